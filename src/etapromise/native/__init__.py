@@ -1,0 +1,92 @@
+"""The compiled kernels: one small C library, called through ctypes.
+
+To add a kernel: put `<kernel>.c` beside this file (`#include "etapromise.h"`, mark what Python
+calls with `ETP_EXPORT`), rebuild with `python build_backend/compiler.py`, and ask for it in the Python
+module that wraps it:
+
+    _count = native.function("etp_count", None, native.POINTER, native.SIZE)
+    _count(values.ctypes.data, len(values))
+
+Pointers are passed as plain integers, which is the cheapest that ctypes offers. A call releases the
+GIL, so two Python threads run kernels on two cores; nobody but the caller keeps the arrays alive
+and unchanged until it returns.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+from etapromise.errors import EtapromiseError
+
+__all__ = [
+    "DOUBLE",
+    "INT",
+    "LONG",
+    "POINTER",
+    "SIZE",
+    "NativeLibraryError",
+    "function",
+    "library_path",
+]
+
+POINTER = ctypes.c_void_p
+SIZE = ctypes.c_ssize_t
+INT = ctypes.c_int
+LONG = ctypes.c_int64
+DOUBLE = ctypes.c_double
+
+# What ctypes gives us for a C function; mypy knows it only as a private name.
+NativeFunction = Any
+
+
+class NativeLibraryError(EtapromiseError, ImportError):
+    """The compiled library is missing, does not load or is older than the Python files."""
+
+
+def library_path() -> Path:
+    """Where the compiled library has to be: beside this file."""
+    suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+    return Path(__file__).with_name(f"_etapromise{suffix}")
+
+
+def function(name: str, result: type[Any] | None, *arguments: type[Any]) -> NativeFunction:
+    """The kernel `name` with its C prototype.
+
+    Raises:
+        NativeLibraryError: the library is not there, does not load, or has no such kernel.
+    """
+    library = _load(library_path())
+    try:
+        kernel = getattr(library, name)
+    except AttributeError as error:
+        raise NativeLibraryError(
+            f"The compiled library {library_path()} has no function {name}: it is older than the "
+            f"Python files. {_REMEDY}"
+        ) from error
+    kernel.restype = result
+    kernel.argtypes = arguments
+    return kernel
+
+
+_REMEDY = (
+    "Reinstall etapromise (`pip install --force-reinstall etapromise`, or `pip install -e .` in a "
+    "source tree): the installation compiles it with the system's C compiler, or with ziglang from "
+    "PyPI where there is none."
+)
+
+
+@functools.cache
+def _load(path: Path) -> ctypes.CDLL:
+    if not path.exists():
+        raise NativeLibraryError(f"The compiled library {path} is missing. {_REMEDY}")
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise NativeLibraryError(
+            f"The compiled library {path} does not load on this machine: {error}. Expected one for "
+            f"{sys.platform}. {_REMEDY}"
+        ) from error
