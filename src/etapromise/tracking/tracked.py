@@ -1,0 +1,91 @@
+"""From raw tables to a tracked history in one call: read, check, clean, find the milestones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from etapromise.tracking.milestones import milestones
+from etapromise.tracking.scans import ScanRules, clean_scans
+from etapromise.tracking.tables import read_scans, read_shipments
+
+if TYPE_CHECKING:
+    from etapromise.tracking.contract import Event
+    from etapromise.tracking.sources import Source
+
+__all__ = ["TrackedHistory", "history"]
+
+_DEFAULT_RULES: Final = ScanRules()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedHistory:
+    """What happened to a set of shipments.
+
+    Attributes:
+        shipments: The accepted shipments, in the order of the input.
+        scans: The accepted scans, sorted and de-duplicated, see `clean_scans`.
+        milestones: One row per accepted shipment, in the same order, see `milestones`.
+        shipment_rejects: The other shipments, with ``reason``, ``detail`` and ``row``.
+        scan_rejects: The other scans, likewise. ``len(scans) + len(scan_rejects)`` is the number of
+            scans that came in.
+        event: Which milestone is the event.
+    """
+
+    shipments: pd.DataFrame
+    scans: pd.DataFrame
+    milestones: pd.DataFrame
+    shipment_rejects: pd.DataFrame
+    scan_rejects: pd.DataFrame
+    event: Event
+
+
+def history(
+    shipments: Source,
+    scans: Source,
+    *,
+    event: Event = "delivered",
+    naive_time_zone: str | None = None,
+    vocabulary: str | None = None,
+    rules: ScanRules = _DEFAULT_RULES,
+) -> TrackedHistory:
+    """Read both tables, clean the scans and find the milestones.
+
+    Args:
+        shipments: Path of a ``.parquet`` or ``.csv`` file or of a directory of Parquet files, a
+            DataFrame, or an Arrow table.
+        scans: Likewise.
+        event: ``first_attempt``, ``delivered`` or ``available_for_pickup``.
+        naive_time_zone: IANA zone of the times that carry none.
+        vocabulary: Whose codes the scans carry where their ``vocabulary`` column does not say.
+        rules: How far scans may disagree.
+
+    Raises:
+        ContractError: A table cannot be read, lacks a column, has one of a wrong type or naive
+            times; there is no such event, zone or vocabulary.
+    """
+    checked_shipments = read_shipments(shipments, naive_time_zone=naive_time_zone)
+    checked_scans = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
+    cleaned = clean_scans(checked_scans.accepted, checked_shipments.accepted, rules=rules)
+    return TrackedHistory(
+        shipments=checked_shipments.accepted,
+        scans=cleaned.accepted,
+        milestones=milestones(checked_shipments.accepted, cleaned.accepted, event=event),
+        shipment_rejects=checked_shipments.rejects,
+        scan_rejects=_all_rejects(checked_scans.accepted, checked_scans.rejects, cleaned.rejects),
+        event=event,
+    )
+
+
+def _all_rejects(
+    accepted: pd.DataFrame, unreadable: pd.DataFrame, unusable: pd.DataFrame
+) -> pd.DataFrame:
+    """Both tables of rejects in one, every row counted in the input."""
+    total = len(accepted) + len(unreadable)
+    input_rows = np.delete(np.arange(total, dtype=np.int64), unreadable["row"].to_numpy())
+    later = unusable.assign(row=input_rows[unusable["row"].to_numpy()])
+    both = pd.concat([unreadable, later], ignore_index=True)
+    return both.sort_values("row", kind="stable", ignore_index=True)
