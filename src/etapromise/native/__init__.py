@@ -1,8 +1,8 @@
 """The compiled kernels: one small C library, called through ctypes.
 
 To add a kernel: put `<kernel>.c` beside this file (`#include "etapromise.h"`, mark what Python
-calls with `ETP_EXPORT`), rebuild with `python build_backend/compiler.py`, and ask for it in the Python
-module that wraps it:
+calls with `ETP_EXPORT`), rebuild with `python build_backend/compiler.py`, and ask for it in the
+Python module that wraps it:
 
     _count = native.function("etp_count", None, native.POINTER, native.SIZE)
     _count(values.ctypes.data, len(values))

@@ -1,0 +1,405 @@
+"""Quantile boosting: one forest for all quantile levels, on history that may be right-censored.
+
+LightGBM grows the trees, each on the pinball gradient of one level, the levels in turn. Every leaf
+then gets one value per level: the level's quantile of the residuals in it, times the learning rate.
+So a tree serves all levels, and quantiles of one row hardly ever cross.
+
+A censored row (a parcel still under way) is neither dropped nor taken for delivered: it is spread
+over what the current forest expects above its bound (`native/boosting.c`).
+
+References:
+    Friedman (2001), Greedy function approximation: renewal of the leaves' values.
+    Efron (1967), The two sample problem with censored data: redistribution to the right.
+    Portnoy (2003), Censored regression quantiles: the same for quantiles given covariates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.forecast.boosting_state import BoostingState, Workers
+from etapromise.forecast.forest import Forest
+from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees
+from etapromise.forecast.lightgbm_trees import join_trees, read_trees
+from etapromise.forecast.monotone import hold_monotone
+
+__all__ = ["BoostingConfig", "Progress", "fit_forest", "kaplan_meier_quantiles"]
+
+Progress = Callable[[int, int], None]
+"""Called after every tree with how many there are and how many there will be at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoostingConfig:
+    """How a forest is grown. Validated at birth; says nothing about the data."""
+
+    rounds: int = 200
+    """Trees at most; fewer if `patience` runs out."""
+    learning_rate: float = 0.07
+    num_leaves: int = 31
+    max_depth: int | None = None
+    min_data_in_leaf: int = 50
+    min_gain_to_split: float = 0.0
+    lambda_l2: float = 0.0
+    feature_fraction: float = 1.0
+    bagging_fraction: float = 1.0
+    """Share of the rows that a tree's shape is grown on; its values always come from all rows."""
+    max_bin: int = 255
+    monotone: tuple[int, ...] | None = None
+    """For each feature 1 (no quantile falls as it grows), -1 (none rises) or 0."""
+    patience: int = 36
+    """Trees without a better validation loss before growing stops. Needs validation rows."""
+    seed: int = 0
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        self._expect(self.rounds >= 1, "rounds", "at least 1")
+        self._expect(0.0 < self.learning_rate <= 1.0, "learning_rate", "in (0, 1]")
+        self._expect(2 <= self.num_leaves <= MAX_LEAVES, "num_leaves", f"2 to {MAX_LEAVES}")
+        self._expect(self.max_depth is None or self.max_depth >= 1, "max_depth", "None or >= 1")
+        self._expect(self.min_data_in_leaf >= 1, "min_data_in_leaf", "at least 1")
+        self._expect(self.min_gain_to_split >= 0.0, "min_gain_to_split", "at least 0")
+        self._expect(self.lambda_l2 >= 0.0, "lambda_l2", "at least 0")
+        self._expect(0.0 < self.feature_fraction <= 1.0, "feature_fraction", "in (0, 1]")
+        self._expect(0.0 < self.bagging_fraction <= 1.0, "bagging_fraction", "in (0, 1]")
+        self._expect(2 <= self.max_bin <= 65_535, "max_bin", "2 to 65535")
+        signs_fit = self.monotone is None or set(self.monotone) <= {-1, 0, 1}
+        self._expect(signs_fit, "monotone", "None or -1, 0 or 1 for each feature")
+        self._expect(self.patience >= 1, "patience", "at least 1")
+        self._expect(self.threads >= 1, "threads", "at least 1")
+
+    def _expect(self, holds: bool, name: str, expected: str) -> None:  # noqa: FBT001 - the test
+        if not holds:
+            raise ContractError(f"{name} is {getattr(self, name)}; expected {expected}.")
+
+
+def fit_forest(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    levels: ArrayLike,
+    weight: ArrayLike | None = None,
+    censored: ArrayLike | None = None,
+    config: BoostingConfig | None = None,
+    validation: ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> Forest:
+    """Grow a forest of conditional quantiles. The same input gives the same forest, bit for bit.
+
+    Args:
+        X: (n, p) features, float32 or float64, NaN where missing.
+        y: (n,) the target; where censored, its lower bound.
+        levels: (q,) quantile levels, strictly ascending, within (0, 1).
+        weight: (n,) how much each row counts, at least 0; by default 1.
+        censored: (n,) true where all that is known is that the target exceeds y.
+        config: how to grow; by default `BoostingConfig()`.
+        validation: rows to stop on, as a mask (n,) or as indices; grown without them. Take later
+            rows than the rest: the forest will be used on later ones still. The forest is cut
+            to the trees that did best on them. Without, all `rounds` trees are grown and kept.
+        progress: told after every tree.
+
+    Raises:
+        ContractError: shapes or values do not fit.
+        InsufficientHistoryError: there are no rows to grow on, or all of them are censored.
+    """
+    config = config or BoostingConfig()
+    features, target, rows = _checked(X, y, weight, censored)
+    level = _checked_levels(levels)
+    if config.monotone is not None and len(config.monotone) != features.shape[1]:
+        raise ContractError(
+            f"monotone has {len(config.monotone)} entries; expected one for each of "
+            f"{features.shape[1]} features."
+        )
+    held_out = _mask(validation, len(target))
+    grow = slice(None) if held_out is None else ~held_out
+    start = _start(target[grow], level, rows.weight(grow), rows.censored(grow))
+    with Workers(config.threads) as workers:
+        training = BoostingState(
+            features[grow],
+            target[grow],
+            level,
+            start,
+            rows.weight(grow),
+            rows.censored(grow),
+            workers,
+        )
+        stopping = None
+        if held_out is not None:
+            later = BoostingState(
+                features[held_out],
+                target[held_out],
+                level,
+                start,
+                rows.weight(held_out),
+                rows.censored(held_out),
+                workers,
+            )
+            stopping = _Stopping(later, config.patience)
+        parts, values = _grow(training, stopping, level, config, progress)
+    kept = len(parts) if stopping is None else stopping.best_round
+    return Forest(
+        levels=level,
+        start=start,
+        features=features.shape[1],
+        trees=join_trees(parts[:kept]),
+        values=np.concatenate([np.zeros((0, len(level)), np.float32), *values[:kept]]),
+    )
+
+
+def _grow(
+    training: BoostingState,
+    stopping: _Stopping | None,
+    level: NDArray[np.float64],
+    config: BoostingConfig,
+    progress: Progress | None,
+) -> tuple[list[Trees], list[NDArray[np.float32]]]:
+    booster = lightgbm.Booster(
+        _lightgbm_parameters(config),
+        lightgbm.Dataset(training.X, training.y.astype(np.float32), free_raw_data=True),
+    )
+    hessian = training.hessian()
+    order = _level_order(len(level))
+    parts: list[Trees] = []
+    values: list[NDArray[np.float32]] = []
+    fruitless = 0
+    for turn in range(config.rounds):
+        gradient = training.gradient(int(order[turn % len(order)]))
+        grown = booster.current_iteration()
+        booster.update(fobj=_Gradient(gradient, hessian))
+        tree = read_trees(booster, grown, 1) if booster.current_iteration() > grown else None
+        if tree is None or len(tree.feature) == 0:
+            # This level finds nothing more to split on; others may.
+            fruitless += 1
+            if fruitless == len(order):
+                break
+            continue
+        fruitless = 0
+        leaf = training.leaves(tree)
+        value = training.renewed(leaf, int(tree.leaf_start[-1]), config.learning_rate)
+        if config.monotone is not None:
+            value = hold_monotone(tree, value, config.monotone)
+        training.add(leaf, value)
+        parts.append(tree)
+        values.append(value)
+        if progress is not None:
+            progress(turn + 1, config.rounds)
+        if stopping is not None and stopping.after(tree, value):
+            break
+    return parts, values
+
+
+class _Gradient:
+    """What LightGBM asks for as an objective: it calls this once."""
+
+    def __init__(self, gradient: NDArray[np.float32], hessian: NDArray[np.float32]) -> None:
+        self._answer = (gradient, hessian)
+
+    def __call__(
+        self, _scores: NDArray[Any], _data: lightgbm.Dataset
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self._answer
+
+
+class _Stopping:
+    """Watches the validation rows: which number of trees serves them best.
+
+    Where rows are censored, a loss needs the masses that spread them, and the masses come from a
+    forest. Losses under different masses cannot be compared, so every new forest is compared with
+    the best one so far under the masses that the best one gives.
+    """
+
+    def __init__(self, later: BoostingState, patience: int) -> None:
+        self._later = later
+        self._patience = patience
+        self._round = 0
+        self.best_round = 0
+        self._mass = later.mass()
+        self._best = later.loss(self._mass)
+
+    def after(self, tree: Trees, value: NDArray[np.float32]) -> bool:
+        """Add a tree; whether it is time to stop."""
+        self._later.add(self._later.leaves(tree), value)
+        self._round += 1
+        loss = self._later.loss(self._mass)
+        if loss < self._best:
+            self.best_round = self._round
+            self._best = loss
+            if self._mass is not None:
+                self._mass = self._later.mass()
+                self._best = self._later.loss(self._mass)
+        return self._round - self.best_round >= self._patience
+
+
+def _lightgbm_parameters(config: BoostingConfig) -> dict[str, Any]:
+    return {
+        "objective": "none",
+        "verbosity": -1,
+        # One tree is the same with any number of threads only if each histogram has one owner.
+        "deterministic": True,
+        "force_col_wise": True,
+        "num_threads": config.threads,
+        "seed": config.seed,
+        "num_leaves": config.num_leaves,
+        "max_depth": -1 if config.max_depth is None else config.max_depth,
+        "min_data_in_leaf": config.min_data_in_leaf,
+        # A row's hessian is its weight: how many rows a leaf needs is for min_data_in_leaf to say.
+        "min_sum_hessian_in_leaf": 0.0,
+        "min_gain_to_split": config.min_gain_to_split,
+        "lambda_l2": config.lambda_l2,
+        "feature_fraction": config.feature_fraction,
+        "bagging_fraction": config.bagging_fraction,
+        "bagging_freq": 1 if config.bagging_fraction < 1.0 else 0,
+        "max_bin": config.max_bin,
+        "monotone_constraints": list(config.monotone) if config.monotone is not None else None,
+    }
+
+
+def _level_order(count: int) -> NDArray[np.intp]:
+    """All levels, each far from the one before: steps of about the golden section."""
+    steps = [step for step in range(1, count + 1) if math.gcd(step, count) == 1]
+    step = min(steps, key=lambda step: abs(step - 0.382 * count))
+    return np.arange(count) * step % count
+
+
+def kaplan_meier_quantiles(
+    y: NDArray[np.float64],
+    levels: NDArray[np.float64],
+    *,
+    weight: NDArray[np.float64] | None = None,
+    censored: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float64]:
+    """Quantiles of the weighted Kaplan-Meier estimate.
+
+    Args:
+        y: (n,) values; where censored, lower bounds.
+        levels: (q,) quantile levels.
+        weight: (n,) how much each row counts.
+        censored: (n,) true where only a lower bound is known. At ties, events come first.
+
+    Returns:
+        (q,) the smallest value by which the estimate reaches each level; the largest y where it
+        never does because the rest is censored.
+    """
+    weights = np.ones(len(y)) if weight is None else weight
+    event = weights if censored is None else np.where(censored, 0.0, weights)
+    times, place = np.unique(y, return_inverse=True)
+    events = np.bincount(place, event, len(times))
+    leaving = np.bincount(place, weights, len(times))
+    at_risk = np.cumsum(leaving[::-1])[::-1]
+    hazard = np.divide(events, at_risk, out=np.zeros(len(times)), where=at_risk > 0)
+    reached = 1.0 - np.cumprod(1.0 - hazard)
+    # A hair of tolerance: 1 - (1 - 1/2) (1 - 1/5) … must count as reaching the level it equals.
+    first = np.searchsorted(reached, levels - 1e-12)
+    result: NDArray[np.float64] = times[np.minimum(first, len(times) - 1)]
+    return result
+
+
+def _start(
+    y: NDArray[np.float64],
+    level: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    censored: NDArray[np.bool_] | None,
+) -> NDArray[np.float64]:
+    counts = np.ones(len(y), np.bool_) if weight is None else weight > 0
+    if not counts.any():
+        raise InsufficientHistoryError(
+            "There are no rows of positive weight to grow a forest on; give more history."
+        )
+    if censored is not None and censored[counts].all():
+        raise InsufficientHistoryError(
+            f"All {int(counts.sum())} rows are censored, so nothing says when anything happens; "
+            "give history that reaches further back."
+        )
+    return kaplan_meier_quantiles(y, level, weight=weight, censored=censored)
+
+
+class _Rows:
+    """The optional columns, None where absent."""
+
+    def __init__(
+        self, weight: NDArray[np.float64] | None, censored: NDArray[np.bool_] | None
+    ) -> None:
+        self._weight = weight
+        self._censored = censored
+
+    def weight(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.float64] | None:
+        return None if self._weight is None else self._weight[rows]
+
+    def censored(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        return None if self._censored is None else self._censored[rows]
+
+
+def _checked(
+    X: ArrayLike, y: ArrayLike, weight: ArrayLike | None, censored: ArrayLike | None
+) -> tuple[NDArray[Any], NDArray[np.float64], _Rows]:
+    features = np.asarray(X)
+    if features.dtype != np.float32:
+        features = features.astype(np.float64, copy=False)
+    features = np.ascontiguousarray(features)
+    target = np.ascontiguousarray(y, np.float64)
+    if features.ndim != 2 or target.shape != features.shape[:1]:
+        raise ContractError(
+            f"X has shape {features.shape} and y {target.shape}; expected (n, p) and (n,)."
+        )
+    if len(target) == 0:
+        raise InsufficientHistoryError("There are no rows to grow a forest on; give some history.")
+    if not np.isfinite(target).all():
+        raise ContractError("y has NaN or infinite values; expected a number in every row.")
+    weights = None if weight is None else np.ascontiguousarray(weight, np.float64)
+    if weights is not None and (
+        weights.shape != target.shape or not np.isfinite(weights).all() or weights.min() < 0
+    ):
+        raise ContractError("weight does not fit; expected a finite number >= 0 for each row.")
+    bounds = None if censored is None else np.ascontiguousarray(censored, np.bool_)
+    if bounds is not None and bounds.shape != target.shape:
+        raise ContractError(f"censored has shape {bounds.shape}; expected {target.shape}.")
+    if bounds is not None and not bounds.any():
+        bounds = None
+    return features, target, _Rows(weights, bounds)
+
+
+def _checked_levels(levels: ArrayLike) -> NDArray[np.float64]:
+    level = np.ascontiguousarray(levels, np.float64)
+    if (
+        level.ndim != 1
+        or not 1 <= len(level) <= MAX_LEVELS
+        or not (level.min() > 0 and level.max() < 1 and (np.diff(level) > 0).all())
+    ):
+        raise ContractError(
+            f"levels are {level}; expected 1 to {MAX_LEVELS} of them, strictly ascending, within "
+            "(0, 1)."
+        )
+    return level
+
+
+def _mask(validation: ArrayLike | None, rows: int) -> NDArray[np.bool_] | None:
+    if validation is None:
+        return None
+    given = np.asarray(validation)
+    if given.dtype == np.bool_:
+        if given.shape != (rows,):
+            raise ContractError(f"The validation mask has shape {given.shape}; expected ({rows},).")
+        mask = given
+    else:
+        mask = np.zeros(rows, np.bool_)
+        try:
+            mask[given.astype(np.intp, casting="safe")] = True
+        except (IndexError, TypeError) as error:
+            raise ContractError(
+                f"The validation rows do not fit: {error}. Expected a mask or row numbers below "
+                f"{rows}."
+            ) from error
+    if not mask.any() or mask.all():
+        raise InsufficientHistoryError(
+            f"{int(mask.sum())} of {rows} rows are for validation; expected some but not all."
+        )
+    return mask

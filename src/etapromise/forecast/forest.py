@@ -1,0 +1,394 @@
+"""A forest whose leaves hold one value per quantile level, and its compiled evaluation.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import native
+from etapromise.errors import ContractError, ModelFileError
+from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, compile_layout
+
+__all__ = ["Forest"]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+Floats = NDArray[np.float32] | NDArray[np.float64]
+
+_row_floats = native.function(
+    "etp_forest_row", None, native.POINTER, native.POINTER, native.POINTER, native.POINTER
+)
+_row_doubles = native.function(
+    "etp_forest_row_double", None, native.POINTER, native.POINTER, native.POINTER, native.POINTER
+)
+_predict = native.function(
+    "etp_forest_predict",
+    native.INT,
+    *(native.POINTER, native.POINTER, native.INT, native.LONG, native.POINTER),
+)
+_leaves = native.function(
+    "etp_forest_leaves",
+    native.INT,
+    *(native.POINTER, native.POINTER, native.INT, native.LONG, native.POINTER),
+)
+
+# Below this, starting a thread costs more than it saves.
+_ROWS_PER_THREAD = 4096
+# A multiple of the kernel's block of 64 rows.
+_ALIGNMENT = 64
+
+
+class Forest:
+    """An immutable forest of q quantile levels over p features; threads may share one.
+
+    A row's quantiles are `start` plus the values of the leaves it reaches, tree by tree, sorted.
+    Leaf values are single precision (half the memory and twice the speed of double; the rounding,
+    about 1e-7 of a value, is far below what a leaf's value is known to) and are always added in the
+    order of the trees: one row, many rows, any number of threads and any processor give the same
+    bits.
+    """
+
+    __slots__ = (
+        "_address",
+        "_layout",
+        "_scratch",
+        "features",
+        "levels",
+        "start",
+        "trees",
+        "values",
+    )
+
+    def __init__(
+        self,
+        *,
+        levels: NDArray[np.float64],
+        start: NDArray[np.float64],
+        features: int,
+        trees: Trees,
+        values: NDArray[np.float32],
+    ) -> None:
+        """Take the trees as they are.
+
+        Args:
+            levels: (q,) quantile levels, strictly ascending, within (0, 1).
+            start: (q,) the quantiles before any tree.
+            features: p, how many features a row has.
+            trees: the trees' shape.
+            values: (L, q) what each leaf adds to each quantile.
+
+        Raises:
+            ContractError: the parts do not make a forest.
+        """
+        _check(levels, start, features, trees, values)
+        self.levels = _frozen(levels)
+        self.start = _frozen(start)
+        self.features = features
+        self.trees = Trees._make(_frozen(array) for array in trees)
+        self.values = _frozen(values)
+        self._layout = compile_layout(self.trees, self.values, self.start, features)
+        self._address = self._layout.address
+        self._scratch = threading.local()
+
+    @property
+    def tree_count(self) -> int:
+        """How many trees there are."""
+        return len(self.trees.node_start) - 1
+
+    @property
+    def address(self) -> int:
+        """Address of the `etp_forest` (native/forest.h), valid while this object lives."""
+        return self._address
+
+    @property
+    def scratch_size(self) -> int:
+        """Bytes of scratch that `etp_forest_row` needs."""
+        return self._layout.columns + 64
+
+    def predict(self, X: Floats, *, threads: int | None = None) -> NDArray[np.float64]:
+        """Quantiles of many rows.
+
+        Args:
+            X: (n, p); float32 and float64 are read as they are, anything else becomes float64.
+            threads: how many to use; by default one for each processor. The result is the same.
+
+        Returns:
+            (n, q), ascending along each row.
+
+        Raises:
+            ContractError: X has another number of features.
+        """
+        rows = self._rows(X)
+        out = np.empty((len(rows), len(self.levels)))
+        self._run(_predict, rows, out, threads)
+        return out
+
+    def leaf_index(self, X: Floats, *, threads: int | None = None) -> NDArray[np.uint8]:
+        """The leaf that each row reaches in each tree.
+
+        Args:
+            X: (n, p), as in `predict`.
+            threads: as in `predict`.
+
+        Returns:
+            (n, T), counted within the tree, as LightGBM counts them.
+        """
+        rows = self._rows(X)
+        out = np.empty((len(rows), self.tree_count), np.uint8)
+        self._run(_leaves, rows, out, threads)
+        return out
+
+    def predict_row(self, x: Floats, out: NDArray[np.float64]) -> None:
+        """Quantiles of one row, the same bits as `predict` gives.
+
+        Args:
+            x: (p,), float32 for the shortest way.
+            out: (q,), overwritten, ascending.
+        """
+        try:
+            floats, doubles, result, arguments, double_arguments = self._scratch.buffers
+        except AttributeError:
+            floats, doubles, result, arguments, double_arguments = self._new_buffers()
+        if x.dtype == np.float32:
+            floats[:] = x
+            _row_floats(*arguments)
+        else:
+            doubles[:] = x
+            _row_doubles(*double_arguments)
+        out[:] = result
+
+    def first_trees(self, count: int) -> Forest:
+        """The forest of the first `count` trees only."""
+        if not 0 <= count <= self.tree_count:
+            raise ContractError(
+                f"Asked for the first {count} trees of a forest of {self.tree_count}; expected "
+                "0 to all."
+            )
+        trees = self.trees
+        node, leaf = int(trees.node_start[count]), int(trees.leaf_start[count])
+        return Forest(
+            levels=self.levels,
+            start=self.start,
+            features=self.features,
+            trees=Trees(
+                node_start=trees.node_start[: count + 1],
+                leaf_start=trees.leaf_start[: count + 1],
+                feature=trees.feature[:node],
+                threshold=trees.threshold[:node],
+                left=trees.left[:node],
+                right=trees.right[:node],
+                nan_left=trees.nan_left[:node],
+                zero_is_nan=trees.zero_is_nan[:node],
+            ),
+            values=self.values[:leaf],
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Plain arrays to save, from which `from_arrays` makes the same forest."""
+        return {
+            "levels": self.levels,
+            "start": self.start,
+            "features": np.array(self.features, np.int64),
+            "values": self.values,
+            **self.trees._asdict(),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Forest:
+        """The forest that `to_arrays` took apart.
+
+        Raises:
+            ModelFileError: an array is missing or does not fit the others.
+        """
+        names = ("levels", "start", "features", "values", *Trees._fields)
+        if missing := [name for name in names if name not in arrays]:
+            raise ModelFileError(
+                f"A forest needs the arrays {', '.join(names)}; {', '.join(missing)} is missing. "
+                "Restore the model directory or train again."
+            )
+        try:
+            return cls(
+                levels=arrays["levels"].astype(np.float64, casting="safe"),
+                start=arrays["start"].astype(np.float64, casting="safe"),
+                features=int(arrays["features"].astype(np.int64, casting="safe")),
+                trees=Trees(
+                    node_start=arrays["node_start"].astype(np.int32, casting="safe"),
+                    leaf_start=arrays["leaf_start"].astype(np.int32, casting="safe"),
+                    feature=arrays["feature"].astype(np.int32, casting="safe"),
+                    threshold=arrays["threshold"].astype(np.float64, casting="safe"),
+                    left=arrays["left"].astype(np.int16, casting="safe"),
+                    right=arrays["right"].astype(np.int16, casting="safe"),
+                    nan_left=arrays["nan_left"].astype(np.bool_, casting="safe"),
+                    zero_is_nan=arrays["zero_is_nan"].astype(np.bool_, casting="safe"),
+                ),
+                values=arrays["values"].astype(np.float32, casting="safe"),
+            )
+        except (ContractError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"The forest in the model file is damaged: {error} Restore the model directory or "
+                "train again."
+            ) from error
+
+    def _rows(self, X: Floats) -> Floats:
+        array = np.asarray(X)
+        if array.ndim != 2 or array.shape[1] != self.features:
+            raise ContractError(
+                f"The forest was given an array of shape {array.shape}; expected "
+                f"(rows, {self.features}), the features in the order of the training."
+            )
+        if array.dtype != np.float32:
+            return np.ascontiguousarray(array, np.float64)
+        return np.ascontiguousarray(array)
+
+    def _run(
+        self,
+        kernel: native.NativeFunction,
+        rows: Floats,
+        out: NDArray[np.float64] | NDArray[np.uint8],
+        threads: int | None,
+    ) -> None:
+        is_double = int(rows.dtype == np.float64)
+        source, target = rows.ctypes.data, out.ctypes.data
+        source_stride, target_stride = rows.strides[0], out.strides[0]
+
+        def run(part: tuple[int, int]) -> int:
+            first, last = part
+            failed: int = kernel(
+                self._address,
+                source + first * source_stride,
+                is_double,
+                last - first,
+                target + first * target_stride,
+            )
+            return failed
+
+        parts = _parts(len(rows), threads)
+        if len(parts) == 1:
+            failures = [run(parts[0])]
+        else:
+            with ThreadPoolExecutor(len(parts)) as pool:
+                failures = list(pool.map(run, parts))
+        if any(failures):
+            raise MemoryError("No memory for the scratch space of the forest kernel.")
+
+    def _new_buffers(self) -> tuple[Floats, Floats, Floats, tuple[int, ...], tuple[int, ...]]:
+        """This thread's own buffers: the kernel gets their addresses without asking numpy again."""
+        floats = np.empty(self.features, np.float32)
+        doubles = np.empty(self.features, np.float64)
+        result = np.empty(len(self.levels))
+        codes = np.empty(self.scratch_size, np.uint8)
+        rest = (result.ctypes.data, codes.ctypes.data)
+        self._scratch.codes = codes
+        self._scratch.buffers = (
+            floats,
+            doubles,
+            result,
+            (self._address, floats.ctypes.data, *rest),
+            (self._address, doubles.ctypes.data, *rest),
+        )
+        buffers: tuple[Floats, Floats, Floats, tuple[int, ...], tuple[int, ...]]
+        buffers = self._scratch.buffers
+        return buffers
+
+
+def _parts(rows: int, threads: int | None) -> list[tuple[int, int]]:
+    """Cut the rows into one range for each thread."""
+    available = threads if threads is not None else len(os.sched_getaffinity(0))
+    count = max(1, min(available, rows // _ROWS_PER_THREAD))
+    edges = [rows * i // count // _ALIGNMENT * _ALIGNMENT for i in range(count)] + [rows]
+    return list(pairwise(edges))
+
+
+def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+def _check(
+    levels: NDArray[np.float64],
+    start: NDArray[np.float64],
+    features: int,
+    trees: Trees,
+    values: NDArray[np.float32],
+) -> None:
+    """The kernel trusts these arrays blindly, so nothing that could lead it astray may pass."""
+    q = len(levels)
+    if levels.ndim != 1 or not 1 <= q <= MAX_LEVELS:
+        raise ContractError(f"Found {q} quantile levels; expected 1 to {MAX_LEVELS}.")
+    if not (np.all(levels > 0) and np.all(levels < 1) and np.all(np.diff(levels) > 0)):
+        raise ContractError(
+            f"The quantile levels are {levels}; expected them to ascend strictly within (0, 1)."
+        )
+    if start.shape != (q,) or values.ndim != 2 or values.shape[1] != q:
+        raise ContractError(
+            f"Start values have shape {start.shape} and leaf values {values.shape}; expected "
+            f"({q},) and (leaves, {q})."
+        )
+    if not (np.isfinite(start).all() and np.isfinite(values).all()):
+        raise ContractError("Start or leaf values are not finite; expected numbers.")
+    _check_trees(trees, features, len(values))
+
+
+def _check_trees(trees: Trees, features: int, leaves: int) -> None:
+    nodes = len(trees.feature)
+    if any(array.ndim != 1 for array in trees) or any(len(a) != nodes for a in trees[2:]):
+        raise ContractError("The trees' arrays differ in length; expected one entry for each node.")
+    node_count, leaf_count = np.diff(trees.node_start), np.diff(trees.leaf_start)
+    if (
+        len(node_count) != len(leaf_count)
+        or len(trees.node_start) < 1
+        or trees.node_start[0] != 0
+        or trees.leaf_start[0] != 0
+        or trees.node_start[-1] != nodes
+        or trees.leaf_start[-1] != leaves
+    ):
+        raise ContractError("The trees' starts do not cover the nodes and leaves there are.")
+    if np.any(leaf_count != node_count + 1) or np.any(leaf_count < 1):
+        raise ContractError("A tree does not have one leaf more than inner nodes.")
+    if np.any(leaf_count > MAX_LEAVES):
+        raise ContractError(f"A tree has {leaf_count.max()} leaves; at most {MAX_LEAVES} are read.")
+    if nodes == 0:
+        return
+    if trees.feature.min() < 0 or trees.feature.max() >= features:
+        raise ContractError(f"A node asks for a feature outside of 0 to {features - 1}.")
+    if np.isnan(trees.threshold).any():
+        raise ContractError("A threshold is NaN; expected a number.")
+    _check_children(trees, node_count, leaf_count)
+
+
+def _check_children(
+    trees: Trees, node_count: NDArray[np.int32], leaf_count: NDArray[np.int32]
+) -> None:
+    nodes, leaves = int(node_count.sum()), int(leaf_count.sum())
+    tree = np.repeat(np.arange(len(node_count)), node_count)
+    own = np.arange(nodes) - trees.node_start[tree]
+    entered = np.zeros(nodes, np.int64)
+    reached = np.zeros(leaves, np.int64)
+    for side in (trees.left, trees.right):
+        child = side.astype(np.int64)
+        inner = child >= 0
+        # A child after its parent: so no walk can go round in circles.
+        if np.any(inner & ((child <= own) | (child >= node_count[tree]))):
+            raise ContractError("A node's child does not follow it within the tree.")
+        if np.any(~inner & (~child >= leaf_count[tree])):
+            raise ContractError("A node leads to a leaf that the tree does not have.")
+        np.add.at(entered, (trees.node_start[tree] + child)[inner], 1)
+        np.add.at(reached, (trees.leaf_start[tree] + ~child)[~inner], 1)
+    roots = trees.node_start[:-1][node_count > 0]
+    if np.any(entered[roots] != 0) or entered.sum() != nodes - len(roots):
+        raise ContractError("A node has no parent or more than one.")
+    many_leaves = leaf_count > 1
+    if np.any(np.delete(entered, roots) != 1) or np.any(
+        reached[np.repeat(many_leaves, leaf_count)] != 1
+    ):
+        raise ContractError("A node or a leaf is reached from no parent, or from more than one.")

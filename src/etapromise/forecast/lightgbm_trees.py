@@ -1,0 +1,107 @@
+"""Reading the trees that LightGBM grew, with its rules for missing values and zeros."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError
+from etapromise.forecast.forest_layout import Trees
+
+if TYPE_CHECKING:
+    import lightgbm
+
+__all__ = ["join_trees", "read_trees"]
+
+# LightGBM's kZeroThreshold, a float: its predictor reads values this close to zero as zero.
+_ZERO = float(np.float32(1e-35))
+_BELOW_ZERO = float(np.nextafter(-_ZERO, -np.inf))
+
+_CATEGORICAL, _DEFAULT_LEFT = 1, 2
+_MISSING_SHIFT, _MISSING_MASK = 2, 3
+_MISSING_IS_ZERO, _MISSING_IS_NAN = 1, 2
+
+
+def read_trees(booster: lightgbm.Booster, first: int = 0, count: int = -1) -> Trees:
+    """The trees of iterations `first` to `first + count` (all of the rest if `count` is -1).
+
+    LightGBM's rules are folded into the thresholds, so that `value <= threshold` is all that is
+    left to ask: values within 1e-35 of zero count as zero; a NaN counts as zero where the training
+    data had none, and else goes the default way.
+
+    Raises:
+        ContractError: a tree splits on categories, which the forest does not do.
+    """
+    text = booster.model_to_string(num_iteration=count, start_iteration=first)
+    trees = [_read_tree(section) for section in text.split("\nTree=")[1:]]
+    return join_trees(trees)
+
+
+def join_trees(parts: list[Trees]) -> Trees:
+    """One after another."""
+    if not parts:
+        empty = np.zeros(0)
+        start = np.zeros(1, np.int32)
+        return _trees(start, start, *(empty,) * 6)
+    node_start, leaf_start = (
+        np.concatenate([[0], *(np.diff(part[field]) for part in parts)]).cumsum()
+        for field in (0, 1)
+    )
+    rest = (np.concatenate([part[field] for part in parts]) for field in range(2, 8))
+    return _trees(node_start, leaf_start, *rest)
+
+
+def _trees(
+    node_start: NDArray[np.generic],
+    leaf_start: NDArray[np.generic],
+    feature: NDArray[np.generic],
+    threshold: NDArray[np.generic],
+    left: NDArray[np.generic],
+    right: NDArray[np.generic],
+    nan_left: NDArray[np.generic],
+    zero_is_nan: NDArray[np.generic],
+) -> Trees:
+    return Trees(
+        node_start=node_start.astype(np.int32),
+        leaf_start=leaf_start.astype(np.int32),
+        feature=feature.astype(np.int32),
+        threshold=threshold.astype(np.float64),
+        left=left.astype(np.int16),
+        right=right.astype(np.int16),
+        nan_left=nan_left.astype(np.bool_),
+        zero_is_nan=zero_is_nan.astype(np.bool_),
+    )
+
+
+def _read_tree(section: str) -> Trees:
+    fields = dict(line.split("=", 1) for line in section.splitlines() if "=" in line)
+    leaves = int(fields["num_leaves"])
+
+    def numbers(name: str) -> NDArray[np.float64]:
+        # A tree without a split has none of these lines.
+        return np.array(fields.get(name, "").split(), np.float64)
+
+    decision = numbers("decision_type").astype(np.int64)
+    if np.any(decision & _CATEGORICAL):
+        raise ContractError(
+            "A tree splits on categories; the forest reads numeric splits only. Give categories as "
+            "numbers, such as target statistics or ordered codes."
+        )
+    missing = (decision >> _MISSING_SHIFT) & _MISSING_MASK
+    threshold = numbers("threshold")
+    threshold[(threshold >= 0) & (threshold <= _ZERO)] = _ZERO
+    threshold[(threshold < 0) & (threshold >= -_ZERO)] = _BELOW_ZERO
+    default_left = (decision & _DEFAULT_LEFT) != 0
+    has_default = (missing == _MISSING_IS_NAN) | (missing == _MISSING_IS_ZERO)
+    return _trees(
+        np.array([0, leaves - 1]),
+        np.array([0, leaves]),
+        numbers("split_feature"),
+        threshold,
+        numbers("left_child"),
+        numbers("right_child"),
+        np.where(has_default, default_left, threshold >= 0),
+        missing == _MISSING_IS_ZERO,
+    )
