@@ -84,8 +84,8 @@ def milestones(
           another carrier than the shipment's, and its name where the scan says it.
 
         And the state by the latest scan: ``last_status``, ``last_scan_at`` (latest event),
-        ``last_known_at`` (latest receipt), ``scan_count`` and ``attempt_count`` (distinct events;
-        attempts at the customer's).
+        ``last_known_at`` (latest receipt of an event not known before), ``scan_count`` and
+        ``attempt_count`` (distinct events; attempts at the customer's).
 
     Raises:
         ContractError: An unknown event, naive times, a status that is not standard, or a
@@ -221,12 +221,13 @@ def _before(first: First, limit: First) -> First:
 def _state(journeys: Journeys, single: Mask, attempts: Mask) -> dict[str, Any]:
     n = journeys.n_shipments
     order = np.lexsort((journeys.status, journeys.received, journeys.scanned, journeys.shipment))
-    owner = journeys.shipment[order]
-    last = order[np.diff(owner, append=n) != 0]
+    order = order[single[order]]
+    last = order[np.diff(journeys.shipment[order], append=n) != 0]
     scan = np.full(n, -1, dtype=np.int64)
     scan[journeys.shipment[last]] = last
     # Sorted by receipt within a shipment, so that its last scan is the last received.
-    ends = np.flatnonzero(np.diff(journeys.shipment, append=n) != 0)
+    ends = np.flatnonzero(single)
+    ends = ends[np.diff(journeys.shipment[ends], append=n) != 0]
     scanned, received = (np.full(n, NEVER, dtype=np.int64) for _ in range(2))
     scanned[journeys.shipment[last]] = journeys.scanned[last]
     received[journeys.shipment[ends]] = journeys.received[ends]

@@ -15,7 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import ContractError
-from etapromise.tracking.contract import POSSESSION_STATUSES, STATUSES, TERMINAL_STATUSES
+from etapromise.tracking.contract import (
+    CLOSING_STATUSES,
+    POSSESSION_STATUSES,
+    STATUSES,
+    TERMINAL_STATUSES,
+)
 from etapromise.tracking.faults import Checked, Faults
 from etapromise.tracking.journeys import (
     Journeys,
@@ -54,7 +59,8 @@ class ScanRules:
 
 
 _DEFAULT_RULES: Final = ScanRules()
-_EVENT_STATUSES: Final = ("attempted", "available_for_pickup", "delivered")
+# What can only come at the end of a journey.
+_LATE_STATUSES: Final = ("attempted", "available_for_pickup", "delivered", *CLOSING_STATUSES)
 
 
 def clean_scans(
@@ -70,10 +76,11 @@ def clean_scans(
     - ``unknown_shipment``: not in ``shipments``;
     - ``scanned_after_received``: by more than the clock tolerance;
     - ``duplicate_scan``: same shipment, event time and status; the first received stays;
-    - ``recycled_tracking_number``: well before the order, or with and after a label or pick-up that
-      comes well after the parcel had been delivered, returned, lost or cancelled;
+    - ``recycled_tracking_number``: well before the order;
     - ``scanned_long_after_order``;
-    - ``event_before_order``: attempted, available or delivered before the order;
+    - ``event_before_order``: attempted, available, delivered or given up before the order;
+    - ``recycled_tracking_number``: with and after a label or pick-up that comes well after the
+      parcel had been delivered, returned, lost or cancelled;
     - ``delivered_before_pickup``: the possession that was known first contradicts the delivery;
     - ``possession_after_delivery``: the delivery was known first and contradicts the possession.
 
@@ -121,9 +128,10 @@ def clean_scans(
     )
     judge = _Judge(journeys, faults, rules)
     judge.duplicates(_ranks(scans, "facility"))
-    judge.reused_numbers()
+    # Before the rule on reused numbers, which would take an earlier parcel's end for this one's.
     if ordered is not None:
         judge.around_the_order(ordered)
+    judge.reused_numbers()
     judge.order_of_milestones()
     good = np.flatnonzero(faults.free)
     good = good[np.lexsort((status[good], received[good], scanned[good], shipment[good]))]
@@ -212,8 +220,7 @@ class _Judge:
             f"a time no more than {rules.longest_life} after ordered_at",
         )
         self._reject(
-            self._with_status(*_EVENT_STATUSES)
-            & (since < -_microseconds_of(rules.clock_tolerance)),
+            self._with_status(*_LATE_STATUSES) & (since < -_microseconds_of(rules.clock_tolerance)),
             "event_before_order",
             "scanned_at",
             f"a time no more than {rules.clock_tolerance} before ordered_at",
