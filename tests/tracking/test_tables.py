@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from etapromise.errors import ContractError
+from etapromise.tracking import STATUSES, read_scans, read_shipments
+
+SHIPMENT = {
+    "shipment_id": "s1",
+    "ordered_at": "2024-03-01T10:00:00+01:00",
+    "origin": "01067",
+    "destination": "88032",
+    "origin_lat": "51.05",
+    "destination_lon": "9.4",
+    "destination_time_zone": "Europe/Berlin",
+    "weight_kg": "1.5",
+    "promised_date": "2024-03-05",
+    "colour": "red",
+}
+SCAN = {
+    "shipment_id": "s1",
+    "scanned_at": "2024-03-02T10:00:00Z",
+    "status": "arrived",
+    "received_at": "2024-03-02T11:00:00Z",
+}
+
+# One bad value at a time, and the reason that it must give.
+BAD_SHIPMENTS = [
+    ("shipment_id", None, "missing_shipment_id"),
+    ("shipment_id", "  ", "missing_shipment_id"),
+    ("ordered_at", None, "missing_ordered_at"),
+    ("ordered_at", "yesterday", "unreadable_ordered_at"),
+    ("ordered_at", "2024-02-30T10:00:00Z", "unreadable_ordered_at"),
+    ("ordered_at", "9999-12-31T00:00:00Z", "ordered_at_out_of_range"),
+    ("origin", "", "missing_origin"),
+    ("destination", None, "missing_destination"),
+    ("origin_lat", "91", "origin_lat_out_of_range"),
+    ("origin_lat", "-90.001", "origin_lat_out_of_range"),
+    ("origin_lat", "north", "unreadable_origin_lat"),
+    ("destination_lon", "inf", "destination_lon_out_of_range"),
+    ("destination_time_zone", "Mars/Olympus", "unknown_time_zone"),
+    ("weight_kg", "-1", "weight_kg_out_of_range"),
+    ("weight_kg", "heavy", "unreadable_weight_kg"),
+    ("promised_date", "05.03.2024", "unreadable_promised_date"),
+    ("promised_date", "2024-03-05T10:00:00", "unreadable_promised_date"),
+    ("promised_date", "2024-13-05", "unreadable_promised_date"),
+]
+BAD_SCANS = [
+    ("shipment_id", "", "missing_shipment_id"),
+    ("scanned_at", None, "missing_scanned_at"),
+    ("scanned_at", "soon", "unreadable_scanned_at"),
+    ("scanned_at", "0001-01-01T00:00:00Z", "scanned_at_out_of_range"),
+    ("received_at", "later", "unreadable_received_at"),
+    ("status", None, "missing_status"),
+    ("status", "teleported", "unknown_status"),
+    ("status", "Exception_010", "unknown_status"),
+]
+MAY_BE_MISSING = ("origin_lat", "destination_lon", "destination_time_zone", "weight_kg")
+
+
+def table(row: dict[str, Any], *changes: dict[str, Any]) -> pd.DataFrame:
+    """One row per change of the good ``row``, all text; ids made distinct."""
+    rows = [row | {"shipment_id": f"s{i}"} | change for i, change in enumerate(changes)]
+    return pd.DataFrame(rows, columns=list(row), dtype="str")
+
+
+@pytest.mark.parametrize(("column", "value", "reason"), BAD_SHIPMENTS)
+def test_a_bad_value_costs_its_shipment(column: str, value: Any, reason: str) -> None:
+    checked = read_shipments(table(SHIPMENT, {}, {column: value}, {}))
+    assert list(checked.accepted["shipment_id"]) == ["s0", "s2"]
+    assert list(checked.rejects["reason"]) == [reason]
+    assert list(checked.rejects["row"]) == [1]
+    detail = checked.rejects["detail"][0]
+    assert detail.startswith(f"{column} is ")
+    assert "expected" in detail
+    assert list(checked.rejects.columns) == [*checked.accepted.columns, "reason", "detail", "row"]
+
+
+@pytest.mark.parametrize(("column", "value", "reason"), BAD_SCANS)
+def test_a_bad_value_costs_its_scan(column: str, value: Any, reason: str) -> None:
+    checked = read_scans(table(SCAN, {}, {column: value}, {}))
+    assert list(checked.accepted["shipment_id"]) == ["s0", "s2"]
+    assert list(checked.rejects["reason"]) == [reason]
+    assert list(checked.rejects["row"]) == [1]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    changes=st.lists(
+        st.one_of(
+            st.just({}),
+            st.sampled_from(BAD_SHIPMENTS).map(lambda bad: {bad[0]: bad[1]}),
+            st.sampled_from(MAY_BE_MISSING).map(lambda name: {name: None}),
+            st.integers(0, 5).map(lambda k: {"shipment_id": f"s{k}"}),
+            st.fixed_dictionaries({name: st.text(max_size=6) for name in SHIPMENT}),
+        ),
+        max_size=12,
+    )
+)
+def test_accepted_and_rejected_shipments_are_the_input(changes: list[dict[str, Any]]) -> None:
+    frame = table(SHIPMENT, *changes)
+    checked = read_shipments(frame)
+    assert len(checked.accepted) + len(checked.rejects) == len(frame)
+    kept = np.setdiff1d(np.arange(len(frame)), checked.rejects["row"])
+    assert len(kept) == len(checked.accepted)
+    ids = frame["shipment_id"].iloc[kept].str.strip()
+    assert list(checked.accepted["shipment_id"]) == list(ids)
+    assert checked.accepted["shipment_id"].is_unique
+    again = read_shipments(checked.accepted)
+    assert_frame_equal(again.accepted, checked.accepted)
+    for position, reason in zip(checked.rejects["row"], checked.rejects["reason"], strict=True):
+        assert changes[position] or reason == "duplicate_shipment_id"
+    bad = {(column, value): reason for column, value, reason in BAD_SHIPMENTS}
+    found = dict(zip(checked.rejects["row"], checked.rejects["reason"], strict=True))
+    for position, change in enumerate(changes):
+        if len(change) == 1 and next(iter(change.items())) in bad:
+            assert found[position] == bad[next(iter(change.items()))]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    changes=st.lists(
+        st.fixed_dictionaries(
+            {
+                "status": st.one_of(
+                    st.sampled_from(STATUSES),
+                    st.sampled_from(["Exception_010", "IT", "Delivered_Other", "nonsense", None]),
+                ),
+                "vocabulary": st.sampled_from(
+                    ["aftership", "AfterShip", "17track", "shipengine", "standard", "dhl", None]
+                ),
+            }
+        ),
+        max_size=12,
+    )
+)
+def test_accepted_and_rejected_scans_are_the_input(changes: list[dict[str, Any]]) -> None:
+    checked = read_scans(table(SCAN | {"vocabulary": None}, *changes))
+    assert len(checked.accepted) + len(checked.rejects) == len(changes)
+    assert set(checked.accepted["status"]) <= set(STATUSES)
+    assert_frame_equal(read_scans(checked.accepted).accepted, checked.accepted)
+
+
+def test_the_vocabulary_is_chosen_by_row_then_by_argument_then_standard() -> None:
+    frame = table(
+        SCAN | {"vocabulary": None},
+        {"vocabulary": "easypost", "status": "return_to_sender"},
+        {"vocabulary": "shipengine", "status": "IT/HUB_SCAN_OUT"},
+        {"status": "InTransit_002"},
+        {"vocabulary": "dhl", "status": "arrived"},
+        {"vocabulary": "easypost", "status": "Exception_010"},
+        {"status": "Pending"},
+    )
+    checked = read_scans(frame, vocabulary="aftership")
+    assert list(checked.accepted["status"]) == ["returning", "departed", "picked_up"]
+    assert list(checked.rejects["reason"]) == [
+        "unknown_vocabulary",
+        "unknown_vendor_code",
+        "status_without_information",
+    ]
+    standard = read_scans(frame)
+    assert list(standard.rejects["reason"][:2]) == ["unknown_status", "unknown_vocabulary"]
+    with pytest.raises(ContractError, match="aftership"):
+        read_scans(frame, vocabulary="dhl")
+
+
+def test_types_of_the_accepted_columns() -> None:
+    accepted = read_shipments(
+        table(SHIPMENT, {}, {"weight_kg": None, "promised_date": None})
+    ).accepted
+    kinds = {name: str(kind) for name, kind in accepted.dtypes.items()}
+    assert kinds == {
+        "shipment_id": "str",
+        "ordered_at": "datetime64[us, UTC]",
+        "origin": "str",
+        "destination": "str",
+        "origin_lat": "float64",
+        "destination_lon": "float64",
+        "destination_time_zone": "str",
+        "weight_kg": "float64",
+        "promised_date": "datetime64[us]",
+        "colour": "str",
+    }
+    assert accepted["ordered_at"][0] == pd.Timestamp("2024-03-01T09:00:00Z")
+    assert accepted["promised_date"][0] == pd.Timestamp("2024-03-05")
+    assert accepted.loc[1, ["weight_kg", "promised_date"]].isna().all()
+    assert accepted["origin"][0] == "01067"
+
+
+def test_whole_numbers_are_ids_and_places_too() -> None:
+    frame = table(SHIPMENT, {}, {}).assign(shipment_id=[7, 8], origin=[10115.0, np.nan])
+    checked = read_shipments(frame)
+    assert list(checked.accepted["shipment_id"]) == ["7"]
+    assert list(checked.accepted["origin"]) == ["10115"]
+    assert list(checked.rejects["reason"]) == ["missing_origin"]
+
+
+def test_the_first_sound_of_two_shipments_with_one_id_is_accepted() -> None:
+    frame = table(
+        SHIPMENT,
+        {"shipment_id": "x", "origin": None},
+        {"shipment_id": "x", "origin": "1"},
+        {"shipment_id": " x ", "origin": "2"},
+    )
+    checked = read_shipments(frame)
+    assert list(checked.accepted["origin"]) == ["1"]
+    assert list(checked.rejects["reason"]) == ["missing_origin", "duplicate_shipment_id"]
+
+
+def test_other_columns_are_kept_as_they_are() -> None:
+    parts = [["a"], None, {"b": 1}]
+    frame = table(SHIPMENT, {}, {"origin": None}, {}).assign(parts=parts, reason=[1, 2, 3])
+    checked = read_shipments(frame)
+    assert list(checked.accepted["parts"]) == [["a"], {"b": 1}]
+    assert list(checked.accepted["reason"]) == [1, 3]
+    assert list(checked.rejects["input_reason"]) == ["2"]
+    assert list(checked.rejects["reason"]) == ["missing_origin"]
+
+
+@pytest.mark.parametrize("missing", ["shipment_id", "ordered_at", "origin", "destination"])
+def test_a_missing_column_is_named(missing: str) -> None:
+    with pytest.raises(ContractError, match=f"lack column '{missing}'"):
+        read_shipments(table(SHIPMENT, {}).drop(columns=missing))
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    frame = table(SCAN, {})
+    with pytest.raises(ContractError, match="more than once"):
+        read_scans(pd.concat([frame, frame[["status"]]], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("ordered_at", pd.Series([1709287200])),
+        ("ordered_at", pd.Series([dt.date(2024, 3, 1)], dtype="date32[pyarrow]")),
+        ("shipment_id", pd.Series([True])),
+        ("shipment_id", pd.Series([1.5])),
+        ("weight_kg", pd.Series([True])),
+        ("promised_date", pd.Series([20240305])),
+        ("promised_date", pd.Series([pd.Timestamp("2024-03-05T00:00Z")])),
+    ],
+)
+def test_a_column_of_a_wrong_type_is_refused(column: str, values: pd.Series[Any]) -> None:
+    with pytest.raises(ContractError, match=f"column '{column}' is of type"):
+        read_shipments(table(SHIPMENT, {}).assign(**{column: values}))
+
+
+NAIVE = [
+    pd.Series(["2024-03-01T10:00:00"], dtype="str"),
+    pd.Series(["2024-03-01"], dtype="str"),
+    pd.Series([pd.Timestamp("2024-03-01T10:00:00")]),
+    pd.Series([dt.datetime(2024, 3, 1, 10)], dtype=object),  # noqa: DTZ001
+]
+
+
+@pytest.mark.parametrize("values", NAIVE)
+def test_naive_times_are_refused_unless_their_zone_is_named(values: pd.Series[Any]) -> None:
+    frame = table(SHIPMENT, {}).assign(ordered_at=values)
+    with pytest.raises(ContractError, match="naive_time_zone="):
+        read_shipments(frame)
+    moment = read_shipments(frame, naive_time_zone="America/Sao_Paulo").accepted["ordered_at"][0]
+    clock = moment.tz_convert("America/Sao_Paulo").tz_localize(None)
+    assert clock == pd.Timestamp(values[0])
+
+
+def test_one_naive_time_among_zoned_ones_is_not_taken_for_utc() -> None:
+    aware = dt.datetime(2024, 3, 1, 10, tzinfo=dt.UTC)
+    mixed = pd.Series([aware, aware.replace(tzinfo=None)], dtype=object)
+    frame = table(SHIPMENT, {}, {}).assign(ordered_at=mixed)
+    with pytest.raises(ContractError, match="without a time zone"):
+        read_shipments(frame)
+    accepted = read_shipments(frame, naive_time_zone="Asia/Tokyo").accepted
+    hours = [moment.hour for moment in accepted["ordered_at"]]
+    assert hours == [10, 1]
+
+
+def test_hours_that_the_clock_skips_or_repeats() -> None:
+    times = ["2024-03-31T02:30:00", "2024-10-27T02:30:00"]
+    frame = table(SHIPMENT, *({"ordered_at": time} for time in times))
+    accepted = read_shipments(frame, naive_time_zone="Europe/Berlin").accepted
+    assert [str(moment) for moment in accepted["ordered_at"]] == [
+        "2024-03-31 01:00:00+00:00",
+        "2024-10-27 00:30:00+00:00",
+    ]
+
+
+def test_an_unknown_naive_zone_is_refused() -> None:
+    with pytest.raises(ContractError, match="IANA"):
+        read_shipments(table(SHIPMENT, {}), naive_time_zone="Berlin")
+
+
+def test_parquet_csv_directory_frame_and_arrow_give_the_same(tmp_path: Path) -> None:
+    frame = table(SHIPMENT, {}, {"origin_lat": None}, {"weight_kg": "-1"}, {"origin": "10, Rue\nX"})
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    (tmp_path / "many").mkdir()
+    pq.write_table(arrow, tmp_path / "one.parquet")
+    pq.write_table(arrow.slice(0, 2), tmp_path / "many" / "1.parquet")
+    pq.write_table(arrow.slice(2), tmp_path / "many" / "2.parquet")
+    frame.to_csv(tmp_path / "one.csv", index=False)
+    expected = read_shipments(frame)
+    for source in (arrow, tmp_path / "one.parquet", tmp_path / "many", str(tmp_path / "one.csv")):
+        checked = read_shipments(source)
+        assert_frame_equal(checked.accepted, expected.accepted)
+        assert_frame_equal(checked.rejects, expected.rejects)
+
+
+def test_typed_and_text_tables_give_the_same(tmp_path: Path) -> None:
+    typed = read_shipments(table(SHIPMENT, {}, {"weight_kg": None})).accepted
+    typed.to_csv(tmp_path / "typed.csv", index=False)
+    categories = typed.astype({"origin": "category", "destination_time_zone": "category"})
+    for source in (tmp_path / "typed.csv", categories, pa.Table.from_pandas(typed)):
+        assert_frame_equal(read_shipments(source).accepted, typed)
+
+
+@pytest.mark.parametrize("name", ["empty.csv", "empty.parquet"])
+def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ContractError, match="is empty"):
+        read_scans(tmp_path / name)
+
+
+def test_a_table_without_rows_is_a_table(tmp_path: Path) -> None:
+    (tmp_path / "header.csv").write_text(",".join(SCAN) + "\n")
+    for source in (tmp_path / "header.csv", table(SCAN)):
+        checked = read_scans(source)
+        assert (len(checked.accepted), len(checked.rejects)) == (0, 0)
+        assert str(checked.accepted["scanned_at"].dtype) == "datetime64[us, UTC]"
+    assert len(read_shipments(table(SHIPMENT)).accepted) == 0
+
+
+def test_a_parquet_file_cut_in_the_middle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scans.parquet"
+    table(SCAN, *[{}] * 1000).to_parquet(path)
+    whole = path.read_bytes()
+    for size in (3, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ContractError, match="cut or damaged"):
+            read_scans(path)
+
+
+def test_a_csv_line_cut_in_the_middle_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "scans.csv"
+    table(SCAN, {}, {}, {}).to_csv(path, index=False)
+    lines = path.read_text().splitlines()
+    lines[2] += ",one more"
+    path.write_text("\n".join(lines)[:-40])
+    checked = read_scans(path)
+    assert list(checked.accepted["shipment_id"]) == ["s0"]
+    assert list(checked.rejects["reason"]) == ["wrong_number_of_fields"] * 2
+    assert list(checked.rejects["row"]) == [1, 2]
+    assert "one more" in checked.rejects["detail"][0]
+    assert "5 fields, expected 4" in checked.rejects["detail"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("absent.csv", "found no file"), ("scans.xlsx", "expected a .parquet or .csv")],
+)
+def test_other_files_are_refused(tmp_path: Path, name: str, message: str) -> None:
+    if name != "absent.csv":
+        (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(ContractError, match=message):
+        read_scans(tmp_path / name)
+
+
+def test_what_is_no_table_is_refused() -> None:
+    with pytest.raises(ContractError, match="found list"):
+        read_scans([1, 2])  # type: ignore[arg-type]
