@@ -1,0 +1,71 @@
+# etapromise: what can be done with it. A bare Python from 3.11 on is all that has to be there.
+#
+#   make demo    train on the sample, promise, score, backtest; ends with the path of the report
+#   make test    every check that guards the main branch
+#   make check   the same without the tests: style, types, order of the rooms
+#   make bench   the benchmarks
+#   make clean   remove what the above made (the environment too)
+#
+# PYTHON=... chooses the interpreter, VENV=... the environment.
+
+VENV ?= .venv
+PYTHON ?=
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+OUTPUT := output
+SAMPLE := data/sample
+
+# What the installed package is made of, beyond the Python files, which are used where they lie.
+BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \
+	$(wildcard src/etapromise/native/*.c) $(wildcard src/etapromise/native/*.h)
+
+.PHONY: demo test check bench clean environment
+.DELETE_ON_ERROR:
+
+environment: $(INSTALLED)
+
+# A name that answers is not enough: version managers put names on the path that only complain.
+$(BIN)/python:
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "making $(VENV) with $$("$$python" --version) ($$python)"; \
+			if "$$python" -m venv $(VENV); then exit 0; fi; \
+			rm -rf $(VENV); \
+			echo "$$python cannot make environments; trying the next" >&2; \
+		fi; \
+	done; \
+	echo "No usable Python found. Expected Python 3.11 or later with its venv module (on Debian and" >&2; \
+	echo "Ubuntu: apt install python3-venv). Install one, or name it: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+# Dependency groups need pip 25.1.
+$(INSTALLED): $(BIN)/python $(BUILD_INPUTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+check: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest
+
+# As a newcomer would type it. Everything lands in output/, which is made afresh.
+demo: $(INSTALLED)
+	@rm -rf $(OUTPUT)
+	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/demo.sh $(SAMPLE) $(OUTPUT)
+
+bench: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmarks]' --group dev
+	@for benchmark in benchmarks/*.py; do \
+		echo "== $$benchmark"; $(BIN)/python "$$benchmark" || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) $(OUTPUT) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache src/etapromise.egg-info
+	rm -f src/etapromise/native/_etapromise.*
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
