@@ -1,0 +1,299 @@
+"""How good promises were: pure functions on numpy arrays.
+
+Days are counted from each parcel's own origin date (day 0, a date in the destination's local time),
+as `DateDistribution` counts them. Three arrays of shape (n,) say what became of the parcels:
+
+- ``event_day``: the day of the event, infinite where none is known.
+- ``known_until``: the last day that the data wholly cover, for this parcel.
+- ``cancelled``: whether the order was called off, so that nothing was to be delivered.
+
+**Selection.** A promise can be judged once its day has run out (``promised_day <= known_until``)
+and is *pending* before, even when the parcel has already arrived: to count early arrivals while the
+slow parcels of the same days are still out would flatter. Which promises are judged thus depends on
+what was promised, never on how it ended. A parcel that is neither delivered nor cancelled when its
+day has run out broke its promise, whether it is late, returned or lost. Scores of the whole
+distribution are cut off at ``known_until`` for every parcel, early or late, for the same reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from etapromise.errors import ContractError
+
+__all__ = [
+    "Kept",
+    "Outcomes",
+    "crps_days",
+    "interval_hits",
+    "judged",
+    "kept",
+    "mean_or_none",
+    "pinball_days",
+    "pit_values",
+    "summarise",
+    "summarise_delivered",
+    "wilson_interval",
+]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+Z_95: Final = 1.959963984540054
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """What became of n parcels; see the module's text for the three arrays, each (n,)."""
+
+    event_day: Floats
+    known_until: Floats
+    cancelled: Mask
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not belong together, and NaN, which would count as broken."""
+        n = self.event_day.shape
+        for name in ("event_day", "known_until", "cancelled"):
+            array = getattr(self, name)
+            if array.ndim != 1 or array.shape != n:
+                raise ContractError(
+                    f"Outcomes.{name} has shape {array.shape}, expected {n}, one value a parcel"
+                )
+        if np.isnan(self.event_day).any() or np.isnan(self.known_until).any():
+            raise ContractError("Outcomes holds NaN days; write an unknown event as infinity")
+
+    def __len__(self) -> int:
+        """Number of parcels."""
+        return len(self.event_day)
+
+    def __getitem__(self, rows: Mask | Ints) -> Outcomes:
+        """The outcomes of some parcels."""
+        return Outcomes(
+            event_day=self.event_day[rows],
+            known_until=self.known_until[rows],
+            cancelled=self.cancelled[rows],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """How a set of promises was kept.
+
+    Attributes:
+        promises: All of them. ``promises == judged + pending + cancelled + undated``.
+        judged: Those whose day has run out: ``judged == kept + late + undelivered``.
+        kept: Arrived by the promised day.
+        late: Arrived later.
+        undelivered: Not known to have arrived, and not cancelled: broken.
+        pending: The promised day is not yet covered by the data.
+        cancelled: The order was called off.
+        undated: No date could be promised at all.
+        kept_rate: ``kept / judged``; None of nothing judged, as for all below.
+        kept_low: Lower end of the 95 % Wilson interval of ``kept_rate``.
+        kept_high: Its upper end.
+        mean_confidence: Mean stated probability of the judged; None where none was stated.
+        gap: ``kept_rate - mean_confidence``; honest promises have 0 here.
+        mean_days: Mean promised days of all dated promises of orders that were not cancelled,
+            judged or not: who promises long shall not look short while the long ones are pending.
+    """
+
+    promises: int
+    judged: int
+    kept: int
+    late: int
+    undelivered: int
+    pending: int
+    cancelled: int
+    undated: int
+    kept_rate: float | None
+    kept_low: float | None
+    kept_high: float | None
+    mean_confidence: float | None
+    gap: float | None
+    mean_days: float | None
+
+
+def judged(outcomes: Outcomes, promised_day: Floats) -> Mask:
+    """Promises that can be judged, (n,): dated, not cancelled, and their day has run out.
+
+    Args:
+        outcomes: Of n parcels.
+        promised_day: (n,), infinite or NaN where no date was promised.
+    """
+    return ~outcomes.cancelled & np.isfinite(promised_day) & (promised_day <= outcomes.known_until)
+
+
+def kept(outcomes: Outcomes, promised_day: Floats) -> Mask:
+    """Whether the event came by the promised day, (n,); only to be read where `judged`."""
+    return outcomes.event_day <= promised_day
+
+
+def summarise(outcomes: Outcomes, promised_day: Floats, confidence: Floats | None = None) -> Kept:
+    """Count and rate promises; undelivered, not cancelled parcels count as broken.
+
+    Args:
+        outcomes: Of n parcels.
+        promised_day: (n,), infinite or NaN where no date was promised.
+        confidence: The stated probability that the event comes by then, (n,).
+    """
+    rows = judged(outcomes, promised_day)
+    dated = np.isfinite(promised_day) & ~outcomes.cancelled
+    n_judged = int(rows.sum())
+    n_kept = int((rows & kept(outcomes, promised_day)).sum())
+    n_undelivered = int((rows & np.isinf(outcomes.event_day)).sum())
+    low, high = wilson_interval(n_kept, n_judged) if n_judged else (None, None)
+    rate = n_kept / n_judged if n_judged else None
+    stated = mean_or_none(confidence[rows]) if confidence is not None else None
+    return Kept(
+        promises=len(outcomes),
+        judged=n_judged,
+        kept=n_kept,
+        late=n_judged - n_kept - n_undelivered,
+        undelivered=n_undelivered,
+        pending=int((dated & ~rows).sum()),
+        cancelled=int(outcomes.cancelled.sum()),
+        undated=int((~outcomes.cancelled & ~dated).sum()),
+        kept_rate=rate,
+        kept_low=low,
+        kept_high=high,
+        mean_confidence=stated,
+        gap=rate - stated if rate is not None and stated is not None else None,
+        mean_days=mean_or_none(promised_day[dated]),
+    )
+
+
+def summarise_delivered(
+    outcomes: Outcomes, promised_day: Floats, confidence: Floats | None = None
+) -> Kept:
+    """The same over parcels known to be delivered, as marketplaces and carriers like to count.
+
+    What never arrived is left out, so this flatters; beside `summarise` it tells how much of the
+    breakage is loss and how much is lateness.
+    """
+    arrived = np.isfinite(outcomes.event_day)
+    return summarise(
+        outcomes[arrived],
+        promised_day[arrived],
+        None if confidence is None else confidence[arrived],
+    )
+
+
+def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson score interval of a proportion.
+
+    ``(p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)`` (Wilson 1927, JASA 22:209). It treats
+    promises as independent; parcels that share a storm are not, so that it is too narrow for one
+    bad week and about right for luck.
+
+    Args:
+        successes: From 0 to ``trials``.
+        trials: At least 1.
+        z: Standard normal quantile; 1.96 gives 95 %.
+
+    Returns:
+        Both ends, within [0, 1].
+
+    Raises:
+        ContractError: The counts are impossible.
+    """
+    if trials < 1 or not 0 <= successes <= trials:
+        raise ContractError(
+            f"found {successes} successes of {trials} trials, "
+            "expected at least one trial and no more successes than trials"
+        )
+    share = successes / trials
+    centre = share + z * z / (2 * trials)
+    spread = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
+    scale = 1 + z * z / trials
+    # Rounding may leave the closed ends 0 and 1 by 1e-17.
+    low = 0.0 if successes == 0 else float((centre - spread) / scale)
+    high = 1.0 if successes == trials else float((centre + spread) / scale)
+    return low, high
+
+
+def pinball_days(outcomes: Outcomes, quantile_day: Floats, level: float) -> Floats:
+    """Pinball loss of one quantile in days, (n,), both sides cut off at ``known_until``.
+
+    ``(level - 1[y < q]) (y - q)`` (Koenker & Bassett 1978) with ``y = min(event_day, c)`` and
+    ``q = min(quantile_day, c)``, ``c = known_until``. Cutting off is monotone, so the quantile of
+    the cut-off day is the cut-off quantile and the score stays proper under this fixed censoring
+    (Powell 1986, J. Econometrics 32:143).
+
+    Args:
+        outcomes: Of n parcels.
+        quantile_day: Predicted quantile, (n,); infinite where the level is never reached.
+        level: Strictly between 0 and 1.
+    """
+    _check_level(level)
+    actual = np.minimum(outcomes.event_day, outcomes.known_until)
+    predicted = np.minimum(quantile_day, outcomes.known_until)
+    short = actual - predicted
+    return np.asarray(np.where(short >= 0, level * short, (level - 1) * short))
+
+
+def crps_days(outcomes: Outcomes, probability: Floats) -> Floats:
+    """Continuous ranked probability score on dates, in days, (n,).
+
+    ``sum over k <= c of (F(k) - 1[event_day <= k])²`` with ``c = known_until`` cut to the horizon:
+    the ranked probability score (Epstein 1969) with days as steps, weighted 1 up to what the data
+    cover and 0 after, which keeps it proper (Gneiting & Ranjan 2011, JBES 29:411).
+
+    Args:
+        outcomes: Of n parcels.
+        probability: ``F(k)``, (n, horizon).
+    """
+    days = np.arange(probability.shape[1])
+    happened = outcomes.event_day[:, None] <= days
+    covered = days <= outcomes.known_until[:, None]
+    return np.asarray(np.sum(np.where(covered, (probability - happened) ** 2, 0.0), axis=1))
+
+
+def pit_values(outcomes: Outcomes, probability: Floats, *, seed: int) -> Floats:
+    """Randomised probability integral transform, (n,): uniform on [0, 1] if the forecast is right.
+
+    ``u = F(y - 1) + V (F(y) - F(y - 1))``, V uniform (Czado, Gneiting & Held 2009, Biometrics
+    65:1254, for counts). Of a parcel without event by ``c = min(known_until, horizon - 1)`` only
+    ``u > F(c)`` is known and ``u = F(c) + V (1 - F(c))``, which is uniform as well.
+
+    Args:
+        outcomes: Of n parcels.
+        probability: ``F(k)``, (n, horizon).
+        seed: Of V, so that the same promises give the same values.
+    """
+    n, horizon = probability.shape
+    padded = np.concatenate([np.zeros((n, 1)), probability], axis=1)  # padded[:, k + 1] = F(k)
+    last = np.clip(np.minimum(outcomes.known_until, horizon - 1), -1, None).astype(np.int64)
+    arrived = outcomes.event_day <= last
+    day = np.where(arrived, outcomes.event_day, 0).astype(np.int64)
+    rows = np.arange(n)
+    # An event before day 0 (an order dated after its own delivery) has no probability at all.
+    before = arrived & (day < 0)
+    day = np.maximum(day, 0)
+    low = np.where(arrived, padded[rows, day], padded[rows, last + 1])
+    high = np.where(arrived, padded[rows, day + 1], 1.0)
+    low, high = np.where(before, 0.0, low), np.where(before, 0.0, high)
+    return np.asarray(low + np.random.default_rng(seed).random(n) * (high - low))
+
+
+def interval_hits(outcomes: Outcomes, low_day: Floats, high_day: Floats) -> tuple[Mask, Mask]:
+    """Whether the event fell on a day of the closed interval, and whether that can be said, (n,).
+
+    It can be said once ``high_day`` has run out and the order was not cancelled.
+    """
+    inside = (outcomes.event_day >= low_day) & (outcomes.event_day <= high_day)
+    return inside, judged(outcomes, high_day)
+
+
+def mean_or_none(values: Floats) -> float | None:
+    """The mean, None of nothing."""
+    return float(np.mean(values)) if len(values) else None
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ContractError(f"found level {level}, expected one strictly between 0 and 1")
