@@ -61,7 +61,11 @@ class RegionalDisruption:
 
 @dataclass(frozen=True, kw_only=True)
 class VendorCodeChange:
-    """From `start` (UTC) on, a vendor writes every status code with `prefix` before it."""
+    """From `start` (UTC) on, a vendor writes every status code with `prefix` before it.
+
+    Without `/` and `:` in the prefix, which part a coarse code from a finer one, nobody can read
+    the new codes.
+    """
 
     vocabulary: str
     start: date

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from etapromise.errors import ContractError
 from etapromise.operations.simulation.journey import Route, route_of
 from etapromise.operations.simulation.network import Network
-from etapromise.operations.simulation.orders import BULKY_KG
+from etapromise.operations.simulation.orders import BULKY_KG, TRAVEL_TOGETHER
 from etapromise.operations.simulation.stages import Stages
 from etapromise.operations.simulation.truth import EVENTS, Event, Truth
 from etapromise.operations.simulation.workdays import DAY, Floats, Integers
@@ -62,6 +62,52 @@ class Oracle:
         columns = np.arange(horizon) - shift[:, None]
         taken = np.take_along_axis(table, np.maximum(columns, 0), axis=1)
         return np.where(columns < 0, 0.0, taken)
+
+    def order_distribution(
+        self, shipments: pd.DataFrame, event: Event = "delivered", horizon: int = 60
+    ) -> tuple[pd.Index[str], Floats]:
+        """`P(every parcel of an order has its event by the end of day k)`.
+
+        A further parcel that is like the first one of its order (same warehouse, carrier,
+        service, bulkiness) shares its whole journey with probability `TRAVEL_TOGETHER`; all other
+        parcels travel independently. So with `F` the first one's distribution, and `m` parcels
+        like it, those are all there with probability `F · (r + (1 - r) F) ** m`,
+        r = `TRAVEL_TOGETHER`.
+
+        Args:
+            shipments: As for `distribution`, with `order_id`; all parcels of the orders, the
+                first one of each before the others, as in the shipments table.
+            event: `delivered` or `first_attempt`.
+            horizon: Number of days, counted from the destination-local date of the order.
+
+        Returns:
+            The orders as they first appear, and an array of shape `(orders, horizon)`.
+
+        Raises:
+            ContractError: As for `distribution`.
+        """
+        if "order_id" not in shipments.columns:
+            raise ContractError("The shipments lack order_id; the joint truth is one of orders.")
+        single = self.distribution(shipments, event, horizon)
+        order, names = pd.factorize(shipments["order_id"].astype(object))
+        if (order < 0).any():
+            raise ContractError("A shipment has no order_id; the joint truth is one of orders.")
+        first = np.unique(order, return_index=True)[1][order]
+        alike = (shipments["weight_kg"].to_numpy(dtype=np.float64) > BULKY_KG) == (
+            shipments["weight_kg"].to_numpy(dtype=np.float64)[first] > BULKY_KG
+        )
+        for name in ("origin", "carrier", "service"):
+            values = shipments[name].to_numpy(dtype=object)
+            alike &= values == values[first]
+        is_first = first == np.arange(len(order))
+        factor = np.where(
+            (alike & ~is_first)[:, None],
+            TRAVEL_TOGETHER + (1 - TRAVEL_TOGETHER) * single,
+            single,
+        )
+        joint = np.ones((len(names), horizon))
+        np.multiply.at(joint, order, factor)
+        return pd.Index(names), joint
 
     def working_week(self, carrier: str, service: str | None = None) -> tuple[bool, ...]:
         """Working days, Monday first, of a carrier's service or of a partner (no service).
@@ -116,7 +162,8 @@ class Oracle:
     def _courier(self, carrier: str, service: str | None) -> int:
         network = self._network
         if service is None and carrier not in network.config.carriers:
-            return _number(network.couriers.names, carrier, "carrier")
+            partners = network.couriers.names[network.n_own :]
+            return network.n_own + _number(partners, carrier, "carrier or partner")
         number = _number(network.config.carriers, carrier, "carrier")
         services = network.config.services
         if service is None:

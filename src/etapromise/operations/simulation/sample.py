@@ -151,7 +151,7 @@ Nothing in it is real: no carrier, no address of a customer, no parcel.
 |---|---|---|
 | `shipments.parquet` | {rows["shipments.parquet"]:,} | parcels ordered from {config.start} on |
 | `scans.parquet` | {rows["scans.parquet"]:,} | their tracking scans, in vendors' codes |
-| `open_orders.parquet` | {rows["open_orders.parquet"]:,} | parcels under way, and orders of the last hours |
+| `open_orders.parquet` | {rows["open_orders.parquet"]:,} | under way, or just ordered |
 
 The extract ends at {now:%Y-%m-%d %H:%M} UTC, while parcels are under way: use that moment as
 `--as-of`. Scans were received up to then; some come late, twice or out of order, some are missing.

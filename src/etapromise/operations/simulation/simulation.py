@@ -103,6 +103,12 @@ class Simulation:
             frame = self.shipments.iloc[place]
         return self.oracle.distribution(frame, event, horizon)
 
+    def true_order_distribution(
+        self, shipments: pd.DataFrame, event: Event = "delivered", horizon: int = 60
+    ) -> tuple[pd.Index[str], Floats]:
+        """`P(every parcel of an order is there by day k)`, by order; see `Oracle`."""
+        return self.oracle.order_distribution(shipments, event, horizon)
+
     def true_working_week(self, carrier: str, service: str | None = None) -> tuple[bool, ...]:
         """Working days of a carrier's service (or a partner), Monday first; see `Oracle`."""
         return self.oracle.working_week(carrier, service)
