@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from etapromise.errors import ContractError
 from etapromise.tracking.contract import STATUSES
@@ -18,6 +20,7 @@ __all__ = [
     "First",
     "Journeys",
     "microseconds",
+    "positions",
     "received_or_scanned",
     "shipment_codes",
     "status_mask",
@@ -168,4 +171,11 @@ def shipment_codes(shipments: pd.DataFrame, scans: pd.DataFrame) -> Ints:
             "shipment; read the table with read_shipments, which rejects the second"
         )
         raise ContractError(message)
-    return np.asarray(ids.get_indexer(pd.Index(scans["shipment_id"])), dtype=np.int64)
+    return positions(scans["shipment_id"], shipments["shipment_id"])
+
+
+def positions(values: pd.Series[Any], among: Sequence[str] | pd.Series[Any]) -> Ints:
+    """Where each of ``values`` (text) stands in ``among``, -1 where it does not or is missing."""
+    wanted = pa.array(among, pa.large_string(), from_pandas=True)
+    found = pc.index_in(pa.array(values, pa.large_string(), from_pandas=True), wanted)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)

@@ -23,6 +23,7 @@ from etapromise.tracking.journeys import (
     First,
     Journeys,
     microseconds,
+    positions,
     received_or_scanned,
     shipment_codes,
     status_mask,
@@ -188,8 +189,8 @@ def _carrier_codes(
     def codes(table: pd.DataFrame) -> Ints:
         if "carrier" not in table:
             return np.full(len(table), len(names), dtype=np.int64)
-        found = pd.Index(names, dtype="str").get_indexer(table["carrier"])
-        return np.where(found < 0, len(names), found).astype(np.int64)
+        found = positions(table["carrier"], list(names))
+        return np.where(found < 0, np.int64(len(names)), found)
 
     return codes(scans), codes(shipments), names
 
@@ -220,24 +221,28 @@ def _before(first: First, limit: First) -> First:
 
 def _state(journeys: Journeys, single: Mask, attempts: Mask) -> dict[str, Any]:
     n = journeys.n_shipments
-    order = np.lexsort((journeys.status, journeys.received, journeys.scanned, journeys.shipment))
-    order = order[single[order]]
-    last = order[np.diff(journeys.shipment[order], append=n) != 0]
-    scan = np.full(n, -1, dtype=np.int64)
-    scan[journeys.shipment[last]] = last
-    # Sorted by receipt within a shipment, so that its last scan is the last received.
-    ends = np.flatnonzero(single)
-    ends = ends[np.diff(journeys.shipment[ends], append=n) != 0]
-    scanned, received = (np.full(n, NEVER, dtype=np.int64) for _ in range(2))
-    scanned[journeys.shipment[last]] = journeys.scanned[last]
-    received[journeys.shipment[ends]] = journeys.received[ends]
+    scans = np.flatnonzero(single)
+    owner = journeys.shipment[scans]
+    latest = np.full(n, -NEVER, dtype=np.int64)
+    np.maximum.at(latest, owner, journeys.scanned[scans])
+    # Within a shipment scans stand by receipt: the last of them is the last received, and the last
+    # of those with the latest event is the last word on it.
+    word, received = (np.full(n, -1, dtype=np.int64) for _ in range(2))
+    received[owner] = scans
+    decisive = scans[journeys.scanned[scans] == latest[owner]]
+    word[journeys.shipment[decisive]] = decisive
     return {
-        "last_status": _words(np.array(STATUSES, dtype=object), journeys.status, scan),
-        "last_scan_at": _times(scanned),
-        "last_known_at": _times(received),
+        "last_status": _words(np.array(STATUSES, dtype=object), journeys.status, word),
+        "last_scan_at": _times(_of(journeys.scanned, word)),
+        "last_known_at": _times(_of(journeys.received, received)),
         "scan_count": np.bincount(journeys.shipment[single], minlength=n),
         "attempt_count": np.bincount(journeys.shipment[attempts], minlength=n),
     }
+
+
+def _of(times: Ints, scan: Ints) -> Ints:
+    """The time of each chosen scan, `NEVER` where none (-1) was chosen."""
+    return np.append(times, NEVER)[scan]
 
 
 def _times(moments: Ints) -> pd.Series[Any]:

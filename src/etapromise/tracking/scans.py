@@ -25,6 +25,7 @@ from etapromise.tracking.faults import Checked, Faults
 from etapromise.tracking.journeys import (
     Journeys,
     microseconds,
+    positions,
     received_or_scanned,
     shipment_codes,
     status_mask,
@@ -148,7 +149,7 @@ def scan_statuses(scans: pd.DataFrame) -> Ints:
     Raises:
         ContractError: A status is not a standard one.
     """
-    codes = pd.Index(STATUSES).get_indexer(pd.Index(scans["status"])).astype(np.int64)
+    codes = positions(scans["status"], STATUSES)
     if (codes < 0).any():
         found = scans["status"].iloc[int(np.argmin(codes))]
         message = (
