@@ -28,6 +28,7 @@ from etapromise.errors import ContractError
 __all__ = [
     "Kept",
     "Outcomes",
+    "Seed",
     "crps_days",
     "interval_hits",
     "judged",
@@ -43,6 +44,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Seed = int | tuple[int, ...]
 
 Z_95: Final = 1.959963984540054
 
@@ -253,7 +255,7 @@ def crps_days(outcomes: Outcomes, probability: Floats) -> Floats:
     return np.asarray(np.sum(np.where(covered, (probability - happened) ** 2, 0.0), axis=1))
 
 
-def pit_values(outcomes: Outcomes, probability: Floats, *, seed: int) -> Floats:
+def pit_values(outcomes: Outcomes, probability: Floats, *, seed: Seed) -> Floats:
     """Randomised probability integral transform, (n,): uniform on [0, 1] if the forecast is right.
 
     ``u = F(y - 1) + V (F(y) - F(y - 1))``, V uniform (Czado, Gneiting & Held 2009, Biometrics

@@ -1,0 +1,1 @@
+"""Running it: the commands behind the command line, and what they are made of."""

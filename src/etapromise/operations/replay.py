@@ -1,0 +1,156 @@
+"""Replaying the past: what a program would have known, and promised, on each day.
+
+Nothing here trusts a model to look away. Whatever had not been received by the moment in question
+is taken out of the tables before a model sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from etapromise.errors import ContractError
+from etapromise.tracking import TrackedHistory, as_of
+
+if TYPE_CHECKING:
+    from etapromise.tracking import Event
+
+__all__ = ["Forecast", "Forecaster", "QuotedDays", "extract_end", "known_at", "replay_quotes"]
+
+Dates = npt.NDArray[np.datetime64]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Forecast(Protocol):
+    """The part of `DateDistribution` that judging needs, for n parcels."""
+
+    @property
+    def origin_dates(self) -> Dates:
+        """Day 0 of each parcel, (n,) datetime64[D], a date in the destination's local time."""
+
+    @property
+    def probability(self) -> Floats:
+        """P(event by the end of day k), (n, horizon)."""
+
+
+class Forecaster(Protocol):
+    """The part of `PromiseModel` that replaying needs."""
+
+    @property
+    def event(self) -> Event:
+        """What is promised."""
+
+    @property
+    def version(self) -> str:
+        """The model's name."""
+
+    def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> Self:
+        """A model with the same trees and the statistics and calibration of that moment."""
+
+    def distribution_many(self, frame: pd.DataFrame) -> Forecast:
+        """The predictive distribution of each row of accepted shipments."""
+
+    def local_event_date(self, history: TrackedHistory) -> Dates:
+        """Destination-local date of each shipment's event, (n,) datetime64[D], NaT where none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotedDays:
+    """The quotes of one or more days, all made by one model.
+
+    Attributes:
+        rows: Positions of the quoted orders in the history's shipments, (n,), by time of order.
+        forecast: What was forecast for them.
+        refreshed_at: The moment whose knowledge they used.
+        version: Of the model.
+    """
+
+    rows: Ints
+    forecast: Forecast
+    refreshed_at: pd.Timestamp
+    version: str
+
+
+def known_at(history: TrackedHistory, moment: pd.Timestamp) -> TrackedHistory:
+    """The history as it had been received at a moment (that very moment included).
+
+    Orders placed later are gone, scans received later as well, and milestones are blank where they
+    became known later. Rejected rows are gone altogether: there is nothing to learn from them.
+
+    Raises:
+        ContractError: The moment is naive.
+    """
+    milestones = as_of(history.milestones, moment)
+    ordered = (history.shipments["ordered_at"] <= moment).to_numpy()
+    received = (history.scans["received_at"] <= moment).to_numpy()
+    return TrackedHistory(
+        shipments=history.shipments[ordered].reset_index(drop=True),
+        scans=history.scans[received].reset_index(drop=True),
+        milestones=milestones[ordered].reset_index(drop=True),
+        shipment_rejects=history.shipment_rejects.iloc[:0],
+        scan_rejects=history.scan_rejects.iloc[:0],
+        event=history.event,
+    )
+
+
+def extract_end(history: TrackedHistory) -> pd.Timestamp:
+    """The last moment that the history tells of: its latest order or received scan.
+
+    Raises:
+        ContractError: The history is empty.
+    """
+    moments = [history.shipments["ordered_at"].max(), history.scans["received_at"].max()]
+    told = [moment for moment in moments if not pd.isna(moment)]
+    if not told:
+        raise ContractError("found a history without orders and scans, expected some of each")
+    return pd.Timestamp(max(told))
+
+
+def replay_quotes(
+    model: Forecaster,
+    history: TrackedHistory,
+    *,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    refresh_every: int = 1,
+) -> Iterator[QuotedDays]:
+    """Quote every order of ``[start, end)`` with what was known when its day began.
+
+    Args:
+        model: Trained on nothing later than ``start``.
+        history: The whole history; each quote gets only what was known by then.
+        start: Zone-aware. Days are 24 hours long and begin at its time of day.
+        end: Zone-aware.
+        refresh_every: Days from one refresh of the statistics and the calibration to the next. A
+            program that refreshes nightly has 1.
+
+    Yields:
+        The quotes between two refreshes; nothing where there are no orders.
+
+    Raises:
+        ContractError: ``refresh_every`` is not positive.
+    """
+    if refresh_every < 1:
+        raise ContractError(f"found refresh_every={refresh_every}, expected at least one day")
+    ordered = history.shipments["ordered_at"]
+    moment = start
+    while moment < end:
+        until = min(moment + pd.Timedelta(days=refresh_every), end)
+        rows = np.flatnonzero((ordered >= moment) & (ordered < until))
+        if len(rows):
+            rows = rows[np.argsort(ordered.to_numpy()[rows], kind="stable")]
+            refreshed = model.refresh(known_at(history, moment), as_of=moment)
+            orders = history.shipments.iloc[rows].reset_index(drop=True)
+            yield QuotedDays(
+                rows=rows,
+                forecast=refreshed.distribution_many(orders),
+                refreshed_at=moment,
+                version=refreshed.version,
+            )
+        moment = until

@@ -1,0 +1,73 @@
+"""A test double for the model: forecasts a simulated network's true distribution.
+
+It needs no training, so that the judges can be tested against the truth, and it writes down what
+it was shown, so that a test can tell whether anything was shown too early.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from etapromise.operations.simulation.config import NetworkConfig
+from etapromise.operations.simulation.network import Network
+from etapromise.operations.simulation.oracle import Oracle
+from etapromise.tracking import Event, TrackedHistory
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@cache
+def oracle_of(config: NetworkConfig) -> Oracle:
+    """Each process asks its own oracle of the same network."""
+    return Oracle(Network(config))
+
+
+@dataclass(frozen=True)
+class KnownForecast:
+    origin_dates: np.ndarray
+    probability: np.ndarray
+
+
+def local_dates(moments: pd.Series, zones: pd.Series) -> np.ndarray:
+    """The plain way: one time zone after the other."""
+    dates = np.full(len(moments), np.datetime64("NaT", "D"))
+    for zone in zones.unique():
+        rows = (zones == zone).to_numpy()
+        local = moments[rows].dt.tz_convert(zone).dt.tz_localize(None)
+        dates[rows] = local.to_numpy().astype("datetime64[D]")
+    return dates
+
+
+@dataclass(frozen=True)
+class OracleForecaster:
+    network: NetworkConfig
+    event: Event = "delivered"
+    version: str = "oracle"
+    horizon: int = 60
+    hurry: int = 0
+    """Days by which its forecasts come too early: 0 tells the truth."""
+    shown: list[tuple[pd.Timestamp, TrackedHistory]] = field(default_factory=list)
+
+    def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> OracleForecaster:
+        self.shown.append((as_of, history))
+        return replace(self, version=f"oracle of {as_of:%Y-%m-%d}")
+
+    def distribution_many(self, frame: pd.DataFrame) -> KnownForecast:
+        probability = oracle_of(self.network).distribution(frame, self.event, self.horizon)
+        if self.hurry:
+            late = np.repeat(probability[:, -1:], self.hurry, axis=1)
+            probability = np.concatenate([probability[:, self.hurry :], late], axis=1)
+        return KnownForecast(origin_dates=self.origin_dates(frame), probability=probability)
+
+    def origin_dates(self, frame: pd.DataFrame) -> np.ndarray:
+        return local_dates(frame["ordered_at"], frame["destination_time_zone"])
+
+    def local_event_date(self, history: TrackedHistory) -> np.ndarray:
+        return local_dates(
+            history.milestones["event_at"], history.shipments["destination_time_zone"]
+        )
