@@ -5,6 +5,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, com
 __all__ = ["Forest"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Pointers = tuple[ctypes.c_void_p, ...]
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
 _row_floats = native.function(
@@ -280,7 +282,7 @@ class Forest:
         if any(failures):
             raise MemoryError("No memory for the scratch space of the forest kernel.")
 
-    def _new_buffers(self) -> tuple[Floats, Floats, Floats, tuple[int, ...], tuple[int, ...]]:
+    def _new_buffers(self) -> tuple[Floats, Floats, Floats, Pointers, Pointers]:
         """This thread's own buffers: the kernel gets their addresses without asking numpy again."""
         floats = np.empty(self.features, np.float32)
         doubles = np.empty(self.features, np.float64)
@@ -292,12 +294,17 @@ class Forest:
             floats,
             doubles,
             result,
-            (self._address, floats.ctypes.data, *rest),
-            (self._address, doubles.ctypes.data, *rest),
+            _pointers(self._address, floats.ctypes.data, *rest),
+            _pointers(self._address, doubles.ctypes.data, *rest),
         )
-        buffers: tuple[Floats, Floats, Floats, tuple[int, ...], tuple[int, ...]]
+        buffers: tuple[Floats, Floats, Floats, Pointers, Pointers]
         buffers = self._scratch.buffers
         return buffers
+
+
+def _pointers(*addresses: int) -> Pointers:
+    """Ready-made pointers: ctypes makes none for each call."""
+    return tuple(ctypes.c_void_p(address) for address in addresses)
 
 
 def _parts(rows: int, threads: int | None) -> list[tuple[int, int]]:

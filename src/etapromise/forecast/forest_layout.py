@@ -18,7 +18,7 @@ MAX_LEAVES = 256
 MAX_LEVELS = 64
 _MAX_COLUMNS = 65_535
 _THRESHOLDS_PER_COLUMN = 254
-_LANE = 8
+_LANE = 16
 _LEAF_ROW = 256
 
 _COLUMN = np.dtype(
@@ -41,6 +41,24 @@ _NODE = np.dtype(
         ("unused", np.uint8),
     ]
 )
+_COLUMN_BUNDLE = np.dtype(
+    [
+        ("feature", np.int32, 16),
+        ("first", np.int32, 16),
+        ("count", np.int32, 16),
+        ("nan_code", np.uint8, 16),
+        ("zero_is_nan", np.uint8, 16),
+        ("unused", np.uint8, 32),
+    ]
+)
+_BUNDLE_TREES, _BUNDLE_NODES, _BUNDLE_LEAVES, _BUNDLE_COLUMNS = 16, 4, 32, 256
+_BUNDLE = np.dtype(
+    [
+        ("column", np.uint8, (_BUNDLE_NODES, _BUNDLE_TREES)),
+        ("rank", np.uint8, (_BUNDLE_NODES, _BUNDLE_TREES)),
+        ("remaining", np.uint32, (_BUNDLE_NODES, _BUNDLE_TREES)),
+    ]
+)
 
 
 class _CForest(ctypes.Structure):
@@ -58,6 +76,11 @@ class _CForest(ctypes.Structure):
         ("leaf_start", ctypes.c_void_p),
         ("value", ctypes.c_void_p),
         ("start", ctypes.c_void_p),
+        ("leaf_number", ctypes.c_void_p),
+        ("groups", ctypes.c_int64),
+        ("bundle_start", ctypes.c_void_p),
+        ("bundle", ctypes.c_void_p),
+        ("column_bundle", ctypes.c_void_p),
     )
 
 
@@ -95,15 +118,18 @@ def compile_layout(
 ) -> ForestLayout:
     """Lay the trees out for `etp_forest_row` and `etp_forest_predict`."""
     columns, thresholds, node_column, node_rank = _columns(trees)
+    order = _left_to_right(trees)
     nodes = np.zeros(len(trees.feature), _NODE)
     nodes["column"], nodes["rank"] = node_column, node_rank
-    for side in ("left", "right"):
-        child = getattr(trees, side).astype(np.int32)
-        nodes[side] = np.where(child >= 0, child, _LEAF_ROW + ~child)
+    nodes["left"], nodes["right"] = order.left, order.right
     levels = len(start)
     width = -(-levels // _LANE) * _LANE
     padded = _aligned_zeros((len(values), width))
-    padded[:, :levels] = values
+    padded[order.place, :levels] = values
+    number = np.empty(len(values), np.uint8)
+    number[order.place] = _within(trees.leaf_start)
+    groups, bundle_start, bundles = _bundles(trees, nodes, order, len(columns))
+    column_bundles = _column_bundles(columns)
     rounded = _rounded_down(thresholds)
     arrays = (
         columns,
@@ -114,6 +140,7 @@ def compile_layout(
         np.ascontiguousarray(trees.leaf_start, np.int32),
         padded,
         np.ascontiguousarray(start, np.float64),
+        number,
     )
     structure = _CForest(
         features,
@@ -122,8 +149,13 @@ def compile_layout(
         len(trees.node_start) - 1,
         len(columns),
         *(array.ctypes.data for array in arrays),
+        groups,
+        bundle_start.ctypes.data,
+        bundles.ctypes.data,
+        column_bundles.ctypes.data,
     )
-    return ForestLayout(ctypes.addressof(structure), len(columns), (structure, *arrays))
+    owners = (structure, *arrays, bundle_start, bundles, column_bundles)
+    return ForestLayout(ctypes.addressof(structure), len(columns), owners)
 
 
 def _columns(
@@ -162,6 +194,109 @@ def _columns(
         columns[name] = [row[index] for row in described]
     joined = np.concatenate(thresholds) if thresholds else np.empty(0)
     return columns, joined, node_column, node_rank
+
+
+class _Order(NamedTuple):
+    """The trees with their leaves counted from left to right."""
+
+    left: NDArray[np.int64]
+    """(N,) the child as the kernel wants it."""
+    right: NDArray[np.int64]
+    place: NDArray[np.int64]
+    """(L,) where each leaf of `Trees` goes among all leaves."""
+    first_leaf: NDArray[np.int64]
+    """(N,) leftmost leaf below the node, within the tree."""
+    leaves_left: NDArray[np.int64]
+    """(N,) how many leaves there are on the node's left."""
+
+
+def _left_to_right(trees: Trees) -> _Order:
+    nodes = np.diff(trees.node_start)
+    tree_nodes = int(nodes.max(initial=0))
+    count = np.zeros((len(nodes), tree_nodes), np.int64)  # leaves below each node
+    left, right = (np.full(count.shape, -1, np.int64) for _ in range(2))
+    tree = np.repeat(np.arange(len(nodes)), nodes)
+    within = _within(trees.node_start)
+    left[tree, within], right[tree, within] = trees.left, trees.right
+    each = np.arange(len(nodes))
+
+    def below(child: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(child >= 0, count[each, np.maximum(child, 0)], 1)
+
+    # Children follow their parents, so one pass up and one pass down, all trees at once.
+    leaves_left = np.zeros_like(count)
+    for node in reversed(range(tree_nodes)):
+        leaves_left[:, node] = below(left[:, node])
+        count[:, node] = leaves_left[:, node] + below(right[:, node])
+    first = np.zeros_like(count)
+    place = np.zeros((len(nodes), tree_nodes + 1), np.int64)
+    for node in range(tree_nodes):
+        there = node < nodes
+        for child, offset in ((left[:, node], 0), (right[:, node], leaves_left[:, node])):
+            start = first[:, node] + offset
+            inner, leaf = there & (child >= 0), there & (child < 0)
+            first[each[inner], child[inner]] = start[inner]
+            place[each[leaf], ~child[leaf]] = start[leaf]
+
+    def kernel_child(child: NDArray[np.int64]) -> NDArray[np.int64]:
+        own = child[tree, within]
+        return np.where(own >= 0, own, _LEAF_ROW + place[tree, np.where(own < 0, ~own, 0)])
+
+    leaf_tree = np.repeat(each, np.diff(trees.leaf_start))
+    return _Order(
+        left=kernel_child(left),
+        right=kernel_child(right),
+        place=trees.leaf_start[leaf_tree] + place[leaf_tree, _within(trees.leaf_start)],
+        first_leaf=first[tree, within],
+        leaves_left=leaves_left[tree, within],
+    )
+
+
+def _bundles(
+    trees: Trees, nodes: np.ndarray, order: _Order, columns: int
+) -> tuple[int, NDArray[np.int32], np.ndarray]:
+    """The layout for one row by AVX-512: `etp_bundle` in native/forest.h."""
+    count = len(trees.node_start) - 1
+    nodes_of = np.diff(trees.node_start)
+    if columns > _BUNDLE_COLUMNS or nodes_of.max(initial=0) >= _BUNDLE_LEAVES:
+        return 0, np.zeros(1, np.int32), np.zeros(0, _BUNDLE)
+    groups = -(-count // _BUNDLE_TREES)
+    padded = np.zeros(groups * _BUNDLE_TREES, np.int64)
+    padded[:count] = nodes_of
+    # A group without a split gets no bundle: every row is in its trees' only leaves.
+    lengths = -(-padded.reshape(groups, _BUNDLE_TREES).max(axis=1) // _BUNDLE_NODES)
+    start = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
+    bundles = _aligned_records(int(start[-1]), _BUNDLE)
+    bundles["rank"] = 255
+    tree = np.repeat(np.arange(count), nodes_of)
+    within = _within(trees.node_start)
+    bundle = start[tree // _BUNDLE_TREES] + within // _BUNDLE_NODES
+    lane, node = tree % _BUNDLE_TREES, within % _BUNDLE_NODES
+    bundles["column"][bundle, node, lane] = nodes["column"]
+    bundles["rank"][bundle, node, lane] = nodes["rank"]
+    ruled_out = ((1 << order.leaves_left) - 1) << order.first_leaf
+    bundles["remaining"][bundle, node, lane] = 0xFFFFFFFF - ruled_out
+    return groups, start, bundles
+
+
+def _column_bundles(columns: np.ndarray) -> np.ndarray:
+    """The columns sixteen at a time, field by field."""
+    bundles = _aligned_records(-(-len(columns) // 16), _COLUMN_BUNDLE)
+    bundles["count"] = 1
+    index = np.arange(len(columns))
+    for name in ("feature", "first", "count", "nan_code", "zero_is_nan"):
+        bundles[name][index // 16, index % 16] = columns[name]
+    return bundles
+
+
+def _aligned_records(count: int, dtype: np.dtype[np.void]) -> np.ndarray:
+    memory = _aligned_zeros((count, dtype.itemsize // 4)).view(np.uint8)
+    return memory.reshape(-1, dtype.itemsize).view(dtype).reshape(-1)
+
+
+def _within(start: NDArray[np.int32]) -> NDArray[np.int64]:
+    """0, 1, 2, … within each tree, from the trees' starts."""
+    return np.arange(start[-1]) - np.repeat(start[:-1], np.diff(start))
 
 
 def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:

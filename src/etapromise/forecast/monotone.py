@@ -16,9 +16,9 @@ def hold_monotone(
     """The values, moved as little as the bounds ask, so that the tree is monotone at every level.
 
     LightGBM splits so that its own values are monotone; the renewed ones need not be. At every
-    split on a constrained feature the two sides are parted at the middle of their means: no value of the
-    lower side may exceed it, none of the upper side may fall below. A sum of monotone trees is
-    monotone, and so are its sorted quantiles.
+    split on a constrained feature the two sides are parted at the middle of their means: no value
+    of the lower side may exceed it, none of the upper side may fall below. A sum of monotone trees
+    is monotone, and so are its sorted quantiles.
 
     Args:
         tree: a single tree.
@@ -38,7 +38,10 @@ def hold_monotone(
             continue
         left, right = (_side(tree, below, node, side) for side in ("left", "right"))
         lower, upper = (left, right) if sign > 0 else (right, left)
+        both = held[lower + upper]
         middle = (held[lower].mean(axis=0) + held[upper].mean(axis=0)) / np.float32(2)
+        # Rounding must not carry it past bounds that all these values keep.
+        middle = np.clip(middle, both.min(axis=0), both.max(axis=0))
         held[lower] = np.minimum(held[lower], middle)
         held[upper] = np.maximum(held[upper], middle)
     return held

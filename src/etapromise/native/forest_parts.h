@@ -9,24 +9,20 @@
 /* LightGBM reads values this close to zero as zero (its kZeroThreshold, a float). */
 static const double ETP_ZERO = (double)1e-35f;
 
-#define ETP_DEFINE_CODE(NAME, TYPE, THRESHOLDS)                                                   \
-    ETP_INLINE uint8_t NAME(const etp_forest *forest, int64_t index, TYPE x) {                    \
-        const etp_column *column = forest->column + index;                                        \
-        if (x != x || (column->zero_is_nan && x <= ETP_ZERO && x >= -ETP_ZERO))                   \
-            return column->nan_code;                                                              \
-        const TYPE *threshold = forest->THRESHOLDS + column->first;                               \
-        /* How many thresholds lie below x: a binary search without branches. */                  \
-        int32_t below = 0, left = column->count;                                                  \
-        while (left > 1) {                                                                        \
+/* How many of `count` thresholds lie below x: a binary search without branches. */
+#define ETP_DEFINE_BELOW(NAME, TYPE)                                                              \
+    ETP_INLINE uint8_t NAME(const TYPE *threshold, int32_t count, TYPE x) {                       \
+        const TYPE *at = threshold;                                                               \
+        for (int32_t left = count; left > 1;) {                                                   \
             const int32_t half = left >> 1;                                                       \
-            below += threshold[below + half - 1] < x ? half : 0;                                  \
+            at += half & -(int32_t)(at[half - 1] < x); /* a conditional would become a jump */  \
             left -= half;                                                                         \
         }                                                                                         \
-        return (uint8_t)(below + (threshold[below] < x));                                         \
+        return (uint8_t)(at - threshold + (*at < x));                                             \
     }
 
-ETP_DEFINE_CODE(etp_code_float, float, threshold_rounded)
-ETP_DEFINE_CODE(etp_code_double, double, threshold)
+ETP_DEFINE_BELOW(etp_below_float, float)
+ETP_DEFINE_BELOW(etp_below_double, double)
 
 /* Monotone rearrangement (Chernozhukov, Fernández-Val & Galichon 2010): sorted quantiles never cross
  * and are never worse. They hardly ever do cross, so insertion sort is one pass. */
