@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from etapromise.errors import ContractError
 from etapromise.tracking.milestones import milestones
 from etapromise.tracking.scans import ScanRules, clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from etapromise.tracking.contract import Event
     from etapromise.tracking.sources import Source
 
-__all__ = ["TrackedHistory", "history"]
+__all__ = ["TrackedHistory", "history", "tracked_history"]
 
 _DEFAULT_RULES: Final = ScanRules()
 
@@ -89,3 +90,30 @@ def _all_rejects(
     later = unusable.assign(row=input_rows[unusable["row"].to_numpy()])
     both = pd.concat([unreadable, later], ignore_index=True)
     return both.sort_values("row", kind="stable", ignore_index=True)
+
+
+def tracked_history(
+    shipments: Source | TrackedHistory,
+    scans: Source | None,
+    *,
+    event: Event,
+    naive_time_zone: str | None = None,
+) -> TrackedHistory:
+    """`shipments` itself if it is a tracked history already, else both tables tracked.
+
+    Raises:
+        ContractError: as for `history`; one table without the other; a history with scans beside
+            it, or one that tracks another event.
+    """
+    if not isinstance(shipments, TrackedHistory):
+        if scans is None:
+            raise ContractError("Found shipments without scans; expected both tables.")
+        return history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
+    if scans is not None:
+        raise ContractError("Found scans beside a tracked history, which has its own already.")
+    if shipments.event != event:
+        raise ContractError(
+            f"Found a history that tracks {shipments.event!r}; expected {event!r}. Track the tables "
+            "again with that event, or ask for the history's own."
+        )
+    return shipments

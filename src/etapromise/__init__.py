@@ -1,0 +1,38 @@
+"""Delivery promises: the date by which a parcel will have arrived, at a stated service level.
+
+Training and batch work load pandas and LightGBM when they are first asked for; loading a model and
+asking it for a promise needs numpy only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etapromise.errors import EtapromiseError
+from etapromise.promise.model import PromiseModel
+from etapromise.promise.model_files import load_model as load
+from etapromise.promise.promise import Promise
+
+if TYPE_CHECKING:
+    from etapromise.operations.training import TrainingConfig, train
+
+__all__ = [
+    "EtapromiseError",
+    "Promise",
+    "PromiseModel",
+    "TrainingConfig",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"TrainingConfig", "train"}:
+        from etapromise.operations import training  # noqa: PLC0415 — loads pandas and LightGBM
+
+        return getattr(training, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,183 @@
+"""Making stated probabilities come true, from what happened to recent orders.
+
+Each recent order had a predictive distribution F when it was placed. u = F(duration) is uniform where
+F is right; on the scale e = -log(1 - u) a right F has a hazard of exactly one. So the hazard ratio in
+each stretch of u, parcels observed over parcels expected, says how F errs there. Open parcels count
+with the exposure that they have behind them, which is all that censoring asks for; both counts are
+sums over parcels, so they add up over days and machines.
+
+References:
+    Berman (1983) and Keiding (1990), observed over expected on the cumulative-hazard scale;
+    Dawid (1984), the probability integral transform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CALIBRATED_LEVELS", "Calibration", "CalibrationSettings", "calibrate"]
+
+# Where hazards may differ: edges in u. Finer at the top, where promises are made.
+_EDGES: Final = np.array(
+    [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.975, 0.99]
+)
+# Points between the edges at which the map is tabulated; linear between them.
+_STEPS: Final = 6
+_TAIL: Final = np.array([0.9925, 0.995, 0.9975, 0.999, 0.9995, 0.9999, 1.0])
+# Groups with a hazard ratio of their own, each relative to the ones before it.
+CALIBRATED_LEVELS: Final = (
+    "carrier",
+    "service",
+    "destination_region",
+    "region_lane",
+    "service_region",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationSettings:
+    """How much of the recent past it takes to move a probability.
+
+    Attributes:
+        window: days of orders that are looked at.
+        slow_half_life: days in which an order's weight halves, for the long-run correction.
+        slow_evidence: parcels' worth of belief that F is right.
+        quick_half_life: the same for the correction of the last days, on top of it.
+        quick_evidence: parcels' worth of belief in the long-run correction.
+        group_half_life: the same for groups.
+        group_evidence: parcels' worth of belief that a group is like the whole.
+    """
+
+    window: int = 120
+    slow_half_life: float = 90.0
+    slow_evidence: float = 20.0
+    quick_half_life: float = 5.0
+    quick_evidence: float = 8.0
+    group_half_life: float = 45.0
+    group_evidence: float = 80.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What to make of a stated probability.
+
+    Attributes:
+        knot: (m,) the model's probabilities, 0 to 1.
+        kept: (m,) how often they come true; linear in between.
+        log_hazard: (rows,) float32 by row of the statistics' tables, all levels one after another;
+            a parcel's correction is the sum over its levels.
+        evidence: parcels that it rests on, decayed.
+    """
+
+    knot: NDArray[np.float64]
+    kept: NDArray[np.float64]
+    log_hazard: NDArray[np.float32]
+    evidence: float
+
+    @classmethod
+    def none(cls, rows: int) -> Calibration:
+        """Probabilities as the forest states them."""
+        knot = _knots()
+        return cls(knot, knot.copy(), np.zeros(rows, np.float32), 0.0)
+
+
+def calibrate(
+    u: NDArray[np.float64],
+    arrived: NDArray[np.bool_],
+    age_days: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    *,
+    levels: Sequence[int],
+    rows: int,
+    settings: CalibrationSettings,
+) -> Calibration:
+    """The calibration that recent orders call for.
+
+    Args:
+        u: (n,) predicted probability of a duration as long as the parcel's, or, where it is open,
+            as long as it has lasted by now.
+        arrived: (n,) whether it arrived, else it is open.
+        age_days: (n,) days since the order.
+        codes: (n, L) rows of the statistics' tables, counted over all levels.
+        levels: columns of `codes` of the calibrated levels, coarse to fine.
+        rows: length of the tables.
+        settings: memory and shrinkage.
+    """
+    recent = (age_days >= 0) & (age_days <= settings.window)
+    u, arrived, age_days, codes = u[recent], arrived[recent], age_days[recent], codes[recent]
+    exposure = -np.log1p(-np.minimum(u, 1.0 - 1e-9))
+    slow = _hazards(
+        exposure,
+        arrived,
+        0.5 ** (age_days / settings.slow_half_life),
+        np.ones(len(_EDGES)),
+        settings.slow_evidence,
+    )
+    quick = _hazards(
+        exposure,
+        arrived,
+        0.5 ** (age_days / settings.quick_half_life),
+        slow,
+        settings.quick_evidence,
+    )
+    log_hazard = np.zeros(rows, np.float32)
+    weight = 0.5 ** (age_days / settings.group_half_life)
+    # Groups are compared on what the long-run correction leaves: the quick one is the whole's.
+    left = _cumulative(exposure, slow)
+    observed = weight * arrived
+    expected = weight * left
+    for level in levels:
+        group = codes[:, level]
+        seen = np.bincount(group, weights=observed, minlength=rows)
+        due = np.bincount(group, weights=expected, minlength=rows)
+        ratio = (seen + settings.group_evidence) / (due + settings.group_evidence)
+        log_hazard += np.log(ratio).astype(np.float32)
+        expected = expected * ratio[group]
+    knot = _knots()
+    late = np.exp(-_cumulative(-np.log1p(-knot[:-1]), quick))
+    return Calibration(
+        knot=knot,
+        kept=np.append(1.0 - late, 1.0),
+        log_hazard=log_hazard,
+        evidence=float((weight * arrived).sum()),
+    )
+
+
+def _knots() -> NDArray[np.float64]:
+    parts = [
+        np.linspace(low, high, _STEPS, endpoint=False)
+        for low, high in zip(_EDGES[:-1], _EDGES[1:], strict=True)
+    ]
+    return np.concatenate([*parts, _EDGES[-1:], _TAIL])
+
+
+def _stretches(exposure: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, bins) how much of each parcel's exposure lies in each stretch of u."""
+    edges = -np.log1p(-_EDGES)
+    widths = np.append(np.diff(edges), np.inf)
+    return np.clip(exposure[:, None] - edges, 0.0, widths)
+
+
+def _hazards(
+    exposure: NDArray[np.float64],
+    arrived: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    prior: NDArray[np.float64],
+    evidence: float,
+) -> NDArray[np.float64]:
+    edges = -np.log1p(-_EDGES)
+    place = np.searchsorted(edges, exposure[arrived], side="right") - 1
+    observed = np.bincount(place, weights=weight[arrived], minlength=len(_EDGES))
+    expected = weight @ _stretches(exposure)
+    hazards: NDArray[np.float64] = (observed + evidence * prior) / (expected + evidence)
+    return hazards
+
+
+def _cumulative(exposure: NDArray[np.float64], hazards: NDArray[np.float64]) -> NDArray[np.float64]:
+    total: NDArray[np.float64] = _stretches(exposure) @ hazards
+    return total

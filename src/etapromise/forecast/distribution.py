@@ -1,0 +1,122 @@
+"""Distributions over calendar dates.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import native
+
+__all__ = ["DateDistribution", "DistributionStruct", "raw_probability"]
+
+
+class DistributionStruct(ctypes.Structure):
+    """`etp_distribution` of native/distribution.h."""
+
+    _fields_ = (
+        ("levels", ctypes.c_int64),
+        ("level", ctypes.c_void_p),
+        ("duration_offset", ctypes.c_double),
+        ("knots", ctypes.c_int64),
+        ("knot", ctypes.c_void_p),
+        ("kept", ctypes.c_void_p),
+    )
+
+
+_raw = native.function(
+    "etp_quote_raw",
+    None,
+    *(native.POINTER, native.LONG, native.POINTER, native.POINTER, native.POINTER, native.POINTER),
+)
+
+
+@dataclass(frozen=True)
+class DateDistribution:
+    """Predictive distributions of n parcels over dates.
+
+    Attributes:
+        origin_dates: (n,) datetime64[D], day 0: the local date of the order.
+        probability: (n, horizon) P(event by the end of the destination-local date origin + k). A
+            row ends below 1: a share of parcels never arrives.
+    """
+
+    origin_dates: NDArray[np.datetime64]
+    probability: NDArray[np.float64]
+
+    @property
+    def horizon(self) -> int:
+        """Dates of each distribution."""
+        return self.probability.shape[1]
+
+    def at(self, level: float) -> NDArray[np.int64]:
+        """(n,) days from day 0 to the first date whose probability reaches `level`.
+
+        `horizon` where none does.
+        """
+        reached = self.probability >= level
+        first = reached.argmax(axis=1)
+        return np.where(reached.any(axis=1), first, self.horizon).astype(np.int64)
+
+    def confidence(self, days: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) P(event by the end of the date `days` (n,) after day 0); 0 before day 0."""
+        column = np.clip(days, 0, self.horizon - 1)
+        stated = self.probability[np.arange(len(days)), column]
+        return np.where(days < 0, 0.0, stated)
+
+    def quantile_days(self, level: float) -> NDArray[np.int64]:
+        """(n,) days to the `level` quantile of the parcels that arrive."""
+        arrives = self.probability[:, -1:]
+        reached = self.probability >= level * arrives
+        return np.asarray(reached.argmax(axis=1), np.int64)
+
+
+def raw_probability(
+    levels: NDArray[np.float64],
+    duration_offset: float,
+    log_days: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    days: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What a forest says of durations, before any calibration.
+
+    Args:
+        levels: (q,) its quantile levels.
+        duration_offset: operational days that were added before the logarithm.
+        log_days: (n, q) its quantiles, relative to `offset`.
+        offset: (n,) log durations.
+        days: (n,) operational days.
+
+    Returns:
+        (n,) P(duration <= days) of parcels that arrive.
+    """
+    arrays: list[NDArray[Any]] = [
+        np.ascontiguousarray(levels, np.float64),
+        np.array([0.0, 1.0]),
+        np.array([0.0, 1.0]),
+        np.ascontiguousarray(log_days, np.float64),
+        np.ascontiguousarray(offset, np.float64),
+        np.ascontiguousarray(days, np.float64),
+    ]
+    out = np.empty(len(offset))
+    struct = DistributionStruct(
+        levels=len(levels),
+        level=arrays[0].ctypes.data,
+        duration_offset=duration_offset,
+        knots=2,
+        knot=arrays[1].ctypes.data,
+        kept=arrays[2].ctypes.data,
+    )
+    _raw(
+        ctypes.addressof(struct),
+        len(offset),
+        *(array.ctypes.data for array in arrays[3:]),
+        out.ctypes.data,
+    )
+    return out

@@ -1,0 +1,259 @@
+"""History as it was known at one moment: what forests, statistics and calibration are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.history.clocks import Clocks, learn_clocks
+from etapromise.history.effects import NEVER, EffectSettings
+from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
+from etapromise.history.levels import KeyIndex, Level, level_keys, levels_with
+from etapromise.history.outcomes import Outcomes, operational_days, outcomes
+from etapromise.history.requests import Encoder, Requests
+from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
+from etapromise.history.surge import surge_by_day
+from etapromise.history.zones import ZoneMap
+from etapromise.tracking.tracked import TrackedHistory
+
+__all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
+
+# Days of calendar beyond the moment: orders a year ahead, and their way.
+_CALENDAR_AHEAD: Final = 500
+_SHORTEST_GIVE_UP: Final = 21
+
+
+def moment_of(as_of: str | datetime | pd.Timestamp) -> pd.Timestamp:
+    """`as_of` as a UTC moment; without a zone it is UTC.
+
+    Raises:
+        ContractError: it is not a time.
+    """
+    try:
+        moment = pd.Timestamp(as_of)
+    except (TypeError, ValueError) as error:
+        raise ContractError(
+            f"Found as_of={as_of!r}; expected a moment such as '2018-02-01' or "
+            "'2018-02-01T06:00:00+01:00'."
+        ) from error
+    if moment is pd.NaT:
+        raise ContractError("Found no as_of; expected a moment such as '2018-02-01'.")
+    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+
+
+@dataclass(frozen=True)
+class KnownOrders:
+    """The shipments ordered before a moment, in the order of their orders, less the cancelled."""
+
+    shipments: pd.DataFrame
+    milestones: pd.DataFrame
+    moment: pd.Timestamp
+
+    @classmethod
+    def of(cls, tracked: TrackedHistory, moment: pd.Timestamp) -> KnownOrders:
+        shipments, milestones = tracked.shipments, tracked.milestones
+        cancelled = (milestones["closed_as"] == "cancelled").fillna(value=False)
+        cancelled &= milestones["closed_known_at"] < moment
+        keep = ((shipments["ordered_at"] < moment) & ~cancelled.to_numpy(dtype=bool)).to_numpy()
+        if not keep.any():
+            first = shipments["ordered_at"].min()
+            raise InsufficientHistoryError(
+                f"Found no order before as_of={moment.isoformat()}; the first of "
+                f"{len(shipments)} is of {first}. Choose a later as_of or give older shipments."
+            )
+        rows = np.flatnonzero(keep)
+        ordered = shipments["ordered_at"].to_numpy()[rows]
+        names = shipments["shipment_id"].to_numpy(dtype=object)[rows]
+        rows = rows[np.lexsort((names.astype(str), ordered))]
+        return cls(
+            shipments.iloc[rows].reset_index(drop=True),
+            milestones.iloc[rows].reset_index(drop=True),
+            moment,
+        )
+
+    def give_up_after(self) -> int:
+        """Days after which an open parcel counts as lost: well beyond all but the slowest."""
+        arrived = self.milestones["event_known_at"] < self.moment
+        taken = self.milestones["event_at"] - self.shipments["ordered_at"]
+        days = taken[arrived].dt.total_seconds() / 86_400
+        if len(days) < 2:
+            raise InsufficientHistoryError(
+                f"Found {len(days)} parcels with the event received before "
+                f"as_of={self.moment.isoformat()}; expected at least some hundreds. Choose a later "
+                "as_of, or check that the scans belong to the shipments."
+            )
+        return max(_SHORTEST_GIVE_UP, int(np.ceil(2.0 * days.quantile(0.99))))
+
+    def encoder(
+        self,
+        *,
+        numeric: Sequence[str],
+        categorical: Sequence[str],
+        default_time_zone: str | None,
+        give_up_after: int,
+    ) -> Encoder:
+        """Columns, keys, zones and working weeks as these orders show them.
+
+        Raises:
+            ContractError: a named column is not there, or the zone is none.
+        """
+        zones = ZoneMap.learned(self.shipments, default=default_time_zone)
+        for name in (*numeric, *categorical):
+            if name not in self.shipments.columns:
+                raise ContractError(
+                    f"Found no column {name} in the shipments; the configuration names it as a "
+                    f"feature. The columns are {', '.join(map(str, self.shipments.columns))}."
+                )
+        levels = levels_with(categorical)
+        return Encoder(
+            categorical=categorical,
+            numeric=numeric,
+            indexes=[KeyIndex(sorted(keys)) for _, keys in level_keys(self.shipments, levels)],
+            clocks=self._clocks(zones, give_up_after),
+            zones=zones,
+        )
+
+    def encoder_like(self, encoder: Encoder) -> Encoder:
+        """The keys of these shipments under the columns, zones and working weeks of `encoder`."""
+        return Encoder(
+            categorical=encoder.categorical,
+            numeric=encoder.numeric,
+            indexes=[
+                KeyIndex(sorted(keys)) for _, keys in level_keys(self.shipments, encoder.levels)
+            ],
+            clocks=encoder.clocks,
+            zones=encoder.zones,
+        )
+
+    def _clocks(self, zones: ZoneMap, give_up: int) -> Clocks:
+        service, calendar = level_keys(
+            self.shipments,
+            [
+                Level("service", ("carrier", "service")),
+                Level("calendar", ("destination_country", "destination_region")),
+            ],
+        )
+        results = outcomes(
+            self.shipments,
+            self.milestones,
+            zones=zones,
+            as_of=self.moment,
+            give_up_after=give_up,
+        )
+        arrived = results.event_day < NEVER
+        services, service_keys = _sorted_keys(*service)
+        calendars, calendar_keys = _sorted_keys(*calendar)
+        return learn_clocks(
+            service_keys=service_keys,
+            service_positions=services[arrived],
+            calendar_keys=calendar_keys,
+            calendar_positions=calendars[arrived],
+            event_day=results.event_day[arrived],
+            first_day=int(results.start_day[0]) - 2,
+            last_day=results.as_of_day + _CALENDAR_AHEAD,
+        )
+
+
+def _sorted_keys(
+    positions: NDArray[np.int64], keys: Sequence[str]
+) -> tuple[NDArray[np.int64], list[str]]:
+    """The same keys in an order that does not depend on the rows'."""
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    rank = np.empty(len(keys), np.int64)
+    rank[order] = np.arange(len(keys))
+    return rank[positions], [keys[place] for place in order]
+
+
+@dataclass(frozen=True)
+class HistoryAsOf:
+    """Everything that forests and calibration are made from, at one moment."""
+
+    encoder: Encoder
+    requests: Requests
+    outcomes: Outcomes
+    statistics: Statistics
+    at_order: AsOfOrder
+    surge: NDArray[np.float64]
+    surge_now: float
+
+    @classmethod
+    def at(
+        cls, known: KnownOrders, encoder: Encoder, give_up: int, settings: EffectSettings
+    ) -> HistoryAsOf:
+        requests = encoder.encode(known.shipments)
+        results = outcomes(
+            known.shipments,
+            known.milestones,
+            zones=encoder.zones,
+            as_of=known.moment,
+            give_up_after=give_up,
+        )
+        statistics, at_order = build_statistics(encoder, requests, results, settings)
+        first, surge = surge_by_day(results.start_day, results.as_of_day)
+        return cls(
+            encoder,
+            requests,
+            results,
+            statistics,
+            at_order,
+            surge[np.minimum(results.start_day - first, len(surge) - 1)],
+            float(surge[-1]),
+        )
+
+    def builder(self, contract: FeatureContract) -> FeatureBuilder:
+        """Builds features from what each order's own day knew."""
+        return FeatureBuilder(
+            contract,
+            levels=self.encoder.levels,
+            numeric=self.encoder.numeric,
+            tables=FeatureTables.on_order_days(self.at_order),
+            elapsed=self.encoder.clocks.elapsed,
+            first_clock_day=self.encoder.clocks.first_day,
+            duration_offset=self.statistics.settings.offset,
+        )
+
+    def features(
+        self, builder: FeatureBuilder, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """(r, p) features and (r,) offsets of some parcels, as their own order days knew them."""
+        codes = own_rows(len(self.requests), len(self.encoder.levels))
+        x, offset = builder.rows(self.requests.take(rows), codes[rows])
+        return x, offset + self.surge[rows]
+
+    def days(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Operational days to the event, or, where it is open, to the start of the as-of day."""
+        arrived = results.arrived[rows]
+        requests = self.requests.take(rows)
+        event = operational_days(
+            self.encoder.clocks,
+            requests,
+            np.where(arrived, results.event_day[rows], NEVER),
+            results.within[rows],
+        )
+        now = operational_days(
+            self.encoder.clocks,
+            requests,
+            np.full(len(rows), results.as_of_day, np.int64),
+            np.zeros(len(rows)),
+        )
+        return np.where(arrived, event, now)
+
+    def days_before_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Operational days to the end of the date before the event's, or before the as-of date."""
+        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
+        return operational_days(
+            self.encoder.clocks, self.requests.take(rows), day, np.zeros(len(rows))
+        )
+
+    def typical_age(self) -> float:
+        """Days in which nine of ten parcels arrive."""
+        results = self.outcomes
+        taken = (results.event_day - self.requests.anchor)[results.arrived]
+        return float(np.quantile(taken, 0.9)) if len(taken) else 0.0

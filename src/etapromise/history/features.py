@@ -1,0 +1,268 @@
+"""The features of a shipment, their order, and the contract that a model keeps with its callers.
+
+One compiled builder (native/features.c) serves training, batch and the single quote.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import native
+from etapromise.errors import ModelFileError
+from etapromise.history.effects import FIELDS
+from etapromise.history.levels import Level
+from etapromise.history.requests import NUMBERS, Requests
+from etapromise.history.statistics import HANDLING_LEVELS, AsOfOrder, Statistics
+
+__all__ = [
+    "FeatureBuilder",
+    "FeatureContract",
+    "FeatureTables",
+    "all_features",
+    "with_handling_codes",
+]
+
+_KINDS: Final = ("number", "total", "handling", "derived")
+_DERIVED: Final = ("weekday", "open_days", "distance_km", "quoted", "explained")
+# The pace of the finest levels is mostly noise.
+_PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
+_PACED_LANES: Final = ("region_lane", "service_region")
+_COUNTED: Final = ("destination", "service_lane")
+_SPREAD: Final = ("service", "destination_region", "origin", "service_lane")
+# What the forest's target is relative to: the network's and the service's usual log duration, and
+# how far from usual they are at present. Trees cannot extrapolate a slowdown that they have not
+# seen; a shift of the whole network passes through here at once.
+_OFFSET: Final = (
+    ("network", "effect"),
+    ("network", "pace"),
+    ("carrier", "effect"),
+    ("service", "effect"),
+    ("service", "pace"),
+)
+
+
+@dataclass(frozen=True)
+class FeatureContract:
+    """Which features a forest was grown on, in their order.
+
+    Attributes:
+        names: (p,) "kind:what" or "kind:level.field", see `all_features`.
+    """
+
+    names: tuple[str, ...]
+
+    def sources(self, levels: Sequence[Level], numeric: Sequence[str]) -> NDArray[np.int32]:
+        """(p, 4) what native/features.h calls sources.
+
+        Raises:
+            ModelFileError: a name that this version does not know.
+        """
+        level_names = [level.name for level in levels]
+        handling = [level_names[position] for position in HANDLING_LEVELS]
+        numbers = (*NUMBERS, *numeric)
+        try:
+            return np.array(
+                [_source(name, level_names, handling, numbers) for name in self.names], np.int32
+            ).reshape(-1, 4)
+        except ValueError as error:
+            raise ModelFileError(
+                f"Found a feature that this version of etapromise does not build ({error}); "
+                "expected one of its own. Load the model with the version that trained it, or "
+                "train again."
+            ) from error
+
+
+def all_features(levels: Sequence[Level], numeric: Sequence[str]) -> tuple[str, ...]:
+    """Every feature that can be built from these levels and numbers."""
+    names = [level.name for level in levels]
+    further = [level.name for level in levels if level.columns == (level.name,)]
+    handling = [names[position] for position in HANDLING_LEVELS if position]
+    plain = [number for number in (*NUMBERS, *numeric) if number != "quoted_days"]
+    return (
+        *(f"number:{name}" for name in plain),
+        *(f"derived:{name}" for name in _DERIVED),
+        *(f"total:{name}.effect" for name in names[1:]),
+        *(f"total:{name}.pace" for name in (*_PACED, *_PACED_LANES)),
+        *(f"total:{name}.evidence" for name in _COUNTED),
+        *(f"total:{name}.deviation" for name in dict.fromkeys((*_SPREAD, *further))),
+        *(f"handling:{name}.effect" for name in handling),
+        *(f"handling:{name}.pace" for name in ("carrier", "origin_region", "origin")),
+    )
+
+
+def _source(
+    name: str, levels: Sequence[str], handling: Sequence[str], numbers: Sequence[str]
+) -> tuple[int, int, int, int]:
+    kind, _, what = name.partition(":")
+    number = _KINDS.index(kind)
+    if kind == "number":
+        return number, numbers.index(what), 0, 0
+    if kind == "derived":
+        return number, _DERIVED.index(what), 0, 0
+    level, _, field = what.rpartition(".")
+    among = levels if kind == "total" else handling
+    return number, among.index(level), FIELDS.index(field), 0
+
+
+@dataclass(frozen=True)
+class FeatureTables:
+    """The effect tables that features are read from: a snapshot, or each parcel's own day.
+
+    Attributes:
+        total: (rows, 5) float32. handling: likewise.
+        total_start: (L,) int64 where the rows of each level start. handling_start: (H,) likewise.
+    """
+
+    total: NDArray[np.float32]
+    total_start: NDArray[np.int64]
+    handling: NDArray[np.float32]
+    handling_start: NDArray[np.int64]
+
+    @classmethod
+    def snapshot(cls, statistics: Statistics) -> FeatureTables:
+        """The tables of a moment; found by the requests' codes."""
+        return cls(
+            statistics.total,
+            statistics.total_start,
+            statistics.handling,
+            statistics.handling_start,
+        )
+
+    @classmethod
+    def on_order_days(cls, known: AsOfOrder) -> FeatureTables:
+        """Each parcel's own rows; found by `own_rows`."""
+        levels, handling = known.total.shape[1], known.handling.shape[1]
+        return cls(
+            known.total.reshape(-1, len(FIELDS)),
+            np.arange(levels, dtype=np.int64),
+            known.handling.reshape(-1, len(FIELDS)),
+            np.arange(handling, dtype=np.int64),
+        )
+
+
+class FeaturesStruct(ctypes.Structure):
+    """`etp_features` of native/features.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("levels", "handling_levels", "numbers")),
+        *((name, ctypes.c_int64) for name in ("features", "offset_terms")),
+        *((name, ctypes.c_void_p) for name in ("total", "total_start")),
+        *((name, ctypes.c_void_p) for name in ("handling", "handling_start")),
+        *((name, ctypes.c_void_p) for name in ("source", "offset_term", "elapsed")),
+        ("clock_days", ctypes.c_int64),
+        ("clock_first_day", ctypes.c_int64),
+        ("duration_offset", ctypes.c_double),
+        ("surge", ctypes.c_double),
+    )
+
+
+_rows = native.function(
+    "etp_feature_rows",
+    None,
+    *(native.POINTER, native.LONG, native.POINTER, native.POINTER),
+    *(native.POINTER, native.POINTER, native.POINTER, native.POINTER),
+)
+
+
+class FeatureBuilder:
+    """Builds feature rows from requests. Immutable; any number of threads may share one."""
+
+    __slots__ = ("_kept_alive", "contract", "struct")
+
+    def __init__(
+        self,
+        contract: FeatureContract,
+        *,
+        levels: Sequence[Level],
+        numeric: Sequence[str],
+        tables: FeatureTables,
+        elapsed: NDArray[np.float64],
+        first_clock_day: int,
+        duration_offset: float,
+        surge: float = 0.0,
+    ) -> None:
+        """Bind a contract to tables and clocks; `surge` is added to every log duration.
+
+        Raises:
+            ModelFileError: the contract names a feature that this version does not build.
+        """
+        self.contract = contract
+        names = [level.name for level in levels]
+        arrays = {
+            "total": np.ascontiguousarray(tables.total, np.float32),
+            "total_start": np.ascontiguousarray(tables.total_start, np.int64),
+            "handling": np.ascontiguousarray(tables.handling, np.float32),
+            "handling_start": np.ascontiguousarray(tables.handling_start, np.int64),
+            "source": np.ascontiguousarray(contract.sources(levels, numeric)),
+            "offset_term": np.array(
+                [(names.index(level), FIELDS.index(field)) for level, field in _OFFSET], np.int32
+            ),
+            "elapsed": np.ascontiguousarray(elapsed, np.float64),
+        }
+        self._kept_alive = arrays
+        self.struct = FeaturesStruct(
+            levels=len(levels),
+            handling_levels=len(HANDLING_LEVELS),
+            numbers=len(NUMBERS) + len(numeric),
+            features=len(contract.names),
+            offset_terms=len(_OFFSET),
+            clock_days=elapsed.shape[1],
+            clock_first_day=first_clock_day,
+            duration_offset=duration_offset,
+            surge=surge,
+            **{name: array.ctypes.data for name, array in arrays.items()},
+        )
+
+    def rows(
+        self, requests: Requests, codes: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Feature rows of n requests.
+
+        Args:
+            requests: whose numbers, dates and clocks are read.
+            codes: (n, L + H) int32 rows of the tables: `with_handling_codes` for a snapshot,
+                `own_rows` for each parcel's own day.
+
+        Returns:
+            (n, p) float32 features, (n,) log durations that the forest's output is relative to.
+        """
+        count = len(requests)
+        codes = np.ascontiguousarray(codes, np.int32)
+        numbers = np.ascontiguousarray(requests.numbers)
+        anchor, clock = np.ascontiguousarray(requests.anchor), np.ascontiguousarray(requests.clock)
+        x = np.empty((count, len(self.contract.names)), np.float32)
+        offset = np.empty(count)
+        _rows(
+            ctypes.addressof(self.struct),
+            count,
+            codes.ctypes.data,
+            numbers.ctypes.data,
+            anchor.ctypes.data,
+            clock.ctypes.data,
+            x.ctypes.data,
+            offset.ctypes.data,
+        )
+        return x, offset
+
+
+def with_handling_codes(codes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(n, L + H): the codes of all levels, then those of the handling levels again."""
+    return np.concatenate([codes, codes[:, list(HANDLING_LEVELS)]], axis=1)
+
+
+def own_rows(count: int, levels: int) -> NDArray[np.int32]:
+    """(n, L + H): row i of every level's table belongs to parcel i."""
+    rows = np.arange(count, dtype=np.int32)[:, None]
+    handling = len(HANDLING_LEVELS)
+    return np.concatenate(
+        [np.repeat(rows * levels, levels, axis=1), np.repeat(rows * handling, handling, axis=1)],
+        axis=1,
+    )

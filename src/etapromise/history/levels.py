@@ -1,0 +1,159 @@
+"""The levels at which history is gathered, from the whole network down to one lane of one service.
+
+A level is a tuple of columns; a key is one combination of their values. Fine levels hold little
+evidence and lean on the coarser ones before them, so an unseen carrier, lane or postcode needs no
+special case: its key is unknown, its row says "no evidence", and the coarser levels speak.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LEVELS", "PREFIX_LENGTH", "KeyIndex", "Level", "key_of", "level_keys", "levels_with"]
+
+PREFIX_LENGTH = 3
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of detail.
+
+    Attributes:
+        name: How features and tables call it.
+        columns: Columns of a shipment that make its key; `destination_prefix` is derived.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+
+
+# Coarse to fine: each level explains what the levels before it left unexplained.
+LEVELS: tuple[Level, ...] = (
+    Level("network", ()),
+    Level("carrier", ("carrier",)),
+    Level("service", ("carrier", "service")),
+    Level("destination_country", ("destination_country",)),
+    Level("destination_region", ("destination_country", "destination_region")),
+    Level("destination_prefix", ("destination_country", "destination_prefix")),
+    Level("destination", ("destination_country", "destination")),
+    Level("origin_region", ("origin_country", "origin_region")),
+    Level("origin", ("origin_country", "origin")),
+    Level("origin_service", ("origin_country", "origin", "carrier", "service")),
+    Level(
+        "region_lane",
+        ("origin_country", "origin_region", "destination_country", "destination_region"),
+    ),
+    Level(
+        "service_region",
+        ("carrier", "service", "destination_country", "destination_region"),
+    ),
+    Level(
+        "service_lane",
+        ("carrier", "service", "origin_country", "origin", "destination_country")
+        + ("destination_region",),
+    ),
+)
+
+
+def levels_with(categorical: Sequence[str]) -> tuple[Level, ...]:
+    """The standard levels, and one for each further categorical column (a product category, say)."""
+    return LEVELS + tuple(Level(name, (name,)) for name in categorical)
+
+
+def key_of(level: Level, fields: Mapping[str, Any]) -> str:
+    """The key of one shipment at `level`; a missing value counts as an empty one."""
+    return _SEPARATOR.join([_text(fields, column) for column in level.columns])
+
+
+def _text(fields: Mapping[str, Any], column: str) -> str:
+    if column == "destination_prefix":
+        return _text(fields, "destination")[:PREFIX_LENGTH]
+    value = fields.get(column)
+    return "" if value is None else str(value)
+
+
+def level_keys(
+    frame: pd.DataFrame, levels: Sequence[Level]
+) -> list[tuple[NDArray[np.int64], list[str]]]:
+    """The keys of many shipments, each distinct one spelled out once.
+
+    Args:
+        frame: (n,) shipments; a column that is absent counts as missing everywhere.
+        levels: L levels.
+
+    Returns:
+        For each level, (n,) positions into a list of its distinct keys, and that list.
+    """
+    import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
+
+    columns: dict[str, tuple[NDArray[np.int64], list[str]]] = {}
+    for column in {column for level in levels for column in level.columns}:
+        source = "destination" if column == "destination_prefix" else column
+        if source not in frame.columns:
+            columns[column] = np.zeros(len(frame), np.int64), [""]
+            continue
+        codes, values = pd.factorize(frame[source], use_na_sentinel=True)
+        texts = [*(str(value) for value in values), ""]
+        codes = np.where(codes < 0, len(values), codes).astype(np.int64)
+        if column == "destination_prefix":
+            prefix, shorter = pd.factorize(pd.Index([text[:PREFIX_LENGTH] for text in texts]))
+            codes, texts = prefix[codes].astype(np.int64), [str(text) for text in shorter]
+        columns[column] = codes, texts
+    return [
+        _combined([columns[column] for column in level.columns], len(frame)) for level in levels
+    ]
+
+
+def _combined(
+    parts: list[tuple[NDArray[np.int64], list[str]]], count: int
+) -> tuple[NDArray[np.int64], list[str]]:
+    import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
+
+    if not parts:
+        return np.zeros(count, np.int64), [""]
+    codes, texts = parts[0]
+    for more, words in parts[1:]:
+        # Re-numbered at each step, so that the product of the sizes never overflows.
+        pairs, distinct = pd.factorize(codes * len(words) + more)
+        texts = [
+            f"{texts[pair // len(words)]}{_SEPARATOR}{words[pair % len(words)]}"
+            for pair in distinct.tolist()
+        ]
+        codes = pairs.astype(np.int64)
+    return codes, texts
+
+
+class KeyIndex:
+    """Which row of a level's table belongs to which key; row 0 stands for every key never seen."""
+
+    __slots__ = ("_rows", "keys")
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Number the keys from 1, in the order given."""
+        self.keys = tuple(keys)
+        self._rows = {key: row for row, key in enumerate(self.keys, start=1)}
+
+    def __len__(self) -> int:
+        """How many rows the table has, row 0 included."""
+        return len(self.keys) + 1
+
+    def row(self, key: str) -> int:
+        """The row of `key`, 0 if it was never seen."""
+        return self._rows.get(key, 0)
+
+    def rows(self, positions: NDArray[np.int64], keys: Sequence[str]) -> NDArray[np.int32]:
+        """The rows of many shipments from `level_keys`, (n,)."""
+        lookup = self._rows
+        known = np.fromiter((lookup.get(key, 0) for key in keys), np.int32, len(keys))
+        return known[positions]

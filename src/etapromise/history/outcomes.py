@@ -1,0 +1,213 @@
+"""How long parcels took, as far as it was known at a moment.
+
+An event counts from the moment its scan was received. A parcel without one is open: its duration is
+at least its age. One that was returned, lost or given up after a long silence is closed: it never
+arrives, and counts in the share of lost parcels instead of as a long delivery. A cancelled order is
+nobody's broken promise and is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etapromise.history.clocks import Clocks
+from etapromise.history.effects import NEVER, Durations
+from etapromise.history.requests import Requests, local_seconds
+from etapromise.history.zones import ZoneMap
+
+__all__ = ["Outcomes", "day_of", "outcomes", "spread_within_day"]
+
+_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """What had been received of n shipments by `as_of_day`.
+
+    Days count from 1970-01-01; NEVER where nothing is known.
+
+    Attributes:
+        as_of_day: UTC day; what was received on an earlier day is known.
+        start_day: (n,) int32 UTC day of the order.
+        event_day: (n,) int64 destination-local day of the event.
+        event_known_day: (n,) int32 UTC day on which it was received.
+        pickup_day: (n,) int64 origin-local day on which the carrier took possession.
+        pickup_known_day: (n,) int32 UTC day on which that was received.
+        closed_day: (n,) int32 UTC day from which the parcel counts as one that never arrives.
+        within: (n,) a fixed number in (0, 1) for each shipment, see `spread_within_day`.
+    """
+
+    as_of_day: int
+    start_day: NDArray[np.int32]
+    event_day: NDArray[np.int64]
+    event_known_day: NDArray[np.int32]
+    pickup_day: NDArray[np.int64]
+    pickup_known_day: NDArray[np.int32]
+    closed_day: NDArray[np.int32]
+    within: NDArray[np.float64]
+
+    @property
+    def arrived(self) -> NDArray[np.bool_]:
+        """(n,) whether the event is known and came before the parcel was given up."""
+        return (self.event_known_day < self.as_of_day) & (self.event_known_day <= self.closed_day)
+
+    @property
+    def closed(self) -> NDArray[np.bool_]:
+        """(n,) whether it is known that the event never comes."""
+        return ~self.arrived & (self.closed_day < self.as_of_day)
+
+    def as_of(self, day: int) -> Outcomes:
+        """What was known on an earlier day."""
+        seen_event = self.event_known_day < day
+        seen_pickup = self.pickup_known_day < day
+        return Outcomes(
+            as_of_day=day,
+            start_day=self.start_day,
+            event_day=np.where(seen_event, self.event_day, NEVER),
+            event_known_day=np.where(seen_event, self.event_known_day, NEVER).astype(np.int32),
+            pickup_day=np.where(seen_pickup, self.pickup_day, NEVER),
+            pickup_known_day=np.where(seen_pickup, self.pickup_known_day, NEVER).astype(np.int32),
+            closed_day=self.closed_day,
+            within=self.within,
+        )
+
+    def total(self, requests: Requests, clocks: Clocks, offset: float) -> Durations:
+        """Order to event, on the operational clock."""
+        days = operational_days(clocks, requests, self.event_day, self.within)
+        return Durations(
+            start_day=self.start_day,
+            start_clock=_elapsed_at(clocks, requests.clock, requests.anchor),
+            clock=requests.clock,
+            value=np.log(days + offset),
+            known_day=self.event_known_day,
+            closed_day=self.closed_day,
+        )
+
+    def handling(self, requests: Requests, clocks: Clocks, offset: float) -> Durations:
+        """Order to the carrier's possession, on the operational clock."""
+        days = operational_days(clocks, requests, self.pickup_day, self.within)
+        # A parcel delivered without a pick-up scan was picked up, nobody knows when.
+        unscanned = (self.event_known_day < NEVER) & (self.pickup_known_day == NEVER)
+        closed = np.where(
+            unscanned, np.minimum(self.event_known_day, self.closed_day), self.closed_day
+        )
+        return Durations(
+            start_day=self.start_day,
+            start_clock=_elapsed_at(clocks, requests.clock, requests.anchor),
+            clock=requests.clock,
+            value=np.log(days + offset),
+            known_day=self.pickup_known_day,
+            closed_day=closed.astype(np.int32),
+        )
+
+
+def outcomes(
+    shipments: pd.DataFrame,
+    milestones: pd.DataFrame,
+    *,
+    zones: ZoneMap,
+    as_of: pd.Timestamp,
+    give_up_after: int,
+) -> Outcomes:
+    """The outcomes of `shipments`, all ordered before `as_of`, as known then.
+
+    Args:
+        shipments: (n,) accepted rows.
+        milestones: their milestones, see `tracking.milestones`.
+        zones: where places are in time.
+        as_of: zone-aware.
+        give_up_after: days after the order when a parcel without an event counts as lost.
+    """
+    moment = as_of.tz_convert("UTC")
+    end_day = day_of(moment)
+    start = _utc_days(shipments["ordered_at"])
+    event_day, event_known = _milestone(
+        shipments, milestones, "event", "destination", zones, moment
+    )
+    pickup_day, pickup_known = _milestone(
+        shipments, milestones, "picked_up", "origin", zones, moment
+    )
+    closed = _known_days(milestones["closed_known_at"], moment)
+    give_up = np.minimum(start.astype(np.int64) + give_up_after, NEVER)
+    return Outcomes(
+        as_of_day=end_day,
+        start_day=start,
+        event_day=event_day,
+        event_known_day=event_known,
+        pickup_day=pickup_day,
+        pickup_known_day=pickup_known,
+        closed_day=np.minimum(closed, give_up).astype(np.int32),
+        within=spread_within_day(shipments["shipment_id"]),
+    )
+
+
+def day_of(moment: pd.Timestamp) -> int:
+    """The first UTC day whose start is not before `moment`: all received before is known on it."""
+    seconds = moment.timestamp()
+    return int(-(-seconds // _DAY))
+
+
+def spread_within_day(shipment_id: pd.Series[Any]) -> NDArray[np.float64]:
+    """A number in (0, 1) for each shipment, always the same.
+
+    Durations in whole days pile up on atoms, where quantiles jump. Spread evenly over the day of the
+    event they are continuous, and a distribution fitted to them gives, at the ends of days, exactly
+    the probabilities of dates (Machado & Santos Silva 2005, Quantiles for counts).
+    """
+    bits = pd.util.hash_array(shipment_id.to_numpy(dtype=object))
+    return (np.right_shift(bits, np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+
+
+def operational_days(
+    clocks: Clocks,
+    requests: Requests,
+    day: NDArray[np.int64],
+    within: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Operational days from the order's date to a point within `day`; NaN where day is NEVER."""
+    known = day < NEVER
+    day = np.where(known, day, requests.anchor)
+    before = _elapsed_at(clocks, requests.clock, day)
+    after = _elapsed_at(clocks, requests.clock, day + 1)
+    start = _elapsed_at(clocks, requests.clock, requests.anchor)
+    days = before + (after - before) * within - start
+    return np.where(known, np.maximum(days, 0.0), np.nan)
+
+
+def _elapsed_at(clocks: Clocks, clock: NDArray[np.int32], day: NDArray[Any]) -> NDArray[np.float64]:
+    column = np.clip(day - clocks.first_day, 0, clocks.elapsed.shape[1] - 1)
+    return np.asarray(clocks.elapsed[clock, column])
+
+
+def _milestone(
+    shipments: pd.DataFrame,
+    milestones: pd.DataFrame,
+    name: str,
+    side: str,
+    zones: ZoneMap,
+    moment: pd.Timestamp,
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    known = _known_days(milestones[f"{name}_known_at"], moment)
+    rows = np.flatnonzero(known < NEVER)
+    day = np.full(len(shipments), NEVER, np.int64)
+    if len(rows):
+        names, _ = zones.resolve_many(shipments.iloc[rows], side)
+        day[rows] = local_seconds(milestones[f"{name}_at"].iloc[rows], names) // _DAY
+    return day, known
+
+
+def _known_days(known_at: pd.Series[Any], moment: pd.Timestamp) -> NDArray[np.int32]:
+    known = (known_at < moment).to_numpy(dtype=bool)
+    days = np.full(len(known_at), NEVER, np.int32)
+    days[known] = _utc_days(known_at[known])
+    return days
+
+
+def _utc_days(times: pd.Series[Any]) -> NDArray[np.int32]:
+    utc = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+    return utc.astype("datetime64[D]").astype(np.int64).astype(np.int32)

@@ -1,0 +1,283 @@
+"""A shipment as the numbers that statistics, features and clocks are found by.
+
+One shipment or a table of them become the same arrays, so that a promise asked one at a time is the
+batch's to the last bit.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError
+from etapromise.history.clocks import Clocks
+from etapromise.history.levels import KeyIndex, Level, key_of, level_keys, levels_with
+from etapromise.history.zones import ZONE_SOURCES, ZoneMap
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["NUMBERS", "Encoder", "Requests"]
+
+# The numbers that every request has; further numeric columns follow them.
+NUMBERS: Final = (
+    "hour",
+    "origin_lat",
+    "origin_lon",
+    "destination_lat",
+    "destination_lon",
+    "weight_kg",
+    "quoted_days",
+)
+_GIVEN_NUMBERS: Final = NUMBERS[1:6]
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+_SERVICE: Final = Level("service", ("carrier", "service"))
+_CALENDAR: Final = Level("calendar", ("destination_country", "destination_region"))
+_UNKNOWN_DEFAULT: Final = ZONE_SOURCES.index("default")
+
+
+@dataclass(frozen=True)
+class Requests:
+    """n shipments, ready for features.
+
+    Attributes:
+        codes: (n, L) int32 row of each level's table, 0 where the key was never seen.
+        numbers: (n, m) float64, NaN where missing: `NUMBERS`, then the contract's numeric columns.
+        anchor: (n,) int32 origin-local date of the order, days since 1970-01-01. Day 0 of every
+            duration and distribution.
+        clock: (n,) int32 row of the clocks' elapsed table.
+        zone_source: (n,) int8 how the destination's zone was found, positions in ZONE_SOURCES.
+    """
+
+    codes: NDArray[np.int32]
+    numbers: NDArray[np.float64]
+    anchor: NDArray[np.int32]
+    clock: NDArray[np.int32]
+    zone_source: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        """How many shipments."""
+        return len(self.anchor)
+
+    def take(self, rows: NDArray[np.int64]) -> Requests:
+        """Some of them, in the order of `rows`."""
+        return Requests(
+            self.codes[rows],
+            self.numbers[rows],
+            self.anchor[rows],
+            self.clock[rows],
+            self.zone_source[rows],
+        )
+
+
+class Encoder:
+    """Turns shipments into requests: the part of the feature contract that knows columns and keys.
+
+    Immutable; any number of threads may share one.
+    """
+
+    __slots__ = (
+        "_calendar_rows",
+        "_service_rows",
+        "categorical",
+        "clocks",
+        "indexes",
+        "levels",
+        "numeric",
+        "zones",
+    )
+
+    def __init__(
+        self,
+        *,
+        categorical: Sequence[str],
+        numeric: Sequence[str],
+        indexes: Sequence[KeyIndex],
+        clocks: Clocks,
+        zones: ZoneMap,
+    ) -> None:
+        """Take the extra columns, the keys of each level, the clocks and the zones."""
+        self.categorical = tuple(categorical)
+        self.numeric = tuple(numeric)
+        self.levels = levels_with(self.categorical)
+        self.indexes = tuple(indexes)
+        self.clocks = clocks
+        self.zones = zones
+        self._service_rows, self._calendar_rows = clocks.indexes()
+
+    def encode(self, frame: pd.DataFrame) -> Requests:
+        """Many shipments.
+
+        Args:
+            frame: accepted rows of the contract with the extra columns.
+
+        Raises:
+            ContractError: an extra column is missing or not numeric, or an order time is outside
+                the calendars.
+        """
+        self._require_columns(frame.columns)
+        count = len(frame)
+        codes = np.empty((count, len(self.levels)), np.int32)
+        keys = level_keys(frame, (*self.levels, _SERVICE, _CALENDAR))
+        for level, (positions, texts) in enumerate(keys[:-2]):
+            codes[:, level] = self.indexes[level].rows(positions, texts)
+        clock = self._clock_rows(*keys[-2], *keys[-1])
+        anchor, hour = self._local_orders(frame)
+        if count:
+            self.clocks.require_days(int(anchor.min()), int(anchor.max()))
+        numbers = np.full((count, len(NUMBERS) + len(self.numeric)), np.nan)
+        numbers[:, 0] = hour
+        for column, name in enumerate(_GIVEN_NUMBERS, start=1):
+            if name in frame.columns:
+                numbers[:, column] = _as_numbers(frame, name)
+        if "quoted_date" in frame.columns:
+            numbers[:, 6] = _quoted_days(frame, anchor)
+        for column, name in enumerate(self.numeric, start=len(NUMBERS)):
+            numbers[:, column] = _as_numbers(frame, name)
+        _, source = self.zones.resolve_many(frame, "destination")
+        return Requests(codes, numbers, anchor, clock, source)
+
+    def encode_one(self, fields: Mapping[str, Any]) -> Requests:
+        """One shipment.
+
+        Args:
+            fields: columns of the contract; `ordered_at` is a zone-aware datetime.
+
+        Raises:
+            ContractError: a naive or missing order time, a missing extra column, a value that is
+                not a number, an unknown zone, or an order time outside the calendars.
+        """
+        ordered_at = fields["ordered_at"]
+        if not isinstance(ordered_at, datetime) or ordered_at.tzinfo is None:
+            raise ContractError(
+                f"Found ordered_at={ordered_at!r}; expected a datetime with a time zone, such as "
+                "datetime.now(timezone.utc)."
+            )
+        self._require_columns(fields)
+        levels = len(self.levels)
+        codes = np.empty((1, levels), np.int32)
+        for level in range(levels):
+            codes[0, level] = self.indexes[level].row(key_of(self.levels[level], fields))
+        zone, _ = self.zones.resolve(
+            None, fields.get("origin_country"), fields.get("origin_region")
+        )
+        local = ordered_at.astimezone(zone)
+        anchor = local.toordinal() - _EPOCH_ORDINAL
+        self.clocks.require_days(anchor, anchor)
+        numbers = np.full((1, len(NUMBERS) + len(self.numeric)), np.nan)
+        numbers[0, 0] = (local.hour * 3600 + local.minute * 60 + local.second) / 3600.0
+        for column, name in enumerate(_GIVEN_NUMBERS, start=1):
+            numbers[0, column] = _as_number(fields, name)
+        quoted = fields.get("quoted_date")
+        if quoted is not None:
+            numbers[0, 6] = _ordinal(quoted) - _EPOCH_ORDINAL - anchor
+        for column, name in enumerate(self.numeric, start=len(NUMBERS)):
+            numbers[0, column] = _as_number(fields, name)
+        _, source = self.zones.resolve(
+            fields.get("destination_time_zone"),
+            fields.get("destination_country"),
+            fields.get("destination_region"),
+        )
+        clock = self.clocks.row(
+            self._service_rows.get(key_of(_SERVICE, fields), 0),
+            self._calendar_rows.get(key_of(_CALENDAR, fields), 0),
+        )
+        return Requests(
+            codes,
+            numbers,
+            np.array([anchor], np.int32),
+            np.array([clock], np.int32),
+            np.array([ZONE_SOURCES.index(source)], np.int8),
+        )
+
+    def _require_columns(self, columns: Any) -> None:
+        missing = [name for name in (*self.categorical, *self.numeric) if name not in columns]
+        if missing:
+            raise ContractError(
+                f"Found no {', '.join(missing)}; this model was trained with "
+                f"{', '.join((*self.categorical, *self.numeric))} as extra features. Give them "
+                "(None where unknown), or train without them."
+            )
+
+    def _clock_rows(
+        self,
+        service_positions: NDArray[np.int64],
+        services: Sequence[str],
+        calendar_positions: NDArray[np.int64],
+        calendars: Sequence[str],
+    ) -> NDArray[np.int32]:
+        service = np.array([self._service_rows.get(key, 0) for key in services], np.int64)
+        calendar = np.array([self._calendar_rows.get(key, 0) for key in calendars], np.int64)
+        rows = service[service_positions] * len(self.clocks.holidays) + calendar[calendar_positions]
+        return rows.astype(np.int32)
+
+    def _local_orders(self, frame: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        names, _ = self.zones.resolve_many(
+            frame.drop(columns="origin_time_zone", errors="ignore"), "origin"
+        )
+        seconds = local_seconds(frame["ordered_at"], names)
+        days = np.floor_divide(seconds, 86_400)
+        return days.astype(np.int32), (seconds - days * 86_400) / 3600.0
+
+
+def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int64]:
+    """Local wall-clock time at each row's zone, in whole seconds since 1970-01-01 00:00.
+
+    Args:
+        times: (n,) zone-aware and without gaps.
+        zones: (n,) IANA names.
+    """
+    import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
+
+    out = np.empty(len(times), np.int64)
+    positions, names = pd.factorize(zones)
+    for number, name in enumerate(names):
+        rows = positions == number
+        local = times[rows].dt.tz_convert(name).dt.tz_localize(None)
+        out[rows] = local.to_numpy().astype("datetime64[s]").astype(np.int64)
+    return out
+
+
+def _quoted_days(frame: pd.DataFrame, anchor: NDArray[np.int32]) -> NDArray[np.float64]:
+    quoted = frame["quoted_date"].to_numpy().astype("datetime64[D]")
+    days = quoted.astype(np.int64).astype(np.float64) - anchor
+    days[np.isnat(quoted)] = np.nan
+    return days
+
+
+def _as_numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    try:
+        return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ContractError(
+            f"Found values in column {name} that are not numbers ({error}); expected numbers, "
+            "missing where unknown. Name it as categorical, or clean it."
+        ) from error
+
+
+def _as_number(fields: Mapping[str, Any], name: str) -> float:
+    value = fields.get(name)
+    if value is None:
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"Found {name}={value!r}; expected a number or None.") from error
+
+
+def _ordinal(value: Any) -> int:
+    if isinstance(value, str):
+        value = date.fromisoformat(value)
+    elif isinstance(value, np.datetime64):
+        value = value.astype("datetime64[D]").item()
+    if not isinstance(value, date):
+        raise ContractError(f"Found quoted_date={value!r}; expected a date or 'YYYY-MM-DD'.")
+    return value.toordinal()

@@ -1,0 +1,143 @@
+"""Everything that history says about carriers, places and lanes at one moment.
+
+Built from parcels and what was known of them; the model keeps the snapshot, training also sees what
+each parcel's own day knew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.history.effects import FIELDS, EffectSettings, effects_as_of
+from etapromise.history.levels import LEVELS
+from etapromise.history.outcomes import Outcomes
+from etapromise.history.requests import Encoder, Requests
+
+__all__ = ["HANDLING_LEVELS", "AsOfOrder", "Statistics", "build_statistics"]
+
+# Handling is the warehouse's doing, and the pick-up the carrier's: no destination has a say in it.
+HANDLING_LEVELS: Final = tuple(
+    position
+    for position, level in enumerate(LEVELS)
+    if level.name in {"network", "carrier", "service", "origin_region", "origin", "origin_service"}
+)
+# Parcels' worth of belief that a level loses parcels like the level above.
+_LOST_EVIDENCE: Final = 300.0
+# … and, before anything is known, that a network loses this share.
+_LOST_ELSEWHERE: Final = 0.005
+_SERVICE_LEVEL: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """Tables by level; row 0 of each level says "no evidence".
+
+    Attributes:
+        as_of_day: what was received before this UTC day (days since 1970-01-01) is in them.
+        total: (rows, 5) float32 effects on the whole duration, the levels one after another.
+        total_start: (L,) where each level's rows start.
+        handling: (rows, 5) float32 effects on the handling time.
+        handling_start: (H,) likewise, for the levels at HANDLING_LEVELS.
+        lost: (services,) share of parcels that never arrive, by row of the level "service".
+        settings: the memory and shrinkage that they were built with.
+    """
+
+    as_of_day: int
+    total: NDArray[np.float32]
+    total_start: NDArray[np.int64]
+    handling: NDArray[np.float32]
+    handling_start: NDArray[np.int64]
+    lost: NDArray[np.float64]
+    settings: EffectSettings
+
+    def evidence(self, level: int, row: int) -> float:
+        """Decayed number of parcels behind one row of one level."""
+        return float(self.total[self.total_start[level] + row, FIELDS.index("evidence")])
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsOfOrder:
+    """What was known on each parcel's own order day.
+
+    Attributes:
+        total: (n, L, 5) float32.
+        handling: (n, H, 5) float32.
+    """
+
+    total: NDArray[np.float32]
+    handling: NDArray[np.float32]
+
+
+def build_statistics(
+    encoder: Encoder,
+    requests: Requests,
+    outcomes: Outcomes,
+    settings: EffectSettings,
+) -> tuple[Statistics, AsOfOrder]:
+    """Statistics at `outcomes.as_of_day`, and on every parcel's order day.
+
+    Args:
+        encoder: whose key indexes number the tables' rows.
+        requests: n parcels in the order of their start day, all known to the indexes.
+        outcomes: what became of them.
+        settings: memory and shrinkage.
+
+    Raises:
+        InsufficientHistoryError: no parcel was ordered before that day.
+    """
+    sizes = [len(index) for index in encoder.indexes]
+    handling_sizes = [sizes[level] for level in HANDLING_LEVELS]
+    codes = np.ascontiguousarray(requests.codes.T)
+    at_order, snapshot = effects_as_of(
+        outcomes.total(requests, encoder.clocks, settings.offset),
+        codes=codes,
+        table_sizes=sizes,
+        elapsed=encoder.clocks.elapsed,
+        first_clock_day=encoder.clocks.first_day,
+        end_day=outcomes.as_of_day,
+        settings=settings,
+    )
+    handling_at_order, handling = effects_as_of(
+        outcomes.handling(requests, encoder.clocks, settings.offset),
+        codes=np.ascontiguousarray(codes[list(HANDLING_LEVELS)]),
+        table_sizes=handling_sizes,
+        elapsed=encoder.clocks.elapsed,
+        first_clock_day=encoder.clocks.first_day,
+        end_day=outcomes.as_of_day,
+        settings=settings,
+    )
+    statistics = Statistics(
+        as_of_day=outcomes.as_of_day,
+        total=snapshot,
+        total_start=_starts(sizes),
+        handling=handling,
+        handling_start=_starts(handling_sizes),
+        lost=_lost_shares(requests.codes[:, _SERVICE_LEVEL], sizes[_SERVICE_LEVEL], outcomes),
+        settings=settings,
+    )
+    return statistics, AsOfOrder(total=at_order, handling=handling_at_order)
+
+
+def _starts(sizes: list[int]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+
+
+def _lost_shares(
+    service: NDArray[np.int32], services: int, outcomes: Outcomes
+) -> NDArray[np.float64]:
+    """Shares among the parcels whose fate had time to show: those given up by now if still open."""
+    decided = outcomes.arrived | outcomes.closed
+    # Parcels as old as the youngest that was given up: of younger ones only the arrived are known.
+    given_up = outcomes.start_day[outcomes.closed]
+    settled = decided & (
+        outcomes.start_day <= (given_up.max() if len(given_up) else outcomes.as_of_day)
+    )
+    lost = np.bincount(service[settled & outcomes.closed], minlength=services).astype(np.float64)
+    seen = np.bincount(service[settled], minlength=services).astype(np.float64)
+    network = (lost.sum() + _LOST_EVIDENCE * _LOST_ELSEWHERE) / (seen.sum() + _LOST_EVIDENCE)
+    shares: NDArray[np.float64] = (lost + _LOST_EVIDENCE * network) / (seen + _LOST_EVIDENCE)
+    return shares

@@ -1,0 +1,89 @@
+/* The feature row of one shipment. The same code serves training, batch and the single quote. */
+#include "features.h"
+
+#include <math.h>
+
+#define EARTH_RADIUS_KM 6371.0088
+#define RADIANS 0.017453292519943295
+
+static double distance_km(double lat1, double lon1, double lat2, double lon2) {
+    /* Haversine; NaN where a coordinate is missing. */
+    double a = sin((lat2 - lat1) * RADIANS / 2), b = sin((lon2 - lon1) * RADIANS / 2);
+    double h = a * a + cos(lat1 * RADIANS) * cos(lat2 * RADIANS) * b * b;
+    return 2 * EARTH_RADIUS_KM * asin(sqrt(h < 1 ? h : (isnan(h) ? h : 1)));
+}
+
+static const float *total_row(const etp_features *f, const etp_request *r, int64_t level) {
+    return f->total + (f->total_start[level] + r->code[level]) * ETP_FIELDS;
+}
+
+static double explained(const etp_features *f, const etp_request *r) {
+    double sum = 0;
+    for (int64_t level = 0; level < f->levels; level++)
+        sum += total_row(f, r, level)[0];
+    return sum;
+}
+
+static double derived(const etp_features *f, const etp_request *r, int32_t which) {
+    const double *number = r->number;
+    double start;
+    switch (which) {
+    case ETP_WEEKDAY:
+        return (double)((r->anchor % 7 + 7 + 3) % 7);
+    case ETP_OPEN_DAYS:
+        /* How much of the week ahead is worked: low before holidays. */
+        start = etp_elapsed(f, r->clock, r->anchor);
+        return etp_elapsed(f, r->clock, r->anchor + 7) - start;
+    case ETP_DISTANCE:
+        return distance_km(number[1], number[2], number[3], number[4]);
+    case ETP_QUOTED: {
+        /* The carrier's own estimate, relative to what history explains. */
+        if (isnan(number[6]))
+            return NAN;
+        start = etp_elapsed(f, r->clock, r->anchor);
+        double end = etp_elapsed(f, r->clock, r->anchor + (int64_t)number[6]);
+        double days = end > start ? end - start : 0;
+        return log(days + f->duration_offset) - explained(f, r);
+    }
+    default:
+        return NAN;
+    }
+}
+
+double etp_feature_row(const etp_features *f, const etp_request *r, float *out) {
+    double offset = f->surge;
+    for (int64_t t = 0; t < f->offset_terms; t++)
+        offset += total_row(f, r, f->offset_term[2 * t])[f->offset_term[2 * t + 1]];
+    for (int64_t k = 0; k < f->features; k++) {
+        const etp_source *s = &f->source[k];
+        switch (s->kind) {
+        case ETP_NUMBER:
+            out[k] = (float)r->number[s->index];
+            break;
+        case ETP_TOTAL:
+            out[k] = total_row(f, r, s->index)[s->field];
+            break;
+        case ETP_HANDLING: {
+            const int32_t *code = r->code + f->levels;
+            out[k] = f->handling[(f->handling_start[s->index] + code[s->index]) * ETP_FIELDS +
+                                 s->field];
+            break;
+        }
+        default:
+            out[k] = s->index == ETP_EXPLAINED ? (float)(explained(f, r) - offset)
+                                               : (float)derived(f, r, s->index);
+        }
+    }
+    return offset;
+}
+
+/* Feature rows of n shipments: x (n, features), offset (n,). */
+ETP_EXPORT void etp_feature_rows(const etp_features *f, int64_t n, const int32_t *code,
+                                 const double *number, const int32_t *anchor, const int32_t *clock,
+                                 float *x, double *offset) {
+    int64_t codes = f->levels + f->handling_levels;
+    for (int64_t i = 0; i < n; i++) {
+        etp_request r = {code + i * codes, number + i * f->numbers, anchor[i], clock[i]};
+        offset[i] = etp_feature_row(f, &r, x + i * f->features);
+    }
+}

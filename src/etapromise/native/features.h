@@ -1,0 +1,55 @@
+/* The feature row of one shipment: what is known of its levels, its calendar, its place. */
+#ifndef ETAPROMISE_FEATURES_H
+#define ETAPROMISE_FEATURES_H
+
+#include "etapromise.h"
+
+enum { ETP_MAX_FEATURES = 1024, ETP_FIELDS = 5 };
+
+/* Where a feature comes from. */
+enum { ETP_NUMBER = 0, ETP_TOTAL = 1, ETP_HANDLING = 2, ETP_DERIVED = 3 };
+enum { ETP_WEEKDAY = 0, ETP_OPEN_DAYS = 1, ETP_DISTANCE = 2, ETP_QUOTED = 3, ETP_EXPLAINED = 4 };
+
+typedef struct {
+    int32_t kind;
+    int32_t index; /* of the number, the level or the derived feature */
+    int32_t field; /* of the effect table */
+    int32_t unused;
+} etp_source;
+
+typedef struct {
+    int64_t levels, handling_levels, numbers, features, offset_terms;
+    const float *total;            /* effect tables of the whole duration */
+    const int64_t *total_start;    /* (levels,) where each level's rows start */
+    const float *handling;         /* effect tables of the handling time */
+    const int64_t *handling_start; /* (handling_levels,) */
+    const etp_source *source;      /* (features,) */
+    const int32_t *offset_term;    /* (offset_terms, 2) level and field of the total's tables */
+    const double *elapsed;         /* (clocks, clock_days) operational time at the start of each day */
+    int64_t clock_days;
+    int64_t clock_first_day;
+    double duration_offset;
+    double surge; /* added to every log duration: more orders than the network is used to */
+} etp_features;
+
+typedef struct {
+    const int32_t *code; /* (levels + handling_levels,) rows of the tables */
+    const double *number;
+    int32_t anchor; /* days since 1970-01-01 */
+    int32_t clock;
+} etp_request;
+
+/* Writes (features,) values; returns the log duration that the forest's output is relative to. */
+double etp_feature_row(const etp_features *features, const etp_request *request, float *out);
+
+/* Operational time at the start of a day, clamped to the table. */
+static inline double etp_elapsed(const etp_features *features, int32_t clock, int64_t day) {
+    int64_t column = day - features->clock_first_day;
+    if (column < 0)
+        column = 0;
+    if (column >= features->clock_days)
+        column = features->clock_days - 1;
+    return features->elapsed[clock * features->clock_days + column];
+}
+
+#endif

@@ -1,0 +1,122 @@
+/* The whole promise of one shipment or many: features, forest, calibration, dates. */
+#include "distribution.h"
+#include "features.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct {
+    const etp_features *features;
+    const etp_forest *forest;
+    const etp_distribution *distribution;
+    const float *log_hazard; /* (rows of the total's tables,) a group's correction, added over levels */
+    const double *lost;    /* (services,) by row of the level `lost_level` */
+    int64_t lost_level;
+    const double *between; /* (levels,) variance of effects between keys, 0 where it is not asked */
+    double between_prior;  /* parcels after which half of it is known */
+    int64_t median;        /* position of the forest's middle level */
+    int64_t horizon;       /* dates of one distribution, the order's own included */
+} etp_model;
+
+typedef struct {
+    float x[ETP_MAX_FEATURES];
+    double log_days[ETP_MAX_LEVELS];
+    etp_parcel parcel;
+} workplace;
+
+/* How much wider than the forest says: it was grown on keys with evidence. A carrier or region that is
+ * new may be as far from the whole as such keys are from each other. */
+static double widening(const etp_model *m, const etp_request *r) {
+    const etp_features *f = m->features;
+    const float *network = f->total + (f->total_start[0] + r->code[0]) * ETP_FIELDS;
+    double unknown = 0, within = (double)network[4] * network[4];
+    for (int64_t level = 1; level < f->levels; level++)
+        if (m->between[level] > 0) {
+            double seen = f->total[(f->total_start[level] + r->code[level]) * ETP_FIELDS + 1];
+            unknown += m->between[level] * m->between_prior / (seen + m->between_prior);
+        }
+    return within > 0 ? sqrt(1 + unknown / within) : 1;
+}
+
+static void begin(const etp_model *m, const etp_request *r, workplace *w, uint8_t *codes) {
+    const etp_features *f = m->features;
+    double offset = etp_feature_row(f, r, w->x);
+    etp_forest_row(m->forest, w->x, w->log_days, codes);
+    double wider = widening(m, r), middle = w->log_days[m->median];
+    for (int64_t k = 0; k < m->forest->levels; k++)
+        w->log_days[k] = middle + (w->log_days[k] - middle) * wider;
+    double log_hazard = 0;
+    for (int64_t level = 0; level < f->levels; level++)
+        log_hazard += m->log_hazard[f->total_start[level] + r->code[level]];
+    etp_parcel_begin(&w->parcel, m->distribution, w->log_days, offset, log_hazard,
+                     m->lost[r->code[m->lost_level]]);
+}
+
+static etp_request request(const etp_model *m, int64_t i, const int32_t *code, const double *number,
+                           const int32_t *anchor, const int32_t *clock) {
+    const etp_features *f = m->features;
+    etp_request r = {code + i * (f->levels + f->handling_levels), number + i * f->numbers, anchor[i],
+                     clock[i]};
+    return r;
+}
+
+static double by_date(const etp_model *m, const etp_request *r, etp_parcel *p, double start, int64_t k) {
+    double end = etp_elapsed(m->features, r->clock, (int64_t)r->anchor + k + 1);
+    return etp_parcel_by(p, end - start);
+}
+
+/* P(arrived by the end of the anchor date + k), k = 0 .. horizon - 1, into out (n, horizon).
+ * `scratch` has forest->columns + 64 bytes. */
+ETP_EXPORT void etp_quote_dates(const etp_model *m, int64_t n, const int32_t *code,
+                                const double *number, const int32_t *anchor, const int32_t *clock,
+                                double *out, uint8_t *scratch) {
+    workplace w;
+    for (int64_t i = 0; i < n; i++) {
+        etp_request r = request(m, i, code, number, anchor, clock);
+        begin(m, &r, &w, scratch);
+        double start = etp_elapsed(m->features, r.clock, r.anchor);
+        for (int64_t k = 0; k < m->horizon; k++)
+            out[i * m->horizon + k] = by_date(m, &r, &w.parcel, start, k);
+    }
+}
+
+/* For each parcel and each of `levels` ascending probabilities the first date that reaches it, as
+ * days since the anchor (horizon - 1 where none does), and the probability of that date. For each
+ * parcel's asked day (n,), if any are asked, its probability; NaN for INT32_MIN. */
+ETP_EXPORT void etp_quote_levels(const etp_model *m, int64_t n, const int32_t *code,
+                                 const double *number, const int32_t *anchor, const int32_t *clock,
+                                 int64_t levels, const double *level, int16_t *day,
+                                 double *probability, const int32_t *asked, double *asked_out,
+                                 uint8_t *scratch) {
+    workplace w;
+    for (int64_t i = 0; i < n; i++) {
+        etp_request r = request(m, i, code, number, anchor, clock);
+        begin(m, &r, &w, scratch);
+        double start = etp_elapsed(m->features, r.clock, r.anchor);
+        int64_t found = 0;
+        for (int64_t k = 0; k < m->horizon && found < levels; k++) {
+            double p = by_date(m, &r, &w.parcel, start, k);
+            for (; found < levels && (p >= level[found] || k == m->horizon - 1); found++) {
+                day[i * levels + found] = (int16_t)k;
+                probability[i * levels + found] = p;
+            }
+        }
+        if (asked == NULL)
+            continue;
+        w.parcel.quantile = 0;
+        w.parcel.knot = 0;
+        asked_out[i] = asked[i] < 0 ? (asked[i] == INT32_MIN ? NAN : 0)
+                                    : by_date(m, &r, &w.parcel, start, asked[i]);
+    }
+}
+
+/* What the forest says of durations before calibration: P(duration <= days[i]) of each parcel,
+ * from its quantiles (n, levels) relative to offset (n,). For calibrating on what happened. */
+ETP_EXPORT void etp_quote_raw(const etp_distribution *d, int64_t n, const double *log_days,
+                              const double *offset, const double *days, double *out) {
+    for (int64_t i = 0; i < n; i++) {
+        etp_parcel p;
+        etp_parcel_begin(&p, d, log_days + i * d->levels, offset[i], 0, 0);
+        out[i] = etp_parcel_raw(&p, days[i]);
+    }
+}

@@ -1,0 +1,206 @@
+"""From history as of a moment, and grown forests, to a model; and from a model to a fresher one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError
+from etapromise.forecast.calibration import (
+    CALIBRATED_LEVELS,
+    Calibration,
+    CalibrationSettings,
+    calibrate,
+)
+from etapromise.forecast.distribution import raw_probability
+from etapromise.forecast.forest import Forest
+from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
+from etapromise.history.features import FeatureContract
+from etapromise.history.outcomes import day_of
+from etapromise.promise.kept import KeptTable, kept_table
+from etapromise.promise.model import ModelParts, PromiseModel
+from etapromise.promise.quoting import BETWEEN_EVIDENCE, between_variances
+from etapromise.tracking.tracked import TrackedHistory
+
+__all__ = ["assemble_model", "refresh_model"]
+
+_KEPT_WINDOW: Final = 90
+_KEPT_SERVICE_LEVEL: Final = 0.9
+
+
+def assemble_model(
+    gathered: HistoryAsOf,
+    *,
+    contract: FeatureContract,
+    forest: Forest,
+    holdout: Forest,
+    settings: CalibrationSettings,
+    manifest: Mapping[str, Any],
+    moment: pd.Timestamp,
+) -> PromiseModel:
+    """Statistics, calibration and record at `moment`, around forests grown then or before.
+
+    Args:
+        gathered: history as of `moment`.
+        contract: the features of both forests.
+        forest: grown on what was known at manifest["trained_as_of"].
+        holdout: grown without the orders of the manifest["holdout_days"] before that.
+        settings: of the calibration.
+        manifest: what is to be known about the model; version and as_of are added.
+        moment: UTC.
+    """
+    trained_day = day_of(moment_of(manifest["trained_as_of"]))
+    judged = _Judged(
+        gathered, contract, forest, holdout, trained_day, int(manifest["holdout_days"])
+    )
+    calibration = judged.calibration(settings)
+    record = dict(manifest) | {"as_of": moment.isoformat()}
+    digest = hashlib.sha256(repr(sorted(record.items())).encode())
+    for array in (*forest.to_arrays().values(), gathered.statistics.total, calibration.kept):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    version = f"{moment:%Y-%m-%dT%H%M%SZ}-{digest.hexdigest()[:8]}"
+    return PromiseModel(
+        ModelParts(
+            encoder=gathered.encoder,
+            contract=contract,
+            statistics=gathered.statistics,
+            surge=gathered.surge_now,
+            forest=forest,
+            holdout_forest=holdout,
+            calibration=calibration,
+            kept=judged.kept(calibration),
+            horizon=int(manifest["give_up_after_days"]) + 1,
+            manifest=record | {"version": version},
+        )
+    )
+
+
+def refresh_model(
+    model: PromiseModel, tracked: TrackedHistory, as_of: str | pd.Timestamp
+) -> PromiseModel:
+    """See `PromiseModel.refresh`."""
+    if tracked.event != model.event:
+        raise ContractError(
+            f"Found a history that tracks {tracked.event!r}; expected the model's event "
+            f"{model.event!r}. Track it again with that event."
+        )
+    moment = moment_of(as_of)
+    parts = model.parts
+    known = KnownOrders.of(tracked, moment)
+    gathered = HistoryAsOf.at(
+        known,
+        known.encoder_like(parts.encoder),
+        int(parts.manifest["give_up_after_days"]),
+        parts.statistics.settings,
+    )
+    return assemble_model(
+        gathered,
+        contract=parts.contract,
+        forest=parts.forest,
+        holdout=parts.holdout_forest,
+        settings=CalibrationSettings(**parts.manifest["config"]["calibration"]),
+        manifest={
+            name: value
+            for name, value in parts.manifest.items()
+            if name not in {"version", "as_of"}
+        },
+        moment=moment,
+    )
+
+
+class _Judged:
+    """Recent orders with what was predicted for them when they were placed, by forests that had not
+    seen them.
+    """
+
+    def __init__(
+        self,
+        gathered: HistoryAsOf,
+        contract: FeatureContract,
+        forest: Forest,
+        holdout: Forest,
+        trained_day: int,
+        holdout_days: int,
+    ) -> None:
+        results = gathered.outcomes
+        # Orders that the hold-out forest was grown on cannot judge it.
+        honest = results.start_day >= trained_day - holdout_days
+        rows = np.flatnonzero(honest & ~results.closed)
+        x, self._offset = gathered.features(gathered.builder(contract), rows)
+        quantiles = np.empty((len(rows), len(forest.levels)))
+        fresh = results.start_day[rows] >= trained_day
+        for part, judge in ((fresh, forest), (~fresh, holdout)):
+            if part.any():
+                quantiles[part] = judge.predict(x[part])
+        self._gathered = gathered
+        self._rows = rows
+        self._levels = forest.levels
+        self._names = [level.name for level in gathered.encoder.levels]
+        self._quantiles = self._widened(quantiles)
+        self._codes = gathered.requests.codes[rows]
+        self._arrived = results.arrived[rows]
+        self._age = (results.as_of_day - results.start_day[rows]).astype(np.float64)
+
+    def calibration(self, settings: CalibrationSettings) -> Calibration:
+        statistics = self._gathered.statistics
+        return calibrate(
+            self._raw(self._gathered.days(self._gathered.outcomes, self._rows)),
+            self._arrived,
+            self._age,
+            self._codes + statistics.total_start,
+            levels=[self._names.index(name) for name in CALIBRATED_LEVELS],
+            rows=len(statistics.total),
+            settings=settings,
+        )
+
+    def kept(self, calibration: Calibration) -> KeptTable:
+        """Promises as today's calibration would have made them.
+
+        A date is the first whose probability reaches the level; so a parcel came in time if the
+        date before its own had not reached it, and an open one is late if yesterday had.
+        """
+        statistics = self._gathered.statistics
+        before = self._gathered.days_before_date(self._gathered.outcomes, self._rows)
+        stated = np.interp(self._raw(before), calibration.knot, calibration.kept)
+        log_hazard = calibration.log_hazard[self._codes + statistics.total_start].sum(axis=1)
+        arrives = 1.0 - statistics.lost[self._codes[:, self._names.index("service")]]
+        reached = arrives * (1.0 - (1.0 - stated) ** np.exp(log_hazard)) >= _KEPT_SERVICE_LEVEL
+        # Younger orders' promises have mostly not run out: only the quick ones could be judged.
+        settled = (self._age <= _KEPT_WINDOW) & (self._age > self._gathered.typical_age())
+        judged = settled & (self._arrived | reached)
+        return kept_table(
+            self._codes[judged],
+            ~reached[judged],
+            level_names=self._names,
+            sizes=[len(index) for index in self._gathered.encoder.indexes],
+            service_level=_KEPT_SERVICE_LEVEL,
+            as_of_day=statistics.as_of_day,
+        )
+
+    def _raw(self, days: NDArray[np.float64]) -> NDArray[np.float64]:
+        return raw_probability(
+            self._levels,
+            self._gathered.statistics.settings.offset,
+            self._quantiles,
+            self._offset,
+            days,
+        )
+
+    def _widened(self, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What native/quote.c makes of the forest's word where a carrier or region is new."""
+        gathered, rows = self._gathered, self._rows
+        between = between_variances(
+            self._names, gathered.statistics, [len(index) for index in gathered.encoder.indexes]
+        )
+        seen = gathered.at_order.total[rows][:, :, 1].astype(np.float64)
+        within = gathered.at_order.total[rows][:, 0, 4].astype(np.float64) ** 2
+        unknown = (between * BETWEEN_EVIDENCE / (seen + BETWEEN_EVIDENCE)).sum(axis=1)
+        wider = np.sqrt(1.0 + unknown / np.maximum(within, 1e-12))
+        middle = quantiles[:, [int(np.abs(self._levels - 0.5).argmin())]]
+        widened: NDArray[np.float64] = middle + (quantiles - middle) * wider[:, None]
+        return widened

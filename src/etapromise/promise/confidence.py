@@ -1,0 +1,139 @@
+"""How sure a promise is, as a code with its reasons.
+
+The codes are AfterShip's: 10000 and 10001 show one date, 20001 a range, 30001 and up no date.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.history.effects import FIELDS
+from etapromise.history.levels import Level
+from etapromise.history.requests import Requests
+from etapromise.history.statistics import Statistics
+from etapromise.history.zones import ZONE_SOURCES
+
+__all__ = ["CODES", "MESSAGES", "Assessment", "assess", "messages_of"]
+
+CODES: Final = {
+    10000: "one date, as accurate as a range",
+    10001: "one date; a range says more",
+    20001: "a range of dates",
+    30001: "the carrier is too irregular for a date",
+    30002: "not enough data for a date",
+    30003: "the kind of shipment is too imprecise for a date",
+    30004: "the address is too imprecise for a date",
+}
+
+# Reasons, by bit: what is said, in the order of importance.
+MESSAGES: Final = (
+    ("service_level_unreachable", "So many parcels never arrive that no date reaches the level."),
+    ("unseen_carrier", "No history of this carrier: the promise leans on the whole network's."),
+    ("unseen_service", "Little history of this service: the promise leans on its carrier's."),
+    ("unseen_destination", "No history of this destination's region or postcode area."),
+    ("unseen_origin", "No history of this origin: the promise leans on its region's."),
+    ("zone_from_region", "Destination time zone taken from its region."),
+    ("zone_from_country", "Destination time zone taken from its country."),
+    ("zone_default", "Destination time zone unknown: the default is used, a date may be off."),
+    ("stale_statistics", "Ordered long after the statistics were made: refresh the model."),
+    ("thin_history", "Little history altogether."),
+)
+_BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
+
+# Decayed parcels from which a key counts as seen, and from which it counts as well known.
+_SEEN: Final = 1.0
+_KNOWN: Final = 10.0
+_THIN: Final = 100.0
+# Days after the snapshot from which its statistics are old.
+_STALE_AFTER: Final = 14
+# A band this many times as long as the way to its middle is no use to anybody.
+_IRREGULAR: Final = 2.5
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """How sure n promises are.
+
+    Attributes:
+        code: (n,) int32, a key of CODES.
+        reasons: (n,) int32, bits in the order of MESSAGES.
+    """
+
+    code: NDArray[np.int32]
+    reasons: NDArray[np.int32]
+
+
+def assess(
+    requests: Requests,
+    statistics: Statistics,
+    levels: Sequence[Level],
+    *,
+    reachable: NDArray[np.bool_],
+    earliest: NDArray[np.int64],
+    middle: NDArray[np.int64],
+    latest: NDArray[np.int64],
+) -> Assessment:
+    """Codes and reasons of n promises.
+
+    Args:
+        requests: n requests.
+        statistics: what they were answered from.
+        levels: the levels of `requests.codes`.
+        reachable: (n,) whether any date reaches the service level.
+        earliest: (n,) first day of the band, in days from day 0. middle, latest: likewise.
+    """
+    evidence = {
+        level.name: _evidence(statistics, requests.codes, position)
+        for position, level in enumerate(levels)
+    }
+    region = np.maximum(evidence["destination_region"], evidence["destination_prefix"])
+    source = requests.zone_source
+    flags = {
+        "service_level_unreachable": ~reachable,
+        "unseen_carrier": evidence["carrier"] < _SEEN,
+        "unseen_service": (evidence["service"] < _KNOWN) & (evidence["carrier"] >= _SEEN),
+        "unseen_destination": region < _SEEN,
+        "unseen_origin": evidence["origin"] < _SEEN,
+        "zone_from_region": source == ZONE_SOURCES.index("region"),
+        "zone_from_country": source == ZONE_SOURCES.index("country"),
+        "zone_default": source == ZONE_SOURCES.index("default"),
+        "stale_statistics": requests.anchor > statistics.as_of_day + _STALE_AFTER,
+        "thin_history": evidence["network"] < _THIN,
+    }
+    reasons = np.zeros(len(requests), np.int32)
+    for name, flag in flags.items():
+        reasons |= np.where(flag, _BIT[name], 0).astype(np.int32)
+    width = latest - earliest
+    code = np.select(
+        [
+            flags["thin_history"] | flags["unseen_carrier"],
+            flags["unseen_destination"],
+            flags["service_level_unreachable"] | (width > _IRREGULAR * np.maximum(middle, 1) + 2),
+            width > 4,
+            width > 1,
+        ],
+        [30002, 30004, 30001, 20001, 10001],
+        10000,
+    )
+    return Assessment(code.astype(np.int32), reasons)
+
+
+def messages_of(reasons: int) -> tuple[dict[str, str], ...]:
+    """The reasons in a bit set, each with its `code` and `text`."""
+    return tuple(
+        {"code": name, "text": text}
+        for position, (name, text) in enumerate(MESSAGES)
+        if reasons >> position & 1
+    )
+
+
+def _evidence(statistics: Statistics, codes: NDArray[np.int32], level: int) -> NDArray[np.float32]:
+    rows = statistics.total_start[level] + codes[:, level]
+    return np.asarray(statistics.total[rows, FIELDS.index("evidence")])

@@ -1,0 +1,300 @@
+"""The model that checkout asks: immutable, thread-safe, the same numbers for one and for many.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.forecast.calibration import Calibration
+from etapromise.forecast.distribution import DateDistribution
+from etapromise.forecast.forest import Forest
+from etapromise.history.features import (
+    FeatureBuilder,
+    FeatureContract,
+    FeatureTables,
+    with_handling_codes,
+)
+from etapromise.history.requests import Encoder, Requests
+from etapromise.history.statistics import Statistics
+from etapromise.promise.confidence import assess, messages_of
+from etapromise.promise.kept import KeptTable
+from etapromise.promise.promise import Promise, date_of, require_level
+from etapromise.promise.quoting import QuoteKernel, between_variances
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from etapromise.tracking.sources import Source
+    from etapromise.tracking.tracked import TrackedHistory
+
+__all__ = ["ModelParts", "PromiseModel"]
+
+DEFAULT_SERVICE_LEVEL: Final = 0.9
+DEFAULT_BAND: Final = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelParts:
+    """What a model is made of; `PromiseModel` answers from it.
+
+    Attributes:
+        encoder: columns, keys, clocks and zones.
+        contract: the forest's features.
+        statistics: lanes and carriers at the model's moment.
+        surge: added to every log duration: more orders than usual at the model's moment.
+        forest: quantiles of the log duration relative to what the statistics explain.
+        holdout_forest: grown without the last weeks before training, to judge those weeks by.
+        calibration: what probabilities come to.
+        kept: how promises to each group were kept of late.
+        horizon: dates of a distribution.
+        manifest: plain values: versions, moments, settings, counts.
+    """
+
+    encoder: Encoder
+    contract: FeatureContract
+    statistics: Statistics
+    surge: float
+    forest: Forest
+    holdout_forest: Forest
+    calibration: Calibration
+    kept: KeptTable
+    horizon: int
+    manifest: Mapping[str, Any]
+
+
+class PromiseModel:
+    """Answers what date can be promised. Immutable; any number of threads may share one."""
+
+    __slots__ = ("_kernel", "_names", "parts")
+
+    def __init__(self, parts: ModelParts) -> None:
+        """Bind the parts; done once, when a model is trained, refreshed or loaded."""
+        self.parts = parts
+        encoder = parts.encoder
+        self._names = [level.name for level in encoder.levels]
+        features = FeatureBuilder(
+            parts.contract,
+            levels=encoder.levels,
+            numeric=encoder.numeric,
+            tables=FeatureTables.snapshot(parts.statistics),
+            elapsed=encoder.clocks.elapsed,
+            first_clock_day=encoder.clocks.first_day,
+            duration_offset=parts.statistics.settings.offset,
+            surge=parts.surge,
+        )
+        self._kernel = QuoteKernel(
+            features=features,
+            forest=parts.forest,
+            calibration=parts.calibration,
+            statistics=parts.statistics,
+            between=between_variances(
+                self._names, parts.statistics, [len(index) for index in encoder.indexes]
+            ),
+            lost_level=self._names.index("service"),
+            horizon=parts.horizon,
+        )
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Versions, moments, settings and counts, as plain values."""
+        return MappingProxyType(dict(self.parts.manifest))
+
+    @property
+    def version(self) -> str:
+        """Which model this is: its moment, and a digest of what it was made from."""
+        return str(self.parts.manifest["version"])
+
+    @property
+    def event(self) -> str:
+        """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
+        return str(self.parts.manifest["event"])
+
+    @property
+    def as_of(self) -> datetime:
+        """What was received before this moment (UTC) is in the statistics and the calibration."""
+        return datetime.fromisoformat(self.parts.manifest["as_of"])
+
+    @property
+    def horizon(self) -> int:
+        """Dates of a distribution, the order's own included."""
+        return self.parts.horizon
+
+    def promise(
+        self,
+        *,
+        origin: str | None,
+        destination: str | None,
+        ordered_at: datetime,
+        carrier: str | None = None,
+        service: str | None = None,
+        service_level: float = DEFAULT_SERVICE_LEVEL,
+        band: float = DEFAULT_BAND,
+        **fields: Any,
+    ) -> Promise:
+        """The promise of one parcel.
+
+        Args:
+            origin: postcode or place code that it is sent from.
+            destination: postcode or place code that it goes to.
+            ordered_at: zone-aware.
+            carrier: as in the training data; an unseen one gets a wider, flagged promise.
+            service: likewise.
+            service_level: the probability with which the promise shall be kept.
+            band: the central probability between `earliest` and `latest`.
+            **fields: any other column of the contract (`destination_region`, `weight_kg`, …) and
+                every extra feature that the model was trained with.
+
+        Raises:
+            ContractError: a naive order time, a probability outside 0 to 1, a missing extra
+                feature, a value of a wrong type, or a time outside the model's calendars.
+        """
+        require_level(service_level, "service_level")
+        require_level(band, "band")
+        fields.update(
+            origin=origin,
+            destination=destination,
+            ordered_at=ordered_at,
+            carrier=carrier,
+            service=service,
+        )
+        requests = self.parts.encoder.encode_one(fields)
+        codes = with_handling_codes(requests.codes)
+        probability = self._kernel.dates(requests, codes)[0]
+        probability.flags.writeable = False
+        first_day = int(requests.anchor[0])
+        last = len(probability) - 1
+        found, low, high = np.searchsorted(
+            probability, (service_level, (1.0 - band) / 2, (1.0 + band) / 2)
+        ).tolist()
+        position, low, high = min(found, last), min(low, last), min(high, last)
+        return Promise(
+            date=date_of(first_day + position),
+            earliest=date_of(first_day + low),
+            latest=date_of(first_day + high),
+            confidence=float(probability[position]),
+            service_level=service_level,
+            event=self.event,
+            ordered_at=ordered_at,
+            model_version=self.version,
+            kept_record=self.parts.kept.record(requests.codes[0]),
+            _first_day=first_day,
+            _probability=probability,
+            _assess=functools.partial(self._assess_one, requests, found <= last, probability),
+            _time_zone=functools.partial(self._zone_of, fields),
+        )
+
+    def promise_many(
+        self, frame: pd.DataFrame, service_level: float = DEFAULT_SERVICE_LEVEL
+    ) -> pd.DataFrame:
+        """The promises of many parcels: to the last bit those of one at a time.
+
+        Args:
+            frame: (n,) accepted rows of the contract (`tracking.read_shipments`).
+            service_level: the probability with which the promises shall be kept.
+
+        Returns:
+            (n,) the columns of `etapromise score`, in the order of the input.
+
+        Raises:
+            ContractError: as for `promise`.
+        """
+        from etapromise.promise.batch import promise_frame  # noqa: PLC0415 — needs pandas
+
+        return promise_frame(self, frame, require_level(service_level, "service_level"))
+
+    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
+        """The whole distributions of many parcels.
+
+        Args:
+            frame: (n,) accepted rows of the contract.
+
+        Raises:
+            ContractError: as for `promise`.
+        """
+        requests = self.parts.encoder.encode(frame)
+        return DateDistribution(
+            requests.anchor.astype("datetime64[D]"),
+            self._kernel.dates(requests, with_handling_codes(requests.codes)),
+        )
+
+    def refresh(
+        self,
+        shipments: Source | TrackedHistory,
+        scans: Source | None = None,
+        *,
+        as_of: str | datetime,
+        naive_time_zone: str | None = None,
+    ) -> PromiseModel:
+        """The same trees with statistics and calibration as of a later moment; this one stays.
+
+        Args:
+            shipments: a table of the contract or a tracked history; should reach at least half a
+                year back.
+            scans: a table of the contract.
+            as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
+            naive_time_zone: the zone of times in the tables that carry none.
+
+        Raises:
+            ContractError: tables or arguments do not fit the contract, or the history tracks
+                another event than the model's.
+            InsufficientHistoryError: too little had happened by `as_of`.
+        """
+        from etapromise.promise.assembling import refresh_model  # noqa: PLC0415 — needs pandas
+        from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
+
+        event: Any = self.event
+        tracked = tracked_history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
+        return refresh_model(self, tracked, as_of)
+
+    def save(self, directory: str | Path) -> Path:
+        """Write a model directory; a reader sees all of it or nothing.
+
+        Raises:
+            ModelFileError: something else is in the way.
+        """
+        from etapromise.promise.model_files import save_model  # noqa: PLC0415 — a cycle otherwise
+
+        return save_model(self, Path(directory))
+
+    @property
+    def kernel(self) -> QuoteKernel:
+        """The compiled quote."""
+        return self._kernel
+
+    def _assess_one(
+        self,
+        requests: Requests,
+        reachable: bool,
+        probability: NDArray[np.float64],  # noqa: FBT001
+    ) -> tuple[int, tuple[dict[str, str], ...]]:
+        last = len(probability) - 1
+        days = np.minimum(np.searchsorted(probability, (0.1, 0.5, 0.9)), last)
+        assessment = assess(
+            requests,
+            self.parts.statistics,
+            self.parts.encoder.levels,
+            reachable=np.array([reachable]),
+            earliest=days[:1],
+            middle=days[1:2],
+            latest=days[2:],
+        )
+        return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))
+
+    def _zone_of(self, fields: Mapping[str, Any]) -> str:
+        zone, _ = self.parts.encoder.zones.resolve(
+            fields.get("destination_time_zone"),
+            fields.get("destination_country"),
+            fields.get("destination_region"),
+        )
+        return zone.key

@@ -1,0 +1,82 @@
+"""The promise in words, in the customer's language; dates by Babel."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_skeleton
+
+from etapromise.errors import ContractError
+
+__all__ = ["LANGUAGES", "sentence"]
+
+_WORDS: Final = {
+    "de": ("Lieferung bis {date}", "Lieferung zwischen {first} und {last}", "Liefertermin folgt"),
+    "en": (
+        "Delivered by {date}",
+        "Delivered between {first} and {last}",
+        "Delivery date to follow",
+    ),
+    "es": (
+        "Entrega a más tardar el {date}",
+        "Entrega entre el {first} y el {last}",
+        "Fecha de entrega por confirmar",
+    ),
+    "fr": (
+        "Livré au plus tard le {date}",
+        "Livré entre le {first} et le {last}",
+        "Date de livraison à confirmer",
+    ),
+    "it": (
+        "Consegna entro {date}",
+        "Consegna tra {first} e {last}",
+        "Data di consegna da confermare",
+    ),
+    "nl": ("Bezorgd uiterlijk {date}", "Bezorgd tussen {first} en {last}", "Bezorgdatum volgt"),
+    "pt": ("Entrega até {date}", "Entrega entre {first} e {last}", "Data de entrega a confirmar"),
+}
+LANGUAGES: Final = tuple(sorted(_WORDS))
+# Weekday, day and month, in the order that the language writes them.
+_SKELETON: Final = "EEEEdMMMM"
+
+
+def sentence(*, code: int, day: date, earliest: date, latest: date, locale: str) -> str:
+    """One sentence: a date for codes 10000 and 10001, a range for 20001, no date above.
+
+    Args:
+        code: confidence code.
+        day: the promised date.
+        earliest: first date of the range.
+        latest: last date of the range.
+        locale: a CLDR locale, such as "de" or "pt_BR".
+
+    Raises:
+        ContractError: the locale is unknown, or there is no wording for its language.
+    """
+    try:
+        parsed = Locale.parse(locale.replace("-", "_"))
+    except (ValueError, UnknownLocaleError) as error:
+        raise ContractError(
+            f"Found the locale {locale!r}; expected a CLDR locale such as 'en' or 'pt_BR'."
+        ) from error
+    words = _WORDS.get(parsed.language)
+    if words is None:
+        raise ContractError(
+            f"Found the locale {locale!r}; there is wording for {', '.join(LANGUAGES)}. "
+            "Use `promise.date` with your own words."
+        )
+    one, between, none = words
+    if code >= 30000:
+        return none
+    if code >= 20000:
+        return between.format(first=_written(earliest, parsed), last=_written(latest, parsed))
+    return one.format(date=_written(day, parsed))
+
+
+def _written(day: date, locale: Locale) -> str:
+    try:
+        return format_skeleton(_SKELETON, day, locale=locale)
+    except KeyError:
+        return format_date(day, "full", locale=locale)
