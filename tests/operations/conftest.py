@@ -2,11 +2,23 @@ from __future__ import annotations
 
 from datetime import date
 
+import pandas as pd
 import pytest
 
 from etapromise import tracking
+from etapromise.operations.backtest import BacktestConfig, BacktestResult, backtest
 from etapromise.operations.simulation import NetworkConfig, Simulation, simulate
 from etapromise.tracking import TrackedHistory
+from tests.operations.oracle_forecaster import TrainOracle
+
+
+def utc(text: str) -> pd.Timestamp:
+    return pd.Timestamp(text, tz="UTC")
+
+
+CONFIG = BacktestConfig(
+    start=utc("2025-05-12"), end=utc("2025-08-01"), jobs=1, refresh_every=7, smallest_group=30
+)
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +30,9 @@ def network() -> Simulation:
 @pytest.fixture(scope="session")
 def tracked(network: Simulation) -> TrackedHistory:
     return tracking.history(network.shipments, network.scans)
+
+
+@pytest.fixture(scope="session")
+def walked(network: Simulation, tracked: TrackedHistory) -> BacktestResult:
+    """A backtest of forecasts that tell the truth."""
+    return backtest(tracked, CONFIG, fit=TrainOracle(network.config))

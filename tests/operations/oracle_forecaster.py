@@ -50,7 +50,7 @@ class OracleForecaster:
     version: str = "oracle"
     horizon: int = 60
     hurry: int = 0
-    """Days by which its forecasts come too early: 0 tells the truth."""
+    """Days by which its forecasts come too early: 0 tells the truth, less than 0 comes late."""
     shown: list[tuple[pd.Timestamp, TrackedHistory]] = field(default_factory=list)
 
     def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> OracleForecaster:
@@ -59,9 +59,12 @@ class OracleForecaster:
 
     def distribution_many(self, frame: pd.DataFrame) -> KnownForecast:
         probability = oracle_of(self.network).distribution(frame, self.event, self.horizon)
-        if self.hurry:
-            late = np.repeat(probability[:, -1:], self.hurry, axis=1)
-            probability = np.concatenate([probability[:, self.hurry :], late], axis=1)
+        if self.hurry > 0:
+            last = np.repeat(probability[:, -1:], self.hurry, axis=1)
+            probability = np.concatenate([probability[:, self.hurry :], last], axis=1)
+        elif self.hurry < 0:
+            none = np.zeros((len(frame), -self.hurry))
+            probability = np.concatenate([none, probability[:, : self.hurry]], axis=1)
         return KnownForecast(origin_dates=self.origin_dates(frame), probability=probability)
 
     def origin_dates(self, frame: pd.DataFrame) -> np.ndarray:
@@ -71,3 +74,16 @@ class OracleForecaster:
         return local_dates(
             history.milestones["event_at"], history.shipments["destination_time_zone"]
         )
+
+
+@dataclass(frozen=True)
+class TrainOracle:
+    """What training is to the real model: it sees the history as of a moment."""
+
+    network: NetworkConfig
+    hurry: int = 0
+
+    def __call__(self, history: TrackedHistory, as_of: pd.Timestamp) -> OracleForecaster:
+        assert history.scans["received_at"].max() <= as_of
+        assert history.shipments["ordered_at"].max() <= as_of
+        return OracleForecaster(self.network, hurry=self.hurry)

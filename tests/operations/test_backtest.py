@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zoneinfo
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,41 +16,14 @@ from hypothesis import strategies as st
 from etapromise.errors import ContractError
 from etapromise.operations.backtest import BacktestConfig, backtest, steps
 from etapromise.operations.judgement import LEVELS, Truth, day_column, outcomes_of, stated_column
-from etapromise.operations.simulation import NetworkConfig
 from etapromise.operations.summary import (
     GROUPINGS,
     days_matched_kept_rate,
     kept_by_group,
     summary_of,
 )
-from tests.operations.oracle_forecaster import OracleForecaster
-
-
-def utc(text: str) -> pd.Timestamp:
-    return pd.Timestamp(text, tz="UTC")
-
-
-@dataclass(frozen=True)
-class TrainOracle:
-    """What training is to the real model: it sees the history as of a moment."""
-
-    network: NetworkConfig
-    hurry: int = 0
-
-    def __call__(self, history, as_of):
-        assert history.scans["received_at"].max() <= as_of
-        assert history.shipments["ordered_at"].max() <= as_of
-        return OracleForecaster(self.network, hurry=self.hurry)
-
-
-CONFIG = BacktestConfig(
-    start=utc("2025-05-12"), end=utc("2025-08-01"), jobs=1, refresh_every=7, smallest_group=30
-)
-
-
-@pytest.fixture(scope="module")
-def walked(network, tracked):
-    return backtest(tracked, CONFIG, fit=TrainOracle(network.config))
+from tests.operations.conftest import CONFIG, utc
+from tests.operations.oracle_forecaster import TrainOracle
 
 
 def test_every_order_of_the_time_is_judged_once(walked, tracked):

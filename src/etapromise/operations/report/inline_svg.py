@@ -1,0 +1,116 @@
+"""Matplotlib figures as SVG inside a page, in the page's own colours and letters.
+
+A figure is drawn in stand-in colours, which become the page's CSS variables, so that one drawing
+serves light, dark and print. Text stays text: it is read out, found and printed sharp.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+__all__ = ["Ink", "draw"]
+
+
+class Ink(StrEnum):
+    """Stand-in colours, each for a CSS variable of the page."""
+
+    TEXT = "#010101"
+    MUTED = "#020202"
+    GRID = "#030303"
+    OURS = "#040404"
+    STATED = "#050505"
+    SHOP = "#060606"
+    PAPER = "#070707"
+
+
+_VARIABLES: Final = {
+    Ink.TEXT: "var(--text)",
+    Ink.MUTED: "var(--muted)",
+    Ink.GRID: "var(--grid)",
+    Ink.OURS: "var(--ours)",
+    Ink.STATED: "var(--stated)",
+    Ink.SHOP: "var(--shop)",
+    Ink.PAPER: "var(--card)",
+}
+
+_STYLE: Final[Any] = {
+    "svg.fonttype": "none",
+    "font.size": 11,
+    "text.color": Ink.TEXT.value,
+    "axes.labelcolor": Ink.MUTED.value,
+    "axes.edgecolor": Ink.GRID.value,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "grid.color": Ink.GRID.value,
+    "grid.linewidth": 0.6,
+    "xtick.color": Ink.GRID.value,
+    "ytick.color": Ink.GRID.value,
+    "xtick.labelcolor": Ink.MUTED.value,
+    "ytick.labelcolor": Ink.MUTED.value,
+    "xtick.major.pad": 7,
+    "ytick.major.pad": 5,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 10.5,
+    "lines.linewidth": 1.8,
+}
+
+# Some 345 units wide, about what a phone has to show them, so that letters keep their size there.
+_INCHES: Final = (4.8, 3.2)
+
+
+def draw(name: str, describe: str, paint: Callable[[Figure], None]) -> str:
+    """Draw a figure and return it as an ``<svg>`` element.
+
+    Args:
+        name: Unique in the page; goes before every id in the drawing.
+        describe: One sentence for those who cannot see it.
+        paint: Draws on the figure, in colours of `Ink` only.
+
+    Returns:
+        The same bytes for the same drawing.
+    """
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=_INCHES, layout="constrained")
+        figure.patch.set_alpha(0.0)
+        paint(figure)
+        for axes in figure.axes:
+            axes.patch.set_alpha(0.0)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    return _inline(file.getvalue(), name, describe)
+
+
+def _inline(text: str, name: str, describe: str) -> str:
+    svg = text[text.index("<svg") :].strip()
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
+    # Ids are unique in a file but not in a page with several drawings.
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{name}-', svg)
+    for ink, variable in _VARIABLES.items():
+        svg = svg.replace(ink.value, variable)
+    svg = re.sub(r"font-family: [^;\"]*(;|(?=\"))", "", svg)
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    label = html.escape(describe, quote=True)
+    # Without width and height it takes the width of its place; only the box tells its shape.
+    return re.sub(
+        r'<svg[^>]*(viewBox="[^"]*")[^>]*>',
+        lambda tag: f'<svg role="img" aria-label="{label}" {tag[1]}>',
+        svg,
+        count=1,
+    )
