@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,6 @@ import pandas as pd
 
 from etapromise.errors import ContractError
 from etapromise.tracking import TrackedHistory, as_of
-
-if TYPE_CHECKING:
-    from etapromise.tracking import Event
 
 __all__ = ["Forecast", "Forecaster", "QuotedDays", "extract_end", "known_at", "replay_quotes"]
 
@@ -41,10 +38,6 @@ class Forecast(Protocol):
 
 class Forecaster(Protocol):
     """The part of `PromiseModel` that replaying needs."""
-
-    @property
-    def event(self) -> Event:
-        """What is promised."""
 
     @property
     def version(self) -> str:

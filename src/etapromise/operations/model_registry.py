@@ -1,0 +1,284 @@
+"""A directory of models: versions, the current one, and the way back.
+
+::
+
+    models/
+      2018-02-01/            a version, written once and never changed
+      2018-02-08/
+      current -> 2018-02-08  what programs load
+      promotions.jsonl       which version became current when, why, and what it replaced
+      decisions/             one JSON record for each retraining
+      .lock                  held by whoever changes anything
+
+Every change is a rename, so that a reader finds a whole model at ``current`` at any moment, also
+when a writer is killed in the middle. What a killed writer leaves behind begins with a dot and is
+cleared away by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from etapromise.errors import CommandError, ModelFileError
+from etapromise.promise.model import PromiseModel
+from etapromise.promise.model_files import load_model
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+__all__ = ["ModelRegistry", "Promotion"]
+
+_CURRENT: Final = "current"
+_JOURNAL: Final = "promotions.jsonl"
+_DECISIONS: Final = "decisions"
+_MANIFEST: Final = "manifest.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion:
+    """One line of the journal.
+
+    Attributes:
+        version: What became current.
+        before: What was current until then, None at first.
+        at: When, ISO 8601, UTC.
+        why: In a few words.
+    """
+
+    version: str
+    before: str | None
+    at: str
+    why: str
+
+
+class ModelRegistry:
+    """The models in one directory."""
+
+    def __init__(self, root: Path | str) -> None:
+        """Look at ``root``, which need not be there yet."""
+        self.root = Path(root)
+
+    def versions(self) -> list[str]:
+        """The names of all versions, sorted; by moment, since that is how they are named."""
+        if not self.root.is_dir():
+            return []
+        return sorted(
+            path.name
+            for path in self.root.iterdir()
+            if not path.is_symlink() and not path.name.startswith(".") and _is_model(path)
+        )
+
+    @property
+    def current(self) -> str | None:
+        """The name of the current version, None where there is none."""
+        link = self.root / _CURRENT
+        return link.readlink().name if link.is_symlink() else None
+
+    def load_current(self) -> PromiseModel:
+        """Load the current model.
+
+        Raises:
+            ModelFileError: There is none, or it is damaged.
+        """
+        if self.current is None:
+            raise ModelFileError(
+                f"Found no current model in {self.root}; expected one. "
+                "Train one with `etapromise train`."
+            )
+        return load_model(self.root / _CURRENT)
+
+    def load(self, version: str) -> PromiseModel:
+        """Load a version.
+
+        Raises:
+            ModelFileError: There is no such version, or it is damaged.
+        """
+        return load_model(self._known(version))
+
+    def add(self, model: PromiseModel) -> str:
+        """Write a model as a new version, without making it current.
+
+        Returns:
+            Its name: the date of its moment, or the moment where that is not midnight UTC, with a
+            number behind it where that name is taken.
+        """
+        moment = model.as_of.astimezone(UTC)
+        midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
+        stem = f"{moment:%Y-%m-%d}" if midnight else f"{moment:%Y-%m-%dT%H%M%SZ}"
+        name, number = stem, 1
+        while (self.root / name).exists():
+            number += 1
+            name = f"{stem}.{number}"
+        model.save(self.root / name)
+        return name
+
+    def promote(self, version: str, *, why: str) -> Promotion:
+        """Make a version the current one, in one step that a reader cannot see half of.
+
+        Raises:
+            ModelFileError: There is no such version.
+            CommandError: Something other than a link stands where ``current`` belongs.
+        """
+        self._known(version)
+        link = self.root / _CURRENT
+        if link.exists() and not link.is_symlink():
+            raise CommandError(
+                f"Found {link} to be no symbolic link; expected a link to a version. "
+                "Move it away and promote again."
+            )
+        promotion = Promotion(
+            version=version,
+            before=self.current,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            why=why,
+        )
+        # First the journal: a line whose version never became current is passed over later.
+        self._append(promotion)
+        draft = self.root / f".{_CURRENT}.{secrets.token_hex(4)}"
+        draft.symlink_to(version, target_is_directory=True)
+        draft.replace(link)
+        _sync_directory(self.root)
+        return promotion
+
+    def promotions(self) -> list[Promotion]:
+        """The journal, oldest first; a line cut short by a crash is left out."""
+        journal = self.root / _JOURNAL
+        if not journal.exists():
+            return []
+        found = []
+        for line in journal.read_text(encoding="utf-8").splitlines():
+            try:
+                found.append(Promotion(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue
+        return found
+
+    def roll_back(self, version: str | None = None, *, why: str = "rolled back") -> Promotion:
+        """Make an earlier version current again, after checking that it still loads.
+
+        Args:
+            version: Which; by default the one that the current version replaced.
+            why: For the journal.
+
+        Raises:
+            CommandError: Nothing is known to have been current before.
+            ModelFileError: The version is gone or damaged.
+        """
+        target = version or self._before_current()
+        self.load(target)
+        return self.promote(target, why=why)
+
+    def record(self, decision: dict[str, Any], *, name: str) -> Path:
+        """Write a decision record; a name that is taken gets a number behind it.
+
+        Args:
+            decision: Ready for JSON.
+            name: Of the file, without suffix.
+        """
+        folder = self.root / _DECISIONS
+        folder.mkdir(parents=True, exist_ok=True)
+        path, number = folder / f"{name}.json", 1
+        while path.exists():
+            number += 1
+            path = folder / f"{name}.{number}.json"
+        draft = folder / f".{path.name}.{secrets.token_hex(4)}"
+        text = json.dumps(decision, indent=2, ensure_ascii=False, allow_nan=False)
+        draft.write_text(text + "\n", encoding="utf-8")
+        draft.replace(path)
+        return path
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only one who changes the directory.
+
+        The operating system lets go of the lock when the process ends, however it ends.
+
+        Raises:
+            CommandError: Another process holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("a+b") as file:
+            if not _try_lock(file.fileno()):
+                raise CommandError(
+                    f"Found {self.root} locked by another process; expected to be the only one "
+                    "who changes it. Wait until that one is done."
+                )
+            self._clear_drafts()
+            yield
+
+    def _clear_drafts(self) -> None:
+        for path in self.root.glob(".*"):
+            if path.name == ".lock":
+                continue
+            if path.name.endswith(".draft") and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.is_symlink() and path.name.startswith(f".{_CURRENT}."):
+                path.unlink(missing_ok=True)
+        for path in (self.root / _DECISIONS).glob(".*.json.*"):
+            path.unlink(missing_ok=True)
+
+    def _before_current(self) -> str:
+        current = self.current
+        for promotion in reversed(self.promotions()):
+            if promotion.version == current and promotion.before not in {None, current}:
+                return str(promotion.before)
+        raise CommandError(
+            f"Found nothing in {self.root} that was current before {current}; "
+            f"name a version: {', '.join(self.versions()) or 'there is none'}."
+        )
+
+    def _known(self, version: str) -> Path:
+        path = self.root / version
+        if version not in self.versions():
+            raise ModelFileError(
+                f"Found no version {version!r} in {self.root}; expected one of "
+                f"{', '.join(self.versions()) or 'none that there are'}."
+            )
+        return path
+
+    def _append(self, promotion: Promotion) -> None:
+        journal = self.root / _JOURNAL
+        with journal.open("a+b") as file:
+            # A line that was cut short must not swallow this one.
+            ends_well = file.tell() == 0 or journal.read_bytes().endswith(b"\n")
+            line = json.dumps(asdict(promotion), ensure_ascii=False)
+            file.write((("" if ends_well else "\n") + line + "\n").encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _is_model(path: Path) -> bool:
+    return (path / _MANIFEST).is_file()
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sync_directory(path: Path) -> None:
+    if sys.platform == "win32":  # where a directory cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

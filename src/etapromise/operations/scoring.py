@@ -1,0 +1,142 @@
+"""Scoring a table of open orders: a promise for each, and what could not be scored."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from etapromise.errors import CommandError, ContractError
+from etapromise.promise.model import PromiseModel
+from etapromise.tracking import read_shipments
+
+if TYPE_CHECKING:
+    from etapromise.tracking import Source
+
+__all__ = ["Scored", "rejects_path", "score", "write_table"]
+
+_ROWS_AT_ONCE: Final = 100_000
+_TOO_LATE: Final = "ordered_after_as_of"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """Scored and rejected orders: together as many as came in.
+
+    Attributes:
+        promises: One row for each accepted order, in the order of the input.
+        rejects: The others, with ``reason``, ``detail`` and ``row``.
+    """
+
+    promises: pd.DataFrame
+    rejects: pd.DataFrame
+
+
+def score(
+    model: PromiseModel,
+    shipments: Source,
+    *,
+    as_of: pd.Timestamp,
+    service_level: float = 0.9,
+    naive_time_zone: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scored:
+    """Promise a date for every usable order of a table.
+
+    Args:
+        model: Refreshed no later than ``as_of``: a promise must not know more than its day.
+        shipments: A table of the contract.
+        as_of: Zone-aware. Orders placed later are rejected as ``ordered_after_as_of``.
+        service_level: The probability with which promises shall be kept.
+        naive_time_zone: IANA zone of times that carry none.
+        progress: Told how many orders are done, and how many there are.
+
+    Raises:
+        ContractError: The table cannot be read, or lacks what the model needs.
+        CommandError: The model knows more than was known at ``as_of``.
+    """
+    if as_of.tzinfo is None:
+        raise ContractError(f"found the naive moment {as_of}, expected one with a time zone")
+    if model.as_of > as_of:
+        raise CommandError(
+            f"Found a model as of {model.as_of.isoformat()}, later than as_of={as_of.isoformat()}; "
+            "expected one that knows no more than its day. Use an earlier version, or a later "
+            "as_of."
+        )
+    checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
+    too_late = (checked.accepted["ordered_at"] > as_of).to_numpy()
+    orders = checked.accepted[~too_late].reset_index(drop=True)
+    parts = []
+    for start in range(0, len(orders), _ROWS_AT_ONCE):
+        chunk = orders.iloc[start : start + _ROWS_AT_ONCE].reset_index(drop=True)
+        parts.append(model.promise_many(chunk, service_level))
+        if progress is not None:
+            progress(min(start + _ROWS_AT_ONCE, len(orders)), len(orders))
+    if not parts:
+        parts = [model.promise_many(orders, service_level)]
+    rejects = checked.rejects
+    if too_late.any():
+        input_rows = np.delete(
+            np.arange(len(checked.accepted) + len(rejects)), rejects["row"].to_numpy()
+        )
+        later = _rejected(checked.accepted[too_late], as_of).assign(row=input_rows[too_late])
+        rejects = pd.concat([rejects, later], ignore_index=True)
+        rejects = rejects.sort_values("row", kind="stable", ignore_index=True)
+    return Scored(promises=pd.concat(parts, ignore_index=True), rejects=rejects)
+
+
+def rejects_path(out: Path) -> Path:
+    """Where the rejects go that belong to a file: ``scored.rejects.parquet`` beside it."""
+    return out.with_name(f"{out.stem}.rejects{out.suffix}")
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet or CSV, whole or not at all; midnights become calendar dates.
+
+    Raises:
+        CommandError: The suffix is neither ``.parquet`` nor ``.csv``.
+    """
+    if path.suffix not in {".parquet", ".csv"}:
+        raise CommandError(
+            f"Found the name {path.name!r} for a table; expected it to end in .parquet or .csv."
+        )
+    arrow = _with_dates(pa.Table.from_pandas(table, preserve_index=False))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        if path.suffix == ".parquet":
+            pq.write_table(arrow, draft, compression="zstd")
+        else:
+            pyarrow.csv.write_csv(arrow, draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _with_dates(table: pa.Table) -> pa.Table:
+    """Naive times in whole seconds are how pandas holds calendar dates."""
+    fields: list[Any] = [
+        field.with_type(pa.date32())
+        if pa.types.is_timestamp(field.type) and field.type.tz is None and field.type.unit == "s"
+        else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields)).replace_schema_metadata(None)
+
+
+def _rejected(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    text = orders.astype("str").reset_index(drop=True)
+    text["reason"] = _TOO_LATE
+    text["detail"] = [
+        f"ordered_at is {moment}, expected a time up to {as_of.isoformat()}"
+        for moment in orders["ordered_at"]
+    ]
+    return text
