@@ -30,7 +30,7 @@ def promise_frame(model: PromiseModel, frame: pd.DataFrame, service_level: float
         np.array([percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]),
         return_inverse=True,
     )
-    standing = _standing_days(frame, requests)
+    standing = _standing_days(frame, requests, model.horizon)
     reached = model.kernel.reach(requests, with_handling_codes(requests.codes), levels, standing)
     days = reached.day.astype(np.int64)[:, position]
     promised, low, middle, high = (days[:, len(PERCENTILES) + k] for k in range(4))
@@ -73,11 +73,13 @@ def promise_frame(model: PromiseModel, frame: pd.DataFrame, service_level: float
     )
 
 
-def _standing_days(frame: pd.DataFrame, requests: Requests) -> NDArray[np.int32]:
+def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDArray[np.int32]:
     if "promised_date" not in frame.columns:
         return np.full(len(frame), NOT_ASKED, np.int32)
     promised = frame["promised_date"].to_numpy().astype("datetime64[D]")
     days = promised.astype(np.int64) - requests.anchor
+    # Beyond the horizon probabilities stay as they are on its last day, as in `Promise`.
+    days = np.minimum(days, horizon - 1)
     return np.where(np.isnat(promised), NOT_ASKED, days).astype(np.int32)
 
 

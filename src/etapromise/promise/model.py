@@ -76,7 +76,7 @@ class ModelParts:
 class PromiseModel:
     """Answers what date can be promised. Immutable; any number of threads may share one."""
 
-    __slots__ = ("_kernel", "_names", "parts")
+    __slots__ = ("_kernel", "_lost_level", "_names", "parts")
 
     def __init__(self, parts: ModelParts) -> None:
         """Bind the parts; done once, when a model is trained, refreshed or loaded."""
@@ -93,6 +93,7 @@ class PromiseModel:
             duration_offset=parts.statistics.settings.offset,
             surge=parts.surge,
         )
+        self._lost_level = self._names.index("service")
         self._kernel = QuoteKernel(
             features=features,
             forest=parts.forest,
@@ -101,7 +102,7 @@ class PromiseModel:
             between=between_variances(
                 self._names, parts.statistics, [len(index) for index in encoder.indexes]
             ),
-            lost_level=self._names.index("service"),
+            lost_level=self._lost_level,
             horizon=parts.horizon,
         )
 
@@ -168,6 +169,8 @@ class PromiseModel:
             carrier=carrier,
             service=service,
         )
+        # What a row of a table has where there is nothing: NaN and NaT are unlike themselves.
+        fields = {name: None if value != value else value for name, value in fields.items()}  # noqa: PLR0124
         requests = self.parts.encoder.encode_one(fields)
         codes = with_handling_codes(requests.codes)
         probability = self._kernel.dates(requests, codes)[0]
@@ -188,6 +191,7 @@ class PromiseModel:
             ordered_at=ordered_at,
             model_version=self.version,
             kept_record=self.parts.kept.record(requests.codes[0]),
+            lost_probability=float(self.parts.statistics.lost[requests.codes[0, self._lost_level]]),
             _first_day=first_day,
             _probability=probability,
             _assess=functools.partial(self._assess_one, requests, found <= last, probability),

@@ -59,6 +59,7 @@ class Promise:
         ordered_at: the order's time as given.
         model_version: which model said so.
         kept_record: how promises like this one were kept; None where that was not measured.
+        lost_probability: probability that the event never comes: lost, returned or given up.
     """
 
     date: date
@@ -70,6 +71,7 @@ class Promise:
     ordered_at: datetime
     model_version: str
     kept_record: KeptRecord | None
+    lost_probability: float
     _first_day: int = field(repr=False)
     _probability: NDArray[np.float64] = field(repr=False)
     _assess: Callable[[], tuple[int, tuple[dict[str, str], ...]]] = field(repr=False)
@@ -100,11 +102,6 @@ class Promise:
         """Dates (h,) from the order's date on, and P(event by the end of each) (h,)."""
         days = self._first_day + np.arange(len(self._probability))
         return days.astype("datetime64[D]"), self._probability
-
-    @property
-    def lost_probability(self) -> float:
-        """Probability that the event does not happen within the model's horizon."""
-        return float(1.0 - self._probability[-1])
 
     @property
     def confidence_code(self) -> int:
