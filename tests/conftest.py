@@ -1,0 +1,54 @@
+"""What tests of several rooms look at; none of them changes any of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etapromise import PromiseModel, tracking, train
+from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.operations.simulation import Simulation, simulate
+from etapromise.tracking import TrackedHistory
+from tests.small_network import AS_OF, NETWORK, TRAINING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@pytest.fixture(scope="session")
+def simulation() -> Simulation:
+    return simulate(NETWORK)
+
+
+@pytest.fixture(scope="session")
+def parcels(simulation: Simulation) -> TrackedHistory:
+    """Everything that the extract tells, the future of AS_OF included."""
+    return tracking.history(simulation.shipments, simulation.scans)
+
+
+@pytest.fixture(scope="session")
+def model(parcels: TrackedHistory) -> PromiseModel:
+    return train(parcels, as_of=AS_OF, config=TRAINING)
+
+
+@pytest.fixture(scope="session")
+def known(parcels: TrackedHistory) -> KnownOrders:
+    return KnownOrders.of(parcels, AS_OF)
+
+
+@pytest.fixture(scope="session")
+def gathered(known: KnownOrders) -> HistoryAsOf:
+    """What training sees at AS_OF."""
+    give_up = known.give_up_after()
+    encoder = known.encoder(
+        numeric=(), categorical=(), default_time_zone=None, give_up_after=give_up
+    )
+    return HistoryAsOf.at(known, encoder, give_up, TRAINING.effects)
+
+
+@pytest.fixture(scope="session")
+def orders(parcels: TrackedHistory) -> pd.DataFrame:
+    """Accepted rows ordered after AS_OF, which the model has never seen."""
+    later = parcels.shipments["ordered_at"] >= AS_OF
+    return parcels.shipments.loc[later].reset_index(drop=True)

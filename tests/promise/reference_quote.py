@@ -1,0 +1,219 @@
+"""The whole quote once more, slowly and obviously: one parcel, plain Python, no compiled code.
+
+It reads what the model knows (tables, keys, working weeks, trees) and shares no step of the way
+from an order's columns to probabilities of dates, except the trees themselves, which have their own
+reference (tests/forecast/test_forest.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from etapromise import PromiseModel
+
+EPOCH = date(1970, 1, 1)
+FIELDS = ("effect", "evidence", "pace", "pace_evidence", "deviation")
+HANDLING = ("network", "carrier", "service", "origin_region", "origin", "origin_service")
+OFFSET = (
+    ("network", "effect"),
+    ("network", "pace"),
+    ("carrier", "effect"),
+    ("service", "effect"),
+    ("service", "pace"),
+)
+
+
+class ReferenceQuote:
+    def __init__(self, model: PromiseModel, fields: Mapping[str, Any]) -> None:
+        self.model = model
+        self.fields = {**fields, "destination_prefix": (fields.get("destination") or "")[:3]}
+        self.parts = model.parts
+        self.levels = {level.name: number for number, level in enumerate(self.parts.encoder.levels)}
+        zone = self.zone("origin", None)
+        local = fields["ordered_at"].astimezone(ZoneInfo(zone))
+        self.anchor = local.date()
+        self.hour = (local.hour * 3600 + local.minute * 60 + local.second) / 3600
+        # Only so that the tests are quick: each is looked up once.
+        self.row_of = cache(self.row_of)  # type: ignore[method-assign]
+        self.open_share = cache(self.open_share)  # type: ignore[method-assign]
+
+    def text(self, column: str) -> str:
+        value = self.fields.get(column)
+        return "" if value is None else str(value)
+
+    def zone(self, side: str, given: str | None) -> str:
+        if given:
+            return given
+        zones = self.parts.encoder.zones.as_dict()
+        country, region = self.text(f"{side}_country"), self.text(f"{side}_region")
+        for its_country, its_region, name in zones["regions"]:
+            if region and (its_country, its_region) == (country, region):
+                return name
+        if country and country in zones["countries"]:
+            return zones["countries"][country]
+        return zones["default"]
+
+    def row_of(self, level: str) -> int:
+        number = self.levels[level]
+        columns = self.parts.encoder.levels[number].columns
+        key = "\x1f".join(self.text(column) for column in columns)
+        keys = self.parts.encoder.indexes[number].keys
+        return keys.index(key) + 1 if key in keys else 0
+
+    def total(self, level: str, field: str) -> float:
+        start = int(self.parts.statistics.total_start[self.levels[level]])
+        return float(self.parts.statistics.total[start + self.row_of(level), FIELDS.index(field)])
+
+    def handling(self, level: str, field: str) -> float:
+        start = int(self.parts.statistics.handling_start[HANDLING.index(level)])
+        row = start + self.row_of(level)
+        return float(self.parts.statistics.handling[row, FIELDS.index(field)])
+
+    def open_share(self, day: date) -> float:
+        """How much of an ordinary day the service works on a date."""
+        clocks = self.parts.encoder.clocks
+        service = f"{self.text('carrier')}\x1f{self.text('service')}"
+        place = f"{self.text('destination_country')}\x1f{self.text('destination_region')}"
+        week = clocks.services.index(service) + 1 if service in clocks.services else 0
+        calendar = clocks.calendars.index(place) + 1 if place in clocks.calendars else 0
+        column = (day - EPOCH).days - clocks.first_day
+        if not 0 <= column < clocks.holidays.shape[1]:
+            return 0.0  # beyond the calendars the clock stands still
+        share = float(clocks.weeks[week, day.weekday()])
+        if clocks.holidays[calendar, column]:
+            share *= float(clocks.holiday_weights[week])
+        return share
+
+    def operational_days(self, days: int) -> float:
+        """Operational days from the start of the order's date to that of the date `days` later."""
+        return math.fsum(self.open_share(self.anchor + timedelta(k)) for k in range(days))
+
+    def number(self, name: str) -> float:
+        if name == "hour":
+            return self.hour
+        value = self.fields.get(name)
+        return math.nan if value is None else float(value)
+
+    def offset(self) -> float:
+        return self.parts.surge + math.fsum(self.total(level, field) for level, field in OFFSET)
+
+    def explained(self) -> float:
+        return math.fsum(self.total(level, "effect") for level in self.levels)
+
+    def derived(self, name: str) -> float:
+        if name == "weekday":
+            return float(self.anchor.weekday())
+        if name == "open_days":
+            return self.operational_days(7)
+        if name == "distance_km":
+            return self.distance()
+        if name == "explained":
+            return self.explained() - self.offset()
+        assert name == "quoted"
+        quoted = self.fields.get("quoted_date")
+        if quoted is None:
+            return math.nan
+        days = self.operational_days((quoted - self.anchor).days)
+        return math.log(days + self.parts.statistics.settings.offset) - self.explained()
+
+    def distance(self) -> float:
+        """Great-circle distance by the angle between two unit vectors."""
+        ends = []
+        for side in ("origin", "destination"):
+            lat, lon = (math.radians(self.number(f"{side}_{axis}")) for axis in ("lat", "lon"))
+            ends.append(
+                np.array(
+                    [math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)]
+                )
+            )
+        cross, dot = np.linalg.norm(np.cross(*ends)), float(np.dot(*ends))
+        return 6371.0088 * math.atan2(cross, dot)
+
+    def feature(self, name: str) -> float:
+        kind, _, what = name.partition(":")
+        if kind == "number":
+            return self.number(what)
+        if kind == "derived":
+            return self.derived(what)
+        level, _, field = what.rpartition(".")
+        return (self.total if kind == "total" else self.handling)(level, field)
+
+    def features(self) -> np.ndarray:
+        return np.array([self.feature(name) for name in self.parts.contract.names], np.float32)
+
+    def widening(self) -> float:
+        """New keys of some levels are as far from the whole as known ones are from each other."""
+        unknown = 0.0
+        statistics = self.parts.statistics
+        for level in ("carrier", "service", "destination_region"):
+            start = int(statistics.total_start[self.levels[level]])
+            size = len(self.parts.encoder.indexes[self.levels[level]])
+            rows = statistics.total[start + 1 : start + size].astype(float)
+            belief = [row[1] / (row[1] + 10.0) for row in rows]
+            if sum(belief) <= 1.0:
+                continue
+            mean = sum(b * row[0] for b, row in zip(belief, rows, strict=True)) / sum(belief)
+            between = sum(
+                b * (row[0] - mean) ** 2 for b, row in zip(belief, rows, strict=True)
+            ) / sum(belief)
+            unknown += between * 10.0 / (self.total(level, "evidence") + 10.0)
+        within = self.total("network", "deviation") ** 2
+        return math.sqrt(1 + unknown / within) if within > 0 else 1.0
+
+    def quantile_days(self) -> list[float]:
+        quantiles = self.parts.forest.predict(self.features()[None, :])[0]
+        levels = self.parts.forest.levels
+        middle = quantiles[min(range(len(levels)), key=lambda k: abs(levels[k] - 0.5))]
+        days: list[float] = []
+        for quantile in quantiles:
+            log_days = middle + (quantile - middle) * self.widening() + self.offset()
+            day = math.exp(log_days) - self.parts.statistics.settings.offset
+            last = days[-1] if days else 1e-6
+            days.append(day if day > last else last + 1e-6)
+        return days
+
+    def calibrated(self, u: float) -> float:
+        calibration = self.parts.calibration
+        return float(np.interp(u, calibration.knot, calibration.kept))
+
+    def hazard(self) -> float:
+        starts = self.parts.statistics.total_start
+        return math.exp(
+            math.fsum(
+                float(self.parts.calibration.log_hazard[int(starts[number]) + self.row_of(level)])
+                for level, number in self.levels.items()
+            )
+        )
+
+    def probabilities(self) -> np.ndarray:
+        """P(arrived by the end of the order's date + k), k = 0 … horizon - 1."""
+        days, levels = self.quantile_days(), [float(level) for level in self.parts.forest.levels]
+        hazard = self.hazard()
+        lost = float(self.parts.statistics.lost[self.row_of("service")])
+        out = []
+        for k in range(self.parts.horizon):
+            u = raw_probability(days, levels, self.operational_days(k + 1))
+            late = max(0.0, 1.0 - self.calibrated(u))
+            out.append((1.0 - lost) * (1.0 - late**hazard))
+        return np.array(out)
+
+
+def raw_probability(days: list[float], levels: list[float], x: float) -> float:
+    """What quantiles say of P(duration <= x): a cubic start, straight lines, an exponential end."""
+    if x <= 0:
+        return 0.0
+    if x <= days[0]:
+        return levels[0] * (x / days[0]) ** 3
+    if x <= days[-1]:
+        return float(np.interp(x, days, levels))
+    back = max(len(days) - 4, 0)
+    fall = math.log((1 - levels[back]) / (1 - levels[-1]))
+    tail = max((days[-1] - days[back]) / fall, 0.05) if fall > 0 else 0.05
+    return 1 - (1 - levels[-1]) * math.exp(-(x - days[-1]) / tail)
