@@ -40,7 +40,7 @@ class Clocks:
         weeks: (services + 1, 7) weight of Monday … Sunday.
         calendars: place keys, country or country and region; row 0 of `holidays` is any other.
         holidays: (calendars + 1, days) whether the day is a public holiday.
-        holiday_weights: (calendars + 1,) factor on the weekday's weight on a holiday.
+        holiday_weights: (services + 1,) factor on the weekday's weight on a holiday.
         elapsed: ((services + 1) * (calendars + 1), days + 1) operational days before each day's
             start, counted from first_day.
     """
@@ -68,8 +68,8 @@ class Clocks:
         days = holidays.shape[1]
         # 1970-01-01 was a Thursday.
         weekday = (first_day + np.arange(days) + 3) % 7
-        factor = np.where(holidays, holiday_weights[:, None], 1.0)
-        weight = weeks[:, None, :][:, :, weekday] * factor[None, :, :]
+        factor = np.where(holidays[None, :, :], holiday_weights[:, None, None], 1.0)
+        weight = weeks[:, None, :][:, :, weekday] * factor
         elapsed = np.zeros((len(weeks) * len(holidays), days + 1))
         np.cumsum(weight.reshape(-1, days), axis=1, out=elapsed[:, 1:])
         elapsed.flags.writeable = False
@@ -150,43 +150,67 @@ def learn_clocks(
 
     day = np.arange(first_day, last_day + 1)
     holidays = np.zeros((len(calendar_keys) + 1, len(day)), dtype=bool)
-    weights = np.ones(len(calendar_keys) + 1)
     for row, key in enumerate(calendar_keys, start=1):
         country, region = key.split(_SEPARATOR)
-        closed = holiday_days(country, region, first_day, last_day)
-        holidays[row] = np.isin(day, closed)
-        weights[row] = _holiday_weight(
-            np.isin(event_day[calendar_positions == row - 1], closed).sum(),
-            _expected_on(closed, event_day[calendar_positions == row - 1]),
-        )
+        holidays[row] = np.isin(day, holiday_days(country, region, first_day, last_day))
     return Clocks.build(
         first_day=first_day,
         services=service_keys,
         weeks=weeks,
         calendars=calendar_keys,
         holidays=holidays,
-        holiday_weights=weights,
+        holiday_weights=_holiday_weights(
+            service_positions,
+            len(service_keys),
+            holidays[calendar_positions + 1, event_day - first_day],
+            _usual_on_holidays(
+                service_positions, calendar_positions, event_day - first_day, holidays
+            ),
+        ),
     )
 
 
-def _expected_on(closed: NDArray[np.int64], event_day: NDArray[np.int64]) -> float:
-    """Deliveries to expect on `closed` days if they were like the same weekday a week around."""
-    if not len(event_day):
-        return 0.0
-    first = int(event_day.min())
-    per_day = np.bincount(event_day - first, minlength=int(event_day.max()) - first + 1)
-    expected = 0.0
-    for day in closed:
-        around = [int(day) + shift - first for shift in (-14, -7, 7, 14)]
-        near = [per_day[i] for i in around if 0 <= i < len(per_day)]
-        if near and 0 <= day - first < len(per_day):
-            expected += float(np.mean(near))
+def _usual_on_holidays(
+    service: NDArray[np.int64],
+    calendar: NDArray[np.int64],
+    event: NDArray[np.int64],
+    holidays: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """(services,) deliveries to expect on holidays if they were ordinary days of their weekday.
+
+    An ordinary day is the mean of the same weekday one and two weeks before and after.
+    """
+    services = int(service.max()) + 1 if len(service) else 0
+    days = holidays.shape[1]
+    expected = np.zeros(services)
+    for place in np.unique(calendar):
+        here = calendar == place
+        counts = np.zeros((services, days))
+        np.add.at(counts, (service[here], event[here]), 1.0)
+        seen = np.flatnonzero(counts.any(axis=0))
+        for day in np.flatnonzero(holidays[place + 1]):
+            around = [near for near in (day - 14, day - 7, day + 7, day + 14) if 0 <= near < days]
+            around = [near for near in around if seen[0] <= near <= seen[-1]]
+            if around and seen[0] <= day <= seen[-1]:
+                expected += counts[:, around].mean(axis=1)
     return expected
 
 
-def _holiday_weight(observed: float, expected: float) -> float:
-    weight = observed / (expected + _HOLIDAY_EVIDENCE)
-    return 0.0 if weight < _CLOSED_BELOW else min(weight, 1.0)
+def _holiday_weights(
+    service: NDArray[np.int64],
+    services: int,
+    on_holiday: NDArray[np.bool_],
+    usual: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(services + 1,) share of an ordinary day's deliveries that a holiday has."""
+    observed = np.bincount(service[on_holiday], minlength=services).astype(np.float64)
+    expected = np.zeros(services)
+    expected[: len(usual)] = usual
+    network = observed.sum() / (expected.sum() + _HOLIDAY_EVIDENCE)
+    weights = (observed + _HOLIDAY_EVIDENCE * network) / (expected + _HOLIDAY_EVIDENCE)
+    weights = np.minimum(np.append(network, weights), 1.0)
+    weights[weights < _CLOSED_BELOW] = 0.0
+    return weights
 
 
 def holiday_days(country: str, region: str, first_day: int, last_day: int) -> NDArray[np.int64]:

@@ -1,14 +1,15 @@
 /* Who is slower than expected, as of each day: decayed, censored, additive effects by level.
  *
  * A parcel's log duration is explained level by level, coarse to fine. A level's effect is the mean
- * of what the levels before it before unexplained, weighted by 2^(-age / half-life), shrunk to zero by
- * the level's prior evidence. What a parcel contributes was fixed when it was ordered, so nothing
- * learnt later changes what was known before. A parcel still open counts with the mean of what its
- * duration may yet be, given that it has lasted so long (Buckley & James 1979); dropping it would
- * make recent days look fast.
+ * of what the levels above leave unexplained, weighted by 2^(-age / half-life), shrunk to zero by
+ * the level's prior evidence. A parcel contributes on the day that its duration becomes known, by
+ * what the levels above say on that day, the day's own parcels included; nothing learnt later
+ * changes it. So a shift of the whole network stays the network's and is not learnt at every level
+ * at once. A parcel still open counts with the mean of what its duration may yet be, given that it
+ * has lasted so long (Buckley & James 1979); dropping it would make recent days look fast.
  *
- * The pace is the same for the residuals of the whole explanation, with a short half-life: how much
- * slower the network, a region, a carrier is today than it usually is. */
+ * The pace is the same with a short half-life: how much slower the network is today than it
+ * usually is, and how much slower than the whole explanation a region or a carrier is. */
 #include "etapromise.h"
 
 #include <math.h>
@@ -22,12 +23,19 @@ enum { BINS = 160, FIELDS = 5, NETWORK_ROW = 1 };
 #define PRIOR_PARCELS 30.0
 #define PRIOR_DEVIATION 0.35
 
+/* A residual beyond this says that something else went wrong; its square would drown all others. */
+#define OUTLYING 1.5
+/* The network's evidence from which residuals are worth learning from. */
+#define SETTLED 50.0
+/* Parcels' worth of belief that a key's residuals spread like the network's. */
+#define DEVIATION_PRIOR 20.0
+
 typedef struct {
-    double sum, weight;           /* long memory, known parcels */
-    double pace_sum, pace_weight; /* short memory, known parcels */
-    double square;                /* long memory, squared residuals of the whole explanation */
-    int32_t day;                  /* the day that the sums are decayed to */
-    int32_t first_open;           /* head of the list of open parcels, -1 at its end */
+    double sum, weight;                /* long memory, known parcels */
+    double pace_sum, pace_weight;      /* short memory, known parcels */
+    double square, square_weight;      /* long memory, squared residuals of the whole explanation */
+    int32_t day;                       /* the day that the sums are decayed to */
+    int32_t first_open;                /* head of the list of open parcels, -1 at its end */
     int32_t cached_day;
     float effect, evidence, pace, pace_evidence, deviation;
 } key_state;
@@ -56,14 +64,17 @@ typedef struct {
 typedef struct {
     const effects_job *job;
     key_state *state;
-    int32_t *next;        /* (levels, entries) lists of open parcels */
-    float *before;          /* (levels, entries) the sum of the effects of the levels before */
-    float *explained;     /* (entries,) the whole explanation, pace included */
-    float *base;          /* (entries,) the whole explanation without pace */
-    float *imputed;       /* (entries,) today's expectation of an open parcel's log duration */
-    uint8_t *open;        /* (entries,) */
+    int32_t *next;     /* (levels, entries) lists of open parcels */
+    float *above;      /* (levels, entries) on the order's day: the effects above, network excluded */
+    float *own;        /* (entries,) ... and all of them */
+    float *explained;  /* (entries,) ... and the network's usual and present pace */
+    float *imputed;    /* (entries,) today's expectation of an open parcel's log duration */
+    float *partial;    /* (entries,) scratch of `learn` */
+    uint8_t *open;     /* (entries,) */
+    uint8_t *settled;  /* (entries,) whether much was known of the network on the order's day */
     int32_t *open_list;
     int64_t open_count;
+    double network;    /* today's log duration of a parcel without effects of its own */
     double histogram[BINS];
     double excess[BINS + 1];
 } sweep;
@@ -80,6 +91,7 @@ static void age(key_state *key, const effects_job *job, int32_t day) {
     key->sum *= slow;
     key->weight *= slow;
     key->square *= slow;
+    key->square_weight *= slow;
     key->pace_sum *= quick;
     key->pace_weight *= quick;
     key->day = day;
@@ -121,23 +133,27 @@ static void impute_open(sweep *s, int32_t day) {
         int64_t column = (int64_t)day - job->clock_first_day;
         double now = job->elapsed[(int64_t)job->clock[i] * job->clock_days + column];
         double lasted = now - job->start_clock[i];
-        double residual = log((lasted > 0 ? lasted : 0) + job->offset) - s->explained[i];
-        s->imputed[i] = (float)(s->explained[i] + mean_beyond(s, residual));
+        double explained = s->network + s->own[i];
+        double residual = log((lasted > 0 ? lasted : 0) + job->offset) - explained;
+        s->imputed[i] = (float)(explained + mean_beyond(s, residual));
     }
     s->open_count = kept;
 }
 
-/* What is known of one key on `day`. `network_pace` is subtracted from the finer levels' pace. */
-static key_state *known(sweep *s, int64_t level, int32_t code, int32_t day, double network_pace,
-                        double network_deviation) {
+static key_state *key_of(const sweep *s, int64_t level, int32_t entry) {
     const effects_job *job = s->job;
-    key_state *key = &s->state[job->table_start[level] + code];
+    return &s->state[job->table_start[level] + job->code[level * job->entries + entry]];
+}
+
+/* What is known of one key on `day`; computed once a day, after the day's parcels were learnt. */
+static const key_state *known(sweep *s, int64_t level, key_state *key, int32_t day) {
+    const effects_job *job = s->job;
     if (key->cached_day == day)
         return key;
     age(key, job, day);
     double sum = key->sum, weight = key->weight, pace = key->pace_sum, pace_weight = key->pace_weight;
     int32_t *next = s->next + level * job->entries;
-    const float *before = s->before + level * job->entries;
+    const float *above = s->above + level * job->entries;
     int32_t *link = &key->first_open;
     while (*link >= 0) {
         int32_t i = *link;
@@ -147,42 +163,77 @@ static key_state *known(sweep *s, int64_t level, int32_t code, int32_t day, doub
         }
         int32_t days = day - job->start_day[i];
         double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
-        sum += slow * (s->imputed[i] - before[i]);
+        double beyond = level ? s->imputed[i] - s->network : s->imputed[i];
+        sum += slow * (beyond - (level ? above[i] : s->own[i]));
         weight += slow;
-        pace += quick * (s->imputed[i] - s->base[i]);
+        pace += quick * (beyond - s->own[i]);
         pace_weight += quick;
         link = &next[i];
     }
     double prior = job->prior[level];
     key->effect = weight + prior > 0 ? (float)(sum / (weight + prior)) : 0;
     key->evidence = (float)weight;
-    pace -= pace_weight * network_pace;
+    if (level == 0)
+        pace -= pace_weight * key->effect;
     key->pace = pace_weight > 0 ? (float)(pace / (pace_weight + job->pace_prior[level])) : 0;
     key->pace_evidence = (float)pace_weight;
-    double spread_prior = 20.0;
-    key->deviation = (float)sqrt((key->square + spread_prior * network_deviation * network_deviation) /
-                                 (key->weight + spread_prior));
+    const key_state *network = &s->state[job->table_start[0] + NETWORK_ROW];
+    double whole = level ? network->deviation : PRIOR_DEVIATION;
+    key->deviation = (float)sqrt((key->square + DEVIATION_PRIOR * whole * whole) /
+                                 (key->square_weight + DEVIATION_PRIOR));
     key->cached_day = day;
     return key;
 }
 
-static void learn(sweep *s, int32_t i, int32_t day) {
+static void renew_network(sweep *s, int32_t day) {
+    key_state *network = &s->state[s->job->table_start[0] + NETWORK_ROW];
+    known(s, 0, network, day);
+    s->network = (double)network->effect + network->pace;
+}
+
+/* The parcels whose durations became known, level by level. */
+static void learn(sweep *s, const int32_t *ended, int64_t count, int32_t day) {
     const effects_job *job = s->job;
-    int32_t days = day - job->start_day[i];
-    double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
-    double value = job->value[i], residual = value - s->explained[i];
     for (int64_t level = 0; level < job->levels; level++) {
-        key_state *key =
-            &s->state[job->table_start[level] + job->code[level * job->entries + i]];
-        age(key, job, day);
-        key->sum += slow * (value - s->before[level * job->entries + i]);
-        key->weight += slow;
-        key->pace_sum += quick * (value - s->base[i]);
-        key->pace_weight += quick;
-        key->square += slow * residual * residual;
+        for (int64_t t = 0; t < count; t++) {
+            int32_t i = ended[t], days = day - job->start_day[i];
+            double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
+            key_state *key = key_of(s, level, i);
+            age(key, job, day);
+            double left = job->value[i] - s->own[i];
+            if (level == 0) {
+                double own = 0;
+                for (int64_t finer = 1; finer < job->levels; finer++)
+                    own += key_of(s, finer, i)->effect;
+                key->sum += slow * (job->value[i] - own);
+                key->pace_sum += quick * (job->value[i] - own);
+                s->partial[i] = 0;
+            } else {
+                key->sum += slow * (job->value[i] - s->network - s->partial[i]);
+                key->pace_sum += quick * (left - s->network);
+            }
+            key->weight += slow;
+            key->pace_weight += quick;
+            if (s->settled[i]) {
+                double residual = job->value[i] - s->explained[i];
+                residual = residual > OUTLYING ? OUTLYING : residual < -OUTLYING ? -OUTLYING : residual;
+                key->square += slow * residual * residual;
+                key->square_weight += slow;
+            }
+        }
+        if (level == 0)
+            renew_network(s, day);
+        else
+            for (int64_t t = 0; t < count; t++)
+                s->partial[ended[t]] += known(s, level, key_of(s, level, ended[t]), day)->effect;
     }
-    int b = (int)((residual - LOWEST) / WIDTH);
-    s->histogram[b < 0 ? 0 : b >= BINS ? BINS - 1 : b] += 1;
+    for (int64_t t = 0; t < count; t++) {
+        int32_t i = ended[t];
+        if (!s->settled[i])
+            continue;
+        int b = (int)((job->value[i] - s->explained[i] - LOWEST) / WIDTH);
+        s->histogram[b < 0 ? 0 : b >= BINS ? BINS - 1 : b] += 1;
+    }
 }
 
 static void write_fields(float *out, const key_state *key) {
@@ -195,20 +246,18 @@ static void write_fields(float *out, const key_state *key) {
 
 static void begin(sweep *s, int32_t i, int32_t day) {
     const effects_job *job = s->job;
-    double base = 0, network_pace = 0, network_deviation = PRIOR_DEVIATION;
+    double own = 0;
     for (int64_t level = 0; level < job->levels; level++) {
-        int32_t code = job->code[level * job->entries + i];
-        const key_state *key = known(s, level, code, day, network_pace, network_deviation);
+        const key_state *key = known(s, level, key_of(s, level, i), day);
         write_fields(job->at_start + (i * job->levels + level) * FIELDS, key);
-        s->before[level * job->entries + i] = (float)base;
-        base += key->effect;
-        if (level == 0) {
-            network_pace = key->pace;
-            network_deviation = key->deviation;
-        }
+        s->above[level * job->entries + i] = (float)own;
+        if (level == 0)
+            s->settled[i] = key->evidence >= SETTLED;
+        else
+            own += key->effect;
     }
-    s->base[i] = (float)base;
-    s->explained[i] = (float)(base + network_pace);
+    s->own[i] = (float)own;
+    s->explained[i] = (float)(s->network + own);
 }
 
 static void open_entry(sweep *s, int32_t i) {
@@ -216,7 +265,7 @@ static void open_entry(sweep *s, int32_t i) {
     s->open[i] = 1;
     s->open_list[s->open_count++] = i;
     for (int64_t level = 0; level < job->levels; level++) {
-        key_state *key = &s->state[job->table_start[level] + job->code[level * job->entries + i]];
+        key_state *key = key_of(s, level, i);
         s->next[level * job->entries + i] = key->first_open;
         key->first_open = i;
     }
@@ -250,61 +299,52 @@ static int32_t *by_end(const effects_job *job, int32_t first_day, int32_t days, 
     return order;
 }
 
-static void run(sweep *s, const int32_t *ending, const int64_t *ending_start, int32_t first_day) {
+/* Everything received before `day`: what became known, and what is still open. */
+static void advance(sweep *s, int32_t *ended, int64_t count, int32_t day) {
+    const effects_job *job = s->job;
+    int64_t learnt = 0;
+    for (int64_t t = 0; t < count; t++) {
+        int32_t i = ended[t];
+        /* Not begun: it starts on or after end_day. */
+        if (!s->open[i])
+            continue;
+        s->open[i] = 0;
+        if (job->known_day[i] <= job->closed_day[i])
+            ended[learnt++] = i;
+    }
+    impute_open(s, day);
+    if (learnt)
+        learn(s, ended, learnt, day);
+    else
+        renew_network(s, day);
+}
+
+static void run(sweep *s, int32_t *ending, const int64_t *ending_start, int32_t first_day) {
     const effects_job *job = s->job;
     int64_t i = 0;
-    for (int32_t day = first_day; day < job->end_day; day++) {
+    for (int32_t day = first_day; day <= job->end_day; day++) {
         if (day > first_day) {
             int64_t slot = day - 1 - first_day;
-            for (int64_t t = ending_start[slot]; t < ending_start[slot + 1]; t++) {
-                int32_t ended = ending[t];
-                /* Not begun: it starts on or after end_day. */
-                if (!s->open[ended])
-                    continue;
-                s->open[ended] = 0;
-                if (job->known_day[ended] <= job->closed_day[ended])
-                    learn(s, ended, day);
-            }
+            advance(s, ending + ending_start[slot], ending_start[slot + 1] - ending_start[slot], day);
         }
+        if (day == job->end_day)
+            break;
         int64_t until = i;
         while (until < job->entries && job->start_day[until] == day)
             until++;
-        if (until == i)
-            continue;
-        impute_open(s, day);
         for (int64_t t = i; t < until; t++)
             begin(s, (int32_t)t, day);
         for (int64_t t = i; t < until; t++)
             open_entry(s, (int32_t)t);
         i = until;
     }
-    int64_t slot = (int64_t)job->end_day - 1 - first_day;
-    for (int64_t t = ending_start[slot]; t < ending_start[slot + 1]; t++) {
-        int32_t ended = ending[t];
-        if (!s->open[ended])
-            continue;
-        s->open[ended] = 0;
-        if (job->known_day[ended] <= job->closed_day[ended])
-            learn(s, ended, job->end_day);
-    }
-    impute_open(s, job->end_day);
-    double network_pace = 0, network_deviation = PRIOR_DEVIATION;
-    for (int64_t level = 0; level < job->levels; level++) {
-        int64_t rows = job->table_start[level + 1] - job->table_start[level];
-        for (int64_t row = 0; row < rows; row++)
-            write_fields(
-                job->at_end + (job->table_start[level] + row) * FIELDS,
-                known(s, level, (int32_t)row, job->end_day, network_pace, network_deviation));
-        if (level == 0) {
-            const key_state *network = &s->state[job->table_start[0] + NETWORK_ROW];
-            network_pace = network->pace;
-            network_deviation = network->deviation;
-        }
-    }
+    for (int64_t level = 0; level < job->levels; level++)
+        for (int64_t row = job->table_start[level]; row < job->table_start[level + 1]; row++)
+            write_fields(job->at_end + row * FIELDS, known(s, level, &s->state[row], job->end_day));
 }
 
 /* Sweep over the days. Returns 0, or -1 if there was not enough memory. `job->end_day` must be later
- * than the first entry's start day; entries that start on or after it are before alone. */
+ * than the first entry's start day; entries that start on or after it are left alone. */
 ETP_EXPORT int etp_effects(const effects_job *job) {
     int64_t n = job->entries, cells = n * job->levels, rows = job->table_start[job->levels];
     int32_t first_day = n && job->start_day[0] < job->end_day ? job->start_day[0] : job->end_day - 1;
@@ -314,14 +354,16 @@ ETP_EXPORT int etp_effects(const effects_job *job) {
     int32_t *ending = by_end(job, first_day, days, &ending_start);
     s.state = calloc((size_t)rows, sizeof *s.state);
     s.next = malloc((size_t)(cells + 1) * sizeof *s.next);
-    s.before = malloc((size_t)(cells + 1) * sizeof *s.before);
+    s.above = malloc((size_t)(cells + 1) * sizeof *s.above);
+    s.own = malloc((size_t)(n + 1) * sizeof(float));
     s.explained = malloc((size_t)(n + 1) * sizeof(float));
-    s.base = malloc((size_t)(n + 1) * sizeof(float));
     s.imputed = malloc((size_t)(n + 1) * sizeof(float));
+    s.partial = malloc((size_t)(n + 1) * sizeof(float));
     s.open = calloc((size_t)n + 1, 1);
+    s.settled = calloc((size_t)n + 1, 1);
     s.open_list = malloc((size_t)(n + 1) * sizeof *s.open_list);
-    int failed = !ending || !ending_start || !s.state || !s.next || !s.before || !s.explained ||
-                 !s.base || !s.imputed || !s.open || !s.open_list;
+    int failed = !ending || !ending_start || !s.state || !s.next || !s.above || !s.own ||
+                 !s.explained || !s.imputed || !s.partial || !s.open || !s.settled || !s.open_list;
     if (!failed) {
         for (int64_t row = 0; row < rows; row++) {
             s.state[row].day = first_day;
@@ -339,11 +381,13 @@ ETP_EXPORT int etp_effects(const effects_job *job) {
     free(ending_start);
     free(s.state);
     free(s.next);
-    free(s.before);
+    free(s.above);
+    free(s.own);
     free(s.explained);
-    free(s.base);
     free(s.imputed);
+    free(s.partial);
     free(s.open);
+    free(s.settled);
     free(s.open_list);
     return failed ? -1 : 0;
 }
