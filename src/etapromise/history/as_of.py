@@ -59,6 +59,10 @@ class KnownOrders:
     @classmethod
     def of(cls, tracked: TrackedHistory, moment: pd.Timestamp) -> KnownOrders:
         shipments, milestones = tracked.shipments, tracked.milestones
+        if not len(shipments):
+            raise InsufficientHistoryError(
+                "Found no shipments; expected some months of them. Check the table and its rejects."
+            )
         cancelled = (milestones["closed_as"] == "cancelled").fillna(value=False)
         cancelled &= milestones["closed_known_at"] < moment
         keep = ((shipments["ordered_at"] < moment) & ~cancelled.to_numpy(dtype=bool)).to_numpy()

@@ -120,10 +120,11 @@ class Encoder:
             frame: accepted rows of the contract with the extra columns.
 
         Raises:
-            ContractError: an extra column is missing or not numeric, or an order time is outside
-                the calendars.
+            ContractError: the order times or an extra column are missing, naive or not numeric, or
+                an order time is outside the calendars.
         """
         self._require_columns(frame.columns)
+        _require_orders(frame)
         count = len(frame)
         codes = np.empty((count, len(self.levels)), np.int32)
         keys = level_keys(frame, (*self.levels, _SERVICE, _CALENDAR))
@@ -244,6 +245,21 @@ def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int6
         local = times[rows].dt.tz_convert(name).dt.tz_localize(None)
         out[rows] = local.to_numpy().astype("datetime64[s]").astype(np.int64)
     return out
+
+
+def _require_orders(frame: pd.DataFrame) -> None:
+    for name in ("ordered_at", "origin", "destination"):
+        if name not in frame.columns:
+            raise ContractError(
+                f"Found no column {name}; expected accepted rows of the contract, as "
+                "tracking.read_shipments gives them."
+            )
+    kind = frame["ordered_at"].dtype
+    if getattr(kind, "tz", None) is None or frame["ordered_at"].isna().any():
+        raise ContractError(
+            f"Found order times of type {kind}, {int(frame['ordered_at'].isna().sum())} missing; "
+            "expected a zone-aware time in every row. Read the table with tracking.read_shipments."
+        )
 
 
 def _quoted_days(frame: pd.DataFrame, anchor: NDArray[np.int32]) -> NDArray[np.float64]:

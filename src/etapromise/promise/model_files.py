@@ -44,6 +44,8 @@ FORMAT_VERSION: Final = 1
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
+# Of everything else in the manifest: what it says of zones or events has no golden prediction.
+_DIGEST: Final = "sha256"
 _GOLDEN_ROWS: Final = 16
 # Another processor's exp and log may differ in the last bits, and dates must not.
 _GOLDEN_TOLERANCE: Final = 1e-9
@@ -146,6 +148,7 @@ def _write(model: PromiseModel, directory: Path) -> None:
             for name in (_ARRAYS, _KEYS)
         },
     }
+    manifest[_DIGEST] = _digest(manifest)
     (directory / _MANIFEST).write_text(
         json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
@@ -243,7 +246,7 @@ def _parts(
 
 _WRITTEN_FROM_PARTS: Final = frozenset(
     {"format_version", "features", "numeric", "categorical", "horizon", "surge", "statistics"}
-    | {"clocks", "zones", "kept", "calibration", "files"}
+    | {"clocks", "zones", "kept", "calibration", "files", _DIGEST}
 )
 
 
@@ -273,7 +276,17 @@ def _read_manifest(path: Path) -> Mapping[str, Any]:
             f"Found format version {found!r} in {file}; this version of etapromise reads "
             f"{FORMAT_VERSION}. Train again, or use the version that wrote it."
         )
+    stated = manifest.pop(_DIGEST, None)
+    if stated != _digest(manifest):
+        raise ModelFileError(
+            f"Found {file} with contents that its own SHA-256 {stated} does not fit. The file is "
+            "damaged or was changed: copy or train it again."
+        )
     return dict(manifest)
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _read_checked(path: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
