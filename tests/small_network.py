@@ -20,7 +20,13 @@ AS_OF = pd.Timestamp("2025-07-01", tz="UTC")
 
 TRAINING = TrainingConfig(
     boosting=BoostingConfig(
-        rounds=24, learning_rate=0.2, num_leaves=7, max_depth=4, min_data_in_leaf=40, patience=12
+        rounds=24,
+        learning_rate=0.2,
+        num_leaves=7,
+        max_depth=4,
+        min_data_in_leaf=40,
+        patience=12,
+        threads=1,
     )
 )
 """Few, coarse trees: laws hold for any forest, and these grow fast."""
