@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from etapromise.errors import ContractError
+from etapromise.tracking.texts import are_trimmed
 
 __all__ = [
     "Read",
@@ -74,13 +75,16 @@ def require_time_zone(name: str) -> None:
 def read_text(array: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """Text without surrounding blanks, null where nothing is left; whole numbers as their digits.
 
+    A dictionary stays one, so that repeated words are read once.
+
     Raises:
         ContractError: The column holds neither text nor whole numbers.
     """
     kind = array.type
     if pt.is_dictionary(kind):
-        array = array.cast(kind.value_type)
-        kind = array.type
+        return _dictionary_text(array.unify_dictionaries(), name)
+    if (pt.is_string(kind) or pt.is_large_string(kind)) and are_trimmed(array):
+        return array
     if pt.is_floating(kind):
         # What pandas makes of a column of whole numbers with gaps.
         try:
@@ -91,6 +95,20 @@ def read_text(array: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         raise _wrong_type(name, kind, "text")
     trimmed = pc.utf8_trim_whitespace(array.cast(pa.large_string()))
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.large_string()), trimmed)
+
+
+def _dictionary_text(array: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    if not array.num_chunks:
+        return read_text(pa.chunked_array([], array.type.value_type), name)
+    words = read_text(pa.chunked_array([array.chunk(0).dictionary]), name).combine_chunks()
+    if isinstance(words, pa.ChunkedArray):
+        words = pa.concat_arrays(words.chunks) if words.num_chunks else pa.array([], words.type)
+    if words.null_count:
+        # Elsewhere a value is missing only where its position is.
+        return pa.chunked_array([words.take(chunk.indices) for chunk in array.chunks], words.type)
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(chunk.indices, words) for chunk in array.chunks]
+    )
 
 
 def read_times(array: pa.ChunkedArray, name: str, naive_time_zone: str | None) -> Read:

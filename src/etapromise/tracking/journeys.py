@@ -1,136 +1,324 @@
-"""Scans as plain arrays, grouped by shipment in the order in which they became known."""
+"""Scans grouped by shipment, judged and searched for milestones: the wrapper of the kernels.
+
+native/scans.c puts scans with the others of their shipment as they come in, native/milestones.c
+walks through each shipment once. Both work on numbers; what these mean is said here and in the
+data contract.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import ctypes
+import os
+import weakref
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from etapromise import native
 from etapromise.errors import ContractError
-from etapromise.tracking.contract import STATUSES
+from etapromise.tracking.contract import (
+    CLOSING_STATUSES,
+    POSSESSION_STATUSES,
+    STATUSES,
+    TERMINAL_STATUSES,
+    Event,
+)
+from etapromise.tracking.texts import UNSAID, coded
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 __all__ = [
+    "MILESTONES",
     "NEVER",
-    "First",
+    "Found",
     "Journeys",
+    "Tolerances",
     "microseconds",
-    "positions",
-    "received_or_scanned",
-    "shipment_codes",
-    "status_mask",
+    "status_numbers",
 ]
 
 Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
-# Later than every moment, so that "known by then" is false of what never happened.
+# Stands for a time that is not said.
 NEVER: Final = np.iinfo(np.int64).max
 
+# In the order of native/milestones.c.
+MILESTONES: Final = (
+    "picked_up",
+    "attempted",
+    "delivered",
+    "available",
+    "event",
+    "closed",
+    "transferred",
+)
+
+# Which milestones are the chosen event; the one that is known first counts. A delivery ends every
+# wait: handing a parcel over is an attempt that succeeded, and nothing is left to be notified of.
+_EVENT_PROOFS: Final[dict[Event, tuple[str, ...]]] = {
+    "first_attempt": ("attempted", "delivered"),
+    "delivered": ("delivered",),
+    "available_for_pickup": ("available", "delivered"),
+}
+
+# What can only come at the end of a journey.
+_LATE_STATUSES: Final = ("attempted", "available_for_pickup", "delivered", *CLOSING_STATUSES)
+
+# Scans are numbered with 32 bits while they wait in the store.
+_MOST_SCANS: Final = 2**32 - 1
+
+
+def _bits(names: Iterable[str]) -> int:
+    return sum(1 << STATUSES.index(name) for name in names)
+
+
+_STATUS_SETS: Final = {
+    "possession": _bits(POSSESSION_STATUSES),
+    "closing": _bits(CLOSING_STATUSES),
+    "terminal": _bits(TERMINAL_STATUSES),
+    "late": _bits(_LATE_STATUSES),
+    "restart": _bits(("label_created", "picked_up")),
+    "back": _bits(("returning", "returned")),
+    "attempted": _bits(("attempted",)),
+    "delivered": _bits(("delivered",)),
+    "available": _bits(("available_for_pickup",)),
+    "transferred": _bits(("transferred",)),
+}
+
+
+class _Job(ctypes.Structure):
+    _fields_ = (
+        ("stores", ctypes.c_int64),
+        ("store", ctypes.c_void_p),
+        ("shipments", ctypes.c_int64),
+        ("clean", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("ordered", "own_carrier", "carrier_rank")),
+        *((name, ctypes.c_int64) for name in ("tolerance", "recycled_after", "longest_life")),
+        *((name, ctypes.c_uint32) for name in (*_STATUS_SETS, "proofs")),
+        *((name, ctypes.c_void_p) for name in ("fault", "start", "order", "sound")),
+        ("when", ctypes.c_void_p * len(MILESTONES)),
+        ("known", ctypes.c_void_p * len(MILESTONES)),
+        *((name, ctypes.c_void_p) for name in ("closed_status", "last_status", "taker")),
+        *((name, ctypes.c_void_p) for name in ("last_scan", "last_known", "scans", "attempts")),
+    )
+
+
+_new = native.function("etp_scans_new", native.POINTER, native.LONG)
+_free = native.function("etp_scans_free", None, native.POINTER)
+_add = native.function(
+    "etp_scans_add",
+    native.INT,
+    native.POINTER,
+    native.LONG,
+    ctypes.c_uint32,
+    *[native.POINTER] * 5,
+)
+_start = native.function(
+    "etp_journeys_start", None, ctypes.POINTER(_Job), native.LONG, native.POINTER
+)
+_walk = native.function(
+    "etp_journeys_walk", native.INT, ctypes.POINTER(_Job), native.LONG, native.LONG
+)
+_BLOCK: Final = 2**11
+
 
 @dataclass(frozen=True, kw_only=True)
-class First:
-    """Per shipment the first received scan of some kind, ties by the earliest event.
+class Tolerances:
+    """`ScanRules` in microseconds."""
 
-    Attributes:
-        when: Event time, microseconds since 1970 UTC, `NEVER` where there is none, (n_shipments,).
-        known: Time of receipt, likewise.
-        scan: Position among the `Journeys`, -1 where there is none.
-    """
-
-    when: Ints
-    known: Ints
-    scan: Ints
+    tolerance: int
+    recycled_after: int
+    longest_life: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Journeys:
-    """Scans sorted by shipment, received, scanned, status, carrier; arrays of shape (n_scans,).
+class Found:
+    """The milestones of n shipments; times are microseconds since 1970 UTC, NaT where missing.
 
     Attributes:
-        shipment: 0-based number of the shipment.
-        status: Position in `STATUSES`.
-        scanned: Event time, microseconds since 1970 UTC.
-        received: Time of receipt, likewise.
-        carrier: A number per carrier; the largest stands for none said.
-        row: Position of the scan in the table it came from.
-        n_shipments: How many shipments there are, with or without scans.
+        when: By milestone, (n,).
+        known: Likewise.
+        closed_status: (n,) position in `STATUSES`, 255 where not closed.
+        last_status: Likewise of the latest event.
+        taker: (n,) rank of the carrier that took the parcel over, `UNSAID` where not said.
+        last_scan: (n,) time of the latest event.
+        last_known: (n,) latest receipt.
+        scans: (n,) distinct events.
+        attempts: (n,) attempts at the customer's.
     """
 
-    shipment: Ints
-    status: Ints
-    scanned: Ints
-    received: Ints
-    carrier: Ints
-    row: Ints
-    n_shipments: int
+    when: dict[str, Ints]
+    known: dict[str, Ints]
+    closed_status: npt.NDArray[np.uint8]
+    last_status: npt.NDArray[np.uint8]
+    taker: npt.NDArray[np.uint16]
+    last_scan: Ints
+    last_known: Ints
+    scans: Ints
+    attempts: Ints
 
     @classmethod
-    def of(
-        cls,
-        *,
-        shipment: Ints,
-        status: Ints,
-        scanned: Ints,
-        received: Ints,
-        carrier: Ints,
-        n_shipments: int,
-    ) -> Journeys:
-        """Sort scans that come in any order; those of shipment -1 are left out."""
-        order = np.lexsort((carrier, status, scanned, received, shipment))
-        order = order[np.searchsorted(shipment[order], 0) :]
+    def empty(cls, n: int) -> Found:
+        """Room for the milestones of n shipments."""
         return cls(
-            shipment=shipment[order],
-            status=status[order],
-            scanned=scanned[order],
-            received=received[order],
-            carrier=carrier[order],
-            row=order.astype(np.int64),
-            n_shipments=n_shipments,
+            when={name: np.empty(n, np.int64) for name in MILESTONES},
+            known={name: np.empty(n, np.int64) for name in MILESTONES},
+            closed_status=np.empty(n, np.uint8),
+            last_status=np.empty(n, np.uint8),
+            taker=np.empty(n, np.uint16),
+            last_scan=np.empty(n, np.int64),
+            last_known=np.empty(n, np.int64),
+            scans=np.empty(n, np.int64),
+            attempts=np.empty(n, np.int64),
         )
 
-    def first(self, scans: Mask) -> First:
-        """The first received of ``scans`` (a mask) of every shipment."""
-        chosen = np.flatnonzero(scans)
-        owner = self.shipment[chosen]
-        chosen = chosen[np.diff(owner, prepend=-1) != 0]
-        owner = self.shipment[chosen]
-        when, known = (np.full(self.n_shipments, NEVER, dtype=np.int64) for _ in range(2))
-        scan = np.full(self.n_shipments, -1, dtype=np.int64)
-        when[owner] = self.scanned[chosen]
-        known[owner] = self.received[chosen]
-        scan[owner] = chosen
-        return First(when=when, known=known, scan=scan)
 
-    def doubles(self, tie: Ints | None = None) -> Mask:
-        """Scans whose event was received before: same shipment, event time and status.
+class Store:
+    """Scans as they come in. One thread adds to a store; a walk goes through several."""
 
-        Neither facility nor carrier tells two events apart: one parcel cannot go through one status
-        twice in the same instant, but a scan is often sent again with more, or less, filled in.
+    def __init__(self, n_shipments: int) -> None:
+        """Make room for the scans of the shipments 0 to n_shipments - 1."""
+        pointer = _new(n_shipments)
+        if pointer is None:
+            raise MemoryError("no memory to store scans")
+        self.pointer: int = pointer
+        weakref.finalize(self, _free, pointer)
+
+    def add(
+        self,
+        *,
+        first_row: int,
+        shipment: npt.NDArray[np.int32],
+        status: npt.NDArray[np.int8],
+        scanned: Ints,
+        received: Ints | None = None,
+        carrier: npt.NDArray[np.uint16] | None = None,
+    ) -> None:
+        """Add scans, arrays of shape (n,); those of shipment or status -1 are left out.
 
         Args:
-            tie: Decides which of equal doubles stays, the smallest, (n_scans,).
+            first_row: The number of the first; the others follow.
+            shipment: 0-based numbers.
+            status: Positions in `STATUSES`.
+            scanned: Event times, microseconds since 1970 UTC.
+            received: Times of receipt, `NEVER` or no array where not said: the event time.
+            carrier: Numbers, `UNSAID` where not said.
+
+        Raises:
+            ContractError: These are more scans than can be told apart.
         """
-        keys = (self.carrier, self.received, self.status, self.scanned, self.shipment)
-        order = np.lexsort(keys if tie is None else (tie, *keys))
-        same = np.ones(max(len(order) - 1, 0), dtype=bool)
-        for values in (self.shipment, self.scanned, self.status):
-            same &= np.diff(values[order]) == 0
-        doubles = np.zeros(len(order), dtype=bool)
-        doubles[order[1:]] = same
-        return doubles
+        if first_row + len(shipment) > _MOST_SCANS:
+            message = f"found more than {_MOST_SCANS} scans; split the shipments into several parts"
+            raise ContractError(message)
+        failed = _add(
+            self.pointer,
+            len(shipment),
+            first_row,
+            shipment.ctypes.data,
+            status.ctypes.data,
+            scanned.ctypes.data,
+            None if received is None else received.ctypes.data,
+            None if carrier is None else carrier.ctypes.data,
+        )
+        if failed:
+            raise MemoryError("no memory to store scans")
 
 
-def status_mask(status: Ints, names: Iterable[str]) -> Mask:
-    """Which of ``status`` (positions in `STATUSES`) are among ``names``."""
-    wanted = np.zeros(len(STATUSES), dtype=bool)
-    wanted[[STATUSES.index(name) for name in names]] = True
-    return wanted[status]
+class Journeys:
+    """The scans of n shipments, in one or several stores."""
+
+    def __init__(self, n_shipments: int, *, stores: int = 1) -> None:
+        """Make stores, one for each thread that adds scans."""
+        self.n_shipments = n_shipments
+        self.stores = [Store(n_shipments) for _ in range(stores)]
+
+    def walk(
+        self,
+        *,
+        fault: npt.NDArray[np.uint8],
+        tolerances: Tolerances | None,
+        ordered: Ints | None = None,
+        own_carrier: npt.NDArray[np.uint16] | None = None,
+        carrier_rank: npt.NDArray[np.uint16] | None = None,
+        event: Event = "delivered",
+        found: Found | None = None,
+        in_order: bool = False,
+    ) -> npt.NDArray[np.uint32]:
+        """Judge the scans of every shipment and find its milestones, on all cores.
+
+        Args:
+            fault: (rows,) the number of what is wrong is written where a scan is rejected.
+            tolerances: None: the scans were judged before, only doubles are left out.
+            ordered: (n,) microseconds since 1970 UTC; without it no rules about orders.
+            own_carrier: (n,) ranks of the shipments' carriers, `UNSAID` where not said.
+            carrier_rank: (65536,) by carrier number.
+            event: Which milestone is the event.
+            found: Where to write the milestones, (n,).
+            in_order: List the sound scans.
+
+        Returns:
+            If asked for, the rows of the sound scans by shipment, event time, receipt, status.
+        """
+        if carrier_rank is None:
+            carrier_rank = np.arange(UNSAID + 1, dtype=np.uint16)
+        blocks = -(-self.n_shipments // _BLOCK)
+        start, sound = np.zeros(blocks + 1, np.int64), np.zeros(blocks, np.int64)
+        stores = (ctypes.c_void_p * len(self.stores))(*(store.pointer for store in self.stores))
+        job = _Job(
+            stores=len(self.stores),
+            store=ctypes.addressof(stores),
+            shipments=self.n_shipments,
+            clean=int(tolerances is not None),
+            carrier_rank=carrier_rank.ctypes.data,
+            fault=fault.ctypes.data,
+            start=start.ctypes.data,
+            **_STATUS_SETS,
+        )
+        if tolerances is not None:
+            job.tolerance, job.recycled_after = tolerances.tolerance, tolerances.recycled_after
+            job.longest_life = tolerances.longest_life
+        if ordered is not None:
+            job.ordered = ordered.ctypes.data
+        if own_carrier is not None:
+            job.own_carrier = own_carrier.ctypes.data
+        if found is not None:
+            _point_to(job, found, event)
+        _start(job, blocks, start.ctypes.data)
+        order = np.empty(int(start[-1]) if in_order else 0, np.uint32)
+        if in_order:
+            job.order, job.sound = order.ctypes.data, sound.ctypes.data
+        self._walk_blocks(job, blocks)
+        if in_order:
+            parts = [order[start[k] : start[k] + sound[k]] for k in range(blocks)]
+            order = np.concatenate(parts) if parts else order
+        return order
+
+    def _walk_blocks(self, job: _Job, blocks: int) -> None:
+        def walk(first: int) -> int:
+            return int(_walk(job, first, min(first + step, blocks)))
+
+        # Several parts per thread, since parts differ in how many scans they have.
+        threads = os.cpu_count() or 1
+        step = max(-(-blocks // (8 * threads)), 1)
+        with ThreadPoolExecutor(threads) as pool:
+            if any(pool.map(walk, range(0, blocks, step))):
+                raise MemoryError("no memory to walk through the scans")
+
+
+def _point_to(job: _Job, found: Found, event: Event) -> None:
+    for k, name in enumerate(MILESTONES):
+        job.when[k] = found.when[name].ctypes.data
+        job.known[k] = found.known[name].ctypes.data
+    for name in ("closed_status", "last_status", "taker", "last_scan", "last_known"):
+        setattr(job, name, getattr(found, name).ctypes.data)
+    job.scans, job.attempts = found.scans.ctypes.data, found.attempts.ctypes.data
+    job.proofs = sum(1 << MILESTONES.index(name) for name in _EVENT_PROOFS[event])
 
 
 def microseconds(times: pd.Series[Any], name: str) -> Ints:
@@ -139,7 +327,8 @@ def microseconds(times: pd.Series[Any], name: str) -> Ints:
     Raises:
         ContractError: The times are naive or no times at all.
     """
-    if not isinstance(times.dtype, pd.DatetimeTZDtype):
+    zone = getattr(times.dtype, "tz", None)
+    if zone is None:
         message = (
             f"column {name!r} is of type {times.dtype}, expected zone-aware times; "
             "read the table with read_shipments or read_scans"
@@ -147,35 +336,13 @@ def microseconds(times: pd.Series[Any], name: str) -> Ints:
         raise ContractError(message)
     utc = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     counts = utc.view(np.int64)
-    return np.where(np.isnat(utc), np.int64(NEVER), counts)
+    missing = np.isnat(utc)
+    return np.where(missing, np.int64(NEVER), counts) if missing.any() else counts
 
 
-def received_or_scanned(scans: pd.DataFrame, scanned: Ints) -> Ints:
-    """When each scan became known: received_at, or the event time where that is not said, (n,)."""
-    if "received_at" not in scans:
-        return scanned
-    received = microseconds(scans["received_at"], "received_at")
-    return np.where(received == NEVER, scanned, received)
-
-
-def shipment_codes(shipments: pd.DataFrame, scans: pd.DataFrame) -> Ints:
-    """The row in ``shipments`` of every scan's shipment, -1 where it has none, (n_scans,).
-
-    Raises:
-        ContractError: A shipment_id occurs twice.
-    """
-    ids = pd.Index(shipments["shipment_id"])
-    if not ids.is_unique:
-        message = (
-            f"shipment_id {ids[ids.duplicated()][0]!r} occurs more than once, expected one row per "
-            "shipment; read the table with read_shipments, which rejects the second"
-        )
-        raise ContractError(message)
-    return positions(scans["shipment_id"], shipments["shipment_id"])
-
-
-def positions(values: pd.Series[Any], among: Sequence[str] | pd.Series[Any]) -> Ints:
-    """Where each of ``values`` (text) stands in ``among``, -1 where it does not or is missing."""
-    wanted = pa.array(among, pa.large_string(), from_pandas=True)
-    found = pc.index_in(pa.array(values, pa.large_string(), from_pandas=True), wanted)
-    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+def status_numbers(statuses: pd.Series[Any] | pa.ChunkedArray) -> npt.NDArray[np.int8]:
+    """The position in `STATUSES` of every status, -1 where it is not a standard one, (n,)."""
+    codes, words = coded(statuses)
+    known = {status: number for number, status in enumerate(STATUSES)}
+    table = np.array([known.get(word, -1) for word in words] + [-1], dtype=np.int8)
+    return table[codes]

@@ -15,45 +15,18 @@ from typing import Any, Final, get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from etapromise.errors import ContractError
-from etapromise.tracking.contract import CLOSING_STATUSES, POSSESSION_STATUSES, STATUSES, Event
-from etapromise.tracking.journeys import (
-    NEVER,
-    First,
-    Journeys,
-    microseconds,
-    positions,
-    received_or_scanned,
-    shipment_codes,
-    status_mask,
-)
-from etapromise.tracking.scans import scan_statuses
+from etapromise.tracking.contract import CLOSING_STATUSES, STATUSES, Event
+from etapromise.tracking.journeys import MILESTONES, Found, Journeys
+from etapromise.tracking.scans import scan_times, standard_statuses
+from etapromise.tracking.texts import Identifiers, Words, as_series
 
-__all__ = ["as_of", "milestones"]
-
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
-
-# Which milestones are the chosen event; the one that is known first counts. A delivery ends every
-# wait: handing a parcel over is an attempt that succeeded, and nothing is left to be notified of.
-_EVENT_PROOFS: Final[dict[Event, tuple[str, ...]]] = {
-    "first_attempt": ("attempted", "delivered"),
-    "delivered": ("delivered",),
-    "available_for_pickup": ("available", "delivered"),
-}
+__all__ = ["as_of", "milestones", "milestones_table", "require_event"]
 
 # Columns that go with a milestone and are blank where it is.
 _COMPANIONS: Final = {"closed": ("closed_as",), "transferred": ("transferred_to",)}
-_MILESTONES: Final = (
-    "picked_up",
-    "attempted",
-    "delivered",
-    "available",
-    "event",
-    "closed",
-    "transferred",
-)
 
 
 def milestones(
@@ -92,56 +65,33 @@ def milestones(
         ContractError: An unknown event, naive times, a status that is not standard, or a
             shipment_id that occurs twice.
     """
-    if event not in get_args(Event):
-        message = f"found event {event!r}, expected one of {', '.join(get_args(Event))}"
-        raise ContractError(message)
-    carrier, own_carrier, carriers = _carrier_codes(shipments, scans)
-    scanned = microseconds(scans["scanned_at"], "scanned_at")
-    journeys = Journeys.of(
-        shipment=shipment_codes(shipments, scans),
-        status=scan_statuses(scans),
+    require_event(event)
+    scanned, received = scan_times(scans)
+    carriers = Words("carrier")
+    carrier, own = (
+        carriers.numbers(table["carrier"]) if "carrier" in table else None
+        for table in (scans, shipments)
+    )
+    names, ranks = carriers.ranks()
+    journeys = Journeys(len(shipments))
+    journeys.stores[0].add(
+        first_row=0,
+        shipment=Identifiers(shipments["shipment_id"]).rows(scans["shipment_id"]),
+        status=standard_statuses(scans),
         scanned=scanned,
-        received=received_or_scanned(scans, scanned),
+        received=received,
         carrier=carrier,
-        n_shipments=len(shipments),
     )
-    single = ~journeys.doubles()
-    owner = journeys.shipment
-
-    def among(*names: str) -> Mask:
-        return single & status_mask(journeys.status, names)
-
-    returning = journeys.first(among("returning", "returned"))
-    to_customer = ~(
-        (returning.known[owner] <= journeys.received) & (returning.when[owner] <= journeys.scanned)
+    found = Found.empty(len(shipments))
+    journeys.walk(
+        fault=np.zeros(len(scans), dtype=np.uint8),
+        tolerances=None,
+        own_carrier=None if own is None else ranks[own],
+        carrier_rank=ranks,
+        event=event,
+        found=found,
     )
-    attempts = among("attempted") & to_customer
-    unsaid = len(carriers)
-    another = (journeys.carrier != unsaid) & (journeys.carrier != own_carrier[owner])
-    handed_on = single & another & (own_carrier[owner] != unsaid)
-    found = {
-        "picked_up": journeys.first(among(*POSSESSION_STATUSES)),
-        "attempted": journeys.first(attempts),
-        "delivered": journeys.first(among("delivered") & to_customer),
-        "available": journeys.first(among("available_for_pickup") & to_customer),
-        "transferred": journeys.first(among("transferred") | handed_on),
-    }
-    found["event"] = _first_known([found[name] for name in _EVENT_PROOFS[event]])
-    found["closed"] = _before(journeys.first(among(*CLOSING_STATUSES)), found["event"])
-
-    columns: dict[str, Any] = {"shipment_id": shipments["shipment_id"].reset_index(drop=True)}
-    for name in _MILESTONES:
-        columns[f"{name}_at"] = _times(found[name].when)
-        columns[f"{name}_known_at"] = _times(found[name].known)
-    closed_as = np.array([CLOSING_STATUSES.get(status) for status in STATUSES], dtype=object)
-    columns["closed_as"] = _words(closed_as, journeys.status, found["closed"].scan)
-    # The hand-off may be told by the shipment's own carrier, which is not who took the parcel.
-    taker = np.where(another, journeys.carrier, unsaid)
-    columns["transferred_to"] = _words(
-        np.append(carriers, [None]), taker, found["transferred"].scan
-    )
-    columns |= _state(journeys, single, attempts)
-    return pd.DataFrame(columns)
+    return milestones_table(shipments, found, names)
 
 
 def as_of(table: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
@@ -162,7 +112,7 @@ def as_of(table: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
         message = f"found the naive moment {moment}, expected one with a time zone"
         raise ContractError(message)
     known = table.copy()
-    for name in _MILESTONES:
+    for name in MILESTONES:
         later = (known[f"{name}_known_at"] > moment).to_numpy()
         for column in (f"{name}_at", f"{name}_known_at", *_COMPANIONS.get(name, ())):
             known.loc[later, column] = None
@@ -175,84 +125,45 @@ def as_of(table: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
     return known
 
 
-def _carrier_codes(
-    shipments: pd.DataFrame, scans: pd.DataFrame
-) -> tuple[Ints, Ints, npt.NDArray[np.object_]]:
-    """Numbers for the carriers of scans and of shipments, and the names in their order.
+def require_event(event: str) -> None:
+    """Raises: ContractError: ``event`` is none that can be waited for."""
+    if event not in get_args(Event):
+        message = f"found event {event!r}, expected one of {', '.join(get_args(Event))}"
+        raise ContractError(message)
 
-    The number of names stands for a carrier that is not said.
+
+def milestones_table(shipments: pd.DataFrame, found: Found, carriers: list[str]) -> pd.DataFrame:
+    """The table that `milestones` gives.
+
+    Args:
+        shipments: (n, ...).
+        found: Their milestones.
+        carriers: Names by rank.
     """
-    said = [table["carrier"] for table in (scans, shipments) if "carrier" in table]
-    every = pd.concat(said, ignore_index=True) if said else pd.Series(dtype="str")
-    names = np.array(sorted(every.dropna().unique()), dtype=object)
-
-    def codes(table: pd.DataFrame) -> Ints:
-        if "carrier" not in table:
-            return np.full(len(table), len(names), dtype=np.int64)
-        found = positions(table["carrier"], list(names))
-        return np.where(found < 0, np.int64(len(names)), found)
-
-    return codes(scans), codes(shipments), names
-
-
-def _first_known(milestones_found: list[First]) -> First:
-    first = milestones_found[0]
-    for other in milestones_found[1:]:
-        earlier = (other.known < first.known) | (
-            (other.known == first.known) & (other.when < first.when)
-        )
-        first = First(
-            when=np.where(earlier, other.when, first.when),
-            known=np.where(earlier, other.known, first.known),
-            scan=np.where(earlier, other.scan, first.scan),
-        )
-    return first
+    columns: dict[str, Any] = {"shipment_id": shipments["shipment_id"].reset_index(drop=True)}
+    for name in MILESTONES:
+        columns[f"{name}_at"] = _times(found.when[name])
+        columns[f"{name}_known_at"] = _times(found.known[name])
+    closed_as = [CLOSING_STATUSES.get(status) for status in STATUSES]
+    columns["closed_as"] = _words(closed_as, found.closed_status)
+    columns["transferred_to"] = _words(carriers, found.taker)
+    columns["last_status"] = _words(list(STATUSES), found.last_status)
+    columns["last_scan_at"] = _times(found.last_scan)
+    columns["last_known_at"] = _times(found.last_known)
+    columns["scan_count"] = found.scans
+    columns["attempt_count"] = found.attempts
+    return pd.DataFrame(columns)
 
 
-def _before(first: First, limit: First) -> First:
-    """``first`` where it was known before ``limit``, which wins when both came at once."""
-    before = first.known < limit.known
-    return First(
-        when=np.where(before, first.when, NEVER),
-        known=np.where(before, first.known, NEVER),
-        scan=np.where(before, first.scan, -1),
-    )
+def _times(moments: npt.NDArray[np.int64]) -> pd.Series[Any]:
+    return pd.Series(moments.view("datetime64[us]")).dt.tz_localize("UTC")
 
 
-def _state(journeys: Journeys, single: Mask, attempts: Mask) -> dict[str, Any]:
-    n = journeys.n_shipments
-    scans = np.flatnonzero(single)
-    owner = journeys.shipment[scans]
-    latest = np.full(n, -NEVER, dtype=np.int64)
-    np.maximum.at(latest, owner, journeys.scanned[scans])
-    # Within a shipment scans stand by receipt: the last of them is the last received, and the last
-    # of those with the latest event is the last word on it.
-    word, received = (np.full(n, -1, dtype=np.int64) for _ in range(2))
-    received[owner] = scans
-    decisive = scans[journeys.scanned[scans] == latest[owner]]
-    word[journeys.shipment[decisive]] = decisive
-    return {
-        "last_status": _words(np.array(STATUSES, dtype=object), journeys.status, word),
-        "last_scan_at": _times(_of(journeys.scanned, word)),
-        "last_known_at": _times(_of(journeys.received, received)),
-        "scan_count": np.bincount(journeys.shipment[single], minlength=n),
-        "attempt_count": np.bincount(journeys.shipment[attempts], minlength=n),
-    }
-
-
-def _of(times: Ints, scan: Ints) -> Ints:
-    """The time of each chosen scan, `NEVER` where none (-1) was chosen."""
-    return np.append(times, NEVER)[scan]
-
-
-def _times(moments: Ints) -> pd.Series[Any]:
-    stamps = np.where(moments == NEVER, np.iinfo(np.int64).min, moments).view("datetime64[us]")
-    return pd.Series(stamps).dt.tz_localize("UTC")
-
-
-def _words(names: npt.NDArray[np.object_], codes: Ints, scan: Ints) -> pd.Series[Any]:
-    """The name of the chosen scan's code, missing where no scan (-1) was chosen, (n_shipments,)."""
-    words = np.full(len(scan), None, dtype=object)
-    chosen = scan >= 0
-    words[chosen] = names[codes[scan[chosen]]]
-    return pd.Series(words, dtype="str")
+def _words(
+    words: list[str | None] | list[str],
+    numbers: npt.NDArray[np.uint8] | npt.NDArray[np.uint16],
+) -> pd.Series[Any]:
+    """The word of each number, missing where there is none of that number, (n,)."""
+    none = numbers >= len(words)
+    positions = pa.array(numbers.astype(np.int32), mask=none if none.any() else None)
+    return as_series(pa.chunked_array([pa.array(words, pa.large_string()).take(positions)]))

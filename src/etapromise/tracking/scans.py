@@ -15,25 +15,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import ContractError
-from etapromise.tracking.contract import (
-    CLOSING_STATUSES,
-    POSSESSION_STATUSES,
-    STATUSES,
-    TERMINAL_STATUSES,
-)
+from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.faults import Checked, Faults
 from etapromise.tracking.journeys import (
+    NEVER,
     Journeys,
+    Tolerances,
     microseconds,
-    positions,
-    received_or_scanned,
-    shipment_codes,
-    status_mask,
+    status_numbers,
 )
+from etapromise.tracking.texts import Identifiers, Words
 
-__all__ = ["ScanRules", "clean_scans", "scan_statuses"]
+__all__ = ["UNKNOWN_SHIPMENT", "ScanRules", "clean_scans", "scan_times", "standard_statuses"]
 
-Ints = npt.NDArray[np.int64]
+# The number of this fault; the kernel finds those from the next number on.
+UNKNOWN_SHIPMENT: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +54,78 @@ class ScanRules:
                 message = f"{field.name} is {getattr(self, field.name)}, expected no negative time"
                 raise ContractError(message)
 
+    @property
+    def tolerances(self) -> Tolerances:
+        """The rules as the kernel takes them."""
+        return Tolerances(
+            tolerance=_microseconds_of(self.clock_tolerance),
+            recycled_after=_microseconds_of(self.recycled_after),
+            longest_life=_microseconds_of(self.longest_life),
+        )
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The reason for each number of a fault, from 1 on."""
+        return tuple(reason for reason, _, _ in self._sentences())
+
+    def add_faults(self, faults: Faults, found: npt.NDArray[np.uint8]) -> None:
+        """Say what is wrong with each row, given the number of its fault, 0 if sound, (n,)."""
+        for number, (reason, column, expected) in enumerate(self._sentences(), start=1):
+            rows = found == number
+            if rows.any():
+                faults.add(rows, reason, column, expected)
+
+    def _sentences(self) -> tuple[tuple[str, str, str], ...]:
+        """Reason, column and what was expected, in the order of native/milestones.c."""
+        return (
+            ("unknown_shipment", "shipment_id", "a shipment of the shipments table"),
+            (
+                "scanned_after_received",
+                "scanned_at",
+                f"a time no more than {self.clock_tolerance} after received_at",
+            ),
+            (
+                "duplicate_scan",
+                "scanned_at",
+                "one scan of this shipment with this time and status",
+            ),
+            (
+                "recycled_tracking_number",
+                "scanned_at",
+                f"a time no more than {self.recycled_after} before ordered_at",
+            ),
+            (
+                "scanned_long_after_order",
+                "scanned_at",
+                f"a time no more than {self.longest_life} after ordered_at",
+            ),
+            (
+                "event_before_order",
+                "scanned_at",
+                f"a time no more than {self.clock_tolerance} before ordered_at",
+            ),
+            (
+                "recycled_tracking_number",
+                "scanned_at",
+                (
+                    "a scan of this parcel, whose journey had ended "
+                    f"{self.recycled_after} or more before a new label or pick-up"
+                ),
+            ),
+            (
+                "delivered_before_pickup",
+                "scanned_at",
+                f"a time no more than {self.clock_tolerance} before the carrier had the parcel",
+            ),
+            (
+                "possession_after_delivery",
+                "scanned_at",
+                f"a time no more than {self.clock_tolerance} after the delivery",
+            ),
+        )
+
 
 _DEFAULT_RULES: Final = ScanRules()
-# What can only come at the end of a journey.
-_LATE_STATUSES: Final = ("attempted", "available_for_pickup", "delivered", *CLOSING_STATUSES)
 
 
 def clean_scans(
@@ -100,163 +164,91 @@ def clean_scans(
     Raises:
         ContractError: Times are naive, a status is not standard, or a shipment_id occurs twice.
     """
-    scanned = microseconds(scans["scanned_at"], "scanned_at")
-    received = received_or_scanned(scans, scanned)
-    status = scan_statuses(scans)
-    faults = Faults(len(scans))
+    scanned, received = scan_times(scans)
+    status = standard_statuses(scans)
+    ordered = None
     if shipments is None:
         numbers, ids = pd.factorize(scans["shipment_id"], sort=True)
-        shipment, n_shipments = numbers.astype(np.int64), len(ids)
-        ordered = None
+        shipment, n_shipments = numbers.astype(np.int32), len(ids)
     else:
-        shipment, n_shipments = shipment_codes(shipments, scans), len(shipments)
+        shipment = Identifiers(shipments["shipment_id"]).rows(scans["shipment_id"])
+        n_shipments = len(shipments)
         ordered = microseconds(shipments["ordered_at"], "ordered_at")
-    faults.add(shipment < 0, "unknown_shipment", "shipment_id", "a shipment of the shipments table")
-    tolerance = _microseconds_of(rules.clock_tolerance)
-    faults.add(
-        scanned - received > tolerance,
-        "scanned_after_received",
-        "scanned_at",
-        f"a time no more than {rules.clock_tolerance} after received_at",
+    carriers = Words("carrier")
+    carrier = carriers.numbers(scans["carrier"]) if "carrier" in scans else None
+    # Of equal doubles that with the smallest facility stays, so the scans come in this order.
+    turn = _by_facility(scans)
+    journeys = Journeys(n_shipments)
+    journeys.stores[0].add(
+        first_row=0,
+        shipment=shipment[turn],
+        status=status[turn],
+        scanned=scanned[turn],
+        received=received[turn],
+        carrier=None if carrier is None else carrier[turn],
     )
-    journeys = Journeys.of(
-        shipment=np.where(faults.free, shipment, -1),
-        status=status,
-        scanned=scanned,
-        received=received,
-        carrier=_ranks(scans, "carrier"),
-        n_shipments=n_shipments,
+    fault = np.zeros(len(scans), dtype=np.uint8)
+    order = journeys.walk(
+        fault=fault,
+        tolerances=rules.tolerances,
+        ordered=ordered,
+        carrier_rank=carriers.ranks()[1],
+        in_order=True,
     )
-    judge = _Judge(journeys, faults, rules)
-    judge.duplicates(_ranks(scans, "facility"))
-    # Before the rule on reused numbers, which would take an earlier parcel's end for this one's.
-    if ordered is not None:
-        judge.around_the_order(ordered)
-    judge.reused_numbers()
-    judge.order_of_milestones()
-    good = np.flatnonzero(faults.free)
-    good = good[np.lexsort((status[good], received[good], scanned[good], shipment[good]))]
+    found = np.zeros(len(scans), dtype=np.uint8)
+    found[turn] = fault
+    found[shipment < 0] = UNKNOWN_SHIPMENT
+    good = turn[order]
     accepted = scans.iloc[good].reset_index(drop=True)
     accepted["received_at"] = pd.Series(received[good].view("datetime64[us]")).dt.tz_localize("UTC")
-    faulty = np.flatnonzero(~faults.free)
+    faults = Faults(len(scans))
+    rules.add_faults(faults, found)
+    faulty = np.flatnonzero(found)
     text = scans.iloc[faulty].reset_index(drop=True).astype("str")
     return Checked(accepted=accepted, rejects=faults.table(faulty, text, faulty.astype(np.int64)))
 
 
-def scan_statuses(scans: pd.DataFrame) -> Ints:
+def scan_times(scans: pd.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """When each scan was made and received (made, where that is not said), microseconds, (n,).
+
+    Raises:
+        ContractError: Times are naive, or the time of a scan is missing.
+    """
+    scanned = microseconds(scans["scanned_at"], "scanned_at")
+    if (scanned == NEVER).any():
+        message = (
+            "found a scan without scanned_at; read the table with read_scans, which rejects it"
+        )
+        raise ContractError(message)
+    if "received_at" not in scans:
+        return scanned, scanned
+    received = microseconds(scans["received_at"], "received_at")
+    return scanned, np.where(received == NEVER, scanned, received)
+
+
+def standard_statuses(scans: pd.DataFrame) -> npt.NDArray[np.int8]:
     """The position in `STATUSES` of every scan's status, (n_scans,).
 
     Raises:
         ContractError: A status is not a standard one.
     """
-    codes = positions(scans["status"], STATUSES)
-    if (codes < 0).any():
-        found = scans["status"].iloc[int(np.argmin(codes))]
+    numbers = status_numbers(scans["status"])
+    if (numbers < 0).any():
+        found = scans["status"].iloc[int(np.argmin(numbers))]
         message = (
             f"found status {found!r}, expected one of {', '.join(STATUSES)}; "
             "read the table with read_scans, which translates vendors' codes"
         )
         raise ContractError(message)
-    return codes
+    return numbers
 
 
-class _Judge:
-    """Applies one rule after the other; each looks only at the scans that passed those before."""
-
-    def __init__(self, journeys: Journeys, faults: Faults, rules: ScanRules) -> None:
-        self._journeys = journeys
-        self._faults = faults
-        self._rules = rules
-        self._passed = np.ones(len(journeys.row), dtype=bool)
-
-    def _reject(
-        self, scans: npt.NDArray[np.bool_], reason: str, column: str, expected: str
-    ) -> None:
-        rows = np.zeros(len(self._faults.free), dtype=bool)
-        rows[self._journeys.row[scans & self._passed]] = True
-        self._faults.add(rows, reason, column, expected)
-        self._passed &= ~scans
-
-    def _with_status(self, *names: str) -> npt.NDArray[np.bool_]:
-        return self._passed & status_mask(self._journeys.status, names)
-
-    def duplicates(self, facility: Ints) -> None:
-        self._reject(
-            self._journeys.doubles(facility[self._journeys.row]),
-            "duplicate_scan",
-            "scanned_at",
-            "one scan of this shipment with this time and status",
-        )
-
-    def reused_numbers(self) -> None:
-        journeys = self._journeys
-        gap = _microseconds_of(self._rules.recycled_after)
-        end = journeys.first(self._with_status(*TERMINAL_STATUSES))
-        owner = journeys.shipment
-        after_end = (end.known[owner] <= journeys.received) & (
-            journeys.scanned - gap > end.when[owner]
-        )
-        restart = journeys.first(self._with_status("label_created", "picked_up") & after_end)
-        self._reject(
-            (restart.known[owner] <= journeys.received) & (restart.when[owner] <= journeys.scanned),
-            "recycled_tracking_number",
-            "scanned_at",
-            f"a scan of this parcel, whose journey had ended {self._rules.recycled_after} or more "
-            "before a new label or pick-up",
-        )
-
-    def around_the_order(self, ordered: Ints) -> None:
-        rules, scanned = self._rules, self._journeys.scanned
-        since = scanned - ordered[self._journeys.shipment]
-        self._reject(
-            since < -_microseconds_of(rules.recycled_after),
-            "recycled_tracking_number",
-            "scanned_at",
-            f"a time no more than {rules.recycled_after} before ordered_at",
-        )
-        self._reject(
-            since > _microseconds_of(rules.longest_life),
-            "scanned_long_after_order",
-            "scanned_at",
-            f"a time no more than {rules.longest_life} after ordered_at",
-        )
-        self._reject(
-            self._with_status(*_LATE_STATUSES) & (since < -_microseconds_of(rules.clock_tolerance)),
-            "event_before_order",
-            "scanned_at",
-            f"a time no more than {rules.clock_tolerance} before ordered_at",
-        )
-
-    def order_of_milestones(self) -> None:
-        journeys, owner = self._journeys, self._journeys.shipment
-        tolerance = _microseconds_of(self._rules.clock_tolerance)
-        possession = journeys.first(self._with_status(*POSSESSION_STATUSES))
-        self._reject(
-            self._with_status("delivered")
-            & (possession.known[owner] <= journeys.received)
-            & (journeys.scanned + tolerance < possession.when[owner]),
-            "delivered_before_pickup",
-            "scanned_at",
-            f"a time no more than {self._rules.clock_tolerance} before the carrier had the parcel",
-        )
-        delivered = journeys.first(self._with_status("delivered"))
-        self._reject(
-            self._with_status(*POSSESSION_STATUSES)
-            & (possession.known > delivered.known)[owner]
-            & (delivered.known[owner] < journeys.received)
-            & (journeys.scanned - tolerance > delivered.when[owner]),
-            "possession_after_delivery",
-            "scanned_at",
-            f"a time no more than {self._rules.clock_tolerance} after the delivery",
-        )
-
-
-def _ranks(scans: pd.DataFrame, column: str) -> Ints:
-    """A number per distinct value, in their order, the largest for a missing one, (n_scans,)."""
-    if column not in scans:
-        return np.zeros(len(scans), dtype=np.int64)
-    codes, values = pd.factorize(scans[column], sort=True)
-    return np.where(codes < 0, len(values), codes).astype(np.int64)
+def _by_facility(scans: pd.DataFrame) -> npt.NDArray[np.intp]:
+    """Rows by facility, those without one last, else as they come, (n_scans,)."""
+    if "facility" not in scans:
+        return np.arange(len(scans))
+    codes, values = pd.factorize(scans["facility"], sort=True)
+    return np.argsort(np.where(codes < 0, len(values), codes), kind="stable")
 
 
 def _microseconds_of(span: dt.timedelta) -> int:

@@ -7,25 +7,30 @@ CSV file every field is read as text, so that one bad value costs its row and no
 from __future__ import annotations
 
 import csv
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.dataset
 import pyarrow.parquet
 
 from etapromise.errors import ContractError
+from etapromise.tracking.contract import Column, Kind
 
-if TYPE_CHECKING:
-    from etapromise.tracking.contract import Column
+__all__ = ["BrokenLine", "Part", "RawTable", "Source", "open_parts", "open_table"]
 
-__all__ = ["BrokenLine", "RawTable", "Source", "open_table"]
+# Rows that are read at once: large enough to spread what a batch costs, small enough to stay cheap.
+_BATCH: Final = 2**19
+_PARQUET: Final = frozenset({".parquet", ".pq"})
 
 Source: TypeAlias = str | os.PathLike[str] | pd.DataFrame | pa.Table
 
@@ -56,6 +61,126 @@ class RawTable:
     extras: pd.DataFrame
     rows: npt.NDArray[np.int64]
     broken: tuple[BrokenLine, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Consecutive rows of a table that is read part by part, in any order and by any thread.
+
+    Attributes:
+        first_row: Position of the first among all rows, broken lines not counted.
+        n_rows: How many there are.
+        read: The rows, a batch at a time: those columns of the contract that are named, or all
+            columns.
+    """
+
+    first_row: int
+    n_rows: int
+    read: Callable[[Collection[str] | None], Iterator[RawTable]]
+
+
+def open_parts(source: Source, columns: Mapping[str, Column], *, table: str) -> list[Part]:
+    """`open_table` for tables of any size: Parquet files are read a batch of rows at a time.
+
+    First of all come parts without rows and with all columns, so that their types can be checked.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if path.is_dir() or path.suffix.lower() in _PARQUET:
+            return _parquet_parts(path, columns, table)
+    whole = open_table(source, columns, table=table)
+    return [
+        _without_rows(whole),
+        *(
+            Part(
+                first_row=first,
+                n_rows=min(_BATCH, len(whole.rows) - first),
+                read=functools.partial(_cut, whole, first),
+            )
+            for first in range(0, len(whole.rows), _BATCH)
+        ),
+    ]
+
+
+def _without_rows(raw: RawTable) -> Part:
+    nothing = RawTable(
+        contract={name: array.slice(0, 0) for name, array in raw.contract.items()},
+        extras=raw.extras.iloc[:0],
+        rows=raw.rows[:0],
+        broken=raw.broken,
+    )
+    return Part(first_row=0, n_rows=0, read=lambda _: iter([nothing]))
+
+
+def _cut(whole: RawTable, first: int, names: Collection[str] | None) -> Iterator[RawTable]:
+    yield RawTable(
+        contract={
+            name: array.slice(first, _BATCH)
+            for name, array in whole.contract.items()
+            if names is None or name in names
+        },
+        extras=whole.extras.iloc[first : first + _BATCH].reset_index(drop=True),
+        rows=whole.rows[first : first + _BATCH],
+    )
+
+
+def _parquet_parts(path: Path, columns: Mapping[str, Column], table: str) -> list[Part]:
+    with _damage_named(path, table):
+        _require_file(path, table)
+        files = (
+            sorted(pyarrow.dataset.dataset(path, format="parquet").files)
+            if path.is_dir()
+            else [str(path)]
+        )
+        described = [(name, pyarrow.parquet.read_metadata(name)) for name in files]
+    parts: list[Part] = []
+    first_row = 0
+    for name, metadata in described:
+        nothing = metadata.schema.to_arrow_schema().empty_table()
+        parts.append(_without_rows(open_table(nothing, columns, table=table)))
+        for group in range(metadata.num_row_groups):
+            n_rows = metadata.row_group(group).num_rows
+            read = functools.partial(
+                _row_group, Path(name), metadata, group, first_row, columns, table
+            )
+            parts.append(Part(first_row=first_row, n_rows=n_rows, read=read))
+            first_row += n_rows
+    return parts
+
+
+def _row_group(
+    path: Path,
+    metadata: pyarrow.parquet.FileMetaData,
+    group: int,
+    first_row: int,
+    columns: Mapping[str, Column],
+    table: str,
+    names: Collection[str] | None,
+) -> Iterator[RawTable]:
+    schema = metadata.schema.to_arrow_schema()
+    words = [
+        field.name
+        for field in schema
+        if pa.types.is_string(field.type)
+        and field.name in columns
+        and columns[field.name].kind is Kind.TEXT
+    ]
+    chosen = [name for name in schema.names if names is None or name in names]
+    with _damage_named(path, table):
+        file = pyarrow.parquet.ParquetFile(path, metadata=metadata, read_dictionary=words)
+        for batch in file.iter_batches(
+            _BATCH, row_groups=[group], columns=chosen, use_threads=False
+        ):
+            arrow = pa.Table.from_batches([batch])
+            extras = arrow.drop_columns([name for name in arrow.column_names if name in columns])
+            yield RawTable(
+                contract={name: arrow.column(name) for name in columns if name in chosen},
+                extras=extras.to_pandas()
+                if extras.num_columns
+                else pd.DataFrame(index=range(len(arrow))),
+                rows=np.arange(first_row, first_row + len(arrow), dtype=np.int64),
+            )
+            first_row += len(arrow)
 
 
 def open_table(source: Source, columns: Mapping[str, Column], *, table: str) -> RawTable:
@@ -134,21 +259,34 @@ def _object_as_text(value: Any) -> str:
     return str(value)
 
 
-def _read_file(path: Path, table: str) -> tuple[pa.Table, tuple[BrokenLine, ...]]:
+def _require_file(path: Path, table: str) -> None:
     if not path.exists():
         raise ContractError(f"found no file {path} for the {table}; check the path")
     if path.is_file() and path.stat().st_size == 0:
         raise ContractError(f"{path} is empty, expected a table of {table}; export it again")
+
+
+@contextmanager
+def _damage_named(path: Path, table: str) -> Iterator[None]:
+    """Turns what Arrow says of a damaged file into an error that names the file."""
     try:
-        if path.is_dir() or path.suffix.lower() in {".parquet", ".pq"}:
-            return pyarrow.parquet.read_table(path), ()
-        if path.suffix.lower() == ".csv":
-            return _read_csv(path)
+        yield
+    except ContractError:
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ContractError(
             f"{path} cannot be read as a table of {table}, the file may be cut or damaged: "
             f"{error}; export it again"
         ) from error
+
+
+def _read_file(path: Path, table: str) -> tuple[pa.Table, tuple[BrokenLine, ...]]:
+    _require_file(path, table)
+    with _damage_named(path, table):
+        if path.is_dir() or path.suffix.lower() in _PARQUET:
+            return pyarrow.parquet.read_table(path), ()
+        if path.suffix.lower() == ".csv":
+            return _read_csv(path)
     raise ContractError(
         f"found {path} for the {table}, expected a .parquet or .csv file or a directory of "
         "Parquet files; convert it"

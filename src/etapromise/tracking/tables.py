@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,13 +16,16 @@ from etapromise.tracking import columns as read
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES, Column, Kind
 from etapromise.tracking.faults import Checked, Faults, rejects_table
 from etapromise.tracking.sources import RawTable, Source, open_table
+from etapromise.tracking.texts import as_series, coded
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies, vocabulary_named
 
-__all__ = ["read_scans", "read_shipments"]
+__all__ = ["CheckedScans", "check_scans", "read_scans", "read_shipments", "split_scans"]
+
+Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
 # Sentinels such as 0001-01-01 and 9999-12-31 are no moments in a parcel's life.
-EARLIEST: Final = pd.Timestamp("1990-01-01", tz="UTC")
-LATEST: Final = pd.Timestamp("2100-01-01", tz="UTC")
+EARLIEST: Final = int(np.datetime64("1990-01-01", "us").astype(np.int64))
+LATEST: Final = int(np.datetime64("2100-01-01", "us").astype(np.int64))
 
 _STATUS_FAULTS: Final = {
     Fault.UNKNOWN_STATUS: f"one of {', '.join(STATUSES)}, or a vendor's code with its vocabulary",
@@ -52,7 +57,7 @@ def read_shipments(source: Source, *, naive_time_zone: str | None = None) -> Che
     values = _read_columns(raw, SHIPMENT_COLUMNS, faults, naive_time_zone)
     sound = np.flatnonzero(faults.free)
     doubled = np.zeros(len(raw.rows), dtype=bool)
-    doubled[sound] = values["shipment_id"].iloc[sound].duplicated().to_numpy()
+    doubled[sound] = as_series(values["shipment_id"]).iloc[sound].duplicated().to_numpy()
     faults.add(doubled, "duplicate_shipment_id", "shipment_id", "an id that no row before has")
     return _split(raw, values, faults)
 
@@ -76,18 +81,46 @@ def read_scans(
     Raises:
         ContractError: As for `read_shipments`, or there is no such vocabulary.
     """
-    default = vocabulary_named(vocabulary or STANDARD).name
     raw = open_table(source, SCAN_COLUMNS, table="scans")
+    return split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedScans:
+    """Scans that were checked but not yet split into accepted ones and rejects.
+
+    Attributes:
+        columns: By name: text as Arrow has it, all else as a Series, (n,).
+        status: (n,) positions in `STATUSES`, -1 where the status is missing or says nothing.
+        faults: What is wrong with which row.
+    """
+
+    columns: dict[str, Values]
+    status: npt.NDArray[np.int8]
+    faults: Faults
+
+
+def check_scans(raw: RawTable, vocabulary: str | None, naive_time_zone: str | None) -> CheckedScans:
+    """Check scans, and translate vendors' codes to standard statuses; see `read_scans`."""
+    default = vocabulary_named(vocabulary or STANDARD).name
     faults = Faults(len(raw.rows))
     values = _read_columns(raw, SCAN_COLUMNS, faults, naive_time_zone)
-    values["status"] = _standard_statuses(values, default, faults)
+    status = _standard_statuses(values, default, faults)
+    return CheckedScans(columns=values, status=status, faults=faults)
+
+
+def split_scans(raw: RawTable, checked: CheckedScans) -> Checked:
+    """The accepted scans and the rejects; see `read_scans`."""
+    words = pa.array(STATUSES, pa.large_string())
+    known = pa.array(checked.status, mask=checked.status < 0)
+    values = checked.columns | {"status": pa.chunked_array([words.take(known)])}
     values.pop("vocabulary", None)
-    return _split(raw, values, faults)
+    return _split(raw, values, checked.faults)
 
 
 def _read_columns(
     raw: RawTable, columns: Mapping[str, Column], faults: Faults, naive_time_zone: str | None
-) -> dict[str, pd.Series[Any]]:
+) -> dict[str, Values]:
     if naive_time_zone is not None:
         read.require_time_zone(naive_time_zone)
     return {
@@ -98,15 +131,14 @@ def _read_columns(
 
 def _read_column(
     array: pa.ChunkedArray, column: Column, faults: Faults, naive_time_zone: str | None
-) -> pd.Series[Any]:
+) -> Values:
     name = column.name
+    values: Values
     if column.kind is Kind.TIME:
         times = read.read_times(array, name, naive_time_zone)
         faults.add(times.unreadable, f"unreadable_{name}", name, "an ISO 8601 time with an offset")
-        strange = (times.series < EARLIEST) | (times.series >= LATEST)
-        faults.add(
-            strange.to_numpy(dtype=bool), f"{name}_out_of_range", name, "a time from 1990 to 2099"
-        )
+        strange = _outside(times.series)
+        faults.add(strange, f"{name}_out_of_range", name, "a time from 1990 to 2099")
         values = times.series
     elif column.kind is Kind.DATE:
         dates = read.read_dates(array, name)
@@ -115,18 +147,28 @@ def _read_column(
     elif column.kind is Kind.NUMBER:
         values = _read_number(array, column, faults)
     else:
-        values = read.read_text(array, name).to_pandas().astype("str")
+        values = read.read_text(array, name)
         if column.kind is Kind.TIME_ZONE:
-            unknown = [zone for zone in values.dropna().unique() if not read.is_time_zone(zone)]
+            codes, zones = coded(values)
+            unknown = np.array([not read.is_time_zone(zone) for zone in zones] + [False])
             faults.add(
-                values.isin(unknown).to_numpy(),
+                unknown[codes],
                 "unknown_time_zone",
                 name,
                 "an IANA name such as 'Europe/Berlin'",
             )
     if column.required:
-        faults.add(values.isna().to_numpy(), f"missing_{name}", name, "a value")
+        missing = values.isna() if isinstance(values, pd.Series) else values.is_null()
+        faults.add(missing.to_numpy(), f"missing_{name}", name, "a value")
     return values
+
+
+def _outside(times: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+    """Which moments are no moments in a parcel's life; a missing one is not among them."""
+    stamps = times.dt.tz_localize(None).to_numpy(dtype="datetime64[us]").view(np.int64)
+    outside: npt.NDArray[np.bool_] = (stamps < EARLIEST) | (stamps >= LATEST)
+    outside &= stamps != np.iinfo(np.int64).min
+    return outside
 
 
 def _read_number(array: pa.ChunkedArray, column: Column, faults: Faults) -> pd.Series[Any]:
@@ -143,43 +185,47 @@ def _read_number(array: pa.ChunkedArray, column: Column, faults: Faults) -> pd.S
 
 
 def _standard_statuses(
-    values: Mapping[str, pd.Series[Any]], default: str, faults: Faults
-) -> pd.Series[Any]:
+    values: Mapping[str, Values], default: str, faults: Faults
+) -> npt.NDArray[np.int8]:
     """Translate each distinct pair of vocabulary and code once, then spread it over the rows."""
-    status_codes, statuses = pd.factorize(values["status"])
-    if "vocabulary" in values:
-        names = values["vocabulary"].str.lower().fillna(default)
-    else:
-        names = pd.Series(default, index=values["status"].index, dtype="str")
-    name_codes, spoken = pd.factorize(names)
     known = vocabularies()
-    unknown = np.array([name not in known for name in spoken], dtype=bool)
+    status_codes, statuses = coded(values["status"])
+    if "vocabulary" in values:
+        name_codes, spoken = coded(values["vocabulary"])
+        # The last name stands for rows that name none, which is where -1 points.
+        spoken = [*(name.lower() for name in spoken), default]
+    else:
+        name_codes, spoken = np.full(len(status_codes), -1, dtype=np.int32), [default]
+    unknown = np.array([name not in known for name in spoken])
     faults.add(
-        unknown[name_codes] if len(spoken) else np.zeros(0, dtype=bool),
+        unknown[name_codes],
         "unknown_vocabulary",
         "vocabulary",
         f"one of {', '.join(sorted(known))}",
     )
     # One row per vocabulary, one column per code; the last column stands for a missing status.
-    meaning = np.empty((len(spoken), len(statuses) + 1), dtype=object)
+    meaning = np.full((len(spoken), len(statuses) + 1), None, dtype=object)
     for i, name in enumerate(spoken):
         if name in known:
             meaning[i, :-1] = [known[name].read(code) for code in statuses]
-    flat = meaning.ravel()
-    pair = name_codes * (len(statuses) + 1) + np.where(
-        status_codes < 0, len(statuses), status_codes
-    )
     for fault, expected in _STATUS_FAULTS.items():
-        at_fault = np.array([found is fault for found in flat], dtype=bool)
-        rows = at_fault[pair] if len(flat) else np.zeros(0, dtype=bool)
-        faults.add(rows, fault.value, "status", expected)
-    words = pd.Series([found if isinstance(found, str) else None for found in flat], dtype="str")
-    return words.take(pair).reset_index(drop=True)
+        at_fault = np.array([[found is fault for found in row] for row in meaning])
+        if at_fault.any():
+            faults.add(at_fault[name_codes, status_codes], fault.value, "status", expected)
+    number = {status: position for position, status in enumerate(STATUSES)}
+    numbers = np.array([[number.get(found, -1) for found in row] for row in meaning], dtype=np.int8)
+    return numbers[name_codes, status_codes]
 
 
-def _split(raw: RawTable, values: Mapping[str, pd.Series[Any]], faults: Faults) -> Checked:
+def _split(raw: RawTable, values: Mapping[str, Values], faults: Faults) -> Checked:
     free = faults.free
-    whole = pd.DataFrame(dict(values), index=pd.RangeIndex(len(free)))
+    whole = pd.DataFrame(
+        {
+            name: value if isinstance(value, pd.Series) else as_series(value)
+            for name, value in values.items()
+        },
+        index=pd.RangeIndex(len(free)),
+    )
     for name in raw.extras.columns:
         whole[name] = raw.extras[name]
     accepted = whole if free.all() else whole[free].reset_index(drop=True)

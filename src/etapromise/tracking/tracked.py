@@ -113,7 +113,7 @@ def tracked_history(
         raise ContractError("Found scans beside a tracked history, which has its own already.")
     if shipments.event != event:
         raise ContractError(
-            f"Found a history that tracks {shipments.event!r}; expected {event!r}. Track the tables "
-            "again with that event, or ask for the history's own."
+            f"Found a history that tracks {shipments.event!r}; expected {event!r}. Track the "
+            "tables again with that event, or ask for the history's own."
         )
     return shipments
