@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,10 +58,20 @@ class ModelForecaster:
 
 @dataclass(frozen=True)
 class TrainModel:
-    """Trains the library's own model; what a backtest calls at each of its steps."""
+    """Trains the library's own model; what a backtest calls at each of its steps.
+
+    Attributes:
+        config: How.
+        threads: Of one training; None leaves it to the configuration. Where processes train side
+            by side, one each: more would stand in each other's way.
+    """
 
     config: TrainingConfig
+    threads: int | None = None
 
     def __call__(self, history: TrackedHistory, as_of: pd.Timestamp) -> ModelForecaster:
         """Train on a history as of a moment."""
-        return ModelForecaster(train(history, as_of=as_of, config=self.config))
+        config = self.config
+        if self.threads is not None:
+            config = replace(config, boosting=replace(config.boosting, threads=self.threads))
+        return ModelForecaster(train(history, as_of=as_of, config=config))

@@ -107,6 +107,21 @@ class ModelRegistry:
         """
         return load_model(self._known(version))
 
+    def manifest(self, version: str) -> dict[str, Any]:
+        """What is written about a version, without loading it.
+
+        Raises:
+            ModelFileError: There is no such version, or its manifest cannot be read.
+        """
+        path = self._known(version) / _MANIFEST
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelFileError(
+                f"Found {path} unreadable ({error}); expected the JSON manifest of a model."
+            ) from error
+        return dict(manifest)
+
     def add(self, model: PromiseModel) -> str:
         """Write a model as a new version, without making it current.
 

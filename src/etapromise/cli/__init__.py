@@ -1,0 +1,28 @@
+"""The command line: reading arguments, telling progress, reporting errors. No work is done here.
+
+Results go to stdout or into files, everything else to stderr. Exit codes: 0 done, 1 failed, 2 bad
+usage, and 3 where `retrain` refuses a challenger. Commands import what they need when they run, so
+that a quote does not wait for pandas.
+"""
+
+from __future__ import annotations
+
+import click
+
+from etapromise.cli.directory import models, rollback
+from etapromise.cli.learning import refresh, retrain, train
+from etapromise.cli.looking_back import backtest
+from etapromise.cli.promising import quote, score
+from etapromise.cli.sampling import sample
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="etapromise")
+def main() -> None:
+    """Promise delivery dates from carrier scans, and keep them."""
+
+
+for _command in (sample, train, quote, score, backtest, retrain, refresh, models, rollback):
+    main.add_command(_command)

@@ -1,0 +1,170 @@
+"""What the commands share: kinds of arguments, errors, progress, and reading a history."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from etapromise.errors import EtapromiseError
+
+if TYPE_CHECKING:
+    from etapromise.tracking import TrackedHistory
+
+__all__ = [
+    "EVENT",
+    "INPUT_FILE",
+    "MODEL",
+    "OUTPUT_DIRECTORY",
+    "OUTPUT_FILE",
+    "Level",
+    "ProgressBar",
+    "as_of_option",
+    "event_option",
+    "example",
+    "history_options",
+    "moment",
+    "read_history",
+    "reported_errors",
+    "say",
+    "zoned_moment",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def moment(text: str) -> datetime:
+    """A moment in ISO 8601; without an offset it is UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is no moment; expected one such as 2018-02-01T09:30+01:00."
+        ) from error
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def zoned_moment(text: str) -> datetime:
+    """A moment in ISO 8601 with its offset: which day it is depends on that."""
+    found = moment(text)
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise click.BadParameter(
+            f"{text!r} has no time zone; expected an offset, such as 2018-02-01T09:30+01:00."
+        )
+    return found
+
+
+class Level(click.FloatRange):
+    """A probability strictly between 0 and 1."""
+
+    name = "level"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=1, min_open=True, max_open=True)
+
+
+INPUT_FILE = click.Path(exists=True, path_type=Path)
+OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
+OUTPUT_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+MODEL = click.Path(exists=True, file_okay=False, path_type=Path)
+EVENT = click.Choice(["delivered", "first_attempt", "available_for_pickup"])
+
+
+def options(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+history_options = options(
+    click.option("--shipments", type=INPUT_FILE, required=True, help="Parquet or CSV."),
+    click.option("--scans", type=INPUT_FILE, required=True, help="Parquet or CSV."),
+    click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so."),
+    click.option("--time-zone", help="IANA zone of times that carry none; without it, an error."),
+)
+as_of_option = click.option(
+    "--as-of", type=moment, required=True, help="Only what was received before counts. UTC."
+)
+
+
+event_option = click.option(
+    "--event", type=EVENT, default="delivered", show_default=True, help="What to promise."
+)
+
+
+@contextmanager
+def reported_errors(code: int = 1) -> Iterator[None]:
+    """One clear line on stderr instead of a traceback: bad input, or a disk that says no."""
+    try:
+        yield
+    except (EtapromiseError, OSError) as error:
+        click.echo(f"etapromise: {' '.join(str(error).split())}", err=True)
+        sys.exit(code)
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; results go to stdout instead."""
+    click.echo(text, err=True)
+
+
+class ProgressBar:
+    """A bar on stderr that follows stages; silent where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._stage: str | None = None
+        self._bar: Any = None
+
+    def __call__(self, stage: str, done: int, most: int) -> None:
+        """Move the bar; another stage begins another bar."""
+        from tqdm import tqdm  # noqa: PLC0415
+
+        if stage != self._stage:
+            self.close()
+            self._stage, self._bar = stage, tqdm(total=most, desc=stage, disable=None)
+        self._bar.total = most
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def read_history(
+    shipments: Path, scans: Path, *, event: str, vocabulary: str | None, time_zone: str | None
+) -> TrackedHistory:
+    """Read both tables, and tell how many rows were rejected and why."""
+    from etapromise.tracking import history  # noqa: PLC0415
+
+    found = history(
+        shipments,
+        scans,
+        event=event,  # type: ignore[arg-type]  # click has checked it
+        vocabulary=vocabulary,
+        naive_time_zone=time_zone,
+    )
+    for name, accepted, rejects in (
+        ("shipments", found.shipments, found.shipment_rejects),
+        ("scans", found.scans, found.scan_rejects),
+    ):
+        reasons = ", ".join(
+            f"{reason} {n:,}" for reason, n in rejects["reason"].value_counts().items()
+        )
+        say(
+            f"{name}: {len(accepted):,} accepted, {len(rejects):,} rejected"
+            + (f" ({reasons})" if reasons else "")
+        )
+    return found
+
+
+def example(text: str) -> str:
+    """An example below a command's help, its lines left as they are."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())

@@ -1,0 +1,182 @@
+"""`etapromise train`, `retrain` and `refresh`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from etapromise.cli.arguments import (
+    OUTPUT_DIRECTORY,
+    Level,
+    ProgressBar,
+    as_of_option,
+    event_option,
+    example,
+    history_options,
+    read_history,
+    reported_errors,
+    say,
+)
+
+__all__ = ["refresh", "retrain", "train"]
+
+REFUSED = 3
+"""Exit code of a refused challenger: nothing failed, and nothing changed."""
+
+
+@click.command(
+    epilog=example(r"""
+etapromise train --shipments data/sample/shipments.parquet \
+  --scans data/sample/scans.parquet --as-of 2026-02-01 --out models/
+""")
+)
+@history_options
+@as_of_option
+@event_option
+@click.option(
+    "--numeric", multiple=True, help="A further numeric column to learn from. Repeatable."
+)
+@click.option("--categorical", multiple=True, help="A further categorical one. Repeatable.")
+@click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
+def train(
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    event: str,
+    numeric: tuple[str, ...],
+    categorical: tuple[str, ...],
+    out: Path,
+) -> None:
+    """Train a model and make it the current one of a directory.
+
+    Prints the path of the new model.
+    """
+    from etapromise.operations import training  # noqa: PLC0415
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+
+    with reported_errors(2):
+        config = training.TrainingConfig(numeric=numeric, categorical=categorical)
+    with reported_errors():
+        history = read_history(
+            shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
+        )
+        bar = ProgressBar()
+        model = training.train(history, as_of=as_of, config=config, progress=bar)
+        bar.close()
+        registry = ModelRegistry(out)
+        with registry.lock():
+            version = registry.add(model)
+            registry.promote(version, why="trained")
+    click.echo(out / version)
+
+
+@click.command(
+    epilog=example(r"""
+etapromise retrain --shipments shipments.parquet --scans scans.parquet \
+  --as-of 2026-03-01 --models models/
+""")
+)
+@history_options
+@as_of_option
+@click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
+@click.option("--dry-run", is_flag=True, help="Judge, but change nothing.")
+@click.option("--force", is_flag=True, help="Promote although checks fail; the record says so.")
+@click.option("--service-level", type=Level(), default=0.9, show_default=True, help="Judged by it.")
+@click.option(
+    "--judge-days",
+    type=click.IntRange(min=1),
+    default=28,
+    show_default=True,
+    help="Days of orders to judge by: the latest whose promises have run out.",
+)
+def retrain(
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    models: Path,
+    dry_run: bool,  # noqa: FBT001 (click passes by name)
+    force: bool,  # noqa: FBT001
+    service_level: float,
+    judge_days: int,
+) -> None:
+    """Fit a challenger, judge it against the current model, and promote it if it is no worse.
+
+    Prints the decision as JSON; it is kept in the directory's decisions/ too. The first model of a
+    directory is judged by its own word alone.
+
+    Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.operations.gate import GateConfig  # noqa: PLC0415
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.operations.retraining import retrain as run  # noqa: PLC0415
+
+    with reported_errors():
+        registry = ModelRegistry(models)
+        event = registry.load_current().event if registry.current else "delivered"
+        history = read_history(
+            shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
+        )
+        decision = run(
+            history,
+            registry,
+            as_of=pd.Timestamp(as_of),
+            gate=GateConfig(service_level=service_level, judge_days=judge_days),
+            dry_run=dry_run,
+            force=force,
+            tell=say,
+        )
+    click.echo(json.dumps(decision.record, indent=2, ensure_ascii=False))
+    for reason in decision.reasons:
+        say(f"{decision.outcome}: {reason}")
+    if decision.outcome in {"refused", "would refuse"}:
+        sys.exit(REFUSED)
+
+
+@click.command(
+    epilog=example(r"""
+etapromise refresh --shipments shipments.parquet --scans scans.parquet \
+  --as-of 2026-02-02 --models models/
+""")
+)
+@history_options
+@as_of_option
+@click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
+def refresh(
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    models: Path,
+) -> None:
+    """Bring the current model's statistics and calibration up to date; its trees stay.
+
+    To be run daily. The tables should reach at least half a year back. Prints the path of the
+    refreshed model, which is the current one then.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.operations.retraining import refresh_current  # noqa: PLC0415
+
+    with reported_errors():
+        registry = ModelRegistry(models)
+        history = read_history(
+            shipments,
+            scans,
+            event=registry.load_current().event,
+            vocabulary=vocabulary,
+            time_zone=time_zone,
+        )
+        version = refresh_current(history, registry, as_of=pd.Timestamp(as_of))
+    click.echo(models / version)

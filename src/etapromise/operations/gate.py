@@ -1,0 +1,281 @@
+"""The gate between a challenger and the shop: what is checked, and how each check is decided.
+
+Pure functions of numbers; `retraining` says where the numbers come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from etapromise.errors import ContractError
+
+__all__ = ["Check", "GateConfig", "check_feed", "check_quality", "check_shift", "check_speed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateConfig:
+    """How much worse is worse.
+
+    Attributes:
+        service_level: The promise that is judged.
+        judge_days: Days of orders that are judged, the latest matured ones.
+        shift_days: Days of the latest orders, on which both models' dates are laid side by side.
+        least_judged: Fewer judged promises than this judge nobody.
+        smallest_group: Groups (carrier and service) with fewer judged promises are not judged.
+        refresh_every: Days between refreshes while judging.
+        settle_days: As in a backtest.
+        short_by: How far the kept rate may fall short of the stated confidence, beyond luck.
+        group_short_by: The same for a group.
+        worse_score: How much higher than the champion's the CRPS may be, as a share.
+        longer: How much longer promises may be than the champion's, as a share, if they are not
+            kept more often.
+        kept_worse: How much less often than the champion's promises may be kept.
+        mean_shift: How many days the dates of the latest orders may move on average.
+        far_share: The share of them that may move by more than three days.
+        slower: How many times as long as the champion a quote may take.
+        lag_hours: How far the usual time from a carrier's scan to its receipt may move.
+    """
+
+    service_level: float = 0.9
+    judge_days: int = 28
+    shift_days: int = 7
+    least_judged: int = 200
+    smallest_group: int = 100
+    refresh_every: int = 1
+    settle_days: int = 1
+    short_by: float = 0.02
+    group_short_by: float = 0.05
+    worse_score: float = 0.01
+    longer: float = 0.10
+    kept_worse: float = 0.02
+    mean_shift: float = 1.5
+    far_share: float = 0.25
+    slower: float = 5.0
+    lag_hours: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be judged by."""
+        if not 0 < self.service_level < 1:
+            raise ContractError(
+                f"found service_level={self.service_level}, expected one strictly between 0 and 1"
+            )
+        for name in ("judge_days", "shift_days", "least_judged", "smallest_group", "refresh_every"):
+            if getattr(self, name) < 1:
+                raise ContractError(f"found {name}={getattr(self, name)}, expected 1 or more")
+        for name in (
+            "settle_days",
+            "short_by",
+            "group_short_by",
+            "worse_score",
+            "longer",
+            "kept_worse",
+            "mean_shift",
+            "far_share",
+            "lag_hours",
+        ):
+            if getattr(self, name) < 0:
+                raise ContractError(f"found {name}={getattr(self, name)}, expected 0 or more")
+        if self.slower < 1:
+            raise ContractError(f"found slower={self.slower}, expected 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One question and its answer.
+
+    Attributes:
+        name: Machine-readable.
+        passed: Whether the challenger may go on.
+        reason: A sentence with what was found and what was allowed.
+    """
+
+    name: str
+    passed: bool
+    reason: str
+
+
+def check_quality(
+    challenger: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
+) -> list[Check]:
+    """Judge the promises on matured orders.
+
+    Args:
+        challenger: ``kept`` (fields of `Kept`), ``groups`` (fields of `Kept` with ``group``) and
+            ``crps_days`` of the challenger on these orders.
+        champion: The same of the champion, on the same orders; None where it cannot be judged on
+            them, so that only the challenger's own word counts.
+        gate: How much worse is worse.
+
+    A promise that falls short of its word is forgiven where the champion's does so no less: a
+    network in a storm breaks everybody's promises, and an old model would not mend that.
+    """
+    kept = challenger["kept"]
+    if kept["judged"] < gate.least_judged:
+        return [
+            Check(
+                name="enough_judged",
+                passed=False,
+                reason=(
+                    f"only {kept['judged']} promises of the judged weeks have run out, expected "
+                    f"{gate.least_judged} or more"
+                ),
+            )
+        ]
+    checks = [_as_good_as_its_word(kept, champion, gate), _groups(challenger, champion, gate)]
+    if champion is not None and champion["kept"]["judged"]:
+        checks += _not_worse(challenger, champion, gate)
+    return checks
+
+
+def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> Check:
+    """Compare the dates that the two models promise for the latest orders.
+
+    Args:
+        mean: Mean of challenger's date less champion's, in days.
+        far: Share of the orders whose dates lie more than three days apart.
+        orders: How many there are.
+        gate: How much is too much.
+    """
+    return Check(
+        name="date_shift",
+        passed=abs(mean) <= gate.mean_shift and far <= gate.far_share,
+        reason=(
+            f"dates of the latest {orders:,} orders move by {mean:+.2f} days on average and "
+            f"{100 * far:.1f} % of them by more than three, allowed are {gate.mean_shift:g} days "
+            f"and {100 * gate.far_share:g} %"
+        ),
+    )
+
+
+def check_speed(ratio: float, gate: GateConfig) -> Check:
+    """Compare how long a quote takes.
+
+    Args:
+        ratio: The challenger's time over the champion's.
+        gate: How much is too much.
+    """
+    return Check(
+        name="speed",
+        passed=ratio <= gate.slower,
+        reason=f"a quote takes {ratio:.2f} times as long, allowed is {gate.slower:g} times",
+    )
+
+
+def check_feed(shifts: Sequence[Mapping[str, Any]], gate: GateConfig) -> Check:
+    """Whether a carrier's clock seems to have been moved.
+
+    Args:
+        shifts: ``carrier``, and ``hours`` by which the usual time from scan to receipt has moved.
+        gate: How much is too much.
+    """
+    moved = [shift for shift in shifts if abs(shift["hours"]) > gate.lag_hours]
+    if not moved:
+        return Check(
+            name="scan_clock",
+            passed=True,
+            reason=(
+                "no carrier's usual time from scan to receipt moved by more than "
+                f"{gate.lag_hours:g} hours"
+            ),
+        )
+    told = ", ".join(f"{shift['carrier']} by {shift['hours']:+.1f} hours" for shift in moved)
+    return Check(
+        name="scan_clock",
+        passed=False,
+        reason=(
+            f"the usual time from scan to receipt moved: {told}; allowed are "
+            f"{gate.lag_hours:g} hours. Times in a wrong zone look like this"
+        ),
+    )
+
+
+def _as_good_as_its_word(
+    kept: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
+) -> Check:
+    short = kept["kept_high"] < kept["mean_confidence"] - gate.short_by
+    forgiven = champion is not None and _no_less_short(kept, champion["kept"])
+    return Check(
+        name="kept_as_stated",
+        passed=not short or forgiven,
+        reason=(
+            f"{100 * gate.service_level:g} % promises were kept {100 * kept['kept_rate']:.1f} % of "
+            f"the time and stated {100 * kept['mean_confidence']:.1f} %, allowed is "
+            f"{100 * gate.short_by:g} points less, beyond luck"
+            + (", or as little as the champion keeps" if short and forgiven else "")
+        ),
+    )
+
+
+def _groups(
+    challenger: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
+) -> Check:
+    theirs = {} if champion is None else {row["group"]: row for row in champion["groups"]}
+    short = [
+        row
+        for row in challenger["groups"]
+        if row["judged"] >= gate.smallest_group
+        and row["kept_high"] < row["mean_confidence"] - gate.group_short_by
+        and not (row["group"] in theirs and _no_less_short(row, theirs[row["group"]]))
+    ]
+    allowed = f"{100 * gate.group_short_by:g} points, beyond luck"
+    if not short:
+        return Check(
+            name="groups_kept_as_stated",
+            passed=True,
+            reason=f"no carrier's service falls short of its word by more than {allowed}",
+        )
+    told = ", ".join(
+        f"{row['group']} (kept {100 * row['kept_rate']:.1f} %, stated "
+        f"{100 * row['mean_confidence']:.1f} %)"
+        for row in short
+    )
+    return Check(
+        name="groups_kept_as_stated",
+        passed=False,
+        reason=f"these fall short of their word by more than {allowed}: {told}",
+    )
+
+
+def _no_less_short(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    return theirs["gap"] is not None and ours["gap"] >= theirs["gap"]
+
+
+def _not_worse(
+    challenger: Mapping[str, Any], champion: Mapping[str, Any], gate: GateConfig
+) -> list[Check]:
+    ours, theirs = challenger["kept"], champion["kept"]
+    score, their_score = challenger["crps_days"], champion["crps_days"]
+    gain = ours["kept_rate"] - theirs["kept_rate"]
+    longer = ours["mean_days"] / theirs["mean_days"] - 1 if theirs["mean_days"] else 0.0
+    return [
+        Check(
+            name="score",
+            passed=score <= their_score * (1 + gate.worse_score),
+            reason=(
+                f"its CRPS is {score:.3f} days, the champion's {their_score:.3f}, allowed is "
+                f"{100 * gate.worse_score:g} % more"
+            ),
+        ),
+        Check(
+            name="kept_rate",
+            # Keeping less is no fault where the champion kept more than it said.
+            passed=gain >= -gate.kept_worse or ours["gap"] >= 0,
+            reason=(
+                f"it kept {100 * ours['kept_rate']:.1f} %, the champion "
+                f"{100 * theirs['kept_rate']:.1f} %, allowed are {100 * gate.kept_worse:g} points "
+                "less, or its own word"
+            ),
+        ),
+        Check(
+            name="days_promised",
+            # Longer promises are no fault where they mend promises that were broken.
+            passed=longer <= gate.longer or (gain > 0 and theirs["gap"] < 0),
+            reason=(
+                f"it promises {ours['mean_days']:.2f} days on average, the champion "
+                f"{theirs['mean_days']:.2f}, allowed is {100 * gate.longer:g} % more, or what it "
+                "takes to mend broken promises"
+            ),
+        ),
+    ]

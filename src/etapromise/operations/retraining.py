@@ -1,0 +1,383 @@
+"""Retraining: fit a challenger, judge it against the champion, promote it or say why not.
+
+What is judged, and what is honest about it:
+
+- The **judged weeks** are the latest ones whose promises have had time to run out.
+- A model that has seen those weeks cannot be judged by them. So a **trial** is trained on what had
+  been received when they began, by the challenger's recipe, and quotes them day by day with daily
+  refreshes, as it would have done in the shop. The **challenger** itself is trained on everything
+  received by now; it is the trial's recipe, but not the model that was judged.
+- The champion quotes the same orders in the same way, if it was trained before those weeks. If it
+  was trained since, it has seen what became of them, and any comparison would be in its favour.
+  Then its recipe, trained as of the beginning of the judged weeks, stands in for it; and where the
+  recipes are the same there is nothing to compare, and the trial stands by its own word: kept as
+  stated, in every group.
+- What entered the data after the judged weeks is in the challenger and in no judged promise.
+  Against that, the dates of the latest orders are laid beside the champion's (refreshed to the same
+  moment), and the carriers' clocks are watched: times in a wrong zone show in how long scans seem
+  to take to arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pandas as pd
+
+from etapromise.errors import CommandError, InsufficientHistoryError
+from etapromise.history.as_of import moment_of
+from etapromise.operations.contenders import (
+    date_shift,
+    days_to_mature,
+    latest_orders,
+    quality_of,
+    quote_seconds,
+    scan_lag_shifts,
+)
+from etapromise.operations.forecasters import ModelForecaster, TrainModel
+from etapromise.operations.gate import (
+    Check,
+    GateConfig,
+    check_feed,
+    check_quality,
+    check_shift,
+    check_speed,
+)
+from etapromise.operations.judgement import Truth
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.replay import Forecaster, known_at
+from etapromise.operations.training import TrainingConfig
+from etapromise.promise.model import PromiseModel
+from etapromise.tracking import TrackedHistory
+
+__all__ = ["Decision", "recipe_of", "refresh_current", "retrain"]
+
+FORMAT: Final = "etapromise-decision/1"
+MOST_WEEKS_WATCHED: Final = 8
+
+Outcome = Literal["promoted", "refused", "forced", "would promote", "would refuse"]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What was decided, and why.
+
+    Attributes:
+        outcome: ``promoted``, ``refused``, ``forced`` (promoted though checks failed), or with a
+            dry run ``would promote`` or ``would refuse``.
+        reasons: The sentences of the checks that failed; why it is promoted where none did.
+        version: What was promoted, None where nothing was.
+        record: Everything, ready for JSON.
+        path: Where the record was written, None after a dry run.
+    """
+
+    outcome: Outcome
+    reasons: list[str]
+    version: str | None
+    record: dict[str, Any]
+    path: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Weeks:
+    """The judged weeks."""
+
+    start: pd.Timestamp
+    end: pd.Timestamp
+    days_to_mature: int
+
+
+def retrain(
+    history: TrackedHistory,
+    registry: ModelRegistry,
+    *,
+    as_of: pd.Timestamp,
+    config: TrainingConfig | None = None,
+    gate: GateConfig | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+    tell: Tell | None = None,
+) -> Decision:
+    """Fit a challenger, judge it, and promote it if it is no worse.
+
+    Nothing changes in the directory until the end; then the challenger is written, the record, and
+    last the link, each in one step. Killed before the last one, the champion stays.
+
+    Args:
+        history: Everything that is known; what was received after ``as_of`` is not looked at.
+        registry: Where the champion is, and the challenger goes.
+        as_of: Zone-aware.
+        config: The challenger's recipe; the champion's by default.
+        gate: How much worse is worse.
+        dry_run: Judge, but write nothing.
+        force: Promote although checks fail; the record says so.
+        tell: Told in words what is being done.
+
+    Raises:
+        CommandError: Another process changes the directory, or the champion knows more than was
+            known at ``as_of``.
+        ContractError: The history tracks another event than the champion promises.
+        InsufficientHistoryError: There is too little to train on.
+    """
+    gate = gate or GateConfig()
+    tell = tell or (lambda _: None)
+    with registry.lock():
+        champion = registry.load_current() if registry.current is not None else None
+        _check_champion(champion, history, as_of)
+        recipe = config or (recipe_of(champion) if champion is not None else TrainingConfig())
+        known = known_at(history, as_of)
+        tell("training the challenger")
+        challenger = TrainModel(recipe)(known, as_of)
+        judged, checks = _judge(known, champion, challenger, recipe, as_of, gate, tell)
+        outcome, reasons = _decide(checks, champion, dry_run=dry_run, force=force)
+        record: dict[str, Any] = {
+            "format": FORMAT,
+            "library_version": installed_version("etapromise"),
+            "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "as_of": as_of.isoformat(),
+            "outcome": outcome,
+            "reasons": reasons,
+            "champion": _card(champion, registry.current),
+            "challenger": _card(challenger.model, None),
+            "checks": [asdict(check) for check in checks],
+            "judged": judged,
+            "gate": asdict(gate),
+        }
+        version = None
+        if outcome in {"promoted", "forced"}:
+            tell("writing the challenger")
+            version = registry.add(challenger.model)
+            record["challenger"]["version"] = version
+        path = None if dry_run else registry.record(record, name=f"{as_of:%Y-%m-%dT%H%M%SZ}")
+        if version is not None:
+            registry.promote(version, why=outcome)
+    return Decision(outcome=outcome, reasons=reasons, version=version, record=record, path=path)
+
+
+def refresh_current(
+    history: TrackedHistory, registry: ModelRegistry, *, as_of: pd.Timestamp
+) -> str:
+    """Give the current model the statistics and calibration of a moment, as a new version.
+
+    Returns:
+        The version, which is the current one now.
+
+    Raises:
+        CommandError: Another process changes the directory, or the model knows more than was known
+            at ``as_of``.
+        ModelFileError: There is no current model.
+    """
+    with registry.lock():
+        champion = registry.load_current()
+        _check_champion(champion, history, as_of)
+        version = registry.add(champion.refresh(known_at(history, as_of), as_of=as_of))
+        registry.promote(version, why="refreshed")
+    return version
+
+
+def recipe_of(model: PromiseModel) -> TrainingConfig:
+    """The configuration that a model was trained with, out of its manifest."""
+    usual, told = TrainingConfig(), model.manifest["config"]
+    values = {}
+    for field in fields(TrainingConfig):
+        if field.name not in told:
+            continue  # a setting that the version that trained it did not have yet
+        value, default = told[field.name], getattr(usual, field.name)
+        if is_dataclass(default) and not isinstance(default, type):
+            parts = {name: _from_json(part) for name, part in value.items()}
+            value = type(default)(**parts)
+        values[field.name] = _from_json(value)
+    return TrainingConfig(**values)
+
+
+def _from_json(value: Any) -> Any:
+    """JSON knows no tuples, and the configurations no lists."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_champion(
+    champion: PromiseModel | None, history: TrackedHistory, as_of: pd.Timestamp
+) -> None:
+    if champion is None:
+        return
+    if champion.as_of > as_of:
+        raise CommandError(
+            f"Found a current model as of {champion.as_of.isoformat()}, later than "
+            f"as_of={as_of.isoformat()}; expected one that knows no more. Choose a later as_of, or "
+            "roll back first."
+        )
+    if champion.event != history.event:
+        raise CommandError(
+            f"Found a history that tracks {history.event!r}, but the current model promises "
+            f"{champion.event!r}; expected the same event."
+        )
+
+
+def _judge(
+    known: TrackedHistory,
+    champion: PromiseModel | None,
+    challenger: ModelForecaster,
+    recipe: TrainingConfig,
+    as_of: pd.Timestamp,
+    gate: GateConfig,
+    tell: Tell,
+) -> tuple[dict[str, Any], list[Check]]:
+    weeks = _weeks(known, as_of, gate)
+    then = known_at(known, weeks.start)
+    tell(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
+    truth = Truth.of(
+        known,
+        challenger.local_event_date(known),
+        extract_end=as_of,
+        settle_days=gate.settle_days,
+    )
+
+    def quality(model: Forecaster) -> dict[str, Any]:
+        return quality_of(
+            model,
+            truth,
+            start=weeks.start,
+            end=weeks.end,
+            service_level=gate.service_level,
+            refresh_every=gate.refresh_every,
+        )
+
+    try:
+        trial = quality(TrainModel(recipe)(then, weeks.start))
+        rival, compared = _rival(champion, recipe, then, weeks)
+        theirs = None if rival is None else quality(rival)
+    except InsufficientHistoryError as error:
+        raise InsufficientHistoryError(
+            f"{error} That was needed to judge the challenger by the weeks from "
+            f"{weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}: give older shipments, or promote the "
+            "first models with `etapromise train`."
+        ) from error
+    checks = check_quality(trial, theirs, gate)
+    judged: dict[str, Any] = {
+        "from": weeks.start.isoformat(),
+        "to": weeks.end.isoformat(),
+        "days_to_mature": weeks.days_to_mature,
+        "trial": trial,
+        "compared_with": compared,
+        "champion": theirs,
+    }
+    since = weeks.start if champion is None else moment_of(champion.manifest["trained_as_of"])
+    judged["scan_clock"] = _worst_lag_shifts(known, since, as_of)
+    checks.append(check_feed(judged["scan_clock"], gate))
+    if champion is not None:
+        tell("laying the dates of the latest orders side by side")
+        judged |= _side_by_side(known, champion, challenger, as_of, gate, checks)
+    return judged, checks
+
+
+def _weeks(known: TrackedHistory, as_of: pd.Timestamp, gate: GateConfig) -> _Weeks:
+    wait = days_to_mature(known, as_of) + gate.settle_days
+    end = as_of.tz_convert("UTC").normalize() - pd.Timedelta(days=wait)
+    return _Weeks(start=end - pd.Timedelta(days=gate.judge_days), end=end, days_to_mature=wait)
+
+
+def _rival(
+    champion: PromiseModel | None, recipe: TrainingConfig, then: TrackedHistory, weeks: _Weeks
+) -> tuple[Forecaster | None, str]:
+    """Who is judged beside the trial, and in which words that is recorded."""
+    if champion is None:
+        return None, "nobody: there is no champion yet"
+    if moment_of(champion.manifest["trained_as_of"]) <= weeks.start:
+        return ModelForecaster(champion), "the champion, which had not seen those weeks"
+    theirs = recipe_of(champion)
+    if theirs == recipe:
+        return None, (
+            "nobody: the champion has seen those weeks, and its recipe is the challenger's"
+        )
+    return (
+        TrainModel(theirs)(then, weeks.start),
+        "the champion's recipe as of their beginning, since the champion has seen those weeks",
+    )
+
+
+def _worst_lag_shifts(
+    known: TrackedHistory, since: pd.Timestamp, as_of: pd.Timestamp
+) -> list[dict[str, Any]]:
+    """Of each carrier the week, of those that are new to the challenger, that moved most."""
+    worst: dict[str, dict[str, Any]] = {}
+    end = as_of
+    for _ in range(MOST_WEEKS_WATCHED):
+        start = end - pd.Timedelta(days=7)
+        for shift in scan_lag_shifts(known, start=start, end=end):
+            so_far = worst.get(shift["carrier"])
+            if so_far is None or abs(shift["hours"]) > abs(so_far["hours"]):
+                worst[shift["carrier"]] = {**shift, "week_from": start.isoformat()}
+        end = start
+        if end <= since:
+            break
+    return list(worst.values())
+
+
+def _side_by_side(
+    known: TrackedHistory,
+    champion: PromiseModel,
+    challenger: ModelForecaster,
+    as_of: pd.Timestamp,
+    gate: GateConfig,
+    checks: list[Check],
+) -> dict[str, Any]:
+    orders = latest_orders(known, as_of, days=gate.shift_days)
+    if orders.empty:
+        checks.append(
+            Check(
+                name="date_shift",
+                passed=False,
+                reason=f"there is no order of the last {gate.shift_days} days to compare dates on",
+            )
+        )
+        return {"date_shift": None, "quote_seconds": None}
+    as_it_stands = ModelForecaster(champion)
+    refreshed = as_it_stands.refresh(known, as_of=as_of)
+    level = gate.service_level
+    shift = date_shift(challenger, refreshed, orders, service_level=level)
+    seconds = {
+        "orders": len(orders),
+        "challenger": quote_seconds(challenger, orders),
+        "champion": quote_seconds(refreshed, orders),
+    }
+    ratio = seconds["challenger"] / max(seconds["champion"], 1e-9)
+    checks.append(check_shift(shift["mean_days"], shift["far_share"], len(orders), gate))
+    checks.append(check_speed(ratio, gate))
+    return {
+        "date_shift": shift,
+        "date_shift_from_what_the_shop_has": date_shift(
+            challenger, as_it_stands, orders, service_level=level
+        ),
+        "quote_seconds": seconds,
+    }
+
+
+def _decide(
+    checks: list[Check], champion: PromiseModel | None, *, dry_run: bool, force: bool
+) -> tuple[Outcome, list[str]]:
+    failed = [check.reason for check in checks if not check.passed]
+    outcome: Outcome
+    if failed and not force:
+        outcome = "would refuse" if dry_run else "refused"
+        return outcome, failed
+    outcome = "would promote" if dry_run else "forced" if failed else "promoted"
+    good = "every check passed" if champion is not None else "every check passed; the first model"
+    return outcome, failed or [good]
+
+
+def _card(model: PromiseModel | None, version: str | None) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    return {
+        "version": version,
+        "model_version": model.version,
+        "as_of": model.as_of.isoformat(),
+        "trained_as_of": model.manifest["trained_as_of"],
+        "trained_on": model.manifest["trained_on"],
+    }
