@@ -30,6 +30,7 @@ FLAGS = [
     "-fno-strict-aliasing",
     "-Wall",
     "-Wextra",
+    "-Werror=implicit-function-declaration",  # else a library comes out that does not load
     "-shared",
 ]
 # What the kernels need: a compiler without the C library's headers fails here, not amid a build.

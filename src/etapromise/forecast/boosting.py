@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightgbm
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from etapromise import native
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.forecast.boosting_state import BoostingState, Workers
 from etapromise.forecast.forest import Forest
@@ -33,6 +34,9 @@ from etapromise.forecast.monotone import hold_monotone
 
 __all__ = ["BoostingConfig", "Progress", "fit_forest", "kaplan_meier_quantiles"]
 
+# LightGBM may fail on one level's gradient and not on the next.
+_FAILURES_IN_A_ROW = 3
+
 Progress = Callable[[int, int], None]
 """Called after every tree with how many there are and how many there will be at most."""
 
@@ -41,9 +45,9 @@ Progress = Callable[[int, int], None]
 class BoostingConfig:
     """How a forest is grown. Validated at birth; says nothing about the data."""
 
-    rounds: int = 200
+    rounds: int = 300
     """Trees at most; fewer if `patience` runs out."""
-    learning_rate: float = 0.07
+    learning_rate: float = 0.1
     num_leaves: int = 31
     max_depth: int | None = None
     min_data_in_leaf: int = 50
@@ -58,7 +62,8 @@ class BoostingConfig:
     patience: int = 36
     """Trees without a better validation loss before growing stops. Needs validation rows."""
     seed: int = 0
-    threads: int = 2
+    threads: int = field(default_factory=native.processors)
+    """The forest is the same with any number. Take 1 where others keep the machine busy."""
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
@@ -120,7 +125,7 @@ def fit_forest(
             f"{features.shape[1]} features."
         )
     held_out = _mask(validation, len(target))
-    grow = slice(None) if held_out is None else ~held_out
+    grow = rows.that_count(held_out)
     start = _start(target[grow], level, rows.weight(grow), rows.censored(grow))
     with Workers(config.threads) as workers:
         training = BoostingState(
@@ -162,28 +167,22 @@ def _grow(
     config: BoostingConfig,
     progress: Progress | None,
 ) -> tuple[list[Trees], list[NDArray[np.float32]]]:
-    booster = lightgbm.Booster(
-        _lightgbm_parameters(config),
-        lightgbm.Dataset(training.X, training.y.astype(np.float32), free_raw_data=True),
-    )
-    hessian = training.hessian()
+    grower = _TreeGrower(training, config)
     order = _level_order(len(level))
     parts: list[Trees] = []
     values: list[NDArray[np.float32]] = []
     fruitless = 0
     for turn in range(config.rounds):
-        gradient = training.gradient(int(order[turn % len(order)]))
-        grown = booster.current_iteration()
-        booster.update(fobj=_Gradient(gradient, hessian))
-        tree = read_trees(booster, grown, 1) if booster.current_iteration() > grown else None
-        if tree is None or len(tree.feature) == 0:
+        tree = grower.grow(int(order[turn % len(order)]))
+        if tree is None:
             # This level finds nothing more to split on; others may.
             fruitless += 1
             if fruitless == len(order):
                 break
             continue
         fruitless = 0
-        leaf = training.leaves(tree)
+        single = _without_values(tree, level, training.X.shape[1])
+        leaf = training.leaves(single)
         value = training.renewed(leaf, int(tree.leaf_start[-1]), config.learning_rate)
         if config.monotone is not None:
             value = hold_monotone(tree, value, config.monotone)
@@ -192,9 +191,55 @@ def _grow(
         values.append(value)
         if progress is not None:
             progress(turn + 1, config.rounds)
-        if stopping is not None and stopping.after(tree, value):
+        if stopping is not None and stopping.after(single, value):
             break
     return parts, values
+
+
+class _TreeGrower:
+    """LightGBM, asked for one tree at a time."""
+
+    def __init__(self, training: BoostingState, config: BoostingConfig) -> None:
+        self._training = training
+        self._parameters = _lightgbm_parameters(config)
+        self._hessian = training.hessian()
+        self._dataset = lightgbm.Dataset(
+            training.X,
+            training.y.astype(np.float32),
+            params=self._parameters,
+            free_raw_data=True,
+        ).construct()
+        features = range(training.X.shape[1])
+        # LightGBM grows nothing on features that are all constant: it fails.
+        self._can_split = any(self._dataset.feature_num_bin(j) > 1 for j in features)
+        self._booster = self._new_booster() if self._can_split else None
+        self._failures = 0
+
+    def grow(self, index: int) -> Trees | None:
+        """A tree on the gradient of one level; None if there is nothing to split on."""
+        if self._booster is None:
+            return None
+        grown = self._booster.current_iteration()
+        gradient = self._training.gradient(index)
+        try:
+            self._booster.update(fobj=_Gradient(gradient, self._hessian))
+        except lightgbm.basic.LightGBMError:
+            # Now and then LightGBM chooses a split with an empty side and gives up (its issue
+            # 4739). Our gradients need nothing of what it has grown so far, so go on with a new
+            # booster; but if it always fails, something else is wrong.
+            self._failures += 1
+            if self._failures > _FAILURES_IN_A_ROW:
+                raise
+            self._booster = self._new_booster()
+            return None
+        self._failures = 0
+        if self._booster.current_iteration() == grown:
+            return None
+        tree = read_trees(self._booster, grown, 1)
+        return tree if len(tree.feature) else None
+
+    def _new_booster(self) -> lightgbm.Booster:
+        return lightgbm.Booster(self._parameters, self._dataset)
 
 
 class _Gradient:
@@ -225,7 +270,7 @@ class _Stopping:
         self._mass = later.mass()
         self._best = later.loss(self._mass)
 
-    def after(self, tree: Trees, value: NDArray[np.float32]) -> bool:
+    def after(self, tree: Forest, value: NDArray[np.float32]) -> bool:
         """Add a tree; whether it is time to stop."""
         self._later.add(self._later.leaves(tree), value)
         self._round += 1
@@ -237,6 +282,17 @@ class _Stopping:
                 self._mass = self._later.mass()
                 self._best = self._later.loss(self._mass)
         return self._round - self.best_round >= self._patience
+
+
+def _without_values(tree: Trees, level: NDArray[np.float64], features: int) -> Forest:
+    """A forest that knows a tree's leaves but not yet their values."""
+    return Forest(
+        levels=level,
+        start=np.zeros(len(level)),
+        features=features,
+        trees=tree,
+        values=np.zeros((int(tree.leaf_start[-1]), len(level)), np.float32),
+    )
 
 
 def _lightgbm_parameters(config: BoostingConfig) -> dict[str, Any]:
@@ -251,8 +307,9 @@ def _lightgbm_parameters(config: BoostingConfig) -> dict[str, Any]:
         "num_leaves": config.num_leaves,
         "max_depth": -1 if config.max_depth is None else config.max_depth,
         "min_data_in_leaf": config.min_data_in_leaf,
-        # A row's hessian is its weight: how many rows a leaf needs is for min_data_in_leaf to say.
-        "min_sum_hessian_in_leaf": 0.0,
+        # A row's hessian is its weight, 1 on average. How many rows a leaf needs is for
+        # min_data_in_leaf to say; but not 0, which lets LightGBM split off nothing and then fail.
+        "min_sum_hessian_in_leaf": 1e-3,
         "min_gain_to_split": config.min_gain_to_split,
         "lambda_l2": config.lambda_l2,
         "feature_fraction": config.feature_fraction,
@@ -309,15 +366,14 @@ def _start(
     weight: NDArray[np.float64] | None,
     censored: NDArray[np.bool_] | None,
 ) -> NDArray[np.float64]:
-    counts = np.ones(len(y), np.bool_) if weight is None else weight > 0
-    if not counts.any():
+    if len(y) == 0:
         raise InsufficientHistoryError(
             "There are no rows of positive weight to grow a forest on; give more history."
         )
-    if censored is not None and censored[counts].all():
+    if censored is not None and censored.all():
         raise InsufficientHistoryError(
-            f"All {int(counts.sum())} rows are censored, so nothing says when anything happens; "
-            "give history that reaches further back."
+            f"All {len(y)} rows are censored, so nothing says when anything happens; give history "
+            "that reaches further back."
         )
     return kaplan_meier_quantiles(y, level, weight=weight, censored=censored)
 
@@ -330,6 +386,13 @@ class _Rows:
     ) -> None:
         self._weight = weight
         self._censored = censored
+
+    def that_count(self, held_out: NDArray[np.bool_] | None) -> slice | NDArray[np.bool_]:
+        """Rows to grow on: not held out, and of some weight."""
+        if self._weight is None:
+            return slice(None) if held_out is None else ~held_out
+        weighs = self._weight > 0
+        return weighs if held_out is None else weighs & ~held_out
 
     def weight(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.float64] | None:
         return None if self._weight is None else self._weight[rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.forecast.forest import Forest
-from etapromise.forecast.forest_layout import Trees
 
 __all__ = ["BoostingState", "Workers"]
 
@@ -30,10 +30,16 @@ _gradient = native.function(
     None,
     *(native.POINTER, native.LONG, native.LONG, native.LONG, native.POINTER),
 )
-_group = native.function(
-    "etp_boosting_group",
+_count = native.function(
+    "etp_boosting_count",
     None,
-    *(native.POINTER, native.LONG, native.LONG, native.POINTER, native.POINTER),
+    *(native.POINTER, native.LONG, native.LONG, native.POINTER),
+)
+_gather = native.function(
+    "etp_boosting_gather",
+    None,
+    *(native.POINTER, native.POINTER, native.LONG, native.LONG),
+    *(native.POINTER, native.POINTER, native.POINTER, native.POINTER),
 )
 _add = native.function(
     "etp_boosting_add",
@@ -42,8 +48,9 @@ _add = native.function(
 )
 _renew = native.function(
     "etp_boosting_renew",
-    native.INT,
-    *(native.POINTER, native.POINTER, native.LONG, native.DOUBLE, native.POINTER),
+    None,
+    *(native.POINTER, native.POINTER, native.POINTER, native.LONG, native.LONG),
+    *(native.DOUBLE, native.DOUBLE, native.POINTER, native.POINTER),
 )
 _mass = native.function(
     "etp_boosting_mass",
@@ -60,6 +67,7 @@ _loss = native.function(
 class _CBoosting(ctypes.Structure):
     _fields_ = (
         ("levels", ctypes.c_int64),
+        ("unit", ctypes.c_double),
         ("level", ctypes.c_void_p),
         ("start", ctypes.c_void_p),
         ("y", ctypes.c_void_p),
@@ -111,6 +119,15 @@ class Workers:
         return results
 
 
+class _RenewalBuffers:
+    """Room for the residuals of all rows, leaf by leaf, and for each worker's selection."""
+
+    def __init__(self, rows: int, levels: int, *, censored: bool, workers: int) -> None:
+        self.residual = np.empty((rows, levels), np.float32)
+        self.mass = np.empty((rows, levels if censored else 1), np.float32)
+        self.scratch = [np.empty(4 * (rows + 16), np.float32) for _ in range(workers)]
+
+
 class BoostingState:
     """Rows of training or validation, and their quantiles after the trees so far.
 
@@ -138,6 +155,7 @@ class BoostingState:
         self._shift = np.zeros((len(y), len(level)), np.float32)
         self._structure = _CBoosting(
             len(level),
+            1.0 if weight is None else 1.0 / float(weight.mean()),
             level.ctypes.data,
             start.ctypes.data,
             y.ctypes.data,
@@ -148,14 +166,22 @@ class BoostingState:
         self._address = ctypes.addressof(self._structure)
         self._chunks = [(i, min(i + _CHUNK, len(y))) for i in range(0, len(y), _CHUNK)]
 
+    @functools.cached_property
+    def _renewal(self) -> _RenewalBuffers:
+        return _RenewalBuffers(
+            *self._shift.shape,
+            censored=self._censored is not None,
+            workers=self._workers.count,
+        )
+
     def hessian(self) -> NDArray[np.float32]:
-        """(n,) each row's weight."""
+        """(n,) each row's weight, 1 on average."""
         if self._weight is None:
             return np.ones(len(self.y), np.float32)
-        return self._weight.astype(np.float32)
+        return (self._weight / self._weight.mean()).astype(np.float32)
 
     def gradient(self, index: int) -> NDArray[np.float32]:
-        """(n,) weight times the gradient of the pinball loss of one level."""
+        """(n,) that times the gradient of the pinball loss of one level."""
         out = np.empty(len(self.y), np.float32)
         pointer = out.ctypes.data
         self._workers.map(
@@ -163,39 +189,62 @@ class BoostingState:
         )
         return out
 
-    def leaves(self, tree: Trees) -> NDArray[np.uint8]:
-        """(n,) the leaf of each row in a single tree."""
-        leaves = int(tree.leaf_start[-1])
-        forest = Forest(
-            levels=self._level,
-            start=self._start,
-            features=self.X.shape[1],
-            trees=tree,
-            values=np.zeros((leaves, len(self._level)), np.float32),
-        )
-        return forest.leaf_index(self.X, threads=self._workers.count).ravel()
+    def leaves(self, tree: Forest) -> NDArray[np.uint8]:
+        """(n,) the leaf of each row in a forest of a single tree."""
+        return tree.leaf_index(self.X, threads=self._workers.count).ravel()
 
     def renewed(self, leaf: NDArray[np.uint8], leaves: int, rate: float) -> NDArray[np.float32]:
         """(leaves, q) `rate` times the weighted quantiles of the residuals in each leaf."""
-        order = np.empty(len(leaf), np.int32)
-        first = np.empty(leaves + 1, np.int32)
-        _group(leaf.ctypes.data, len(leaf), leaves, order.ctypes.data, first.ctypes.data)
+        buffers = self._renewal
+        first, count, total = self._gather_by_leaf(leaf, leaves, buffers)
         values = np.empty((leaves, len(self._level)), np.float32)
+        scratch = deque(buffers.scratch)
 
-        def renew(index: int) -> int:
-            failed: int = _renew(
+        def renew(index: int) -> None:
+            room = scratch.pop()
+            _renew(
                 self._address,
-                order.ctypes.data + int(first[index]) * order.itemsize,
-                int(first[index + 1] - first[index]),
+                buffers.residual[first[index] :].ctypes.data,
+                buffers.mass[first[index] :].ctypes.data,
+                buffers.mass.shape[1],
+                int(count[index]),
+                float(total[index]),
                 rate,
-                values.ctypes.data + index * values.strides[0],
+                room.ctypes.data,
+                values[index].ctypes.data,
             )
-            return failed
+            scratch.append(room)
 
         # The largest first, so that the workers finish together.
-        if any(self._workers.map(renew, np.argsort(-np.diff(first), kind="stable").tolist())):
-            raise MemoryError("No memory to renew the values of a leaf.")
+        self._workers.map(renew, np.argsort(-count, kind="stable").tolist())
         return values
+
+    def _gather_by_leaf(
+        self, leaf: NDArray[np.uint8], leaves: int, buffers: _RenewalBuffers
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """First row, number of rows and total weight of each leaf in the gathered buffers."""
+        count = np.zeros((len(self._chunks), leaves), np.int64)
+        total = np.zeros((len(self._chunks), leaves))
+        numbered = list(enumerate(self._chunks))
+        rows = leaf.ctypes.data
+        self._workers.map(lambda task: _count(rows, *task[1], count[task[0]].ctypes.data), numbered)
+        # Leaf after leaf, within a leaf chunk after chunk: no thread decides where a row goes.
+        by_leaf = count.T.ravel()
+        position = (by_leaf.cumsum() - by_leaf).reshape(leaves, -1).T.copy()
+        first = position[0].copy()
+        self._workers.map(
+            lambda task: _gather(
+                self._address,
+                rows,
+                *task[1],
+                position[task[0]].ctypes.data,
+                buffers.residual.ctypes.data,
+                buffers.mass.ctypes.data,
+                total[task[0]].ctypes.data,
+            ),
+            numbered,
+        )
+        return first, count.sum(axis=0), total.sum(axis=0)
 
     def add(self, leaf: NDArray[np.uint8], values: NDArray[np.float32]) -> None:
         """Move every row's quantiles by the values of its leaf."""

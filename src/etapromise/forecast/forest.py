@@ -6,7 +6,6 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +42,10 @@ _leaves = native.function(
     *(native.POINTER, native.POINTER, native.INT, native.LONG, native.POINTER),
 )
 
+_TREE_TYPES = tuple(
+    np.dtype(name)
+    for name in ("int32", "int32", "int32", "float64", "int16", "int16", "bool", "bool")
+)
 # Below this, starting a thread costs more than it saves.
 _ROWS_PER_THREAD = 4096
 # A multiple of the kernel's block of 64 rows.
@@ -91,6 +94,8 @@ class Forest:
         Raises:
             ContractError: the parts do not make a forest.
         """
+        levels, start = np.asarray(levels, np.float64), np.asarray(start, np.float64)
+        values = np.asarray(values, np.float32)
         _check(levels, start, features, trees, values)
         self.levels = _frozen(levels)
         self.start = _frozen(start)
@@ -309,7 +314,7 @@ def _pointers(*addresses: int) -> Pointers:
 
 def _parts(rows: int, threads: int | None) -> list[tuple[int, int]]:
     """Cut the rows into one range for each thread."""
-    available = threads if threads is not None else len(os.sched_getaffinity(0))
+    available = threads if threads is not None else native.processors()
     count = max(1, min(available, rows // _ROWS_PER_THREAD))
     edges = [rows * i // count // _ALIGNMENT * _ALIGNMENT for i in range(count)] + [rows]
     return list(pairwise(edges))
@@ -348,6 +353,9 @@ def _check(
 
 def _check_trees(trees: Trees, features: int, leaves: int) -> None:
     nodes = len(trees.feature)
+    found = tuple(array.dtype for array in trees)
+    if found != _TREE_TYPES:
+        raise ContractError(f"The trees' arrays are {found}; expected {_TREE_TYPES}.")
     if any(array.ndim != 1 for array in trees) or any(len(a) != nodes for a in trees[2:]):
         raise ContractError("The trees' arrays differ in length; expected one entry for each node.")
     node_count, leaf_count = np.diff(trees.node_start), np.diff(trees.leaf_start)

@@ -12,7 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise import native
+
 __all__ = ["MAX_LEAVES", "MAX_LEVELS", "ForestLayout", "Trees", "compile_layout"]
+
+_order = native.function("etp_forest_order", None, native.LONG, *[native.POINTER] * 7)
 
 MAX_LEAVES = 256
 MAX_LEVELS = 64
@@ -160,95 +164,74 @@ def compile_layout(
 
 def _columns(
     trees: Trees,
-) -> tuple[np.ndarray, NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+) -> tuple[np.ndarray, NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Columns, their thresholds, and for each node its column and its threshold's rank there."""
-    described: list[tuple[int, int, int, int, int, int]] = []
-    thresholds: list[NDArray[np.float64]] = []
-    node_column = np.zeros(len(trees.feature), np.intp)
-    node_rank = np.zeros(len(trees.feature), np.intp)
-    total = 0
     group = trees.feature.astype(np.int64) * 2 + trees.zero_is_nan
-    for key in np.unique(group):
-        nodes = np.flatnonzero(group == key)
-        unique, rank = np.unique(trees.threshold[nodes], return_inverse=True)
-        for part in range(0, len(unique), _THRESHOLDS_PER_COLUMN):
-            chosen = unique[part : part + _THRESHOLDS_PER_COLUMN]
-            here = (rank >= part) & (rank < part + len(chosen))
-            source = len(described)
-            for nan_left in (True, False):
-                mine = nodes[here & (trees.nan_left[nodes] == nan_left)]
-                if not len(mine):
-                    continue
-                node_column[mine] = len(described)
-                node_rank[mine] = np.searchsorted(chosen, trees.threshold[mine])
-                nan_code = 0 if nan_left else 255
-                described.append((key // 2, total, len(chosen), source, nan_code, key % 2))
-            thresholds.append(chosen)
-            total += len(chosen)
-    if len(described) > _MAX_COLUMNS:
-        raise ValueError(f"The forest needs {len(described)} columns; at most {_MAX_COLUMNS} fit.")
-    columns = np.zeros(len(described), _COLUMN)
-    for index, name in enumerate(
-        ("feature", "first", "count", "source", "nan_code", "zero_is_nan")
-    ):
-        columns[name] = [row[index] for row in described]
-    joined = np.concatenate(thresholds) if thresholds else np.empty(0)
-    return columns, joined, node_column, node_rank
+    order = np.lexsort((trees.threshold, group))
+    group, threshold = group[order], trees.threshold[order]
+    next_group = _differs(group)
+    is_new = next_group | _differs(threshold)
+    distinct = is_new.cumsum() - 1
+    # Ranks begin anew with every group, and with every 254 thresholds within one.
+    since = distinct - distinct[next_group][next_group.cumsum() - 1]
+    part_is_new = next_group | (is_new & (since % _THRESHOLDS_PER_COLUMN == 0))
+    part = part_is_new.cumsum() - 1
+    part_first = distinct[part_is_new]
+    # Two columns share a part where some of its nodes send NaN left and others right.
+    used, column = np.unique(part * 2 + ~trees.nan_left[order], return_inverse=True)
+    part_of = used // 2
+    columns = np.zeros(len(used), _COLUMN)
+    columns["feature"] = group[part_is_new][part_of] // 2
+    columns["zero_is_nan"] = group[part_is_new][part_of] % 2
+    columns["first"] = part_first[part_of]
+    columns["count"] = np.diff(part_first, append=distinct[-1:] + 1)[part_of]
+    columns["nan_code"] = np.where(used % 2 == 0, 0, 255)
+    columns["source"] = np.searchsorted(part_of, part_of)
+    node_column, node_rank = np.empty_like(order), np.empty_like(order)
+    node_column[order], node_rank[order] = column, distinct - part_first[part]
+    if len(columns) > _MAX_COLUMNS:
+        raise ValueError(f"The forest needs {len(columns)} columns; at most {_MAX_COLUMNS} fit.")
+    return columns, threshold[is_new], node_column, node_rank
+
+
+def _differs(values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Whether each value differs from the one before; the first does."""
+    return np.concatenate([np.ones(min(1, len(values)), np.bool_), values[1:] != values[:-1]])
 
 
 class _Order(NamedTuple):
     """The trees with their leaves counted from left to right."""
 
-    left: NDArray[np.int64]
+    left: NDArray[np.int32]
     """(N,) the child as the kernel wants it."""
-    right: NDArray[np.int64]
-    place: NDArray[np.int64]
+    right: NDArray[np.int32]
+    place: NDArray[np.int32]
     """(L,) where each leaf of `Trees` goes among all leaves."""
-    first_leaf: NDArray[np.int64]
+    first_leaf: NDArray[np.int32]
     """(N,) leftmost leaf below the node, within the tree."""
-    leaves_left: NDArray[np.int64]
+    leaves_left: NDArray[np.int32]
     """(N,) how many leaves there are on the node's left."""
 
 
 def _left_to_right(trees: Trees) -> _Order:
-    nodes = np.diff(trees.node_start)
-    tree_nodes = int(nodes.max(initial=0))
-    count = np.zeros((len(nodes), tree_nodes), np.int64)  # leaves below each node
-    left, right = (np.full(count.shape, -1, np.int64) for _ in range(2))
-    tree = np.repeat(np.arange(len(nodes)), nodes)
-    within = _within(trees.node_start)
-    left[tree, within], right[tree, within] = trees.left, trees.right
-    each = np.arange(len(nodes))
+    nodes, leaves = len(trees.feature), int(trees.leaf_start[-1])
+    place = np.empty(leaves, np.int32)
+    first_leaf, leaves_left = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
+    given = (trees.node_start, trees.leaf_start, trees.left, trees.right)
+    made = (place, first_leaf, leaves_left)
+    _order(len(trees.node_start) - 1, *(array.ctypes.data for array in (*given, *made)))
+    own_leaves = np.repeat(trees.leaf_start[:-1], np.diff(trees.node_start))
 
-    def below(child: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.where(child >= 0, count[each, np.maximum(child, 0)], 1)
+    def kernel_child(child: NDArray[np.int16]) -> NDArray[np.int32]:
+        leaf = own_leaves + np.where(child < 0, ~child, 0)
+        return np.where(child < 0, _LEAF_ROW + place[leaf] - own_leaves, child)
 
-    # Children follow their parents, so one pass up and one pass down, all trees at once.
-    leaves_left = np.zeros_like(count)
-    for node in reversed(range(tree_nodes)):
-        leaves_left[:, node] = below(left[:, node])
-        count[:, node] = leaves_left[:, node] + below(right[:, node])
-    first = np.zeros_like(count)
-    place = np.zeros((len(nodes), tree_nodes + 1), np.int64)
-    for node in range(tree_nodes):
-        there = node < nodes
-        for child, offset in ((left[:, node], 0), (right[:, node], leaves_left[:, node])):
-            start = first[:, node] + offset
-            inner, leaf = there & (child >= 0), there & (child < 0)
-            first[each[inner], child[inner]] = start[inner]
-            place[each[leaf], ~child[leaf]] = start[leaf]
-
-    def kernel_child(child: NDArray[np.int64]) -> NDArray[np.int64]:
-        own = child[tree, within]
-        return np.where(own >= 0, own, _LEAF_ROW + place[tree, np.where(own < 0, ~own, 0)])
-
-    leaf_tree = np.repeat(each, np.diff(trees.leaf_start))
     return _Order(
-        left=kernel_child(left),
-        right=kernel_child(right),
-        place=trees.leaf_start[leaf_tree] + place[leaf_tree, _within(trees.leaf_start)],
-        first_leaf=first[tree, within],
-        leaves_left=leaves_left[tree, within],
+        left=kernel_child(trees.left),
+        right=kernel_child(trees.right),
+        place=place,
+        first_leaf=first_leaf,
+        leaves_left=leaves_left,
     )
 
 
@@ -274,7 +257,7 @@ def _bundles(
     lane, node = tree % _BUNDLE_TREES, within % _BUNDLE_NODES
     bundles["column"][bundle, node, lane] = nodes["column"]
     bundles["rank"][bundle, node, lane] = nodes["rank"]
-    ruled_out = ((1 << order.leaves_left) - 1) << order.first_leaf
+    ruled_out = ((1 << order.leaves_left.astype(np.int64)) - 1) << order.first_leaf
     bundles["remaining"][bundle, node, lane] = 0xFFFFFFFF - ruled_out
     return groups, start, bundles
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ __all__ = [
     "NativeLibraryError",
     "function",
     "library_path",
+    "processors",
 ]
 
 POINTER = ctypes.c_void_p
@@ -51,6 +53,13 @@ def library_path() -> Path:
     """Where the compiled library has to be: beside this file."""
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
     return Path(__file__).with_name(f"_etapromise{suffix}")
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def function(name: str, result: type[Any] | None, *arguments: type[Any]) -> NativeFunction:

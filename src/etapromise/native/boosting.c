@@ -6,14 +6,15 @@
  * max(0, (t - u) / (1 - u)), and this mass stands at y; the rest stands at infinity. */
 #include "etapromise.h"
 
+#include "selection.h"
+
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { MAX_LEVELS = 64 };
 
 typedef struct {
     int64_t levels;
+    double unit;             /* 1 / the mean weight */
     const double *level;     /* (levels,) ascending */
     const double *start;     /* (levels,) */
     const double *y;         /* (rows,) */
@@ -81,24 +82,42 @@ ETP_EXPORT void etp_boosting_gradient(const etp_boosting *b, int64_t k, int64_t 
         } else {
             below = b->y[i] < quantile(b, i, k);
         }
-        gradient[i] = (float)((below - level) * (b->weight ? b->weight[i] : 1.0));
+        gradient[i] = (float)((below - level) * (b->weight ? b->weight[i] * b->unit : 1.0));
     }
 }
 
-/* Group rows by leaf: order (rows,) has the rows of leaf 0, then of leaf 1, …, each ascending; start is
- * (leaves + 1,). */
-ETP_EXPORT void etp_boosting_group(const uint8_t *leaf, int64_t rows, int64_t leaves,
-                                   int32_t *order, int32_t *start) {
-    int32_t next[256] = {0};
-    for (int64_t i = 0; i < rows; i++) next[leaf[i]]++;
-    int32_t total = 0;
-    for (int64_t j = 0; j < leaves; j++) {
-        start[j] = total;
-        total += next[j];
-        next[j] = start[j];
+/* How many rows of first to last are in each leaf: (leaves,), added to what is there. */
+ETP_EXPORT void etp_boosting_count(const uint8_t *leaf, int64_t first, int64_t last, int64_t *count) {
+    for (int64_t i = first; i < last; i++) count[leaf[i]]++;
+}
+
+/* Bring the residuals of rows first to last together by leaf. `next` (leaves,) is where the next row of
+ * each leaf goes; it is advanced. residual is (rows, levels). mass is (rows, levels) if rows are censored:
+ * weight times the share that is not at infinity; else (rows,): the weight. total (leaves,) gets the
+ * weights' sums. */
+ETP_EXPORT void etp_boosting_gather(const etp_boosting *b, const uint8_t *leaf, int64_t first,
+                                    int64_t last, int64_t *next, float *residual, float *mass,
+                                    double *total) {
+    const int64_t levels = b->levels;
+    double q[MAX_LEVELS];
+    for (int64_t i = first; i < last; i++) {
+        const int64_t at = next[leaf[i]]++;
+        const float *shift = b->shift + i * levels;
+        for (int64_t k = 0; k < levels; k++)
+            residual[at * levels + k] = (float)(b->y[i] - (b->start[k] + (double)shift[k]));
+        const double weight = b->weight ? b->weight[i] : 1.0;
+        total[leaf[i]] += weight;
+        if (!b->censored) {
+            mass[at] = (float)weight;
+        } else if (!b->censored[i]) {
+            for (int64_t k = 0; k < levels; k++) mass[at * levels + k] = (float)weight;
+        } else {
+            sorted_quantiles(b, i, q);
+            const double u = probability_by(b, q, b->y[i]);
+            for (int64_t k = 0; k < levels; k++)
+                mass[at * levels + k] = (float)(weight * mass_below(b->level[k], u));
+        }
     }
-    start[leaves] = total;
-    for (int64_t i = 0; i < rows; i++) order[next[leaf[i]]++] = (int32_t)i;
 }
 
 /* shift += the values of each row's leaf, (leaves, levels). */
@@ -112,101 +131,26 @@ ETP_EXPORT void etp_boosting_add(const etp_boosting *b, const uint8_t *leaf, con
     }
 }
 
-/* Floats as integers in the same order. */
-static inline uint32_t ordered(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-
-static inline float unordered(uint32_t key) {
-    const uint32_t bits = key & 0x80000000u ? key & 0x7fffffffu : ~key;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-enum { DIGIT = 11, BINS = 1 << DIGIT };
-
-/* The smallest key such that the mass of all keys up to it reaches `target`, or the largest key if the
- * mass never does. Radix selection: the bin of the highest differing bits that holds the answer, then
- * the same within that bin. keys and mass are reordered. mass NULL: every key weighs 1. */
-static uint32_t select_key(uint32_t *keys, float *mass, int64_t count, double target, double *bin) {
-    double before = 0.0;
-    for (;;) {
-        uint32_t low = keys[0], high = keys[0];
-        for (int64_t i = 1; i < count; i++) {
-            low = keys[i] < low ? keys[i] : low;
-            high = keys[i] > high ? keys[i] : high;
-        }
-        if (low == high) return low;
-        int shift = 0;
-        while ((high - low) >> shift >= BINS) shift++;
-        const int64_t bins = (int64_t)((high - low) >> shift) + 1;
-        for (int64_t j = 0; j < bins; j++) bin[j] = 0.0;
-        if (mass)
-            for (int64_t i = 0; i < count; i++) bin[(keys[i] - low) >> shift] += (double)mass[i];
-        else
-            for (int64_t i = 0; i < count; i++) bin[(keys[i] - low) >> shift] += 1.0;
-        int64_t chosen = 0;
-        for (; chosen < bins - 1 && before + bin[chosen] < target; chosen++) before += bin[chosen];
-        int64_t kept = 0;
-        for (int64_t i = 0; i < count; i++) {
-            if ((int64_t)((keys[i] - low) >> shift) != chosen) continue;
-            keys[kept] = keys[i];
-            if (mass) mass[kept] = mass[i];
-            kept++;
-        }
-        count = kept;
-        if (shift == 0) return low + (uint32_t)chosen;
-    }
-}
-
-/* Renew the values of the leaf with these rows: value[k] = rate times the weighted quantile, at level k,
- * of y minus the current quantile. Returns 0, or -1 if there is no memory. */
-ETP_EXPORT int etp_boosting_renew(const etp_boosting *b, const int32_t *rows, int64_t count,
-                                  double rate, float *value) {
+/* Renew the values of a leaf, given its gathered residuals and masses (`mass_columns` is levels or 1) and
+ * the total of its weights: value[k] = rate times the weighted quantile of the residuals at level k.
+ * `scratch` has room for 4 * (count + 16) floats. */
+ETP_EXPORT void etp_boosting_renew(const etp_boosting *b, const float *residual, const float *mass,
+                                   int64_t mass_columns, int64_t count, double total, double rate,
+                                   float *scratch, float *value) {
     const int64_t levels = b->levels;
-    const int weighted = b->weight || b->censored;
-    const size_t cells = (size_t)(count * levels);
-    uint32_t *keys = malloc(cells * sizeof *keys + sizeof *keys);
-    float *mass = weighted ? malloc(cells * sizeof *mass + sizeof *mass) : NULL;
-    double *bin = malloc(BINS * sizeof *bin);
-    if (!keys || !bin || (weighted && !mass)) {
-        free(keys);
-        free(mass);
-        free(bin);
-        return -1;
-    }
-    double total = 0.0, q[MAX_LEVELS];
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t row = rows[i];
-        const double weight = b->weight ? b->weight[row] : 1.0;
-        const int open = b->censored && b->censored[row];
-        double u = 0.0;
-        if (open) {
-            sorted_quantiles(b, row, q);
-            u = probability_by(b, q, b->y[row]);
-        }
-        for (int64_t k = 0; k < levels; k++) {
-            keys[k * count + i] = ordered((float)(b->y[row] - quantile(b, row, k)));
-            if (weighted)
-                mass[k * count + i] =
-                    (float)(open ? weight * mass_below(b->level[k], u) : weight);
-        }
-        total += (double)(float)weight;
-    }
     for (int64_t k = 0; k < levels; k++) {
-        float *masses = weighted ? mass + k * count : NULL;
-        const uint32_t key =
-            count ? select_key(keys + k * count, masses, count, b->level[k] * total, bin)
-                  : ordered(0.0f);
-        value[k] = (float)(rate * (double)unordered(key));
+        const int64_t room = count + ETP_SELECTION_SLACK;
+        etp_masses m = {scratch, scratch + room, count};
+        const etp_masses spare = {scratch + 2 * room, scratch + 3 * room, 0};
+        const float *column = mass_columns > 1 ? mass + k : mass;
+        for (int64_t i = 0; i < count; i++) {
+            m.value[i] = residual[i * levels + k];
+            m.mass[i] = column[i * mass_columns];
+        }
+        /* A hair less, so that sums that should reach the target do in spite of rounding. */
+        const double target = b->level[k] * total * (1 - 1e-12);
+        value[k] = count ? (float)(rate * (double)etp_select_mass(m, spare, target)) : 0.0f;
     }
-    free(keys);
-    free(mass);
-    free(bin);
-    return 0;
 }
 
 /* Sum over rows first to last of weight times the pinball loss, summed over levels, of the sorted
