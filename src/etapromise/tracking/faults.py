@@ -55,6 +55,8 @@ class Faults:
             column: The column at fault, whose value as it came goes into the sentence.
             expected: How the sentence goes on after "expected".
         """
+        if not rows.any():
+            return
         self._kinds.append(_Fault(reason=reason, column=column, expected=expected))
         self._codes[rows & (self._codes == 0)] = len(self._kinds)
 

@@ -195,26 +195,28 @@ def _standard_statuses(
         # The last name stands for rows that name none, which is where -1 points.
         spoken = [*(name.lower() for name in spoken), default]
     else:
-        name_codes, spoken = np.full(len(status_codes), -1, dtype=np.int32), [default]
+        name_codes, spoken = None, [default]
     unknown = np.array([name not in known for name in spoken])
-    faults.add(
-        unknown[name_codes],
-        "unknown_vocabulary",
-        "vocabulary",
-        f"one of {', '.join(sorted(known))}",
-    )
-    # One row per vocabulary, one column per code; the last column stands for a missing status.
-    meaning = np.full((len(spoken), len(statuses) + 1), None, dtype=object)
-    for i, name in enumerate(spoken):
-        if name in known:
-            meaning[i, :-1] = [known[name].read(code) for code in statuses]
+    if name_codes is not None and unknown.any():
+        expected = f"one of {', '.join(sorted(known))}"
+        faults.add(unknown[name_codes], "unknown_vocabulary", "vocabulary", expected)
+    # For each vocabulary what each code means; the last place stands for a missing status.
+    width = len(statuses) + 1
+    meaning: list[str | Fault | None] = []
+    for name in spoken:
+        read_code = known[name].read if name in known else lambda _: None
+        meaning += [*map(read_code, statuses), None]
+    pair = status_codes
+    if name_codes is not None:
+        pair = name_codes % len(spoken) * width + status_codes % width
     for fault, expected in _STATUS_FAULTS.items():
-        at_fault = np.array([[found is fault for found in row] for row in meaning])
+        at_fault = np.array([found is fault for found in meaning])
         if at_fault.any():
-            faults.add(at_fault[name_codes, status_codes], fault.value, "status", expected)
+            faults.add(at_fault[pair], fault.value, "status", expected)
     number = {status: position for position, status in enumerate(STATUSES)}
-    numbers = np.array([[number.get(found, -1) for found in row] for row in meaning], dtype=np.int8)
-    return numbers[name_codes, status_codes]
+    numbers = np.array([number.get(str(found), -1) for found in meaning], dtype=np.int8)
+    of_rows: npt.NDArray[np.int8] = numbers[pair]
+    return of_rows
 
 
 def _split(raw: RawTable, values: Mapping[str, Values], faults: Faults) -> Checked:
