@@ -36,7 +36,7 @@ class BacktestConfig:
         start: First moment of quoted orders, zone-aware.
         end: The moment after the last, zone-aware.
         every: A new model is trained at ``start`` and at the beginning of each calendar month or
-            week (Monday) after it, UTC.
+            week (Monday) after it, in the zone of ``start``.
         refresh_every: Days from one refresh of statistics and calibration to the next.
         service_levels: Told in full; the report also draws those of `LEVELS`.
         main_level: The service level told by group; one of ``service_levels``.
@@ -179,14 +179,13 @@ def backtest(
 def steps(config: BacktestConfig) -> list[Step]:
     """The steps of a walk, in order: together they cover ``[start, end)`` once."""
     monthly = config.every == "month"
-    first = config.start.tz_convert("UTC").normalize()
-    begins = pd.date_range(first, config.end, freq="MS" if monthly else "W-MON")
+    last = config.end.tz_convert(config.start.tz)
+    begins = pd.date_range(config.start.normalize(), last, freq="MS" if monthly else "W-MON")
     inner = [moment for moment in begins if config.start < moment < config.end]
     edges = [config.start, *inner, config.end]
     found = []
     for number, (start, end) in enumerate(pairwise(edges)):
-        utc = start.tz_convert("UTC")
-        period = f"{utc:%Y-%m}" if monthly else f"{utc:%G}-W{utc:%V}"
+        period = f"{start:%Y-%m}" if monthly else f"{start:%G}-W{start:%V}"
         found.append(Step(number=number, period=period, start=start, end=end))
     return found
 

@@ -8,7 +8,7 @@ everything known at the model's moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.forecast.averaging import average_forests
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.calibration import CalibrationSettings
 from etapromise.forecast.forest import Forest
@@ -38,13 +39,15 @@ QUANTILE_LEVELS: Final = np.array(
     [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.985]
 )
 
+_ROWS_FOR_THREADS: Final = 100_000
+
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much there is at most."""
 
 
 def _boosting() -> BoostingConfig:
     return BoostingConfig(
-        rounds=400,
+        rounds=300,
         learning_rate=0.08,
         num_leaves=15,
         max_depth=6,
@@ -53,7 +56,7 @@ def _boosting() -> BoostingConfig:
         feature_fraction=0.5,
         bagging_fraction=0.7,
         max_bin=127,
-        patience=48,
+        patience=40,
     )
 
 
@@ -69,6 +72,7 @@ class TrainingConfig:
         calibration: memory and shrinkage of the calibration.
         boosting: how forests are grown; by default settings for tens of thousands of orders and up.
         holdout_days: the last days of orders, which stop the boosting and are calibrated on.
+        members: forests that are averaged, each with a seed of its own.
         warm_up_days: the first days of orders, which only fill the statistics.
     """
 
@@ -80,6 +84,7 @@ class TrainingConfig:
     boosting: BoostingConfig = field(default_factory=_boosting)
     holdout_days: int = 42
     warm_up_days: int = 45
+    members: int = 3
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
@@ -88,7 +93,7 @@ class TrainingConfig:
             raise ContractError(
                 f"Found {', '.join(sorted(both))} both numeric and categorical; name each once."
             )
-        for name in ("holdout_days", "warm_up_days"):
+        for name in ("holdout_days", "warm_up_days", "members"):
             if getattr(self, name) < 1:
                 raise ContractError(f"{name} is {getattr(self, name)}; expected at least 1.")
 
@@ -135,6 +140,7 @@ def train(
     split = _Split.of(gathered, config)
     contract, holdout = _holdout_forest(gathered, split, config, tell)
     forest = _final_forest(gathered, gathered.builder(contract), split, holdout, config, tell)
+    average = average_forests(holdout)
     manifest = {
         "library_version": _library_version(),
         "event": tracked.event,
@@ -147,14 +153,14 @@ def train(
         },
         "give_up_after_days": give_up,
         "holdout_days": split.holdout_days,
-        "trees": {"holdout": holdout.tree_count, "final": forest.tree_count},
+        "trees": {"holdout": average.tree_count, "final": forest.tree_count},
         "config": _plain(config),
     }
     return assemble_model(
         gathered,
         contract=contract,
         forest=forest,
-        holdout=holdout,
+        holdout=average,
         settings=config.calibration,
         manifest=manifest,
         moment=moment,
@@ -183,7 +189,7 @@ class _Split:
 
 def _holdout_forest(
     gathered: HistoryAsOf, split: _Split, config: TrainingConfig, tell: Progress
-) -> tuple[FeatureContract, Forest]:
+) -> tuple[FeatureContract, list[Forest]]:
     start_day = gathered.outcomes.start_day
     before = gathered.outcomes.as_of(split.cut)
     growing = (start_day >= split.first_day) & (start_day < split.cut) & ~before.closed
@@ -204,16 +210,18 @@ def _holdout_forest(
         tuple(name for name, kept in zip(contract.names, varies, strict=True) if kept)
     )
     days = np.where(grow, gathered.days(before, rows), gathered.days(gathered.outcomes, rows))
-    forest = fit_forest(
-        np.ascontiguousarray(x[:, varies]),
-        np.log(days + gathered.statistics.settings.offset) - offset,
-        levels=QUANTILE_LEVELS,
-        censored=~arrived,
-        config=config.boosting,
-        validation=~grow,
-        progress=lambda done, most: tell("hold-out forest", done, most),
-    )
-    return contract, forest
+    return contract, [
+        fit_forest(
+            np.ascontiguousarray(x[:, varies]),
+            np.log(days + gathered.statistics.settings.offset) - offset,
+            levels=QUANTILE_LEVELS,
+            censored=~arrived,
+            config=_member(config.boosting, member, len(x)),
+            validation=~grow,
+            progress=_stage(tell, f"hold-out forest {member + 1} of {config.members}"),
+        )
+        for member in range(config.members)
+    ]
 
 
 def _varies(column: NDArray[np.float32]) -> bool:
@@ -225,7 +233,7 @@ def _final_forest(
     gathered: HistoryAsOf,
     builder: FeatureBuilder,
     split: _Split,
-    holdout: Forest,
+    holdout: list[Forest],
     config: TrainingConfig,
     tell: Progress,
 ) -> Forest:
@@ -233,15 +241,31 @@ def _final_forest(
     rows = np.flatnonzero(usable & ~gathered.outcomes.closed)
     x, offset = gathered.features(builder, rows)
     days = gathered.days(gathered.outcomes, rows)
-    settings = {**asdict(config.boosting), "rounds": max(1, holdout.tree_count)}
-    return fit_forest(
-        x,
-        np.log(days + gathered.statistics.settings.offset) - offset,
-        levels=QUANTILE_LEVELS,
-        censored=~gathered.outcomes.arrived[rows],
-        config=BoostingConfig(**settings),
-        progress=lambda done, most: tell("final forest", done, most),
+    # As many trees as did best on the held-out orders; there is nothing later to stop by.
+    rounds = max(1, round(float(np.mean([member.tree_count for member in holdout]))))
+    return average_forests(
+        [
+            fit_forest(
+                x,
+                np.log(days + gathered.statistics.settings.offset) - offset,
+                levels=QUANTILE_LEVELS,
+                censored=~gathered.outcomes.arrived[rows],
+                config=replace(_member(config.boosting, member, len(x)), rounds=rounds),
+                progress=_stage(tell, f"final forest {member + 1} of {config.members}"),
+            )
+            for member in range(config.members)
+        ]
     )
+
+
+def _member(config: BoostingConfig, member: int, rows: int) -> BoostingConfig:
+    # On few rows threads wait for each other longer than they work.
+    threads = config.threads if rows >= _ROWS_FOR_THREADS else 1
+    return replace(config, seed=config.seed + member, threads=threads)
+
+
+def _stage(tell: Progress, name: str) -> Callable[[int, int], None]:
+    return lambda done, most: tell(name, done, most)
 
 
 def _plain(config: TrainingConfig) -> dict[str, Any]:
