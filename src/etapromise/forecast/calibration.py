@@ -29,6 +29,9 @@ _EDGES: Final = np.array(
 # Points between the edges at which the map is tabulated; linear between them.
 _STEPS: Final = 6
 _TAIL: Final = np.array([0.9925, 0.995, 0.9975, 0.999, 0.9995, 0.9999, 1.0])
+# Groups differ from the whole above this probability only (ETP_GROUPS_FROM in native/distribution.h):
+# correcting their middle as well follows noise, and the middle is what the forest knows best.
+_GROUPS_FROM: Final = 0.7
 # Groups with a hazard ratio of their own, each relative to the ones before it.
 CALIBRATED_LEVELS: Final = (
     "carrier",
@@ -55,11 +58,11 @@ class CalibrationSettings:
 
     window: int = 120
     slow_half_life: float = 90.0
-    slow_evidence: float = 20.0
-    quick_half_life: float = 5.0
-    quick_evidence: float = 8.0
-    group_half_life: float = 45.0
-    group_evidence: float = 80.0
+    slow_evidence: float = 100.0
+    quick_half_life: float = 3.0
+    quick_evidence: float = 5.0
+    group_half_life: float = 60.0
+    group_evidence: float = 50.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,18 @@ class Calibration:
         """Probabilities as the forest states them."""
         knot = _knots()
         return cls(knot, knot.copy(), np.zeros(rows, np.float32), 0.0)
+
+    def probability(self, u: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What the forest's probabilities `u` (n,) come to, for parcels that arrive.
+
+        Args:
+            u: (n,) the forest's probabilities.
+            codes: (n, L) rows of the statistics' tables, counted over all levels.
+        """
+        kept = np.interp(u, self.knot, self.kept)
+        hazard = np.exp(self.log_hazard[codes].sum(axis=1, dtype=np.float64))
+        upper = (1.0 - _GROUPS_FROM) * ((1.0 - kept) / (1.0 - _GROUPS_FROM)) ** hazard
+        return np.where(kept > _GROUPS_FROM, 1.0 - upper, kept)
 
 
 def calibrate(
@@ -128,9 +143,9 @@ def calibrate(
     log_hazard = np.zeros(rows, np.float32)
     weight = 0.5 ** (age_days / settings.group_half_life)
     # Groups are compared on what the long-run correction leaves: the quick one is the whole's.
-    left = _cumulative(exposure, slow)
-    observed = weight * arrived
-    expected = weight * left
+    beyond = _cumulative(exposure, slow) + np.log1p(-_GROUPS_FROM)
+    observed = weight * (arrived & (beyond > 0.0))
+    expected = weight * np.maximum(beyond, 0.0)
     for level in levels:
         group = codes[:, level]
         seen = np.bincount(group, weights=observed, minlength=rows)

@@ -58,6 +58,15 @@ class KnownOrders:
 
     @classmethod
     def of(cls, tracked: TrackedHistory, moment: pd.Timestamp) -> KnownOrders:
+        """The orders of `tracked` before the last UTC midnight that is not after `moment`.
+
+        Whole days: the ages of open parcels and the counts of orders are those of a day's start,
+        as they are on every order's own day in training.
+
+        Raises:
+            InsufficientHistoryError: there is none.
+        """
+        moment = moment.floor("D")
         shipments, milestones = tracked.shipments, tracked.milestones
         if not len(shipments):
             raise InsufficientHistoryError(
@@ -191,6 +200,11 @@ class HistoryAsOf:
     def at(
         cls, known: KnownOrders, encoder: Encoder, give_up: int, settings: EffectSettings
     ) -> HistoryAsOf:
+        """Statistics on `known.moment` and on every order's own day.
+
+        Raises:
+            ContractError: an extra column is missing or not numeric.
+        """
         requests = encoder.encode(known.shipments)
         results = outcomes(
             known.shipments,

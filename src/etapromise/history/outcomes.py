@@ -147,9 +147,8 @@ def outcomes(
 
 
 def day_of(moment: pd.Timestamp) -> int:
-    """The first UTC day whose start is not before `moment`: all received before is known on it."""
-    seconds = moment.timestamp()
-    return int(-(-seconds // _DAY))
+    """The UTC day of `moment`, since 1970-01-01: what was received on earlier days is known on it."""
+    return int(moment.timestamp() // _DAY)
 
 
 def spread_within_day(shipment_id: pd.Series[Any]) -> NDArray[np.float64]:

@@ -56,9 +56,12 @@ double etp_parcel_by(etp_parcel *p, double days) {
     p->knot = k;
     double part = (u - d->knot[k]) / (d->knot[k + 1] - d->knot[k]);
     double kept = d->kept[k] + (d->kept[k + 1] - d->kept[k]) * part;
-    /* Proportional hazards: the group's survival is the whole's to the power of its hazard. */
+    /* Proportional hazards in the upper part, where promises are made: there the group's survival
+     * is the whole's to the power of its hazard. */
     double late = 1 - kept;
-    if (p->hazard != 1)
-        late = late > 0 ? exp(p->hazard * log(late)) : 0;
+    if (p->hazard != 1 && kept > ETP_GROUPS_FROM)
+        late = late > 0 ? (1 - ETP_GROUPS_FROM) *
+                              exp(p->hazard * log(late / (1 - ETP_GROUPS_FROM)))
+                        : 0;
     return p->arrives * (1 - late);
 }

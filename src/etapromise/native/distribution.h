@@ -5,6 +5,9 @@
 #include "etapromise.h"
 #include "forest.h"
 
+/* Groups differ from the whole above this probability only; see forecast/calibration.py. */
+#define ETP_GROUPS_FROM 0.7
+
 typedef struct {
     int64_t levels;
     const double *level;    /* (levels,) ascending */

@@ -166,10 +166,9 @@ class _Judged:
         """
         statistics = self._gathered.statistics
         before = self._gathered.days_before_date(self._gathered.outcomes, self._rows)
-        stated = np.interp(self._raw(before), calibration.knot, calibration.kept)
-        log_hazard = calibration.log_hazard[self._codes + statistics.total_start].sum(axis=1)
+        stated = calibration.probability(self._raw(before), self._codes + statistics.total_start)
         arrives = 1.0 - statistics.lost[self._codes[:, self._names.index("service")]]
-        reached = arrives * (1.0 - (1.0 - stated) ** np.exp(log_hazard)) >= _KEPT_SERVICE_LEVEL
+        reached = arrives * stated >= _KEPT_SERVICE_LEVEL
         # Younger orders' promises have mostly not run out: only the quick ones could be judged.
         settled = (self._age <= _KEPT_WINDOW) & (self._age > self._gathered.typical_age())
         judged = settled & (self._arrived | reached)

@@ -1,0 +1,114 @@
+"""Real orders: train, quote, score and the walking backtest beside the marketplace's own promises.
+
+    python benchmarks/olist.py [--from 2017-09-01] [--to 2018-05-01] [--out output/olist]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from olist_tables import CATEGORICAL, NUMERIC, ZONE, olist_history, require_olist
+
+import etapromise
+from etapromise.operations.backtest import BacktestConfig, backtest
+from etapromise.operations.forecasters import TrainModel
+from etapromise.operations.judgement import day_column, stated_column
+
+CONFIG = etapromise.TrainingConfig(
+    numeric=NUMERIC, categorical=CATEGORICAL, default_time_zone=ZONE
+)
+LEVELS = (0.8, 0.9, 0.95)
+
+
+def main() -> None:
+    """Walk and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="start", default="2017-09-01")
+    parser.add_argument("--to", dest="end", default="2018-05-01")
+    parser.add_argument("--out", type=Path, default=Path("output/olist"))
+    arguments = parser.parse_args()
+    require_olist()
+    begun = time.perf_counter()
+    history = olist_history()
+    rejected = len(history.shipment_rejects), len(history.scan_rejects)
+    print(f"{len(history.shipments)} shipments; rejected {rejected[0]} shipments, {rejected[1]} scans")
+    result = backtest(
+        history,
+        BacktestConfig(
+            start=pd.Timestamp(arguments.start, tz=ZONE),
+            end=pd.Timestamp(arguments.end, tz=ZONE),
+        ),
+        fit=TrainModel(CONFIG),
+        progress=True,
+    )
+    page = result.write(arguments.out)
+    table = result.table
+    table["region"] = history.shipments.set_index("shipment_id")["destination_region"].loc[
+        table["shipment_id"]
+    ].to_numpy()
+    print(overall(table))
+    print(by_group(table, "period", 0))
+    print(by_group(table, "region", 300))
+    print(json.dumps(result.facts["scores"]["overall"], indent=1)[:1500])
+    print(f"{page}  {time.perf_counter() - begun:.0f} s")
+
+
+def kept(table: pd.DataFrame, level: float) -> pd.Series:
+    """Whether each promise was kept; undelivered, not cancelled orders count as broken."""
+    return table["event_day"] <= table[day_column(level)]
+
+
+def overall(table: pd.DataFrame) -> str:
+    """Kept rate, stated confidence and days at each level, beside the marketplace."""
+    rows = []
+    arrived = np.isfinite(table["event_day"])
+    for level in LEVELS:
+        good = kept(table, level)
+        rows.append(
+            {
+                "promise": f"etapromise {level}",
+                "kept": good.mean(),
+                "stated": table[stated_column(level)].mean(),
+                "kept, delivered only": good[arrived].mean(),
+                "days": table[day_column(level)].mean(),
+                "days, delivered only": table.loc[arrived, day_column(level)].mean(),
+            }
+        )
+    shop = table["event_day"] <= table["shop_day"]
+    rows.append(
+        {
+            "promise": "marketplace",
+            "kept": shop.mean(),
+            "kept, delivered only": shop[arrived].mean(),
+            "days": table["shop_day"].mean(),
+            "days, delivered only": table.loc[arrived, "shop_day"].mean(),
+        }
+    )
+    return pd.DataFrame(rows).set_index("promise").round(4).to_string()
+
+
+def by_group(table: pd.DataFrame, column: str, at_least: int) -> str:
+    """Kept minus stated at each level, for groups with enough orders."""
+    found = {}
+    for name, rows in table.groupby(column):
+        if len(rows) < at_least:
+            continue
+        found[name] = {"orders": len(rows)}
+        for level in LEVELS:
+            found[name][f"kept {level}"] = kept(rows, level).mean()
+            found[name][f"gap {level}"] = (
+                kept(rows, level).mean() - rows[stated_column(level)].mean()
+            )
+        found[name]["days 0.9"] = rows[day_column(0.9)].mean()
+        found[name]["market kept"] = (rows["event_day"] <= rows["shop_day"]).mean()
+        found[name]["market days"] = rows["shop_day"].mean()
+    return pd.DataFrame(found).T.round(3).to_string()
+
+
+if __name__ == "__main__":
+    main()

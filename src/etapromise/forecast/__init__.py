@@ -1,0 +1,1 @@
+"""What will happen: quantile boosting, the forest, calibration, distributions over dates."""
