@@ -21,6 +21,8 @@ from etapromise import PromiseModel
 EPOCH = date(1970, 1, 1)
 FIELDS = ("effect", "evidence", "pace", "pace_evidence", "deviation")
 HANDLING = ("network", "carrier", "service", "origin_region", "origin", "origin_service")
+# Groups have hazards of their own above this probability only.
+GROUPS_FROM = 0.7
 OFFSET = (
     ("network", "effect"),
     ("network", "pace"),
@@ -200,8 +202,11 @@ class ReferenceQuote:
         out = []
         for k in range(self.parts.horizon):
             u = raw_probability(days, levels, self.operational_days(k + 1))
-            late = max(0.0, 1.0 - self.calibrated(u))
-            out.append((1.0 - lost) * (1.0 - late**hazard))
+            stated = self.calibrated(u)
+            if stated > GROUPS_FROM:
+                late = (1.0 - stated) / (1.0 - GROUPS_FROM)
+                stated = 1.0 - (1.0 - GROUPS_FROM) * late**hazard
+            out.append((1.0 - lost) * stated)
         return np.array(out)
 
 

@@ -1,0 +1,226 @@
+"""Calibration: against a plain count, on planted errors, and with parcels still under way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from etapromise.forecast.calibration import Calibration, CalibrationSettings, calibrate
+
+EDGES = [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.975, 0.99]
+GROUPS_FROM = 0.7
+STATED = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.97])
+ONE_MEMORY = CalibrationSettings(quick_evidence=1e12, slow_half_life=1e9, slow_evidence=1.0)
+"""Only the long-run correction, all orders alike: for errors that do not change with time."""
+
+
+def one_group(count: int) -> np.ndarray:
+    return np.zeros((count, 1), np.int64)
+
+
+def run(
+    u: np.ndarray, arrived: np.ndarray, age: np.ndarray, settings: CalibrationSettings
+) -> Calibration:
+    return calibrate(u, arrived, age, one_group(len(u)), levels=[0], rows=1, settings=settings)
+
+
+def kept_at(calibration: Calibration, stated: np.ndarray) -> np.ndarray:
+    return np.interp(stated, calibration.knot, calibration.kept)
+
+
+class PlainCalibration:
+    """Observed over expected in each stretch of u, one parcel after the other."""
+
+    def __init__(
+        self,
+        u: np.ndarray,
+        arrived: np.ndarray,
+        age: np.ndarray,
+        codes: np.ndarray,
+        levels: list[int],
+        settings: CalibrationSettings,
+    ) -> None:
+        rows = [i for i in range(len(u)) if 0 <= age[i] <= settings.window]
+        self.parcels = [(min(u[i], 1 - 1e-9), bool(arrived[i]), age[i], codes[i]) for i in rows]
+        slow = self.hazards(settings.slow_half_life, settings.slow_evidence, [1.0] * len(EDGES))
+        self.quick = self.hazards(settings.quick_half_life, settings.quick_evidence, slow)
+        self.ratios: dict[int, float] = {}
+        for level in levels:
+            seen: dict[int, float] = {}
+            due: dict[int, float] = {}
+            for value, arrival, days, code in self.parcels:
+                weight = 0.5 ** (days / settings.group_half_life)
+                beyond = self.risk(value, slow) + math.log(1 - GROUPS_FROM)
+                if beyond <= 0:
+                    continue
+                for coarser in levels[: levels.index(level)]:
+                    beyond *= self.ratios[code[coarser]]
+                group = code[level]
+                seen[group] = seen.get(group, 0.0) + weight * arrival
+                due[group] = due.get(group, 0.0) + weight * beyond
+            for code in {code[level] for *_, code in self.parcels}:
+                more = settings.group_evidence
+                self.ratios[code] = (seen.get(code, 0.0) + more) / (due.get(code, 0.0) + more)
+
+    def hazards(self, half_life: float, evidence: float, prior: list[float]) -> list[float]:
+        out = []
+        for b, low in enumerate(EDGES):
+            high = EDGES[b + 1] if b + 1 < len(EDGES) else 1.0
+            observed = expected = 0.0
+            for value, arrival, days, _ in self.parcels:
+                weight = 0.5 ** (days / half_life)
+                if arrival and low <= value < high:
+                    observed += weight
+                if value > low:
+                    end = min(value, high)
+                    expected += weight * (math.log(1 - low) - math.log(1 - end))
+            out.append((observed + evidence * prior[b]) / (expected + evidence))
+        return out
+
+    @staticmethod
+    def risk(value: float, hazards: list[float]) -> float:
+        total = 0.0
+        for b, low in enumerate(EDGES):
+            high = EDGES[b + 1] if b + 1 < len(EDGES) else 1.0
+            if value > low:
+                total += hazards[b] * (math.log(1 - low) - math.log(1 - min(value, high)))
+        return total
+
+    def kept(self, stated: float) -> float:
+        return 1.0 - math.exp(-self.risk(stated, self.quick))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_the_plain_count(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = 300
+    u = rng.random(count) ** 0.8
+    u[:3] = 0.0, 1.0, 0.5  # u on an edge, and beyond everything
+    arrived, age = rng.random(count) < 0.8, rng.integers(-5, 160, count).astype(float)
+    codes = np.stack([rng.integers(1, 4, count), rng.integers(4, 12, count)], axis=1)
+    settings = CalibrationSettings()
+    found = calibrate(u, arrived, age, codes, levels=[0, 1], rows=13, settings=settings)
+    plain = PlainCalibration(u, arrived, age, codes, [0, 1], settings)
+    for knot, kept in zip(found.knot[:-1], found.kept[:-1], strict=True):
+        assert kept == pytest.approx(plain.kept(float(knot)), abs=1e-9)
+    assert (found.knot[-1], found.kept[-1]) == (1.0, 1.0)
+    for row in range(13):
+        expected = math.log(plain.ratios.get(row, 1.0))
+        assert found.log_hazard[row] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_right_forecast_stays_as_it_is() -> None:
+    rng = np.random.default_rng(1)
+    count = 40_000
+    u, age = rng.random(count), rng.uniform(0, 120, count)
+    found = kept_at(run(u, np.ones(count, bool), age, ONE_MEMORY), STATED)
+    error = np.sqrt(STATED * (1 - STATED) / count)
+    assert (np.abs(found - STATED) < 4 * error + 1e-4).all()
+
+
+def test_no_evidence_changes_nothing() -> None:
+    nothing = run(np.zeros(0), np.zeros(0, bool), np.zeros(0), CalibrationSettings())
+    none = Calibration.none(1)
+    np.testing.assert_allclose(nothing.kept, none.kept, atol=1e-12)
+    assert (nothing.log_hazard == 0).all()
+    assert nothing.evidence == 0
+    old = run(np.full(99, 0.9), np.ones(99, bool), np.full(99, 500.0), CalibrationSettings())
+    np.testing.assert_allclose(old.kept, none.kept, atol=1e-12)
+
+
+def distorted(rng: np.random.Generator, count: int, power: float) -> np.ndarray:
+    """u of a forecast that is wrong: stated x comes true in x ** power of all cases."""
+    return rng.random(count) ** (1 / power)
+
+
+@pytest.mark.parametrize("power", [0.6, 1.0, 1.8])
+@pytest.mark.parametrize("censored", [False, True])
+def test_a_planted_error_is_found(power: float, censored: bool) -> None:  # noqa: FBT001
+    """With and without parcels under way: their age on the scale of u is independent of them."""
+    rng = np.random.default_rng(7)
+    count = 60_000
+    u, age = distorted(rng, count, power), rng.uniform(0, 120, count)
+    lasted = np.where(rng.random(count) < 0.5, rng.random(count), 1.0) if censored else 1.0
+    arrived = u <= lasted
+    if censored:
+        assert 0.1 < 1 - arrived.mean() < 0.5
+    found = kept_at(run(np.minimum(u, lasted), arrived, age, ONE_MEMORY), STATED)
+    truth = STATED**power
+    error = np.sqrt(truth * (1 - truth) / (count / 2))
+    # Within a stretch the hazard is taken as even: small, and no matter of luck.
+    assert (np.abs(found - truth) < 4 * error + 0.004).all()
+
+
+def test_dropping_parcels_under_way_would_flatter() -> None:
+    """The test above can fail: the same parcels without the open ones look far too fast."""
+    rng = np.random.default_rng(7)
+    count = 60_000
+    u, lasted = rng.random(count), rng.random(count)
+    arrived = u <= lasted
+    age = rng.uniform(0, 120, count)
+    dropped = run(u[arrived], np.ones(arrived.sum(), bool), age[arrived], ONE_MEMORY)
+    kept = run(np.minimum(u, lasted), arrived, age, ONE_MEMORY)
+    assert kept_at(dropped, np.array([0.5]))[0] > 0.6
+    assert kept_at(kept, np.array([0.5]))[0] == pytest.approx(0.5, abs=0.02)
+
+
+def test_censoring_does_not_bias_on_average() -> None:
+    """Thirty small samples, half of the parcels open: the mean is the truth within its error."""
+    found = []
+    for seed in range(30):
+        rng = np.random.default_rng(100 + seed)
+        u, lasted, age = rng.random(2000), rng.random(2000), rng.uniform(0, 120, 2000)
+        calibration = run(np.minimum(u, lasted), u <= lasted, age, ONE_MEMORY)
+        found.append(kept_at(calibration, np.array([0.3, 0.6, 0.8])))
+    mean, error = np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(30)
+    assert (np.abs(mean - [0.3, 0.6, 0.8]) < 4 * error + 1e-3).all()
+
+
+def test_the_recent_past_counts_most() -> None:
+    """The last three weeks were slow: what was right in the long run is corrected downwards."""
+    rng = np.random.default_rng(9)
+    count = 20_000
+    age = rng.uniform(0, 120, count)
+    u = np.where(age < 21, distorted(rng, count, 1.8), rng.random(count))
+    found = kept_at(run(u, np.ones(count, bool), age, CalibrationSettings()), np.array([0.8]))
+    assert found[0] == pytest.approx(0.8**1.8, abs=0.05)
+
+
+def test_groups_shrink_to_the_whole() -> None:
+    """Groups of another hazard where promises are made: the larger, the more it is believed."""
+    rng = np.random.default_rng(11)
+    sizes = [40, 400, 8000]
+    group = np.repeat([1, 2, 3], sizes)
+    # Above 0.7 the late ones are twice as fast as stated.
+    u = rng.random(len(group))
+    u = np.where(u > GROUPS_FROM, 1 - 0.3 * ((1 - u) / 0.3) ** 0.5, u)
+    whole = rng.random(40_000)
+    codes = np.concatenate([np.zeros(40_000, np.int64), group])[:, None]
+    u = np.concatenate([whole, u])
+    found = calibrate(
+        u,
+        np.ones(len(u), bool),
+        np.zeros(len(u)),
+        codes,
+        levels=[0],
+        rows=5,
+        settings=ONE_MEMORY,
+    )
+    ratio = np.exp(found.log_hazard)
+    assert ratio[4] == 1.0
+    assert 1.0 < ratio[1] < ratio[2] < ratio[3]
+    assert ratio[3] == pytest.approx(2.0, abs=0.35)
+    assert ratio[0] == pytest.approx(1.0, abs=0.2)
+
+
+def test_the_map_ascends_within_zero_and_one() -> None:
+    rng = np.random.default_rng(12)
+    for _ in range(50):
+        count = int(rng.integers(1, 200))
+        u = rng.random(count) ** rng.uniform(0.2, 5)
+        found = run(u, rng.random(count) < 0.7, rng.uniform(0, 130, count), CalibrationSettings())
+        assert (np.diff(found.knot) > 0).all()
+        assert (np.diff(found.kept) >= 0).all()
+        assert (found.kept[0], found.kept[-1]) == (0.0, 1.0)

@@ -1,0 +1,180 @@
+"""Effects by level once more: every day from scratch, from lists of parcels, in plain Python.
+
+No running sums, no lists of open parcels, no single precision: what the compiled sweep keeps up to
+date is computed anew here whenever it is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from etapromise.history.effects import Durations, EffectSettings
+
+LOWEST, WIDTH, BINS = -4.0, 0.05, 160
+BELIEVED_PARCELS, BELIEVED_DEVIATION = 30.0, 0.35
+OUTLYING, SETTLED, DEVIATION_PRIOR, BEYOND = 1.5, 50.0, 20.0, 0.3
+
+
+@dataclass
+class Learnt:
+    """What one parcel has told one key: of its order's day on, and never changed again."""
+
+    start: int
+    left: float
+    pace: float
+    residual: float | None
+
+
+@dataclass
+class ReferenceEffects:
+    durations: Durations
+    codes: np.ndarray
+    elapsed: np.ndarray
+    first_clock_day: int
+    settings: EffectSettings
+    learnt: dict[tuple[int, int], list[Learnt]] = field(default_factory=lambda: defaultdict(list))
+    residuals: list[float] = field(default_factory=list)
+    network: float = 0.0
+
+    def __post_init__(self) -> None:
+        count = len(self.durations.start_day)
+        self.levels = len(self.codes)
+        self.open: set[int] = set()
+        self.above = np.zeros((self.levels, count))
+        self.own, self.explained, self.imputed = np.zeros(count), np.zeros(count), np.zeros(count)
+        self.settled = np.zeros(count, bool)
+        self.last_effect: dict[tuple[int, int], float] = defaultdict(float)
+        self.today: dict[tuple[int, int], tuple[float, ...]] = {}
+        self.at_start = np.zeros((count, self.levels, 5))
+
+    def sweep(self, end_day: int, sizes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        start = self.durations.start_day
+        for day in range(int(start[0]), end_day + 1):
+            self.today = {}
+            if day > start[0]:
+                self.advance(day)
+            if day == end_day:
+                break
+            beginning = [i for i in range(len(start)) if start[i] == day]
+            for i in beginning:
+                self.begin(i, day)
+            self.open.update(beginning)
+        rows = [
+            self.known(level, row, end_day)
+            for level, size in enumerate(sizes)
+            for row in range(size)
+        ]
+        return self.at_start, np.array(rows)
+
+    def advance(self, day: int) -> None:
+        d = self.durations
+        ended = [i for i in sorted(self.open) if min(d.known_day[i], d.closed_day[i]) < day]
+        arrived = [i for i in ended if d.known_day[i] <= d.closed_day[i]]
+        self.open -= set(ended)
+        for i in self.open:
+            clock = self.elapsed[d.clock[i], day - self.first_clock_day]
+            explained = self.network + self.own[i]
+            lasted = max(clock - d.start_clock[i], 0.0)
+            residual = math.log(lasted + self.settings.offset) - explained
+            self.imputed[i] = explained + self.mean_beyond(residual)
+        self.learn(arrived, day)
+
+    def learn(self, arrived: list[int], day: int) -> None:
+        d = self.durations
+        finer = {
+            i: sum(self.last_effect[level, self.codes[level, i]] for level in range(1, self.levels))
+            for i in arrived
+        }
+        above = dict.fromkeys(arrived, 0.0)
+        for level in range(self.levels):
+            for i in arrived:
+                if level == 0:
+                    left = pace = d.value[i] - finer[i]
+                else:
+                    left = d.value[i] - self.network - above[i]
+                    pace = d.value[i] - self.network - self.own[i]
+                residual = d.value[i] - self.explained[i] if self.settled[i] else None
+                key = level, int(self.codes[level, i])
+                self.learnt[key].append(Learnt(int(d.start_day[i]), left, pace, residual))
+            if level == 0:
+                effect, _, pace, *_ = self.known(0, 1, day)
+                self.network = effect + pace
+            for i in arrived if level else ():
+                above[i] += self.known(level, int(self.codes[level, i]), day)[0]
+        self.residuals += [d.value[i] - self.explained[i] for i in arrived if self.settled[i]]
+
+    def known(self, level: int, code: int, day: int) -> tuple[float, ...]:
+        """effect, evidence, pace, pace_evidence, deviation; once a day."""
+        key = level, code
+        if key in self.today:
+            return self.today[key]
+        rows = [(one.start, one.left, one.pace) for one in self.learnt[key]]
+        for i in self.open:
+            if self.codes[level, i] == code:
+                beyond = self.imputed[i] - (self.network if level else 0.0)
+                above = self.above[level, i] if level else self.own[i]
+                rows.append(
+                    (int(self.durations.start_day[i]), beyond - above, beyond - self.own[i])
+                )
+        slow = [0.5 ** ((day - start) / self.settings.half_life) for start, _, _ in rows]
+        quick = [0.5 ** ((day - start) / self.settings.pace_half_life) for start, _, _ in rows]
+        prior = self.settings.prior if level else 0.0
+        pace_prior = self.settings.pace_prior if level else self.settings.pace_prior / 3
+        weight, pace_weight = sum(slow), sum(quick)
+        effect = 0.0
+        if weight + prior > 0:
+            effect = sum(w * row[1] for w, row in zip(slow, rows, strict=True)) / (weight + prior)
+        usual = effect if level == 0 else 0.0
+        pace = sum(w * (row[2] - usual) for w, row in zip(quick, rows, strict=True))
+        pace = pace / (pace_weight + pace_prior) if pace_weight > 0 else 0.0
+        whole = self.known(0, 1, day)[4] if level else BELIEVED_DEVIATION
+        squares = [
+            (0.5 ** ((day - one.start) / self.settings.half_life), min(abs(one.residual), OUTLYING))
+            for one in self.learnt[key]
+            if one.residual is not None
+        ]
+        deviation = math.sqrt(
+            (sum(w * r * r for w, r in squares) + DEVIATION_PRIOR * whole**2)
+            / (sum(w for w, _ in squares) + DEVIATION_PRIOR)
+        )
+        self.last_effect[key] = effect
+        self.today[key] = effect, weight, pace, pace_weight, deviation
+        return self.today[key]
+
+    def begin(self, i: int, day: int) -> None:
+        own = 0.0
+        for level in range(self.levels):
+            fields = self.known(level, int(self.codes[level, i]), day)
+            self.at_start[i, level] = fields
+            self.above[level, i] = own
+            if level == 0:
+                self.settled[i] = fields[1] >= SETTLED
+            else:
+                own += fields[0]
+        self.own[i] = own
+        self.explained[i] = self.network + own
+
+    def mean_beyond(self, residual: float) -> float:
+        """Mean of the residuals that are larger, from their histogram and a believed normal one."""
+        middles = LOWEST + (np.arange(BINS) + 0.5) * WIDTH
+        scale = BELIEVED_PARCELS * WIDTH / BELIEVED_DEVIATION / math.sqrt(2 * math.pi)
+        counts = scale * np.exp(-0.5 * (middles / BELIEVED_DEVIATION) ** 2)
+        for one in self.residuals:
+            counts[min(max(int((one - LOWEST) / WIDTH), 0), BINS - 1)] += 1
+        at = (residual - LOWEST) / WIDTH
+        if at >= BINS - 1:
+            return residual + BEYOND
+        b = max(int(at), 0)
+        edges = [
+            float((counts[k:] * middles[k:]).sum() / counts[k:].sum())
+            if k < BINS
+            else LOWEST + BINS * WIDTH + BEYOND
+            for k in (b, b + 1)
+        ]
+        if at <= 0:
+            return edges[0]
+        return max(edges[0] + (edges[1] - edges[0]) * (at - b), residual)
