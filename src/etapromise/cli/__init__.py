@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="etapromise")
+@click.version_option(package_name="etapromise", prog_name="etapromise")
 def main() -> None:
     """Promise delivery dates from carrier scans, and keep them."""
 

@@ -95,6 +95,13 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
     show_default=True,
     help="Days of orders to judge by: the latest whose promises have run out.",
 )
+@click.option(
+    "--refresh-every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Days between refreshes while judging; as often as the shop refreshes.",
+)
 def retrain(
     shipments: Path,
     scans: Path,
@@ -106,6 +113,7 @@ def retrain(
     force: bool,  # noqa: FBT001
     service_level: float,
     judge_days: int,
+    refresh_every: int,
 ) -> None:
     """Fit a challenger, judge it against the current model, and promote it if it is no worse.
 
@@ -130,7 +138,9 @@ def retrain(
             history,
             registry,
             as_of=pd.Timestamp(as_of),
-            gate=GateConfig(service_level=service_level, judge_days=judge_days),
+            gate=GateConfig(
+                service_level=service_level, judge_days=judge_days, refresh_every=refresh_every
+            ),
             dry_run=dry_run,
             force=force,
             tell=say,

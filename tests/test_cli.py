@@ -1,0 +1,253 @@
+"""The command line: results on stdout or in files, talk on stderr, and telling exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import etapromise
+from etapromise.cli import main
+from etapromise.operations import retraining, training
+from tests.small_network import AS_OF, TRAINING
+
+COMMANDS = sorted(main.commands)
+QUICK = replace(TRAINING.boosting, rounds=8, learning_rate=0.4)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, simulation, model):
+    """Tables and a directory of models as a shop would have them."""
+    folder = tmp_path_factory.mktemp("shop")
+    simulation.shipments.to_parquet(folder / "shipments.parquet")
+    simulation.scans.to_parquet(folder / "scans.parquet")
+    ordered = simulation.shipments["ordered_at"]
+    recent = (ordered >= AS_OF - pd.Timedelta(days=4)) & (ordered < AS_OF)
+    simulation.shipments[recent].to_parquet(folder / "orders.parquet")
+    simulation.shipments[recent].drop(columns="destination").to_parquet(folder / "broken.parquet")
+    model.save(folder / "model")
+    return folder
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Training with few trees: what commands make of a model does not hang on how good it is."""
+    assert retraining.TrainingConfig is training.TrainingConfig  # bound before it is replaced
+    small = functools.partial(training.TrainingConfig, boosting=QUICK, members=1)
+    monkeypatch.setattr(training, "TrainingConfig", small)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def tables(files):
+    return (
+        "--shipments",
+        files / "shipments.parquet",
+        "--scans",
+        files / "scans.parquet",
+    )
+
+
+QUOTE = {
+    "origin": "60492",
+    "destination": "90585",
+    "destination_region": "CA",
+    "destination_country": "US",
+    "carrier": "acme",
+    "service": "ground",
+}
+QUOTE_OPTIONS = [
+    part for name, value in QUOTE.items() for part in (f"--{name.replace('_', '-')}", value)
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command):
+    found = run(command, "--help")
+    assert found.exit_code == 0
+    assert f"Example:\n    etapromise {command} --" in found.stdout
+    assert main.commands[command].help
+
+
+def test_the_commands_are_listed_and_the_version_told():
+    assert all(command in run("--help").stdout for command in COMMANDS)
+    assert run("--version").stdout.startswith("etapromise, version ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "No such command"),
+        (["quote", "--origin", "1"], "Missing option"),
+        (["train", "--as-of", "yesterday", "--out", "x"], "no moment"),
+        (["score", "--model", "/nowhere"], "does not exist"),
+        (["sample", "--out", "x", "--days", "0"], "--days"),
+        (["sample", "--out", "x", "--days", "100000"], "days is 100000"),
+    ],
+)
+def test_bad_usage_exits_with_2(arguments, message):
+    found = run(*arguments)
+    assert found.exit_code == 2
+    assert message in found.stderr
+    assert found.stdout == ""
+
+
+def test_training_writes_a_version_and_makes_it_current(files, tmp_path, quick):
+    models = tmp_path / "models"
+    found = run("train", *tables(files), "--as-of", "2025-07-01", "--out", models)
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout == f"{models / '2025-07-01'}\n"
+    assert "shipments: " in found.stderr
+    assert "duplicate_scan" in found.stderr
+    assert etapromise.load(models / "current").as_of == AS_OF
+
+
+def test_an_as_of_before_the_first_scan_fails_in_one_line(files, tmp_path, quick):
+    found = run("train", *tables(files), "--as-of", "2001-01-01", "--out", tmp_path / "models")
+    assert found.exit_code == 1
+    assert found.stdout == ""
+    assert found.stderr.splitlines()[-1].startswith("etapromise: Found no order before")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_quote_is_what_the_library_says(files, model):
+    moment = "2025-07-03T10:30:00-05:00"
+    expected = model.promise(**QUOTE, ordered_at=pd.Timestamp(moment).to_pydatetime())
+    asked = ("quote", "--model", files / "model", *QUOTE_OPTIONS, "--ordered-at", moment)
+    found = run(*asked)
+    assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout) == expected.as_dict()
+    assert run(*asked, "--format", "text").stdout == expected.text("en") + "\n"
+    assert run(*asked, "--format", "text", "--locale", "de").stdout == expected.text("de") + "\n"
+    assert json.loads(run(*asked, "--format", "json-ld").stdout) == expected.as_json_ld()
+    later = json.loads(run(*asked, "--service-level", "0.97").stdout)
+    assert later["estimated_delivery_date"] >= expected.date.isoformat()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--ordered-at", "2025-07-03T10:30"], "no time zone"),
+        (["--ordered-at", "2025-07-03T10:30Z", "--destination-time-zone", "Mars/North"], "IANA"),
+        (["--ordered-at", "2025-07-03T10:30Z", "--service-level", "1.0"], "--service-level"),
+        (["--ordered-at", "2025-07-03T10:30Z", "--field", "weight"], "name=value"),
+        (["--ordered-at", "2025-07-03T10:30Z", "--format", "text", "--locale", "xx"], "xx"),
+    ],
+)
+def test_a_quote_that_cannot_be_given_is_bad_usage(files, options, message):
+    found = run("quote", "--model", files / "model", *QUOTE_OPTIONS, *options)
+    assert found.exit_code == 2
+    assert message in found.stderr
+    assert found.stdout == ""
+
+
+def test_a_damaged_model_fails(files, tmp_path, model):
+    broken = model.save(tmp_path / "broken")
+    (broken / "manifest.json").write_text("{")
+    found = run("quote", "--model", broken, *QUOTE_OPTIONS, "--ordered-at", "2025-07-03T10:30Z")
+    assert found.exit_code == 1
+    assert "manifest.json" in found.stderr
+
+
+def test_scoring_writes_promises_and_rejects(files, tmp_path):
+    out = tmp_path / "scored.parquet"
+    found = run(
+        "score", "--model", files / "model", "--shipments", files / "orders.parquet",
+        "--as-of", AS_OF.isoformat(), "--out", out,
+    )  # fmt: skip
+    assert found.exit_code == 0, found.stderr
+    promises, rejects = pd.read_parquet(out), pd.read_parquet(tmp_path / "scored.rejects.parquet")
+    orders = pd.read_parquet(files / "orders.parquet")
+    assert promises["shipment_id"].tolist() == orders["shipment_id"].tolist()
+    assert len(rejects) == 0
+    assert f"{len(orders):,} promises" in found.stdout
+
+
+def test_a_table_without_a_needed_column_fails_in_one_line(files, tmp_path):
+    out = tmp_path / "scored.parquet"
+    found = run(
+        "score", "--model", files / "model", "--shipments", files / "broken.parquet",
+        "--as-of", AS_OF.isoformat(), "--out", out,
+    )  # fmt: skip
+    assert found.exit_code == 1
+    assert found.stderr.count("\n") == 1
+    assert "destination" in found.stderr
+    assert not out.exists()
+    assert run(
+        "score", "--model", files / "model", "--shipments", files / "orders.parquet",
+        "--as-of", AS_OF.isoformat(), "--out", tmp_path / "scored.xlsx",
+    ).exit_code == 2  # fmt: skip
+
+
+def test_a_backtest_writes_its_table_its_numbers_and_its_page(files, tmp_path, quick):
+    found = run(
+        "backtest", *tables(files), "--from", "2025-06-10", "--to", "2025-06-24",
+        "--every", "week", "--refresh-every", "7", "--jobs", "1", "--service-level", "0.8",
+        "--service-level", "0.92", "--out", tmp_path,
+    )  # fmt: skip
+    assert found.exit_code == 0, found.stderr
+    lines = found.stdout.splitlines()
+    assert lines[-1] == str(tmp_path / "report.html")
+    assert [line.split(":")[0] for line in lines[:-1]] == ["80 %", "92 %"]
+    facts = json.loads((tmp_path / "backtest.json").read_text())
+    table = pd.read_parquet(tmp_path / "promises.parquet")
+    assert facts["main_level"] == 0.92
+    assert sum(step["quoted"] for step in facts["steps"]) == len(table)
+    assert table["ordered_at"].between("2025-06-10", "2025-06-24", inclusive="left").all()
+    assert "</html>" in (tmp_path / "report.html").read_text()
+
+
+def test_an_end_before_the_start_is_bad_usage(files, tmp_path):
+    found = run(
+        "backtest", *tables(files), "--from", "2025-07-02", "--to", "2025-07-01", "--out", tmp_path
+    )
+    assert found.exit_code == 2
+    assert "end after its start" in found.stderr
+
+
+def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick):
+    models = tmp_path / "models"
+    assert run("train", *tables(files), "--as-of", "2025-07-01", "--out", models).exit_code == 0
+    common = ("retrain", *tables(files), "--models", models, "--judge-days", "21",
+              "--refresh-every", "7")  # fmt: skip
+    wishful = run(*common, "--as-of", "2025-07-15", "--dry-run")
+    assert wishful.exit_code == 0, wishful.stderr
+    assert json.loads(wishful.stdout)["outcome"] == "would promote"
+    # There are not as many judged promises in a single day as it takes to judge anybody.
+    refused = run("retrain", *tables(files), "--models", models, "--judge-days", "1",
+                  "--as-of", "2025-07-15")  # fmt: skip
+    assert refused.exit_code == 3, refused.stderr
+    assert json.loads(refused.stdout)["outcome"] == "refused"
+    assert "refused: only" in refused.stderr
+    promoted = run(*common, "--as-of", "2025-07-15")
+    assert promoted.exit_code == 0, promoted.stderr
+    assert json.loads(promoted.stdout)["challenger"]["version"] == "2025-07-15"
+    refreshed = run("refresh", *tables(files), "--models", models, "--as-of", "2025-07-16")
+    assert refreshed.stdout == f"{models / '2025-07-16'}\n"
+    earlier = run(*common, "--as-of", "2025-07-02")
+    assert earlier.exit_code == 1
+    assert "later than" in earlier.stderr
+    listed = run("models", "--models", models).stdout.splitlines()
+    assert [line.split()[-1] for line in listed] == ["shipments"] * 3
+    assert listed[-1].startswith("* 2025-07-16")
+    assert run("rollback", "--models", models).stdout == f"{models / '2025-07-15'}\n"
+    back = run("rollback", "--models", models, "--to", "2025-07-01")
+    assert back.stdout == f"{models / '2025-07-01'}\n"
+    assert run("rollback", "--models", models, "--to", "2024-01-01").exit_code == 1
+
+
+def test_a_sample_of_another_seed_is_written(tmp_path):
+    found = run("sample", "--out", tmp_path, "--seed", "3", "--days", "20",
+                "--shipments-per-day", "5")  # fmt: skip
+    assert found.exit_code == 0, found.stderr
+    rows = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in
+            found.stdout.splitlines()}  # fmt: skip
+    assert len(rows) == 3
+    for path, count in rows.items():
+        assert len(pd.read_parquet(path)) == count
