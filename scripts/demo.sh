@@ -12,20 +12,23 @@ run() {
     etapromise "$@"
 }
 
+# quote ORIGIN ITS-REGION DESTINATION ITS-REGION CARRIER SERVICE OPTIONS…
+quote() {
+    origin=$1 origin_region=$2 destination=$3 destination_region=$4 carrier=$5 service=$6
+    shift 6
+    run quote --model "$output/models/current" --ordered-at ${now}T10:30-06:00 \
+        --origin "$origin" --origin-region "$origin_region" --origin-country US \
+        --destination "$destination" --destination-region "$destination_region" \
+        --destination-country US --carrier "$carrier" --service "$service" "$@"
+}
+
 run train --shipments "$sample/shipments.parquet" --scans "$sample/scans.parquet" \
     --as-of $now --out "$output/models"
 
-for order in \
-    "10023 acme express" \
-    "94110 corvid ground" \
-    "60614 birdpost ground"; do
-    set -- $order
-    run quote --model "$output/models/current" --origin 93192 --destination "$1" \
-        --carrier "$2" --service "$3" --ordered-at ${now}T10:30-05:00 --format text
-done
-
-run quote --model "$output/models/current" --origin 93192 --destination 94110 \
-    --carrier acme --service ground --ordered-at ${now}T10:30-05:00 --service-level 0.95
+quote 55690 MN 90585 CA dromedary ground --format text
+quote 60492 IL 31305 GA birdpost ground --format text
+quote 31194 GA 32542 FL corvid express --format text
+quote 31194 GA 32542 FL corvid express --service-level 0.95
 
 run score --model "$output/models/current" --as-of $now \
     --shipments "$sample/open_orders.parquet" --out "$output/scored.parquet"
