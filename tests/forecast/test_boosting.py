@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import lightgbm
 import numpy as np
 import pytest
@@ -410,3 +415,42 @@ def test_arguments_that_do_not_fit_are_refused(
     arguments |= change
     with pytest.raises(error, match=message):
         fit_forest(arguments.pop("X"), arguments.pop("y"), **arguments)
+
+
+def test_lightgbm_waits_politely_and_the_environment_stays_as_it_was(tmp_path: Path) -> None:
+    stand_in = tmp_path / "lightgbm.py"
+    stand_in.write_text("import os\nseen = os.environ['OMP_WAIT_POLICY']\n", encoding="utf-8")
+    script = (
+        "import os\n"
+        "from etapromise.forecast.lightgbm_engine import lightgbm\n"
+        "print(lightgbm.seen, os.environ.get('OMP_WAIT_POLICY'))\n"
+    )
+    for own, expected in ((None, "PASSIVE None"), ("ACTIVE", "ACTIVE ACTIVE")):
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        environment.pop("OMP_WAIT_POLICY", None)
+        if own is not None:
+            environment["OMP_WAIT_POLICY"] = own
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == expected
+
+
+def test_a_missing_openmp_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "lightgbm.py").write_text(
+        "raise OSError('libgomp.so.1: cannot open shared object file')\n", encoding="utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "import etapromise.forecast.boosting"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "NativeLibraryError" in done.stderr
+    assert "apt-get install libgomp1" in done.stderr

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import lightgbm
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -29,6 +28,7 @@ from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.forecast.boosting_state import BoostingState, Workers
 from etapromise.forecast.forest import Forest
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees
+from etapromise.forecast.lightgbm_engine import lightgbm
 from etapromise.forecast.lightgbm_trees import join_trees, read_trees
 from etapromise.forecast.monotone import hold_monotone
 
