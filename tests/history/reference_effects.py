@@ -49,6 +49,7 @@ class ReferenceEffects:
         self.settled = np.zeros(count, bool)
         self.last_effect: dict[tuple[int, int], float] = defaultdict(float)
         self.today: dict[tuple[int, int], tuple[float, ...]] = {}
+        self.means = [(0.0, 0.0)] * self.levels
         self.at_start = np.zeros((count, self.levels, 5))
 
     def sweep(self, end_day: int, sizes: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -103,6 +104,8 @@ class ReferenceEffects:
             if level == 0:
                 effect, _, pace, *_ = self.known(0, 1, day)
                 self.network = effect + pace
+            else:
+                self.centre(level, day)
             for i in arrived if level else ():
                 above[i] += self.known(level, int(self.codes[level, i]), day)[0]
         self.residuals += [d.value[i] - self.explained[i] for i in arrived if self.settled[i]]
@@ -112,23 +115,18 @@ class ReferenceEffects:
         key = level, code
         if key in self.today:
             return self.today[key]
-        rows = [(one.start, one.left, one.pace) for one in self.learnt[key]]
-        for i in self.open:
-            if self.codes[level, i] == code:
-                beyond = self.imputed[i] - (self.network if level else 0.0)
-                above = self.above[level, i] if level else self.own[i]
-                rows.append(
-                    (int(self.durations.start_day[i]), beyond - above, beyond - self.own[i])
-                )
-        slow = [0.5 ** ((day - start) / self.settings.half_life) for start, _, _ in rows]
-        quick = [0.5 ** ((day - start) / self.settings.pace_half_life) for start, _, _ in rows]
+        rows = self.rows(level, code)
+        slow, quick = self.weights(rows, day)
         prior = self.settings.prior if level else 0.0
         pace_prior = self.settings.pace_prior if level else self.settings.pace_prior / 3
         weight, pace_weight = sum(slow), sum(quick)
         effect = 0.0
+        mean, usual = self.means[level]
         if weight + prior > 0:
-            effect = sum(w * row[1] for w, row in zip(slow, rows, strict=True)) / (weight + prior)
-        usual = effect if level == 0 else 0.0
+            left = sum(w * (row[1] - mean) for w, row in zip(slow, rows, strict=True))
+            effect = left / (weight + prior)
+        if level == 0:
+            usual = effect
         pace = sum(w * (row[2] - usual) for w, row in zip(quick, rows, strict=True))
         pace = pace / (pace_weight + pace_prior) if pace_weight > 0 else 0.0
         whole = self.known(0, 1, day)[4] if level else BELIEVED_DEVIATION
@@ -141,9 +139,44 @@ class ReferenceEffects:
             (sum(w * r * r for w, r in squares) + DEVIATION_PRIOR * whole**2)
             / (sum(w for w, _ in squares) + DEVIATION_PRIOR)
         )
+        if level:
+            deviation /= whole
         self.last_effect[key] = effect
         self.today[key] = effect, weight, pace, pace_weight, deviation
         return self.today[key]
+
+    def rows(self, level: int, code: int | None) -> list[tuple[int, float, float]]:
+        """Start, what the levels above leave, and the whole's residual; of one key or of all."""
+        known = [
+            (one.start, one.left, one.pace)
+            for key, parcels in self.learnt.items()
+            if key[0] == level and code in (None, key[1])
+            for one in parcels
+        ]
+        for i in self.open:
+            if code in (None, self.codes[level, i]):
+                beyond = self.imputed[i] - (self.network if level else 0.0)
+                above = self.above[level, i] if level else self.own[i]
+                start = int(self.durations.start_day[i])
+                known.append((start, beyond - above, beyond - self.own[i]))
+        return known
+
+    def weights(self, rows: list[tuple[int, float, float]], day: int) -> list[list[float]]:
+        return [
+            [0.5 ** ((day - start) / half_life) for start, _, _ in rows]
+            for half_life in (self.settings.half_life, self.settings.pace_half_life)
+        ]
+
+    def centre(self, level: int, day: int) -> None:
+        """What all keys of a level have in common is the network's: their means are taken off."""
+        rows = self.rows(level, None)
+        slow, quick = self.weights(rows, day)
+        self.means[level] = (
+            sum(w * row[1] for w, row in zip(slow, rows, strict=True)) / sum(slow) if rows else 0.0,
+            sum(w * row[2] for w, row in zip(quick, rows, strict=True)) / sum(quick)
+            if rows
+            else 0.0,
+        )
 
     def begin(self, i: int, day: int) -> None:
         own = 0.0

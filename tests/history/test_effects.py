@@ -182,13 +182,10 @@ def test_the_explanation_of_a_known_lane_follows_the_network(slowdown: float) ->
     at_start, _ = compiled(durations, codes, FIRST + DAYS, EffectSettings())
     last = durations.start_day >= FIRST + DAYS - 5
     said = at_start[last, :, 0].sum(axis=1) + at_start[last, 0, 2]
-    assert said.mean() == pytest.approx(np.log(np.exp(1.2) * slowdown + 1.0), abs=0.08)
+    # Two half-lives of the pace after the change at most a quarter of it, and some, is missing.
+    assert said.mean() == pytest.approx(np.log(np.exp(1.2) * slowdown + 1.0), abs=0.1)
 
 
-@pytest.mark.xfail(
-    reason="the network's level drifts away from its parcels, the finer levels take it back: "
-    "a key without evidence gets the drift"
-)
 @pytest.mark.parametrize("slowdown", [1.0, 1.5])
 def test_a_key_without_evidence_gets_what_parcels_take(slowdown: float) -> None:
     durations, codes = alike(slowdown)

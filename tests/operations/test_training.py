@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pytest
 import etapromise
 from etapromise import PromiseModel, TrainingConfig, tracking, train
 from etapromise.errors import ContractError, EtapromiseError, InsufficientHistoryError
-from etapromise.operations.simulation import Simulation
+from etapromise.operations.simulation import NetworkConfig, Simulation, simulate
 from tests.small_network import AS_OF, TRAINING, fields_of, saved
 
 if TYPE_CHECKING:
@@ -300,3 +301,42 @@ def test_progress_is_told(parcels: TrackedHistory) -> None:
 def test_the_public_names() -> None:
     assert etapromise.train is train
     assert sorted(etapromise.__all__) == etapromise.__all__
+
+
+@pytest.mark.slow
+def test_stated_probabilities_come_true_on_a_network_with_known_truth() -> None:
+    """A month of orders that the model has not seen, judged by the network's own distribution.
+
+    The truth of each order is known as a distribution, so that only the model's errors count and
+    not the luck of the draw: what is left is the drift that it cannot foresee.
+    """
+    network = simulate(NetworkConfig(seed=31, days=270, shipments_per_day=40.0, peak=0.0))
+    tracked = tracking.history(network.shipments, network.scans)
+    moment = pd.Timestamp("2025-09-15", tz="UTC")
+    boosting = dataclasses.replace(TRAINING.boosting, rounds=120, num_leaves=15)
+    model = train(tracked, as_of=moment, config=TrainingConfig(boosting=boosting))
+    ordered = tracked.shipments["ordered_at"]
+    month = tracked.shipments[ordered.between(moment, moment + pd.Timedelta(days=28))]
+    stated = model.distribution_many(month)
+    horizon = stated.horizon
+    truth = network.true_distribution(month, horizon=horizon + 2)
+    # Days of the truth count from the order's date at the destination.
+    zones = month["destination_time_zone"].to_numpy()
+    local = [
+        at.tz_convert(zone).date() for at, zone in zip(month["ordered_at"], zones, strict=True)
+    ]
+    shift = (stated.origin_dates - np.array(local, "datetime64[D]")).astype(int)
+    column = np.clip(np.arange(horizon) + shift[:, None], 0, horizon + 1)
+    truth = np.take_along_axis(truth, column, axis=1)
+    for level in (0.5, 0.8, 0.9, 0.95):
+        day = stated.at(level)
+        there = day < horizon
+        assert there.mean() > 0.99
+        kept = truth[there, day[there]].mean()
+        confidence = stated.confidence(day)[there].mean()
+        assert confidence >= level
+        assert abs(kept - confidence) < 0.04, (level, kept, confidence)
+    # CRPS in expectation: the truth's own uncertainty, and the square of the distance to it.
+    own = (truth * (1 - truth)).sum(axis=1).mean()
+    ours = own + ((stated.probability - truth) ** 2).sum(axis=1).mean()
+    assert ours < 1.25 * own

@@ -117,7 +117,8 @@ class ReferenceQuote:
         if name == "distance_km":
             return self.distance()
         if name == "explained":
-            return self.explained() - self.offset()
+            usual = [self.total(level, field) for level, field in OFFSET if field == "effect"]
+            return self.explained() - math.fsum(usual)
         assert name == "quoted"
         quoted = self.fields.get("quoted_date")
         if quoted is None:

@@ -94,7 +94,7 @@ def test_any_request_equals_the_plain_reference(model: PromiseModel, request: di
 
 
 @settings(
-    max_examples=60, deadline=None, phases=PHASES, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=35, deadline=None, phases=PHASES, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(rows=st.lists(requests(), min_size=1, max_size=8), level=st.floats(0.01, 0.995))
 def test_one_at_a_time_equals_the_batch(
