@@ -180,14 +180,14 @@ def as_series(texts: pa.ChunkedArray) -> pd.Series[Any]:
 
 def coded(texts: pd.Series[Any] | pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
     """Positions (n,) in a list of words, -1 where missing, and that list."""
+    if not len(texts):
+        return np.zeros(0, dtype=np.int32), []
     column = texts if isinstance(texts, pa.ChunkedArray) else as_text(texts)
     if not pt.is_dictionary(column.type):
         column = pc.dictionary_encode(as_text(column))
     whole = column.combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
-        whole = (
-            whole.chunk(0) if whole.num_chunks else pa.array([], pa.string()).dictionary_encode()
-        )
+        whole = whole.chunk(0)
     words = whole.dictionary.to_pylist()
     indices = whole.indices
     if indices.null_count:
