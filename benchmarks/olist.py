@@ -1,6 +1,6 @@
 """Real orders: train, quote, score and the walking backtest beside the marketplace's own promises.
 
-    python benchmarks/olist.py [--from 2017-09-01] [--to 2018-05-01] [--out output/olist]
+python benchmarks/olist.py [--from 2017-09-01] [--to 2018-05-01] [--out output/olist]
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from etapromise.operations.backtest import BacktestConfig, backtest
 from etapromise.operations.forecasters import TrainModel
 from etapromise.operations.judgement import day_column, stated_column
 
-CONFIG = etapromise.TrainingConfig(
-    numeric=NUMERIC, categorical=CATEGORICAL, default_time_zone=ZONE
-)
+CONFIG = etapromise.TrainingConfig(numeric=NUMERIC, categorical=CATEGORICAL, default_time_zone=ZONE)
 LEVELS = (0.8, 0.9, 0.95)
 
 
@@ -36,7 +34,9 @@ def main() -> None:
     begun = time.perf_counter()
     history = olist_history()
     rejected = len(history.shipment_rejects), len(history.scan_rejects)
-    print(f"{len(history.shipments)} shipments; rejected {rejected[0]} shipments, {rejected[1]} scans")
+    print(
+        f"{len(history.shipments)} shipments; rejected {rejected[0]} shipments, {rejected[1]} scans"
+    )
     result = backtest(
         history,
         BacktestConfig(
@@ -48,9 +48,11 @@ def main() -> None:
     )
     page = result.write(arguments.out)
     table = result.table
-    table["region"] = history.shipments.set_index("shipment_id")["destination_region"].loc[
-        table["shipment_id"]
-    ].to_numpy()
+    table["region"] = (
+        history.shipments.set_index("shipment_id")["destination_region"]
+        .loc[table["shipment_id"]]
+        .to_numpy()
+    )
     print(overall(table))
     print(by_group(table, "period", 0))
     print(by_group(table, "region", 300))

@@ -178,7 +178,8 @@ class BoostingState:
         """(n,) each row's weight, 1 on average."""
         if self._weight is None:
             return np.ones(len(self.y), np.float32)
-        return (self._weight / self._weight.mean()).astype(np.float32)
+        relative: NDArray[np.float32] = (self._weight / self._weight.mean()).astype(np.float32)
+        return relative
 
     def gradient(self, index: int) -> NDArray[np.float32]:
         """(n,) that times the gradient of the pinball loss of one level."""

@@ -1,10 +1,10 @@
 """Making stated probabilities come true, from what happened to recent orders.
 
-Each recent order had a predictive distribution F when it was placed. u = F(duration) is uniform where
-F is right; on the scale e = -log(1 - u) a right F has a hazard of exactly one. So the hazard ratio in
-each stretch of u, parcels observed over parcels expected, says how F errs there. Open parcels count
-with the exposure that they have behind them, which is all that censoring asks for; both counts are
-sums over parcels, so they add up over days and machines.
+Each recent order had a predictive distribution F when it was placed. u = F(duration) is uniform
+where F is right; on the scale e = -log(1 - u) a right F has a hazard of exactly one. So the hazard
+ratio in each stretch of u, parcels observed over parcels expected, says how F errs there. Open
+parcels count with the exposure that they have behind them, which is all that censoring asks for;
+both counts are sums over parcels, so they add up over days and machines.
 
 References:
     Berman (1983) and Keiding (1990), observed over expected on the cumulative-hazard scale;
@@ -13,6 +13,7 @@ References:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,8 +30,9 @@ _EDGES: Final = np.array(
 # Points between the edges at which the map is tabulated; linear between them.
 _STEPS: Final = 6
 _TAIL: Final = np.array([0.9925, 0.995, 0.9975, 0.999, 0.9995, 0.9999, 1.0])
-# Groups differ from the whole above this probability only (ETP_GROUPS_FROM in native/distribution.h):
-# correcting their middle as well follows noise, and the middle is what the forest knows best.
+# Groups differ from the whole above this probability only (ETP_GROUPS_FROM in
+# native/distribution.h): correcting their middle as well follows noise, and the middle is what the
+# forest knows best.
 _GROUPS_FROM: Final = 0.7
 # Groups with a hazard ratio of their own, each relative to the ones before it.
 CALIBRATED_LEVELS: Final = (
@@ -59,8 +61,8 @@ class CalibrationSettings:
     window: int = 120
     slow_half_life: float = 90.0
     slow_evidence: float = 100.0
-    quick_half_life: float = 3.0
-    quick_evidence: float = 5.0
+    quick_half_life: float = 5.0
+    quick_evidence: float = 30.0
     group_half_life: float = 60.0
     group_evidence: float = 50.0
 
@@ -165,8 +167,7 @@ def calibrate(
 
 def _knots() -> NDArray[np.float64]:
     parts = [
-        np.linspace(low, high, _STEPS, endpoint=False)
-        for low, high in zip(_EDGES[:-1], _EDGES[1:], strict=True)
+        np.linspace(low, high, _STEPS, endpoint=False) for low, high in itertools.pairwise(_EDGES)
     ]
     return np.concatenate([*parts, _EDGES[-1:], _TAIL])
 
@@ -175,7 +176,8 @@ def _stretches(exposure: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, bins) how much of each parcel's exposure lies in each stretch of u."""
     edges = -np.log1p(-_EDGES)
     widths = np.append(np.diff(edges), np.inf)
-    return np.clip(exposure[:, None] - edges, 0.0, widths)
+    spent: NDArray[np.float64] = np.clip(exposure[:, None] - edges, 0.0, widths)
+    return spent
 
 
 def _hazards(

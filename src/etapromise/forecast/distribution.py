@@ -53,7 +53,7 @@ class DateDistribution:
     @property
     def horizon(self) -> int:
         """Dates of each distribution."""
-        return self.probability.shape[1]
+        return int(self.probability.shape[1])
 
     def at(self, level: float) -> NDArray[np.int64]:
         """(n,) days from day 0 to the first date whose probability reaches `level`.

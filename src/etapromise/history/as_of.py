@@ -43,7 +43,7 @@ def moment_of(as_of: str | datetime | pd.Timestamp) -> pd.Timestamp:
             f"Found as_of={as_of!r}; expected a moment such as '2018-02-01' or "
             "'2018-02-01T06:00:00+01:00'."
         ) from error
-    if moment is pd.NaT:
+    if pd.isna(moment):
         raise ContractError("Found no as_of; expected a moment such as '2018-02-01'.")
     return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
 

@@ -2,8 +2,9 @@
 
 Durations are counted on this clock. A day's weight is how many parcels the carrier delivers on such
 a day relative to its ordinary working day: 1 on a working day, 0 on a Sunday without deliveries, in
-between on a Saturday with few. A distribution over operational time, read through the clock, puts no
-probability on a closed day, and a long weekend or a holiday moves every date behind it by itself.
+between on a Saturday with few. A distribution over operational time, read through the clock, puts
+no probability on a closed day, and a long weekend or a holiday moves every date behind it by
+itself.
 
 The quote path: imports numpy and the standard library only.
 """
@@ -86,7 +87,7 @@ class Clocks:
     @property
     def last_day(self) -> int:
         """The last day of the tables, days since 1970-01-01."""
-        return self.first_day + self.holidays.shape[1] - 1
+        return self.first_day + int(self.holidays.shape[1]) - 1
 
     def indexes(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """Rows by service key and by calendar key."""
@@ -207,8 +208,8 @@ def _holiday_weights(
     expected = np.zeros(services)
     expected[: len(usual)] = usual
     network = observed.sum() / (expected.sum() + _HOLIDAY_EVIDENCE)
-    weights = (observed + _HOLIDAY_EVIDENCE * network) / (expected + _HOLIDAY_EVIDENCE)
-    weights = np.minimum(np.append(network, weights), 1.0)
+    own = (observed + _HOLIDAY_EVIDENCE * network) / (expected + _HOLIDAY_EVIDENCE)
+    weights: NDArray[np.float64] = np.minimum(np.append(network, own), 1.0)
     weights[weights < _CLOSED_BELOW] = 0.0
     return weights
 

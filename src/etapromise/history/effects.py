@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +126,7 @@ def effects_as_of(
     pace_prior = np.full(levels, settings.pace_prior)
     # The network leans on nobody.
     prior[0], pace_prior[0] = 0.0, settings.pace_prior / 3
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "code": np.ascontiguousarray(codes, np.int32),
         "start_day": np.ascontiguousarray(durations.start_day, np.int32),
         "known_day": np.ascontiguousarray(durations.known_day, np.int32),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,6 @@ _DERIVED: Final = ("weekday", "open_days", "distance_km", "quoted", "explained")
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
 _PACED_LANES: Final = ("region_lane", "service_region")
-_COUNTED: Final = ("destination", "service_lane")
 _SPREAD: Final = ("service", "destination_region", "origin", "service_lane")
 # What the forest's target is relative to: the network's and the service's usual log duration, and
 # how far from usual they are at present. Trees cannot extrapolate a slowdown that they have not
@@ -80,21 +79,33 @@ class FeatureContract:
             ) from error
 
 
-def all_features(levels: Sequence[Level], numeric: Sequence[str]) -> tuple[str, ...]:
-    """Every feature that can be built from these levels and numbers."""
+def all_features(
+    levels: Sequence[Level], numeric: Sequence[str], *, telling: Sequence[bool]
+) -> tuple[str, ...]:
+    """Every feature worth building from these levels and numbers.
+
+    Args:
+        levels: L levels.
+        numeric: further numeric columns.
+        telling: (L,) whether a level tells parcels of one day apart. What all parcels of a day
+            share tells a forest the date, and it would learn dates that never come again.
+    """
     names = [level.name for level in levels]
     further = [level.name for level in levels if level.columns == (level.name,)]
     handling = [names[position] for position in HANDLING_LEVELS if position]
+    silent = {level.name for level, tells in zip(levels, telling, strict=True) if not tells}
     plain = [number for number in (*NUMBERS, *numeric) if number != "quoted_days"]
-    return (
+    candidates = (
         *(f"number:{name}" for name in plain),
         *(f"derived:{name}" for name in _DERIVED),
         *(f"total:{name}.effect" for name in names[1:]),
         *(f"total:{name}.pace" for name in (*_PACED, *_PACED_LANES)),
-        *(f"total:{name}.evidence" for name in _COUNTED),
         *(f"total:{name}.deviation" for name in dict.fromkeys((*_SPREAD, *further))),
         *(f"handling:{name}.effect" for name in handling),
         *(f"handling:{name}.pace" for name in ("carrier", "origin_region", "origin")),
+    )
+    return tuple(
+        name for name in candidates if name.partition(":")[2].rpartition(".")[0] not in silent
     )
 
 
@@ -196,7 +207,7 @@ class FeatureBuilder:
         """
         self.contract = contract
         names = [level.name for level in levels]
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "total": np.ascontiguousarray(tables.total, np.float32),
             "total_start": np.ascontiguousarray(tables.total_start, np.int64),
             "handling": np.ascontiguousarray(tables.handling, np.float32),

@@ -60,14 +60,16 @@ LEVELS: tuple[Level, ...] = (
     ),
     Level(
         "service_lane",
-        ("carrier", "service", "origin_country", "origin", "destination_country")
-        + ("destination_region",),
+        (
+            *("carrier", "service", "origin_country", "origin"),
+            *("destination_country", "destination_region"),
+        ),
     ),
 )
 
 
 def levels_with(categorical: Sequence[str]) -> tuple[Level, ...]:
-    """The standard levels, and one for each further categorical column (a product category, say)."""
+    """The standard levels, and one for each further categorical column, such as a category."""
     return LEVELS + tuple(Level(name, (name,)) for name in categorical)
 
 
@@ -80,7 +82,14 @@ def _text(fields: Mapping[str, Any], column: str) -> str:
     if column == "destination_prefix":
         return _text(fields, "destination")[:PREFIX_LENGTH]
     value = fields.get(column)
-    return "" if value is None else str(value)
+    return "" if value is None else _spelled(value)
+
+
+def _spelled(value: Any) -> str:
+    # A whole number in a column with gaps is stored as a float; it is the same key.
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def level_keys(
@@ -104,7 +113,7 @@ def level_keys(
             columns[column] = np.zeros(len(frame), np.int64), [""]
             continue
         codes, values = pd.factorize(frame[source], use_na_sentinel=True)
-        texts = [*(str(value) for value in values), ""]
+        texts = [*(_spelled(value) for value in values), ""]
         codes = np.where(codes < 0, len(values), codes).astype(np.int64)
         if column == "destination_prefix":
             prefix, shorter = pd.factorize(pd.Index([text[:PREFIX_LENGTH] for text in texts]))

@@ -147,16 +147,16 @@ def outcomes(
 
 
 def day_of(moment: pd.Timestamp) -> int:
-    """The UTC day of `moment`, since 1970-01-01: what was received on earlier days is known on it."""
+    """The UTC day of `moment`, since 1970-01-01: what was received before it is known on it."""
     return int(moment.timestamp() // _DAY)
 
 
 def spread_within_day(shipment_id: pd.Series[Any]) -> NDArray[np.float64]:
     """A number in (0, 1) for each shipment, always the same.
 
-    Durations in whole days pile up on atoms, where quantiles jump. Spread evenly over the day of the
-    event they are continuous, and a distribution fitted to them gives, at the ends of days, exactly
-    the probabilities of dates (Machado & Santos Silva 2005, Quantiles for counts).
+    Durations in whole days pile up on atoms, where quantiles jump. Spread evenly over the day of
+    the event they are continuous, and a distribution fitted to them gives, at the ends of days,
+    exactly the probabilities of dates (Machado & Santos Silva 2005, Quantiles for counts).
     """
     bits = pd.util.hash_array(shipment_id.to_numpy(dtype=object))
     return (np.right_shift(bits, np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
@@ -209,4 +209,5 @@ def _known_days(known_at: pd.Series[Any], moment: pd.Timestamp) -> NDArray[np.in
 
 def _utc_days(times: pd.Series[Any]) -> NDArray[np.int32]:
     utc = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
-    return utc.astype("datetime64[D]").astype(np.int64).astype(np.int32)
+    days: NDArray[np.int32] = utc.astype("datetime64[D]").astype(np.int64).astype(np.int32)
+    return days

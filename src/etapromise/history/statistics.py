@@ -131,11 +131,10 @@ def _lost_shares(
 ) -> NDArray[np.float64]:
     """Shares among the parcels whose fate had time to show: those given up by now if still open."""
     decided = outcomes.arrived | outcomes.closed
-    # Parcels as old as the youngest that was given up: of younger ones only the arrived are known.
-    given_up = outcomes.start_day[outcomes.closed]
-    settled = decided & (
-        outcomes.start_day <= (given_up.max() if len(given_up) else outcomes.as_of_day)
-    )
+    # Only parcels whose time to be given up has passed: of younger ones the arrived are known, and
+    # of the lost few.
+    patience = int((outcomes.closed_day - outcomes.start_day).max())
+    settled = decided & (outcomes.start_day + patience < outcomes.as_of_day)
     lost = np.bincount(service[settled & outcomes.closed], minlength=services).astype(np.float64)
     seen = np.bincount(service[settled], minlength=services).astype(np.float64)
     network = (lost.sum() + _LOST_EVIDENCE * _LOST_ELSEWHERE) / (seen.sum() + _LOST_EVIDENCE)

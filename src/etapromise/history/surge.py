@@ -1,8 +1,8 @@
 """More orders than the network is used to: the delay that a queue is about to have.
 
 A network with fixed capacity works a surge off later: waiting grows with the queue (Little 1961),
-days before the first late delivery shows it. So a sudden rise in orders lengthens every duration by a
-power of the rise.
+days before the first late delivery shows it. So a sudden rise in orders lengthens every duration by
+a power of the rise.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class ZoneMap:
         named = shipments.loc[shipments["destination_time_zone"].notna()]
         zones = named["destination_time_zone"].astype(str)
         if default is None:
-            default = str(zones.mode().iat[0]) if len(zones) else "UTC"
+            default = str(zones.mode().iloc[0]) if len(zones) else "UTC"
         countries: dict[str, str] = {}
         regions: dict[tuple[str, str], str] = {}
         if "destination_country" in named.columns:

@@ -1,8 +1,8 @@
 """Training: from shipments and scans to a model.
 
 Two forests are grown: one on what was known some weeks ago, stopped by and judged on the orders
-placed since, whose predictions thus are honest ones to calibrate on; and the final one, as large, on
-everything known at the model's moment.
+placed since, whose predictions thus are honest ones to calibrate on; and the final one, as large,
+on everything known at the model's moment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError, InsufficientHistoryError
@@ -29,6 +28,8 @@ from etapromise.promise.model import PromiseModel
 from etapromise.tracking.tracked import TrackedHistory, tracked_history
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from etapromise.tracking.contract import Event
     from etapromise.tracking.sources import Source
 
@@ -82,7 +83,7 @@ class TrainingConfig:
     effects: EffectSettings = field(default_factory=EffectSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     boosting: BoostingConfig = field(default_factory=_boosting)
-    holdout_days: int = 42
+    holdout_days: int = 56
     warm_up_days: int = 45
     members: int = 3
 
@@ -199,11 +200,17 @@ def _holdout_forest(
     arrived = np.where(grow, before.arrived[rows], gathered.outcomes.arrived[rows])
     if (arrived & grow).sum() < 50 or (arrived & ~grow).sum() < 10:
         raise InsufficientHistoryError(
-            f"Found {int((arrived & grow).sum())} parcels that had arrived {split.holdout_days} days "
-            f"before as_of and {int((arrived & ~grow).sum())} ordered and arrived since; expected "
-            "at least 50 and 10. Choose a later as_of or give older shipments."
+            f"Found {int((arrived & grow).sum())} parcels that had arrived {split.holdout_days} "
+            f"days before as_of and {int((arrived & ~grow).sum())} ordered and arrived since; "
+            "expected at least 50 and 10. Choose a later as_of or give older shipments."
         )
-    contract = FeatureContract(all_features(gathered.encoder.levels, gathered.encoder.numeric))
+    contract = FeatureContract(
+        all_features(
+            gathered.encoder.levels,
+            gathered.encoder.numeric,
+            telling=[_tells_apart(column) for column in gathered.requests.codes[rows[grow]].T],
+        )
+    )
     x, offset = gathered.features(gathered.builder(contract), rows)
     varies = np.array([_varies(column) for column in x[grow].T])
     contract = FeatureContract(
@@ -222,6 +229,11 @@ def _holdout_forest(
         )
         for member in range(config.members)
     ]
+
+
+def _tells_apart(codes: NDArray[np.int32]) -> bool:
+    """Whether at least one parcel in fifty is not of the most frequent key."""
+    return int(np.bincount(codes).max()) < 0.98 * len(codes)
 
 
 def _varies(column: NDArray[np.float32]) -> bool:

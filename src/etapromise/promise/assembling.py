@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
@@ -26,6 +26,9 @@ from etapromise.promise.kept import KeptTable, kept_table
 from etapromise.promise.model import ModelParts, PromiseModel
 from etapromise.promise.quoting import BETWEEN_EVIDENCE, between_variances
 from etapromise.tracking.tracked import TrackedHistory
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["assemble_model", "refresh_model"]
 
@@ -81,7 +84,7 @@ def assemble_model(
 
 
 def refresh_model(
-    model: PromiseModel, tracked: TrackedHistory, as_of: str | pd.Timestamp
+    model: PromiseModel, tracked: TrackedHistory, as_of: str | datetime
 ) -> PromiseModel:
     """See `PromiseModel.refresh`."""
     if tracked.event != model.event:
@@ -114,9 +117,7 @@ def refresh_model(
 
 
 class _Judged:
-    """Recent orders with what was predicted for them when they were placed, by forests that had not
-    seen them.
-    """
+    """Recent orders and what was predicted for them by forests that had not seen them."""
 
     def __init__(
         self,

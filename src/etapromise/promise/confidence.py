@@ -87,7 +87,9 @@ def assess(
         statistics: what they were answered from.
         levels: the levels of `requests.codes`.
         reachable: (n,) whether any date reaches the service level.
-        earliest: (n,) first day of the band, in days from day 0. middle, latest: likewise.
+        earliest: (n,) first day of the band, in days from day 0.
+        middle: (n,) its middle.
+        latest: (n,) its last day.
     """
     evidence = {
         level.name: _evidence(statistics, requests.codes, position)

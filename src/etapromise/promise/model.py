@@ -194,7 +194,7 @@ class PromiseModel:
             lost_probability=float(self.parts.statistics.lost[requests.codes[0, self._lost_level]]),
             _first_day=first_day,
             _probability=probability,
-            _assess=functools.partial(self._assess_one, requests, found <= last, probability),
+            _assess=functools.partial(self._assess_one, requests, probability, service_level),
             _time_zone=functools.partial(self._zone_of, fields),
         )
 
@@ -279,8 +279,8 @@ class PromiseModel:
     def _assess_one(
         self,
         requests: Requests,
-        reachable: bool,
-        probability: NDArray[np.float64],  # noqa: FBT001
+        probability: NDArray[np.float64],
+        service_level: float,
     ) -> tuple[int, tuple[dict[str, str], ...]]:
         last = len(probability) - 1
         days = np.minimum(np.searchsorted(probability, (0.1, 0.5, 0.9)), last)
@@ -288,7 +288,7 @@ class PromiseModel:
             requests,
             self.parts.statistics,
             self.parts.encoder.levels,
-            reachable=np.array([reachable]),
+            reachable=probability[-1:] >= service_level,
             earliest=days[:1],
             middle=days[1:2],
             latest=days[2:],

@@ -70,7 +70,7 @@ def save_model(model: PromiseModel, directory: Path) -> Path:
     draft.mkdir()
     try:
         _write(model, draft)
-        os.replace(draft, directory)
+        draft.replace(directory)
         _sync(directory.parent)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)

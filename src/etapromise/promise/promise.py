@@ -5,20 +5,21 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.promise.deciding import CostPolicy
 
 __all__ = ["KeptRecord", "Promise", "date_of", "require_level"]
 
-_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+_EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class KeptRecord:
     kept_rate: float
     service_level: float
     count: int
-    as_of: date
+    as_of: dt.date
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +63,13 @@ class Promise:
         lost_probability: probability that the event never comes: lost, returned or given up.
     """
 
-    date: date
-    earliest: date
-    latest: date
+    date: dt.date
+    earliest: dt.date
+    latest: dt.date
     confidence: float
     service_level: float
     event: str
-    ordered_at: datetime
+    ordered_at: dt.datetime
     model_version: str
     kept_record: KeptRecord | None
     lost_probability: float
@@ -78,14 +79,14 @@ class Promise:
     _time_zone: Callable[[], str] = field(repr=False)
     day_basis: str = "calendar"
 
-    def probability_by(self, day: date) -> float:
+    def probability_by(self, day: dt.date) -> float:
         """Probability that the event has happened by the end of `day`, destination-local."""
         position = day.toordinal() - _EPOCH_ORDINAL - self._first_day
         if position < 0:
             return 0.0
         return float(self._probability[min(position, len(self._probability) - 1)])
 
-    def percentile(self, percent: float) -> date:
+    def percentile(self, percent: float) -> dt.date:
         """The earliest date with a probability of at least `percent` / 100.
 
         The last date of the model's horizon where none has.
@@ -96,6 +97,14 @@ class Promise:
         if not 0.0 < percent < 100.0:
             raise ContractError(f"Found the percentile {percent}; expected one between 0 and 100.")
         position = int(np.searchsorted(self._probability, percent / 100.0))
+        return date_of(self._first_day + min(position, len(self._probability) - 1))
+
+    def decide(self, policy: CostPolicy) -> dt.date:
+        """The date with the least expected cost, instead of that of a service level.
+
+        The last date of the model's horizon where no date has any probability.
+        """
+        position = int(policy.days(self._probability))
         return date_of(self._first_day + min(position, len(self._probability) - 1))
 
     def distribution(self) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
@@ -188,20 +197,21 @@ class Promise:
         )
 
 
-def require_level(level: float, name: str) -> float:
+def require_level(level: object, name: str) -> float:
     """`level` as a probability that can be asked for.
 
     Raises:
         ContractError: it is not within 0 to 1, both excluded.
     """
-    if not (isinstance(level, int | float) and math.isfinite(level) and 0.0 < level < 1.0):
+    number = level if isinstance(level, int | float) else math.nan
+    if not 0.0 < number < 1.0:
         raise ContractError(
             f"Found {name}={level!r}; expected a probability above 0 and below 1, such as 0.9. "
             "No date is certain: 1.0 cannot be promised."
         )
-    return float(level)
+    return float(number)
 
 
-def date_of(day: int) -> date:
+def date_of(day: int) -> dt.date:
     """The calendar date `day` days after 1970-01-01."""
-    return date.fromordinal(day + _EPOCH_ORDINAL)
+    return dt.date.fromordinal(day + _EPOCH_ORDINAL)

@@ -159,7 +159,7 @@ class QuoteKernel:
         levels: NDArray[np.float64],
         asked: NDArray[np.int32],
     ) -> Reached:
-        """The first dates that reach each of `levels` (m,), ascending, and asked days' probabilities.
+        """The first dates that reach each of `levels`, and the probabilities of asked days.
 
         Args:
             requests: n requests.
