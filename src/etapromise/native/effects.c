@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BINS = 160, FIELDS = 5, NETWORK_ROW = 1 };
+enum { MAX_LEVELS = 256, BINS = 160, FIELDS = 5, NETWORK_ROW = 1 };
 #define LOWEST (-4.0)
 #define WIDTH 0.05
 /* Prior belief in the shape of the residuals: this many parcels of a normal one with this deviation. */
@@ -61,9 +61,19 @@ typedef struct {
     float *at_end;             /* (rows, FIELDS) what is known on end_day */
 } effects_job;
 
+/* Sums over all parcels of one level: of what its keys' sums hold, and of what is open. */
+typedef struct {
+    double sum, weight, pace_sum, pace_weight; /* known, decayed to `day` */
+    double open_sum, open_pace_sum;            /* today's open parcels, before the network's part */
+    double mean, pace_mean;                    /* today's, subtracted so that effects centre on zero */
+    int32_t day;
+} level_state;
+
 typedef struct {
     const effects_job *job;
     key_state *state;
+    level_state level[MAX_LEVELS];
+    double open_weight, open_pace_weight;
     int32_t *next;     /* (levels, entries) lists of open parcels */
     float *above;      /* (levels, entries) on the order's day: the effects above, network excluded */
     float *own;        /* (entries,) ... and all of them */
@@ -125,6 +135,9 @@ static void impute_open(sweep *s, int32_t day) {
     const effects_job *job = s->job;
     int64_t kept = 0;
     renew_excess(s);
+    s->open_weight = s->open_pace_weight = 0;
+    for (int64_t level = 1; level < job->levels; level++)
+        s->level[level].open_sum = s->level[level].open_pace_sum = 0;
     for (int64_t t = 0; t < s->open_count; t++) {
         int32_t i = s->open_list[t];
         if (!s->open[i])
@@ -136,6 +149,14 @@ static void impute_open(sweep *s, int32_t day) {
         double explained = s->network + s->own[i];
         double residual = log((lasted > 0 ? lasted : 0) + job->offset) - explained;
         s->imputed[i] = (float)(explained + mean_beyond(s, residual));
+        int32_t days = day - job->start_day[i];
+        double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
+        s->open_weight += slow;
+        s->open_pace_weight += quick;
+        for (int64_t level = 1; level < job->levels; level++) {
+            s->level[level].open_sum += slow * (s->imputed[i] - s->above[level * job->entries + i]);
+            s->level[level].open_pace_sum += quick * (s->imputed[i] - s->own[i]);
+        }
     }
     s->open_count = kept;
 }
@@ -170,6 +191,8 @@ static const key_state *known(sweep *s, int64_t level, key_state *key, int32_t d
         pace_weight += quick;
         link = &next[i];
     }
+    sum -= weight * s->level[level].mean;
+    pace -= pace_weight * s->level[level].pace_mean;
     double prior = job->prior[level];
     key->effect = weight + prior > 0 ? (float)(sum / (weight + prior)) : 0;
     key->evidence = (float)weight;
@@ -179,10 +202,37 @@ static const key_state *known(sweep *s, int64_t level, key_state *key, int32_t d
     key->pace_evidence = (float)pace_weight;
     const key_state *network = &s->state[job->table_start[0] + NETWORK_ROW];
     double whole = level ? network->deviation : PRIOR_DEVIATION;
-    key->deviation = (float)sqrt((key->square + DEVIATION_PRIOR * whole * whole) /
-                                 (key->square_weight + DEVIATION_PRIOR));
+    double deviation = sqrt((key->square + DEVIATION_PRIOR * whole * whole) /
+                            (key->square_weight + DEVIATION_PRIOR));
+    /* Relative to the network's: what all keys share tells the date, not the key. */
+    key->deviation = (float)(level ? deviation / whole : deviation);
     key->cached_day = day;
     return key;
+}
+
+static level_state *aged(sweep *s, int64_t level, int32_t day) {
+    const effects_job *job = s->job;
+    level_state *all = &s->level[level];
+    double slow = decay(job->half_life, day - all->day);
+    double quick = decay(job->pace_half_life, day - all->day);
+    all->sum *= slow;
+    all->weight *= slow;
+    all->pace_sum *= quick;
+    all->pace_weight *= quick;
+    all->day = day;
+    return all;
+}
+
+/* The level's mean today, once its known parcels are in and the network's part is settled. What all
+ * keys of a level have in common is the network's, and is on its way into the network's sums. */
+static void centre(sweep *s, int64_t level, int32_t day) {
+    level_state *all = aged(s, level, day);
+    double weight = all->weight + s->open_weight;
+    double pace_weight = all->pace_weight + s->open_pace_weight;
+    double sum = all->sum + all->open_sum - s->network * s->open_weight;
+    double pace = all->pace_sum + all->open_pace_sum - s->network * s->open_pace_weight;
+    all->mean = weight > 0 ? sum / weight : 0;
+    all->pace_mean = pace_weight > 0 ? pace / pace_weight : 0;
 }
 
 static void renew_network(sweep *s, int32_t day) {
@@ -195,6 +245,7 @@ static void renew_network(sweep *s, int32_t day) {
 static void learn(sweep *s, const int32_t *ended, int64_t count, int32_t day) {
     const effects_job *job = s->job;
     for (int64_t level = 0; level < job->levels; level++) {
+        level_state *all = aged(s, level, day);
         for (int64_t t = 0; t < count; t++) {
             int32_t i = ended[t], days = day - job->start_day[i];
             double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
@@ -209,8 +260,14 @@ static void learn(sweep *s, const int32_t *ended, int64_t count, int32_t day) {
                 key->pace_sum += quick * (job->value[i] - own);
                 s->partial[i] = 0;
             } else {
-                key->sum += slow * (job->value[i] - s->network - s->partial[i]);
-                key->pace_sum += quick * (left - s->network);
+                double unexplained = slow * (job->value[i] - s->network - s->partial[i]);
+                double pace = quick * (left - s->network);
+                key->sum += unexplained;
+                key->pace_sum += pace;
+                all->sum += unexplained;
+                all->pace_sum += pace;
+                all->weight += slow;
+                all->pace_weight += quick;
             }
             key->weight += slow;
             key->pace_weight += quick;
@@ -221,11 +278,13 @@ static void learn(sweep *s, const int32_t *ended, int64_t count, int32_t day) {
                 key->square_weight += slow;
             }
         }
-        if (level == 0)
+        if (level == 0) {
             renew_network(s, day);
-        else
-            for (int64_t t = 0; t < count; t++)
-                s->partial[ended[t]] += known(s, level, key_of(s, level, ended[t]), day)->effect;
+            continue;
+        }
+        centre(s, level, day);
+        for (int64_t t = 0; t < count; t++)
+            s->partial[ended[t]] += known(s, level, key_of(s, level, ended[t]), day)->effect;
     }
     for (int64_t t = 0; t < count; t++) {
         int32_t i = ended[t];
@@ -313,10 +372,13 @@ static void advance(sweep *s, int32_t *ended, int64_t count, int32_t day) {
             ended[learnt++] = i;
     }
     impute_open(s, day);
-    if (learnt)
+    if (learnt) {
         learn(s, ended, learnt, day);
-    else
-        renew_network(s, day);
+        return;
+    }
+    renew_network(s, day);
+    for (int64_t level = 1; level < job->levels; level++)
+        centre(s, level, day);
 }
 
 static void run(sweep *s, int32_t *ending, const int64_t *ending_start, int32_t first_day) {
@@ -349,7 +411,11 @@ ETP_EXPORT int etp_effects(const effects_job *job) {
     int64_t n = job->entries, cells = n * job->levels, rows = job->table_start[job->levels];
     int32_t first_day = n && job->start_day[0] < job->end_day ? job->start_day[0] : job->end_day - 1;
     int32_t days = job->end_day - first_day;
+    if (job->levels > MAX_LEVELS)
+        return -1;
     sweep s = {.job = job};
+    for (int64_t level = 0; level < job->levels; level++)
+        s.level[level].day = first_day;
     int64_t *ending_start = NULL;
     int32_t *ending = by_end(job, first_day, days, &ending_start);
     s.state = calloc((size_t)rows, sizeof *s.state);

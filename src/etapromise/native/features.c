@@ -51,9 +51,15 @@ static double derived(const etp_features *f, const etp_request *r, int32_t which
 }
 
 double etp_feature_row(const etp_features *f, const etp_request *r, float *out) {
-    double offset = f->surge;
-    for (int64_t t = 0; t < f->offset_terms; t++)
-        offset += total_row(f, r, f->offset_term[2 * t])[f->offset_term[2 * t + 1]];
+    /* Of the offset only the effects: the pace would tell the forest what day it is. */
+    double offset = f->surge, in_offset = 0;
+    for (int64_t t = 0; t < f->offset_terms; t++) {
+        int32_t field = f->offset_term[2 * t + 1];
+        double term = total_row(f, r, f->offset_term[2 * t])[field];
+        offset += term;
+        if (field == 0)
+            in_offset += term;
+    }
     for (int64_t k = 0; k < f->features; k++) {
         const etp_source *s = &f->source[k];
         switch (s->kind) {
@@ -70,7 +76,7 @@ double etp_feature_row(const etp_features *f, const etp_request *r, float *out) 
             break;
         }
         default:
-            out[k] = s->index == ETP_EXPLAINED ? (float)(explained(f, r) - offset)
+            out[k] = s->index == ETP_EXPLAINED ? (float)(explained(f, r) - in_offset)
                                                : (float)derived(f, r, s->index);
         }
     }
