@@ -108,4 +108,4 @@ def test_no_flag_ties_the_library_to_this_machine_or_changes_its_numbers(
 
 
 def test_the_loader_and_the_build_agree_on_the_name(compiler: ModuleType) -> None:
-    assert native.library_path().name == compiler.LIBRARY_NAME
+    assert Path(native.library_path()).name == compiler.LIBRARY_NAME

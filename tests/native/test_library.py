@@ -15,7 +15,7 @@ from etapromise.native import NativeLibraryError
 
 def test_a_missing_library_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = tmp_path / "_etapromise.so"
-    monkeypatch.setattr(native, "library_path", lambda: missing)
+    monkeypatch.setattr(native, "library_path", lambda: str(missing))
     with pytest.raises(NativeLibraryError, match=r"is missing\. Reinstall etapromise") as caught:
         native.function("etp_simd_level", native.INT)
     assert isinstance(caught.value, EtapromiseError)
@@ -28,7 +28,7 @@ def test_a_library_for_another_machine_says_what_to_do(
 ) -> None:
     other = tmp_path / "_etapromise.so"
     other.write_bytes(b"\x7fELF for something else")
-    monkeypatch.setattr(native, "library_path", lambda: other)
+    monkeypatch.setattr(native, "library_path", lambda: str(other))
     with pytest.raises(NativeLibraryError, match=r"does not load on this machine"):
         native.function("etp_simd_level", native.INT)
 

@@ -8,22 +8,25 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, compile_layout
 
+if TYPE_CHECKING:
+    # Not at run time, and no thread pool before it is needed: a checkout worker starts sooner.
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32] | NDArray[np.float64]
+
 __all__ = ["Forest"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 Pointers = tuple[ctypes.c_void_p, ...]
-Floats = NDArray[np.float32] | NDArray[np.float64]
 
 _row_floats = native.function(
     "etp_forest_row", None, native.POINTER, native.POINTER, native.POINTER, native.POINTER
@@ -48,8 +51,8 @@ _TREE_TYPES = tuple(
 )
 # Below this, starting a thread costs more than it saves.
 _ROWS_PER_THREAD = 4096
-# A multiple of the kernel's block of 64 rows.
-_ALIGNMENT = 64
+# The kernel's block of rows: only the last part has a block that is not full.
+_ALIGNMENT = 128
 
 
 class Forest:
@@ -282,6 +285,8 @@ class Forest:
         if len(parts) == 1:
             failures = [run(parts[0])]
         else:
+            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - see the top
+
             with ThreadPoolExecutor(len(parts)) as pool:
                 failures = list(pool.map(run, parts))
         if any(failures):

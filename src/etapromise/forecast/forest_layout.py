@@ -7,12 +7,14 @@ becomes its *code*, the number of thresholds below it. `native/forest.h` has the
 from __future__ import annotations
 
 import ctypes
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise import native
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["MAX_LEAVES", "MAX_LEVELS", "ForestLayout", "Trees", "compile_layout"]
 

@@ -18,7 +18,6 @@ import ctypes
 import functools
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from etapromise.errors import EtapromiseError
@@ -49,10 +48,11 @@ class NativeLibraryError(EtapromiseError, ImportError):
     """The compiled library is missing, does not load or is older than the Python files."""
 
 
-def library_path() -> Path:
+def library_path() -> str:
     """Where the compiled library has to be: beside this file."""
+    # Without pathlib, whose import costs a checkout worker as much as all the rest of this module.
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-    return Path(__file__).with_name(f"_etapromise{suffix}")
+    return os.path.join(os.path.dirname(__file__), f"_etapromise{suffix}")  # noqa: PTH118, PTH120
 
 
 def processors() -> int:
@@ -89,11 +89,11 @@ _REMEDY = (
 
 
 @functools.cache
-def _load(path: Path) -> ctypes.CDLL:
-    if not path.exists():
+def _load(path: str) -> ctypes.CDLL:
+    if not os.path.exists(path):  # noqa: PTH110
         raise NativeLibraryError(f"The compiled library {path} is missing. {_REMEDY}")
     try:
-        return ctypes.CDLL(str(path))
+        return ctypes.CDLL(path)
     except OSError as error:
         raise NativeLibraryError(
             f"The compiled library {path} does not load on this machine: {error}. Expected one for "

@@ -130,14 +130,11 @@ ETP_TARGET_AVX512 static void encode_by_gathering(const etp_forest *forest, cons
 DEFINE_ENCODE(encode_floats, etp_below_float, float, threshold_rounded)
 DEFINE_ENCODE(encode_doubles, etp_below_double, double, threshold)
 
-static int can_scan(const etp_forest *forest) {
 #ifdef ETP_X86
+static int can_scan(const etp_forest *forest) {
     return forest->groups && etp_simd_level() == ETP_SIMD_AVX512;
-#else
-    (void)forest;
-    return 0;
-#endif
 }
+#endif
 
 static void row_from_codes(const etp_forest *forest, const uint8_t *codes, double *out) {
     float sum[ETP_MAX_LEVELS] = {0};
