@@ -177,7 +177,7 @@ def _lanes(facts: Facts) -> list[str]:
     lanes = [row for row in facts["by"]["lane_group"] if row["judged"]]
     short = [row for row in worst_first(lanes) if row["kept_high"] < row["mean_confidence"]]
     if not short:
-        return [f"None of {len(lanes)} groups of lanes fell short of its word by more than luck."]
+        return [f"Of {len(lanes)} groups of lanes, none fell short of its word by more than luck."]
     # One in forty 95 % intervals lies below the truth by luck alone.
     by_luck = max(1, round(len(lanes) / 40))
     named = ", ".join(f"{row['group']} ({percent(row['kept_rate'])})" for row in short[:3])
