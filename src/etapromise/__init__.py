@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etapromise.errors import EtapromiseError
+from etapromise.promise.deciding import CostPolicy, cost_for
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model_files import load_model as load
 from etapromise.promise.promise import Promise
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from etapromise.operations.training import TrainingConfig, train
 
 __all__ = [
+    "CostPolicy",
     "EtapromiseError",
     "Promise",
     "PromiseModel",
     "TrainingConfig",
+    "cost_for",
     "load",
     "train",
 ]
