@@ -1,0 +1,245 @@
+"""Promises beside those of every peer, in one run: kept, days, pinball, CRPS, by month and group.
+
+    python benchmarks/quality.py [--peer-python PYTHON_WITH_PEERS] [--quick] [--ablations]
+
+Walks by month over the Olist orders (where they are) and over a simulated network. Each peer
+forecasts the same orders from the same history, with the raw tables' features and with those of
+etapromise, fitted on matured orders and on all delivered so far. A peer that is not installed is
+skipped. One process, one thread at a time; CPU seconds stand beside wall seconds.
+
+Columns: "gap" is kept minus mean stated confidence; "month gap" and "group gap" the worst of the
+0.9 promise among months and groups with enough orders; "width" the days between the 0.1 and 0.9
+quantiles; "fewer broken" the share of the shop's broken promises saved by dates by cost with the
+same mean days; "days saved" what dates by cost save with the shop's kept rate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before anything brings its threads along
+
+import click
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from olist_tables import FOLDER
+from quality_networks import Network, olist, simulated
+from quality_peers import NOT_INSTALLED, PEERS
+from quality_scores import LEVELS, dates_of, judged, scores, shop_scores
+from quality_walk import Fold, ablations, peer_tables, walk
+
+from etapromise.operations.judgement import Truth
+from etapromise.operations.replay import extract_end
+
+Floats = NDArray[np.float64]
+Row = dict[str, Any]
+
+
+@click.command()
+@click.option("--peer-python", default=sys.executable, help="Interpreter that has the peers.")
+@click.option("--from", "start", default="2017-09-01", help="First local date of Olist orders.")
+@click.option("--to", "end", default="2018-05-01", help="The date after the last.")
+@click.option("--seed", "seeds", multiple=True, default=(1,), help="Of simulated networks.")
+@click.option("--months", default=3, help="Of a simulated network.")
+@click.option("--per-day", default=70.0, help="Shipments a day of a simulated network.")
+@click.option("--trees", default=150, help="The most trees of a peer.")
+@click.option("--refresh", default=1, help="Days from one refresh of etapromise to the next.")
+@click.option("--peer", "peers", multiple=True, default=tuple(PEERS), help="Peers to run.")
+@click.option("--only", type=click.Choice(["olist", "simulated"]), help="One network.")
+@click.option("--ablations", "ablate", is_flag=True, help="Also etapromise without this and that.")
+@click.option("--quick", is_flag=True, help="Two months, few trees, weekly refresh.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the tables as CSV.")
+def main(
+    *,
+    peer_python: str,
+    start: str,
+    end: str,
+    seeds: tuple[int, ...],
+    months: int,
+    per_day: float,
+    trees: int,
+    refresh: int,
+    peers: tuple[str, ...],
+    only: str | None,
+    ablate: bool,
+    quick: bool,
+    out: Path | None,
+) -> None:
+    """Walk, and print one table for each network."""
+    if quick:
+        end, months, per_day = f"{pd.Timestamp(start) + pd.DateOffset(months=2):%Y-%m-%d}", 1, 40.0
+        trees, refresh = min(trees, 30), 7
+    networks: list[Network] = []
+    if only != "simulated":
+        if (FOLDER / "shipments.parquet").exists():
+            networks.append(olist(start, end))
+        else:
+            note(f"skipped: no Olist orders in {FOLDER}")
+    if only != "olist":
+        networks.extend(simulated(seed, months, per_day) for seed in seeds)
+    for number, network in enumerate(networks):
+        begun = time.perf_counter()
+        table = pd.DataFrame(
+            run(network, peer_python, peers, trees=trees, refresh=refresh, ablate=ablate)
+        )
+        print(f"\n{network.name}: {time.perf_counter() - begun:.0f} s")
+        print(table.to_string(index=False, na_rep="", float_format="{:.3f}".format), flush=True)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            table.to_csv(out / f"quality-{number}.csv", index=False)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all forecasts of a network are judged on."""
+
+    network: Network
+    truth: Truth
+    rows: NDArray[np.int64]
+    dates: NDArray[np.datetime64]
+    horizon: int
+
+    def score(self, probability: Floats) -> Row:
+        """Scores of one forecast, (n, horizon)."""
+        table = judged(self.network, self.truth, self.rows, self.dates, probability)
+        return scores(self.network, table, probability)
+
+
+def run(
+    network: Network,
+    python: str,
+    peers: tuple[str, ...],
+    *,
+    trees: int,
+    refresh: int,
+    ablate: bool,
+) -> Iterator[Row]:
+    """One row for each forecast of a network."""
+    folds = []
+    for fold in walk(network, network.config, refresh):
+        folds.append(fold)
+        note(f"{network.name}: {fold.step.period} walked in {fold.wall:.0f} s")
+    stage = stage_of(network, folds)
+    own = joined(folds, stage.horizon)
+    yield {"who": "etapromise", **stage.score(own), **seconds(folds)}
+    shop = judged(network, stage.truth, stage.rows, stage.dates, own)
+    if shop["shop_day"].notna().any():
+        yield {"who": "the shop's own dates", **shop_scores(shop)}
+    if network.truth is not None:
+        asked = network.history.shipments.iloc[stage.rows]
+        yield {"who": "the truth", **stage.score(network.truth(asked, stage.horizon))}
+    if ablate:
+        for name, config in ablations(network.config).items():
+            less = list(walk(network, config, refresh))
+            yield {"who": name, **stage.score(joined(less, stage.horizon)), **seconds(less)}
+            note(f"{network.name}: {name}")
+    with tempfile.TemporaryDirectory() as folder:
+        hand_over(network, folds, Path(folder), trees)
+        for peer in peers:
+            yield from peer_rows(stage, folds, Path(folder), peer, python)
+
+
+def stage_of(network: Network, folds: list[Fold]) -> Stage:
+    """The common stage: all folds' orders, dates up to the longest horizon."""
+    truth = Truth.of(
+        network.history,
+        folds[-1].model.local_event_date(network.history),
+        extract_end=extract_end(network.history),
+        settle_days=1,
+    )
+    return Stage(
+        network,
+        truth,
+        np.concatenate([fold.rows for fold in folds]),
+        np.concatenate([fold.dates for fold in folds]),
+        max(fold.probability.shape[1] for fold in folds),
+    )
+
+
+def joined(folds: list[Fold], horizon: int) -> Floats:
+    """(n, horizon) of all folds; a shorter one stays at its last probability."""
+    return np.concatenate(
+        [
+            np.pad(
+                fold.probability,
+                ((0, 0), (0, max(0, horizon - fold.probability.shape[1]))),
+                mode="edge",
+            )[:, :horizon]
+            for fold in folds
+        ]
+    )
+
+
+def hand_over(network: Network, folds: list[Fold], folder: Path, trees: int) -> None:
+    """Write what the peers need."""
+    for fold in folds:
+        train, test, cohort = peer_tables(network, fold)
+        train.to_parquet(folder / f"{fold.step.period}-train.parquet")
+        test.to_parquet(folder / f"{fold.step.period}-test.parquet")
+        note(f"{network.name}: {fold.step.period} matured means {cohort}")
+    job = {
+        "levels": LEVELS,
+        "trees": trees,
+        "catboost_depth": 5,
+        "lanes": network.lanes,
+        "folds": [fold.step.period for fold in folds],
+    }
+    (folder / "job.json").write_text(json.dumps(job))
+
+
+def peer_rows(
+    stage: Stage, folds: list[Fold], folder: Path, peer: str, python: str
+) -> Iterator[Row]:
+    """The rows of one peer; none if it is not installed."""
+    script = Path(__file__).with_name("quality_peers.py")
+    done = subprocess.run(
+        [python, str(script), str(folder), peer], capture_output=True, text=True, check=False
+    )
+    if done.returncode == NOT_INSTALLED:
+        note(f"skipped: {peer}: {done.stderr.strip()} in {python}; choose one with --peer-python")
+        return
+    if done.returncode:
+        raise click.ClickException(f"{peer} failed:\n{done.stderr}")
+    for line in done.stdout.splitlines():
+        told = json.loads(line)
+        name = f"{peer}-{told['features']}-{told['cohort']}"
+        quantiles = np.concatenate(
+            [
+                pd.read_parquet(folder / f"{fold.step.period}-{name}.parquet").to_numpy()
+                for fold in folds
+            ]
+        )
+        probability = dates_of(quantiles, list(LEVELS), stage.horizon)
+        yield {
+            "who": f"{peer} ({told['setting']})",
+            "features": told["features"],
+            "cohort": told["cohort"],
+            **stage.score(probability),
+            "wall s": told["wall"],
+            "cpu s": told["cpu"],
+        }
+        note(f"{stage.network.name}: {name} {told['wall']:.0f} s")
+
+
+def seconds(folds: list[Fold]) -> Row:
+    """What a walk took."""
+    return {"wall s": sum(fold.wall for fold in folds), "cpu s": sum(fold.cpu for fold in folds)}
+
+
+def note(text: str) -> None:
+    """Progress, which does not belong to the table."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

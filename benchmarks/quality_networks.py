@@ -1,0 +1,95 @@
+"""The networks of quality.py: real orders, and a simulated network whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from olist_tables import CATEGORICAL, NUMERIC, ZONE, olist_history
+
+from etapromise import TrainingConfig, tracking
+from etapromise.operations.simulation import NetworkConfig, simulate
+from etapromise.tracking import TrackedHistory
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Orders to walk through.
+
+    Attributes:
+        name: For the table's head.
+        history: All that happened.
+        config: How etapromise is trained.
+        start: First moment of forecast orders.
+        end: The moment after the last.
+        lanes: Columns of lane tables, from the finest lane to the coarsest.
+        group: Column of a judged table whose groups are told.
+        month_from: A month counts with that many orders.
+        group_from: A group counts with that many orders.
+        truth: The true distribution of shipments over a number of dates, where it is known.
+    """
+
+    name: str
+    history: TrackedHistory
+    config: TrainingConfig
+    start: pd.Timestamp
+    end: pd.Timestamp
+    lanes: tuple[tuple[str, ...], ...]
+    group: str
+    month_from: int
+    group_from: int
+    truth: Callable[[pd.DataFrame, int], Floats] | None
+
+
+def olist(start: str, end: str) -> Network:
+    """Orders of a Brazilian marketplace; `start` and `end` are local dates."""
+    return Network(
+        name=f"Olist, {start} to {end}",
+        history=olist_history(),
+        config=TrainingConfig(numeric=NUMERIC, categorical=CATEGORICAL, default_time_zone=ZONE),
+        start=pd.Timestamp(start, tz=ZONE),
+        end=pd.Timestamp(end, tz=ZONE),
+        lanes=(("origin_region", "destination_region"), ("destination_region",)),
+        group="destination_region",
+        month_from=500,
+        group_from=300,
+        truth=None,
+    )
+
+
+def simulated(seed: int, months: int, shipments_per_day: float) -> Network:
+    """A network of four carriers; the last `months` before November are forecast."""
+    end = pd.Timestamp("2025-11-01", tz="UTC")
+    simulation = simulate(
+        NetworkConfig(
+            seed=seed,
+            start=date(2025, 2, 3),
+            days=272,
+            shipments_per_day=shipments_per_day,
+            extract_end=datetime(2026, 1, 20, tzinfo=UTC),
+        )
+    )
+    return Network(
+        name=f"simulated network, seed {seed}, {months} months",
+        history=tracking.history(simulation.shipments, simulation.scans),
+        config=TrainingConfig(),
+        start=end - pd.DateOffset(months=months),
+        end=end,
+        lanes=(
+            ("origin_region", "destination_region", "carrier", "service"),
+            ("destination_region", "carrier", "service"),
+            ("carrier", "service"),
+        ),
+        group="carrier_service",
+        month_from=300,
+        group_from=200,
+        truth=lambda shipments, horizon: simulation.true_distribution(
+            shipments["shipment_id"].to_list(), horizon=horizon
+        ),
+    )

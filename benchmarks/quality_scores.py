@@ -1,0 +1,113 @@
+"""Scores of forecasts by date: the same code for etapromise, its peers, the shop and the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import cost_for
+from etapromise.errors import ContractError
+from etapromise.forecast.distribution import DateDistribution, raw_probability
+from etapromise.operations.judgement import Truth, day_column, judge, outcomes_of, stated_column
+from etapromise.operations.quality import Kept, pinball_days, summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from quality_networks import Network
+
+Floats = NDArray[np.float64]
+
+PROMISED = (0.8, 0.9, 0.95)
+LEVELS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
+
+
+def dates_of(quantiles: Floats, levels: list[float], horizon: int) -> Floats:
+    """(n, horizon) P(event by the end of day k) from (n, q) quantiles of log(1 + days).
+
+    Read as the library reads its own forest's quantiles; a day k ends k + 1 days after day 0 began.
+    """
+    count = len(quantiles)
+    quantiles = np.ascontiguousarray(quantiles)
+    at = [
+        raw_probability(
+            np.asarray(levels), 1.0, quantiles, np.zeros(count), np.full(count, day + 1.0)
+        )
+        for day in range(horizon)
+    ]
+    return np.stack(at, axis=1)
+
+
+def judged(
+    network: Network, truth: Truth, rows: NDArray[np.int64], dates: Any, probability: Floats
+) -> pd.DataFrame:
+    """`judge` at our levels, with the month of each order; cancelled orders left out."""
+    table = judge(truth, rows, DateDistribution(dates, probability), levels=LEVELS, seed=0)
+    local = table["ordered_at"].dt.tz_convert(network.start.tz)
+    return table.assign(month=local.dt.strftime("%Y-%m"))
+
+
+def scores(network: Network, table: pd.DataFrame, probability: Floats) -> dict[str, Any]:
+    """One row of the table of results."""
+    outcomes = outcomes_of(table)
+    row: dict[str, Any] = {}
+    for level in PROMISED:
+        told = _kept(table, level)
+        row |= {f"kept {level}": told.kept_rate, f"gap {level}": told.gap}
+        row[f"days {level}"] = told.mean_days
+    losses = [
+        pinball_days(outcomes, _never(table[day_column(level)]), level).mean() for level in LEVELS
+    ]
+    row["pinball"] = float(np.mean(losses))
+    row["crps"] = float(table["crps_days"].mean())
+    row["month gap"] = _worst_gap(table, "month", network.month_from)
+    row["group gap"] = _worst_gap(table, network.group, network.group_from)
+    row["width"] = float((table[day_column(0.9)] - table[day_column(0.1)]).mean())
+    return row | _beside_the_shop(table, probability)
+
+
+def shop_scores(table: pd.DataFrame) -> dict[str, Any]:
+    """The shop's own dates, in the columns of the 0.9 promise."""
+    told = summarise(outcomes_of(table), _never(table["shop_day"]))
+    return {"kept 0.9": told.kept_rate, "days 0.9": told.mean_days}
+
+
+def _beside_the_shop(table: pd.DataFrame, probability: Floats) -> dict[str, Any]:
+    """Dates by cost: fewer broken at the shop's mean days, days saved at its kept rate."""
+    known = table["shop_day"].notna() & (table["outcome"] != "cancelled")
+    rows = np.flatnonzero(known & (table["shop_day"] <= table["known_until"]))
+    if not len(rows):
+        return {}
+    event, shop = _never(table["event_day"])[rows], table["shop_day"].to_numpy()[rows]
+    forecast, shop_kept = probability[rows], float((event <= shop).mean())
+    row: dict[str, Any] = {}
+    try:
+        days = cost_for(forecast, average_days=float(shop.mean())).days(forecast)
+        row["fewer broken"] = 1.0 - float((event > days).mean()) / (1.0 - shop_kept)
+        days = cost_for(forecast, event, kept_rate=shop_kept).days(forecast)
+        row["days saved"] = float(shop.mean() - days.mean())
+    except ContractError:
+        pass  # a forecast that cannot promise as late as the shop has nothing to compare
+    return row
+
+
+def _worst_gap(table: pd.DataFrame, column: str, at_least: int) -> float:
+    gaps = [
+        abs(_kept(rows, 0.9).gap or 0.0)
+        for _, rows in table.groupby(column)
+        if len(rows) >= at_least
+    ]
+    return max(gaps, default=float("nan"))
+
+
+def _kept(table: pd.DataFrame, level: float) -> Kept:
+    return summarise(
+        outcomes_of(table),
+        _never(table[day_column(level)]),
+        table[stated_column(level)].to_numpy(),
+    )
+
+
+def _never(days: pd.Series) -> Floats:
+    return days.fillna(np.inf).to_numpy(dtype=np.float64)
