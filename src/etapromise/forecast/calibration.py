@@ -21,7 +21,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CALIBRATED_LEVELS", "Calibration", "CalibrationSettings", "calibrate"]
+__all__ = [
+    "CALIBRATED_LEVELS",
+    "Calibration",
+    "CalibrationSettings",
+    "calibrate",
+    "still_arriving",
+]
 
 # Where hazards may differ: edges in u. Finer at the top, where promises are made.
 _EDGES: Final = np.array(
@@ -112,6 +118,7 @@ def calibrate(
     levels: Sequence[int],
     rows: int,
     settings: CalibrationSettings,
+    arriving: NDArray[np.float64] | None = None,
 ) -> Calibration:
     """The calibration that recent orders call for.
 
@@ -124,26 +131,30 @@ def calibrate(
         levels: columns of `codes` of the calibrated levels, coarse to fine.
         rows: length of the tables.
         settings: memory and shrinkage.
+        arriving: (n,) probability that the parcel will arrive at all, see `still_arriving`; by
+            default 1.
     """
+    counts = np.ones(len(u)) if arriving is None else arriving
     recent = (age_days >= 0) & (age_days <= settings.window)
     u, arrived, age_days, codes = u[recent], arrived[recent], age_days[recent], codes[recent]
+    counts = counts[recent]
     exposure = -np.log1p(-np.minimum(u, 1.0 - 1e-9))
     slow = _hazards(
         exposure,
         arrived,
-        0.5 ** (age_days / settings.slow_half_life),
+        counts * 0.5 ** (age_days / settings.slow_half_life),
         np.ones(len(_EDGES)),
         settings.slow_evidence,
     )
     quick = _hazards(
         exposure,
         arrived,
-        0.5 ** (age_days / settings.quick_half_life),
+        counts * 0.5 ** (age_days / settings.quick_half_life),
         slow,
         settings.quick_evidence,
     )
     log_hazard = np.zeros(rows, np.float32)
-    weight = 0.5 ** (age_days / settings.group_half_life)
+    weight = counts * 0.5 ** (age_days / settings.group_half_life)
     # Groups are compared on what the long-run correction leaves: the quick one is the whole's.
     beyond = _cumulative(exposure, slow) + np.log1p(-_GROUPS_FROM)
     observed = weight * (arrived & (beyond > 0.0))
@@ -163,6 +174,23 @@ def calibrate(
         log_hazard=log_hazard,
         evidence=float((weight * arrived).sum()),
     )
+
+
+def still_arriving(
+    u: NDArray[np.float64], arrived: NDArray[np.bool_], lost: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Probability that a parcel arrives at all, given that it has not by now.
+
+    A parcel open for long is ever more likely one of those that never arrive, and says ever less
+    of how long those take that do (Berkson & Gage 1952, the mixture cure model).
+
+    Args:
+        u: (n,) predicted probability that an arriving parcel would have arrived by now.
+        arrived: (n,) those that have are certain.
+        lost: (n,) share of such parcels that never arrive.
+    """
+    waiting = (1.0 - lost) * (1.0 - u)
+    return np.where(arrived, 1.0, waiting / (waiting + lost))
 
 
 def _knots() -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.forecast.averaging import average_forests
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
-from etapromise.forecast.calibration import CalibrationSettings
+from etapromise.forecast.calibration import CalibrationSettings, still_arriving
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.effects import EffectSettings
@@ -217,11 +217,14 @@ def _holdout_forest(
         tuple(name for name, kept in zip(contract.names, varies, strict=True) if kept)
     )
     days = np.where(grow, gathered.days(before, rows), gathered.days(gathered.outcomes, rows))
+    target = np.log(days + gathered.statistics.settings.offset) - offset
+    weight = _arriving(target, arrived, gathered, rows)
     return contract, [
         fit_forest(
             np.ascontiguousarray(x[:, varies]),
-            np.log(days + gathered.statistics.settings.offset) - offset,
+            target,
             levels=QUANTILE_LEVELS,
+            weight=weight,
             censored=~arrived,
             config=_member(config.boosting, member, len(x)),
             validation=~grow,
@@ -234,6 +237,19 @@ def _holdout_forest(
 def _tells_apart(codes: NDArray[np.int32]) -> bool:
     """Whether at least one parcel in fifty is not of the most frequent key."""
     return int(np.bincount(codes).max()) < 0.98 * len(codes)
+
+
+def _arriving(
+    target: NDArray[np.float64],
+    arrived: NDArray[np.bool_],
+    gathered: HistoryAsOf,
+    rows: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """(r,) how likely each row is one that arrives; against all that arrived, before any forest."""
+    reached = np.searchsorted(np.sort(target[arrived]), target) / (int(arrived.sum()) + 1.0)
+    service = [level.name for level in gathered.encoder.levels].index("service")
+    lost = gathered.statistics.lost[gathered.requests.codes[rows, service]]
+    return still_arriving(reached, arrived, lost)
 
 
 def _varies(column: NDArray[np.float32]) -> bool:
@@ -253,15 +269,18 @@ def _final_forest(
     rows = np.flatnonzero(usable & ~gathered.outcomes.closed)
     x, offset = gathered.features(builder, rows)
     days = gathered.days(gathered.outcomes, rows)
+    target = np.log(days + gathered.statistics.settings.offset) - offset
+    arrived = gathered.outcomes.arrived[rows]
     # As many trees as did best on the held-out orders; there is nothing later to stop by.
     rounds = max(1, round(float(np.mean([member.tree_count for member in holdout]))))
     return average_forests(
         [
             fit_forest(
                 x,
-                np.log(days + gathered.statistics.settings.offset) - offset,
+                target,
                 levels=QUANTILE_LEVELS,
-                censored=~gathered.outcomes.arrived[rows],
+                weight=_arriving(target, arrived, gathered, rows),
+                censored=~arrived,
                 config=replace(_member(config.boosting, member, len(x)), rounds=rounds),
                 progress=_stage(tell, f"final forest {member + 1} of {config.members}"),
             )

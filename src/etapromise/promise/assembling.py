@@ -16,6 +16,7 @@ from etapromise.forecast.calibration import (
     Calibration,
     CalibrationSettings,
     calibrate,
+    still_arriving,
 )
 from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
@@ -149,14 +150,16 @@ class _Judged:
 
     def calibration(self, settings: CalibrationSettings) -> Calibration:
         statistics = self._gathered.statistics
+        u = self._raw(self._gathered.days(self._gathered.outcomes, self._rows))
         return calibrate(
-            self._raw(self._gathered.days(self._gathered.outcomes, self._rows)),
+            u,
             self._arrived,
             self._age,
             self._codes + statistics.total_start,
             levels=[self._names.index(name) for name in CALIBRATED_LEVELS],
             rows=len(statistics.total),
             settings=settings,
+            arriving=still_arriving(u, self._arrived, self._lost()),
         )
 
     def kept(self, calibration: Calibration) -> KeptTable:
@@ -168,8 +171,7 @@ class _Judged:
         statistics = self._gathered.statistics
         before = self._gathered.days_before_date(self._gathered.outcomes, self._rows)
         stated = calibration.probability(self._raw(before), self._codes + statistics.total_start)
-        arrives = 1.0 - statistics.lost[self._codes[:, self._names.index("service")]]
-        reached = arrives * stated >= _KEPT_SERVICE_LEVEL
+        reached = (1.0 - self._lost()) * stated >= _KEPT_SERVICE_LEVEL
         # Younger orders' promises have mostly not run out: only the quick ones could be judged.
         settled = (self._age <= _KEPT_WINDOW) & (self._age > self._gathered.typical_age())
         judged = settled & (self._arrived | reached)
@@ -181,6 +183,11 @@ class _Judged:
             service_level=_KEPT_SERVICE_LEVEL,
             as_of_day=statistics.as_of_day,
         )
+
+    def _lost(self) -> NDArray[np.float64]:
+        """Share of parcels like each that never arrive."""
+        service = self._codes[:, self._names.index("service")]
+        return self._gathered.statistics.lost[service]
 
     def _raw(self, days: NDArray[np.float64]) -> NDArray[np.float64]:
         return raw_probability(
