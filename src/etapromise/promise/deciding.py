@@ -29,7 +29,7 @@ __all__ = ["CostPolicy", "cost_for"]
 
 # Nothing is dearer: with it, all but the last 1e-18 of a probability is bought.
 _DEAREST: Final = 2.0**60
-# Halvings of a cost's interval: it is then known to one part in a million.
+# Halvings of a cost's interval, which is [0, 1] or from a power of two to the next.
 _HALVINGS: Final = 20
 
 
@@ -115,7 +115,7 @@ def cost_for(
         average_days: the mean promised days to spend: the highest cost that spends no more.
 
     Returns:
-        The policy, its cost within one part in a million of the exact one.
+        The policy. Its cost is within a millionth of the exact one, or of a day where that is more.
 
     Raises:
         ContractError: not exactly one wish, arrays that do not fit each other, or a wish that no
