@@ -67,8 +67,8 @@ class CalibrationSettings:
     window: int = 120
     slow_half_life: float = 90.0
     slow_evidence: float = 100.0
-    quick_half_life: float = 5.0
-    quick_evidence: float = 30.0
+    quick_half_life: float = 4.0
+    quick_evidence: float = 10.0
     group_half_life: float = 60.0
     group_evidence: float = 50.0
 

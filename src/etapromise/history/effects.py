@@ -38,7 +38,7 @@ class EffectSettings:
     """
 
     half_life: float = 90.0
-    pace_half_life: float = 8.0
+    pace_half_life: float = 6.0
     prior: float = 8.0
     pace_prior: float = 15.0
     offset: float = 1.0
