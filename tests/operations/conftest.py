@@ -24,7 +24,7 @@ CONFIG = BacktestConfig(
 @pytest.fixture(scope="session")
 def network() -> Simulation:
     """Five months of a small network; its extract ends while parcels are under way."""
-    return simulate(NetworkConfig(seed=5, start=date(2025, 3, 3), days=150, shipments_per_day=14.0))
+    return simulate(NetworkConfig(seed=5, start=date(2025, 3, 3), days=150, shipments_per_day=10.0))
 
 
 @pytest.fixture(scope="session")
