@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LEVELS", "PREFIX_LENGTH", "KeyIndex", "Level", "key_of", "level_keys", "levels_with"]
+__all__ = ["LEVELS", "PREFIX_LENGTH", "KeyIndex", "KeyPlan", "Level", "level_keys", "levels_with"]
 
 PREFIX_LENGTH = 3
 _SEPARATOR = "\x1f"
@@ -73,16 +73,42 @@ def levels_with(categorical: Sequence[str]) -> tuple[Level, ...]:
     return LEVELS + tuple(Level(name, (name,)) for name in categorical)
 
 
-def key_of(level: Level, fields: Mapping[str, Any]) -> str:
-    """The key of one shipment at `level`; a missing value counts as an empty one."""
-    return _SEPARATOR.join([_text(fields, column) for column in level.columns])
+class KeyPlan:
+    """Spells the keys of one shipment at several levels, each column once. Immutable."""
 
+    __slots__ = ("_columns", "_positions", "_prefix")
 
-def _text(fields: Mapping[str, Any], column: str) -> str:
-    if column == "destination_prefix":
-        return _text(fields, "destination")[:PREFIX_LENGTH]
-    value = fields.get(column)
-    return "" if value is None else _spelled(value)
+    def __init__(self, levels: Sequence[Level]) -> None:
+        """Number the columns that the levels need."""
+        columns = list(dict.fromkeys(column for level in levels for column in level.columns))
+        self._prefix = "destination_prefix" in columns
+        if self._prefix:
+            # Derived, so it comes last.
+            columns.remove("destination_prefix")
+        self._columns = tuple(columns)
+        numbered = {column: place for place, column in enumerate(columns)}
+        numbered["destination_prefix"] = len(columns)
+        self._positions = tuple(
+            tuple(numbered[column] for column in level.columns) for level in levels
+        )
+
+    def keys(self, fields: Mapping[str, Any]) -> list[str]:
+        """The key at each level; a missing value counts as an empty one."""
+        texts = []
+        for column in self._columns:
+            value = fields.get(column)
+            if value is None:
+                texts.append("")
+            else:
+                texts.append(value if type(value) is str else _spelled(value))
+        if self._prefix:
+            texts.append(texts[self._columns.index("destination")][:PREFIX_LENGTH])
+        return [
+            texts[places[0]]
+            if len(places) == 1
+            else _SEPARATOR.join([texts[place] for place in places])
+            for places in self._positions
+        ]
 
 
 def _spelled(value: Any) -> str:

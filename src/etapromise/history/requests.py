@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.history.clocks import Clocks
-from etapromise.history.levels import KeyIndex, Level, key_of, level_keys, levels_with
+from etapromise.history.levels import KeyIndex, KeyPlan, Level, level_keys, levels_with
 from etapromise.history.zones import ZONE_SOURCES, ZoneMap
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class Encoder:
 
     __slots__ = (
         "_calendar_rows",
+        "_plan",
         "_service_rows",
         "categorical",
         "clocks",
@@ -112,6 +113,7 @@ class Encoder:
         self.clocks = clocks
         self.zones = zones
         self._service_rows, self._calendar_rows = clocks.indexes()
+        self._plan = KeyPlan((*self.levels, _SERVICE, _CALENDAR))
 
     def encode(self, frame: pd.DataFrame) -> Requests:
         """Many shipments.
@@ -163,37 +165,32 @@ class Encoder:
                 "datetime.now(timezone.utc)."
             )
         self._require_columns(fields)
-        levels = len(self.levels)
-        codes = np.empty((1, levels), np.int32)
-        for level in range(levels):
-            codes[0, level] = self.indexes[level].row(key_of(self.levels[level], fields))
+        *keys, service, calendar = self._plan.keys(fields)
+        codes = [index.row(key) for index, key in zip(self.indexes, keys, strict=True)]
         zone, _ = self.zones.resolve(
             None, fields.get("origin_country"), fields.get("origin_region")
         )
         local = ordered_at.astimezone(zone)
         anchor = local.toordinal() - _EPOCH_ORDINAL
         self.clocks.require_days(anchor, anchor)
-        numbers = np.full((1, len(NUMBERS) + len(self.numeric)), np.nan)
-        numbers[0, 0] = (local.hour * 3600 + local.minute * 60 + local.second) / 3600.0
-        for column, name in enumerate(_GIVEN_NUMBERS, start=1):
-            numbers[0, column] = _as_number(fields, name)
         quoted = fields.get("quoted_date")
-        if quoted is not None:
-            numbers[0, 6] = _ordinal(quoted) - _EPOCH_ORDINAL - anchor
-        for column, name in enumerate(self.numeric, start=len(NUMBERS)):
-            numbers[0, column] = _as_number(fields, name)
+        numbers = [
+            (local.hour * 3600 + local.minute * 60 + local.second) / 3600.0,
+            *[_as_number(fields, name) for name in _GIVEN_NUMBERS],
+            math.nan if quoted is None else _ordinal(quoted) - _EPOCH_ORDINAL - anchor,
+            *[_as_number(fields, name) for name in self.numeric],
+        ]
         _, source = self.zones.resolve(
             fields.get("destination_time_zone"),
             fields.get("destination_country"),
             fields.get("destination_region"),
         )
         clock = self.clocks.row(
-            self._service_rows.get(key_of(_SERVICE, fields), 0),
-            self._calendar_rows.get(key_of(_CALENDAR, fields), 0),
+            self._service_rows.get(service, 0), self._calendar_rows.get(calendar, 0)
         )
         return Requests(
-            codes,
-            numbers,
+            np.array([codes], np.int32),
+            np.array([numbers], np.float64),
             np.array([anchor], np.int32),
             np.array([clock], np.int32),
             np.array([ZONE_SOURCES.index(source)], np.int8),
