@@ -89,14 +89,16 @@ def main(
         networks.extend(simulated(seed, months, per_day) for seed in seeds)
     for number, network in enumerate(networks):
         begun = time.perf_counter()
-        table = pd.DataFrame(
-            run(network, peer_python, peers, trees=trees, refresh=refresh, ablate=ablate)
-        )
+        rows = []
+        for row in run(network, peer_python, peers, trees=trees, refresh=refresh, ablate=ablate):
+            rows.append(row)
+            # After each row, so that a run that is stopped has not been for nothing.
+            if out is not None:
+                out.mkdir(parents=True, exist_ok=True)
+                pd.DataFrame(rows).to_csv(out / f"quality-{number}.csv", index=False)
         print(f"\n{network.name}: {time.perf_counter() - begun:.0f} s")
+        table = pd.DataFrame(rows)
         print(table.to_string(index=False, na_rep="", float_format="{:.3f}".format), flush=True)
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            table.to_csv(out / f"quality-{number}.csv", index=False)
 
 
 @dataclass(frozen=True)
