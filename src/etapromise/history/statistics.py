@@ -7,15 +7,18 @@ each parcel's own day knew.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.history.effects import FIELDS, EffectSettings, effects_as_of
 from etapromise.history.levels import LEVELS
-from etapromise.history.outcomes import Outcomes
 from etapromise.history.requests import Encoder, Requests
+
+if TYPE_CHECKING:
+    # It works on tables; the statistics' arrays are all that a quote needs.
+    from etapromise.history.outcomes import Outcomes
 
 __all__ = ["HANDLING_LEVELS", "AsOfOrder", "Statistics", "build_statistics"]
 
