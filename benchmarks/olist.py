@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import etapromise
 from etapromise.operations.backtest import BacktestConfig, backtest
 from etapromise.operations.forecasters import TrainModel
 from etapromise.operations.judgement import day_column, stated_column
+from etapromise.tracking import TrackedHistory
 
 CONFIG = etapromise.TrainingConfig(numeric=NUMERIC, categorical=CATEGORICAL, default_time_zone=ZONE)
 LEVELS = (0.8, 0.9, 0.95)
@@ -37,6 +39,7 @@ def main() -> None:
     print(
         f"{len(history.shipments)} shipments; rejected {rejected[0]} shipments, {rejected[1]} scans"
     )
+    print(train_quote_score(history, pd.Timestamp(arguments.end, tz=ZONE)))
     result = backtest(
         history,
         BacktestConfig(
@@ -58,6 +61,28 @@ def main() -> None:
     print(by_group(table, "region", 300))
     print(json.dumps(result.facts["scores"]["overall"], indent=1)[:1500])
     print(f"{page}  {time.perf_counter() - begun:.0f} s")
+
+
+def train_quote_score(history: TrackedHistory, as_of: pd.Timestamp) -> str:
+    """Train as of the end, save, load, promise the latest order, and score all open ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = etapromise.train(history, as_of=as_of, config=CONFIG)
+        model = etapromise.load(model.save(Path(folder) / "model"))
+    known = (history.shipments["ordered_at"] < as_of).to_numpy()
+    arrived = (history.milestones["event_known_at"] < as_of).to_numpy()
+    young = (history.shipments["ordered_at"] >= as_of - pd.Timedelta(days=60)).to_numpy()
+    open_orders = history.shipments[known & ~arrived & young]
+    scored = model.promise_many(open_orders)
+    latest = open_orders.sort_values("ordered_at").iloc[-1].drop(["shipment_id", "order_id"])
+    promise = model.promise(**latest.to_dict())
+    same = scored.set_index("shipment_id").loc[open_orders.loc[latest.name, "shipment_id"]]
+    assert promise.date == same["estimated_delivery_date"].date()
+    late = int(scored["at_risk"].sum())
+    return (
+        f"{model.version}: the latest open order is promised by {promise.date} "
+        f"({promise.confidence:.1%}; the marketplace said {latest['promised_date'].date()}); "
+        f"{len(scored)} open orders scored, of {late} the marketplace's date had little chance"
+    )
 
 
 def kept(table: pd.DataFrame, level: float) -> pd.Series:
@@ -106,7 +131,7 @@ def by_group(table: pd.DataFrame, column: str, at_least: int) -> str:
             found[name][f"gap {level}"] = (
                 kept(rows, level).mean() - rows[stated_column(level)].mean()
             )
-        found[name]["days 0.9"] = rows[day_column(0.9)].mean()
+            found[name][f"days {level}"] = rows[day_column(level)].mean()
         found[name]["market kept"] = (rows["event_day"] <= rows["shop_day"]).mean()
         found[name]["market days"] = rows["shop_day"].mean()
     return pd.DataFrame(found).T.round(3).to_string()
