@@ -56,7 +56,7 @@ def lane_table(x: pd.DataFrame, y: Floats, job: dict[str, Any], days: int) -> Pr
 
 def hist_gradient_boosting(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predict:
     """scikit-learn's, one for each level."""
-    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
     models = [
         HistGradientBoostingRegressor(
@@ -76,7 +76,7 @@ def hist_gradient_boosting(x: pd.DataFrame, y: Floats, job: dict[str, Any], tree
 
 
 def _lightgbm_models(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> list[Any]:
-    from lightgbm import LGBMRegressor  # noqa: PLC0415
+    from lightgbm import LGBMRegressor
 
     return [
         LGBMRegressor(
@@ -106,7 +106,7 @@ def lightgbm(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Pre
 
 def catboost(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predict:
     """MultiQuantile: all levels in one model."""
-    from catboost import CatBoostRegressor  # noqa: PLC0415
+    from catboost import CatBoostRegressor
 
     model = CatBoostRegressor(
         loss_function="MultiQuantile:alpha=" + ",".join(map(str, job["levels"])),
@@ -126,7 +126,7 @@ def mapie(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predic
 
     Each end of an interval is conformalised by itself, so that promises are, too.
     """
-    from mapie.regression import ConformalizedQuantileRegressor  # noqa: PLC0415
+    from mapie.regression import ConformalizedQuantileRegressor
 
     levels = job["levels"]
     fitted, held = x.iloc[: len(x) * 4 // 5], x.iloc[len(x) * 4 // 5 :]
@@ -156,7 +156,7 @@ def mapie(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predic
 
 def quantile_forest(x: pd.DataFrame, y: Floats, job: dict[str, Any], leaf: int) -> Predict:
     """Quantile regression forest (Meinshausen 2006)."""
-    from quantile_forest import RandomForestQuantileRegressor  # noqa: PLC0415
+    from quantile_forest import RandomForestQuantileRegressor
 
     model = RandomForestQuantileRegressor(
         n_estimators=max(10, job["trees"] // 4),

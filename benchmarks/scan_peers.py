@@ -37,7 +37,7 @@ def read_columns(path: Path) -> Any:
 
 
 def _duckdb_milestones(path: Path) -> Any:
-    import duckdb  # noqa: PLC0415 — a peer that may not be installed
+    import duckdb
 
     firsts = ", ".join(
         f"min(scanned_at) filter (status in ({', '.join(map(repr, statuses))})) as {name}"
@@ -53,7 +53,7 @@ def _duckdb_milestones(path: Path) -> Any:
 
 
 def _polars_milestones(path: Path) -> Any:
-    import polars as pl  # noqa: PLC0415 — a peer that may not be installed
+    import polars as pl
 
     firsts = [
         pl.col("scanned_at").filter(pl.col("status").is_in(statuses)).min().alias(name)
@@ -84,7 +84,7 @@ MILESTONES: Final[dict[str, Callable[[Path], Any]]] = {
 
 
 def _duckdb_lanes(lane: Ints, order: Ints, known: Ints, days: Ints, levels: Levels) -> Any:
-    import duckdb  # noqa: PLC0415 — a peer that may not be installed
+    import duckdb
 
     orders = pd.DataFrame({"lane": lane, "day": order})
     events = pd.DataFrame({"lane": lane, "day": known, "duration": days})
@@ -116,7 +116,7 @@ def _duckdb_lanes(lane: Ints, order: Ints, known: Ints, days: Ints, levels: Leve
 
 
 def _polars_rows(lane: Ints, order: Ints, known: Ints, days: Ints) -> tuple[Any, Any]:
-    import polars as pl  # noqa: PLC0415 — a peer that may not be installed
+    import polars as pl
 
     orders = pl.DataFrame({"lane": lane, "day": order})
     events = pl.DataFrame({"lane": lane, "day": known, "duration": days})
@@ -125,7 +125,7 @@ def _polars_rows(lane: Ints, order: Ints, known: Ints, days: Ints) -> tuple[Any,
 
 
 def _polars_rolling_by(lane: Ints, order: Ints, known: Ints, days: Ints, levels: Levels) -> Any:
-    import polars as pl  # noqa: PLC0415 — a peer that may not be installed
+    import polars as pl
 
     orders, rows = _polars_rows(lane, order, known, days)
     duration, said = pl.col("duration"), []
@@ -146,7 +146,7 @@ def _polars_rolling_by(lane: Ints, order: Ints, known: Ints, days: Ints, levels:
 
 
 def _polars_rolling(lane: Ints, order: Ints, known: Ints, days: Ints, levels: Levels) -> Any:
-    import polars as pl  # noqa: PLC0415 — a peer that may not be installed
+    import polars as pl
 
     found, rows = _polars_rows(lane, order, known, days)
     for window in WINDOWS:
