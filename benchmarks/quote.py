@@ -2,8 +2,8 @@
 
     python benchmarks/quote.py --model output/models/current
 
-Needs a model trained on data/sample (`make demo` makes one). CatBoost, LightGBM and scikit-learn are
-timed where they are installed: their models answer the same nine levels on 40 features, nothing
+Needs a model trained on data/sample (`make demo` makes one). CatBoost, LightGBM and scikit-learn
+are timed where they are installed: their models answer the same nine levels on 40 features, nothing
 around the call. Only the ratios count; absolute times drift with the machine.
 """
 
@@ -66,9 +66,8 @@ def main() -> None:
         print(f"{name:45s} p50 {median:8.1f} us  p99 {high:8.1f} us  ours/it {base / median:6.3f}")
     one, two = (throughput(model, threads) for threads in (1, 2))
     print(f"two threads {two:,.0f}/s, one {one:,.0f}/s: {two / one:.2f} x")
-    promise = f"import etapromise, sys; sys.path[:0] = {sys.path!r}; " + (
-        f"model = etapromise.load({str(arguments.model)!r})"
-    )
+    paths = f"import sys; sys.path[:0] = {sys.path!r}"
+    promise = f"{paths}; import etapromise; model = etapromise.load({str(arguments.model)!r})"
     for name, work in {
         "import etapromise, load": promise,
         "import numpy": "import numpy",
