@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from etapromise.tracking.contract import STATUSES
+
 __all__ = ["CARRIER_VENDORS", "CODES", "PARTNER_VENDORS", "VENDORS"]
 
 CODES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
@@ -89,29 +91,8 @@ CODES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "damaged": ("EX:PARCEL_DAMAGED",),
         "lost": ("EX:PARCEL_LOST",),
     },
-    "standard": {
-        status: (status,)
-        for status in (
-            "label_created",
-            "picked_up",
-            "in_transit",
-            "arrived",
-            "departed",
-            "customs_hold",
-            "customs_cleared",
-            "transferred",
-            "out_for_delivery",
-            "attempted",
-            "available_for_pickup",
-            "delivered",
-            "delayed",
-            "exception",
-            "returning",
-            "returned",
-            "damaged",
-            "lost",
-        )
-    },
+    # Nobody cancels in this network.
+    "standard": {status: (status,) for status in STATUSES if status != "cancelled"},
 }
 """Vendor, standard status, the codes used for it (equally often)."""
 
