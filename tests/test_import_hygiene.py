@@ -17,11 +17,13 @@ ASK = """
 import etapromise
 from datetime import datetime, timezone
 model = etapromise.load({path!r})
-promise = model.promise(
+parcel = dict(
     origin="60492", destination="90585", destination_region="CA", destination_country="US",
     carrier="acme", service="ground", ordered_at=datetime(2025, 7, 3, 15, tzinfo=timezone.utc),
 )
+promise = model.promise(**parcel)
 promise.as_dict(), promise.as_json_ld(), promise.percentile(95), promise.messages
+model.promise_order([parcel, parcel]).as_dict()
 """
 
 QUOTE = """

@@ -270,6 +270,13 @@ class HistoryAsOf:
             self.encoder.clocks, self.requests.take(rows), day, np.zeros(len(rows))
         )
 
+    def days_through_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Operational days to the end of the event's date, or of the as-of date."""
+        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
+        return operational_days(
+            self.encoder.clocks, self.requests.take(rows), day, np.ones(len(rows))
+        )
+
     def typical_age(self) -> float:
         """Days in which nine of ten parcels arrive."""
         results = self.outcomes

@@ -159,6 +159,7 @@ def train(
     }
     return assemble_model(
         gathered,
+        known.shipments,
         contract=contract,
         forest=forest,
         holdout=average,

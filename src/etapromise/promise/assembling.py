@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
@@ -22,14 +23,13 @@ from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.features import FeatureContract
+from etapromise.history.levels import level_keys
 from etapromise.history.outcomes import day_of
 from etapromise.promise.kept import KeptTable, kept_table
 from etapromise.promise.model import ModelParts, PromiseModel
 from etapromise.promise.quoting import BETWEEN_EVIDENCE, between_variances
+from etapromise.promise.together import JOURNEY, Dependence, learn_dependence, pairs_of
 from etapromise.tracking.tracked import TrackedHistory
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["assemble_model", "refresh_model"]
 
@@ -39,6 +39,7 @@ _KEPT_SERVICE_LEVEL: Final = 0.9
 
 def assemble_model(
     gathered: HistoryAsOf,
+    shipments: pd.DataFrame,
     *,
     contract: FeatureContract,
     forest: Forest,
@@ -51,6 +52,7 @@ def assemble_model(
 
     Args:
         gathered: history as of `moment`.
+        shipments: (n,) the orders that it was gathered from, in its order.
         contract: the features of both forests.
         forest: grown on what was known at manifest["trained_as_of"].
         holdout: grown without the orders of the manifest["holdout_days"] before that.
@@ -63,7 +65,10 @@ def assemble_model(
         gathered, contract, forest, holdout, trained_day, int(manifest["holdout_days"])
     )
     calibration = judged.calibration(settings)
-    record = dict(manifest) | {"as_of": moment.isoformat()}
+    record = dict(manifest) | {
+        "as_of": moment.isoformat(),
+        "dependence": judged.dependence(calibration, shipments).as_dict(),
+    }
     digest = hashlib.sha256(repr(sorted(record.items())).encode())
     for array in (*forest.to_arrays().values(), gathered.statistics.total, calibration.kept):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -104,6 +109,7 @@ def refresh_model(
     )
     return assemble_model(
         gathered,
+        known.shipments,
         contract=parts.contract,
         forest=parts.forest,
         holdout=parts.holdout_forest,
@@ -111,7 +117,7 @@ def refresh_model(
         manifest={
             name: value
             for name, value in parts.manifest.items()
-            if name not in {"version", "as_of"}
+            if name not in {"version", "as_of", "dependence"}
         },
         moment=moment,
     )
@@ -183,6 +189,33 @@ class _Judged:
             service_level=_KEPT_SERVICE_LEVEL,
             as_of_day=statistics.as_of_day,
         )
+
+    def dependence(self, calibration: Calibration, shipments: pd.DataFrame) -> Dependence:
+        """How often parcels of one order shared their luck, open ones as censored.
+
+        A date is an interval of the probabilities that were forecast: whoever arrives on it came
+        after the day before and no later than its end.
+        """
+        if "order_id" not in shipments.columns:
+            return Dependence()
+        orders = shipments.iloc[self._rows]
+        pairs = pairs_of(pd.factorize(orders["order_id"])[0].astype(np.int64))
+        if not len(pairs.first):
+            return Dependence()
+        gathered, starts = self._gathered, self._gathered.statistics.total_start
+        edges = [
+            calibration.probability(self._raw(days), self._codes + starts)
+            for days in (
+                gathered.days_before_date(gathered.outcomes, self._rows),
+                gathered.days_through_date(gathered.outcomes, self._rows),
+            )
+        ]
+        journey = level_keys(orders, (JOURNEY,))[0][0]
+        day = gathered.requests.anchor[self._rows]
+        together = (journey[pairs.first] == journey[pairs.second]) & (
+            day[pairs.first] == day[pairs.second]
+        )
+        return learn_dependence(edges[0], np.where(self._arrived, edges[1], 1.0), pairs, together)
 
     def _lost(self) -> NDArray[np.float64]:
         """Share of parcels like each that never arrive."""

@@ -6,7 +6,7 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from etapromise.promise.quoting import QuoteKernel, between_variances
 if TYPE_CHECKING:
     import pandas as pd
 
+    from etapromise.promise.ordering import OrderPromise
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
@@ -196,6 +197,36 @@ class PromiseModel:
             _probability=probability,
             _assess=functools.partial(self._assess_one, requests, probability, service_level),
             _time_zone=functools.partial(self._zone_of, fields),
+        )
+
+    def promise_order(
+        self,
+        parcels: Sequence[Mapping[str, Any]],
+        *,
+        service_level: float = DEFAULT_SERVICE_LEVEL,
+        band: float = DEFAULT_BAND,
+        **shared: Any,
+    ) -> OrderPromise:
+        """One date by which all parcels of an order will have arrived, by their joint probability.
+
+        Args:
+            parcels: (n,) each a mapping of the arguments of `promise`, at least one.
+            service_level: the probability with which all shall have arrived.
+            band: the central probability between `earliest` and `latest` of the last arrival.
+            **shared: fields that all parcels have in common, such as `ordered_at`; a parcel's own
+                come first.
+
+        Raises:
+            ContractError: as for `promise`; no parcel, or one without origin, destination or time.
+        """
+        from etapromise.promise.ordering import promise_order  # noqa: PLC0415 — a cycle otherwise
+
+        return promise_order(
+            self,
+            parcels,
+            service_level=require_level(service_level, "service_level"),
+            band=require_level(band, "band"),
+            shared=shared,
         )
 
     def promise_many(

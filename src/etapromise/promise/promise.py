@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from etapromise.errors import ContractError
 from etapromise.promise.deciding import CostPolicy
 
-__all__ = ["KeptRecord", "Promise", "date_of", "require_level"]
+__all__ = ["KeptRecord", "Promise", "date_of", "day_number", "require_level"]
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 
@@ -81,7 +81,7 @@ class Promise:
 
     def probability_by(self, day: dt.date) -> float:
         """Probability that the event has happened by the end of `day`, destination-local."""
-        position = day.toordinal() - _EPOCH_ORDINAL - self._first_day
+        position = day_number(day) - self._first_day
         if position < 0:
             return 0.0
         return float(self._probability[min(position, len(self._probability) - 1)])
@@ -215,3 +215,8 @@ def require_level(level: object, name: str) -> float:
 def date_of(day: int) -> dt.date:
     """The calendar date `day` days after 1970-01-01."""
     return dt.date.fromordinal(day + _EPOCH_ORDINAL)
+
+
+def day_number(day: dt.date) -> int:
+    """How many days after 1970-01-01 a calendar date is."""
+    return day.toordinal() - _EPOCH_ORDINAL

@@ -37,12 +37,27 @@ _WORDS: Final = {
     "nl": ("Bezorgd uiterlijk {date}", "Bezorgd tussen {first} en {last}", "Bezorgdatum volgt"),
     "pt": ("Entrega até {date}", "Entrega entre {first} e {last}", "Data de entrega a confirmar"),
 }
+# The same of several parcels.
+_ALL: Final = {
+    "de": ("Alle Pakete bis {date}", "Alle Pakete zwischen {first} und {last}"),
+    "en": ("All parcels delivered by {date}", "All parcels delivered between {first} and {last}"),
+    "es": (
+        "Todos los paquetes a más tardar el {date}",
+        "Todos los paquetes entre el {first} y el {last}",
+    ),
+    "fr": ("Tous les colis au plus tard le {date}", "Tous les colis entre le {first} et le {last}"),
+    "it": ("Tutti i pacchi entro {date}", "Tutti i pacchi tra {first} e {last}"),
+    "nl": ("Alle pakketten uiterlijk {date}", "Alle pakketten tussen {first} en {last}"),
+    "pt": ("Todos os pacotes até {date}", "Todos os pacotes entre {first} e {last}"),
+}
 LANGUAGES: Final = tuple(sorted(_WORDS))
 # Weekday, day and month, in the order that the language writes them.
 _SKELETON: Final = "EEEEdMMMM"
 
 
-def sentence(*, code: int, day: date, earliest: date, latest: date, locale: str) -> str:
+def sentence(
+    *, code: int, day: date, earliest: date, latest: date, locale: str, parcels: int = 1
+) -> str:
     """One sentence: a date for codes 10000 and 10001, a range for 20001, no date above.
 
     Args:
@@ -51,6 +66,7 @@ def sentence(*, code: int, day: date, earliest: date, latest: date, locale: str)
         earliest: first date of the range.
         latest: last date of the range.
         locale: a CLDR locale, such as "de" or "pt_BR".
+        parcels: how many the dates are for.
 
     Raises:
         ContractError: the locale is unknown, or there is no wording for its language.
@@ -68,6 +84,8 @@ def sentence(*, code: int, day: date, earliest: date, latest: date, locale: str)
             "Use `promise.date` with your own words."
         )
     one, between, none = words
+    if parcels > 1:
+        one, between = _ALL[parsed.language]
     if code >= 30000:
         return none
     if code >= 20000:
