@@ -24,6 +24,7 @@ parcel = dict(
 promise = model.promise(**parcel)
 promise.as_dict(), promise.as_json_ld(), promise.percentile(95), promise.messages
 model.promise_order([parcel, parcel]).as_dict()
+model.compare([parcel], 0.9)[0].as_dict()
 """
 
 QUOTE = """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +28,7 @@ from etapromise.history.features import (
 from etapromise.history.requests import Encoder, Requests
 from etapromise.history.statistics import Statistics
 from etapromise.promise.confidence import assess, messages_of
+from etapromise.promise.deciding import CostPolicy
 from etapromise.promise.kept import KeptTable
 from etapromise.promise.promise import Promise, date_of, require_level
 from etapromise.promise.quoting import QuoteKernel, between_variances
@@ -35,6 +36,7 @@ from etapromise.promise.quoting import QuoteKernel, between_variances
 if TYPE_CHECKING:
     import pandas as pd
 
+    from etapromise.promise.comparing import ComparedOption
     from etapromise.promise.ordering import OrderPromise
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
@@ -226,6 +228,51 @@ class PromiseModel:
             parcels,
             service_level=require_level(service_level, "service_level"),
             band=require_level(band, "band"),
+            shared=shared,
+        )
+
+    def compare(
+        self,
+        options: Sequence[Mapping[str, Any]],
+        policy: CostPolicy | float | date,
+        *,
+        service_level: float = DEFAULT_SERVICE_LEVEL,
+        wanted_by: date | None = None,
+        day_price: float = 1.0,
+        **shared: Any,
+    ) -> list[ComparedOption]:
+        """Ways to send a parcel, best first: carriers, services and prices in one unit, days.
+
+        By a `CostPolicy`, the least of price, waiting and lateness; by a service level, the least
+        of price and days to the date that keeps it; by a latest wanted date, the cheapest that
+        arrives by then with the probability `service_level`, and after these the likelier ones.
+        Whoever is dominated never comes before whoever dominates it.
+
+        Args:
+            options: each a mapping of the arguments of `promise`, with its `price` in any one
+                currency, a `cost` in days (whatever else speaks against it), and a `name`; 0 where
+                price or cost are not given.
+            policy: a `CostPolicy`, a service level, or the latest wanted date, destination-local.
+            service_level: the probability asked for where `policy` is not one itself.
+            wanted_by: a latest wanted date beside another policy: options that reach it with the
+                service level come first.
+            day_price: the price that one day of waiting is worth, in the prices' currency.
+            **shared: fields that all options have in common, such as `ordered_at`; an option's own
+                come first.
+
+        Raises:
+            ContractError: as for `promise`; no option, one without origin, destination or time, a
+                price or cost that is no number, or a policy of another kind.
+        """
+        from etapromise.promise.comparing import compare  # noqa: PLC0415 — a cycle otherwise
+
+        return compare(
+            self,
+            options,
+            policy,
+            service_level=service_level,
+            wanted_by=wanted_by,
+            day_price=day_price,
             shared=shared,
         )
 
