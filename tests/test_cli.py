@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from etapromise.cli import main
 from etapromise.operations import retraining, training
 from tests.small_network import AS_OF, TRAINING
 
+CALENDARS = Path(__file__).parents[1] / "docs" / "calendars.toml"
 COMMANDS = sorted(main.commands)
 QUICK = replace(TRAINING.boosting, rounds=8, learning_rate=0.4)
 
@@ -100,8 +102,15 @@ def test_bad_usage_exits_with_2(arguments, message):
 
 def test_training_writes_a_version_and_makes_it_current(files, tmp_path, quick):
     models = tmp_path / "models"
-    found = run("train", *tables(files), "--as-of", "2025-07-01", "--out", models)
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[[closures]]\ndays = 5\n")
+    wanted = ("train", *tables(files), "--as-of", "2025-07-01", "--out", models, "--calendars")
+    refused = run(*wanted, broken)
+    assert refused.exit_code == 2
+    assert f"line 2 of {broken}" in refused.stderr
+    found = run(*wanted, CALENDARS)
     assert found.exit_code == 0, found.stderr
+    assert etapromise.load(models / "current").calendars.text == CALENDARS.read_text()
     assert found.stdout == f"{models / '2025-07-01'}\n"
     assert "shipments: " in found.stderr
     assert "duplicate_scan" in found.stderr
@@ -222,11 +231,12 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick):
     assert refused.exit_code == 3, refused.stderr
     assert json.loads(refused.stdout)["outcome"] == "would refuse"
     assert "would refuse: only" in refused.stderr
-    promoted = run(*common, "--as-of", "2025-07-15")
+    promoted = run(*common, "--as-of", "2025-07-15", "--calendars", CALENDARS)
     assert promoted.exit_code == 0, promoted.stderr
     assert json.loads(promoted.stdout)["challenger"]["version"] == "2025-07-15"
     refreshed = run("refresh", *tables(files), "--models", models, "--as-of", "2025-07-16")
     assert refreshed.stdout == f"{models / '2025-07-16'}\n"
+    assert etapromise.load(models / "current").calendars.text == CALENDARS.read_text()
     earlier = run(*common, "--as-of", "2025-07-02")
     assert earlier.exit_code == 1
     assert "later than" in earlier.stderr

@@ -25,6 +25,7 @@ __all__ = [
     "Level",
     "ProgressBar",
     "as_of_option",
+    "calendars_option",
     "event_option",
     "example",
     "history_options",
@@ -97,6 +98,13 @@ as_of_option = click.option(
 
 event_option = click.option(
     "--event", type=EVENT, default="delivered", show_default=True, help="What to promise."
+)
+
+
+calendars_option = click.option(
+    "--calendars",
+    type=INPUT_FILE,
+    help="Closures, working weeks, cut-offs and holidays; TOML. The model keeps them.",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from etapromise.cli.arguments import (
     Level,
     ProgressBar,
     as_of_option,
+    calendars_option,
     event_option,
     example,
     history_options,
@@ -41,6 +43,7 @@ etapromise train --shipments data/sample/shipments.parquet \
     "--numeric", multiple=True, help="A further numeric column to learn from. Repeatable."
 )
 @click.option("--categorical", multiple=True, help="A further categorical one. Repeatable.")
+@calendars_option
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 def train(
     shipments: Path,
@@ -51,6 +54,7 @@ def train(
     event: str,
     numeric: tuple[str, ...],
     categorical: tuple[str, ...],
+    calendars: Path | None,
     out: Path,
 ) -> None:
     """Train a model and make it the current one of a directory.
@@ -61,7 +65,9 @@ def train(
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
 
     with reported_errors(2):
-        config = training.TrainingConfig(numeric=numeric, categorical=categorical)
+        config = training.TrainingConfig(
+            numeric=numeric, categorical=categorical, calendars=calendars
+        )
     with reported_errors():
         history = read_history(
             shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
@@ -85,6 +91,7 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
 @history_options
 @as_of_option
 @click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
+@calendars_option
 @click.option("--dry-run", is_flag=True, help="Judge, but change nothing.")
 @click.option("--force", is_flag=True, help="Promote although checks fail; the record says so.")
 @click.option("--service-level", type=Level(), default=0.9, show_default=True, help="Judged by it.")
@@ -109,6 +116,7 @@ def retrain(
     time_zone: str | None,
     as_of: datetime,
     models: Path,
+    calendars: Path | None,
     dry_run: bool,  # noqa: FBT001 (click passes by name)
     force: bool,  # noqa: FBT001
     service_level: float,
@@ -124,13 +132,23 @@ def retrain(
     """
     import pandas as pd  # noqa: PLC0415
 
+    from etapromise.history.calendar_file import CalendarFile  # noqa: PLC0415
     from etapromise.operations.gate import GateConfig  # noqa: PLC0415
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.operations.retraining import recipe_of  # noqa: PLC0415
     from etapromise.operations.retraining import retrain as run  # noqa: PLC0415
+    from etapromise.operations.training import TrainingConfig  # noqa: PLC0415
 
+    with reported_errors(2):
+        stated = None if calendars is None else CalendarFile.read(calendars)
     with reported_errors():
         registry = ModelRegistry(models)
-        event = registry.load_current().event if registry.current else "delivered"
+        champion = registry.load_current() if registry.current else None
+        event = champion.event if champion is not None else "delivered"
+        config = None
+        if stated is not None:
+            recipe = recipe_of(champion) if champion is not None else TrainingConfig()
+            config = replace(recipe, calendars=stated)
         history = read_history(
             shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
         )
@@ -138,6 +156,7 @@ def retrain(
             history,
             registry,
             as_of=pd.Timestamp(as_of),
+            config=config,
             gate=GateConfig(
                 service_level=service_level, judge_days=judge_days, refresh_every=refresh_every
             ),
@@ -161,6 +180,7 @@ etapromise refresh --shipments shipments.parquet --scans scans.parquet \
 @history_options
 @as_of_option
 @click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
+@calendars_option
 def refresh(
     shipments: Path,
     scans: Path,
@@ -168,6 +188,7 @@ def refresh(
     time_zone: str | None,
     as_of: datetime,
     models: Path,
+    calendars: Path | None,
 ) -> None:
     """Bring the current model's statistics and calibration up to date; its trees stay.
 
@@ -176,9 +197,12 @@ def refresh(
     """
     import pandas as pd  # noqa: PLC0415
 
+    from etapromise.history.calendar_file import CalendarFile  # noqa: PLC0415
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
     from etapromise.operations.retraining import refresh_current  # noqa: PLC0415
 
+    with reported_errors(2):
+        stated = None if calendars is None else CalendarFile.read(calendars)
     with reported_errors():
         registry = ModelRegistry(models)
         history = read_history(
@@ -188,5 +212,5 @@ def refresh(
             vocabulary=vocabulary,
             time_zone=time_zone,
         )
-        version = refresh_current(history, registry, as_of=pd.Timestamp(as_of))
+        version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
     click.echo(models / version)

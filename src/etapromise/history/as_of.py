@@ -12,7 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.clocks import Clocks, learn_clocks
+from etapromise.history.configured_clocks import configured_clocks, configured_zones
 from etapromise.history.effects import NEVER, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
 from etapromise.history.levels import KeyIndex, Level, level_keys, levels_with
@@ -111,13 +113,16 @@ class KnownOrders:
         categorical: Sequence[str],
         default_time_zone: str | None,
         give_up_after: int,
+        calendars: CalendarFile | None = None,
     ) -> Encoder:
-        """Columns, keys, zones and working weeks as these orders show them.
+        """Columns, keys, zones and working weeks as these orders show them, or a file says.
 
         Raises:
             ContractError: a named column is not there, or the zone is none.
         """
         zones = ZoneMap.learned(self.shipments, default=default_time_zone)
+        if calendars is not None:
+            zones = configured_zones(zones, calendars)
         for name in (*numeric, *categorical):
             if name not in self.shipments.columns:
                 raise ContractError(
@@ -129,7 +134,7 @@ class KnownOrders:
             categorical=categorical,
             numeric=numeric,
             indexes=[KeyIndex(sorted(keys)) for _, keys in level_keys(self.shipments, levels)],
-            clocks=self._clocks(zones, give_up_after),
+            clocks=self.clocks(zones, give_up_after, calendars),
             zones=zones,
         )
 
@@ -145,7 +150,8 @@ class KnownOrders:
             zones=encoder.zones,
         )
 
-    def _clocks(self, zones: ZoneMap, give_up: int) -> Clocks:
+    def clocks(self, zones: ZoneMap, give_up: int, calendars: CalendarFile | None) -> Clocks:
+        """Working weeks and holidays as these orders show them, or a file says."""
         service, calendar = level_keys(
             self.shipments,
             [
@@ -162,16 +168,17 @@ class KnownOrders:
         )
         arrived = results.event_day < NEVER
         services, service_keys = _sorted_keys(*service)
-        calendars, calendar_keys = _sorted_keys(*calendar)
-        return learn_clocks(
+        places, place_keys = _sorted_keys(*calendar)
+        learned = learn_clocks(
             service_keys=service_keys,
             service_positions=services[arrived],
-            calendar_keys=calendar_keys,
-            calendar_positions=calendars[arrived],
+            calendar_keys=place_keys,
+            calendar_positions=places[arrived],
             event_day=results.event_day[arrived],
             first_day=int(results.start_day[0]) - 2,
             last_day=results.as_of_day + _CALENDAR_AHEAD,
         )
+        return learned if calendars is None else configured_clocks(learned, calendars)
 
 
 def _sorted_keys(

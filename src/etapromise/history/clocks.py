@@ -42,6 +42,9 @@ class Clocks:
         calendars: place keys, country or country and region; row 0 of `holidays` is any other.
         holidays: (calendars + 1, days) whether the day is a public holiday.
         holiday_weights: (services + 1,) factor on the weekday's weight on a holiday.
+        place_weeks: (calendars + 1, 7) whether anybody delivers there on Monday … Sunday.
+        blackouts: (k, 4) service row, calendar row (-1 is every one), first and last day, days
+            since 1970-01-01: nothing is delivered there then.
         elapsed: ((services + 1) * (calendars + 1), days + 1) operational days before each day's
             start, counted from first_day.
     """
@@ -52,6 +55,8 @@ class Clocks:
     calendars: tuple[str, ...]
     holidays: NDArray[np.bool_]
     holiday_weights: NDArray[np.float64]
+    place_weeks: NDArray[np.bool_]
+    blackouts: NDArray[np.int64]
     elapsed: NDArray[np.float64]
 
     @classmethod
@@ -64,13 +69,23 @@ class Clocks:
         calendars: Sequence[str],
         holidays: NDArray[np.bool_],
         holiday_weights: NDArray[np.float64],
+        place_weeks: NDArray[np.bool_] | None = None,
+        blackouts: NDArray[np.int64] | None = None,
     ) -> Clocks:
-        """The tables of elapsed time from weeks and holidays."""
+        """The tables of elapsed time; by default no place has a week of its own, nor blackouts."""
+        if place_weeks is None:
+            place_weeks = np.ones((len(holidays), 7), dtype=bool)
+        if blackouts is None:
+            blackouts = np.zeros((0, 4), np.int64)
         days = holidays.shape[1]
         # 1970-01-01 was a Thursday.
         weekday = (first_day + np.arange(days) + 3) % 7
         factor = np.where(holidays[None, :, :], holiday_weights[:, None, None], 1.0)
         weight = weeks[:, None, :][:, :, weekday] * factor
+        weight *= place_weeks[None, :, weekday]
+        for service, calendar, first, last in blackouts.tolist():
+            rows = (slice(None) if row < 0 else row for row in (service, calendar))
+            weight[(*rows, slice(max(first - first_day, 0), max(last - first_day + 1, 0)))] = 0.0
         elapsed = np.zeros((len(weeks) * len(holidays), days + 1))
         np.cumsum(weight.reshape(-1, days), axis=1, out=elapsed[:, 1:])
         elapsed.flags.writeable = False
@@ -81,6 +96,8 @@ class Clocks:
             calendars=tuple(calendars),
             holidays=holidays,
             holiday_weights=holiday_weights,
+            place_weeks=place_weeks,
+            blackouts=blackouts,
             elapsed=elapsed,
         )
 

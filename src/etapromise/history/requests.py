@@ -38,6 +38,7 @@ NUMBERS: Final = (
     "quoted_days",
 )
 _GIVEN_NUMBERS: Final = NUMBERS[1:6]
+_SEPARATOR: Final = "\x1f"
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _SERVICE: Final = Level("service", ("carrier", "service"))
 _CALENDAR: Final = Level("calendar", ("destination_country", "destination_region"))
@@ -186,7 +187,7 @@ class Encoder:
             fields.get("destination_region"),
         )
         clock = self.clocks.row(
-            self._service_rows.get(service, 0), self._calendar_rows.get(calendar, 0)
+            row_of(self._service_rows, service), row_of(self._calendar_rows, calendar)
         )
         return Requests(
             np.array([codes], np.int32),
@@ -212,8 +213,8 @@ class Encoder:
         calendar_positions: NDArray[np.int64],
         calendars: Sequence[str],
     ) -> NDArray[np.int32]:
-        service = np.array([self._service_rows.get(key, 0) for key in services], np.int64)
-        calendar = np.array([self._calendar_rows.get(key, 0) for key in calendars], np.int64)
+        service = np.array([row_of(self._service_rows, key) for key in services], np.int64)
+        calendar = np.array([row_of(self._calendar_rows, key) for key in calendars], np.int64)
         rows = service[service_positions] * len(self.clocks.holidays) + calendar[calendar_positions]
         return rows.astype(np.int32)
 
@@ -224,6 +225,17 @@ class Encoder:
         seconds = local_seconds(frame["ordered_at"], names)
         days = np.floor_divide(seconds, 86_400)
         return days.astype(np.int32), (seconds - days * 86_400) / 3600.0
+
+
+def row_of(rows: Mapping[str, int], key: str) -> int:
+    """The clocks' row of a service or a place; for one never seen, that of its carrier or country.
+
+    0, any other, where that has none either.
+    """
+    row = rows.get(key)
+    if row is None:
+        row = rows.get(key.partition(_SEPARATOR)[0] + _SEPARATOR, 0)
+    return row
 
 
 def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int64]:

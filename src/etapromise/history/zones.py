@@ -86,6 +86,21 @@ class ZoneMap:
                     regions[left, right] = zone
         return cls(default=default, countries=countries, regions=regions)
 
+    def overridden(
+        self,
+        *,
+        default: str | None,
+        countries: Mapping[str, str],
+        regions: Mapping[tuple[str, str], str],
+    ) -> ZoneMap:
+        """These zones, but for the places named; a country's goes before its regions' learned."""
+        kept = {key: zone for key, zone in self._regions.items() if key[0] not in countries}
+        return ZoneMap(
+            default=default or self.default,
+            countries=self._countries | dict(countries),
+            regions=kept | dict(regions),
+        )
+
     def resolve(
         self, given: str | None, country: str | None, region: str | None
     ) -> tuple[ZoneInfo, str]:

@@ -81,7 +81,7 @@ ETP_EXPORT void etp_quote_dates(const etp_model *m, int64_t n, const int32_t *co
 }
 
 /* For each parcel and each of `levels` ascending probabilities the first date that reaches it, as
- * days since the anchor (horizon - 1 where none does), and the probability of that date. For each
+ * days since the anchor (where none does, the last one on which anything arrives), and the probability of that date. For each
  * parcel's asked day (n,), if any are asked, its probability; NaN for INT32_MIN. */
 ETP_EXPORT void etp_quote_levels(const etp_model *m, int64_t n, const int32_t *code,
                                  const double *number, const int32_t *anchor, const int32_t *clock,
@@ -93,11 +93,15 @@ ETP_EXPORT void etp_quote_levels(const etp_model *m, int64_t n, const int32_t *c
         etp_request r = request(m, i, code, number, anchor, clock);
         begin(m, &r, &w, scratch);
         double start = etp_elapsed(m->features, r.clock, r.anchor);
-        int64_t found = 0;
+        int64_t found = 0, grown = 0; /* no parcel arrives on a date on which nothing grows */
+        double before = 0;
         for (int64_t k = 0; k < m->horizon && found < levels; k++) {
             double p = by_date(m, &r, &w.parcel, start, k);
+            if (p > before)
+                grown = k;
+            before = p;
             for (; found < levels && (p >= level[found] || k == m->horizon - 1); found++) {
-                day[i * levels + found] = (int16_t)k;
+                day[i * levels + found] = (int16_t)grown;
                 probability[i * levels + found] = p;
             }
         }

@@ -31,6 +31,7 @@ import pandas as pd
 
 from etapromise.errors import CommandError, InsufficientHistoryError
 from etapromise.history.as_of import moment_of
+from etapromise.history.calendar_file import CalendarFile
 from etapromise.operations.contenders import (
     date_shift,
     days_to_mature,
@@ -161,9 +162,19 @@ def retrain(
 
 
 def refresh_current(
-    history: TrackedHistory, registry: ModelRegistry, *, as_of: pd.Timestamp
+    history: TrackedHistory,
+    registry: ModelRegistry,
+    *,
+    as_of: pd.Timestamp,
+    calendars: CalendarFile | None = None,
 ) -> str:
     """Give the current model the statistics and calibration of a moment, as a new version.
+
+    Args:
+        history: Everything that is known; what was received after ``as_of`` is not looked at.
+        registry: Where the model is.
+        as_of: Zone-aware.
+        calendars: The calendar file from now on; by default that which the model has.
 
     Returns:
         The version, which is the current one now.
@@ -176,7 +187,9 @@ def refresh_current(
     with registry.lock():
         champion = registry.load_current()
         _check_champion(champion, history, as_of)
-        version = registry.add(champion.refresh(known_at(history, as_of), as_of=as_of))
+        version = registry.add(
+            champion.refresh(known_at(history, as_of), as_of=as_of, calendars=calendars)
+        )
         registry.promote(version, why="refreshed")
     return version
 
@@ -193,7 +206,7 @@ def recipe_of(model: PromiseModel) -> TrainingConfig:
             parts = {name: _from_json(part) for name, part in value.items()}
             value = type(default)(**parts)
         values[field.name] = _from_json(value)
-    return TrainingConfig(**values)
+    return TrainingConfig(**values, calendars=model.calendars)
 
 
 def _from_json(value: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.calibration import CalibrationSettings, still_arriving
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
+from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, all_features
 from etapromise.promise.assembling import assemble_model
@@ -69,6 +71,8 @@ class TrainingConfig:
         numeric: further numeric columns of the shipments to learn from.
         categorical: further categorical columns.
         default_time_zone: IANA zone of last resort; None takes the most frequent one.
+        calendars: closures, weeks, cut-offs and holidays: a `CalendarFile`, or the path of one.
+            What it says goes before what the scans show, its zone of last resort before the above.
         effects: memory and shrinkage of the statistics.
         calibration: memory and shrinkage of the calibration.
         boosting: how forests are grown; by default settings for tens of thousands of orders and up.
@@ -80,6 +84,7 @@ class TrainingConfig:
     numeric: Sequence[str] = ()
     categorical: Sequence[str] = ()
     default_time_zone: str | None = None
+    calendars: CalendarFile | str | Path | None = None
     effects: EffectSettings = field(default_factory=EffectSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     boosting: BoostingConfig = field(default_factory=_boosting)
@@ -94,6 +99,8 @@ class TrainingConfig:
             raise ContractError(
                 f"Found {', '.join(sorted(both))} both numeric and categorical; name each once."
             )
+        if self.calendars is not None:
+            object.__setattr__(self, "calendars", CalendarFile.of(self.calendars))
         for name in ("holdout_days", "warm_up_days", "members"):
             if getattr(self, name) < 1:
                 raise ContractError(f"{name} is {getattr(self, name)}; expected at least 1.")
@@ -135,6 +142,7 @@ def train(
         categorical=config.categorical,
         default_time_zone=config.default_time_zone,
         give_up_after=give_up,
+        calendars=config.calendars if isinstance(config.calendars, CalendarFile) else None,
     )
     gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
     tell = progress or (lambda *_: None)
@@ -156,6 +164,7 @@ def train(
         "holdout_days": split.holdout_days,
         "trees": {"holdout": average.tree_count, "final": forest.tree_count},
         "config": _plain(config),
+        "calendars": getattr(config.calendars, "text", None),
     }
     return assemble_model(
         gathered,
@@ -301,7 +310,9 @@ def _stage(tell: Progress, name: str) -> Callable[[int, int], None]:
 
 
 def _plain(config: TrainingConfig) -> dict[str, Any]:
-    values = asdict(config)
+    # The calendar file stands beside: a refresh may bring another.
+    values = asdict(replace(config, calendars=None))
+    del values["calendars"]
     values["numeric"] = list(config.numeric)
     values["categorical"] = list(config.categorical)
     return values

@@ -22,6 +22,7 @@ from etapromise.forecast.calibration import (
 from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
+from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.features import FeatureContract
 from etapromise.history.levels import level_keys
 from etapromise.history.outcomes import day_of
@@ -90,7 +91,10 @@ def assemble_model(
 
 
 def refresh_model(
-    model: PromiseModel, tracked: TrackedHistory, as_of: str | datetime
+    model: PromiseModel,
+    tracked: TrackedHistory,
+    as_of: str | datetime,
+    calendars: CalendarFile | None = None,
 ) -> PromiseModel:
     """See `PromiseModel.refresh`."""
     if tracked.event != model.event:
@@ -101,10 +105,25 @@ def refresh_model(
     moment = moment_of(as_of)
     parts = model.parts
     known = KnownOrders.of(tracked, moment)
+    give_up = int(parts.manifest["give_up_after_days"])
+    encoder = known.encoder_like(parts.encoder)
+    manifest = {
+        name: value for name, value in parts.manifest.items() if name not in {"version", "as_of", "dependence"}
+    }
+    if calendars is not None:
+        # What the old file said is in the model's weeks; so they are learned again.
+        encoder = known.encoder(
+            numeric=encoder.numeric,
+            categorical=encoder.categorical,
+            default_time_zone=parts.manifest["config"]["default_time_zone"],
+            give_up_after=give_up,
+            calendars=calendars,
+        )
+        manifest["calendars"] = calendars.text
     gathered = HistoryAsOf.at(
         known,
-        known.encoder_like(parts.encoder),
-        int(parts.manifest["give_up_after_days"]),
+        encoder,
+        give_up,
         parts.statistics.settings,
     )
     return assemble_model(
@@ -114,11 +133,7 @@ def refresh_model(
         forest=parts.forest,
         holdout=parts.holdout_forest,
         settings=CalibrationSettings(**parts.manifest["config"]["calibration"]),
-        manifest={
-            name: value
-            for name, value in parts.manifest.items()
-            if name not in {"version", "as_of", "dependence"}
-        },
+        manifest=manifest,
         moment=moment,
     )
 

@@ -36,6 +36,7 @@ from etapromise.promise.quoting import QuoteKernel, between_variances
 if TYPE_CHECKING:
     import pandas as pd
 
+    from etapromise.history.calendar_file import CalendarFile
     from etapromise.promise.comparing import ComparedOption
     from etapromise.promise.ordering import OrderPromise
     from etapromise.tracking.sources import Source
@@ -130,6 +131,14 @@ class PromiseModel:
         return datetime.fromisoformat(self.parts.manifest["as_of"])
 
     @property
+    def calendars(self) -> CalendarFile | None:
+        """What the calendar file said that the model keeps; None where it was given none."""
+        from etapromise.history.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
+
+        stated = self.parts.manifest.get("calendars")
+        return None if stated is None else CalendarFile(stated)
+
+    @property
     def horizon(self) -> int:
         """Dates of a distribution, the order's own included."""
         return self.parts.horizon
@@ -179,9 +188,9 @@ class PromiseModel:
         probability = self._kernel.dates(requests, codes)[0]
         probability.flags.writeable = False
         first_day = int(requests.anchor[0])
-        last = len(probability) - 1
-        found, low, high = np.searchsorted(
-            probability, (service_level, (1.0 - band) / 2, (1.0 + band) / 2)
+        # The last date on which anything arrives stands in for one that no date reaches.
+        found, low, high, last = np.searchsorted(
+            probability, (service_level, (1.0 - band) / 2, (1.0 + band) / 2, probability[-1])
         ).tolist()
         position, low, high = min(found, last), min(low, last), min(high, last)
         return Promise(
@@ -317,6 +326,7 @@ class PromiseModel:
         *,
         as_of: str | datetime,
         naive_time_zone: str | None = None,
+        calendars: CalendarFile | str | Path | None = None,
     ) -> PromiseModel:
         """The same trees with statistics and calibration as of a later moment; this one stays.
 
@@ -326,18 +336,22 @@ class PromiseModel:
             scans: a table of the contract.
             as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
             naive_time_zone: the zone of times in the tables that carry none.
+            calendars: a calendar file from now on; by default that which the model has.
 
         Raises:
             ContractError: tables or arguments do not fit the contract, or the history tracks
                 another event than the model's.
             InsufficientHistoryError: too little had happened by `as_of`.
         """
+        from etapromise.history.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
         from etapromise.promise.assembling import refresh_model  # noqa: PLC0415 — needs pandas
         from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
         tracked = tracked_history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
-        return refresh_model(self, tracked, as_of)
+        return refresh_model(
+            self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
+        )
 
     def save(self, directory: str | Path) -> Path:
         """Write a model directory; a reader sees all of it or nothing.
@@ -360,8 +374,7 @@ class PromiseModel:
         probability: NDArray[np.float64],
         service_level: float,
     ) -> tuple[int, tuple[dict[str, str], ...]]:
-        last = len(probability) - 1
-        days = np.minimum(np.searchsorted(probability, (0.1, 0.5, 0.9)), last)
+        days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
         assessment = assess(
             requests,
             self.parts.statistics,

@@ -190,6 +190,8 @@ def _arrays(parts: ModelParts) -> Arrays:
         "clocks.weeks": clocks.weeks,
         "clocks.holidays": clocks.holidays,
         "clocks.holiday_weights": clocks.holiday_weights,
+        "clocks.place_weeks": clocks.place_weeks,
+        "clocks.blackouts": clocks.blackouts,
         "calibration.knot": parts.calibration.knot,
         "calibration.kept": parts.calibration.kept,
         "calibration.log_hazard": parts.calibration.log_hazard,
@@ -208,6 +210,8 @@ def _parts(
         weeks=arrays["clocks.weeks"],
         holidays=arrays["clocks.holidays"],
         holiday_weights=arrays["clocks.holiday_weights"],
+        place_weeks=arrays["clocks.place_weeks"],
+        blackouts=arrays["clocks.blackouts"],
     )
     encoder = Encoder(
         categorical=manifest["categorical"],

@@ -89,15 +89,15 @@ class Promise:
     def percentile(self, percent: float) -> dt.date:
         """The earliest date with a probability of at least `percent` / 100.
 
-        The last date of the model's horizon where none has.
+        The last date of the model's horizon on which anything arrives where none has.
 
         Raises:
             ContractError: `percent` is not within 0 to 100, both excluded.
         """
         if not 0.0 < percent < 100.0:
             raise ContractError(f"Found the percentile {percent}; expected one between 0 and 100.")
-        position = int(np.searchsorted(self._probability, percent / 100.0))
-        return date_of(self._first_day + min(position, len(self._probability) - 1))
+        reached = min(percent / 100.0, float(self._probability[-1]))
+        return date_of(self._first_day + int(np.searchsorted(self._probability, reached)))
 
     def decide(self, policy: CostPolicy) -> dt.date:
         """The date with the least expected cost, instead of that of a service level.

@@ -62,8 +62,8 @@ class Reached:
     """Dates that reach probabilities.
 
     Attributes:
-        day: (n, m) int16 days from day 0 to the first date that reaches each level, the last day of
-            the horizon where none does.
+        day: (n, m) int16 days from day 0 to the first date that reaches each level; where none
+            does, to the last date of the horizon on which anything arrives.
         probability: (n, m) of those dates.
         asked: (n,) probability of the asked days, NaN where none was asked.
     """

@@ -1,0 +1,172 @@
+"""Clocks as a calendar file has them: what it says goes before what the scans show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.history.calendar_file import CalendarFile
+from etapromise.history.calendar_values import Days
+from etapromise.history.clocks import Clocks, holiday_days
+from etapromise.history.zones import ZoneMap
+
+__all__ = ["configured_clocks", "configured_zones"]
+
+_SEPARATOR: Final = "\x1f"
+_ANY: Final = -1
+
+
+def configured_clocks(clocks: Clocks, rules: CalendarFile) -> Clocks:
+    """Learned clocks under the weeks, holidays and blackouts of a file.
+
+    A day that the file leaves out of a week has weight 0. One that it names keeps what was learned,
+    or is an ordinary day where nothing was: a carrier that begins to deliver on Saturdays has no
+    Saturdays to learn from. Services and places that only the file names get clocks too, as do
+    "any other service of the carrier" and "any other region of the country".
+    """
+    services = [*clocks.services, *_more_services(clocks, rules)]
+    calendars = [*clocks.calendars, *_more_calendars(clocks, rules)]
+    weeks = _extended(clocks.weeks, len(services))
+    holiday_weights = _extended(clocks.holiday_weights, len(services))
+    for row, key in enumerate(services, start=1):
+        carrier, service = key.split(_SEPARATOR)
+        named = [rule for rule in rules.carriers if rule.origin is None]
+        for rule in _narrowest_last(named, carrier=carrier, service=service):
+            if rule.delivers is not None:
+                learned = np.where(weeks[row] > 0, weeks[row], 1.0)
+                weeks[row] = np.where(rule.delivers, learned, 0.0)
+            if rule.delivers_on_holidays is not None:
+                usual = holiday_weights[row] if holiday_weights[row] > 0 else 1.0
+                holiday_weights[row] = usual if rule.delivers_on_holidays else 0.0
+    place_weeks = np.ones((len(calendars) + 1, 7), dtype=bool)
+    for row, key in enumerate(calendars, start=1):
+        country, region = key.split(_SEPARATOR)
+        for place in _narrowest_last(
+            rules.destinations, country=country or rules.default_country or "", region=region
+        ):
+            if place.delivers is not None:
+                place_weeks[row] = place.delivers
+    return Clocks.build(
+        first_day=clocks.first_day,
+        services=services,
+        weeks=weeks,
+        calendars=calendars,
+        holidays=_holidays(clocks, calendars, rules),
+        holiday_weights=holiday_weights,
+        place_weeks=place_weeks,
+        blackouts=_blackouts(services, calendars, rules),
+    )
+
+
+def configured_zones(zones: ZoneMap, rules: CalendarFile) -> ZoneMap:
+    """Learned zones under those of a file's destinations, and its zone of last resort."""
+    stated = [rule for rule in rules.destinations if rule.time_zone is not None]
+    return zones.overridden(
+        default=rules.default_time_zone,
+        countries={rule.country: str(rule.time_zone) for rule in stated if rule.region is None},
+        regions={
+            (rule.country, rule.region): str(rule.time_zone)
+            for rule in stated
+            if rule.region is not None
+        },
+    )
+
+
+def spans(found: Days) -> list[tuple[int, int]]:
+    """First and last days since 1970-01-01 of dates."""
+    epoch = date(1970, 1, 1).toordinal()
+    return [(first.toordinal() - epoch, last.toordinal() - epoch) for first, last in found]
+
+
+def _more_services(clocks: Clocks, rules: CalendarFile) -> list[str]:
+    rows: list[Any] = [*rules.carriers, *rules.blackouts]
+    named = {
+        f"{rule.carrier}{_SEPARATOR}{service or ''}"
+        for rule in rows
+        if rule.carrier is not None
+        for service in (rule.service, None)
+    }
+    return sorted(named - set(clocks.services))
+
+
+def _more_calendars(clocks: Clocks, rules: CalendarFile) -> list[str]:
+    rows: list[Any] = [*rules.destinations, *rules.holidays, *rules.blackouts]
+    named = {
+        f"{rule.country}{_SEPARATOR}{region or ''}"
+        for rule in rows
+        if rule.country is not None
+        for region in (rule.region, None)
+    }
+    # The holidays of a country hold in those of its regions that were never seen, too.
+    named |= {f"{key.split(_SEPARATOR)[0]}{_SEPARATOR}" for key in clocks.calendars}
+    if rules.default_country is not None:
+        named.add(_SEPARATOR)
+    return sorted(named - set(clocks.calendars))
+
+
+def _holidays(clocks: Clocks, calendars: Sequence[str], rules: CalendarFile) -> NDArray[np.bool_]:
+    days = np.arange(clocks.first_day, clocks.last_day + 1)
+    table = np.zeros((len(calendars) + 1, len(days)), dtype=bool)
+    for row, key in enumerate(calendars, start=1):
+        country, region = key.split(_SEPARATOR)
+        if row < len(clocks.holidays) and country:
+            table[row] = clocks.holidays[row]
+        else:
+            country = country or rules.default_country or ""
+            public = holiday_days(country, region, clocks.first_day, clocks.last_day)
+            table[row] = np.isin(days, public)
+        for rule in _narrowest_last(rules.holidays, country=country, region=region):
+            for span, closed in ((rule.extra, True), (rule.dropped, False)):
+                for first, last in spans(span):
+                    table[row, (days >= first) & (days <= last)] = closed
+    return table
+
+
+def _blackouts(
+    services: Sequence[str], calendars: Sequence[str], rules: CalendarFile
+) -> NDArray[np.int64]:
+    found = [
+        (service, calendar, first, last)
+        for rule in rules.blackouts
+        for service in _rows(services, rule.carrier, rule.service)
+        for calendar in _rows(calendars, rule.country, rule.region, rules.default_country)
+        for first, last in spans(rule.days)
+    ]
+    return np.array(found, np.int64).reshape(-1, 4)
+
+
+def _rows(
+    keys: Sequence[str], wide: str | None, narrow: str | None, missing: str | None = None
+) -> list[int]:
+    """Rows of the keys that a rule speaks of; `missing` stands for an empty first part."""
+    if wide is None:
+        return [_ANY]
+    rows = []
+    for row, key in enumerate(keys, start=1):
+        first, second = key.split(_SEPARATOR)
+        if (first or missing) == wide and narrow in {None, second}:
+            rows.append(row)
+    return rows
+
+
+def _narrowest_last(rules: Sequence[Any], **place: str) -> list[Any]:
+    """The rules that speak of a place, those of the whole before those of a part of it."""
+    wide, narrow = place
+    return sorted(
+        (
+            rule
+            for rule in rules
+            if getattr(rule, wide) == place[wide] and getattr(rule, narrow) in {None, place[narrow]}
+        ),
+        key=lambda rule: getattr(rule, narrow) is not None,
+    )
+
+
+def _extended(table: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """A learned table with rows like row 0, any other, for what was never seen."""
+    more = np.repeat(table[:1], count + 1 - len(table), axis=0)
+    return np.concatenate([table, more])
