@@ -108,7 +108,9 @@ def refresh_model(
     give_up = int(parts.manifest["give_up_after_days"])
     encoder = known.encoder_like(parts.encoder)
     manifest = {
-        name: value for name, value in parts.manifest.items() if name not in {"version", "as_of", "dependence"}
+        name: value
+        for name, value in parts.manifest.items()
+        if name not in {"version", "as_of", "dependence"}
     }
     if calendars is not None:
         # What the old file said is in the model's weeks; so they are learned again.

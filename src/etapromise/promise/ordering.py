@@ -72,7 +72,7 @@ class OrderPromise:
     def percentile(self, percent: float) -> dt.date:
         """The earliest date by which all have arrived with a probability of `percent` / 100.
 
-        The last date of the model's horizon where there is none.
+        The last date of the model's horizon on which anything arrives where there is none.
 
         Raises:
             ContractError: `percent` is not within 0 to 100, both excluded.
@@ -148,8 +148,8 @@ class OrderPromise:
         return self.confidence < self.service_level
 
     def _date_at(self, level: float) -> dt.date:
-        position = int(np.searchsorted(self._probability, level))
-        return date_of(self._first_day + min(position, len(self._probability) - 1))
+        reached = min(level, float(self._probability[-1]))
+        return date_of(self._first_day + int(np.searchsorted(self._probability, reached)))
 
 
 def promise_order(
@@ -177,13 +177,9 @@ def promise_order(
     journeys = [(start, *_PLAN.keys(one)) for start, one in zip(starts, fields, strict=True)]
     joint = joint_probability(probability, journeys, dependence)
     joint.flags.writeable = False
-    last = len(joint) - 1
-    position, low, high = (
-        min(int(found), last)
-        for found in np.searchsorted(
-            joint, (service_level, (1.0 - band) / 2, (1.0 + band) / 2)
-        ).tolist()
-    )
+    # The last date on which anything arrives stands in for one that no date reaches.
+    wanted = np.minimum((service_level, (1.0 - band) / 2, (1.0 + band) / 2), joint[-1])
+    position, low, high = np.searchsorted(joint, wanted).tolist()
     return OrderPromise(
         date=date_of(first + position),
         earliest=date_of(first + low),
