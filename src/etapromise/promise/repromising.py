@@ -1,0 +1,428 @@
+"""When to tell the customer another date, and when to keep quiet.
+
+A parcel's prediction moves with every scan; the date that the customer was told must not. It is
+changed only where silence is likely to end in a broken promise (or a clearly earlier arrival is
+sure), where the new date has stood still for a while, and never back and forth: once a later date
+was told, no earlier one follows. Doubt has hysteresis: it begins below one probability and ends
+above a higher one, so that noise around a threshold starts nothing twice.
+
+What was told first and what stands now are kept side by side, in a record that is handed from look
+to look. Looking twice at the same moment changes nothing.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError
+
+__all__ = [
+    "DELAYED",
+    "EARLIER",
+    "QUIET",
+    "Look",
+    "RepromisePolicy",
+    "StandingDate",
+    "Standings",
+    "reason_of",
+]
+
+QUIET: Final = 0
+DELAYED: Final = 1
+EARLIER: Final = 2
+_NO_DATE: Final = np.datetime64("NaT", "D")
+_NO_TIME: Final = np.datetime64("NaT", "us")
+_DAY: Final = np.timedelta64(1, "D")
+# How much surer than at its beginning one has to be for a doubt to end, by default.
+_RELIEF: Final = 0.15
+
+Dates = NDArray[np.datetime64]
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandingDate:
+    """The date that a customer goes by, and what is on one's mind about it. Immutable.
+
+    Dates are destination-local; times are zone-aware, UTC.
+
+    Attributes:
+        original_date: what was promised first; it never changes.
+        current_date: what was told last.
+        changes: how often the customer was told another date.
+        later_told: whether a later date was told; no earlier one follows it.
+        told_at: when the last change was told.
+        doubtful: whether the current date is in doubt.
+        candidate_date: the date that might be told next.
+        candidate_since: since when it has stood still.
+        candidate_looks: how many looks in a row have agreed on it.
+        looked_at: the last look.
+    """
+
+    original_date: dt.date
+    current_date: dt.date
+    changes: int = 0
+    later_told: bool = False
+    told_at: dt.datetime | None = None
+    doubtful: bool = False
+    candidate_date: dt.date | None = None
+    candidate_since: dt.datetime | None = None
+    candidate_looks: int = 0
+    looked_at: dt.datetime | None = None
+
+    @classmethod
+    def promised(cls, date: dt.date) -> StandingDate:
+        """What stands when a date has just been promised."""
+        return cls(original_date=date, current_date=date)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, dates and times in ISO 8601, ready for JSON."""
+        return {
+            field.name: value.isoformat() if isinstance(value, dt.date) else value
+            for field in fields(self)
+            for value in (getattr(self, field.name),)
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> StandingDate:
+        """The record of which `to_dict` gave `values`.
+
+        Raises:
+            ContractError: a value is missing or of another kind.
+        """
+        try:
+            read: dict[str, Any] = {
+                field.name: _READERS.get(field.name, lambda value: value)(values[field.name])
+                for field in fields(cls)
+            }
+        except (KeyError, TypeError, ValueError) as error:
+            raise ContractError(
+                f"Found a standing date that cannot be read ({error!r}); expected the values that "
+                "StandingDate.to_dict gives."
+            ) from error
+        return cls(**read)
+
+
+def _date(text: str | None) -> dt.date | None:
+    return None if text is None else dt.date.fromisoformat(text)
+
+
+def _time(text: str | None) -> dt.datetime | None:
+    return None if text is None else dt.datetime.fromisoformat(text)
+
+
+_READERS: Final = {
+    **dict.fromkeys(("original_date", "current_date"), dt.date.fromisoformat),
+    "candidate_date": _date,
+    **dict.fromkeys(("told_at", "candidate_since", "looked_at"), _time),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Standings:
+    """The standing dates of n parcels, one array for each value of `StandingDate`.
+
+    Attributes:
+        columns: by name: (n,) datetime64[D] dates, datetime64[us] times in UTC (NaT where there is
+            none), int64 counts and bool flags.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+
+    @classmethod
+    def promised(cls, date: Dates) -> Standings:
+        """What stands when dates (n,) have just been promised."""
+        date = np.asarray(date, "datetime64[D]")
+        return cls(
+            {
+                "original_date": date.copy(),
+                "current_date": date.copy(),
+                "changes": np.zeros(len(date), np.int64),
+                "later_told": np.zeros(len(date), bool),
+                "told_at": np.full(len(date), _NO_TIME),
+                "doubtful": np.zeros(len(date), bool),
+                "candidate_date": np.full(len(date), _NO_DATE),
+                "candidate_since": np.full(len(date), _NO_TIME),
+                "candidate_looks": np.zeros(len(date), np.int64),
+                "looked_at": np.full(len(date), _NO_TIME),
+            }
+        )
+
+    @classmethod
+    def of(cls, records: list[StandingDate]) -> Standings:
+        """The same as records."""
+        out = cls.promised(np.array([record.original_date for record in records], "datetime64[D]"))
+        for name, column in out.columns.items():
+            for row, record in enumerate(records):
+                value = getattr(record, name)
+                if isinstance(value, dt.datetime):
+                    value = value.astimezone(dt.UTC).replace(tzinfo=None)
+                column[row] = value
+        return out
+
+    def records(self) -> list[StandingDate]:
+        """One immutable record for each parcel."""
+        plain = {}
+        for name, column in self.columns.items():
+            values = column.tolist()
+            if column.dtype == np.dtype("datetime64[us]"):
+                values = [value and value.replace(tzinfo=dt.UTC) for value in values]
+            plain[name] = values
+        return [
+            StandingDate(**dict(zip(plain, row, strict=True)))
+            for row in zip(*plain.values(), strict=True)
+        ]
+
+    def take(self, rows: NDArray[np.int64]) -> Standings:
+        """Some of them, in the order of `rows`."""
+        return Standings({name: column[rows] for name, column in self.columns.items()})
+
+    def put(self, rows: NDArray[np.int64], changed: Standings) -> Standings:
+        """All of them, those at `rows` replaced."""
+        out = {name: column.copy() for name, column in self.columns.items()}
+        for name, column in changed.columns.items():
+            out[name][rows] = column
+        return Standings(out)
+
+    def __len__(self) -> int:
+        """How many parcels."""
+        return len(self.columns["current_date"])
+
+    @property
+    def current(self) -> Dates:
+        """(n,) datetime64[D] what was told last."""
+        return self.columns["current_date"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What came of one look at one parcel.
+
+    Attributes:
+        standing: the record to keep for the next look.
+        event: "delayed", "earlier", or None where there is nothing to tell.
+        old_date: what stood before.
+        new_date: what stands now, the same where there is nothing to tell.
+        reason: "chance_fell", "last_call" or "surely_earlier"; None where there is nothing to tell.
+    """
+
+    standing: StandingDate
+    event: str | None
+    old_date: dt.date
+    new_date: dt.date
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepromisePolicy:
+    """When another date is told. `operations.repromising` picks the thresholds on past data.
+
+    Attributes:
+        tell_below: doubt begins where the current date is kept with less than this probability.
+        calm_above: and ends where it is kept with at least this one.
+        stable_looks: looks in a row that have to agree on a new date before it is told.
+        stable_hours: hours for which they have to agree.
+        tolerance_days: dates so many days apart agree.
+        least_shift_days: a later date is told if it is at least so many days later.
+        last_call_days: so many days before the current date runs out, and after that, a later date
+            is told without waiting for it to stand still.
+        earlier_days: an earlier date is told if it is at least so many days earlier,
+        earlier_confidence: and kept with at least this probability.
+        rest_hours: hours between two notices.
+
+    Raises:
+        ContractError: a value is out of its range.
+    """
+
+    tell_below: float = 0.5
+    calm_above: float = 0.65
+    stable_looks: int = 2
+    stable_hours: float = 12.0
+    tolerance_days: int = 1
+    least_shift_days: int = 1
+    last_call_days: int = 1
+    earlier_days: int = 3
+    earlier_confidence: float = 0.95
+    rest_hours: float = 24.0
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if not 0.0 <= self.tell_below <= self.calm_above <= 1.0:
+            raise ContractError(
+                f"Found tell_below={self.tell_below!r} and calm_above={self.calm_above!r}; "
+                "expected probabilities, the second at least the first."
+            )
+        for name, least in (
+            ("stable_looks", 1),
+            ("stable_hours", 0),
+            ("tolerance_days", 0),
+            ("least_shift_days", 1),
+            ("last_call_days", -1),
+            ("earlier_days", 1),
+            ("earlier_confidence", 0),
+            ("rest_hours", 0),
+        ):
+            value = getattr(self, name)
+            if not least <= value < math.inf:
+                raise ContractError(f"Found {name}={value!r}; expected at least {least}.")
+
+    @classmethod
+    def from_costs(cls, *, notice: float, silent_miss: float, **settings: Any) -> RepromisePolicy:
+        """The policy whose threshold weighs a notice against a promise broken in silence.
+
+        Silence costs `silent_miss` with the probability that the date is missed; it is dearer than
+        a notice where the date is kept with less than 1 - notice / silent_miss.
+
+        Args:
+            notice: what a notice costs: the customer's disappointment, perhaps a needless one.
+            silent_miss: what a promise broken without a word costs, in the same unit.
+            **settings: the other settings of the policy.
+
+        Raises:
+            ContractError: a cost is negative, or a notice costs as much as a silent miss.
+        """
+        if not 0.0 <= notice < silent_miss < math.inf:
+            raise ContractError(
+                f"Found notice={notice!r} and silent_miss={silent_miss!r}; expected costs of at "
+                "least 0, the notice's below the silent miss's: else one would never tell."
+            )
+        below = 1.0 - notice / silent_miss
+        return cls(**{"calm_above": min(below + _RELIEF, 1.0), **settings, "tell_below": below})
+
+    def look(
+        self,
+        standing: StandingDate,
+        *,
+        now: dt.datetime,
+        today: dt.date,
+        date: dt.date,
+        confidence: float,
+        kept: float,
+    ) -> Look:
+        """One look at one parcel under way.
+
+        Args:
+            standing: the record of the look before, or `StandingDate.promised`.
+            now: zone-aware.
+            today: the date of `now`, destination-local.
+            date: what would be promised now.
+            confidence: probability that `date` is kept.
+            kept: probability that `standing.current_date` is kept.
+
+        Raises:
+            ContractError: `now` has no time zone.
+        """
+        if now.tzinfo is None:
+            raise ContractError(f"Found the naive moment {now}; expected one with a time zone.")
+        moment = np.datetime64(now.astimezone(dt.UTC).replace(tzinfo=None), "us")
+        after, told, last_call = self.look_many(
+            Standings.of([standing]),
+            now=moment,
+            today=np.array([today], "datetime64[D]"),
+            date=np.array([date], "datetime64[D]"),
+            confidence=np.array([confidence]),
+            kept=np.array([kept]),
+        )
+        (record,) = after.records()
+        event = (None, "delayed", "earlier")[int(told[0])]
+        return Look(
+            standing=record,
+            event=event,
+            old_date=standing.current_date,
+            new_date=record.current_date,
+            reason=reason_of(int(told[0]), last_call=bool(last_call[0])),
+        )
+
+    def look_many(
+        self,
+        standings: Standings,
+        *,
+        now: np.datetime64 | NDArray[np.datetime64],
+        today: Dates,
+        date: Dates,
+        confidence: Floats,
+        kept: Floats,
+    ) -> tuple[Standings, NDArray[np.int8], Booleans]:
+        """One look at n parcels under way; see `look`.
+
+        Args:
+            standings: of n parcels.
+            now: UTC, one moment or (n,).
+            today: (n,) destination-local.
+            date: (n,) what would be promised now, NaT where nothing can be said.
+            confidence: (n,) that `date` is kept.
+            kept: (n,) that the current date is kept, NaN where nothing can be said.
+
+        Returns:
+            The records to keep; (n,) QUIET, DELAYED or EARLIER; (n,) whether a later date was told
+            because the current one was running out.
+        """
+        old = standings.columns
+        moment = np.broadcast_to(np.asarray(now, "datetime64[us]"), old["changes"].shape)
+        date = np.asarray(date, "datetime64[D]")
+        # A look that was had already, or that comes too late, says nothing new.
+        new_look = ~(moment <= old["looked_at"]) & ~np.isnat(date) & np.isfinite(kept)
+        doubtful = (kept < self.tell_below) | (old["doubtful"] & (kept < self.calm_above))
+        shift = (date - old["current_date"]) / _DAY
+        later = doubtful & (shift >= self.least_shift_days)
+        earlier = (
+            ~doubtful
+            & ~old["later_told"]
+            & (shift <= -self.earlier_days)
+            & (confidence >= self.earlier_confidence)
+        )
+        wished = later | earlier
+        candidate, way = old["candidate_date"], old["candidate_date"] - old["current_date"]
+        agrees = (
+            wished
+            & (np.abs((date - candidate) / _DAY) <= self.tolerance_days)
+            & (later == (way / _DAY > 0))
+        )
+        since = np.where(agrees, old["candidate_since"], np.where(wished, moment, _NO_TIME))
+        looks = np.where(agrees, old["candidate_looks"] + 1, wished.astype(np.int64))
+        # The first of the dates that agree is kept: a date that creeps does not stand still.
+        candidate = np.where(agrees, candidate, np.where(wished, date, _NO_DATE))
+        steady = (looks >= self.stable_looks) & (moment - since >= _hours(self.stable_hours))
+        running_out = later & ((old["current_date"] - today) / _DAY <= self.last_call_days)
+        rested = ~(moment - old["told_at"] < _hours(self.rest_hours))
+        tell = new_look & wished & rested & (steady | running_out)
+        # Both dates are good enough to tell: the later one is safer.
+        current = np.where(tell, np.fmax(candidate, date), old["current_date"])
+        after = {
+            "original_date": old["original_date"],
+            "current_date": current,
+            "changes": old["changes"] + tell,
+            "later_told": old["later_told"] | (tell & later),
+            "told_at": np.where(tell, moment, old["told_at"]),
+            "doubtful": doubtful & ~tell,
+            "candidate_date": np.where(tell, _NO_DATE, candidate),
+            "candidate_since": np.where(tell, _NO_TIME, since),
+            "candidate_looks": np.where(tell, 0, looks),
+            "looked_at": moment,
+        }
+        kept_as_is = {name: np.where(new_look, column, old[name]) for name, column in after.items()}
+        told = np.where(tell, np.where(later, DELAYED, EARLIER), QUIET).astype(np.int8)
+        return Standings(kept_as_is), told, tell & later & ~steady
+
+
+def reason_of(told: int, *, last_call: bool) -> str | None:
+    """The code of why a date was told; None where none was."""
+    if told == EARLIER:
+        return "surely_earlier"
+    if told == DELAYED:
+        return "last_call" if last_call else "chance_fell"
+    return None
+
+
+def _hours(hours: float) -> np.timedelta64:
+    return np.timedelta64(round(hours * 3_600_000_000), "us")
