@@ -1,8 +1,8 @@
 """The command line: reading arguments, telling progress, reporting errors. No work is done here.
 
 Results go to stdout or into files, everything else to stderr. Exit codes: 0 done, 1 failed, 2 bad
-usage, and 3 where `retrain` refuses a challenger. Commands import what they need when they run, so
-that a quote does not wait for pandas.
+usage, and 3 where `retrain` refuses a challenger or `monitor` sounds an alarm. Commands import what
+they need when they run, so that a quote does not wait for pandas.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from etapromise.cli.learning import refresh, retrain, train
 from etapromise.cli.looking_back import backtest
 from etapromise.cli.promising import quote, score
 from etapromise.cli.sampling import sample
+from etapromise.cli.watching import monitor
 
 __all__ = ["main"]
 
@@ -24,5 +25,8 @@ def main() -> None:
     """Promise delivery dates from carrier scans, and keep them."""
 
 
-for _command in (sample, train, quote, score, backtest, retrain, refresh, models, rollback):
+for _command in (
+    *(sample, train, quote, score, backtest),
+    *(retrain, refresh, monitor, models, rollback),
+):
     main.add_command(_command)

@@ -22,6 +22,7 @@ __all__ = [
     "latest_orders",
     "quality_of",
     "quote_seconds",
+    "scan_carriers",
     "scan_lag_shifts",
 ]
 
@@ -146,13 +147,7 @@ def scan_lag_shifts(
         ``carrier``, ``hours`` (positive: scans seem older than they used to), ``scans``.
     """
     scans = history.scans
-    if "carrier" in scans and scans["carrier"].notna().any():
-        carrier = scans["carrier"].fillna("carrier not said")
-    elif "carrier" in history.shipments:
-        owner = history.shipments.set_index("shipment_id")["carrier"]
-        carrier = scans["shipment_id"].map(owner).fillna("carrier not said")
-    else:
-        carrier = pd.Series("all", index=scans.index)
+    carrier = scan_carriers(history)
     hours = (scans["received_at"] - scans["scanned_at"]).dt.total_seconds() / 3600
     received = scans["received_at"]
     fresh = (received >= start) & (received < end)
@@ -165,3 +160,14 @@ def scan_lag_shifts(
             shift = float(new.median() - old.median())
             found.append({"carrier": str(name), "hours": shift, "scans": len(new)})
     return found
+
+
+def scan_carriers(history: TrackedHistory) -> pd.Series[Any]:
+    """Whose each scan is, aligned with the scans: its own carrier, or else its shipment's."""
+    scans = history.scans
+    if "carrier" in scans and scans["carrier"].notna().any():
+        return scans["carrier"].fillna("carrier not said")
+    if "carrier" in history.shipments:
+        owner = history.shipments.set_index("shipment_id")["carrier"]
+        return scans["shipment_id"].map(owner).fillna("carrier not said")
+    return pd.Series("all", index=scans.index)

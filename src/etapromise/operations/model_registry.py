@@ -55,12 +55,14 @@ class Promotion:
         before: What was current until then, None at first.
         at: When, ISO 8601, UTC.
         why: In a few words.
+        as_of: The version's moment; None in journals of before that was written.
     """
 
     version: str
     before: str | None
     at: str
     why: str
+    as_of: str | None = None
 
 
 class ModelRegistry:
@@ -158,6 +160,7 @@ class ModelRegistry:
             before=self.current,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             why=why,
+            as_of=str(self.manifest(version)["as_of"]),
         )
         # First the journal: a line whose version never became current is passed over later.
         self._append(promotion)
@@ -194,6 +197,49 @@ class ModelRegistry:
         target = version or self._before_current()
         self.load(target)
         return self.promote(target, why=why)
+
+    def version_at(self, moment: datetime) -> str:
+        """The version that was current at a past moment.
+
+        By the journal: the last that had become current by then. A directory that was filled
+        later than the moment, as a replay of the past does, has no such line; then it is the
+        version with the latest knowledge not after the moment. No version counts that knows more
+        than the moment.
+
+        Args:
+            moment: Zone-aware.
+
+        Raises:
+            CommandError: Nothing was current then, or the moment is naive.
+        """
+        if moment.tzinfo is None:
+            raise CommandError(
+                f"Found the naive moment {moment.isoformat()}; expected one with a time zone."
+            )
+        able = []
+        for promotion in self.promotions():
+            knows = self._moment_of(promotion)
+            if knows is not None and knows <= moment:
+                able.append((knows, promotion))
+        told = [each for _, each in able if datetime.fromisoformat(each.at) <= moment]
+        if told:
+            return told[-1].version
+        if able:
+            latest = max(knows for knows, _ in able)
+            return [each for knows, each in able if knows == latest][-1].version
+        raise CommandError(
+            f"Found no model in {self.root} that was current at {moment.isoformat()}; the versions "
+            f"are {', '.join(self.versions()) or 'none'}. Choose a later moment."
+        )
+
+    def load_at(self, moment: datetime) -> PromiseModel:
+        """Load the version that was current at a past moment; see `version_at`.
+
+        Raises:
+            CommandError: Nothing was current then.
+            ModelFileError: That version has been removed or is damaged.
+        """
+        return self.load(self.version_at(moment))
 
     def record(self, decision: dict[str, Any], *, name: str) -> Path:
         """Write a decision record; a name that is taken gets a number behind it.
@@ -253,6 +299,14 @@ class ModelRegistry:
             f"Found nothing in {self.root} that was current before {current}; "
             f"name a version: {', '.join(self.versions()) or 'there is none'}."
         )
+
+    def _moment_of(self, promotion: Promotion) -> datetime | None:
+        """The moment of a promoted version: as the journal tells, or else its manifest."""
+        if promotion.as_of is not None:
+            return datetime.fromisoformat(promotion.as_of)
+        if (self.root / promotion.version / _MANIFEST).is_file():
+            return datetime.fromisoformat(str(self.manifest(promotion.version)["as_of"]))
+        return None
 
     def _known(self, version: str) -> Path:
         path = self.root / version

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_charts"]
+__all__ = ["dots", "draw_charts", "draw_pit", "percent_axis"]
 
 Facts = dict[str, Any]
 
@@ -65,9 +65,9 @@ def _levels(figure: Figure, facts: Facts) -> None:
     level = [row["service_level"] for row in rows]
     axes.plot([0, 1], [0, 1], color=Ink.MUTED, linewidth=1, dashes=(1, 2), label="service level")
     axes.plot(level, [row["mean_confidence"] for row in rows], color=Ink.STATED, label="stated")
-    _dots(axes, level, rows, Ink.OURS, "kept")
+    dots(axes, level, rows, Ink.OURS, "kept")
     axes.set(xlabel="service level asked for", xlim=(0, 1.02), ylim=(0, 1.02))
-    _percent(axes, "xy")
+    percent_axis(axes, "xy")
     axes.legend(loc="lower right")
 
 
@@ -75,13 +75,13 @@ def _reliability(figure: Figure, facts: Facts) -> None:
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=Ink.MUTED, linewidth=1, dashes=(1, 2), label="honest")
     rows = [row for row in facts["reliability"] if row["judged"]]
-    _dots(axes, [row["mean_confidence"] for row in rows], rows, Ink.OURS, "our dates")
+    dots(axes, [row["mean_confidence"] for row in rows], rows, Ink.OURS, "our dates")
     if facts["shop"] is not None:
         rows = [row for row in facts["shop"]["by_stated_probability"] if row["judged"]]
         stated = [row["mean_confidence"] for row in rows]
-        _dots(axes, stated, rows, Ink.SHOP, "the shop's dates", hollow=True)
+        dots(axes, stated, rows, Ink.SHOP, "the shop's dates", hollow=True)
     axes.set(xlabel="probability stated beforehand", ylabel="kept", xlim=(0, 1.02), ylim=(0, 1.02))
-    _percent(axes, "xy")
+    percent_axis(axes, "xy")
     axes.legend(loc="lower right")
 
 
@@ -97,15 +97,15 @@ def _periods(figure: Figure, facts: Facts) -> None:
             row for row in facts["shop"]["by"]["period"] if row["judged"] and row["group"] in place
         ]
         at = [place[row["group"]] + 0.18 for row in shop]
-        _dots(axes, at, shop, Ink.SHOP, "the shop's dates", hollow=True)
-    _dots(axes, x, rows, Ink.OURS, f"our {100 * facts['main_level']:g} % dates")
+        dots(axes, at, shop, Ink.SHOP, "the shop's dates", hollow=True)
+    dots(axes, x, rows, Ink.OURS, f"our {100 * facts['main_level']:g} % dates")
     axes.axhline(facts["main_level"], color=Ink.MUTED, linewidth=1, dashes=(1, 2))
     every = max(1, int(np.ceil(len(rows) / 8)))
     axes.set_xticks(x[::every], [row["group"] for row in rows][::every], rotation=30, ha="right")
     axes.set(xlim=(-0.6, len(rows) - 0.4))
     axes.set_ylim(top=1.005)
     axes.grid(visible=False, axis="x")
-    _percent(axes, "y")
+    percent_axis(axes, "y")
     axes.legend(loc="best")
 
 
@@ -116,7 +116,7 @@ def _frontier(figure: Figure, facts: Facts) -> None:
     rows = [row for row in ours if row["judged"] and row["service_level"] >= 0.5]
     days = [row["mean_days"] for row in rows]
     axes.plot(days, [row["kept_rate"] for row in rows], color=Ink.OURS, label="our dates")
-    _dots(axes, days, rows, Ink.OURS, None)
+    dots(axes, days, rows, Ink.OURS, None)
     for row, day in zip(rows, days, strict=True):
         if row["service_level"] in {0.5, 0.8, 0.9, 0.95}:
             axes.annotate(
@@ -127,10 +127,10 @@ def _frontier(figure: Figure, facts: Facts) -> None:
                 color=Ink.MUTED,
             )
     if shop is not None and shop["judged"]:
-        _dots(axes, [shop["mean_days"]], [shop], Ink.SHOP, "the shop's dates", hollow=True)
+        dots(axes, [shop["mean_days"]], [shop], Ink.SHOP, "the shop's dates", hollow=True)
     axes.set(xlabel="days promised, on average", ylabel="kept")
     axes.margins(x=0.1)
-    _percent(axes, "y")
+    percent_axis(axes, "y")
     axes.legend(loc="lower right")
 
 
@@ -159,8 +159,13 @@ def _sharpness(figure: Figure, facts: Facts) -> None:
 
 
 def _pit(figure: Figure, facts: Facts) -> None:
+    draw_pit(figure, facts["pit"]["counts"])
+
+
+def draw_pit(figure: Figure, pit_counts: Sequence[int]) -> None:
+    """The histogram of the probability integral transform; flat is right."""
     axes = figure.subplots()
-    counts = np.array(facts["pit"]["counts"], dtype=np.float64)
+    counts = np.array(pit_counts, dtype=np.float64)
     share = counts / max(counts.sum(), 1) * len(counts)
     left = np.arange(len(counts)) / len(counts)
     axes.bar(left, share, width=0.92 / len(counts), align="edge", color=Ink.OURS, alpha=0.75)
@@ -169,10 +174,10 @@ def _pit(figure: Figure, facts: Facts) -> None:
     axes.set_ylabel("times the expected")
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.grid(visible=False, axis="x")
-    _percent(axes, "x")
+    percent_axis(axes, "x")
 
 
-def _dots(
+def dots(
     axes: Axes,
     x: Sequence[float] | Any,
     rows: Sequence[dict[str, Any]],
@@ -200,7 +205,8 @@ def _dots(
     )
 
 
-def _percent(axes: Axes, which: str) -> None:
+def percent_axis(axes: Axes, which: str) -> None:
+    """Shares as percentages, on the axes named in ``which``."""
     written = FuncFormatter(lambda value, _: f"{100 * value:.4g} %")
     if "x" in which:
         axes.xaxis.set_major_formatter(written)

@@ -11,7 +11,7 @@ import jinja2
 from etapromise.operations.report import words
 from etapromise.operations.report.charts import draw_charts
 
-__all__ = ["render_backtest"]
+__all__ = ["environment", "render_backtest"]
 
 Facts = dict[str, Any]
 
@@ -29,7 +29,7 @@ def render_backtest(facts: Facts) -> str:
         An HTML document with its styles and drawings inside. The same facts give the same text.
     """
     charts = draw_charts(facts)
-    page = _environment().get_template("backtest.html.jinja")
+    page = environment().get_template("backtest.html.jinja")
     return page.render(
         facts=facts,
         charts=charts,
@@ -46,7 +46,8 @@ def render_backtest(facts: Facts) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates with the filters of the pages."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__, "."),
         autoescape=True,

@@ -1,0 +1,128 @@
+"""`etapromise monitor`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etapromise.cli.arguments import (
+    INPUT_FILE,
+    MODEL,
+    OUTPUT_DIRECTORY,
+    Level,
+    as_of_option,
+    example,
+    history_options,
+    read_history,
+    reported_errors,
+    say,
+)
+
+__all__ = ["monitor"]
+
+ALARM = 3
+"""Exit code where a threshold was crossed: nothing failed, but somebody should look."""
+
+
+@click.command(
+    epilog=example(r"""
+etapromise monitor --model models/current --shipments shipments.parquet \
+  --scans scans.parquet --as-of 2026-03-01 --out report/
+""")
+)
+@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@history_options
+@as_of_option
+@click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
+@click.option("--thresholds", type=INPUT_FILE, help="TOML; its table [thresholds] says how much.")
+@click.option(
+    "--threshold", multiple=True, help="One of them, as name=value, such as kept_short=0.02."
+)
+@click.option("--service-level", type=Level(), help="Compared with, and replayed at.  [0.9]")
+@click.option("--days", type=click.IntRange(min=1), help="Days of orders looked at.  [90]")
+@click.option("--recent-days", type=click.IntRange(min=1), help="What lately means.  [7]")
+@click.option(
+    "--promises",
+    type=click.Choice(["auto", "shop", "model"]),
+    help="Whose: those in promised_date, the model's, or the first where there are any.  [auto]",
+)
+@click.option(
+    "--refresh-every",
+    type=click.IntRange(min=1),
+    help="Days between refreshes where the past is replayed.  [7]",
+)
+def monitor(
+    model: Path,
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    out: Path,
+    thresholds: Path | None,
+    threshold: tuple[str, ...],
+    **settings: Any,
+) -> None:
+    """Look at a model at work: promises kept, calibration, drift and the flow of scans.
+
+    Prints each threshold that was crossed, and the path of the page. Writes report.html,
+    monitor.json, metrics.prom (for Prometheus) and promises.parquet. Of a model in a directory of
+    models the versions of then tell what was promised; otherwise that is replayed.
+
+    Exit codes: 0 all is well, 3 a threshold was crossed, 1 failed, 2 bad usage.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.operations import monitoring  # noqa: PLC0415
+    from etapromise.operations.monitoring.monitor import registry_of  # noqa: PLC0415
+    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+
+    with reported_errors(2):
+        config = monitoring.MonitorConfig()
+        if thresholds is not None:
+            config = monitoring.read_thresholds(thresholds, config)
+        told = {name: value for name, value in settings.items() if value is not None}
+        limits = replace(config.thresholds, **_pairs(threshold))
+        config = replace(config, **told, thresholds=limits)
+    with reported_errors():
+        loaded = load_model(model)
+        history = read_history(
+            shipments, scans, event=loaded.event, vocabulary=vocabulary, time_zone=time_zone
+        )
+        found = monitoring.monitor(
+            history,
+            loaded,
+            as_of=pd.Timestamp(as_of),
+            config=config,
+            registry=registry_of(model),
+        )
+        page = found.write(out)
+    for alarm in found.alarms:
+        click.echo(f"{alarm.name}: {alarm.reason}")
+    click.echo(page)
+    if found.alarms:
+        say(f"{len(found.alarms)} of the thresholds were crossed")
+        sys.exit(ALARM)
+
+
+def _pairs(told: tuple[str, ...]) -> dict[str, Any]:
+    from dataclasses import fields  # noqa: PLC0415
+
+    from etapromise.operations.monitoring import Thresholds  # noqa: PLC0415
+
+    known = [each.name for each in fields(Thresholds)]
+    found: dict[str, Any] = {}
+    for pair in told:
+        name, _, value = pair.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise click.UsageError(f"--threshold is {pair!r}; expected name=number.") from None
+        if name not in known:
+            raise click.UsageError(f"--threshold names {name!r}; expected {', '.join(known)}.")
+    return found

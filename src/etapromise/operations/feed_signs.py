@@ -1,0 +1,147 @@
+"""Signs that the feed of scans tells times or codes other than it used to.
+
+The retraining gate and the monitor look at the same ones: what makes a model wrong shows in the
+feed days before it shows in broken promises.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from etapromise.history.requests import local_seconds
+from etapromise.history.zones import ZoneMap
+from etapromise.operations.contenders import scan_carriers, scan_lag_shifts
+from etapromise.tracking import TrackedHistory
+
+__all__ = ["UNREADABLE", "clock_signs", "rejected_scans"]
+
+Floats = npt.NDArray[np.float64]
+
+UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabulary")
+"""Reasons of rejects in codes that nobody can read."""
+
+_DAY: Final = pd.Timedelta(days=1)
+_BEFORE: Final = 56 * _DAY
+_LEAST: Final = 50
+# A clock a little off, or an order written down after its label, is nothing to speak of.
+_EARLIER: Final = pd.Timedelta(minutes=30)
+
+
+def rejected_scans(history: TrackedHistory) -> pd.DataFrame:
+    """The rejected scans, the doubles left out, which say nothing that was not said.
+
+    Returns:
+        (n,) rows ``received_at`` (UTC; the scan's own time where there is no receipt, NaT where
+        neither can be read), ``carrier``, ``vocabulary``, ``status`` (text, as it came) and
+        ``reason``.
+    """
+    rejects = history.scan_rejects
+    rejects = rejects[rejects["reason"] != "duplicate_scan"].reset_index(drop=True)
+
+    def moments(name: str) -> pd.Series[Any]:
+        if name not in rejects:
+            return pd.Series(pd.NaT, index=rejects.index, dtype="datetime64[us, UTC]")
+        return pd.to_datetime(rejects[name], utc=True, errors="coerce", format="ISO8601")
+
+    def words(name: str) -> pd.Series[Any]:
+        if name not in rejects:
+            return pd.Series(pd.NA, index=rejects.index, dtype="str")
+        return rejects[name].astype("str")
+
+    carrier = words("carrier")
+    if "carrier" in history.shipments:
+        owner = history.shipments.drop_duplicates("shipment_id").set_index("shipment_id")["carrier"]
+        carrier = carrier.fillna(words("shipment_id").map(owner))
+    return pd.DataFrame(
+        {
+            "received_at": moments("received_at").fillna(moments("scanned_at")),
+            "carrier": carrier.fillna("carrier not said"),
+            "vocabulary": words("vocabulary").fillna("standard"),
+            "status": words("status").fillna(""),
+            "reason": rejects["reason"].astype("str"),
+        }
+    )
+
+
+def clock_signs(
+    history: TrackedHistory, *, start: pd.Timestamp, end: pd.Timestamp
+) -> list[dict[str, Any]]:
+    """What each carrier's scans received in ``[start, end)`` say about its clock.
+
+    Compared with the eight weeks before. A local time marked as UTC is some hours off: it seems to
+    be received late, deliveries move into the night, and first scans come before the order.
+
+    Args:
+        history: With scans received until ``end`` or longer.
+        start: Zone-aware.
+        end: Zone-aware.
+
+    Returns:
+        For each carrier with 50 scans on both sides: ``carrier``, ``scans``, ``lag_hours`` (by
+        which the median time from scan to receipt moved), ``hour_shift`` (by which the mean hour of
+        deliveries moved on the clock's face, in the destination's local time; the circular mean,
+        Mardia & Jupp 2000, ch. 2), ``night_share`` and ``night_share_before`` (deliveries between
+        22 and 6 o'clock), ``early_share`` and ``early_share_before`` (scans made over half an hour
+        before their order). None where there are too few deliveries.
+    """
+    scans = history.scans
+    carrier = scan_carriers(history)
+    received = scans["received_at"]
+    fresh = ((received >= start) & (received < end)).to_numpy()
+    before = ((received >= start - _BEFORE) & (received < start)).to_numpy()
+    ordered = scans["shipment_id"].map(
+        history.shipments.drop_duplicates("shipment_id").set_index("shipment_id")["ordered_at"]
+    )
+    early = (scans["scanned_at"] < ordered - _EARLIER).to_numpy()
+    hours = _delivery_hours(history, fresh | before)
+    found = []
+    for shift in scan_lag_shifts(history, start=start, end=end):
+        ours = (carrier == shift["carrier"]).to_numpy()
+        new, old = ours & fresh, ours & before
+        sign: dict[str, Any] = {
+            "carrier": shift["carrier"],
+            "scans": shift["scans"],
+            "lag_hours": shift["hours"],
+            "early_share": float(early[new].mean()),
+            "early_share_before": float(early[old].mean()),
+        }
+        found.append(sign | _hours_moved(hours[new], hours[old]))
+    return found
+
+
+def _delivery_hours(history: TrackedHistory, wanted: npt.NDArray[np.bool_]) -> Floats:
+    """Local hour of each delivery scan, (scans,), NaN of other scans and where not wanted."""
+    scans = history.scans
+    hours = np.full(len(scans), np.nan)
+    rows = np.flatnonzero(wanted & (scans["status"] == "delivered").to_numpy())
+    place = pd.Index(history.shipments["shipment_id"]).get_indexer(scans["shipment_id"].iloc[rows])
+    rows, place = rows[place >= 0], place[place >= 0]
+    if len(rows):
+        zones = ZoneMap.learned(history.shipments, default=None)
+        found, _ = zones.resolve_many(
+            history.shipments.iloc[place].reset_index(drop=True), "destination"
+        )
+        seconds = local_seconds(scans["scanned_at"].iloc[rows].reset_index(drop=True), found)
+        hours[rows] = (seconds % 86_400) / 3600.0
+    return hours
+
+
+def _hours_moved(new: Floats, old: Floats) -> dict[str, Any]:
+    new, old = new[~np.isnan(new)], old[~np.isnan(old)]
+    if min(len(new), len(old)) < _LEAST:
+        return {"hour_shift": None, "night_share": None, "night_share_before": None}
+    turn = np.angle(_mean_hand(new) / _mean_hand(old)) / (2 * np.pi) * 24
+    return {
+        "hour_shift": float(turn),
+        "night_share": float(((new >= 22) | (new < 6)).mean()),
+        "night_share_before": float(((old >= 22) | (old < 6)).mean()),
+    }
+
+
+def _mean_hand(hours: Floats) -> complex:
+    """The mean of the hands of a clock of 24 hours, kept off zero, where it points nowhere."""
+    return complex(np.exp(2j * np.pi * hours / 24).mean()) + 1e-12

@@ -1,0 +1,272 @@
+"""From what was measured to alarms: which threshold was crossed, by whom, and how far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from etapromise.operations.monitoring.thresholds import Thresholds
+
+__all__ = ["Alarm", "alarms_of"]
+
+# So unlikely that a carrier with thousands of quiet hours behind it raises none by luck.
+_NO_LUCK: Final = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """One threshold that was crossed.
+
+    Attributes:
+        name: Machine-readable.
+        group: Of whom, such as ``carrier acme``; empty where it is the whole.
+        value: What was found.
+        threshold: What was allowed.
+        reason: A sentence with both.
+    """
+
+    name: str
+    group: str
+    value: float
+    threshold: float
+    reason: str
+
+
+def alarms_of(facts: dict[str, Any], limits: Thresholds) -> list[Alarm]:
+    """Every alarm in the facts of a monitoring, the most urgent kinds first."""
+    return [
+        *_silent(facts, limits),
+        *_unreadable(facts, limits),
+        *_clocks(facts, limits),
+        *_behind(facts, limits),
+        *_kept(facts, limits),
+        *_calibration(facts, limits),
+        *_churn(facts, limits),
+        *_rejected(facts, limits),
+        *_drift(facts, limits),
+        *_old(facts, limits),
+    ]
+
+
+def _silent(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    for row in facts["scan_flow"]["received"]:
+        share = row["received"] / row["usual"] if row["usual"] else 1.0
+        if share < limits.silent_share and row["luck"] < _NO_LUCK:
+            yield Alarm(
+                name="silent_carrier",
+                group=f"carrier {row['carrier']}",
+                value=share,
+                threshold=limits.silent_share,
+                reason=(
+                    f"{row['carrier']} sent {row['received']} scans in the last 48 hours where "
+                    f"{row['usual']:.0f} are usual; the last came "
+                    f"{row['hours_since_last']:.0f} hours ago"
+                ),
+            )
+
+
+def _unreadable(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    for row in facts["scan_flow"]["unreadable"]:
+        if row["share"] > limits.unreadable_share:
+            codes = ", ".join(row["codes"][:3])
+            seen = "never seen before" if row["new"] else "not in its vocabulary"
+            yield Alarm(
+                name="unreadable_codes",
+                group=f"carrier {row['carrier']}",
+                value=row["share"],
+                threshold=limits.unreadable_share,
+                reason=(
+                    f"{row['scans']:,} scans of {row['carrier']} ({100 * row['share']:.1f} %) "
+                    f"carry codes {seen} ({row['vocabulary']}: {codes}), first received "
+                    f"{row['first_received'][:16]}"
+                ),
+            )
+
+
+def _clocks(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    for row in facts["scan_flow"]["clocks"]:
+        found = _clock_reasons(row, limits)
+        if found:
+            value, threshold, _ = found[0]
+            yield Alarm(
+                name="wrong_clock",
+                group=f"carrier {row['carrier']}",
+                value=value,
+                threshold=threshold,
+                reason=(
+                    f"times of {row['carrier']} look as if in a wrong zone: "
+                    + "; ".join(told for _, _, told in found)
+                ),
+            )
+
+
+def _clock_reasons(row: dict[str, Any], limits: Thresholds) -> list[tuple[float, float, str]]:
+    found = []
+    if abs(row["lag_hours"]) > limits.lag_hours:
+        told = f"the usual time from scan to receipt moved by {row['lag_hours']:+.1f} hours"
+        found.append((row["lag_hours"], limits.lag_hours, told))
+    if row["hour_shift"] is not None and abs(row["hour_shift"]) > limits.hour_shift:
+        told = f"the usual hour of deliveries moved by {row['hour_shift']:+.1f} hours"
+        found.append((row["hour_shift"], limits.hour_shift, told))
+    if row["night_share"] is not None:
+        more = row["night_share"] - row["night_share_before"]
+        if more > limits.night_more:
+            told = (
+                f"{100 * row['night_share']:.1f} % of deliveries come at night, "
+                f"{100 * row['night_share_before']:.1f} % before"
+            )
+            found.append((more, limits.night_more, told))
+    more = row["early_share"] - row["early_share_before"]
+    if more > limits.early_more:
+        told = (
+            f"{100 * row['early_share']:.1f} % of scans come before their order, "
+            f"{100 * row['early_share_before']:.1f} % before"
+        )
+        found.append((more, limits.early_more, told))
+    return found
+
+
+def _behind(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    for kind, rows in facts["deliveries"].items():
+        for row in rows:
+            if row["ratio"] < limits.behind_ratio and row["deviations"] < -limits.behind_deviations:
+                yield Alarm(
+                    name="deliveries_behind",
+                    group=f"{_spoken(kind)} {row['group']}",
+                    value=row["ratio"],
+                    threshold=limits.behind_ratio,
+                    reason=(
+                        f"{row['group']} delivered {row['observed']:,} parcels from {row['from']} "
+                        f"to {row['to']} where {row['expected']:.0f} were forecast: it is slower "
+                        f"than its history ({row['deviations']:.1f} usual deviations)"
+                    ),
+                )
+
+
+def _kept(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    promises = facts["promises"]
+    sets = [("", promises["overall"], limits.kept_short)]
+    for kind, rows in promises["by"].items():
+        allowed = limits.kept_short if kind in {"month", "week"} else limits.group_short
+        sets += [(f"{_spoken(kind)} {row['group']}", row, allowed) for row in rows]
+    for group, row, allowed in sets:
+        if row["judged"] < limits.least_judged or row["mean_confidence"] is None:
+            continue
+        if row["kept_high"] < row["mean_confidence"] - allowed:
+            yield Alarm(
+                name="promises_broken",
+                group=group,
+                value=row["gap"],
+                threshold=-allowed,
+                reason=(
+                    f"{group or 'all'}: promises were kept {100 * row['kept_rate']:.1f} % of the "
+                    f"time and stated {100 * row['mean_confidence']:.1f} % "
+                    f"({row['judged']:,} judged)"
+                ),
+            )
+
+
+def _calibration(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    found = facts["calibration"]
+    if found["distance"] is None or found["forecast"] < limits.least_judged:
+        return
+    if found["distance"] > limits.calibration + found["by_luck"]:
+        yield Alarm(
+            name="calibration",
+            group="",
+            value=found["distance"],
+            threshold=limits.calibration,
+            reason=(
+                f"the forecast is off: its probabilities miss what happened by up to "
+                f"{100 * found['distance']:.1f} points, by luck {100 * found['by_luck']:.1f}"
+            ),
+        )
+
+
+def _churn(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    for row in facts["churn"][-1:]:
+        if abs(row["mean_days"]) > limits.mean_shift or row["far_share"] > limits.far_share:
+            yield Alarm(
+                name="churn",
+                group=f"version {row['version']}",
+                value=row["mean_days"],
+                threshold=limits.mean_shift,
+                reason=(
+                    f"version {row['version']} moves the dates of the latest {row['orders']:,} "
+                    f"orders by {row['mean_days']:+.2f} days on average and "
+                    f"{100 * row['far_share']:.1f} % of them by more than three, against "
+                    f"{row['before']}"
+                ),
+            )
+
+
+def _rejected(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    for row in facts["scan_flow"]["rejected"]:
+        if row["share"] is None or row["share_before"] is None:
+            continue
+        more = row["share"] - row["share_before"]
+        if more > limits.rejected_more and sum(row["reasons"].values()) >= 5:
+            why = ", ".join(f"{name} {count:,}" for name, count in list(row["reasons"].items())[:3])
+            yield Alarm(
+                name="rejected_scans",
+                group=f"carrier {row['carrier']}",
+                value=row["share"],
+                threshold=row["share_before"] + limits.rejected_more,
+                reason=(
+                    f"{100 * row['share']:.1f} % of the scans of {row['carrier']} were rejected "
+                    f"lately, {100 * row['share_before']:.1f} % before ({why})"
+                ),
+            )
+
+
+def _drift(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    for row in facts["drift"]:
+        if row["index"] > limits.psi + row["by_luck"]:
+            moved = row["moved"]
+            yield Alarm(
+                name="input_drift",
+                group=row["input"],
+                value=row["index"],
+                threshold=limits.psi,
+                reason=(
+                    f"orders are of another kind by {row['input']} (stability index "
+                    f"{row['index']:.2f}): {moved['value']} is {100 * moved['share']:.1f} % of "
+                    f"them, before {100 * moved['share_before']:.1f} %"
+                ),
+            )
+    for row in facts["fallbacks"]:
+        if row["fallback"].startswith(("code", "zone")) or row["share_before"] is None:
+            continue
+        more = row["share"] - row["share_before"]
+        if more > limits.fallback_more:
+            yield Alarm(
+                name="fallback",
+                group=row["fallback"],
+                value=row["share"],
+                threshold=row["share_before"] + limits.fallback_more,
+                reason=(
+                    f"{100 * row['share']:.1f} % of the latest orders have {row['fallback']}, "
+                    f"before {100 * row['share_before']:.1f} %: they lean on coarser history"
+                ),
+            )
+
+
+def _old(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    model = facts["model"]
+    for name, days, allowed, told in (
+        ("stale_statistics", model["refresh_age_days"], limits.refresh_age_days, "refreshed"),
+        ("old_model", model["training_age_days"], limits.training_age_days, "trained"),
+    ):
+        if days > allowed:
+            yield Alarm(
+                name=name,
+                group="",
+                value=days,
+                threshold=allowed,
+                reason=f"the model was last {told} {days:.1f} days ago, allowed are {allowed:g}",
+            )
+
+
+def _spoken(kind: str) -> str:
+    return {"lane_group": "lane", "destination_region": "region"}.get(kind, kind)

@@ -1,0 +1,129 @@
+"""Deliveries against what was forecast for the same days: who is behind, known within days.
+
+A broken promise shows when its date has run out. That a carrier has slowed down shows earlier: its
+parcels do not arrive on the days on which they were forecast to. For every parcel still under way
+at the start of a day the forecast gives the probability that it arrives on that day; the sum over a
+carrier's parcels is what should have arrived. This is the one-sample log-rank test (Breslow 1975,
+International Statistical Review 43:45), in windows of the latest days. Parcels of one carrier are
+late together, so that its own days of the weeks before say how much deviation is usual.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from etapromise.operations.replay import Forecast
+
+__all__ = ["GROUPS", "DeliveryFlow"]
+
+Floats = npt.NDArray[np.float64]
+
+GROUPS: Final = ("carrier", "destination_region")
+_WINDOWS: Final = (1, 2, 3, 5, 7)
+_USUAL_DAYS: Final = 42
+_LEAST_USUAL: Final = 10
+_SMALLEST: Final = 10.0
+# From so few expected a day's deviation says nothing of how much is usual.
+_LEAST_EXPECTED: Final = 3.0
+
+
+class DeliveryFlow:
+    """Observed and expected deliveries by group and calendar date, gathered from forecasts."""
+
+    def __init__(self, last_date: np.datetime64) -> None:
+        """Count up to a date, the last that the data wholly cover."""
+        self.last_date = last_date
+        self._parts: dict[str, list[pd.DataFrame]] = {name: [] for name in GROUPS}
+
+    def add(self, table: pd.DataFrame, forecast: Forecast) -> None:
+        """Add orders.
+
+        Args:
+            table: n judged orders, see `judge`.
+            forecast: Of the same orders.
+        """
+        probability = forecast.probability
+        n, horizon = probability.shape
+        counted = (table["outcome"] != "cancelled").to_numpy()
+        event = table["event_day"].to_numpy(dtype=np.float64)
+        event = np.where(np.isnan(event), np.inf, event)
+        last = (self.last_date - forecast.origin_dates).astype(np.float64)
+        day = np.arange(horizon)
+        before = np.concatenate([np.zeros((n, 1)), probability[:, :-1]], axis=1)
+        # Still under way at the start of the day, on a day that is over.
+        at_risk = counted[:, None] & (event[:, None] >= day) & (day <= last[:, None])
+        hazard = (probability - before) / np.maximum(1.0 - before, 1e-9)
+        expected = np.where(at_risk, hazard, 0.0)
+        variance = np.where(at_risk, hazard * (1.0 - hazard), 0.0)
+        observed = at_risk & (event[:, None] == day)
+        date = (forecast.origin_dates.astype(np.int64)[:, None] + day).ravel()
+        for name in GROUPS:
+            part = pd.DataFrame(
+                {
+                    "group": np.repeat(table[name].to_numpy(dtype=object), horizon),
+                    "date": date,
+                    "observed": observed.ravel().astype(np.float64),
+                    "expected": expected.ravel(),
+                    "variance": variance.ravel(),
+                }
+            )[at_risk.ravel()]
+            self._parts[name].append(part.groupby(["group", "date"], as_index=False).sum())
+
+    def by_day(self, name: str) -> pd.DataFrame:
+        """``group``, ``date`` (datetime64[D]), ``observed``, ``expected``, ``variance``."""
+        parts = self._parts[name]
+        if not parts:
+            return pd.DataFrame(columns=["group", "date", "observed", "expected", "variance"])
+        found = pd.concat(parts, ignore_index=True).groupby(["group", "date"], as_index=False).sum()
+        return found.sort_values(["group", "date"], ignore_index=True)
+
+    def standing(self, name: str) -> list[dict[str, Any]]:
+        """How each group stands in the window of the latest days that deviates most.
+
+        Returns:
+            ``group``, ``days`` (of the window), ``from`` and ``to`` (dates), ``observed``,
+            ``expected``, ``ratio``, ``deviations`` (of the usual size; negative: behind). Groups of
+            which fewer than ten were expected in every window are left out.
+        """
+        table = self.by_day(name)
+        last = int(self.last_date.astype("datetime64[D]").astype(np.int64))
+        found = []
+        for group, rows in table.groupby("group", sort=True):
+            usual = _overdispersion(rows[rows["date"] <= last - max(_WINDOWS)], last)
+            best: dict[str, Any] | None = None
+            for days in _WINDOWS:
+                window = rows[(rows["date"] > last - days) & (rows["date"] <= last)]
+                expected = float(window["expected"].sum())
+                if expected < _SMALLEST:
+                    continue
+                observed = float(window["observed"].sum())
+                spread = float(np.sqrt(usual * window["variance"].sum()))
+                deviations = (observed - expected) / max(spread, 1e-9)
+                if best is None or abs(deviations) > abs(best["deviations"]):
+                    best = {
+                        "group": str(group),
+                        "days": days,
+                        "from": str(np.datetime64(last - days + 1, "D")),
+                        "to": str(np.datetime64(last, "D")),
+                        "observed": int(observed),
+                        "expected": expected,
+                        "ratio": observed / expected,
+                        "deviations": deviations,
+                    }
+            if best is not None:
+                found.append(best)
+        return sorted(found, key=lambda row: (row["deviations"], row["group"]))
+
+
+def _overdispersion(rows: pd.DataFrame, last: int) -> float:
+    """How many times the binomial variance a group's days usually have; at least 1."""
+    rows = rows[(rows["date"] > last - _USUAL_DAYS) & (rows["expected"] >= _LEAST_EXPECTED)]
+    if len(rows) < _LEAST_USUAL:
+        return 1.0
+    squares = (rows["observed"] - rows["expected"]) ** 2 / rows["variance"].clip(lower=1e-9)
+    # The median is not moved by a single holiday; 0.4549 is that of chi-square with one degree.
+    return max(1.0, float(squares.median()) / 0.4549)

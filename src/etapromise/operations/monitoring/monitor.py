@@ -1,0 +1,266 @@
+"""Monitoring: everything that is measured of a model at work, in one call."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from etapromise.errors import CommandError, EtapromiseError
+from etapromise.history.as_of import moment_of
+from etapromise.operations.contenders import date_shift, latest_orders
+from etapromise.operations.feed_signs import clock_signs
+from etapromise.operations.forecasters import ModelForecaster
+from etapromise.operations.judgement import outcomes_of
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.monitoring.alarms import Alarm, alarms_of
+from etapromise.operations.monitoring.deliveries import GROUPS
+from etapromise.operations.monitoring.drift import fallback_shares, input_drift
+from etapromise.operations.monitoring.prometheus import prometheus_text
+from etapromise.operations.monitoring.promises import promises_made
+from etapromise.operations.monitoring.scan_flow import (
+    rejected_shares,
+    silent_carriers,
+    unreadable_codes,
+)
+from etapromise.operations.monitoring.thresholds import MonitorConfig
+from etapromise.operations.quality import mean_or_none, summarise
+from etapromise.operations.replay import known_at
+from etapromise.operations.summary import MOST_GROUPS, PIT_BINS
+from etapromise.promise.model import PromiseModel
+from etapromise.tracking import TrackedHistory
+
+__all__ = ["Findings", "monitor"]
+
+FORMAT: Final = "etapromise-monitor/1"
+GROUPINGS: Final = (
+    "month",
+    "week",
+    "carrier",
+    "carrier_service",
+    "destination_region",
+    "lane_group",
+)
+MOST_VERSIONS: Final = 10
+
+_DAY: Final = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was found.
+
+    Attributes:
+        facts: Everything, ready for JSON: ``format``, ``as_of``, ``model``, ``config``, ``data``,
+            ``promises``, ``calibration``, ``deliveries``, ``churn``, ``drift``, ``fallbacks``,
+            ``scan_flow`` and ``alarms``.
+        alarms: The thresholds that were crossed.
+        table: One row for each order looked at, see `Made`.
+    """
+
+    facts: dict[str, Any]
+    alarms: list[Alarm]
+    table: pd.DataFrame
+
+    def write(self, directory: Path) -> Path:
+        """Write ``monitor.json``, ``metrics.prom``, ``promises.parquet`` and ``report.html``.
+
+        Each file is replaced in one step, so that a collector reads no half of it.
+
+        Returns:
+            The path of the page.
+        """
+        from etapromise.operations.report import render_monitor  # noqa: PLC0415 (matplotlib)
+
+        directory.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
+        _replace(directory / "monitor.json", (text + "\n").encode())
+        _replace(directory / "metrics.prom", prometheus_text(self.facts).encode())
+        self.table.to_parquet(directory / "promises.parquet", index=False)
+        page = directory / "report.html"
+        _replace(page, render_monitor(self.facts).encode())
+        return page
+
+
+def monitor(
+    history: TrackedHistory,
+    model: PromiseModel,
+    *,
+    as_of: pd.Timestamp,
+    config: MonitorConfig | None = None,
+    registry: ModelRegistry | None = None,
+) -> Findings:
+    """Look at a model at work.
+
+    Args:
+        history: Everything that is known; what was received after ``as_of`` is not looked at.
+        model: The one that the shop uses.
+        as_of: Zone-aware.
+        config: What is watched, and how much is too much.
+        registry: The directory that the model came from; its kept versions tell what was said on
+            each day, and how far versions moved dates.
+
+    Raises:
+        CommandError: The model knows more than was known at ``as_of``, or the history tracks
+            another event.
+        InsufficientHistoryError: There is no order to look at.
+    """
+    config = config or MonitorConfig()
+    if model.as_of > as_of:
+        raise CommandError(
+            f"Found a model as of {model.as_of.isoformat()}, later than as_of={as_of.isoformat()}; "
+            "expected one that knows no more. Use an earlier version, or a later as_of."
+        )
+    if model.event != history.event:
+        raise CommandError(
+            f"Found a history that tracks {history.event!r}, but the model promises "
+            f"{model.event!r}; expected the same event."
+        )
+    known = known_at(history, as_of)
+    made = promises_made(known, model, registry, as_of=as_of, config=config)
+    recent = as_of - config.recent_days * _DAY
+    facts: dict[str, Any] = {
+        "format": FORMAT,
+        "library_version": installed_version("etapromise"),
+        "as_of": as_of.isoformat(),
+        "event": history.event,
+        "model": _model_facts(model, as_of),
+        "config": asdict(config),
+        "data": made.counts | {"scans": len(known.scans)},
+        "promises": {
+            "overall": _kept(made.table),
+            "by": {name: _groups(made.table, name, config) for name in GROUPINGS},
+        },
+        "calibration": _calibration(made.table),
+        "deliveries": {name: made.flow.standing(name) for name in GROUPS},
+        "churn": _churn(known, registry, as_of, config),
+        "drift": input_drift(known, model, as_of=as_of, days=config.recent_days),
+        "fallbacks": fallback_shares(known, model, as_of=as_of, days=config.recent_days),
+        "scan_flow": {
+            "received": silent_carriers(history, as_of=as_of),
+            "unreadable": unreadable_codes(history, as_of=as_of, days=config.recent_days),
+            "rejected": rejected_shares(history, start=recent, end=as_of),
+            "clocks": clock_signs(known, start=recent, end=as_of),
+        },
+    }
+    alarms = alarms_of(facts, config.thresholds)
+    facts["alarms"] = [asdict(alarm) for alarm in alarms]
+    return Findings(facts=facts, alarms=alarms, table=made.table)
+
+
+def registry_of(model_directory: Path) -> ModelRegistry | None:
+    """The directory of models that a model lies in, None where it stands alone."""
+    root = model_directory.absolute().parent
+    return ModelRegistry(root) if ModelRegistry(root).promotions() else None
+
+
+def _model_facts(model: PromiseModel, as_of: pd.Timestamp) -> dict[str, Any]:
+    trained = moment_of(model.manifest["trained_as_of"])
+    return {
+        "version": model.version,
+        "as_of": model.as_of.isoformat(),
+        "trained_as_of": trained.isoformat(),
+        "refresh_age_days": (as_of - pd.Timestamp(model.as_of)) / _DAY,
+        "training_age_days": (as_of - trained) / _DAY,
+    }
+
+
+def _groups(table: pd.DataFrame, by: str, config: MonitorConfig) -> list[dict[str, Any]]:
+    """By time in order; others with the small ones told together, none left out."""
+    names = table[by]
+    if by not in {"month", "week"}:
+        sizes = names.value_counts()
+        own = set(sizes[sizes >= config.smallest_group].index[:MOST_GROUPS])
+        names = names.where(names.isin(own), "all other")
+    return [{"group": str(name), **_kept(rows)} for name, rows in table.groupby(names, sort=True)]
+
+
+def _kept(table: pd.DataFrame) -> dict[str, Any]:
+    """`Kept` of the promises that stated a confidence, or of all where none did; and the buffer.
+
+    ``buffer_days``: mean days from the delivery to the promised date, over delivered parcels whose
+    date has run out; ``buffer_share``: those of them delivered two days early or more.
+    """
+    day = table["promised_day"].to_numpy(dtype=np.float64)
+    stated = table["stated"].to_numpy(dtype=np.float64)
+    told = ~np.isnan(stated)
+    if told.any():
+        # Kept rate and stated confidence are compared: they must be of the same promises.
+        rows = table[told | np.isnan(day)]
+        kept = summarise(outcomes_of(rows), day[told | np.isnan(day)], stated[told | np.isnan(day)])
+    else:
+        kept = summarise(outcomes_of(table), day)
+    early = day - table["event_day"].to_numpy(dtype=np.float64)
+    ran_out = day <= table["known_until"].to_numpy(dtype=np.float64)
+    early = early[~np.isnan(early) & ran_out]
+    return asdict(kept) | {
+        "buffer_days": mean_or_none(early),
+        "buffer_share": mean_or_none((early >= 2).astype(np.float64)),
+    }
+
+
+def _calibration(table: pd.DataFrame) -> dict[str, Any]:
+    """The PIT's histogram and its distance from the uniform distribution.
+
+    Values of parcels without an event are drawn from what is left of their forecast (see
+    `pit_values`): that is what makes the histogram one of all orders and not of the quick ones.
+    ``by_luck`` is Kolmogorov's 95 % point, 1.358 / √n.
+    """
+    told = table[(table["outcome"] != "cancelled") & table["pit"].notna()]
+    pit = np.sort(told["pit"].to_numpy(dtype=np.float64))
+    counts, _ = np.histogram(pit, bins=PIT_BINS, range=(0.0, 1.0))
+    n = len(pit)
+    found: dict[str, Any] = {
+        "forecast": n,
+        "pit": {"bins": PIT_BINS, "counts": [int(count) for count in counts]},
+        "crps_days": mean_or_none(told["crps_days"].to_numpy(dtype=np.float64)),
+        "distance": None,
+        "by_luck": None,
+    }
+    if n:
+        steps = np.arange(1, n + 1) / n
+        found["distance"] = float(max((steps - pit).max(), (pit - steps + 1 / n).max()))
+        found["by_luck"] = float(1.358 / np.sqrt(n))
+    return found
+
+
+def _churn(
+    known: TrackedHistory,
+    registry: ModelRegistry | None,
+    as_of: pd.Timestamp,
+    config: MonitorConfig,
+) -> list[dict[str, Any]]:
+    """How far each of the latest versions moved the dates of the latest orders, oldest first."""
+    orders = latest_orders(known, as_of, days=config.recent_days)
+    if registry is None or orders.empty:
+        return []
+    there = set(registry.versions())
+    line = [p.version for p in registry.promotions() if p.version in there]
+    line = [name for i, name in enumerate(line) if i == 0 or line[i - 1] != name]
+    found: list[dict[str, Any]] = []
+    before: tuple[str, ModelForecaster] | None = None
+    for name in line[-MOST_VERSIONS - 1 :]:
+        try:
+            loaded = registry.load(name)
+        except EtapromiseError:  # damaged: nothing to compare with
+            continue
+        if loaded.as_of > as_of:
+            continue
+        now = name, ModelForecaster(loaded)
+        if before is not None:
+            shift = date_shift(now[1], before[1], orders, service_level=config.service_level)
+            found.append({"version": name, "before": before[0], **shift})
+        before = now
+    return found
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft.write_bytes(content)
+    draft.replace(path)

@@ -1,0 +1,236 @@
+"""The promises that were made, as far as that is recorded, and replayed where it is not.
+
+Whose forecast counts for an order, in this order:
+
+- The version that was current on its day, where a directory of models has kept it: what was said.
+- The model with statistics and calibration of its day, for days after its training.
+- The same with the forest that was grown without the last weeks before its training, for those
+  weeks: the final forest has seen what became of their orders.
+- Nothing for days before; a date in ``promised_date`` is judged all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from etapromise.errors import EtapromiseError, InsufficientHistoryError
+from etapromise.history.as_of import moment_of
+from etapromise.operations.forecasters import ModelForecaster
+from etapromise.operations.judgement import LEVELS, Truth, day_column, judge, stated_column
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.monitoring.deliveries import DeliveryFlow
+from etapromise.operations.monitoring.thresholds import MonitorConfig
+from etapromise.operations.replay import known_at
+from etapromise.promise.model import PromiseModel
+from etapromise.tracking import TrackedHistory
+
+__all__ = ["Made", "promises_made"]
+
+_DAY: Final = pd.Timedelta(days=1)
+# Behind UTC by so much, the last place on earth ends its date.
+_LAST_ZONE: Final = pd.Timedelta(hours=12)
+# With fewer days of orders behind it the hold-out forest's calibration is a guess.
+_CALIBRATION_DAYS: Final = 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """Promises and what became of them.
+
+    Attributes:
+        table: A judged table (see `judge`) with ``promised_day`` and ``stated`` (NaN where
+            nothing was promised or stated), ``source`` (``shop`` or ``model``), ``month``,
+            ``week`` (of the order, UTC), ``quoted_as_of`` and ``model_version``.
+        flow: Deliveries against forecast, day by day.
+        counts: Orders by what is known of them: ``orders``, ``shop`` and ``model`` (whose date is
+            judged), ``stated`` (with a confidence) and ``forecast`` (with an honest forecast).
+    """
+
+    table: pd.DataFrame
+    flow: DeliveryFlow
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Block:
+    start: pd.Timestamp
+    end: pd.Timestamp
+    forecaster: ModelForecaster | None
+
+
+def promises_made(
+    known: TrackedHistory,
+    model: PromiseModel,
+    registry: ModelRegistry | None,
+    *,
+    as_of: pd.Timestamp,
+    config: MonitorConfig,
+) -> Made:
+    """Judge the promises to the orders of the last `config.days`.
+
+    Args:
+        known: The history as known at ``as_of``.
+        model: The model that is watched.
+        registry: The directory that it came from, None where there is none.
+        as_of: Zone-aware.
+        config: What is watched.
+
+    Raises:
+        InsufficientHistoryError: There is no order in that time.
+    """
+    ours = ModelForecaster(model)
+    dates = ours.local_event_date(known)
+    truth = Truth.of(known, dates, extract_end=as_of, settle_days=config.settle_days)
+    flow = DeliveryFlow(last_date=_last_ended(as_of))
+    ordered = known.shipments["ordered_at"]
+    levels = tuple(sorted({*LEVELS, config.service_level}))
+    parts = []
+    days = _days(known, model, registry, as_of=as_of, config=config)
+    for number, block in enumerate(_joined(days)):
+        rows = np.flatnonzero((ordered >= block.start) & (ordered < block.end))
+        if not len(rows):
+            continue
+        honest = block.forecaster is not None
+        forecaster = block.forecaster or ours
+        orders = known.shipments.iloc[rows].reset_index(drop=True)
+        forecast = forecaster.distribution_many(orders)
+        part = judge(truth, rows, forecast, levels=levels, seed=(config.seed, number))
+        if honest:
+            flow.add(part, forecast)
+        else:
+            _blank(part, levels)
+        part["quoted_as_of"] = block.start
+        part["model_version"] = pd.Series(
+            forecaster.version if honest else pd.NA, index=part.index, dtype="str"
+        )
+        recorded = orders.get("promised_confidence")
+        part["recorded"] = (
+            np.nan if recorded is None else pd.to_numeric(recorded, errors="coerce").to_numpy()
+        )
+        parts.append(part)
+    if not parts:
+        raise InsufficientHistoryError(
+            f"Found no order in the {config.days} days before {as_of.isoformat()}; expected some "
+            "to look at. Choose another as_of or more days."
+        )
+    table = pd.concat(parts, ignore_index=True)
+    _choose(table, config)
+    return Made(table=table, flow=flow, counts=_counts(table))
+
+
+def _last_ended(moment: pd.Timestamp) -> np.datetime64:
+    """The last date that has ended everywhere."""
+    local = (moment.tz_convert("UTC") - _LAST_ZONE).tz_localize(None).to_numpy()
+    return np.datetime64(local.astype("datetime64[D]") - np.timedelta64(1, "D"))
+
+
+def _joined(days: Iterator[_Block]) -> Iterator[_Block]:
+    """Days in a row that one model forecast, in one block."""
+    waiting: _Block | None = None
+    for day in days:
+        if waiting is not None and day.forecaster is waiting.forecaster:
+            waiting = replace(waiting, end=day.end)
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = day
+    if waiting is not None:
+        yield waiting
+
+
+def _days(
+    known: TrackedHistory,
+    model: PromiseModel,
+    registry: ModelRegistry | None,
+    *,
+    as_of: pd.Timestamp,
+    config: MonitorConfig,
+) -> Iterator[_Block]:
+    """Days with who forecast them, which together cover the time once."""
+    trained = moment_of(model.manifest["trained_as_of"])
+    held_out = trained - int(model.manifest["holdout_days"]) * _DAY
+    kept = _Kept(registry)
+    moment = as_of - config.days * _DAY
+    replayed: ModelForecaster | None = None
+    refreshed_at: pd.Timestamp | None = None
+    hidden = ModelForecaster(PromiseModel(replace(model.parts, forest=model.parts.holdout_forest)))
+    while moment < as_of:
+        until = min(moment + _DAY, as_of)
+        said = kept.at(moment)
+        if said is not None:
+            yield _Block(moment, until, said)
+        elif moment >= held_out + _CALIBRATION_DAYS * _DAY:
+            base = ModelForecaster(model) if moment >= trained else hidden
+            due = refreshed_at is None or moment - refreshed_at >= config.refresh_every * _DAY
+            if due or (refreshed_at is not None and refreshed_at < trained <= moment):
+                replayed = base.refresh(known_at(known, moment), as_of=moment)
+                refreshed_at = moment
+            yield _Block(moment, until, replayed)
+        else:
+            yield _Block(moment, until, None)
+        moment = until
+
+
+class _Kept:
+    """The versions that a directory has kept, each loaded once."""
+
+    def __init__(self, registry: ModelRegistry | None) -> None:
+        self._registry = registry
+        self._last: tuple[str, ModelForecaster] | None = None
+
+    def at(self, moment: pd.Timestamp) -> ModelForecaster | None:
+        if self._registry is None:
+            return None
+        try:
+            version = self._registry.version_at(moment.to_pydatetime())
+            if self._last is None or self._last[0] != version:
+                self._last = version, ModelForecaster(self._registry.load(version))
+        except EtapromiseError:  # of before the first version, or of one that has been removed
+            return None
+        return self._last[1]
+
+
+def _blank(part: pd.DataFrame, levels: tuple[float, ...]) -> None:
+    """Nothing was forecast that could be judged."""
+    for level in levels:
+        part[day_column(level)] = np.nan
+        part[stated_column(level)] = np.nan
+    for name in ("shop_confidence", "interval_stated", "crps_days", "pit"):
+        part[name] = np.nan
+
+
+def _choose(table: pd.DataFrame, config: MonitorConfig) -> None:
+    """Whose date is judged, and what was stated of it."""
+    level = config.service_level
+    shop = table["shop_day"].notna().to_numpy()
+    if config.promises == "model":
+        shop = np.zeros(len(table), dtype=np.bool_)
+    ours = ~shop if config.promises != "shop" else np.zeros(len(table), dtype=np.bool_)
+    days = np.where(shop, table["shop_day"], np.where(ours, table[day_column(level)], np.nan))
+    # What was recorded when the promise was made goes before what is known of it now.
+    recorded = table.pop("recorded").to_numpy(dtype=np.float64)
+    replayed = table["shop_confidence"].to_numpy(dtype=np.float64)
+    of_shop = np.where(np.isnan(recorded), replayed, recorded)
+    stated = np.where(shop, of_shop, np.where(ours, table[stated_column(level)], np.nan))
+    table["promised_day"] = days
+    table["stated"] = np.where(np.isnan(days), np.nan, stated)
+    table["source"] = pd.Series(np.where(shop, "shop", "model"), index=table.index, dtype="str")
+    ordered: Any = table["ordered_at"].dt.tz_convert("UTC")
+    table["month"] = ordered.dt.strftime("%Y-%m").astype("str")
+    table["week"] = ordered.dt.strftime("%G-W%V").astype("str")
+
+
+def _counts(table: pd.DataFrame) -> dict[str, int]:
+    dated = table["promised_day"].notna()
+    return {
+        "orders": len(table),
+        "shop": int((dated & (table["source"] == "shop")).sum()),
+        "model": int((dated & (table["source"] == "model")).sum()),
+        "stated": int(table["stated"].notna().sum()),
+        "forecast": int(table["pit"].notna().sum()),
+    }

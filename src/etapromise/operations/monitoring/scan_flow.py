@@ -1,0 +1,149 @@
+"""The flow of scans: who has gone silent, whose codes nobody reads, what is rejected."""
+
+from __future__ import annotations
+
+from math import exp, lgamma, log
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from etapromise.operations.contenders import scan_carriers
+from etapromise.operations.feed_signs import UNREADABLE, rejected_scans
+from etapromise.tracking import TrackedHistory
+
+__all__ = ["rejected_shares", "silent_carriers", "unreadable_codes"]
+
+_DAY: Final = pd.Timedelta(days=1)
+_WEEKS: Final = 4
+_WINDOW: Final = 2
+# A carrier with fewer scans on such a day may be quiet for no reason.
+_LEAST_USUAL: Final = 10.0
+_LEAST_UNREADABLE: Final = 5
+_MOST_CODES: Final = 10
+
+
+def silent_carriers(history: TrackedHistory, *, as_of: pd.Timestamp) -> list[dict[str, Any]]:
+    """Scans received in the last two days beside what is usual for these days of the week.
+
+    Two days, so that a holiday is no silence. Unreadable scans count: who sends them is not silent.
+
+    Returns:
+        For each carrier: ``carrier``, ``received`` in the last 48 hours, ``usual`` (the median of
+        the same 48 hours of the four weeks before), ``hours_since_last`` and ``luck``, the
+        probability of so few by chance (Poisson). Carriers with fewer than ten usual scans have
+        ``luck`` 1.
+    """
+    received, carrier = _all_received(history, as_of)
+    age = (as_of - received).dt.total_seconds() / 86_400
+    found = []
+    for name in sorted(carrier.unique()):
+        ours = age[carrier == name].to_numpy(dtype=np.float64)
+        lately = int((ours <= _WINDOW).sum())
+        past = [
+            int(((ours > 7 * week) & (ours <= 7 * week + _WINDOW)).sum())
+            for week in range(1, _WEEKS + 1)
+        ]
+        usual = float(np.median(past))
+        found.append(
+            {
+                "carrier": str(name),
+                "received": lately,
+                "usual": usual,
+                "hours_since_last": float(24 * ours.min()),
+                "luck": _poisson_at_most(lately, usual) if usual >= _LEAST_USUAL else 1.0,
+            }
+        )
+    return found
+
+
+def unreadable_codes(
+    history: TrackedHistory, *, as_of: pd.Timestamp, days: int
+) -> list[dict[str, Any]]:
+    """Codes of the latest days that are in no vocabulary, by carrier and vendor.
+
+    Returns:
+        ``carrier``, ``vocabulary``, ``scans`` that cannot be read, ``share`` of all the carrier's
+        scans in that time, ``codes`` (the most frequent, at most ten), ``first_received`` and
+        ``new`` (whether none of them had been received before these days). At least five scans.
+    """
+    rejects = rejected_scans(history)
+    rejects = rejects[(rejects["received_at"] <= as_of) & rejects["reason"].isin(UNREADABLE)]
+    received, carrier = _all_received(history, as_of)
+    fresh = received > as_of - days * _DAY
+    totals = carrier[fresh].value_counts()
+    start = as_of - days * _DAY
+    found = []
+    lately = rejects[rejects["received_at"] > start]
+    for (name, vocabulary), rows in lately.groupby(["carrier", "vocabulary"], sort=True):
+        if len(rows) < _LEAST_UNREADABLE:
+            continue
+        counts = rows["status"].value_counts()
+        earlier = rejects[
+            (rejects["received_at"] <= start)
+            & (rejects["carrier"] == name)
+            & rejects["status"].isin(counts.index)
+        ]
+        found.append(
+            {
+                "carrier": str(name),
+                "vocabulary": str(vocabulary),
+                "scans": len(rows),
+                "share": len(rows) / max(1, int(totals.get(name, len(rows)))),
+                "codes": [str(code) for code in counts.index[:_MOST_CODES]],
+                "first_received": rows["received_at"].min().isoformat(),
+                "new": earlier.empty,
+            }
+        )
+    return found
+
+
+def rejected_shares(
+    history: TrackedHistory, *, start: pd.Timestamp, end: pd.Timestamp
+) -> list[dict[str, Any]]:
+    """Share of scans rejected, those received in ``[start, end)`` beside the eight weeks before.
+
+    Returns:
+        By carrier: ``carrier``, ``scans``, ``share``, ``share_before`` (None of nothing) and
+        ``reasons`` (count by reason, lately).
+    """
+    rejects = rejected_scans(history)
+    received, carrier = _all_received(history, end)
+    fresh = (received >= start) & (received < end)
+    before = (received >= start - 56 * _DAY) & (received < start)
+    lately = (rejects["received_at"] >= start) & (rejects["received_at"] < end)
+    earlier = (rejects["received_at"] >= start - 56 * _DAY) & (rejects["received_at"] < start)
+    found = []
+    for name in sorted(carrier.unique()):
+        ours, theirs = carrier == name, rejects["carrier"] == name
+        now, then = int((ours & fresh).sum()), int((ours & before).sum())
+        bad = rejects[theirs & lately]
+        found.append(
+            {
+                "carrier": str(name),
+                "scans": now,
+                "share": len(bad) / now if now else None,
+                "share_before": int((theirs & earlier).sum()) / then if then else None,
+                "reasons": {str(why): int(n) for why, n in bad["reason"].value_counts().items()},
+            }
+        )
+    return found
+
+
+def _all_received(
+    history: TrackedHistory, until: pd.Timestamp
+) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """When each scan was received and whose it is, rejected ones included."""
+    rejects = rejected_scans(history)
+    received = pd.concat([history.scans["received_at"], rejects["received_at"]], ignore_index=True)
+    carrier = pd.concat(
+        [scan_carriers(history).astype("str"), rejects["carrier"]], ignore_index=True
+    )
+    told = (received <= until).to_numpy()
+    return received[told].reset_index(drop=True), carrier[told].reset_index(drop=True)
+
+
+def _poisson_at_most(count: int, mean: float) -> float:
+    """P(no more than ``count``) of a Poisson variable."""
+    terms = (k * log(mean) - mean - lgamma(k + 1) for k in range(count + 1))
+    return float(min(1.0, sum(exp(term) for term in terms)))

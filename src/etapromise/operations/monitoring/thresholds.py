@@ -1,0 +1,156 @@
+"""What is watched, over which time, and how much of it is too much."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from etapromise.errors import CommandError, ContractError
+
+__all__ = ["MonitorConfig", "Promises", "Thresholds", "read_thresholds"]
+
+Promises = Literal["auto", "shop", "model"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """How much is too much; shares from 0 to 1, times as their names say.
+
+    Attributes:
+        kept_short: The kept rate may fall short of the stated confidence by this, beyond luck (the
+            upper end of its 95 % interval counts), in the whole and in every month and week.
+        group_short: The same for a carrier and a lane group.
+        least_judged: Sets of fewer judged promises raise no alarm.
+        calibration: The largest distance of the PIT's distribution from the uniform one, beyond
+            luck (Kolmogorov's 95 % band).
+        behind_ratio: Deliveries of a carrier against what was forecast for the same days: below
+            this share of them …
+        behind_deviations: … by so many standard deviations, it is behind.
+        silent_share: A carrier that sends less than this share of its usual scans in two days is
+            silent, where that is not luck.
+        unreadable_share: Scans of one carrier in codes nobody can read, as a share of its scans.
+        rejected_more: How much the share of rejected scans may rise over the weeks before (doubles
+            do not count).
+        lag_hours: How far the usual time from scan to receipt may move.
+        hour_shift: How far the usual local hour of deliveries may move.
+        night_more: How much the share of deliveries between 22 and 6 o'clock may rise.
+        early_more: How much the share of scans made before their order may rise.
+        psi: Population stability index of an input, beyond luck.
+        fallback_more: How much the share of orders without history of their own may rise.
+        mean_shift: Days by which a new version may move the dates of the latest orders on average.
+        far_share: Share of them that it may move by more than three days.
+        refresh_age_days: Age of the statistics.
+        training_age_days: Age of the trees.
+    """
+
+    kept_short: float = 0.03
+    group_short: float = 0.06
+    least_judged: int = 100
+    calibration: float = 0.05
+    behind_ratio: float = 0.85
+    behind_deviations: float = 4.0
+    silent_share: float = 0.1
+    unreadable_share: float = 0.02
+    rejected_more: float = 0.03
+    lag_hours: float = 2.0
+    hour_shift: float = 2.0
+    night_more: float = 0.05
+    early_more: float = 0.02
+    psi: float = 0.25
+    fallback_more: float = 0.05
+    mean_shift: float = 1.5
+    far_share: float = 0.25
+    refresh_age_days: float = 8.0
+    training_age_days: float = 120.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be compared with."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise ContractError(f"found {each.name}={value!r}, expected a number, 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorConfig:
+    """What is watched.
+
+    Attributes:
+        service_level: What promises are replayed at where none is recorded, and compared with.
+        days: Days of orders that are looked at, back from the moment.
+        recent_days: What "lately" means for drift and for the flow of scans.
+        promises: Whose promises are judged: ``shop`` those in the column ``promised_date``,
+            ``model`` what the model said or would have said, ``auto`` the shop's where there are
+            any, else the model's.
+        refresh_every: Days between refreshes where the past is replayed; not where the directory
+            of models has kept the versions of then.
+        settle_days: As in a backtest.
+        smallest_group: Lane groups, regions and services with fewer orders are told together.
+        seed: Of the randomised probability integral transform.
+        thresholds: How much is too much.
+    """
+
+    service_level: float = 0.9
+    days: int = 90
+    recent_days: int = 7
+    promises: Promises = "auto"
+    refresh_every: int = 7
+    settle_days: int = 1
+    smallest_group: int = 50
+    seed: int = 0
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be watched."""
+        if not 0 < self.service_level < 1:
+            raise ContractError(
+                f"found service_level={self.service_level}, expected one strictly between 0 and 1"
+            )
+        if self.promises not in {"auto", "shop", "model"}:
+            raise ContractError(
+                f"found promises={self.promises!r}, expected 'auto', 'shop' or 'model'"
+            )
+        for name, least in (
+            ("days", 1),
+            ("recent_days", 1),
+            ("refresh_every", 1),
+            ("settle_days", 0),
+            ("smallest_group", 1),
+        ):
+            if getattr(self, name) < least:
+                raise ContractError(f"found {name}={getattr(self, name)}, expected {least} or more")
+
+
+def read_thresholds(path: Path, config: MonitorConfig | None = None) -> MonitorConfig:
+    """A configuration with the values of a TOML file in place of its own.
+
+    The table ``[thresholds]`` has the fields of `Thresholds`, the top those of `MonitorConfig`;
+    what is not named stays as it is.
+
+    Raises:
+        CommandError: The file is no TOML, or names what there is not.
+        ContractError: A value is impossible.
+    """
+    config = config or MonitorConfig()
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CommandError(
+            f"Found {path} unreadable ({error}); expected TOML with a table [thresholds]."
+        ) from error
+    limits = told.pop("thresholds", {})
+    _check_names(path, told, [each.name for each in fields(config) if each.name != "thresholds"])
+    _check_names(path, limits, [each.name for each in fields(Thresholds)])
+    return replace(config, **told, thresholds=replace(config.thresholds, **limits))
+
+
+def _check_names(path: Path, told: Any, known: list[str]) -> None:
+    if not isinstance(told, dict):
+        raise CommandError(f"Found {path} with thresholds = {told!r}; expected a table.")
+    unknown = sorted(set(told) - set(known))
+    if unknown:
+        raise CommandError(
+            f"Found {', '.join(unknown)} in {path}; expected some of {', '.join(known)}."
+        )
