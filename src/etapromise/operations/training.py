@@ -168,7 +168,7 @@ def train(
     }
     return assemble_model(
         gathered,
-        known.shipments,
+        known,
         contract=contract,
         forest=forest,
         holdout=average,

@@ -24,6 +24,7 @@ from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.features import FeatureContract
+from etapromise.history.learned_hours import hours_of
 from etapromise.history.levels import level_keys
 from etapromise.history.outcomes import day_of
 from etapromise.promise.kept import KeptTable, kept_table
@@ -40,7 +41,7 @@ _KEPT_SERVICE_LEVEL: Final = 0.9
 
 def assemble_model(
     gathered: HistoryAsOf,
-    shipments: pd.DataFrame,
+    known: KnownOrders,
     *,
     contract: FeatureContract,
     forest: Forest,
@@ -53,7 +54,7 @@ def assemble_model(
 
     Args:
         gathered: history as of `moment`.
-        shipments: (n,) the orders that it was gathered from, in its order.
+        known: the orders that it was gathered from.
         contract: the features of both forests.
         forest: grown on what was known at manifest["trained_as_of"].
         holdout: grown without the orders of the manifest["holdout_days"] before that.
@@ -68,7 +69,7 @@ def assemble_model(
     calibration = judged.calibration(settings)
     record = dict(manifest) | {
         "as_of": moment.isoformat(),
-        "dependence": judged.dependence(calibration, shipments).as_dict(),
+        "dependence": judged.dependence(calibration, known.shipments).as_dict(),
     }
     digest = hashlib.sha256(repr(sorted(record.items())).encode())
     for array in (*forest.to_arrays().values(), gathered.statistics.total, calibration.kept):
@@ -84,6 +85,7 @@ def assemble_model(
             holdout_forest=holdout,
             calibration=calibration,
             kept=judged.kept(calibration),
+            hours=hours_of(known, gathered.outcomes, gathered.encoder.zones),
             horizon=int(manifest["give_up_after_days"]) + 1,
             manifest=record | {"version": version},
         )
@@ -130,7 +132,7 @@ def refresh_model(
     )
     return assemble_model(
         gathered,
-        known.shipments,
+        known,
         contract=parts.contract,
         forest=parts.forest,
         holdout=parts.holdout_forest,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.forecast.forest import Forest
+from etapromise.history.delivery_hours import DeliveryHours
 from etapromise.history.features import (
     FeatureBuilder,
     FeatureContract,
@@ -61,6 +62,7 @@ class ModelParts:
         holdout_forest: grown without the last weeks before training, to judge those weeks by.
         calibration: what probabilities come to.
         kept: how promises to each group were kept of late.
+        hours: the local times of delivery.
         horizon: dates of a distribution.
         manifest: plain values: versions, moments, settings, counts.
     """
@@ -73,6 +75,7 @@ class ModelParts:
     holdout_forest: Forest
     calibration: Calibration
     kept: KeptTable
+    hours: DeliveryHours
     horizon: int
     manifest: Mapping[str, Any]
 

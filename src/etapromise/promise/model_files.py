@@ -26,6 +26,7 @@ from etapromise.errors import EtapromiseError, ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.clocks import Clocks
+from etapromise.history.delivery_hours import DeliveryHours
 from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureContract, with_handling_codes
 from etapromise.history.levels import KeyIndex
@@ -195,6 +196,7 @@ def _arrays(parts: ModelParts) -> Arrays:
         "calibration.knot": parts.calibration.knot,
         "calibration.kept": parts.calibration.kept,
         "calibration.log_hazard": parts.calibration.log_hazard,
+        **{f"hours.{name}": array for name, array in parts.hours.to_arrays().items()},
         "kept.columns": parts.kept.columns,
         "kept.starts": parts.kept.starts,
         "kept.orders": parts.kept.orders,
@@ -241,6 +243,7 @@ def _parts(
             levels=tuple(manifest["kept"]["levels"]),
             **_named(arrays, "kept"),
         ),
+        hours=DeliveryHours.from_arrays(_named(arrays, "hours")),
         horizon=manifest["horizon"],
         manifest={
             name: value for name, value in manifest.items() if name not in _WRITTEN_FROM_PARTS

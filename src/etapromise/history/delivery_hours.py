@@ -1,0 +1,258 @@
+"""At what time of the day parcels are delivered: by carrier, service, region and weekday.
+
+Histograms of the local time, decayed, each leaning on the coarser one before it as a
+Dirichlet-multinomial does: the finer one's counts beside so many parcels' worth of the coarser
+one's shares. The shortest window that is to hold a probability is chosen on counts, so it holds a
+little less of what comes next; how much less is measured on the last weeks, by tables that had not
+seen them, and asked for on top.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.history.levels import KeyPlan, Level
+
+__all__ = ["HOUR_LEVELS", "DeliveryHours", "learn_delivery_hours"]
+
+_DAY: Final = 86_400
+_BINS: Final = 48
+_PLACE: Final = ("destination_country", "destination_region")
+# Coarse to fine; the last once more for each weekday.
+HOUR_LEVELS: Final = (
+    Level("network", ()),
+    Level("carrier", ("carrier",)),
+    Level("carrier_region", ("carrier", *_PLACE)),
+    Level("service_region", ("carrier", "service", *_PLACE)),
+)
+_PLAN: Final = KeyPlan(HOUR_LEVELS)
+# Keys of all levels stand in one list, so each says of which level it is.
+_AT: Final = "\x1e"
+_BETWEEN: Final = "\x1d"
+_HALF_LIFE: Final = 90.0
+# Parcels' worth of belief in the coarser level.
+_PRIOR: Final = 25.0
+# Of them a key needs so many to have a row of its own.
+_OWN_EVIDENCE: Final = 5.0
+# Spread over the whole day: nothing is impossible.
+_BACKGROUND: Final = 2.0
+# The last days, on which windows are measured.
+_MEASURED_DAYS: Final = 28
+_MEASURED_LEAST: Final = 200
+# Deliveries' worth of belief that they hold what they were chosen for.
+_MEASURED_PRIOR: Final = 300.0
+_NOMINAL: Final = np.concatenate([np.arange(0.05, 0.96, 0.05), [0.97, 0.985, 0.995]])
+_STEP: Final = 300
+
+
+@dataclass(frozen=True)
+class DeliveryHours:
+    """Distributions of the local time of delivery.
+
+    Attributes:
+        keys: of the rows from 1 on; row 0 is the network.
+        cumulative: (rows, 49) share of deliveries before each half hour's end, 0 first and 1 last.
+        evidence: (rows,) decayed deliveries behind each.
+        nominal: (k,) probability that a shortest window was chosen for, ascending.
+        held: (k,) share of later deliveries that it held, ascending.
+    """
+
+    keys: tuple[str, ...]
+    cumulative: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    nominal: NDArray[np.float64]
+    held: NDArray[np.float64]
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Plain arrays; `from_arrays` reads them back."""
+        return {
+            "keys": np.frombuffer(_BETWEEN.join(self.keys).encode(), np.uint8),
+            "cumulative": self.cumulative,
+            "evidence": self.evidence,
+            "nominal": self.nominal,
+            "held": self.held,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> DeliveryHours:
+        """The distributions that `to_arrays` wrote."""
+        text = arrays["keys"].tobytes().decode()
+        return cls(
+            keys=tuple(text.split(_BETWEEN)) if text else (),
+            **{name: arrays[name] for name in ("cumulative", "evidence", "nominal", "held")},
+        )
+
+    def row(self, fields: Mapping[str, Any], weekday: int) -> int:
+        """The finest row that a shipment has on a weekday, Monday = 0."""
+        spelled = [f"{number}{_AT}{key}" for number, key in enumerate(_PLAN.keys(fields))]
+        for key in (f"{spelled[-1]}{_AT}{weekday}", *reversed(spelled)):
+            row = self._rows.get(key)
+            if row is not None:
+                return row
+        return 0
+
+    @cached_property
+    def _rows(self) -> Mapping[str, int]:
+        return {key: row for row, key in enumerate(self.keys, start=1)}
+
+    def before(self, row: int, second: float) -> float:
+        """Share of a row's deliveries before a local second of the day."""
+        return float(np.interp(second * _BINS / _DAY, np.arange(_BINS + 1), self.cumulative[row]))
+
+    def shortest(self, row: int, probability: float) -> tuple[int, int]:
+        """First and last local second of the shortest window that holds a probability.
+
+        It begins at a step of five minutes and ends at a minute.
+        """
+        asked = float(np.interp(probability, self.held, self.nominal))
+        low, high = _shortest(self.cumulative[row : row + 1], asked)
+        return int(low[0]), int(-(-high[0] // 60) * 60)
+
+
+def learn_delivery_hours(
+    keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
+    *,
+    day: NDArray[np.int64],
+    second: NDArray[np.int64],
+    known_day: NDArray[np.int64],
+    as_of_day: int,
+) -> DeliveryHours:
+    """From n deliveries, all received before `as_of_day`.
+
+    Args:
+        keys: for each of HOUR_LEVELS (n,) positions into its distinct keys, and those
+            (`levels.level_keys`).
+        day: (n,) destination-local day, days since 1970-01-01.
+        second: (n,) destination-local second of the day.
+        known_day: (n,) UTC day on which it was received.
+        as_of_day: UTC day.
+    """
+    found = _Deliveries.of(keys, day, second, known_day)
+    nominal = held = np.array([0.0, 1.0])
+    cut = as_of_day - _MEASURED_DAYS
+    # A delivery counts as later by its own day: what was received later was mostly slower.
+    later = (day >= cut) & (known_day < as_of_day)
+    if later.sum() >= _MEASURED_LEAST and (known_day < cut).sum() >= _MEASURED_LEAST:
+        table = found.tables(cut)
+        nominal = np.concatenate([[0.0], _NOMINAL, [1.0]])
+        held = np.concatenate([[0.0], _held(table, found, later), [1.0]])
+    table = found.tables(as_of_day)
+    return DeliveryHours(
+        keys=table.keys,
+        cumulative=table.cumulative,
+        evidence=table.evidence,
+        nominal=nominal,
+        held=held,
+    )
+
+
+@dataclass(frozen=True)
+class _Tables:
+    keys: tuple[str, ...]
+    cumulative: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    row: NDArray[np.int64]
+    """(n,) the finest row of each delivery."""
+
+
+@dataclass(frozen=True)
+class _Deliveries:
+    names: list[list[str]]
+    codes: list[NDArray[np.int64]]
+    day: NDArray[np.int64]
+    second: NDArray[np.int64]
+    known_day: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
+        day: NDArray[np.int64],
+        second: NDArray[np.int64],
+        known_day: NDArray[np.int64],
+    ) -> _Deliveries:
+        names = [
+            [f"{number}{_AT}{text}" for text in texts] for number, (_, texts) in enumerate(keys)
+        ]
+        codes = [positions for positions, _ in keys]
+        names.append([f"{text}{_AT}{weekday}" for text in names[-1] for weekday in range(7)])
+        codes.append(codes[-1] * 7 + (day + 3) % 7)
+        return cls(names, codes, day, second, known_day)
+
+    def tables(self, as_of_day: int) -> _Tables:
+        """Histograms of what was received before `as_of_day`, each row shrunk to its parent's."""
+        seen = self.known_day < as_of_day
+        weight = np.where(seen, 0.5 ** ((as_of_day - self.known_day) / _HALF_LIFE), 0.0)
+        place = np.minimum(self.second * _BINS // _DAY, _BINS - 1)
+        counts = np.bincount(place, weights=weight, minlength=_BINS) + _BACKGROUND / _BINS
+        shares = [counts[None, :] / counts.sum()]
+        evidence = [np.array([weight.sum()])]
+        keys: list[str] = []
+        row = np.zeros(len(self.day), np.int64)
+        for names, codes in zip(self.names[1:], self.codes[1:], strict=True):
+            total = np.bincount(codes, weights=weight, minlength=len(names))
+            own = np.flatnonzero(total >= _OWN_EVIDENCE)
+            if not len(own):
+                continue
+            # Every key lies within one key of the level before: any of its deliveries tells which.
+            parent = np.zeros(len(names), np.int64)
+            parent[codes] = row
+            cells = codes * _BINS + place
+            counted = np.bincount(cells, weights=weight, minlength=len(names) * _BINS)
+            before = np.concatenate(shares)[parent[own]]
+            counted = counted.reshape(-1, _BINS)[own] + _PRIOR * before
+            shares.append(counted / (total[own] + _PRIOR)[:, None])
+            evidence.append(total[own])
+            first = len(keys) + 1
+            keys += [names[key] for key in own]
+            numbered = np.full(len(names), -1, np.int64)
+            numbered[own] = first + np.arange(len(own))
+            row = np.where(numbered[codes] >= 0, numbered[codes], row)
+        cumulative = np.zeros((len(keys) + 1, _BINS + 1))
+        np.cumsum(np.concatenate(shares), axis=1, out=cumulative[:, 1:])
+        cumulative /= cumulative[:, -1:]
+        return _Tables(tuple(keys), cumulative, np.concatenate(evidence), row)
+
+
+def _held(table: _Tables, found: _Deliveries, later: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(k,) share of later deliveries within each shortest window of _NOMINAL probability."""
+    rows, position = np.unique(table.row[later], return_inverse=True)
+    second = found.second[later]
+    held = []
+    for probability in _NOMINAL:
+        low, high = _shortest(table.cumulative[rows], float(probability))
+        held.append(((second >= low[position]) & (second <= high[position])).mean())
+    # Few deliveries say little against the windows' own word.
+    measured = np.maximum.accumulate(np.array(held))
+    count = len(second)
+    return np.asarray((count * measured + _MEASURED_PRIOR * _NOMINAL) / (count + _MEASURED_PRIOR))
+
+
+def _shortest(
+    cumulative: NDArray[np.float64], probability: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(rows,) first and last seconds of the shortest windows that begin at a step."""
+    edges = np.arange(_BINS + 1) * (_DAY / _BINS)
+    starts = np.arange(0, _DAY, _STEP, dtype=np.float64)
+    low, high = np.empty(len(cumulative)), np.empty(len(cumulative))
+    for number, row in enumerate(cumulative):
+        reached = np.interp(starts, edges, row) + probability
+        # The end of a distribution that has become flat is where it first gets there.
+        rising = np.concatenate([[True], np.diff(row) > 0])
+        ends = np.interp(reached, row[rising], edges[rising], right=np.inf)
+        # Rounding may leave nothing after the last step that is early enough.
+        length = np.where(np.isfinite(ends), ends - starts, np.inf)
+        best = int(length.argmin())
+        if not np.isfinite(length[best]):
+            low[number], high[number] = 0.0, float(_DAY)
+            continue
+        low[number], high[number] = starts[best], ends[best]
+    return low, high
