@@ -207,9 +207,9 @@ class _Deliveries:
             parent[codes] = row
             cells = codes * _BINS + place
             counted = np.bincount(cells, weights=weight, minlength=len(names) * _BINS)
+            here = counted.reshape(-1, _BINS)[own]
             before = np.concatenate(shares)[parent[own]]
-            counted = counted.reshape(-1, _BINS)[own] + _PRIOR * before
-            shares.append(counted / (total[own] + _PRIOR)[:, None])
+            shares.append((here + _PRIOR * before) / (total[own] + _PRIOR)[:, None])
             evidence.append(total[own])
             first = len(keys) + 1
             keys += [names[key] for key in own]
