@@ -21,7 +21,6 @@ import json
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,13 +29,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from etapromise.errors import CommandError, ModelFileError
+from etapromise.operations.locking import only_writer, sync_directory
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model_files import load_model
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 __all__ = ["ModelRegistry", "Promotion"]
 
@@ -167,7 +162,7 @@ class ModelRegistry:
         draft = self.root / f".{_CURRENT}.{secrets.token_hex(4)}"
         draft.symlink_to(version, target_is_directory=True)
         draft.replace(link)
-        _sync_directory(self.root)
+        sync_directory(self.root)
         return promotion
 
     def promotions(self) -> list[Promotion]:
@@ -269,13 +264,7 @@ class ModelRegistry:
         Raises:
             CommandError: Another process holds it.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("a+b") as file:
-            if not _try_lock(file.fileno()):
-                raise CommandError(
-                    f"Found {self.root} locked by another process; expected to be the only one "
-                    "who changes it. Wait until that one is done."
-                )
+        with only_writer(self.root):
             self._clear_drafts()
             yield
 
@@ -330,24 +319,3 @@ class ModelRegistry:
 
 def _is_model(path: Path) -> bool:
     return (path / _MANIFEST).is_file()
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _sync_directory(path: Path) -> None:
-    if sys.platform == "win32":  # where a directory cannot be opened
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

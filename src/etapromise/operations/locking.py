@@ -1,0 +1,57 @@
+"""One writer at a time: a lock that the operating system lets go of when a process ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from etapromise.errors import CommandError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+__all__ = ["only_writer", "sync_directory"]
+
+
+@contextmanager
+def only_writer(root: Path) -> Iterator[None]:
+    """Be the only one who changes a directory, which is made if it is not there.
+
+    Raises:
+        CommandError: Another process holds the lock.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("a+b") as file:
+        if not _try_lock(file.fileno()):
+            raise CommandError(
+                f"Found {root} locked by another process; expected to be the only one "
+                "who changes it. Wait until that one is done."
+            )
+        yield
+
+
+def sync_directory(path: Path) -> None:
+    """Have the disk know of the names in a directory."""
+    if sys.platform == "win32":  # where a directory cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
