@@ -15,7 +15,16 @@ from etapromise.operations.quality import Outcomes, Seed, crps_days, pit_values
 from etapromise.operations.replay import Forecast
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["INTERVAL", "LEVELS", "Truth", "day_column", "judge", "outcomes_of", "stated_column"]
+__all__ = [
+    "INTERVAL",
+    "LEVELS",
+    "Truth",
+    "day_column",
+    "groups_of",
+    "judge",
+    "outcomes_of",
+    "stated_column",
+]
 
 Dates = npt.NDArray[np.datetime64]
 Floats = npt.NDArray[np.float64]
@@ -117,7 +126,7 @@ def judge(
     columns: dict[str, Any] = {
         "shipment_id": shipments["shipment_id"],
         "ordered_at": shipments["ordered_at"],
-        **_groups(shipments),
+        **groups_of(shipments),
         "outcome": pd.Series(outcome, dtype="str"),
         "origin_date": origin.astype("datetime64[s]"),
         "event_date": event_dates.astype("datetime64[s]"),
@@ -163,7 +172,9 @@ def _outcome(event_dates: Dates, closed_as: pd.Series[Any]) -> npt.NDArray[np.ob
     return np.where(np.isnat(event_dates), closed, "delivered")
 
 
-def _groups(shipments: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+def groups_of(shipments: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """The groups that kept rates are told by, of n shipments, each (n,)."""
+
     def words(name: str, otherwise: str) -> pd.Series[Any]:
         if name not in shipments:
             return pd.Series(otherwise, index=shipments.index, dtype="str")
