@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import etapromise
 from etapromise.cli import main
 from etapromise.operations import retraining, training
+from etapromise.operations.scorecards import carrier_scorecards
 from tests.small_network import AS_OF, TRAINING
 
 CALENDARS = Path(__file__).parents[1] / "docs" / "calendars.toml"
@@ -258,3 +259,33 @@ def test_a_sample_of_another_seed_is_written(tmp_path):
     assert len(rows) == 3
     for path, count in rows.items():
         assert len(pd.read_parquet(path)) == count
+
+
+@pytest.mark.parametrize("name", ["cards.parquet", "cards.json", "cards.html"])
+def test_scorecards_are_what_the_library_says(files, parcels, tmp_path, name):
+    out = tmp_path / name
+    asked = ("--as-of", "2025-07-01", "--by", "carrier", "--by", "destination_region")
+    found = run("scorecard", *tables(files), *asked, "--out", out)
+    assert found.exit_code == 0, found.stderr
+    table = carrier_scorecards(parcels, as_of=AS_OF, by=("carrier", "destination_region"))
+    assert found.stdout == f"{out}  {len(table):,} groups\n"
+    if out.suffix == ".parquet":
+        pd.testing.assert_frame_equal(pd.read_parquet(out), table)
+    else:
+        assert "acme" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "message"),
+    [
+        (["--by", "colour"], 2, "colour"),
+        (["--out", "cards.txt"], 2, "expected it to end in .parquet"),
+        (["--by", "service"], 1, "carrier among them"),
+        (["--since", "2026-07-01"], 1, "no parcel ordered"),
+    ],
+)
+def test_scorecards_that_cannot_be_made(files, tmp_path, asked, code, message):
+    out = () if "--out" in asked else ("--out", tmp_path / "cards.csv")
+    found = run("scorecard", *tables(files), "--as-of", "2025-07-01", *out, *asked)
+    assert found.exit_code == code
+    assert message in found.stderr

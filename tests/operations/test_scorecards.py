@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from etapromise import tracking
-from etapromise.errors import ContractError
+from etapromise.errors import CommandError, ContractError
 from etapromise.operations.replay import known_at
-from etapromise.operations.scorecards import carrier_scorecards
+from etapromise.operations.report import scorecard_section
+from etapromise.operations.scorecards import carrier_scorecards, write_scorecards
 from etapromise.operations.simulation import CarrierCollapse, NetworkConfig, simulate
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WEEK = pd.Timedelta(days=7)
 
@@ -219,3 +224,31 @@ def test_scorecards_that_cannot_be_made(
 ) -> None:
     with pytest.raises(ContractError, match=message):
         carrier_scorecards(parcels, **{"as_of": AS_OF} | asked)
+
+
+def test_the_page_tells_what_the_table_tells(parcels: TrackedHistory, tmp_path: Path) -> None:
+    table = carrier_scorecards(parcels, as_of=AS_OF, by=("carrier", "destination_region"))
+    section = scorecard_section(table, most_places=2)
+    busiest = table.groupby("destination_region")["parcels"].sum().nlargest(2).index
+    assert section.count("<h3>") == 2
+    for place in busiest:
+        assert f"<h3>{place}</h3>" in section
+    best = table[(table["destination_region"] == busiest[0]) & (table["rank"] == 1)].iloc[0]
+    assert f'<th scope="row">{best["carrier"]}</th><td>1</td>' in section
+    assert f"{table['destination_region'].nunique() - 2} more places" in section
+    for suffix in (".parquet", ".csv", ".json", ".html"):
+        write_scorecards(table, tmp_path / f"cards{suffix}", as_of=AS_OF)
+    assert section.splitlines()[1] in (tmp_path / "cards.html").read_text(encoding="utf-8")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "cards.parquet"), table)
+    rows = json.loads((tmp_path / "cards.json").read_text(encoding="utf-8"))
+    assert [row["rank"] for row in rows] == table["rank"].tolist()
+    with pytest.raises(CommandError, match=r"\.parquet or \.csv"):
+        write_scorecards(table, tmp_path / "cards.txt", as_of=AS_OF)
+
+
+def test_names_are_written_as_text() -> None:
+    rows = [{"carrier": "<b>acme</b>", "scans": [("picked_up", 1), ("delivered", 3)]}]
+    moment = pd.Timestamp("2025-07-01", tz="UTC")
+    section = scorecard_section(carrier_scorecards(story(rows), as_of=moment, by=("carrier",)))
+    assert "<b>acme</b>" not in section
+    assert "&lt;b&gt;acme&lt;/b&gt;" in section

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import click
 
+from etapromise.cli.carriers import scorecard
 from etapromise.cli.directory import models, rollback
 from etapromise.cli.learning import refresh, retrain, train
 from etapromise.cli.looking_back import backtest
@@ -27,6 +28,6 @@ def main() -> None:
 
 for _command in (
     *(sample, train, quote, score, backtest),
-    *(retrain, refresh, monitor, models, rollback),
+    *(retrain, refresh, monitor, scorecard, models, rollback),
 ):
     main.add_command(_command)

@@ -8,6 +8,7 @@ elsewhere as long as it has few parcels, so that three lucky ones win nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -24,9 +25,10 @@ from etapromise.operations.intervals import (
     wilson,
 )
 from etapromise.operations.judgement import groups_of
+from etapromise.operations.scoring import write_table
 from etapromise.tracking import TrackedHistory, milestones
 
-__all__ = ["GROUPS", "PERCENTILES", "Measure", "carrier_scorecards"]
+__all__ = ["GROUPS", "PERCENTILES", "Measure", "carrier_scorecards", "write_scorecards"]
 
 Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -122,6 +124,33 @@ def carrier_scorecards(
             rate = table[hits] / table[count]
         table[name], table[f"{name}_low"], table[f"{name}_high"] = rate, low, high
     return _ranked(table, parcels, keys, ranked_by)
+
+
+def write_scorecards(table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp) -> None:
+    """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page.
+
+    Args:
+        table: What `carrier_scorecards` gives.
+        path: Which of these, by its name.
+        as_of: Zone-aware moment of the table.
+
+    Raises:
+        CommandError: The name ends in none of these.
+    """
+    if path.suffix not in {".json", ".html"}:
+        write_table(table, path)
+        return
+    if path.suffix == ".html":
+        from etapromise.operations.report import render_scorecards  # noqa: PLC0415 (matplotlib)
+
+        text = render_scorecards(table, as_of=as_of)
+    else:
+        finite = table.replace([np.inf, -np.inf], np.nan)
+        text = finite.to_json(orient="records", indent=2, force_ascii=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
 
 
 # Name of a share, its hits and its count.
