@@ -46,7 +46,7 @@ def main() -> None:
             start=pd.Timestamp(arguments.start, tz=ZONE),
             end=pd.Timestamp(arguments.end, tz=ZONE),
         ),
-        fit=TrainModel(CONFIG),
+        fit=TrainModel(CONFIG, quotes_only=True),
         progress=True,
     )
     page = result.write(arguments.out)

@@ -85,7 +85,9 @@ def walk(network: Network, config: TrainingConfig, refresh_every: int) -> Iterat
     """Forecast with etapromise as in a backtest: trained by month, refreshed, the future hidden."""
     for step in steps(BacktestConfig(start=network.start, end=network.end)):
         wall, cpu = time.perf_counter(), time.process_time()
-        model = TrainModel(config, threads=1)(known_at(network.history, step.start), step.start)
+        model = TrainModel(config, threads=1, quotes_only=True)(
+            known_at(network.history, step.start), step.start
+        )
         quoted = list(
             replay_quotes(
                 model,

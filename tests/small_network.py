@@ -13,6 +13,7 @@ import pandas as pd
 from etapromise import PromiseModel, TrainingConfig
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.operations.simulation import NetworkConfig
+from etapromise.operations.transit_training import TransitSettings
 
 NETWORK = NetworkConfig(seed=11, start=date(2025, 1, 6), days=200, shipments_per_day=20.0)
 AS_OF = pd.Timestamp("2025-07-01", tz="UTC")
@@ -27,7 +28,19 @@ TRAINING = TrainingConfig(
         min_data_in_leaf=40,
         patience=12,
         threads=1,
-    )
+    ),
+    transit=TransitSettings(
+        boosting=BoostingConfig(
+            rounds=32,
+            learning_rate=0.25,
+            num_leaves=15,
+            max_depth=5,
+            min_data_in_leaf=60,
+            patience=16,
+            threads=1,
+        ),
+        most_looks=12_000,
+    ),
 )
 """Few, coarse trees: laws hold for any forest, and these grow fast."""
 

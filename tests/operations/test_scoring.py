@@ -89,3 +89,25 @@ def test_rejects_stand_beside_their_result(tmp_path):
     assert rejects_path(tmp_path / "scored.parquet") == tmp_path / "scored.rejects.parquet"
     with pytest.raises(CommandError, match=r"\.parquet or \.csv"):
         write_table(pd.DataFrame({"a": [1]}), tmp_path / "scored.xlsx")
+
+
+def test_scans_move_the_predictions_in_chunks_as_at_once(
+    model, open_orders, simulation, parcels, monkeypatch, tmp_path
+):
+    broken = simulation.scans.copy()
+    broken.loc[broken.index[:3], "status"] = "nobody knows"
+    path = tmp_path / "scans.parquet"
+    broken.to_parquet(path)
+    whole = score(model, open_orders, path, as_of=AS_OF)
+    rows = parcels.shipments["shipment_id"].isin(whole.promises["shipment_id"])
+    accepted = parcels.shipments[rows].reset_index(drop=True)
+    told = model.track_many(accepted, simulation.scans.iloc[3:], AS_OF.to_pydatetime())
+    pd.testing.assert_frame_equal(whole.promises, told)
+    assert whole.scan_rejects["row"].tolist() == [0, 1, 2]
+    assert whole.promises["stage"].nunique() > 3
+    monkeypatch.setattr(scoring, "_ROWS_AT_ONCE", 17)
+    parts = score(model, open_orders, broken, as_of=AS_OF)
+    pd.testing.assert_frame_equal(parts.promises, whole.promises)
+    none = score(model, open_orders.iloc[:0], path, as_of=AS_OF).promises
+    assert len(none) == 0
+    assert none.columns.tolist() == whole.promises.columns.tolist()

@@ -294,7 +294,7 @@ def test_progress_is_told(parcels: TrackedHistory) -> None:
         progress=lambda *step: told.append(step),
     )
     stages = dict.fromkeys(" ".join(stage.split()[:2]) for stage, _, _ in told)
-    assert list(stages) == ["hold-out forest", "final forest"]
+    assert list(stages) == ["hold-out forest", "final forest", "in-transit forest"]
     assert all(0 < done <= most for _, done, most in told)
 
 

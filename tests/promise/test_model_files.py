@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -20,7 +21,7 @@ from etapromise.errors import ModelFileError
 from etapromise.promise import model_files
 from tests.small_network import fields_of, saved
 
-FILES = ("arrays.npz", "keys.json", "manifest.json")
+FILES = ("arrays.npz", "keys.json", "manifest.json", "transit.npz")
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +41,17 @@ def rewrite(path: Path, change: Any) -> None:
     (path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def rewrite_arrays(path: Path, change: Any) -> None:
+def rewrite_arrays(path: Path, change: Any, name: str = "arrays.npz") -> None:
     """Change an array, and make every digest fit again."""
-    with np.load(path / "arrays.npz") as stored:
+    with np.load(path / name) as stored:
         arrays = {name: stored[name] for name in stored.files}
     change(arrays)
-    with (path / "arrays.npz").open("wb") as file:
+    with (path / name).open("wb") as file:
         np.savez(file, **arrays)
 
     def fit(manifest: dict) -> None:
-        content = (path / "arrays.npz").read_bytes()
-        manifest["files"]["arrays.npz"] = hashlib.sha256(content).hexdigest()
+        content = (path / name).read_bytes()
+        manifest["files"][name] = hashlib.sha256(content).hexdigest()
         del manifest["sha256"]
         manifest["sha256"] = model_files._digest(manifest)
 
@@ -176,6 +177,39 @@ def test_other_predictions_than_when_saved_are_refused(copy: Path) -> None:
     rewrite_arrays(copy, shift)
     with pytest.raises(ModelFileError, match="other predictions"):
         etapromise.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("golden", "other in-transit predictions"),
+        ("silence.lost", "other in-transit predictions"),
+        ("names", "do not fit together"),
+        ("forest.values", "do not fit together|needs the arrays"),
+    ],
+)
+def test_other_predictions_in_transit_are_refused_when_first_asked(
+    copy: Path, part: str, words: str
+) -> None:
+    def change(arrays: dict) -> None:
+        if part in ("golden", "silence.lost"):
+            arrays[part] = arrays[part] * 0.99
+        else:
+            del arrays[part]
+
+    rewrite_arrays(copy, change, "transit.npz")
+    model = etapromise.load(copy)
+    with pytest.raises(ModelFileError, match=words):
+        _ = model.transit
+
+
+def test_a_model_that_knows_no_journeys_has_no_file_of_them(
+    model: PromiseModel, tmp_path: Path
+) -> None:
+    quotes = PromiseModel(dataclasses.replace(model.parts, transit=None))
+    path = quotes.save(tmp_path / "quotes")
+    assert not (path / "transit.npz").exists()
+    assert etapromise.load(path).transit is None
 
 
 def test_a_model_is_never_overwritten(model: PromiseModel, copy: Path, tmp_path: Path) -> None:

@@ -90,7 +90,10 @@ def backtest(
             shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
         )
         result = walking.backtest(
-            history, config, fit=TrainModel(TrainingConfig(), threads=1), progress=True
+            history,
+            config,
+            fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True),
+            progress=True,
         )
         page = result.write(out)
     for row in result.facts["service_levels"]:

@@ -77,23 +77,43 @@ def quote(model: Path, form: str, locale: str, field: tuple[str, ...], **asked: 
     epilog=example(r"""
 etapromise score --model models/current --as-of 2026-02-01 \
   --shipments data/sample/open_orders.parquet --out output/scored.parquet
+etapromise score --model models/current --as-of 2026-02-01T06:00Z \
+  --shipments open_orders.parquet --scans scans.parquet --out output/tracked.parquet
 """)
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
 @click.option("--shipments", type=INPUT_FILE, required=True, help="Open orders; Parquet or CSV.")
+@click.option("--scans", type=INPUT_FILE, help="Their scans: predict anew from where each stands.")
+@click.option("--vocabulary", help="Whose codes scans carry that do not say, such as aftership.")
 @click.option("--time-zone", help="IANA zone of times that carry none; without it, an error.")
 @as_of_option
 @click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option(
+    "--at-risk-precision",
+    type=Level(),
+    default=0.8,
+    show_default=True,
+    help="With --scans: wanted share of the parcels called at risk that will be late.",
+)
+@click.option(
+    "--at-risk-budget",
+    type=Level(),
+    help="Instead: the most parcels to be called at risk on their way, as a share.",
+)
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
 def score(
     model: Path,
     shipments: Path,
+    scans: Path | None,
+    vocabulary: str | None,
     time_zone: str | None,
     as_of: datetime,
     service_level: float,
+    at_risk_precision: float,
+    at_risk_budget: float | None,
     out: Path,
 ) -> None:
-    """Promise a date for every order of a table.
+    """Promise a date for every order of a table; with scans, anew from where each parcel stands.
 
     Rejected orders go to a file beside the result, with the reason: scored.parquet has its rejects
     in scored.rejects.parquet.
@@ -107,19 +127,29 @@ def score(
         raise click.UsageError(f"--out is {out}; expected a name that ends in .parquet or .csv.")
     with reported_errors():
         bar = ProgressBar()
+        loaded = load_model(model)
+        wish = {"budget": at_risk_budget} if at_risk_budget else {"precision": at_risk_precision}
         found = scoring.score(
-            load_model(model),
+            loaded,
             shipments,
+            scans,
             as_of=pd.Timestamp(as_of),
             service_level=service_level,
+            at_risk_threshold=None if scans is None else loaded.alert_threshold(**wish),
+            vocabulary=vocabulary,
             naive_time_zone=time_zone,
             progress=lambda done, most: bar("scoring", done, most),
         )
         bar.close()
         scoring.write_table(found.rejects, scoring.rejects_path(out))
+        if found.scan_rejects is not None:
+            scoring.write_table(found.scan_rejects, scoring.scan_rejects_path(out))
         scoring.write_table(found.promises, out)
     click.echo(f"{out}  {len(found.promises):,} promises")
     click.echo(f"{scoring.rejects_path(out)}  {len(found.rejects):,} rejects")
+    if found.scan_rejects is not None:
+        rejected = scoring.scan_rejects_path(out)
+        click.echo(f"{rejected}  {len(found.scan_rejects):,} rejected scans")
 
 
 def _number_or_text(value: str) -> float | str:

@@ -35,8 +35,12 @@ class ModelForecaster:
         return self.model.version
 
     def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> ModelForecaster:
-        """The same trees, with the statistics and calibration of a moment."""
-        return ModelForecaster(self.model.refresh(history, as_of=as_of))
+        """The same trees, with the statistics and calibration of a moment; for quotes only."""
+        model = self.model
+        if model.parts.transit is not None:
+            # Nobody tracks a parcel here, and what that needs would be refreshed with the rest.
+            model = PromiseModel(replace(model.parts, transit=None))
+        return ModelForecaster(model.refresh(history, as_of=as_of))
 
     def distribution_many(self, frame: pd.DataFrame) -> Forecast:
         """The predictive distribution of each row of accepted shipments."""
@@ -64,14 +68,21 @@ class TrainModel:
         config: How.
         threads: Of one training; None leaves it to the configuration. Where processes train side
             by side, one each: more would stand in each other's way.
+        quotes_only: Leave out what only parcels under way need.
     """
 
     config: TrainingConfig
     threads: int | None = None
+    quotes_only: bool = False
 
     def __call__(self, history: TrackedHistory, as_of: pd.Timestamp) -> ModelForecaster:
         """Train on a history as of a moment."""
         config = self.config
+        if self.quotes_only:
+            config = replace(config, transit=None)
         if self.threads is not None:
             config = replace(config, boosting=replace(config.boosting, threads=self.threads))
+        if self.threads is not None and config.transit is not None:
+            boosting = replace(config.transit.boosting, threads=self.threads)
+            config = replace(config, transit=replace(config.transit, boosting=boosting))
         return ModelForecaster(train(history, as_of=as_of, config=config))

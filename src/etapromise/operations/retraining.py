@@ -201,16 +201,15 @@ def recipe_of(model: PromiseModel) -> TrainingConfig:
     for field in fields(TrainingConfig):
         if field.name not in told:
             continue  # a setting that the version that trained it did not have yet
-        value, default = told[field.name], getattr(usual, field.name)
-        if is_dataclass(default) and not isinstance(default, type):
-            parts = {name: _from_json(part) for name, part in value.items()}
-            value = type(default)(**parts)
-        values[field.name] = _from_json(value)
+        values[field.name] = _from_json(told[field.name], getattr(usual, field.name))
     return TrainingConfig(**values, calendars=model.calendars)
 
 
-def _from_json(value: Any) -> Any:
-    """JSON knows no tuples, and the configurations no lists."""
+def _from_json(value: Any, usual: Any = None) -> Any:
+    """A setting like the usual one: JSON knows no tuples and no classes."""
+    if isinstance(value, dict) and is_dataclass(usual) and not isinstance(usual, type):
+        parts = {name: _from_json(part, getattr(usual, name)) for name, part in value.items()}
+        return type(usual)(**parts)
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -262,7 +261,7 @@ def _judge(
         )
 
     try:
-        trial = quality(TrainModel(recipe)(then, weeks.start))
+        trial = quality(TrainModel(recipe, quotes_only=True)(then, weeks.start))
         rival, compared = _rival(champion, recipe, then, weeks)
         theirs = None if rival is None else quality(rival)
     except InsufficientHistoryError as error:
@@ -309,7 +308,7 @@ def _rival(
             "nobody: the champion has seen those weeks, and its recipe is the challenger's"
         )
     return (
-        TrainModel(theirs)(then, weeks.start),
+        TrainModel(theirs, quotes_only=True)(then, weeks.start),
         "the champion's recipe as of their beginning, since the champion has seen those weeks",
     )
 

@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 from etapromise.errors import CommandError, ContractError
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import read_shipments
+from etapromise.tracking.scans_of import read_scans_of
 
 if TYPE_CHECKING:
     from etapromise.tracking import Source
 
-__all__ = ["Scored", "rejects_path", "score", "write_table"]
+__all__ = ["Scored", "rejects_path", "scan_rejects_path", "score", "write_table"]
 
 _ROWS_AT_ONCE: Final = 100_000
 _TOO_LATE: Final = "ordered_after_as_of"
@@ -34,28 +35,37 @@ class Scored:
     Attributes:
         promises: One row for each accepted order, in the order of the input.
         rejects: The others, with ``reason``, ``detail`` and ``row``.
+        scan_rejects: The scans that could not be used, likewise; None where none were given.
     """
 
     promises: pd.DataFrame
     rejects: pd.DataFrame
+    scan_rejects: pd.DataFrame | None = None
 
 
 def score(
     model: PromiseModel,
     shipments: Source,
+    scans: Source | None = None,
     *,
     as_of: pd.Timestamp,
     service_level: float = 0.9,
+    at_risk_threshold: float | None = None,
+    vocabulary: str | None = None,
     naive_time_zone: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scored:
-    """Promise a date for every usable order of a table.
+    """Promise a date for every usable order of a table; with scans, from where each parcel stands.
 
     Args:
         model: Refreshed no later than ``as_of``: a promise must not know more than its day.
         shipments: A table of the contract.
+        scans: A table of the contract: open orders are predicted anew from what was received by
+            ``as_of``, see `PromiseModel.track_many`. Without, promises are those of the orders.
         as_of: Zone-aware. Orders placed later are rejected as ``ordered_after_as_of``.
         service_level: The probability with which promises shall be kept.
+        at_risk_threshold: With scans, as for `PromiseModel.track_many`.
+        vocabulary: Whose codes scans carry that do not say.
         naive_time_zone: IANA zone of times that carry none.
         progress: Told how many orders are done, and how many there are.
 
@@ -74,14 +84,27 @@ def score(
     checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
     too_late = (checked.accepted["ordered_at"] > as_of).to_numpy()
     orders = checked.accepted[~too_late].reset_index(drop=True)
+    sent = None
+    if scans is not None:
+        sent = read_scans_of(orders, scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
     parts = []
-    for start in range(0, len(orders), _ROWS_AT_ONCE):
-        chunk = orders.iloc[start : start + _ROWS_AT_ONCE].reset_index(drop=True)
-        parts.append(model.promise_many(chunk, service_level))
-        if progress is not None:
-            progress(min(start + _ROWS_AT_ONCE, len(orders)), len(orders))
-    if not parts:
-        parts = [model.promise_many(orders, service_level)]
+    for start in range(0, max(len(orders), 1), _ROWS_AT_ONCE):
+        end = min(start + _ROWS_AT_ONCE, len(orders))
+        chunk = orders.iloc[start:end].reset_index(drop=True)
+        if sent is None:
+            parts.append(model.promise_many(chunk, service_level))
+        else:
+            parts.append(
+                model.track_many(
+                    chunk,
+                    sent.part(start, end),
+                    as_of.to_pydatetime(),
+                    service_level=service_level,
+                    at_risk_threshold=at_risk_threshold,
+                )
+            )
+        if progress is not None and len(orders):
+            progress(end, len(orders))
     rejects = checked.rejects
     if too_late.any():
         input_rows = np.delete(
@@ -90,12 +113,21 @@ def score(
         later = _rejected(checked.accepted[too_late], as_of).assign(row=input_rows[too_late])
         rejects = pd.concat([rejects, later], ignore_index=True)
         rejects = rejects.sort_values("row", kind="stable", ignore_index=True)
-    return Scored(promises=pd.concat(parts, ignore_index=True), rejects=rejects)
+    return Scored(
+        promises=pd.concat(parts, ignore_index=True),
+        rejects=rejects,
+        scan_rejects=None if sent is None else sent.rejects,
+    )
 
 
 def rejects_path(out: Path) -> Path:
     """Where the rejects go that belong to a file: ``scored.rejects.parquet`` beside it."""
     return out.with_name(f"{out.stem}.rejects{out.suffix}")
+
+
+def scan_rejects_path(out: Path) -> Path:
+    """Where the rejected scans go: ``scored.scan_rejects.parquet`` beside the file."""
+    return out.with_name(f"{out.stem}.scan_rejects{out.suffix}")
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

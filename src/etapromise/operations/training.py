@@ -25,6 +25,7 @@ from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, all_features
+from etapromise.operations.transit_training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_model
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking.tracked import TrackedHistory, tracked_history
@@ -77,6 +78,7 @@ class TrainingConfig:
         calibration: memory and shrinkage of the calibration.
         boosting: how forests are grown; by default settings for tens of thousands of orders and up.
         holdout_days: the last days of orders, which stop the boosting and are calibrated on.
+        transit: how predictions of parcels under way are trained; None leaves them out.
         members: forests that are averaged, each with a seed of its own.
         warm_up_days: the first days of orders, which only fill the statistics.
     """
@@ -88,6 +90,7 @@ class TrainingConfig:
     effects: EffectSettings = field(default_factory=EffectSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     boosting: BoostingConfig = field(default_factory=_boosting)
+    transit: TransitSettings | None = field(default_factory=TransitSettings)
     holdout_days: int = 56
     warm_up_days: int = 45
     members: int = 3
@@ -166,6 +169,17 @@ def train(
         "config": _plain(config),
         "calendars": getattr(config.calendars, "text", None),
     }
+    transit = None
+    if config.transit is not None:
+        transit = train_transit(
+            tracked,
+            known,
+            gathered,
+            contract=contract,
+            promises_by=average,
+            settings=config.transit,
+            progress=_stage(tell, "in-transit forest"),
+        )
     return assemble_model(
         gathered,
         known,
@@ -175,6 +189,7 @@ def train(
         settings=config.calibration,
         manifest=manifest,
         moment=moment,
+        transit=transit,
     )
 
 

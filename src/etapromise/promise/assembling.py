@@ -31,6 +31,8 @@ from etapromise.promise.kept import KeptTable, kept_table
 from etapromise.promise.model import ModelParts, PromiseModel
 from etapromise.promise.quoting import BETWEEN_EVIDENCE, between_variances
 from etapromise.promise.together import JOURNEY, Dependence, learn_dependence, pairs_of
+from etapromise.promise.transit import TransitParts
+from etapromise.promise.transit_assembling import refresh_transit
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["assemble_model", "refresh_model"]
@@ -49,6 +51,7 @@ def assemble_model(
     settings: CalibrationSettings,
     manifest: Mapping[str, Any],
     moment: pd.Timestamp,
+    transit: TransitParts | None = None,
 ) -> PromiseModel:
     """Statistics, calibration and record at `moment`, around forests grown then or before.
 
@@ -61,6 +64,7 @@ def assemble_model(
         settings: of the calibration.
         manifest: what is to be known about the model; version and as_of are added.
         moment: UTC.
+        transit: what is known of parcels under way at `moment`.
     """
     trained_day = day_of(moment_of(manifest["trained_as_of"]))
     judged = _Judged(
@@ -74,6 +78,9 @@ def assemble_model(
     digest = hashlib.sha256(repr(sorted(record.items())).encode())
     for array in (*forest.to_arrays().values(), gathered.statistics.total, calibration.kept):
         digest.update(np.ascontiguousarray(array).tobytes())
+    if transit is not None:
+        for array in (*transit.forest.to_arrays().values(), transit.flow.total):
+            digest.update(np.ascontiguousarray(array).tobytes())
     version = f"{moment:%Y-%m-%dT%H%M%SZ}-{digest.hexdigest()[:8]}"
     return PromiseModel(
         ModelParts(
@@ -88,6 +95,7 @@ def assemble_model(
             hours=hours_of(known, gathered.outcomes, gathered.encoder.zones),
             horizon=int(manifest["give_up_after_days"]) + 1,
             manifest=record | {"version": version},
+            transit=transit,
         )
     )
 
@@ -139,6 +147,11 @@ def refresh_model(
         settings=CalibrationSettings(**parts.manifest["config"]["calibration"]),
         manifest=manifest,
         moment=moment,
+        transit=None
+        if model.transit is None
+        else refresh_transit(
+            model.transit, tracked, known, gathered, parts.contract, parts.holdout_forest
+        ),
     )
 
 

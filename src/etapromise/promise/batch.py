@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from etapromise.history.requests import Requests
     from etapromise.promise.model import PromiseModel
 
-__all__ = ["PERCENTILES", "promise_frame"]
+__all__ = ["PERCENTILES", "as_dates", "message_codes", "promise_frame"]
 
 PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
 # A standing date that is more likely missed than kept is at risk.
@@ -53,13 +53,13 @@ def promise_frame(model: PromiseModel, frame: pd.DataFrame, service_level: float
     return pd.DataFrame(
         {
             "shipment_id": frame["shipment_id"].to_numpy(),
-            "estimated_delivery_date": _dates(anchor + promised),
-            "estimated_delivery_date_min": _dates(anchor + low),
-            "estimated_delivery_date_max": _dates(anchor + high),
+            "estimated_delivery_date": as_dates(anchor + promised),
+            "estimated_delivery_date_min": as_dates(anchor + low),
+            "estimated_delivery_date_max": as_dates(anchor + high),
             "service_level": service_level,
             "confidence": confidence,
             **{
-                f"percentile_{percent}": _dates(anchor + days[:, column])
+                f"percentile_{percent}": as_dates(anchor + days[:, column])
                 for column, percent in enumerate(PERCENTILES)
             },
             "delivery_date_confidence": np.where(asked, reached.asked, np.nan),
@@ -67,7 +67,7 @@ def promise_frame(model: PromiseModel, frame: pd.DataFrame, service_level: float
             "lost_probability": model.parts.statistics.lost[service],
             "at_risk": late > _AT_RISK,
             "confidence_code": assessment.code,
-            "messages": _messages(assessment.reasons),
+            "messages": message_codes(assessment.reasons),
             "model_version": model.version,
         }
     )
@@ -83,12 +83,13 @@ def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDA
     return np.where(np.isnat(promised), NOT_ASKED, days).astype(np.int32)
 
 
-def _dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
+def as_dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """Dates from days since 1970-01-01, as pandas holds them."""
     # Whole seconds: pandas has no unit of a day.
     return days.astype("datetime64[D]").astype("datetime64[s]")
 
 
-def _messages(reasons: NDArray[np.int32]) -> Any:
+def message_codes(reasons: NDArray[np.int32]) -> Any:
     """Space-separated message codes; each distinct set is spelled out once."""
     codes, positions = np.unique(reasons, return_inverse=True)
     texts = np.array(

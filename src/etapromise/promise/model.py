@@ -33,6 +33,7 @@ from etapromise.promise.deciding import CostPolicy
 from etapromise.promise.kept import KeptTable
 from etapromise.promise.promise import Promise, date_of, require_level
 from etapromise.promise.quoting import QuoteKernel, between_variances
+from etapromise.promise.stored_transit import StoredTransit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from etapromise.history.calendar_file import CalendarFile
     from etapromise.promise.comparing import ComparedOption
     from etapromise.promise.ordering import OrderPromise
+    from etapromise.promise.tracked import Tracked
+    from etapromise.promise.transit import TransitParts
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
@@ -65,6 +68,7 @@ class ModelParts:
         hours: the local times of delivery.
         horizon: dates of a distribution.
         manifest: plain values: versions, moments, settings, counts.
+        transit: what is known of parcels under way; None where the history showed no journeys.
     """
 
     encoder: Encoder
@@ -78,6 +82,7 @@ class ModelParts:
     hours: DeliveryHours
     horizon: int
     manifest: Mapping[str, Any]
+    transit: TransitParts | StoredTransit | None = None
 
 
 class PromiseModel:
@@ -140,6 +145,14 @@ class PromiseModel:
 
         stated = self.parts.manifest.get("calendars")
         return None if stated is None else CalendarFile(stated)
+
+    @property
+    def transit(self) -> TransitParts | None:
+        """What is known of parcels under way; None where the history showed no journeys."""
+        known = self.parts.transit
+        if isinstance(known, StoredTransit):
+            return known.opened(self.parts.encoder.clocks, self.parts.horizon)
+        return known
 
     @property
     def horizon(self) -> int:
@@ -321,6 +334,127 @@ class PromiseModel:
             requests.anchor.astype("datetime64[D]"),
             self._kernel.dates(requests, with_handling_codes(requests.codes)),
         )
+
+    def track(
+        self,
+        shipment: Mapping[str, Any],
+        scans: Source | Sequence[Mapping[str, Any]] | None,
+        now: datetime,
+        *,
+        standing: date | str | None = None,
+        service_level: float = DEFAULT_SERVICE_LEVEL,
+        band: float = DEFAULT_BAND,
+        at_risk_threshold: float | None = None,
+        vocabulary: str | None = None,
+        naive_time_zone: str | None = None,
+    ) -> Tracked:
+        """What is to be expected of a parcel under way, by what had been received at a moment.
+
+        The distribution is that of the remaining time, given that the event is not known yet: by
+        the last status and facility, the silence since, the legs done and the lane's recent flow.
+
+        Args:
+            shipment: the contract's columns; `shipment_id` may be left out.
+            scans: a table of the contract or a list of mappings; those of other shipments, and
+                those received after `now`, are not looked at. None: no scan yet.
+            now: zone-aware.
+            standing: the promise that the customer has; by default the shipment's
+                `promised_date`.
+            service_level: the probability with which the new date shall be kept.
+            band: the central probability between `earliest` and `latest`.
+            at_risk_threshold: probability of a broken promise from which on it is at risk; by
+                default that of `alert_threshold()`.
+            vocabulary: whose codes scans carry that do not say.
+            naive_time_zone: IANA zone of times that carry none.
+
+        Raises:
+            ContractError: `now` is naive or before the order; the shipment or the scans do not fit
+                the contract.
+        """
+        from etapromise.promise.tracked import track_one  # noqa: PLC0415 — needs pandas
+
+        return track_one(
+            self,
+            shipment,
+            scans,
+            now,
+            standing=standing,
+            service_level=require_level(service_level, "service_level"),
+            band=require_level(band, "band"),
+            at_risk=at_risk_threshold,
+            vocabulary=vocabulary,
+            naive_time_zone=naive_time_zone,
+        )
+
+    def track_many(
+        self,
+        shipments: pd.DataFrame,
+        scans: Source | Sequence[Mapping[str, Any]] | None,
+        now: datetime,
+        *,
+        service_level: float = DEFAULT_SERVICE_LEVEL,
+        standing: Any = None,
+        at_risk_threshold: float | None = None,
+        vocabulary: str | None = None,
+        naive_time_zone: str | None = None,
+    ) -> pd.DataFrame:
+        """What is to be expected of many parcels: to the last bit that of one at a time.
+
+        Args:
+            shipments: (n,) accepted rows of the contract (`tracking.read_shipments`).
+            scans: as for `track`; a table that was read with `tracking.read_scans` is fine.
+            now: zone-aware.
+            service_level: the probability with which the new dates shall be kept.
+            standing: one date, or (n,) dates, that the customers were told; by default the column
+                `promised_date`.
+            at_risk_threshold: as for `track`.
+            vocabulary: as for `track`.
+            naive_time_zone: as for `track`.
+
+        Returns:
+            (n,) in the order of the input: the columns of `etapromise score`, then `stage`,
+            `last_status`, `last_scan_at` (UTC), `silent_days` (operational), `stalled`,
+            `likely_lost`, `return_probability`, `attempts`, `delivered_at` (UTC) and
+            `delivered_date` (destination-local). Where no delivery will follow any more the dates
+            are missing.
+
+        Raises:
+            ContractError: as for `track`.
+        """
+        from etapromise.promise.tracking_now import read_any_scans  # noqa: PLC0415 — needs pandas
+        from etapromise.promise.tracking_table import track_frame  # noqa: PLC0415 — needs pandas
+
+        return track_frame(
+            self,
+            shipments,
+            read_any_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone),
+            now,
+            service_level=require_level(service_level, "service_level"),
+            standing=standing,
+            at_risk=at_risk_threshold,
+        )
+
+    def alert_threshold(
+        self, *, precision: float | None = None, budget: float | None = None
+    ) -> float:
+        """From which probability of a broken promise on to call a parcel at risk.
+
+        Chosen on past parcels: the lowest threshold at which, from there on, alarms are right as
+        often as wanted, or at which no more parcels are alarmed than the budget allows. Give it as
+        `at_risk_threshold` to `track` and `track_many`.
+
+        Args:
+            precision: wanted share of alarms that are right; 0.8 where neither is given.
+            budget: the most parcels that may be alarmed on their way, as a share of all.
+
+        Raises:
+            ContractError: both are given, or one is not within 0 to 1.
+        """
+        from etapromise.promise.alerts import Alerts  # noqa: PLC0415 — not needed by a quote
+
+        transit = self.transit
+        alerts = Alerts.unmeasured() if transit is None else transit.alerts
+        return alerts.at(precision=precision, budget=budget)
 
     def refresh(
         self,

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,9 +35,12 @@ from etapromise.history.statistics import Statistics
 from etapromise.history.zones import ZoneMap
 from etapromise.promise.kept import KeptTable
 from etapromise.promise.model import ModelParts, PromiseModel
+from etapromise.promise.stored_transit import StoredTransit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from etapromise.promise.transit import TransitParts
 
 __all__ = ["FORMAT_VERSION", "load_model", "save_model"]
 
@@ -45,6 +48,8 @@ FORMAT_VERSION: Final = 1
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
+# Only where the model knows of parcels under way.
+_TRANSIT: Final = "transit.npz"
 # Of everything else in the manifest: what it says of zones or events has no golden prediction.
 _DIGEST: Final = "sha256"
 _GOLDEN_ROWS: Final = 16
@@ -88,12 +93,16 @@ def load_model(directory: str | Path) -> PromiseModel:
     """
     path = Path(directory).resolve()
     manifest = _read_manifest(path)
-    contents = {name: _read_checked(path, name, manifest) for name in (_ARRAYS, _KEYS)}
+    names = [_ARRAYS, _KEYS, *({_TRANSIT} & manifest.get("files", {}).keys())]
+    contents = {name: _read_checked(path, name, manifest) for name in names}
     del contents[_ARRAYS]
     try:
         with np.load(path / _ARRAYS, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        model = PromiseModel(_parts(manifest, arrays, json.loads(contents[_KEYS])))
+        parts = _parts(manifest, arrays, json.loads(contents[_KEYS]))
+        if _TRANSIT in contents:
+            parts = replace(parts, transit=StoredTransit(contents[_TRANSIT]))
+        model = PromiseModel(parts)
         golden = {name: arrays[f"golden.{name}"] for name in (*_REQUEST_FIELDS, "probability")}
     except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise ModelFileError(
@@ -120,6 +129,11 @@ def _write(model: PromiseModel, directory: Path) -> None:
         for level, index in zip(parts.encoder.levels, parts.encoder.indexes, strict=True)
     }
     (directory / _KEYS).write_text(json.dumps(keys), encoding="utf-8")
+    written = [_ARRAYS, _KEYS]
+    if parts.transit is not None:
+        content = _transit_bytes(parts.transit, parts)
+        (directory / _TRANSIT).write_bytes(content)
+        written.append(_TRANSIT)
     manifest = {
         "format_version": FORMAT_VERSION,
         **parts.manifest,
@@ -145,16 +159,23 @@ def _write(model: PromiseModel, directory: Path) -> None:
         },
         "calibration": {"evidence": parts.calibration.evidence},
         "files": {
-            name: hashlib.sha256((directory / name).read_bytes()).hexdigest()
-            for name in (_ARRAYS, _KEYS)
+            name: hashlib.sha256((directory / name).read_bytes()).hexdigest() for name in written
         },
     }
     manifest[_DIGEST] = _digest(manifest)
     (directory / _MANIFEST).write_text(
         json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    for name in (_ARRAYS, _KEYS, _MANIFEST):
+    for name in (*written, _MANIFEST):
         _sync(directory / name)
+
+
+def _transit_bytes(transit: TransitParts | StoredTransit, parts: ModelParts) -> bytes:
+    if isinstance(transit, StoredTransit):
+        return transit.content
+    from etapromise.promise.transit_files import transit_to_bytes  # noqa: PLC0415 — needs pandas
+
+    return transit_to_bytes(transit, parts.encoder.clocks, parts.horizon)
 
 
 def golden_requests(parts: ModelParts) -> Requests:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "EVENT_PROOFS",
     "MILESTONES",
     "NEVER",
     "Found",
@@ -61,7 +62,7 @@ MILESTONES: Final = (
 
 # Which milestones are the chosen event; the one that is known first counts. A delivery ends every
 # wait: handing a parcel over is an attempt that succeeded, and nothing is left to be notified of.
-_EVENT_PROOFS: Final[dict[Event, tuple[str, ...]]] = {
+EVENT_PROOFS: Final[dict[Event, tuple[str, ...]]] = {
     "first_attempt": ("attempted", "delivered"),
     "delivered": ("delivered",),
     "available_for_pickup": ("available", "delivered"),
@@ -318,7 +319,7 @@ def _point_to(job: _Job, found: Found, event: Event) -> None:
     for name in ("closed_status", "last_status", "taker", "last_scan", "last_known"):
         setattr(job, name, getattr(found, name).ctypes.data)
     job.scans, job.attempts = found.scans.ctypes.data, found.attempts.ctypes.data
-    job.proofs = sum(1 << MILESTONES.index(name) for name in _EVENT_PROOFS[event])
+    job.proofs = sum(1 << MILESTONES.index(name) for name in EVENT_PROOFS[event])
 
 
 def microseconds(times: pd.Series[Any], name: str) -> Ints:

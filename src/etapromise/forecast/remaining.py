@@ -1,0 +1,254 @@
+"""Remaining time of parcels under way: from quantiles to probabilities of dates, from today on."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import native
+from etapromise.forecast.calibration import Calibration
+from etapromise.forecast.distribution import DistributionStruct
+
+__all__ = ["NOT_ASKED", "Remaining", "RemainingKernel", "remaining_given"]
+
+NOT_ASKED: Final = np.iinfo(np.int32).min
+_PART: Final = 16_384
+
+
+class _RemainingStruct(ctypes.Structure):
+    _fields_ = (
+        ("stage", ctypes.c_void_p),
+        ("elapsed", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("clock_days", "first_day", "horizon")),
+    )
+
+
+_dates = native.function(
+    "etp_remaining_dates", None, native.POINTER, native.LONG, *[native.POINTER] * 8
+)
+_levels = native.function(
+    "etp_remaining_levels",
+    None,
+    *(native.POINTER, native.LONG, *[native.POINTER] * 7),
+    *(native.LONG, *[native.POINTER] * 5),
+)
+_given = native.function(
+    "etp_remaining_given",
+    None,
+    *(native.POINTER, native.LONG, native.POINTER, native.POINTER, native.POINTER),
+    *(native.LONG, native.POINTER, native.POINTER),
+)
+
+
+class Remaining:
+    """What is known of the remaining time of n parcels, as the kernels take it."""
+
+    def __init__(
+        self,
+        *,
+        group: NDArray[np.uint8],
+        log_days: NDArray[np.float64],
+        offset: NDArray[np.float64],
+        log_hazard: NDArray[np.float64],
+        arrives: NDArray[np.float64],
+        clock: NDArray[np.int32],
+        today: NDArray[np.int64],
+    ) -> None:
+        """Take the arrays.
+
+        Args:
+            group: (n,) which calibration.
+            log_days: (n, q) the forest's quantiles, relative to `offset`.
+            offset: (n,) log days.
+            log_hazard: (n,) correction of the parcel's service.
+            arrives: (n,) probability that the event comes at all.
+            clock: (n,) row of each one's clock.
+            today: (n,) destination-local date, days since 1970-01-01: day 0.
+        """
+        self.arrays: tuple[NDArray[Any], ...] = (
+            np.ascontiguousarray(group, np.uint8),
+            np.ascontiguousarray(log_days, np.float64),
+            np.ascontiguousarray(offset, np.float64),
+            np.ascontiguousarray(log_hazard, np.float64),
+            np.ascontiguousarray(arrives, np.float64),
+            np.ascontiguousarray(clock, np.int32),
+            np.ascontiguousarray(today, np.int32),
+        )
+
+    def __len__(self) -> int:
+        """How many parcels."""
+        return len(self.arrays[0])
+
+    def with_hazard(self, log_hazard: NDArray[np.float64]) -> Remaining:
+        """The same with other corrections (n,)."""
+        group, log_days, offset, _, arrives, clock, today = self.arrays
+        return Remaining(
+            group=group,
+            log_days=log_days,
+            offset=offset,
+            log_hazard=log_hazard,
+            arrives=arrives,
+            clock=clock,
+            today=today,
+        )
+
+    def addresses(self, part: slice) -> list[int]:
+        """Where the arrays of some of them are."""
+        return [array[part].ctypes.data for array in self.arrays]
+
+
+class RemainingKernel:
+    """The compiled distributions. Immutable; any number of threads may share one."""
+
+    def __init__(
+        self,
+        *,
+        levels: NDArray[np.float64],
+        duration_offset: float,
+        calibrations: list[Calibration],
+        elapsed: NDArray[np.float64],
+        first_day: int,
+        horizon: int,
+    ) -> None:
+        """Bind the forest's levels, one calibration for each group, and the clocks."""
+        level = np.ascontiguousarray(levels, np.float64)
+        knots = [
+            (np.ascontiguousarray(one.knot), np.ascontiguousarray(one.kept)) for one in calibrations
+        ]
+        groups = (DistributionStruct * len(knots))(
+            *(
+                DistributionStruct(
+                    levels=len(level),
+                    level=level.ctypes.data,
+                    duration_offset=duration_offset,
+                    knots=len(knot),
+                    knot=knot.ctypes.data,
+                    kept=kept.ctypes.data,
+                )
+                for knot, kept in knots
+            )
+        )
+        elapsed = np.ascontiguousarray(elapsed, np.float64)
+        self._struct = _RemainingStruct(
+            stage=ctypes.addressof(groups),
+            elapsed=elapsed.ctypes.data,
+            clock_days=elapsed.shape[1],
+            first_day=first_day,
+            horizon=horizon,
+        )
+        self._alive = (level, knots, groups, elapsed)
+        self._address = ctypes.addressof(self._struct)
+        self.horizon = horizon
+
+    def dates(self, parcels: Remaining) -> NDArray[np.float64]:
+        """(n, horizon) P(event by the end of today + k)."""
+        out = np.empty((len(parcels), self.horizon))
+
+        def work(part: slice) -> None:
+            _dates(
+                self._address,
+                part.stop - part.start,
+                *parcels.addresses(part),
+                out[part].ctypes.data,
+            )
+
+        _in_parts(len(parcels), work)
+        return out
+
+    def reach(
+        self, parcels: Remaining, levels: NDArray[np.float64], asked: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int16], NDArray[np.float64], NDArray[np.float64]]:
+        """The first days that reach probabilities, and the probabilities of asked days.
+
+        Args:
+            parcels: n parcels.
+            levels: (m,) probabilities, ascending.
+            asked: (n,) days from today, or `NOT_ASKED`.
+
+        Returns:
+            (n, m) days from today (where none reaches it, the last on which anything arrives),
+            (n, m) their probabilities, (n,) those of the asked days, NaN where none was asked, 0
+            before today.
+        """
+        level = np.ascontiguousarray(levels, np.float64)
+        asked = np.ascontiguousarray(asked, np.int32)
+        count, wanted = len(parcels), len(level)
+        day, probability = np.empty((count, wanted), np.int16), np.empty((count, wanted))
+        found = np.empty(count)
+
+        def work(part: slice) -> None:
+            _levels(
+                self._address,
+                part.stop - part.start,
+                *parcels.addresses(part),
+                wanted,
+                level.ctypes.data,
+                day[part].ctypes.data,
+                probability[part].ctypes.data,
+                asked[part].ctypes.data,
+                found[part].ctypes.data,
+            )
+
+        _in_parts(count, work)
+        return day, probability, found
+
+
+def remaining_given(
+    forest_levels: NDArray[np.float64],
+    duration_offset: float,
+    log_days: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    spent: NDArray[np.float64],
+    wanted: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What quantiles of a whole duration say of the rest of it.
+
+    Args:
+        forest_levels: (q,) levels.
+        duration_offset: operational days that were added before the logarithm.
+        log_days: (n, q) quantiles, relative to `offset`.
+        offset: (n,) log durations.
+        spent: (n,) operational days that have passed.
+        wanted: (m,) levels of the remaining time.
+
+    Returns:
+        (n, 1 + m) the probability that it would be over by now, then the quantiles of the remaining
+        operational days given that it is not.
+    """
+    arrays = [
+        np.ascontiguousarray(array, np.float64)
+        for array in (forest_levels, [0.0, 1.0], [0.0, 1.0], log_days, offset, spent, wanted)
+    ]
+    out = np.empty((len(offset), 1 + len(wanted)))
+    struct = DistributionStruct(
+        levels=len(forest_levels),
+        level=arrays[0].ctypes.data,
+        duration_offset=duration_offset,
+        knots=2,
+        knot=arrays[1].ctypes.data,
+        kept=arrays[2].ctypes.data,
+    )
+    _given(
+        ctypes.addressof(struct),
+        len(offset),
+        *(array.ctypes.data for array in arrays[3:6]),
+        len(wanted),
+        arrays[6].ctypes.data,
+        out.ctypes.data,
+    )
+    return out
+
+
+def _in_parts(count: int, work: Any) -> None:
+    parts = [slice(i, min(i + _PART, count)) for i in range(0, count, _PART)]
+    if len(parts) <= 1:
+        for part in parts:
+            work(part)
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, parts))

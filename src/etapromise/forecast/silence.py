@@ -1,0 +1,129 @@
+"""Silence: how long parcels stay without a scan, and what it says when one stays longer.
+
+After every scan a parcel is silent until the next one comes, or for ever. The longer the silence on
+the carrier's working clock, compared with those that ended, the likelier it is one that never ends
+(a mixture cure model, Berkson & Gage 1952, with the cured and the others' places swapped). Hazards
+are constant within stretches of silence, by carrier and stage, each leaning on its stage's and
+this on the whole's by the evidence it has (a gamma prior on a Poisson rate). A scan starts anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SILENCE_EDGES", "SilenceTable", "Silences", "silence_table"]
+
+SILENCE_EDGES: Final = np.array(
+    [0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0]
+)
+"""(b,) where the stretches begin, in operational days."""
+
+# Ends of silence's worth of belief in the level above.
+_RATE_EVIDENCE: Final = 5.0
+# Ends per operational day before anything is known.
+_RATE_ANYWHERE: Final = 0.3
+# Silences' worth of belief that a carrier loses parcels in a stage like all carriers.
+_SHARE_EVIDENCE: Final = 400.0
+_SHARE_ANYWHERE: Final = 0.001
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silences:
+    """k silences.
+
+    Attributes:
+        stage: (k,) in which stage.
+        carrier: (k,) row of the level "carrier".
+        days: (k,) how long, operational days.
+        ended: (k,) whether a scan ended it; else it was still going on.
+        weight: (k,) how much it counts.
+    """
+
+    stage: NDArray[np.int64]
+    carrier: NDArray[np.int64]
+    days: Floats
+    ended: NDArray[np.bool_]
+    weight: Floats
+
+
+@dataclass(frozen=True)
+class SilenceTable:
+    """Rates and shares by stage and carrier.
+
+    Attributes:
+        rate: (stages, carriers, b) ends of silence per operational day in each stretch.
+        lost: (stages, carriers) share of silences that never end.
+    """
+
+    rate: Floats
+    lost: Floats
+
+    def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
+        """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
+        spent = np.clip(days[:, None] - SILENCE_EDGES, 0.0, _WIDTHS)
+        exposure = spent * self.rate[stage, carrier]
+        total = np.zeros(len(days))
+        # One column after the other: a sum along rows may round by the number of rows.
+        for column in exposure.T:
+            total += column
+        return np.asarray(np.exp(-total))
+
+    def lost_probability(
+        self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
+    ) -> Floats:
+        """(n,) probability that a silence of `days` so far never ends."""
+        lost = self.lost[stage, carrier]
+        waiting = (1.0 - lost) * self.still(stage, carrier, days)
+        return np.asarray(lost / (lost + waiting))
+
+
+_WIDTHS: Final = np.append(np.diff(SILENCE_EDGES), np.inf)
+
+
+def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int) -> SilenceTable:
+    """Rates from silences of parcels that were heard of again, shares from settled parcels.
+
+    Args:
+        usual: silences of parcels that are not lost, ended or still going on.
+        lost: all silences of parcels whose fate is settled, `ended` false where the parcel was
+            never seen again.
+        stages: how many there are.
+        carriers: rows of the level "carrier".
+    """
+    cell = usual.stage * carriers + usual.carrier
+    place = np.searchsorted(SILENCE_EDGES, usual.days, side="right") - 1
+    cells, stretches = stages * carriers, len(SILENCE_EDGES)
+    ended = np.zeros((cells, stretches))
+    np.add.at(ended, (cell, place), usual.weight * usual.ended)
+    spent = np.clip(usual.days[:, None] - SILENCE_EDGES, 0.0, _WIDTHS) * usual.weight[:, None]
+    columns = [np.bincount(cell, weights=column, minlength=cells) for column in spent.T]
+    ends = ended.reshape(stages, carriers, stretches)
+    exposure = np.stack(columns, axis=1).astype(np.float64).reshape(stages, carriers, stretches)
+    whole = _leaning(ends.sum((0, 1)), exposure.sum((0, 1)), _RATE_ANYWHERE)
+    by_stage = _leaning(ends.sum(1), exposure.sum(1), whole)
+    rate = _leaning(ends, exposure, by_stage[:, None, :])
+
+    cell = lost.stage * carriers + lost.carrier
+    seen, gone = (
+        np.bincount(cell, weights=weight, minlength=cells)
+        .astype(np.float64)
+        .reshape(stages, carriers)
+        for weight in (lost.weight, lost.weight * ~lost.ended)
+    )
+    share = _share(gone.sum(), seen.sum(), _SHARE_ANYWHERE)
+    shares = _share(gone.sum(1), seen.sum(1), share)
+    return SilenceTable(rate, _share(gone, seen, shares[:, None]))
+
+
+def _leaning(ends: Floats, exposure: Floats, above: Floats | float) -> Floats:
+    return np.asarray((ends + _RATE_EVIDENCE) / (exposure + _RATE_EVIDENCE / above))
+
+
+def _share(gone: Any, seen: Any, above: Floats | float) -> Floats:
+    return np.asarray((gone + _SHARE_EVIDENCE * above) / (seen + _SHARE_EVIDENCE))

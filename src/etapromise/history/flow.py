@@ -1,0 +1,136 @@
+"""How long parcels of late took from a status on: by service, region, destination and facility.
+
+Means of log remaining operational days with a decaying memory, as of a day: a parcel counts from
+the day on which its event was known. Fine keys lean on coarser ones by how much evidence they have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FLOW_LEVELS", "FlowTables", "Passages", "flow_as_of", "flow_tables", "mixed"]
+
+FLOW_LEVELS: Final = ("network", "service", "service_region", "destination_prefix", "facility")
+"""The levels of the encoder that are looked at, and the facility of the latest scan."""
+
+_PARENT: Final = (-1, 0, 1, 1, 1)
+_STATUSES: Final = 32
+_HALF_LIFE: Final = 30.0
+# Parcels' worth of belief in the coarser level.
+_EVIDENCE: Final = 15.0
+# Of the whole before anything is known: about three days.
+_ANYWHERE: Final = 1.2
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passages:
+    """m looks at parcels: what is asked, or what is learned from.
+
+    Attributes:
+        status: (m,) uint8 latest status, 255 where there is none.
+        codes: (m, len(FLOW_LEVELS)) int64 row of each level's key, 0 where unknown: nothing is
+            learned for that row.
+        day: (m,) UTC day: of the look where asked, on which it was known how it ended where
+            learned from.
+    """
+
+    status: NDArray[np.uint8]
+    codes: NDArray[np.int64]
+    day: NDArray[np.int64]
+
+    def keys(self, level: int) -> NDArray[np.int64]:
+        """(m,) one number for each key of the level and status."""
+        return self.codes[:, level] * _STATUSES + np.minimum(self.status, _STATUSES - 1)
+
+
+@dataclass(frozen=True)
+class FlowTables:
+    """The means at one moment.
+
+    Attributes:
+        start: (levels + 1,) where the rows of each level start.
+        evidence: (rows,) float32 decayed parcels.
+        total: (rows,) float32 decayed sum of log remaining days.
+    """
+
+    start: NDArray[np.int64]
+    evidence: NDArray[np.float32]
+    total: NDArray[np.float32]
+
+    def look_up(self, asked: Passages) -> tuple[Floats, Floats]:
+        """(m, levels) evidence and sums."""
+        rows = np.stack(
+            [self.start[level] + asked.keys(level) for level in range(len(FLOW_LEVELS))], axis=1
+        )
+        return self.evidence[rows].astype(np.float64), self.total[rows].astype(np.float64)
+
+
+def flow_as_of(learned: Passages, value: Floats, asked: Passages) -> tuple[Floats, Floats]:
+    """Evidence and sums (m, levels) as each asked day knew them.
+
+    Args:
+        learned: k passages that have ended.
+        value: (k,) log remaining days.
+        asked: m looks.
+    """
+    evidence = np.zeros((len(asked.day), len(FLOW_LEVELS)))
+    total = np.zeros_like(evidence)
+    if not len(value):
+        return evidence, total
+    reference = int(learned.day.min())
+    grown = np.exp2((learned.day - reference) / _HALF_LIFE)
+    fade = np.exp2(-(asked.day - reference) / _HALF_LIFE)
+    days = int(max(learned.day.max(), asked.day.max())) - reference + 2
+    for level in range(len(FLOW_LEVELS)):
+        key = learned.keys(level) * days + (learned.day - reference)
+        order = np.argsort(key, kind="stable")
+        counted = np.where(learned.codes[:, level] > 0, grown, 0.0)
+        sums = [
+            np.concatenate([[0.0], np.cumsum((counted * part)[order])]) for part in (1.0, value)
+        ]
+        first = asked.keys(level) * days
+        start = np.searchsorted(key[order], first)
+        end = np.searchsorted(
+            key[order], first + np.clip(asked.day - reference, 0, days - 1), side="left"
+        )
+        for out, running in ((evidence, sums[0]), (total, sums[1])):
+            out[:, level] = (running[end] - running[start]) * fade
+    return evidence, total
+
+
+def flow_tables(
+    learned: Passages, value: Floats, *, as_of_day: int, sizes: NDArray[np.int64]
+) -> FlowTables:
+    """The means on `as_of_day`, of what was known before.
+
+    Args:
+        learned: k passages that have ended.
+        value: (k,) log remaining days.
+        as_of_day: UTC day.
+        sizes: (levels,) keys of each level, the unknown one included.
+    """
+    start = np.concatenate([[0], np.cumsum(sizes * _STATUSES)]).astype(np.int64)
+    evidence, total = np.zeros(start[-1]), np.zeros(start[-1])
+    known = learned.day < as_of_day
+    weight = np.where(known, np.exp2(-(as_of_day - learned.day) / _HALF_LIFE), 0.0)
+    for level in range(len(FLOW_LEVELS)):
+        rows = start[level] + learned.keys(level)
+        counted = np.where(learned.codes[:, level] > 0, weight, 0.0)
+        evidence += np.bincount(rows, weights=counted, minlength=len(evidence))
+        total += np.bincount(rows, weights=counted * value, minlength=len(total))
+    return FlowTables(start, evidence.astype(np.float32), total.astype(np.float32))
+
+
+def mixed(evidence: Floats, total: Floats) -> Floats:
+    """(m, levels) means, each level leaning on its parent; see the module."""
+    means = np.empty_like(evidence)
+    for level, parent in enumerate(_PARENT):
+        above = means[:, parent] if parent >= 0 else np.full(len(evidence), _ANYWHERE)
+        means[:, level] = (total[:, level] + _EVIDENCE * above) / (evidence[:, level] + _EVIDENCE)
+    return means

@@ -1,0 +1,86 @@
+"""The scans of some shipments out of a table of any size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from etapromise.tracking.contract import SCAN_COLUMNS
+from etapromise.tracking.sources import open_parts
+from etapromise.tracking.tables import check_scans, split_scans
+from etapromise.tracking.texts import Identifiers
+
+if TYPE_CHECKING:
+    from etapromise.tracking.sources import Source
+
+__all__ = ["ScansOf", "read_scans_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScansOf:
+    """Scans of n shipments.
+
+    Attributes:
+        scans: Accepted scans, by shipment and else in the order of the input.
+        first: (n + 1,) where each shipment's scans start.
+        rejects: The unreadable ones, of any shipment, with ``reason``, ``detail`` and ``row``.
+        others: How many sound scans were of other shipments.
+    """
+
+    scans: pd.DataFrame
+    first: npt.NDArray[np.int64]
+    rejects: pd.DataFrame
+    others: int
+
+    def part(self, start: int, end: int) -> pd.DataFrame:
+        """The scans of the shipments from one to before another."""
+        return self.scans.iloc[self.first[start] : self.first[end]].reset_index(drop=True)
+
+
+def read_scans_of(
+    shipments: pd.DataFrame,
+    source: Source,
+    *,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+) -> ScansOf:
+    """Read and check scans, and keep those of some shipments.
+
+    Parquet is read a batch at a time: memory is needed for the scans that are kept.
+
+    Args:
+        shipments: (n, ...) accepted shipments.
+        source: As for `read_scans`.
+        vocabulary: Whose codes the scans carry where their ``vocabulary`` column does not say.
+        naive_time_zone: IANA zone of the times that carry none.
+
+    Raises:
+        ContractError: As for `read_scans`.
+    """
+    known = Identifiers(shipments["shipment_id"])
+    kept, rejects, owners, others = [], [], [], 0
+    for part in open_parts(source, SCAN_COLUMNS, table="scans"):
+        for raw in part.read(None if not part.n_rows else list(SCAN_COLUMNS)):
+            split = split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
+            rows = known.rows(split.accepted["shipment_id"])
+            mine = rows >= 0
+            kept.append(split.accepted[mine])
+            owners.append(rows[mine])
+            others += int((~mine).sum())
+            rejects.append(split.rejects)
+    owner = np.concatenate(owners)
+    order = np.argsort(owner, kind="stable")
+    counts = np.bincount(owner, minlength=len(shipments))
+    filled = [table for table in kept if len(table)] or kept[:1]
+    bad = [table for table in rejects if len(table)] or rejects[:1]
+    together = pd.concat(bad, ignore_index=True)
+    return ScansOf(
+        scans=pd.concat(filled, ignore_index=True).iloc[order].reset_index(drop=True),
+        first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        rejects=together.sort_values("row", kind="stable", ignore_index=True),
+        others=others,
+    )

@@ -1,0 +1,337 @@
+"""Where parcels stand at moments, by the scans received until then: the wrapper of the kernel.
+
+A state is what a *set* of scans says. Scans that come late, twice, in another order or that
+contradict each other end in the same state whatever the order in which they arrived:
+
+- a delivery to the customer is final, whatever is scanned later; of several the earliest counts;
+- a way back that has begun is final too: what is delivered from then on is the sender's;
+- a parcel called lost, damaged or cancelled is that until a later scan shows it on its way;
+- else the latest event that moves or holds the parcel says the stage.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import native
+from etapromise.tracking.contract import CLOSING_STATUSES, POSSESSION_STATUSES, STATUSES, Event
+from etapromise.tracking.journeys import EVENT_PROOFS, microseconds
+from etapromise.tracking.scans import ScanRules, scan_times, standard_statuses
+from etapromise.tracking.texts import Identifiers, Words, coded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "FINAL_STAGES",
+    "MISSING",
+    "STAGES",
+    "ParcelScans",
+    "States",
+    "facility_rows",
+    "stage_number",
+]
+
+Ints = NDArray[np.int64]
+
+# Stands for a time that is not there: NaT.
+MISSING: Final = np.iinfo(np.int64).min
+
+STAGES: Final = (
+    "ordered",
+    "handed_over",
+    "in_transit",
+    "customs",
+    "out_for_delivery",
+    "attempted",
+    "available_for_pickup",
+    "delivered",
+    "returning",
+    "returned",
+    "damaged",
+    "lost",
+    "cancelled",
+)
+"""In the order of native/states.c."""
+
+FINAL_STAGES: Final = ("delivered", "returning", "returned", "cancelled")
+"""From these no delivery to the customer follows any more."""
+
+_STAGE_OF: Final = {
+    "picked_up": "handed_over",
+    "in_transit": "in_transit",
+    "arrived": "in_transit",
+    "departed": "in_transit",
+    "customs_hold": "customs",
+    "customs_cleared": "in_transit",
+    "transferred": "in_transit",
+    "out_for_delivery": "out_for_delivery",
+    "attempted": "attempted",
+    "available_for_pickup": "available_for_pickup",
+    "delivered": "delivered",
+    "returning": "returning",
+    "returned": "returned",
+    "damaged": "damaged",
+    "lost": "lost",
+    "cancelled": "cancelled",
+}
+_STATUS_OF_PROOF: Final = {
+    "attempted": "attempted",
+    "delivered": "delivered",
+    "available": "available_for_pickup",
+}
+
+
+def stage_number(name: str) -> int:
+    """The position of a stage in `STAGES`."""
+    return STAGES.index(name)
+
+
+def _bits(names: Any) -> int:
+    return sum(1 << STATUSES.index(name) for name in names)
+
+
+_STATUS_SETS: Final = {
+    "move": _bits(POSSESSION_STATUSES),
+    "closing": _bits(("lost", "damaged", "cancelled")),
+    "back": _bits(("returning", "returned")),
+    "returned": _bits(("returned",)),
+    "late": _bits(("attempted", "available_for_pickup", "delivered", *CLOSING_STATUSES)),
+    "delivered": _bits(("delivered",)),
+    "attempted": _bits(("attempted",)),
+    "trouble": _bits(("delayed", "exception")),
+    "customs_hold": _bits(("customs_hold",)),
+    "customs_cleared": _bits(("customs_cleared",)),
+    "transferred": _bits(("transferred",)),
+    "out": _bits(("out_for_delivery",)),
+}
+_BYTES: Final = ("stage", "last_status", "attempts", "customs", "handed_off", "troubled")
+_COUNTS: Final = ("place", "scans")
+_TIMES: Final = ("last_scan", "last_known", "picked_up", "moved", "went_out", "arrived")
+
+
+class _StatesStruct(ctypes.Structure):
+    _fields_ = (
+        ("shipments", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("first", "scanned", "received", "status")),
+        *((name, ctypes.c_void_p) for name in ("other", "facility", "ordered")),
+        *((name, ctypes.c_int64) for name in ("tolerance", "recycled_after", "longest_life")),
+        *((name, ctypes.c_void_p) for name in ("asked", "moment", "stage_of")),
+        *((name, ctypes.c_uint32) for name in ("move", "closing", "back", "returned", "late")),
+        *((name, ctypes.c_uint32) for name in ("proofs", "delivered", "attempted", "trouble")),
+        *((name, ctypes.c_uint32) for name in ("customs_hold", "customs_cleared")),
+        *((name, ctypes.c_uint32) for name in ("transferred", "out")),
+        *((name, ctypes.c_void_p) for name in (*_BYTES, *_COUNTS, *_TIMES)),
+    )
+
+
+_states = native.function(
+    "etp_parcel_states", None, ctypes.POINTER(_StatesStruct), native.LONG, native.LONG
+)
+_RULES: Final = ScanRules().tolerances
+
+
+@dataclass(frozen=True, kw_only=True)
+class States:
+    """What was known of parcels at m moments; times are microseconds since 1970 UTC or `MISSING`.
+
+    Attributes:
+        parcel: (m,) which parcel.
+        moment: (m,) when.
+        stage: (m,) uint8 position in `STAGES`.
+        last_status: (m,) uint8 position in `STATUSES` of the latest event, or of the one that
+            decides a final stage; 255: no scan yet.
+        attempts: (m,) uint8 failed attempts.
+        customs: (m,) uint8 0 never in customs, 1 held, 2 cleared.
+        handed_off: (m,) uint8 whether another carrier has shown up.
+        troubled: (m,) uint8 whether the latest news is a delay or an exception.
+        place: (m,) int32 number of the latest facility in `ParcelScans.facilities`, -1: not said.
+        scans: (m,) int32 distinct events.
+        last_scan: (m,) time of the latest event.
+        last_known: (m,) latest receipt of an event that was new.
+        picked_up: (m,) earliest proof of possession.
+        moved: (m,) latest event that moved or held the parcel.
+        went_out: (m,) latest time out for delivery.
+        arrived: (m,) time of the event that is waited for.
+    """
+
+    parcel: Ints
+    moment: Ints
+    stage: NDArray[np.uint8]
+    last_status: NDArray[np.uint8]
+    attempts: NDArray[np.uint8]
+    customs: NDArray[np.uint8]
+    handed_off: NDArray[np.uint8]
+    troubled: NDArray[np.uint8]
+    place: NDArray[np.int32]
+    scans: NDArray[np.int32]
+    last_scan: Ints
+    last_known: Ints
+    picked_up: Ints
+    moved: Ints
+    went_out: Ints
+    arrived: Ints
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.moment)
+
+    def take(self, rows: NDArray[Any]) -> States:
+        """Some of them, by a mask or by positions."""
+        return States(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class ParcelScans:
+    """The scans of n parcels by receipt, as arrays.
+
+    Attributes:
+        first: (n + 1,) where each parcel's scans start.
+        scanned: (s,) microseconds since 1970 UTC.
+        received: (s,) likewise, ascending within a parcel.
+        status: (s,) uint8 positions in `STATUSES`.
+        other: (s,) uint8 whether another carrier than the shipment's made it.
+        facility: (s,) int32 positions in `facilities`, -1 where not said.
+        facilities: names, ascending.
+        ordered: (n,) microseconds since 1970 UTC.
+    """
+
+    first: Ints
+    scanned: Ints
+    received: Ints
+    status: NDArray[np.uint8]
+    other: NDArray[np.uint8]
+    facility: NDArray[np.int32]
+    facilities: tuple[str, ...]
+    ordered: Ints
+
+    @classmethod
+    def of(cls, shipments: pd.DataFrame, scans: pd.DataFrame) -> ParcelScans:
+        """From accepted tables; scans of other shipments are left out.
+
+        Args:
+            shipments: (n, ...) accepted shipments.
+            scans: (s, ...) accepted scans, in any order, doubles allowed.
+
+        Raises:
+            ContractError: naive times, a status that is not standard, or a shipment_id twice.
+        """
+        parcel = Identifiers(shipments["shipment_id"]).rows(scans["shipment_id"])
+        scanned, received = scan_times(scans)
+        rows = np.flatnonzero(parcel >= 0)
+        # A stable sort by both, the second key first: scans mostly come by receipt already.
+        rows = rows[np.argsort(received[rows], kind="stable")]
+        rows = rows[np.argsort(parcel[rows], kind="stable")]
+        counts = np.bincount(parcel[rows], minlength=len(shipments))
+        facility, facilities = _facilities(scans, rows)
+        return cls(
+            first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            scanned=scanned[rows],
+            received=received[rows],
+            status=standard_statuses(scans)[rows].astype(np.uint8),
+            other=_by_others(shipments, scans, rows, parcel[rows]),
+            facility=facility,
+            facilities=facilities,
+            ordered=microseconds(shipments["ordered_at"], "ordered_at"),
+        )
+
+    def __len__(self) -> int:
+        """How many parcels."""
+        return len(self.ordered)
+
+    def owners(self) -> Ints:
+        """(s,) the parcel of each scan."""
+        return np.repeat(np.arange(len(self)), np.diff(self.first))
+
+    def states(self, parcel: Ints, moment: Ints, event: Event) -> States:
+        """The states of parcels at moments.
+
+        Args:
+            parcel: (m,) which parcels, ascending.
+            moment: (m,) microseconds since 1970 UTC, ascending within a parcel. What was received
+                at that very moment is known.
+            event: what is waited for.
+        """
+        parcel, moment = np.ascontiguousarray(parcel, np.int64), np.ascontiguousarray(moment)
+        asked = np.searchsorted(parcel, np.arange(len(self) + 1)).astype(np.int64)
+        out: dict[str, NDArray[Any]] = {
+            **{name: np.empty(len(parcel), np.uint8) for name in _BYTES},
+            **{name: np.empty(len(parcel), np.int32) for name in _COUNTS},
+            **{name: np.empty(len(parcel), np.int64) for name in _TIMES},
+        }
+        stage_of = np.array([stage_number(_STAGE_OF.get(name, "ordered")) for name in STATUSES])
+        stage_bytes = stage_of.astype(np.uint8)
+        proofs = _bits(_STATUS_OF_PROOF[name] for name in EVENT_PROOFS[event])
+        struct = _StatesStruct(
+            shipments=len(self),
+            tolerance=_RULES.tolerance,
+            recycled_after=_RULES.recycled_after,
+            longest_life=_RULES.longest_life,
+            asked=asked.ctypes.data,
+            moment=moment.ctypes.data,
+            stage_of=stage_bytes.ctypes.data,
+            proofs=proofs,
+            **_STATUS_SETS,
+            **{name: array.ctypes.data for name, array in out.items()},
+            **{
+                name: getattr(self, name).ctypes.data
+                for name in ("first", "scanned", "received", "status", "other", "facility")
+            },
+            ordered=self.ordered.ctypes.data,
+        )
+        _in_parts(len(self), lambda first, last: _states(struct, first, last))
+        return States(parcel=parcel, moment=moment, **out)
+
+
+_PART: Final = 20_000
+
+
+def _in_parts(count: int, work: Any) -> None:
+    starts = range(0, count, _PART)
+    if len(starts) <= 1:
+        work(0, count)
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda start: work(start, min(start + _PART, count)), starts))
+
+
+def _facilities(
+    scans: pd.DataFrame, rows: NDArray[np.intp]
+) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    if "facility" not in scans:
+        return np.full(len(rows), -1, np.int32), ()
+    codes, words = coded(scans["facility"])
+    names = sorted(set(words))
+    place = {name: number for number, name in enumerate(names)}
+    table = np.array([*(place[word] for word in words), -1], np.int32)
+    return table[codes[rows]], tuple(names)
+
+
+def _by_others(
+    shipments: pd.DataFrame,
+    scans: pd.DataFrame,
+    rows: NDArray[np.intp],
+    parcel: NDArray[np.int32],
+) -> NDArray[np.uint8]:
+    if "carrier" not in scans or "carrier" not in shipments:
+        return np.zeros(len(rows), np.uint8)
+    words = Words("carrier")
+    own, made = words.numbers(shipments["carrier"]), words.numbers(scans["carrier"])[rows]
+    unsaid = np.iinfo(np.uint16).max
+    known = (made != unsaid) & (own[parcel] != unsaid)
+    another: NDArray[np.uint8] = (known & (made != own[parcel])).astype(np.uint8)
+    return another
+
+
+def facility_rows(facilities: Sequence[str], known: Sequence[str]) -> NDArray[np.int32]:
+    """The row of each facility in a table of known ones, row 0 where it is unknown; then row 0."""
+    rows = {name: row for row, name in enumerate(known, start=1)}
+    return np.array([*(rows.get(name, 0) for name in facilities), 0], np.int32)
