@@ -314,7 +314,7 @@ def test_stated_probabilities_come_true_on_a_network_with_known_truth() -> None:
     tracked = tracking.history(network.shipments, network.scans)
     moment = pd.Timestamp("2025-09-15", tz="UTC")
     boosting = dataclasses.replace(TRAINING.boosting, rounds=120, num_leaves=15)
-    model = train(tracked, as_of=moment, config=TrainingConfig(boosting=boosting))
+    model = train(tracked, as_of=moment, config=TrainingConfig(boosting=boosting, transit=None))
     ordered = tracked.shipments["ordered_at"]
     month = tracked.shipments[ordered.between(moment, moment + pd.Timedelta(days=28))]
     stated = model.distribution_many(month)
