@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.history.calendar_file import CalendarFile
-from etapromise.history.clocks import Clocks, learn_clocks
 from etapromise.history.configured_clocks import configured_clocks, configured_zones
 from etapromise.history.effects import NEVER, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
-from etapromise.history.levels import KeyIndex, Level, level_keys, levels_with
+from etapromise.history.learned_calendars import learned_clocks, learned_dispatch
+from etapromise.history.levels import KeyIndex, level_keys, levels_with
 from etapromise.history.outcomes import Outcomes, operational_days, outcomes
 from etapromise.history.requests import Encoder, Requests
 from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
@@ -27,8 +27,6 @@ from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
 
-# Days of calendar beyond the moment: orders a year ahead, and their way.
-_CALENDAR_AHEAD: Final = 500
 _SHORTEST_GIVE_UP: Final = 21
 
 
@@ -130,12 +128,23 @@ class KnownOrders:
                     f"feature. The columns are {', '.join(map(str, self.shipments.columns))}."
                 )
         levels = levels_with(categorical)
+        results = outcomes(
+            self.shipments,
+            self.milestones,
+            zones=zones,
+            as_of=self.moment,
+            give_up_after=give_up_after,
+        )
+        clocks = learned_clocks(self.shipments, results)
+        if calendars is not None:
+            clocks = configured_clocks(clocks, calendars)
         return Encoder(
             categorical=categorical,
             numeric=numeric,
             indexes=[KeyIndex(sorted(keys)) for _, keys in level_keys(self.shipments, levels)],
-            clocks=self.clocks(zones, give_up_after, calendars),
+            clocks=clocks,
             zones=zones,
+            dispatch=learned_dispatch(self.shipments, results, clocks, zones),
         )
 
     def encoder_like(self, encoder: Encoder) -> Encoder:
@@ -148,47 +157,8 @@ class KnownOrders:
             ],
             clocks=encoder.clocks,
             zones=encoder.zones,
+            dispatch=encoder.dispatch,
         )
-
-    def clocks(self, zones: ZoneMap, give_up: int, calendars: CalendarFile | None) -> Clocks:
-        """Working weeks and holidays as these orders show them, or a file says."""
-        service, calendar = level_keys(
-            self.shipments,
-            [
-                Level("service", ("carrier", "service")),
-                Level("calendar", ("destination_country", "destination_region")),
-            ],
-        )
-        results = outcomes(
-            self.shipments,
-            self.milestones,
-            zones=zones,
-            as_of=self.moment,
-            give_up_after=give_up,
-        )
-        arrived = results.event_day < NEVER
-        services, service_keys = _sorted_keys(*service)
-        places, place_keys = _sorted_keys(*calendar)
-        learned = learn_clocks(
-            service_keys=service_keys,
-            service_positions=services[arrived],
-            calendar_keys=place_keys,
-            calendar_positions=places[arrived],
-            event_day=results.event_day[arrived],
-            first_day=int(results.start_day[0]) - 2,
-            last_day=results.as_of_day + _CALENDAR_AHEAD,
-        )
-        return learned if calendars is None else configured_clocks(learned, calendars)
-
-
-def _sorted_keys(
-    positions: NDArray[np.int64], keys: Sequence[str]
-) -> tuple[NDArray[np.int64], list[str]]:
-    """The same keys in an order that does not depend on the rows'."""
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    rank = np.empty(len(keys), np.int64)
-    rank[order] = np.arange(len(keys))
-    return rank[positions], [keys[place] for place in order]
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,10 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 
-__all__ = ["Clocks", "holiday_days", "learn_clocks"]
+__all__ = ["HOLIDAY_KINDS", "Clocks", "holiday_days", "holiday_table"]
 
-# Parcels' worth of belief in the network's week before a service's own is believed.
-_WEEK_EVIDENCE: Final = 40.0
-# Parcels' worth of belief that a holiday is closed before deliveries on holidays are believed.
-_HOLIDAY_EVIDENCE: Final = 8.0
-# A day with less than this share of an ordinary day's deliveries is closed: those are mis-scans.
-_CLOSED_BELOW: Final = 0.03
+HOLIDAY_KINDS: Final = 2
+
 _SEPARATOR: Final = "\x1f"
 
 
@@ -40,8 +36,9 @@ class Clocks:
         services: service keys (level "service"); row 0 of `weeks` is any other.
         weeks: (services + 1, 7) weight of Monday … Sunday.
         calendars: place keys, country or country and region; row 0 of `holidays` is any other.
-        holidays: (calendars + 1, days) whether the day is a public holiday.
-        holiday_weights: (services + 1,) factor on the weekday's weight on a holiday.
+        holidays: (calendars + 1, days) uint8: 0 no public holiday, 1 one of the whole country, 2 one
+            of the region only.
+        holiday_weights: (services + 1, 2) factor on the weekday's weight on a holiday of either kind.
         place_weeks: (calendars + 1, 7) whether anybody delivers there on Monday … Sunday.
         blackouts: (k, 4) service row, calendar row (-1 is every one), first and last day, days
             since 1970-01-01: nothing is delivered there then.
@@ -53,7 +50,7 @@ class Clocks:
     services: tuple[str, ...]
     weeks: NDArray[np.float64]
     calendars: tuple[str, ...]
-    holidays: NDArray[np.bool_]
+    holidays: NDArray[np.uint8]
     holiday_weights: NDArray[np.float64]
     place_weeks: NDArray[np.bool_]
     blackouts: NDArray[np.int64]
@@ -67,7 +64,7 @@ class Clocks:
         services: Sequence[str],
         weeks: NDArray[np.float64],
         calendars: Sequence[str],
-        holidays: NDArray[np.bool_],
+        holidays: NDArray[np.uint8],
         holiday_weights: NDArray[np.float64],
         place_weeks: NDArray[np.bool_] | None = None,
         blackouts: NDArray[np.int64] | None = None,
@@ -80,8 +77,8 @@ class Clocks:
         days = holidays.shape[1]
         # 1970-01-01 was a Thursday.
         weekday = (first_day + np.arange(days) + 3) % 7
-        factor = np.where(holidays[None, :, :], holiday_weights[:, None, None], 1.0)
-        weight = weeks[:, None, :][:, :, weekday] * factor
+        factors = np.concatenate([np.ones((len(weeks), 1)), holiday_weights], axis=1)
+        weight = weeks[:, None, :][:, :, weekday] * factors[:, holidays]
         weight *= place_weeks[None, :, weekday]
         for service, calendar, first, last in blackouts.tolist():
             rows = (slice(None) if row < 0 else row for row in (service, calendar))
@@ -132,103 +129,25 @@ class Clocks:
             )
 
 
-def learn_clocks(
-    *,
-    service_keys: Sequence[str],
-    service_positions: NDArray[np.int64],
-    calendar_keys: Sequence[str],
-    calendar_positions: NDArray[np.int64],
-    event_day: NDArray[np.int64],
-    first_day: int,
-    last_day: int,
-) -> Clocks:
-    """Working weeks and holiday closures, as the delivered parcels show them.
+def holiday_table(
+    calendar_keys: Sequence[str], first_day: int, last_day: int
+) -> NDArray[np.uint8]:
+    """(calendars + 1, days) the kinds of holidays of `Clocks.holidays`; row 0 has none.
+
+    Carriers keep the holidays of a whole country more often than those of one region.
 
     Args:
-        service_keys: distinct service keys.
-        service_positions: (n,) positions into them, one for each delivered parcel.
-        calendar_keys: distinct place keys, "country" and "region" joined by U+001F.
-        calendar_positions: (n,) positions into them.
-        event_day: (n,) destination-local day of the event, days since 1970-01-01.
-        first_day: first day of the tables, days since 1970-01-01.
-        last_day: last day of the tables.
+        calendar_keys: place keys, "country" and "region" joined by U+001F.
+        first_day: days since 1970-01-01.
+        last_day: days since 1970-01-01, inclusive.
     """
-    weekday = (event_day + 3) % 7
-    counts = np.zeros((len(service_keys) + 1, 7))
-    np.add.at(counts, (service_positions + 1, weekday), 1.0)
-    counts[0] = counts[1:].sum(axis=0)
-    network = (counts[0] + 1.0) / (counts[0] + 1.0).sum()
-    shares = (counts + _WEEK_EVIDENCE * network) / (
-        counts.sum(axis=1, keepdims=True) + _WEEK_EVIDENCE
-    )
-    # An ordinary day is the median of those with at least a third of the busiest one's parcels.
-    busy = np.where(shares >= shares.max(axis=1, keepdims=True) / 3, shares, np.nan)
-    weeks = shares / np.nanmedian(busy, axis=1, keepdims=True)
-    weeks[weeks < _CLOSED_BELOW] = 0.0
-
     day = np.arange(first_day, last_day + 1)
-    holidays = np.zeros((len(calendar_keys) + 1, len(day)), dtype=bool)
+    table = np.zeros((len(calendar_keys) + 1, len(day)), np.uint8)
     for row, key in enumerate(calendar_keys, start=1):
         country, region = key.split(_SEPARATOR)
-        holidays[row] = np.isin(day, holiday_days(country, region, first_day, last_day))
-    return Clocks.build(
-        first_day=first_day,
-        services=service_keys,
-        weeks=weeks,
-        calendars=calendar_keys,
-        holidays=holidays,
-        holiday_weights=_holiday_weights(
-            service_positions,
-            len(service_keys),
-            holidays[calendar_positions + 1, event_day - first_day],
-            _usual_on_holidays(
-                service_positions, calendar_positions, event_day - first_day, holidays
-            ),
-        ),
-    )
-
-
-def _usual_on_holidays(
-    service: NDArray[np.int64],
-    calendar: NDArray[np.int64],
-    event: NDArray[np.int64],
-    holidays: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """(services,) deliveries to expect on holidays if they were ordinary days of their weekday.
-
-    An ordinary day is the mean of the same weekday one and two weeks before and after.
-    """
-    services = int(service.max()) + 1 if len(service) else 0
-    days = holidays.shape[1]
-    expected = np.zeros(services)
-    for place in np.unique(calendar):
-        here = calendar == place
-        counts = np.zeros((services, days))
-        np.add.at(counts, (service[here], event[here]), 1.0)
-        seen = np.flatnonzero(counts.any(axis=0))
-        for day in np.flatnonzero(holidays[place + 1]):
-            around = [near for near in (day - 14, day - 7, day + 7, day + 14) if 0 <= near < days]
-            around = [near for near in around if seen[0] <= near <= seen[-1]]
-            if around and seen[0] <= day <= seen[-1]:
-                expected += counts[:, around].mean(axis=1)
-    return expected
-
-
-def _holiday_weights(
-    service: NDArray[np.int64],
-    services: int,
-    on_holiday: NDArray[np.bool_],
-    usual: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """(services + 1,) share of an ordinary day's deliveries that a holiday has."""
-    observed = np.bincount(service[on_holiday], minlength=services).astype(np.float64)
-    expected = np.zeros(services)
-    expected[: len(usual)] = usual
-    network = observed.sum() / (expected.sum() + _HOLIDAY_EVIDENCE)
-    own = (observed + _HOLIDAY_EVIDENCE * network) / (expected + _HOLIDAY_EVIDENCE)
-    weights: NDArray[np.float64] = np.minimum(np.append(network, own), 1.0)
-    weights[weights < _CLOSED_BELOW] = 0.0
-    return weights
+        table[row, np.isin(day, holiday_days(country, region, first_day, last_day))] = 2
+        table[row, np.isin(day, holiday_days(country, "", first_day, last_day))] = 1
+    return table
 
 
 def holiday_days(country: str, region: str, first_day: int, last_day: int) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.calendar_values import Days
-from etapromise.history.clocks import Clocks, holiday_days
+from etapromise.history.clocks import Clocks, holiday_table
 from etapromise.history.zones import ZoneMap
 
 __all__ = ["configured_clocks", "configured_zones"]
@@ -40,7 +40,7 @@ def configured_clocks(clocks: Clocks, rules: CalendarFile) -> Clocks:
                 learned = np.where(weeks[row] > 0, weeks[row], 1.0)
                 weeks[row] = np.where(rule.delivers, learned, 0.0)
             if rule.delivers_on_holidays is not None:
-                usual = holiday_weights[row] if holiday_weights[row] > 0 else 1.0
+                usual = np.where(holiday_weights[row] > 0, holiday_weights[row], 1.0)
                 holiday_weights[row] = usual if rule.delivers_on_holidays else 0.0
     place_weeks = np.ones((len(calendars) + 1, 7), dtype=bool)
     for row, key in enumerate(calendars, start=1):
@@ -108,21 +108,21 @@ def _more_calendars(clocks: Clocks, rules: CalendarFile) -> list[str]:
     return sorted(named - set(clocks.calendars))
 
 
-def _holidays(clocks: Clocks, calendars: Sequence[str], rules: CalendarFile) -> NDArray[np.bool_]:
+def _holidays(clocks: Clocks, calendars: Sequence[str], rules: CalendarFile) -> NDArray[np.uint8]:
     days = np.arange(clocks.first_day, clocks.last_day + 1)
-    table = np.zeros((len(calendars) + 1, len(days)), dtype=bool)
+    table = np.zeros((len(calendars) + 1, len(days)), np.uint8)
     for row, key in enumerate(calendars, start=1):
         country, region = key.split(_SEPARATOR)
         if row < len(clocks.holidays) and country:
             table[row] = clocks.holidays[row]
         else:
             country = country or rules.default_country or ""
-            public = holiday_days(country, region, clocks.first_day, clocks.last_day)
-            table[row] = np.isin(days, public)
+            place = f"{country}{_SEPARATOR}{region}"
+            table[row] = holiday_table([place], clocks.first_day, clocks.last_day)[1]
         for rule in _narrowest_last(rules.holidays, country=country, region=region):
-            for span, closed in ((rule.extra, True), (rule.dropped, False)):
+            for span, kind in ((rule.extra, 1), (rule.dropped, 0)):
                 for first, last in spans(span):
-                    table[row, (days >= first) & (days <= last)] = closed
+                    table[row, (days >= first) & (days <= last)] = kind
     return table
 
 

@@ -81,7 +81,7 @@ class Outcomes:
         days = operational_days(clocks, requests, self.event_day, self.within)
         return Durations(
             start_day=self.start_day,
-            start_clock=_elapsed_at(clocks, requests.clock, requests.anchor),
+            start_clock=start_clock(clocks, requests),
             clock=requests.clock,
             value=np.log(days + offset),
             known_day=self.event_known_day,
@@ -98,7 +98,7 @@ class Outcomes:
         )
         return Durations(
             start_day=self.start_day,
-            start_clock=_elapsed_at(clocks, requests.clock, requests.anchor),
+            start_clock=start_clock(clocks, requests),
             clock=requests.clock,
             value=np.log(days + offset),
             known_day=self.pickup_known_day,
@@ -168,14 +168,21 @@ def operational_days(
     day: NDArray[np.int64],
     within: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Operational days from the order's date to a point within `day`; NaN where day is NEVER."""
+    """Operational days from the order to a point within `day`; NaN where day is NEVER.
+
+    Counted from the order's date and its lead: see `history.dispatch`.
+    """
     known = day < NEVER
     day = np.where(known, day, requests.anchor)
     before = _elapsed_at(clocks, requests.clock, day)
     after = _elapsed_at(clocks, requests.clock, day + 1)
-    start = _elapsed_at(clocks, requests.clock, requests.anchor)
-    days = before + (after - before) * within - start
+    days = before + (after - before) * within - start_clock(clocks, requests)
     return np.where(known, np.maximum(days, 0.0), np.nan)
+
+
+def start_clock(clocks: Clocks, requests: Requests) -> NDArray[np.float64]:
+    """(n,) reading of each carrier's clock from which the durations of the orders count."""
+    return _elapsed_at(clocks, requests.clock, requests.anchor) + requests.lead
 
 
 def _elapsed_at(clocks: Clocks, clock: NDArray[np.int32], day: NDArray[Any]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.history.clocks import Clocks
+from etapromise.history.dispatch import DISPATCH_LEVELS, Dispatch
 from etapromise.history.levels import KeyIndex, KeyPlan, Level, level_keys, levels_with
 from etapromise.history.zones import ZONE_SOURCES, ZoneMap
 
@@ -36,12 +37,16 @@ NUMBERS: Final = (
     "destination_lon",
     "weight_kg",
     "quoted_days",
+    "lead",
 )
 _GIVEN_NUMBERS: Final = NUMBERS[1:6]
 _SEPARATOR: Final = "\x1f"
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _SERVICE: Final = Level("service", ("carrier", "service"))
 _CALENDAR: Final = Level("calendar", ("destination_country", "destination_region"))
+_ORIGIN_CALENDAR: Final = Level("origin_calendar", ("origin_country", "origin_region"))
+_CALENDAR_LEVELS: Final = (_SERVICE, _CALENDAR, _ORIGIN_CALENDAR, *DISPATCH_LEVELS)
+_LEAD: Final = NUMBERS.index("lead")
 _UNKNOWN_DEFAULT: Final = ZONE_SOURCES.index("default")
 
 
@@ -52,6 +57,7 @@ class Requests:
     Attributes:
         codes: (n, L) int32 row of each level's table, 0 where the key was never seen.
         numbers: (n, m) float64, NaN where missing: `NUMBERS`, then the contract's numeric columns.
+            `lead` is never missing.
         anchor: (n,) int32 origin-local date of the order, days since 1970-01-01. Day 0 of every
             duration and distribution.
         clock: (n,) int32 row of the clocks' elapsed table.
@@ -67,6 +73,11 @@ class Requests:
     def __len__(self) -> int:
         """How many shipments."""
         return len(self.anchor)
+
+    @property
+    def lead(self) -> NDArray[np.float64]:
+        """(n,) operational days by which the warehouse's calendar delays them; see `Dispatch`."""
+        return np.asarray(self.numbers[:, _LEAD])
 
     def take(self, rows: NDArray[np.int64]) -> Requests:
         """Some of them, in the order of `rows`."""
@@ -91,6 +102,7 @@ class Encoder:
         "_service_rows",
         "categorical",
         "clocks",
+        "dispatch",
         "indexes",
         "levels",
         "numeric",
@@ -105,8 +117,9 @@ class Encoder:
         indexes: Sequence[KeyIndex],
         clocks: Clocks,
         zones: ZoneMap,
+        dispatch: Dispatch,
     ) -> None:
-        """Take the extra columns, the keys of each level, the clocks and the zones."""
+        """Take the extra columns, the keys of each level, the calendars and the zones."""
         self.categorical = tuple(categorical)
         self.numeric = tuple(numeric)
         self.levels = levels_with(self.categorical)
@@ -114,7 +127,8 @@ class Encoder:
         self.clocks = clocks
         self.zones = zones
         self._service_rows, self._calendar_rows = clocks.indexes()
-        self._plan = KeyPlan((*self.levels, _SERVICE, _CALENDAR))
+        self.dispatch = dispatch
+        self._plan = KeyPlan((*self.levels, *_CALENDAR_LEVELS))
 
     def encode(self, frame: pd.DataFrame) -> Requests:
         """Many shipments.
@@ -130,15 +144,23 @@ class Encoder:
         _require_orders(frame)
         count = len(frame)
         codes = np.empty((count, len(self.levels)), np.int32)
-        keys = level_keys(frame, (*self.levels, _SERVICE, _CALENDAR))
-        for level, (positions, texts) in enumerate(keys[:-2]):
+        keys = level_keys(frame, (*self.levels, *_CALENDAR_LEVELS))
+        service, calendar, origin_calendar, *dispatch = keys[len(self.levels) :]
+        for level, (positions, texts) in enumerate(keys[: len(self.levels)]):
             codes[:, level] = self.indexes[level].rows(positions, texts)
-        clock = self._clock_rows(*keys[-2], *keys[-1])
-        anchor, hour = self._local_orders(frame)
+        clock = self._clock_rows(*service, *calendar)
+        anchor, second = self._local_orders(frame)
         if count:
             self.clocks.require_days(int(anchor.min()), int(anchor.max()))
         numbers = np.full((count, len(NUMBERS) + len(self.numeric)), np.nan)
-        numbers[:, 0] = hour
+        numbers[:, 0] = second / 3600.0
+        numbers[:, _LEAD] = self.dispatch.leads(
+            self.dispatch.rows(dispatch),
+            self._calendar_of(*origin_calendar),
+            anchor,
+            second,
+            clock,
+        )
         for column, name in enumerate(_GIVEN_NUMBERS, start=1):
             if name in frame.columns:
                 numbers[:, column] = _as_numbers(frame, name)
@@ -166,28 +188,38 @@ class Encoder:
                 "datetime.now(timezone.utc)."
             )
         self._require_columns(fields)
-        *keys, service, calendar = self._plan.keys(fields)
-        codes = [index.row(key) for index, key in zip(self.indexes, keys, strict=True)]
+        keys = self._plan.keys(fields)
+        service, calendar, origin_calendar, *dispatch = keys[len(self.levels) :]
+        codes = [index.row(key) for index, key in zip(self.indexes, keys, strict=False)]
         zone, _ = self.zones.resolve(
             None, fields.get("origin_country"), fields.get("origin_region")
         )
         local = ordered_at.astimezone(zone)
         anchor = local.toordinal() - _EPOCH_ORDINAL
         self.clocks.require_days(anchor, anchor)
+        second = local.hour * 3600 + local.minute * 60 + local.second
+        clock = self.clocks.row(
+            row_of(self._service_rows, service), row_of(self._calendar_rows, calendar)
+        )
+        lead = self.dispatch.lead(
+            self.dispatch.row(dispatch),
+            row_of(self._calendar_rows, origin_calendar),
+            anchor,
+            second,
+            clock,
+        )
         quoted = fields.get("quoted_date")
         numbers = [
-            (local.hour * 3600 + local.minute * 60 + local.second) / 3600.0,
+            second / 3600.0,
             *[_as_number(fields, name) for name in _GIVEN_NUMBERS],
             math.nan if quoted is None else _ordinal(quoted) - _EPOCH_ORDINAL - anchor,
+            lead,
             *[_as_number(fields, name) for name in self.numeric],
         ]
         _, source = self.zones.resolve(
             fields.get("destination_time_zone"),
             fields.get("destination_country"),
             fields.get("destination_region"),
-        )
-        clock = self.clocks.row(
-            row_of(self._service_rows, service), row_of(self._calendar_rows, calendar)
         )
         return Requests(
             np.array([codes], np.int32),
@@ -214,17 +246,22 @@ class Encoder:
         calendars: Sequence[str],
     ) -> NDArray[np.int32]:
         service = np.array([row_of(self._service_rows, key) for key in services], np.int64)
-        calendar = np.array([row_of(self._calendar_rows, key) for key in calendars], np.int64)
-        rows = service[service_positions] * len(self.clocks.holidays) + calendar[calendar_positions]
-        return rows.astype(np.int32)
+        calendar = self._calendar_of(calendar_positions, calendars)
+        return (service[service_positions] * len(self.clocks.holidays) + calendar).astype(np.int32)
 
-    def _local_orders(self, frame: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    def _calendar_of(
+        self, positions: NDArray[np.int64], calendars: Sequence[str]
+    ) -> NDArray[np.int32]:
+        rows = np.array([row_of(self._calendar_rows, key) for key in calendars], np.int32)
+        return rows[positions]
+
+    def _local_orders(self, frame: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         names, _ = self.zones.resolve_many(
             frame.drop(columns="origin_time_zone", errors="ignore"), "origin"
         )
         seconds = local_seconds(frame["ordered_at"], names)
         days = np.floor_divide(seconds, 86_400)
-        return days.astype(np.int32), (seconds - days * 86_400) / 3600.0
+        return days.astype(np.int32), (seconds - days * 86_400).astype(np.int32)
 
 
 def row_of(rows: Mapping[str, int], key: str) -> int:

@@ -38,10 +38,10 @@ static double derived(const etp_features *f, const etp_request *r, int32_t which
         return distance_km(number[1], number[2], number[3], number[4]);
     case ETP_QUOTED: {
         /* The carrier's own estimate, relative to what history explains. */
-        if (isnan(number[6]))
+        if (isnan(number[ETP_QUOTED_DAYS]))
             return NAN;
-        start = etp_elapsed(f, r->clock, r->anchor);
-        double end = etp_elapsed(f, r->clock, r->anchor + (int64_t)number[6]);
+        start = etp_start(f, r);
+        double end = etp_elapsed(f, r->clock, r->anchor + (int64_t)number[ETP_QUOTED_DAYS]);
         double days = end > start ? end - start : 0;
         return log(days + f->duration_offset) - explained(f, r);
     }

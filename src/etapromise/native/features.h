@@ -6,6 +6,9 @@
 
 enum { ETP_MAX_FEATURES = 1024, ETP_FIELDS = 5 };
 
+/* Where in a request's numbers what is read by position stands: NUMBERS of history/requests.py. */
+enum { ETP_QUOTED_DAYS = 6, ETP_LEAD = 7 };
+
 /* Where a feature comes from. */
 enum { ETP_NUMBER = 0, ETP_TOTAL = 1, ETP_HANDLING = 2, ETP_DERIVED = 3 };
 enum { ETP_WEEKDAY = 0, ETP_OPEN_DAYS = 1, ETP_DISTANCE = 2, ETP_QUOTED = 3, ETP_EXPLAINED = 4 };
@@ -50,6 +53,11 @@ static inline double etp_elapsed(const etp_features *features, int32_t clock, in
     if (column >= features->clock_days)
         column = features->clock_days - 1;
     return features->elapsed[clock * features->clock_days + column];
+}
+
+/* The reading of the carrier's clock from which the request's duration counts. */
+static inline double etp_start(const etp_features *features, const etp_request *r) {
+    return etp_elapsed(features, r->clock, r->anchor) + r->number[ETP_LEAD];
 }
 
 #endif

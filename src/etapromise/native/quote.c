@@ -74,7 +74,7 @@ ETP_EXPORT void etp_quote_dates(const etp_model *m, int64_t n, const int32_t *co
     for (int64_t i = 0; i < n; i++) {
         etp_request r = request(m, i, code, number, anchor, clock);
         begin(m, &r, &w, scratch);
-        double start = etp_elapsed(m->features, r.clock, r.anchor);
+        double start = etp_start(m->features, &r);
         for (int64_t k = 0; k < m->horizon; k++)
             out[i * m->horizon + k] = by_date(m, &r, &w.parcel, start, k);
     }
@@ -92,7 +92,7 @@ ETP_EXPORT void etp_quote_levels(const etp_model *m, int64_t n, const int32_t *c
     for (int64_t i = 0; i < n; i++) {
         etp_request r = request(m, i, code, number, anchor, clock);
         begin(m, &r, &w, scratch);
-        double start = etp_elapsed(m->features, r.clock, r.anchor);
+        double start = etp_start(m->features, &r);
         int64_t found = 0, grown = 0; /* no parcel arrives on a date on which nothing grows */
         double before = 0;
         for (int64_t k = 0; k < m->horizon && found < levels; k++) {

@@ -27,10 +27,11 @@ from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.clocks import Clocks
 from etapromise.history.delivery_hours import DeliveryHours
+from etapromise.history.dispatch import Dispatch, DispatchCalendars
 from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureContract, with_handling_codes
 from etapromise.history.levels import KeyIndex
-from etapromise.history.requests import Encoder, Requests
+from etapromise.history.requests import NUMBERS, Encoder, Requests
 from etapromise.history.statistics import Statistics
 from etapromise.history.zones import ZoneMap
 from etapromise.promise.kept import KeptTable
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "load_model", "save_model"]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
@@ -151,6 +152,7 @@ def _write(model: PromiseModel, directory: Path) -> None:
             "services": list(parts.encoder.clocks.services),
             "calendars": list(parts.encoder.clocks.calendars),
         },
+        "dispatch": list(parts.encoder.dispatch.keys),
         "zones": parts.encoder.zones.as_dict(),
         "kept": {
             "service_level": parts.kept.service_level,
@@ -185,10 +187,11 @@ def golden_requests(parts: ModelParts) -> Requests:
     codes = np.stack([np.where(row % 5 == 4, 0, row * 7 % size) for size in sizes], axis=1).astype(
         np.int32
     )
-    numbers = np.full((_GOLDEN_ROWS, 7 + len(parts.encoder.numeric)), np.nan)
+    numbers = np.full((_GOLDEN_ROWS, len(NUMBERS) + len(parts.encoder.numeric)), np.nan)
     numbers[:, 0] = row * 1.5
     numbers[::2, 1:6] = np.outer(row[::2] + 1.0, [1.0, 2.0, 1.5, 2.5, 0.25])
     numbers[::3, 6] = row[::3] % 7 + 1.0
+    numbers[:, NUMBERS.index("lead")] = row % 3 * 0.75
     clocks = len(parts.encoder.clocks.elapsed)
     return Requests(
         codes=codes,
@@ -214,6 +217,7 @@ def _arrays(parts: ModelParts) -> Arrays:
         "clocks.holiday_weights": clocks.holiday_weights,
         "clocks.place_weeks": clocks.place_weeks,
         "clocks.blackouts": clocks.blackouts,
+        **{f"dispatch.{name}": array for name, array in parts.encoder.dispatch.as_arrays().items()},
         "calibration.knot": parts.calibration.knot,
         "calibration.kept": parts.calibration.kept,
         "calibration.log_hazard": parts.calibration.log_hazard,
@@ -242,6 +246,9 @@ def _parts(
         indexes=[KeyIndex(level_keys) for level_keys in keys.values()],
         clocks=clocks,
         zones=ZoneMap.from_dict(manifest["zones"]),
+        dispatch=Dispatch(
+            manifest["dispatch"], DispatchCalendars(**_named(arrays, "dispatch")), clocks
+        ),
     )
     statistics = Statistics(
         as_of_day=manifest["statistics"]["as_of_day"],
@@ -274,7 +281,7 @@ def _parts(
 
 _WRITTEN_FROM_PARTS: Final = frozenset(
     {"format_version", "features", "numeric", "categorical", "horizon", "surge", "statistics"}
-    | {"clocks", "zones", "kept", "calibration", "files", _DIGEST}
+    | {"clocks", "dispatch", "zones", "kept", "calibration", "files", _DIGEST}
 )
 
 

@@ -1,0 +1,105 @@
+"""What the orders known at a moment show of carriers' and warehouses' calendars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etapromise.history.clocks import Clocks
+from etapromise.history.dispatch import DISPATCH_LEVELS, Dispatch, learn_dispatch
+from etapromise.history.effects import NEVER
+from etapromise.history.levels import Level, level_keys
+from etapromise.history.outcomes import Outcomes
+from etapromise.history.requests import local_seconds
+from etapromise.history.working_weeks import Ways, learn_clocks
+from etapromise.history.zones import ZoneMap
+
+__all__ = ["learned_clocks", "learned_dispatch"]
+
+# Days of calendar beyond the moment: orders a year ahead, and their way.
+_CALENDAR_AHEAD: Final = 500
+
+
+def learned_clocks(shipments: pd.DataFrame, results: Outcomes) -> Clocks:
+    """Working weeks and holidays of carriers.
+
+    Args:
+        shipments: (n,) in the order of their orders.
+        results: what is known of them.
+    """
+    service, there, here = level_keys(
+        shipments,
+        [
+            Level("service", ("carrier", "service")),
+            Level("there", ("destination_country", "destination_region")),
+            # Warehouses keep the holidays of where they are.
+            Level("here", ("origin_country", "origin_region")),
+        ],
+    )
+    services, service_keys = _sorted_keys(*service)
+    places = np.concatenate([there[0], here[0] + len(there[1])])
+    calendars, calendar_keys = _sorted_keys(places, [*there[1], *here[1]])
+    first_day = int(results.start_day[0]) - 2
+    arrived = results.event_day < NEVER
+    begun = results.pickup_day
+    if not (begun < NEVER).any():
+        begun = results.start_day.astype(np.int64)
+    last = np.where(arrived, results.event_day, results.as_of_day - 1)
+    on_way = np.flatnonzero((begun >= first_day) & (begun <= last) & ~results.closed)
+    return learn_clocks(
+        Ways(
+            service=services[on_way],
+            calendar=calendars[on_way],
+            first_day=begun[on_way],
+            last_day=last[on_way],
+            arrived=arrived[on_way],
+        ),
+        service_keys=service_keys,
+        calendar_keys=calendar_keys,
+        first_day=first_day,
+        last_day=results.as_of_day + _CALENDAR_AHEAD,
+    )
+
+
+def learned_dispatch(
+    shipments: pd.DataFrame, results: Outcomes, clocks: Clocks, zones: ZoneMap
+) -> Dispatch:
+    """Cut-offs, working weeks and handling days of warehouses.
+
+    Args:
+        shipments: (n,) in the order of their orders.
+        results: what is known of them.
+        clocks: the carriers' clocks, and the holidays.
+        zones: where places are in time.
+    """
+    picked = np.flatnonzero(results.pickup_day < NEVER)
+    orders = shipments.iloc[picked]
+    keys = [_sorted_keys(*found) for found in level_keys(orders, DISPATCH_LEVELS)]
+    names, _ = zones.resolve_many(orders, "origin")
+    seconds = local_seconds(orders["ordered_at"], names)
+    anchor = np.floor_divide(seconds, 86_400)
+    calendar_rows = clocks.indexes()[1]
+    # The keys of the first level, places, are those of the holiday calendars.
+    places, place_keys = keys[0]
+    calendar = np.array([calendar_rows.get(key, 0) for key in place_keys], np.int64)[places]
+    return learn_dispatch(
+        keys=keys,
+        anchor=anchor,
+        second=seconds - anchor * 86_400,
+        pickup_day=results.pickup_day[picked],
+        calendar=calendar,
+        clocks=clocks,
+    )
+
+
+def _sorted_keys(
+    positions: NDArray[np.int64], keys: Sequence[str]
+) -> tuple[NDArray[np.int64], list[str]]:
+    """The distinct keys in an order that does not depend on the rows', and positions in it."""
+    distinct = sorted(set(keys))
+    rank = {key: place for place, key in enumerate(distinct)}
+    return np.array([rank[key] for key in keys], np.int64)[positions], distinct

@@ -1,0 +1,172 @@
+"""Which weekdays and holidays a carrier delivers on, as the chances of parcels on their way show.
+
+How many parcels arrive on a Monday says little: perhaps few were sent off on Saturday. What counts
+is how many of those that might have arrived did: observed arrivals over those expected of parcels
+as long on their way on any day (a proportional-hazards model with the kind of day as its only
+covariate, Cox 1972, fitted by iterative proportional scaling). The length of a way is itself
+counted in working days, so weeks and lengths are found in turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.history.clocks import HOLIDAY_KINDS, Clocks, holiday_table
+
+__all__ = ["Ways", "learn_clocks"]
+
+_ROUNDS: Final = 5
+# The kinds of days: Monday … Sunday, then the kinds of holidays.
+_WEEKDAYS: Final = 7
+_KINDS: Final = _WEEKDAYS + HOLIDAY_KINDS
+# Working days on the way that are told apart, and calendar days that are looked at.
+_AGES: Final = 25
+_LONGEST: Final = 45
+# Parcels that are enough to know every service's week by.
+_SAMPLE: Final = 400_000
+# Expected arrivals' worth of belief that a service works like the network, on holidays likewise,
+# and that parcels of a service arrive like the network's; and that the network rests on holidays.
+_WEEK_EVIDENCE: Final = 20.0
+_HOLIDAY_EVIDENCE: Final = 4.0
+_AGE_EVIDENCE: Final = 30.0
+_RESTS_EVIDENCE: Final = 8.0
+# A day with less than this share of the arrivals expected is closed: those are mis-scans.
+_CLOSED_BELOW: Final = 0.03
+# … a holiday, of which there are few, with less than this.
+_HOLIDAY_CLOSED_BELOW: Final = 0.15
+# From here on a day is an ordinary one: the rest is chance.
+_ORDINARY_FROM: Final = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """Parcels on their way; all (n,), days since 1970-01-01.
+
+    Attributes:
+        service: positions into the service keys.
+        calendar: positions into the calendar keys, of the destination.
+        first_day: of the pick-up, or of the order where nobody scans pick-ups.
+        last_day: of the event, or the last that has passed.
+        arrived: whether the event was on the last day.
+    """
+
+    service: NDArray[np.int64]
+    calendar: NDArray[np.int64]
+    first_day: NDArray[np.int64]
+    last_day: NDArray[np.int64]
+    arrived: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """How many parcels."""
+        return len(self.service)
+
+    def latest(self, count: int) -> Ways:
+        """The `count` parcels sent last."""
+        if len(self) <= count:
+            return self
+        rows = np.argsort(self.first_day, kind="stable")[-count:]
+        return Ways(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def learn_clocks(
+    ways: Ways,
+    *,
+    service_keys: Sequence[str],
+    calendar_keys: Sequence[str],
+    first_day: int,
+    last_day: int,
+) -> Clocks:
+    """Working weeks and holiday closures, as the parcels on their way show them.
+
+    Args:
+        ways: n parcels; none of their days outside the tables.
+        service_keys: distinct service keys.
+        calendar_keys: distinct place keys, "country" and "region" joined by U+001F.
+        first_day: first day of the tables, days since 1970-01-01.
+        last_day: last day of the tables.
+    """
+    clocks = Clocks.build(
+        first_day=first_day,
+        services=service_keys,
+        weeks=np.ones((len(service_keys) + 1, _WEEKDAYS)),
+        calendars=calendar_keys,
+        holidays=holiday_table(calendar_keys, first_day, last_day),
+        holiday_weights=np.ones((len(service_keys) + 1, HOLIDAY_KINDS)),
+    )
+    sample = ways.latest(_SAMPLE)
+    for _ in range(_ROUNDS):
+        clocks = _renewed(clocks, *_tables(sample, clocks))
+    return clocks
+
+
+def _tables(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
+    shape = (len(clocks.services), _KINDS, _AGES)
+    at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
+    clock = (ways.service + 1) * len(clocks.holidays) + ways.calendar + 1
+    start = clocks.elapsed[clock, ways.first_day - clocks.first_day]
+    for wait in range(_LONGEST):
+        here = np.flatnonzero(ways.first_day + wait <= ways.last_day)
+        if not len(here):
+            break
+        day = ways.first_day[here] + wait
+        column = day - clocks.first_day
+        age = (clocks.elapsed[clock[here], column] - start[here]).astype(np.int64)
+        holiday = clocks.holidays[ways.calendar[here] + 1, column].astype(np.int64)
+        kind = np.where(holiday > 0, _WEEKDAYS - 1 + holiday, (day + 3) % 7)
+        cell = (ways.service[here] * _KINDS + kind) * _AGES + np.minimum(age, _AGES - 1)
+        at_risk += np.bincount(cell, minlength=len(at_risk))
+        came = ways.arrived[here] & (day == ways.last_day[here])
+        arrived += np.bincount(cell[came], minlength=len(arrived))
+    return at_risk.reshape(shape), arrived.reshape(shape)
+
+
+def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]) -> Clocks:
+    usual_day = clocks.weeks.mean(axis=1, keepdims=True)
+    weight = np.concatenate([clocks.weeks, clocks.holiday_weights * usual_day], axis=1)[1:]
+    exposed = (at_risk * weight[:, :, None]).sum(axis=1)
+    network_hazard = arrived.sum(axis=(0, 1)) / np.maximum(exposed.sum(axis=0), 1e-9)
+    hazard = (arrived.sum(axis=1) + _AGE_EVIDENCE * network_hazard) / (exposed + _AGE_EVIDENCE)
+    expected = (at_risk * hazard[:, None, :]).sum(axis=2)
+    observed = arrived.sum(axis=2)
+    weeks = _weeks(observed[:, :_WEEKDAYS], expected[:, :_WEEKDAYS])
+    # A holiday against the ordinary days of the same service.
+    usual = expected[:, _WEEKDAYS:] * weeks[1:].mean(axis=1, keepdims=True)
+    return Clocks.build(
+        first_day=clocks.first_day,
+        services=clocks.services,
+        weeks=weeks,
+        calendars=clocks.calendars,
+        holidays=clocks.holidays,
+        holiday_weights=_holiday_weights(observed[:, _WEEKDAYS:], usual),
+    )
+
+
+def _weeks(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(services + 1, 7) from (services, 7) arrivals; row 0 is the network's."""
+    network = (observed.sum(axis=0) + 1.0) / (expected.sum(axis=0) + 1.0)
+    own = (observed + _WEEK_EVIDENCE * network) / (expected + _WEEK_EVIDENCE)
+    weeks = np.concatenate([network[None, :], own])
+    # An ordinary day is the median of those with at least a third of the busiest one's arrivals.
+    busy = np.where(weeks >= weeks.max(axis=1, keepdims=True) / 3, weeks, np.nan)
+    weeks = weeks / np.nanmedian(busy, axis=1, keepdims=True)
+    weeks[weeks < _CLOSED_BELOW] = 0.0
+    weeks[weeks > _ORDINARY_FROM] = 1.0
+    return weeks
+
+
+def _holiday_weights(
+    observed: NDArray[np.float64], usual: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(services + 1, kinds) from (services, kinds) arrivals and those of ordinary days."""
+    network = observed.sum(axis=0) / (usual.sum(axis=0) + _RESTS_EVIDENCE)
+    own = (observed + _HOLIDAY_EVIDENCE * network) / (usual + _HOLIDAY_EVIDENCE)
+    weights = np.concatenate([network[None, :], own])
+    weights[weights < _HOLIDAY_CLOSED_BELOW] = 0.0
+    weights[weights > _ORDINARY_FROM] = 1.0
+    return weights
