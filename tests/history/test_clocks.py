@@ -1,4 +1,4 @@
-"""Operational time against a plain count of days, and working weeks against the truth."""
+"""Operational time against a plain count of days; holidays."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etapromise import tracking
 from etapromise.errors import ContractError
-from etapromise.history.as_of import KnownOrders
-from etapromise.history.clocks import Clocks, holiday_days, learn_clocks
-from etapromise.operations.simulation import NetworkConfig, simulate
+from etapromise.history.clocks import Clocks, holiday_days, holiday_table
 
 EPOCH = date(1970, 1, 1)
 
@@ -26,8 +23,9 @@ def number(day: date) -> int:
 @given(first=st.integers(18_000, 21_000), seed=st.integers(0, 2**32 - 1))
 def test_elapsed_time_is_the_sum_of_the_days_before(first: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    weeks, holidays = rng.random((3, 7)).round(2), rng.random((2, 30)) < 0.2
-    weights = rng.random(3).round(2)
+    weeks = rng.random((3, 7)).round(2)
+    holidays = rng.choice(3, (2, 30), p=[0.8, 0.1, 0.1]).astype(np.uint8)
+    weights = rng.random((3, 2)).round(2)
     clocks = Clocks.build(
         first_day=first,
         services=("a", "b"),
@@ -44,7 +42,8 @@ def test_elapsed_time_is_the_sum_of_the_days_before(first: int, seed: int) -> No
                 row = clocks.elapsed[clocks.row(service, calendar)]
                 assert row[day] == pytest.approx(passed, abs=1e-9)
                 worked = weeks[service, (EPOCH + timedelta(first + day)).weekday()]
-                passed += worked * (weights[service] if holidays[calendar, day] else 1.0)
+                kind = int(holidays[calendar, day])
+                passed += worked * (weights[service, kind - 1] if kind else 1.0)
             assert row[30] == pytest.approx(passed, abs=1e-9)
 
 
@@ -67,70 +66,12 @@ def test_holidays_of_a_country_and_of_a_region() -> None:
     assert list(holiday_days("DE", "", year[0], year[0])) == [year[0]]
 
 
-def test_learned_weeks_are_the_true_ones_where_evidence_is_enough() -> None:
-    """No rural partners and no noise: who works on Saturday is told by the parcels alone."""
-    network = simulate(
-        NetworkConfig(
-            seed=21, days=120, shipments_per_day=45.0, rural_share=0.0, scan_noise=0.0, drift=0.0
-        )
-    )
-    tracked = tracking.history(network.shipments, network.scans)
-    known = KnownOrders.of(tracked, tracked.scans["received_at"].max())
-    encoder = known.encoder(
-        numeric=(), categorical=(), default_time_zone=None, give_up_after=known.give_up_after()
-    )
-    judged = 0
-    weeks = set()
-    for row, key in enumerate(encoder.clocks.services, start=1):
-        carrier, service = key.split("\x1f")
-        mine = (tracked.shipments["carrier"] == carrier) & (tracked.shipments["service"] == service)
-        if tracked.milestones.loc[mine.to_numpy(), "event_at"].notna().sum() < 400:
-            continue
-        truth = network.true_working_week(carrier, service)
-        judged += 1
-        weeks.add(truth)
-        weight = encoder.clocks.weeks[row]
-        assert (weight[list(truth)] > 0.25).all(), key
-        assert (weight[~np.array(truth)] < 0.05).all(), key
-    assert judged >= 4
-    assert len(weeks) >= 2
-
-
-def test_a_service_without_evidence_has_the_networks_week() -> None:
-    monday = number(date(2025, 3, 3))
-    days = np.array([monday + 7 * week + k for week in range(20) for k in range(5)] * 10)
-    clocks = learn_clocks(
-        service_keys=["known", "new"],
-        service_positions=np.zeros(len(days), np.int64),
-        calendar_keys=["ZZ\x1f"],
-        calendar_positions=np.zeros(len(days), np.int64),
-        event_day=days,
-        first_day=int(days[0]) - 10,
-        last_day=int(days[-1]) + 100,
-    )
-    np.testing.assert_allclose(clocks.weeks[2], clocks.weeks[0], atol=0.01)
-    np.testing.assert_allclose(clocks.weeks[1, :5], 1.0, atol=0.05)
-    assert (clocks.weeks[1, 5:] == 0).all()
-
-
-@pytest.mark.parametrize("delivers", [True, False])
-def test_holidays_are_closed_unless_parcels_arrive_on_them(delivers: bool) -> None:  # noqa: FBT001
-    first = number(date(2025, 5, 1))
-    days = np.repeat(np.arange(first, number(date(2025, 9, 30))), 12)
-    closed = holiday_days("US", "", int(days[0]), int(days[-1]))
-    assert len(closed) >= 3
-    if not delivers:
-        days = days[~np.isin(days, closed)]
-    clocks = learn_clocks(
-        service_keys=["s"],
-        service_positions=np.zeros(len(days), np.int64),
-        calendar_keys=["US\x1f"],
-        calendar_positions=np.zeros(len(days), np.int64),
-        event_day=days,
-        first_day=first - 10,
-        last_day=first + 600,
-    )
-    memorial = number(date(2026, 5, 25)) - clocks.first_day
-    row = clocks.elapsed[clocks.row(1, 1)]
-    worked = row[memorial + 1] - row[memorial]
-    assert worked > 0.7 if delivers else worked == 0.0
+def test_the_table_tells_holidays_of_the_country_from_those_of_the_region() -> None:
+    first, last = number(date(2025, 1, 1)), number(date(2025, 12, 31))
+    table = holiday_table(["DE\x1fBY", "DE\x1f", "\x1f"], first, last)
+    assert table.shape == (4, 365)
+    assert table[1, number(date(2025, 10, 3)) - first] == 1
+    assert table[1, number(date(2025, 1, 6)) - first] == 2
+    assert table[2, number(date(2025, 1, 6)) - first] == 0
+    assert not table[0].any()
+    assert not table[3].any()

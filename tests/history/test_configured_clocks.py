@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from etapromise.history.calendar_file import CalendarFile
-from etapromise.history.clocks import Clocks, holiday_days
+from etapromise.history.clocks import Clocks, holiday_days, holiday_table
 from etapromise.history.configured_clocks import configured_clocks, configured_zones
 from etapromise.history.requests import row_of
 from etapromise.history.zones import ZoneMap
@@ -27,14 +27,14 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def learned(seed: int = 0) -> Clocks:
     rng = np.random.default_rng(seed)
     weeks = np.where(rng.random((4, 7)) < 0.3, 0.0, rng.random((4, 7)) + 0.1)
-    holidays = np.stack([np.zeros(COUNT, dtype=bool), *(public(place) for place in PLACES)])
+    holidays = holiday_table(PLACES, (FIRST - EPOCH).days, (FIRST - EPOCH).days + COUNT - 1)
     return Clocks.build(
         first_day=(FIRST - EPOCH).days,
         services=SERVICES,
         weeks=weeks,
         calendars=PLACES,
         holidays=holidays,
-        holiday_weights=np.array([0.0, 0.5, 0.0, 1.0]),
+        holiday_weights=np.array([[0.0, 0.0], [0.5, 0.5], [0.0, 0.0], [1.0, 1.0]]),
     )
 
 

@@ -166,7 +166,7 @@ def test_the_place_within_a_day_is_fixed_and_even(known: KnownOrders) -> None:
 
 
 def test_durations_run_on_the_operational_clock(gathered: HistoryAsOf) -> None:
-    """From the start of the order's date to a point within the event's, day by day."""
+    """From the order's date and its lead to a point within the event's, day by day."""
     results, requests, clocks = gathered.outcomes, gathered.requests, gathered.encoder.clocks
     total = results.total(requests, clocks, 1.0)
     share = np.diff(clocks.elapsed, axis=1)
@@ -175,6 +175,7 @@ def test_durations_run_on_the_operational_clock(gathered: HistoryAsOf) -> None:
         first = requests.anchor[i] - clocks.first_day
         last = int(results.event_day[i]) - clocks.first_day
         days = row[first:last].sum() + row[last] * results.within[i]
+        days = max(days - requests.lead[i], 0.0)
         assert np.exp(total.value[i]) - 1.0 == pytest.approx(days, abs=1e-9)
     unknown = results.event_known_day == NEVER
     assert np.isnan(total.value[unknown]).all()

@@ -89,9 +89,47 @@ class ReferenceQuote:
         if not 0 <= column < clocks.holidays.shape[1]:
             return 0.0  # beyond the calendars the clock stands still
         share = float(clocks.weeks[week, day.weekday()])
-        if clocks.holidays[calendar, column]:
-            share *= float(clocks.holiday_weights[week])
+        kind = int(clocks.holidays[calendar, column])
+        if kind:
+            share *= float(clocks.holiday_weights[week, kind - 1])
         return share
+
+    def dispatched(self, day: date) -> float:
+        """How much of an ordinary day the warehouse works on a date."""
+        clocks, table = self.parts.encoder.clocks, self.parts.encoder.dispatch.calendars
+        place = f"{self.text('origin_country')}\x1f{self.text('origin_region')}"
+        calendar = clocks.calendars.index(place) + 1 if place in clocks.calendars else 0
+        share = float(table.weeks[self.warehouse, day.weekday()])
+        kind = int(clocks.holidays[calendar, (day - EPOCH).days - clocks.first_day])
+        return share * float(table.holiday_weights[self.warehouse, kind - 1]) if kind else share
+
+    @property
+    def warehouse(self) -> int:
+        """Row of the finest key that dispatch knows."""
+        keys = self.parts.encoder.dispatch.keys
+        origin = [self.text("origin_country"), self.text("origin")]
+        service = [*origin, self.text("service")]
+        place = [self.text("origin_country"), self.text("origin_region")]
+        for parts in ([*service, self.text("carrier")], service, origin, place):
+            key = "\x1f".join(parts)
+            if key in keys:
+                return keys.index(key) + 1
+        return 0
+
+    def lead(self) -> float:
+        """Expected operational days to the pick-up, less those without closed days or cut-off."""
+        table = self.parts.encoder.dispatch.calendars
+        handling = [float(value) for value in table.handling[self.warehouse]]
+        late = round(self.hour * 3600) >= int(table.cut_off[self.warehouse])
+        worked, readings = 0.0, []
+        for wait in range(90):
+            day = self.anchor + timedelta(wait + late)
+            before, worked = worked, worked + self.dispatched(day)
+            today = _interpolated(handling, worked) - _interpolated(handling, before)
+            if today > 0:
+                readings.append(today * self.operational_days(wait + late))
+        undelayed = math.fsum(k * (handling[k + 1] - handling[k]) for k in range(len(handling) - 1))
+        return math.fsum(readings) - undelayed
 
     def operational_days(self, days: int) -> float:
         """Operational days from the start of the order's date to that of the date `days` later."""
@@ -100,6 +138,8 @@ class ReferenceQuote:
     def number(self, name: str) -> float:
         if name == "hour":
             return self.hour
+        if name == "lead":
+            return self.lead()
         value = self.fields.get(name)
         return math.nan if value is None else float(value)
 
@@ -123,7 +163,7 @@ class ReferenceQuote:
         quoted = self.fields.get("quoted_date")
         if quoted is None:
             return math.nan
-        days = self.operational_days((quoted - self.anchor).days)
+        days = max(self.operational_days((quoted - self.anchor).days) - self.lead(), 0.0)
         return math.log(days + self.parts.statistics.settings.offset) - self.explained()
 
     def distance(self) -> float:
@@ -198,11 +238,12 @@ class ReferenceQuote:
     def probabilities(self) -> np.ndarray:
         """P(arrived by the end of the order's date + k), k = 0 … horizon - 1."""
         days, levels = self.quantile_days(), [float(level) for level in self.parts.forest.levels]
+        lead = self.lead()
         hazard = self.hazard()
         lost = float(self.parts.statistics.lost[self.row_of("service")])
         out = []
         for k in range(self.parts.horizon):
-            u = raw_probability(days, levels, self.operational_days(k + 1))
+            u = raw_probability(days, levels, self.operational_days(k + 1) - lead)
             stated = self.calibrated(u)
             if stated > GROUPS_FROM:
                 late = (1.0 - stated) / (1.0 - GROUPS_FROM)
@@ -223,3 +264,10 @@ def raw_probability(days: list[float], levels: list[float], x: float) -> float:
     fall = math.log((1 - levels[back]) / (1 - levels[-1]))
     tail = max((days[-1] - days[back]) / fall, 0.05) if fall > 0 else 0.05
     return 1 - (1 - levels[-1]) * math.exp(-(x - days[-1]) / tail)
+
+
+def _interpolated(cumulative: list[float], worked: float) -> float:
+    if worked >= len(cumulative) - 1:
+        return 1.0
+    low = int(worked)
+    return cumulative[low] + (worked - low) * (cumulative[low + 1] - cumulative[low])

@@ -19,6 +19,7 @@ import etapromise
 from etapromise import PromiseModel
 from etapromise.errors import ModelFileError
 from etapromise.promise import model_files
+from etapromise.promise.model_files import FORMAT_VERSION
 from tests.small_network import fields_of, saved
 
 FILES = ("arrays.npz", "keys.json", "manifest.json", "transit.npz")
@@ -155,10 +156,10 @@ def test_a_changed_manifest_is_refused(copy: Path, part: str, value: Any) -> Non
         etapromise.load(copy)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, str(FORMAT_VERSION), None])
 def test_another_format_is_refused(copy: Path, version: Any) -> None:
     rewrite(copy, lambda manifest: manifest.update(format_version=version))
-    with pytest.raises(ModelFileError, match=f"format version {version!r}.*reads 1"):
+    with pytest.raises(ModelFileError, match=f"format version {version!r}.*reads {FORMAT_VERSION}"):
         etapromise.load(copy)
 
 
@@ -269,6 +270,8 @@ def test_foreign_files_are_no_model(tmp_path: Path) -> None:
     """A directory with foreign files is refused by its manifest, before any array is opened."""
     with zipfile.ZipFile(tmp_path / "arrays.npz", "w") as file:
         file.writestr("anything.npy", b"\x00" * 10)
-    (tmp_path / "manifest.json").write_text('{"format_version": 1, "files": {}}')
+    (tmp_path / "manifest.json").write_text(
+        json.dumps({"format_version": FORMAT_VERSION, "files": {}})
+    )
     with pytest.raises(ModelFileError, match="SHA-256"):
         etapromise.load(tmp_path)

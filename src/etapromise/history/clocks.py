@@ -36,9 +36,9 @@ class Clocks:
         services: service keys (level "service"); row 0 of `weeks` is any other.
         weeks: (services + 1, 7) weight of Monday … Sunday.
         calendars: place keys, country or country and region; row 0 of `holidays` is any other.
-        holidays: (calendars + 1, days) uint8: 0 no public holiday, 1 one of the whole country, 2 one
-            of the region only.
-        holiday_weights: (services + 1, 2) factor on the weekday's weight on a holiday of either kind.
+        holidays: (calendars + 1, days) uint8: 0 no public holiday, 1 one of the whole country, 2
+            one of the region only.
+        holiday_weights: (services + 1, 2) factor on the weekday's weight on each kind of holiday.
         place_weeks: (calendars + 1, 7) whether anybody delivers there on Monday … Sunday.
         blackouts: (k, 4) service row, calendar row (-1 is every one), first and last day, days
             since 1970-01-01: nothing is delivered there then.
@@ -129,9 +129,7 @@ class Clocks:
             )
 
 
-def holiday_table(
-    calendar_keys: Sequence[str], first_day: int, last_day: int
-) -> NDArray[np.uint8]:
+def holiday_table(calendar_keys: Sequence[str], first_day: int, last_day: int) -> NDArray[np.uint8]:
     """(calendars + 1, days) the kinds of holidays of `Clocks.holidays`; row 0 has none.
 
     Carriers keep the holidays of a whole country more often than those of one region.

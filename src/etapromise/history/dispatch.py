@@ -62,7 +62,7 @@ _INDIFFERENT: Final = 4.0
 
 @dataclass(frozen=True)
 class DispatchCalendars:
-    """What warehouses are known by: w rows, row 0 for every warehouse never seen or seen too little.
+    """What warehouses are known by: w rows, row 0 for every one never seen or seen too little.
 
     Attributes:
         cut_off: (w,) int32 local second of the day from which an order counts as the next day's;
@@ -113,9 +113,7 @@ class Dispatch:
 
     __slots__ = ("_alive", "_rows", "address", "calendars", "keys")
 
-    def __init__(
-        self, keys: Sequence[str], calendars: DispatchCalendars, clocks: Clocks
-    ) -> None:
+    def __init__(self, keys: Sequence[str], calendars: DispatchCalendars, clocks: Clocks) -> None:
         """Bind the tables.
 
         Args:
@@ -157,9 +155,7 @@ class Dispatch:
                 return row
         return 0
 
-    def rows(
-        self, keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]]
-    ) -> NDArray[np.int32]:
+    def rows(self, keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]]) -> NDArray[np.int32]:
         """(n,) the rows of many orders; for each level positions into distinct keys, and those."""
         out = np.zeros(len(keys[0][0]), np.int32)
         for positions, distinct in keys:
@@ -223,9 +219,7 @@ def learn_dispatch(
     """
     if not len(anchor):
         return Dispatch.unknown(clocks)
-    orders = _Orders(
-        anchor, second, pickup_day, calendar, clocks.holidays, clocks.first_day
-    )
+    orders = _Orders(anchor, second, pickup_day, calendar, clocks.holidays, clocks.first_day)
     names: list[str] = []
     rows = [orders.described(None)]
     # Row of what is around each parcel: the network at first, then its key at each coarser level.
@@ -236,7 +230,7 @@ def learn_dispatch(
         starts = np.concatenate([[0], np.cumsum(counts)])
         for place in np.flatnonzero(counts >= _OWN_EVIDENCE):
             members = by_key[starts[place] : starts[place + 1]]
-            names.append(distinct[place])
+            names.append(distinct[int(place)])
             rows.append(orders.take(members).described(rows[around[members[0]]]))
             around[members] = len(names)
     stacked = DispatchCalendars(
@@ -326,7 +320,7 @@ def _worked_days(
 
     def at(day: NDArray[np.int64]) -> NDArray[np.float64]:
         weeks, weekday = np.divmod(day + 3, 7)
-        return weeks * through[7] + through[weekday]
+        return np.asarray(weeks * through[7] + through[weekday])
 
     return np.asarray(np.maximum(at(last) - at(first), 0.0))
 
@@ -389,4 +383,4 @@ def _cumulative(
     counts = np.bincount(steps, minlength=_LONGEST_HANDLING).astype(np.float64)
     if around is not None:
         counts += _PRIOR * np.diff(around.handling[0])
-    return np.concatenate([[0.0], np.cumsum(counts / counts.sum())])
+    return np.asarray(np.concatenate([[0.0], np.cumsum(counts / counts.sum())]))

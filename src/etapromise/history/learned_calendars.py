@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.history.clocks import Clocks
@@ -17,6 +16,9 @@ from etapromise.history.outcomes import Outcomes
 from etapromise.history.requests import local_seconds
 from etapromise.history.working_weeks import Ways, learn_clocks
 from etapromise.history.zones import ZoneMap
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["learned_clocks", "learned_dispatch"]
 

@@ -109,17 +109,20 @@ def _tables(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np
     shape = (len(clocks.services), _KINDS, _AGES)
     at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
     clock = (ways.service + 1) * len(clocks.holidays) + ways.calendar + 1
-    start = clocks.elapsed[clock, ways.first_day - clocks.first_day]
+    # From the end of the first day: whether a carrier that fetches on a Saturday delivers on it is
+    # no part of the way.
+    start = clocks.elapsed[clock, ways.first_day + 1 - clocks.first_day]
     for wait in range(_LONGEST):
         here = np.flatnonzero(ways.first_day + wait <= ways.last_day)
         if not len(here):
             break
         day = ways.first_day[here] + wait
         column = day - clocks.first_day
-        age = (clocks.elapsed[clock[here], column] - start[here]).astype(np.int64)
+        age = np.floor(clocks.elapsed[clock[here], column] - start[here]).astype(np.int64) + 1
+        age = np.clip(age, int(wait > 0), _AGES - 1)
         holiday = clocks.holidays[ways.calendar[here] + 1, column].astype(np.int64)
         kind = np.where(holiday > 0, _WEEKDAYS - 1 + holiday, (day + 3) % 7)
-        cell = (ways.service[here] * _KINDS + kind) * _AGES + np.minimum(age, _AGES - 1)
+        cell = (ways.service[here] * _KINDS + kind) * _AGES + age
         at_risk += np.bincount(cell, minlength=len(at_risk))
         came = ways.arrived[here] & (day == ways.last_day[here])
         arrived += np.bincount(cell[came], minlength=len(arrived))

@@ -1,0 +1,137 @@
+"""Working weeks and holidays against the truth, and against the traps of counting arrivals."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from etapromise import tracking
+from etapromise.history.as_of import KnownOrders
+from etapromise.history.clocks import Clocks, holiday_days
+from etapromise.history.working_weeks import Ways, learn_clocks
+from etapromise.operations.simulation import NetworkConfig, simulate
+
+EPOCH = date(1970, 1, 1)
+
+
+def number(day: date) -> int:
+    return (day - EPOCH).days
+
+
+def test_learned_weeks_are_the_true_ones_where_evidence_is_enough() -> None:
+    """No rural partners and no noise: who works on Saturday is told by the parcels alone."""
+    network = simulate(
+        NetworkConfig(
+            seed=21, days=120, shipments_per_day=45.0, rural_share=0.0, scan_noise=0.0, drift=0.0
+        )
+    )
+    tracked = tracking.history(network.shipments, network.scans)
+    known = KnownOrders.of(tracked, tracked.scans["received_at"].max())
+    encoder = known.encoder(
+        numeric=(), categorical=(), default_time_zone=None, give_up_after=known.give_up_after()
+    )
+    judged = 0
+    weeks = set()
+    for row, key in enumerate(encoder.clocks.services, start=1):
+        carrier, service = key.split("\x1f")
+        mine = (tracked.shipments["carrier"] == carrier) & (tracked.shipments["service"] == service)
+        if tracked.milestones.loc[mine.to_numpy(), "event_at"].notna().sum() < 400:
+            continue
+        truth = network.true_working_week(carrier, service)
+        judged += 1
+        weeks.add(truth)
+        # Some are fetched from a pick-up point on a day without deliveries.
+        assert (encoder.clocks.weeks[row] > 0.5).tolist() == list(truth), key
+        assert (encoder.clocks.weeks[row][list(truth)] == 1.0).all(), key
+    assert judged >= 4
+    assert len(weeks) >= 2
+
+
+def walk(
+    start: NDArray[np.int64], steps: NDArray[np.int64], closed: NDArray[np.bool_], first: int
+) -> NDArray[np.int64]:
+    """Arrival after so many open days from the day after the start on, day by day."""
+    day, left = start.copy(), steps.copy()
+    while (left > 0).any():
+        moving = left > 0
+        day[moving] += 1
+        left[moving] -= ~closed[day[moving] - first]
+    return day
+
+
+def ways_of(
+    start: NDArray[np.int64], closed: NDArray[np.bool_], first: int, until: int, seed: int = 0
+) -> Ways:
+    rng = np.random.default_rng(seed)
+    end = walk(start, 1 + rng.binomial(5, 0.5, len(start)), closed, first)
+    arrived = end <= until
+    zeros = np.zeros(len(start), np.int64)
+    return Ways(
+        service=zeros,
+        calendar=zeros,
+        first_day=start,
+        last_day=np.minimum(end, until),
+        arrived=arrived,
+    )
+
+
+def learn(ways: Ways, first: int, calendar: str = "ZZ\x1f", services: int = 1) -> Clocks:
+    return learn_clocks(
+        ways,
+        service_keys=["s", "new"][:services],
+        calendar_keys=[calendar],
+        first_day=first,
+        last_day=first + 900,
+    )
+
+
+def test_few_parcels_sent_before_a_day_make_it_no_shorter() -> None:
+    """Pick-ups on Mondays to Wednesdays only: arrivals crowd on some weekdays, and mean nothing."""
+    first = number(date(2025, 3, 3))
+    days = np.arange(first + 5, first + 200)
+    start = np.repeat(days[(days + 3) % 7 < 3], 30)
+    clocks = learn(ways_of(start, np.zeros(1000, bool), first, first + 210), first)
+    counts = np.bincount((start + 3) % 7, minlength=7)
+    assert (counts[3:] == 0).all()
+    assert clocks.weeks[1].tolist() == [1.0] * 7
+
+
+def test_closed_days_are_found_and_a_service_without_evidence_has_the_networks_week() -> None:
+    first = number(date(2025, 3, 3))
+    closed = (first + np.arange(1000) + 3) % 7 >= 5
+    start = np.repeat(np.arange(first + 5, first + 150), 10)
+    clocks = learn(ways_of(start, closed, first, first + 160), first, services=2)
+    assert clocks.weeks[1].tolist() == [1.0] * 5 + [0.0] * 2
+    np.testing.assert_array_equal(clocks.weeks[2], clocks.weeks[0])
+    np.testing.assert_array_equal(clocks.weeks[0], clocks.weeks[1])
+
+
+@pytest.mark.parametrize("delivers", [True, False])
+def test_holidays_are_closed_unless_parcels_arrive_on_them(delivers: bool) -> None:  # noqa: FBT001
+    first = number(date(2025, 5, 1))
+    closed = np.zeros(1000, bool)
+    holidays = holiday_days("US", "", first, first + 170)
+    assert len(holidays) >= 3
+    if not delivers:
+        closed[holidays - first] = True
+    start = np.repeat(np.arange(first + 2, first + 150), 12)
+    clocks = learn(ways_of(start, closed, first, first + 160), first, "US\x1f")
+    memorial = number(date(2026, 5, 25)) - clocks.first_day
+    row = clocks.elapsed[clocks.row(1, 1)]
+    assert row[memorial + 1] - row[memorial] == (1.0 if delivers else 0.0)
+
+
+def test_without_parcels_every_day_is_a_working_day() -> None:
+    nobody = np.zeros(0, np.int64)
+    ways = Ways(
+        service=nobody,
+        calendar=nobody,
+        first_day=nobody,
+        last_day=nobody,
+        arrived=np.zeros(0, bool),
+    )
+    clocks = learn(ways, number(date(2025, 3, 3)))
+    assert (clocks.weeks == 1.0).all()
