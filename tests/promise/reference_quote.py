@@ -243,7 +243,8 @@ class ReferenceQuote:
         lost = float(self.parts.statistics.lost[self.row_of("service")])
         out = []
         for k in range(self.parts.horizon):
-            u = raw_probability(days, levels, self.operational_days(k + 1) - lead)
+            worked = self.operational_days(k + 1)
+            u = raw_probability(days, levels, worked - lead) if worked > 0 else 0.0
             stated = self.calibrated(u)
             if stated > GROUPS_FROM:
                 late = (1.0 - stated) / (1.0 - GROUPS_FROM)

@@ -62,6 +62,9 @@ static etp_request request(const etp_model *m, int64_t i, const int32_t *code, c
 
 static double by_date(const etp_model *m, const etp_request *r, etp_parcel *p, double start, int64_t k) {
     double end = etp_elapsed(m->features, r->clock, (int64_t)r->anchor + k + 1);
+    /* A lead may be negative, but nothing arrives before the carrier has worked. */
+    if (end <= etp_elapsed(m->features, r->clock, r->anchor))
+        return 0;
     return etp_parcel_by(p, end - start);
 }
 
