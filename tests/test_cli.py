@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import etapromise
 from etapromise.cli import main
 from etapromise.operations import retraining, training
+from etapromise.operations.repromising import read_policy
 from etapromise.operations.scorecards import carrier_scorecards
 from tests.small_network import AS_OF, TRAINING
 
@@ -289,3 +290,47 @@ def test_scorecards_that_cannot_be_made(files, tmp_path, asked, code, message):
     found = run("scorecard", *tables(files), "--as-of", "2025-07-01", *out, *asked)
     assert found.exit_code == code
     assert message in found.stderr
+
+
+def test_events_are_told_once(files, tmp_path):
+    out, state = tmp_path / "events.jsonl", tmp_path / "state"
+    asked = (*tables(files), "--model", files / "model", "--state", state, "--out", out)
+    first = run("events", *asked, "--as-of", "2025-07-03T06:00Z")
+    assert first.exit_code == 0, first.stderr
+    lines = out.read_text(encoding="utf-8").splitlines()
+    assert first.stdout == f"{out}  {len(lines)} events\n"
+    assert "under way" in first.stderr
+    told = [json.loads(line) for line in lines]
+    assert {"delivered", "attempted"} <= {event["event"] for event in told}
+    again = run("events", *asked, "--as-of", "2025-07-03T06:00Z")
+    assert again.stdout == f"{out}  0 events\n"
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"tell_below": 0.7, "calm_above": 0.8, "stable_looks": 1}')
+    later = run("events", *asked, "--as-of", "2025-07-04T06:00Z", "--policy", policy)
+    assert later.exit_code == 0, later.stderr
+    grown = out.read_text(encoding="utf-8").splitlines()
+    assert grown[: len(lines)] == lines
+    assert later.stdout == f"{out}  {len(grown) - len(lines)} events\n"
+    back = run("events", *asked, "--as-of", "2025-07-02T06:00Z")
+    assert back.exit_code == 1
+    assert "expected runs to go forward" in back.stderr
+    for text in ('{"loud": 1}', '{"tell_below": "often"}', "{", '{"tell_below": 2}'):
+        policy.write_text(text)
+        bad = run("events", *asked, "--as-of", "2025-07-05T06:00Z", "--policy", policy)
+        assert bad.exit_code == 1
+        assert "expected" in bad.stderr
+    named = run("events", *asked[:-1], tmp_path / "events.txt", "--as-of", "2025-07-05")
+    assert named.exit_code == 2
+
+
+def test_a_policy_is_picked_on_the_past(files, model, parcels, tmp_path):
+    start = pd.Timestamp("2025-05-20", tz="UTC")
+    model.refresh(parcels, as_of=start).save(tmp_path / "earlier")
+    out = tmp_path / "policy.json"
+    asked = ("--model", tmp_path / "earlier", "--from", "2025-05-20", "--to", "2025-05-30")
+    found = run("repromise", *tables(files), *asked, "--out", out)
+    assert found.exit_code == 0, found.stderr
+    record = json.loads(found.stdout)
+    assert record["parcels"] > 100
+    assert record["changes_per_parcel"] <= 0.3
+    assert read_policy(out).stable_looks >= 1

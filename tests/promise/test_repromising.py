@@ -78,8 +78,8 @@ def test_a_date_never_turns_back_and_the_first_stays_beside_it(policy: Any, move
         assert (look.new_date != look.old_date) == (look.event is not None)
         assert look.standing.current_date == look.new_date
     times = [look.standing.told_at for look in told]
-    for one, other in itertools.pairwise(times):
-        assert other - one >= timedelta(hours=policy.rest_hours)
+    for count, (one, other) in enumerate(itertools.pairwise(times)):
+        assert other - one >= timedelta(hours=policy.rest_hours * 2**count)
 
 
 @given(policies, steps)
@@ -172,6 +172,13 @@ def test_a_new_date_has_to_stand_still() -> None:
     assert [look.event for look in still] == [None, None, "delayed"]
     assert still[-1].new_date == PROMISED + timedelta(days=4)
     assert still[-1].reason == "chance_fell"
+
+
+def test_a_parcel_that_is_put_off_every_day_is_told_of_ever_less_often() -> None:
+    policy = RepromisePolicy(stable_looks=1, stable_hours=0.0)
+    looks = walk(policy, [(24, 2 + day, 0.9, 0.05) for day in range(60)])
+    days = [count for count, look in enumerate(looks) if look.event]
+    assert days == [0, 1, 3, 7, 15, 31]
 
 
 def test_when_time_runs_out_the_customer_is_told_at_once() -> None:

@@ -15,6 +15,7 @@ from etapromise.cli.learning import refresh, retrain, train
 from etapromise.cli.looking_back import backtest
 from etapromise.cli.promising import quote, score
 from etapromise.cli.sampling import sample
+from etapromise.cli.telling import events, repromise
 from etapromise.cli.watching import monitor
 
 __all__ = ["main"]
@@ -28,6 +29,6 @@ def main() -> None:
 
 for _command in (
     *(sample, train, quote, score, backtest),
-    *(retrain, refresh, monitor, scorecard, models, rollback),
+    *(retrain, refresh, monitor, events, repromise, scorecard, models, rollback),
 ):
     main.add_command(_command)

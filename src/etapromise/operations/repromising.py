@@ -10,9 +10,11 @@ one, as `simulate_repromises` does for any stretch.
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +30,9 @@ __all__ = [
     "PolicyRecord",
     "candidate_policies",
     "pick_policy",
+    "read_policy",
     "simulate_repromises",
+    "write_policy",
 ]
 
 Dates = npt.NDArray[np.datetime64]
@@ -246,6 +250,32 @@ def candidate_policies() -> Iterator[RepromisePolicy]:
             earlier_days=earlier,
             earlier_confidence=0.9 if earlier == 2 else 0.95,
         )
+
+
+def write_policy(policy: RepromisePolicy, path: Path) -> None:
+    """Write a policy as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(json.dumps(asdict(policy), indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def read_policy(path: Path) -> RepromisePolicy:
+    """The policy that `write_policy` wrote; settings that are not named have their defaults.
+
+    Raises:
+        ContractError: It is no JSON of a policy's settings.
+    """
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        return RepromisePolicy(**settings)
+    except (OSError, ValueError, TypeError) as error:
+        if isinstance(error, ContractError):
+            raise
+        raise ContractError(
+            f"Found {path} to be no policy ({error}); expected JSON with the settings of "
+            "RepromisePolicy, such as `etapromise repromise` writes."
+        ) from error
 
 
 @dataclass

@@ -44,6 +44,8 @@ _NO_TIME: Final = np.datetime64("NaT", "us")
 _DAY: Final = np.timedelta64(1, "D")
 # How much surer than at its beginning one has to be for a doubt to end, by default.
 _RELIEF: Final = 0.15
+# Of the rest between notices: beyond that it is longer than any parcel's way.
+_MOST_DOUBLINGS: Final = 10
 
 Dates = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
@@ -238,7 +240,8 @@ class RepromisePolicy:
             is told without waiting for it to stand still.
         earlier_days: an earlier date is told if it is at least so many days earlier,
         earlier_confidence: and kept with at least this probability.
-        rest_hours: hours between two notices.
+        rest_hours: hours between the first two notices; each further one takes twice as long to
+            follow, so that a parcel that is put off day by day is not told of day by day.
 
     Raises:
         ContractError: a value is out of its range.
@@ -394,7 +397,8 @@ class RepromisePolicy:
         candidate = np.where(agrees, candidate, np.where(wished, date, _NO_DATE))
         steady = (looks >= self.stable_looks) & (moment - since >= _hours(self.stable_hours))
         running_out = later & ((old["current_date"] - today) / _DAY <= self.last_call_days)
-        rested = ~(moment - old["told_at"] < _hours(self.rest_hours))
+        rest = _hours(self.rest_hours) * 2 ** np.clip(old["changes"] - 1, 0, _MOST_DOUBLINGS)
+        rested = ~(moment - old["told_at"] < rest)
         tell = new_look & wished & rested & (steady | running_out)
         # Both dates are good enough to tell: the later one is safer.
         current = np.where(tell, np.fmax(candidate, date), old["current_date"])
