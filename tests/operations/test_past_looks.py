@@ -60,9 +60,7 @@ def test_looks_say_what_track_many_says(
     shipments = parcels.shipments[mine].reset_index(drop=True)
     shipments = shipments.iloc[looks.parcel[chosen]].reset_index(drop=True)
     standing = looks.original_date[looks.parcel[chosen]]
-    table = earlier.track_many(
-        shipments, parcels.scans, moment.to_pydatetime(), standing=standing
-    )
+    table = earlier.track_many(shipments, parcels.scans, moment.to_pydatetime(), standing=standing)
     day = ((standing - looks.first_date[chosen]) / np.timedelta64(1, "D")).astype(int)
     probability = looks.probability[chosen]
     stated = probability[np.arange(len(day)), np.clip(day, 0, probability.shape[1] - 1)]

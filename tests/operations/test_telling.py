@@ -21,17 +21,11 @@ from etapromise.operations.news import EVENT_TYPES, EVENTS, NewsSettings
 from etapromise.operations.telling import Told, tell
 from etapromise.promise.repromising import RepromisePolicy
 from etapromise.tracking import TrackedHistory
-from tests.operations.elapsed_tracker import ElapsedTracker
 from tests.small_network import AS_OF
 
 DAY = pd.Timedelta(days=1)
 DAYS = [AS_OF + (2 + count) * DAY for count in range(6)]
 SETTINGS = NewsSettings(policy=RepromisePolicy(earlier_days=2, earlier_confidence=0.9))
-
-
-@pytest.fixture(scope="module")
-def tracker(model: PromiseModel) -> ElapsedTracker:
-    return ElapsedTracker(model)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +39,7 @@ def tables(parcels: TrackedHistory) -> tuple[pd.DataFrame, pd.DataFrame]:
     return shipments, scans.reset_index(drop=True)
 
 
-def run(tracker: Any, tables: Any, folder: Path, day: pd.Timestamp, **options: Any) -> Told:
+def run(model: PromiseModel, tables: Any, folder: Path, day: pd.Timestamp, **options: Any) -> Told:
     shipments, scans = tables
     asked: dict[str, Any] = {
         "as_of": day,
@@ -53,16 +47,16 @@ def run(tracker: Any, tables: Any, folder: Path, day: pd.Timestamp, **options: A
         "out": folder / "events.jsonl",
         "settings": SETTINGS,
     }
-    return tell(tracker, shipments, scans, **asked | options)
+    return tell(model, shipments, scans, **asked | options)
 
 
 @pytest.fixture(scope="module")
 def walked(
-    tracker: ElapsedTracker, tables: Any, tmp_path_factory: pytest.TempPathFactory
+    model: PromiseModel, tables: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[Told]]:
     """A run each morning; nobody changes the folder afterwards."""
     folder = tmp_path_factory.mktemp("walked")
-    return folder, [run(tracker, tables, folder, day) for day in DAYS]
+    return folder, [run(model, tables, folder, day) for day in DAYS]
 
 
 @pytest.fixture
@@ -123,18 +117,18 @@ def test_a_delivery_is_judged_by_the_date_that_stood(events: pd.DataFrame) -> No
 
 
 def test_the_same_run_twice_adds_nothing(
-    tracker: ElapsedTracker, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
 ) -> None:
     shutil.copytree(walked[0], tmp_path / "again")
     before = contents(tmp_path / "again")
-    told = run(tracker, tables, tmp_path / "again", DAYS[-1])
+    told = run(model, tables, tmp_path / "again", DAYS[-1])
     assert told.events.empty
     assert told.written == 0
     assert contents(tmp_path / "again") == before
 
 
 def test_neither_the_order_of_rows_nor_what_comes_later_matters(
-    tracker: ElapsedTracker, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
 ) -> None:
     shipments, scans = tables
     for count, day in enumerate(DAYS[:3]):
@@ -143,15 +137,15 @@ def test_neither_the_order_of_rows_nor_what_comes_later_matters(
             shipments[shipments["ordered_at"] <= day].sample(frac=1, random_state=count),
             pd.concat([known, known.head(50)]).sample(frac=1, random_state=count),
         )
-        told = run(tracker, mixed, tmp_path, day)
+        told = run(model, mixed, tmp_path, day)
         pd.testing.assert_frame_equal(told.events, walked[1][count].events)
 
 
 def test_parquet_holds_what_the_lines_hold(
-    tracker: ElapsedTracker, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
 ) -> None:
     for day in DAYS[:3]:
-        run(tracker, tables, tmp_path, day, out=tmp_path / "events.parquet")
+        run(model, tables, tmp_path, day, out=tmp_path / "events.parquet")
     table = read_events(tmp_path / "events.parquet")
     lines = read_events(walked[0] / "events.jsonl")
     pd.testing.assert_frame_equal(table, lines.head(len(table)))
@@ -207,12 +201,12 @@ def killed_everywhere(monkeypatch: pytest.MonkeyPatch, folder: Path, work: Any, 
 
 
 def test_a_run_that_is_killed_loses_and_doubles_nothing(
-    tracker: ElapsedTracker, tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: PromiseModel, tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(tracker, tables, tmp_path / "start", DAYS[0])
+    run(model, tables, tmp_path / "start", DAYS[0])
 
     def again(folder: Path) -> None:
-        run(tracker, tables, folder, DAYS[1])
+        run(model, tables, folder, DAYS[1])
 
     assert killed_everywhere(monkeypatch, tmp_path, again, 5) > 10
 
@@ -235,82 +229,82 @@ def test_so_does_a_log_that_is_killed_anywhere(
 
 
 def test_a_line_cut_short_is_written_again(
-    tracker: ElapsedTracker, tables: Any, tmp_path: Path
+    model: PromiseModel, tables: Any, tmp_path: Path
 ) -> None:
-    run(tracker, tables, tmp_path, DAYS[0])
+    run(model, tables, tmp_path, DAYS[0])
     out = tmp_path / "events.jsonl"
     whole = out.read_bytes()
     out.write_bytes(whole[:-40])
     (tmp_path / "state" / "00000001" / "published").unlink()
-    assert run(tracker, tables, tmp_path, DAYS[0]).written == 1
+    assert run(model, tables, tmp_path, DAYS[0]).written == 1
     assert out.read_bytes() == whole
 
 
 def test_a_file_that_was_taken_away_is_not_filled_again(
-    tracker: ElapsedTracker, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
 ) -> None:
-    run(tracker, tables, tmp_path, DAYS[0])
+    run(model, tables, tmp_path, DAYS[0])
     (tmp_path / "events.jsonl").unlink()
-    told = run(tracker, tables, tmp_path, DAYS[1])
+    told = run(model, tables, tmp_path, DAYS[1])
     found = read_events(tmp_path / "events.jsonl")
     assert len(found) == told.written == len(walked[1][1].events)
     assert (found["as_of"] == DAYS[1]).all()
 
 
 def test_parcels_may_come_in_several_tables(
-    tracker: ElapsedTracker, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
 ) -> None:
     """Those that are in no table of a run are kept in mind."""
     shipments, scans = tables
     for day in DAYS[:3]:
         for part in (shipments[::2], shipments[1::2]):
-            run(tracker, (part.reset_index(drop=True), scans), tmp_path, day)
+            run(model, (part.reset_index(drop=True), scans), tmp_path, day)
     together = pd.concat([told.events for told in walked[1][:3]])
     apart = read_events(tmp_path / "events.jsonl")
     assert set(apart["event_id"]) == set(together["event_id"])
 
 
-def test_the_past_is_no_news(tracker: ElapsedTracker, tables: Any, tmp_path: Path) -> None:
+def test_the_past_is_no_news(model: PromiseModel, tables: Any, tmp_path: Path) -> None:
     late = DAYS[-1] + 4 * DAY
-    told = run(tracker, tables, tmp_path, late, settings=NewsSettings(most_age_days=1))
+    told = run(model, tables, tmp_path, late, settings=NewsSettings(most_age_days=1))
     scanned = told.events[told.events["event"].isin(["delivered", "attempted"])]
     assert len(scanned)
     assert (scanned["occurred_at"] > late - 2 * DAY).all()
     # What is over and told is forgotten, and not told again for that.
     remembered = EventLog(tmp_path / "state").memory()
     assert 0 < len(remembered) < told.parcels
-    later = run(tracker, tables, tmp_path, late + DAY, settings=NewsSettings(most_age_days=1))
+    later = run(model, tables, tmp_path, late + DAY, settings=NewsSettings(most_age_days=1))
     assert not set(later.events["event_id"]) & set(told.events["event_id"])
 
 
 def test_runs_go_forward_one_at_a_time(
-    tracker: ElapsedTracker, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
 ) -> None:
     shutil.copytree(walked[0], tmp_path / "copy")
     with pytest.raises(CommandError, match="expected runs to go forward"):
-        run(tracker, tables, tmp_path / "copy", DAYS[0])
+        run(model, tables, tmp_path / "copy", DAYS[0])
     with (
         only_writer(tmp_path / "copy" / "state"),
         pytest.raises(CommandError, match="locked by another process"),
     ):
-        run(tracker, tables, tmp_path / "copy", DAYS[-1])
+        run(model, tables, tmp_path / "copy", DAYS[-1])
     with pytest.raises(CommandError, match="knows no more than its day"):
-        run(tracker, tables, tmp_path, AS_OF - DAY)
+        run(model, tables, tmp_path, AS_OF - DAY)
     with pytest.raises(ContractError, match="naive moment"):
-        run(tracker, tables, tmp_path, pd.Timestamp("2025-07-03"))
+        run(model, tables, tmp_path, pd.Timestamp("2025-07-03"))
 
 
-def test_files_that_cannot_be_used(tracker: ElapsedTracker, tables: Any, tmp_path: Path) -> None:
+def test_files_that_cannot_be_used(model: PromiseModel, tables: Any, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"end in \.jsonl or \.parquet"):
-        run(tracker, tables, tmp_path, DAYS[0], out=tmp_path / "events.txt")
+        run(model, tables, tmp_path, DAYS[0], out=tmp_path / "events.txt")
     (tmp_path / "events.jsonl").write_text("hello\n", encoding="utf-8")
     with pytest.raises(CommandError, match="a line that is no event"):
-        run(tracker, tables, tmp_path, DAYS[0])
+        run(model, tables, tmp_path, DAYS[0])
     # Nothing is lost by that: the run is kept, and handed over where it can be.
-    told = run(tracker, tables, tmp_path, DAYS[0], out=tmp_path / "other.jsonl")
+    told = run(model, tables, tmp_path, DAYS[0], out=tmp_path / "other.jsonl")
     assert told.written > 0
     memory = next((tmp_path / "state").glob("*/memory.parquet"))
     memory.write_bytes(b"nonsense")
     with pytest.raises(CommandError, match="unreadable"):
-        run(tracker, tables, tmp_path, DAYS[1])
+        run(model, tables, tmp_path, DAYS[1])
     assert event_log.EventLog(tmp_path / "nowhere").events().empty

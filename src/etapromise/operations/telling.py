@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,11 @@ from etapromise.operations.news import NewsSettings, find_news, recall, worth_re
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import ModelParts
+    from etapromise.promise.model import PromiseModel
     from etapromise.tracking import Source
     from etapromise.tracking.contract import Event
 
-__all__ = ["Told", "Tracker", "tell"]
+__all__ = ["Told", "tell"]
 
 _DAY: Final = 86_400
 _PREDICTED: Final = (
@@ -36,40 +36,6 @@ _PREDICTED: Final = (
     "likely_lost",
 )
 _DEFAULT_SETTINGS: Final = NewsSettings()
-
-
-class Tracker(Protocol):
-    """The part of `PromiseModel` that news needs."""
-
-    @property
-    def parts(self) -> ModelParts:
-        """What the model is made of; its zones say which date it is where."""
-
-    @property
-    def version(self) -> str:
-        """The model's name."""
-
-    @property
-    def event(self) -> str:
-        """What is promised."""
-
-    @property
-    def as_of(self) -> Any:
-        """What was received before this moment is in the model."""
-
-    def promise_many(self, frame: pd.DataFrame, service_level: float = ...) -> pd.DataFrame:
-        """The checkout's promises."""
-
-    def track_many(
-        self,
-        shipments: pd.DataFrame,
-        scans: pd.DataFrame,
-        now: Any,
-        *,
-        service_level: float = ...,
-        standing: Any = ...,
-    ) -> pd.DataFrame:
-        """The predictions of parcels under way, against the dates that stand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +61,7 @@ class Told:
 
 
 def tell(
-    model: Tracker,
+    model: PromiseModel,
     shipments: Source,
     scans: Source,
     *,
@@ -173,7 +139,7 @@ def tell(
     )
 
 
-def _moment(model: Tracker, as_of: pd.Timestamp) -> pd.Timestamp:
+def _moment(model: PromiseModel, as_of: pd.Timestamp) -> pd.Timestamp:
     if as_of.tzinfo is None:
         raise ContractError(f"found the naive moment {as_of}, expected one with a time zone")
     if model.as_of > as_of:
@@ -194,7 +160,7 @@ def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
 
 
 def _parcels(
-    model: Tracker, orders: pd.DataFrame, scans: pd.DataFrame, now: pd.Timestamp
+    model: PromiseModel, orders: pd.DataFrame, scans: pd.DataFrame, now: pd.Timestamp
 ) -> pd.DataFrame:
     """What is known of each order, without predictions; see `find_news`."""
     event: Event = model.event  # type: ignore[assignment]  # a model's event is one of them
@@ -225,7 +191,7 @@ def _parcels(
 
 
 def _predict(
-    model: Tracker,
+    model: PromiseModel,
     orders: pd.DataFrame,
     scans: pd.DataFrame,
     now: pd.Timestamp,
@@ -262,7 +228,7 @@ def _newsworthy(parcels: pd.DataFrame, oldest: pd.Timestamp) -> pd.Series[Any]:
 
 
 def _promised(
-    model: Tracker, orders: pd.DataFrame, asked: npt.NDArray[np.bool_], service_level: float
+    model: PromiseModel, orders: pd.DataFrame, asked: npt.NDArray[np.bool_], service_level: float
 ) -> npt.NDArray[np.datetime64]:
     """(n,) what customers were told at checkout, where it is asked."""
     date = np.full(len(orders), np.datetime64("NaT", "D"))
