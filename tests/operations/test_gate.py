@@ -121,14 +121,61 @@ def test_a_slow_quote_is_refused():
     assert not check_speed(5.1, GATE).passed
 
 
-def test_a_clock_that_was_moved_is_refused_by_name():
-    shifts = [{"carrier": "acme", "hours": -5.0}, {"carrier": "corvid", "hours": 0.2}]
-    found = check_feed(shifts, GATE)
-    assert not found.passed
-    assert "acme by -5.0 hours" in found.reason
-    assert "corvid" not in found.reason
-    assert check_feed(shifts[1:], GATE).passed
-    assert check_feed([], GATE).passed
+QUIET = {
+    "carrier": "corvid",
+    "week_from": "2025-07-08T00:00:00+00:00",
+    "lag_hours": 0.2,
+    "hour_shift": -0.4,
+    "night_share": 0.01,
+    "night_share_before": 0.0,
+    "early_share": 0.001,
+    "early_share_before": 0.0,
+}
+REJECTS = {
+    "carrier": "corvid",
+    "week_from": "2025-07-08T00:00:00+00:00",
+    "scans": 900,
+    "share": 0.02,
+    "share_before": 0.01,
+}
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "told"),
+    [
+        ("scan_clock", {"lag_hours": -5.0}, "acme by -5.0 hours"),
+        ("delivery_hours", {"hour_shift": 3.5}, "acme by +3.5 hours"),
+        ("night_deliveries", {"night_share": 0.2}, "acme 20.0 %, before 0.0 %"),
+        ("scans_before_order", {"early_share": 0.05}, "acme 5.0 %, before 0.0 %"),
+        ("rejected_scans", {"share": 0.4}, "acme 40.0 %, before 1.0 %"),
+    ],
+)
+def test_a_feed_that_is_not_as_it_was_is_refused_by_name(check, changes, told):
+    kind, quiet = ("rejected", REJECTS) if "share" in changes else ("clocks", QUIET)
+    signs = {"clocks": [QUIET], "rejected": [REJECTS]}
+    assert all(found.passed for found in check_feed(signs, GATE))
+    signs[kind] = [quiet, {**quiet, "carrier": "acme", **changes}]
+    failed = [found for found in check_feed(signs, GATE) if not found.passed]
+    assert [found.name for found in failed] == [check]
+    assert told in failed[0].reason
+    assert "2025-07-08" in failed[0].reason
+    assert "corvid" not in failed[0].reason
+
+
+def test_only_the_worst_week_of_a_carrier_is_told_and_too_little_is_no_sign():
+    weeks = [
+        QUIET | {"lag_hours": 3.0},
+        QUIET | {"lag_hours": 6.0, "week_from": "2025-07-01"},
+        QUIET | {"hour_shift": None, "night_share": None, "night_share_before": None},
+    ]
+    few = [REJECTS | {"scans": 12, "share": 1.0}, REJECTS | {"share": None, "scans": 0}]
+    failed = [
+        found for found in check_feed({"clocks": weeks, "rejected": few}, GATE) if not found.passed
+    ]
+    assert [found.name for found in failed] == ["scan_clock"]
+    assert "+6.0 hours, week from 2025-07-01" in failed[0].reason
+    assert "+3.0" not in failed[0].reason
+    assert all(found.passed for found in check_feed({"clocks": [], "rejected": []}, GATE))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.replay import known_at
 from etapromise.operations.retraining import recipe_of, refresh_current, retrain
-from etapromise.operations.simulation import WrongZone, simulate
+from etapromise.operations.simulation import VendorCodeChange, WrongZone, simulate
 from tests.small_network import AS_OF, NETWORK, TRAINING
 
 NOW = AS_OF + pd.Timedelta(days=14)
@@ -121,6 +121,8 @@ def test_a_week_with_times_in_the_wrong_zone_is_refused_unless_forced(registry, 
     reason = next(text for text in refused.reasons if "scan to receipt" in text)
     assert "acme" in reason
     assert "birdpost" not in reason
+    signs = {sign["carrier"]: sign for sign in refused.record["judged"]["feed"]["clocks"]}
+    assert signs["acme"]["early_share"] > signs["birdpost"]["early_share"]
     forced = retrain(history, registry, as_of=NOW, gate=GATE, force=True)
     assert forced.outcome == "forced"
     assert forced.reasons == refused.reasons
@@ -200,6 +202,15 @@ def test_clocks_of_a_healthy_network_stand_still(parcels):
     shifts = scan_lag_shifts(parcels, start=NOW - pd.Timedelta(days=7), end=NOW)
     assert {"acme", "birdpost", "corvid", "dromedary"} <= {shift["carrier"] for shift in shifts}
     assert all(abs(shift["hours"]) < 0.5 for shift in shifts)
+
+
+def test_a_week_in_codes_that_nobody_can_read_is_refused(registry):
+    planted = VendorCodeChange(vocabulary="aftership", start=date(2025, 7, 8))
+    changed = simulate(replace(NETWORK, planted=(planted,)))
+    history = tracking.history(changed.shipments, changed.scans)
+    refused = retrain(history, registry, as_of=NOW, gate=GATE, dry_run=True)
+    assert refused.outcome == "would refuse"
+    assert any("scans were rejected: dromedary" in text for text in refused.reasons)
 
 
 RETRAIN = """

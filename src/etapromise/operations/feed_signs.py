@@ -17,7 +17,7 @@ from etapromise.history.zones import ZoneMap
 from etapromise.operations.contenders import scan_carriers, scan_lag_shifts
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["UNREADABLE", "clock_signs", "rejected_scans"]
+__all__ = ["UNREADABLE", "all_received", "clock_signs", "rejected_scans", "rejected_shares"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,6 +65,51 @@ def rejected_scans(history: TrackedHistory) -> pd.DataFrame:
             "reason": rejects["reason"].astype("str"),
         }
     )
+
+
+def all_received(
+    history: TrackedHistory, until: pd.Timestamp
+) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """When each scan was received and whose it is, rejected ones included."""
+    rejects = rejected_scans(history)
+    received = pd.concat([history.scans["received_at"], rejects["received_at"]], ignore_index=True)
+    carrier = pd.concat(
+        [scan_carriers(history).astype("str"), rejects["carrier"]], ignore_index=True
+    )
+    told = (received <= until).to_numpy()
+    return received[told].reset_index(drop=True), carrier[told].reset_index(drop=True)
+
+
+def rejected_shares(
+    history: TrackedHistory, *, start: pd.Timestamp, end: pd.Timestamp
+) -> list[dict[str, Any]]:
+    """Share of scans rejected, those received in ``[start, end)`` beside the eight weeks before.
+
+    Returns:
+        By carrier: ``carrier``, ``scans``, ``share``, ``share_before`` (None of nothing) and
+        ``reasons`` (count by reason, lately).
+    """
+    rejects = rejected_scans(history)
+    received, carrier = all_received(history, end)
+    fresh = (received >= start) & (received < end)
+    before = (received >= start - _BEFORE) & (received < start)
+    lately = (rejects["received_at"] >= start) & (rejects["received_at"] < end)
+    earlier = (rejects["received_at"] >= start - _BEFORE) & (rejects["received_at"] < start)
+    found = []
+    for name in sorted(carrier.unique()):
+        ours, theirs = carrier == name, rejects["carrier"] == name
+        now, then = int((ours & fresh).sum()), int((ours & before).sum())
+        bad = rejects[theirs & lately]
+        found.append(
+            {
+                "carrier": str(name),
+                "scans": now,
+                "share": len(bad) / now if now else None,
+                "share_before": int((theirs & earlier).sum()) / then if then else None,
+                "reasons": {str(why): int(n) for why, n in bad["reason"].value_counts().items()},
+            }
+        )
+    return found
 
 
 def clock_signs(

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from etapromise.errors import ContractError
+
+# A week with fewer scans says nothing of shares.
+_LEAST_SCANS: Final = 50
 
 __all__ = ["Check", "GateConfig", "check_feed", "check_quality", "check_shift", "check_speed"]
 
@@ -35,7 +38,12 @@ class GateConfig:
         mean_shift: How many days the dates of the latest orders may move on average.
         far_share: The share of them that may move by more than three days.
         slower: How many times as long as the champion a quote may take.
-        lag_hours: How far the usual time from a carrier's scan to its receipt may move.
+        lag_hours: How far the usual time from a carrier's scan to its receipt may move in a week
+            that is new to the challenger, against the eight weeks before it.
+        hour_shift: How many hours of the day its deliveries may move, local time.
+        night_more: How much the share of its deliveries between 22 and 6 o'clock may rise.
+        early_more: How much the share of its scans that come before their order may rise.
+        rejected_more: How much the share of its scans that are rejected may rise, doubles apart.
     """
 
     service_level: float = 0.9
@@ -54,6 +62,10 @@ class GateConfig:
     far_share: float = 0.25
     slower: float = 5.0
     lag_hours: float = 2.0
+    hour_shift: float = 2.0
+    night_more: float = 0.05
+    early_more: float = 0.02
+    rejected_more: float = 0.05
 
     def __post_init__(self) -> None:
         """Refuse what cannot be judged by."""
@@ -74,6 +86,10 @@ class GateConfig:
             "mean_shift",
             "far_share",
             "lag_hours",
+            "hour_shift",
+            "night_more",
+            "early_more",
+            "rejected_more",
         ):
             if getattr(self, name) < 0:
                 raise ContractError(f"found {name}={getattr(self, name)}, expected 0 or more")
@@ -163,32 +179,95 @@ def check_speed(ratio: float, gate: GateConfig) -> Check:
     )
 
 
-def check_feed(shifts: Sequence[Mapping[str, Any]], gate: GateConfig) -> Check:
-    """Whether a carrier's clock seems to have been moved.
+def check_feed(signs: Mapping[str, Sequence[Mapping[str, Any]]], gate: GateConfig) -> list[Check]:
+    """Whether the new weeks of scans can be learned from.
 
     Args:
-        shifts: ``carrier``, and ``hours`` by which the usual time from scan to receipt has moved.
+        signs: ``clocks`` (see `clock_signs`) and ``rejected`` (see `rejected_shares`), each with
+            ``week_from``.
         gate: How much is too much.
     """
-    moved = [shift for shift in shifts if abs(shift["hours"]) > gate.lag_hours]
-    if not moved:
-        return Check(
-            name="scan_clock",
-            passed=True,
-            reason=(
-                "no carrier's usual time from scan to receipt moved by more than "
-                f"{gate.lag_hours:g} hours"
-            ),
-        )
-    told = ", ".join(f"{shift['carrier']} by {shift['hours']:+.1f} hours" for shift in moved)
-    return Check(
-        name="scan_clock",
-        passed=False,
-        reason=(
-            f"the usual time from scan to receipt moved: {told}; allowed are "
-            f"{gate.lag_hours:g} hours. Times in a wrong zone look like this"
+    clocks, rejected = signs["clocks"], signs["rejected"]
+    return [
+        _feed_check(
+            "scan_clock",
+            f"the usual time from scan to receipt moved by more than {gate.lag_hours:g} hours, "
+            "which is what times in a wrong zone look like",
+            [
+                (abs(row["lag_hours"]), row, f"by {row['lag_hours']:+.1f} hours")
+                for row in clocks
+                if abs(row["lag_hours"]) > gate.lag_hours
+            ],
         ),
+        _feed_check(
+            "delivery_hours",
+            f"deliveries moved by more than {gate.hour_shift:g} hours of the day",
+            [
+                (abs(row["hour_shift"]), row, f"by {row['hour_shift']:+.1f} hours")
+                for row in clocks
+                if row["hour_shift"] is not None and abs(row["hour_shift"]) > gate.hour_shift
+            ],
+        ),
+        _risen(
+            "night_deliveries",
+            f"over {100 * gate.night_more:g} points more of the deliveries come at night",
+            [row for row in clocks if row["night_share"] is not None],
+            ("night_share", "night_share_before"),
+            gate.night_more,
+        ),
+        _risen(
+            "scans_before_order",
+            f"over {100 * gate.early_more:g} points more of the scans come before their order",
+            clocks,
+            ("early_share", "early_share_before"),
+            gate.early_more,
+        ),
+        _risen(
+            "rejected_scans",
+            f"over {100 * gate.rejected_more:g} points more of the scans were rejected",
+            [row for row in rejected if row["share"] is not None and row["scans"] >= _LEAST_SCANS],
+            ("share", "share_before"),
+            gate.rejected_more,
+        ),
+    ]
+
+
+def _risen(
+    name: str,
+    fault: str,
+    rows: Sequence[Mapping[str, Any]],
+    columns: tuple[str, str],
+    allowed: float,
+) -> Check:
+    now, before = columns
+    return _feed_check(
+        name,
+        fault,
+        [
+            (
+                row[now] - (row[before] or 0.0),
+                row,
+                f"{100 * row[now]:.1f} %, before {100 * (row[before] or 0.0):.1f} %",
+            )
+            for row in rows
+            if row[now] - (row[before] or 0.0) > allowed
+        ],
     )
+
+
+def _feed_check(
+    name: str, fault: str, found: Sequence[tuple[float, Mapping[str, Any], str]]
+) -> Check:
+    """Of each carrier the worst week is told."""
+    worst: dict[str, tuple[float, str]] = {}
+    for size, row, told in found:
+        carrier = str(row["carrier"])
+        if carrier not in worst or size > worst[carrier][0]:
+            worst[carrier] = size, f"{carrier} {told}, week from {row['week_from'][:10]}"
+    if not worst:
+        return Check(name=name, passed=True, reason=f"of no carrier it is so that {fault}")
+    told = "; ".join(text for _, text in worst.values())
+    return Check(name=name, passed=False, reason=f"the feed is not as it was: {fault}: {told}")
 
 
 def _as_good_as_its_word(

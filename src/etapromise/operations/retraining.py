@@ -14,8 +14,9 @@ What is judged, and what is honest about it:
   stated, in every group.
 - What entered the data after the judged weeks is in the challenger and in no judged promise.
   Against that, the dates of the latest orders are laid beside the champion's (refreshed to the same
-  moment), and the carriers' clocks are watched: times in a wrong zone show in how long scans seem
-  to take to arrive.
+  moment), and the feed is watched week by week: times in a wrong zone show in how long scans seem
+  to take to arrive, in the hour of deliveries and in scans made before their order; codes that
+  nobody can read show in the share of rejected scans.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from etapromise.operations.contenders import (
     latest_orders,
     quality_of,
     quote_seconds,
-    scan_lag_shifts,
 )
+from etapromise.operations.feed_signs import clock_signs, rejected_shares
 from etapromise.operations.forecasters import ModelForecaster, TrainModel
 from etapromise.operations.gate import (
     Check,
@@ -135,7 +136,7 @@ def retrain(
         known = known_at(history, as_of)
         tell("training the challenger")
         challenger = TrainModel(recipe)(known, as_of)
-        judged, checks = _judge(known, champion, challenger, recipe, as_of, gate, tell)
+        judged, checks = _judge(history, known, champion, challenger, recipe, as_of, gate, tell)
         outcome, reasons = _decide(checks, champion, dry_run=dry_run, force=force)
         record: dict[str, Any] = {
             "format": FORMAT,
@@ -232,6 +233,7 @@ def _check_champion(
 
 
 def _judge(
+    history: TrackedHistory,
     known: TrackedHistory,
     champion: PromiseModel | None,
     challenger: ModelForecaster,
@@ -280,8 +282,8 @@ def _judge(
         "champion": theirs,
     }
     since = weeks.start if champion is None else moment_of(champion.manifest["trained_as_of"])
-    judged["scan_clock"] = _worst_lag_shifts(known, since, as_of)
-    checks.append(check_feed(judged["scan_clock"], gate))
+    judged["feed"] = _feed_signs(history, known, since, as_of)
+    checks += check_feed(judged["feed"], gate)
     if champion is not None:
         tell("laying the dates of the latest orders side by side")
         judged |= _side_by_side(known, champion, challenger, as_of, gate, checks)
@@ -313,22 +315,21 @@ def _rival(
     )
 
 
-def _worst_lag_shifts(
-    known: TrackedHistory, since: pd.Timestamp, as_of: pd.Timestamp
-) -> list[dict[str, Any]]:
-    """Of each carrier the week, of those that are new to the challenger, that moved most."""
-    worst: dict[str, dict[str, Any]] = {}
+def _feed_signs(
+    history: TrackedHistory, known: TrackedHistory, since: pd.Timestamp, as_of: pd.Timestamp
+) -> dict[str, list[dict[str, Any]]]:
+    """Week by week, of those that are new to the challenger: its clocks and its rejects."""
+    clocks, rejected = [], []
     end = as_of
     for _ in range(MOST_WEEKS_WATCHED):
         start = end - pd.Timedelta(days=7)
-        for shift in scan_lag_shifts(known, start=start, end=end):
-            so_far = worst.get(shift["carrier"])
-            if so_far is None or abs(shift["hours"]) > abs(so_far["hours"]):
-                worst[shift["carrier"]] = {**shift, "week_from": start.isoformat()}
+        week = {"week_from": start.isoformat()}
+        clocks += [week | sign for sign in clock_signs(known, start=start, end=end)]
+        rejected += [week | share for share in rejected_shares(history, start=start, end=end)]
         end = start
         if end <= since:
             break
-    return list(worst.values())
+    return {"clocks": clocks, "rejected": rejected}
 
 
 def _side_by_side(

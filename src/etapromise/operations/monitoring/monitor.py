@@ -15,7 +15,7 @@ import pandas as pd
 from etapromise.errors import CommandError, EtapromiseError
 from etapromise.history.as_of import moment_of
 from etapromise.operations.contenders import date_shift, latest_orders
-from etapromise.operations.feed_signs import clock_signs
+from etapromise.operations.feed_signs import clock_signs, rejected_shares
 from etapromise.operations.forecasters import ModelForecaster
 from etapromise.operations.judgement import outcomes_of
 from etapromise.operations.model_registry import ModelRegistry
@@ -25,7 +25,6 @@ from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
 from etapromise.operations.monitoring.promises import promises_made
 from etapromise.operations.monitoring.scan_flow import (
-    rejected_shares,
     silent_carriers,
     unreadable_codes,
 )

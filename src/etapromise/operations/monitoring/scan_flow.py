@@ -8,11 +8,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from etapromise.operations.contenders import scan_carriers
-from etapromise.operations.feed_signs import UNREADABLE, rejected_scans
+from etapromise.operations.feed_signs import UNREADABLE, all_received, rejected_scans
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["rejected_shares", "silent_carriers", "unreadable_codes"]
+__all__ = ["silent_carriers", "unreadable_codes"]
 
 _DAY: Final = pd.Timedelta(days=1)
 _WEEKS: Final = 4
@@ -34,7 +33,7 @@ def silent_carriers(history: TrackedHistory, *, as_of: pd.Timestamp) -> list[dic
         probability of so few by chance (Poisson). Carriers with fewer than ten usual scans have
         ``luck`` 1.
     """
-    received, carrier = _all_received(history, as_of)
+    received, carrier = all_received(history, as_of)
     age = (as_of - received).dt.total_seconds() / 86_400
     found = []
     for name in sorted(carrier.unique()):
@@ -69,7 +68,7 @@ def unreadable_codes(
     """
     rejects = rejected_scans(history)
     rejects = rejects[(rejects["received_at"] <= as_of) & rejects["reason"].isin(UNREADABLE)]
-    received, carrier = _all_received(history, as_of)
+    received, carrier = all_received(history, as_of)
     fresh = received > as_of - days * _DAY
     totals = carrier[fresh].value_counts()
     start = as_of - days * _DAY
@@ -96,51 +95,6 @@ def unreadable_codes(
             }
         )
     return found
-
-
-def rejected_shares(
-    history: TrackedHistory, *, start: pd.Timestamp, end: pd.Timestamp
-) -> list[dict[str, Any]]:
-    """Share of scans rejected, those received in ``[start, end)`` beside the eight weeks before.
-
-    Returns:
-        By carrier: ``carrier``, ``scans``, ``share``, ``share_before`` (None of nothing) and
-        ``reasons`` (count by reason, lately).
-    """
-    rejects = rejected_scans(history)
-    received, carrier = _all_received(history, end)
-    fresh = (received >= start) & (received < end)
-    before = (received >= start - 56 * _DAY) & (received < start)
-    lately = (rejects["received_at"] >= start) & (rejects["received_at"] < end)
-    earlier = (rejects["received_at"] >= start - 56 * _DAY) & (rejects["received_at"] < start)
-    found = []
-    for name in sorted(carrier.unique()):
-        ours, theirs = carrier == name, rejects["carrier"] == name
-        now, then = int((ours & fresh).sum()), int((ours & before).sum())
-        bad = rejects[theirs & lately]
-        found.append(
-            {
-                "carrier": str(name),
-                "scans": now,
-                "share": len(bad) / now if now else None,
-                "share_before": int((theirs & earlier).sum()) / then if then else None,
-                "reasons": {str(why): int(n) for why, n in bad["reason"].value_counts().items()},
-            }
-        )
-    return found
-
-
-def _all_received(
-    history: TrackedHistory, until: pd.Timestamp
-) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """When each scan was received and whose it is, rejected ones included."""
-    rejects = rejected_scans(history)
-    received = pd.concat([history.scans["received_at"], rejects["received_at"]], ignore_index=True)
-    carrier = pd.concat(
-        [scan_carriers(history).astype("str"), rejects["carrier"]], ignore_index=True
-    )
-    told = (received <= until).to_numpy()
-    return received[told].reset_index(drop=True), carrier[told].reset_index(drop=True)
 
 
 def _poisson_at_most(count: int, mean: float) -> float:
