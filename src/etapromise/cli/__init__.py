@@ -10,7 +10,7 @@ from __future__ import annotations
 import click
 
 from etapromise.cli.carriers import scorecard
-from etapromise.cli.directory import models, rollback
+from etapromise.cli.directory import inspect, models, rollback
 from etapromise.cli.learning import refresh, retrain, train
 from etapromise.cli.looking_back import backtest
 from etapromise.cli.promising import quote, score
@@ -29,6 +29,7 @@ def main() -> None:
 
 for _command in (
     *(sample, train, quote, score, backtest),
-    *(retrain, refresh, monitor, events, repromise, scorecard, models, rollback),
+    *(retrain, refresh, monitor, events, repromise, scorecard),
+    *(models, inspect, rollback),
 ):
     main.add_command(_command)

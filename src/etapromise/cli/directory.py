@@ -1,35 +1,96 @@
-"""`etapromise models` and `rollback`."""
+"""`etapromise models`, `inspect` and `rollback`."""
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from etapromise.cli.arguments import MODEL, example, reported_errors
+from etapromise.cli.arguments import MODEL, example, reported_errors, say
 
-__all__ = ["models", "rollback"]
+if TYPE_CHECKING:
+    from etapromise.operations.model_registry import ModelRegistry
+
+__all__ = ["inspect", "models", "rollback"]
 
 
 @click.command(
     epilog=example(r"""
 etapromise models --models models/
+etapromise models --models models/ --market de --compare 2026-02-01 2026-02-08
+etapromise models --models models/ --keep 30 --dry-run
 """)
 )
 @click.option("--models", "root", type=MODEL, required=True, help="Directory of models.")
-def models(root: Path) -> None:
-    """List the versions of a directory: as of, trained as of, event, orders; * is the current."""
+@click.option("--market", help="Only this directory below it; . is itself.")
+@click.option("--compare", nargs=2, metavar="VERSION VERSION", help="Two versions side by side.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    help="Remove all but the latest so many; never the current one or a roll-back's.",
+)
+@click.option("--dry-run", is_flag=True, help="With --keep: only say what would be removed.")
+def models(
+    root: Path,
+    market: str | None,
+    compare: tuple[str, str] | None,
+    keep: int | None,
+    dry_run: bool,  # noqa: FBT001 (click passes by name)
+) -> None:
+    """List, compare or prune the models of a directory and of the directories below it.
+
+    Each market or business unit has its own directory, such as models/de, with its own current
+    version; without one, models/ itself is meant. The list: * is the current version, as of,
+    trained as of, event, orders.
+    """
+    if compare and keep:
+        raise click.UsageError("--compare and --keep exclude each other.")
+    if dry_run and not keep:
+        raise click.UsageError("--dry-run goes with --keep.")
+    with reported_errors():
+        found = _chosen(root, market)
+        if compare:
+            _compare(found, compare)
+        elif keep:
+            for name, registry in found.items():
+                _prune(name, registry, keep, dry_run=dry_run)
+        else:
+            for name, registry in found.items():
+                _list(name, registry)
+
+
+@click.command(
+    epilog=example(r"""
+etapromise inspect --model models/current
+etapromise inspect --model models/2026-02-01 --format json
+""")
+)
+@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def inspect(model: Path, form: str) -> None:
+    """Show a model's card: data, features, settings, quality by group, limits, what was decided."""
+    from etapromise.operations.model_cards import card_of  # noqa: PLC0415
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.promise.model_files import load_model  # noqa: PLC0415
 
     with reported_errors():
-        registry = ModelRegistry(root)
-        for version in registry.versions():
-            manifest = registry.manifest(version)
-            click.echo(
-                f"{'*' if version == registry.current else ' '} {version}  "
-                f"as of {manifest['as_of']}  trained as of {manifest['trained_as_of']}  "
-                f"{manifest['event']}  {manifest['trained_on']['shipments']:,} shipments"
-            )
+        place = model.resolve()
+        registry = ModelRegistry(place.parent)
+        kept = place.name in registry.versions() and bool(registry.promotions())
+        card = card_of(
+            load_model(place),
+            registry=registry if kept else None,
+            version=place.name if kept else None,
+        )
+    if form == "json":
+        click.echo(json.dumps(card, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_card_lines(card)))
 
 
 @click.command(
@@ -49,3 +110,93 @@ def rollback(root: Path, version: str | None) -> None:
         with registry.lock():
             promotion = registry.roll_back(version)
     click.echo(root / promotion.version)
+
+
+def _chosen(root: Path, market: str | None) -> dict[str, ModelRegistry]:
+    from etapromise.operations.model_shelf import markets  # noqa: PLC0415
+
+    found = markets(root)
+    if market is None:
+        return found
+    if market not in found:
+        click.echo(
+            f"etapromise: Found no market {market!r} in {root}; expected one of "
+            f"{', '.join(found)}.",
+            err=True,
+        )
+        sys.exit(2)
+    return {market: found[market]}
+
+
+def _list(name: str, registry: ModelRegistry) -> None:
+    before = "" if name == "." else f"{name}/"
+    for version in registry.versions():
+        manifest = registry.manifest(version)
+        click.echo(
+            f"{'*' if version == registry.current else ' '} {before}{version}  "
+            f"as of {manifest['as_of']}  trained as of {manifest['trained_as_of']}  "
+            f"{manifest['event']}  {manifest['trained_on']['shipments']:,} shipments"
+        )
+
+
+def _compare(found: dict[str, ModelRegistry], names: tuple[str, str]) -> None:
+    from etapromise.operations.model_cards import card_of, compared  # noqa: PLC0415
+
+    cards = []
+    for name in names:
+        market, _, version = name.rpartition("/")
+        registry = found.get(market or next(iter(found)))
+        if registry is None:
+            click.echo(
+                f"etapromise: Found no market {market!r}; expected one of {', '.join(found)}.",
+                err=True,
+            )
+            sys.exit(2)
+        version = str(registry.current) if version == "current" else version
+        cards.append(card_of(registry.load(version), registry=registry, version=version))
+    click.echo(json.dumps(compared(*cards), indent=2, ensure_ascii=False))
+
+
+def _prune(name: str, registry: ModelRegistry, keep: int, *, dry_run: bool) -> None:
+    from etapromise.operations.model_shelf import plan_pruning, prune  # noqa: PLC0415
+
+    plan = plan_pruning(registry, keep=keep) if dry_run else prune(registry, keep=keep)
+    for version in plan.removed:
+        click.echo(registry.root / version)
+    say(
+        f"{name}: {'would remove' if dry_run else 'removed'} {len(plan.removed)}, "
+        f"{len(plan.kept)} stay"
+    )
+
+
+def _card_lines(card: dict[str, Any]) -> list[str]:
+    on = card["trained_on"]
+    lines = [
+        f"{card['version']}" + (f"  ({card['name']})" if card["name"] else ""),
+        f"promises   {card['event']}, up to {card['horizon_days'] - 1} days ahead",
+        f"as of      {card['as_of']}, trained as of {card['trained_as_of']}",
+        f"orders     {on['shipments']:,} from {on['first_order'][:10]} to {on['last_order'][:10]}",
+        f"arrived    {on['arrived']:,} of them",
+        f"trees      {card['trees']['final']}, {card['trees']['holdout']} before the hold-out",
+    ]
+    for kind, names in card["features"].items():
+        lines.append(f"{kind:10} {len(names)} features: {', '.join(names)}")
+    changed = ", ".join(
+        f"{name} {value}"
+        for name, value in card["settings"].items()
+        if not isinstance(value, dict | list)
+    )
+    lines.append(f"settings   {changed}; more with --format json")
+    lines.append("kept of late, at 90 %, by group:")
+    shown = [row for row in card["quality"] if row["level"] != "service_region"]
+    lines += [
+        f"  {row['level']:8} {row['group']:24} {100 * row['kept_rate']:5.1f} %  "
+        f"({100 * row['kept_low']:.1f} to {100 * row['kept_high']:.1f}) of {row['judged']:,}"
+        for row in sorted(shown, key=lambda row: (row["level"], row["group"]))
+    ]
+    lines.append("limits:")
+    lines += [f"  {sentence}" for sentence in card["limits"]]
+    if card["decision"]:
+        lines.append(f"decision   {card['decision']['outcome']}  {card['decision']['path']}")
+        lines += [f"  {reason}" for reason in card["decision"]["reasons"]]
+    return lines

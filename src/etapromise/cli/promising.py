@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +17,13 @@ from etapromise.cli.arguments import (
     ProgressBar,
     as_of_option,
     example,
+    moment,
     reported_errors,
     zoned_moment,
 )
+
+if TYPE_CHECKING:
+    from etapromise.promise.model import PromiseModel
 
 __all__ = ["quote", "score"]
 
@@ -31,6 +35,11 @@ etapromise quote --model models/current --origin 14409 --destination 88032 \
 """)
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.option(
+    "--as-of",
+    type=moment,
+    help="What would have been said then: --model is a directory of models. UTC.",
+)
 @click.option("--origin", required=True, help="Postcode or place code it is sent from.")
 @click.option("--destination", required=True, help="Postcode or place code it goes to.")
 @click.option("--ordered-at", type=zoned_moment, required=True, help="With its offset.")
@@ -53,8 +62,18 @@ etapromise quote --model models/current --origin 14409 --destination 88032 \
     show_default=True,
 )
 @click.option("--locale", default="en", show_default=True, help="Of the text, such as de or pt_BR.")
-def quote(model: Path, form: str, locale: str, field: tuple[str, ...], **asked: Any) -> None:
-    """Promise the date of one parcel."""
+def quote(
+    model: Path,
+    as_of: datetime | None,
+    form: str,
+    locale: str,
+    field: tuple[str, ...],
+    **asked: Any,
+) -> None:
+    """Promise the date of one parcel.
+
+    With --as-of the version that was current then answers, as it did then.
+    """
     from etapromise.promise.model_files import load_model  # noqa: PLC0415
 
     for pair in field:
@@ -63,7 +82,7 @@ def quote(model: Path, form: str, locale: str, field: tuple[str, ...], **asked: 
             raise click.UsageError(f"--field is {pair!r}; expected name=value.")
         asked[name] = _number_or_text(value)
     with reported_errors():
-        loaded = load_model(model)
+        loaded = load_model(model) if as_of is None else _model_at(model, as_of)
     with reported_errors(2):
         found = loaded.promise(**asked)
         if form == "text":
@@ -150,6 +169,16 @@ def score(
     if found.scan_rejects is not None:
         rejected = scoring.scan_rejects_path(out)
         click.echo(f"{rejected}  {len(found.scan_rejects):,} rejected scans")
+
+
+def _model_at(directory: Path, as_of: datetime) -> PromiseModel:
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+
+    registry = ModelRegistry(directory)
+    if not registry.promotions():
+        # models/current, or one of the versions: what is asked is the directory they lie in.
+        registry = ModelRegistry(directory.absolute().parent)
+    return registry.load_at(as_of)
 
 
 def _number_or_text(value: str) -> float | str:

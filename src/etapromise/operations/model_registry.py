@@ -193,6 +193,34 @@ class ModelRegistry:
         self.load(target)
         return self.promote(target, why=why)
 
+    def roll_back_target(self) -> str | None:
+        """The version that a roll-back would make current, None where nothing was before."""
+        current = self.current
+        for promotion in reversed(self.promotions()):
+            if promotion.version == current and promotion.before not in {None, current}:
+                return str(promotion.before)
+        return None
+
+    def remove(self, version: str) -> None:
+        """Remove a version, in one step that a reader cannot see half of.
+
+        To be called by whoever holds the lock.
+
+        Raises:
+            CommandError: It is the current one.
+            ModelFileError: There is no such version.
+        """
+        path = self._known(version)
+        if version == self.current:
+            raise CommandError(
+                f"Found {version} to be the current version of {self.root}; expected another. "
+                "Promote or roll back first."
+            )
+        draft = self.root / f".{version}.{secrets.token_hex(4)}.draft"
+        path.replace(draft)
+        _sync_directory(self.root)
+        shutil.rmtree(draft, ignore_errors=True)
+
     def version_at(self, moment: datetime) -> str:
         """The version that was current at a past moment.
 
@@ -280,14 +308,13 @@ class ModelRegistry:
             path.unlink(missing_ok=True)
 
     def _before_current(self) -> str:
-        current = self.current
-        for promotion in reversed(self.promotions()):
-            if promotion.version == current and promotion.before not in {None, current}:
-                return str(promotion.before)
-        raise CommandError(
-            f"Found nothing in {self.root} that was current before {current}; "
-            f"name a version: {', '.join(self.versions()) or 'there is none'}."
-        )
+        target = self.roll_back_target()
+        if target is None:
+            raise CommandError(
+                f"Found nothing in {self.root} that was current before {self.current}; "
+                f"name a version: {', '.join(self.versions()) or 'there is none'}."
+            )
+        return target
 
     def _moment_of(self, promotion: Promotion) -> datetime | None:
         """The moment of a promoted version: as the journal tells, or else its manifest."""

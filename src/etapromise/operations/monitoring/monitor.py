@@ -46,7 +46,7 @@ GROUPINGS: Final = (
     "destination_region",
     "lane_group",
 )
-MOST_VERSIONS: Final = 10
+MOST_VERSIONS: Final = 5
 
 _DAY: Final = pd.Timedelta(days=1)
 

@@ -16,16 +16,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
 from etapromise.history.as_of import moment_of
 from etapromise.operations.forecasters import ModelForecaster
-from etapromise.operations.judgement import LEVELS, Truth, day_column, judge, stated_column
+from etapromise.operations.judgement import Truth, day_column, judge, stated_column
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.thresholds import MonitorConfig
-from etapromise.operations.replay import known_at
+from etapromise.operations.replay import Forecast, known_at
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 
@@ -45,7 +46,7 @@ class Made:
     Attributes:
         table: A judged table (see `judge`) with ``promised_day`` and ``stated`` (NaN where
             nothing was promised or stated), ``source`` (``shop`` or ``model``), ``month``,
-            ``week`` (of the order, UTC), ``quoted_as_of`` and ``model_version``.
+            ``week`` (of the order, UTC) and ``model_version``.
         flow: Deliveries against forecast, day by day.
         counts: Orders by what is known of them: ``orders``, ``shop`` and ``model`` (whose date is
             judged), ``stated`` (with a confidence) and ``forecast`` (with an honest forecast).
@@ -86,41 +87,62 @@ def promises_made(
     ours = ModelForecaster(model)
     dates = ours.local_event_date(known)
     truth = Truth.of(known, dates, extract_end=as_of, settle_days=config.settle_days)
-    flow = DeliveryFlow(last_date=_last_ended(as_of))
+    blocks = []
     ordered = known.shipments["ordered_at"]
-    levels = tuple(sorted({*LEVELS, config.service_level}))
-    parts = []
-    days = _days(known, model, registry, as_of=as_of, config=config)
-    for number, block in enumerate(_joined(days)):
+    for block in _joined(_days(known, model, registry, as_of=as_of, config=config)):
         rows = np.flatnonzero((ordered >= block.start) & (ordered < block.end))
-        if not len(rows):
-            continue
-        honest = block.forecaster is not None
-        forecaster = block.forecaster or ours
-        orders = known.shipments.iloc[rows].reset_index(drop=True)
-        forecast = forecaster.distribution_many(orders)
-        part = judge(truth, rows, forecast, levels=levels, seed=(config.seed, number))
-        if honest:
-            flow.add(part, forecast)
-        else:
-            _blank(part, levels)
-        part["quoted_as_of"] = block.start
-        part["model_version"] = pd.Series(
-            forecaster.version if honest else pd.NA, index=part.index, dtype="str"
-        )
-        recorded = orders.get("promised_confidence")
-        part["recorded"] = (
-            np.nan if recorded is None else pd.to_numeric(recorded, errors="coerce").to_numpy()
-        )
-        parts.append(part)
-    if not parts:
+        if len(rows):
+            orders = known.shipments.iloc[rows].reset_index(drop=True)
+            forecaster = block.forecaster or ours
+            blocks.append((block, rows, forecaster.distribution_many(orders)))
+    if not blocks:
         raise InsufficientHistoryError(
             f"Found no order in the {config.days} days before {as_of.isoformat()}; expected some "
             "to look at. Choose another as_of or more days."
         )
-    table = pd.concat(parts, ignore_index=True)
+    rows = np.concatenate([rows for _, rows, _ in blocks])
+    forecast = _Joined.of([forecast for _, _, forecast in blocks])
+    table = judge(truth, rows, forecast, levels=(config.service_level,), seed=config.seed)
+    sizes = [len(rows) for _, rows, _ in blocks]
+    honest = np.repeat([block.forecaster is not None for block, _, _ in blocks], sizes)
+    versions: Any = [
+        block.forecaster.version if block.forecaster else None for block, _, _ in blocks
+    ]
+    table["model_version"] = pd.Series(np.repeat(versions, sizes), index=table.index, dtype="str")
+    recorded = known.shipments.get("promised_confidence")
+    table["recorded"] = (
+        np.nan if recorded is None else pd.to_numeric(recorded.iloc[rows], "coerce").to_numpy()
+    )
+    flow = DeliveryFlow(last_date=_last_ended(as_of))
+    flow.add(table[honest], _Joined(forecast.origin_dates[honest], forecast.probability[honest]))
+    _blank(table, ~honest, config.service_level)
     _choose(table, config)
     return Made(table=table, flow=flow, counts=_counts(table))
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Forecasts of several models as one; after its horizon a forecast stays where it was."""
+
+    origin_dates: npt.NDArray[np.datetime64]
+    probability: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, forecasts: list[Forecast]) -> _Joined:
+        horizon = max(forecast.probability.shape[1] for forecast in forecasts)
+        return cls(
+            np.concatenate([forecast.origin_dates for forecast in forecasts]),
+            np.concatenate(
+                [
+                    np.pad(
+                        forecast.probability,
+                        ((0, 0), (0, horizon - forecast.probability.shape[1])),
+                        mode="edge",
+                    )
+                    for forecast in forecasts
+                ]
+            ),
+        )
 
 
 def _last_ended(moment: pd.Timestamp) -> np.datetime64:
@@ -195,13 +217,10 @@ class _Kept:
         return self._last[1]
 
 
-def _blank(part: pd.DataFrame, levels: tuple[float, ...]) -> None:
+def _blank(table: pd.DataFrame, rows: npt.NDArray[np.bool_], level: float) -> None:
     """Nothing was forecast that could be judged."""
-    for level in levels:
-        part[day_column(level)] = np.nan
-        part[stated_column(level)] = np.nan
-    for name in ("shop_confidence", "interval_stated", "crps_days", "pit"):
-        part[name] = np.nan
+    names = ["shop_confidence", "interval_stated", "crps_days", "pit"]
+    table.loc[rows, [day_column(level), stated_column(level), *names]] = np.nan
 
 
 def _choose(table: pd.DataFrame, config: MonitorConfig) -> None:
