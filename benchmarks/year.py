@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from etapromise import TrainingConfig, tracking, train
+from etapromise import PromiseModel, TrainingConfig, tracking, train
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.operations.contenders import quality_of
 from etapromise.operations.forecasters import ModelForecaster
@@ -54,8 +54,8 @@ MEMORY = 220 * DAY
 RECIPE = TrainingConfig(
     members=1,
     boosting=BoostingConfig(
-        rounds=60,
-        learning_rate=0.15,
+        rounds=40,
+        learning_rate=0.2,
         num_leaves=15,
         max_depth=6,
         min_data_in_leaf=60,
@@ -116,6 +116,22 @@ class Script:
 
 
 QUICK = Script(orders=25.0, warm_up=120, days=84, collapse=(21, 49), codes=56, zone=(68, 75))
+
+
+class Shelf(ModelRegistry):
+    """A directory of models that keeps those of the last weeks in memory; versions never change."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._loaded: dict[str, PromiseModel] = {}
+
+    def load(self, version: str) -> PromiseModel:
+        """Load a version, from the disk only once."""
+        if version not in self._loaded:
+            self._loaded[version] = super().load(version)
+            for oldest in list(self._loaded)[:-60]:
+                del self._loaded[oldest]
+        return self._loaded[version]
 
 
 class Feed:
@@ -185,15 +201,14 @@ class Diary:
     )
 
 
-def live(script: Script, feed: Feed, registry: ModelRegistry) -> Diary:
+def live(script: Script, feed: Feed, registry: ModelRegistry, diary: Diary) -> None:
     """Every day in turn: refresh, retrain on Mondays, quote, look."""
-    diary = Diary()
     first = script.moment(0)
     with registry.lock():
         model = train(feed.history(first), as_of=first, config=RECIPE)
         registry.promote(registry.add(model), why="trained")
     told_of_codes: int | None = None
-    gate = GateConfig(refresh_every=7, least_judged=150)
+    gate = GateConfig(refresh_every=14, least_judged=150)
     for day in range(script.days):
         at = script.moment(day)
         started = time.perf_counter()
@@ -231,7 +246,6 @@ def live(script: Script, feed: Feed, registry: ModelRegistry) -> Diary:
             feed.zone_mended = script.moment(day + 1)
         if day % 30 == 0:
             print(f"day {day} of {script.days}", file=sys.stderr, flush=True)
-    return diary
 
 
 def quoted(feed: Feed, registry: ModelRegistry, at: pd.Timestamp) -> pd.DataFrame:
@@ -377,7 +391,10 @@ def report(script: Script, feed: Feed, registry: ModelRegistry, diary: Diary) ->
     return {
         "script": script.__dict__ | {"network_start": script.network_start.isoformat()},
         "months": months,
-        "worst_gap": max(abs(m["kept"] - m["stated"]) for m in months if m["promises"] >= 300),
+        "days_lived": len(diary.promised),
+        "worst_gap": max(
+            (abs(m["kept"] - m["stated"]) for m in months if m["promises"] >= 300), default=None
+        ),
         "shock_week": {
             "kept": float(table[shock]["kept"].mean()),
             "stated": float(table[shock]["promised_confidence"].mean()),
@@ -434,10 +451,14 @@ def main() -> None:
     }
     script = replace(QUICK if asked.quick else Script(), **changes)
     shutil.rmtree(asked.out, ignore_errors=True)
-    registry = ModelRegistry(asked.out / "models")
+    registry = Shelf(asked.out / "models")
     started = time.perf_counter()
     feed = Feed(script)
-    diary = live(script, feed, registry)
+    diary = Diary()
+    try:
+        live(script, feed, registry, diary)
+    except KeyboardInterrupt:
+        print(f"stopped on day {len(diary.promised)}; told is what there is", file=sys.stderr)
     found = report(script, feed, registry, diary)
     found["seconds"]["all"] = time.perf_counter() - started
     (asked.out / "year.json").write_text(json.dumps(found, indent=2, default=str) + "\n")
