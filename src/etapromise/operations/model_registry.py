@@ -218,7 +218,7 @@ class ModelRegistry:
             )
         draft = self.root / f".{version}.{secrets.token_hex(4)}.draft"
         path.replace(draft)
-        _sync_directory(self.root)
+        sync_directory(self.root)
         shutil.rmtree(draft, ignore_errors=True)
 
     def version_at(self, moment: datetime) -> str:
