@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.errors import ModelFileError
 from etapromise.history.effects import FIELDS
-from etapromise.history.levels import Level
+from etapromise.history.levels import HANDLING_LEVELS, Level
 from etapromise.history.requests import NUMBERS, Requests
-from etapromise.history.statistics import HANDLING_LEVELS, AsOfOrder, Statistics
+from etapromise.history.statistics import AsOfOrder, Statistics
 
 __all__ = [
     "FeatureBuilder",

@@ -11,15 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.history.key_tables import KeyTable
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LEVELS", "PREFIX_LENGTH", "KeyIndex", "KeyPlan", "Level", "level_keys", "levels_with"]
+__all__ = [
+    "HANDLING_LEVELS",
+    "LEVELS",
+    "PREFIX_LENGTH",
+    "KeyIndex",
+    "KeyPlan",
+    "Level",
+    "level_keys",
+    "levels_with",
+    "spelled",
+]
 
 PREFIX_LENGTH = 3
 _SEPARATOR = "\x1f"
@@ -68,6 +80,14 @@ LEVELS: tuple[Level, ...] = (
 )
 
 
+# Handling is the warehouse's doing, and the pick-up the carrier's: no destination has a say in it.
+HANDLING_LEVELS: Final = tuple(
+    position
+    for position, level in enumerate(LEVELS)
+    if level.name in {"network", "carrier", "service", "origin_region", "origin", "origin_service"}
+)
+
+
 def levels_with(categorical: Sequence[str]) -> tuple[Level, ...]:
     """The standard levels, and one for each further categorical column, such as a category."""
     return LEVELS + tuple(Level(name, (name,)) for name in categorical)
@@ -100,7 +120,7 @@ class KeyPlan:
             if value is None:
                 texts.append("")
             else:
-                texts.append(value if type(value) is str else _spelled(value))
+                texts.append(value if type(value) is str else spelled(value))
         if self._prefix:
             texts.append(texts[self._columns.index("destination")][:PREFIX_LENGTH])
         return [
@@ -111,7 +131,8 @@ class KeyPlan:
         ]
 
 
-def _spelled(value: Any) -> str:
+def spelled(value: Any) -> str:
+    """A value as it stands in keys."""
     # A whole number in a column with gaps is stored as a float; it is the same key.
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
@@ -139,7 +160,7 @@ def level_keys(
             columns[column] = np.zeros(len(frame), np.int64), [""]
             continue
         codes, values = pd.factorize(frame[source], use_na_sentinel=True)
-        texts = [*(_spelled(value) for value in values), ""]
+        texts = [*(spelled(value) for value in values), ""]
         codes = np.where(codes < 0, len(values), codes).astype(np.int64)
         if column == "destination_prefix":
             prefix, shorter = pd.factorize(pd.Index([text[:PREFIX_LENGTH] for text in texts]))
@@ -172,23 +193,17 @@ def _combined(
 class KeyIndex:
     """Which row of a level's table belongs to which key; row 0 stands for every key never seen."""
 
-    __slots__ = ("_rows", "keys")
+    __slots__ = ("keys", "table")
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Number the keys from 1, in the order given."""
         self.keys = tuple(keys)
-        self._rows = {key: row for row, key in enumerate(self.keys, start=1)}
+        self.table = KeyTable(self.keys)
 
     def __len__(self) -> int:
         """How many rows the table has, row 0 included."""
         return len(self.keys) + 1
 
-    def row(self, key: str) -> int:
-        """The row of `key`, 0 if it was never seen."""
-        return self._rows.get(key, 0)
-
     def rows(self, positions: NDArray[np.int64], keys: Sequence[str]) -> NDArray[np.int32]:
         """The rows of many shipments from `level_keys`, (n,)."""
-        lookup = self._rows
-        known = np.fromiter((lookup.get(key, 0) for key in keys), np.int32, len(keys))
-        return known[positions]
+        return self.table.rows(keys)[positions]

@@ -8,10 +8,8 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,9 +17,10 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.history.clocks import Clocks
+from etapromise.history.compiled_encoder import CompiledEncoder
 from etapromise.history.dispatch import DISPATCH_LEVELS, Dispatch
-from etapromise.history.levels import KeyIndex, KeyPlan, Level, level_keys, levels_with
-from etapromise.history.zones import ZONE_SOURCES, ZoneMap
+from etapromise.history.levels import HANDLING_LEVELS, KeyIndex, Level, level_keys, levels_with
+from etapromise.history.zones import ZoneMap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,13 +40,11 @@ NUMBERS: Final = (
 )
 _GIVEN_NUMBERS: Final = NUMBERS[1:6]
 _SEPARATOR: Final = "\x1f"
-_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _SERVICE: Final = Level("service", ("carrier", "service"))
 _CALENDAR: Final = Level("calendar", ("destination_country", "destination_region"))
 _ORIGIN_CALENDAR: Final = Level("origin_calendar", ("origin_country", "origin_region"))
 _CALENDAR_LEVELS: Final = (_SERVICE, _CALENDAR, _ORIGIN_CALENDAR, *DISPATCH_LEVELS)
 _LEAD: Final = NUMBERS.index("lead")
-_UNKNOWN_DEFAULT: Final = ZONE_SOURCES.index("default")
 
 
 @dataclass(frozen=True)
@@ -98,10 +95,10 @@ class Encoder:
 
     __slots__ = (
         "_calendar_rows",
-        "_plan",
         "_service_rows",
         "categorical",
         "clocks",
+        "compiled",
         "dispatch",
         "indexes",
         "levels",
@@ -128,7 +125,7 @@ class Encoder:
         self.zones = zones
         self._service_rows, self._calendar_rows = clocks.indexes()
         self.dispatch = dispatch
-        self._plan = KeyPlan((*self.levels, *_CALENDAR_LEVELS))
+        self.compiled = CompiledEncoder(self, handling=HANDLING_LEVELS, calendars=_CALENDAR_LEVELS)
 
     def encode(self, frame: pd.DataFrame) -> Requests:
         """Many shipments.
@@ -181,52 +178,13 @@ class Encoder:
             ContractError: a naive or missing order time, a missing extra column, a value that is
                 not a number, an unknown zone, or an order time outside the calendars.
         """
-        ordered_at = fields["ordered_at"]
-        if not isinstance(ordered_at, datetime) or ordered_at.tzinfo is None:
-            raise ContractError(
-                f"Found ordered_at={ordered_at!r}; expected a datetime with a time zone, such as "
-                "datetime.now(timezone.utc)."
-            )
-        self._require_columns(fields)
-        keys = self._plan.keys(fields)
-        service, calendar, origin_calendar, *dispatch = keys[len(self.levels) :]
-        codes = [index.row(key) for index, key in zip(self.indexes, keys, strict=False)]
-        zone, _ = self.zones.resolve(
-            None, fields.get("origin_country"), fields.get("origin_region")
-        )
-        local = ordered_at.astimezone(zone)
-        anchor = local.toordinal() - _EPOCH_ORDINAL
-        self.clocks.require_days(anchor, anchor)
-        second = local.hour * 3600 + local.minute * 60 + local.second
-        clock = self.clocks.row(
-            row_of(self._service_rows, service), row_of(self._calendar_rows, calendar)
-        )
-        lead = self.dispatch.lead(
-            self.dispatch.row(dispatch),
-            row_of(self._calendar_rows, origin_calendar),
-            anchor,
-            second,
-            clock,
-        )
-        quoted = fields.get("quoted_date")
-        numbers = [
-            second / 3600.0,
-            *[_as_number(fields, name) for name in _GIVEN_NUMBERS],
-            math.nan if quoted is None else _ordinal(quoted) - _EPOCH_ORDINAL - anchor,
-            lead,
-            *[_as_number(fields, name) for name in self.numeric],
-        ]
-        _, source = self.zones.resolve(
-            fields.get("destination_time_zone"),
-            fields.get("destination_country"),
-            fields.get("destination_region"),
-        )
+        found, code, number = self.compiled.encode(fields)
         return Requests(
-            np.array([codes], np.int32),
-            np.array([numbers], np.float64),
-            np.array([anchor], np.int32),
-            np.array([clock], np.int32),
-            np.array([ZONE_SOURCES.index(source)], np.int8),
+            code[None, : len(self.levels)],
+            number[None, :],
+            np.array([found.anchor], np.int32),
+            np.array([found.clock], np.int32),
+            np.array([found.zone_source], np.int8),
         )
 
     def _require_columns(self, columns: Any) -> None:
@@ -323,23 +281,3 @@ def _as_numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
             f"Found values in column {name} that are not numbers ({error}); expected numbers, "
             "missing where unknown. Name it as categorical, or clean it."
         ) from error
-
-
-def _as_number(fields: Mapping[str, Any], name: str) -> float:
-    value = fields.get(name)
-    if value is None:
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise ContractError(f"Found {name}={value!r}; expected a number or None.") from error
-
-
-def _ordinal(value: Any) -> int:
-    if isinstance(value, str):
-        value = date.fromisoformat(value)
-    elif isinstance(value, np.datetime64):
-        value = value.astype("datetime64[D]").item()
-    if not isinstance(value, date):
-        raise ContractError(f"Found quoted_date={value!r}; expected a date or 'YYYY-MM-DD'.")
-    return value.toordinal()

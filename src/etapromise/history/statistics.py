@@ -13,21 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.history.effects import FIELDS, EffectSettings, effects_as_of
-from etapromise.history.levels import LEVELS
+from etapromise.history.levels import HANDLING_LEVELS
 from etapromise.history.requests import Encoder, Requests
 
 if TYPE_CHECKING:
     # It works on tables; the statistics' arrays are all that a quote needs.
     from etapromise.history.outcomes import Outcomes
 
-__all__ = ["HANDLING_LEVELS", "AsOfOrder", "Statistics", "build_statistics"]
+__all__ = ["AsOfOrder", "Statistics", "build_statistics"]
 
-# Handling is the warehouse's doing, and the pick-up the carrier's: no destination has a say in it.
-HANDLING_LEVELS: Final = tuple(
-    position
-    for position, level in enumerate(LEVELS)
-    if level.name in {"network", "carrier", "service", "origin_region", "origin", "origin_service"}
-)
 # Parcels' worth of belief that a level loses parcels like the level above.
 _LOST_EVIDENCE: Final = 300.0
 # … and, before anything is known, that a network loses this share.

@@ -101,6 +101,20 @@ class ZoneMap:
             regions=kept | dict(regions),
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every zone of the map, by its IANA name."""
+        return tuple(self._zones)
+
+    def zone(self, name: str) -> ZoneInfo:
+        """The zone with this IANA name, which need not be on the map.
+
+        Raises:
+            ContractError: there is none.
+        """
+        known = self._zones.get(name)
+        return zone_named(name) if known is None else known
+
     def resolve(
         self, given: str | None, country: str | None, region: str | None
     ) -> tuple[ZoneInfo, str]:
@@ -110,8 +124,7 @@ class ZoneMap:
             ContractError: `given` is not an IANA name.
         """
         if given:
-            zone = self._zones.get(given)
-            return (zone_named(given) if zone is None else zone), "given"
+            return self.zone(given), "given"
         name = self._regions.get((country or "", region or ""))
         if name is not None and region:
             return self._zones[name], "region"

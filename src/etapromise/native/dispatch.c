@@ -1,5 +1,5 @@
 /* By how much a warehouse's calendar delays an order, on the carrier's clock. */
-#include "etapromise.h"
+#include "dispatch.h"
 
 #include <math.h>
 
@@ -8,7 +8,7 @@ enum { LONGEST_WAIT = 90 };
 
 enum { HOLIDAY_KINDS = 2 };
 
-typedef struct {
+struct etp_dispatch {
     const int32_t *cut_off;        /* (rows,) local second of the day */
     const double *weeks;           /* (rows, 7) share of a working day, Monday first */
     const double *holiday_weights; /* (rows, HOLIDAY_KINDS) */
@@ -18,7 +18,7 @@ typedef struct {
     const double *elapsed;   /* (clocks, days + 1) operational time at the start of each day */
     int64_t days;
     int64_t first_day;
-} etp_dispatch;
+};
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
     return value < low ? low : value > high ? high : value;
@@ -33,8 +33,8 @@ static double within(const double *handling, int64_t steps, double worked) {
     return handling[whole] + part * (handling[whole + 1] - handling[whole]);
 }
 
-ETP_EXPORT double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor,
-                           int32_t second, int32_t clock) {
+double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor, int32_t second,
+                int32_t clock) {
     const double *handling = d->handling + (int64_t)row * (d->steps + 1);
     const double *week = d->weeks + (int64_t)row * 7;
     const uint8_t *holiday = d->holidays + (int64_t)calendar * d->days;

@@ -2,12 +2,9 @@
 #ifndef ETAPROMISE_FEATURES_H
 #define ETAPROMISE_FEATURES_H
 
-#include "etapromise.h"
+#include "encoder.h"
 
 enum { ETP_MAX_FEATURES = 1024, ETP_FIELDS = 5 };
-
-/* Where in a request's numbers what is read by position stands: NUMBERS of history/requests.py. */
-enum { ETP_QUOTED_DAYS = 6, ETP_LEAD = 7 };
 
 /* Where a feature comes from. */
 enum { ETP_NUMBER = 0, ETP_TOTAL = 1, ETP_HANDLING = 2, ETP_DERIVED = 3 };

@@ -1,5 +1,6 @@
 /* The whole promise of one shipment or many: features, forest, calibration, dates. */
 #include "distribution.h"
+#include "encoder.h"
 #include "features.h"
 
 #include <math.h>
@@ -16,7 +17,22 @@ typedef struct {
     double between_prior;  /* parcels after which half of it is known */
     int64_t median;        /* position of the forest's middle level */
     int64_t horizon;       /* dates of one distribution, the order's own included */
+    const etp_encoder *encoder;
 } etp_model;
+
+/* What is asked; the numeric columns' values (numeric,) follow it. */
+typedef struct {
+    etp_shipment shipment;
+    double level, low, high; /* probabilities */
+} etp_question;
+
+/* What is answered; probability (horizon,), number (numbers,) and code (levels + handling_levels,)
+ * follow it. */
+typedef struct {
+    etp_encoded request;
+    int32_t position, low, high; /* first days to reach the question's probabilities */
+    int32_t unused;
+} etp_answer;
 
 typedef struct {
     float x[ETP_MAX_FEATURES];
@@ -83,9 +99,44 @@ ETP_EXPORT void etp_quote_dates(const etp_model *m, int64_t n, const int32_t *co
     }
 }
 
+/* The last date on which anything arrives stands in for one that no date reaches. */
+static int32_t first_to_reach(const double *probability, int64_t days, double level) {
+    if (level > probability[days - 1])
+        level = probability[days - 1];
+    int64_t k = 0;
+    while (probability[k] < level)
+        k++;
+    return (int32_t)k;
+}
+
+/* The whole promise of one shipment. Returns what etp_encode does, and leaves the rest of the answer as
+ * it is where that is not ETP_FINE. */
+ETP_EXPORT int etp_promise(const etp_model *m, const etp_question *question, const uint8_t *text,
+                           etp_answer *answer) {
+    workplace w;
+    uint8_t scratch[ETP_MAX_COLUMNS + 64];
+    double *probability = (double *)(answer + 1), *number = probability + m->horizon;
+    int32_t *code = (int32_t *)(number + m->features->numbers);
+    const int status =
+        etp_encode(m->encoder, &question->shipment, (const double *)(question + 1), text,
+                   &answer->request, code, number);
+    if (status != ETP_FINE)
+        return status;
+    const etp_request r = {code, number, answer->request.anchor, answer->request.clock};
+    begin(m, &r, &w, scratch);
+    const double start = etp_start(m->features, &r);
+    for (int64_t k = 0; k < m->horizon; k++)
+        probability[k] = by_date(m, &r, &w.parcel, start, k);
+    answer->position = first_to_reach(probability, m->horizon, question->level);
+    answer->low = first_to_reach(probability, m->horizon, question->low);
+    answer->high = first_to_reach(probability, m->horizon, question->high);
+    return ETP_FINE;
+}
+
 /* For each parcel and each of `levels` ascending probabilities the first date that reaches it, as
- * days since the anchor (where none does, the last one on which anything arrives), and the probability of that date. For each
- * parcel's asked day (n,), if any are asked, its probability; NaN for INT32_MIN. */
+ * days since the anchor (where none does, the last one on which anything arrives), and the probability
+ * of that date. For each parcel's asked day (n,), if any are asked, its probability; NaN for
+ * INT32_MIN. */
 ETP_EXPORT void etp_quote_levels(const etp_model *m, int64_t n, const int32_t *code,
                                  const double *number, const int32_t *anchor, const int32_t *clock,
                                  int64_t levels, const double *level, int16_t *day,

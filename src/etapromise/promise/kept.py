@@ -5,6 +5,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,11 +43,11 @@ class KeptTable:
     orders: NDArray[np.int64]
     kept: NDArray[np.int64]
 
-    def record(self, codes: NDArray[np.int32]) -> KeptRecord | None:
+    def record(self, codes: Sequence[int] | NDArray[np.int32]) -> KeptRecord | None:
         """The record of the finest group with at least 50 judged orders, if any.
 
         Args:
-            codes: (L,) of one request.
+            codes: (L,) or more, of one request.
         """
         for position, name in enumerate(self.levels):
             code = int(codes[self.columns[position]])

@@ -19,6 +19,7 @@ from etapromise import native
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct
 from etapromise.forecast.forest import Forest
+from etapromise.history.compiled_encoder import CompiledEncoder
 from etapromise.history.features import FeatureBuilder
 from etapromise.history.requests import Requests
 from etapromise.history.statistics import Statistics
@@ -42,6 +43,7 @@ class _ModelStruct(ctypes.Structure):
         ("between_prior", ctypes.c_double),
         ("median", ctypes.c_int64),
         ("horizon", ctypes.c_int64),
+        ("encoder", ctypes.c_void_p),
     )
 
 
@@ -91,13 +93,19 @@ def between_variances(
 
 
 class QuoteKernel:
-    """Everything that a quote reads, in arrays. Immutable; any number of threads may share one."""
+    """Everything that a quote reads, in arrays. Immutable; any number of threads may share one.
 
-    __slots__ = ("_address", "_alive", "_codes", "_local", "_scratch_size", "horizon")
+    Attributes:
+        address: of the `etp_model` (native/quote.c), valid while this object lives.
+        horizon: dates of a distribution.
+    """
+
+    __slots__ = ("_alive", "_local", "_scratch_size", "address", "horizon")
 
     def __init__(
         self,
         *,
+        encoder: CompiledEncoder,
         features: FeatureBuilder,
         forest: Forest,
         calibration: Calibration,
@@ -134,9 +142,10 @@ class QuoteKernel:
             between_prior=BETWEEN_EVIDENCE,
             median=int(np.abs(forest.levels - 0.5).argmin()),
             horizon=horizon,
+            encoder=encoder.address,
         )
-        self._alive = (arrays, distribution, struct, features, forest)
-        self._address = ctypes.addressof(struct)
+        self._alive = (encoder, arrays, distribution, struct, features, forest)
+        self.address = ctypes.addressof(struct)
         self._scratch_size = forest.scratch_size
         self._local = threading.local()
         self.horizon = horizon
@@ -193,7 +202,7 @@ class QuoteKernel:
 
         def work(part: slice) -> None:
             kernel(
-                self._address,
+                self.address,
                 part.stop - part.start,
                 codes[part].ctypes.data,
                 requests.numbers[part].ctypes.data,

@@ -1,0 +1,131 @@
+/* From the columns of a shipment to a request. */
+#include "encoder.h"
+
+#include <string.h>
+
+enum { DAY = 86400 };
+
+static int64_t floor_divide(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
+}
+
+static int64_t local_second(const etp_zones *zones, int64_t zone, int64_t second) {
+    const int64_t *change = zones->change + zones->change_start[zone];
+    int64_t low = 0, high = zones->change_start[zone + 1] - zones->change_start[zone];
+    while (high - low > 1) {
+        const int64_t middle = (low + high) / 2;
+        if (change[middle] <= second)
+            low = middle;
+        else
+            high = middle;
+    }
+    return second + zones->offset[zones->change_start[zone] + low];
+}
+
+/* The zone of a place, and where it came from. */
+static int64_t zone_of(const etp_zones *zones, etp_text country, etp_text region, int32_t *source) {
+    const etp_text place[2] = {country, region};
+    int32_t row;
+    if (region.length && (row = etp_keys_find(&zones->region, place, 2, ETP_PLACE_SEPARATOR))) {
+        *source = ETP_ZONE_REGION;
+        return zones->region_zone[row - 1];
+    }
+    if (country.length && (row = etp_keys_find(&zones->country, place, 1, ETP_PLACE_SEPARATOR))) {
+        *source = ETP_ZONE_COUNTRY;
+        return zones->country_zone[row - 1];
+    }
+    *source = ETP_ZONE_DEFAULT;
+    return zones->default_zone;
+}
+
+/* The first `characters` of a text: in UTF-8 every byte but 10xxxxxx begins one. */
+static etp_text beginning(etp_text text, int64_t characters) {
+    int64_t length = 0;
+    for (; length < text.length; length++)
+        if ((text.bytes[length] & 0xc0) != 0x80 && characters-- == 0)
+            break;
+    text.length = length;
+    return text;
+}
+
+static int split(const uint8_t *bytes, int64_t length, int separator, etp_text *text,
+                 int64_t columns) {
+    const uint8_t *end = bytes + length;
+    for (int64_t column = 0; column < columns; column++) {
+        const uint8_t *stop = memchr(bytes, separator, (size_t)(end - bytes));
+        const int is_last = column == columns - 1;
+        if (is_last ? stop != NULL : stop == NULL)
+            return ETP_UNCLEAR_TEXT;
+        text[column].bytes = bytes;
+        text[column].length = (is_last ? end : stop) - bytes;
+        bytes = is_last ? end : stop + 1;
+    }
+    return ETP_FINE;
+}
+
+static int32_t row_of(const etp_encoder *e, int64_t key, const etp_text *text) {
+    etp_text part[ETP_MAX_TEXTS];
+    const int64_t first = e->part_start[key], parts = e->part_start[key + 1] - first;
+    for (int64_t p = 0; p < parts; p++)
+        part[p] = text[e->part[first + p]];
+    return etp_keys_find(&e->keys[key], part, parts, ETP_PART_SEPARATOR);
+}
+
+/* A carrier's service without a clock of its own keeps the carrier's, where that has one; a region
+ * without holidays of its own its country's. */
+static int32_t clock_row(const etp_encoder *e, int64_t key, const etp_text *text) {
+    const int32_t row = row_of(e, key, text);
+    if (row)
+        return row;
+    etp_text part[2] = {text[e->part[e->part_start[key]]], {NULL, 0}};
+    const uint8_t *stop = memchr(part[0].bytes, ETP_PART_SEPARATOR, (size_t)part[0].length);
+    if (stop)
+        part[0].length = stop - part[0].bytes;
+    return etp_keys_find(&e->keys[key], part, 2, ETP_PART_SEPARATOR);
+}
+
+int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double *extra,
+               const uint8_t *bytes, etp_encoded *out, int32_t *code, double *number) {
+    etp_text text[ETP_MAX_TEXTS];
+    const int unclear =
+        split(bytes, shipment->text_length, (int)shipment->separator, text, e->columns);
+    if (unclear)
+        return unclear;
+    text[e->columns] = beginning(text[e->destination], e->prefix_length);
+
+    int32_t source;
+    const int64_t origin =
+        zone_of(e->zones, text[e->origin_country], text[e->origin_region], &source);
+    const int64_t local = local_second(e->zones, origin, shipment->second);
+    const int64_t day = floor_divide(local, DAY);
+    out->anchor = (int32_t)day;
+    if (day < e->first_day || day > e->last_day)
+        return ETP_OUTSIDE_CALENDARS;
+    if (text[e->destination_zone].length) {
+        out->zone_source = ETP_ZONE_GIVEN;
+        out->zone = -1;
+    } else
+        out->zone = (int32_t)zone_of(e->zones, text[e->destination_country],
+                                     text[e->destination_region], &out->zone_source);
+
+    for (int64_t level = 0; level < e->levels; level++)
+        code[level] = row_of(e, level, text);
+    for (int64_t k = 0; k < e->handling_levels; k++)
+        code[e->levels + k] = code[e->handling[k]];
+    const int64_t calendar_keys = e->levels;
+    out->clock = clock_row(e, calendar_keys, text) * (int32_t)e->calendars +
+                 clock_row(e, calendar_keys + 1, text);
+    const int32_t closed = clock_row(e, calendar_keys + 2, text);
+    int32_t warehouse = 0; /* the finest that is known */
+    for (int64_t k = e->warehouse_levels; k > 0 && !warehouse; k--)
+        warehouse = row_of(e, calendar_keys + 2 + k, text);
+
+    const int32_t second = (int32_t)(local - day * DAY);
+    number[ETP_HOUR] = (double)second / 3600.0;
+    memcpy(number + ETP_GIVEN, shipment->given, sizeof shipment->given);
+    number[ETP_QUOTED_DAYS] = shipment->quoted_day - (double)day;
+    number[ETP_LEAD] =
+        etp_lead(e->dispatch, warehouse, closed, out->anchor, second, out->clock);
+    memcpy(number + ETP_NUMBERS, extra, sizeof(double) * (size_t)e->numeric);
+    return ETP_FINE;
+}

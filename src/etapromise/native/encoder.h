@@ -1,0 +1,80 @@
+/* From the columns of a shipment to a request: keys to rows, a moment to a local date and hour. */
+#ifndef ETAPROMISE_ENCODER_H
+#define ETAPROMISE_ENCODER_H
+
+#include "dispatch.h"
+#include "keys.h"
+
+/* Columns of text, the derived prefix included; levels, handling levels included; numbers. */
+enum { ETP_MAX_TEXTS = 256, ETP_MAX_CODES = 256, ETP_MAX_NUMBERS = 512 };
+
+/* Where in a request's numbers what is read by position stands: NUMBERS of history/requests.py. */
+enum {
+    ETP_HOUR = 0,
+    ETP_GIVEN = 1,
+    ETP_GIVEN_COUNT = 5,
+    ETP_QUOTED_DAYS = 6,
+    ETP_LEAD = 7,
+    ETP_NUMBERS = 8
+};
+
+/* Where the destination's zone came from: ZONE_SOURCES of history/zones.py. */
+enum { ETP_ZONE_GIVEN = 0, ETP_ZONE_REGION = 1, ETP_ZONE_COUNTRY = 2, ETP_ZONE_DEFAULT = 3 };
+
+/* Separates the parts of a level's key; in a place's it could be part of a name. */
+enum { ETP_PART_SEPARATOR = 0x1f, ETP_PLACE_SEPARATOR = 0xff };
+
+typedef struct {
+    etp_keys region, country; /* places that have a zone: country and region, country alone */
+    const int32_t *region_zone, *country_zone; /* by row, from row 1 on */
+    int64_t default_zone;
+    const int64_t *change_start; /* (zones + 1,) */
+    const int64_t *change;       /* UTC seconds from which an offset holds; ascending in each zone */
+    const int64_t *offset;       /* seconds east of UTC from each change on; the first also before */
+} etp_zones;
+
+typedef struct {
+    int64_t levels;          /* L */
+    int64_t handling_levels; /* H */
+    const int64_t *handling; /* (H,) levels whose codes are repeated */
+    int64_t columns;         /* texts of a shipment; the prefix comes after them */
+    int64_t prefix_length;   /* characters of the destination that make the prefix */
+    /* Keys: of each level; then of the clocks' services, of the holidays at the destination, at the
+     * origin; then of the warehouses' calendars, coarse to fine. K = L + 3 + warehouse_levels. */
+    const int64_t *part_start; /* (K + 1,) */
+    const int64_t *part;       /* columns */
+    const etp_keys *keys;      /* (K,) */
+    int64_t numeric;           /* numbers after the standard ones */
+    int64_t origin_region, origin_country; /* columns */
+    int64_t destination, destination_region, destination_country, destination_zone;
+    int64_t calendars;           /* rows of the holiday calendars */
+    int64_t first_day, last_day; /* of the calendars */
+    const etp_zones *zones;
+    int64_t warehouse_levels;
+    const etp_dispatch *dispatch;
+} etp_encoder;
+
+/* The fixed part of what is known of a shipment. */
+typedef struct {
+    int64_t second;        /* of the order, UTC seconds since 1970-01-01, rounded down */
+    int64_t text_length;   /* bytes of the columns' texts together */
+    int64_t separator;     /* the byte between two of them */
+    double quoted_day;     /* days since 1970-01-01, NaN where missing */
+    double given[ETP_GIVEN_COUNT];
+} etp_shipment;
+
+/* What is written of it. */
+typedef struct {
+    int32_t anchor, clock, zone_source, zone;
+} etp_encoded;
+
+enum { ETP_FINE = 0, ETP_UNCLEAR_TEXT = 1, ETP_OUTSIDE_CALENDARS = 2 };
+
+/* `extra` (numeric,) and `text` (columns texts) belong to `shipment`; code is (L + H,), number
+ * (ETP_NUMBERS + numeric,). The zone is the destination's, -1 where it was given. ETP_UNCLEAR_TEXT
+ * where the separator is also part of a text. */
+ETP_EXPORT int etp_encode(const etp_encoder *encoder, const etp_shipment *shipment,
+                          const double *extra, const uint8_t *text, etp_encoded *out,
+                          int32_t *code, double *number);
+
+#endif

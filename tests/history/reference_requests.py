@@ -1,0 +1,110 @@
+"""One shipment's request once more, in plain Python: joined keys, dictionaries and zoneinfo."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from etapromise.errors import ContractError
+from etapromise.history.dispatch import DISPATCH_LEVELS
+from etapromise.history.levels import PREFIX_LENGTH
+from etapromise.history.requests import Encoder, Requests
+from etapromise.history.zones import ZONE_SOURCES
+
+EPOCH = dt.date(1970, 1, 1).toordinal()
+SEPARATOR = "\x1f"
+GIVEN = ("origin_lat", "origin_lon", "destination_lat", "destination_lon", "weight_kg")
+
+
+def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
+    fields = {name: None if is_missing(value) else value for name, value in fields.items()}
+    ordered_at = fields["ordered_at"]
+    if not isinstance(ordered_at, dt.datetime) or ordered_at.tzinfo is None:
+        raise ContractError("naive")
+    texts = {name: spelled(value) for name, value in fields.items() if value is not None}
+    # What is derived is never given.
+    texts["destination_prefix"] = texts.get("destination", "")[:PREFIX_LENGTH]
+
+    def row(keys: tuple[str, ...], *columns: str) -> int:
+        key = SEPARATOR.join(texts.get(column, "") for column in columns)
+        return max((row for row, known in enumerate(keys, start=1) if known == key), default=0)
+
+    def clock_row(keys: tuple[str, ...], *columns: str) -> int:
+        coarse = texts.get(columns[0], "").partition(SEPARATOR)[0] + SEPARATOR
+        found = row(keys, *columns)
+        return found or max(
+            (row for row, key in enumerate(keys, start=1) if key == coarse), default=0
+        )
+
+    codes = [
+        row(index.keys, *level.columns)
+        for level, index in zip(encoder.levels, encoder.indexes, strict=True)
+    ]
+    zone, _ = encoder.zones.resolve(None, texts.get("origin_country"), texts.get("origin_region"))
+    try:
+        local = ordered_at.astimezone(zone)
+    except OverflowError as error:
+        raise ContractError("calendars") from error
+    anchor = local.toordinal() - EPOCH
+    encoder.clocks.require_days(anchor, anchor)
+    quoted = fields.get("quoted_date")
+    clock = encoder.clocks.row(
+        clock_row(encoder.clocks.services, "carrier", "service"),
+        clock_row(encoder.clocks.calendars, "destination_country", "destination_region"),
+    )
+    second = local.hour * 3600 + local.minute * 60 + local.second
+    closed = clock_row(encoder.clocks.calendars, "origin_country", "origin_region")
+    warehouses = [row(encoder.dispatch.keys, *level.columns) for level in DISPATCH_LEVELS]
+    warehouse = next((found for found in reversed(warehouses) if found), 0)
+    numbers = [
+        second / 3600.0,
+        *(number(fields, name) for name in GIVEN),
+        math.nan if quoted is None else ordinal(quoted) - EPOCH - anchor,
+        encoder.dispatch.lead(warehouse, closed, anchor, second, clock),
+        *(number(fields, name) for name in encoder.numeric),
+    ]
+    _, source = encoder.zones.resolve(
+        *(texts.get(f"destination_{part}") for part in ("time_zone", "country", "region"))
+    )
+    return Requests(
+        np.array([codes], np.int32),
+        np.array([numbers], np.float64),
+        np.array([anchor], np.int32),
+        np.array([clock], np.int32),
+        np.array([ZONE_SOURCES.index(source)], np.int8),
+    )
+
+
+def is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in {"NAType", "NaTType"} or value != value  # noqa: PLR0124
+
+
+def spelled(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def number(fields: Mapping[str, Any], name: str) -> float:
+    value = fields.get(name)
+    try:
+        return math.nan if value is None else float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ContractError("number") from error
+
+
+def ordinal(value: Any) -> int:
+    if isinstance(value, str):
+        try:
+            return dt.date.fromisoformat(value).toordinal()
+        except ValueError as error:
+            raise ContractError("date") from error
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[D]").item()
+    if not isinstance(value, dt.date):
+        raise ContractError("date")
+    return value.toordinal()
