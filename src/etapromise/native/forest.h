@@ -85,4 +85,9 @@ ETP_EXPORT void etp_forest_row(const etp_forest *forest, const float *x, double 
 ETP_EXPORT void etp_forest_row_double(const etp_forest *forest, const double *x, double *out,
                                       uint8_t *codes);
 
+/* x is (rows, features) of doubles if `is_double`, else of floats; out is (rows, levels).
+ * Returns 0, or -1 if there is no memory. */
+ETP_EXPORT int etp_forest_predict(const etp_forest *forest, const void *x, int is_double,
+                                  int64_t rows, double *out);
+
 #endif

@@ -78,10 +78,8 @@ static int for_blocks(const etp_forest *forest, const void *x, int is_double, in
     return 0;
 }
 
-/* x is (rows, features) of doubles if `is_double`, else of floats; out is (rows, levels).
- * Returns 0, or -1 if there is no memory. */
-ETP_EXPORT int etp_forest_predict(const etp_forest *forest, const void *x, int is_double,
-                                  int64_t rows, double *out) {
+int etp_forest_predict(const etp_forest *forest, const void *x, int is_double, int64_t rows,
+                       double *out) {
     block_kernel *kernel = predict_baseline;
 #ifdef ETP_X86
     const int simd = etp_simd_level();

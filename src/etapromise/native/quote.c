@@ -34,12 +34,6 @@ typedef struct {
     int32_t unused;
 } etp_answer;
 
-typedef struct {
-    float x[ETP_MAX_FEATURES];
-    double log_days[ETP_MAX_LEVELS];
-    etp_parcel parcel;
-} workplace;
-
 /* How much wider than the forest says: it was grown on keys with evidence. A carrier or region that is
  * new may be as far from the whole as such keys are from each other. */
 static double widening(const etp_model *m, const etp_request *r) {
@@ -54,17 +48,17 @@ static double widening(const etp_model *m, const etp_request *r) {
     return within > 0 ? sqrt(1 + unknown / within) : 1;
 }
 
-static void begin(const etp_model *m, const etp_request *r, workplace *w, uint8_t *codes) {
+/* One parcel's distribution, from what the forest says: `log_days` (levels,), relative to `offset`. */
+static void begin(const etp_model *m, const etp_request *r, double *log_days, double offset,
+                  etp_parcel *parcel) {
     const etp_features *f = m->features;
-    double offset = etp_feature_row(f, r, w->x);
-    etp_forest_row(m->forest, w->x, w->log_days, codes);
-    double wider = widening(m, r), middle = w->log_days[m->median];
+    double wider = widening(m, r), middle = log_days[m->median];
     for (int64_t k = 0; k < m->forest->levels; k++)
-        w->log_days[k] = middle + (w->log_days[k] - middle) * wider;
+        log_days[k] = middle + (log_days[k] - middle) * wider;
     double log_hazard = 0;
     for (int64_t level = 0; level < f->levels; level++)
         log_hazard += m->log_hazard[f->total_start[level] + r->code[level]];
-    etp_parcel_begin(&w->parcel, m->distribution, w->log_days, offset, log_hazard,
+    etp_parcel_begin(parcel, m->distribution, log_days, offset, log_hazard,
                      m->lost[r->code[m->lost_level]]);
 }
 
@@ -84,19 +78,59 @@ static double by_date(const etp_model *m, const etp_request *r, etp_parcel *p, d
     return etp_parcel_by(p, end - start);
 }
 
-/* P(arrived by the end of the anchor date + k), k = 0 .. horizon - 1, into out (n, horizon).
- * `scratch` has forest->columns + 64 bytes. */
-ETP_EXPORT void etp_quote_dates(const etp_model *m, int64_t n, const int32_t *code,
-                                const double *number, const int32_t *anchor, const int32_t *clock,
-                                double *out, uint8_t *scratch) {
-    workplace w;
-    for (int64_t i = 0; i < n; i++) {
-        etp_request r = request(m, i, code, number, anchor, clock);
-        begin(m, &r, &w, scratch);
-        double start = etp_start(m->features, &r);
-        for (int64_t k = 0; k < m->horizon; k++)
-            out[i * m->horizon + k] = by_date(m, &r, &w.parcel, start, k);
+/* Rows whose features are built before the forest is asked: it is fastest on many at once. */
+enum { BLOCK = 512 };
+
+typedef struct {
+    double *log_days; /* (BLOCK, levels) */
+    double *offset;   /* (BLOCK,) */
+    float *x;         /* (BLOCK, features) */
+} workplace;
+
+static int open_workplace(const etp_model *m, int64_t n, workplace *w) {
+    const size_t rows = (size_t)(n < BLOCK ? n : BLOCK), levels = (size_t)m->forest->levels;
+    const size_t row = (levels + 1) * sizeof(double) + (size_t)m->features->features * sizeof(float);
+    w->log_days = malloc(rows * row + 1);
+    if (!w->log_days)
+        return -1;
+    w->offset = w->log_days + rows * levels;
+    w->x = (float *)(w->offset + rows);
+    return 0;
+}
+
+/* Requests `first` to `last` of those given through the forest. */
+static int ask_forest(const etp_model *m, int64_t first, int64_t last, const int32_t *code,
+                      const double *number, const int32_t *anchor, const int32_t *clock,
+                      const workplace *w) {
+    for (int64_t i = first; i < last; i++) {
+        const etp_request r = request(m, i, code, number, anchor, clock);
+        w->offset[i - first] =
+            etp_feature_row(m->features, &r, w->x + (i - first) * m->features->features);
     }
+    return etp_forest_predict(m->forest, w->x, 0, last - first, w->log_days);
+}
+
+/* P(arrived by the end of the anchor date + k), k = 0 .. horizon - 1, into out (n, horizon).
+ * Returns 0, or -1 if there is no memory. */
+ETP_EXPORT int etp_quote_dates(const etp_model *m, int64_t n, const int32_t *code,
+                               const double *number, const int32_t *anchor, const int32_t *clock,
+                               double *out) {
+    workplace w;
+    int failed = open_workplace(m, n, &w);
+    for (int64_t first = 0; first < n && !failed; first += BLOCK) {
+        const int64_t last = first + BLOCK < n ? first + BLOCK : n;
+        failed = ask_forest(m, first, last, code, number, anchor, clock, &w);
+        for (int64_t i = first; i < last && !failed; i++) {
+            const etp_request r = request(m, i, code, number, anchor, clock);
+            etp_parcel parcel;
+            begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
+            const double start = etp_start(m->features, &r);
+            for (int64_t k = 0; k < m->horizon; k++)
+                out[i * m->horizon + k] = by_date(m, &r, &parcel, start, k);
+        }
+    }
+    free(w.log_days);
+    return failed;
 }
 
 /* The last date on which anything arrives stands in for one that no date reaches. */
@@ -113,7 +147,9 @@ static int32_t first_to_reach(const double *probability, int64_t days, double le
  * it is where that is not ETP_FINE. */
 ETP_EXPORT int etp_promise(const etp_model *m, const etp_question *question, const uint8_t *text,
                            etp_answer *answer) {
-    workplace w;
+    float x[ETP_MAX_FEATURES];
+    double log_days[ETP_MAX_LEVELS];
+    etp_parcel parcel;
     uint8_t scratch[ETP_MAX_COLUMNS + 64];
     double *probability = (double *)(answer + 1), *number = probability + m->horizon;
     int32_t *code = (int32_t *)(number + m->features->numbers);
@@ -123,49 +159,64 @@ ETP_EXPORT int etp_promise(const etp_model *m, const etp_question *question, con
     if (status != ETP_FINE)
         return status;
     const etp_request r = {code, number, answer->request.anchor, answer->request.clock};
-    begin(m, &r, &w, scratch);
+    const double offset = etp_feature_row(m->features, &r, x);
+    etp_forest_row(m->forest, x, log_days, scratch);
+    begin(m, &r, log_days, offset, &parcel);
     const double start = etp_start(m->features, &r);
     for (int64_t k = 0; k < m->horizon; k++)
-        probability[k] = by_date(m, &r, &w.parcel, start, k);
+        probability[k] = by_date(m, &r, &parcel, start, k);
     answer->position = first_to_reach(probability, m->horizon, question->level);
     answer->low = first_to_reach(probability, m->horizon, question->low);
     answer->high = first_to_reach(probability, m->horizon, question->high);
     return ETP_FINE;
 }
 
+static void find_levels(const etp_model *m, const etp_request *r, etp_parcel *parcel, int64_t levels,
+                        const double *level, int16_t *day, double *probability) {
+    const double start = etp_start(m->features, r);
+    int64_t found = 0, grown = 0; /* no parcel arrives on a date on which nothing grows */
+    double before = 0;
+    for (int64_t k = 0; k < m->horizon && found < levels; k++) {
+        const double p = by_date(m, r, parcel, start, k);
+        if (p > before)
+            grown = k;
+        before = p;
+        for (; found < levels && (p >= level[found] || k == m->horizon - 1); found++) {
+            day[found] = (int16_t)grown;
+            probability[found] = p;
+        }
+    }
+}
+
 /* For each parcel and each of `levels` ascending probabilities the first date that reaches it, as
  * days since the anchor (where none does, the last one on which anything arrives), and the probability
  * of that date. For each parcel's asked day (n,), if any are asked, its probability; NaN for
- * INT32_MIN. */
-ETP_EXPORT void etp_quote_levels(const etp_model *m, int64_t n, const int32_t *code,
-                                 const double *number, const int32_t *anchor, const int32_t *clock,
-                                 int64_t levels, const double *level, int16_t *day,
-                                 double *probability, const int32_t *asked, double *asked_out,
-                                 uint8_t *scratch) {
+ * INT32_MIN. Returns 0, or -1 if there is no memory. */
+ETP_EXPORT int etp_quote_levels(const etp_model *m, int64_t n, const int32_t *code,
+                                const double *number, const int32_t *anchor, const int32_t *clock,
+                                int64_t levels, const double *level, int16_t *day,
+                                double *probability, const int32_t *asked, double *asked_out) {
     workplace w;
-    for (int64_t i = 0; i < n; i++) {
-        etp_request r = request(m, i, code, number, anchor, clock);
-        begin(m, &r, &w, scratch);
-        double start = etp_start(m->features, &r);
-        int64_t found = 0, grown = 0; /* no parcel arrives on a date on which nothing grows */
-        double before = 0;
-        for (int64_t k = 0; k < m->horizon && found < levels; k++) {
-            double p = by_date(m, &r, &w.parcel, start, k);
-            if (p > before)
-                grown = k;
-            before = p;
-            for (; found < levels && (p >= level[found] || k == m->horizon - 1); found++) {
-                day[i * levels + found] = (int16_t)grown;
-                probability[i * levels + found] = p;
-            }
+    int failed = open_workplace(m, n, &w);
+    for (int64_t first = 0; first < n && !failed; first += BLOCK) {
+        const int64_t last = first + BLOCK < n ? first + BLOCK : n;
+        failed = ask_forest(m, first, last, code, number, anchor, clock, &w);
+        for (int64_t i = first; i < last && !failed; i++) {
+            const etp_request r = request(m, i, code, number, anchor, clock);
+            etp_parcel parcel;
+            begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
+            find_levels(m, &r, &parcel, levels, level, day + i * levels, probability + i * levels);
+            if (asked == NULL)
+                continue;
+            parcel.quantile = 0;
+            parcel.knot = 0;
+            const double start = etp_start(m->features, &r);
+            asked_out[i] = asked[i] < 0 ? (asked[i] == INT32_MIN ? NAN : 0)
+                                        : by_date(m, &r, &parcel, start, asked[i]);
         }
-        if (asked == NULL)
-            continue;
-        w.parcel.quantile = 0;
-        w.parcel.knot = 0;
-        asked_out[i] = asked[i] < 0 ? (asked[i] == INT32_MIN ? NAN : 0)
-                                    : by_date(m, &r, &w.parcel, start, asked[i]);
     }
+    free(w.log_days);
+    return failed;
 }
 
 /* What the forest says of durations before calibration: P(duration <= days[i]) of each parcel,

@@ -6,8 +6,6 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,14 +46,14 @@ class _ModelStruct(ctypes.Structure):
 
 
 _dates = native.function(
-    "etp_quote_dates", None, native.POINTER, native.LONG, *[native.POINTER] * 6
+    "etp_quote_dates", native.INT, native.POINTER, native.LONG, *[native.POINTER] * 5
 )
 _levels = native.function(
     "etp_quote_levels",
-    None,
+    native.INT,
     *(native.POINTER, native.LONG, native.POINTER, native.POINTER, native.POINTER, native.POINTER),
     *(native.LONG, native.POINTER, native.POINTER, native.POINTER),
-    *(native.POINTER, native.POINTER, native.POINTER),
+    *(native.POINTER, native.POINTER),
 )
 
 
@@ -100,7 +98,7 @@ class QuoteKernel:
         horizon: dates of a distribution.
     """
 
-    __slots__ = ("_alive", "_local", "_scratch_size", "address", "horizon")
+    __slots__ = ("_alive", "address", "horizon")
 
     def __init__(
         self,
@@ -146,8 +144,6 @@ class QuoteKernel:
         )
         self._alive = (encoder, arrays, distribution, struct, features, forest)
         self.address = ctypes.addressof(struct)
-        self._scratch_size = forest.scratch_size
-        self._local = threading.local()
         self.horizon = horizon
 
     def dates(self, requests: Requests, codes: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -200,8 +196,8 @@ class QuoteKernel:
     def _run(self, kernel: Any, requests: Requests, codes: NDArray[np.int32], rest: Any) -> None:
         codes = np.ascontiguousarray(codes, np.int32)
 
-        def work(part: slice) -> None:
-            kernel(
+        def work(part: slice) -> int:
+            failed: int = kernel(
                 self.address,
                 part.stop - part.start,
                 codes[part].ctypes.data,
@@ -209,23 +205,15 @@ class QuoteKernel:
                 requests.anchor[part].ctypes.data,
                 requests.clock[part].ctypes.data,
                 *rest(part),
-                self._scratch(),
             )
+            return failed
 
         count = len(requests)
         parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
         if len(parts) <= 1:
-            for part in parts:
-                work(part)
-            return
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(work, parts))
-
-    def _scratch(self) -> int:
-        """Address of this thread's own scratch memory."""
-        try:
-            return int(self._local.address)
-        except AttributeError:
-            self._local.memory = np.empty(self._scratch_size, np.uint8)
-            self._local.address = self._local.memory.ctypes.data
-            return int(self._local.address)
+            failures = [work(part) for part in parts]
+        else:
+            with ThreadPoolExecutor(native.processors()) as pool:
+                failures = list(pool.map(work, parts))
+        if any(failures):
+            raise MemoryError("No memory for the scratch space of the quote's kernel.")
