@@ -139,7 +139,7 @@ def score(
     """
     import pandas as pd  # noqa: PLC0415
 
-    from etapromise.operations import scoring  # noqa: PLC0415
+    from etapromise.operations import scoring, scoring_files  # noqa: PLC0415
     from etapromise.promise.model_files import load_model  # noqa: PLC0415
 
     if out.suffix not in {".parquet", ".csv"}:
@@ -148,27 +148,36 @@ def score(
         bar = ProgressBar()
         loaded = load_model(model)
         wish = {"budget": at_risk_budget} if at_risk_budget else {"precision": at_risk_precision}
-        found = scoring.score(
-            loaded,
-            shipments,
-            scans,
-            as_of=pd.Timestamp(as_of),
-            service_level=service_level,
-            at_risk_threshold=None if scans is None else loaded.alert_threshold(**wish),
-            vocabulary=vocabulary,
-            naive_time_zone=time_zone,
-            progress=lambda done, most: bar("scoring", done, most),
-        )
-        bar.close()
-        scoring.write_table(found.rejects, scoring.rejects_path(out))
-        if found.scan_rejects is not None:
-            scoring.write_table(found.scan_rejects, scoring.scan_rejects_path(out))
-        scoring.write_table(found.promises, out)
-    click.echo(f"{out}  {len(found.promises):,} promises")
-    click.echo(f"{scoring.rejects_path(out)}  {len(found.rejects):,} rejects")
-    if found.scan_rejects is not None:
-        rejected = scoring.scan_rejects_path(out)
-        click.echo(f"{rejected}  {len(found.scan_rejects):,} rejected scans")
+        told: dict[str, Any] = {
+            "as_of": pd.Timestamp(as_of),
+            "service_level": service_level,
+            "naive_time_zone": time_zone,
+            "progress": lambda done, most: bar("scoring", done, most),
+        }
+        scan_rejects = None
+        if scans is None and scoring_files.can_stream(shipments, out):
+            counts = scoring_files.score_file(loaded, shipments, out, **told)
+            bar.close()
+        else:
+            found = scoring.score(
+                loaded,
+                shipments,
+                scans,
+                at_risk_threshold=None if scans is None else loaded.alert_threshold(**wish),
+                vocabulary=vocabulary,
+                **told,
+            )
+            bar.close()
+            scoring.write_table(found.rejects, scoring.rejects_path(out))
+            scan_rejects = found.scan_rejects
+            if scan_rejects is not None:
+                scoring.write_table(scan_rejects, scoring.scan_rejects_path(out))
+            scoring.write_table(found.promises, out)
+            counts = scoring_files.Counts(len(found.promises), len(found.rejects))
+    click.echo(f"{out}  {counts.promises:,} promises")
+    click.echo(f"{scoring.rejects_path(out)}  {counts.rejects:,} rejects")
+    if scan_rejects is not None:
+        click.echo(f"{scoring.scan_rejects_path(out)}  {len(scan_rejects):,} rejected scans")
 
 
 def _model_at(directory: Path, as_of: datetime) -> PromiseModel:

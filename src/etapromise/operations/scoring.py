@@ -22,10 +22,18 @@ from etapromise.tracking.scans_of import read_scans_of
 if TYPE_CHECKING:
     from etapromise.tracking import Source
 
-__all__ = ["Scored", "rejects_path", "scan_rejects_path", "score", "write_table"]
+__all__ = [
+    "TOO_LATE",
+    "Scored",
+    "rejects_path",
+    "scan_rejects_path",
+    "score",
+    "with_dates",
+    "write_table",
+]
 
 _ROWS_AT_ONCE: Final = 100_000
-_TOO_LATE: Final = "ordered_after_as_of"
+TOO_LATE: Final = "ordered_after_as_of"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +148,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         raise CommandError(
             f"Found the name {path.name!r} for a table; expected it to end in .parquet or .csv."
         )
-    arrow = _with_dates(pa.Table.from_pandas(table, preserve_index=False))
+    arrow = with_dates(pa.Table.from_pandas(table, preserve_index=False))
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -153,7 +161,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _with_dates(table: pa.Table) -> pa.Table:
+def with_dates(table: pa.Table) -> pa.Table:
     """Naive times in whole seconds are how pandas holds calendar dates."""
     fields: list[Any] = [
         field.with_type(pa.date32())
@@ -166,7 +174,7 @@ def _with_dates(table: pa.Table) -> pa.Table:
 
 def _rejected(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     text = orders.astype("str").reset_index(drop=True)
-    text["reason"] = _TOO_LATE
+    text["reason"] = TOO_LATE
     text["detail"] = [
         f"ordered_at is {moment}, expected a time up to {as_of.isoformat()}"
         for moment in orders["ordered_at"]

@@ -1,0 +1,243 @@
+"""Scoring Parquet files of any size: read, promised and written a batch of rows at a time.
+
+The same promises and rejects as `scoring.score`, in memory that does not grow with the file but for
+16 bytes for each identifier, by which a double is known.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+
+from etapromise.errors import CommandError, ContractError
+from etapromise.operations.scoring import TOO_LATE, rejects_path, score, with_dates
+from etapromise.tracking.faults import rejects_table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from etapromise.promise.model import PromiseModel
+
+__all__ = ["Counts", "SeenIdentifiers", "can_stream", "score_file"]
+
+_PARQUET: Final = frozenset({".parquet", ".pq"})
+_ROWS_AT_ONCE: Final = 131_072
+# Two hashes of 64 bits: of a billion identifiers, two share both with a probability of 1e-21.
+_HASH_KEYS: Final = ("etapromise-first", "etapromise-other")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many orders were promised and how many rejected."""
+
+    promises: int
+    rejects: int
+
+
+def can_stream(shipments: Path, out: Path) -> bool:
+    """Whether `score_file` can read `shipments` and write `out`."""
+    return out.suffix == ".parquet" and (shipments.is_dir() or shipments.suffix in _PARQUET)
+
+
+def score_file(
+    model: PromiseModel,
+    shipments: Path,
+    out: Path,
+    *,
+    as_of: pd.Timestamp,
+    service_level: float = 0.9,
+    naive_time_zone: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Counts:
+    """Promise a date for every usable order of a Parquet file; both results whole or not at all.
+
+    Args:
+        model: Refreshed no later than ``as_of``.
+        shipments: A Parquet file of the contract, or a directory of them.
+        out: Where the promises go; the rejects go beside it, see `rejects_path`.
+        as_of: Zone-aware. Orders placed later are rejected as ``ordered_after_as_of``.
+        service_level: The probability with which promises shall be kept.
+        naive_time_zone: IANA zone of times that carry none.
+        progress: Told how many orders are done, and how many there are.
+
+    Raises:
+        ContractError: A file cannot be read, or lacks what the model needs.
+        CommandError: The model knows more than was known at ``as_of``, or a file is no Parquet.
+    """
+    if not can_stream(shipments, out):
+        raise CommandError(
+            f"Found {shipments} to be scored into {out}; expected Parquet files, whose names end "
+            "in .parquet. Use scoring.score for other tables."
+        )
+    files = _files(shipments)
+    total = sum(pq.read_metadata(file).num_rows for file in files)
+    seen = SeenIdentifiers()
+    done = promised = rejected = 0
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        promises = stack.enter_context(_writer(out))
+        rejects = stack.enter_context(_writer(rejects_path(out)))
+        for batch in _batches(files):
+            found = score(
+                model,
+                batch,
+                as_of=as_of,
+                service_level=service_level,
+                naive_time_zone=naive_time_zone,
+            )
+            late = np.array(found.rejects["reason"] == TOO_LATE)
+            sound = pd.concat([found.promises["shipment_id"], found.rejects["shipment_id"][late]])
+            doubled = seen.again(sound)
+            again, late[late] = np.split(doubled, [len(found.promises)])
+            refused = _with_doubles(batch, found.rejects, again, late)
+            refused = refused.assign(row=refused["row"] + done)
+            promises.write(found.promises[~again] if again.any() else found.promises)
+            rejects.write(refused)
+            done += len(batch)
+            promised += int((~again).sum())
+            rejected += len(refused)
+            if progress is not None:
+                progress(done, total)
+    return Counts(promised, rejected)
+
+
+class SeenIdentifiers:
+    """Knows which identifiers came before, by 16 bytes of each."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        # Sorted by the first hash; each run at least twice as long as the next, as in a merge sort.
+        self._runs: list[tuple[NDArray[Any], NDArray[Any]]] = []
+
+    def again(self, identifiers: pd.Series[Any]) -> NDArray[np.bool_]:
+        """(n,) whether each came in an earlier call; those that did not have come now.
+
+        Args:
+            identifiers: (n,) text, each once.
+        """
+        first, second = (
+            pd.util.hash_pandas_object(
+                identifiers, index=False, hash_key=key, categorize=False
+            ).to_numpy(np.uint64)
+            for key in _HASH_KEYS
+        )
+        again = np.zeros(len(first), dtype=bool)
+        for ours, others in self._runs:
+            at = np.searchsorted(ours, first)
+            # Equal first hashes stand side by side; two of them are rare, three are not to be had.
+            for step in range(3):
+                place = np.minimum(at + step, len(ours) - 1)
+                again |= (ours[place] == first) & (others[place] == second)
+        order = np.argsort(first[~again], kind="stable")
+        self._runs.append((first[~again][order], second[~again][order]))
+        while len(self._runs) > 1 and len(self._runs[-2][0]) < 2 * len(self._runs[-1][0]):
+            self._merge()
+        self._runs = [run for run in self._runs if len(run[0])]
+        return again
+
+    def _merge(self) -> None:
+        (first, second), (more, others) = self._runs[-2:]
+        del self._runs[-2:]
+        at = np.searchsorted(first, more, side="right")
+        self._runs.append((np.insert(first, at, more), np.insert(second, at, others)))
+
+
+class _Table:
+    """A Parquet file that grows by tables of the same columns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: pq.ParquetWriter | None = None
+
+    def write(self, table: pd.DataFrame) -> None:
+        arrow = with_dates(pa.Table.from_pandas(table, preserve_index=False))
+        if self._file is None:
+            self._file = pq.ParquetWriter(self._path, arrow.schema, compression="zstd")
+        self._file.write_table(arrow.cast(self._file.schema))
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+@contextmanager
+def _writer(path: Path) -> Iterator[_Table]:
+    """A table that appears at `path` once it is complete."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    table = _Table(draft)
+    try:
+        try:
+            yield table
+        finally:
+            table.close()
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _files(shipments: Path) -> list[str]:
+    try:
+        if shipments.is_dir():
+            return sorted(pyarrow.dataset.dataset(shipments, format="parquet").files)
+        pq.read_metadata(shipments)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ContractError(
+            f"{shipments} cannot be read as a table of shipments, the file may be cut or damaged: "
+            f"{error}; export it again"
+        ) from error
+    return [str(shipments)]
+
+
+def _batches(files: list[str]) -> Iterator[pa.Table]:
+    """Never more than a few batches in memory; one without rows where there are none at all."""
+    any_rows = False
+    for name in files:
+        with pq.ParquetFile(name, pre_buffer=False) as file:
+            for batch in file.iter_batches(_ROWS_AT_ONCE):
+                any_rows = True
+                yield pa.Table.from_batches([batch])
+    if not any_rows:
+        yield pq.read_schema(files[0]).empty_table()
+
+
+def _with_doubles(
+    batch: pa.Table, rejects: pd.DataFrame, again: NDArray[np.bool_], late: NDArray[np.bool_]
+) -> pd.DataFrame:
+    """The rejects, and the sound rows whose identifiers an earlier batch had.
+
+    Args:
+        batch: As it came.
+        rejects: What was found of it so far.
+        again: Which of the promised rows are doubles.
+        late: Which of the rejects are, and would have been sound but for their order time.
+    """
+    if not (again.any() or late.any()):
+        return rejects
+    accepted = np.delete(np.arange(len(batch)), rejects["row"].to_numpy())
+    rows = np.sort(np.concatenate([accepted[again], rejects["row"].to_numpy()[late]]))
+    rejects = rejects[~late]
+    text = {
+        name: batch.column(name).take(pa.array(rows)).cast(pa.large_string()).to_pandas()
+        for name in batch.column_names
+    }
+    doubles = rejects_table(
+        pd.DataFrame(text).astype("str"),
+        ["duplicate_shipment_id"] * len(rows),
+        [
+            f"shipment_id is {found!r}, expected an id that no row before has"
+            for found in text["shipment_id"]
+        ],
+        rows,
+    )
+    both = pd.concat([rejects, doubles], ignore_index=True)
+    return both.sort_values("row", kind="stable", ignore_index=True)
