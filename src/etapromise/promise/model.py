@@ -8,17 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from math import nan
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.forecast.forest import Forest
-from etapromise.history.compiled_encoder import FINE, OUTSIDE_CALENDARS, quoted_day, utc_second
 from etapromise.history.delivery_hours import DeliveryHours
 from etapromise.history.features import (
     FeatureBuilder,
@@ -26,14 +22,12 @@ from etapromise.history.features import (
     FeatureTables,
     with_handling_codes,
 )
-from etapromise.history.levels import HANDLING_LEVELS
-from etapromise.history.requests import NUMBERS, Encoder
+from etapromise.history.requests import Encoder
 from etapromise.history.statistics import Statistics
-from etapromise.promise.asking import UNUSUAL, Answer, answer_type, ask, pack_levels, pack_question
-from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.deciding import CostPolicy
 from etapromise.promise.kept import KeptTable
-from etapromise.promise.promise import KeptRecord, Promise, require_level
+from etapromise.promise.promise import require_level
+from etapromise.promise.quotes_one import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL, QuotesOne
 from etapromise.promise.quoting import QuoteKernel, between_variances
 from etapromise.promise.stored_transit import StoredTransit
 
@@ -49,9 +43,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["ModelParts", "PromiseModel"]
-
-DEFAULT_SERVICE_LEVEL: Final = 0.9
-DEFAULT_BAND: Final = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +78,10 @@ class ModelParts:
     transit: TransitParts | StoredTransit | None = None
 
 
-class PromiseModel:
+class PromiseModel(QuotesOne):
     """Answers what date can be promised. Immutable; any number of threads may share one."""
 
-    __slots__ = ("_address", "_answer", "_kernel", "_lost_level", "_plain", "_zones", "parts")
+    __slots__ = ("_kernel", "parts")
 
     def __init__(self, parts: ModelParts) -> None:
         """Bind the parts; done once, when a model is trained, refreshed or loaded."""
@@ -107,7 +98,6 @@ class PromiseModel:
             duration_offset=parts.statistics.settings.offset,
             surge=parts.surge,
         )
-        self._lost_level = names.index("service")
         self._kernel = QuoteKernel(
             encoder=encoder.compiled,
             features=features,
@@ -117,17 +107,17 @@ class PromiseModel:
             between=between_variances(
                 names, parts.statistics, [len(index) for index in encoder.indexes]
             ),
-            lost_level=self._lost_level,
+            lost_level=names.index("service"),
             horizon=parts.horizon,
         )
-        self._address = self._kernel.address
-        self._answer = answer_type(
-            horizon=parts.horizon,
-            numbers=len(NUMBERS) + len(encoder.numeric),
-            codes=len(encoder.levels) + len(HANDLING_LEVELS),
+        super().__init__(
+            encoder=encoder,
+            statistics=parts.statistics,
+            kept=parts.kept,
+            kernel=self._kernel,
+            event=self.event,
+            version=self.version,
         )
-        self._plain = not (encoder.categorical or encoder.numeric)
-        self._zones = frozenset(encoder.zones.names)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -169,122 +159,6 @@ class PromiseModel:
     def horizon(self) -> int:
         """Dates of a distribution, the order's own included."""
         return self.parts.horizon
-
-    def promise(
-        self,
-        *,
-        origin: str | None,
-        destination: str | None,
-        ordered_at: datetime,
-        carrier: str | None = None,
-        service: str | None = None,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
-        band: float = DEFAULT_BAND,
-        origin_region: str | None = None,
-        origin_country: str | None = None,
-        destination_region: str | None = None,
-        destination_country: str | None = None,
-        destination_time_zone: str | None = None,
-        origin_lat: float | None = None,
-        origin_lon: float | None = None,
-        destination_lat: float | None = None,
-        destination_lon: float | None = None,
-        weight_kg: float | None = None,
-        quoted_date: date | str | None = None,
-        **fields: Any,
-    ) -> Promise:
-        """The promise of one parcel.
-
-        Where a column says nothing, give None or leave it out; NaN, NaT and NA out of a table mean
-        the same.
-
-        Args:
-            origin: postcode or place code that it is sent from.
-            destination: postcode or place code that it goes to.
-            ordered_at: zone-aware.
-            carrier: as in the training data; an unseen one gets a wider, flagged promise.
-            service: likewise.
-            service_level: the probability with which the promise shall be kept.
-            band: the central probability between `earliest` and `latest`.
-            origin_region: state or province that it is sent from.
-            origin_country: ISO 3166 code.
-            destination_region: state or province that it goes to.
-            destination_country: ISO 3166 code.
-            destination_time_zone: IANA name.
-            origin_lat: degrees north.
-            origin_lon: degrees east.
-            destination_lat: degrees north.
-            destination_lon: degrees east.
-            weight_kg: kilograms.
-            quoted_date: the carrier's own estimate; as text, YYYY-MM-DD.
-            **fields: every extra feature that the model was trained with.
-
-        Raises:
-            ContractError: a naive order time, a probability outside 0 to 1, a missing extra
-                feature, a value of a wrong type, or a time outside the model's calendars.
-        """
-        if type(service_level) is not float or not 0.0 < service_level < 1.0:
-            require_level(service_level, "service_level")
-        if type(band) is not float or not 0.0 < band < 1.0:
-            require_level(band, "band")
-        second = utc_second(ordered_at)
-        low, high = (1.0 - band) / 2, (1.0 + band) / 2
-        answer = self._answer()
-        status = None
-        if self._plain:
-            try:
-                text = "\0".join(
-                    (
-                        "" if origin is None else origin,
-                        "" if origin_region is None else origin_region,
-                        "" if origin_country is None else origin_country,
-                        "" if destination is None else destination,
-                        "" if destination_region is None else destination_region,
-                        "" if destination_country is None else destination_country,
-                        "" if carrier is None else carrier,
-                        "" if service is None else service,
-                        "" if destination_time_zone is None else destination_time_zone,
-                    )
-                ).encode()
-                question = pack_question(
-                    second,
-                    len(text),
-                    0,
-                    nan if quoted_date is None else quoted_day(quoted_date),
-                    nan if origin_lat is None else origin_lat,
-                    nan if origin_lon is None else origin_lon,
-                    nan if destination_lat is None else destination_lat,
-                    nan if destination_lon is None else destination_lon,
-                    nan if weight_kg is None else weight_kg,
-                    service_level,
-                    low,
-                    high,
-                )
-                if destination_time_zone is None or destination_time_zone in self._zones:
-                    status = ask(self._address, question, text, answer)
-            except UNUSUAL:
-                pass
-        if status != FINE:
-            fields |= {
-                "origin": origin,
-                "origin_region": origin_region,
-                "origin_country": origin_country,
-                "destination": destination,
-                "destination_region": destination_region,
-                "destination_country": destination_country,
-                "carrier": carrier,
-                "service": service,
-                "destination_time_zone": destination_time_zone,
-                "quoted_date": quoted_date,
-                "origin_lat": origin_lat,
-                "origin_lon": origin_lon,
-                "destination_lat": destination_lat,
-                "destination_lon": destination_lon,
-                "weight_kg": weight_kg,
-                "ordered_at": ordered_at,
-            }
-            self._ask_carefully(fields, pack_levels(service_level, low, high), answer)
-        return Promise(self, answer, ordered_at, service_level, destination_time_zone)
 
     def promise_order(
         self,
@@ -564,41 +438,3 @@ class PromiseModel:
     def kernel(self) -> QuoteKernel:
         """The compiled quote."""
         return self._kernel
-
-    def assess(
-        self, answer: Answer, service_level: float
-    ) -> tuple[int, tuple[dict[str, str], ...]]:
-        """The confidence code of a promise, and its messages."""
-        probability = answer.probabilities()
-        days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
-        assessment = assess(
-            answer.requests(len(self.parts.encoder.levels)),
-            self.parts.statistics,
-            self.parts.encoder.levels,
-            reachable=probability[-1:] >= service_level,
-            earliest=days[:1],
-            middle=days[1:2],
-            latest=days[2:],
-        )
-        return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))
-
-    def kept_record(self, answer: Answer) -> KeptRecord | None:
-        """How promises like this one were kept of late, where that was measured."""
-        return self.parts.kept.record(answer.code)
-
-    def lost_probability(self, answer: Answer) -> float:
-        """Probability that the event never comes."""
-        return float(self.parts.statistics.lost[answer.code[self._lost_level]])
-
-    def zone_name(self, answer: Answer, given: object) -> str:
-        """The destination's zone: the one `given`, or the one that was found."""
-        return self.parts.encoder.compiled.zone_name(answer.request.zone, given)
-
-    def _ask_carefully(self, fields: Mapping[str, Any], levels: bytes, answer: Answer) -> None:
-        """What `promise` does, for models with extra features and for values of unusual types."""
-        encoder = self.parts.encoder
-        moment = fields["ordered_at"]
-        shipment, extra, text = encoder.compiled.packed(fields, utc_second(moment))
-        status = ask(self._address, shipment + levels + extra, text, answer)
-        if status == OUTSIDE_CALENDARS:
-            encoder.clocks.require_days(answer.request.anchor, answer.request.anchor)

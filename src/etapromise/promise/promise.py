@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from bisect import bisect_left
-from dataclasses import FrozenInstanceError, dataclass
-from typing import TYPE_CHECKING, Any, Final, Never
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.promise.deciding import CostPolicy
-
-if TYPE_CHECKING:
-    from etapromise.promise.asking import Answer
-    from etapromise.promise.model import PromiseModel
 
 __all__ = ["KeptRecord", "Promise", "date_of", "day_number", "require_level"]
 
@@ -45,6 +41,7 @@ class KeptRecord:
     as_of: dt.date
 
 
+@dataclass(frozen=True, eq=False)
 class Promise:
     """What to tell the customer. Immutable.
 
@@ -52,106 +49,42 @@ class Promise:
     having happened by the end of a date; parcels that never arrive are part of them.
 
     Attributes:
+        date: the earliest date whose probability is at least `service_level`.
+        earliest: first date of the band.
+        latest: last date of the band. By default the band is the central 80 %.
+        confidence: stated probability that `date` is kept, at least `service_level` unless the
+            messages say that no date reaches it.
         service_level: the probability that was asked for.
+        event: "delivered", "first_attempt" or "available_for_pickup".
+        day_basis: "calendar": days are counted as calendar days.
         ordered_at: the order's time as given.
+        model_version: which model said so.
+        kept_record: how promises like this one were kept; None where that was not measured.
+        lost_probability: probability that the event never comes: lost, returned or given up.
     """
 
-    __slots__ = ("_answer", "_given_zone", "_model", "ordered_at", "service_level")
-
-    # Written once, by the model; what is worth computing only when asked for is computed then.
+    date: dt.date
+    earliest: dt.date
+    latest: dt.date
+    confidence: float
     service_level: float
+    event: str
     ordered_at: dt.datetime
-    _model: PromiseModel
-    _answer: Answer
-    _given_zone: object
-
-    def __init__(
-        self,
-        model: PromiseModel,
-        answer: Answer,
-        ordered_at: dt.datetime,
-        service_level: float,
-        given_zone: object,
-    ) -> None:
-        """Take what a model answered; `PromiseModel.promise` makes promises."""
-        _set_model(self, model)
-        _set_answer(self, answer)
-        _set_ordered_at(self, ordered_at)
-        _set_service_level(self, service_level)
-        _set_given_zone(self, given_zone)
-
-    def __setattr__(self, name: str, value: object) -> Never:
-        """Refuse: a promise cannot be changed."""
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
-
-    def __delattr__(self, name: str) -> Never:
-        """Refuse: a promise cannot be changed."""
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
-
-    def __repr__(self) -> str:
-        """The dates, and how sure they are."""
-        return (
-            f"Promise(date={self.date!r}, earliest={self.earliest!r}, latest={self.latest!r}, "
-            f"confidence={self.confidence!r}, service_level={self.service_level!r}, "
-            f"event={self.event!r}, ordered_at={self.ordered_at!r}, "
-            f"model_version={self.model_version!r})"
-        )
-
-    @property
-    def date(self) -> dt.date:
-        """The earliest date whose probability is at least `service_level`."""
-        return date_of(self._answer.request.anchor + self._answer.position)
-
-    @property
-    def earliest(self) -> dt.date:
-        """First date of the band, by default the central 80 %."""
-        return date_of(self._answer.request.anchor + self._answer.low)
-
-    @property
-    def latest(self) -> dt.date:
-        """Last date of the band."""
-        return date_of(self._answer.request.anchor + self._answer.high)
-
-    @property
-    def confidence(self) -> float:
-        """Stated probability that `date` is kept.
-
-        At least `service_level`, unless the messages say that no date reaches it.
-        """
-        return self._answer.probability[self._answer.position]
-
-    @property
-    def event(self) -> str:
-        """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
-        return self._model.event
-
-    @property
-    def day_basis(self) -> str:
-        """What days are counted in: "calendar" days."""
-        return "calendar"
-
-    @property
-    def model_version(self) -> str:
-        """Which model said so."""
-        return self._model.version
-
-    @property
-    def kept_record(self) -> KeptRecord | None:
-        """How promises like this one were kept; None where that was not measured."""
-        return self._model.kept_record(self._answer)
-
-    @property
-    def lost_probability(self) -> float:
-        """Probability that the event never comes: lost, returned or given up."""
-        return self._model.lost_probability(self._answer)
+    model_version: str
+    kept_record: KeptRecord | None
+    lost_probability: float
+    _first_day: int = field(repr=False)
+    _probability: NDArray[np.float64] = field(repr=False)
+    _assess: Callable[[], tuple[int, tuple[dict[str, str], ...]]] = field(repr=False)
+    _time_zone: Callable[[], str] = field(repr=False)
+    day_basis: str = "calendar"
 
     def probability_by(self, day: dt.date) -> float:
         """Probability that the event has happened by the end of `day`, destination-local."""
-        position = day_number(day) - self._answer.request.anchor
+        position = day_number(day) - self._first_day
         if position < 0:
             return 0.0
-        probability = self._answer.probability
-        return probability[min(position, len(probability) - 1)]
+        return float(self._probability[min(position, len(self._probability) - 1)])
 
     def percentile(self, percent: float) -> dt.date:
         """The earliest date with a probability of at least `percent` / 100.
@@ -163,40 +96,40 @@ class Promise:
         """
         if not 0.0 < percent < 100.0:
             raise ContractError(f"Found the percentile {percent}; expected one between 0 and 100.")
-        probability = self._answer.probability
-        return self._date_at(bisect_left(probability, min(percent / 100.0, probability[-1])))
+        reached = min(percent / 100.0, float(self._probability[-1]))
+        return date_of(self._first_day + int(np.searchsorted(self._probability, reached)))
 
     def decide(self, policy: CostPolicy) -> dt.date:
         """The date with the least expected cost, instead of that of a service level.
 
         The last date of the model's horizon where no date has any probability.
         """
-        return self._date_at(int(policy.days(self._answer.probabilities())))
+        position = int(policy.days(self._probability))
+        return date_of(self._first_day + min(position, len(self._probability) - 1))
 
     def distribution(self) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
         """Dates (h,) from the order's date on, and P(event by the end of each) (h,)."""
-        probability = self._answer.probabilities()
-        days = self._answer.request.anchor + np.arange(len(probability))
-        return days.astype("datetime64[D]"), probability
+        days = self._first_day + np.arange(len(self._probability))
+        return days.astype("datetime64[D]"), self._probability
 
     @property
     def confidence_code(self) -> int:
         """10000 one date … 30004 none: see `promise.confidence.CODES`."""
-        return self._model.assess(self._answer, self.service_level)[0]
+        return self._assess()[0]
 
     @property
     def messages(self) -> tuple[dict[str, str], ...]:
         """Why the code is what it is: each with a `code` and a `text`."""
-        return self._model.assess(self._answer, self.service_level)[1]
+        return self._assess()[1]
 
     @property
     def destination_time_zone(self) -> str:
         """The IANA zone in which the dates are meant."""
-        return self._model.zone_name(self._answer, self._given_zone)
+        return self._time_zone()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values under the field's standard names, ready for JSON."""
-        code, messages = self._model.assess(self._answer, self.service_level)
+        code, messages = self._assess()
         record = self.kept_record
         return {
             "estimated_delivery_date": self.date.isoformat(),
@@ -229,7 +162,7 @@ class Promise:
 
     def as_json_ld(self) -> dict[str, Any]:
         """schema.org `OfferShippingDetails` with the band as its delivery time."""
-        origin = date_of(self._answer.request.anchor)
+        origin = date_of(self._first_day)
         return {
             "@context": "https://schema.org",
             "@type": "OfferShippingDetails",
@@ -262,19 +195,6 @@ class Promise:
             latest=max(self.date, self.latest),
             locale=locale,
         )
-
-    def _date_at(self, position: int) -> dt.date:
-        last = len(self._answer.probability) - 1
-        return date_of(self._answer.request.anchor + min(position, last))
-
-
-# The slots' own way in, past `__setattr__`.
-_members: Final[Any] = Promise.__dict__
-_set_model = _members["_model"].__set__
-_set_answer = _members["_answer"].__set__
-_set_ordered_at = _members["ordered_at"].__set__
-_set_service_level = _members["service_level"].__set__
-_set_given_zone = _members["_given_zone"].__set__
 
 
 def require_level(level: object, name: str) -> float:

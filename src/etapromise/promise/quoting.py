@@ -96,9 +96,10 @@ class QuoteKernel:
     Attributes:
         address: of the `etp_model` (native/quote.c), valid while this object lives.
         horizon: dates of a distribution.
+        lost_level: position of the level by which the share of lost parcels is found.
     """
 
-    __slots__ = ("_alive", "address", "horizon")
+    __slots__ = ("_alive", "address", "horizon", "lost_level")
 
     def __init__(
         self,
@@ -145,6 +146,7 @@ class QuoteKernel:
         self._alive = (encoder, arrays, distribution, struct, features, forest)
         self.address = ctypes.addressof(struct)
         self.horizon = horizon
+        self.lost_level = lost_level
 
     def dates(self, requests: Requests, codes: NDArray[np.int32]) -> NDArray[np.float64]:
         """P(event by the end of day k), (n, horizon).
