@@ -48,11 +48,12 @@ from etapromise.tracking import TrackedHistory
 
 DAY = pd.Timedelta(days=1)
 LEVEL = 0.9
-MEMORY = 220 * DAY
+MEMORY = 190 * DAY
 """How far back the jobs' tables reach: a shop does not read its whole past every night."""
 
 RECIPE = TrainingConfig(
     members=1,
+    transit=None,
     boosting=BoostingConfig(
         rounds=40,
         learning_rate=0.2,
@@ -76,9 +77,9 @@ class Script:
     orders: float = 60.0
     warm_up: int = 150
     days: int = 365
-    collapse: tuple[int, int] = (75, 110)
-    codes: int = 160
-    zone: tuple[int, int] = (250, 257)
+    collapse: tuple[int, int] = (35, 70)
+    codes: int = 90
+    zone: tuple[int, int] = (112, 119)
     monitor_every: int = 1
     seed: int = 17
     network_start: date = date(2024, 8, 5)
@@ -277,7 +278,7 @@ def watched(
         replace(history, shipments=shipments),
         registry.load_current(),
         as_of=at,
-        config=MonitorConfig(days=28),
+        config=MonitorConfig(days=21),
         registry=registry,
     )
     return found.facts["alarms"]

@@ -44,6 +44,17 @@ etapromise train --shipments data/sample/shipments.parquet \
 )
 @click.option("--categorical", multiple=True, help="A further categorical one. Repeatable.")
 @calendars_option
+@click.option("--tune", metavar="DURATION", help="Search for settings so long first, such as 20m.")
+@click.option(
+    "--trials", type=click.IntRange(min=1), help="With --tune: at most so many settings.  [200]"
+)
+@click.option("--tune-seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    help="A setting, as name=number, such as boosting.num_leaves=31. Repeatable.",
+)
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 def train(
     shipments: Path,
@@ -55,25 +66,58 @@ def train(
     numeric: tuple[str, ...],
     categorical: tuple[str, ...],
     calendars: Path | None,
+    tune: str | None,
+    trials: int | None,
+    tune_seed: int,
+    settings: tuple[str, ...],
     out: Path,
 ) -> None:
     """Train a model and make it the current one of a directory.
 
+    With --tune, settings are searched for by walking validation inside the training period; what
+    was found goes into the manifest, and later retraining keeps it. A search that was killed goes
+    on where it stopped: finished trials are in the directory's tuning/.
+
     Prints the path of the new model.
     """
-    from etapromise.operations import training  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.operations import training, tuning  # noqa: PLC0415
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
 
     with reported_errors(2):
         config = training.TrainingConfig(
             numeric=numeric, categorical=categorical, calendars=calendars
         )
+        config = tuning.with_settings(config, dict(_pair(text) for text in settings))
+        if tune is None and trials is not None:
+            raise click.UsageError("--trials goes with --tune.")
+        search = None
+        if tune is not None:
+            search = tuning.Search(
+                seconds=tuning.duration(tune), trials=trials or 200, seed=tune_seed
+            )
     with reported_errors():
         history = read_history(
             shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
         )
         bar = ProgressBar()
-        model = training.train(history, as_of=as_of, config=config, progress=bar)
+        record = None
+        if search is not None:
+            tuned = tuning.tune(
+                history,
+                as_of=pd.Timestamp(as_of),
+                config=config,
+                search=search,
+                notes=out / "tuning",
+                progress=bar,
+            )
+            config, record = tuned.config, tuned.record
+            say(
+                f"{len(record['trials'])} trials: CRPS {record['score']:.3f} days, "
+                f"{record['score_of_default']:.3f} as it was"
+            )
+        model = training.train(history, as_of=as_of, config=config, progress=bar, tuning=record)
         bar.close()
         registry = ModelRegistry(out)
         with registry.lock():
@@ -214,3 +258,10 @@ def refresh(
         )
         version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
     click.echo(models / version)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, told, value = text.partition("=")
+    if not told:
+        raise click.UsageError(f"--set is {text!r}; expected name=number.")
+    return name, value

@@ -7,7 +7,7 @@ on everything known at the model's moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -118,6 +118,7 @@ def train(
     config: TrainingConfig | None = None,
     naive_time_zone: str | None = None,
     progress: Progress | None = None,
+    tuning: Mapping[str, Any] | None = None,
 ) -> PromiseModel:
     """Train a model on what was received before `as_of`.
 
@@ -130,6 +131,7 @@ def train(
         config: settings; by default `TrainingConfig()`.
         naive_time_zone: the zone of times in the tables that carry none.
         progress: told of every stage.
+        tuning: how the settings were found (`Tuned.record`), for the manifest.
 
     Raises:
         ContractError: tables or arguments do not fit the contract.
@@ -167,6 +169,7 @@ def train(
         "holdout_days": split.holdout_days,
         "trees": {"holdout": average.tree_count, "final": forest.tree_count},
         "config": _plain(config),
+        **({} if tuning is None else {"tuning": dict(tuning)}),
         "calendars": getattr(config.calendars, "text", None),
     }
     transit = None
