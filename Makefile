@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OUTPUT := output
 SAMPLE := data/sample
-BENCHMARKS := $(addprefix benchmarks/,quote.py forest.py scans.py olist.py quality.py)
+BENCHMARKS := $(addprefix benchmarks/,quote.py forest.py scans.py olist.py quality.py telling.py)
 
 # What the installed package is made of, beyond the Python files, which are used where they lie.
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \
