@@ -64,7 +64,7 @@ def past() -> Looks:
 
 @pytest.fixture(scope="module")
 def future() -> Looks:
-    return journeys(600, 2)
+    return journeys(400, 2)
 
 
 def test_silence_changes_nothing_and_misses_what_the_promise_misses(past: Looks) -> None:
@@ -105,9 +105,10 @@ def test_a_higher_threshold_tells_more_and_misses_less(past: Looks) -> None:
 def test_the_policy_is_the_cheapest_of_the_quiet_ones_and_holds_on_later_parcels(
     past: Looks, future: Looks
 ) -> None:
-    choice = pick_policy(past, notice_cost=1.0, silent_miss_cost=8.0, most_changes=0.3)
+    tried = [policy for n, policy in enumerate(candidate_policies()) if n % 3 == 0]
+    choice = pick_policy(past, silent_miss_cost=8.0, candidates=tried)
     quiet = choice.table[choice.table["changes_per_parcel"] <= 0.3]
-    assert len(choice.table) == len(list(candidate_policies()))
+    assert len(choice.table) == len(tried)
     assert choice.record.cost_per_parcel == quiet["cost_per_parcel"].min()
     assert choice.table["cost_per_parcel"].is_monotonic_increasing
     assert choice.record == simulate_repromises(past, choice.policy, silent_miss_cost=8.0)

@@ -24,7 +24,7 @@ from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF
 
 DAY = pd.Timedelta(days=1)
-DAYS = [AS_OF + (2 + count) * DAY for count in range(6)]
+DAYS = [AS_OF + (2 + count) * DAY for count in range(5)]
 SETTINGS = NewsSettings(policy=RepromisePolicy(earlier_days=2, earlier_confidence=0.9))
 
 
@@ -131,7 +131,7 @@ def test_neither_the_order_of_rows_nor_what_comes_later_matters(
     model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
 ) -> None:
     shipments, scans = tables
-    for count, day in enumerate(DAYS[:3]):
+    for count, day in enumerate(DAYS[:2]):
         known = scans[scans["received_at"] <= day]
         mixed = (
             shipments[shipments["ordered_at"] <= day].sample(frac=1, random_state=count),
@@ -144,7 +144,7 @@ def test_neither_the_order_of_rows_nor_what_comes_later_matters(
 def test_parquet_holds_what_the_lines_hold(
     model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
 ) -> None:
-    for day in DAYS[:3]:
+    for day in DAYS[:2]:
         run(model, tables, tmp_path, day, out=tmp_path / "events.parquet")
     table = read_events(tmp_path / "events.parquet")
     lines = read_events(walked[0] / "events.jsonl")
@@ -208,7 +208,7 @@ def test_a_run_that_is_killed_loses_and_doubles_nothing(
     def again(folder: Path) -> None:
         run(model, tables, folder, DAYS[1])
 
-    assert killed_everywhere(monkeypatch, tmp_path, again, 5) > 10
+    assert killed_everywhere(monkeypatch, tmp_path, again, 9) >= 9
 
 
 def test_so_does_a_log_that_is_killed_anywhere(
@@ -256,10 +256,10 @@ def test_parcels_may_come_in_several_tables(
 ) -> None:
     """Those that are in no table of a run are kept in mind."""
     shipments, scans = tables
-    for day in DAYS[:3]:
+    for day in DAYS[:2]:
         for part in (shipments[::2], shipments[1::2]):
             run(model, (part.reset_index(drop=True), scans), tmp_path, day)
-    together = pd.concat([told.events for told in walked[1][:3]])
+    together = pd.concat([told.events for told in walked[1][:2]])
     apart = read_events(tmp_path / "events.jsonl")
     assert set(apart["event_id"]) == set(together["event_id"])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
@@ -35,7 +35,7 @@ policies = st.builds(
 # Hours since the look before, days from PROMISED to the new date, its confidence, P(kept).
 steps = st.lists(
     st.tuples(st.integers(1, 40), st.integers(-9, 9), st.floats(0.5, 1), st.floats(0, 1)),
-    max_size=25,
+    max_size=15,
 )
 
 
@@ -82,6 +82,7 @@ def test_a_date_never_turns_back_and_the_first_stays_beside_it(policy: Any, move
         assert other - one >= timedelta(hours=policy.rest_hours * 2**count)
 
 
+@settings(max_examples=40)
 @given(policies, steps)
 def test_looking_twice_changes_nothing(policy: Any, moves: Any) -> None:
     standing, now = StandingDate.promised(PROMISED), START
@@ -103,6 +104,7 @@ def test_looking_twice_changes_nothing(policy: Any, moves: Any) -> None:
         standing = first.standing
 
 
+@settings(max_examples=40)
 @given(policies, steps)
 def test_the_record_survives_being_written_down(policy: Any, moves: Any) -> None:
     for look in walk(policy, moves):
@@ -111,7 +113,8 @@ def test_the_record_survives_being_written_down(policy: Any, moves: Any) -> None
         assert Standings.of([look.standing] * 3).records() == [look.standing] * 3
 
 
-@given(policies, st.lists(steps, min_size=1, max_size=5))
+@settings(max_examples=40)
+@given(policies, st.lists(steps, min_size=1, max_size=3))
 def test_many_parcels_are_looked_at_like_each_alone(policy: Any, walks: Any) -> None:
     length = min(len(moves) for moves in walks)
     standings = Standings.promised(np.array([PROMISED] * len(walks)))
@@ -231,7 +234,7 @@ def test_costs_give_the_threshold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("chosen", "message"),
     [
         ({"tell_below": 0.7, "calm_above": 0.6}, "the second at least the first"),
         ({"tell_below": -0.1}, "expected probabilities"),
@@ -241,9 +244,9 @@ def test_costs_give_the_threshold() -> None:
         ({"stable_hours": float("nan")}, "stable_hours=nan"),
     ],
 )
-def test_a_policy_that_makes_no_sense(settings: Any, message: str) -> None:
+def test_a_policy_that_makes_no_sense(chosen: Any, message: str) -> None:
     with pytest.raises(ContractError, match=message):
-        RepromisePolicy(**settings)
+        RepromisePolicy(**chosen)
 
 
 def test_a_record_or_a_moment_that_cannot_be_read() -> None:
