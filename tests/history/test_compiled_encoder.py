@@ -98,10 +98,11 @@ def dispatch(clocks: Clocks) -> Dispatch:
     handling = np.sort(rng.random((rows, unknown.handling.shape[1])), axis=1)
     handling[:, 0], handling[:, -1] = 0.0, 1.0
     calendars = DispatchCalendars(
-        cut_off=rng.integers(0, 86_401, rows).astype(np.int32),
+        cut_off=rng.integers(0, 86_401, (rows, 7)).astype(np.int32),
         weeks=rng.random((rows, 7)),
         holiday_weights=np.repeat(unknown.holiday_weights, rows, axis=0),
         handling=handling,
+        closures=np.array([[-1, clocks.first_day + 9, clocks.first_day + 12]]),
     )
     return Dispatch(keys, calendars, clocks)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -45,11 +46,16 @@ def calendars_of(rng: np.random.Generator) -> DispatchCalendars:
         shares = rng.dirichlet(np.ones(4))
         row[1:5] = np.cumsum(shares)
         row[4:] = 1.0
+    # Of the warehouse, of every one, or none.
+    first = MONDAY + rng.integers(0, 20, 2)
+    closures = np.column_stack([[1, -1], first, first + rng.integers(0, 4, 2)])
+    closures = closures[: rng.integers(0, 3)]
     return DispatchCalendars(
-        cut_off=np.array([NO_CUT_OFF, int(rng.integers(0, 86_400))], np.int32),
+        cut_off=np.stack([np.full(7, NO_CUT_OFF), rng.integers(0, 86_400, 7)]).astype(np.int32),
         weeks=weeks,
         holiday_weights=rng.choice([0.0, 0.5, 1.0], (2, 2)),
         handling=handling,
+        closures=closures,
     )
 
 
@@ -71,7 +77,8 @@ def plain_lead(
         low = int(worked)
         return float(steps[low] + (worked - low) * (steps[low + 1] - steps[low]))
 
-    day = EPOCH + timedelta(anchor) + timedelta(second >= int(table.cut_off[row]))
+    cut_off = int(table.cut_off[row, (EPOCH + timedelta(anchor)).weekday()])
+    day = EPOCH + timedelta(anchor) + timedelta(second >= cut_off)
     worked, expected = 0.0, []
     for _ in range(90):
         column = (day - EPOCH).days - clocks.first_day
@@ -79,6 +86,12 @@ def plain_lead(
         kind = int(clocks.holidays[calendar, column])
         if kind:
             share *= float(table.holiday_weights[row, kind - 1])
+        number = (day - EPOCH).days
+        if any(
+            of in {-1, row} and first <= number <= last
+            for of, first, last in table.closures.tolist()
+        ):
+            share = 0.0
         today = finished(worked + share) - finished(worked)
         expected.append(today * float(clocks.elapsed[clock, column]))
         worked += share
@@ -134,15 +147,12 @@ def test_an_order_an_hour_later_is_never_nearer_to_its_pick_up(
 def test_a_minute_of_cut_off_moves_only_the_orders_between(seed: int, second: int) -> None:
     rng = np.random.default_rng(seed)
     clocks, table = clocks_of(rng), calendars_of(rng)
-    moved = DispatchCalendars(
-        np.array([NO_CUT_OFF, min(int(table.cut_off[1]) + 60, NO_CUT_OFF)], np.int32),
-        table.weeks,
-        table.holiday_weights,
-        table.handling,
-    )
+    later = np.minimum(table.cut_off + 60, NO_CUT_OFF).astype(np.int32)
+    moved = replace(table, cut_off=later)
     before, after = (Dispatch(("W",), each, clocks) for each in (table, moved))
     arguments = (1, 1, MONDAY + 3, second, clocks.row(1, 1))
-    if not table.cut_off[1] <= second < moved.cut_off[1]:
+    weekday = (MONDAY + 3 + 3) % 7
+    if not table.cut_off[1, weekday] <= second < moved.cut_off[1, weekday]:
         assert before.lead(*arguments) == after.lead(*arguments)
 
 
@@ -193,7 +203,7 @@ def test_weeks_cut_offs_and_holidays_of_warehouses_are_the_true_ones() -> None:
         row = dispatch.row(["", "", f"{country}\x1f{origin}\x1f{service}", ""])
         assert row > 0
         if count > 500:
-            found = int(dispatch.calendars.cut_off[row])
+            found = int(dispatch.calendars.cut_off[row, 0])
             near.append(abs(found - network.true_cut_off(origin, service)) <= 1800)
     assert len(near) >= 5
     assert np.mean(near) >= 0.8

@@ -120,7 +120,7 @@ class ReferenceQuote:
         """Expected operational days to the pick-up, less those without closed days or cut-off."""
         table = self.parts.encoder.dispatch.calendars
         handling = [float(value) for value in table.handling[self.warehouse]]
-        late = round(self.hour * 3600) >= int(table.cut_off[self.warehouse])
+        late = round(self.hour * 3600) >= int(table.cut_off[self.warehouse, self.anchor.weekday()])
         worked, readings = 0.0, []
         for wait in range(90):
             day = self.anchor + timedelta(wait + late)

@@ -133,10 +133,10 @@ def test_the_plain_forms_are_plain(model: PromiseModel, orders: pd.DataFrame) ->
     assert values["percentile_90"] == promise.percentile(90).isoformat()
     assert values["confidence_code"] in CODES
     assert {message["code"] for message in values["messages"]} <= {name for name, _ in MESSAGES}
-    transit = json.loads(json.dumps(promise.as_json_ld()))["deliveryTime"]["transitTime"]
-    first = promise.distribution()[0][0].astype(object)
-    assert first + timedelta(transit["minValue"]) == promise.earliest
-    assert first + timedelta(transit["maxValue"]) == max(promise.date, promise.latest)
+    delivery = json.loads(json.dumps(promise.as_json_ld()))["deliveryTime"]
+    # Its two times are those of the stages: tests/promise/test_explained.py.
+    assert delivery["@type"] == "ShippingDeliveryTime"
+    assert delivery["transitTime"]["minValue"] <= delivery["transitTime"]["maxValue"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

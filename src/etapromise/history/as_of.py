@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.configured_clocks import configured_clocks, configured_zones
+from etapromise.history.configured_dispatch import configured_dispatch, warehouse_zones
 from etapromise.history.effects import NEVER, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
 from etapromise.history.learned_calendars import learned_clocks, learned_dispatch
@@ -121,6 +122,7 @@ class KnownOrders:
         zones = ZoneMap.learned(self.shipments, default=default_time_zone)
         if calendars is not None:
             zones = configured_zones(zones, calendars)
+            zones = warehouse_zones(zones, calendars, self.shipments)
         for name in (*numeric, *categorical):
             if name not in self.shipments.columns:
                 raise ContractError(
@@ -138,13 +140,16 @@ class KnownOrders:
         clocks = learned_clocks(self.shipments, results)
         if calendars is not None:
             clocks = configured_clocks(clocks, calendars)
+        dispatch = learned_dispatch(self.shipments, results, clocks, zones)
+        if calendars is not None:
+            dispatch = configured_dispatch(dispatch, clocks, calendars, self.shipments)
         return Encoder(
             categorical=categorical,
             numeric=numeric,
             indexes=[KeyIndex(sorted(keys)) for _, keys in level_keys(self.shipments, levels)],
             clocks=clocks,
             zones=zones,
-            dispatch=learned_dispatch(self.shipments, results, clocks, zones),
+            dispatch=dispatch,
         )
 
     def encoder_like(self, encoder: Encoder) -> Encoder:

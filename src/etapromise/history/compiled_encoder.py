@@ -236,6 +236,16 @@ class CompiledEncoder:
         )
         return shipment, extra, text
 
+    def fields_of(self, text: bytes) -> dict[str, str | None]:
+        """The columns that `packed` spelled; None for what was missing or empty.
+
+        Args:
+            text: of `packed`, or those of the standard columns joined by NUL.
+        """
+        parts = text.split(_NEVER_IN_TEXT) if _NEVER_IN_TEXT in text else text.split(b"\0")
+        spelled_out = (part.decode("utf-8", "surrogatepass") or None for part in parts)
+        return dict(zip(self.columns, spelled_out, strict=False))
+
     def encode(
         self, fields: Mapping[str, Any]
     ) -> tuple[EncodedStruct, NDArray[np.int32], NDArray[np.float64]]:

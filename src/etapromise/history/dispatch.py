@@ -65,18 +65,31 @@ class DispatchCalendars:
     """What warehouses are known by: w rows, row 0 for every one never seen or seen too little.
 
     Attributes:
-        cut_off: (w,) int32 local second of the day from which an order counts as the next day's;
-            NO_CUT_OFF where there is none.
+        cut_off: (w, 7) int32 local second of Monday … Sunday from which an order counts as the
+            next day's; NO_CUT_OFF where there is none.
         weeks: (w, 7) share of an ordinary working day's pick-ups, Monday … Sunday, at most 1.
         holiday_weights: (w, 2) factor on the weekday's share on a holiday of either kind.
         handling: (w, 16) cumulative probability that the pick-up comes within 0, 1, … 15 working
             days after the start of the order's.
+        closures: (k, 3) row (-1 is every one), first and last day, days since 1970-01-01: nobody
+            works there then.
     """
 
     cut_off: NDArray[np.int32]
     weeks: NDArray[np.float64]
     holiday_weights: NDArray[np.float64]
     handling: NDArray[np.float64]
+    closures: NDArray[np.int64]
+
+    def closed(self, first_day: int, days: int) -> NDArray[np.uint8] | None:
+        """(w, days) whether nobody works there, from `first_day` on; None if nothing is closed."""
+        if not len(self.closures):
+            return None
+        table = np.zeros((len(self.cut_off), days), np.uint8)
+        for row, first, last in self.closures.tolist():
+            span = slice(max(first - first_day, 0), max(last - first_day + 1, 0))
+            table[slice(None) if row < 0 else row, span] = 1
+        return table
 
     @classmethod
     def unknown(cls) -> DispatchCalendars:
@@ -84,7 +97,11 @@ class DispatchCalendars:
         handling = np.ones((1, _LONGEST_HANDLING + 1))
         handling[0, 0] = 0.0
         return cls(
-            np.array([NO_CUT_OFF], np.int32), np.ones((1, 7)), np.ones((1, HOLIDAY_KINDS)), handling
+            cut_off=np.full((1, 7), NO_CUT_OFF, np.int32),
+            weeks=np.ones((1, 7)),
+            holiday_weights=np.ones((1, HOLIDAY_KINDS)),
+            handling=handling,
+            closures=np.zeros((0, 3), np.int64),
         )
 
 
@@ -95,6 +112,7 @@ class _DispatchStruct(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("holidays", "elapsed")),
         ("days", ctypes.c_int64),
         ("first_day", ctypes.c_int64),
+        ("closed", ctypes.c_void_p),
     )
 
 
@@ -132,6 +150,9 @@ class Dispatch:
             "holidays": np.ascontiguousarray(clocks.holidays, np.uint8),
             "elapsed": np.ascontiguousarray(clocks.elapsed, np.float64),
         }
+        closed = calendars.closed(clocks.first_day, clocks.holidays.shape[1])
+        if closed is not None:
+            arrays["closed"] = closed
         struct = _DispatchStruct(
             steps=calendars.handling.shape[1] - 1,
             days=clocks.holidays.shape[1],
@@ -267,15 +288,16 @@ class _Orders:
         """One row, shrunk towards that of what is around it, if that is given."""
         week = self._week(around)
         worked = _worked_days(week, self.anchor, self.pickup_day)
-        inherited = NO_CUT_OFF if around is None else int(around.cut_off[0])
+        inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
         cut_off = _cut_off(week, self.anchor, self.second, worked, inherited)
         late = self.second >= cut_off
         handling = _worked_days(week, self.anchor + late, self.pickup_day)
         return DispatchCalendars(
-            cut_off=np.array([cut_off], np.int32),
+            cut_off=np.full((1, 7), cut_off, np.int32),
             weeks=week[None, :],
             holiday_weights=self._holiday_weights(around),
             handling=_cumulative(handling, around)[None, :],
+            closures=np.zeros((0, 3), np.int64),
         )
 
     def _week(self, around: DispatchCalendars | None) -> NDArray[np.float64]:

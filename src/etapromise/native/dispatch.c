@@ -9,7 +9,7 @@ enum { LONGEST_WAIT = 90 };
 enum { HOLIDAY_KINDS = 2 };
 
 struct etp_dispatch {
-    const int32_t *cut_off;        /* (rows,) local second of the day */
+    const int32_t *cut_off;        /* (rows, 7) local second of Monday … Sunday */
     const double *weeks;           /* (rows, 7) share of a working day, Monday first */
     const double *holiday_weights; /* (rows, HOLIDAY_KINDS) */
     const double *handling;        /* (rows, steps + 1) cumulative, by working days */
@@ -18,6 +18,7 @@ struct etp_dispatch {
     const double *elapsed;   /* (clocks, days + 1) operational time at the start of each day */
     int64_t days;
     int64_t first_day;
+    const uint8_t *closed; /* (rows, days) on which nobody works there, or NULL */
 };
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
@@ -40,14 +41,14 @@ double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t an
     const uint8_t *holiday = d->holidays + (int64_t)calendar * d->days;
     const double *elapsed = d->elapsed + (int64_t)clock * (d->days + 1);
     int64_t start = (int64_t)anchor - d->first_day;
-    int64_t day = start + (second >= d->cut_off[row]);
+    int64_t day = start + (second >= d->cut_off[row * 7 + ((int64_t)anchor + 3) % 7]);
     double worked = 0, done = 0, reading = 0;
     for (int64_t waited = 0; waited < LONGEST_WAIT && done < 1; waited++, day++) {
         int64_t column = clamp(day, 0, d->days - 1);
         double share = week[((day + d->first_day + 3) % 7 + 7) % 7];
         if (holiday[column])
             share *= d->holiday_weights[row * HOLIDAY_KINDS + holiday[column] - 1];
-        if (share <= 0)
+        if (share <= 0 || (d->closed && d->closed[row * d->days + column]))
             continue;
         worked += share;
         double now = within(handling, d->steps, worked);

@@ -25,9 +25,11 @@ from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, all_features
+from etapromise.operations.stage_training import fit_stage_forests
 from etapromise.operations.transit_training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_model
 from etapromise.promise.model import PromiseModel
+from etapromise.promise.stages import StageForests
 from etapromise.tracking.tracked import TrackedHistory, tracked_history
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class TrainingConfig:
         transit: how predictions of parcels under way are trained; None leaves them out.
         members: forests that are averaged, each with a seed of its own.
         warm_up_days: the first days of orders, which only fill the statistics.
+        stages: whether handling and transit get forests of their own, which explain promises.
     """
 
     numeric: Sequence[str] = ()
@@ -94,6 +97,7 @@ class TrainingConfig:
     holdout_days: int = 56
     warm_up_days: int = 45
     members: int = 3
+    stages: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
@@ -153,7 +157,9 @@ def train(
     tell = progress or (lambda *_: None)
     split = _Split.of(gathered, config)
     contract, holdout = _holdout_forest(gathered, split, config, tell)
-    forest = _final_forest(gathered, gathered.builder(contract), split, holdout, config, tell)
+    forest, stages = _final_forests(
+        known, gathered, gathered.builder(contract), split, holdout, config, tell
+    )
     average = average_forests(holdout)
     manifest = {
         "library_version": _library_version(),
@@ -189,6 +195,7 @@ def train(
         contract=contract,
         forest=forest,
         holdout=average,
+        stages=stages,
         settings=config.calibration,
         manifest=manifest,
         moment=moment,
@@ -285,14 +292,15 @@ def _varies(column: NDArray[np.float32]) -> bool:
     return bool(len(present)) and bool(present.min() < present.max())
 
 
-def _final_forest(
+def _final_forests(
+    known: KnownOrders,
     gathered: HistoryAsOf,
     builder: FeatureBuilder,
     split: _Split,
     holdout: list[Forest],
     config: TrainingConfig,
     tell: Progress,
-) -> Forest:
+) -> tuple[Forest, StageForests | None]:
     usable = gathered.outcomes.start_day >= split.first_day
     rows = np.flatnonzero(usable & ~gathered.outcomes.closed)
     x, offset = gathered.features(builder, rows)
@@ -301,7 +309,7 @@ def _final_forest(
     arrived = gathered.outcomes.arrived[rows]
     # As many trees as did best on the held-out orders; there is nothing later to stop by.
     rounds = max(1, round(float(np.mean([member.tree_count for member in holdout]))))
-    return average_forests(
+    forest = average_forests(
         [
             fit_forest(
                 x,
@@ -314,6 +322,18 @@ def _final_forest(
             )
             for member in range(config.members)
         ]
+    )
+    if not config.stages:
+        return forest, None
+    return forest, fit_stage_forests(
+        known,
+        gathered,
+        rows=rows,
+        x=x,
+        offset=offset,
+        levels=QUANTILE_LEVELS,
+        config=replace(_member(config.boosting, 0, len(x)), rounds=rounds),
+        progress=tell,
     )
 
 

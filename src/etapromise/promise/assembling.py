@@ -30,6 +30,7 @@ from etapromise.history.outcomes import day_of
 from etapromise.promise.kept import KeptTable, kept_table
 from etapromise.promise.model import ModelParts, PromiseModel
 from etapromise.promise.quoting import BETWEEN_EVIDENCE, between_variances
+from etapromise.promise.stages import StageForests
 from etapromise.promise.together import JOURNEY, Dependence, learn_dependence, pairs_of
 from etapromise.promise.transit import TransitParts
 from etapromise.promise.transit_assembling import refresh_transit
@@ -48,6 +49,7 @@ def assemble_model(
     contract: FeatureContract,
     forest: Forest,
     holdout: Forest,
+    stages: StageForests | None,
     settings: CalibrationSettings,
     manifest: Mapping[str, Any],
     moment: pd.Timestamp,
@@ -61,6 +63,7 @@ def assemble_model(
         contract: the features of both forests.
         forest: grown on what was known at manifest["trained_as_of"].
         holdout: grown without the orders of the manifest["holdout_days"] before that.
+        stages: the forests of handling and transit.
         settings: of the calibration.
         manifest: what is to be known about the model; version and as_of are added.
         moment: UTC.
@@ -90,6 +93,7 @@ def assemble_model(
             surge=gathered.surge_now,
             forest=forest,
             holdout_forest=holdout,
+            stages=stages,
             calibration=calibration,
             kept=judged.kept(calibration),
             hours=hours_of(known, gathered.outcomes, gathered.encoder.zones),
@@ -144,6 +148,7 @@ def refresh_model(
         contract=parts.contract,
         forest=parts.forest,
         holdout=parts.holdout_forest,
+        stages=parts.stages,
         settings=CalibrationSettings(**parts.manifest["config"]["calibration"]),
         manifest=manifest,
         moment=moment,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,14 @@ from etapromise.history.features import (
     FeatureTables,
     with_handling_codes,
 )
-from etapromise.history.requests import Encoder
+from etapromise.history.requests import Encoder, Requests
 from etapromise.history.statistics import Statistics
 from etapromise.promise.deciding import CostPolicy
 from etapromise.promise.kept import KeptTable
 from etapromise.promise.promise import require_level
 from etapromise.promise.quotes_one import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL, QuotesOne
 from etapromise.promise.quoting import QuoteKernel, between_variances
+from etapromise.promise.stages import StageForests
 from etapromise.promise.stored_transit import StoredTransit
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from etapromise.history.calendar_file import CalendarFile
     from etapromise.promise.comparing import ComparedOption
+    from etapromise.promise.explaining import Explanation
     from etapromise.promise.ordering import OrderPromise
     from etapromise.promise.tracked import Tracked
     from etapromise.promise.transit import TransitParts
@@ -56,6 +58,7 @@ class ModelParts:
         surge: added to every log duration: more orders than usual at the model's moment.
         forest: quantiles of the log duration relative to what the statistics explain.
         holdout_forest: grown without the last weeks before training, to judge those weeks by.
+        stages: forests of handling and transit; None where the model has none.
         calibration: what probabilities come to.
         kept: how promises to each group were kept of late.
         hours: the local times of delivery.
@@ -70,6 +73,7 @@ class ModelParts:
     surge: float
     forest: Forest
     holdout_forest: Forest
+    stages: StageForests | None
     calibration: Calibration
     kept: KeptTable
     hours: DeliveryHours
@@ -438,3 +442,68 @@ class PromiseModel(QuotesOne):
     def kernel(self) -> QuoteKernel:
         """The compiled quote."""
         return self._kernel
+
+    def explanation(
+        self, fields: Mapping[str, Any], requests: Requests, ordered_at: datetime
+    ) -> Explanation:
+        """What stands behind a promise: cut-off, stages, hours.
+
+        Args:
+            fields: the shipment as it was asked for.
+            requests: the one request that was made of it.
+            ordered_at: zone-aware.
+        """
+        from etapromise.promise.explaining import Explanation  # noqa: PLC0415 — a cycle otherwise
+
+        return Explanation(self, fields, requests, ordered_at)
+
+    def ship_on_date(
+        self,
+        wanted_date: date,
+        *,
+        origin: str | None,
+        destination: str | None,
+        carrier: str | None = None,
+        service: str | None = None,
+        service_level: float = DEFAULT_SERVICE_LEVEL,
+        at: time = time(0, 0),
+        **fields: Any,
+    ) -> date | None:
+        """The latest day to order that keeps a wanted date at the service level.
+
+        What is promised for an order of that day is no later than `wanted_date`; for an order of
+        any later working day of the warehouse it is.
+
+        Args:
+            wanted_date: destination-local.
+            origin: as for `promise`.
+            destination: as for `promise`.
+            carrier: as for `promise`.
+            service: as for `promise`.
+            service_level: the probability with which the date shall be kept.
+            at: the warehouse's local time at which is ordered on each day; by default as it
+                begins, before any cut-off.
+            **fields: as for `promise`.
+
+        Returns:
+            A working day of the warehouse, origin-local; None where not even one as long before as
+            the model's horizon is early enough.
+
+        Raises:
+            ContractError: as for `promise`; no date, or a time with a zone.
+        """
+        from etapromise.promise.shipping import ship_on_date  # noqa: PLC0415 — a cycle otherwise
+
+        asked = fields | {
+            "origin": origin,
+            "destination": destination,
+            "carrier": carrier,
+            "service": service,
+        }
+        return ship_on_date(
+            self,
+            wanted_date,
+            asked,
+            service_level=require_level(service_level, "service_level"),
+            at=at,
+        )

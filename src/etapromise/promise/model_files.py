@@ -36,6 +36,7 @@ from etapromise.history.statistics import Statistics
 from etapromise.history.zones import ZoneMap
 from etapromise.promise.kept import KeptTable
 from etapromise.promise.model import ModelParts, PromiseModel
+from etapromise.promise.stages import StageForests
 from etapromise.promise.stored_transit import StoredTransit
 
 if TYPE_CHECKING:
@@ -221,6 +222,11 @@ def _arrays(parts: ModelParts) -> Arrays:
         "calibration.knot": parts.calibration.knot,
         "calibration.kept": parts.calibration.kept,
         "calibration.log_hazard": parts.calibration.log_hazard,
+        **(
+            {}
+            if parts.stages is None
+            else {f"stages.{name}": array for name, array in parts.stages.to_arrays().items()}
+        ),
         **{f"hours.{name}": array for name, array in parts.hours.to_arrays().items()},
         "kept.columns": parts.kept.columns,
         "kept.starts": parts.kept.starts,
@@ -255,6 +261,7 @@ def _parts(
         **_named(arrays, "statistics"),
         settings=EffectSettings(**manifest["statistics"]["settings"]),
     )
+    stages = _named(arrays, "stages")
     return ModelParts(
         encoder=encoder,
         contract=FeatureContract(tuple(manifest["features"])),
@@ -271,6 +278,7 @@ def _parts(
             levels=tuple(manifest["kept"]["levels"]),
             **_named(arrays, "kept"),
         ),
+        stages=StageForests.from_arrays(stages) if stages else None,
         hours=DeliveryHours.from_arrays(_named(arrays, "hours")),
         horizon=manifest["horizon"],
         manifest={

@@ -9,13 +9,17 @@ import datetime as dt
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.promise.deciding import CostPolicy
+from etapromise.promise.explained import Explained
+
+if TYPE_CHECKING:
+    from etapromise.promise.explaining import Explanation
 
 __all__ = ["KeptRecord", "Promise", "date_of", "day_number", "require_level"]
 
@@ -42,7 +46,7 @@ class KeptRecord:
 
 
 @dataclass(frozen=True, eq=False)
-class Promise:
+class Promise(Explained):
     """What to tell the customer. Immutable.
 
     All dates are calendar dates in the destination's local time. Probabilities are of the `event`
@@ -77,6 +81,7 @@ class Promise:
     _probability: NDArray[np.float64] = field(repr=False)
     _assess: Callable[[], tuple[int, tuple[dict[str, str], ...]]] = field(repr=False)
     _time_zone: Callable[[], str] = field(repr=False)
+    _explain: Callable[[], Explanation] = field(repr=False)
     day_basis: str = "calendar"
 
     def probability_by(self, day: dt.date) -> float:
@@ -146,6 +151,7 @@ class Promise:
             "day_basis": self.day_basis,
             "destination_time_zone": self.destination_time_zone,
             "ordered_at": self.ordered_at.isoformat(),
+            **self._standing(),
             "confidence_code": code,
             "messages": [dict(message) for message in messages],
             "kept_record": None
@@ -160,21 +166,27 @@ class Promise:
             "model_version": self.model_version,
         }
 
+    def _explained(self) -> Explanation:
+        told: Explanation | None = self.__dict__.get("_told")
+        if told is None:
+            # Two threads may both do this; they find the same.
+            told = self.__dict__["_told"] = self._explain()
+        return told
+
     def as_json_ld(self) -> dict[str, Any]:
-        """schema.org `OfferShippingDetails` with the band as its delivery time."""
-        origin = date_of(self._first_day)
+        """schema.org `OfferShippingDetails`, as Google reads it.
+
+        Handling time in working days of the warehouse, with these days and its cut-off; transit
+        time in calendar days; both from their 10 % to their 90 % quantile. A model without stages
+        gives the band, counted from the order's date, as its transit time.
+        """
         return {
             "@context": "https://schema.org",
             "@type": "OfferShippingDetails",
-            "deliveryTime": {
-                "@type": "ShippingDeliveryTime",
-                "transitTime": {
-                    "@type": "QuantitativeValue",
-                    "minValue": (self.earliest - origin).days,
-                    "maxValue": (max(self.date, self.latest) - origin).days,
-                    "unitCode": "DAY",
-                },
-            },
+            "deliveryTime": self._delivery_time(
+                first=(self.earliest - date_of(self._first_day)).days,
+                last=(max(self.date, self.latest) - date_of(self._first_day)).days,
+            ),
         }
 
     def text(self, locale: str = "en") -> str:

@@ -9,20 +9,23 @@ import datetime as dt
 from collections.abc import Mapping
 from datetime import datetime
 from math import nan
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.history.compiled_encoder import FINE, OUTSIDE_CALENDARS, quoted_day, utc_second
 from etapromise.history.levels import HANDLING_LEVELS
-from etapromise.history.requests import NUMBERS, Encoder
+from etapromise.history.requests import NUMBERS, Encoder, Requests
 from etapromise.history.statistics import Statistics
 from etapromise.promise.asking import UNUSUAL, Answer, answer_type, ask, pack_levels, pack_question
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.kept import KeptTable
 from etapromise.promise.promise import KeptRecord, Promise, date_of, require_level
 from etapromise.promise.quoting import QuoteKernel
+
+if TYPE_CHECKING:
+    from etapromise.promise.explaining import Explanation
 
 __all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "QuotesOne"]
 
@@ -131,7 +134,7 @@ class QuotesOne:
         second = utc_second(ordered_at)
         low, high = (1.0 - band) / 2, (1.0 + band) / 2
         answer = self._answer()
-        status = None
+        status, text = None, b""
         if self._plain:
             try:
                 text = "\0".join(
@@ -184,16 +187,23 @@ class QuotesOne:
                 "weight_kg": weight_kg,
                 "ordered_at": ordered_at,
             }
-            self._ask_carefully(fields, pack_levels(service_level, low, high), answer)
-        return QuotedPromise(self, answer, ordered_at, service_level, destination_time_zone)
+            text = self._ask_carefully(fields, pack_levels(service_level, low, high), answer)
+        return QuotedPromise(self, answer, ordered_at, service_level, destination_time_zone, text)
 
-    def _ask_carefully(self, fields: Mapping[str, Any], levels: bytes, answer: Answer) -> None:
+    def explanation(
+        self, fields: Mapping[str, Any], requests: Requests, ordered_at: datetime
+    ) -> Explanation:
+        """What stands behind a promise; a whole model knows."""
+        raise NotImplementedError
+
+    def _ask_carefully(self, fields: Mapping[str, Any], levels: bytes, answer: Answer) -> bytes:
         """What `promise` does, for models with extra features and for values of unusual types."""
         encoder = self._encoder
         shipment, extra, text = encoder.compiled.packed(fields, utc_second(fields["ordered_at"]))
         status = ask(self._address, shipment + levels + extra, text, answer)
         if status == OUTSIDE_CALENDARS:
             encoder.clocks.require_days(answer.request.anchor, answer.request.anchor)
+        return text
 
     def _assess(
         self, answer: Answer, service_level: float
@@ -215,9 +225,10 @@ class QuotesOne:
 class QuotedPromise(Promise):
     """A promise that reads itself off the model's answer. Immutable, like any promise."""
 
-    __slots__ = ("_answer", "_given_zone", "_model", "ordered_at", "service_level")
+    __slots__ = ("_answer", "_asked", "_given_zone", "_model", "ordered_at", "service_level")
 
     _answer: Answer
+    _asked: bytes
     _given_zone: object
     _model: QuotesOne
 
@@ -228,6 +239,7 @@ class QuotedPromise(Promise):
         ordered_at: datetime,
         service_level: float,
         given_zone: object,
+        asked: bytes,
     ) -> None:
         """Take what a model answered; `PromiseModel.promise` makes such promises."""
         _set_model(self, model)
@@ -235,6 +247,7 @@ class QuotedPromise(Promise):
         _set_ordered_at(self, ordered_at)
         _set_service_level(self, service_level)
         _set_given_zone(self, given_zone)
+        _set_asked(self, asked)
 
     @property
     def date(self) -> dt.date:
@@ -288,6 +301,15 @@ class QuotedPromise(Promise):
     def _assess(self) -> tuple[int, tuple[dict[str, str], ...]]:
         return self._model._assess(self._answer, self.service_level)  # noqa: SLF001
 
+    def _explain(self) -> Explanation:
+        model = self._model
+        encoder = model._encoder  # noqa: SLF001
+        return model.explanation(
+            encoder.compiled.fields_of(self._asked),
+            self._answer.requests(len(encoder.levels)),
+            self.ordered_at,
+        )
+
     def _time_zone(self) -> str:
         compiled = self._model._encoder.compiled  # noqa: SLF001
         return compiled.zone_name(self._answer.request.zone, self._given_zone)
@@ -298,5 +320,6 @@ _members: Final[Any] = QuotedPromise.__dict__
 _set_model = _members["_model"].__set__
 _set_answer = _members["_answer"].__set__
 _set_ordered_at = _members["ordered_at"].__set__
+_set_asked = _members["_asked"].__set__
 _set_service_level = _members["service_level"].__set__
 _set_given_zone = _members["_given_zone"].__set__

@@ -20,6 +20,7 @@ from etapromise.tracking.states import STAGES
 from etapromise.tracking.tables import read_shipments
 
 if TYPE_CHECKING:
+    from etapromise.promise.explaining import Explanation
     from etapromise.promise.model import PromiseModel
 
 __all__ = ["Tracked", "track_one"]
@@ -208,6 +209,13 @@ def _promise(
         names, _ = model.parts.encoder.zones.resolve_many(frame, "destination")
         return str(names[0])
 
+    ordered_at = frame["ordered_at"].iloc[0].to_pydatetime()
+
+    def explained() -> Explanation:
+        row = frame.iloc[0].to_dict()
+        fields = {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        return model.explanation(fields, journey.requests, ordered_at)
+
     return Promise(
         date=date_of(first_day + found),
         earliest=date_of(first_day + low),
@@ -215,7 +223,7 @@ def _promise(
         confidence=float(probability[found]),
         service_level=service_level,
         event=model.event,
-        ordered_at=frame["ordered_at"].iloc[0].to_pydatetime(),
+        ordered_at=ordered_at,
         model_version=model.version,
         kept_record=None,
         lost_probability=float(1.0 - probability[-1]),
@@ -223,6 +231,7 @@ def _promise(
         _probability=probability,
         _assess=assessed,
         _time_zone=zone,
+        _explain=explained,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from babel import Locale, UnknownLocaleError
@@ -10,7 +10,7 @@ from babel.dates import format_date, format_skeleton
 
 from etapromise.errors import ContractError
 
-__all__ = ["LANGUAGES", "sentence"]
+__all__ = ["LANGUAGES", "order_within", "sentence"]
 
 _WORDS: Final = {
     "de": ("Lieferung bis {date}", "Lieferung zwischen {first} und {last}", "Liefertermin folgt"),
@@ -50,6 +50,15 @@ _ALL: Final = {
     "nl": ("Alle pakketten uiterlijk {date}", "Alle pakketten tussen {first} en {last}"),
     "pt": ("Todos os pacotes até {date}", "Todos os pacotes entre {first} e {last}"),
 }
+_ORDER_WITHIN: Final = {
+    "de": "Bestellung innerhalb von {time}",
+    "en": "Order within {time}",
+    "es": "Haz tu pedido en {time}",
+    "fr": "Commandez dans les {time}",
+    "it": "Ordina entro {time}",
+    "nl": "Bestel binnen {time}",
+    "pt": "Peça em até {time}",
+}
 LANGUAGES: Final = tuple(sorted(_WORDS))
 # Weekday, day and month, in the order that the language writes them.
 _SKELETON: Final = "EEEEdMMMM"
@@ -71,19 +80,8 @@ def sentence(
     Raises:
         ContractError: the locale is unknown, or there is no wording for its language.
     """
-    try:
-        parsed = Locale.parse(locale.replace("-", "_"))
-    except (ValueError, UnknownLocaleError) as error:
-        raise ContractError(
-            f"Found the locale {locale!r}; expected a CLDR locale such as 'en' or 'pt_BR'."
-        ) from error
-    words = _WORDS.get(parsed.language)
-    if words is None:
-        raise ContractError(
-            f"Found the locale {locale!r}; there is wording for {', '.join(LANGUAGES)}. "
-            "Use `promise.date` with your own words."
-        )
-    one, between, none = words
+    parsed = _locale(locale)
+    one, between, none = _WORDS[parsed.language]
     if parcels > 1:
         one, between = _ALL[parsed.language]
     if code >= 30000:
@@ -91,6 +89,37 @@ def sentence(
     if code >= 20000:
         return between.format(first=_written(earliest, parsed), last=_written(latest, parsed))
     return one.format(date=_written(day, parsed))
+
+
+def order_within(length: timedelta, locale: str) -> str:
+    """Such as "Order within 3 h 12 min"; whole minutes, rounded down. Empty where none is left.
+
+    Args:
+        length: how long the promise still stands.
+        locale: a CLDR locale, such as "de" or "pt_BR".
+
+    Raises:
+        ContractError: the locale is unknown, or there is no wording for its language.
+    """
+    words = _ORDER_WITHIN[_locale(locale).language]
+    hours, minutes = divmod(int(length.total_seconds()) // 60, 60)
+    parts = [f"{number} {unit}" for number, unit in ((hours, "h"), (minutes, "min")) if number]
+    return words.format(time=" ".join(parts)) if parts else ""
+
+
+def _locale(name: str) -> Locale:
+    try:
+        parsed = Locale.parse(name.replace("-", "_"))
+    except (ValueError, UnknownLocaleError) as error:
+        raise ContractError(
+            f"Found the locale {name!r}; expected a CLDR locale such as 'en' or 'pt_BR'."
+        ) from error
+    if parsed.language not in _WORDS:
+        raise ContractError(
+            f"Found the locale {name!r}; there is wording for {', '.join(LANGUAGES)}. "
+            "Use `promise.date` with your own words."
+        )
+    return parsed
 
 
 def _written(day: date, locale: Locale) -> str:

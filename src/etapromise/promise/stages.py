@@ -1,0 +1,214 @@
+"""What a promise is made of: handling until the carrier has the parcel, and its way from there.
+
+Two small forests beside the direct one. The first says on which working day of the warehouse the
+parcel is fetched; the second, given that day, how long the carrier takes on its own clock. Summed
+over the days of the pick-up they give the whole again, which a benchmark holds against the direct
+distribution (benchmarks/stages.py). The direct one is the authority: promises are read off it, and
+the stages explain them.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.forecast.distribution import raw_probability
+from etapromise.forecast.forest import Forest
+from etapromise.history.clocks import Clocks
+from etapromise.history.pickup_days import PickupDays
+from etapromise.history.requests import Requests
+
+__all__ = ["HANDLING_OFFSET", "StageForests", "StageTime", "stage_times", "transit_features"]
+
+# Working days added before the logarithm of a handling time.
+HANDLING_OFFSET: Final = 1.0
+# Days after the order's date within which parcels are fetched; the rest counts on the last.
+_LONGEST_HANDLING: Final = 28
+_LEVELS: Final = (0.1, 0.5, 0.9)
+# Share of an ordinary day's deliveries from which on a day counts as one of business.
+_A_BUSINESS_DAY: Final = 0.25
+
+
+@dataclass(frozen=True)
+class StageForests:
+    """The forests of the stages as arrays; grown into forests when they are first asked.
+
+    Attributes:
+        handling_arrays: of the log working days of handling.
+        transit_arrays: of the log operational days from the pick-up on.
+    """
+
+    handling_arrays: Mapping[str, NDArray[Any]]
+    transit_arrays: Mapping[str, NDArray[Any]]
+
+    @cached_property
+    def handling(self) -> Forest:
+        """Quantiles of log(working days of handling + HANDLING_OFFSET)."""
+        return Forest.from_arrays(self.handling_arrays)
+
+    @cached_property
+    def transit(self) -> Forest:
+        """Quantiles of log(operational days + offset), relative to what the statistics explain."""
+        return Forest.from_arrays(self.transit_arrays)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Plain arrays; `from_arrays` reads them back."""
+        return {f"handling.{name}": array for name, array in self.handling_arrays.items()} | {
+            f"transit.{name}": array for name, array in self.transit_arrays.items()
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> StageForests:
+        """The forests that `to_arrays` wrote."""
+        parts: dict[str, dict[str, NDArray[Any]]] = {"handling": {}, "transit": {}}
+        for name, array in arrays.items():
+            stage, _, rest = name.partition(".")
+            parts[stage][rest] = array
+        return cls(parts["handling"], parts["transit"])
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """How long a stage takes, in whole days that are passed: 0 is the same day.
+
+    Attributes:
+        business_days: 10, 50 and 90 % quantiles in days on which whoever has the parcel works.
+        calendar_days: the same in days of the calendar.
+        probability: (k,) P(at most 0, 1, 2, … calendar days), of parcels that arrive.
+    """
+
+    business_days: tuple[int, int, int]
+    calendar_days: tuple[int, int, int]
+    probability: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Both stages of n requests.
+
+    Attributes:
+        pickup: (n, h) P(pick-up on the order's date + 0, 1, …).
+        whole: (n, h, k) P(event by the end of the order's date + 0, 1, … | that pick-up).
+    """
+
+    pickup: NDArray[np.float64]
+    whole: NDArray[np.float64]
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """(n, k) P(event by the end of the order's date + 0, 1, …): the stages summed."""
+        return np.asarray((self.pickup[:, :, None] * self.whole).sum(axis=1))
+
+
+def both_stages(
+    times: StageTimes, pickup_days: PickupDays, clocks: Clocks, requests: Requests
+) -> tuple[StageTime, StageTime]:
+    """Handling and transit of the first of n requests, each on its own."""
+    pickup, whole = times.pickup[0], times.whole[0]
+    longest, horizon = whole.shape
+    days = int(requests.anchor[0]) + np.arange(horizon + 1)
+    # Working days passed before each date: of the warehouse since the order's start, of the carrier
+    # since the first date.
+    worked = np.ceil(pickup_days.take(np.zeros(horizon + 1, np.int64)).worked(days) - 1e-9)
+    column = np.clip(days - clocks.first_day, 0, clocks.elapsed.shape[1] - 1)
+    delivers = np.diff(clocks.elapsed[requests.clock[0], column]) > _A_BUSINESS_DAY
+    delivered = np.concatenate([[0], np.cumsum(delivers)])
+    handling_business = np.zeros(horizon + 1)
+    np.add.at(handling_business, worked[:longest].astype(np.int64), pickup)
+    calendar, business = np.zeros(horizon + 1), np.zeros(horizon + 1)
+    for day in np.flatnonzero(pickup):
+        arrives = np.diff(whole[day], prepend=0.0) * pickup[day]
+        np.add.at(calendar, np.maximum(np.arange(horizon) - day, 0), arrives)
+        np.add.at(business, np.maximum(delivered[1:] - delivered[day + 1], 0), arrives)
+    return (
+        _stage_time(np.concatenate([pickup, [0.0]]), handling_business),
+        _stage_time(calendar, business),
+    )
+
+
+def _stage_time(calendar: NDArray[np.float64], business: NDArray[np.float64]) -> StageTime:
+    def quantiles(mass: NDArray[np.float64]) -> tuple[int, int, int]:
+        reached = np.cumsum(mass) / mass.sum()
+        low, middle, high = (int((reached < level - 1e-12).sum()) for level in _LEVELS)
+        return low, middle, high
+
+    whole = np.minimum(np.cumsum(calendar) / calendar.sum(), 1.0)
+    return StageTime(quantiles(business), quantiles(calendar), whole)
+
+
+def transit_features(
+    x: NDArray[np.float32], pickup_day: NDArray[np.int64], handled: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """(n, p + 2): the order's features, the pick-up's weekday, and operational days before it."""
+    weekday = (pickup_day + 3) % 7
+    return np.column_stack([x, weekday.astype(np.float32), handled.astype(np.float32)])
+
+
+def stage_times(
+    forests: StageForests,
+    *,
+    x: NDArray[np.float32],
+    offset: NDArray[np.float64],
+    requests: Requests,
+    pickup_days: PickupDays,
+    clocks: Clocks,
+    duration_offset: float,
+    horizon: int,
+) -> StageTimes:
+    """Pick-ups, and the way from each.
+
+    Args:
+        forests: of the stages.
+        x: (n, p) features of the direct forest.
+        offset: (n,) what its output is relative to.
+        requests: (n,)
+        pickup_days: (n,) the warehouses' clocks.
+        clocks: the carriers'.
+        duration_offset: operational days added before the logarithm of the way.
+        horizon: dates.
+    """
+    count, longest = len(requests), min(_LONGEST_HANDLING, horizon)
+    days = requests.anchor.astype(np.int64)[:, None] + np.arange(max(longest, horizon) + 1)
+    fetched = np.ones((count, longest))
+    quantiles = forests.handling.predict(x, threads=1)
+    for day in range(longest - 1):
+        fetched[:, day] = raw_probability(
+            forests.handling.levels,
+            HANDLING_OFFSET,
+            quantiles,
+            np.zeros(count),
+            pickup_days.worked(days[:, day + 1]),
+        )
+    # On a day on which nothing works the quantiles' lowest part must not leak out.
+    fetched[:, :-1] *= pickup_days.worked(days[:, 1:longest]) > 0
+    pickup = np.diff(np.maximum.accumulate(fetched, axis=1), axis=1, prepend=0.0)
+    elapsed = clocks.elapsed[
+        requests.clock[:, None],
+        np.clip(days - clocks.first_day, 0, clocks.elapsed.shape[1] - 1),
+    ]
+    whole = np.zeros((count, longest, horizon))
+    start = elapsed[:, 0]
+    for day in range(longest):
+        rows = np.flatnonzero(pickup[:, day] > 1e-6)
+        if not len(rows):
+            continue
+        more = transit_features(x[rows], days[rows, day], elapsed[rows, day] - start[rows])
+        way = forests.transit.predict(more, threads=1)
+        taken = elapsed[rows, day + 1 : horizon + 1] - elapsed[rows, day, None]
+        dates = taken.shape[1]
+        reached = raw_probability(
+            forests.transit.levels,
+            duration_offset,
+            np.repeat(way, dates, axis=0),
+            np.repeat(offset[rows], dates),
+            taken.ravel(),
+        )
+        whole[rows, day, day:] = np.where(taken > 0, reached.reshape(taken.shape), 0.0)
+    return StageTimes(pickup, np.maximum.accumulate(whole, axis=2))

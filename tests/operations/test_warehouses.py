@@ -1,0 +1,264 @@
+"""Warehouses as a calendar file has them: cut-offs to the minute, weeks, closures and pick-ups."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import etapromise
+from etapromise import PromiseModel, train
+from etapromise.errors import ContractError
+from etapromise.history.as_of import KnownOrders
+from etapromise.history.calendar_file import CalendarFile
+from etapromise.history.pickup_days import PickupDays
+from etapromise.tracking import TrackedHistory
+from tests.small_network import AS_OF, TRAINING, fields_of
+
+ORIGIN = "60492"
+FILE = f"""
+[[closures]]
+days = ["2025-07-21"]
+[[closures]]
+origin = "{ORIGIN}"
+days = ["2025-07-23 to 2025-07-24"]
+[[warehouses]]
+origin = "{ORIGIN}"
+works = "Mon-Sat"
+works_on_holidays = false
+cutoffs = ["Mon-Fri 13:37 -> same day", "Mon-Fri 23:00 -> next day", "Sat 9:00 -> same day"]
+[[warehouses]]
+works = "Mon-Fri"
+cutoffs = ["16:00 -> same day"]
+[[carriers]]
+carrier = "acme"
+pickups = ["10:00", "12:30"]
+pickup_days = "Mon, Wed, Fri"
+"""
+ZONE = ZoneInfo("America/Chicago")
+
+
+@pytest.fixture(scope="module")
+def told(parcels: TrackedHistory) -> PromiseModel:
+    config = replace(
+        TRAINING,
+        members=1,
+        boosting=replace(TRAINING.boosting, rounds=8),
+        calendars=CalendarFile(FILE),
+    )
+    return train(parcels, as_of=AS_OF, config=config)
+
+
+@pytest.fixture(scope="module")
+def shipment(orders: pd.DataFrame) -> dict[str, Any]:
+    """An order from ORIGIN with a carrier that fetches whenever the warehouse works."""
+    rows = orders[(orders["origin"] == ORIGIN) & (orders["carrier"] != "acme")]
+    fields = fields_of(rows.iloc[0].to_dict())
+    return {name: value for name, value in fields.items() if name != "ordered_at"}
+
+
+def started(model: PromiseModel, fields: dict[str, Any], ordered_at: dt.datetime) -> dt.date:
+    """The first working day on which the warehouse can begin with an order."""
+    requests = model.parts.encoder.encode_one(fields | {"ordered_at": ordered_at})
+    days = PickupDays.of_fields(model.parts.encoder, fields, requests)
+    day = int(days.start[0])
+    while not days.open_on(day):
+        day += 1
+    return dt.date(1970, 1, 1) + dt.timedelta(day)
+
+
+CASES = {
+    # local time: first day of work, next cut-off
+    "2025-07-14 00:00": ("2025-07-14", "2025-07-14 13:37"),
+    "2025-07-14 13:36": ("2025-07-14", "2025-07-14 13:37"),
+    "2025-07-14 13:37": ("2025-07-15", "2025-07-14 23:00"),
+    "2025-07-14 23:30": ("2025-07-15", "2025-07-15 13:37"),
+    "2025-07-18 14:00": ("2025-07-19", "2025-07-18 23:00"),
+    "2025-07-19 08:59": ("2025-07-19", "2025-07-19 09:00"),
+    "2025-07-19 09:00": ("2025-07-22", "2025-07-22 13:37"),  # a Sunday and a closed company
+    "2025-07-20 12:00": ("2025-07-22", "2025-07-22 13:37"),
+    "2025-07-22 13:37": ("2025-07-25", "2025-07-22 23:00"),  # two days of stock-taking
+    "2025-07-23 08:00": ("2025-07-25", "2025-07-25 13:37"),
+    "2025-07-03 14:00": ("2025-07-05", "2025-07-03 23:00"),  # the fourth of July
+}
+
+
+@pytest.mark.parametrize("local", CASES)
+def test_cut_offs_closures_and_holidays(
+    told: PromiseModel, shipment: dict[str, Any], local: str
+) -> None:
+    first, cut_off = CASES[local]
+    ordered_at = dt.datetime.fromisoformat(local).replace(tzinfo=ZONE)
+    assert started(told, shipment, ordered_at) == dt.date.fromisoformat(first)
+    promise = told.promise(**shipment, ordered_at=ordered_at)
+    expected = dt.datetime.fromisoformat(cut_off).replace(tzinfo=ZONE)
+    assert promise.cutoff_datetime_utc == expected
+    midnight = dt.datetime.combine(ordered_at.date() + dt.timedelta(days=1), dt.time(), ZONE)
+    assert promise.expires_at == min(expected, midnight)
+    assert promise.order_within == promise.expires_at - ordered_at
+    assert promise.expires_at.tzinfo is dt.UTC
+
+
+def test_a_minute_of_the_cut_off_moves_only_the_orders_between(
+    parcels: TrackedHistory, told: PromiseModel, shipment: dict[str, Any]
+) -> None:
+    known = KnownOrders.of(parcels, AS_OF)
+    earlier = told.parts.encoder
+    text = FILE.replace("13:37", "13:36")
+    later = known.encoder(
+        numeric=(),
+        categorical=(),
+        default_time_zone=None,
+        give_up_after=known.give_up_after(),
+        calendars=CalendarFile(text),
+    )
+    for minute in range(13 * 60, 14 * 60):
+        for second in (0, 29, 59):
+            at = dt.time(minute // 60, minute % 60, second)
+            ordered_at = dt.datetime.combine(dt.date(2025, 7, 16), at, ZONE)
+            leads = [
+                encoder.encode_one(shipment | {"ordered_at": ordered_at}).lead[0]
+                for encoder in (earlier, later)
+            ]
+            assert (leads[0] != leads[1]) == (minute == 13 * 60 + 36)
+
+
+def test_a_carriers_last_pick_up_is_a_cut_off(told: PromiseModel, shipment: dict[str, Any]) -> None:
+    acme = shipment | {"carrier": "acme"}
+    for local, first in {
+        "2025-07-14 12:29": "2025-07-14",
+        "2025-07-14 12:31": "2025-07-16",
+        "2025-07-15 08:00": "2025-07-16",
+        "2025-07-18 13:00": "2025-07-25",  # Monday the company, Wednesday the warehouse is closed
+    }.items():
+        ordered_at = dt.datetime.fromisoformat(local).replace(tzinfo=ZONE)
+        assert started(told, acme, ordered_at) == dt.date.fromisoformat(first)
+
+
+def test_every_other_warehouse(told: PromiseModel, orders: pd.DataFrame) -> None:
+    for row in orders[orders["origin"] != ORIGIN].head(30).to_dict("records"):
+        fields = fields_of(row) | {"carrier": "birdpost"}
+        del fields["ordered_at"]
+        zone = (
+            told.promise(**fields, ordered_at=dt.datetime(2025, 7, 14, tzinfo=dt.UTC))
+            ._explained()
+            .origin_zone
+        )
+        for local, first in {
+            "2025-07-18 15:59": "2025-07-18",
+            "2025-07-18 16:00": "2025-07-22",
+            "2025-07-19 09:00": "2025-07-22",
+        }.items():
+            ordered_at = dt.datetime.fromisoformat(local).replace(tzinfo=zone)
+            assert started(told, fields, ordered_at) == dt.date.fromisoformat(first)
+
+
+def test_later_orders_start_no_earlier(told: PromiseModel, shipment: dict[str, Any]) -> None:
+    moment = dt.datetime(2025, 7, 1, tzinfo=dt.UTC)
+    starts = [
+        started(told, shipment, moment + dt.timedelta(minutes=37 * step)) for step in range(1000)
+    ]
+    assert starts == sorted(starts)
+    assert len(set(starts)) > 15
+
+
+def test_the_batch_and_the_loaded_model_say_the_same(
+    told: PromiseModel, orders: pd.DataFrame, tmp_path: Any
+) -> None:
+    loaded = etapromise.load(told.save(tmp_path / "model"))
+    batch = told.promise_many(orders.head(40))
+    pd.testing.assert_frame_equal(loaded.promise_many(orders.head(40)), batch)
+    for row, promised in zip(orders.head(40).to_dict("records"), batch.itertuples(), strict=True):
+        one, other = (model.promise(**fields_of(row)) for model in (told, loaded))
+        assert one.date == promised.estimated_delivery_date.date()
+        assert one.confidence == promised.confidence
+        assert one.as_dict() == other.as_dict()
+    frame = orders.head(40)
+    encoder = told.parts.encoder
+    many = PickupDays.of_frame(encoder, frame, encoder.encode(frame))
+    for number, row in enumerate(frame.to_dict("records")):
+        fields = fields_of(row)
+        single = PickupDays.of_fields(encoder, fields, encoder.encode_one(fields))
+        assert single.start[0] == many.start[number]
+        assert (single.cut_offs[0] == many.cut_offs[number]).all()
+        assert (single.elapsed[0] == many.elapsed[many.clock[number]]).all()
+
+
+def test_a_zone_of_a_warehouse_is_that_of_its_region(parcels: TrackedHistory) -> None:
+    known = KnownOrders.of(parcels, AS_OF)
+
+    def zone(text: str) -> str:
+        encoder = known.encoder(
+            numeric=(),
+            categorical=(),
+            default_time_zone=None,
+            give_up_after=known.give_up_after(),
+            calendars=CalendarFile(text),
+        )
+        place = parcels.shipments[parcels.shipments["origin"] == ORIGIN].iloc[0]
+        found, _ = encoder.zones.resolve(None, place["origin_country"], place["origin_region"])
+        return found.key
+
+    stated = f'[[warehouses]]\norigin = "{ORIGIN}"\ntime_zone = "America/Denver"\n'
+    assert zone("") == "America/Chicago"
+    assert zone(stated) == "America/Denver"
+    with pytest.raises(ContractError, match="neither the file nor the orders tell"):
+        zone(stated.replace(ORIGIN, "never seen"))
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    first=st.integers(1, 1439),
+    offset=st.integers(0, 3),
+    week=st.sets(st.integers(0, 6), min_size=1),
+)
+def test_a_warehouse_that_was_never_seen_is_as_the_file_says(
+    parcels_known: KnownOrders, first: int, offset: int, week: set[int]
+) -> None:
+    names = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    later = ("same day", "next day", "2 days later", "3 days later")[offset]
+    encoder = parcels_known.encoder(
+        numeric=(),
+        categorical=(),
+        default_time_zone=None,
+        give_up_after=60,
+        calendars=CalendarFile(f"""
+            [[warehouses]]
+            origin = "brand new"
+            country = "US"
+            works = "{", ".join(names[day] for day in sorted(week))}"
+            cutoffs = ["{first // 60}:{first % 60:02} -> {later}"]
+        """),
+    )
+    fields = {"origin": "brand new", "origin_country": "US", "destination": "90585"}
+    row = encoder.dispatch.row([f"US\x1fbrand new{rest}" for rest in ("", "\x1f", "\x1f\x1f")])
+    calendars = encoder.dispatch.calendars
+    assert (calendars.cut_off[row] == first * 60).all()
+    assert {day for day in range(7) if calendars.weeks[row, day] > 0} == week
+    # Nothing is fetched before so many working days are over.
+    assert calendars.handling[row, offset] == 0.0
+    assert calendars.handling[row, -1] == pytest.approx(1.0)
+    assert (np.diff(calendars.handling[row]) >= 0).all()
+    requests = encoder.encode_one(
+        fields | {"ordered_at": dt.datetime(2025, 7, 2, 12, tzinfo=dt.UTC)}
+    )
+    assert np.isfinite(requests.lead).all()
+
+
+@pytest.fixture(scope="session")
+def parcels_known(parcels: TrackedHistory) -> KnownOrders:
+    """A month is enough to ask an encoder."""
+    known = KnownOrders.of(parcels, AS_OF)
+    keep = (known.shipments["ordered_at"] >= AS_OF - pd.Timedelta(days=30)).to_numpy()
+    return KnownOrders(
+        known.shipments[keep].reset_index(drop=True),
+        known.milestones[keep].reset_index(drop=True),
+        known.moment,
+    )
