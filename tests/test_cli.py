@@ -233,12 +233,14 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick):
     assert refused.exit_code == 3, refused.stderr
     assert json.loads(refused.stdout)["outcome"] == "would refuse"
     assert "would refuse: only" in refused.stderr
-    promoted = run(*common, "--as-of", "2025-07-15", "--calendars", CALENDARS)
+    closed = tmp_path / "closed.toml"
+    closed.write_text('[[closures]]\ndays = ["2025-12-24 to 2025-12-26"]\n')
+    promoted = run(*common, "--as-of", "2025-07-15", "--calendars", closed)
     assert promoted.exit_code == 0, promoted.stderr
     assert json.loads(promoted.stdout)["challenger"]["version"] == "2025-07-15"
     refreshed = run("refresh", *tables(files), "--models", models, "--as-of", "2025-07-16")
     assert refreshed.stdout == f"{models / '2025-07-16'}\n"
-    assert etapromise.load(models / "current").calendars.text == CALENDARS.read_text()
+    assert etapromise.load(models / "current").calendars.text == closed.read_text()
     earlier = run(*common, "--as-of", "2025-07-02")
     assert earlier.exit_code == 1
     assert "later than" in earlier.stderr
