@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     # It works on tables; the statistics' arrays are all that a quote needs.
     from etapromise.history.outcomes import Outcomes
 
-__all__ = ["AsOfOrder", "Statistics", "build_statistics"]
+__all__ = ["AsOfOrder", "Statistics", "build_statistics", "lost_shares"]
 
 # Parcels' worth of belief that a level loses parcels like the level above.
 _LOST_EVIDENCE: Final = 300.0
@@ -113,7 +113,7 @@ def build_statistics(
         total_start=_starts(sizes),
         handling=handling,
         handling_start=_starts(handling_sizes),
-        lost=_lost_shares(requests.codes[:, _SERVICE_LEVEL], sizes[_SERVICE_LEVEL], outcomes),
+        lost=lost_shares(encoder, requests, outcomes),
         settings=settings,
     )
     return statistics, AsOfOrder(total=at_order, handling=handling_at_order)
@@ -123,10 +123,18 @@ def _starts(sizes: list[int]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
 
-def _lost_shares(
-    service: NDArray[np.int32], services: int, outcomes: Outcomes
-) -> NDArray[np.float64]:
-    """Shares among the parcels whose fate had time to show: those given up by now if still open."""
+def lost_shares(encoder: Encoder, requests: Requests, outcomes: Outcomes) -> NDArray[np.float64]:
+    """(services,) share of parcels that never arrive, by row of the level "service".
+
+    Among the parcels whose fate had time to show: those given up by `outcomes.as_of_day` if still
+    open.
+
+    Args:
+        encoder: whose key indexes number the rows.
+        requests: n parcels.
+        outcomes: what became of them, as of any day.
+    """
+    service, services = requests.codes[:, _SERVICE_LEVEL], len(encoder.indexes[_SERVICE_LEVEL])
     decided = outcomes.arrived | outcomes.closed
     # Only parcels whose time to be given up has passed: of younger ones the arrived are known, and
     # of the lost few.

@@ -25,6 +25,7 @@ from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, all_features
+from etapromise.history.statistics import lost_shares
 from etapromise.operations.stage_training import fit_stage_forests
 from etapromise.operations.transit_training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_model
@@ -253,7 +254,9 @@ def _holdout_forest(
     )
     days = np.where(grow, gathered.days(before, rows), gathered.days(gathered.outcomes, rows))
     target = np.log(days + gathered.statistics.settings.offset) - offset
-    weight = _arriving(target, arrived, gathered, rows)
+    # Nothing that a forest is grown by may know what came after the cut.
+    lost = lost_shares(gathered.encoder, gathered.requests, before)
+    weight = _arriving(target, arrived, grow, lost[_services(gathered, rows)])
     return contract, [
         fit_forest(
             np.ascontiguousarray(x[:, varies]),
@@ -277,14 +280,26 @@ def _tells_apart(codes: NDArray[np.int32]) -> bool:
 def _arriving(
     target: NDArray[np.float64],
     arrived: NDArray[np.bool_],
-    gathered: HistoryAsOf,
-    rows: NDArray[np.int64],
+    known: NDArray[np.bool_],
+    lost: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(r,) how likely each row is one that arrives; against all that arrived, before any forest."""
-    reached = np.searchsorted(np.sort(target[arrived]), target) / (int(arrived.sum()) + 1.0)
-    service = [level.name for level in gathered.encoder.levels].index("service")
-    lost = gathered.statistics.lost[gathered.requests.codes[rows, service]]
+    """(r,) how likely each row is one that arrives; before there is any forest to ask.
+
+    Args:
+        target: (r,) log durations, or log ages of open parcels, relative to what is usual.
+        arrived: (r,) whether it is a duration.
+        known: (r,) whether a row may be compared with.
+        lost: (r,) share of parcels like each that never arrive.
+    """
+    among = np.sort(target[arrived & known])
+    reached = np.searchsorted(among, target) / (len(among) + 1.0)
     return still_arriving(reached, arrived, lost)
+
+
+def _services(gathered: HistoryAsOf, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(r,) rows of the level "service"."""
+    names = [level.name for level in gathered.encoder.levels]
+    return np.asarray(gathered.requests.codes[rows, names.index("service")])
 
 
 def _varies(column: NDArray[np.float32]) -> bool:
@@ -307,6 +322,8 @@ def _final_forests(
     days = gathered.days(gathered.outcomes, rows)
     target = np.log(days + gathered.statistics.settings.offset) - offset
     arrived = gathered.outcomes.arrived[rows]
+    lost = gathered.statistics.lost[_services(gathered, rows)]
+    weight = _arriving(target, arrived, np.ones_like(arrived), lost)
     # As many trees as did best on the held-out orders; there is nothing later to stop by.
     rounds = max(1, round(float(np.mean([member.tree_count for member in holdout]))))
     forest = average_forests(
@@ -315,7 +332,7 @@ def _final_forests(
                 x,
                 target,
                 levels=QUANTILE_LEVELS,
-                weight=_arriving(target, arrived, gathered, rows),
+                weight=weight,
                 censored=~arrived,
                 config=replace(_member(config.boosting, member, len(x)), rounds=rounds),
                 progress=_stage(tell, f"final forest {member + 1} of {config.members}"),
