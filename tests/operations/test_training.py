@@ -267,6 +267,29 @@ def test_the_event_is_recorded_and_said(simulation: Simulation, orders: pd.DataF
     assert attempts.promise(**fields_of(orders.iloc[0])).as_dict()["event"] == "first_attempt"
 
 
+def test_pick_up_points_are_an_event_of_their_own(
+    simulation: Simulation, orders: pd.DataFrame
+) -> None:
+    """A parcel can be had once it lies at a pick-up point, or has come to the door before that."""
+    model = train(
+        simulation.shipments,
+        simulation.scans,
+        as_of=AS_OF,
+        event="available_for_pickup",
+        config=dataclasses.replace(TRAINING, members=1, transit=None, stages=False),
+    )
+    promise = model.promise(**fields_of(orders.iloc[0]))
+    assert promise.event == model.manifest["event"] == "available_for_pickup"
+    assert promise.as_dict()["event"] == "available_for_pickup"
+    tracked = tracking.history(simulation.shipments, simulation.scans, event="available_for_pickup")
+    found = tracked.milestones
+    there = found[["available_at", "delivered_at"]].min(axis=1)
+    assert (found["event_at"].isna() == there.isna()).mean() > 0.99
+    both = found["event_at"].notna() & there.notna()
+    assert (found["event_at"][both] <= found["delivered_at"][both].fillna(there[both])).all()
+    assert (found["event_at"] == found["available_at"]).sum() > 10
+
+
 def test_settings_that_cannot_work() -> None:
     with pytest.raises(ContractError, match="both numeric and categorical"):
         TrainingConfig(numeric=("a",), categorical=("a",))
