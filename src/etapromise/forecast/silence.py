@@ -43,6 +43,7 @@ class Silences:
         days: (k,) how long, operational days.
         ended: (k,) whether a scan ended it; else it was still going on.
         weight: (k,) how much it counts.
+        gone: (k,) whether the parcel was lost, in this silence or after it.
     """
 
     stage: NDArray[np.int64]
@@ -50,6 +51,7 @@ class Silences:
     days: Floats
     ended: NDArray[np.bool_]
     weight: Floats
+    gone: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,12 @@ class SilenceTable:
     Attributes:
         rate: (stages, carriers, b) ends of silence per operational day in each stretch.
         lost: (stages, carriers) share of silences that never end.
+        later: (stages, carriers) share of those that end whose parcels are lost later on.
     """
 
     rate: Floats
     lost: Floats
+    later: Floats
 
     def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
@@ -77,10 +81,11 @@ class SilenceTable:
     def lost_probability(
         self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
     ) -> Floats:
-        """(n,) probability that a silence of `days` so far never ends."""
+        """(n,) probability of a loss: that a silence of `days` so far never ends, or a later one."""
         lost = self.lost[stage, carrier]
         waiting = (1.0 - lost) * self.still(stage, carrier, days)
-        return np.asarray(lost / (lost + waiting))
+        gone = lost / (lost + waiting)
+        return np.asarray(gone + (1.0 - gone) * self.later[stage, carrier])
 
 
 _WIDTHS: Final = np.append(np.diff(SILENCE_EDGES), np.inf)
@@ -116,9 +121,20 @@ def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int
         .reshape(stages, carriers)
         for weight in (lost.weight, lost.weight * ~lost.ended)
     )
+    over = lost.weight * lost.ended
+    heard, doomed = (
+        np.bincount(cell, weights=weight, minlength=cells)
+        .astype(np.float64)
+        .reshape(stages, carriers)
+        for weight in (over, over * lost.gone)
+    )
+    return SilenceTable(rate, _shares(gone, seen), _shares(doomed, heard))
+
+
+def _shares(gone: Floats, seen: Floats) -> Floats:
+    """By carrier and stage, leaning on all carriers' in the stage and these on the whole."""
     share = _share(gone.sum(), seen.sum(), _SHARE_ANYWHERE)
-    shares = _share(gone.sum(1), seen.sum(1), share)
-    return SilenceTable(rate, _share(gone, seen, shares[:, None]))
+    return _share(gone, seen, _share(gone.sum(1), seen.sum(1), share)[:, None])
 
 
 def _leaning(ends: Floats, exposure: Floats, above: Floats | float) -> Floats:

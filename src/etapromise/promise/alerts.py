@@ -31,7 +31,7 @@ class Alerts:
 
     Attributes:
         threshold: (t,) probabilities, ascending.
-        precision: (t,) share of the alarmed parcels that were late.
+        precision: (t,) share of the alarmed parcels that were late, less a standard error.
         recall: (t,) share of the late parcels that were alarmed before their date had passed.
         share: (t,) share of all parcels that were alarmed.
         likely_lost: probability from which on a parcel counts as likely lost.
@@ -92,9 +92,12 @@ def choose_alerts(
     from_above = np.searchsorted(ranked, _GRID, side="left")
     alarmed = (len(ranked) - from_above).astype(np.float64)
     right = np.append(np.cumsum(missed[order][::-1])[::-1], 0)[from_above].astype(np.float64)
+    precise = (right + _EVIDENCE * _GRID) / (alarmed + _EVIDENCE)
+    # The network of the next weeks is not quite that of the last: a standard error to be safe.
+    doubt = np.sqrt(precise * (1.0 - precise) / (alarmed + _EVIDENCE))
     return Alerts(
         threshold=_GRID,
-        precision=(right + _EVIDENCE * _GRID) / (alarmed + _EVIDENCE),
+        precision=precise - doubt,
         recall=right / max(int(missed.sum()), 1),
         share=alarmed / len(ranked),
         likely_lost=_LIKELY_LOST,

@@ -24,7 +24,12 @@ from etapromise.promise.transit import (
     outlook,
     transit_kernel,
 )
-from etapromise.promise.transit_history import TransitHistory, flow_sizes, transit_history
+from etapromise.promise.transit_history import (
+    TransitHistory,
+    chatter_weights,
+    flow_sizes,
+    transit_history,
+)
 from etapromise.tracking.states import STAGES
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -137,9 +142,8 @@ def _calibrations(
         rows = np.flatnonzero(usable & (stage == number))
         if not len(rows):
             continue
-        counts = np.bincount(judged.parcel[rows])
-        # A parcel counts once in each of its stages.
-        weight = np.where(arrived[rows], 1.0, arriving[rows]) / counts[judged.parcel[rows]]
+        weight = np.where(arrived[rows], 1.0, arriving[rows])
+        weight *= chatter_weights(judged.parcel[rows], codes[rows, 0])
         found[number] = calibrate(
             u[rows],
             arrived[rows],

@@ -44,6 +44,7 @@ def transit_to_bytes(parts: TransitParts, clocks: Clocks, horizon: int) -> bytes
         "flow.total": parts.flow.total,
         "silence.rate": parts.silence.rate,
         "silence.lost": parts.silence.lost,
+        "silence.later": parts.silence.later,
         "exits.returned": parts.exits.returned,
         "exits.found": parts.exits.found,
         "calibrations.knot": np.stack([one.knot for one in parts.calibrations]),
@@ -118,7 +119,9 @@ def _parts(arrays: Arrays, facilities: list[str]) -> TransitParts:
         trained_day=int(arrays["trained_day"]),
         flow=FlowTables(arrays["flow.start"], arrays["flow.evidence"], arrays["flow.total"]),
         facilities=tuple(facilities),
-        silence=SilenceTable(arrays["silence.rate"], arrays["silence.lost"]),
+        silence=SilenceTable(
+            arrays["silence.rate"], arrays["silence.lost"], arrays["silence.later"]
+        ),
         exits=Exits(arrays["exits.returned"], arrays["exits.found"]),
         calibrations=tuple(calibrations),
         alerts=Alerts(**alerts | {"likely_lost": float(alerts["likely_lost"])}),  # type: ignore[arg-type]

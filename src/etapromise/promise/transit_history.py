@@ -22,7 +22,7 @@ from etapromise.tracking.contract import Event
 from etapromise.tracking.states import STAGES, ParcelScans, stage_number
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["TransitHistory", "flow_sizes", "transit_history"]
+__all__ = ["TransitHistory", "chatter_weights", "flow_sizes", "transit_history"]
 
 _DAY: Final = 86_400_000_000
 # Days of orders that are looked at.
@@ -47,7 +47,7 @@ class TransitHistory:
         returned: (n,) known to be on its way back, or there.
         settled: (n,) ordered so long ago that what has not come by now is given up.
         day: (m,) UTC day of each look.
-        weight: (m,) 1 / how often its parcel is looked at: chatty carriers count like others.
+        weight: (m,) see `chatter_weights`.
         until: (n,) microseconds: when the event was known, else the start of the as-of day.
         zones: (n,) IANA names of the destinations' zones.
         event: what is waited for.
@@ -155,6 +155,7 @@ class TransitHistory:
                 days=np.maximum(np.nan_to_num(days[rows]), 0.0),
                 ended=ended[rows],
                 weight=np.ones(int(rows.sum())),
+                gone=gone[rows],
             )
 
         return silence_table(
@@ -255,7 +256,7 @@ def transit_history(
     patience = int((results.closed_day - results.start_day).max())
     returned = (milestones["closed_as"] == "returned").fillna(value=False).to_numpy(bool)
     told = (milestones["closed_known_at"] < known.moment).to_numpy(bool)
-    counts = np.bincount(parcel, minlength=len(scans))
+    service = looks.codes("service")
     return TransitHistory(
         scans=scans,
         looks=looks,
@@ -263,11 +264,28 @@ def transit_history(
         returned=returned & told & ~results.arrived,
         settled=results.start_day.astype(np.int64) + patience < results.as_of_day,
         day=when // _DAY,
-        weight=1.0 / counts[parcel],
+        weight=chatter_weights(parcel, service),
         until=until,
         zones=zones,
         event=tracked.event,
     )
+
+
+def chatter_weights(parcel: Ints, service: Ints) -> Floats:
+    """(m,) 1 / how often a parcel of each look's service is looked at on average.
+
+    So chatty carriers count like others. Not by the parcel's own looks: late parcels are looked at
+    more often than others, and weighing them down would make every forecast too hopeful.
+
+    Args:
+        parcel: (m,) whose look, ascending.
+        service: (m,) of which service.
+    """
+    size = int(service.max()) + 1 if len(service) else 0
+    first = np.append(True, parcel[1:] != parcel[:-1])[: len(parcel)]
+    looks = np.bincount(service, minlength=size)
+    parcels = np.bincount(service[first], minlength=size)
+    return np.asarray((np.maximum(parcels, 1) / np.maximum(looks, 1))[service])
 
 
 def flow_sizes(gathered: HistoryAsOf, facilities: Sequence[str]) -> Ints:
