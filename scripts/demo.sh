@@ -33,6 +33,9 @@ quote 31194 GA 32542 FL corvid express --service-level 0.95
 run score --model "$output/models/current" --as-of $now \
     --shipments "$sample/open_orders.parquet" --out "$output/scored.parquet"
 
+run score --model "$output/models/current" --as-of $now --scans "$sample/scans.parquet" \
+    --shipments "$sample/open_orders.parquet" --out "$output/tracked.parquet"
+
 run backtest --shipments "$sample/shipments.parquet" --scans "$sample/scans.parquet" \
     --from 2025-12-01 --to 2026-01-20 --out "$output/report"
 

@@ -16,6 +16,7 @@ from etapromise.cli import main
 from etapromise.operations import retraining, training
 from etapromise.operations.repromising import read_policy
 from etapromise.operations.scorecards import carrier_scorecards
+from etapromise.operations.transit_training import TransitSettings
 from tests.small_network import AS_OF, TRAINING
 
 CALENDARS = Path(__file__).parents[1] / "docs" / "calendars.toml"
@@ -41,7 +42,8 @@ def files(tmp_path_factory, simulation, model):
 def quick(monkeypatch):
     """Training with few trees: what commands make of a model does not hang on how good it is."""
     assert retraining.TrainingConfig is training.TrainingConfig  # bound before it is replaced
-    small = functools.partial(training.TrainingConfig, boosting=QUICK, members=1)
+    transit = TransitSettings(boosting=QUICK, most_looks=6_000)
+    small = functools.partial(training.TrainingConfig, boosting=QUICK, transit=transit, members=1)
     monkeypatch.setattr(training, "TrainingConfig", small)
 
 
@@ -178,6 +180,24 @@ def test_scoring_writes_promises_and_rejects(files, tmp_path):
     assert promises["shipment_id"].tolist() == orders["shipment_id"].tolist()
     assert len(rejects) == 0
     assert f"{len(orders):,} promises" in found.stdout
+
+
+def test_scoring_with_scans_says_where_each_parcel_stands(files, tmp_path):
+    out = tmp_path / "tracked.parquet"
+    found = run(
+        "score", "--model", files / "model", "--shipments", files / "orders.parquet",
+        "--scans", files / "scans.parquet", "--as-of", AS_OF.isoformat(),
+        "--at-risk-budget", "0.1", "--out", out,
+    )  # fmt: skip
+    assert found.exit_code == 0, found.stderr
+    told = pd.read_parquet(out)
+    assert set(told["stage"]) >= {"ordered", "in_transit"}
+    assert told["last_scan_at"].dropna().max() <= AS_OF
+    open_ = told[~told["stage"].isin(("delivered", "returned", "returning"))]
+    assert (open_["estimated_delivery_date"] >= AS_OF.date() - pd.Timedelta(days=1)).all()
+    assert told["at_risk"].mean() < told["late_probability"].gt(0.02).mean()
+    rejected = pd.read_parquet(tmp_path / "tracked.scan_rejects.parquet")
+    assert f"{len(rejected):,} rejected scans" in found.stdout
 
 
 def test_a_table_without_a_needed_column_fails_in_one_line(files, tmp_path):

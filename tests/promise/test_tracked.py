@@ -21,7 +21,7 @@ from etapromise.tracking.states import STAGES
 from tests.small_network import AS_OF
 
 FAST = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 NOW = AS_OF.to_pydatetime() + timedelta(days=1, hours=9)
 ORDERED = datetime(2025, 6, 24, 15, tzinfo=UTC)

@@ -81,7 +81,7 @@ class SilenceTable:
     def lost_probability(
         self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
     ) -> Floats:
-        """(n,) probability of a loss: that a silence of `days` so far never ends, or a later one."""
+        """(n,) probability that a silence of `days` so far never ends, or else a later one."""
         lost = self.lost[stage, carrier]
         waiting = (1.0 - lost) * self.still(stage, carrier, days)
         gone = lost / (lost + waiting)

@@ -148,22 +148,28 @@ class TransitHistory:
         fate = asked & self.settled[part.states.parcel] & (for_ever | in_journey | arrived)
         stage, carrier = part.states.stage.astype(np.int64), part.codes("carrier")
 
-        def silences(rows: Flags, ended: Flags) -> Silences:
+        waiting = asked & last & gone & ~self.settled[part.states.parcel]
+        waiting &= ~self.outcomes.closed[part.states.parcel]
+
+        def silences(rows: Flags, ended: Flags, weight: Floats) -> Silences:
             return Silences(
                 stage=stage[rows],
                 carrier=carrier[rows],
                 days=np.maximum(np.nan_to_num(days[rows]), 0.0),
                 ended=ended[rows],
-                weight=np.ones(int(rows.sum())),
+                weight=weight[rows],
                 gone=gone[rows],
             )
 
-        return silence_table(
-            silences(usual, np.ones(len(begin), bool)),
-            silences(fate, ~for_ever),
-            stages=len(STAGES),
-            carriers=carriers,
-        )
+        alike = np.ones(len(begin))
+        fates = silences(fate, ~for_ever, alike)
+        sizes = {"stages": len(STAGES), "carriers": carriers}
+        first = silence_table(silences(usual, ~waiting, alike), fates, **sizes)
+        # Silences that go on today count by how likely they end: without them the recent past
+        # looks quick.
+        ends = 1.0 - first.lost_probability(stage, carrier, np.maximum(np.nan_to_num(days), 0.0))
+        weight = np.where(waiting, ends, 1.0)
+        return silence_table(silences(usual | waiting, ~waiting, weight), fates, **sizes)
 
     def arriving(self, silence: SilenceTable, exits: Exits, day: int) -> Floats:
         """(n,) probability that each arrives, by where it stood at the start of a UTC day."""
