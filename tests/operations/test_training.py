@@ -317,7 +317,9 @@ def test_progress_is_told(parcels: TrackedHistory) -> None:
         progress=lambda *step: told.append(step),
     )
     stages = dict.fromkeys(" ".join(stage.split()[:2]) for stage, _, _ in told)
-    assert list(stages) == ["hold-out forest", "final forest", "in-transit forest"]
+    assert list(stages) == [
+        f"{name} forest" for name in ("hold-out", "final", "handling", "transit", "in-transit")
+    ]
     assert all(0 < done <= most for _, done, most in told)
 
 
