@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -216,6 +217,7 @@ def test_a_week_in_codes_that_nobody_can_read_is_refused(registry):
 RETRAIN = """
 import sys
 from pathlib import Path
+import numpy as np
 import pandas as pd
 from etapromise import tracking
 from etapromise.operations.gate import GateConfig
@@ -268,3 +270,26 @@ def test_killed_between_writing_and_promoting_the_champion_stays(
     # The challenger was written whole, and waits to be promoted by whoever looks into the record.
     registry.load("2025-07-15")
     assert list((registry.root / "decisions").glob("*.json"))
+
+
+def test_a_refresh_does_not_care_in_which_order_days_come_or_how_often(model, simulation):
+    received = simulation.scans["received_at"]
+    now = simulation.scans[received <= NOW].reset_index(drop=True)
+    day = now["received_at"].dt.floor("D")
+    backwards = now.loc[day.sort_values(ascending=False, kind="stable").index]
+    last_day_again = pd.concat([now, now[day == day.max()]])
+    everything_again = pd.concat([backwards, now])
+    known = model.refresh(simulation.shipments, now, as_of=NOW)
+    for scans in (backwards, last_day_again, everything_again):
+        again = model.refresh(simulation.shipments, scans.reset_index(drop=True), as_of=NOW)
+        # The version digests statistics and calibration, to the last bit.
+        assert again.version == known.version
+        np.testing.assert_array_equal(
+            again.parts.statistics.handling, known.parts.statistics.handling
+        )
+        np.testing.assert_array_equal(
+            again.parts.calibration.log_hazard, known.parts.calibration.log_hazard
+        )
+        np.testing.assert_array_equal(again.parts.kept.kept, known.parts.kept.kept)
+    yesterday = now[day < day.max()]
+    assert model.refresh(simulation.shipments, yesterday, as_of=NOW).version != known.version
