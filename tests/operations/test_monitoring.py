@@ -23,6 +23,7 @@ from etapromise.operations.monitoring.prometheus import prometheus_text
 from etapromise.operations.monitoring.scan_flow import silent_carriers
 from etapromise.operations.replay import known_at
 from etapromise.operations.simulation import VendorCodeChange, WrongZone, simulate
+from tests.operations.test_report import ask_browser, needs_browser
 from tests.small_network import AS_OF, NETWORK
 
 NOW = AS_OF + pd.Timedelta(days=7)
@@ -312,3 +313,14 @@ def test_the_command_writes_its_files_and_its_exit_code_tells_alarm_from_failure
     assert found.stdout.startswith("stale_statistics: the model was last refreshed 7.0 days ago")
     assert run("--threshold", "refresh_age=6").exit_code == 2
     assert run("--as-of", "2025-06-01").exit_code == 1
+
+
+@needs_browser
+def test_a_browser_shows_the_page_on_a_phone_without_asking_anybody(tmp_path, healthy):
+    page = healthy.write(tmp_path / "report").read_text()
+    assert "Carrier scorecards" in page
+    for width, facts in ask_browser(page, tmp_path).items():
+        assert facts["inner"] == int(width[1:])
+        assert facts["scroll"] <= facts["inner"], facts["outside"]
+        assert facts["outside"] == []
+        assert facts["requests"] == []

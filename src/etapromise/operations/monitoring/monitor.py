@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from etapromise.errors import CommandError, EtapromiseError
+from etapromise.errors import CommandError, ContractError, EtapromiseError
 from etapromise.history.as_of import moment_of
 from etapromise.operations.contenders import date_shift, latest_orders
 from etapromise.operations.feed_signs import clock_signs, rejected_shares
@@ -31,6 +31,7 @@ from etapromise.operations.monitoring.scan_flow import (
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.operations.quality import mean_or_none, summarise
 from etapromise.operations.replay import known_at
+from etapromise.operations.scorecards import carrier_scorecards
 from etapromise.operations.summary import MOST_GROUPS, PIT_BINS
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
@@ -47,6 +48,19 @@ GROUPINGS: Final = (
     "lane_group",
 )
 MOST_VERSIONS: Final = 5
+SCORECARD_WORDS: Final = ("carrier", "service", "measure")
+SCORECARD_NUMBERS: Final = (
+    "rank",
+    "parcels",
+    "measured",
+    "rate",
+    "transit_50",
+    "transit_90",
+    "first_attempt_rate",
+    "loss_rate",
+    "return_rate",
+    "silence_90",
+)
 
 _DAY: Final = pd.Timedelta(days=1)
 
@@ -58,7 +72,7 @@ class Findings:
     Attributes:
         facts: Everything, ready for JSON: ``format``, ``as_of``, ``model``, ``config``, ``data``,
             ``promises``, ``calibration``, ``deliveries``, ``churn``, ``drift``, ``fallbacks``,
-            ``scan_flow`` and ``alarms``.
+            ``scorecards``, ``scan_flow`` and ``alarms``.
         alarms: The thresholds that were crossed.
         table: One row for each order looked at, see `Made`.
     """
@@ -141,6 +155,7 @@ def monitor(
         "churn": _churn(known, registry, as_of, config),
         "drift": input_drift(known, model, as_of=as_of, days=config.recent_days),
         "fallbacks": fallback_shares(known, model, as_of=as_of, days=config.recent_days),
+        "scorecards": _scorecards(known, as_of, config),
         "scan_flow": {
             "received": silent_carriers(history, as_of=as_of),
             "unreadable": unreadable_codes(history, as_of=as_of, days=config.recent_days),
@@ -226,6 +241,31 @@ def _calibration(table: pd.DataFrame) -> dict[str, Any]:
         steps = np.arange(1, n + 1) / n
         found["distance"] = float(max((steps - pit).max(), (pit - steps + 1 / n).max()))
         found["by_luck"] = float(1.358 / np.sqrt(n))
+    return found
+
+
+def _scorecards(
+    known: TrackedHistory, as_of: pd.Timestamp, config: MonitorConfig
+) -> list[dict[str, Any]]:
+    """By carrier and service, worst rank first; None where nothing can be said."""
+    try:
+        table = carrier_scorecards(
+            known,
+            as_of=as_of,
+            since=as_of - config.days * _DAY,
+            by=("carrier", "service"),
+            smallest_group=config.smallest_group,
+        )
+    except ContractError:  # too few parcels of anybody
+        return []
+    table = table.sort_values("rank", ascending=False, kind="stable")
+    found: list[dict[str, Any]] = []
+    for row in table[[*SCORECARD_WORDS, *SCORECARD_NUMBERS]].to_dict("records"):
+        told: dict[str, Any] = {name: str(row[name]) for name in SCORECARD_WORDS}
+        for name in SCORECARD_NUMBERS:
+            value = float(row[name])
+            told[name] = value if np.isfinite(value) else None
+        found.append(told)
     return found
 
 

@@ -19,6 +19,13 @@ __all__ = ["render_monitor"]
 
 Facts = dict[str, Any]
 
+_MOST_DESTINATIONS: Final = 10
+_MEASURES: Final = {
+    "promise_kept": "kept the promised date",
+    "quoted_kept": "kept the carrier's own date",
+    "swift": "were as quick as the place usually is",
+}
+
 _ADVICE: Final = {
     "silent_carrier": "Ask the carrier or the tracking vendor; until then its parcels look late.",
     "unreadable_codes": "Map the new codes, then read these scans again and refresh.",
@@ -52,9 +59,24 @@ def render_monitor(facts: Facts) -> str:
         alarms=[alarm | {"advice": _ADVICE[alarm["name"]]} for alarm in facts["alarms"]],
         charts=_charts(facts),
         lanes=words.worst_first(by["lane_group"]),
+        matrix=_lane_matrix(by["lane_group"]),
+        measures=_MEASURES,
         carriers=words.worst_first(by["carrier"]),
         style=files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
     )
+
+
+def _lane_matrix(lanes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lanes ``from → to`` as a table, the destinations with the most judged promises first."""
+    cells: dict[str, dict[str, dict[str, Any]]] = {}
+    judged: dict[str, int] = {}
+    for lane in lanes:
+        origin, found, destination = lane["group"].partition(" → ")
+        if found:
+            cells.setdefault(origin, {})[destination] = lane
+            judged[destination] = judged.get(destination, 0) + lane["judged"]
+    ranked = sorted(judged, key=lambda name: (-judged[name], name))
+    return {"cells": dict(sorted(cells.items())), "destinations": ranked[:_MOST_DESTINATIONS]}
 
 
 def _verdict(facts: Facts) -> words.Verdict:
@@ -112,4 +134,4 @@ def _weeks(figure: Figure, facts: Facts) -> None:
     axes.set_ylim(top=1.005)
     axes.grid(visible=False, axis="x")
     percent_axis(axes, "y")
-    axes.legend(loc="best")
+    axes.legend(loc="lower left")
