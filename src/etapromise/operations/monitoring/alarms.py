@@ -269,4 +269,8 @@ def _old(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
 
 
 def _spoken(kind: str) -> str:
-    return {"lane_group": "lane", "destination_region": "region"}.get(kind, kind)
+    return {
+        "lane_group": "lane",
+        "destination_region": "region",
+        "carrier_service": "service of",
+    }.get(kind, kind)
