@@ -177,9 +177,14 @@ class Feed:
             self._of(self.shipments[mine], self.scans(at)),
         )
 
-    def truth(self) -> TrackedHistory:
-        """All of it, without faults."""
-        return tracking.history(self.shipments, self.clean)
+    def truth(
+        self, since: pd.Timestamp | None = None, until: pd.Timestamp | None = None
+    ) -> TrackedHistory:
+        """All of it, or the orders of a time, without faults."""
+        ordered = self.shipments["ordered_at"]
+        mine = (ordered > (since or ordered.min() - DAY)) & (ordered <= (until or ordered.max()))
+        shipments = self.shipments[mine].reset_index(drop=True)
+        return tracking.history(shipments, self._of(shipments, self.clean))
 
     def _faulty(self, at: pd.Timestamp, since: int, mended: pd.Timestamp | None) -> bool:
         return at >= self.script.moment(since) and (mended is None or at < mended)
@@ -314,7 +319,6 @@ def promotions_compared(feed: Feed, registry: ModelRegistry, diary: Diary) -> li
 
     Neither had seen them; both are refreshed as the shop would have. The truth is the clean one.
     """
-    truth_history = feed.truth()
     versions = registry.promotions()
     found = []
     for decision in diary.decisions:
@@ -325,6 +329,7 @@ def promotions_compared(feed: Feed, registry: ModelRegistry, diary: Diary) -> li
         ours, theirs = (
             ModelForecaster(registry.load(name)) for name in (decision["version"], before)
         )
+        truth_history = feed.truth(since=start - MEMORY + 20 * DAY, until=start + 60 * DAY)
         truth = Truth.of(
             truth_history,
             ours.local_event_date(truth_history),
@@ -401,7 +406,15 @@ def report(script: Script, feed: Feed, registry: ModelRegistry, diary: Diary) ->
             "stated": float(table[shock]["promised_confidence"].mean()),
         },
         "days_until_told": {
-            "collapse": first_alarm(diary, "deliveries_behind", "carrier acme", *script.collapse),
+            "collapse": min(
+                (
+                    days
+                    for name in ("deliveries_behind", "promises_broken")
+                    if (days := first_alarm(diary, name, "carrier acme", *script.collapse))
+                    is not None
+                ),
+                default=None,
+            ),
             "codes": first_alarm(
                 diary, "unreadable_codes", "carrier " + _whose(feed), script.codes, script.days
             ),
