@@ -365,3 +365,15 @@ def test_stated_probabilities_come_true_on_a_network_with_known_truth() -> None:
     own = (truth * (1 - truth)).sum(axis=1).mean()
     ours = own + ((stated.probability - truth) ** 2).sum(axis=1).mean()
     assert ours < 1.25 * own
+
+
+def test_a_refresh_takes_a_history_that_reaches_further_back_than_the_model(
+    model: PromiseModel, simulation: Simulation
+) -> None:
+    shipments = simulation.shipments
+    older = shipments.head(20).copy()
+    older["shipment_id"] = "older-" + older["shipment_id"]
+    older["ordered_at"] -= pd.Timedelta(days=400)
+    refreshed = model.refresh(shipments, simulation.scans, as_of=AS_OF)
+    further = model.refresh(pd.concat([older, shipments]), simulation.scans, as_of=AS_OF)
+    assert further.version == refreshed.version

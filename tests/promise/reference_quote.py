@@ -150,10 +150,6 @@ class ReferenceQuote:
         return math.fsum(self.total(level, "effect") for level in self.levels)
 
     def derived(self, name: str) -> float:
-        if name == "weekday":
-            return float(self.anchor.weekday())
-        if name == "open_days":
-            return self.operational_days(7)
         if name == "distance_km":
             return self.distance()
         if name == "explained":

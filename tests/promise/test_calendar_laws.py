@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -106,3 +107,32 @@ def test_dates_are_possible_ones(
     while not days.open_on(first):
         first += 1
     assert promise.date >= dt.date(1970, 1, 1) + dt.timedelta(days=first)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    number=st.integers(0, 399),
+    turn=st.sampled_from(TURNS),
+    start=st.integers(-100, 60),
+    level=st.sampled_from([0.5, 0.8, 0.9, 0.97]),
+)
+def test_a_later_order_never_gets_an_earlier_date(
+    model: PromiseModel, orders: pd.DataFrame, number: int, turn: str, start: int, level: float
+) -> None:
+    """Hour by hour, over clock changes, holidays and a year's end; nor is any date less likely."""
+    row: dict[str, Any] = orders.iloc[number].to_dict()
+    begun = dt.datetime.combine(dt.date.fromisoformat(turn), dt.time(), dt.UTC)
+    promises = [
+        model.promise(
+            **fields_of(row)
+            | {"ordered_at": begun + dt.timedelta(hours=start + hour), "quoted_date": None},
+            service_level=level,
+        )
+        for hour in range(40)
+    ]
+    for earlier, later in itertools.pairwise(promises):
+        assert later.date >= earlier.date
+        assert later.date - earlier.date < dt.timedelta(days=8)
+        for days in (1, 3, 5, 9):
+            day = earlier.ordered_at.date() + dt.timedelta(days=days)
+            assert later.probability_by(day) <= earlier.probability_by(day) + 1e-12

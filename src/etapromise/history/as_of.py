@@ -92,6 +92,16 @@ class KnownOrders:
             moment,
         )
 
+    def since(self, day: int) -> KnownOrders:
+        """Those ordered on a UTC day (since 1970-01-01) or later."""
+        first = pd.Timestamp(day, unit="D", tz="UTC")
+        rows = np.flatnonzero((self.shipments["ordered_at"] >= first).to_numpy())
+        return KnownOrders(
+            self.shipments.iloc[rows].reset_index(drop=True),
+            self.milestones.iloc[rows].reset_index(drop=True),
+            self.moment,
+        )
+
     def give_up_after(self) -> int:
         """Days after which an open parcel counts as lost: well beyond all but the slowest."""
         arrived = self.milestones["event_known_at"] < self.moment

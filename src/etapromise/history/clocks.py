@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 
-__all__ = ["HOLIDAY_KINDS", "Clocks", "holiday_days", "holiday_table"]
+__all__ = ["CALENDAR_BEFORE", "HOLIDAY_KINDS", "Clocks", "holiday_days", "holiday_table"]
 
 HOLIDAY_KINDS: Final = 2
 
+# Days of calendar before the first order: its local date may be another one.
+CALENDAR_BEFORE: Final = 2
 _SEPARATOR: Final = "\x1f"
 
 
@@ -102,6 +104,11 @@ class Clocks:
     def last_day(self) -> int:
         """The last day of the tables, days since 1970-01-01."""
         return self.first_day + int(self.holidays.shape[1]) - 1
+
+    @property
+    def first_order_day(self) -> int:
+        """The first UTC day of orders whose local dates are in the tables wherever they are."""
+        return self.first_day + CALENDAR_BEFORE
 
     def indexes(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """Rows by service key and by calendar key."""

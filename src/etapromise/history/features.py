@@ -31,7 +31,10 @@ __all__ = [
 ]
 
 _KINDS: Final = ("number", "total", "handling", "derived")
-_DERIVED: Final = ("weekday", "open_days", "distance_km", "quoted", "explained")
+_DERIVED: Final = ("distance_km", "quoted", "explained")
+# When an order was placed counts through the calendars alone, its lead and the carrier's clock: so
+# that a later order never gets an earlier date. A forest that saw the hour would find some that do.
+_NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
 _PACED_LANES: Final = ("region_lane", "service_region")
@@ -94,7 +97,7 @@ def all_features(
     further = [level.name for level in levels if level.columns == (level.name,)]
     handling = [names[position] for position in HANDLING_LEVELS if position]
     silent = {level.name for level, tells in zip(levels, telling, strict=True) if not tells}
-    plain = [number for number in (*NUMBERS, *numeric) if number != "quoted_days"]
+    plain = [number for number in (*NUMBERS, *numeric) if number not in _NOT_PLAIN]
     candidates = (
         *(f"number:{name}" for name in plain),
         *(f"derived:{name}" for name in _DERIVED),

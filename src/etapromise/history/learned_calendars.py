@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.history.clocks import Clocks
+from etapromise.history.clocks import CALENDAR_BEFORE, Clocks
 from etapromise.history.dispatch import DISPATCH_LEVELS, Dispatch, learn_dispatch
 from etapromise.history.effects import NEVER
 from etapromise.history.levels import Level, level_keys
@@ -45,7 +45,7 @@ def learned_clocks(shipments: pd.DataFrame, results: Outcomes) -> Clocks:
     services, service_keys = _sorted_keys(*service)
     places = np.concatenate([there[0], here[0] + len(there[1])])
     calendars, calendar_keys = _sorted_keys(places, [*there[1], *here[1]])
-    first_day = int(results.start_day[0]) - 2
+    first_day = int(results.start_day[0]) - CALENDAR_BEFORE
     arrived = results.event_day < NEVER
     begun = results.pickup_day
     if not (begun < NEVER).any():

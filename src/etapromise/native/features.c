@@ -28,12 +28,6 @@ static double derived(const etp_features *f, const etp_request *r, int32_t which
     const double *number = r->number;
     double start;
     switch (which) {
-    case ETP_WEEKDAY:
-        return (double)((r->anchor % 7 + 7 + 3) % 7);
-    case ETP_OPEN_DAYS:
-        /* How much of the week ahead is worked: low before holidays. */
-        start = etp_elapsed(f, r->clock, r->anchor);
-        return etp_elapsed(f, r->clock, r->anchor + 7) - start;
     case ETP_DISTANCE:
         return distance_km(number[1], number[2], number[3], number[4]);
     case ETP_QUOTED: {

@@ -120,6 +120,9 @@ def refresh_model(
     parts = model.parts
     known = KnownOrders.of(tracked, moment)
     give_up = int(parts.manifest["give_up_after_days"])
+    if calendars is None:
+        # Older orders than the model's calendars know have long faded from its statistics.
+        known = known.since(parts.encoder.clocks.first_order_day)
     encoder = known.encoder_like(parts.encoder)
     manifest = {
         name: value
