@@ -52,8 +52,9 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# One worker a core, each on one thread; a file's tests share what they train.
 test: check
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 # As a newcomer would type it. Everything lands in output/, which is made afresh.
 demo: $(INSTALLED)
