@@ -93,3 +93,24 @@ def test_losses_to_come_count_from_the_start(both):
     table = silence_table(early, doomed, stages=3, carriers=2)
     start = table.lost_probability(np.ones(1, np.int64), np.ones(1, np.int64), np.zeros(1))
     assert start == pytest.approx(0.05, rel=0.15)
+
+
+def test_a_carrier_never_seen_is_silent_like_a_mixture_of_the_others() -> None:
+    """One that scans ten times as often as another: a day's silence of a new one means little."""
+    rng = np.random.default_rng(3)
+    count = 4000
+    carrier = np.repeat([1, 2], count)
+    days = np.where(carrier == 1, rng.exponential(0.3, 2 * count), rng.exponential(3.0, 2 * count))
+    silences = Silences(
+        stage=np.zeros(2 * count, np.int64),
+        carrier=carrier,
+        days=days,
+        ended=np.ones(2 * count, bool),
+        weight=np.ones(2 * count),
+        gone=np.zeros(2 * count, bool),
+    )
+    table = silence_table(silences, silences, stages=1, carriers=3)
+    asked = np.array([0.2, 0.8, 2.0, 5.0, 9.0])
+    found = table.still(np.zeros(5, np.int64), np.zeros(5, np.int64), asked)
+    expected = [(days > day).mean() for day in asked]
+    np.testing.assert_allclose(found, expected, atol=0.02)

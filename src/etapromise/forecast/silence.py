@@ -113,6 +113,7 @@ def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int
     whole = _leaning(ends.sum((0, 1)), exposure.sum((0, 1)), _RATE_ANYWHERE)
     by_stage = _leaning(ends.sum(1), exposure.sum(1), whole)
     rate = _leaning(ends, exposure, by_stage[:, None, :])
+    _mix_unseen(rate, ends.sum(2))
 
     cell = lost.stage * carriers + lost.carrier
     seen, gone = (
@@ -129,6 +130,29 @@ def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int
         for weight in (over, over * lost.gone)
     )
     return SilenceTable(rate, _shares(gone, seen), _shares(doomed, heard))
+
+
+def _mix_unseen(rate: Floats, ends: Floats) -> None:
+    """Row 0, a carrier never seen, may be any of the others: their silences mixed, not their rates.
+
+    Nobody knows how often a new carrier scans. The mean of the rates would take the silence of a
+    carrier that scans seldom for a loss.
+
+    Args:
+        rate: (stages, carriers, b) whose row 0 is written.
+        ends: (stages, carriers) how many silences ended.
+    """
+    if rate.shape[1] < 2:
+        return
+    weight = ends[:, 1:] + 1.0
+    weight /= weight.sum(axis=1, keepdims=True)
+    others = rate[:, 1:]
+    survival = np.exp(-np.cumsum(others[:, :, :-1] * _WIDTHS[:-1], axis=2))
+    mixed = (weight[:, :, None] * survival).sum(axis=1)
+    left = -np.log(np.concatenate([np.ones((len(rate), 1)), mixed], axis=1))
+    rate[:, 0, :-1] = np.diff(left, axis=1) / _WIDTHS[:-1]
+    # In the end those with the longest silences are left.
+    rate[:, 0, -1] = others[:, :, -1].min(axis=1)
 
 
 def _shares(gone: Floats, seen: Floats) -> Floats:
