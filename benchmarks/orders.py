@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import etapromise
 from etapromise import tracking
-from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
+from etapromise.history.features import with_handling_codes
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.99)
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "shipments.parquet"
@@ -87,18 +87,8 @@ def features(model: etapromise.PromiseModel, frame: pd.DataFrame) -> NDArray[np.
     """The rows that our forest is asked with."""
     parts = model.parts
     encoder = parts.encoder
-    builder = FeatureBuilder(
-        parts.contract,
-        levels=encoder.levels,
-        numeric=encoder.numeric,
-        tables=FeatureTables.snapshot(parts.statistics),
-        elapsed=encoder.clocks.elapsed,
-        first_clock_day=encoder.clocks.first_day,
-        duration_offset=parts.statistics.settings.offset,
-        surge=parts.surge,
-    )
     requests = encoder.encode(frame)
-    return builder.rows(requests, with_handling_codes(requests.codes))[0]
+    return model.features.rows(requests, with_handling_codes(requests.codes))[0]
 
 
 def catboost_predict(x: NDArray[np.float32]) -> Callable[[], object]:

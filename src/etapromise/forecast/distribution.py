@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
 
-__all__ = ["DateDistribution", "DistributionStruct", "raw_probability"]
+__all__ = ["DateDistribution", "DistributionStruct", "raw_probability", "uncalibrated"]
 
 
 class DistributionStruct(ctypes.Structure):
@@ -77,6 +76,28 @@ class DateDistribution:
         return np.asarray(reached.argmax(axis=1), np.int64)
 
 
+def uncalibrated(
+    levels: NDArray[np.float64], duration_offset: float
+) -> tuple[DistributionStruct, list[NDArray[np.float64]]]:
+    """The kernels' distribution that takes a forest by its word; and what it points to.
+
+    Args:
+        levels: (q,) ascending probabilities of the forest's quantiles.
+        duration_offset: operational days that were added before the logarithm.
+    """
+    level = np.ascontiguousarray(levels, np.float64)
+    straight = np.array([0.0, 1.0])
+    struct = DistributionStruct(
+        levels=len(level),
+        level=level.ctypes.data,
+        duration_offset=duration_offset,
+        knots=len(straight),
+        knot=straight.ctypes.data,
+        kept=straight.ctypes.data,
+    )
+    return struct, [level, straight]
+
+
 def raw_probability(
     levels: NDArray[np.float64],
     duration_offset: float,
@@ -96,27 +117,13 @@ def raw_probability(
     Returns:
         (n,) P(duration <= days) of parcels that arrive.
     """
-    arrays: list[NDArray[Any]] = [
-        np.ascontiguousarray(levels, np.float64),
-        np.array([0.0, 1.0]),
-        np.array([0.0, 1.0]),
-        np.ascontiguousarray(log_days, np.float64),
-        np.ascontiguousarray(offset, np.float64),
-        np.ascontiguousarray(days, np.float64),
-    ]
+    arrays = [np.ascontiguousarray(array, np.float64) for array in (log_days, offset, days)]
     out = np.empty(len(offset))
-    struct = DistributionStruct(
-        levels=len(levels),
-        level=arrays[0].ctypes.data,
-        duration_offset=duration_offset,
-        knots=2,
-        knot=arrays[1].ctypes.data,
-        kept=arrays[2].ctypes.data,
-    )
+    struct, _alive = uncalibrated(levels, duration_offset)
     _raw(
         ctypes.addressof(struct),
         len(offset),
-        *(array.ctypes.data for array in arrays[3:]),
+        *(array.ctypes.data for array in arrays),
         out.ctypes.data,
     )
     return out

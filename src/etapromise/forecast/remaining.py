@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.forecast.calibration import Calibration
-from etapromise.forecast.distribution import DistributionStruct
+from etapromise.forecast.distribution import DistributionStruct, uncalibrated
 
 __all__ = ["NOT_ASKED", "Remaining", "RemainingKernel", "remaining_given"]
 
@@ -221,24 +221,16 @@ def remaining_given(
         operational days given that it is not.
     """
     arrays = [
-        np.ascontiguousarray(array, np.float64)
-        for array in (forest_levels, [0.0, 1.0], [0.0, 1.0], log_days, offset, spent, wanted)
+        np.ascontiguousarray(array, np.float64) for array in (log_days, offset, spent, wanted)
     ]
     out = np.empty((len(offset), 1 + len(wanted)))
-    struct = DistributionStruct(
-        levels=len(forest_levels),
-        level=arrays[0].ctypes.data,
-        duration_offset=duration_offset,
-        knots=2,
-        knot=arrays[1].ctypes.data,
-        kept=arrays[2].ctypes.data,
-    )
+    struct, _alive = uncalibrated(forest_levels, duration_offset)
     _given(
         ctypes.addressof(struct),
         len(offset),
-        *(array.ctypes.data for array in arrays[3:6]),
+        *(array.ctypes.data for array in arrays[:3]),
         len(wanted),
-        arrays[6].ctypes.data,
+        arrays[3].ctypes.data,
         out.ctypes.data,
     )
     return out

@@ -28,7 +28,8 @@ from etapromise.history.learned_hours import hours_of
 from etapromise.history.levels import level_keys
 from etapromise.history.outcomes import day_of
 from etapromise.promise.kept import KeptTable, kept_table
-from etapromise.promise.model import ModelParts, PromiseModel
+from etapromise.promise.model import PromiseModel
+from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.quoting import BETWEEN_EVIDENCE, between_variances
 from etapromise.promise.stages import StageForests
 from etapromise.promise.together import JOURNEY, Dependence, learn_dependence, pairs_of

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from etapromise.errors import ContractError
 from etapromise.history.dispatch import NO_CUT_OFF
-from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
+from etapromise.history.features import with_handling_codes
 from etapromise.history.pickup_days import PickupDays
 from etapromise.history.requests import Requests
 from etapromise.promise.hours import TimeWindow, share_between, time_window
@@ -160,17 +160,7 @@ def stages_of(model: PromiseModel, requests: Requests, pickup_days: PickupDays) 
             "stages=False, or on hardly any pick-up scans. Train with stages and with scans such "
             "as picked_up, or read the promise's own dates."
         )
-    builder = FeatureBuilder(
-        parts.contract,
-        levels=parts.encoder.levels,
-        numeric=parts.encoder.numeric,
-        tables=FeatureTables.snapshot(parts.statistics),
-        elapsed=parts.encoder.clocks.elapsed,
-        first_clock_day=parts.encoder.clocks.first_day,
-        duration_offset=parts.statistics.settings.offset,
-        surge=parts.surge,
-    )
-    x, offset = builder.rows(requests, with_handling_codes(requests.codes))
+    x, offset = model.features.rows(requests, with_handling_codes(requests.codes))
     return stage_times(
         parts.stages,
         x=x,

@@ -6,30 +6,19 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DateDistribution
-from etapromise.forecast.forest import Forest
-from etapromise.history.delivery_hours import DeliveryHours
-from etapromise.history.features import (
-    FeatureBuilder,
-    FeatureContract,
-    FeatureTables,
-    with_handling_codes,
-)
-from etapromise.history.requests import Encoder, Requests
-from etapromise.history.statistics import Statistics
+from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
+from etapromise.history.requests import Requests
 from etapromise.promise.deciding import CostPolicy
-from etapromise.promise.kept import KeptTable
+from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.promise import require_level
 from etapromise.promise.quotes_one import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL, QuotesOne
 from etapromise.promise.quoting import QuoteKernel, between_variances
-from etapromise.promise.stages import StageForests
 from etapromise.promise.stored_transit import StoredTransit
 
 if TYPE_CHECKING:
@@ -44,55 +33,20 @@ if TYPE_CHECKING:
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["ModelParts", "PromiseModel"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelParts:
-    """What a model is made of; `PromiseModel` answers from it.
-
-    Attributes:
-        encoder: columns, keys, clocks and zones.
-        contract: the forest's features.
-        statistics: lanes and carriers at the model's moment.
-        surge: added to every log duration: more orders than usual at the model's moment.
-        forest: quantiles of the log duration relative to what the statistics explain.
-        holdout_forest: grown without the last weeks before training, to judge those weeks by.
-        stages: forests of handling and transit; None where the model has none.
-        calibration: what probabilities come to.
-        kept: how promises to each group were kept of late.
-        hours: the local times of delivery.
-        horizon: dates of a distribution.
-        manifest: plain values: versions, moments, settings, counts.
-        transit: what is known of parcels under way; None where the history showed no journeys.
-    """
-
-    encoder: Encoder
-    contract: FeatureContract
-    statistics: Statistics
-    surge: float
-    forest: Forest
-    holdout_forest: Forest
-    stages: StageForests | None
-    calibration: Calibration
-    kept: KeptTable
-    hours: DeliveryHours
-    horizon: int
-    manifest: Mapping[str, Any]
-    transit: TransitParts | StoredTransit | None = None
+__all__ = ["PromiseModel"]
 
 
 class PromiseModel(QuotesOne):
     """Answers what date can be promised. Immutable; any number of threads may share one."""
 
-    __slots__ = ("_kernel", "parts")
+    __slots__ = ("_features", "_kernel", "parts")
 
     def __init__(self, parts: ModelParts) -> None:
         """Bind the parts; done once, when a model is trained, refreshed or loaded."""
         self.parts = parts
         encoder = parts.encoder
         names = [level.name for level in encoder.levels]
-        features = FeatureBuilder(
+        self._features = FeatureBuilder(
             parts.contract,
             levels=encoder.levels,
             numeric=encoder.numeric,
@@ -104,7 +58,7 @@ class PromiseModel(QuotesOne):
         )
         self._kernel = QuoteKernel(
             encoder=encoder.compiled,
-            features=features,
+            features=self._features,
             forest=parts.forest,
             calibration=parts.calibration,
             statistics=parts.statistics,
@@ -442,6 +396,11 @@ class PromiseModel(QuotesOne):
     def kernel(self) -> QuoteKernel:
         """The compiled quote."""
         return self._kernel
+
+    @property
+    def features(self) -> FeatureBuilder:
+        """Builds what the forests are asked with, from the statistics of the model's moment."""
+        return self._features
 
     def explanation(
         self, fields: Mapping[str, Any], requests: Requests, ordered_at: datetime

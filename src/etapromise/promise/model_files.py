@@ -35,7 +35,8 @@ from etapromise.history.requests import NUMBERS, Encoder, Requests
 from etapromise.history.statistics import Statistics
 from etapromise.history.zones import ZoneMap
 from etapromise.promise.kept import KeptTable
-from etapromise.promise.model import ModelParts, PromiseModel
+from etapromise.promise.model import PromiseModel
+from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
 from etapromise.promise.stored_transit import StoredTransit
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.forecast.remaining import NOT_ASKED, Remaining, RemainingKernel
-from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
+from etapromise.history.features import with_handling_codes
 from etapromise.history.requests import Requests
 from etapromise.promise.transit import (
     Looks,
@@ -249,17 +249,7 @@ def _event(name: str) -> Any:
 def _promises(model: PromiseModel, requests: Requests) -> OrderPromises:
     """What the model's forest says of whole durations, by the statistics of its moment."""
     parts = model.parts
-    builder = FeatureBuilder(
-        parts.contract,
-        levels=parts.encoder.levels,
-        numeric=parts.encoder.numeric,
-        tables=FeatureTables.snapshot(parts.statistics),
-        elapsed=parts.encoder.clocks.elapsed,
-        first_clock_day=parts.encoder.clocks.first_day,
-        duration_offset=parts.statistics.settings.offset,
-        surge=parts.surge,
-    )
-    x, offset = builder.rows(requests, with_handling_codes(requests.codes))
+    x, offset = model.features.rows(requests, with_handling_codes(requests.codes))
     return OrderPromises(
         parts.forest.levels, parts.statistics.settings.offset, parts.forest.predict(x), offset
     )

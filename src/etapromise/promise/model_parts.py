@@ -1,0 +1,60 @@
+"""What a model is made of, whether trained, refreshed or loaded.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etapromise.forecast.calibration import Calibration
+from etapromise.forecast.forest import Forest
+from etapromise.history.delivery_hours import DeliveryHours
+from etapromise.history.features import FeatureContract
+from etapromise.history.requests import Encoder
+from etapromise.history.statistics import Statistics
+from etapromise.promise.kept import KeptTable
+from etapromise.promise.stages import StageForests
+from etapromise.promise.stored_transit import StoredTransit
+
+if TYPE_CHECKING:
+    from etapromise.promise.transit import TransitParts
+
+__all__ = ["ModelParts"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelParts:
+    """What a model is made of; `PromiseModel` answers from it.
+
+    Attributes:
+        encoder: columns, keys, clocks and zones.
+        contract: the forest's features.
+        statistics: lanes and carriers at the model's moment.
+        surge: added to every log duration: more orders than usual at the model's moment.
+        forest: quantiles of the log duration relative to what the statistics explain.
+        holdout_forest: grown without the last weeks before training, to judge those weeks by.
+        stages: forests of handling and transit; None where the model has none.
+        calibration: what probabilities come to.
+        kept: how promises to each group were kept of late.
+        hours: the local times of delivery.
+        horizon: dates of a distribution.
+        manifest: plain values: versions, moments, settings, counts.
+        transit: what is known of parcels under way; None where the history showed no journeys.
+    """
+
+    encoder: Encoder
+    contract: FeatureContract
+    statistics: Statistics
+    surge: float
+    forest: Forest
+    holdout_forest: Forest
+    stages: StageForests | None
+    calibration: Calibration
+    kept: KeptTable
+    hours: DeliveryHours
+    horizon: int
+    manifest: Mapping[str, Any]
+    transit: TransitParts | StoredTransit | None = None
