@@ -113,7 +113,7 @@ class DeliveryHours:
         It begins at a step of five minutes and ends at a minute.
         """
         asked = float(np.interp(probability, self.held, self.nominal))
-        low, high = _shortest(self.cumulative[row : row + 1], asked)
+        low, high = _shortest(self.cumulative[row], np.array([asked]))
         return int(low[0]), int(-(-high[0] // 60) * 60)
 
 
@@ -226,33 +226,33 @@ def _held(table: _Tables, found: _Deliveries, later: NDArray[np.bool_]) -> NDArr
     """(k,) share of later deliveries within each shortest window of _NOMINAL probability."""
     rows, position = np.unique(table.row[later], return_inverse=True)
     second = found.second[later]
-    held = []
-    for probability in _NOMINAL:
-        low, high = _shortest(table.cumulative[rows], float(probability))
-        held.append(((second >= low[position]) & (second <= high[position])).mean())
+    kept = np.zeros(len(_NOMINAL))
+    for number, row in enumerate(rows):
+        low, high = _shortest(table.cumulative[row], _NOMINAL)
+        own = second[position == number][:, None]
+        kept += ((own >= low) & (own <= high)).sum(axis=0)
+    measured = np.maximum.accumulate(kept / len(second))
     # Few deliveries say little against the windows' own word.
-    measured = np.maximum.accumulate(np.array(held))
     count = len(second)
     return np.asarray((count * measured + _MEASURED_PRIOR * _NOMINAL) / (count + _MEASURED_PRIOR))
 
 
 def _shortest(
-    cumulative: NDArray[np.float64], probability: float
+    cumulative: NDArray[np.float64], probability: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(rows,) first and last seconds of the shortest windows that begin at a step."""
+    """(k,) first and last seconds of a row's shortest windows of k probabilities."""
     edges = np.arange(_BINS + 1) * (_DAY / _BINS)
     starts = np.arange(0, _DAY, _STEP, dtype=np.float64)
-    low, high = np.empty(len(cumulative)), np.empty(len(cumulative))
-    for number, row in enumerate(cumulative):
-        reached = np.interp(starts, edges, row) + probability
-        # The end of a distribution that has become flat is where it first gets there.
-        rising = np.concatenate([[True], np.diff(row) > 0])
-        ends = np.interp(reached, row[rising], edges[rising], right=np.inf)
-        # Rounding may leave nothing after the last step that is early enough.
-        length = np.where(np.isfinite(ends), ends - starts, np.inf)
-        best = int(length.argmin())
-        if not np.isfinite(length[best]):
-            low[number], high[number] = 0.0, float(_DAY)
-            continue
-        low[number], high[number] = starts[best], ends[best]
-    return low, high
+    reached = np.interp(starts, edges, cumulative) + probability[:, None]
+    # The end of a distribution that has become flat is where it first gets there.
+    rising = np.concatenate([[True], np.diff(cumulative) > 0])
+    ends = np.interp(reached, cumulative[rising], edges[rising], right=np.inf)
+    # Rounding may leave nothing after the last step that is early enough.
+    length = np.where(np.isfinite(ends), ends - starts, np.inf)
+    best = length.argmin(axis=1)
+    which = np.arange(len(probability))
+    found = np.isfinite(length[which, best])
+    return (
+        np.where(found, starts[best], 0.0),
+        np.where(found, ends[which, best], float(_DAY)),
+    )

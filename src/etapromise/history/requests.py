@@ -214,9 +214,9 @@ class Encoder:
         return rows[positions]
 
     def _local_orders(self, frame: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        names, _ = self.zones.resolve_many(
-            frame.drop(columns="origin_time_zone", errors="ignore"), "origin"
-        )
+        # An order's own `origin_time_zone` is no column of the contract; only the place counts.
+        place = [name for name in ("origin_country", "origin_region") if name in frame.columns]
+        names, _ = self.zones.resolve_many(frame[place], "origin")
         seconds = local_seconds(frame["ordered_at"], names)
         days = np.floor_divide(seconds, 86_400)
         return days.astype(np.int32), (seconds - days * 86_400).astype(np.int32)
@@ -243,10 +243,11 @@ def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int6
     import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
 
     out = np.empty(len(times), np.int64)
+    moments = pd.DatetimeIndex(times)
     positions, names = pd.factorize(zones)
     for number, name in enumerate(names):
         rows = positions == number
-        local = times[rows].dt.tz_convert(name).dt.tz_localize(None)
+        local = moments[rows].tz_convert(name).tz_localize(None)
         out[rows] = local.to_numpy().astype("datetime64[s]").astype(np.int64)
     return out
 

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import InsufficientHistoryError
 from etapromise.operations.judgement import Truth, day_column, judge, outcomes_of, stated_column
 from etapromise.operations.quality import mean_or_none, summarise
-from etapromise.operations.replay import Forecaster, replay_quotes
+from etapromise.operations.replay import Forecast, Forecaster, replay_quotes
 from etapromise.operations.summary import kept_by_group
 from etapromise.tracking import TrackedHistory
 
 __all__ = [
+    "clustered_mean",
     "date_shift",
     "days_to_mature",
+    "judged_orders",
     "latest_orders",
+    "promised_dates",
     "quality_of",
     "quote_seconds",
     "scan_carriers",
     "scan_lag_shifts",
+    "score_difference",
+    "shift_between",
 ]
+
+Dates = npt.NDArray[np.datetime64]
 
 _DAY: Final = pd.Timedelta(days=1)
 # Scans that tell how long a carrier usually takes to send them.
@@ -55,7 +63,25 @@ def days_to_mature(history: TrackedHistory, as_of: pd.Timestamp, *, share: float
     return int(min(45, np.ceil(reached)))
 
 
-def quality_of(
+@dataclass(frozen=True)
+class _Longer:
+    """A forecast that stays where it was after its horizon.
+
+    Models differ in their horizon; scored until each one's own end, the shorter would look better
+    wherever a parcel is lost.
+    """
+
+    origin_dates: Dates
+    probability: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, forecast: Forecast, days: int) -> _Longer:
+        more = max(0, days - forecast.probability.shape[1])
+        padded = np.pad(forecast.probability, ((0, 0), (0, more)), mode="edge")
+        return cls(forecast.origin_dates, padded)
+
+
+def judged_orders(
     model: Forecaster,
     truth: Truth,
     *,
@@ -63,14 +89,20 @@ def quality_of(
     end: pd.Timestamp,
     service_level: float,
     refresh_every: int,
-) -> dict[str, Any]:
-    """How a model's promises to the orders of ``[start, end)`` were kept, quoted day by day.
+) -> pd.DataFrame:
+    """What a model promised to the orders of ``[start, end)``, quoted day by day, and what came.
 
     Returns:
-        ``kept`` and ``groups`` (by carrier and service; see `summary`) and ``crps_days``.
+        A judged table (see `judge`), by time of order: two models' tables of the same weeks have
+        the same orders in the same rows.
+
+    Raises:
+        InsufficientHistoryError: There are no such orders.
     """
+    first = np.datetime64(start.tz_convert("UTC").date(), "D") - np.timedelta64(1, "D")
+    covered = max(1, int((truth.covered_until - first).astype(np.int64)) + 1)
     parts = [
-        judge(truth, days.rows, days.forecast, levels=(service_level,), seed=0)
+        judge(truth, days.rows, _Longer.of(days.forecast, covered), levels=(service_level,), seed=0)
         for days in replay_quotes(
             model, truth.history, start=start, end=end, refresh_every=refresh_every
         )
@@ -79,7 +111,15 @@ def quality_of(
         raise InsufficientHistoryError(
             f"Found no order from {start.isoformat()} to {end.isoformat()}, the weeks to judge by."
         )
-    table = pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True)
+
+
+def quality_of(table: pd.DataFrame, service_level: float) -> dict[str, Any]:
+    """How the promises of a judged table were kept.
+
+    Returns:
+        ``kept`` and ``groups`` (by carrier and service; see `summary`) and ``crps_days``.
+    """
     day, stated = day_column(service_level), stated_column(service_level)
     kept = summarise(outcomes_of(table), table[day].to_numpy(), table[stated].to_numpy())
     counted = table["outcome"] != "cancelled"
@@ -88,6 +128,51 @@ def quality_of(
         "groups": kept_by_group(table, "carrier_service", day, stated, smallest_group=1),
         "crps_days": mean_or_none(table.loc[counted, "crps_days"].to_numpy()),
     }
+
+
+def score_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
+    """By how much one model's CRPS is higher than another's, and how far luck may move that.
+
+    The difference is taken order by order, so that what is hard for both falls out; orders of one
+    day meet the same weather and count as one draw (cluster-robust standard error: Cameron &
+    Miller 2015, Journal of Human Resources 50:317).
+
+    Args:
+        ours: Judged orders.
+        theirs: The same orders in the same rows.
+
+    Returns:
+        ``orders``, ``days``, ``mean_days`` (positive: ours is worse) and ``standard_error_days``,
+        None with fewer than two days of orders.
+    """
+    counted = (ours["outcome"] != "cancelled").to_numpy()
+    apart = (ours["crps_days"] - theirs["crps_days"]).to_numpy(dtype=np.float64)[counted]
+    dates: Any = ours["ordered_at"].dt.tz_convert("UTC").dt.floor("D")
+    mean, error, days = clustered_mean(apart, pd.factorize(dates[counted])[0])
+    return {"orders": len(apart), "days": days, "mean_days": mean, "standard_error_days": error}
+
+
+def clustered_mean(
+    values: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64]
+) -> tuple[float | None, float | None, int]:
+    """The mean of n values, its cluster-robust standard error, and how many clusters there are.
+
+    Args:
+        values: (n,).
+        cluster: (n,) numbers from 0 on.
+
+    Returns:
+        Mean (None of nothing), standard error (None of fewer than two clusters), clusters.
+    """
+    if not len(values):
+        return None, None, 0
+    mean = float(values.mean())
+    sums = np.bincount(cluster, weights=values - mean)
+    clusters = len(sums)
+    if clusters < 2:
+        return mean, None, clusters
+    spread = np.sqrt(clusters / (clusters - 1) * np.square(sums).sum())
+    return mean, float(spread / len(values)), clusters
 
 
 def latest_orders(history: TrackedHistory, as_of: pd.Timestamp, *, days: int) -> pd.DataFrame:
@@ -107,16 +192,30 @@ def date_shift(
         ``moved_share`` and ``far_share`` (more than three days). Where one of them promises no
         date its horizon counts.
     """
-    days = []
-    for model in (challenger, champion):
-        forecast = model.distribution_many(orders)
-        reached = forecast.probability >= service_level
-        horizon = forecast.probability.shape[1]
-        first = np.where(reached.any(axis=1), reached.argmax(axis=1), horizon)
-        days.append(forecast.origin_dates + first.astype("timedelta64[D]"))
-    apart = (days[0] - days[1]).astype("timedelta64[D]").astype(np.float64)
+    return shift_between(
+        promised_dates(challenger, orders, service_level),
+        promised_dates(champion, orders, service_level),
+    )
+
+
+def promised_dates(model: Forecaster, orders: pd.DataFrame, service_level: float) -> Dates:
+    """The dates that a model promises as it stands, (n,) datetime64[D].
+
+    Where it reaches the service level on no day, the end of its horizon.
+    """
+    forecast = model.distribution_many(orders)
+    reached = forecast.probability >= service_level
+    horizon = forecast.probability.shape[1]
+    first = np.where(reached.any(axis=1), reached.argmax(axis=1), horizon)
+    dates: Dates = forecast.origin_dates + first.astype("timedelta64[D]")
+    return dates
+
+
+def shift_between(dates: Dates, before: Dates) -> dict[str, Any]:
+    """How far dates lie from those promised before, each (n,); fields of `date_shift`."""
+    apart = (dates - before).astype("timedelta64[D]").astype(np.float64)
     return {
-        "orders": len(orders),
+        "orders": len(apart),
         "mean_days": float(apart.mean()),
         "mean_absolute_days": float(np.abs(apart).mean()),
         "moved_share": float((apart != 0).mean()),

@@ -13,6 +13,8 @@ from etapromise.errors import ContractError
 
 # A week with fewer scans says nothing of shares.
 _LEAST_SCANS: Final = 50
+# Standard normal quantile of 95 %.
+_ONE_SIDED: Final = 1.645
 
 __all__ = ["Check", "GateConfig", "check_feed", "check_quality", "check_shift", "check_speed"]
 
@@ -31,7 +33,11 @@ class GateConfig:
         settle_days: As in a backtest.
         short_by: How far the kept rate may fall short of the stated confidence, beyond luck.
         group_short_by: The same for a group.
-        worse_score: How much higher than the champion's the CRPS may be, as a share.
+        worse_score: How much higher than the champion's the CRPS may be, as a share; no more than
+            luck explains (95 %) in any case.
+        must_gain: Promote nothing but what is shown to be better: the CRPS has to be lower, beyond
+            luck. For who retrains often: a new forest moves dates, and one of a week's more data
+            is as likely a little worse as a little better.
         longer: How much longer promises may be than the champion's, as a share, if they are not
             kept more often.
         kept_worse: How much less often than the champion's promises may be kept.
@@ -56,6 +62,7 @@ class GateConfig:
     short_by: float = 0.02
     group_short_by: float = 0.05
     worse_score: float = 0.01
+    must_gain: bool = False
     longer: float = 0.10
     kept_worse: float = 0.02
     mean_shift: float = 1.5
@@ -113,7 +120,11 @@ class Check:
 
 
 def check_quality(
-    challenger: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
+    challenger: Mapping[str, Any],
+    champion: Mapping[str, Any] | None,
+    gate: GateConfig,
+    *,
+    score_error: float | None = None,
 ) -> list[Check]:
     """Judge the promises on matured orders.
 
@@ -123,9 +134,12 @@ def check_quality(
         champion: The same of the champion, on the same orders; None where it cannot be judged on
             them, so that only the challenger's own word counts.
         gate: How much worse is worse.
+        score_error: Standard error of the difference between their CRPS, in days (see
+            `score_difference`); None where nothing is known of it.
 
-    A promise that falls short of its word is forgiven where the champion's does so no less: a
-    network in a storm breaks everybody's promises, and an old model would not mend that.
+    A promise that falls short of its word is forgiven where the champion's does so no less, give or
+    take `kept_worse`: a network in a storm breaks everybody's promises, and an old model would not
+    mend that.
     """
     kept = challenger["kept"]
     if kept["judged"] < gate.least_judged:
@@ -141,7 +155,7 @@ def check_quality(
         ]
     checks = [_as_good_as_its_word(kept, champion, gate), _groups(challenger, champion, gate)]
     if champion is not None and champion["kept"]["judged"]:
-        checks += _not_worse(challenger, champion, gate)
+        checks += _not_worse(challenger, champion, gate, score_error)
     return checks
 
 
@@ -274,7 +288,7 @@ def _as_good_as_its_word(
     kept: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
 ) -> Check:
     short = kept["kept_high"] < kept["mean_confidence"] - gate.short_by
-    forgiven = champion is not None and _no_less_short(kept, champion["kept"])
+    forgiven = champion is not None and _no_less_short(kept, champion["kept"], gate)
     return Check(
         name="kept_as_stated",
         passed=not short or forgiven,
@@ -296,7 +310,7 @@ def _groups(
         for row in challenger["groups"]
         if row["judged"] >= gate.smallest_group
         and row["kept_high"] < row["mean_confidence"] - gate.group_short_by
-        and not (row["group"] in theirs and _no_less_short(row, theirs[row["group"]]))
+        and not (row["group"] in theirs and _no_less_short(row, theirs[row["group"]], gate))
     ]
     allowed = f"{100 * gate.group_short_by:g} points, beyond luck"
     if not short:
@@ -317,26 +331,22 @@ def _groups(
     )
 
 
-def _no_less_short(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    return theirs["gap"] is not None and ours["gap"] >= theirs["gap"]
+def _no_less_short(ours: Mapping[str, Any], theirs: Mapping[str, Any], gate: GateConfig) -> bool:
+    return theirs["gap"] is not None and ours["gap"] >= theirs["gap"] - gate.kept_worse
 
 
 def _not_worse(
-    challenger: Mapping[str, Any], champion: Mapping[str, Any], gate: GateConfig
+    challenger: Mapping[str, Any],
+    champion: Mapping[str, Any],
+    gate: GateConfig,
+    score_error: float | None,
 ) -> list[Check]:
     ours, theirs = challenger["kept"], champion["kept"]
     score, their_score = challenger["crps_days"], champion["crps_days"]
     gain = ours["kept_rate"] - theirs["kept_rate"]
     longer = ours["mean_days"] / theirs["mean_days"] - 1 if theirs["mean_days"] else 0.0
     return [
-        Check(
-            name="score",
-            passed=score <= their_score * (1 + gate.worse_score),
-            reason=(
-                f"its CRPS is {score:.3f} days, the champion's {their_score:.3f}, allowed is "
-                f"{100 * gate.worse_score:g} % more"
-            ),
-        ),
+        _score(score, their_score, score_error, gate),
         Check(
             name="kept_rate",
             # Keeping less is no fault where the champion kept more than it said.
@@ -358,3 +368,22 @@ def _not_worse(
             ),
         ),
     ]
+
+
+def _score(ours: float, theirs: float, error: float | None, gate: GateConfig) -> Check:
+    apart, luck = ours - theirs, None if error is None else _ONE_SIDED * error
+    if gate.must_gain:
+        passed = luck is not None and apart <= -luck
+        allowed = "wanted is one that is lower beyond luck"
+    else:
+        passed = apart <= 0 or (luck is not None and apart <= min(luck, gate.worse_score * theirs))
+        allowed = f"allowed is {100 * gate.worse_score:g} % more, if luck explains that"
+    told = "luck unknown" if luck is None else f"luck up to {luck:.3f}"
+    return Check(
+        name="score",
+        passed=passed,
+        reason=(
+            f"its CRPS is {ours:.3f} days, the champion's {theirs:.3f}, a difference of "
+            f"{apart:+.3f} ({told}); {allowed}"
+        ),
+    )

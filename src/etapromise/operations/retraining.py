@@ -9,9 +9,12 @@ What is judged, and what is honest about it:
   received by now; it is the trial's recipe, but not the model that was judged.
 - The champion quotes the same orders in the same way, if it was trained before those weeks. If it
   was trained since, it has seen what became of them, and any comparison would be in its favour.
-  Then its recipe, trained as of the beginning of the judged weeks, stands in for it; and where the
-  recipes are the same there is nothing to compare, and the trial stands by its own word: kept as
-  stated, in every group.
+  Then its recipe stands in for it, trained before the judged weeks by as many days as the champion
+  is older than the challenger: what is compared is a model of today with one of the champion's age,
+  on weeks that neither has seen. Where there is too little history for that, the trial stands by
+  its own word: kept as stated, in every group.
+- A difference between scores is taken order by order and read beside its standard error: one
+  beyond luck is never passed over, however small.
 - What entered the data after the judged weeks is in the challenger and in no judged promise.
   Against that, the dates of the latest orders are laid beside the champion's (refreshed to the same
   moment), and the feed is watched week by week: times in a wrong zone show in how long scans seem
@@ -36,9 +39,11 @@ from etapromise.history.calendar_file import CalendarFile
 from etapromise.operations.contenders import (
     date_shift,
     days_to_mature,
+    judged_orders,
     latest_orders,
     quality_of,
     quote_seconds,
+    score_difference,
 )
 from etapromise.operations.feed_signs import clock_signs, rejected_shares
 from etapromise.operations.forecasters import ModelForecaster, TrainModel
@@ -252,8 +257,8 @@ def _judge(
         settle_days=gate.settle_days,
     )
 
-    def quality(model: Forecaster) -> dict[str, Any]:
-        return quality_of(
+    def quoted(model: Forecaster) -> pd.DataFrame:
+        return judged_orders(
             model,
             truth,
             start=weeks.start,
@@ -263,16 +268,25 @@ def _judge(
         )
 
     try:
-        trial = quality(TrainModel(recipe, quotes_only=True)(then, weeks.start))
-        rival, compared = _rival(champion, recipe, then, weeks)
-        theirs = None if rival is None else quality(rival)
+        ours = quoted(TrainModel(recipe, quotes_only=True)(then, weeks.start))
     except InsufficientHistoryError as error:
         raise InsufficientHistoryError(
             f"{error} That was needed to judge the challenger by the weeks from "
             f"{weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}: give older shipments, or promote the "
             "first models with `etapromise train`."
         ) from error
-    checks = check_quality(trial, theirs, gate)
+    trial = quality_of(ours, gate.service_level)
+    rival, compared = _rival(champion, recipe, then, weeks, as_of)
+    theirs, apart = None, None
+    if rival is not None:
+        rivals = quoted(rival)
+        theirs, apart = quality_of(rivals, gate.service_level), score_difference(ours, rivals)
+    checks = check_quality(
+        trial,
+        theirs,
+        gate,
+        score_error=None if apart is None else apart["standard_error_days"],
+    )
     judged: dict[str, Any] = {
         "from": weeks.start.isoformat(),
         "to": weeks.end.isoformat(),
@@ -280,6 +294,7 @@ def _judge(
         "trial": trial,
         "compared_with": compared,
         "champion": theirs,
+        "score_difference": apart,
     }
     since = weeks.start if champion is None else moment_of(champion.manifest["trained_as_of"])
     judged["feed"] = _feed_signs(history, known, since, as_of)
@@ -297,21 +312,35 @@ def _weeks(known: TrackedHistory, as_of: pd.Timestamp, gate: GateConfig) -> _Wee
 
 
 def _rival(
-    champion: PromiseModel | None, recipe: TrainingConfig, then: TrackedHistory, weeks: _Weeks
+    champion: PromiseModel | None,
+    recipe: TrainingConfig,
+    then: TrackedHistory,
+    weeks: _Weeks,
+    as_of: pd.Timestamp,
 ) -> tuple[Forecaster | None, str]:
     """Who is judged beside the trial, and in which words that is recorded."""
     if champion is None:
         return None, "nobody: there is no champion yet"
-    if moment_of(champion.manifest["trained_as_of"]) <= weeks.start:
+    trained = moment_of(champion.manifest["trained_as_of"])
+    if trained <= weeks.start:
         return ModelForecaster(champion), "the champion, which had not seen those weeks"
-    theirs = recipe_of(champion)
-    if theirs == recipe:
+    theirs, moment = recipe_of(champion), weeks.start - (as_of - trained)
+    if theirs == recipe and trained == as_of:
         return None, (
-            "nobody: the champion has seen those weeks, and its recipe is the challenger's"
+            "nobody: the champion has seen those weeks, and its recipe and its moment are the "
+            "challenger's"
         )
-    return (
-        TrainModel(theirs, quotes_only=True)(then, weeks.start),
-        "the champion's recipe as of their beginning, since the champion has seen those weeks",
+    try:
+        stand_in = TrainModel(theirs, quotes_only=True)(known_at(then, moment), moment)
+    except InsufficientHistoryError:
+        return None, (
+            "nobody: the champion has seen those weeks, and there is too little history to train "
+            f"its recipe as of {moment:%Y-%m-%d}"
+        )
+    days = (as_of - trained) / pd.Timedelta(days=1)
+    return stand_in, (
+        "the champion's recipe, since the champion has seen those weeks; trained "
+        f"{days:.0f} days before them, as the champion was before the challenger"
     )
 
 

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from etapromise.errors import ContractError, InsufficientHistoryError
-from etapromise.operations.contenders import days_to_mature, quality_of
+from etapromise.operations.contenders import days_to_mature, judged_orders, quality_of
 from etapromise.operations.forecasters import TrainModel
 from etapromise.operations.judgement import Truth
 from etapromise.operations.replay import known_at
@@ -221,7 +221,7 @@ def _tried(
                 "older shipments, or search with fewer or shorter folds."
             ) from error
         truth = Truth.of(known, model.local_event_date(known), extract_end=as_of, settle_days=1)
-        found = quality_of(
+        table = judged_orders(
             model,
             truth,
             start=start,
@@ -229,7 +229,7 @@ def _tried(
             service_level=0.9,
             refresh_every=search.refresh_every,
         )
-        scores.append(float(found["crps_days"]))
+        scores.append(float(quality_of(table, 0.9)["crps_days"]))
         if number and best is not None and scores[0] > best[0] * (1 + search.hopeless):
             break
     return {

@@ -92,16 +92,20 @@ class DeliveryFlow:
         table = self.by_day(name)
         last = int(self.last_date.astype("datetime64[D]").astype(np.int64))
         found = []
+        names = ("observed", "expected", "variance")
         for group, rows in table.groupby("group", sort=True):
-            usual = _overdispersion(rows[rows["date"] <= last - max(_WINDOWS)], last)
+            date = rows["date"].to_numpy(dtype=np.int64)
+            counted = dict(zip(names, rows[[*names]].to_numpy(dtype=np.float64).T, strict=True))
+            before = (date <= last - max(_WINDOWS)) & (date > last - _USUAL_DAYS)
+            usual = _overdispersion(**{name: counted[name][before] for name in names})
             best: dict[str, Any] | None = None
             for days in _WINDOWS:
-                window = rows[(rows["date"] > last - days) & (rows["date"] <= last)]
-                expected = float(window["expected"].sum())
+                window = (date > last - days) & (date <= last)
+                expected = float(counted["expected"][window].sum())
                 if expected < _SMALLEST:
                     continue
-                observed = float(window["observed"].sum())
-                spread = float(np.sqrt(usual * window["variance"].sum()))
+                observed = float(counted["observed"][window].sum())
+                spread = float(np.sqrt(usual * counted["variance"][window].sum()))
                 deviations = (observed - expected) / max(spread, 1e-9)
                 if best is None or abs(deviations) > abs(best["deviations"]):
                     best = {
@@ -119,11 +123,17 @@ class DeliveryFlow:
         return sorted(found, key=lambda row: (row["deviations"], row["group"]))
 
 
-def _overdispersion(rows: pd.DataFrame, last: int) -> float:
-    """How many times the binomial variance a group's days usually have; at least 1."""
-    rows = rows[(rows["date"] > last - _USUAL_DAYS) & (rows["expected"] >= _LEAST_EXPECTED)]
-    if len(rows) < _LEAST_USUAL:
+def _overdispersion(observed: Floats, expected: Floats, variance: Floats) -> float:
+    """How many times the binomial variance a group's days usually have; at least 1.
+
+    Args:
+        observed: Deliveries of each day, (d,).
+        expected: Of each day, (d,).
+        variance: The binomial one of each day, (d,).
+    """
+    told = expected >= _LEAST_EXPECTED
+    if told.sum() < _LEAST_USUAL:
         return 1.0
-    squares = (rows["observed"] - rows["expected"]) ** 2 / rows["variance"].clip(lower=1e-9)
+    squares = (observed[told] - expected[told]) ** 2 / np.maximum(variance[told], 1e-9)
     # The median is not moved by a single holiday; 0.4549 is that of chi-square with one degree.
-    return max(1.0, float(squares.median()) / 0.4549)
+    return max(1.0, float(np.median(squares)) / 0.4549)

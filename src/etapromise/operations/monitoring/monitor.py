@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import CommandError, ContractError, EtapromiseError
 from etapromise.history.as_of import moment_of
-from etapromise.operations.contenders import date_shift, latest_orders
+from etapromise.operations.contenders import latest_orders, promised_dates, shift_between
 from etapromise.operations.feed_signs import clock_signs, rejected_shares
 from etapromise.operations.forecasters import ModelForecaster
 from etapromise.operations.judgement import outcomes_of
@@ -63,6 +64,8 @@ SCORECARD_NUMBERS: Final = (
 )
 
 _DAY: Final = pd.Timedelta(days=1)
+
+Dates = npt.NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,7 +286,7 @@ def _churn(
     line = [p.version for p in registry.promotions() if p.version in there]
     line = [name for i, name in enumerate(line) if i == 0 or line[i - 1] != name]
     found: list[dict[str, Any]] = []
-    before: tuple[str, ModelForecaster] | None = None
+    before: tuple[str, Dates] | None = None
     for name in line[-MOST_VERSIONS - 1 :]:
         try:
             loaded = registry.load(name)
@@ -291,10 +294,9 @@ def _churn(
             continue
         if loaded.as_of > as_of:
             continue
-        now = name, ModelForecaster(loaded)
+        now = name, promised_dates(ModelForecaster(loaded), orders, config.service_level)
         if before is not None:
-            shift = date_shift(now[1], before[1], orders, service_level=config.service_level)
-            found.append({"version": name, "before": before[0], **shift})
+            found.append({"version": name, "before": before[0], **shift_between(now[1], before[1])})
         before = now
     return found
 
