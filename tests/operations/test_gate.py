@@ -96,7 +96,41 @@ def test_whoever_is_better_in_everything_passes(one, other):
     ],
 )
 def test_what_the_gate_refuses(challenger, champion, expected):
-    assert failed(check_quality(challenger, champion, GATE)) == expected
+    assert failed(check_quality(challenger, champion, GATE, score_error=0.004)) == expected
+
+
+@pytest.mark.parametrize(
+    ("crps", "error", "passes", "passes_if_it_must_gain"),
+    [
+        (0.95, 0.01, True, True),
+        # Better, but by no more than luck.
+        (0.99, 0.01, True, False),
+        (0.99, None, True, False),
+        # Worse, by no more than luck and by little.
+        (1.005, 0.01, True, False),
+        # Worse by little, surely.
+        (1.005, 0.001, False, False),
+        # Perhaps luck, but too much to bet on.
+        (1.02, 0.05, False, False),
+        (1.005, None, False, False),
+    ],
+)
+def test_a_score_is_read_beside_luck(crps, error, passes, passes_if_it_must_gain):
+    for gate, wanted in (
+        (GATE, passes),
+        (GateConfig(must_gain=True), passes_if_it_must_gain),
+    ):
+        found = check_quality(
+            quality(920, crps=crps), quality(920, crps=1.0), gate, score_error=error
+        )
+        assert failed(found) == ([] if wanted else ["score"])
+
+
+@given(CONTENDERS, st.floats(0.0, 1.0))
+def test_who_must_gain_never_promotes_an_equal(contender, error):
+    gate = GateConfig(must_gain=True)
+    equal = failed(check_quality(contender, contender, gate, score_error=error))
+    assert equal == (["score"] if error else [])
 
 
 def test_a_group_that_falls_short_is_named_unless_it_is_small_or_the_champion_fails_it_too():

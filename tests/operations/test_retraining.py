@@ -79,10 +79,29 @@ def test_the_judged_weeks_had_run_out_and_were_hidden_from_whoever_was_judged(de
     # Nine promises of ten, at least, could be judged: that is what "matured" means.
     kept = judged["trial"]["kept"]
     assert kept["judged"] >= 0.85 * kept["promises"]
-    # The champion was trained on 1 July and has seen the weeks before: its recipe is the same.
+    # The champion was trained on 1 July and has seen the weeks before: its recipe stands in for
+    # it, as much older than the trial as the champion is than the challenger.
     assert pd.Timestamp(decided[1].record["champion"]["trained_as_of"]) > start
-    assert judged["champion"] is None
+    assert judged["compared_with"].endswith(
+        "trained 14 days before them, as the champion was before the challenger"
+    )
+    assert judged["champion"]["kept"]["promises"] == kept["promises"]
+    apart = judged["score_difference"]
+    assert apart["mean_days"] == pytest.approx(
+        judged["trial"]["crps_days"] - judged["champion"]["crps_days"]
+    )
+    assert apart["mean_days"] != 0
+    assert 0 < apart["standard_error_days"] < 0.1 * judged["trial"]["crps_days"]
+    assert apart["days"] == GATE.judge_days
+
+
+def test_the_same_recipe_at_the_same_moment_is_compared_with_nobody(tmp_path, parcels):
+    registry = ModelRegistry(tmp_path)
+    registry.promote(registry.add(train(parcels, as_of=NOW, config=QUICK)), why="trained")
+    judged = retrain(parcels, registry, as_of=NOW, gate=GATE, dry_run=True).record["judged"]
     assert judged["compared_with"].startswith("nobody")
+    assert judged["champion"] is None
+    assert judged["score_difference"] is None
 
 
 def test_a_champion_from_before_the_judged_weeks_is_judged_on_the_same_orders(tmp_path, parcels):
