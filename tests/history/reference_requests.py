@@ -11,6 +11,7 @@ import numpy as np
 
 from etapromise.errors import ContractError
 from etapromise.history.dispatch import DISPATCH_LEVELS
+from etapromise.history.hand_offs import HAND_OFF_LEVELS
 from etapromise.history.levels import PREFIX_LENGTH
 from etapromise.history.requests import Encoder, Requests
 from etapromise.history.zones import ZONE_SOURCES
@@ -40,6 +41,8 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
             (row for row, key in enumerate(keys, start=1) if key == coarse), default=0
         )
 
+    taker = brought_by(encoder, texts)
+    texts["hand_off_carrier"] = taker or ""
     codes = [
         row(index.keys, *level.columns)
         for level, index in zip(encoder.levels, encoder.indexes, strict=True)
@@ -52,19 +55,36 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
     anchor = local.toordinal() - EPOCH
     encoder.clocks.require_days(anchor, anchor)
     quoted = fields.get("quoted_date")
-    clock = encoder.clocks.row(
-        clock_row(encoder.clocks.services, "carrier", "service"),
-        clock_row(encoder.clocks.calendars, "destination_country", "destination_region"),
-    )
+    there = clock_row(encoder.clocks.calendars, "destination_country", "destination_region")
+    own = encoder.clocks.row(clock_row(encoder.clocks.services, "carrier", "service"), there)
+    clock = own
+    if taker is not None:
+        pair = row(encoder.clocks.services, "carrier", "service", "hand_off_carrier")
+        alone = encoder.clocks.services.index(taker + SEPARATOR) + 1
+        clock = encoder.clocks.row(pair or alone, there)
     second = local.hour * 3600 + local.minute * 60 + local.second
     closed = clock_row(encoder.clocks.calendars, "origin_country", "origin_region")
     warehouses = [row(encoder.dispatch.keys, *level.columns) for level in DISPATCH_LEVELS]
     warehouse = next((found for found in reversed(warehouses) if found), 0)
+    lead = encoder.dispatch.lead(warehouse, closed, anchor, second, clock)
+    if taker is not None:
+        leg = row(
+            encoder.hand_offs.leg_keys,
+            *("carrier", "service", "hand_off_carrier"),
+            *("destination_country", "destination_region"),
+        )
+        place = [np.array([number]) for number in (warehouse, closed, anchor, second, clock)]
+        lead = encoder.dispatch.relay_leads(
+            *place,
+            leg_clock=np.array([own]),
+            leg=np.array([leg]),
+            leg_days=encoder.hand_offs.leg_days,
+        )[0]
     numbers = [
         second / 3600.0,
         *(number(fields, name) for name in GIVEN),
         math.nan if quoted is None else ordinal(quoted) - EPOCH - anchor,
-        encoder.dispatch.lead(warehouse, closed, anchor, second, clock),
+        lead,
         *(number(fields, name) for name in encoder.numeric),
     ]
     _, source = encoder.zones.resolve(
@@ -77,6 +97,20 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
         np.array([clock], np.int32),
         np.array([ZONE_SOURCES.index(source)], np.int8),
     )
+
+
+def brought_by(encoder: Encoder, texts: Mapping[str, str]) -> str | None:
+    """Who usually takes a parcel over: by the finest key that was seen."""
+    hand_offs = encoder.hand_offs
+    if hand_offs is None:
+        return None
+    levels = zip(HAND_OFF_LEVELS, hand_offs.keys, hand_offs.taker, strict=True)
+    for level, keys, taker in reversed([*levels]):
+        key = SEPARATOR.join(texts.get(column, "") for column in level.columns)
+        if key in keys:
+            number = int(taker[keys.index(key) + 1])
+            return hand_offs.takers[number - 1] if number else None
+    return None
 
 
 def is_missing(value: Any) -> bool:

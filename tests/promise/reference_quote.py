@@ -42,6 +42,7 @@ class ReferenceQuote:
         local = fields["ordered_at"].astimezone(ZoneInfo(zone))
         self.anchor = local.date()
         self.hour = (local.hour * 3600 + local.minute * 60 + local.second) / 3600
+        self.fields["hand_off_carrier"] = self.taker = self.brought_by()
         # Only so that the tests are quick: each is looked up once.
         self.row_of = cache(self.row_of)  # type: ignore[method-assign]
         self.open_share = cache(self.open_share)  # type: ignore[method-assign]
@@ -78,10 +79,37 @@ class ReferenceQuote:
         row = start + self.row_of(level)
         return float(self.parts.statistics.handling[row, FIELDS.index(field)])
 
-    def open_share(self, day: date) -> float:
-        """How much of an ordinary day the service works on a date."""
+    def brought_by(self) -> str | None:
+        """Who usually takes the parcel over: by the finest key that was seen."""
+        hand_offs = self.parts.encoder.hand_offs
+        if hand_offs is None:
+            return None
+        whose = (["carrier"], ["carrier", "service"], *[["carrier", "service"]] * 2)
+        where = ([], [], ["destination_region"], ["destination_prefix"])
+        for level in (3, 2, 1, 0):
+            columns = [*whose[level], "destination_country", *where[level]]
+            key = "\x1f".join(self.text(column) for column in columns)
+            if key in hand_offs.keys[level]:
+                number = int(hand_offs.taker[level][hand_offs.keys[level].index(key) + 1])
+                return hand_offs.takers[number - 1] if number else None
+        return None
+
+    @property
+    def first_leg(self) -> list[float]:
+        """P(0, 1, … working days of the own carrier before the hand-off)."""
+        hand_offs = self.parts.encoder.hand_offs
+        columns = ("carrier", "service", "hand_off_carrier")
+        place = ("destination_country", "destination_region")
+        key = "\x1f".join(self.text(column) for column in (*columns, *place))
+        row = hand_offs.leg_keys.index(key) + 1 if key in hand_offs.leg_keys else 0
+        return [float(share) for share in hand_offs.leg_days[row]]
+
+    def open_share(self, day: date, *, own: bool = False) -> float:
+        """How much of an ordinary day whoever delivers works on a date, or the own carrier."""
         clocks = self.parts.encoder.clocks
         service = f"{self.text('carrier')}\x1f{self.text('service')}"
+        if self.taker is not None and not own:
+            service = f"{self.taker}\x1f"
         place = f"{self.text('destination_country')}\x1f{self.text('destination_region')}"
         week = clocks.services.index(service) + 1 if service in clocks.services else 0
         calendar = clocks.calendars.index(place) + 1 if place in clocks.calendars else 0
@@ -127,9 +155,25 @@ class ReferenceQuote:
             before, worked = worked, worked + self.dispatched(day)
             today = _interpolated(handling, worked) - _interpolated(handling, before)
             if today > 0:
-                readings.append(today * self.operational_days(wait + late))
+                readings.append(today * self.reading(wait + late))
         undelayed = math.fsum(k * (handling[k + 1] - handling[k]) for k in range(len(handling) - 1))
         return math.fsum(readings) - undelayed
+
+    def reading(self, fetched: int) -> float:
+        """Operational days at the start of the way with whoever delivers, as if it took no days."""
+        if self.taker is None:
+            return self.operational_days(fetched)
+        found = []
+        for step, share in enumerate(self.first_leg):
+            # Handed over on the day after which the own carrier has worked more than `step` days.
+            day, worked = fetched, 0.0
+            while True:
+                worked += self.open_share(self.anchor + timedelta(day), own=True)
+                if worked > step + 1e-9:
+                    break
+                day += 1
+            found.append(share * (self.operational_days(day) - step))
+        return math.fsum(found)
 
     def operational_days(self, days: int) -> float:
         """Operational days from the start of the order's date to that of the date `days` later."""

@@ -31,7 +31,7 @@ weeks = st.sets(st.integers(0, 6), min_size=1)
 def under(model: PromiseModel, text: str, orders: pd.DataFrame) -> PromiseModel:
     """The same model under a calendar file."""
     rules, encoder = CalendarFile(text), model.parts.encoder
-    clocks = configured_clocks(encoder.clocks, rules)
+    clocks = configured_clocks(encoder.clocks, rules, encoder.hand_offs)
     changed = Encoder(
         categorical=encoder.categorical,
         numeric=encoder.numeric,
@@ -39,6 +39,7 @@ def under(model: PromiseModel, text: str, orders: pd.DataFrame) -> PromiseModel:
         clocks=clocks,
         zones=encoder.zones,
         dispatch=configured_dispatch(encoder.dispatch, clocks, rules, orders),
+        hand_offs=encoder.hand_offs,
     )
     return PromiseModel(replace(model.parts, encoder=changed))
 

@@ -198,6 +198,7 @@ def with_closed_days(model: PromiseModel) -> PromiseModel:
         clocks=closed,
         zones=encoder.zones,
         dispatch=encoder.dispatch,
+        hand_offs=encoder.hand_offs,
     )
     return PromiseModel(dataclasses.replace(model.parts, encoder=changed))
 

@@ -45,7 +45,9 @@ def test_remaining_time_falls_as_time_goes_by(past):
     days, arrived = past.remaining(past.outcomes)
     # On the day of the event and before: what had come and was not known counts as today's.
     coming = arrived & (past.looks.positions.today <= past.outcomes.event_day[past.parcel])
-    same = (np.diff(past.parcel) == 0) & coming[1:]
+    # Another carrier than usual takes over on a clock of its own.
+    clock = past.looks.positions.clock
+    same = (np.diff(past.parcel) == 0) & coming[1:] & (np.diff(clock) == 0)
     assert same.sum() > 1000
     assert (np.diff(days)[same] <= 1e-9).all()
     assert (days[arrived] >= 0).all()

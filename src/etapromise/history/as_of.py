@@ -13,12 +13,19 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.history.calendar_file import CalendarFile
+from etapromise.history.clocks import Clocks
 from etapromise.history.configured_clocks import configured_clocks, configured_zones
 from etapromise.history.configured_dispatch import configured_dispatch, warehouse_zones
 from etapromise.history.effects import NEVER, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
+from etapromise.history.hand_offs import HandOffs
 from etapromise.history.learned_calendars import learned_clocks, learned_dispatch
-from etapromise.history.levels import KeyIndex, level_keys, levels_with
+from etapromise.history.learned_hand_offs import (
+    known_hand_offs,
+    learned_hand_offs,
+    with_first_legs,
+)
+from etapromise.history.levels import KeyIndex, Level, level_keys, levels_with
 from etapromise.history.outcomes import Outcomes, operational_days, outcomes
 from etapromise.history.requests import Encoder, Requests
 from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
@@ -123,8 +130,18 @@ class KnownOrders:
         default_time_zone: str | None,
         give_up_after: int,
         calendars: CalendarFile | None = None,
+        hand_offs: HandOffs | bool = True,
     ) -> Encoder:
         """Columns, keys, zones and working weeks as these orders show them, or a file says.
+
+        Args:
+            numeric: further numeric columns.
+            categorical: further categorical columns.
+            default_time_zone: IANA zone of last resort; None takes the most frequent one.
+            give_up_after: days after the order when a parcel without an event counts as lost.
+            calendars: a calendar file.
+            hand_offs: who takes parcels over; True learns it, False lets every carrier deliver
+                what it fetches.
 
         Raises:
             ContractError: a named column is not there, or the zone is none.
@@ -139,7 +156,8 @@ class KnownOrders:
                     f"Found no column {name} in the shipments; the configuration names it as a "
                     f"feature. The columns are {', '.join(map(str, self.shipments.columns))}."
                 )
-        levels = levels_with(categorical)
+        relays = self._hand_offs() if hand_offs is True else hand_offs or None
+        levels = levels_with(categorical, hand_offs=relays is not None)
         results = outcomes(
             self.shipments,
             self.milestones,
@@ -147,32 +165,62 @@ class KnownOrders:
             as_of=self.moment,
             give_up_after=give_up_after,
         )
-        clocks = learned_clocks(self.shipments, results)
+        clocks = self._clocks(results, relays)
         if calendars is not None:
-            clocks = configured_clocks(clocks, calendars)
+            clocks = configured_clocks(clocks, calendars, relays)
         dispatch = learned_dispatch(self.shipments, results, clocks, zones)
         if calendars is not None:
             dispatch = configured_dispatch(dispatch, clocks, calendars, self.shipments)
+        if relays is not None and not relays.leg_keys:
+            relays = with_first_legs(
+                relays,
+                self.shipments,
+                self.milestones,
+                moment=self.moment,
+                clocks=clocks,
+                zones=zones,
+            )
         return Encoder(
             categorical=categorical,
             numeric=numeric,
-            indexes=[KeyIndex(sorted(keys)) for _, keys in level_keys(self.shipments, levels)],
+            indexes=self._indexes(levels, relays),
             clocks=clocks,
             zones=zones,
             dispatch=dispatch,
+            hand_offs=relays,
         )
+
+    def _hand_offs(self) -> HandOffs | None:
+        return learned_hand_offs(self.shipments, self.milestones, self.moment)
+
+    def _clocks(self, results: Outcomes, hand_offs: HandOffs | None) -> Clocks:
+        if hand_offs is None:
+            return learned_clocks(self.shipments, results)
+        # Who is known to have a parcel, else who usually gets it; it came without a hand-off where
+        # none is known.
+        numbers = hand_offs.numbers()
+        handed = known_hand_offs(self.milestones, self.moment)
+        actual = np.array([numbers.get(name, 0) for name in handed], np.int32)
+        usual = np.where(results.arrived, 0, hand_offs.takers_of(self.shipments))
+        taker = np.where(handed != "", actual, usual)
+        return learned_clocks(self.shipments, results, hand_offs.takers, taker.astype(np.int32))
+
+    def _indexes(self, levels: Sequence[Level], hand_offs: HandOffs | None) -> list[KeyIndex]:
+        frame = self.shipments
+        if hand_offs is not None:
+            frame = hand_offs.named(frame, hand_offs.takers_of(frame))
+        return [KeyIndex(sorted(keys)) for _, keys in level_keys(frame, levels)]
 
     def encoder_like(self, encoder: Encoder) -> Encoder:
         """The keys of these shipments under the columns, zones and working weeks of `encoder`."""
         return Encoder(
             categorical=encoder.categorical,
             numeric=encoder.numeric,
-            indexes=[
-                KeyIndex(sorted(keys)) for _, keys in level_keys(self.shipments, encoder.levels)
-            ],
+            indexes=self._indexes(encoder.levels, encoder.hand_offs),
             clocks=encoder.clocks,
             zones=encoder.zones,
             dispatch=encoder.dispatch,
+            hand_offs=encoder.hand_offs,
         )
 
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.errors import ContractError
+from etapromise.history.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, RELAY, HandOffs
 from etapromise.history.key_tables import KeysStruct, KeyTable, utf8
-from etapromise.history.levels import PREFIX_LENGTH, Level, spelled
+from etapromise.history.levels import PREFIX_LENGTH, TAKER, Level, spelled
 from etapromise.history.zone_tables import ZoneTables
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ TEXT_COLUMNS: Final = (
 _PREFIX: Final = "destination_prefix"
 _MAX_TEXTS: Final = 256
 _MAX_NUMBERS: Final = 512
+# The prefix, and who takes the parcel over.
+_DERIVED_TEXTS: Final = 2
 # The hour, GIVEN_NUMBERS, the quoted days and the lead.
 _STANDARD_NUMBERS: Final = 8
 # Its numbers, in the order in which they are handed over.
@@ -107,7 +110,18 @@ class _EncoderStruct(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("calendars", "first_day", "last_day")),
         ("zones", ctypes.c_void_p),
         ("warehouse_levels", ctypes.c_int64),
-        ("dispatch", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("dispatch", "hand_offs")),
+    )
+
+
+class _HandOffsStruct(ctypes.Structure):
+    """`etp_hand_offs` of native/encoder.h."""
+
+    _fields_ = (
+        ("levels", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("start", "taker", "name", "name_start")),
+        *((name, ctypes.c_void_p) for name in ("service", "leg_days")),
+        *((name, ctypes.c_int64) for name in ("leg_steps", "relays")),
     )
 
 
@@ -151,23 +165,33 @@ class CompiledEncoder:
             ContractError: more columns than there is room for.
         """
         named = dict.fromkeys((*TEXT_COLUMNS, *encoder.categorical))
-        named.pop(_PREFIX, None)
+        for derived in (_PREFIX, TAKER):
+            named.pop(derived, None)
         self.columns = tuple(named)
-        if len(self.columns) >= _MAX_TEXTS or len(encoder.numeric) > _MAX_NUMBERS:
+        if len(self.columns) + _DERIVED_TEXTS > _MAX_TEXTS or len(encoder.numeric) > _MAX_NUMBERS:
             raise ContractError(
                 f"Found {len(encoder.categorical)} categorical and {len(encoder.numeric)} numeric "
                 f"columns; expected fewer than {_MAX_TEXTS - len(TEXT_COLUMNS)} and no more than "
                 f"{_MAX_NUMBERS}. Train with fewer."
             )
-        place = {name: number for number, name in enumerate((*self.columns, _PREFIX))}
+        place = {name: number for number, name in enumerate((*self.columns, _PREFIX, TAKER))}
+        hand_offs = encoder.hand_offs
         levels = (*encoder.levels, *calendars)
+        if hand_offs is not None:
+            levels = (*levels, *HAND_OFF_LEVELS, FIRST_LEG, RELAY)
         clocks = encoder.clocks
         holidays, warehouses = KeyTable(clocks.calendars), KeyTable(encoder.dispatch.keys)
+        services = KeyTable(clocks.services)
         tables = [
             *(index.table for index in encoder.indexes),
-            *(KeyTable(clocks.services), holidays, holidays),
+            *(services, holidays, holidays),
             *[warehouses] * (len(calendars) - 3),
         ]
+        relays = None
+        if hand_offs is not None:
+            tables += [KeyTable(keys) for keys in (*hand_offs.keys, hand_offs.leg_keys)]
+            tables.append(services)
+            relays = _Relays(hand_offs, encoder.taker_services, relays=encoder.has_relays)
         zones = ZoneTables(encoder.zones, clocks.first_day, clocks.last_day)
         keys = (KeysStruct * len(tables))(*(table.struct for table in tables))
         arrays = {
@@ -201,9 +225,10 @@ class CompiledEncoder:
             zones=ctypes.addressof(zones.struct),
             warehouse_levels=len(calendars) - 3,
             dispatch=encoder.dispatch.address,
+            hand_offs=None if relays is None else ctypes.addressof(relays.struct),
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
-        self._alive = (tables, zones, keys, arrays, bound, encoder.dispatch)
+        self._alive = (tables, zones, keys, arrays, bound, relays, encoder.dispatch)
         self.address = ctypes.addressof(bound)
 
     def packed(self, fields: Mapping[str, Any], second: int) -> tuple[bytes, bytes, bytes]:
@@ -278,6 +303,31 @@ class CompiledEncoder:
                 f"{', '.join(required)} as extra features. Give them (None where unknown), or "
                 "train without them."
             )
+
+
+class _Relays:
+    """Hand-offs as the compiled code reads them."""
+
+    def __init__(self, hand_offs: HandOffs, services: NDArray[np.int32], *, relays: bool) -> None:
+        names = [utf8(name) for name in hand_offs.takers]
+        joined = b"".join(names)
+        arrays: dict[str, NDArray[Any]] = {
+            "start": np.cumsum(
+                [0, *(len(level) for level in hand_offs.taker[:-1])], dtype=np.int64
+            ),
+            "taker": np.concatenate(hand_offs.taker).astype(np.int32),
+            "name_start": np.cumsum([0, *map(len, names)], dtype=np.int64),
+            "service": np.ascontiguousarray(services, np.int32),
+            "leg_days": np.ascontiguousarray(hand_offs.leg_days, np.float64),
+        }
+        self.struct = _HandOffsStruct(
+            levels=len(hand_offs.taker),
+            name=ctypes.cast(ctypes.c_char_p(joined), ctypes.c_void_p),
+            leg_steps=hand_offs.leg_days.shape[1] - 1,
+            relays=relays,
+            **{name: array.ctypes.data for name, array in arrays.items()},
+        )
+        self._alive = (joined, arrays)
 
 
 def utc_second(moment: Any) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.calendar_values import Days
 from etapromise.history.clocks import Clocks, holiday_table
+from etapromise.history.hand_offs import HandOffs
 from etapromise.history.zones import ZoneMap
 
 __all__ = ["configured_clocks", "configured_zones"]
@@ -20,19 +21,26 @@ _SEPARATOR: Final = "\x1f"
 _ANY: Final = -1
 
 
-def configured_clocks(clocks: Clocks, rules: CalendarFile) -> Clocks:
+def configured_clocks(
+    clocks: Clocks, rules: CalendarFile, hand_offs: HandOffs | None = None
+) -> Clocks:
     """Learned clocks under the weeks, holidays and blackouts of a file.
+
+    What the file says of a carrier also holds for the parcels that it hands over: these get a clock
+    of their own (`RELAY`), on which both carriers' days are left out.
 
     A day that the file leaves out of a week has weight 0. One that it names keeps what was learned,
     or is an ordinary day where nothing was: a carrier that begins to deliver on Saturdays has no
     Saturdays to learn from. Services and places that only the file names get clocks too, as do
     "any other service of the carrier" and "any other region of the country".
     """
-    services = [*clocks.services, *_more_services(clocks, rules)]
+    single = [*clocks.services, *_more_services(clocks, rules)]
+    relays = [] if hand_offs is None else _relays(hand_offs, rules)
+    services = [*single, *relays]
     calendars = [*clocks.calendars, *_more_calendars(clocks, rules)]
     weeks = _extended(clocks.weeks, len(services))
     holiday_weights = _extended(clocks.holiday_weights, len(services))
-    for row, key in enumerate(services, start=1):
+    for row, key in enumerate(single, start=1):
         carrier, service = key.split(_SEPARATOR)
         named = [rule for rule in rules.carriers if rule.origin is None]
         for rule in _narrowest_last(named, carrier=carrier, service=service):
@@ -42,6 +50,17 @@ def configured_clocks(clocks: Clocks, rules: CalendarFile) -> Clocks:
             if rule.delivers_on_holidays is not None:
                 usual = np.where(holiday_weights[row] > 0, holiday_weights[row], 1.0)
                 holiday_weights[row] = usual if rule.delivers_on_holidays else 0.0
+    for row, key in enumerate(relays, start=len(single) + 1):
+        carrier, service, taker = key.split(_SEPARATOR)
+        brings = single.index(f"{taker}{_SEPARATOR}") + 1
+        weeks[row], holiday_weights[row] = weeks[brings], holiday_weights[brings]
+        for rule in _narrowest_last(rules.carriers, carrier=carrier, service=service):
+            if rule.delivers is not None:
+                both = np.where(rule.delivers, weeks[brings], 0.0)
+                # Carriers that never work on the same day: the file's word stands.
+                weeks[row] = both if both.any() else np.array(rule.delivers, np.float64)
+            if rule.delivers_on_holidays is False:
+                holiday_weights[row] = 0.0
     place_weeks = np.ones((len(calendars) + 1, 7), dtype=bool)
     for row, key in enumerate(calendars, start=1):
         country, region = key.split(_SEPARATOR)
@@ -80,6 +99,18 @@ def spans(found: Days) -> list[tuple[int, int]]:
     """First and last days since 1970-01-01 of dates."""
     epoch = date(1970, 1, 1).toordinal()
     return [(first.toordinal() - epoch, last.toordinal() - epoch) for first, last in found]
+
+
+def _relays(hand_offs: HandOffs, rules: CalendarFile) -> list[str]:
+    """Keys of RELAY whose first carrier a file says something of."""
+    told: list[Any] = [*(rule for rule in rules.carriers if rule.origin is None), *rules.blackouts]
+    about = {(rule.carrier, rule.service) for rule in told if rule.carrier is not None}
+    return [
+        key
+        for key in hand_offs.relays()
+        for carrier, service, _ in (key.split(_SEPARATOR),)
+        if (carrier, service) in about or (carrier, None) in about
+    ]
 
 
 def _more_services(clocks: Clocks, rules: CalendarFile) -> list[str]:
@@ -147,8 +178,9 @@ def _rows(
         return [_ANY]
     rows = []
     for row, key in enumerate(keys, start=1):
-        first, second = key.split(_SEPARATOR)
-        if (first or missing) == wide and narrow in {None, second}:
+        first, second, *taker = key.split(_SEPARATOR)
+        own = (first or missing) == wide and narrow in {None, second}
+        if own or (taker == [wide] and narrow is None):
             rows.append(row)
     return rows
 

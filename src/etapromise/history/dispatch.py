@@ -123,7 +123,14 @@ _leads = native.function(
 )
 
 
-_lead = native.function("etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5)
+_relay_leads = native.function(
+    "etp_relay_leads",
+    None,
+    *(native.POINTER, native.LONG, *[native.POINTER] * 8, native.LONG, native.POINTER),
+)
+_lead = native.function(
+    "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, native.POINTER
+)
 
 
 class Dispatch:
@@ -186,7 +193,7 @@ class Dispatch:
 
     def lead(self, row: int, calendar: int, anchor: int, second: int, clock: int) -> float:
         """The lead of one order; arguments as of `leads`."""
-        return float(_lead(self.address, row, calendar, anchor, second, clock))
+        return float(_lead(self.address, row, calendar, anchor, second, clock, None))
 
     def leads(
         self,
@@ -211,6 +218,49 @@ class Dispatch:
             for array in (rows, calendar, anchor, second, clock)
         ]
         _leads(self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data)
+        return out
+
+    def relay_leads(
+        self,
+        rows: NDArray[np.int32],
+        calendar: NDArray[np.int32],
+        anchor: NDArray[np.int32],
+        second: NDArray[np.int32],
+        clock: NDArray[np.int32],
+        *,
+        leg_clock: NDArray[np.int32],
+        leg: NDArray[np.int32],
+        leg_days: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """The leads of orders that another carrier delivers than the one that fetches them.
+
+        What that one's week does to its way is in them too: counted from the order's date and its
+        lead, durations on the clock of the carrier that delivers are alike whatever the weekday.
+
+        Args:
+            rows: as of `leads`, like the next four.
+            calendar: (n,)
+            anchor: (n,)
+            second: (n,)
+            clock: (n,) of the carrier that delivers.
+            leg_clock: (n,) row of the clocks' elapsed table, of the carrier that fetches.
+            leg: (n,) row of `leg_days`.
+            leg_days: (legs, k) P(0, 1, … of its working days from the pick-up to the hand-off).
+        """
+        out = np.empty(len(rows))
+        arrays = [
+            np.ascontiguousarray(array, np.int32)
+            for array in (rows, calendar, anchor, second, clock, leg_clock, leg)
+        ]
+        days = np.ascontiguousarray(leg_days, np.float64)
+        _relay_leads(
+            self.address,
+            len(rows),
+            *(array.ctypes.data for array in arrays),
+            days.ctypes.data,
+            days.shape[1] - 1,
+            out.ctypes.data,
+        )
         return out
 
     def as_arrays(self) -> Mapping[str, NDArray[Any]]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.errors import ModelFileError
 from etapromise.history.effects import FIELDS
-from etapromise.history.levels import HANDLING_LEVELS, Level
+from etapromise.history.levels import HANDLING_LEVELS, RELAY_LEVELS, Level
 from etapromise.history.requests import NUMBERS, Requests
 from etapromise.history.statistics import AsOfOrder, Statistics
 
@@ -38,6 +38,8 @@ _NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
 _PACED_LANES: Final = ("region_lane", "service_region")
+_PACED_RELAYS: Final = tuple(level.name for level in RELAY_LEVELS)
+_SPREAD_RELAYS: Final = ("relay_region",)
 _SPREAD: Final = ("service", "destination_region", "origin", "service_lane")
 # What the forest's target is relative to: the network's and the service's usual log duration, and
 # how far from usual they are at present. Trees cannot extrapolate a slowdown that they have not
@@ -103,7 +105,9 @@ def all_features(
         *(f"derived:{name}" for name in _DERIVED),
         *(f"total:{name}.effect" for name in names[1:]),
         *(f"total:{name}.pace" for name in (*_PACED, *_PACED_LANES)),
+        *(f"total:{name}.pace" for name in _PACED_RELAYS if name in names),
         *(f"total:{name}.deviation" for name in dict.fromkeys((*_SPREAD, *further))),
+        *(f"total:{name}.deviation" for name in _SPREAD_RELAYS if name in names),
         *(f"handling:{name}.effect" for name in handling),
         *(f"handling:{name}.pace" for name in ("carrier", "origin_region", "origin")),
     )

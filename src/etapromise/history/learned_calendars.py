@@ -24,14 +24,22 @@ __all__ = ["learned_clocks", "learned_dispatch"]
 
 # Days of calendar beyond the moment: orders a year ahead, and their way.
 _CALENDAR_AHEAD: Final = 500
+_SEPARATOR: Final = "\x1f"
 
 
-def learned_clocks(shipments: pd.DataFrame, results: Outcomes) -> Clocks:
+def learned_clocks(
+    shipments: pd.DataFrame,
+    results: Outcomes,
+    takers: Sequence[str] = (),
+    taker: NDArray[np.int32] | None = None,
+) -> Clocks:
     """Working weeks and holidays of carriers.
 
     Args:
         shipments: (n,) in the order of their orders.
         results: what is known of them.
+        takers: carriers that parcels are handed to; each has a clock, that of any of its services.
+        taker: (n,) number of who brings each parcel, from 1 on; 0: its own carrier.
     """
     service, there, here = level_keys(
         shipments,
@@ -42,7 +50,13 @@ def learned_clocks(shipments: pd.DataFrame, results: Outcomes) -> Clocks:
             Level("here", ("origin_country", "origin_region")),
         ],
     )
-    services, service_keys = _sorted_keys(*service)
+    brought = service[0]
+    if taker is not None:
+        brought = np.where(taker > 0, len(service[1]) + taker - 1, brought)
+    # The service of a taker is nobody's to name: it is any.
+    services, service_keys = _sorted_keys(
+        brought, [*service[1], *(f"{name}{_SEPARATOR}" for name in takers)]
+    )
     places = np.concatenate([there[0], here[0] + len(there[1])])
     calendars, calendar_keys = _sorted_keys(places, [*there[1], *here[1]])
     first_day = int(results.start_day[0]) - CALENDAR_BEFORE

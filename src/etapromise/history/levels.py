@@ -25,6 +25,8 @@ __all__ = [
     "HANDLING_LEVELS",
     "LEVELS",
     "PREFIX_LENGTH",
+    "RELAY_LEVELS",
+    "TAKER",
     "KeyIndex",
     "KeyPlan",
     "Level",
@@ -34,6 +36,8 @@ __all__ = [
 ]
 
 PREFIX_LENGTH = 3
+TAKER: Final = "hand_off_carrier"
+"""The column of who brings a parcel that its own carrier usually hands over; derived."""
 _SEPARATOR = "\x1f"
 
 
@@ -88,9 +92,23 @@ HANDLING_LEVELS: Final = tuple(
 )
 
 
-def levels_with(categorical: Sequence[str]) -> tuple[Level, ...]:
-    """The standard levels, and one for each further categorical column, such as a category."""
-    return LEVELS + tuple(Level(name, (name,)) for name in categorical)
+# Where parcels change hands: who brings them to a region, whoever had them first, and the pair. The
+# parcels that keep their carrier share a key of each region, or of the carrier in it.
+RELAY_LEVELS: Final = (
+    Level("taker_region", (TAKER, "destination_country", "destination_region")),
+    Level("relay_region", ("carrier", TAKER, "destination_country", "destination_region")),
+)
+
+
+def levels_with(categorical: Sequence[str], *, hand_offs: bool = False) -> tuple[Level, ...]:
+    """The standard levels, and one for each further categorical column, such as a category.
+
+    Args:
+        categorical: further columns.
+        hand_offs: whether parcels change hands; then `RELAY_LEVELS` come last.
+    """
+    further = tuple(Level(name, (name,)) for name in categorical)
+    return LEVELS + further + (RELAY_LEVELS if hand_offs else ())
 
 
 class KeyPlan:
@@ -105,6 +123,8 @@ class KeyPlan:
         if self._prefix:
             # Derived, so it comes last.
             columns.remove("destination_prefix")
+            if "destination" not in columns:
+                columns.append("destination")
         self._columns = tuple(columns)
         numbered = {column: place for place, column in enumerate(columns)}
         numbered["destination_prefix"] = len(columns)

@@ -9,7 +9,7 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +19,16 @@ from etapromise.errors import ContractError
 from etapromise.history.clocks import Clocks
 from etapromise.history.compiled_encoder import CompiledEncoder
 from etapromise.history.dispatch import DISPATCH_LEVELS, Dispatch
-from etapromise.history.levels import HANDLING_LEVELS, KeyIndex, Level, level_keys, levels_with
+from etapromise.history.hand_offs import RELAY, HandOffs
+from etapromise.history.levels import (
+    HANDLING_LEVELS,
+    TAKER,
+    KeyIndex,
+    KeyPlan,
+    Level,
+    level_keys,
+    levels_with,
+)
 from etapromise.history.zones import ZoneMap
 
 if TYPE_CHECKING:
@@ -45,6 +54,7 @@ _CALENDAR: Final = Level("calendar", ("destination_country", "destination_region
 _ORIGIN_CALENDAR: Final = Level("origin_calendar", ("origin_country", "origin_region"))
 _CALENDAR_LEVELS: Final = (_SERVICE, _CALENDAR, _ORIGIN_CALENDAR, *DISPATCH_LEVELS)
 _LEAD: Final = NUMBERS.index("lead")
+_SERVICE_PLAN: Final = KeyPlan((_SERVICE,))
 
 
 @dataclass(frozen=True)
@@ -100,9 +110,12 @@ class Encoder:
         "clocks",
         "compiled",
         "dispatch",
+        "hand_offs",
+        "has_relays",
         "indexes",
         "levels",
         "numeric",
+        "taker_services",
         "zones",
     )
 
@@ -115,16 +128,28 @@ class Encoder:
         clocks: Clocks,
         zones: ZoneMap,
         dispatch: Dispatch,
+        hand_offs: HandOffs | None = None,
     ) -> None:
-        """Take the extra columns, the keys of each level, the calendars and the zones."""
+        """Take the extra columns, the keys of each level, the calendars, zones and hand-offs."""
         self.categorical = tuple(categorical)
         self.numeric = tuple(numeric)
-        self.levels = levels_with(self.categorical)
+        self.levels = levels_with(self.categorical, hand_offs=hand_offs is not None)
         self.indexes = tuple(indexes)
         self.clocks = clocks
         self.zones = zones
         self._service_rows, self._calendar_rows = clocks.indexes()
         self.dispatch = dispatch
+        self.hand_offs = hand_offs
+        # (takers,) rows of the clocks' services.
+        self.taker_services = np.array(
+            [
+                row_of(self._service_rows, f"{taker}{_SEPARATOR}")
+                for taker in (() if hand_offs is None else hand_offs.takers)
+            ],
+            np.int32,
+        )
+        parts = len(RELAY.columns)
+        self.has_relays = any(key.count(_SEPARATOR) == parts - 1 for key in clocks.services)
         self.compiled = CompiledEncoder(self, handling=HANDLING_LEVELS, calendars=_CALENDAR_LEVELS)
 
     def encode(self, frame: pd.DataFrame) -> Requests:
@@ -140,23 +165,33 @@ class Encoder:
         self._require_columns(frame.columns)
         _require_orders(frame)
         count = len(frame)
+        taker = np.zeros(count, np.int32)
+        if self.hand_offs is not None:
+            taker = self.hand_offs.takers_of(frame)
+            frame = self.hand_offs.named(frame, taker)
         codes = np.empty((count, len(self.levels)), np.int32)
         keys = level_keys(frame, (*self.levels, *_CALENDAR_LEVELS))
         service, calendar, origin_calendar, *dispatch = keys[len(self.levels) :]
         for level, (positions, texts) in enumerate(keys[: len(self.levels)]):
             codes[:, level] = self.indexes[level].rows(positions, texts)
-        clock = self._clock_rows(*service, *calendar)
+        own = self._clock_rows(*service, *calendar)
+        clock = self._brought(frame, own, taker)
         anchor, second = self._local_orders(frame)
         if count:
             self.clocks.require_days(int(anchor.min()), int(anchor.max()))
         numbers = np.full((count, len(NUMBERS) + len(self.numeric)), np.nan)
         numbers[:, 0] = second / 3600.0
-        numbers[:, _LEAD] = self.dispatch.leads(
-            self.dispatch.rows(dispatch),
-            self._calendar_of(*origin_calendar),
-            anchor,
-            second,
-            clock,
+        numbers[:, _LEAD] = self._leads(
+            frame,
+            taker,
+            own,
+            (
+                self.dispatch.rows(dispatch),
+                self._calendar_of(*origin_calendar),
+                anchor,
+                second,
+                clock,
+            ),
         )
         for column, name in enumerate(_GIVEN_NUMBERS, start=1):
             if name in frame.columns:
@@ -186,6 +221,65 @@ class Encoder:
             np.array([found.clock], np.int32),
             np.array([found.zone_source], np.int8),
         )
+
+    def _brought(
+        self, named: pd.DataFrame, clock: NDArray[np.int32], taker: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """(n,) the clocks of who brings shipments: of their takers (n,), or for 0 those given."""
+        if not taker.any():
+            return clock
+        service = np.concatenate([[0], self.taker_services])[taker]
+        if self.has_relays:
+            positions, keys = level_keys(named, (RELAY,))[0]
+            own = np.array([self._service_rows.get(key, 0) for key in keys], np.int64)[positions]
+            service = np.where(own > 0, own, service)
+        calendars = len(self.clocks.holidays)
+        return np.where(taker > 0, service * calendars + clock % calendars, clock).astype(np.int32)
+
+    def own_clock(self, fields: Mapping[str, Any], clock: int) -> int:
+        """The clock of a shipment's own carrier, where `clock` is that of who brings it."""
+        key = _SERVICE_PLAN.keys(fields)[0]
+        calendars = len(self.clocks.holidays)
+        return row_of(self._service_rows, key) * calendars + clock % calendars
+
+    def handed_over(
+        self, requests: Requests, frame: pd.DataFrame, taker: NDArray[np.int32]
+    ) -> Requests:
+        """The requests of shipments that were seen to change hands.
+
+        Args:
+            requests: (n,) of `frame`.
+            frame: (n,) accepted rows.
+            taker: (n,) number of who took each over, 0 where nobody is known to have.
+        """
+        if self.hand_offs is None:
+            return requests
+        known = taker > 0
+        named = self.hand_offs.named(frame, taker)
+        codes = requests.codes.copy()
+        for position, level in enumerate(self.levels):
+            if TAKER in level.columns:
+                found = self.indexes[position].rows(*level_keys(named, (level,))[0])
+                codes[:, position] = np.where(known, found, codes[:, position])
+        return replace(requests, codes=codes, clock=self._brought(named, requests.clock, taker))
+
+    def _leads(
+        self,
+        frame: pd.DataFrame,
+        taker: NDArray[np.int32],
+        own: NDArray[np.int32],
+        orders: tuple[NDArray[np.int32], ...],
+    ) -> NDArray[np.float64]:
+        leads = self.dispatch.leads(*orders)
+        rows = np.flatnonzero(taker)
+        if self.hand_offs is not None and len(rows):
+            leads[rows] = self.dispatch.relay_leads(
+                *(part[rows] for part in orders),
+                leg_clock=own[rows],
+                leg=self.hand_offs.legs_of(frame.iloc[rows], taker[rows]),
+                leg_days=self.hand_offs.leg_days,
+            )
+        return leads
 
     def _require_columns(self, columns: Any) -> None:
         missing = [name for name in (*self.categorical, *self.numeric) if name not in columns]

@@ -39,6 +39,9 @@ _RESTS_EVIDENCE: Final = 8.0
 _CLOSED_BELOW: Final = 0.03
 # … a holiday, of which there are few, with less than this.
 _HOLIDAY_CLOSED_BELOW: Final = 0.15
+# Arrivals that were to be expected from which on their absence needs no belief: were the day worked
+# at a quarter of an ordinary one's strength, five had come.
+_ENOUGH_EXPECTED: Final = 20.0
 # From here on a day is an ordinary one: the rest is chance.
 _ORDINARY_FROM: Final = 0.7
 
@@ -157,7 +160,10 @@ def _weeks(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDAr
     weeks = np.concatenate([network[None, :], own])
     # An ordinary day is the median of those with at least a third of the busiest one's arrivals.
     busy = np.where(weeks >= weeks.max(axis=1, keepdims=True) / 3, weeks, np.nan)
-    weeks = weeks / np.nanmedian(busy, axis=1, keepdims=True)
+    usual = np.nanmedian(busy, axis=1, keepdims=True)
+    weeks = weeks / usual
+    absent = observed < _CLOSED_BELOW * expected * usual[1:]
+    weeks[1:][absent & (expected * usual[1:] >= _ENOUGH_EXPECTED)] = 0.0
     weeks[weeks < _CLOSED_BELOW] = 0.0
     weeks[weeks > _ORDINARY_FROM] = 1.0
     return weeks

@@ -2,6 +2,7 @@
 #include "dispatch.h"
 
 #include <math.h>
+#include <stddef.h>
 
 /* Days after which a parcel is on its way, whatever the calendar says. */
 enum { LONGEST_WAIT = 90 };
@@ -34,8 +35,28 @@ static double within(const double *handling, int64_t steps, double worked) {
     return handling[whole] + part * (handling[whole + 1] - handling[whole]);
 }
 
+/* What the clock of the carrier that delivers reads when it gets a parcel that is picked up on `day`.
+ * Where another carrier has it first, that is expected after the working days of that one's clock, and
+ * less as many days as they are: what remains is what the two calendars do to each other. */
+static double reading_at(const etp_dispatch *d, const double *elapsed, int64_t day,
+                         const etp_leg *leg) {
+    const int64_t fetched = clamp(day, 0, d->days);
+    if (!leg)
+        return elapsed[fetched];
+    const double *first = d->elapsed + (int64_t)leg->clock * (d->days + 1);
+    double reading = 0;
+    int64_t at = fetched;
+    for (int64_t step = 0; step <= leg->steps; step++) {
+        /* Handed over on a day on which the first carrier works: the last before its clock moves on. */
+        while (at < d->days && first[at + 1] <= first[fetched] + (double)step + 1e-9)
+            at++;
+        reading += leg->days[step] * (elapsed[at] - (double)step);
+    }
+    return reading;
+}
+
 double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor, int32_t second,
-                int32_t clock) {
+                int32_t clock, const etp_leg *leg) {
     const double *handling = d->handling + (int64_t)row * (d->steps + 1);
     const double *week = d->weeks + (int64_t)row * 7;
     const uint8_t *holiday = d->holidays + (int64_t)calendar * d->days;
@@ -52,11 +73,12 @@ double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t an
             continue;
         worked += share;
         double now = within(handling, d->steps, worked);
-        reading += (now - done) * elapsed[clamp(day, 0, d->days)];
+        reading += (now - done) * reading_at(d, elapsed, day, leg);
         done = now;
     }
     /* Whatever is left is as late as the last day looked at. */
-    reading += (1 - done) * elapsed[clamp(day, 0, d->days)];
+    if (done < 1)
+        reading += (1 - done) * reading_at(d, elapsed, day, leg);
     double undelayed = 0;
     for (int64_t step = 1; step < d->steps; step++)
         undelayed += 1 - handling[step];
@@ -68,5 +90,18 @@ ETP_EXPORT void etp_leads(const etp_dispatch *d, int64_t n, const int32_t *row,
                           const int32_t *calendar, const int32_t *anchor, const int32_t *second,
                           const int32_t *clock, double *out) {
     for (int64_t i = 0; i < n; i++)
-        out[i] = etp_lead(d, row[i], calendar[i], anchor[i], second[i], clock[i]);
+        out[i] = etp_lead(d, row[i], calendar[i], anchor[i], second[i], clock[i], NULL);
+}
+
+/* The same for orders that another carrier delivers: leg_clock (n,) clocks of the first one, leg (n,)
+ * rows of leg_days (rows, steps + 1). */
+ETP_EXPORT void etp_relay_leads(const etp_dispatch *d, int64_t n, const int32_t *row,
+                                const int32_t *calendar, const int32_t *anchor,
+                                const int32_t *second, const int32_t *clock,
+                                const int32_t *leg_clock, const int32_t *leg,
+                                const double *leg_days, int64_t steps, double *out) {
+    for (int64_t i = 0; i < n; i++) {
+        const etp_leg way = {leg_clock[i], (int32_t)steps, leg_days + leg[i] * (steps + 1)};
+        out[i] = etp_lead(d, row[i], calendar[i], anchor[i], second[i], clock[i], &way);
+    }
 }

@@ -6,10 +6,18 @@
 
 typedef struct etp_dispatch etp_dispatch;
 
+/* The way of a parcel with its own carrier until another one takes it over. */
+typedef struct {
+    int32_t clock;      /* of its own carrier */
+    int32_t steps;      /* working days that are told apart */
+    const double *days; /* (steps + 1,) P(so many of that clock's working days) */
+} etp_leg;
+
 /* Operational days between an order's date and the date that it is as good as ordered on: of a
  * warehouse's row, under the holidays of the row `calendar`, ordered at the local `second` of the day
- * `anchor` (days since 1970-01-01), on the carrier's clock. */
+ * `anchor` (days since 1970-01-01), on the clock of the carrier that delivers. Where that is another
+ * than the one that fetches, `leg` is the way until the hand-off, else NULL. */
 ETP_EXPORT double etp_lead(const etp_dispatch *dispatch, int32_t row, int32_t calendar, int32_t anchor,
-                           int32_t second, int32_t clock);
+                           int32_t second, int32_t clock, const etp_leg *leg);
 
 #endif

@@ -84,6 +84,17 @@ static int32_t clock_row(const etp_encoder *e, int64_t key, const etp_text *text
     return etp_keys_find(&e->keys[key], part, 2, ETP_PART_SEPARATOR);
 }
 
+/* Who usually takes the parcel over: the finest key that is known says it. 0: nobody. */
+static int32_t taker_of(const etp_encoder *e, int64_t first_key, const etp_text *text) {
+    const etp_hand_offs *h = e->hand_offs;
+    for (int64_t k = h->levels; k-- > 0;) {
+        const int32_t row = row_of(e, first_key + k, text);
+        if (row)
+            return h->taker[h->start[k] + row];
+    }
+    return 0;
+}
+
 int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double *extra,
                const uint8_t *bytes, etp_encoded *out, int32_t *code, double *number) {
     etp_text text[ETP_MAX_TEXTS];
@@ -108,13 +119,30 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
         out->zone = (int32_t)zone_of(e->zones, text[e->destination_country],
                                      text[e->destination_region], &out->zone_source);
 
+    const int64_t calendar_keys = e->levels;
+    const int64_t taker_keys = calendar_keys + 3 + e->warehouse_levels;
+    int32_t taker = 0;
+    if (e->hand_offs) {
+        const etp_hand_offs *h = e->hand_offs;
+        etp_text *name = &text[e->columns + 1];
+        taker = taker_of(e, taker_keys, text);
+        name->bytes = h->name + (taker ? h->name_start[taker - 1] : 0);
+        name->length = taker ? h->name_start[taker] - h->name_start[taker - 1] : 0;
+    }
     for (int64_t level = 0; level < e->levels; level++)
         code[level] = row_of(e, level, text);
     for (int64_t k = 0; k < e->handling_levels; k++)
         code[e->levels + k] = code[e->handling[k]];
-    const int64_t calendar_keys = e->levels;
-    out->clock = clock_row(e, calendar_keys, text) * (int32_t)e->calendars +
-                 clock_row(e, calendar_keys + 1, text);
+    const int32_t there = clock_row(e, calendar_keys + 1, text);
+    const int32_t own = clock_row(e, calendar_keys, text) * (int32_t)e->calendars + there;
+    out->clock = own;
+    if (taker) {
+        const etp_hand_offs *h = e->hand_offs;
+        int32_t brings = h->relays ? row_of(e, taker_keys + h->levels + 1, text) : 0;
+        if (!brings)
+            brings = h->service[taker - 1];
+        out->clock = brings * (int32_t)e->calendars + there;
+    }
     const int32_t closed = clock_row(e, calendar_keys + 2, text);
     int32_t warehouse = 0; /* the finest that is known */
     for (int64_t k = e->warehouse_levels; k > 0 && !warehouse; k--)
@@ -124,8 +152,15 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
     number[ETP_HOUR] = (double)second / 3600.0;
     memcpy(number + ETP_GIVEN, shipment->given, sizeof shipment->given);
     number[ETP_QUOTED_DAYS] = shipment->quoted_day - (double)day;
-    number[ETP_LEAD] =
-        etp_lead(e->dispatch, warehouse, closed, out->anchor, second, out->clock);
+    etp_leg leg = {own, 0, NULL};
+    if (taker) {
+        const etp_hand_offs *h = e->hand_offs;
+        leg.steps = (int32_t)h->leg_steps;
+        leg.days = h->leg_days +
+                   row_of(e, taker_keys + h->levels, text) * (h->leg_steps + 1);
+    }
+    number[ETP_LEAD] = etp_lead(e->dispatch, warehouse, closed, out->anchor, second, out->clock,
+                                taker ? &leg : NULL);
     memcpy(number + ETP_NUMBERS, extra, sizeof(double) * (size_t)e->numeric);
     return ETP_FINE;
 }

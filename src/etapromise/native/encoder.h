@@ -33,14 +33,29 @@ typedef struct {
     const int64_t *offset;       /* seconds east of UTC from each change on; the first also before */
 } etp_zones;
 
+/* Which carriers usually hand their parcels over, and to whom. */
+typedef struct {
+    int64_t levels;
+    const int64_t *start;   /* (levels,) where each level's rows start in `taker` */
+    const int32_t *taker;   /* by row of a key, from row 1 on: who delivers, 0: the carrier itself */
+    const uint8_t *name;    /* of the takers, from taker 1 on, one after another */
+    const int64_t *name_start; /* (takers + 1,) */
+    const int32_t *service; /* (takers,) rows of the clocks' services */
+    const double *leg_days; /* (legs, leg_steps + 1) see etp_leg; row 0 is any */
+    int64_t leg_steps;
+    int64_t relays; /* whether pairs of carriers have clocks of their own */
+} etp_hand_offs;
+
 typedef struct {
     int64_t levels;          /* L */
     int64_t handling_levels; /* H */
     const int64_t *handling; /* (H,) levels whose codes are repeated */
-    int64_t columns;         /* texts of a shipment; the prefix comes after them */
+    int64_t columns; /* texts of a shipment; the prefix comes after them, then who takes over */
     int64_t prefix_length;   /* characters of the destination that make the prefix */
     /* Keys: of each level; then of the clocks' services, of the holidays at the destination, at the
-     * origin; then of the warehouses' calendars, coarse to fine. K = L + 3 + warehouse_levels. */
+     * origin; then of the warehouses' calendars, coarse to fine; then of whom parcels are handed to,
+     * coarse to fine, of their first ways, and of pairs of carriers among the clocks' services.
+     * K = L + 3 + warehouse_levels, and with hand_offs levels + 2 more. */
     const int64_t *part_start; /* (K + 1,) */
     const int64_t *part;       /* columns */
     const etp_keys *keys;      /* (K,) */
@@ -52,6 +67,7 @@ typedef struct {
     const etp_zones *zones;
     int64_t warehouse_levels;
     const etp_dispatch *dispatch;
+    const etp_hand_offs *hand_offs; /* or NULL: every carrier delivers what it fetches */
 } etp_encoder;
 
 /* The fixed part of what is known of a shipment. */

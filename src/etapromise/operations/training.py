@@ -85,6 +85,8 @@ class TrainingConfig:
         members: forests that are averaged, each with a seed of its own.
         warm_up_days: the first days of orders, which only fill the statistics.
         stages: whether handling and transit get forests of their own, which explain promises.
+        hand_offs: whether to learn which parcels are usually handed to another carrier, and to
+            promise these by both carriers' ways.
     """
 
     numeric: Sequence[str] = ()
@@ -99,6 +101,7 @@ class TrainingConfig:
     warm_up_days: int = 45
     members: int = 3
     stages: bool = True
+    hand_offs: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
@@ -153,6 +156,7 @@ def train(
         default_time_zone=config.default_time_zone,
         give_up_after=give_up,
         calendars=config.calendars if isinstance(config.calendars, CalendarFile) else None,
+        hand_offs=config.hand_offs,
     )
     gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
     tell = progress or (lambda *_: None)

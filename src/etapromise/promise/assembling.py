@@ -97,7 +97,9 @@ def assemble_model(
             stages=stages,
             calibration=calibration,
             kept=judged.kept(calibration),
-            hours=hours_of(known, gathered.outcomes, gathered.encoder.zones),
+            hours=hours_of(
+                known, gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
+            ),
             horizon=int(manifest["give_up_after_days"]) + 1,
             manifest=record | {"version": version},
             transit=transit,
@@ -138,6 +140,8 @@ def refresh_model(
             default_time_zone=parts.manifest["config"]["default_time_zone"],
             give_up_after=give_up,
             calendars=calendars,
+            # The forests' features hang on it.
+            hand_offs=encoder.hand_offs or False,
         )
         manifest["calendars"] = calendars.text
     gathered = HistoryAsOf.at(

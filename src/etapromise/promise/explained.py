@@ -13,7 +13,7 @@ from etapromise.errors import ContractError
 if TYPE_CHECKING:
     from etapromise.promise.explaining import Explanation
     from etapromise.promise.hours import TimeWindow
-    from etapromise.promise.stages import StageTime
+    from etapromise.promise.stages import HandOffTime, StageTime
 
 __all__ = ["Explained"]
 
@@ -110,6 +110,18 @@ class Explained:
             ContractError: the model was trained without stages.
         """
         return self._explained().stages[1]
+
+    @property
+    def hand_off(self) -> HandOffTime | None:
+        """Who usually takes the parcel over on its way, and after how long.
+
+        None where its own carrier brings it to the door. The promise is made of both ways: until
+        then on the days of its own carrier, from then on those of the other.
+
+        Raises:
+            ContractError: somebody does, and the model was trained without stages.
+        """
+        return self._explained().hand_off
 
     def window(self, probability: float = 0.8, day: dt.date | None = None) -> TimeWindow:
         """The shortest window of a day in which that share of its deliveries happens.

@@ -18,7 +18,14 @@ from etapromise.history.pickup_days import PickupDays
 from etapromise.history.requests import Requests
 from etapromise.promise.hours import TimeWindow, share_between, time_window
 from etapromise.promise.promise import require_level
-from etapromise.promise.stages import StageTime, StageTimes, both_stages, stage_times
+from etapromise.promise.stages import (
+    HandOffTime,
+    StageTime,
+    StageTimes,
+    both_stages,
+    first_leg_time,
+    stage_times,
+)
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
@@ -119,11 +126,35 @@ class Explanation:
             self._fields.get("destination_country"),
             self._fields.get("destination_region"),
         )
-        return time_window(self._model.parts.hours, self._fields, zone, day, probability)
+        return time_window(self._model.parts.hours, self._brought, zone, day, probability)
 
     def share_between(self, day: dt.date, start: dt.time, end: dt.time) -> float:
         """Share of the deliveries of a day between two local times."""
-        return share_between(self._model.parts.hours, self._fields, day, start, end)
+        return share_between(self._model.parts.hours, self._brought, day, start, end)
+
+    @property
+    def hand_off(self) -> HandOffTime | None:
+        """Who usually takes the parcel over and when; None where its own carrier brings it.
+
+        Raises:
+            ContractError: somebody does, and the model was trained without stages.
+        """
+        encoder = self._model.parts.encoder
+        usual = None if encoder.hand_offs is None else encoder.hand_offs.of(self._fields)
+        if usual is None:
+            return None
+        own = encoder.own_clock(self._fields, int(self._requests.clock[0]))
+        return HandOffTime(
+            usual.carrier,
+            usual.share,
+            first_leg_time(self._times, usual.first_leg, encoder.clocks, own, self._requests),
+        )
+
+    @property
+    def _brought(self) -> Mapping[str, Any]:
+        """The shipment as one of the carrier that brings it to the door."""
+        hand_offs = self._model.parts.encoder.hand_offs
+        return self._fields if hand_offs is None else hand_offs.delivering(self._fields)
 
     @cached_property
     def _pickup_days(self) -> PickupDays:
@@ -132,8 +163,11 @@ class Explanation:
     @cached_property
     def _stages(self) -> tuple[StageTime, StageTime]:
         clocks = self._model.parts.encoder.clocks
-        times = stages_of(self._model, self._requests, self._pickup_days)
-        return both_stages(times, self._pickup_days, clocks, self._requests)
+        return both_stages(self._times, self._pickup_days, clocks, self._requests)
+
+    @cached_property
+    def _times(self) -> StageTimes:
+        return stages_of(self._model, self._requests, self._pickup_days)
 
 
 @lru_cache(maxsize=256)

@@ -30,6 +30,7 @@ from etapromise.history.delivery_hours import DeliveryHours
 from etapromise.history.dispatch import Dispatch, DispatchCalendars
 from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureContract, with_handling_codes
+from etapromise.history.hand_offs import HandOffs
 from etapromise.history.levels import KeyIndex
 from etapromise.history.requests import NUMBERS, Encoder, Requests
 from etapromise.history.statistics import Statistics
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "load_model", "save_model"]
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
@@ -228,6 +229,14 @@ def _arrays(parts: ModelParts) -> Arrays:
             if parts.stages is None
             else {f"stages.{name}": array for name, array in parts.stages.to_arrays().items()}
         ),
+        **(
+            {}
+            if parts.encoder.hand_offs is None
+            else {
+                f"hand_offs.{name}": array
+                for name, array in parts.encoder.hand_offs.to_arrays().items()
+            }
+        ),
         **{f"hours.{name}": array for name, array in parts.hours.to_arrays().items()},
         "kept.columns": parts.kept.columns,
         "kept.starts": parts.kept.starts,
@@ -247,6 +256,7 @@ def _parts(
         place_weeks=arrays["clocks.place_weeks"],
         blackouts=arrays["clocks.blackouts"],
     )
+    hand_offs = _named(arrays, "hand_offs")
     encoder = Encoder(
         categorical=manifest["categorical"],
         numeric=manifest["numeric"],
@@ -256,6 +266,7 @@ def _parts(
         dispatch=Dispatch(
             manifest["dispatch"], DispatchCalendars(**_named(arrays, "dispatch")), clocks
         ),
+        hand_offs=HandOffs.from_arrays(hand_offs) if hand_offs else None,
     )
     statistics = Statistics(
         as_of_day=manifest["statistics"]["as_of_day"],

@@ -25,7 +25,16 @@ from etapromise.history.clocks import Clocks
 from etapromise.history.pickup_days import PickupDays
 from etapromise.history.requests import Requests
 
-__all__ = ["HANDLING_OFFSET", "StageForests", "StageTime", "stage_times", "transit_features"]
+__all__ = [
+    "HANDLING_OFFSET",
+    "HandOffTime",
+    "StageForests",
+    "StageTime",
+    "both_stages",
+    "first_leg_time",
+    "stage_times",
+    "transit_features",
+]
 
 # Working days added before the logarithm of a handling time.
 HANDLING_OFFSET: Final = 1.0
@@ -90,6 +99,21 @@ class StageTime:
 
 
 @dataclass(frozen=True)
+class HandOffTime:
+    """A hand-off on the way.
+
+    Attributes:
+        carrier: who usually takes the parcel over and brings it to the door.
+        share: of the parcels like it that were handed over.
+        after: how long its own carrier has it from the pick-up to the hand-off.
+    """
+
+    carrier: str
+    share: float
+    after: StageTime
+
+
+@dataclass(frozen=True)
 class StageTimes:
     """Both stages of n requests.
 
@@ -131,6 +155,39 @@ def both_stages(
         _stage_time(np.concatenate([pickup, [0.0]]), handling_business),
         _stage_time(calendar, business),
     )
+
+
+def first_leg_time(
+    times: StageTimes,
+    first_leg: NDArray[np.float64],
+    clocks: Clocks,
+    clock: int,
+    requests: Requests,
+) -> StageTime:
+    """From the pick-up of the first of n requests to its hand-off, which is before the event.
+
+    Args:
+        times: the pick-ups, and the way from each.
+        first_leg: (k,) P(0, 1, … working days of the carrier that has it first).
+        clocks: the carriers'.
+        clock: of that carrier.
+        requests: n requests.
+    """
+    pickup = times.pickup[0]
+    first = int(requests.anchor[0]) - clocks.first_day
+    elapsed = clocks.elapsed[clock, min(first, clocks.elapsed.shape[1] - 1) :]
+    steps = np.arange(len(first_leg))
+    calendar, business = np.zeros(len(elapsed) + 1), np.zeros(len(first_leg))
+    for day in np.flatnonzero(pickup[: len(elapsed)]):
+        # Handed over on a day on which the carrier works: the last before its clock moves on.
+        over = np.searchsorted(elapsed, elapsed[day] + steps + 1e-9, side="right") - 1
+        come = np.concatenate([[0.0], times.whole[0, day]])
+        mass = first_leg * (1.0 - come[np.minimum(over, len(come) - 1)])
+        mass *= pickup[day] / max(mass.sum(), 1e-12)
+        np.add.at(calendar, over - day, mass)
+        business += mass
+    last = int(np.flatnonzero(calendar).max(initial=0))
+    return _stage_time(calendar[: last + 1], business)
 
 
 def _stage_time(calendar: NDArray[np.float64], business: NDArray[np.float64]) -> StageTime:

@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from etapromise.errors import ContractError
 from etapromise.forecast.remaining import NOT_ASKED, Remaining, RemainingKernel
 from etapromise.history.features import with_handling_codes
+from etapromise.history.learned_hand_offs import known_hand_offs
 from etapromise.history.requests import Requests
 from etapromise.promise.transit import (
+    HandedOver,
     Looks,
     OrderPromises,
     is_open,
     outlook,
     transit_kernel,
 )
+from etapromise.tracking.milestones import milestones
 from etapromise.tracking.states import MISSING, ParcelScans, States, stage_number
 from etapromise.tracking.tables import read_scans
 
@@ -200,6 +203,9 @@ def journeys_at(
         zones=zones,
         ordered=sent.ordered,
         promises=_promises(model, requests),
+        handed_over=HandedOver.of(
+            encoder, requests, shipments, _handed_over(model, shipments, scans, now)
+        ),
     )
     if count:
         today = looks.positions.today
@@ -232,6 +238,19 @@ def journeys_at(
         _dates=dates,
         horizon=model.horizon,
     )
+
+
+def _handed_over(
+    model: PromiseModel, shipments: pd.DataFrame, scans: pd.DataFrame, now: datetime
+) -> NDArray[np.object_]:
+    """(n,) who is known to have taken each parcel over, else ""."""
+    if model.parts.encoder.hand_offs is None or not len(scans):
+        return np.full(len(shipments), "", dtype=object)
+    # What is received at that very moment is known.
+    after = pd.Timestamp(now) + pd.Timedelta(microseconds=1)
+    received = scans["received_at"] if "received_at" in scans else scans["scanned_at"]
+    seen = scans[(received.fillna(scans["scanned_at"]) < after).to_numpy()]
+    return known_hand_offs(milestones(shipments, seen, event=_event(model.event)), after)
 
 
 _NEVER: Final = ("returning", "returned", "cancelled")

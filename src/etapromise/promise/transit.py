@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from etapromise.forecast.silence import SilenceTable
 from etapromise.history.clocks import Clocks
 from etapromise.history.flow import FLOW_LEVELS, FlowTables, Passages
 from etapromise.history.levels import Level
-from etapromise.history.requests import Requests
+from etapromise.history.requests import Encoder, Requests
 from etapromise.history.snapshots import Positions
 from etapromise.history.transit_features import (
     GIVEN_LEVELS,
@@ -37,10 +37,14 @@ from etapromise.tracking.states import (
     stage_number,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
     "GIVEN_UP_STAGES",
     "OPEN_STAGES",
     "Exits",
+    "HandedOver",
     "Looks",
     "OrderPromises",
     "Outlook",
@@ -139,6 +143,42 @@ class OrderPromises:
     offset: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class HandedOver:
+    """n parcels as requests of the carriers that were seen to take them over.
+
+    Attributes:
+        requests: n parcels; where nobody is known to have taken one over, as it was asked for.
+        known: (n,) whether somebody is.
+        first_row: where the rows of `taker_region` start in the flow, after those of
+            `service_region`: who once had a parcel says nothing of the way that is left.
+    """
+
+    requests: Requests
+    known: NDArray[np.bool_]
+    first_row: int
+
+    @classmethod
+    def of(
+        cls,
+        encoder: Encoder,
+        requests: Requests,
+        shipments: pd.DataFrame,
+        carriers: NDArray[np.object_],
+    ) -> HandedOver | None:
+        """From who took each parcel over, (n,) names or ""; None where parcels never do."""
+        if encoder.hand_offs is None:
+            return None
+        numbers = encoder.hand_offs.numbers()
+        taker = np.array([numbers.get(name, 0) for name in carriers], np.int32)
+        names = [level.name for level in encoder.levels]
+        return cls(
+            encoder.handed_over(requests, shipments, taker),
+            taker > 0,
+            len(encoder.indexes[names.index("service_region")]),
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Looks:
     """m looks at n parcels, ready for features.
@@ -151,6 +191,7 @@ class Looks:
         states: (m,) where they stand; `states.parcel` says whose.
         positions: (m,) where that is on the clock.
         silence: (m,) operational days since the latest event.
+        handed_over: the parcels as those of other carriers', which count from the hand-off on.
     """
 
     level_names: Sequence[str]
@@ -160,6 +201,7 @@ class Looks:
     states: States
     positions: Positions
     silence: Floats
+    handed_over: HandedOver | None = None
 
     @classmethod
     def at(
@@ -172,10 +214,12 @@ class Looks:
         zones: NDArray[Any],
         ordered: NDArray[np.int64],
         promises: OrderPromises,
+        handed_over: HandedOver | None = None,
     ) -> Looks:
         """Place states of parcels; `zones` (n,) are the destinations' IANA names."""
         parcel = states.parcel
-        positions = Positions.of(clocks, requests.clock[parcel], states.moment, zones[parcel])
+        clock = _clocks(states, requests, handed_over)
+        positions = Positions.of(clocks, clock, states.moment, zones[parcel])
         return cls(
             level_names=[level.name for level in levels],
             requests=requests,
@@ -184,13 +228,15 @@ class Looks:
             states=states,
             positions=positions,
             silence=positions.silence(states, ordered[parcel]),
+            handed_over=handed_over,
         )
 
     def elsewhere(self, states: States, zones: NDArray[Any]) -> Looks:
         """Other looks at the same parcels; `zones` (n,) are the destinations' IANA names."""
         parcel = states.parcel
         clocks = self.positions.clocks
-        positions = Positions.of(clocks, self.requests.clock[parcel], states.moment, zones[parcel])
+        clock = _clocks(states, self.requests, self.handed_over)
+        positions = Positions.of(clocks, clock, states.moment, zones[parcel])
         return replace(
             self,
             states=states,
@@ -231,10 +277,21 @@ class Looks:
             day: (m,) UTC days.
         """
         place = facility_rows(facilities, known)[self.states.place].astype(np.int64)
-        columns = [self.codes(level) for level in FLOW_LEVELS[:-1]]
+        columns = [self._flow_codes(level) for level in FLOW_LEVELS[:-1]]
         return Passages(
             status=self.states.last_status, codes=np.stack([*columns, place], axis=1), day=day
         )
+
+    def _flow_codes(self, level: str) -> NDArray[np.int64]:
+        codes = self.codes(level)
+        over = self.handed_over
+        if over is None or level != "service_region":
+            return codes
+        parcel = self.states.parcel
+        place = self.level_names.index("taker_region")
+        taker = over.requests.codes[parcel, place].astype(np.int64)
+        taker = np.where(taker > 0, over.first_row + taker, 0)
+        return np.where(_is_handed_over(self.states, over), taker, codes)
 
     def features(self, flow: tuple[Floats, Floats]) -> tuple[NDArray[np.float32], Floats]:
         """Features and offsets, see `build_features`."""
@@ -259,6 +316,20 @@ class Looks:
                 given=given,
             )
         )
+
+
+def _is_handed_over(states: States, over: HandedOver) -> NDArray[np.bool_]:
+    """(m,) whether it was known by then who had taken the parcel over."""
+    return np.asarray((states.handed_off > 0) & over.known[states.parcel])
+
+
+def _clocks(states: States, requests: Requests, over: HandedOver | None) -> NDArray[np.int32]:
+    """(m,) of who usually brings the parcels, or was seen to."""
+    parcel = states.parcel
+    usual = requests.clock[parcel]
+    if over is None:
+        return usual
+    return np.where(_is_handed_over(states, over), over.requests.clock[parcel], usual)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,11 @@ from etapromise.forecast.silence import Silences, SilenceTable, silence_table
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.features import FeatureContract
 from etapromise.history.flow import FLOW_LEVELS, FlowTables, Passages, flow_as_of, flow_tables
+from etapromise.history.learned_hand_offs import known_hand_offs
 from etapromise.history.outcomes import Outcomes
 from etapromise.history.snapshots import snapshot_moments
 from etapromise.history.transit_features import REMAINING_OFFSET
-from etapromise.promise.transit import Exits, Looks, OrderPromises, is_open, shares
+from etapromise.promise.transit import Exits, HandedOver, Looks, OrderPromises, is_open, shares
 from etapromise.tracking.contract import Event
 from etapromise.tracking.states import STAGES, ParcelScans, stage_number
 from etapromise.tracking.tracked import TrackedHistory
@@ -258,6 +259,12 @@ def transit_history(
         promises=OrderPromises(
             promises_by.levels, gathered.statistics.settings.offset, log_days, offsets
         ),
+        handed_over=HandedOver.of(
+            gathered.encoder,
+            gathered.requests,
+            known.shipments,
+            known_hand_offs(milestones, known.moment),
+        ),
     )
     patience = int((results.closed_day - results.start_day).max())
     returned = (milestones["closed_as"] == "returned").fillna(value=False).to_numpy(bool)
@@ -300,4 +307,6 @@ def flow_sizes(gathered: HistoryAsOf, facilities: Sequence[str]) -> Ints:
         level.name: len(index)
         for level, index in zip(gathered.encoder.levels, gathered.encoder.indexes, strict=True)
     }
+    # Who takes parcels over has rows of its own there, see `HandedOver`.
+    sizes["service_region"] += sizes.get("taker_region", 0)
     return np.array([*(sizes[name] for name in FLOW_LEVELS[:-1]), len(facilities) + 1], np.int64)
