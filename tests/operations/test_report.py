@@ -166,7 +166,9 @@ addEventListener("load", () => setTimeout(() => {{
       outside: outside.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)),
       requests: view.performance.getEntriesByType("resource").map((e) => e.name),
       smallest: Math.min(...text),
-      fill: view.getComputedStyle(page.querySelector("svg text")).fill,
+      fill: letters.length ? view.getComputedStyle(letters[0]).fill : null,
+      cut: [...page.querySelectorAll(".scroll")].filter((e) =>
+        e.scrollWidth > e.clientWidth + 1).length,
       height: page.documentElement.scrollHeight,
     }};
   }}
@@ -179,11 +181,20 @@ addEventListener("load", () => setTimeout(() => {{
 """
 
 
-def ask_browser(page, tmp_path, *flags):
+# What is left of a sheet of A4 beside the margins of `page.css`, in CSS pixels.
+SHEET = 688
+
+
+def as_printed(page):
+    """A page that looks on the screen as it does on paper."""
+    return page.replace("@media print", "@media all")
+
+
+def ask_browser(page, tmp_path, *flags, widths=(375, 1200)):
     frames = "".join(
         f'<iframe id="w{width}" style="border:0;width:{width}px;height:900px" '
         f'srcdoc="{html.escape(page, quote=True)}"></iframe>'
-        for width in (375, 1200)
+        for width in widths
     )
     file = tmp_path / "probe.html"
     file.write_text(PROBE.format(frames=frames), encoding="utf-8")
@@ -196,6 +207,7 @@ def ask_browser(page, tmp_path, *flags):
             "--disable-dev-shm-usage",
             f"--user-data-dir={tmp_path / 'profile'}",
             "--virtual-time-budget=4000",
+            "--enable-logging=stderr",
             *flags,
             "--dump-dom",
             file.as_uri(),
@@ -207,7 +219,14 @@ def ask_browser(page, tmp_path, *flags):
     )
     found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, flags=re.DOTALL)
     assert found, done.stderr[-2000:]
+    assert [line for line in done.stderr.splitlines() if ":CONSOLE" in line] == []
     return json.loads(html.unescape(found[1]))
+
+
+@needs_browser
+def test_what_a_page_says_to_the_console_is_heard(tmp_path):
+    with pytest.raises(AssertionError, match="Uncaught ReferenceError"):
+        ask_browser("<!doctype html><body><script>missing()</script>", tmp_path)
 
 
 @needs_browser

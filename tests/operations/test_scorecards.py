@@ -14,10 +14,11 @@ import pytest
 from etapromise import tracking
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations.replay import known_at
-from etapromise.operations.report import scorecard_section
+from etapromise.operations.report import render_scorecards, scorecard_section
 from etapromise.operations.scorecards import carrier_scorecards, write_scorecards
 from etapromise.operations.simulation import CarrierCollapse, NetworkConfig, simulate
 from etapromise.tracking import TrackedHistory
+from tests.operations.test_report import SHEET, as_printed, ask_browser, needs_browser
 from tests.small_network import AS_OF
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def test_the_page_tells_what_the_table_tells(parcels: TrackedHistory, tmp_path: 
     for place in busiest:
         assert f"<h3>{place}</h3>" in section
     best = table[(table["destination_region"] == busiest[0]) & (table["rank"] == 1)].iloc[0]
-    assert f'<th scope="row">{best["carrier"]}</th><td>1</td>' in section
+    assert f'<th scope="row">{best["carrier"]}</th><td class="wide">1</td>' in section
     assert f"{table['destination_region'].nunique() - 2} more places" in section
     for suffix in (".parquet", ".csv", ".json", ".html"):
         write_scorecards(table, tmp_path / f"cards{suffix}", as_of=AS_OF)
@@ -244,6 +245,21 @@ def test_the_page_tells_what_the_table_tells(parcels: TrackedHistory, tmp_path: 
     assert [row["rank"] for row in rows] == table["rank"].tolist()
     with pytest.raises(CommandError, match=r"\.parquet or \.csv"):
         write_scorecards(table, tmp_path / "cards.txt", as_of=AS_OF)
+
+
+@needs_browser
+def test_no_column_is_cut_off_on_a_phone_or_on_paper(
+    parcels: TrackedHistory, tmp_path: Path
+) -> None:
+    table = carrier_scorecards(parcels, as_of=AS_OF)
+    page = render_scorecards(table, as_of=AS_OF)
+    phone = ask_browser(page, tmp_path, widths=(375,))["w375"]
+    paper = ask_browser(as_printed(page), tmp_path, "--hide-scrollbars", widths=(SHEET,))
+    for found in (phone, paper[f"w{SHEET}"]):
+        assert found["scroll"] <= found["inner"]
+        assert found["outside"] == []
+        assert found["cut"] == 0
+        assert found["requests"] == []
 
 
 def test_names_are_written_as_text() -> None:

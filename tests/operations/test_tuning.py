@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -101,6 +102,46 @@ def test_the_time_spent_before_a_stop_counts(found, parcels):
     again = tune(parcels, as_of=AS_OF, config=QUICK, search=late, notes=found[1])
     # What is written down is used, but no trial begins any more.
     assert len(again.record["trials"]) == 3
+
+
+class Clock:
+    """Time that passes only where it is told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.mark.parametrize("budget", [1.0, 35.0, 59.0, 61.0, 90.0, 200.0])
+def test_the_search_ends_in_time_but_for_the_first_trial(parcels, monkeypatch, budget):
+    clock = Clock()
+    monkeypatch.setattr(tuning, "time", clock)
+    # Of each trial's two folds.
+    fold_seconds = [10.0, 10.0, 15.0, 10.0, 10.0, 15.0, 22.0, 10.0, 10.0, 10.0]
+    trained = []
+
+    def train_fold(known, start):
+        clock.now += fold_seconds[len(trained) // 2]
+        trained.append(start)
+        return model
+
+    model = SimpleNamespace(local_event_date=lambda _: None)
+    monkeypatch.setattr(tuning, "TrainModel", lambda _: train_fold)
+    monkeypatch.setattr(tuning.Truth, "of", lambda *_, **__: None)
+    monkeypatch.setattr(tuning, "judged_orders", lambda *_, **__: None)
+    monkeypatch.setattr(tuning, "quality_of", lambda *_: {"crps_days": 1.0})
+    search = replace(SEARCH, seconds=budget, trials=10)
+    done = tune(parcels, as_of=AS_OF, config=QUICK, search=search)
+    assert clock.now <= max(budget, 20.0)
+    tried = [trial["number"] for trial in done.record["trials"]]
+    assert tried == list(range(len(tried)))
+    # It does not stop early either: the next trial would not have fitted.
+    whole = [2 * seconds for seconds in fold_seconds]
+    if len(tried) < 10:
+        longest = max(whole[: len(tried) + 1])
+        assert sum(whole[: len(tried)]) + longest > budget
 
 
 def test_settings_are_named_checked_and_of_their_kind():

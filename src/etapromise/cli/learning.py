@@ -153,6 +153,11 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
     show_default=True,
     help="Days between refreshes while judging; as often as the shop refreshes.",
 )
+@click.option(
+    "--must-gain",
+    is_flag=True,
+    help="Promote only what is shown to be better, beyond luck; for who retrains often.",
+)
 def retrain(
     shipments: Path,
     scans: Path,
@@ -166,6 +171,7 @@ def retrain(
     service_level: float,
     judge_days: int,
     refresh_every: int,
+    must_gain: bool,  # noqa: FBT001
 ) -> None:
     """Fit a challenger, judge it against the current model, and promote it if it is no worse.
 
@@ -202,7 +208,10 @@ def retrain(
             as_of=pd.Timestamp(as_of),
             config=config,
             gate=GateConfig(
-                service_level=service_level, judge_days=judge_days, refresh_every=refresh_every
+                service_level=service_level,
+                judge_days=judge_days,
+                refresh_every=refresh_every,
+                must_gain=must_gain,
             ),
             dry_run=dry_run,
             force=force,

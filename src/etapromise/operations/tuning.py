@@ -65,7 +65,10 @@ class Search:
     """How long and by what is searched.
 
     Attributes:
-        seconds: No trial begins after so long, what was spent before a stop included; None: no end.
+        seconds: How long, what was spent before a stop included; None: no end. A trial that would
+            take longer than what is left, by the longest until then, does not begin, and one that
+            turns out so is given up without a trace. The first, the configuration itself, is tried
+            in any case.
         trials: At most so many, the configuration itself included.
         seed: Of the trials.
         folds: Times of validation, one before the other.
@@ -144,10 +147,15 @@ def tune(
         spent = diary.seconds + time.monotonic() - begun
         found = diary.trials.get(number)
         if found is None:
+            left = None
             # The configuration itself is always tried: everything is measured against it.
-            if number and search.seconds is not None and spent >= search.seconds:
+            if number and search.seconds is not None:
+                left = search.seconds - spent
+                if left < max(float(trial["seconds"]) for trial in diary.trials.values()):
+                    break
+            found = _tried(known, number, config, search, folds, as_of, best, left)
+            if found is None:
                 break
-            found = _tried(known, number, config, search, folds, as_of, best)
             diary.write(found)
         if len(found["scores"]) == len(folds):
             scores = [float(score) for score in found["scores"]]
@@ -206,7 +214,9 @@ def _tried(
     folds: list[pd.Timestamp],
     as_of: pd.Timestamp,
     best: list[float] | None,
-) -> dict[str, Any]:
+    left: float | None,
+) -> dict[str, Any] | None:
+    """A finished trial, or None where another fold would take longer than the seconds left."""
     settings = _drawn(number, search.seed)
     # One forest instead of several: they are averaged to be steady, which is the same for all.
     recipe = replace(with_settings(config, settings), members=1)
@@ -232,6 +242,10 @@ def _tried(
         scores.append(float(quality_of(table, 0.9)["crps_days"]))
         if number and best is not None and scores[0] > best[0] * (1 + search.hopeless):
             break
+        spent = time.monotonic() - begun
+        more = len(folds) - len(scores)
+        if left is not None and more and spent + spent / len(scores) > left:
+            return None
     return {
         "number": number,
         "settings": settings,

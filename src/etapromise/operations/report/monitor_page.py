@@ -134,4 +134,4 @@ def _weeks(figure: Figure, facts: Facts) -> None:
     axes.set_ylim(top=1.005)
     axes.grid(visible=False, axis="x")
     percent_axis(axes, "y")
-    axes.legend(loc="lower left")
+    axes.legend(loc="best")
