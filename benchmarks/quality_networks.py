@@ -26,7 +26,8 @@ class Network:
         name: For the table's head.
         history: All that happened.
         config: How etapromise is trained.
-        start: First moment of forecast orders.
+        walked_from: First moment of forecast orders.
+        start: First moment of judged ones; the month before it is there to pick costs by.
         end: The moment after the last.
         lanes: Columns of lane tables, from the finest lane to the coarsest.
         group: Column of a judged table whose groups are told.
@@ -38,6 +39,7 @@ class Network:
     name: str
     history: TrackedHistory
     config: TrainingConfig
+    walked_from: pd.Timestamp
     start: pd.Timestamp
     end: pd.Timestamp
     lanes: tuple[tuple[str, ...], ...]
@@ -53,6 +55,7 @@ def olist(start: str, end: str) -> Network:
         name=f"Olist, {start} to {end}",
         history=olist_history(),
         config=TrainingConfig(numeric=NUMERIC, categorical=CATEGORICAL, default_time_zone=ZONE),
+        walked_from=pd.Timestamp(start, tz=ZONE) - pd.DateOffset(months=1),
         start=pd.Timestamp(start, tz=ZONE),
         end=pd.Timestamp(end, tz=ZONE),
         lanes=(("origin_region", "destination_region"), ("destination_region",)),
@@ -79,6 +82,7 @@ def simulated(seed: int, months: int, shipments_per_day: float) -> Network:
         name=f"simulated network, seed {seed}, {months} months",
         history=tracking.history(simulation.shipments, simulation.scans),
         config=TrainingConfig(),
+        walked_from=end - pd.DateOffset(months=months),
         start=end - pd.DateOffset(months=months),
         end=end,
         lanes=(

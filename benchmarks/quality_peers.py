@@ -1,19 +1,14 @@
-"""The peers of quality.py, which starts this once for each peer, in whatever environment has it.
+"""The peers of quality.py: how each learns and forecasts, at its best honest setting.
 
-    python benchmarks/quality_peers.py FOLDER PEER
-
-FOLDER holds job.json and, for each fold, the parcels to learn from and those to forecast. Targets
-are log(1 + days). Each peer's one setting is chosen in the first fold, by the newest sixth of its
-own training parcels. Leaves with 3 where the peer is not installed.
+All learn quantiles of log(1 + days) from the columns they are handed. What a peer has to choose is
+chosen by the newest sixth of its own training parcels: how many trees each time it is fitted (it is
+then fitted again on all of them), the rest once, in the first fold.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,14 +16,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Job = dict[str, Any]
 Predict = Callable[[pd.DataFrame], Floats]
-Fit = Callable[[pd.DataFrame, Floats, dict[str, Any], Any], Predict]
+Fit = Callable[[pd.DataFrame, Floats, Job, Any], Predict]
 
-NOT_INSTALLED = 3
 SMALLEST_LANE = 50
+PATIENCE = 20
 
 
-def lane_table(x: pd.DataFrame, y: Floats, job: dict[str, Any], days: int) -> Predict:
+def newest_sixth(count: int) -> int:
+    """Where the newest sixth of parcels, which are in the order of their orders, begins."""
+    return count * 5 // 6
+
+
+def lane_table(x: pd.DataFrame, y: Floats, job: Job, days: int) -> Predict:
     """Empirical quantiles of the finest lane with enough parcels in the last `days`."""
     recent = (x["start_day"] >= x["start_day"].max() - days).to_numpy()
     x, y, levels = x[recent], y[recent], job["levels"]
@@ -54,83 +55,116 @@ def lane_table(x: pd.DataFrame, y: Floats, job: dict[str, Any], days: int) -> Pr
     return predict
 
 
-def hist_gradient_boosting(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predict:
+def hist_gradient_boosting(x: pd.DataFrame, y: Floats, job: Job, leaves: int) -> Predict:
     """scikit-learn's, one for each level."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    models = [
-        HistGradientBoostingRegressor(
+    rows, cut = x.to_numpy(), newest_sixth(len(y))
+
+    def model(level: float, trees: int, patience: int | None) -> Any:
+        return HistGradientBoostingRegressor(
             loss="quantile",
             quantile=level,
             max_iter=trees,
-            learning_rate=0.08,
-            max_leaf_nodes=15,
+            learning_rate=0.15,
+            max_leaf_nodes=leaves,
             min_samples_leaf=60,
             l2_regularization=1.0,
-            early_stopping=False,
+            early_stopping=patience is not None,
+            n_iter_no_change=patience or 1,
             random_state=0,
-        ).fit(x.to_numpy(), y)
-        for level in job["levels"]
-    ]
+        )
+
+    models = []
+    for level in job["levels"]:
+        tried = model(level, job["trees"], PATIENCE)
+        tried.fit(rows[:cut], y[:cut], X_val=rows[cut:], y_val=y[cut:])
+        # Minus the loss, from no tree on.
+        trees = max(1, int(np.argmax(tried.validation_score_)))
+        models.append(model(level, trees, None).fit(rows, y))
     return lambda later: np.stack([model.predict(later.to_numpy()) for model in models], axis=1)
 
 
-def _lightgbm_models(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> list[Any]:
-    from lightgbm import LGBMRegressor
+def _lightgbm_models(x: pd.DataFrame, y: Floats, job: Job, leaves: int) -> list[Any]:
+    from lightgbm import Dataset, LGBMRegressor, early_stopping, train
 
-    return [
-        LGBMRegressor(
-            objective="quantile",
-            alpha=level,
-            n_estimators=trees,
-            learning_rate=0.08,
-            num_leaves=15,
-            min_child_samples=60,
-            reg_lambda=1.0,
-            colsample_bytree=0.5,
-            subsample=0.7,
-            subsample_freq=1,
-            n_jobs=1,
-            random_state=0,
-            verbose=-1,
-        ).fit(x.to_numpy(), y)
-        for level in job["levels"]
-    ]
+    rows, cut = x.to_numpy(), newest_sixth(len(y))
+    models = []
+    for level in job["levels"]:
+        shared = {
+            "objective": "quantile",
+            "alpha": level,
+            "learning_rate": 0.15,
+            "num_leaves": leaves,
+            "min_child_samples": 60,
+            "reg_lambda": 1.0,
+            "colsample_bytree": 0.5,
+            "subsample": 0.7,
+            "subsample_freq": 1,
+            "num_threads": 1,
+            "verbose": -1,
+        }
+        # What is copied makes the columns lie as LightGBM reads them.
+        learnt = Dataset(rows[:cut], y[:cut], free_raw_data=False)
+        tried = train(
+            shared | {"seed": 0},
+            learnt,
+            num_boost_round=job["trees"],
+            valid_sets=[Dataset(rows[cut:], y[cut:], reference=learnt)],
+            callbacks=[early_stopping(PATIENCE, verbose=False)],
+        )
+        trees = max(1, tried.best_iteration)
+        models.append(LGBMRegressor(n_estimators=trees, random_state=0, **shared).fit(rows, y))
+    return models
 
 
-def lightgbm(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predict:
+def lightgbm(x: pd.DataFrame, y: Floats, job: Job, leaves: int) -> Predict:
     """One booster for each level."""
-    models = _lightgbm_models(x, y, job, trees)
+    models = _lightgbm_models(x, y, job, leaves)
     return lambda later: np.stack([model.predict(later.to_numpy()) for model in models], axis=1)
 
 
-def catboost(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predict:
-    """MultiQuantile: all levels in one model."""
-    from catboost import CatBoostRegressor
+def catboost(x: pd.DataFrame, y: Floats, job: Job, depth: int) -> Predict:
+    """MultiQuantile: all levels in one model; places and kinds as its own categories."""
+    from catboost import CatBoostRegressor, Pool
 
-    model = CatBoostRegressor(
-        loss_function="MultiQuantile:alpha=" + ",".join(map(str, job["levels"])),
-        iterations=trees,
-        depth=job["catboost_depth"],
-        learning_rate=0.12,
-        thread_count=1,
-        random_seed=0,
-        verbose=0,
-        allow_writing_files=False,
-    ).fit(x.to_numpy(), y)
-    return lambda later: np.asarray(model.predict(later.to_numpy()))
+    words = [name for name in x.columns if name in job["categories"]]
+
+    def pool(rows: pd.DataFrame, target: Floats | None = None) -> Any:
+        coded = {name: rows[name].fillna(-1).astype("int64").astype("str") for name in words}
+        return Pool(rows.assign(**coded), target, cat_features=words)
+
+    def model(trees: int, patience: int | None) -> Any:
+        return CatBoostRegressor(
+            loss_function="MultiQuantile:alpha=" + ",".join(map(str, job["levels"])),
+            iterations=trees,
+            depth=depth,
+            learning_rate=0.15,
+            od_type="Iter" if patience else None,
+            od_wait=patience,
+            thread_count=1,
+            random_seed=0,
+            verbose=0,
+            allow_writing_files=False,
+        )
+
+    cut = newest_sixth(len(y))
+    tried = model(job["trees"], PATIENCE).fit(
+        pool(x.iloc[:cut], y[:cut]), eval_set=pool(x.iloc[cut:], y[cut:]), use_best_model=True
+    )
+    final = model(max(1, tried.tree_count_), None).fit(pool(x, y))
+    return lambda later: np.asarray(final.predict(pool(later)))
 
 
-def mapie(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predict:
+def mapie(x: pd.DataFrame, y: Floats, job: Job, leaves: int) -> Predict:
     """Conformalised quantile regression over LightGBM, by the newest fifth of the parcels.
 
     Each end of an interval is conformalised by itself, so that promises are, too.
     """
     from mapie.regression import ConformalizedQuantileRegressor
 
-    levels = job["levels"]
-    fitted, held = x.iloc[: len(x) * 4 // 5], x.iloc[len(x) * 4 // 5 :]
-    models = _lightgbm_models(fitted, y[: len(fitted)], job, trees)
+    levels, cut = job["levels"], len(x) * 4 // 5
+    models = _lightgbm_models(x.iloc[:cut], y[:cut], job, leaves)
     middle = models[levels.index(0.5)]
     conformal = []
     for low in range(levels.index(0.5)):
@@ -140,7 +174,7 @@ def mapie(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predic
                 estimator=[models[low], models[high], middle],
                 confidence_level=round(levels[high] - levels[low], 9),
                 prefit=True,
-            ).conformalize(held.to_numpy(), y[len(fitted) :])
+            ).conformalize(x.iloc[cut:].to_numpy(), y[cut:])
         )
 
     def predict(later: pd.DataFrame) -> Floats:
@@ -154,14 +188,14 @@ def mapie(x: pd.DataFrame, y: Floats, job: dict[str, Any], trees: int) -> Predic
     return predict
 
 
-def quantile_forest(x: pd.DataFrame, y: Floats, job: dict[str, Any], leaf: int) -> Predict:
-    """Quantile regression forest (Meinshausen 2006)."""
+def quantile_forest(x: pd.DataFrame, y: Floats, job: Job, setting: Sequence[float]) -> Predict:
+    """Quantile regression forest (Meinshausen 2006); `setting` is leaf size, share of features."""
     from quantile_forest import RandomForestQuantileRegressor
 
     model = RandomForestQuantileRegressor(
-        n_estimators=max(10, job["trees"] // 4),
-        min_samples_leaf=leaf,
-        max_features=0.4,
+        n_estimators=100,
+        min_samples_leaf=int(setting[0]),
+        max_features=setting[1],
         max_samples_leaf=None,
         n_jobs=1,
         random_state=0,
@@ -174,18 +208,32 @@ def _filled(x: pd.DataFrame) -> NDArray[np.float32]:
     return np.nan_to_num(x.to_numpy(dtype=np.float32), nan=-1e4)
 
 
-def _tree_counts(job: dict[str, Any]) -> Sequence[int]:
-    return sorted({max(1, job["trees"] // 3), max(1, 2 * job["trees"] // 3), job["trees"]})
+@dataclass(frozen=True)
+class Peer:
+    """One peer.
+
+    Attributes:
+        fit: Learns, and returns what forecasts.
+        settings: To choose from; JSON values.
+        package: Whose version counts; None for a table.
+        more: Whether further columns than those of the lanes help it.
+    """
+
+    fit: Fit
+    settings: Sequence[Any]
+    package: str | None
+    more: bool = True
 
 
-PEERS: dict[str, tuple[Fit, Callable[[dict[str, Any]], Sequence[Any]], bool]] = {
-    # Fit, settings to choose from, whether further features help it.
-    "lane table": (lane_table, lambda _: (45, 90, 180, 365), False),
-    "HistGradientBoosting": (hist_gradient_boosting, _tree_counts, True),
-    "LightGBM": (lightgbm, _tree_counts, True),
-    "CatBoost": (catboost, _tree_counts, True),
-    "MAPIE": (mapie, _tree_counts, True),
-    "quantile-forest": (quantile_forest, lambda _: (10, 30), True),
+PEERS = {
+    "lane table": Peer(lane_table, (45, 90, 180, 365), None, more=False),
+    "HistGradientBoosting": Peer(hist_gradient_boosting, (7, 15, 31), "scikit-learn"),
+    "LightGBM": Peer(lightgbm, (7, 15, 31), "lightgbm"),
+    "CatBoost": Peer(catboost, (4, 6), "catboost"),
+    "MAPIE": Peer(mapie, (7, 15, 31), "mapie"),
+    "quantile-forest": Peer(
+        quantile_forest, ((10, 0.4), (30, 0.4), (60, 0.4), (30, 0.8)), "quantile-forest"
+    ),
 }
 
 
@@ -195,61 +243,15 @@ def pinball(y: Floats, quantiles: Floats, levels: Sequence[float]) -> float:
     return float(np.maximum(level * error, (level - 1.0) * error).mean())
 
 
-def setting_of(
-    fit: Fit, settings: Sequence[Any], x: pd.DataFrame, y: Floats, job: dict[str, Any]
-) -> Any:
+def setting_of(peer: Peer, x: pd.DataFrame, y: Floats, job: Job) -> Any:
     """The setting that forecasts the newest sixth of the parcels best, fitted on the others."""
-    cut = len(y) * 5 // 6
+    cut = newest_sixth(len(y))
     losses = [
         pinball(
             y[cut:],
-            np.sort(fit(x.iloc[:cut], y[:cut], job, setting)(x.iloc[cut:]), axis=1),
+            np.sort(peer.fit(x.iloc[:cut], y[:cut], job, setting)(x.iloc[cut:]), axis=1),
             job["levels"],
         )
-        for setting in settings
+        for setting in peer.settings
     ]
-    return settings[int(np.argmin(losses))]
-
-
-def main(folder: Path, name: str) -> None:
-    """Forecast all folds, with both tables of features and both cohorts."""
-    job = json.loads((folder / "job.json").read_text())
-    fit, settings, more = PEERS[name]
-    for features in ("raw", "own") if more else ("raw",):
-        setting = None
-        for cohort in ("matured", "all"):
-            wall, cpu = time.perf_counter(), time.process_time()
-            for fold in job["folds"]:
-                train = pd.read_parquet(folder / f"{fold}-train.parquet")
-                test = pd.read_parquet(folder / f"{fold}-test.parquet")
-                train = train[train[f"y:{cohort}"].notna()]
-                columns = [
-                    column
-                    for column in train.columns
-                    if column.startswith(f"{features}:") or (not more and column == "start_day")
-                ]
-                x, y = train[columns], train[f"y:{cohort}"].to_numpy()
-                if setting is None:
-                    setting = setting_of(fit, settings(job), x, y, job)
-                quantiles = np.sort(fit(x, y, job, setting)(test[columns]), axis=1)
-                frame = pd.DataFrame(quantiles, columns=[str(level) for level in job["levels"]])
-                frame.to_parquet(folder / f"{fold}-{name}-{features}-{cohort}.parquet")
-            row = {
-                "features": features,
-                "cohort": cohort,
-                "setting": setting,
-                "wall": time.perf_counter() - wall,
-                "cpu": time.process_time() - cpu,
-            }
-            print(json.dumps(row), flush=True)
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        print("started by quality.py; nothing to do alone")
-        sys.exit(0)
-    try:
-        main(Path(sys.argv[1]), sys.argv[2])
-    except ModuleNotFoundError as error:
-        print(error, file=sys.stderr)
-        sys.exit(NOT_INSTALLED)
+    return peer.settings[int(np.argmin(losses))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from equal_days import by_cost, by_level, equal_days
 from numpy.typing import NDArray
 
 from etapromise import cost_for
@@ -49,7 +50,16 @@ def judged(
 
 
 def scores(network: Network, table: pd.DataFrame, probability: Floats) -> dict[str, Any]:
-    """One row of the table of results."""
+    """One row of the table of results.
+
+    Args:
+        network: Orders before its start are there to pick costs by, and are not judged.
+        table: (n,) judged orders, in any order.
+        probability: (n, horizon) what was forecast for them.
+    """
+    counts = (table["ordered_at"] >= network.start).to_numpy()
+    beside = _beside_the_shop(table, probability, counts)
+    table = table[counts]
     outcomes = outcomes_of(table)
     row: dict[str, Any] = {}
     for level in PROMISED:
@@ -61,30 +71,50 @@ def scores(network: Network, table: pd.DataFrame, probability: Floats) -> dict[s
     ]
     row["pinball"] = float(np.mean(losses))
     row["crps"] = float(table["crps_days"].mean())
-    row["month gap"] = _worst_gap(table, "month", network.month_from)
-    row["group gap"] = _worst_gap(table, network.group, network.group_from)
+    for name, column, at_least in (
+        ("month", "month", network.month_from),
+        ("group", network.group, network.group_from),
+    ):
+        row |= _gaps(table, name, column, at_least)
     row["width"] = float((table[day_column(0.9)] - table[day_column(0.1)]).mean())
-    return row | _beside_the_shop(table, probability)
+    return row | beside
 
 
-def shop_scores(table: pd.DataFrame) -> dict[str, Any]:
+def shop_scores(network: Network, table: pd.DataFrame) -> dict[str, Any]:
     """The shop's own dates, in the columns of the 0.9 promise."""
+    table = table[table["ordered_at"] >= network.start]
     told = summarise(outcomes_of(table), _never(table["shop_day"]))
     return {"kept 0.9": told.kept_rate, "days 0.9": told.mean_days}
 
 
-def _beside_the_shop(table: pd.DataFrame, probability: Floats) -> dict[str, Any]:
-    """Dates by cost: fewer broken at the shop's mean days, days saved at its kept rate."""
+def _beside_the_shop(
+    table: pd.DataFrame, probability: Floats, counts: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Fewer broken at the shop's mean days, days saved at its kept rate.
+
+    "fewer (cost)" and "fewer (level)" pick on earlier months only; "days …" is what they then
+    spend more than the shop. "fewer (equal)" and "days saved" are of the one cost that, in
+    hindsight, spends exactly the shop's days, or keeps what it keeps.
+    """
     known = table["shop_day"].notna() & (table["outcome"] != "cancelled")
-    rows = np.flatnonzero(known & (table["shop_day"] <= table["known_until"]))
+    known &= table["shop_day"] <= table["known_until"]
+    rows = np.flatnonzero(known)
     if not len(rows):
         return {}
     event, shop = _never(table["event_day"])[rows], table["shop_day"].to_numpy()[rows]
-    forecast, shop_kept = probability[rows], float((event <= shop).mean())
+    month = table["month"].to_numpy(dtype=str)[rows]
     row: dict[str, Any] = {}
+    for name, pick in (("cost", by_cost), ("level", by_level)):
+        told = equal_days(pick, month, probability[rows], event, shop)
+        if told is not None:
+            row[f"fewer ({name})"] = told.fewer
+            row[f"days ({name})"] = told.days - told.shop_days
+    rows = np.flatnonzero(known & counts)
+    event, shop = _never(table["event_day"])[rows], table["shop_day"].to_numpy()[rows]
+    forecast, shop_kept = probability[rows], float((event <= shop).mean())
     try:
         days = cost_for(forecast, average_days=float(shop.mean())).days(forecast)
-        row["fewer broken"] = 1.0 - float((event > days).mean()) / (1.0 - shop_kept)
+        row["fewer (equal)"] = 1.0 - float((event > days).mean()) / (1.0 - shop_kept)
         days = cost_for(forecast, event, kept_rate=shop_kept).days(forecast)
         row["days saved"] = float(shop.mean() - days.mean())
     except ContractError:
@@ -92,13 +122,14 @@ def _beside_the_shop(table: pd.DataFrame, probability: Floats) -> dict[str, Any]
     return row
 
 
-def _worst_gap(table: pd.DataFrame, column: str, at_least: int) -> float:
-    gaps = [
-        abs(_kept(rows, 0.9).gap or 0.0)
-        for _, rows in table.groupby(column)
-        if len(rows) >= at_least
-    ]
-    return max(gaps, default=float("nan"))
+def _gaps(table: pd.DataFrame, name: str, column: str, at_least: int) -> dict[str, Any]:
+    """Calibration error of the 0.9 promise: worst and mean gap of groups with enough orders."""
+    groups = [rows for _, rows in table.groupby(column) if len(rows) >= at_least]
+    gaps = np.array([abs(_kept(rows, 0.9).gap or 0.0) for rows in groups])
+    if not len(gaps):
+        return {f"{name} gap": float("nan"), f"{name} error": float("nan")}
+    orders = np.array([len(rows) for rows in groups])
+    return {f"{name} gap": gaps.max(), f"{name} error": float(np.average(gaps, weights=orders))}
 
 
 def _kept(table: pd.DataFrame, level: float) -> Kept:

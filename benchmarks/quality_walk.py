@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+# A number that etapromise learns; all others are the tables' own.
+LEARNT = ("lead",)
 CODED = ("origin", "destination", "origin_region", "destination_region", "carrier", "service")
 # What the choice of a cohort is tried on: the orders of these days, as long before the fold.
 TRIED_BEFORE = 45
@@ -83,7 +85,7 @@ MATURED = tuple(Cohort(drop, late) for drop in (14, 25, 40) for late in (False, 
 
 def walk(network: Network, config: TrainingConfig, refresh_every: int) -> Iterator[Fold]:
     """Forecast with etapromise as in a backtest: trained by month, refreshed, the future hidden."""
-    for step in steps(BacktestConfig(start=network.start, end=network.end)):
+    for step in steps(BacktestConfig(start=network.walked_from, end=network.end)):
         wall, cpu = time.perf_counter(), time.process_time()
         model = TrainModel(config, threads=1, quotes_only=True)(
             known_at(network.history, step.start), step.start
@@ -137,6 +139,10 @@ def peer_tables(network: Network, fold: Fold) -> tuple[pd.DataFrame, pd.DataFram
     x, offset = gathered.features(gathered.builder(parts.contract), every)
     own = pd.DataFrame(x, columns=[f"own:{name}" for name in parts.contract.names])
     own["own:offset"] = offset.astype(np.float32)
+    # Its forest sees these through the calendars alone, which peers do not have.
+    own["own:lead"] = gathered.requests.lead.astype(np.float32)
+    for name in ("hour", "weekday"):
+        own[f"own:{name}"] = raw[f"raw:{name}"]
     features = pd.concat([raw, own], axis=1).assign(start_day=start)
     days = gathered.outcomes.event_day - gathered.requests.anchor + gathered.outcomes.within
     arrived = known < NOT_YET
@@ -156,7 +162,9 @@ def _raw_features(
     requests = gathered.requests
     names = (*NUMBERS, *network.config.numeric)
     columns: dict[str, Any] = {
-        f"raw:{name}": requests.numbers[:, place] for place, name in enumerate(names)
+        f"raw:{name}": requests.numbers[:, place]
+        for place, name in enumerate(names)
+        if name not in LEARNT
     }
     columns["raw:weekday"] = (requests.anchor + 3) % 7
     here, there = (
