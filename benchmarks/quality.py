@@ -41,13 +41,15 @@ from quality_networks import Network, olist, simulated
 from quality_peer_run import NOT_INSTALLED
 from quality_peers import PEERS
 from quality_scores import LEVELS, dates_of, judged, scores, shop_scores
-from quality_walk import CODED, Fold, ablations, peer_tables, walk
+from quality_walk import CODED, Fold, peer_tables, walk
 
 from etapromise.operations.judgement import Truth
 from etapromise.operations.replay import extract_end
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
+
+COLUMNS = ("raw", "own")
 
 
 @click.command()
@@ -57,12 +59,18 @@ Row = dict[str, Any]
 @click.option("--seed", "seeds", multiple=True, default=(1,), help="Of simulated networks.")
 @click.option("--months", default=3, help="Of a simulated network.")
 @click.option("--per-day", default=70.0, help="Shipments a day of a simulated network.")
-@click.option("--trees", default=200, help="The most trees of a peer; it stops early.")
+@click.option("--trees", default=150, help="The most trees of a peer; it stops early.")
 @click.option("--refresh", default=1, help="Days from one refresh of etapromise to the next.")
 @click.option("--peer", "peers", multiple=True, default=tuple(PEERS), help="Peers to run.")
+@click.option(
+    "--columns",
+    type=click.Choice(COLUMNS),
+    multiple=True,
+    default=COLUMNS,
+    help="What peers are handed: the raw tables' columns, and our features.",
+)
 @click.option("--cache", type=click.Path(path_type=Path), help="Keeps what peers forecast.")
 @click.option("--only", type=click.Choice(["olist", "simulated"]), help="One network.")
-@click.option("--ablations", "ablate", is_flag=True, help="Also etapromise without this and that.")
 @click.option("--quick", is_flag=True, help="Two months, few trees, weekly refresh.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the tables as CSV.")
 def main(
@@ -76,9 +84,9 @@ def main(
     trees: int,
     refresh: int,
     peers: tuple[str, ...],
+    columns: tuple[str, ...],
     cache: Path | None,
     only: str | None,
-    ablate: bool,
     quick: bool,
     out: Path | None,
 ) -> None:
@@ -97,8 +105,8 @@ def main(
     for number, network in enumerate(networks):
         begun = time.perf_counter()
         rows = []
-        beside = Peers(peer_python, peers, trees, cache)
-        for row in run(network, beside, refresh=refresh, ablate=ablate):
+        beside = Peers(peer_python, peers, columns, trees, cache)
+        for row in run(network, beside, refresh=refresh):
             rows.append(row)
             # After each row, so that a run that is stopped has not been for nothing.
             if out is not None:
@@ -111,10 +119,11 @@ def main(
 
 @dataclass(frozen=True)
 class Peers:
-    """Who is compared with, where, and with how many trees at most."""
+    """Who is compared with, where, on what columns, and with how many trees at most."""
 
     python: str
     names: tuple[str, ...]
+    columns: tuple[str, ...]
     trees: int
     cache: Path | None
 
@@ -135,10 +144,10 @@ class Stage:
         return scores(self.network, table, probability)
 
 
-def run(network: Network, peers: Peers, *, refresh: int, ablate: bool) -> Iterator[Row]:
+def run(network: Network, peers: Peers, *, refresh: int) -> Iterator[Row]:
     """One row for each forecast of a network."""
     folds = []
-    for fold in walk(network, network.config, refresh):
+    for fold in walk(network, refresh):
         folds.append(fold)
         note(f"{network.name}: {fold.step.period} walked in {fold.wall:.0f} s")
     stage = stage_of(network, folds)
@@ -149,14 +158,9 @@ def run(network: Network, peers: Peers, *, refresh: int, ablate: bool) -> Iterat
         yield {"who": "the shop's own dates", **shop_scores(network, shop)}
     if network.truth is not None:
         asked = network.history.shipments.iloc[stage.rows]
-        yield {"who": "the truth", **stage.score(network.truth(asked, stage.horizon))}
-    if ablate:
-        for name, config in ablations(network.config).items():
-            less = list(walk(network, config, refresh))
-            yield {"who": name, **stage.score(joined(less, stage.horizon)), **seconds(less)}
-            note(f"{network.name}: {name}")
+        yield {"who": "the truth", **stage.score(network.truth(asked, stage.dates, stage.horizon))}
     with tempfile.TemporaryDirectory() as folder:
-        hand_over(network, folds, Path(folder), peers.trees)
+        hand_over(network, folds, Path(folder), peers)
         for peer in peers.names:
             yield from peer_rows(stage, folds, Path(folder), peer, peers)
 
@@ -192,7 +196,7 @@ def joined(folds: list[Fold], horizon: int) -> Floats:
     )
 
 
-def hand_over(network: Network, folds: list[Fold], folder: Path, trees: int) -> None:
+def hand_over(network: Network, folds: list[Fold], folder: Path, peers: Peers) -> None:
     """Write what the peers need."""
     for fold in folds:
         train, test, cohort = peer_tables(network, fold)
@@ -201,7 +205,8 @@ def hand_over(network: Network, folds: list[Fold], folder: Path, trees: int) -> 
         note(f"{network.name}: {fold.step.period} matured means {cohort}")
     job = {
         "levels": LEVELS,
-        "trees": trees,
+        "trees": peers.trees,
+        "columns": peers.columns,
         "categories": [f"raw:{name}" for name in (*CODED, "weekday", *network.config.categorical)],
         "lanes": network.lanes,
         "folds": [fold.step.period for fold in folds],

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from olist_tables import CATEGORICAL, NUMERIC, ZONE, olist_history
 
 from etapromise import TrainingConfig, tracking
-from etapromise.operations.simulation import NetworkConfig, simulate
+from etapromise.operations.simulation import NetworkConfig, Simulation, simulate
 from etapromise.tracking import TrackedHistory
 
 Floats = NDArray[np.float64]
+Dates = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class Network:
         group: Column of a judged table whose groups are told.
         month_from: A month counts with that many orders.
         group_from: A group counts with that many orders.
-        truth: The true distribution of shipments over a number of dates, where it is known.
+        truth: The true distribution of shipments over dates from a day 0 of each on, (n, horizon),
+            where it is known.
     """
 
     name: str
@@ -46,7 +48,7 @@ class Network:
     group: str
     month_from: int
     group_from: int
-    truth: Callable[[pd.DataFrame, int], Floats] | None
+    truth: Callable[[pd.DataFrame, Dates, int], Floats] | None
 
 
 def olist(start: str, end: str) -> Network:
@@ -93,7 +95,28 @@ def simulated(seed: int, months: int, shipments_per_day: float) -> Network:
         group="carrier_service",
         month_from=300,
         group_from=200,
-        truth=lambda shipments, horizon: simulation.true_distribution(
-            shipments["shipment_id"].to_list(), horizon=horizon
+        truth=lambda shipments, dates, horizon: true_distribution(
+            simulation, shipments, dates, horizon
         ),
     )
+
+
+def true_distribution(
+    simulation: Simulation, shipments: pd.DataFrame, dates: Dates, horizon: int
+) -> Floats:
+    """(n, horizon) true P(delivered by the end of the day k days after a day 0 of each).
+
+    The simulation counts days from the order's date at the destination, which can be another than
+    that at the warehouse, a forecast's day 0.
+    """
+    local = [
+        at.tz_convert(zone).date()
+        for at, zone in zip(
+            shipments["ordered_at"], shipments["destination_time_zone"], strict=True
+        )
+    ]
+    shift = (dates - np.array(local, "datetime64[D]")).astype(np.int64)
+    truth = simulation.true_distribution(shipments, horizon=horizon + 1)
+    column = np.arange(horizon) + shift[:, None]
+    told = np.take_along_axis(truth, np.clip(column, 0, horizon), axis=1)
+    return np.where(column < 0, 0.0, told)

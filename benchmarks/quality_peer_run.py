@@ -43,7 +43,7 @@ class Cache:
             {
                 "peer": name,
                 "package": package and version(package),
-                "job": {key: value for key, value in job.items() if key != "folds"},
+                "job": {name: job[name] for name in sorted(job.keys() - {"folds", "columns"})},
                 "script": Path(quality_peers.__file__).read_text(encoding="utf-8"),
             },
             sort_keys=True,
@@ -116,10 +116,10 @@ def tables(
 
 
 def main(folder: Path, kept: Path, name: str) -> None:
-    """Forecast all folds, with both tables of features and both cohorts."""
+    """Forecast all folds, with the wanted tables of features and both cohorts."""
     job = json.loads((folder / "job.json").read_text())
     peer, cache = PEERS[name], Cache.of(kept, name, job)
-    for features in ("raw", "own") if peer.more else ("raw",):
+    for features in job["columns"] if peer.more else ("raw",):
         setting = None
         for cohort in ("matured", "all"):
             wall = cpu = 0.0

@@ -21,7 +21,7 @@ Predict = Callable[[pd.DataFrame], Floats]
 Fit = Callable[[pd.DataFrame, Floats, Job, Any], Predict]
 
 SMALLEST_LANE = 50
-PATIENCE = 20
+PATIENCE = 15
 
 
 def newest_sixth(count: int) -> int:
@@ -66,7 +66,7 @@ def hist_gradient_boosting(x: pd.DataFrame, y: Floats, job: Job, leaves: int) ->
             loss="quantile",
             quantile=level,
             max_iter=trees,
-            learning_rate=0.15,
+            learning_rate=0.2,
             max_leaf_nodes=leaves,
             min_samples_leaf=60,
             l2_regularization=1.0,
@@ -94,7 +94,7 @@ def _lightgbm_models(x: pd.DataFrame, y: Floats, job: Job, leaves: int) -> list[
         shared = {
             "objective": "quantile",
             "alpha": level,
-            "learning_rate": 0.15,
+            "learning_rate": 0.2,
             "num_leaves": leaves,
             "min_child_samples": 60,
             "reg_lambda": 1.0,

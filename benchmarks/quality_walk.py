@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +13,12 @@ from lightgbm import LGBMRegressor
 from numpy.typing import NDArray
 from quality_peers import pinball
 
-from etapromise import TrainingConfig
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.outcomes import day_of
 from etapromise.history.requests import NUMBERS
-from etapromise.operations.backtest import BacktestConfig, Step, steps
+from etapromise.operations.backtest import BacktestConfig, Fit, Step, steps
 from etapromise.operations.forecasters import ModelForecaster, TrainModel
-from etapromise.operations.replay import known_at, replay_quotes
+from etapromise.operations.replay import Forecaster, known_at, replay_quotes
 
 if TYPE_CHECKING:
     from quality_networks import Network
@@ -51,7 +50,7 @@ class Fold:
     """
 
     step: Step
-    model: ModelForecaster
+    model: Forecaster
     rows: NDArray[np.int64]
     dates: NDArray[np.datetime64]
     probability: Floats
@@ -83,13 +82,18 @@ ALL_DELIVERED = Cohort(0, open_late=False)
 MATURED = tuple(Cohort(drop, late) for drop in (14, 25, 40) for late in (False, True))
 
 
-def walk(network: Network, config: TrainingConfig, refresh_every: int) -> Iterator[Fold]:
-    """Forecast with etapromise as in a backtest: trained by month, refreshed, the future hidden."""
+def walk(network: Network, refresh_every: int, fit: Fit | None = None) -> Iterator[Fold]:
+    """Forecast with etapromise as in a backtest: trained by month, refreshed, the future hidden.
+
+    Args:
+        network: The orders.
+        refresh_every: Days.
+        fit: What trains; by default a model of the network's configuration.
+    """
+    fit = fit or TrainModel(network.config, threads=1, quotes_only=True)
     for step in steps(BacktestConfig(start=network.walked_from, end=network.end)):
         wall, cpu = time.perf_counter(), time.process_time()
-        model = TrainModel(config, threads=1, quotes_only=True)(
-            known_at(network.history, step.start), step.start
-        )
+        model = fit(known_at(network.history, step.start), step.start)
         quoted = list(
             replay_quotes(
                 model,
@@ -121,6 +125,7 @@ def peer_tables(network: Network, fold: Fold) -> tuple[pd.DataFrame, pd.DataFram
         The parcels known at the start by time of order, the fold's own in its order, and how
         "y:matured" was made.
     """
+    assert isinstance(fold.model, ModelForecaster)
     parts = fold.model.model.parts
     give_up, moment = int(parts.manifest["give_up_after_days"]), day_of(fold.step.start)
     # Each order's features hold what its own day knew, so that one look back serves all of them.
@@ -215,23 +220,3 @@ def _best_cohort(train: pd.DataFrame, moment: int, give_up: int) -> Cohort:
         forecast = np.minimum(np.stack(quantiles, axis=1), age[:, None])
         losses.append(pinball(came, forecast, TRIED_LEVELS))
     return MATURED[int(np.argmin(losses))]
-
-
-def ablations(config: TrainingConfig) -> dict[str, TrainingConfig]:
-    """One ingredient less each, with one forest instead of several to save time."""
-    one = replace(config, members=1)
-    never, huge = 1e9, 1e12
-    return {
-        "one member": one,
-        "… without pace": replace(one, effects=replace(one.effects, pace_half_life=never)),
-        "… without calibration": replace(
-            one,
-            calibration=replace(
-                one.calibration, slow_evidence=huge, quick_evidence=huge, group_evidence=huge
-            ),
-        ),
-        "… without quick calibration": replace(
-            one, calibration=replace(one.calibration, quick_evidence=huge)
-        ),
-        "… without groups": replace(one, calibration=replace(one.calibration, group_evidence=huge)),
-    }
