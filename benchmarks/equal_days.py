@@ -1,8 +1,8 @@
 """What dates by etapromise break at the days that a shop spends, with nothing picked in hindsight.
 
-For each month one number, the cost of lateness or the service level, is the one that would have
-spent the shop's mean days on the orders of all earlier months, as they were forecast when placed.
-The first month has none before it and is left out.
+For each month (or week) one number, the cost of lateness or the service level, is the one that
+would have spent the shop's mean days on the orders of earlier months, as they were forecast when
+placed. No outcome is looked at. The first month has none before it and is left out.
 """
 
 from __future__ import annotations
@@ -40,6 +40,24 @@ class EqualDays:
     shop_days: float
     shop_broken: float
 
+    @classmethod
+    def of(cls, days: Floats, event_day: Floats, shop_day: Floats) -> EqualDays:
+        """What n orders' promised days came to; those without one are left out.
+
+        Args:
+            days: (n,) promised, NaN where nothing was.
+            event_day: (n,) infinite where it never came.
+            shop_day: (n,) promised by the shop.
+        """
+        told = ~np.isnan(days)
+        return cls(
+            orders=int(told.sum()),
+            days=float(days[told].mean()),
+            broken=float((event_day > days)[told].mean()),
+            shop_days=float(shop_day[told].mean()),
+            shop_broken=float((event_day > shop_day)[told].mean()),
+        )
+
     @property
     def fewer(self) -> float:
         """Share of the shop's broken promises that are not broken."""
@@ -62,40 +80,36 @@ def by_level(probability: Floats, average_days: float) -> Callable[[Floats], Flo
     return lambda later: _first_days(later, low)
 
 
-def equal_days(
-    pick: Pick, month: NDArray[np.str_], probability: Floats, event_day: Floats, shop_day: Floats
-) -> EqualDays | None:
-    """Walk through the months.
+def picked_days(
+    pick: Pick,
+    period: NDArray[np.generic],
+    probability: Floats,
+    shop_day: Floats,
+    memory: int | None = None,
+) -> Floats | None:
+    """(n,) days to promise, NaN in the first periods.
 
     Args:
         pick: `by_cost` or `by_level`.
-        month: (n,) of each order; months sort by time.
+        period: (n,) month or week of each order; they sort by time.
         probability: (n, horizon) P(event by the end of day k).
-        event_day: (n,) day of the event, infinite where it never came.
         shop_day: (n,) the shop's own date in days from day 0.
+        memory: How many periods before one count; by default all.
 
     Returns:
-        None where there are fewer than two months, or no dates of the forecast spend such days.
+        None where there are too few periods, or no dates of the forecast spend such days.
     """
-    months = np.unique(month)
-    days = np.full(len(month), np.nan)
-    for one in months[1:]:
-        before, now = month < one, month == one
+    periods, number = np.unique(period, return_inverse=True)
+    days = np.full(len(period), np.nan)
+    for one in range(memory or 1, len(periods)):
+        before = (number < one) & (number >= (0 if memory is None else one - memory))
+        now = number == one
         try:
             dates = pick(probability[before], float(shop_day[before].mean()))
         except ContractError:
             return None
         days[now] = dates(probability[now])
-    told = ~np.isnan(days)
-    if not told.any():
-        return None
-    return EqualDays(
-        orders=int(told.sum()),
-        days=float(days[told].mean()),
-        broken=float((event_day > days)[told].mean()),
-        shop_days=float(shop_day[told].mean()),
-        shop_broken=float((event_day > shop_day)[told].mean()),
-    )
+    return None if np.isnan(days).all() else days
 
 
 def _first_days(probability: Floats, level: float) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from equal_days import by_cost, by_level, equal_days
+from equal_days import EqualDays, by_cost, by_level, picked_days
 from numpy.typing import NDArray
 
 from etapromise import cost_for
@@ -105,8 +105,9 @@ def _beside_the_shop(
     month = table["month"].to_numpy(dtype=str)[rows]
     row: dict[str, Any] = {}
     for name, pick in (("cost", by_cost), ("level", by_level)):
-        told = equal_days(pick, month, probability[rows], event, shop)
-        if told is not None:
+        picked = picked_days(pick, month, probability[rows], shop)
+        if picked is not None:
+            told = EqualDays.of(picked, event, shop)
             row[f"fewer ({name})"] = told.fewer
             row[f"days ({name})"] = told.days - told.shop_days
     rows = np.flatnonzero(known & counts)
