@@ -13,7 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,10 @@ def main() -> None:
                 start=start - pd.DateOffset(months=1),
                 end=pd.Timestamp(arguments.end, tz=ZONE),
             ),
-            fit=Remembered(TrainModel(CONFIG, quotes_only=True), Path(folder)),
+            # Forests that explain promises have no say in them.
+            fit=Remembered(
+                TrainModel(replace(CONFIG, stages=False), quotes_only=True), Path(folder)
+            ),
             progress=True,
         )
         probability = remembered(Path(folder), result.table["shipment_id"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,7 +90,8 @@ def walk(network: Network, refresh_every: int, fit: Fit | None = None) -> Iterat
         refresh_every: Days.
         fit: What trains; by default a model of the network's configuration.
     """
-    fit = fit or TrainModel(network.config, threads=1, quotes_only=True)
+    # Forests that explain promises have no say in them.
+    fit = fit or TrainModel(replace(network.config, stages=False), threads=1, quotes_only=True)
     for step in steps(BacktestConfig(start=network.walked_from, end=network.end)):
         wall, cpu = time.perf_counter(), time.process_time()
         model = fit(known_at(network.history, step.start), step.start)
