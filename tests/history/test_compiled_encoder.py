@@ -102,6 +102,7 @@ def dispatch(clocks: Clocks) -> Dispatch:
         weeks=rng.random((rows, 7)),
         holiday_weights=np.repeat(unknown.holiday_weights, rows, axis=0),
         handling=handling,
+        rounds=np.array([[0, 2, 40_000, 1], [2, 2, 30_000, 0], [2, 2, 60_000, 2]]),
         closures=np.array([[-1, clocks.first_day + 9, clocks.first_day + 12]]),
     )
     return Dispatch(keys, calendars, clocks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,12 @@ from etapromise import PromiseModel, train
 from etapromise.errors import ContractError
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.calendar_file import CalendarFile
+from etapromise.history.calendar_values import Cutoff
+from etapromise.history.clocks import Clocks
+from etapromise.history.configured_dispatch import cut_off_rounds, first_cut_offs
+from etapromise.history.dispatch import Dispatch, DispatchCalendars
 from etapromise.history.pickup_days import PickupDays
+from etapromise.history.requests import Encoder
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, TRAINING, fields_of
 
@@ -128,6 +133,172 @@ def test_a_minute_of_the_cut_off_moves_only_the_orders_between(
                 for encoder in (earlier, later)
             ]
             assert (leads[0] != leads[1]) == (minute == 13 * 60 + 36)
+
+
+ROUNDS = {
+    # Until 11:00 today, until 23:00 the next working day; what is ordered on a Saturday is handled
+    # on Monday, so that Friday evening's cut-off leads to another day than the night after it.
+    "2025-07-14 10:59": "2025-07-14",
+    "2025-07-14 11:00": "2025-07-15",
+    "2025-07-14 23:30": "2025-07-15",
+    "2025-07-18 10:59": "2025-07-18",
+    "2025-07-18 11:00": "2025-07-19",
+    "2025-07-18 22:59": "2025-07-19",
+    "2025-07-18 23:00": "2025-07-21",
+    "2025-07-19 08:00": "2025-07-21",
+    "2025-07-19 13:00": "2025-07-21",
+    "2025-07-20 13:00": "2025-07-21",
+    "2025-07-21 11:00": "2025-07-22",
+    "2025-07-03 12:00": "2025-07-05",  # the fourth of July
+    "2025-07-05 12:00": "2025-07-07",
+}
+TWICE = f"""
+[[warehouses]]
+origin = "{ORIGIN}"
+works = "Mon-Sat"
+works_on_holidays = false
+cutoffs = ["Mon-Fri 11:00 -> same day", "Mon-Fri 23:00 -> next day", "Sat 11:00 -> next day"]
+[[warehouses]]
+works = "Mon-Fri"
+"""
+
+
+def encoder_under(known: KnownOrders, text: str) -> Encoder:
+    return known.encoder(
+        numeric=(),
+        categorical=(),
+        default_time_zone=None,
+        give_up_after=60,
+        calendars=CalendarFile(text),
+    )
+
+
+def begun(encoder: Encoder, fields: dict[str, Any], ordered_at: dt.datetime) -> dt.date:
+    requests = encoder.encode_one(fields | {"ordered_at": ordered_at})
+    days = PickupDays.of_fields(encoder, fields, requests)
+    day = int(days.start[0])
+    while not days.open_on(day):
+        day += 1
+    return dt.date(1970, 1, 1) + dt.timedelta(day)
+
+
+def test_each_cut_off_of_a_day_leads_to_its_own_day(
+    parcels_known: KnownOrders, told: PromiseModel, shipment: dict[str, Any]
+) -> None:
+    encoder = encoder_under(parcels_known, TWICE)
+    model = PromiseModel(replace(told.parts, encoder=encoder))
+    promised = []
+    for local, first in sorted(ROUNDS.items()):
+        ordered_at = dt.datetime.fromisoformat(local).replace(tzinfo=ZONE)
+        assert begun(encoder, shipment, ordered_at) == dt.date.fromisoformat(first), local
+        promised.append(model.promise(**shipment, ordered_at=ordered_at).date)
+    assert promised == sorted(promised)
+    assert len(set(promised)) > 3
+
+
+def test_a_minute_of_the_second_cut_off_moves_only_the_orders_between(
+    parcels_known: KnownOrders, shipment: dict[str, Any]
+) -> None:
+    both = [encoder_under(parcels_known, text) for text in (TWICE, TWICE.replace("23:00", "22:47"))]
+    for day in (17, 18, 19):
+        for minute in range(22 * 60 + 30, 24 * 60):
+            at = dt.time(minute // 60, minute % 60, 31)
+            ordered_at = dt.datetime.combine(dt.date(2025, 7, day), at, ZONE)
+            one, other = (
+                encoder.encode_one(shipment | {"ordered_at": ordered_at}).lead[0]
+                for encoder in both
+            )
+            between = day == 18 and 22 * 60 + 47 <= minute < 23 * 60
+            assert (one != other) == between
+            assert other >= one
+
+
+FIRST_DAY = 20_000
+
+
+@dataclass(frozen=True)
+class Walked:
+    """The rule, slowly: whoever orders may wait for any later cut-off."""
+
+    works: set[int]
+    closed: int
+    rounds: list[tuple[int, int, int]]
+
+    def open_on(self, day: int) -> bool:
+        closed = self.closed <= day - FIRST_DAY <= self.closed + 2
+        return (day + 3) % 7 in self.works and not closed
+
+    def forward(self, day: int, wait: int = 0) -> int:
+        while not self.open_on(day) or wait:
+            wait -= self.open_on(day)
+            day += 1
+        return day
+
+    def start(self, day: int, second: int) -> int:
+        options = []
+        for at in filter(self.open_on, range(day, day + 40)):
+            here = [item for item in self.rounds if item[0] == (at + 3) % 7]
+            if not here:
+                options.append(at)
+            options += [
+                self.forward(at, wait) for _, until, wait in here if at > day or second < until
+            ]
+        return min(options)
+
+
+def cut_offs_of(days: list[dict[int, int]]) -> list[Cutoff]:
+    """On one day each cut-off is later than the one before, and leads to a later day."""
+    found = []
+    for weekday, table in enumerate(days):
+        later = -1
+        for minute in sorted(table):
+            later = max(table[minute], later + 1)
+            found.append(Cutoff(tuple(day == weekday for day in range(7)), minute, later))
+    return found
+
+
+rounds_of_a_day = st.dictionaries(st.integers(1, 1439), st.integers(0, 3), max_size=3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    days=st.lists(rounds_of_a_day, min_size=7, max_size=7).filter(any),
+    works=st.sets(st.integers(0, 6), min_size=1),
+    closed=st.integers(8, 20),
+    pickup=st.integers(1, 1439),
+)
+def test_random_cut_offs_against_every_later_moment(
+    days: list[dict[int, int]], works: set[int], closed: int, pickup: int
+) -> None:
+    found = cut_offs_of(days)
+    rounds = [
+        (weekday, second if wait else min(second, pickup * 60), wait)
+        for weekday, second, wait in cut_off_rounds(found)
+    ]
+    calendars = replace(
+        DispatchCalendars.unknown(),
+        cut_off=np.minimum(first_cut_offs(found), pickup * 60)[None, :],
+        weeks=np.array([[float(day in works) for day in range(7)]]),
+        closures=np.array([[0, FIRST_DAY + closed, FIRST_DAY + closed + 2]]),
+        rounds=np.array([(0, *item) for item in rounds], np.int64).reshape(-1, 4),
+    )
+    clocks = Clocks.build(
+        first_day=FIRST_DAY,
+        services=(),
+        weeks=np.ones((1, 7)),
+        calendars=(),
+        holidays=np.zeros((1, 120), np.uint8),
+        holiday_weights=np.ones((1, 2)),
+    )
+    dispatch, walked = Dispatch((), calendars, clocks), Walked(works, closed, rounds)
+    seconds = {0, 30_000, 60_000, 86_399, *(60 * cutoff.minute for cutoff in found)}
+    starts = []
+    for day in range(FIRST_DAY + 2, FIRST_DAY + 30):
+        for second in sorted(seconds):
+            arrays = [np.array([value], np.int32) for value in (0, 0, day, second)]
+            starts.append(walked.forward(int(dispatch.begin_days(*arrays)[0])))
+            assert not rounds or starts[-1] == walked.start(day, second)
+    assert starts == sorted(starts)
 
 
 def test_a_carriers_last_pick_up_is_a_cut_off(told: PromiseModel, shipment: dict[str, Any]) -> None:

@@ -22,7 +22,13 @@ from etapromise.history.zones import ZoneMap
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["configured_dispatch", "first_cut_offs", "warehouse_rule", "warehouse_zones"]
+__all__ = [
+    "configured_dispatch",
+    "cut_off_rounds",
+    "first_cut_offs",
+    "warehouse_rule",
+    "warehouse_zones",
+]
 
 _SEPARATOR: Final = "\x1f"
 _EVERY_ROW: Final = -1
@@ -34,8 +40,10 @@ def configured_dispatch(
 ) -> Dispatch:
     """Learned calendars under the weeks, cut-offs, pick-ups and closures of a file.
 
-    A carrier's last pick-up of the day is a cut-off that no later one of the warehouse outlasts.
-    How many working days handling takes stays as it was learned.
+    A carrier's last pick-up of the day is a cut-off that no later one of the warehouse outlasts,
+    but for those that lead to a later day. How many working days handling takes stays as it was
+    learned; it cannot end before the soonest of the cut-offs says, and begins as many working days
+    later as another one does.
 
     Args:
         dispatch: as learned.
@@ -52,6 +60,7 @@ def configured_dispatch(
     cut_off, weeks = learned.cut_off[source].copy(), learned.weeks[source].copy()
     holiday_weights = learned.holiday_weights[source].copy()
     handling = learned.handling[source].copy()
+    rounds: list[tuple[int, int, int, int]] = []
     closures = [
         (_EVERY_ROW, first, last)
         for rule in rules.closures
@@ -61,6 +70,8 @@ def configured_dispatch(
     for row, key in enumerate(["", *keys]):
         origin = _origin_of(key, warehouses, seen[1])
         rule = warehouse_rule(rules, origin)
+        pickup = _pickup_rule(rules, key, origin)
+        last_pickup = NO_CUT_OFF if pickup is None else pickup.pickups[-1] * 60
         if rule is not None:
             if rule.works is not None:
                 learned_week = np.where(weeks[row] > A_WORKING_DAY, weeks[row], 1.0)
@@ -69,10 +80,13 @@ def configured_dispatch(
                 holiday_weights[row] = float(rule.works_on_holidays)
             if rule.cutoffs:
                 cut_off[row] = first_cut_offs(rule.cutoffs)
-                handling[row] = _not_before(handling[row], rule.cutoffs[0].days)
-        pickup = _pickup_rule(rules, key, origin)
+                handling[row] = _not_before(handling[row], _soonest(rule.cutoffs))
+                rounds += [
+                    (row, weekday, second if wait else min(second, last_pickup), wait)
+                    for weekday, second, wait in cut_off_rounds(rule.cutoffs)
+                ]
         if pickup is not None:
-            cut_off[row] = np.minimum(cut_off[row], pickup.pickups[-1] * 60)
+            cut_off[row] = np.minimum(cut_off[row], last_pickup)
             if pickup.pickup_days is not None:
                 weeks[row] = np.where(pickup.pickup_days, weeks[row], 0.0)
         closures += [
@@ -88,6 +102,7 @@ def configured_dispatch(
         holiday_weights=holiday_weights,
         handling=handling,
         closures=np.array(closures, np.int64).reshape(-1, 3),
+        rounds=np.array(rounds, np.int64).reshape(-1, 4),
     )
     return Dispatch(keys, calendars, clocks)
 
@@ -100,17 +115,31 @@ def warehouse_rule(rules: CalendarFile, origin: str | None) -> WarehouseRule | N
 
 
 def first_cut_offs(cutoffs: Sequence[Cutoff]) -> NDArray[np.int32]:
-    """(7,) second of Monday … Sunday from which an order waits for the next working day.
-
-    That is the first cut-off of the day. An order after it cannot come later than one placed as the
-    next working day begins, and no sooner: so whatever the later cut-offs of the day promise, they
-    promise that.
-    """
+    """(7,) second of Monday … Sunday of the first cut-off of the day; NO_CUT_OFF: there is none."""
     found = np.full(7, NO_CUT_OFF, np.int32)
     for cutoff in cutoffs:
         for day in np.flatnonzero(cutoff.week):
             found[day] = min(found[day], cutoff.minute * 60)
     return found
+
+
+def cut_off_rounds(cutoffs: Sequence[Cutoff]) -> list[tuple[int, int, int]]:
+    """Weekdays, seconds and working days to wait beyond the soonest; none where none has to wait.
+
+    Where all cut-offs lead to as many working days, an order after the first one of a day counts as
+    placed when the next working day begins, and no table is needed to know that.
+    """
+    soonest = _soonest(cutoffs)
+    found = [
+        (int(day), cutoff.minute * 60, cutoff.days - soonest)
+        for cutoff in cutoffs
+        for day in np.flatnonzero(cutoff.week)
+    ]
+    return found if any(wait for _, _, wait in found) else []
+
+
+def _soonest(cutoffs: Sequence[Cutoff]) -> int:
+    return min(cutoff.days for cutoff in cutoffs)
 
 
 def warehouse_zones(zones: ZoneMap, rules: CalendarFile, shipments: pd.DataFrame) -> ZoneMap:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
@@ -73,6 +73,9 @@ class DispatchCalendars:
             days after the start of the order's.
         closures: (k, 3) row (-1 is every one), first and last day, days since 1970-01-01: nobody
             works there then.
+        rounds: (k, 4) row, weekday, second and working days to wait: the cut-offs of the rows that
+            have some which lead to a later day than others. An order takes the next one, or a later
+            one that leads to an earlier day.
     """
 
     cut_off: NDArray[np.int32]
@@ -80,6 +83,7 @@ class DispatchCalendars:
     holiday_weights: NDArray[np.float64]
     handling: NDArray[np.float64]
     closures: NDArray[np.int64]
+    rounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
 
     def closed(self, first_day: int, days: int) -> NDArray[np.uint8] | None:
         """(w, days) whether nobody works there, from `first_day` on; None if nothing is closed."""
@@ -112,10 +116,14 @@ class _DispatchStruct(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("holidays", "elapsed")),
         ("days", ctypes.c_int64),
         ("first_day", ctypes.c_int64),
-        ("closed", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("closed", "round_start")),
+        *((name, ctypes.c_void_p) for name in ("round_second", "round_wait")),
     )
 
 
+_begin_days = native.function(
+    "etp_begin_days", None, native.POINTER, native.LONG, *[native.POINTER] * 5
+)
 _leads = native.function(
     "etp_leads",
     None,
@@ -160,6 +168,12 @@ class Dispatch:
         closed = calendars.closed(clocks.first_day, clocks.holidays.shape[1])
         if closed is not None:
             arrays["closed"] = closed
+        if len(calendars.rounds):
+            row, weekday, second, wait = calendars.rounds[np.lexsort(calendars.rounds.T[2::-1])].T
+            counts = np.bincount(row * 7 + weekday, minlength=len(calendars.cut_off) * 7)
+            arrays["round_start"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+            arrays["round_second"] = second.astype(np.int32)
+            arrays["round_wait"] = wait.astype(np.int32)
         struct = _DispatchStruct(
             steps=calendars.handling.shape[1] - 1,
             days=clocks.holidays.shape[1],
@@ -189,6 +203,26 @@ class Dispatch:
         for positions, distinct in keys:
             own = np.array([self._rows.get(key, 0) for key in distinct], np.int32)[positions]
             out = np.where(own > 0, own, out)
+        return out
+
+    def begin_days(
+        self,
+        rows: NDArray[np.int32],
+        calendar: NDArray[np.int32],
+        anchor: NDArray[np.int32],
+        second: NDArray[np.int32],
+    ) -> NDArray[np.int64]:
+        """(n,) origin-local day on which each warehouse begins with an order at the earliest.
+
+        Arguments as of `leads`. Where it is closed on that day, it begins on its next working day.
+        """
+        out = np.empty(len(rows), np.int64)
+        arrays = [
+            np.ascontiguousarray(array, np.int32) for array in (rows, calendar, anchor, second)
+        ]
+        _begin_days(
+            self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data
+        )
         return out
 
     def lead(self, row: int, calendar: int, anchor: int, second: int, clock: int) -> float:
@@ -265,7 +299,7 @@ class Dispatch:
 
     def as_arrays(self) -> Mapping[str, NDArray[Any]]:
         """The tables by name; with `keys`, all that has to be stored."""
-        return {field.name: getattr(self.calendars, field.name) for field in fields(self.calendars)}
+        return {each.name: getattr(self.calendars, each.name) for each in fields(self.calendars)}
 
 
 def learn_dispatch(
@@ -306,8 +340,8 @@ def learn_dispatch(
             around[members] = len(names)
     stacked = DispatchCalendars(
         *(
-            np.concatenate([getattr(row, field.name) for row in rows])
-            for field in fields(DispatchCalendars)
+            np.concatenate([getattr(row, each.name) for row in rows])
+            for each in fields(DispatchCalendars)
         )
     )
     return Dispatch(names, stacked, clocks)

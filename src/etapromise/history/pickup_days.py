@@ -92,8 +92,9 @@ class PickupDays:
         np.cumsum(share, axis=1, out=elapsed[:, 1:])
         second = np.round(requests.numbers[:, 0] * 3600.0)
         cut_offs = calendars.cut_off[row].astype(np.int64)
-        late = second >= cut_offs[np.arange(len(row)), (requests.anchor + 3) % 7]
-        start = requests.anchor.astype(np.int64) + late
+        start = encoder.dispatch.begin_days(
+            *(np.asarray(part, np.int32) for part in (row, calendar, requests.anchor, second))
+        )
         return cls(clocks.first_day, elapsed, clock, start, cut_offs)
 
     def worked(self, day: NDArray[np.int64]) -> NDArray[np.float64]:

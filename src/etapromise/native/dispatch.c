@@ -20,6 +20,11 @@ struct etp_dispatch {
     int64_t days;
     int64_t first_day;
     const uint8_t *closed; /* (rows, days) on which nobody works there, or NULL */
+    /* Where some cut-offs of a row lead to later working days than others, or NULL: the cut-offs of
+     * each row and weekday, ascending. */
+    const int64_t *round_start;  /* (rows * 7 + 1,) */
+    const int32_t *round_second; /* local second of the day */
+    const int32_t *round_wait;   /* working days more than for the soonest */
 };
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
@@ -55,21 +60,58 @@ static double reading_at(const etp_dispatch *d, const double *elapsed, int64_t d
     return reading;
 }
 
+/* The share of a working day that a row works on a day, as a position in the tables. */
+static double share_of(const etp_dispatch *d, int32_t row, int32_t calendar, int64_t day) {
+    const int64_t column = clamp(day, 0, d->days - 1);
+    const uint8_t kind = d->holidays[(int64_t)calendar * d->days + column];
+    double share = d->weeks[(int64_t)row * 7 + ((day + d->first_day + 3) % 7 + 7) % 7];
+    if (kind)
+        share *= d->holiday_weights[row * HOLIDAY_KINDS + kind - 1];
+    return d->closed && d->closed[row * d->days + column] ? 0 : share;
+}
+
+/* The working day after `wait` others, from one on. */
+static int64_t after_working_days(const etp_dispatch *d, int32_t row, int32_t calendar, int64_t day,
+                                  int32_t wait) {
+    for (int64_t waited = 0; wait > 0 && waited < LONGEST_WAIT; waited++)
+        wait -= share_of(d, row, calendar, ++day) > 0;
+    return day;
+}
+
+/* The day, as a position in the tables, on which a warehouse begins with an order at the earliest. Who
+ * orders waits for the next cut-off, or for a later one that leads to an earlier day: so a later order
+ * is never begun before an earlier one. */
+static int64_t begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, int64_t day,
+                         int32_t second) {
+    const int64_t *rounds = d->round_start ? d->round_start + (int64_t)row * 7 : NULL;
+    if (!rounds || rounds[0] == rounds[7])
+        return day + (second >= d->cut_off[row * 7 + ((day + d->first_day + 3) % 7 + 7) % 7]);
+    int64_t best = day + LONGEST_WAIT;
+    for (int64_t at = day; at < best; at++, second = 0) {
+        if (share_of(d, row, calendar, at) <= 0)
+            continue;
+        const int64_t weekday = ((at + d->first_day + 3) % 7 + 7) % 7;
+        if (rounds[weekday] == rounds[weekday + 1])
+            return at; /* a day without a cut-off, and no sooner one */
+        for (int64_t k = rounds[weekday]; k < rounds[weekday + 1]; k++)
+            if (second < d->round_second[k]) {
+                int64_t found = after_working_days(d, row, calendar, at, d->round_wait[k]);
+                best = found < best ? found : best;
+            }
+    }
+    return best;
+}
+
 double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor, int32_t second,
                 int32_t clock, const etp_leg *leg) {
     const double *handling = d->handling + (int64_t)row * (d->steps + 1);
-    const double *week = d->weeks + (int64_t)row * 7;
-    const uint8_t *holiday = d->holidays + (int64_t)calendar * d->days;
     const double *elapsed = d->elapsed + (int64_t)clock * (d->days + 1);
-    int64_t start = (int64_t)anchor - d->first_day;
-    int64_t day = start + (second >= d->cut_off[row * 7 + ((int64_t)anchor + 3) % 7]);
+    const int64_t start = (int64_t)anchor - d->first_day;
+    int64_t day = begin_day(d, row, calendar, start, second);
     double worked = 0, done = 0, reading = 0;
     for (int64_t waited = 0; waited < LONGEST_WAIT && done < 1; waited++, day++) {
-        int64_t column = clamp(day, 0, d->days - 1);
-        double share = week[((day + d->first_day + 3) % 7 + 7) % 7];
-        if (holiday[column])
-            share *= d->holiday_weights[row * HOLIDAY_KINDS + holiday[column] - 1];
-        if (share <= 0 || (d->closed && d->closed[row * d->days + column]))
+        const double share = share_of(d, row, calendar, day);
+        if (share <= 0)
             continue;
         worked += share;
         double now = within(handling, d->steps, worked);
@@ -83,6 +125,15 @@ double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t an
     for (int64_t step = 1; step < d->steps; step++)
         undelayed += 1 - handling[step];
     return reading - elapsed[clamp(start, 0, d->days)] - undelayed;
+}
+
+/* The days (since 1970-01-01) on which the warehouses begin with n orders at the earliest into out (n,). */
+ETP_EXPORT void etp_begin_days(const etp_dispatch *d, int64_t n, const int32_t *row,
+                               const int32_t *calendar, const int32_t *anchor,
+                               const int32_t *second, int64_t *out) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] = d->first_day +
+                 begin_day(d, row[i], calendar[i], (int64_t)anchor[i] - d->first_day, second[i]);
 }
 
 /* The lead of n orders into out (n,). */
