@@ -47,7 +47,9 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
         row(index.keys, *level.columns)
         for level, index in zip(encoder.levels, encoder.indexes, strict=True)
     ]
-    zone, _ = encoder.zones.resolve(None, texts.get("origin_country"), texts.get("origin_region"))
+    zone, _ = encoder.zones.resolve(
+        None, texts.get("origin_country"), texts.get("origin_region"), origin=texts.get("origin")
+    )
     try:
         local = ordered_at.astimezone(zone)
     except OverflowError as error:

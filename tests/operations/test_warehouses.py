@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from etapromise.history.configured_dispatch import cut_off_rounds, first_cut_off
 from etapromise.history.dispatch import Dispatch, DispatchCalendars
 from etapromise.history.pickup_days import PickupDays
 from etapromise.history.requests import Encoder
+from etapromise.history.zones import ZoneMap
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, TRAINING, fields_of
 
@@ -362,26 +364,53 @@ def test_the_batch_and_the_loaded_model_say_the_same(
         assert (single.elapsed[0] == many.elapsed[many.clock[number]]).all()
 
 
-def test_a_zone_of_a_warehouse_is_that_of_its_region(parcels: TrackedHistory) -> None:
-    known = KnownOrders.of(parcels, AS_OF)
-
-    def zone(text: str) -> str:
-        encoder = known.encoder(
-            numeric=(),
-            categorical=(),
-            default_time_zone=None,
-            give_up_after=known.give_up_after(),
-            calendars=CalendarFile(text),
-        )
-        place = parcels.shipments[parcels.shipments["origin"] == ORIGIN].iloc[0]
-        found, _ = encoder.zones.resolve(None, place["origin_country"], place["origin_region"])
-        return found.key
-
+def test_a_zone_of_a_warehouse_is_its_own(parcels_known: KnownOrders) -> None:
+    """Its cut-off is meant in it; its neighbour in the region keeps the region's."""
     stated = f'[[warehouses]]\norigin = "{ORIGIN}"\ntime_zone = "America/Denver"\n'
-    assert zone("") == "America/Chicago"
-    assert zone(stated) == "America/Denver"
+    encoders = [encoder_under(parcels_known, text) for text in ("", stated)]
+    place = parcels_known.shipments[parcels_known.shipments["origin"] == ORIGIN].iloc[0]
+    fields = fields_of(place.to_dict())
+    here = fields["origin_country"], fields["origin_region"]
+    noon = {"ordered_at": dt.datetime(2025, 7, 16, 5, 30, tzinfo=dt.UTC)}
+    hours = {}
+    for name, encoder in zip(("plain", "stated"), encoders, strict=True):
+        assert encoder.zones.resolve(None, *here)[0].key == "America/Chicago"
+        own = encoder.encode_one(fields | noon)
+        neighbour = encoder.encode_one(fields | noon | {"origin": "next door"})
+        hours[name] = own.numbers[0, 0], neighbour.numbers[0, 0], own.anchor[0]
+        frame = pd.DataFrame([place]).assign(ordered_at=pd.Timestamp(noon["ordered_at"]))
+        assert encoder.encode(frame).numbers[0, 0] == own.numbers[0, 0]
+        assert encoder.encode(frame).anchor[0] == own.anchor[0]
+    day = dt.date(2025, 7, 16).toordinal() - dt.date(1970, 1, 1).toordinal()
+    assert hours["plain"] == (0.5, 0.5, day)
+    assert hours["stated"] == (23.5, 0.5, day - 1)
+    zone, _ = encoders[1].zones.resolve(None, *here, origin=ORIGIN)
+    assert zone.key == "America/Denver"
+    read = ZoneMap.from_dict(json.loads(json.dumps(encoders[1].zones.as_dict())))
+    assert read.resolve(None, *here, origin=ORIGIN)[0].key == "America/Denver"
     with pytest.raises(ContractError, match="neither the file nor the orders tell"):
-        zone(stated.replace(ORIGIN, "never seen"))
+        encoder_under(parcels_known, stated.replace(ORIGIN, "never seen"))
+    with pytest.raises(ContractError, match="every other warehouse"):
+        encoder_under(parcels_known, '[[warehouses]]\ntime_zone = "America/Denver"\n')
+
+
+def test_a_cut_off_is_in_the_warehouses_own_time(
+    parcels_known: KnownOrders, told: PromiseModel, shipment: dict[str, Any]
+) -> None:
+    text = f'[[warehouses]]\norigin = "{ORIGIN}"\ncutoffs = ["13:37 -> same day"]\n'
+    own = f'{text}time_zone = "America/Los_Angeles"\n'
+    for written, zone in ((text, ZONE), (own, ZoneInfo("America/Los_Angeles"))):
+        encoder = encoder_under(parcels_known, written)
+        model = PromiseModel(
+            replace(told.parts, encoder=encoder, manifest={**told.manifest, "calendars": written})
+        )
+        cut_off = dt.datetime(2025, 7, 16, 13, 37, tzinfo=zone)
+        before, after = cut_off - dt.timedelta(seconds=1), cut_off
+        assert model.promise(**shipment, ordered_at=before).cutoff_datetime_utc == cut_off
+        assert begun(encoder, shipment, before) == dt.date(2025, 7, 16)
+        assert begun(encoder, shipment, after) == dt.date(2025, 7, 17)
+        lead = [encoder.encode_one(shipment | {"ordered_at": at}).lead[0] for at in (before, after)]
+        assert lead[0] < lead[1]
 
 
 @settings(max_examples=8, deadline=None)

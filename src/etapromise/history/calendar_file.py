@@ -114,7 +114,7 @@ class WarehouseRule:
         cutoffs: ascending on every weekday; empty leaves them to the scans.
         country: whose holidays it keeps; None takes the shipments' `origin_country`.
         region: likewise.
-        time_zone: IANA name; None takes what region and country say.
+        time_zone: IANA name, of this warehouse alone; None takes what region and country say.
     """
 
     origin: str | None = None

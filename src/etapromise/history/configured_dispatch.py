@@ -32,7 +32,7 @@ __all__ = [
 
 _SEPARATOR: Final = "\x1f"
 _EVERY_ROW: Final = -1
-_PLACE: Final = Level("place", ("origin", "origin_country", "origin_region"))
+_PLACE: Final = Level("place", ("origin", "origin_country"))
 
 
 def configured_dispatch(
@@ -143,35 +143,39 @@ def _soonest(cutoffs: Sequence[Cutoff]) -> int:
 
 
 def warehouse_zones(zones: ZoneMap, rules: CalendarFile, shipments: pd.DataFrame) -> ZoneMap:
-    """Zones under those that a file states of its warehouses.
+    """Zones under those that a file states of its warehouses, each for itself.
 
-    A warehouse's zone is that of its region, or of its country where it has no region.
+    What it states of every other warehouse holds in the region or country that it names.
 
     Raises:
-        ContractError: a warehouse with a zone has neither, in the file or in the orders.
+        ContractError: a warehouse with a zone has no country, in the file or in the orders.
     """
     countries: dict[str, str] = {}
     regions: dict[tuple[str, str], str] = {}
+    origins: dict[tuple[str, str], str] = {}
     _, seen = level_keys(shipments, [_PLACE])[0]
     for rule in rules.warehouses:
         if rule.time_zone is None:
             continue
-        places = {(rule.country or "", rule.region or "")}
-        if rule.country is None:
+        if rule.origin is not None:
             found = [key.split(_SEPARATOR) for key in seen]
-            places = {(land, region) for origin, land, region in found if origin == rule.origin}
-        for country, region in places or {("", "")}:
-            if country and region:
-                regions[country, region] = rule.time_zone
-            elif country:
-                countries[country] = rule.time_zone
-            else:
-                raise ContractError(
-                    f"Found time_zone = {rule.time_zone!r} of the warehouse {rule.origin!r} in "
-                    f"{rules.name}, whose country neither the file nor the orders tell. Give its "
-                    "country and region, or use default_time_zone."
-                )
-    return zones.overridden(default=None, countries=countries, regions=regions)
+            lands = {land for origin, land in found if origin == rule.origin}
+            lands |= {rule.country} if rule.country else set()
+            origins |= {(land, rule.origin): rule.time_zone for land in lands}
+            if lands:
+                continue
+        elif rule.country and rule.region:
+            regions[rule.country, rule.region] = rule.time_zone
+            continue
+        elif rule.country:
+            countries[rule.country] = rule.time_zone
+            continue
+        whose = "every other warehouse" if rule.origin is None else f"the warehouse {rule.origin!r}"
+        raise ContractError(
+            f"Found time_zone = {rule.time_zone!r} of {whose} in {rules.name}, whose country "
+            "neither the file nor the orders tell. Give its country, or use default_time_zone."
+        )
+    return zones.overridden(default=None, countries=countries, regions=regions, origins=origins)
 
 
 def _warehouse_keys(rules: CalendarFile, seen: set[str]) -> dict[str, str]:

@@ -309,7 +309,8 @@ class Encoder:
 
     def _local_orders(self, frame: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         # An order's own `origin_time_zone` is no column of the contract; only the place counts.
-        place = [name for name in ("origin_country", "origin_region") if name in frame.columns]
+        columns = ("origin", "origin_country", "origin_region")
+        place = [name for name in columns if name in frame.columns]
         names, _ = self.zones.resolve_many(frame[place], "origin")
         seconds = local_seconds(frame["ordered_at"], names)
         days = np.floor_divide(seconds, 86_400)

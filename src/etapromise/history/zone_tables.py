@@ -33,8 +33,9 @@ class _ZonesStruct(ctypes.Structure):
 
     _fields_ = (
         ("region", KeysStruct),
-        ("country", KeysStruct),
-        *((name, ctypes.c_void_p) for name in ("region_zone", "country_zone")),
+        *((name, KeysStruct) for name in ("country", "origin")),
+        *((name, ctypes.c_void_p) for name in ("region_zone", "country_zone", "origin_zone")),
+        ("origins", ctypes.c_int64),
         ("default_zone", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("change_start", "change", "offset")),
     )
@@ -55,15 +56,18 @@ class ZoneTables:
         number = {name: position for position, name in enumerate(self.names)}
         plain = zones.as_dict()
         regions = {(country, region): number[zone] for country, region, zone in plain["regions"]}
+        origins = {(country, origin): number[zone] for country, origin, zone in plain["origins"]}
         countries = {country: number[zone] for country, zone in plain["countries"].items()}
         changes = [offset_changes(zones.zone(name), first_day, last_day) for name in self.names]
         tables = (
             KeyTable([_PLACE_SEPARATOR.join(map(utf8, place)) for place in regions]),
             KeyTable(list(countries)),
+            KeyTable([_PLACE_SEPARATOR.join(map(utf8, place)) for place in origins]),
         )
         arrays: dict[str, NDArray[Any]] = {
             "region_zone": np.array(list(regions.values()), np.int32),
             "country_zone": np.array(list(countries.values()), np.int32),
+            "origin_zone": np.array(list(origins.values()), np.int32),
             "change_start": np.cumsum([0, *(len(when) for when, _ in changes)], dtype=np.int64),
             "change": np.concatenate([when for when, _ in changes]),
             "offset": np.concatenate([offset for _, offset in changes]),
@@ -71,6 +75,8 @@ class ZoneTables:
         self.struct = _ZonesStruct(
             region=tables[0].struct,
             country=tables[1].struct,
+            origin=tables[2].struct,
+            origins=len(origins),
             default_zone=number[zones.default],
             **{name: array.ctypes.data for name, array in arrays.items()},
         )

@@ -41,9 +41,12 @@ def zone_named(name: str) -> ZoneInfo:
 
 
 class ZoneMap:
-    """Zones by region and country, as most shipments that named one had it. Immutable."""
+    """Zones by region and country, as most shipments that named one had it. Immutable.
 
-    __slots__ = ("_countries", "_regions", "_zones", "default")
+    A warehouse may have one of its own: it counts for what is sent from there.
+    """
+
+    __slots__ = ("_countries", "_origins", "_regions", "_zones", "default")
 
     def __init__(
         self,
@@ -51,12 +54,15 @@ class ZoneMap:
         default: str,
         countries: Mapping[str, str],
         regions: Mapping[tuple[str, str], str],
+        origins: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
-        """Take zone names by country and by (country, region)."""
+        """Take zone names by country, by (country, region) and by (country, origin)."""
         self.default = default
         self._countries = dict(countries)
         self._regions = dict(regions)
+        self._origins = dict(origins or {})
         names = {default, *self._countries.values(), *self._regions.values()}
+        names.update(self._origins.values())
         self._zones = {name: zone_named(name) for name in sorted(names)}
 
     @classmethod
@@ -92,6 +98,7 @@ class ZoneMap:
         default: str | None,
         countries: Mapping[str, str],
         regions: Mapping[tuple[str, str], str],
+        origins: Mapping[tuple[str, str], str] | None = None,
     ) -> ZoneMap:
         """These zones, but for the places named; a country's goes before its regions' learned."""
         kept = {key: zone for key, zone in self._regions.items() if key[0] not in countries}
@@ -99,6 +106,7 @@ class ZoneMap:
             default=default or self.default,
             countries=self._countries | dict(countries),
             regions=kept | dict(regions),
+            origins=self._origins | dict(origins or {}),
         )
 
     @property
@@ -116,15 +124,29 @@ class ZoneMap:
         return zone_named(name) if known is None else known
 
     def resolve(
-        self, given: str | None, country: str | None, region: str | None
+        self,
+        given: str | None,
+        country: str | None,
+        region: str | None,
+        *,
+        origin: str | None = None,
     ) -> tuple[ZoneInfo, str]:
         """The zone of one place and where it came from (one of ZONE_SOURCES).
+
+        Args:
+            given: IANA name, if it is known.
+            country: ISO 3166 code.
+            region: within the country.
+            origin: the warehouse, where it is one; its own zone counts as given.
 
         Raises:
             ContractError: `given` is not an IANA name.
         """
         if given:
             return self.zone(given), "given"
+        name = self._origins.get((country or "", origin)) if origin else None
+        if name is not None:
+            return self._zones[name], "given"
         name = self._regions.get((country or "", region or ""))
         if name is not None and region:
             return self._zones[name], "region"
@@ -145,13 +167,17 @@ class ZoneMap:
         """
         from etapromise.history.levels import Level, level_keys  # noqa: PLC0415 — needs pandas
 
-        place = Level("zone", (f"{side}_time_zone", f"{side}_country", f"{side}_region"))
+        columns = (f"{side}_time_zone", f"{side}_country", f"{side}_region")
+        warehouse = ("origin",) if side == "origin" and self._origins else ()
+        place = Level("zone", (*columns, *warehouse))
         positions, keys = level_keys(frame, [place])[0]
         names = []
         sources = []
         for key in keys:
-            given, country, region = key.split("\x1f")
-            zone, source = self.resolve(given or None, country or None, region or None)
+            given, country, region, *origin = key.split("\x1f")
+            zone, source = self.resolve(
+                given or None, country or None, region or None, origin=origin[0] if origin else None
+            )
             names.append(zone.key)
             sources.append(ZONE_SOURCES.index(source))
         return np.array(names, dtype=object)[positions], np.array(sources, np.int8)[positions]
@@ -162,6 +188,7 @@ class ZoneMap:
             "default": self.default,
             "countries": self._countries,
             "regions": [[*key, zone] for key, zone in self._regions.items()],
+            "origins": [[*key, zone] for key, zone in self._origins.items()],
         }
 
     @classmethod
@@ -171,6 +198,7 @@ class ZoneMap:
             default=values["default"],
             countries=values["countries"],
             regions={(country, region): zone for country, region, zone in values["regions"]},
+            origins={(country, origin): zone for country, origin, zone in values["origins"]},
         )
 
 

@@ -38,6 +38,18 @@ static int64_t zone_of(const etp_zones *zones, etp_text country, etp_text region
     return zones->default_zone;
 }
 
+static int64_t zone_of_origin(const etp_encoder *e, const etp_text *text) {
+    const etp_zones *zones = e->zones;
+    if (zones->origins && text[e->origin].length) {
+        const etp_text place[2] = {text[e->origin_country], text[e->origin]};
+        const int32_t row = etp_keys_find(&zones->origin, place, 2, ETP_PLACE_SEPARATOR);
+        if (row)
+            return zones->origin_zone[row - 1];
+    }
+    int32_t source;
+    return zone_of(zones, text[e->origin_country], text[e->origin_region], &source);
+}
+
 /* The first `characters` of a text: in UTF-8 every byte but 10xxxxxx begins one. */
 static etp_text beginning(etp_text text, int64_t characters) {
     int64_t length = 0;
@@ -104,10 +116,7 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
         return unclear;
     text[e->columns] = beginning(text[e->destination], e->prefix_length);
 
-    int32_t source;
-    const int64_t origin =
-        zone_of(e->zones, text[e->origin_country], text[e->origin_region], &source);
-    const int64_t local = local_second(e->zones, origin, shipment->second);
+    const int64_t local = local_second(e->zones, zone_of_origin(e, text), shipment->second);
     const int64_t day = floor_divide(local, DAY);
     out->anchor = (int32_t)day;
     if (day < e->first_day || day > e->last_day)

@@ -25,8 +25,10 @@ enum { ETP_ZONE_GIVEN = 0, ETP_ZONE_REGION = 1, ETP_ZONE_COUNTRY = 2, ETP_ZONE_D
 enum { ETP_PART_SEPARATOR = 0x1f, ETP_PLACE_SEPARATOR = 0xff };
 
 typedef struct {
-    etp_keys region, country; /* places that have a zone: country and region, country alone */
-    const int32_t *region_zone, *country_zone; /* by row, from row 1 on */
+    /* Places that have a zone: country and region, country alone, country and warehouse. */
+    etp_keys region, country, origin;
+    const int32_t *region_zone, *country_zone, *origin_zone; /* by row, from row 1 on */
+    int64_t origins; /* warehouses with one of their own */
     int64_t default_zone;
     const int64_t *change_start; /* (zones + 1,) */
     const int64_t *change;       /* UTC seconds from which an offset holds; ascending in each zone */
@@ -60,7 +62,7 @@ typedef struct {
     const int64_t *part;       /* columns */
     const etp_keys *keys;      /* (K,) */
     int64_t numeric;           /* numbers after the standard ones */
-    int64_t origin_region, origin_country; /* columns */
+    int64_t origin, origin_region, origin_country; /* columns */
     int64_t destination, destination_region, destination_country, destination_zone;
     int64_t calendars;           /* rows of the holiday calendars */
     int64_t first_day, last_day; /* of the calendars */

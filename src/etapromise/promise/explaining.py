@@ -57,7 +57,10 @@ class Explanation:
         """The zone that the warehouse's cut-off is meant in."""
         fields = self._fields
         zone, _ = self._model.parts.encoder.zones.resolve(
-            None, fields.get("origin_country"), fields.get("origin_region")
+            None,
+            fields.get("origin_country"),
+            fields.get("origin_region"),
+            origin=fields.get("origin"),
         )
         return zone
 

@@ -38,7 +38,12 @@ def ship_on_date(
             "warehouse's local time."
         )
     encoder = model.parts.encoder
-    zone, _ = encoder.zones.resolve(None, fields.get("origin_country"), fields.get("origin_region"))
+    zone, _ = encoder.zones.resolve(
+        None,
+        fields.get("origin_country"),
+        fields.get("origin_region"),
+        origin=fields.get("origin"),
+    )
     # One day more than the horizon: the origin may be a date ahead of the destination.
     for day in (wanted_date + dt.timedelta(days=1 - back) for back in range(model.horizon + 1)):
         ordered_at = dt.datetime.combine(day, at, zone)
