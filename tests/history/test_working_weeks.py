@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from etapromise import tracking
 from etapromise.history.as_of import KnownOrders
+from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.clocks import Clocks, holiday_days
+from etapromise.history.configured_clocks import configured_clocks
 from etapromise.history.working_weeks import Ways, learn_clocks
 from etapromise.operations.simulation import NetworkConfig, simulate
 
@@ -135,3 +137,60 @@ def test_without_parcels_every_day_is_a_working_day() -> None:
     )
     clocks = learn(ways, number(date(2025, 3, 3)))
     assert (clocks.weeks == 1.0).all()
+
+
+@pytest.mark.parametrize("rests", [(), (5,), (0, 5)])
+def test_a_region_with_a_week_of_its_own(rests: tuple[int, ...]) -> None:
+    """One service, two regions: in the second it rests on more days, and is slower besides."""
+    first, until = number(date(2025, 1, 6)), number(date(2025, 6, 30))
+    days = np.arange(first, until + 60)
+    rng = np.random.default_rng(5)
+    closed = {
+        0: np.isin((days + 3) % 7, [6]),
+        1: np.isin((days + 3) % 7, [6, *rests]),
+    }
+    parts = []
+    for region, sent in ((0, 3000), (1, 1200)):
+        start = np.sort(rng.integers(first, until - 5, sent))
+        end = walk(start, 1 + region + rng.binomial(5, 0.5, sent), closed[region], first)
+        parts.append((region, start, end))
+    region, start, end = (
+        np.concatenate(column)
+        for column in zip(
+            *((np.full(len(begun), place), begun, over) for place, begun, over in parts),
+            strict=True,
+        )
+    )
+    ways = Ways(
+        service=np.zeros(len(start), np.int64),
+        calendar=region,
+        first_day=start,
+        last_day=np.minimum(end, until),
+        arrived=end <= until,
+    )
+    clocks = learn_clocks(
+        ways,
+        service_keys=["a\x1fb"],
+        calendar_keys=["X\x1f1", "X\x1f2"],
+        first_day=first - 2,
+        last_day=until + 60,
+    )
+    column = np.arange(until, until + 28) - clocks.first_day
+    weekday = (np.arange(until, until + 28) + 3) % 7
+    for place in (0, 1):
+        row = clocks.row(1, place + 1)
+        share = clocks.elapsed[row, column + 1] - clocks.elapsed[row, column]
+        resting = np.isin(weekday, [6, *(rests if place else ())])
+        assert (share[resting] == 0).all()
+        assert (share[~resting] >= 0.65).all()
+    assert bool(len(clocks.region_weeks)) == bool(rests)
+    # What a file tells of a carrier's week goes before what was learned, everywhere.
+    told = configured_clocks(
+        clocks, CalendarFile('[[carriers]]\ncarrier = "a"\ndelivers = "Mon-Sat"\n')
+    )
+    assert not len(told.region_weeks)
+    plain = configured_clocks(clocks, CalendarFile('default_country = "US"'))
+    np.testing.assert_array_equal(plain.region_weeks, clocks.region_weeks)
+    for place in (1, 2):
+        both = (one.elapsed[one.row(1, place)] for one in (plain, clocks))
+        np.testing.assert_array_equal(*both)

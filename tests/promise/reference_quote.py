@@ -117,6 +117,9 @@ class ReferenceQuote:
         if not 0 <= column < clocks.holidays.shape[1]:
             return 0.0  # beyond the calendars the clock stands still
         share = float(clocks.weeks[week, day.weekday()])
+        for row in clocks.region_weeks:
+            if (int(row[0]), int(row[1])) == (week, calendar):
+                share = float(row[2 + day.weekday()])
         kind = int(clocks.holidays[calendar, column])
         if kind:
             share *= float(clocks.holiday_weights[week, kind - 1])

@@ -44,6 +44,8 @@ class Clocks:
         place_weeks: (calendars + 1, 7) whether anybody delivers there on Monday … Sunday.
         blackouts: (k, 4) service row, calendar row (-1 is every one), first and last day, days
             since 1970-01-01: nothing is delivered there then.
+        region_weeks: (k, 9) service row, calendar row, and the weights there of Monday … Sunday,
+            where a service's week is another one than elsewhere.
         elapsed: ((services + 1) * (calendars + 1), days + 1) operational days before each day's
             start, counted from first_day.
     """
@@ -56,6 +58,7 @@ class Clocks:
     holiday_weights: NDArray[np.float64]
     place_weeks: NDArray[np.bool_]
     blackouts: NDArray[np.int64]
+    region_weeks: NDArray[np.float64]
     elapsed: NDArray[np.float64]
 
     @classmethod
@@ -70,8 +73,11 @@ class Clocks:
         holiday_weights: NDArray[np.float64],
         place_weeks: NDArray[np.bool_] | None = None,
         blackouts: NDArray[np.int64] | None = None,
+        region_weeks: NDArray[np.float64] | None = None,
     ) -> Clocks:
         """The tables of elapsed time; by default no place has a week of its own, nor blackouts."""
+        if region_weeks is None:
+            region_weeks = np.zeros((0, 9))
         if place_weeks is None:
             place_weeks = np.ones((len(holidays), 7), dtype=bool)
         if blackouts is None:
@@ -81,6 +87,9 @@ class Clocks:
         weekday = (first_day + np.arange(days) + 3) % 7
         factors = np.concatenate([np.ones((len(weeks), 1)), holiday_weights], axis=1)
         weight = weeks[:, None, :][:, :, weekday] * factors[:, holidays]
+        for service, calendar, *week in region_weeks.tolist():
+            row, place = int(service), int(calendar)
+            weight[row, place] = np.array(week)[weekday] * factors[row, holidays[place]]
         weight *= place_weeks[None, :, weekday]
         for service, calendar, first, last in blackouts.tolist():
             rows = (slice(None) if row < 0 else row for row in (service, calendar))
@@ -97,6 +106,7 @@ class Clocks:
             holiday_weights=holiday_weights,
             place_weeks=place_weeks,
             blackouts=blackouts,
+            region_weeks=region_weeks,
             elapsed=elapsed,
         )
 

@@ -78,7 +78,34 @@ def configured_clocks(
         holiday_weights=holiday_weights,
         place_weeks=place_weeks,
         blackouts=_blackouts(services, calendars, rules),
+        region_weeks=_region_weeks(clocks, rules, single, relays, weeks),
     )
+
+
+def _region_weeks(
+    clocks: Clocks,
+    rules: CalendarFile,
+    single: Sequence[str],
+    relays: Sequence[str],
+    weeks: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The learned weeks in regions, but of the services whose week the file tells; of pairs too."""
+    told = [rule for rule in rules.carriers if rule.delivers is not None]
+
+    def is_told(key: str) -> bool:
+        carrier, service, *_ = key.split(_SEPARATOR)
+        return bool(_narrowest_last(told, carrier=carrier, service=service))
+
+    found = [row for row in clocks.region_weeks if not is_told(single[int(row[0]) - 1])]
+    for number, key in enumerate(relays, start=len(single) + 1):
+        brings = single.index(f"{key.split(_SEPARATOR)[2]}{_SEPARATOR}") + 1
+        closed = weeks[number] == 0
+        found += [
+            np.concatenate([[number], row[1:2], np.where(closed, 0.0, row[2:])])
+            for row in found
+            if row[0] == brings
+        ]
+    return np.array(found, np.float64).reshape(-1, 9)
 
 
 def configured_zones(zones: ZoneMap, rules: CalendarFile) -> ZoneMap:

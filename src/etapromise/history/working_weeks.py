@@ -9,7 +9,7 @@ counted in working days, so weeks and lengths are found in turns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -42,6 +42,8 @@ _HOLIDAY_CLOSED_BELOW: Final = 0.15
 # Arrivals that were to be expected from which on their absence needs no belief: were the day worked
 # at a quarter of an ordinary one's strength, five had come.
 _ENOUGH_EXPECTED: Final = 20.0
+# A weekday on which a service works less is closed everywhere but for mis-scans.
+_CLOSED_SOMEWHERE: Final = 0.1
 # From here on a day is an ordinary one: the rest is chance.
 _ORDINARY_FROM: Final = 0.7
 
@@ -104,13 +106,13 @@ def learn_clocks(
     sample = ways.latest(_SAMPLE)
     for _ in range(_ROUNDS):
         clocks = _renewed(clocks, *_tables(sample, clocks))
-    return clocks
+    return _with_regions(sample, clocks)
 
 
-def _tables(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
-    shape = (len(clocks.services), _KINDS, _AGES)
-    at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
+def _days(
+    ways: Ways, clocks: Clocks
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Day after day: who is on the way, the date, how many working days since, the kind of day."""
     clock = (ways.service + 1) * len(clocks.holidays) + ways.calendar + 1
     # From the end of the first day: whether a carrier that fetches on a Saturday delivers on it is
     # no part of the way.
@@ -124,7 +126,14 @@ def _tables(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np
         age = np.floor(clocks.elapsed[clock[here], column] - start[here]).astype(np.int64) + 1
         age = np.clip(age, int(wait > 0), _AGES - 1)
         holiday = clocks.holidays[ways.calendar[here] + 1, column].astype(np.int64)
-        kind = np.where(holiday > 0, _WEEKDAYS - 1 + holiday, (day + 3) % 7)
+        yield here, day, age, np.where(holiday > 0, _WEEKDAYS - 1 + holiday, (day + 3) % 7)
+
+
+def _tables(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
+    shape = (len(clocks.services), _KINDS, _AGES)
+    at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
+    for here, day, age, kind in _days(ways, clocks):
         cell = (ways.service[here] * _KINDS + kind) * _AGES + age
         at_risk += np.bincount(cell, minlength=len(at_risk))
         came = ways.arrived[here] & (day == ways.last_day[here])
@@ -132,12 +141,71 @@ def _tables(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np
     return at_risk.reshape(shape), arrived.reshape(shape)
 
 
-def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]) -> Clocks:
+def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
+    """The clocks, and the weeks of the services in regions where they are others for certain.
+
+    A weekday is closed there, or open, where its arrivals say so without any belief: next to none
+    of those expected, or as many as on the region's other days.
+    """
+    regions = len(clocks.calendars)
+    if regions < 2:
+        return clocks
+    hazard = _hazard(clocks, *_tables(ways, clocks))
+    shape = (len(clocks.services), regions, _WEEKDAYS)
+    expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
+    for here, day, age, kind in _days(ways, clocks):
+        ordinary = kind < _WEEKDAYS
+        rows = here[ordinary]
+        cell = (ways.service[rows] * regions + ways.calendar[rows]) * _WEEKDAYS + kind[ordinary]
+        chance = hazard[ways.service[rows], age[ordinary]]
+        expected += np.bincount(cell, weights=chance, minlength=len(expected))
+        came = ways.arrived[rows] & (day[ordinary] == ways.last_day[rows])
+        observed += np.bincount(cell[came], minlength=len(observed))
+    expected, observed = expected.reshape(shape), observed.reshape(shape)
+    found = []
+    for service, region in zip(*np.nonzero(expected.sum(axis=2)), strict=True):
+        week = clocks.weeks[service + 1]
+        worked = week >= _ORDINARY_FROM
+        # A region's parcels may be quicker or slower than the service's whatever the day.
+        usual = observed[service, region, worked].sum() / max(
+            expected[service, region, worked].sum(), 1e-9
+        )
+        due = expected[service, region] * usual
+        told = (due >= _ENOUGH_EXPECTED) & (week >= _CLOSED_SOMEWHERE)
+        closed = told & (observed[service, region] < _CLOSED_BELOW * due)
+        open_ = told & ~worked & (observed[service, region] >= _ORDINARY_FROM * due)
+        if closed.any() or open_.any():
+            own = np.where(closed, 0.0, np.where(open_, 1.0, week))
+            found.append([service + 1, region + 1, *own])
+    if not found:
+        return clocks
+    return Clocks.build(
+        first_day=clocks.first_day,
+        services=clocks.services,
+        weeks=clocks.weeks,
+        calendars=clocks.calendars,
+        holidays=clocks.holidays,
+        holiday_weights=clocks.holiday_weights,
+        region_weeks=np.array(found, np.float64),
+    )
+
+
+def _hazard(
+    clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(services, ages) chance to arrive on an ordinary day."""
     usual_day = clocks.weeks.mean(axis=1, keepdims=True)
     weight = np.concatenate([clocks.weeks, clocks.holiday_weights * usual_day], axis=1)[1:]
     exposed = (at_risk * weight[:, :, None]).sum(axis=1)
     network_hazard = arrived.sum(axis=(0, 1)) / np.maximum(exposed.sum(axis=0), 1e-9)
-    hazard = (arrived.sum(axis=1) + _AGE_EVIDENCE * network_hazard) / (exposed + _AGE_EVIDENCE)
+    hazard: NDArray[np.float64] = (arrived.sum(axis=1) + _AGE_EVIDENCE * network_hazard) / (
+        exposed + _AGE_EVIDENCE
+    )
+    return hazard
+
+
+def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]) -> Clocks:
+    hazard = _hazard(clocks, at_risk, arrived)
     expected = (at_risk * hazard[:, None, :]).sum(axis=2)
     observed = arrived.sum(axis=2)
     weeks = _weeks(observed[:, :_WEEKDAYS], expected[:, :_WEEKDAYS])

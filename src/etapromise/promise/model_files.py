@@ -220,6 +220,7 @@ def _arrays(parts: ModelParts) -> Arrays:
         "clocks.holiday_weights": clocks.holiday_weights,
         "clocks.place_weeks": clocks.place_weeks,
         "clocks.blackouts": clocks.blackouts,
+        "clocks.region_weeks": clocks.region_weeks,
         **{f"dispatch.{name}": array for name, array in parts.encoder.dispatch.as_arrays().items()},
         "calibration.knot": parts.calibration.knot,
         "calibration.kept": parts.calibration.kept,
@@ -255,6 +256,7 @@ def _parts(
         holiday_weights=arrays["clocks.holiday_weights"],
         place_weeks=arrays["clocks.place_weeks"],
         blackouts=arrays["clocks.blackouts"],
+        region_weeks=arrays["clocks.region_weeks"],
     )
     hand_offs = _named(arrays, "hand_offs")
     encoder = Encoder(
