@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,13 +15,17 @@ from numpy.typing import NDArray
 
 from etapromise import tracking
 from etapromise.history.as_of import KnownOrders
-from etapromise.history.clocks import Clocks
+from etapromise.history.clocks import HOLIDAY_KINDS, Clocks
 from etapromise.history.dispatch import (
     NO_CUT_OFF,
     Dispatch,
     DispatchCalendars,
     learn_dispatch,
 )
+from etapromise.history.effects import NEVER
+from etapromise.history.learned_calendars import learned_dispatch
+from etapromise.history.outcomes import Outcomes
+from etapromise.history.zones import ZoneMap
 from etapromise.operations.simulation import NetworkConfig, simulate
 
 EPOCH = date(1970, 1, 1)
@@ -223,3 +228,51 @@ def test_later_pick_ups_change_nothing_that_was_learned_before() -> None:
     for name, array in tables[0][1].items():
         np.testing.assert_array_equal(array, tables[1][1][name])
     np.testing.assert_array_equal(tables[0][2], tables[1][2])
+
+
+def test_the_quick_of_the_last_days_do_not_stand_for_those_still_waiting() -> None:
+    rng = np.random.default_rng(8)
+    days, a_day, slowest = 30, 100, 10
+    start = MONDAY + np.repeat(np.arange(days), a_day)
+    taken = rng.integers(0, slowest, len(start))
+    as_of_day = MONDAY + days
+    picked = start + taken < as_of_day
+    # Of a young warehouse all days are of late; every day of its week is worked.
+    results = Outcomes(
+        as_of_day=as_of_day,
+        start_day=start.astype(np.int32),
+        event_day=np.full(len(start), NEVER, np.int64),
+        event_known_day=np.full(len(start), NEVER, np.int32),
+        pickup_day=np.where(picked, start + taken, NEVER),
+        pickup_known_day=np.where(picked, start + taken, NEVER).astype(np.int32),
+        closed_day=np.full(len(start), NEVER, np.int32),
+        within=np.full(len(start), 0.5),
+    )
+    shipments = pd.DataFrame(
+        {
+            "ordered_at": pd.to_datetime(start, unit="D", utc=True) + pd.Timedelta(hours=9),
+            "carrier": "acme",
+            "service": "ground",
+            "origin": "W",
+            "origin_country": "GB",
+            "origin_region": "",
+            "origin_time_zone": "UTC",
+        }
+    )
+    clocks = Clocks.build(
+        first_day=MONDAY - 7,
+        services=(),
+        weeks=np.ones((1, 7)),
+        calendars=(),
+        holidays=np.zeros((1, 200), np.uint8),
+        holiday_weights=np.ones((1, HOLIDAY_KINDS)),
+    )
+    dispatch = learned_dispatch(
+        shipments, results, clocks, ZoneMap.learned(shipments, default="UTC")
+    )
+    handling = np.diff(dispatch.calendars.handling[-1])
+    found = float(handling @ np.arange(len(handling)))
+    truth = (slowest - 1) / 2
+    naive = float(taken[picked].mean())
+    assert truth - naive > 0.3
+    assert abs(found - truth) < 0.15

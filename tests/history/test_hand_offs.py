@@ -374,7 +374,7 @@ def test_the_carrier_that_was_seen_to_take_over_counts(
     for place in np.flatnonzero(numbers)[:6]:
         row = orders.iloc[int(place)]
         usual = hand_offs.takers[numbers[place] - 1]
-        others = [name for name in hand_offs.takers if (weeks[name] != weeks[usual]).any()]
+        others = [name for name in hand_offs.takers if name != usual]
         for name in [usual, *others]:
             start = row["ordered_at"].to_pydatetime()
             scans = [

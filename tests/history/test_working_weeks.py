@@ -6,6 +6,8 @@ from datetime import date
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from etapromise import tracking
@@ -13,7 +15,7 @@ from etapromise.history.as_of import KnownOrders
 from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.clocks import Clocks, holiday_days
 from etapromise.history.configured_clocks import configured_clocks
-from etapromise.history.working_weeks import Ways, learn_clocks
+from etapromise.history.working_weeks import Ways, _weeks, learn_clocks
 from etapromise.operations.simulation import NetworkConfig, simulate
 
 EPOCH = date(1970, 1, 1)
@@ -194,3 +196,30 @@ def test_a_region_with_a_week_of_its_own(rests: tuple[int, ...]) -> None:
     for place in (1, 2):
         both = (one.elapsed[one.row(1, place)] for one in (plain, clocks))
         np.testing.assert_array_equal(*both)
+
+
+def test_two_weekends_tell_a_closed_day_and_none_leave_it_to_the_others() -> None:
+    expected = np.full((6, 7), 400.0)
+    observed = expected.copy()
+    observed[:4, 6] = 0.0
+    # A service of a few days: five arrivals were to be expected on each day, none came on Sundays.
+    expected[4], observed[4] = 5.0, [5, 6, 4, 5, 5, 5, 0]
+    # Another, without a weekend as yet.
+    expected[5], observed[5] = [5, 5, 5, 5, 5, 0, 0], [5, 5, 5, 5, 5, 0, 0]
+    weeks = _weeks(observed, expected)[1:]
+    assert (weeks[:, :5] == 1.0).all()
+    assert (weeks[:4, 6] == 0.0).all()
+    assert weeks[4, 6] < 0.05
+    assert weeks[4, 5] == 1.0
+    assert weeks[5, 5] == 1.0
+    assert 0.01 < weeks[5, 6] < 0.35
+
+
+@given(st.integers(0, 10_000))
+def test_many_arrivals_say_what_a_day_is_worked(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    share = rng.choice([0.0, 0.2, 0.4, 0.6, 1.0], (5, 7), p=[0.2, 0.1, 0.1, 0.1, 0.5])
+    share[:, :4] = 1.0
+    expected = np.full((5, 7), 4000.0)
+    weeks = _weeks(rng.poisson(share * expected).astype(float), expected)[1:]
+    np.testing.assert_allclose(weeks, share, atol=0.05)

@@ -25,6 +25,8 @@ __all__ = ["learned_clocks", "learned_dispatch"]
 # Days of calendar beyond the moment: orders a year ahead, and their way.
 _CALENDAR_AHEAD: Final = 500
 _SEPARATOR: Final = "\x1f"
+# Share of pick-ups that come within the time that a day is given until its orders are looked at.
+_HARDLY_ANY: Final = 0.98
 
 
 def learned_clocks(
@@ -92,7 +94,7 @@ def learned_dispatch(
         clocks: the carriers' clocks, and the holidays.
         zones: where places are in time.
     """
-    picked = np.flatnonzero(results.pickup_day < NEVER)
+    picked = _all_picked_up(results)
     orders = shipments.iloc[picked]
     keys = [_sorted_keys(*found) for found in level_keys(orders, DISPATCH_LEVELS)]
     names, _ = zones.resolve_many(orders, "origin")
@@ -110,6 +112,21 @@ def learned_dispatch(
         calendar=calendar,
         clocks=clocks,
     )
+
+
+def _all_picked_up(results: Outcomes) -> NDArray[np.int64]:
+    """Rows of the parcels that were picked up, of days that hardly any is still waiting from.
+
+    Of the last days only the quick ones are known, and would stand for all.
+    """
+    rows = np.flatnonzero(results.pickup_day < NEVER)
+    if not len(rows):
+        return rows
+    waited = results.pickup_day[rows] - results.start_day[rows]
+    patience = np.quantile(waited, _HARDLY_ANY)
+    settled = rows[results.start_day[rows] + patience < results.as_of_day]
+    # A history shorter than the patience has no such days.
+    return settled if len(settled) else rows
 
 
 def _sorted_keys(

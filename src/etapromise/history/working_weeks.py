@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from etapromise.history.clocks import HOLIDAY_KINDS, Clocks, holiday_table
 
@@ -35,6 +36,16 @@ _WEEK_EVIDENCE: Final = 20.0
 _HOLIDAY_EVIDENCE: Final = 4.0
 _AGE_EVIDENCE: Final = 30.0
 _RESTS_EVIDENCE: Final = 8.0
+# Before anything is seen a weekday is closed, worked in part, or worked like any other with these
+# chances; they count like a quarter of a service that is known well, with this many arrivals.
+_DAYS_ARE: Final = 0.25 * np.array([0.15, 0.1, 0.75])
+_SERVICE_EVIDENCE: Final = 20.0
+_MIXTURE_ROUNDS: Final = 20
+# Mean and squared coefficient of variation of the work on a day that is worked in part; the latter
+# of an ordinary day; and the share of its arrivals that a closed day is scanned with.
+_IN_PART: Final = (0.4, 0.4)
+_ORDINARY_SPREAD: Final = 0.01
+_MIS_SCANNED: Final = 0.01
 # A day with less than this share of the arrivals expected is closed: those are mis-scans.
 _CLOSED_BELOW: Final = 0.03
 # … a holiday, of which there are few, with less than this.
@@ -225,16 +236,79 @@ def _weeks(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDAr
     """(services + 1, 7) from (services, 7) arrivals; row 0 is the network's."""
     network = (observed.sum(axis=0) + 1.0) / (expected.sum(axis=0) + 1.0)
     own = (observed + _WEEK_EVIDENCE * network) / (expected + _WEEK_EVIDENCE)
-    weeks = np.concatenate([network[None, :], own])
-    # An ordinary day is the median of those with at least a third of the busiest one's arrivals.
-    busy = np.where(weeks >= weeks.max(axis=1, keepdims=True) / 3, weeks, np.nan)
-    usual = np.nanmedian(busy, axis=1, keepdims=True)
-    weeks = weeks / usual
-    absent = observed < _CLOSED_BELOW * expected * usual[1:]
-    weeks[1:][absent & (expected * usual[1:] >= _ENOUGH_EXPECTED)] = 0.0
+    ordinary = _ordinary(np.concatenate([network[None, :], own]))
+    weeks = np.concatenate(
+        [network[None, :] / ordinary[0], _worked(observed, expected * ordinary[1:])]
+    )
     weeks[weeks < _CLOSED_BELOW] = 0.0
     weeks[weeks > _ORDINARY_FROM] = 1.0
+    weeks[1:][expected.sum(axis=1) == 0] = weeks[0]
     return weeks
+
+
+def _ordinary(weeks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(r, 1) the median of the days with at least a third of the busiest one's arrivals."""
+    busy = np.where(weeks >= weeks.max(axis=1, keepdims=True) / 3, weeks, np.nan)
+    return np.asarray(np.nanmedian(busy, axis=1, keepdims=True))
+
+
+def _worked(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(services, 7) share of an ordinary day's work, the mean of what it may be.
+
+    A weekday is closed, worked like any other, or worked in part: a mixture whose shares are those
+    of the other services (an empirical Bayes prior, Efron 2010). So an empty Sunday or two tell a
+    closed day, and a service with none yet is as likely closed as the others are.
+
+    Args:
+        observed: (services, 7) arrivals.
+        expected: (services, 7) arrivals on ordinary days.
+    """
+    part, spread = _IN_PART
+    likelihood = np.stack(
+        [
+            observed * np.log(_MIS_SCANNED) - _MIS_SCANNED * expected,
+            _gamma_poisson(observed, expected, part, spread),
+            _gamma_poisson(observed, expected, 1.0, _ORDINARY_SPREAD),
+        ]
+    )
+    mean = np.stack(
+        [
+            np.zeros_like(observed),
+            (observed + 1 / spread) / (expected + 1 / (part * spread)),
+            (observed + 1 / _ORDINARY_SPREAD) / (expected + 1 / _ORDINARY_SPREAD),
+        ]
+    )
+    shares = np.repeat(_DAYS_ARE[:, None] / _DAYS_ARE.sum(), _WEEKDAYS, axis=1)
+    chance = _posterior(likelihood, shares)
+    for _ in range(_MIXTURE_ROUNDS):
+        # A service without arrivals of its own says nothing of what services do.
+        told = chance * (expected / (expected + _SERVICE_EVIDENCE))
+        shares = told.sum(axis=1) + _DAYS_ARE[:, None]
+        chance = _posterior(likelihood, shares / shares.sum(axis=0))
+    return np.asarray((chance * mean).sum(axis=0))
+
+
+def _posterior(likelihood: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(kinds, services, 7) chance of each kind, from log likelihoods and (kinds, 7) shares."""
+    chance = likelihood + np.log(shares)[:, None, :]
+    chance = np.exp(chance - chance.max(axis=0))
+    return np.asarray(chance / chance.sum(axis=0))
+
+
+def _gamma_poisson(
+    observed: NDArray[np.float64], expected: NDArray[np.float64], mean: float, spread: float
+) -> NDArray[np.float64]:
+    """Log likelihood of arrivals at a rate with this mean and squared coefficient of variation.
+
+    Less what is the same for all means and spreads.
+    """
+    shape, rate = 1 / spread, 1 / (spread * mean)
+    return np.asarray(
+        gammaln(observed + shape)
+        - gammaln(shape)
+        + shape * np.log(rate)
+        - (observed + shape) * np.log(expected + rate)
+    )
 
 
 def _holiday_weights(
