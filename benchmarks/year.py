@@ -107,6 +107,7 @@ def report(script: Script, feed: Feed, registry: ModelRegistry, diary: Diary) ->
             .to_dict(),
             "examples": [f"day {a['day']}: {a['reason']}" for a in false][:12],
         },
+        "alarms": [f"day {each['day']}: {each['name']} {each['group']}" for each in diary.alarms],
         "decisions": diary.decisions,
         "promotions": compared,
         "promoted_and_worse": [

@@ -288,7 +288,7 @@ def watched(
         replace(history, shipments=shipments),
         registry.load_current(),
         as_of=at,
-        config=MonitorConfig(days=21),
+        config=MonitorConfig(days=50),
         registry=registry,
     )
     return found.facts["alarms"]

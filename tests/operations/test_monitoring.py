@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from dataclasses import replace
@@ -17,6 +18,7 @@ from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring import MonitorConfig, Thresholds, monitor, read_thresholds
+from etapromise.operations.monitoring.alarms import alarms_of
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.drift import stability_index
 from etapromise.operations.monitoring.prometheus import prometheus_text
@@ -177,6 +179,36 @@ def flow_of(rng, slowdown, count=3000):
     flow = DeliveryFlow(last_date=last)
     flow.add(table, Forecast(origin, probability))
     return flow, table, origin, probability
+
+
+@pytest.mark.parametrize(
+    ("ratio", "days", "deviations", "told"),
+    [
+        (0.80, 7, -4.5, True),
+        (0.80, 7, -3.5, False),
+        # A third less for three days needs less to be believed; for two it may be a holiday.
+        (0.60, 3, -2.6, True),
+        (0.60, 2, -2.6, False),
+        (0.60, 2, -4.5, True),
+        (0.60, 3, -2.4, False),
+        (0.70, 5, -2.6, False),
+        (1.60, 5, 9.0, False),
+    ],
+)
+def test_who_is_behind_is_told_by_how_much_and_how_surely(healthy, ratio, days, deviations, told):
+    row = {
+        "group": "acme",
+        "days": days,
+        "from": "2025-02-05",
+        "to": "2025-02-07",
+        "observed": round(100 * ratio),
+        "expected": 100.0,
+        "ratio": ratio,
+        "deviations": deviations,
+    }
+    facts = copy.deepcopy(healthy.facts) | {"deliveries": {"carrier": [row]}}
+    found = [each.group for each in alarms_of(facts, Thresholds()) if "behind" in each.name]
+    assert found == (["carrier acme"] if told else [])
 
 
 def test_deliveries_follow_a_forecast_that_is_right_and_fall_behind_where_it_is_slow():

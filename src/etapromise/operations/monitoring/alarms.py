@@ -12,6 +12,8 @@ __all__ = ["Alarm", "alarms_of"]
 
 # So unlikely that a carrier with thousands of quiet hours behind it raises none by luck.
 _NO_LUCK: Final = 1e-4
+# A holiday that nobody knew of is over by then.
+_STEEP_DAYS: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +132,11 @@ def _clock_reasons(row: dict[str, Any], limits: Thresholds) -> list[tuple[float,
 def _behind(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
     for kind, rows in facts["deliveries"].items():
         for row in rows:
-            if row["ratio"] < limits.behind_ratio and row["deviations"] < -limits.behind_deviations:
+            slow = row["ratio"] < limits.behind_ratio
+            steep = row["ratio"] < limits.steep_ratio and row["days"] >= _STEEP_DAYS
+            if (slow and row["deviations"] < -limits.behind_deviations) or (
+                steep and row["deviations"] < -limits.steep_deviations
+            ):
                 yield Alarm(
                     name="deliveries_behind",
                     group=f"{_spoken(kind)} {row['group']}",

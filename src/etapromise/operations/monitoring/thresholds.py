@@ -28,6 +28,9 @@ class Thresholds:
         behind_ratio: Deliveries of a carrier against what was forecast for the same days: below
             this share of them …
         behind_deviations: … by so many standard deviations, it is behind.
+        steep_ratio: So large a drop needs less to be believed, if it lasts three days or more,
+            which no single holiday does: below this share …
+        steep_deviations: … so many standard deviations will do.
         silent_share: A carrier that sends less than this share of its usual scans in two days is
             silent, where that is not luck.
         unreadable_share: Scans of one carrier in codes nobody can read, as a share of its scans.
@@ -51,6 +54,8 @@ class Thresholds:
     calibration: float = 0.05
     behind_ratio: float = 0.85
     behind_deviations: float = 4.0
+    steep_ratio: float = 0.65
+    steep_deviations: float = 2.5
     silent_share: float = 0.1
     unreadable_share: float = 0.02
     rejected_more: float = 0.03
