@@ -97,8 +97,8 @@ def test_promises_are_kept_as_stated_outside_the_first_week_of_the_collapse(live
     gap, error, days = clustered_mean(apart, pd.factorize(calm["ordered_at"].dt.floor("D"))[0])
     assert days >= 8
     assert len(calm) > 400
-    # Two points, and what luck adds on so few days.
-    assert abs(gap) < 0.02 + 2 * error
+    # Two points, and what luck adds: 99 of 100 means of nine days lie within 3.36 errors.
+    assert abs(gap) < 0.02 + 3.36 * error
     assert error < 0.03
 
 
