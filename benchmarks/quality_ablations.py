@@ -238,7 +238,14 @@ ABLATIONS = {
 
 @click.command()
 @click.option("--only", type=click.Choice(["olist", "simulated"]), help="One kind of network.")
-@click.option("--ingredient", "names", multiple=True, default=tuple(ABLATIONS), help="Which.")
+@click.option(
+    "--ingredient",
+    "names",
+    type=click.Choice(tuple(ABLATIONS)),
+    multiple=True,
+    default=tuple(ABLATIONS),
+    help="Which.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The table as CSV.")
 def main(only: str | None, names: Sequence[str], out: Path | None) -> None:
     """Remove one after the other, and print one table."""
