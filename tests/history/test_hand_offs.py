@@ -137,6 +137,45 @@ def test_a_carriers_other_services_tell_of_a_prefix() -> None:
     assert taker(hand_offs, "ups", "air", "10101") is None
 
 
+def test_parcels_still_on_their_way_are_not_left_out() -> None:
+    """Two in five are handed over after two days, the others delivered after eight."""
+    days, a_day = 12, 25
+    shipments, scans = [], []
+    for number in range(days * a_day):
+        handed = number % 5 < 2
+        ordered = MOMENT - pd.Timedelta(days=days - number // a_day)
+        name = f"p{number}"
+        shipments.append(
+            {
+                "shipment_id": name,
+                "ordered_at": ordered,
+                "origin": "1",
+                "destination": "10001",
+                "destination_country": "US",
+                "destination_region": "1",
+                "carrier": "ups",
+                "service": "saver",
+            }
+        )
+        way = [("transferred", 2, "usps"), ("delivered", 9, "usps")]
+        for status, after, by in [
+            ("picked_up", 0.5, "ups"),
+            *(way if handed else [("delivered", 8, "ups")]),
+        ]:
+            at = ordered + pd.Timedelta(days=after)
+            if at < MOMENT:
+                scans.append(
+                    {"shipment_id": name, "scanned_at": at, "status": status, "carrier": by}
+                )
+    history = tracking.history(pd.DataFrame(shipments), pd.DataFrame(scans))
+    known = history.milestones
+    came = (known["event_known_at"] < MOMENT) & known["transferred_at"].isna()
+    seen = known["transferred_at"].notna()
+    # Of those of which anything is known, most were handed over.
+    assert seen.sum() / (seen | came).sum() > 0.55
+    assert learned_hand_offs(history.shipments, known, MOMENT) is None
+
+
 def test_what_is_no_hand_off() -> None:
     assert learned([row for row in ROWS if row[3] is None]) is None
     # Fewer than a mis-scanning carrier makes.

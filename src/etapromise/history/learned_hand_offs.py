@@ -33,6 +33,8 @@ _PRIOR: Final = 2.0
 # Hand-offs' worth of belief that a first way is as long as any.
 _LEG_PRIOR: Final = 20.0
 _USUAL: Final = 0.5
+# Share of hand-offs that are known within the time that a day is given until its orders are looked at.
+_HARDLY_ANY: Final = 0.98
 # No key is as sure as its few parcels make it look.
 _LEAST_SHARE: Final = 0.01
 _SEPARATOR: Final = "\x1f"
@@ -88,11 +90,29 @@ def learned_hand_offs(
         return None
     number = {name: place for place, name in enumerate(takers, start=1)}
     taker = np.array([number.get(name, 0) for name in handed], np.int32)
-    came = (milestones["event_known_at"] < moment).to_numpy(dtype=bool)
-    rows = np.flatnonzero(came | (taker > 0))
+    rows = np.flatnonzero(_told(shipments, milestones, taker > 0, moment))
     found = _Learned(shipments.iloc[rows], taker[rows], len(takers))
     hand_offs = HandOffs(takers, *found.tables())
     return hand_offs if any(level.any() for level in hand_offs.taker) else None
+
+
+def _told(
+    shipments: pd.DataFrame,
+    milestones: pd.DataFrame,
+    handed: NDArray[np.bool_],
+    moment: pd.Timestamp,
+) -> NDArray[np.bool_]:
+    """(n,) whether a parcel is so old that hardly any hand-off of its day is still to be known.
+
+    A parcel that is handed over is known to be before one that is not is delivered: counted as soon
+    as they are told, hand-offs would be too many, and the first ways too short. So an open parcel
+    counts as soon as an arrived one does, by its age alone.
+    """
+    ordered = shipments["ordered_at"]
+    waited = (milestones["transferred_known_at"] - ordered)[handed]
+    told = (ordered + waited.quantile(_HARDLY_ANY) < moment).to_numpy(dtype=bool)
+    # A history shorter than that has no such days.
+    return told if (told & handed).any() else np.ones(len(told), dtype=bool)
 
 
 class _Learned:
@@ -243,7 +263,8 @@ def with_first_legs(
     taker = np.array(
         [number.get(name, 0) for name in known_hand_offs(milestones, moment)], np.int32
     )
-    rows = np.flatnonzero(taker > 0)
+    told = _told(shipments, milestones, taker > 0, moment)
+    rows = np.flatnonzero((taker > 0) & told)
     parcels = shipments.iloc[rows]
     picked, handed = (
         _local_day(milestones[column].iloc[rows], parcels, side, zones)
