@@ -198,9 +198,8 @@ class KnownOrders:
             return learned_clocks(self.shipments, results)
         # Who is known to have a parcel, else who usually gets it; it came without a hand-off where
         # none is known.
-        numbers = hand_offs.numbers()
         handed = known_hand_offs(self.milestones, self.moment)
-        actual = np.array([numbers.get(name, 0) for name in handed], np.int32)
+        actual = hand_offs.numbered(handed)
         usual = np.where(results.arrived, 0, hand_offs.takers_of(self.shipments))
         taker = np.where(handed != "", actual, usual)
         return learned_clocks(self.shipments, results, hand_offs.takers, taker.astype(np.int32))

@@ -152,9 +152,10 @@ class HandOffs:
                     found.add(_SEPARATOR.join((carrier, service, self.takers[number - 1])))
         return sorted(found)
 
-    def numbers(self) -> Mapping[str, int]:
-        """The numbers of the takers."""
-        return {name: number for number, name in enumerate(self.takers, start=1)}
+    def numbered(self, names: NDArray[np.object_]) -> NDArray[np.int32]:
+        """(n,) numbers of takers, from their names; 0 of any other name."""
+        number = {name: place for place, name in enumerate(self.takers, start=1)}
+        return np.array([number.get(name, 0) for name in names], np.int32)
 
     @cached_property
     def _rows(self) -> tuple[Mapping[str, int], ...]:

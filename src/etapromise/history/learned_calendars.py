@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from etapromise.history.clocks import CALENDAR_BEFORE, Clocks
 from etapromise.history.dispatch import DISPATCH_LEVELS, Dispatch, learn_dispatch
 from etapromise.history.effects import NEVER
-from etapromise.history.levels import Level, level_keys
+from etapromise.history.levels import Level, level_keys, sorted_keys
 from etapromise.history.outcomes import Outcomes
 from etapromise.history.requests import local_seconds
 from etapromise.history.working_weeks import Ways, learn_clocks
@@ -56,11 +56,11 @@ def learned_clocks(
     if taker is not None:
         brought = np.where(taker > 0, len(service[1]) + taker - 1, brought)
     # The service of a taker is nobody's to name: it is any.
-    services, service_keys = _sorted_keys(
+    services, service_keys = sorted_keys(
         brought, [*service[1], *(f"{name}{_SEPARATOR}" for name in takers)]
     )
     places = np.concatenate([there[0], here[0] + len(there[1])])
-    calendars, calendar_keys = _sorted_keys(places, [*there[1], *here[1]])
+    calendars, calendar_keys = sorted_keys(places, [*there[1], *here[1]])
     first_day = int(results.start_day[0]) - CALENDAR_BEFORE
     arrived = results.event_day < NEVER
     begun = results.pickup_day
@@ -96,7 +96,7 @@ def learned_dispatch(
     """
     picked = _all_picked_up(results)
     orders = shipments.iloc[picked]
-    keys = [_sorted_keys(*found) for found in level_keys(orders, DISPATCH_LEVELS)]
+    keys = [sorted_keys(*found) for found in level_keys(orders, DISPATCH_LEVELS)]
     names, _ = zones.resolve_many(orders, "origin")
     seconds = local_seconds(orders["ordered_at"], names)
     anchor = np.floor_divide(seconds, 86_400)
@@ -127,12 +127,3 @@ def _all_picked_up(results: Outcomes) -> NDArray[np.int64]:
     settled = rows[results.start_day[rows] + patience < results.as_of_day]
     # A history shorter than the patience has no such days.
     return settled if len(settled) else rows
-
-
-def _sorted_keys(
-    positions: NDArray[np.int64], keys: Sequence[str]
-) -> tuple[NDArray[np.int64], list[str]]:
-    """The distinct keys in an order that does not depend on the rows', and positions in it."""
-    distinct = sorted(set(keys))
-    rank = {key: place for place, key in enumerate(distinct)}
-    return np.array([rank[key] for key in keys], np.int64)[positions], distinct

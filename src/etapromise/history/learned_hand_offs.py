@@ -16,7 +16,7 @@ from etapromise.history.hand_offs import (
     LONGEST_LEG,
     HandOffs,
 )
-from etapromise.history.levels import Level, level_keys
+from etapromise.history.levels import Level, level_keys, sorted_keys
 from etapromise.history.requests import local_seconds, row_of
 from etapromise.history.zones import ZoneMap
 
@@ -33,7 +33,7 @@ _PRIOR: Final = 2.0
 # Hand-offs' worth of belief that a first way is as long as any.
 _LEG_PRIOR: Final = 20.0
 _USUAL: Final = 0.5
-# Share of hand-offs that are known within the time that a day is given until its orders are looked at.
+# Share of hand-offs known within the time that a day's orders are given before they count.
 _HARDLY_ANY: Final = 0.98
 # No key is as sure as its few parcels make it look.
 _LEAST_SHARE: Final = 0.01
@@ -109,10 +109,11 @@ def _told(
     counts as soon as an arrived one does, by its age alone.
     """
     ordered = shipments["ordered_at"]
-    waited = (milestones["transferred_known_at"] - ordered)[handed]
-    told = (ordered + waited.quantile(_HARDLY_ANY) < moment).to_numpy(dtype=bool)
+    age = (moment - ordered).dt.total_seconds().to_numpy()
+    waited = (milestones["transferred_known_at"] - ordered).dt.total_seconds().to_numpy()
+    told = age > np.quantile(waited[handed], _HARDLY_ANY)
     # A history shorter than that has no such days.
-    return told if (told & handed).any() else np.ones(len(told), dtype=bool)
+    return told if (told & handed).any() else np.ones(len(told), np.bool_)
 
 
 class _Learned:
@@ -122,7 +123,7 @@ class _Learned:
         self._taker = taker
         self._takers = takers
         self._keys = {
-            level.name: _sorted_keys(*found)
+            level.name: sorted_keys(*found)
             for level, found in zip(_LEVELS, level_keys(parcels, _LEVELS), strict=True)
         }
         self._everywhere = float((taker > 0).mean())
@@ -222,15 +223,6 @@ class _Shares:
         )
 
 
-def _sorted_keys(
-    positions: NDArray[np.int64], found: list[str]
-) -> tuple[NDArray[np.int64], list[str]]:
-    """Positions into the distinct keys in an order that does not depend on the rows', and those."""
-    distinct = sorted(set(found))
-    rank = {key: place for place, key in enumerate(distinct)}
-    return np.array([rank[text] for text in found], np.int64)[positions], distinct
-
-
 def _logit(share: Any) -> Any:
     inside = np.clip(share, _LEAST_SHARE, 1.0 - _LEAST_SHARE)
     return np.log(inside / (1.0 - inside))
@@ -259,10 +251,7 @@ def with_first_legs(
         clocks: the carriers'.
         zones: where places are in time.
     """
-    number = hand_offs.numbers()
-    taker = np.array(
-        [number.get(name, 0) for name in known_hand_offs(milestones, moment)], np.int32
-    )
+    taker = hand_offs.numbered(known_hand_offs(milestones, moment))
     told = _told(shipments, milestones, taker > 0, moment)
     rows = np.flatnonzero((taker > 0) & told)
     parcels = shipments.iloc[rows]
@@ -278,7 +267,7 @@ def with_first_legs(
         - elapsed[place, np.clip(picked - clocks.first_day, 0, last)]
     )
     step = np.clip(np.round(days), 0, LONGEST_LEG).astype(np.int64)
-    key, keys = _sorted_keys(*level_keys(hand_offs.named(parcels, taker[rows]), (FIRST_LEG,))[0])
+    key, keys = sorted_keys(*level_keys(hand_offs.named(parcels, taker[rows]), (FIRST_LEG,))[0])
     width = LONGEST_LEG + 1
     counts = np.bincount(key * width + step, minlength=len(keys) * width).reshape(-1, width)
     any_ = counts.sum(axis=0) / counts.sum()

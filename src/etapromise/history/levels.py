@@ -32,6 +32,7 @@ __all__ = [
     "Level",
     "level_keys",
     "levels_with",
+    "sorted_keys",
     "spelled",
 ]
 
@@ -227,3 +228,17 @@ class KeyIndex:
     def rows(self, positions: NDArray[np.int64], keys: Sequence[str]) -> NDArray[np.int32]:
         """The rows of many shipments from `level_keys`, (n,)."""
         return self.table.rows(keys)[positions]
+
+
+def sorted_keys(
+    positions: NDArray[np.int64], keys: Sequence[str]
+) -> tuple[NDArray[np.int64], list[str]]:
+    """What `level_keys` found, with the keys in an order that does not depend on the rows'.
+
+    Args:
+        positions: (n,) positions into `keys`.
+        keys: one may stand there more than once.
+    """
+    distinct = sorted(set(keys))
+    rank = {key: place for place, key in enumerate(distinct)}
+    return np.array([rank[key] for key in keys], np.int64)[positions], distinct

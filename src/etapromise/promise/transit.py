@@ -169,8 +169,7 @@ class HandedOver:
         """From who took each parcel over, (n,) names or ""; None where parcels never do."""
         if encoder.hand_offs is None:
             return None
-        numbers = encoder.hand_offs.numbers()
-        taker = np.array([numbers.get(name, 0) for name in carriers], np.int32)
+        taker = encoder.hand_offs.numbered(carriers)
         names = [level.name for level in encoder.levels]
         return cls(
             encoder.handed_over(requests, shipments, taker),
