@@ -122,8 +122,8 @@ def effects_as_of(
     np.cumsum(table_sizes, out=starts[1:])
     at_start = np.zeros((count, levels, len(FIELDS)), np.float32)
     at_end = np.zeros((int(starts[-1]), len(FIELDS)), np.float32)
-    prior = np.full(levels, settings.prior)
-    pace_prior = np.full(levels, settings.pace_prior)
+    prior = np.full(levels, settings.prior, np.float64)
+    pace_prior = np.full(levels, settings.pace_prior, np.float64)
     # The network leans on nobody.
     prior[0], pace_prior[0] = 0.0, settings.pace_prior / 3
     arrays: dict[str, NDArray[Any]] = {
