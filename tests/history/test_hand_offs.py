@@ -119,7 +119,6 @@ def test_the_finest_key_that_was_seen_says_who_brings_a_parcel() -> None:
 
 
 def test_a_carriers_other_services_tell_of_a_prefix() -> None:
-    """Both services serve both prefixes of a region alike; one was never seen at one of them."""
     rows = [
         *[("ups", "saver", "10001", "usps")] * 30,
         *[("ups", "saver", "10101", None)] * 60,
@@ -128,13 +127,41 @@ def test_a_carriers_other_services_tell_of_a_prefix() -> None:
     ]
     hand_offs = learned(rows)
     assert hand_offs is not None
-    # Air has never been handed over: it is not here either, whatever saver does.
+    # Where air was seen, nobody hands over: that says nothing of where saver does.
+    assert taker(hand_offs, "ups", "air", "10001") == "usps"
+    assert taker(hand_offs, "ups", "air", "10101") is None
+    # Seen where saver does, it is never handed over; so it is not at the next such place.
+    rows += [("ups", "saver", "10301", "usps")] * 30
+    hand_offs = learned([*rows, *[("ups", "air", "10301", None)] * 20])
+    assert hand_offs is not None
+    assert taker(hand_offs, "ups", "air", "10301") is None
     assert taker(hand_offs, "ups", "air", "10001") is None
     hand_offs = learned([*rows, *[("ups", "air", "10301", "usps")] * 20])
     assert hand_offs is not None
     assert taker(hand_offs, "ups", "air", "10001") == "usps"
     assert taker(hand_offs, "ups", "saver", "10301") == "usps"
-    assert taker(hand_offs, "ups", "air", "10101") is None
+
+
+def test_other_carriers_tell_of_a_place_that_a_carrier_is_new_to() -> None:
+    """Two carriers leave two prefixes of a region to a partner, a third one none."""
+    remote, near = ("10001", "10101"), ("10201", "10301")
+    rows = [
+        *[(name, "saver", place, "usps") for name in ("ups", "dhl") for place in remote] * 30,
+        *[(name, "saver", place, None) for name in ("ups", "dhl") for place in near] * 60,
+        *[("fedex", "saver", place, None) for place in (*remote, *near)] * 30,
+    ]
+    # Three days' parcels of a new carrier: one remote place is not among them.
+    some = [("gls", "saver", "10201", None)] * 9
+    handing = learned([*rows, *some, *[("gls", "saver", "10101", "usps")] * 4])
+    keeping = learned([*rows, *some, *[("gls", "saver", "10101", None)] * 4])
+    assert handing is not None
+    assert keeping is not None
+    assert taker(handing, "gls", "saver", "10001") == "usps"
+    assert taker(handing, "gls", "saver", "10301") is None
+    assert taker(keeping, "gls", "saver", "10001") is None
+    for hand_offs in (handing, keeping):
+        assert taker(hand_offs, "ups", "saver", "10001") == "usps"
+        assert taker(hand_offs, "fedex", "saver", "10001") is None
 
 
 def test_parcels_still_on_their_way_are_not_left_out() -> None:

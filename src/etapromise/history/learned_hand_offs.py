@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.history.clocks import Clocks
+from etapromise.history.hand_off_shares import hand_off_tables
 from etapromise.history.hand_offs import (
     ANOTHER,
     FIRST_LEG,
@@ -33,24 +33,10 @@ _PRIOR: Final = 2.0
 # Hand-offs' worth of belief that a first way is as long as any.
 _LEG_PRIOR: Final = 20.0
 _USUAL: Final = 0.5
-# Share of hand-offs known within the time that a day's orders are given before they count.
+# Share of what is told within the time that a day's orders are given before they count.
 _HARDLY_ANY: Final = 0.98
-# No key is as sure as its few parcels make it look.
-_LEAST_SHARE: Final = 0.01
 _SEPARATOR: Final = "\x1f"
-_LEVELS: Final = (
-    *HAND_OFF_LEVELS,
-    Level("carrier_region", ("carrier", "destination_country", "destination_region")),
-    Level("carrier_prefix", ("carrier", "destination_country", "destination_prefix")),
-)
-# Whose share a level leans on.
-_ABOVE: Final = {
-    "hand_off_service": "hand_off_carrier",
-    "hand_off_region": "hand_off_service",
-    "hand_off_prefix": "hand_off_region",
-    "carrier_region": "hand_off_carrier",
-    "carrier_prefix": "carrier_region",
-}
+_CARRIER, _SERVICE, _REGION, _PREFIX = HAND_OFF_LEVELS
 
 
 def known_hand_offs(milestones: pd.DataFrame, moment: pd.Timestamp) -> NDArray[np.object_]:
@@ -90,146 +76,57 @@ def learned_hand_offs(
         return None
     number = {name: place for place, name in enumerate(takers, start=1)}
     taker = np.array([number.get(name, 0) for name in handed], np.int32)
-    rows = np.flatnonzero(_told(shipments, milestones, taker > 0, moment))
-    found = _Learned(shipments.iloc[rows], taker[rows], len(takers))
-    hand_offs = HandOffs(takers, *found.tables())
+    leaning = _leaning(shipments, milestones, taker > 0, moment)
+    hand_offs = HandOffs(takers, *hand_off_tables(shipments, taker, len(takers), leaning))
     return hand_offs if any(level.any() for level in hand_offs.taker) else None
 
 
-def _told(
+def _leaning(
     shipments: pd.DataFrame,
     milestones: pd.DataFrame,
     handed: NDArray[np.bool_],
     moment: pd.Timestamp,
-) -> NDArray[np.bool_]:
-    """(n,) whether a parcel is so old that hardly any hand-off of its day is still to be known.
+) -> NDArray[np.float64]:
+    """(n,) what an open parcel's age adds to its log odds of a hand-off; -inf where it has none.
 
-    A parcel that is handed over is known to be before one that is not is delivered: counted as soon
-    as they are told, hand-offs would be too many, and the first ways too short. So an open parcel
-    counts as soon as an arrived one does, by its age alone.
+    That a parcel was handed over is known before another one is known to have arrived; so of young
+    parcels those that are told are mostly handed over. An open one counts as what it may yet be:
+    by how many of either kind are still untold at its age.
     """
-    ordered = shipments["ordered_at"]
-    age = (moment - ordered).dt.total_seconds().to_numpy()
-    waited = (milestones["transferred_known_at"] - ordered).dt.total_seconds().to_numpy()
-    told = age > np.quantile(waited[handed], _HARDLY_ANY)
+    age = _seconds(moment - shipments["ordered_at"])
+    arrived = (milestones["event_known_at"] < moment).to_numpy(dtype=bool) & ~handed
+    to_hand_off = _seconds(milestones["transferred_known_at"] - shipments["ordered_at"])
+    to_arrival = _seconds(milestones["event_known_at"] - shipments["ordered_at"])
+    old = _old(age, np.where(handed, to_hand_off, to_arrival), handed | arrived)
+    untold, slowest_hand_off = _untold(to_hand_off[handed & old], age)
+    waiting, slowest_arrival = _untold(to_arrival[arrived & old], age)
+    # Beyond both, an age says nothing.
+    says = age < max(slowest_hand_off, slowest_arrival)
+    return np.where(handed | arrived, -np.inf, np.where(says, np.log(untold / waiting), 0.0))
+
+
+def _untold(
+    waited: NDArray[np.float64], age: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """(n,) the share that waited for longer than each age, and the longest wait."""
+    longer = len(waited) - np.searchsorted(np.sort(waited), age, side="right").astype(np.float64)
+    return (longer + 0.5) / (len(waited) + 1), float(waited.max(initial=0.0))
+
+
+def _old(
+    age: NDArray[np.float64], waited: NDArray[np.float64], told: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(n,) whether a parcel is so old that hardly anything of its day is still to be told.
+
+    Of younger ones the quick are told first: what they waited would be too short.
+    """
+    old = age > np.quantile(waited[told], _HARDLY_ANY)
     # A history shorter than that has no such days.
-    return told if (told & handed).any() else np.ones(len(told), np.bool_)
+    return old if (old & told).any() else np.ones(len(old), np.bool_)
 
 
-class _Learned:
-    """Shares by level, each leaning on the coarser one's."""
-
-    def __init__(self, parcels: pd.DataFrame, taker: NDArray[np.int32], takers: int) -> None:
-        self._taker = taker
-        self._takers = takers
-        self._keys = {
-            level.name: sorted_keys(*found)
-            for level, found in zip(_LEVELS, level_keys(parcels, _LEVELS), strict=True)
-        }
-        self._everywhere = float((taker > 0).mean())
-
-    def tables(
-        self,
-    ) -> tuple[
-        tuple[tuple[str, ...], ...],
-        tuple[NDArray[np.int32], ...],
-        tuple[NDArray[np.float64], ...],
-    ]:
-        """Keys, takers and shares of each of HAND_OFF_LEVELS."""
-        found: dict[str, _Shares] = {}
-        for level in _LEVELS:
-            above = found.get(_ABOVE.get(level.name, ""))
-            around = np.full(len(self._taker), self._everywhere)
-            found[level.name] = self._shares(level.name, around if above is None else above.own)
-        service, carrier = found["hand_off_region"], found["carrier_region"]
-        prefix = found["carrier_prefix"]
-        # A prefix is to its region with one service what it is with all of the carrier's.
-        around = _sigmoid(_logit(service.own) + _logit(prefix.own) - _logit(carrier.own))
-        finest = self._shares("hand_off_prefix", around)
-        found["hand_off_prefix"] = finest.joined(self._unseen(service, prefix, carrier))
-        tables = [found[level.name] for level in HAND_OFF_LEVELS]
-        return (
-            tuple(tuple(table.keys) for table in tables),
-            tuple(np.concatenate([[0], table.taker]).astype(np.int32) for table in tables),
-            tuple(np.concatenate([[0.0], table.share]) for table in tables),
-        )
-
-    def _shares(self, name: str, around: NDArray[np.float64]) -> _Shares:
-        """Of a level's keys; `around` (n,) is the share around each parcel's."""
-        key, keys = self._keys[name]
-        cells = key * (self._takers + 1) + self._taker
-        each = np.bincount(cells, minlength=len(keys) * (self._takers + 1))
-        each = each.reshape(len(keys), -1)
-        # Any of a key's parcels says what is around it.
-        above = np.zeros(len(keys))
-        above[key] = around
-        share = (each[:, 1:].sum(axis=1) + _PRIOR * above) / (each.sum(axis=1) + _PRIOR)
-        most = each[:, 1:].argmax(axis=1) + 1
-        usual = np.where((share >= _USUAL) & (each[:, 1:].max(axis=1) > 0), most, 0)
-        return _Shares(keys, share, usual, most, share[key])
-
-    def _unseen(self, service: _Shares, prefix: _Shares, carrier: _Shares) -> _Shares:
-        """Services that never went to a prefix where their carrier hands parcels over, or not."""
-        region_of = np.zeros(len(prefix.keys), np.int64)
-        region_of[self._keys["carrier_prefix"][0]] = self._keys["carrier_region"][0]
-        services: dict[tuple[str, str, str], list[int]] = {}
-        for place, key in enumerate(service.keys):
-            name, _, country, region = key.split(_SEPARATOR)
-            services.setdefault((name, country, region), []).append(place)
-        seen = set(self._keys["hand_off_prefix"][1])
-        keys, shares, takers = [], [], []
-        for place, key in enumerate(prefix.keys):
-            name, country, start = key.split(_SEPARATOR)
-            around = int(region_of[place])
-            region = carrier.keys[around].split(_SEPARATOR)[2]
-            for row in services[name, country, region]:
-                words = service.keys[row].split(_SEPARATOR)
-                spelled = _SEPARATOR.join((name, words[1], country, start))
-                share = float(
-                    _sigmoid(
-                        _logit(service.share[row])
-                        + _logit(prefix.share[place])
-                        - _logit(carrier.share[around])
-                    )
-                )
-                taker = int(prefix.most[place]) if share >= _USUAL else 0
-                # Where the region says the same, no key is needed.
-                if spelled not in seen and taker != service.taker[row]:
-                    keys.append(spelled)
-                    shares.append(share)
-                    takers.append(taker)
-        none = np.zeros(0, np.int64)
-        return _Shares(keys, np.array(shares), np.array(takers, np.int64), none, np.zeros(0))
-
-
-@dataclass(frozen=True)
-class _Shares:
-    """Of k keys; `own` is each of n parcels' share, `most` who takes most of those handed over."""
-
-    keys: list[str]
-    share: NDArray[np.float64]
-    taker: NDArray[np.int64]
-    most: NDArray[np.int64]
-    own: NDArray[np.float64]
-
-    def joined(self, more: _Shares) -> _Shares:
-        """Keys of both."""
-        return _Shares(
-            [*self.keys, *more.keys],
-            np.concatenate([self.share, more.share]),
-            np.concatenate([self.taker, more.taker]),
-            self.most,
-            self.own,
-        )
-
-
-def _logit(share: Any) -> Any:
-    inside = np.clip(share, _LEAST_SHARE, 1.0 - _LEAST_SHARE)
-    return np.log(inside / (1.0 - inside))
-
-
-def _sigmoid(value: Any) -> Any:
-    return 1.0 / (1.0 + np.exp(-value))
+def _seconds(times: pd.Series[Any]) -> NDArray[np.float64]:
+    return np.asarray(times.dt.total_seconds(), dtype=np.float64)
 
 
 def with_first_legs(
@@ -252,7 +149,9 @@ def with_first_legs(
         zones: where places are in time.
     """
     taker = hand_offs.numbered(known_hand_offs(milestones, moment))
-    told = _told(shipments, milestones, taker > 0, moment)
+    age = _seconds(moment - shipments["ordered_at"])
+    waited = _seconds(milestones["transferred_known_at"] - shipments["ordered_at"])
+    told = _old(age, waited, taker > 0)
     rows = np.flatnonzero((taker > 0) & told)
     parcels = shipments.iloc[rows]
     picked, handed = (
