@@ -16,7 +16,7 @@ from etapromise.history.effects import Durations, EffectSettings
 
 LOWEST, WIDTH, BINS = -4.0, 0.05, 160
 BELIEVED_PARCELS, BELIEVED_DEVIATION = 30.0, 0.35
-OUTLYING, SETTLED, DEVIATION_PRIOR, BEYOND = 1.5, 50.0, 20.0, 0.3
+OUTLYING, SETTLED, DEVIATION_PRIOR, BEYOND, SLOPE_OVER = 1.5, 50.0, 20.0, 0.3, 0.15
 
 
 @dataclass
@@ -46,6 +46,7 @@ class ReferenceEffects:
         self.open: set[int] = set()
         self.above = np.zeros((self.levels, count))
         self.own, self.explained, self.imputed = np.zeros(count), np.zeros(count), np.zeros(count)
+        self.excess, self.told = np.zeros(count), np.zeros(count)
         self.settled = np.zeros(count, bool)
         self.last_effect: dict[tuple[int, int], float] = defaultdict(float)
         self.today: dict[tuple[int, int], tuple[float, ...]] = {}
@@ -81,7 +82,10 @@ class ReferenceEffects:
             explained = self.network + self.own[i]
             lasted = max(clock - d.start_clock[i], 0.0)
             residual = math.log(lasted + self.settings.offset) - explained
-            self.imputed[i] = explained + self.mean_beyond(residual)
+            self.excess[i] = self.mean_beyond(residual)
+            self.imputed[i] = explained + self.excess[i]
+            nearby = [self.mean_beyond(residual + side) for side in (-SLOPE_OVER, SLOPE_OVER)]
+            self.told[i] = min(max((nearby[1] - nearby[0]) / (2 * SLOPE_OVER), 0.0), 1.0)
         self.learn(arrived, day)
 
     def learn(self, arrived: list[int], day: int) -> None:
@@ -119,15 +123,16 @@ class ReferenceEffects:
         slow, quick = self.weights(rows, day)
         prior = self.settings.prior if level else 0.0
         pace_prior = self.settings.pace_prior if level else self.settings.pace_prior / 3
-        weight, pace_weight = sum(slow), sum(quick)
+        weight = sum(w * row[1] for w, row in zip(slow, rows, strict=True))
+        pace_weight = sum(quick)
         effect = 0.0
         mean, usual = self.means[level]
         if weight + prior > 0:
-            left = sum(w * (row[1] - mean) for w, row in zip(slow, rows, strict=True))
+            left = sum(w * (row[2] - mean * row[1]) for w, row in zip(slow, rows, strict=True))
             effect = left / (weight + prior)
         if level == 0:
             usual = effect
-        pace = sum(w * (row[2] - usual) for w, row in zip(quick, rows, strict=True))
+        pace = sum(w * (row[3] - usual) for w, row in zip(quick, rows, strict=True))
         pace = pace / (pace_weight + pace_prior) if pace_weight > 0 else 0.0
         whole = self.known(0, 1, day)[4] if level else BELIEVED_DEVIATION
         squares = [
@@ -145,10 +150,13 @@ class ReferenceEffects:
         self.today[key] = effect, weight, pace, pace_weight, deviation
         return self.today[key]
 
-    def rows(self, level: int, code: int | None) -> list[tuple[int, float, float]]:
-        """Start, what the levels above leave, and the whole's residual; of one key or of all."""
+    def rows(self, level: int, code: int | None) -> list[tuple[int, float, float, float]]:
+        """Start, share that is told, what the levels above leave of it, and the whole's residual.
+
+        Of one key or of all.
+        """
         known = [
-            (one.start, one.left, one.pace)
+            (one.start, 1.0, one.left, one.pace)
             for key, parcels in self.learnt.items()
             if key[0] == level and code in (None, key[1])
             for one in parcels
@@ -156,14 +164,17 @@ class ReferenceEffects:
         for i in self.open:
             if code in (None, self.codes[level, i]):
                 beyond = self.imputed[i] - (self.network if level else 0.0)
-                above = self.above[level, i] if level else self.own[i]
                 start = int(self.durations.start_day[i])
-                known.append((start, beyond - above, beyond - self.own[i]))
+                left, told = beyond - self.own[i], 1.0
+                if level:
+                    told = self.told[i]
+                    left = self.excess[i] + told * (self.own[i] - self.above[level, i])
+                known.append((start, told, left, beyond - self.own[i]))
         return known
 
-    def weights(self, rows: list[tuple[int, float, float]], day: int) -> list[list[float]]:
+    def weights(self, rows: list[tuple[int, float, float, float]], day: int) -> list[list[float]]:
         return [
-            [0.5 ** ((day - start) / half_life) for start, _, _ in rows]
+            [0.5 ** ((day - start) / half_life) for start, *_ in rows]
             for half_life in (self.settings.half_life, self.settings.pace_half_life)
         ]
 
@@ -171,12 +182,10 @@ class ReferenceEffects:
         """What all keys of a level have in common is the network's: their means are taken off."""
         rows = self.rows(level, None)
         slow, quick = self.weights(rows, day)
-        self.means[level] = (
-            sum(w * row[1] for w, row in zip(slow, rows, strict=True)) / sum(slow) if rows else 0.0,
-            sum(w * row[2] for w, row in zip(quick, rows, strict=True)) / sum(quick)
-            if rows
-            else 0.0,
-        )
+        weight = sum(w * row[1] for w, row in zip(slow, rows, strict=True))
+        left = sum(w * row[2] for w, row in zip(slow, rows, strict=True))
+        pace = sum(w * row[3] for w, row in zip(quick, rows, strict=True))
+        self.means[level] = (left / weight, pace / sum(quick)) if rows else (0.0, 0.0)
 
     def begin(self, i: int, day: int) -> None:
         own = 0.0

@@ -159,6 +159,47 @@ def test_a_slow_key_is_recovered() -> None:
     assert effect[SIZES[0] + 2] - effect[SIZES[0] + 1] == pytest.approx(0.4, abs=0.03)
 
 
+def new_key(shift: float, age: int, seed: int) -> float:
+    """The effect of a key that many days after its first parcel, beside one that is 50 days older.
+
+    Ten parcels a day take a week, times exp(shift), and most of them are still open.
+    """
+    rng = np.random.default_rng(seed)
+    begun = FIRST + 50
+    start = np.concatenate(
+        [
+            np.repeat(np.arange(FIRST, begun + age), 20),
+            np.repeat(np.arange(begun, begun + age), 10),
+        ]
+    )
+    new = np.arange(len(start)) >= (50 + age) * 20
+    order = np.argsort(start, kind="stable")
+    start, new = start[order].astype(np.int32), new[order]
+    value = np.log(8.0) + np.where(new, shift, 0.0) + rng.normal(0, 0.3, len(start))
+    days = np.exp(value) - 1.0
+    durations = Durations(
+        start_day=start,
+        start_clock=elapsed()[0, start - (FIRST - 5)],
+        clock=np.zeros(len(start), np.int32),
+        value=value,
+        known_day=start + np.ceil(days).astype(np.int32),
+        closed_day=start + 40,
+    )
+    ones = np.ones(len(start), np.int32)
+    codes = np.stack([ones, ones + new, ones, ones]).astype(np.int32)
+    _, at_end = compiled(durations, codes, begun + age, EffectSettings())
+    effect = at_end[SIZES[0] + 1 : SIZES[0] + 3, FIELDS.index("effect")]
+    return float(effect[1] - effect[0])
+
+
+@pytest.mark.parametrize(("shift", "age", "learned"), [(-0.5, 5, 0.4), (0.4, 10, 0.6)])
+def test_open_parcels_do_not_hold_a_new_key_at_its_first_days_belief(
+    shift: float, age: int, learned: float
+) -> None:
+    found = np.mean([new_key(shift, age, seed) for seed in range(5)])
+    assert learned < found / shift < 1.1
+
+
 def alike(slowdown: float) -> tuple[Durations, np.ndarray]:
     """All keys alike; from day 50 on everything takes `slowdown` times as long."""
     count = 6000

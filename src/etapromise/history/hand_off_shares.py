@@ -36,8 +36,8 @@ _REGION: Final = Level("region", ("destination_country", "destination_region"))
 _PREFIX: Final = Level("prefix", ("destination_country", "destination_prefix"))
 _CARRIER_REGION: Final = Level("carrier_region", ("carrier", *_REGION.columns))
 _CARRIER_PREFIX: Final = Level("carrier_prefix", ("carrier", *_PREFIX.columns))
-# The terms of the sum, and the variance that their values are expected to have: carriers differ from
-# never to always.
+# The terms of the sum, and the variance that their values are expected to have; carriers differ
+# from never to always.
 _TERMS: Final = {
     _EVERYWHERE: np.inf,
     _REGION: 4.0,

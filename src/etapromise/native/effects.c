@@ -6,7 +6,9 @@
  * what the levels above say on that day, the day's own parcels included; nothing learnt later
  * changes it. So a shift of the whole network stays the network's and is not learnt at every level
  * at once. A parcel still open counts with the mean of what its duration may yet be, given that it
- * has lasted so long (Buckley & James 1979); dropping it would make recent days look fast.
+ * has lasted so long (Buckley & James 1979); dropping it would make recent days look fast. That mean
+ * leans on what was believed on its order's day, so it weighs as much as its age tells beyond that:
+ * else the open parcels of a new carrier would hold it at its first day's belief.
  *
  * The pace is the same with a short half-life: how much slower the network is today than it
  * usually is, and how much slower than the whole explanation a region or a carrier is. */
@@ -19,6 +21,8 @@
 enum { MAX_LEVELS = 256, BINS = 160, FIELDS = 5, NETWORK_ROW = 1 };
 #define LOWEST (-4.0)
 #define WIDTH 0.05
+/* Slopes are taken over a few bins to either side, for a single one is ragged. */
+#define SLOPE_OVER 0.15
 /* Prior belief in the shape of the residuals: this many parcels of a normal one with this deviation. */
 #define PRIOR_PARCELS 30.0
 #define PRIOR_DEVIATION 0.35
@@ -64,7 +68,7 @@ typedef struct {
 /* Sums over all parcels of one level: of what its keys' sums hold, and of what is open. */
 typedef struct {
     double sum, weight, pace_sum, pace_weight; /* known, decayed to `day` */
-    double open_sum, open_pace_sum;            /* today's open parcels, before the network's part */
+    double open_sum, open_pace_sum;            /* today's open parcels; the pace's before the network's part */
     double mean, pace_mean;                    /* today's, subtracted so that effects centre on zero */
     int32_t day;
 } level_state;
@@ -79,6 +83,8 @@ typedef struct {
     float *own;        /* (entries,) ... and all of them */
     float *explained;  /* (entries,) ... and the network's usual and present pace */
     float *imputed;    /* (entries,) today's expectation of an open parcel's log duration */
+    float *excess;     /* (entries,) ... how far it is beyond the explanation of the order's day */
+    float *told;       /* (entries,) ... which share of what an arrival tells its age does */
     float *partial;    /* (entries,) scratch of `learn` */
     uint8_t *open;     /* (entries,) */
     uint8_t *settled;  /* (entries,) whether much was known of the network on the order's day */
@@ -86,7 +92,7 @@ typedef struct {
     int64_t open_count;
     double network;    /* today's log duration of a parcel without effects of its own */
     double histogram[BINS];
-    double excess[BINS + 1];
+    double beyond[BINS + 1];
 } sweep;
 
 static double decay(double half_life, int32_t days) {
@@ -108,33 +114,48 @@ static void age(key_state *key, const effects_job *job, int32_t day) {
 }
 
 /* The mean of the residuals beyond each bin's lower edge. */
-static void renew_excess(sweep *s) {
+static void renew_beyond(sweep *s) {
     double sum = 0, count = 0;
-    s->excess[BINS] = LOWEST + BINS * WIDTH + 0.3;
+    s->beyond[BINS] = LOWEST + BINS * WIDTH + 0.3;
     for (int b = BINS - 1; b >= 0; b--) {
         double middle = LOWEST + (b + 0.5) * WIDTH;
         sum += middle * s->histogram[b];
         count += s->histogram[b];
-        s->excess[b] = count > 0 ? sum / count : middle + 0.3;
+        s->beyond[b] = count > 0 ? sum / count : middle + 0.3;
     }
 }
 
 static double mean_beyond(const sweep *s, double residual) {
     double at = (residual - LOWEST) / WIDTH;
     if (at <= 0)
-        return s->excess[0];
+        return s->beyond[0];
     if (at >= BINS - 1)
         return residual + 0.3;
     int b = (int)at;
     double part = at - b;
-    double mean = s->excess[b] * (1 - part) + s->excess[b + 1] * part;
+    double mean = s->beyond[b] * (1 - part) + s->beyond[b + 1] * part;
     return mean > residual ? mean : residual;
+}
+
+/* How much an open parcel tells, beside one that has arrived: the information of a censored value is
+ * the slope of the mean beyond it (of a normal one, exactly; Cox & Oakes 1984). */
+static double information(const sweep *s, double residual) {
+    double slope = (mean_beyond(s, residual + SLOPE_OVER) - mean_beyond(s, residual - SLOPE_OVER)) /
+                   (2 * SLOPE_OVER);
+    return slope < 0 ? 0 : slope > 1 ? 1 : slope;
+}
+
+/* What an open parcel tells a level: what its age adds to the belief of its order's day, and of this
+ * belief as much as its age confirms. */
+static double left_open(const sweep *s, int64_t level, int32_t i) {
+    double believed = s->own[i] - s->above[level * s->job->entries + i];
+    return s->excess[i] + s->told[i] * believed;
 }
 
 static void impute_open(sweep *s, int32_t day) {
     const effects_job *job = s->job;
     int64_t kept = 0;
-    renew_excess(s);
+    renew_beyond(s);
     s->open_weight = s->open_pace_weight = 0;
     for (int64_t level = 1; level < job->levels; level++)
         s->level[level].open_sum = s->level[level].open_pace_sum = 0;
@@ -148,13 +169,16 @@ static void impute_open(sweep *s, int32_t day) {
         double lasted = now - job->start_clock[i];
         double explained = s->network + s->own[i];
         double residual = log((lasted > 0 ? lasted : 0) + job->offset) - explained;
-        s->imputed[i] = (float)(explained + mean_beyond(s, residual));
+        double excess = mean_beyond(s, residual), told = information(s, residual);
+        s->imputed[i] = (float)(explained + excess);
+        s->excess[i] = (float)excess;
+        s->told[i] = (float)told;
         int32_t days = day - job->start_day[i];
         double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
-        s->open_weight += slow;
+        s->open_weight += slow * told;
         s->open_pace_weight += quick;
         for (int64_t level = 1; level < job->levels; level++) {
-            s->level[level].open_sum += slow * (s->imputed[i] - s->above[level * job->entries + i]);
+            s->level[level].open_sum += slow * left_open(s, level, i);
             s->level[level].open_pace_sum += quick * (s->imputed[i] - s->own[i]);
         }
     }
@@ -174,7 +198,6 @@ static const key_state *known(sweep *s, int64_t level, key_state *key, int32_t d
     age(key, job, day);
     double sum = key->sum, weight = key->weight, pace = key->pace_sum, pace_weight = key->pace_weight;
     int32_t *next = s->next + level * job->entries;
-    const float *above = s->above + level * job->entries;
     int32_t *link = &key->first_open;
     while (*link >= 0) {
         int32_t i = *link;
@@ -185,8 +208,9 @@ static const key_state *known(sweep *s, int64_t level, key_state *key, int32_t d
         int32_t days = day - job->start_day[i];
         double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
         double beyond = level ? s->imputed[i] - s->network : s->imputed[i];
-        sum += slow * (beyond - (level ? above[i] : s->own[i]));
-        weight += slow;
+        /* The network's belief rests on so much that it needs no such care. */
+        sum += slow * (level ? left_open(s, level, i) : beyond - s->own[i]);
+        weight += slow * (level ? s->told[i] : 1.0);
         pace += quick * (beyond - s->own[i]);
         pace_weight += quick;
         link = &next[i];
@@ -229,7 +253,7 @@ static void centre(sweep *s, int64_t level, int32_t day) {
     level_state *all = aged(s, level, day);
     double weight = all->weight + s->open_weight;
     double pace_weight = all->pace_weight + s->open_pace_weight;
-    double sum = all->sum + all->open_sum - s->network * s->open_weight;
+    double sum = all->sum + all->open_sum;
     double pace = all->pace_sum + all->open_pace_sum - s->network * s->open_pace_weight;
     all->mean = weight > 0 ? sum / weight : 0;
     all->pace_mean = pace_weight > 0 ? pace / pace_weight : 0;
@@ -424,6 +448,8 @@ ETP_EXPORT int etp_effects(const effects_job *job) {
     s.own = malloc((size_t)(n + 1) * sizeof(float));
     s.explained = malloc((size_t)(n + 1) * sizeof(float));
     s.imputed = malloc((size_t)(n + 1) * sizeof(float));
+    s.excess = malloc((size_t)(n + 1) * sizeof(float));
+    s.told = malloc((size_t)(n + 1) * sizeof(float));
     s.partial = malloc((size_t)(n + 1) * sizeof(float));
     s.open = calloc((size_t)n + 1, 1);
     s.settled = calloc((size_t)n + 1, 1);
@@ -451,6 +477,8 @@ ETP_EXPORT int etp_effects(const effects_job *job) {
     free(s.own);
     free(s.explained);
     free(s.imputed);
+    free(s.excess);
+    free(s.told);
     free(s.partial);
     free(s.open);
     free(s.settled);
