@@ -91,7 +91,7 @@ def test_telling_halves_what_breaks_in_silence_with_few_changes(looks: Looks) ->
         looks, RepromisePolicy(tell_below=0.0, calm_above=0.0, earlier_days=99)
     )
     told = simulate_repromises(looks, RepromisePolicy())
-    assert told.changes_per_parcel < 0.3
+    assert told.changes_per_parcel < 1 / 3
     assert told.turns == 0
     assert silence.silent_misses == silence.missed_originals > 0.04
     assert told.silent_misses < silence.silent_misses / 2
