@@ -11,71 +11,37 @@ by that true distribution, against what they state.
 
 from __future__ import annotations
 
-import argparse
-from datetime import UTC, date, datetime
-
 import numpy as np
-import pandas as pd
+from later_orders import MOMENT, LaterOrders, asked_network
 from numpy.typing import NDArray
+from quality_networks import true_distribution
 from stages import LEVELS, local_day
 
-from etapromise import TrainingConfig, tracking, train
-from etapromise.history.requests import local_seconds
-from etapromise.operations.simulation import NetworkConfig, simulate
-
-MOMENT = pd.Timestamp("2025-09-01", tz="UTC")
-DAYS = 28
+from etapromise import TrainingConfig, train
 
 
 def main() -> None:
     """Train twice, promise, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--rural-share", type=float, default=0.4)
-    asked = parser.parse_args()
-    simulation = simulate(
-        NetworkConfig(
-            seed=asked.seed,
-            start=date(2025, 2, 3),
-            days=240,
-            shipments_per_day=60.0,
-            rural_share=asked.rural_share,
-            extract_end=datetime(2025, 11, 20, tzinfo=UTC),
-        )
-    )
-    history = tracking.history(simulation.shipments, simulation.scans)
-    ordered = history.shipments["ordered_at"]
-    rows = np.flatnonzero((ordered >= MOMENT) & (ordered < MOMENT + pd.Timedelta(days=DAYS)))
-    frame = history.shipments.iloc[rows].reset_index(drop=True)
-    happened = history.milestones.iloc[rows].reset_index(drop=True)
+    asked = asked_network(__doc__, rural_share=0.4)
+    orders = LaterOrders.of(seed=asked.seed, days=28, rural_share=asked.rural_share)
+    frame, happened = orders.frame, orders.happened
     handed = happened["transferred_at"].notna().to_numpy()
     print(f"{len(frame):,} orders, {int(handed.sum()):,} handed over, seed {asked.seed}\n")
     print("| parcels | hand-offs | pinball, days | to the truth | kept at 0.9 | stated |")
     print("|---|---|---|---|---|---|")
     for learn in (False, True):
         config = TrainingConfig(hand_offs=learn, transit=None, stages=False)
-        model = train(history, as_of=MOMENT, config=config)
+        model = train(orders.history, as_of=MOMENT, config=config)
         encoder = model.parts.encoder
-        requests = encoder.encode(frame)
-        said = model.distribution_many(frame).probability
+        forecast = model.distribution_many(frame)
+        said = forecast.probability
         zones = encoder.zones.resolve_many(frame, "destination")[0]
-        day = local_day(happened["event_at"], zones) - requests.anchor
-        first = local_seconds(frame["ordered_at"], zones) // 86_400 - requests.anchor
-        truth = simulation.true_distribution(frame, horizon=said.shape[1] + 2)
-        true = shifted(truth, first, said.shape[1])
+        day = local_day(happened["event_at"], zones) - forecast.origin_dates.astype(np.int64)
+        true = true_distribution(orders.simulation, frame, forecast.origin_dates, said.shape[1])
         for name, some in (("handed over", handed), ("others", ~handed)):
             loss, distance, kept, stated = judged(said[some], true[some], day[some])
             known = "learned" if learn else "left out"
             print(f"| {name} | {known} | {loss:.4f} | {distance:.4f} | {kept:.3f} | {stated:.3f} |")
-
-
-def shifted(
-    probability: NDArray[np.float64], first: NDArray[np.int64], horizon: int
-) -> NDArray[np.float64]:
-    """(n, horizon) counted from another day 0, `first` (n,) days before the given one."""
-    column = np.arange(horizon) - first[:, None]
-    rows = np.arange(len(probability))[:, None]
-    return np.where(column >= 0, probability[rows, np.maximum(column, 0)], 0.0)
 
 
 def judged(

@@ -1,6 +1,6 @@
 """Handling and transit summed, against the direct distribution, on a simulated network.
 
-    python benchmarks/stages.py [--seed 3] [--shipments-per-day 60]
+    python benchmarks/stages.py [--seed 3] [--per-day 60]
 
 Trains at a moment and forecasts the orders of the three weeks after it, both ways: the pinball loss
 at 19 levels and the CRPS against what happened, and how often the pick-up had come by the 0th, 1st,
@@ -9,43 +9,29 @@ at 19 levels and the CRPS against what happened, and how often the pick-up had c
 
 from __future__ import annotations
 
-import argparse
-from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+from later_orders import MOMENT, LaterOrders, asked_network
 from numpy.typing import NDArray
 
-from etapromise import tracking, train
+from etapromise import train
 from etapromise.history.pickup_days import PickupDays
 from etapromise.history.requests import local_seconds
-from etapromise.operations.simulation import NetworkConfig, simulate
 from etapromise.promise.explaining import stages_of
 
-MOMENT = pd.Timestamp("2025-09-01", tz="UTC")
+if TYPE_CHECKING:
+    import pandas as pd
+
 LEVELS = np.arange(0.05, 0.96, 0.05)
 
 
 def main() -> None:
     """Train, forecast both ways, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--shipments-per-day", type=float, default=60.0)
-    asked = parser.parse_args()
-    simulation = simulate(
-        NetworkConfig(
-            seed=asked.seed,
-            start=date(2025, 2, 3),
-            days=240,
-            shipments_per_day=asked.shipments_per_day,
-            extract_end=datetime(2025, 11, 20, tzinfo=UTC),
-        )
-    )
-    history = tracking.history(simulation.shipments, simulation.scans)
-    model = train(history, as_of=MOMENT)
-    ordered = history.shipments["ordered_at"]
-    rows = np.flatnonzero((ordered >= MOMENT) & (ordered < MOMENT + pd.Timedelta(days=21)))
-    frame, happened = history.shipments.iloc[rows], history.milestones.iloc[rows]
+    asked = asked_network(__doc__, per_day=60.0)
+    orders = LaterOrders.of(seed=asked.seed, days=21, per_day=asked.per_day)
+    model = train(orders.history, as_of=MOMENT)
+    frame, happened = orders.frame, orders.happened
     encoder = model.parts.encoder
     requests = encoder.encode(frame)
     times = stages_of(model, requests, PickupDays.of_frame(encoder, frame, requests))

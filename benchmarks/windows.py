@@ -1,6 +1,6 @@
 """Windows of the local time of delivery, and the probability of one, on a simulated network.
 
-    python benchmarks/windows.py [--seed 3] [--shipments-per-day 60]
+    python benchmarks/windows.py [--seed 3] [--per-day 60]
 
 Trains at a moment and promises the orders of the four weeks after it. How many of the deliveries
 were within `promise.window(p)` of their day, all and those of parcels that another carrier brought;
@@ -10,19 +10,16 @@ by what it had said.
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import itertools
-from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from later_orders import MOMENT, LaterOrders, asked_network
 
-from etapromise import PromiseModel, TrainingConfig, tracking, train
-from etapromise.operations.simulation import NetworkConfig, simulate
+from etapromise import PromiseModel, TrainingConfig, train
 
-MOMENT = pd.Timestamp("2025-09-01", tz="UTC")
 DAYS = 28
 ASKED = (0.5, 0.8, 0.9)
 HOURS = ((8, 11), (11, 14), (14, 17), (17, 21))
@@ -36,25 +33,11 @@ FIELDS = (
 
 def main() -> None:
     """Train, promise, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--shipments-per-day", type=float, default=60.0)
-    asked = parser.parse_args()
-    simulation = simulate(
-        NetworkConfig(
-            seed=asked.seed,
-            start=date(2025, 2, 3),
-            days=240,
-            shipments_per_day=asked.shipments_per_day,
-            extract_end=datetime(2025, 11, 20, tzinfo=UTC),
-        )
-    )
-    history = tracking.history(simulation.shipments, simulation.scans)
-    model = train(history, as_of=MOMENT, config=TrainingConfig(transit=None, stages=False))
-    ordered = history.shipments["ordered_at"]
-    rows = np.flatnonzero((ordered >= MOMENT) & (ordered < MOMENT + pd.Timedelta(days=DAYS)))
-    frame = history.shipments.iloc[rows].reset_index(drop=True)
-    happened = history.milestones.iloc[rows].reset_index(drop=True)
+    asked = asked_network(__doc__, per_day=60.0)
+    orders = LaterOrders.of(seed=asked.seed, days=DAYS, per_day=asked.per_day)
+    config = TrainingConfig(transit=None, stages=False)
+    model = train(orders.history, as_of=MOMENT, config=config)
+    frame, happened = orders.frame, orders.happened
     handed = happened["transferred_at"].notna().to_numpy()
     came = happened["event_at"].notna().to_numpy()
     held, said = measured(model, frame, happened["event_at"])

@@ -52,7 +52,10 @@ class Statistics:
     settings: EffectSettings
 
     def evidence(self, level: int, row: int) -> float:
-        """Decayed number of parcels behind one row of one level."""
+        """Parcels' worth of history behind one row of one level.
+
+        Parcels count less with time, and open ones as much as their age tells.
+        """
         return float(self.total[self.total_start[level] + row, FIELDS.index("evidence")])
 
 
