@@ -58,10 +58,10 @@ class LaterOrders:
         )
 
 
-def asked_network(description: str | None, **options: Any) -> argparse.Namespace:
+def asked_network(description: str | None, *, seed: int = 3, **options: Any) -> argparse.Namespace:
     """What the command line says of the network: its seed, and what else is an option."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
-    for name, default in ({"seed": 3} | options).items():
+    for name, default in ({"seed": seed} | options).items():
         parser.add_argument(
             f"--{name.replace('_', '-')}", dest=name, type=type(default), default=default
         )

@@ -82,10 +82,11 @@ class ReferenceEffects:
             explained = self.network + self.own[i]
             lasted = max(clock - d.start_clock[i], 0.0)
             residual = math.log(lasted + self.settings.offset) - explained
-            self.excess[i] = self.mean_beyond(residual)
-            self.imputed[i] = explained + self.excess[i]
+            beyond = self.mean_beyond(residual)
+            self.imputed[i] = explained + beyond
             nearby = [self.mean_beyond(residual + side) for side in (-SLOPE_OVER, SLOPE_OVER)]
             self.told[i] = min(max((nearby[1] - nearby[0]) / (2 * SLOPE_OVER), 0.0), 1.0)
+            self.excess[i] = beyond - (1.0 - self.told[i]) * self.mean_beyond(LOWEST)
         self.learn(arrived, day)
 
     def learn(self, arrived: list[int], day: int) -> None:
@@ -185,7 +186,7 @@ class ReferenceEffects:
         weight = sum(w * row[1] for w, row in zip(slow, rows, strict=True))
         left = sum(w * row[2] for w, row in zip(slow, rows, strict=True))
         pace = sum(w * row[3] for w, row in zip(quick, rows, strict=True))
-        self.means[level] = (left / weight, pace / sum(quick)) if rows else (0.0, 0.0)
+        self.means[level] = (left / weight if weight else 0.0, pace / sum(quick) if rows else 0.0)
 
     def begin(self, i: int, day: int) -> None:
         own = 0.0
@@ -194,7 +195,9 @@ class ReferenceEffects:
             self.at_start[i, level] = fields
             self.above[level, i] = own
             if level == 0:
-                self.settled[i] = fields[1] >= SETTLED
+                known = (day - one.start for one in self.learnt[0, 1])
+                weight = sum(0.5 ** (age / self.settings.half_life) for age in known)
+                self.settled[i] = weight >= SETTLED
             else:
                 own += fields[0]
         self.own[i] = own

@@ -159,45 +159,57 @@ def test_a_slow_key_is_recovered() -> None:
     assert effect[SIZES[0] + 2] - effect[SIZES[0] + 1] == pytest.approx(0.4, abs=0.03)
 
 
-def new_key(shift: float, age: int, seed: int) -> float:
-    """The effect of a key that many days after its first parcel, beside one that is 50 days older.
+def new_key(shift: float, age: int, a_day: int, seed: int) -> float:
+    """The effect of a key that many days after its first parcel, beside one that is 200 days older.
 
-    Ten parcels a day take a week, times exp(shift), and most of them are still open.
+    Parcels take a week, those of the new key times exp(shift), and most of them are still open.
     """
     rng = np.random.default_rng(seed)
-    begun = FIRST + 50
+    begun, usual = FIRST + 200, 60
     start = np.concatenate(
         [
-            np.repeat(np.arange(FIRST, begun + age), 20),
-            np.repeat(np.arange(begun, begun + age), 10),
+            np.repeat(np.arange(FIRST, begun + age), usual),
+            np.repeat(np.arange(begun, begun + age), a_day),
         ]
     )
-    new = np.arange(len(start)) >= (50 + age) * 20
+    new = np.arange(len(start)) >= (200 + age) * usual
     order = np.argsort(start, kind="stable")
     start, new = start[order].astype(np.int32), new[order]
     value = np.log(8.0) + np.where(new, shift, 0.0) + rng.normal(0, 0.3, len(start))
     days = np.exp(value) - 1.0
     durations = Durations(
         start_day=start,
-        start_clock=elapsed()[0, start - (FIRST - 5)],
+        start_clock=(start - FIRST).astype(np.float64),
         clock=np.zeros(len(start), np.int32),
         value=value,
         known_day=start + np.ceil(days).astype(np.int32),
         closed_day=start + 40,
     )
     ones = np.ones(len(start), np.int32)
-    codes = np.stack([ones, ones + new, ones, ones]).astype(np.int32)
-    _, at_end = compiled(durations, codes, begun + age, EffectSettings())
-    effect = at_end[SIZES[0] + 1 : SIZES[0] + 3, FIELDS.index("effect")]
-    return float(effect[1] - effect[0])
+    _, at_end = effects_as_of(
+        durations,
+        codes=np.stack([ones, ones + new]).astype(np.int32),
+        table_sizes=[2, 3],
+        elapsed=np.arange(300.0)[None],
+        first_clock_day=FIRST,
+        end_day=begun + age,
+        settings=EffectSettings(),
+    )
+    return float(at_end[4, 0] - at_end[3, 0])
 
 
-@pytest.mark.parametrize(("shift", "age", "learned"), [(-0.5, 5, 0.4), (0.4, 10, 0.6)])
+@pytest.mark.parametrize(("shift", "age", "learned"), [(-0.5, 6, 0.6), (0.4, 10, 0.7)])
 def test_open_parcels_do_not_hold_a_new_key_at_its_first_days_belief(
     shift: float, age: int, learned: float
 ) -> None:
-    found = np.mean([new_key(shift, age, seed) for seed in range(5)])
+    found = np.mean([new_key(shift, age, 20, seed) for seed in range(3)])
     assert learned < found / shift < 1.1
+
+
+@pytest.mark.parametrize("a_day", [5, 20, 200])
+@pytest.mark.parametrize("age", [1, 3, 6, 10])
+def test_open_parcels_make_no_effect_of_nothing(age: int, a_day: int) -> None:
+    assert abs(np.mean([new_key(0.0, age, a_day, seed) for seed in range(3)])) < 0.16
 
 
 def alike(slowdown: float) -> tuple[Durations, np.ndarray]:

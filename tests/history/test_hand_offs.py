@@ -164,6 +164,76 @@ def test_other_carriers_tell_of_a_place_that_a_carrier_is_new_to() -> None:
         assert taker(hand_offs, "fedex", "saver", "10001") is None
 
 
+def test_a_prefix_in_two_regions() -> None:
+    """One region misspelt, one missing: the prefix is where most of its parcels are."""
+    rows = [
+        *[("ups", "saver", "10001", "usps")] * 30,
+        *[("ups", "saver", "20001", None)] * 20,
+        *[("dhl", "saver", "10001", "usps")] * 20,
+        *[("dhl", "saver", "10101", None)] * 20,
+    ]
+    shipments, milestones = parcels_of(rows)
+    there = np.flatnonzero((shipments["destination"] == "20001").to_numpy())
+    region = shipments["destination_region"].astype(object)
+    region.iloc[there[1]], region.iloc[there[-1]] = "zz", None
+    shipments = shipments.assign(destination_region=region)
+    found = learned_hand_offs(shipments, milestones, MOMENT)
+    assert found is not None
+    assert taker(found, "ups", "saver", "10001") == "usps"
+    assert taker(found, "ups", "saver", "20001") is None
+    turned = learned_hand_offs(shipments[::-1], milestones[::-1], MOMENT)
+    assert turned is not None
+    assert turned.keys == found.keys
+    for one, other in zip(turned.share, found.share, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+def test_who_takes_over_is_the_services_own_partner() -> None:
+    rows = [
+        *[("ups", "saver", "10001", "usps")] * 60,
+        *[("ups", "air", "10001", "ontrac")] * 40,
+        *[("ups", "saver", "20001", "ontrac")] * 200,
+        *[("fedex", "saver", "20201", "usps")] * 30,
+        *[("fedex", "saver", "90001", None)] * 3,
+    ]
+    hand_offs = learned(rows)
+    assert hand_offs is not None
+    assert taker(hand_offs, "ups", "air", "10001") == "ontrac"
+    assert taker(hand_offs, "ups", "saver", "10001") == "usps"
+    # Nobody of this carrier's parcels was seen there, but in its region.
+    assert taker(hand_offs, "ups", "saver", "20201") == "ontrac"
+    # A place where nobody hands over is no reason to name nobody for who always does.
+    found = hand_offs.of(
+        {"carrier": "ups", "service": "saver", "destination": "90001", "destination_country": "US"}
+        | {"destination_region": "9"}
+    )
+    assert found is None or found.share >= 0.5
+    for level, share in zip(hand_offs.taker, hand_offs.share, strict=True):
+        assert ((level[1:] > 0) == (share[1:] >= 0.5)).all()
+
+
+def test_parcels_that_are_never_heard_of_again_are_not_taken_over() -> None:
+    """All hand-offs come after two days; one carrier's parcels show nothing for weeks."""
+    rows = [
+        *[("gls", "saver", "10001", "usps")] * 60,
+        *[("ups", "saver", "10101", None)] * 600,
+        *[("dark", "saver", "10101", None)] * 40,
+    ]
+    shipments, milestones = parcels_of(rows)
+    dark = (shipments["carrier"] == "dark").to_numpy()
+    known = milestones.assign(
+        **{
+            name: milestones[name].mask(dark)
+            for name in ("event_at", "event_known_at")
+            if name in milestones
+        }
+    )
+    hand_offs = learned_hand_offs(shipments, known, MOMENT)
+    assert hand_offs is not None
+    assert taker(hand_offs, "gls", "saver", "10001") == "usps"
+    assert taker(hand_offs, "dark", "saver", "10101") is None
+
+
 def test_parcels_still_on_their_way_are_not_left_out() -> None:
     """Two in five are handed over after two days, the others delivered after eight."""
     days, a_day = 12, 25

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,18 @@ _TERMS: Final = {
     _SERVICE_REGION: 1.0,
     _SERVICE_PREFIX: 1.0,
 }
+# Whose word on who takes over goes before whose, the last one first: the place's before what the
+# carrier does elsewhere.
+_NEARER: Final = (
+    _CARRIER,
+    _SERVICE,
+    _REGION,
+    _PREFIX,
+    _CARRIER_REGION,
+    _SERVICE_REGION,
+    _CARRIER_PREFIX,
+    _SERVICE_PREFIX,
+)
 _SWEEPS: Final = 20
 # A Newton step no longer than this does not run away where shares are near 0 or 1.
 _LONGEST_STEP: Final = 1.0
@@ -72,10 +84,12 @@ def hand_off_tables(
             it will not.
     """
     counted = _Counted(parcels, taker, takers, leaning)
-    everywhere = counted.shares(_EVERYWHERE, np.full(len(taker), _USUAL))
-    carrier = counted.shares(_CARRIER, counted.of_parcels(_EVERYWHERE, everywhere.share))
-    service = counted.shares(_SERVICE, counted.of_parcels(_CARRIER, carrier.share))
-    region = counted.shares(_SERVICE_REGION, counted.of_parcels(_SERVICE, service.share))
+    everywhere = counted.shares(_EVERYWHERE, np.full(1, _USUAL))
+    carrier = counted.shares(_CARRIER, everywhere.share[counted.mostly(_CARRIER, _EVERYWHERE)])
+    service = counted.shares(_SERVICE, carrier.share[counted.mostly(_SERVICE, _CARRIER)])
+    region = counted.shares(
+        _SERVICE_REGION, service.share[counted.mostly(_SERVICE_REGION, _SERVICE)]
+    )
     tables = (carrier, service, region, _by_prefix(counted, service, region))
     return (
         tuple(tuple(table.keys) for table in tables),
@@ -108,6 +122,7 @@ class _Counted:
         takers: int,
         leaning: NDArray[np.float64],
     ) -> None:
+        self._parcels = parcels
         self._taker = taker
         self._takers = takers
         found = [sorted_keys(*keys) for keys in level_keys(parcels, tuple(_TERMS))]
@@ -121,11 +136,14 @@ class _Counted:
         self._fit(np.where(taker > 0, -np.inf, leaning))
 
     def _fit(self, leaning: NDArray[np.float64]) -> None:
-        # Parcels of one service and prefix are alike, but for what their ages say.
-        alike = self._place[_SERVICE_PREFIX]
+        # Parcels with the same terms are alike, but for what their ages say. A prefix may lie in
+        # two regions.
+        regions = len(self.keys[_REGION])
+        pair = self._place[_SERVICE_PREFIX] * regions + self._place[_REGION]
+        _, one, alike = np.unique(pair, return_index=True, return_inverse=True)
         count = np.bincount(alike).astype(np.float64)
         known = np.bincount(alike, weights=self._handed)
-        place = {level: self.of_keys(_SERVICE_PREFIX, self._place[level]) for level in _TERMS}
+        place = {level: self._place[level][one] for level in _TERMS}
         open_ = np.flatnonzero(leaning > -np.inf)
         odds = np.zeros(len(count))
         for _ in range(_SWEEPS):
@@ -140,27 +158,36 @@ class _Counted:
                 odds += step[key]
         self._handed[open_] = _share(odds[alike[open_]] + leaning[open_])
 
+    def parts(self, level: Level, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """What a level's keys are made of, from one of the parcels of each."""
+        one = np.zeros(len(self.keys[level]), np.int64)
+        one[self._place[level]] = np.arange(len(self._taker))
+        found = level_keys(self._parcels.iloc[one], tuple(Level(name, (name,)) for name in columns))
+        return list(
+            zip(*([keys[place] for place in places] for places, keys in found), strict=True)
+        )
+
     def rows(self, level: Level, keys: Sequence[str]) -> NDArray[np.int64]:
         """Rows of a level's keys; -1 of one that no parcel has."""
         row = self._row[level]
         return np.array([row.get(key, -1) for key in keys], np.int64)
 
-    def of_parcels(self, level: Level, values: NDArray[Any]) -> NDArray[Any]:
-        """(n,) each parcel's entry in an array by key."""
-        return values[self._place[level]]
-
-    def of_keys(self, level: Level, values: NDArray[Any]) -> NDArray[Any]:
-        """(k,) for each key the value of one of its parcels."""
-        out = np.zeros(len(self.keys[level]), values.dtype)
-        out[self._place[level]] = values
+    def mostly(self, level: Level, other: Level) -> NDArray[np.int64]:
+        """(k,) for each key of a level the row of the other level that most of its parcels have."""
+        width = len(self.keys[other])
+        pair, count = np.unique(self._place[level] * width + self._place[other], return_counts=True)
+        # The last one assigned stays: the most frequent, of several the first.
+        order = np.lexsort((-pair, count))
+        out = np.zeros(len(self.keys[level]), np.int64)
+        out[pair[order] // width] = pair[order] % width
         return out
 
     def shares(self, level: Level, around: NDArray[np.float64]) -> _Shares:
-        """Counted shares; `around` (n,) is the share around each parcel's key."""
+        """Counted shares; `around` (k,) is the share around each key."""
         key = self._place[level]
         count = np.bincount(key)
         handed = np.bincount(key, weights=self._handed)
-        share = (handed + _PRIOR * self.of_keys(level, around)) / (count + _PRIOR)
+        share = (handed + _PRIOR * around) / (count + _PRIOR)
         return _Shares(self.keys[level], share, np.where(share >= _USUAL, self.most(level), 0))
 
     def most(self, level: Level) -> NDArray[np.int64]:
@@ -181,17 +208,19 @@ class _Counted:
 def _by_prefix(counted: _Counted, service: _Shares, region: _Shares) -> _Shares:
     """Services in prefixes of their country: where they were seen, and where their region errs."""
     prefixes, regions = counted.keys[_PREFIX], counted.keys[_REGION]
-    country = np.array([key.split(_SEPARATOR)[0] for key in prefixes], dtype=object)
-    around = counted.of_keys(_PREFIX, counted.of_parcels(_REGION, np.arange(len(regions))))
-    most = {level: counted.most(level) for level in (_REGION, _PREFIX, _CARRIER_PREFIX)}
+    around = counted.mostly(_PREFIX, _REGION)
+    within: dict[str, list[int]] = {}
+    for place, (country,) in enumerate(counted.parts(_PREFIX, ("destination_country",))):
+        within.setdefault(country, []).append(place)
+    most = {level: counted.most(level) for level in _NEARER}
     keys: list[str] = []
     shares, takers = [], []
-    for row, key in enumerate(service.keys):
-        carrier, name, where = key.split(_SEPARATOR)
-        prefix = np.flatnonzero(country == where)
+    parts = counted.parts(_SERVICE, ("carrier", "service", "destination_country"))
+    for row, (carrier, name, where) in enumerate(parts):
+        prefix = np.array(within[where], np.int64)
         texts = [prefixes[place] for place in prefix.tolist()]
         regional = [regions[place] for place in around[prefix].tolist()]
-        own = [_SEPARATOR.join((carrier, name, text)) for text in texts]
+        own = _after((carrier, name), texts)
         rows = {
             _EVERYWHERE: np.zeros(1, np.int64),
             _REGION: around[prefix],
@@ -205,13 +234,13 @@ def _by_prefix(counted: _Counted, service: _Shares, region: _Shares) -> _Shares:
         }
         share = _share(counted.odds(rows))
         who = np.zeros(len(prefix), np.int64)
-        for level, found in most.items():
-            nearer = np.where(rows[level] >= 0, found[rows[level]], 0)
+        for level in _NEARER:
+            nearer = np.where(rows[level] >= 0, most[level][rows[level]], 0)
             who = np.where(nearer > 0, nearer, who)
-        taker = np.where(share >= _USUAL, who, 0)
         coarser = np.where(
             rows[_SERVICE_REGION] >= 0, region.taker[rows[_SERVICE_REGION]], service.taker[row]
         )
+        taker = np.where(share >= _USUAL, np.where(who > 0, who, coarser), 0)
         told = (rows[_SERVICE_PREFIX] >= 0) | (taker != coarser)
         keys += [own[place] for place in np.flatnonzero(told).tolist()]
         shares.append(share[told])

@@ -12,7 +12,6 @@ from etapromise.history.hand_off_shares import hand_off_tables
 from etapromise.history.hand_offs import (
     ANOTHER,
     FIRST_LEG,
-    HAND_OFF_LEVELS,
     LONGEST_LEG,
     HandOffs,
 )
@@ -28,15 +27,12 @@ __all__ = ["known_hand_offs", "learned_hand_offs", "with_first_legs"]
 _DAY: Final = 86_400
 # A carrier that took fewer parcels over than these is no usual one: those are mis-scans.
 _FEWEST: Final = 20
-# Parcels' worth of belief that a key hands over as many of its parcels as the coarser one.
-_PRIOR: Final = 2.0
 # Hand-offs' worth of belief that a first way is as long as any.
 _LEG_PRIOR: Final = 20.0
-_USUAL: Final = 0.5
-# Share of what is told within the time that a day's orders are given before they count.
-_HARDLY_ANY: Final = 0.98
-_SEPARATOR: Final = "\x1f"
-_CARRIER, _SERVICE, _REGION, _PREFIX = HAND_OFF_LEVELS
+# An order's day counts once this share of waits is shorter than its age.
+_NEARLY_ALL: Final = 0.98
+# Parcels' worth of belief that either kind is told as late as both together.
+_TOLD_PRIOR: Final = 1.0
 
 
 def known_hand_offs(milestones: pd.DataFrame, moment: pd.Timestamp) -> NDArray[np.object_]:
@@ -93,24 +89,29 @@ def _leaning(
     parcels those that are told are mostly handed over. An open one counts as what it may yet be:
     by how many of either kind are still untold at its age.
     """
-    age = _seconds(moment - shipments["ordered_at"])
+    ordered = shipments["ordered_at"]
+    age = _seconds(moment - ordered)
     arrived = (milestones["event_known_at"] < moment).to_numpy(dtype=bool) & ~handed
-    to_hand_off = _seconds(milestones["transferred_known_at"] - shipments["ordered_at"])
-    to_arrival = _seconds(milestones["event_known_at"] - shipments["ordered_at"])
-    old = _old(age, np.where(handed, to_hand_off, to_arrival), handed | arrived)
-    untold, slowest_hand_off = _untold(to_hand_off[handed & old], age)
-    waiting, slowest_arrival = _untold(to_arrival[arrived & old], age)
-    # Beyond both, an age says nothing.
-    says = age < max(slowest_hand_off, slowest_arrival)
-    return np.where(handed | arrived, -np.inf, np.where(says, np.log(untold / waiting), 0.0))
+    given_up = (milestones["closed_known_at"] < moment).to_numpy(dtype=bool)
+    waited = _seconds(
+        milestones["transferred_known_at"].where(handed, milestones["event_known_at"]) - ordered
+    )
+    told = handed | arrived
+    old = told & _old(age, waited, told)
+    # An age beyond all waits says no more than the longest.
+    asked = np.minimum(age, waited[old].max() - 1.0)
+    both = _untold(waited[old], asked, np.ones(len(age)))
+    to_hand_off, to_arrival = (_untold(waited[old & one], asked, both) for one in (handed, arrived))
+    return np.where(told | given_up, -np.inf, np.log(to_hand_off / to_arrival))
 
 
 def _untold(
-    waited: NDArray[np.float64], age: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """(n,) the share that waited for longer than each age, and the longest wait."""
-    longer = len(waited) - np.searchsorted(np.sort(waited), age, side="right").astype(np.float64)
-    return (longer + 0.5) / (len(waited) + 1), float(waited.max(initial=0.0))
+    waited: NDArray[np.float64], age: NDArray[np.float64], around: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n,) the share that waited for longer than each age, leaning on the share `around`, (n,)."""
+    longer = len(waited) - np.searchsorted(np.sort(waited), age, side="right")
+    share = (longer + _TOLD_PRIOR * around) / (len(waited) + _TOLD_PRIOR)
+    return np.asarray(share, dtype=np.float64)
 
 
 def _old(
@@ -120,7 +121,7 @@ def _old(
 
     Of younger ones the quick are told first: what they waited would be too short.
     """
-    old = age > np.quantile(waited[told], _HARDLY_ANY)
+    old = age > np.quantile(waited[told], _NEARLY_ALL)
     # A history shorter than that has no such days.
     return old if (old & told).any() else np.ones(len(old), np.bool_)
 

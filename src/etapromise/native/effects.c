@@ -29,7 +29,8 @@ enum { MAX_LEVELS = 256, BINS = 160, FIELDS = 5, NETWORK_ROW = 1 };
 
 /* A residual beyond this says that something else went wrong; its square would drown all others. */
 #define OUTLYING 1.5
-/* The network's evidence from which residuals are worth learning from. */
+/* The network's known parcels from which residuals are worth learning from: as long as nearly all
+ * are open, it is believed to be slower than it is. */
 #define SETTLED 50.0
 /* Parcels' worth of belief that a key's residuals spread like the network's. */
 #define DEVIATION_PRIOR 20.0
@@ -171,7 +172,8 @@ static void impute_open(sweep *s, int32_t day) {
         double residual = log((lasted > 0 ? lasted : 0) + job->offset) - explained;
         double excess = mean_beyond(s, residual), told = information(s, residual);
         s->imputed[i] = (float)(explained + excess);
-        s->excess[i] = (float)excess;
+        /* What all residuals have in common is the network's: an age that tells nothing adds nothing. */
+        s->excess[i] = (float)(excess - (1 - told) * s->beyond[0]);
         s->told[i] = (float)told;
         int32_t days = day - job->start_day[i];
         double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
@@ -335,7 +337,7 @@ static void begin(sweep *s, int32_t i, int32_t day) {
         write_fields(job->at_start + (i * job->levels + level) * FIELDS, key);
         s->above[level * job->entries + i] = (float)own;
         if (level == 0)
-            s->settled[i] = key->evidence >= SETTLED;
+            s->settled[i] = key->weight >= SETTLED;
         else
             own += key->effect;
     }
@@ -455,7 +457,8 @@ ETP_EXPORT int etp_effects(const effects_job *job) {
     s.settled = calloc((size_t)n + 1, 1);
     s.open_list = malloc((size_t)(n + 1) * sizeof *s.open_list);
     int failed = !ending || !ending_start || !s.state || !s.next || !s.above || !s.own ||
-                 !s.explained || !s.imputed || !s.partial || !s.open || !s.settled || !s.open_list;
+                 !s.explained || !s.imputed || !s.excess || !s.told || !s.partial || !s.open ||
+                 !s.settled || !s.open_list;
     if (!failed) {
         for (int64_t row = 0; row < rows; row++) {
             s.state[row].day = first_day;
