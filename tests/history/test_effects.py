@@ -89,6 +89,18 @@ def test_the_sweep_equals_the_plain_one(seed: int) -> None:
     np.testing.assert_allclose(at_end, expected_end, rtol=2e-5, atol=2e-5)
 
 
+def test_whole_numbers_are_settings_too() -> None:
+    durations, codes = random_parcels(5, 300)
+    whole = EffectSettings(half_life=60, pace_half_life=6, prior=7, pace_prior=12, offset=1)
+    same = EffectSettings(half_life=60.0, pace_half_life=6.0, prior=7.0, pace_prior=12.0)
+    for one, other in zip(
+        compiled(durations, codes, FIRST + DAYS, whole),
+        compiled(durations, codes, FIRST + DAYS, same),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_an_order_knows_what_a_snapshot_of_its_day_knows(seed: int) -> None:
     durations, codes = random_parcels(10 + seed, 400)

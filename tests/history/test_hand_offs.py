@@ -216,22 +216,21 @@ def test_parcels_that_are_never_heard_of_again_are_not_taken_over() -> None:
     """All hand-offs come after two days; one carrier's parcels show nothing for weeks."""
     rows = [
         *[("gls", "saver", "10001", "usps")] * 60,
+        *[("ups", "saver", "10001", None)] * 20,
         *[("ups", "saver", "10101", None)] * 600,
-        *[("dark", "saver", "10101", None)] * 40,
+        *[("dark", "saver", "10001", None)] * 40,
     ]
     shipments, milestones = parcels_of(rows)
     dark = (shipments["carrier"] == "dark").to_numpy()
-    known = milestones.assign(
-        **{
-            name: milestones[name].mask(dark)
-            for name in ("event_at", "event_known_at")
-            if name in milestones
-        }
-    )
-    hand_offs = learned_hand_offs(shipments, known, MOMENT)
+    # A single arrival took longer than these have been silent.
+    shipments["ordered_at"] += pd.to_timedelta(np.where(dark, 10, 0), unit="D")
+    known = milestones["event_known_at"].mask(dark)
+    known.iloc[-41] = MOMENT - pd.Timedelta(hours=1)
+    milestones = milestones.assign(event_known_at=known, event_at=milestones["event_at"].mask(dark))
+    hand_offs = learned_hand_offs(shipments, milestones, MOMENT)
     assert hand_offs is not None
     assert taker(hand_offs, "gls", "saver", "10001") == "usps"
-    assert taker(hand_offs, "dark", "saver", "10101") is None
+    assert taker(hand_offs, "dark", "saver", "10001") is None
 
 
 def test_parcels_still_on_their_way_are_not_left_out() -> None:
