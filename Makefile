@@ -16,8 +16,7 @@ OUTPUT := output
 SAMPLE := data/sample
 BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py scans.py olist.py \
 	in_transit.py quality.py quality_scenarios.py quality_ablations.py quality_settings.py telling.py \
-	stages.py \
-	hand_offs.py windows.py refresh.py kills.py year.py)
+	stages.py hand_offs.py windows.py refresh.py kills.py year.py)
 
 # What the installed package is made of, beyond the Python files, which are used where they lie.
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \

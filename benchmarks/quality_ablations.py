@@ -257,28 +257,44 @@ ABLATIONS = {
 @click.option("--out", type=click.Path(path_type=Path), help="The table as CSV.")
 def main(only: str | None, names: Sequence[str], out: Path | None) -> None:
     """Remove one after the other, and print one table."""
-    rows: list[dict[str, Any]] = []
-    for name, less in {
+    variants = {
         "all of it": Ablation(),
         "one member": Ablation().with_one_forest(),
         **{name: ABLATIONS[name].with_one_forest() for name in names},
-    }.items():
+    }
+    table = beside(
+        variants,
+        "one member",
+        out,
+        months=() if only == "simulated" else OLIST_MONTHS,
+        scenes=() if only == "olist" else SCENES,
+        seeds=SEEDS,
+    )
+    print(table)
+
+
+def beside(variants: Mapping[str, Ablation], usual: str, out: Path | None, **networks: Any) -> str:
+    """The variants' losses relative to that of the usual one, and their gaps, as a table.
+
+    Args:
+        variants: By name.
+        usual: One of them.
+        out: Where what was measured is written after each, as CSV; None for nowhere.
+        networks: See `measured`.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, variant in variants.items():
         begun = time.process_time()
-        told = measured(
-            less,
-            months=() if only == "simulated" else OLIST_MONTHS,
-            scenes=() if only == "olist" else SCENES,
-            seeds=SEEDS,
-        )
-        rows.append({"without": name, **told, "cpu s": time.process_time() - begun})
+        told = measured(variant, **networks)
+        rows.append({"what": name, **told, "cpu s": time.process_time() - begun})
         note(f"{name}: {rows[-1]}")
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             pd.DataFrame(rows).to_csv(out, index=False)
-    table = pd.DataFrame(rows).set_index("without")
+    table = pd.DataFrame(rows).set_index("what")
     losses = [column for column in table.columns if column.endswith("loss")]
-    table[losses] /= table.loc["one member", losses]
-    print(table.to_string(float_format="{:.3f}".format))
+    table[losses] /= table.loc[usual, losses]
+    return table.to_string(float_format="{:.3f}".format)
 
 
 def measured(

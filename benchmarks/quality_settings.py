@@ -14,19 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
-import pandas as pd
-from quality import note
-from quality_ablations import ABLATIONS, Ablation, calibration, effects, measured
+from quality_ablations import ABLATIONS, Ablation, beside, calibration, effects
 
 MONTHS = ("2017-06-01", "2017-07-01", "2017-08-01")
 SCENES = ("known", "surge")
 SEEDS = (21, 22)
+USUAL = "as it is"
 
 SETTINGS = {
-    "as it is": Ablation(),
+    USUAL: Ablation(),
     "pace's half-life 3": Ablation(effects(pace_half_life=3.0)),
     "pace's half-life 12": Ablation(effects(pace_half_life=12.0)),
     "effects' half-life 45": Ablation(effects(half_life=45.0)),
@@ -52,19 +50,8 @@ SETTINGS = {
 @click.option("--out", type=click.Path(path_type=Path), help="The table as CSV.")
 def main(names: Sequence[str], out: Path | None) -> None:
     """Measure one after the other, and print one table."""
-    rows: list[dict[str, Any]] = []
-    for name in dict.fromkeys(("as it is", *names)):
-        setting = SETTINGS[name].with_one_forest()
-        told = measured(setting, months=MONTHS, scenes=SCENES, seeds=SEEDS)
-        rows.append({"setting": name, **told})
-        note(f"{name}: {rows[-1]}")
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            pd.DataFrame(rows).to_csv(out, index=False)
-    table = pd.DataFrame(rows).set_index("setting")
-    losses = [column for column in table.columns if column.endswith("loss")]
-    table[losses] /= table.loc["as it is", losses]
-    print(table.to_string(float_format="{:.3f}".format))
+    variants = {name: SETTINGS[name].with_one_forest() for name in dict.fromkeys((USUAL, *names))}
+    print(beside(variants, USUAL, out, months=MONTHS, scenes=SCENES, seeds=SEEDS))
 
 
 if __name__ == "__main__":
