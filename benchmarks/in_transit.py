@@ -18,11 +18,11 @@ import pandas as pd
 from olist_tables import CATEGORICAL, FOLDER, NUMERIC, olist_history
 
 from etapromise import PromiseModel, TrainingConfig, tracking, train
+from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.forecast.distribution import DateDistribution
-from etapromise.operations.forecasters import ModelForecaster
-from etapromise.operations.simulation import NetworkConfig, simulate
-from etapromise.promise.tracking_now import journeys_at
+from etapromise.promise.open_journeys import journeys_at
 from etapromise.tracking import TrackedHistory
+from etapromise_simulator import NetworkConfig, simulate
 
 PERCENTILES = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
 LEVELS = np.array(PERCENTILES) / 100.0

@@ -29,7 +29,7 @@ import pandas as pd
 from etapromise import TrainingConfig, tracking, train
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.simulation import NetworkConfig, simulate
+from etapromise_simulator import NetworkConfig, simulate
 
 NETWORK = NetworkConfig(seed=8, start=date(2025, 1, 6), days=180, shipments_per_day=14.0)
 RECIPE = TrainingConfig(

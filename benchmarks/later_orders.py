@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from etapromise import tracking
-from etapromise.operations.simulation import NetworkConfig, Simulation, simulate
 from etapromise.tracking import TrackedHistory
+from etapromise_simulator import NetworkConfig, Simulation, simulate
 
 MOMENT = pd.Timestamp("2025-09-01", tz="UTC")
 

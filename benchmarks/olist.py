@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from olist_tables import CATEGORICAL, NUMERIC, ZONE, olist_history, require_olist
 
 import etapromise
-from etapromise.operations.backtest import BacktestConfig, backtest
-from etapromise.operations.forecasters import ModelForecaster, TrainModel
-from etapromise.operations.judgement import day_column, stated_column
-from etapromise.operations.replay import Forecast
+from etapromise.evaluation.backtest import BacktestConfig, backtest
+from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
+from etapromise.evaluation.judgement import day_column, stated_column
+from etapromise.evaluation.replay import Forecast
 from etapromise.tracking import TrackedHistory
 
 CONFIG = etapromise.TrainingConfig(numeric=NUMERIC, categorical=CATEGORICAL, default_time_zone=ZONE)

@@ -43,8 +43,8 @@ from quality_peers import PEERS
 from quality_scores import LEVELS, dates_of, judged, scores, shop_scores
 from quality_walk import CODED, Fold, peer_tables, walk
 
-from etapromise.operations.judgement import Truth
-from etapromise.operations.replay import extract_end
+from etapromise.evaluation.judgement import Truth
+from etapromise.evaluation.replay import extract_end
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]

@@ -35,13 +35,13 @@ from quality_scenarios import run
 from quality_walk import walk
 
 from etapromise import TrainingConfig
-from etapromise.history.clocks import Clocks
-from etapromise.history.dispatch import Dispatch
-from etapromise.operations.backtest import Fit
-from etapromise.operations.forecasters import ModelForecaster, TrainModel
-from etapromise.operations.replay import Forecast
-from etapromise.operations.training import all_features
+from etapromise.calendars.dispatch import Dispatch
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.evaluation.backtest import Fit
+from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
+from etapromise.evaluation.replay import Forecast
 from etapromise.tracking import TrackedHistory
+from etapromise.training.training import all_features
 
 Sees = Callable[[TrackedHistory, pd.Timestamp], TrackedHistory]
 
@@ -189,7 +189,7 @@ def _without(unwanted: Callable[[str], bool]) -> Mapping[str, Any]:
     def fewer(*given: Any, **named: Any) -> tuple[str, ...]:
         return tuple(name for name in all_features(*given, **named) if not unwanted(name))
 
-    return {"etapromise.operations.training.all_features": fewer}
+    return {"etapromise.training.training.all_features": fewer}
 
 
 def effects(**changes: Any) -> Callable[[TrainingConfig], TrainingConfig]:
@@ -216,7 +216,7 @@ ABLATIONS = {
     "lost share": Ablation(
         instead={
             "etapromise.history.statistics.lost_shares": _no_loss,
-            "etapromise.operations.training.lost_shares": _no_loss,
+            "etapromise.training.training.lost_shares": _no_loss,
         }
     ),
     "widening for the new": Ablation(

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from olist_tables import CATEGORICAL, NUMERIC, ZONE, olist_history
 
 from etapromise import TrainingConfig, tracking
-from etapromise.operations.simulation import NetworkConfig, Simulation, simulate
 from etapromise.tracking import TrackedHistory
+from etapromise_simulator import NetworkConfig, Simulation, simulate
 
 Floats = NDArray[np.float64]
 Dates = NDArray[np.datetime64]

@@ -36,12 +36,12 @@ from quality_networks import true_distribution
 from quality_scores import LEVELS, PROMISED
 
 from etapromise import TrainingConfig, tracking
+from etapromise.evaluation.backtest import Fit
+from etapromise.evaluation.forecasters import TrainModel
+from etapromise.evaluation.replay import known_at, replay_quotes
 from etapromise.forecast.distribution import DateDistribution
-from etapromise.operations.backtest import Fit
-from etapromise.operations.forecasters import TrainModel
-from etapromise.operations.replay import known_at, replay_quotes
-from etapromise.operations.simulation import CarrierStart, NetworkConfig, simulate
 from etapromise.tracking import TrackedHistory
+from etapromise_simulator import CarrierStart, NetworkConfig, simulate
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]

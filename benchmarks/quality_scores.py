@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from etapromise import cost_for
 from etapromise.errors import ContractError
+from etapromise.evaluation.judgement import Truth, day_column, judge, outcomes_of, stated_column
+from etapromise.evaluation.metrics import Kept, pinball_days, summarise
 from etapromise.forecast.distribution import DateDistribution, raw_probability
-from etapromise.operations.judgement import Truth, day_column, judge, outcomes_of, stated_column
-from etapromise.operations.quality import Kept, pinball_days, summarise
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,12 +13,12 @@ from lightgbm import LGBMRegressor
 from numpy.typing import NDArray
 from quality_peers import pinball
 
+from etapromise.encoding.requests import NUMBERS
+from etapromise.evaluation.backtest import BacktestConfig, Fit, Step, steps
+from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
+from etapromise.evaluation.replay import Forecaster, known_at, replay_quotes
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.outcomes import day_of
-from etapromise.history.requests import NUMBERS
-from etapromise.operations.backtest import BacktestConfig, Fit, Step, steps
-from etapromise.operations.forecasters import ModelForecaster, TrainModel
-from etapromise.operations.replay import Forecaster, known_at, replay_quotes
 
 if TYPE_CHECKING:
     from quality_networks import Network

@@ -18,10 +18,10 @@ import pandas as pd
 
 from etapromise import TrainingConfig, tracking, train
 from etapromise.forecast.boosting import BoostingConfig
+from etapromise.in_transit.training import TransitSettings
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh_current
-from etapromise.operations.simulation import NetworkConfig, simulate
-from etapromise.operations.transit_training import TransitSettings
+from etapromise_simulator import NetworkConfig, simulate
 
 START, DAYS = date(2025, 1, 6), 300
 

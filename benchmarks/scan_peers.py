@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
-
 from etapromise.history.windows import WINDOWS
+
 from etapromise.tracking.contract import CLOSING_STATUSES, POSSESSION_STATUSES
 
 __all__ = ["LANES", "MILESTONES", "TIMES", "as_pandas", "read_columns"]

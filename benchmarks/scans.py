@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 import scan_files
 import scan_peers
-
 from etapromise.history.windows import QUANTILE_LEVELS, WINDOWS, LaneHistograms, WindowStatistics
+
 from etapromise.tracking import Checked, history, read_shipments, track
 
 SEED = 20_240_101

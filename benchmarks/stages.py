@@ -16,9 +16,9 @@ from later_orders import MOMENT, LaterOrders, asked_network
 from numpy.typing import NDArray
 
 from etapromise import train
-from etapromise.history.pickup_days import PickupDays
-from etapromise.history.requests import local_seconds
-from etapromise.promise.explaining import stages_of
+from etapromise.encoding.pickup_days import PickupDays
+from etapromise.encoding.requests import local_seconds
+from etapromise.promise.details import stages_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,13 +26,13 @@ import numpy as np
 import pandas as pd
 
 from etapromise import PromiseModel, tracking, train
-from etapromise.operations.past_looks import past_looks
-from etapromise.operations.repromising import Looks, pick_policy, simulate_repromises
-from etapromise.operations.simulation import NetworkConfig, simulate
-from etapromise.operations.telling import tell
-from etapromise.promise.repromising import RepromisePolicy
-from etapromise.promise.together import Dependence, joint_probability
+from etapromise.evaluation.past_predictions import past_looks
+from etapromise.evaluation.repromise_replay import Looks, pick_policy, simulate_repromises
+from etapromise.operations.event_run import tell
+from etapromise.promise.joint_probability import Dependence, joint_probability
+from etapromise.promise.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
+from etapromise_simulator import NetworkConfig, simulate
 
 SILENCE = RepromisePolicy(tell_below=0.0, calm_above=0.0, earlier_days=99)
 SPLIT = pd.Timestamp("2025-09-15", tz="UTC")

@@ -16,20 +16,20 @@ import numpy as np
 import pandas as pd
 
 from etapromise import PromiseModel, TrainingConfig, tracking, train
+from etapromise.evaluation.model_comparison import clustered_mean
 from etapromise.forecast.boosting import BoostingConfig
-from etapromise.operations.contenders import clustered_mean
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring import MonitorConfig, monitor
 from etapromise.operations.retraining import refresh_current, retrain
-from etapromise.operations.simulation import (
+from etapromise.tracking import TrackedHistory
+from etapromise_simulator import (
     CarrierCollapse,
     NetworkConfig,
     VendorCodeChange,
     WrongZone,
     simulate,
 )
-from etapromise.tracking import TrackedHistory
 
 DAY = pd.Timedelta(days=1)
 LEVEL = 0.9

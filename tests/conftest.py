@@ -8,8 +8,8 @@ import pytest
 
 from etapromise import PromiseModel, tracking, train
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
-from etapromise.operations.simulation import Simulation, simulate
 from etapromise.tracking import TrackedHistory
+from etapromise_simulator import Simulation, simulate
 from tests.small_network import AS_OF, NETWORK, TRAINING
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from etapromise import PromiseModel, TrainingConfig
 from etapromise.forecast.boosting import BoostingConfig
-from etapromise.operations.simulation import NetworkConfig
-from etapromise.operations.transit_training import TransitSettings
+from etapromise.in_transit.training import TransitSettings
+from etapromise_simulator import NetworkConfig
 
 NETWORK = NetworkConfig(seed=11, start=date(2025, 1, 6), days=200, shipments_per_day=20.0)
 AS_OF = pd.Timestamp("2025-07-01", tz="UTC")

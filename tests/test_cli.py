@@ -13,10 +13,11 @@ from click.testing import CliRunner
 
 import etapromise
 from etapromise.cli import main
-from etapromise.operations import retraining, training
-from etapromise.operations.repromising import read_policy
-from etapromise.operations.scorecards import carrier_scorecards
-from etapromise.operations.transit_training import TransitSettings
+from etapromise.evaluation.repromise_replay import read_policy
+from etapromise.evaluation.scorecards import carrier_scorecards
+from etapromise.in_transit.training import TransitSettings
+from etapromise.operations import retraining
+from etapromise.training import training
 from tests.small_network import AS_OF, TRAINING
 
 CALENDARS = Path(__file__).parents[1] / "docs" / "calendars.toml"

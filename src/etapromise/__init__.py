@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etapromise.errors import EtapromiseError
-from etapromise.promise.deciding import CostPolicy, cost_for
+from etapromise.promise.decision import CostPolicy, cost_for
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model_files import load_model as load
 from etapromise.promise.promise import Promise
 
 if TYPE_CHECKING:
-    from etapromise.operations.training import TrainingConfig, train
+    from etapromise.training.training import TrainingConfig, train
 
 __all__ = [
     "CostPolicy",
@@ -31,7 +31,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in {"TrainingConfig", "train"}:
-        from etapromise.operations import training  # noqa: PLC0415 — loads pandas and LightGBM
+        from etapromise.training import training  # noqa: PLC0415 — loads pandas and LightGBM
 
         return getattr(training, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

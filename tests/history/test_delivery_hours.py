@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etapromise import tracking
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.requests import local_seconds
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.delivery_hours import HOUR_LEVELS, DeliveryHours, learn_delivery_hours
 from etapromise.history.learned_hours import hours_of
 from etapromise.history.outcomes import outcomes
-from etapromise.history.requests import local_seconds
-from etapromise.history.zones import ZoneMap
-from etapromise.operations.simulation import NetworkConfig, Simulation, simulate
+from etapromise_simulator import NetworkConfig, Simulation, simulate
 
 AS_OF_DAY = 20_000
 FIELDS = ("carrier", "service", "destination_country", "destination_region")

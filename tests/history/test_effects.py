@@ -10,8 +10,8 @@ import pytest
 from etapromise.errors import InsufficientHistoryError
 from etapromise.history.as_of import HistoryAsOf
 from etapromise.history.effects import FIELDS, NEVER, Durations, EffectSettings, effects_as_of
-from etapromise.history.levels import HANDLING_LEVELS
 from etapromise.history.statistics import build_statistics
+from etapromise.lanes.levels import HANDLING_LEVELS
 from tests.history.reference_effects import ReferenceEffects
 
 FIRST, DAYS = 20_000, 70

@@ -14,6 +14,7 @@ import pytest
 
 import etapromise
 from etapromise import PromiseModel, train
+from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.history.as_of import HistoryAsOf
 from etapromise.history.features import (
@@ -23,7 +24,6 @@ from etapromise.history.features import (
     all_features,
     with_handling_codes,
 )
-from etapromise.history.requests import Encoder
 from etapromise.history.statistics import build_statistics
 from etapromise.history.surge import surge_by_day
 from etapromise.tracking import TrackedHistory

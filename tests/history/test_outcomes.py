@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from etapromise import tracking
+from etapromise.calendars.zones import ZoneMap
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.effects import NEVER
 from etapromise.history.outcomes import day_of, outcomes, spread_within_day
-from etapromise.history.zones import ZoneMap
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF
 

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from etapromise import tracking
-from etapromise.operations.backtest import BacktestConfig, BacktestResult, backtest
-from etapromise.operations.simulation import NetworkConfig, Simulation, simulate
+from etapromise.evaluation.backtest import BacktestConfig, BacktestResult, backtest
 from etapromise.tracking import TrackedHistory
-from tests.operations.oracle_forecaster import TrainOracle
+from etapromise_simulator import NetworkConfig, Simulation, simulate
+from tests.evaluation.oracle_forecaster import TrainOracle
 
 
 def utc(text: str) -> pd.Timestamp:

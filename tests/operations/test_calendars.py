@@ -12,8 +12,8 @@ import pytest
 
 import etapromise
 from etapromise import PromiseModel, train
+from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
-from etapromise.history.calendar_file import CalendarFile
 from etapromise.operations.retraining import recipe_of
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, TRAINING, fields_of

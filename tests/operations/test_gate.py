@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
+from etapromise.evaluation.metrics import Outcomes, summarise
 from etapromise.operations.gate import (
     GateConfig,
     check_feed,
@@ -17,7 +18,6 @@ from etapromise.operations.gate import (
     check_shift,
     check_speed,
 )
-from etapromise.operations.quality import Outcomes, summarise
 
 GATE = GateConfig()
 

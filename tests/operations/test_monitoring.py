@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from etapromise import tracking
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
+from etapromise.evaluation.replay import known_at
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring import MonitorConfig, Thresholds, monitor, read_thresholds
 from etapromise.operations.monitoring.alarms import alarms_of
@@ -23,9 +24,8 @@ from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.drift import stability_index
 from etapromise.operations.monitoring.prometheus import prometheus_text
 from etapromise.operations.monitoring.scan_flow import silent_carriers
-from etapromise.operations.replay import known_at
-from etapromise.operations.simulation import VendorCodeChange, WrongZone, simulate
-from tests.operations.test_report import ask_browser, needs_browser
+from etapromise_simulator import VendorCodeChange, WrongZone, simulate
+from tests.evaluation.test_report import ask_browser, needs_browser
 from tests.small_network import AS_OF, NETWORK
 
 NOW = AS_OF + pd.Timedelta(days=7)

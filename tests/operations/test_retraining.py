@@ -17,13 +17,13 @@ import pytest
 
 from etapromise import tracking, train
 from etapromise.errors import CommandError, InsufficientHistoryError
-from etapromise.operations.contenders import date_shift, days_to_mature, scan_lag_shifts
-from etapromise.operations.forecasters import ModelForecaster
+from etapromise.evaluation.forecasters import ModelForecaster
+from etapromise.evaluation.model_comparison import date_shift, days_to_mature, scan_lag_shifts
+from etapromise.evaluation.replay import known_at
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.replay import known_at
 from etapromise.operations.retraining import recipe_of, refresh_current, retrain
-from etapromise.operations.simulation import VendorCodeChange, WrongZone, simulate
+from etapromise_simulator import VendorCodeChange, WrongZone, simulate
 from tests.small_network import AS_OF, NETWORK, TRAINING
 
 NOW = AS_OF + pd.Timedelta(days=14)

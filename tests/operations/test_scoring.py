@@ -9,7 +9,8 @@ import pytest
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations import scoring
-from etapromise.operations.scoring import rejects_path, score, write_table
+from etapromise.operations.scoring import rejects_path, score
+from etapromise.tracking.table_writer import write_table
 from tests.small_network import AS_OF
 
 

@@ -13,10 +13,11 @@ from click.testing import CliRunner
 from etapromise import train
 from etapromise.cli import main
 from etapromise.errors import ContractError
-from etapromise.operations import training, tuning
-from etapromise.operations.replay import known_at
+from etapromise.evaluation.replay import known_at
+from etapromise.operations import tuning
 from etapromise.operations.retraining import recipe_of
 from etapromise.operations.tuning import SPACE, Search, duration, tune, with_settings
+from etapromise.training import training
 from tests.small_network import AS_OF, TRAINING
 
 QUICK = replace(

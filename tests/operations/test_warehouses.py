@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 import etapromise
 from etapromise import PromiseModel, train
+from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.calendars.calendar_values import Cutoff
+from etapromise.calendars.configured_dispatch import cut_off_rounds, first_cut_offs
+from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.pickup_days import PickupDays
+from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
 from etapromise.history.as_of import KnownOrders
-from etapromise.history.calendar_file import CalendarFile
-from etapromise.history.calendar_values import Cutoff
-from etapromise.history.clocks import Clocks
-from etapromise.history.configured_dispatch import cut_off_rounds, first_cut_offs
-from etapromise.history.dispatch import Dispatch, DispatchCalendars
-from etapromise.history.pickup_days import PickupDays
-from etapromise.history.requests import Encoder
-from etapromise.history.zones import ZoneMap
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, TRAINING, fields_of
 

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import year_shop
 from benchmarks.year_shop import DAY, Diary, Feed, Script, Shelf, first_alarm, judged, live
-from etapromise.operations.contenders import clustered_mean
+from etapromise.evaluation.model_comparison import clustered_mean
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
 

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etapromise import PromiseModel
-from etapromise.history.calendar_file import CalendarFile
-from etapromise.history.configured_clocks import configured_clocks
-from etapromise.history.configured_dispatch import configured_dispatch
-from etapromise.history.pickup_days import PickupDays
-from etapromise.history.requests import Encoder
+from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.calendars.configured_clocks import configured_clocks
+from etapromise.calendars.configured_dispatch import configured_dispatch
+from etapromise.encoding.pickup_days import PickupDays
+from etapromise.encoding.requests import Encoder
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:

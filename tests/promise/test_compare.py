@@ -12,7 +12,7 @@ import pytest
 
 from etapromise import CostPolicy, PromiseModel
 from etapromise.errors import ContractError
-from etapromise.promise.comparing import ComparedOption
+from etapromise.promise.compare import ComparedOption
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:

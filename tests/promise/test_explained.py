@@ -14,9 +14,9 @@ import pytest
 
 import etapromise
 from etapromise import Promise, PromiseModel, train
+from etapromise.encoding.pickup_days import PickupDays
 from etapromise.errors import ContractError
-from etapromise.history.pickup_days import PickupDays
-from etapromise.promise.explaining import stages_of
+from etapromise.promise.details import stages_of
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, TRAINING, fields_of
 

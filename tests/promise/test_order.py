@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from etapromise import CostPolicy, PromiseModel
 from etapromise.errors import ContractError
 from etapromise.history.as_of import KnownOrders
-from etapromise.promise.together import (
+from etapromise.promise.joint_probability import (
     Dependence,
     joint_probability,
     learn_dependence,

@@ -13,7 +13,7 @@ import pytest
 from etapromise import PromiseModel
 from etapromise.errors import ContractError
 from etapromise.promise.confidence import CODES, MESSAGES
-from etapromise.promise.kept import KEPT_LEVELS, kept_table
+from etapromise.promise.kept_record import KEPT_LEVELS, kept_table
 from etapromise.promise.wording import LANGUAGES, sentence
 from tests.small_network import fields_of
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from etapromise import PromiseModel, tracking
-from etapromise.history.clocks import Clocks
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.encoding.requests import Encoder
 from etapromise.history.features import with_handling_codes
-from etapromise.history.requests import Encoder
-from etapromise.promise.batch import PERCENTILES
+from etapromise.promise.promise_table import PERCENTILES
 from tests.promise.reference_quote import ReferenceQuote
 from tests.small_network import NETWORK, fields_of
 

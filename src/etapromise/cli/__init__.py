@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import click
 
-from etapromise.cli.carriers import scorecard
-from etapromise.cli.directory import inspect, models, rollback
-from etapromise.cli.learning import refresh, retrain, train
-from etapromise.cli.looking_back import backtest
-from etapromise.cli.promising import quote, score
-from etapromise.cli.sampling import sample
-from etapromise.cli.telling import events, repromise
-from etapromise.cli.watching import monitor
+from etapromise.cli.backtest import backtest
+from etapromise.cli.events import events, repromise
+from etapromise.cli.models import inspect, models, rollback
+from etapromise.cli.monitor import monitor
+from etapromise.cli.quote_and_score import quote, score
+from etapromise.cli.sample import sample
+from etapromise.cli.scorecard import scorecard
+from etapromise.cli.train import refresh, retrain, train
 
 __all__ = ["main"]
 

@@ -11,26 +11,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.calendars.configured_clocks import configured_clocks, configured_zones
+from etapromise.calendars.configured_dispatch import configured_dispatch, warehouse_zones
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.requests import Encoder, Requests
 from etapromise.errors import ContractError, InsufficientHistoryError
-from etapromise.history.calendar_file import CalendarFile
-from etapromise.history.clocks import Clocks
-from etapromise.history.configured_clocks import configured_clocks, configured_zones
-from etapromise.history.configured_dispatch import configured_dispatch, warehouse_zones
 from etapromise.history.effects import NEVER, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
-from etapromise.history.hand_offs import HandOffs
 from etapromise.history.learned_calendars import learned_clocks, learned_dispatch
 from etapromise.history.learned_hand_offs import (
     known_hand_offs,
     learned_hand_offs,
     with_first_legs,
 )
-from etapromise.history.levels import KeyIndex, Level, level_keys, levels_with
 from etapromise.history.outcomes import Outcomes, operational_days, outcomes
-from etapromise.history.requests import Encoder, Requests
 from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
 from etapromise.history.surge import surge_by_day
-from etapromise.history.zones import ZoneMap
+from etapromise.lanes.hand_offs import HandOffs
+from etapromise.lanes.levels import KeyIndex, Level, level_keys, levels_with
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.history.levels import KeyPlan, Level
+from etapromise.lanes.levels import KeyPlan, Level
 
 __all__ = ["HOUR_LEVELS", "DeliveryHours", "learn_delivery_hours"]
 

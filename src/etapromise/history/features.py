@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.encoding.requests import NUMBERS, Requests
 from etapromise.errors import ModelFileError
 from etapromise.history.effects import FIELDS
-from etapromise.history.levels import HANDLING_LEVELS, RELAY_LEVELS, Level
-from etapromise.history.requests import NUMBERS, Requests
 from etapromise.history.statistics import AsOfOrder, Statistics
+from etapromise.lanes.levels import HANDLING_LEVELS, RELAY_LEVELS, Level
 
 __all__ = [
     "FeatureBuilder",

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.history.hand_offs import HAND_OFF_LEVELS
-from etapromise.history.levels import Level, level_keys, sorted_keys
+from etapromise.lanes.hand_offs import HAND_OFF_LEVELS
+from etapromise.lanes.levels import Level, level_keys, sorted_keys
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.history.clocks import CALENDAR_BEFORE, Clocks
-from etapromise.history.dispatch import DISPATCH_LEVELS, Dispatch, learn_dispatch
+from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch, learn_dispatch
+from etapromise.calendars.working_clocks import CALENDAR_BEFORE, Clocks
+from etapromise.calendars.working_weeks import Ways, learn_clocks
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.requests import local_seconds
 from etapromise.history.effects import NEVER
-from etapromise.history.levels import Level, level_keys, sorted_keys
 from etapromise.history.outcomes import Outcomes
-from etapromise.history.requests import local_seconds
-from etapromise.history.working_weeks import Ways, learn_clocks
-from etapromise.history.zones import ZoneMap
+from etapromise.lanes.levels import Level, level_keys, sorted_keys
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.history.clocks import Clocks
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.requests import local_seconds, row_of
 from etapromise.history.hand_off_shares import hand_off_tables
-from etapromise.history.hand_offs import (
+from etapromise.lanes.hand_offs import (
     ANOTHER,
     FIRST_LEG,
     LONGEST_LEG,
     HandOffs,
 )
-from etapromise.history.levels import Level, level_keys, sorted_keys
-from etapromise.history.requests import local_seconds, row_of
-from etapromise.history.zones import ZoneMap
+from etapromise.lanes.levels import Level, level_keys, sorted_keys
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.requests import local_seconds
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.delivery_hours import HOUR_LEVELS, DeliveryHours, learn_delivery_hours
-from etapromise.history.hand_offs import HandOffs
 from etapromise.history.learned_hand_offs import known_hand_offs
-from etapromise.history.levels import level_keys
 from etapromise.history.outcomes import Outcomes
-from etapromise.history.requests import local_seconds
-from etapromise.history.zones import ZoneMap
+from etapromise.lanes.hand_offs import HandOffs
+from etapromise.lanes.levels import level_keys
 
 if TYPE_CHECKING:
     import pandas as pd

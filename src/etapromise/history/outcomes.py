@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.history.clocks import Clocks
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.requests import Requests, local_seconds
 from etapromise.history.effects import NEVER, Durations
-from etapromise.history.requests import Requests, local_seconds
-from etapromise.history.zones import ZoneMap
 
 __all__ = ["Outcomes", "day_of", "outcomes", "spread_within_day"]
 

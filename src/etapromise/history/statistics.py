@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.encoding.requests import Encoder, Requests
 from etapromise.history.effects import FIELDS, EffectSettings, effects_as_of
-from etapromise.history.levels import HANDLING_LEVELS
-from etapromise.history.requests import Encoder, Requests
+from etapromise.lanes.levels import HANDLING_LEVELS
 
 if TYPE_CHECKING:
     # It works on tables; the statistics' arrays are all that a quote needs.

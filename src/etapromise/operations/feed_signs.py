@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from etapromise.history.requests import local_seconds
-from etapromise.history.zones import ZoneMap
-from etapromise.operations.contenders import scan_carriers, scan_lag_shifts
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.requests import local_seconds
+from etapromise.evaluation.model_comparison import scan_carriers, scan_lag_shifts
 from etapromise.tracking import TrackedHistory
 
 __all__ = ["UNREADABLE", "all_received", "clock_signs", "rejected_scans", "rejected_shares"]

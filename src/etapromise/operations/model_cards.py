@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from etapromise.evaluation.metrics import wilson_interval
 from etapromise.history.effects import FIELDS
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.quality import wilson_interval
 from etapromise.promise.model import PromiseModel
 
 __all__ = ["card_of", "compared", "decision_about"]

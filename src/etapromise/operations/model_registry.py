@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from etapromise.errors import CommandError, ModelFileError
+from etapromise.files import write_text
 from etapromise.operations.locking import only_writer, sync_directory
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model_files import load_model
@@ -277,10 +278,8 @@ class ModelRegistry:
         while path.exists():
             number += 1
             path = folder / f"{name}.{number}.json"
-        draft = folder / f".{path.name}.{secrets.token_hex(4)}"
         text = json.dumps(decision, indent=2, ensure_ascii=False, allow_nan=False)
-        draft.write_text(text + "\n", encoding="utf-8")
-        draft.replace(path)
+        write_text(path, text + "\n")
         return path
 
     @contextmanager

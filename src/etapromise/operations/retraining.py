@@ -33,10 +33,11 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
+from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import CommandError, InsufficientHistoryError
-from etapromise.history.as_of import moment_of
-from etapromise.history.calendar_file import CalendarFile
-from etapromise.operations.contenders import (
+from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
+from etapromise.evaluation.judgement import Truth
+from etapromise.evaluation.model_comparison import (
     date_shift,
     days_to_mature,
     judged_orders,
@@ -45,8 +46,9 @@ from etapromise.operations.contenders import (
     quote_seconds,
     score_difference,
 )
+from etapromise.evaluation.replay import Forecaster, known_at
+from etapromise.history.as_of import moment_of
 from etapromise.operations.feed_signs import clock_signs, rejected_shares
-from etapromise.operations.forecasters import ModelForecaster, TrainModel
 from etapromise.operations.gate import (
     Check,
     GateConfig,
@@ -55,12 +57,10 @@ from etapromise.operations.gate import (
     check_shift,
     check_speed,
 )
-from etapromise.operations.judgement import Truth
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.replay import Forecaster, known_at
-from etapromise.operations.training import TrainingConfig
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
+from etapromise.training.training import TrainingConfig
 
 __all__ = ["Decision", "recipe_of", "refresh_current", "retrain"]
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.promise.model import PromiseModel
@@ -28,8 +24,6 @@ __all__ = [
     "rejects_path",
     "scan_rejects_path",
     "score",
-    "with_dates",
-    "write_table",
 ]
 
 _ROWS_AT_ONCE: Final = 100_000
@@ -136,40 +130,6 @@ def rejects_path(out: Path) -> Path:
 def scan_rejects_path(out: Path) -> Path:
     """Where the rejected scans go: ``scored.scan_rejects.parquet`` beside the file."""
     return out.with_name(f"{out.stem}.scan_rejects{out.suffix}")
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as Parquet or CSV, whole or not at all; midnights become calendar dates.
-
-    Raises:
-        CommandError: The suffix is neither ``.parquet`` nor ``.csv``.
-    """
-    if path.suffix not in {".parquet", ".csv"}:
-        raise CommandError(
-            f"Found the name {path.name!r} for a table; expected it to end in .parquet or .csv."
-        )
-    arrow = with_dates(pa.Table.from_pandas(table, preserve_index=False))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        if path.suffix == ".parquet":
-            pq.write_table(arrow, draft, compression="zstd")
-        else:
-            pyarrow.csv.write_csv(arrow, draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def with_dates(table: pa.Table) -> pa.Table:
-    """Naive times in whole seconds are how pandas holds calendar dates."""
-    fields: list[Any] = [
-        field.with_type(pa.date32())
-        if pa.types.is_timestamp(field.type) and field.type.tz is None and field.type.unit == "s"
-        else field
-        for field in table.schema
-    ]
-    return table.cast(pa.schema(fields)).replace_schema_metadata(None)
 
 
 def _rejected(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:

@@ -6,7 +6,6 @@ The same promises and rejects as `scoring.score`, in memory that does not grow w
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,8 +19,10 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from etapromise.errors import CommandError, ContractError
-from etapromise.operations.scoring import TOO_LATE, rejects_path, score, with_dates
+from etapromise.files import whole_file
+from etapromise.operations.scoring import TOO_LATE, rejects_path, score
 from etapromise.tracking.faults import rejects_table
+from etapromise.tracking.table_writer import with_dates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -173,16 +174,12 @@ class _Table:
 @contextmanager
 def _writer(path: Path) -> Iterator[_Table]:
     """A table that appears at `path` once it is complete."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    table = _Table(draft)
-    try:
+    with whole_file(path) as draft:
+        table = _Table(draft)
         try:
             yield table
         finally:
             table.close()
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _files(shipments: Path) -> list[str]:

@@ -28,12 +28,12 @@ import numpy as np
 import pandas as pd
 
 from etapromise.errors import ContractError, InsufficientHistoryError
-from etapromise.operations.contenders import days_to_mature, judged_orders, quality_of
-from etapromise.operations.forecasters import TrainModel
-from etapromise.operations.judgement import Truth
-from etapromise.operations.replay import known_at
-from etapromise.operations.training import TrainingConfig
+from etapromise.evaluation.forecasters import TrainModel
+from etapromise.evaluation.judgement import Truth
+from etapromise.evaluation.model_comparison import days_to_mature, judged_orders, quality_of
+from etapromise.evaluation.replay import known_at
 from etapromise.tracking import TrackedHistory
+from etapromise.training.training import TrainingConfig
 
 __all__ = ["SPACE", "Search", "Tuned", "duration", "tune", "with_settings"]
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.forecast.calibration import (
     CALIBRATED_LEVELS,
@@ -22,19 +23,18 @@ from etapromise.forecast.calibration import (
 from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
-from etapromise.history.calendar_file import CalendarFile
 from etapromise.history.features import FeatureContract
 from etapromise.history.learned_hours import hours_of
-from etapromise.history.levels import level_keys
 from etapromise.history.outcomes import day_of
-from etapromise.promise.kept import KeptTable, kept_table
+from etapromise.in_transit.assembling import refresh_transit
+from etapromise.in_transit.outlook import TransitParts
+from etapromise.lanes.levels import level_keys
+from etapromise.promise.compiled_quote import BETWEEN_EVIDENCE, between_variances
+from etapromise.promise.joint_probability import JOURNEY, Dependence, learn_dependence, pairs_of
+from etapromise.promise.kept_record import KeptTable, kept_table
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model_parts import ModelParts
-from etapromise.promise.quoting import BETWEEN_EVIDENCE, between_variances
 from etapromise.promise.stages import StageForests
-from etapromise.promise.together import JOURNEY, Dependence, learn_dependence, pairs_of
-from etapromise.promise.transit import TransitParts
-from etapromise.promise.transit_assembling import refresh_transit
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["assemble_model", "refresh_model"]

@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.calendars.zones import ZONE_SOURCES
+from etapromise.encoding.requests import Requests
 from etapromise.history.effects import FIELDS
-from etapromise.history.levels import Level
-from etapromise.history.requests import Requests
 from etapromise.history.statistics import Statistics
-from etapromise.history.zones import ZONE_SOURCES
+from etapromise.lanes.levels import Level
 
 __all__ = ["CODES", "MESSAGES", "Assessment", "assess", "messages_of"]
 

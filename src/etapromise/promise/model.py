@@ -11,25 +11,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
-from etapromise.history.requests import Requests
-from etapromise.promise.deciding import CostPolicy
+from etapromise.in_transit.stored_model import StoredTransit
+from etapromise.promise.compiled_quote import QuoteKernel, between_variances
+from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.promise import require_level
-from etapromise.promise.quotes_one import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL, QuotesOne
-from etapromise.promise.quoting import QuoteKernel, between_variances
-from etapromise.promise.stored_transit import StoredTransit
+from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL, QuotesOne
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from etapromise.history.calendar_file import CalendarFile
-    from etapromise.promise.comparing import ComparedOption
-    from etapromise.promise.explaining import Explanation
-    from etapromise.promise.ordering import OrderPromise
-    from etapromise.promise.tracked import Tracked
-    from etapromise.promise.transit import TransitParts
+    from etapromise.calendars.calendar_file import CalendarFile
+    from etapromise.in_transit.outlook import TransitParts
+    from etapromise.promise.compare import ComparedOption
+    from etapromise.promise.details import Explanation
+    from etapromise.promise.order import OrderPromise
+    from etapromise.promise.tracked_promise import Tracked
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
@@ -100,7 +100,7 @@ class PromiseModel(QuotesOne):
     @property
     def calendars(self) -> CalendarFile | None:
         """What the calendar file said that the model keeps; None where it was given none."""
-        from etapromise.history.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
+        from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
 
         stated = self.parts.manifest.get("calendars")
         return None if stated is None else CalendarFile(stated)
@@ -138,7 +138,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ContractError: as for `promise`; no parcel, or one without origin, destination or time.
         """
-        from etapromise.promise.ordering import promise_order  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.order import promise_order  # noqa: PLC0415 — a cycle otherwise
 
         return promise_order(
             self,
@@ -181,7 +181,7 @@ class PromiseModel(QuotesOne):
             ContractError: as for `promise`; no option, one without origin, destination or time, a
                 price or cost that is no number, or a policy of another kind.
         """
-        from etapromise.promise.comparing import compare  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.compare import compare  # noqa: PLC0415 — a cycle otherwise
 
         return compare(
             self,
@@ -208,7 +208,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ContractError: as for `promise`.
         """
-        from etapromise.promise.batch import promise_frame  # noqa: PLC0415 — needs pandas
+        from etapromise.promise.promise_table import promise_frame  # noqa: PLC0415 — needs pandas
 
         return promise_frame(self, frame, require_level(service_level, "service_level"))
 
@@ -263,7 +263,7 @@ class PromiseModel(QuotesOne):
             ContractError: `now` is naive or before the order; the shipment or the scans do not fit
                 the contract.
         """
-        from etapromise.promise.tracked import track_one  # noqa: PLC0415 — needs pandas
+        from etapromise.promise.tracked_promise import track_one  # noqa: PLC0415 — needs pandas
 
         return track_one(
             self,
@@ -313,8 +313,8 @@ class PromiseModel(QuotesOne):
         Raises:
             ContractError: as for `track`.
         """
-        from etapromise.promise.tracking_now import read_any_scans  # noqa: PLC0415 — needs pandas
-        from etapromise.promise.tracking_table import track_frame  # noqa: PLC0415 — needs pandas
+        from etapromise.promise.open_journeys import read_any_scans  # noqa: PLC0415 — needs pandas
+        from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
 
         return track_frame(
             self,
@@ -342,7 +342,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ContractError: both are given, or one is not within 0 to 1.
         """
-        from etapromise.promise.alerts import Alerts  # noqa: PLC0415 — not needed by a quote
+        from etapromise.in_transit.alerts import Alerts  # noqa: PLC0415 — not needed by a quote
 
         transit = self.transit
         alerts = Alerts.unmeasured() if transit is None else transit.alerts
@@ -372,7 +372,7 @@ class PromiseModel(QuotesOne):
                 another event than the model's.
             InsufficientHistoryError: too little had happened by `as_of`.
         """
-        from etapromise.history.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
+        from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
         from etapromise.promise.assembling import refresh_model  # noqa: PLC0415 — needs pandas
         from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
 
@@ -412,7 +412,7 @@ class PromiseModel(QuotesOne):
             requests: the one request that was made of it.
             ordered_at: zone-aware.
         """
-        from etapromise.promise.explaining import Explanation  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.details import Explanation  # noqa: PLC0415 — a cycle otherwise
 
         return Explanation(self, fields, requests, ordered_at)
 
@@ -451,7 +451,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ContractError: as for `promise`; no date, or a time with a zone.
         """
-        from etapromise.promise.shipping import ship_on_date  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.ship_on import ship_on_date  # noqa: PLC0415 — a cycle otherwise
 
         asked = fields | {
             "origin": origin,

@@ -22,29 +22,29 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.requests import NUMBERS, Encoder, Requests
 from etapromise.errors import EtapromiseError, ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
-from etapromise.history.clocks import Clocks
 from etapromise.history.delivery_hours import DeliveryHours
-from etapromise.history.dispatch import Dispatch, DispatchCalendars
 from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureContract, with_handling_codes
-from etapromise.history.hand_offs import HandOffs
-from etapromise.history.levels import KeyIndex
-from etapromise.history.requests import NUMBERS, Encoder, Requests
 from etapromise.history.statistics import Statistics
-from etapromise.history.zones import ZoneMap
-from etapromise.promise.kept import KeptTable
+from etapromise.in_transit.stored_model import StoredTransit
+from etapromise.lanes.hand_offs import HandOffs
+from etapromise.lanes.levels import KeyIndex
+from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
-from etapromise.promise.stored_transit import StoredTransit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etapromise.promise.transit import TransitParts
+    from etapromise.in_transit.outlook import TransitParts
 
 __all__ = ["FORMAT_VERSION", "load_model", "save_model"]
 
@@ -178,7 +178,7 @@ def _write(model: PromiseModel, directory: Path) -> None:
 def _transit_bytes(transit: TransitParts | StoredTransit, parts: ModelParts) -> bytes:
     if isinstance(transit, StoredTransit):
         return transit.content
-    from etapromise.promise.transit_files import transit_to_bytes  # noqa: PLC0415 — needs pandas
+    from etapromise.in_transit.model_files import transit_to_bytes  # noqa: PLC0415 — needs pandas
 
     return transit_to_bytes(transit, parts.encoder.clocks, parts.horizon)
 

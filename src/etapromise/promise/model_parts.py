@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from etapromise.encoding.requests import Encoder
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.delivery_hours import DeliveryHours
 from etapromise.history.features import FeatureContract
-from etapromise.history.requests import Encoder
 from etapromise.history.statistics import Statistics
-from etapromise.promise.kept import KeptTable
+from etapromise.in_transit.stored_model import StoredTransit
+from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.stages import StageForests
-from etapromise.promise.stored_transit import StoredTransit
 
 if TYPE_CHECKING:
-    from etapromise.promise.transit import TransitParts
+    from etapromise.in_transit.outlook import TransitParts
 
 __all__ = ["ModelParts"]
 

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
-from etapromise.promise.deciding import CostPolicy
-from etapromise.promise.explained import Explained
+from etapromise.promise.decision import CostPolicy
+from etapromise.promise.promise_details import Explained
 
 if TYPE_CHECKING:
-    from etapromise.promise.explaining import Explanation
+    from etapromise.promise.details import Explanation
 
 __all__ = ["KeptRecord", "Promise", "date_of", "day_number", "require_level"]
 

@@ -19,11 +19,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.encoding.pickup_days import PickupDays
+from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
-from etapromise.history.clocks import Clocks
-from etapromise.history.pickup_days import PickupDays
-from etapromise.history.requests import Requests
 
 __all__ = [
     "HANDLING_OFFSET",

@@ -1,6 +1,5 @@
 """What happened: tables and rejects, vendor vocabularies, scans, milestones of each parcel."""
 
-from etapromise.tracking.batches import TrackedMilestones, track
 from etapromise.tracking.contract import EVENTS, STATUSES, Event
 from etapromise.tracking.faults import Checked
 from etapromise.tracking.milestones import as_of, milestones
@@ -18,13 +17,11 @@ __all__ = [
     "ScanRules",
     "Source",
     "TrackedHistory",
-    "TrackedMilestones",
     "as_of",
     "clean_scans",
     "history",
     "milestones",
     "read_scans",
     "read_shipments",
-    "track",
     "vocabularies",
 ]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from etapromise.operations.replay import Forecast
+from etapromise.evaluation.replay import Forecast
 
 __all__ = ["GROUPS", "DeliveryFlow"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -14,11 +13,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import CommandError, ContractError, EtapromiseError
+from etapromise.evaluation.forecasters import ModelForecaster
+from etapromise.evaluation.judgement import outcomes_of
+from etapromise.evaluation.metrics import mean_or_none, summarise
+from etapromise.evaluation.model_comparison import latest_orders, promised_dates, shift_between
+from etapromise.evaluation.replay import known_at
+from etapromise.evaluation.scorecards import carrier_scorecards
+from etapromise.evaluation.summary import MOST_GROUPS, PIT_BINS
+from etapromise.files import whole_file
 from etapromise.history.as_of import moment_of
-from etapromise.operations.contenders import latest_orders, promised_dates, shift_between
 from etapromise.operations.feed_signs import clock_signs, rejected_shares
-from etapromise.operations.forecasters import ModelForecaster
-from etapromise.operations.judgement import outcomes_of
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of
 from etapromise.operations.monitoring.deliveries import GROUPS
@@ -30,10 +34,6 @@ from etapromise.operations.monitoring.scan_flow import (
     unreadable_codes,
 )
 from etapromise.operations.monitoring.thresholds import MonitorConfig
-from etapromise.operations.quality import mean_or_none, summarise
-from etapromise.operations.replay import known_at
-from etapromise.operations.scorecards import carrier_scorecards
-from etapromise.operations.summary import MOST_GROUPS, PIT_BINS
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 
@@ -92,7 +92,7 @@ class Findings:
         Returns:
             The path of the page.
         """
-        from etapromise.operations.report import render_monitor  # noqa: PLC0415 (matplotlib)
+        from etapromise.evaluation.report import render_monitor  # noqa: PLC0415 (matplotlib)
 
         directory.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
@@ -302,6 +302,5 @@ def _churn(
 
 
 def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    draft.write_bytes(content)
-    draft.replace(path)
+    with whole_file(path) as draft:
+        draft.write_bytes(content)

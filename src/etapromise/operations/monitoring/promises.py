@@ -20,13 +20,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
+from etapromise.evaluation.forecasters import ModelForecaster
+from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
+from etapromise.evaluation.replay import Forecast, known_at
 from etapromise.history.as_of import moment_of
-from etapromise.operations.forecasters import ModelForecaster
-from etapromise.operations.judgement import Truth, day_column, judge, stated_column
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.thresholds import MonitorConfig
-from etapromise.operations.replay import Forecast, known_at
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 

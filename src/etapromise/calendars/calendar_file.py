@@ -1,0 +1,394 @@
+"""The calendar file: closures, working weeks, cut-offs, pick-ups and holidays, in one TOML.
+
+Training, batch and quote share it; a model keeps its text. What it says goes before what the scans
+show; what it leaves out is learned. `docs/calendars.toml` is an example with every key.
+
+Imports numpy and the standard library only: a loaded model may be asked for its calendar.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from etapromise.calendars.calendar_values import (
+    Cutoff,
+    Days,
+    Week,
+    Wrong,
+    country,
+    cutoffs,
+    days,
+    flag,
+    line_of,
+    nearest,
+    text,
+    times,
+    week,
+    zone,
+)
+from etapromise.errors import ContractError
+
+__all__ = [
+    "Blackout",
+    "CalendarFile",
+    "CarrierRule",
+    "Closure",
+    "DestinationRule",
+    "HolidayRule",
+    "WarehouseRule",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closure:
+    """Days on which no order is handled.
+
+    Attributes:
+        days: first and last dates, origin-local.
+        origin: the warehouse; None is the whole company.
+        reason: for people.
+    """
+
+    days: Days
+    origin: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blackout:
+    """Days on which nothing is delivered; what is None is not asked about.
+
+    Attributes:
+        days: first and last dates, destination-local.
+        carrier: the carrier, at all its services unless one is named.
+        service: one service of the carrier.
+        country: of the destination.
+        region: of the destination, within the country.
+        reason: for people.
+    """
+
+    days: Days
+    carrier: str | None = None
+    service: str | None = None
+    country: str | None = None
+    region: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarrierRule:
+    """What a carrier does at one service, or at all where none is named.
+
+    Attributes:
+        carrier: as in the shipments.
+        service: as in the shipments.
+        delivers: the days of its week, Monday first; None leaves it to the scans.
+        delivers_on_holidays: whether it does; None leaves it to the scans.
+        pickups: minutes after local midnight at which it fetches parcels from the warehouse.
+        pickup_days: the days on which it fetches; None takes the days of a warehouse.
+        origin: the warehouse that the pick-ups are of; None is any.
+    """
+
+    carrier: str
+    service: str | None = None
+    delivers: Week | None = None
+    delivers_on_holidays: bool | None = None
+    pickups: tuple[int, ...] = ()
+    pickup_days: Week | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarehouseRule:
+    """How a warehouse works; where no origin is named, how every other one does.
+
+    Attributes:
+        origin: as in the shipments.
+        works: the days of its week; None leaves it to the scans.
+        works_on_holidays: whether it does; None leaves it to the scans.
+        cutoffs: ascending on every weekday; empty leaves them to the scans.
+        country: whose holidays it keeps; None takes the shipments' `origin_country`.
+        region: likewise.
+        time_zone: IANA name, of this warehouse alone; None takes what region and country say.
+    """
+
+    origin: str | None = None
+    works: Week | None = None
+    works_on_holidays: bool | None = None
+    cutoffs: tuple[Cutoff, ...] = ()
+    country: str | None = None
+    region: str | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DestinationRule:
+    """On which days anybody delivers in a country or in one of its regions, and its zone."""
+
+    country: str
+    region: str | None = None
+    delivers: Week | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HolidayRule:
+    """Days that are holidays too, and days that are none, in a country or one of its regions."""
+
+    country: str
+    region: str | None = None
+    extra: Days = ()
+    dropped: Days = ()
+
+
+_RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
+    "closures": (Closure, {"days": days, "origin": text, "reason": text}),
+    "blackouts": (
+        Blackout,
+        {
+            "days": days,
+            "carrier": text,
+            "service": text,
+            "country": country,
+            "region": text,
+            "reason": text,
+        },
+    ),
+    "carriers": (
+        CarrierRule,
+        {
+            "carrier": text,
+            "service": text,
+            "delivers": week,
+            "delivers_on_holidays": flag,
+            "pickups": times,
+            "pickup_days": week,
+            "origin": text,
+        },
+    ),
+    "warehouses": (
+        WarehouseRule,
+        {
+            "origin": text,
+            "works": week,
+            "works_on_holidays": flag,
+            "cutoffs": cutoffs,
+            "country": country,
+            "region": text,
+            "time_zone": zone,
+        },
+    ),
+    "destinations": (
+        DestinationRule,
+        {"country": country, "region": text, "delivers": week, "time_zone": zone},
+    ),
+    "holidays": (
+        HolidayRule,
+        {"country": country, "region": text, "extra": days, "dropped": days},
+    ),
+}
+_SETTINGS: Final = {"default_time_zone": zone, "default_country": country}
+_NEEDED: Final = {
+    "closures": ("days",),
+    "blackouts": ("days",),
+    "carriers": ("carrier",),
+    "warehouses": (),
+    "destinations": ("country",),
+    "holidays": ("country",),
+}
+# What may stand beside the origin of a carrier's rule.
+_OF_A_WAREHOUSE: Final = {"carrier", "service", "pickups", "pickup_days", "origin"}
+# What one rule is about; two rules about the same would contradict each other.
+_ABOUT: Final = {
+    "carriers": ("carrier", "service", "origin"),
+    "warehouses": ("origin",),
+    "destinations": ("country", "region"),
+    "holidays": ("country", "region"),
+}
+
+
+@dataclass(frozen=True)
+class CalendarFile:
+    """What a calendar file says.
+
+    Attributes:
+        text: the file as it was written.
+        name: what messages call it.
+    """
+
+    text: str
+    name: str = "the calendar file"
+
+    def __post_init__(self) -> None:
+        """Refuse a text with a mistake in it."""
+        self._tables  # noqa: B018 — parses
+
+    @classmethod
+    def read(cls, path: str | Path) -> CalendarFile:
+        """The file at `path`.
+
+        Raises:
+            ContractError: it cannot be read, is no TOML, or says what it cannot say; the message
+                names the line.
+        """
+        try:
+            written = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ContractError(
+                f"Found no readable calendar file at {path} ({error}); expected a TOML file in "
+                "UTF-8. Check the path."
+            ) from error
+        return cls(written, str(path))
+
+    @classmethod
+    def of(cls, given: CalendarFile | str | Path) -> CalendarFile:
+        """A calendar file, or the one at a path.
+
+        Raises:
+            ContractError: as for `read`.
+        """
+        return given if isinstance(given, CalendarFile) else cls.read(given)
+
+    @property
+    def default_time_zone(self) -> str | None:
+        """The IANA zone of last resort."""
+        return self._settings.get("default_time_zone")
+
+    @property
+    def default_country(self) -> str | None:
+        """The country whose holidays count at places that name none."""
+        return self._settings.get("default_country")
+
+    @property
+    def closures(self) -> tuple[Closure, ...]:
+        """Days on which no order is handled."""
+        return self._tables["closures"]
+
+    @property
+    def blackouts(self) -> tuple[Blackout, ...]:
+        """Days on which nothing is delivered."""
+        return self._tables["blackouts"]
+
+    @property
+    def carriers(self) -> tuple[CarrierRule, ...]:
+        """Carriers' weeks and pick-ups."""
+        return self._tables["carriers"]
+
+    @property
+    def warehouses(self) -> tuple[WarehouseRule, ...]:
+        """Warehouses' weeks and cut-offs."""
+        return self._tables["warehouses"]
+
+    @property
+    def destinations(self) -> tuple[DestinationRule, ...]:
+        """Destinations' weeks and zones."""
+        return self._tables["destinations"]
+
+    @property
+    def holidays(self) -> tuple[HolidayRule, ...]:
+        """Holidays that are more or fewer than the public ones."""
+        return self._tables["holidays"]
+
+    @cached_property
+    def _document(self) -> Mapping[str, Any]:
+        try:
+            return tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            raise ContractError(
+                f"Found {self.name} that is no TOML: {error}. Expected tables such as "
+                '[[closures]] with lines such as days = ["2026-12-24"]; quote every text.'
+            ) from error
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        return {
+            key: self._parsed(_SETTINGS[key], value, "", 0, key)
+            for key, value in self._document.items()
+            if key in _SETTINGS
+        }
+
+    @cached_property
+    def _tables(self) -> dict[str, tuple[Any, ...]]:
+        known = (*_SETTINGS, *_RULES)
+        for key in self._document:
+            if key not in known:
+                self._refuse("", 0, key, f"the key {key!r}", f"one of {', '.join(known)}", known)
+        self._settings  # noqa: B018 — parses
+        return {table: self._rules(table) for table in _RULES}
+
+    def _rules(self, table: str) -> tuple[Any, ...]:
+        found = self._document.get(table, [])
+        if not isinstance(found, list) or not all(isinstance(rule, dict) for rule in found):
+            self._refuse("", 0, table, f"{table} = {found!r}", f"tables headed [[{table}]]")
+        kind, parsers = _RULES[table]
+        rules = []
+        for number, rule in enumerate(found):
+            for key in rule:
+                if key not in parsers:
+                    self._refuse(
+                        *(table, number, key, f"the key {key!r} in [[{table}]]"),
+                        f"one of {', '.join(parsers)}",
+                        tuple(parsers),
+                    )
+            for key in _NEEDED[table]:
+                if key not in rule:
+                    self._refuse(table, number, None, f"[[{table}]] without {key}", f"a {key}")
+            values = {
+                key: self._parsed(parsers[key], value, table, number, key)
+                for key, value in rule.items()
+            }
+            for narrow, wide in (("service", "carrier"), ("region", "country")):
+                if narrow in values and wide not in values and table != "warehouses":
+                    self._refuse(
+                        *(table, number, narrow, f"a {narrow} without a {wide}"),
+                        f"the {wide} that it belongs to",
+                    )
+            if table == "carriers" and "origin" in values and values.keys() - _OF_A_WAREHOUSE:
+                self._refuse(
+                    *(table, number, "origin", "an origin beside a carrier's week"),
+                    "the week in a [[carriers]] table of its own, without origin: a carrier "
+                    "delivers on the same days wherever a parcel is from",
+                )
+            rules.append(kind(**values))
+        self._require_distinct(table, rules)
+        return tuple(rules)
+
+    def _require_distinct(self, table: str, rules: list[Any]) -> None:
+        seen: dict[tuple[Any, ...], int] = {}
+        for number, rule in enumerate(rules):
+            about = tuple(getattr(rule, name) for name in _ABOUT.get(table, ()))
+            if table in _ABOUT and about in seen:
+                first = line_of(self.text, table, seen[about], None)
+                what = ", ".join(str(part) for part in about if part is not None) or "every one"
+                self._refuse(
+                    *(table, number, None, f"a second [[{table}]] about {what}"),
+                    f"one only; the first is in line {first}",
+                )
+            seen[about] = number
+
+    def _parsed(self, parser: Any, value: Any, table: str, number: int, key: str) -> Any:
+        try:
+            return parser(value)
+        except Wrong as wrong:
+            return self._refuse(table, number, key, f"{key} = {wrong.found}", wrong.expected)
+
+    def _refuse(
+        self,
+        table: str,
+        number: int,
+        key: str | None,
+        found: str,
+        expected: str,
+        known: tuple[str, ...] = (),
+    ) -> Any:
+        line = line_of(self.text, table, number, key)
+        meant = nearest(key, known) if key is not None and known else None
+        raise ContractError(
+            f"Found {found} in line {line} of {self.name}; expected {expected}. "
+            + (f"Did you mean {meant!r}?" if meant else "Correct that line.")
+        )

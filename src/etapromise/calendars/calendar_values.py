@@ -1,0 +1,216 @@
+"""How the values of a calendar file are written: days, weeks, times, cut-offs, zones.
+
+Imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from itertools import pairwise
+from typing import Any, Final, NoReturn, TypeAlias
+
+from etapromise.calendars.zones import zone_named
+from etapromise.errors import ContractError
+
+__all__ = ["Cutoff", "Days", "Week", "Wrong"]
+
+Days: TypeAlias = tuple[tuple[date, date], ...]
+"""First and last dates of spans, both within."""
+Week: TypeAlias = tuple[bool, bool, bool, bool, bool, bool, bool]
+"""Monday … Sunday."""
+
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_EVERY_DAY: Final[Week] = (True, True, True, True, True, True, True)
+_DAY: Final = 1440
+_SPAN: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:\s+to\s+(\d{4}-\d\d-\d\d))?")
+_TIME: Final = re.compile(r"(\d{1,2}):(\d\d)")
+_CUTOFF: Final = re.compile(r"(?:([A-Za-z][A-Za-z, -]*?)\s+)?(\d{1,2}:\d\d)\s*->\s*([a-z0-9 ]+?)")
+_LATER: Final = re.compile(r"(\d+) days later")
+_HEADER: Final = re.compile(r"\s*\[\[?\s*\"?([^\]\"]+?)\"?\s*\]\]?")
+
+
+class Wrong(Exception):  # noqa: N818 — not an error of ours yet: the file adds the line
+    """A value that is not what it should be."""
+
+    def __init__(self, found: object, expected: str) -> None:
+        self.found = repr(found) if not isinstance(found, date | time) else str(found)
+        self.expected = expected
+        super().__init__(f"{self.found}: {expected}")
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """Orders before `minute` are handled `days` working days later.
+
+    Attributes:
+        week: weekdays on which it holds.
+        minute: minutes after local midnight, 1 … 1440; an order at that minute is too late.
+        days: working days of the warehouse from the order's own: 0 is the same day.
+    """
+
+    week: Week
+    minute: int
+    days: int
+
+
+def text(value: Any) -> str:
+    """A name or code; a number that stands for a code is refused, it may have lost its zeros."""
+    if isinstance(value, str) and value.strip():
+        return value
+    return _wrong(value, "a text in quotes, spelled as in the shipments")
+
+
+def country(value: Any) -> str:
+    """An ISO 3166 code."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z]{2,3}", value):
+        return value
+    return _wrong(value, "a country's code in quotes, as in the shipments, such as 'DE'")
+
+
+def flag(value: Any) -> bool:
+    """True or false."""
+    return value if isinstance(value, bool) else _wrong(value, "true or false")
+
+
+def zone(value: Any) -> str:
+    """An IANA name."""
+    try:
+        return zone_named(value).key if isinstance(value, str) else _wrong(value, _ZONE)
+    except ContractError:
+        return _wrong(value, _ZONE)
+
+
+_ZONE: Final = "an IANA name such as 'America/Chicago'"
+
+
+def days(value: Any) -> Days:
+    """Dates, and spans such as "2026-12-24 to 2027-01-01"; one or a list of them."""
+    expected = "dates such as '2026-12-24' or '2026-12-24 to 2027-01-01', in a list"
+    found = []
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, date) and not isinstance(item, datetime):
+            found.append((item, item))
+            continue
+        match = _SPAN.fullmatch(item.strip()) if isinstance(item, str) else None
+        if match is None:
+            _wrong(item, expected)
+        try:
+            first = date.fromisoformat(match[1])
+            last = date.fromisoformat(match[2] or match[1])
+        except ValueError:
+            _wrong(item, f"{expected}; that is no day of the calendar")
+        if last < first:
+            _wrong(item, "the earlier date first")
+        found.append((first, last))
+    return tuple(sorted(found)) if found else _wrong(value, expected)
+
+
+def week(value: Any) -> Week:
+    """Weekdays such as "Mon-Sat" or "Mon, Wed, Fri", or a list of them."""
+    expected = "weekdays such as 'Mon-Sat' or 'Mon, Wed, Fri'"
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) for item in items):
+        _wrong(value, expected)
+    worked = [False] * 7
+    for part in ",".join(items).split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        start = _weekday(first, value, expected)
+        length = (_weekday(last, value, expected) - start) % 7 if dash else 0
+        for day in range(start, start + length + 1):
+            worked[day % 7] = True
+    return (*worked[:6], worked[6])  # type: ignore[return-value]
+
+
+def _weekday(name: str, value: Any, expected: str) -> int:
+    short = name[:3].capitalize()
+    full = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    if short not in _WEEKDAYS or name.capitalize() not in {short, full[_WEEKDAYS.index(short)]}:
+        _wrong(value, expected)
+    return _WEEKDAYS.index(short)
+
+
+def times(value: Any) -> tuple[int, ...]:
+    """Local times such as "16:30", one or a list of them, as minutes after midnight."""
+    items = value if isinstance(value, list) else [value]
+    found = sorted({_minute(item, value, "times such as '16:30', in a list") for item in items})
+    return tuple(found) if found else _wrong(value, "times such as '16:30', in a list")
+
+
+def _minute(item: Any, value: Any, expected: str) -> int:
+    if isinstance(item, time):
+        return item.hour * 60 + item.minute
+    match = _TIME.fullmatch(item.strip()) if isinstance(item, str) else None
+    if match is None:
+        _wrong(value, expected)
+    minute = int(match[1]) * 60 + int(match[2])
+    if int(match[2]) > 59 or minute > _DAY:
+        _wrong(value, expected)
+    return minute
+
+
+def cutoffs(value: Any) -> tuple[Cutoff, ...]:
+    """Such as "11:00 -> same day" and "Sat 09:00 -> 2 days later", one or a list of them."""
+    expected = (
+        "cut-offs such as '11:00 -> same day', '23:00 -> next day' or 'Sat 9:00 -> 2 days later'"
+    )
+    found = []
+    for item in value if isinstance(value, list) else [value]:
+        match = _CUTOFF.fullmatch(item.strip()) if isinstance(item, str) else None
+        if match is None:
+            _wrong(item, expected)
+        worked = week(match[1]) if match[1] else _EVERY_DAY
+        minute = _minute(match[2], item, expected)
+        if minute == 0:
+            _wrong(item, "a time after 00:00, before which nothing can be ordered on its day")
+        later = _LATER.fullmatch(match[3])
+        if match[3] not in {"same day", "next day"} and later is None:
+            _wrong(item, expected)
+        count = int(later[1]) if later else int(match[3] == "next day")
+        found.append(Cutoff(worked, minute, count))
+    found.sort(key=lambda cutoff: (cutoff.minute, cutoff.days))
+    for day in range(7):
+        here = [cutoff for cutoff in found if cutoff.week[day]]
+        for early, late in pairwise(here):
+            if early.minute == late.minute or early.days >= late.days:
+                _wrong(
+                    value,
+                    f"on a {_WEEKDAYS[day]} each cut-off later than the one before, and handled "
+                    "on a later day",
+                )
+    return tuple(found) if found else _wrong(value, expected)
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that was probably meant."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return close[0] if close else None
+
+
+def line_of(written: str, table: str, number: int, key: str | None) -> int:
+    """The line, from 1, of a key in the `number`-th `[[table]]` of a TOML text ("" is no table).
+
+    The table's own line where the key stands in none of its own, and 1 where nothing does.
+    """
+    place, seen, here = 1, -1, table == ""
+    for line, content in enumerate(written.splitlines(), start=1):
+        header = _HEADER.match(content)
+        if header:
+            if here and table:
+                return place
+            seen += header[1] == table
+            here = header[1] == table and seen == number
+            if here or (not table and header[1] == key):
+                place = line
+            if not table and header[1] == key:
+                return line
+        elif here and key is not None and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", content):
+            return line
+    return place
+
+
+def _wrong(found: object, expected: str) -> NoReturn:
+    raise Wrong(found, expected)

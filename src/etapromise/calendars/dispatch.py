@@ -1,0 +1,501 @@
+"""From the order to the pick-up: cut-offs, working weeks and handling days of warehouses.
+
+A parcel ordered after its warehouse's cut-off, or on a day on which the warehouse is closed, begins
+its way on a later day than one ordered an hour or a day before. The `lead` of an order is by how
+many days of the carrier's clock its warehouse's calendar delays it: the expected reading of the
+carrier's clock at the pick-up, less what it would read if every day were a working day and no order
+came too late. Durations are counted from the order's date plus its lead, so that a Friday's late
+order and a Monday's early one are the same to everything that learns from durations.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import native
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
+from etapromise.lanes.levels import Level
+
+__all__ = [
+    "A_WORKING_DAY",
+    "DISPATCH_LEVELS",
+    "NO_CUT_OFF",
+    "Dispatch",
+    "DispatchCalendars",
+    "learn_dispatch",
+]
+
+NO_CUT_OFF: Final = 86_400
+# Coarse to fine. Cut-offs hang on the service that was bought, and on the carrier's pick-up.
+# Share of an ordinary day's pick-ups from which on a warehouse is said to work.
+A_WORKING_DAY: Final = 0.25
+DISPATCH_LEVELS: Final = tuple(
+    Level("_".join(columns), ("origin_country", *columns))
+    for columns in (
+        ("origin_region",),
+        ("origin",),
+        ("origin", "service"),
+        ("origin", "service", "carrier"),
+    )
+)
+# Working days of handling that are told apart.
+_LONGEST_HANDLING: Final = 15
+# Pick-ups from which on a warehouse is described by its own.
+_OWN_EVIDENCE: Final = 40
+# Parcels' worth of belief in the network's week and handling days.
+_PRIOR: Final = 20.0
+# A weekday with less than this share of a working day's pick-ups is closed: those are mis-scans.
+_CLOSED_BELOW: Final = 0.05
+_OPEN_ABOVE: Final = 0.35
+# Expected pick-ups' worth of belief in what holds around a warehouse, on holidays; a holiday with
+# less than the first share of them is closed, with more than the second an ordinary day.
+_HOLIDAY_EVIDENCE: Final = 4.0
+_HOLIDAY_CLOSED_BELOW: Final = 0.2
+_ORDINARY_FROM: Final = 0.7
+# A cut-off is believed when it explains this many times the variance of one parcel: the penalty of
+# a searched change point (Yao 1988, with a few thousand orders).
+_CUT_OFF_EVIDENCE: Final = 16.0
+# Orders at night say nothing of a cut-off that a person would set.
+_EARLIEST_CUT_OFF: Final = 6 * 3600
+# Cut-offs that explain as much within this many variances of one parcel are not told apart.
+_INDIFFERENT: Final = 4.0
+
+
+@dataclass(frozen=True)
+class DispatchCalendars:
+    """What warehouses are known by: w rows, row 0 for every one never seen or seen too little.
+
+    Attributes:
+        cut_off: (w, 7) int32 local second of Monday … Sunday from which an order counts as the
+            next day's; NO_CUT_OFF where there is none.
+        weeks: (w, 7) share of an ordinary working day's pick-ups, Monday … Sunday, at most 1.
+        holiday_weights: (w, 2) factor on the weekday's share on a holiday of either kind.
+        handling: (w, 16) cumulative probability that the pick-up comes within 0, 1, … 15 working
+            days after the start of the order's.
+        closures: (k, 3) row (-1 is every one), first and last day, days since 1970-01-01: nobody
+            works there then.
+        rounds: (k, 4) row, weekday, second and working days to wait: the cut-offs of the rows that
+            have some which lead to a later day than others. An order takes the next one, or a later
+            one that leads to an earlier day.
+    """
+
+    cut_off: NDArray[np.int32]
+    weeks: NDArray[np.float64]
+    holiday_weights: NDArray[np.float64]
+    handling: NDArray[np.float64]
+    closures: NDArray[np.int64]
+    rounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+
+    def closed(self, first_day: int, days: int) -> NDArray[np.uint8] | None:
+        """(w, days) whether nobody works there, from `first_day` on; None if nothing is closed."""
+        if not len(self.closures):
+            return None
+        table = np.zeros((len(self.cut_off), days), np.uint8)
+        for row, first, last in self.closures.tolist():
+            span = slice(max(first - first_day, 0), max(last - first_day + 1, 0))
+            table[slice(None) if row < 0 else row, span] = 1
+        return table
+
+    @classmethod
+    def unknown(cls) -> DispatchCalendars:
+        """One row, which delays nothing."""
+        handling = np.ones((1, _LONGEST_HANDLING + 1))
+        handling[0, 0] = 0.0
+        return cls(
+            cut_off=np.full((1, 7), NO_CUT_OFF, np.int32),
+            weeks=np.ones((1, 7)),
+            holiday_weights=np.ones((1, HOLIDAY_KINDS)),
+            handling=handling,
+            closures=np.zeros((0, 3), np.int64),
+        )
+
+
+class _DispatchStruct(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("cut_off", "weeks", "holiday_weights", "handling")),
+        ("steps", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("holidays", "elapsed")),
+        ("days", ctypes.c_int64),
+        ("first_day", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("closed", "round_start")),
+        *((name, ctypes.c_void_p) for name in ("round_second", "round_wait")),
+    )
+
+
+_begin_days = native.function(
+    "etp_begin_days", None, native.POINTER, native.LONG, *[native.POINTER] * 5
+)
+_leads = native.function(
+    "etp_leads",
+    None,
+    *(native.POINTER, native.LONG, *[native.POINTER] * 6),
+)
+
+
+_relay_leads = native.function(
+    "etp_relay_leads",
+    None,
+    *(native.POINTER, native.LONG, *[native.POINTER] * 8, native.LONG, native.POINTER),
+)
+_lead = native.function(
+    "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, native.POINTER
+)
+
+
+class Dispatch:
+    """Finds the lead of an order. Immutable; any number of threads may share one."""
+
+    __slots__ = ("_alive", "_rows", "address", "calendars", "keys")
+
+    def __init__(self, keys: Sequence[str], calendars: DispatchCalendars, clocks: Clocks) -> None:
+        """Bind the tables.
+
+        Args:
+            keys: of the rows from 1 on, of any of `DISPATCH_LEVELS`.
+            calendars: by row.
+            clocks: the carriers' clocks, and the public holidays.
+        """
+        self.keys = tuple(keys)
+        self.calendars = calendars
+        self._rows = {key: row for row, key in enumerate(self.keys, start=1)}
+        arrays: dict[str, NDArray[Any]] = {
+            "cut_off": np.ascontiguousarray(calendars.cut_off, np.int32),
+            "weeks": np.ascontiguousarray(calendars.weeks, np.float64),
+            "holiday_weights": np.ascontiguousarray(calendars.holiday_weights, np.float64),
+            "handling": np.ascontiguousarray(calendars.handling, np.float64),
+            "holidays": np.ascontiguousarray(clocks.holidays, np.uint8),
+            "elapsed": np.ascontiguousarray(clocks.elapsed, np.float64),
+        }
+        closed = calendars.closed(clocks.first_day, clocks.holidays.shape[1])
+        if closed is not None:
+            arrays["closed"] = closed
+        if len(calendars.rounds):
+            row, weekday, second, wait = calendars.rounds[np.lexsort(calendars.rounds.T[2::-1])].T
+            counts = np.bincount(row * 7 + weekday, minlength=len(calendars.cut_off) * 7)
+            arrays["round_start"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+            arrays["round_second"] = second.astype(np.int32)
+            arrays["round_wait"] = wait.astype(np.int32)
+        struct = _DispatchStruct(
+            steps=calendars.handling.shape[1] - 1,
+            days=clocks.holidays.shape[1],
+            first_day=clocks.first_day,
+            **{name: array.ctypes.data for name, array in arrays.items()},
+        )
+        self._alive = (arrays, struct)
+        self.address = ctypes.addressof(struct)
+
+    @classmethod
+    def unknown(cls, clocks: Clocks) -> Dispatch:
+        """Delays nothing."""
+        return cls((), DispatchCalendars.unknown(), clocks)
+
+    def row(self, keys: Sequence[str]) -> int:
+        """The row of an order by its keys at `DISPATCH_LEVELS`: the finest that has one."""
+        rows = self._rows
+        for key in reversed(keys):
+            row = rows.get(key)
+            if row is not None:
+                return row
+        return 0
+
+    def rows(self, keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]]) -> NDArray[np.int32]:
+        """(n,) the rows of many orders; for each level positions into distinct keys, and those."""
+        out = np.zeros(len(keys[0][0]), np.int32)
+        for positions, distinct in keys:
+            own = np.array([self._rows.get(key, 0) for key in distinct], np.int32)[positions]
+            out = np.where(own > 0, own, out)
+        return out
+
+    def begin_days(
+        self,
+        rows: NDArray[np.int32],
+        calendar: NDArray[np.int32],
+        anchor: NDArray[np.int32],
+        second: NDArray[np.int32],
+    ) -> NDArray[np.int64]:
+        """(n,) origin-local day on which each warehouse begins with an order at the earliest.
+
+        Arguments as of `leads`. Where it is closed on that day, it begins on its next working day.
+        """
+        out = np.empty(len(rows), np.int64)
+        arrays = [
+            np.ascontiguousarray(array, np.int32) for array in (rows, calendar, anchor, second)
+        ]
+        _begin_days(
+            self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data
+        )
+        return out
+
+    def lead(self, row: int, calendar: int, anchor: int, second: int, clock: int) -> float:
+        """The lead of one order; arguments as of `leads`."""
+        return float(_lead(self.address, row, calendar, anchor, second, clock, None))
+
+    def leads(
+        self,
+        rows: NDArray[np.int32],
+        calendar: NDArray[np.int32],
+        anchor: NDArray[np.int32],
+        second: NDArray[np.int32],
+        clock: NDArray[np.int32],
+    ) -> NDArray[np.float64]:
+        """Operational days between each order's date and the date that it is as good as ordered on.
+
+        Args:
+            rows: (n,) of the warehouses.
+            calendar: (n,) row of the clocks' holidays at the origin.
+            anchor: (n,) origin-local date of the order, days since 1970-01-01.
+            second: (n,) origin-local second of the day.
+            clock: (n,) row of the clocks' elapsed table.
+        """
+        out = np.empty(len(rows))
+        arrays = [
+            np.ascontiguousarray(array, np.int32)
+            for array in (rows, calendar, anchor, second, clock)
+        ]
+        _leads(self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data)
+        return out
+
+    def relay_leads(
+        self,
+        rows: NDArray[np.int32],
+        calendar: NDArray[np.int32],
+        anchor: NDArray[np.int32],
+        second: NDArray[np.int32],
+        clock: NDArray[np.int32],
+        *,
+        leg_clock: NDArray[np.int32],
+        leg: NDArray[np.int32],
+        leg_days: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """The leads of orders that another carrier delivers than the one that fetches them.
+
+        What that one's week does to its way is in them too: counted from the order's date and its
+        lead, durations on the clock of the carrier that delivers are alike whatever the weekday.
+
+        Args:
+            rows: as of `leads`, like the next four.
+            calendar: (n,)
+            anchor: (n,)
+            second: (n,)
+            clock: (n,) of the carrier that delivers.
+            leg_clock: (n,) row of the clocks' elapsed table, of the carrier that fetches.
+            leg: (n,) row of `leg_days`.
+            leg_days: (legs, k) P(0, 1, … of its working days from the pick-up to the hand-off).
+        """
+        out = np.empty(len(rows))
+        arrays = [
+            np.ascontiguousarray(array, np.int32)
+            for array in (rows, calendar, anchor, second, clock, leg_clock, leg)
+        ]
+        days = np.ascontiguousarray(leg_days, np.float64)
+        _relay_leads(
+            self.address,
+            len(rows),
+            *(array.ctypes.data for array in arrays),
+            days.ctypes.data,
+            days.shape[1] - 1,
+            out.ctypes.data,
+        )
+        return out
+
+    def as_arrays(self) -> Mapping[str, NDArray[Any]]:
+        """The tables by name; with `keys`, all that has to be stored."""
+        return {each.name: getattr(self.calendars, each.name) for each in fields(self.calendars)}
+
+
+def learn_dispatch(
+    *,
+    keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
+    anchor: NDArray[np.int64],
+    second: NDArray[np.int64],
+    pickup_day: NDArray[np.int64],
+    calendar: NDArray[np.int64],
+    clocks: Clocks,
+) -> Dispatch:
+    """Working weeks, cut-offs and handling days as the pick-ups show them.
+
+    Args:
+        keys: for each of `DISPATCH_LEVELS` the (n,) positions of the parcels that were picked up
+            into its distinct keys, and those.
+        anchor: (n,) origin-local date of the order, days since 1970-01-01.
+        second: (n,) origin-local second of the day of the order.
+        pickup_day: (n,) origin-local date of the pick-up, days since 1970-01-01.
+        calendar: (n,) row of the clocks' holidays at the origin.
+        clocks: the carriers' clocks.
+    """
+    if not len(anchor):
+        return Dispatch.unknown(clocks)
+    orders = _Orders(anchor, second, pickup_day, calendar, clocks.holidays, clocks.first_day)
+    names: list[str] = []
+    rows = [orders.described(None)]
+    # Row of what is around each parcel: the network at first, then its key at each coarser level.
+    around = np.zeros(len(anchor), np.int64)
+    for positions, distinct in keys:
+        counts = np.bincount(positions, minlength=len(distinct))
+        by_key = np.argsort(positions, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        for place in np.flatnonzero(counts >= _OWN_EVIDENCE):
+            members = by_key[starts[place] : starts[place + 1]]
+            names.append(distinct[int(place)])
+            rows.append(orders.take(members).described(rows[around[members[0]]]))
+            around[members] = len(names)
+    stacked = DispatchCalendars(
+        *(
+            np.concatenate([getattr(row, each.name) for row in rows])
+            for each in fields(DispatchCalendars)
+        )
+    )
+    return Dispatch(names, stacked, clocks)
+
+
+@dataclass(frozen=True)
+class _Orders:
+    """Orders that were picked up; (n,), days since 1970-01-01; and the holidays of places."""
+
+    anchor: NDArray[np.int64]
+    second: NDArray[np.int64]
+    pickup_day: NDArray[np.int64]
+    calendar: NDArray[np.int64]
+    holidays: NDArray[np.uint8]
+    first_day: int
+
+    def take(self, rows: NDArray[np.int64]) -> _Orders:
+        return _Orders(
+            self.anchor[rows],
+            self.second[rows],
+            self.pickup_day[rows],
+            self.calendar[rows],
+            self.holidays,
+            self.first_day,
+        )
+
+    def described(self, around: DispatchCalendars | None) -> DispatchCalendars:
+        """One row, shrunk towards that of what is around it, if that is given."""
+        week = self._week(around)
+        worked = _worked_days(week, self.anchor, self.pickup_day)
+        inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
+        cut_off = _cut_off(week, self.anchor, self.second, worked, inherited)
+        late = self.second >= cut_off
+        handling = _worked_days(week, self.anchor + late, self.pickup_day)
+        return DispatchCalendars(
+            cut_off=np.full((1, 7), cut_off, np.int32),
+            weeks=week[None, :],
+            holiday_weights=self._holiday_weights(around),
+            handling=_cumulative(handling, around)[None, :],
+            closures=np.zeros((0, 3), np.int64),
+        )
+
+    def _week(self, around: DispatchCalendars | None) -> NDArray[np.float64]:
+        ordinary = self.holidays[self.calendar, self.pickup_day - self.first_day] == 0
+        counts = np.bincount((self.pickup_day[ordinary] + 3) % 7, minlength=7).astype(float)
+        if around is not None:
+            usual = around.weeks[0]
+            counts += _PRIOR * usual / usual.sum()
+        busy = counts[counts >= counts.max() / 3]
+        week = np.minimum(counts / max(float(np.median(busy)), 1e-9), 1.0)
+        week[week < _CLOSED_BELOW] = 0.0
+        # Orders are not spread evenly over the week, so fewer pick-ups are no shorter day.
+        week[week > _OPEN_ABOVE] = 1.0
+        return week
+
+    def _holiday_weights(self, around: DispatchCalendars | None) -> NDArray[np.float64]:
+        """(1, kinds) pick-ups on holidays over those of the same weekdays before and after."""
+        observed, expected = np.zeros(HOLIDAY_KINDS), np.zeros(HOLIDAY_KINDS)
+        for calendar in np.unique(self.calendar):
+            day = self.pickup_day[self.calendar == calendar] - self.first_day
+            counts = np.bincount(day, minlength=self.holidays.shape[1]).astype(np.float64)
+            kinds = self.holidays[calendar]
+            for holiday in day.min() + np.flatnonzero(kinds[day.min() : day.max() + 1]):
+                near = np.array([holiday - 14, holiday - 7, holiday + 7, holiday + 14])
+                near = near[(near >= day.min()) & (near <= day.max())]
+                near = near[kinds[near] == 0]
+                if len(near):
+                    observed[kinds[holiday] - 1] += counts[holiday]
+                    expected[kinds[holiday] - 1] += counts[near].mean()
+        usual = np.full(HOLIDAY_KINDS, 0.5) if around is None else around.holiday_weights[0]
+        weights = (observed + _HOLIDAY_EVIDENCE * usual) / (expected + _HOLIDAY_EVIDENCE)
+        weights[weights < _HOLIDAY_CLOSED_BELOW] = 0.0
+        weights[weights > _ORDINARY_FROM] = 1.0
+        return weights[None, :]
+
+
+def _worked_days(
+    week: NDArray[np.float64], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Working days from the start of `first` to the start of `last`; at least 0."""
+    through = np.concatenate([[0.0], np.cumsum(week)])
+
+    def at(day: NDArray[np.int64]) -> NDArray[np.float64]:
+        weeks, weekday = np.divmod(day + 3, 7)
+        return np.asarray(weeks * through[7] + through[weekday])
+
+    return np.asarray(np.maximum(at(last) - at(first), 0.0))
+
+
+def _cut_off(
+    week: NDArray[np.float64],
+    anchor: NDArray[np.int64],
+    second: NDArray[np.int64],
+    worked: NDArray[np.float64],
+    inherited: int,
+) -> int:
+    """The second of the day that best parts orders of one day from those of the next.
+
+    Least squares with one change point: later orders take one working day more. Where that does
+    not clearly explain more than the `inherited` one, that stays.
+    """
+    # On a closed day nothing starts, however early the order.
+    told = week[(anchor + 3) % 7] > 0.5
+    second, worked = second[told], worked[told]
+    if len(worked) < _OWN_EVIDENCE:
+        return inherited
+    worked = np.minimum(worked, np.quantile(worked, 0.9) + 1.0)
+    order = np.argsort(second, kind="stable")
+    second, worked = second[order], worked[order]
+    n = len(worked)
+    before = np.concatenate([[0.0], np.cumsum(worked)])
+    late = n - np.arange(n + 1)
+    # Sum of squares about the mean when the last `late` have one day taken off.
+    total = before[-1] - late
+    squares = (worked**2).sum() - 2.0 * (before[-1] - before) + late - total**2 / n
+    squares[:n][second < _EARLIEST_CUT_OFF] = np.inf
+    best = int(np.argmin(squares))
+    variance = max(float(squares[best]) / n, 1e-3)
+    place = n if inherited == NO_CUT_OFF else int(np.searchsorted(second, inherited))
+    if squares[place] - squares[best] < _CUT_OFF_EVIDENCE * variance:
+        return inherited
+    # As good as the best, within what chance does: people set round times.
+    near = np.flatnonzero(squares <= squares[best] + _INDIFFERENT * variance)
+    low, high = _neighbours(second, int(near[0]))[0], _neighbours(second, int(near[-1]))[1]
+    for step in (3600, 1800, 900, 300, 60):
+        rounded = np.arange((low // step + 1) * step, high + 1, step)
+        if len(rounded):
+            fits = squares[np.searchsorted(second, rounded)]
+            return int(rounded[np.argmin(fits)])
+    return high
+
+
+def _neighbours(second: NDArray[np.int64], place: int) -> tuple[int, int]:
+    """The orders that a cut-off at `place` lies between."""
+    low = int(second[place - 1]) if place else 0
+    high = int(second[place]) if place < len(second) else NO_CUT_OFF
+    return low, high
+
+
+def _cumulative(
+    handling: NDArray[np.float64], around: DispatchCalendars | None
+) -> NDArray[np.float64]:
+    """(16,) P(handling is finished within 0, 1, … working days); the pick-up's day is its last."""
+    steps = np.minimum(np.round(handling), _LONGEST_HANDLING - 1).astype(np.int64)
+    counts = np.bincount(steps, minlength=_LONGEST_HANDLING).astype(np.float64)
+    if around is not None:
+        counts += _PRIOR * np.diff(around.handling[0])
+    return np.asarray(np.concatenate([[0.0], np.cumsum(counts / counts.sum())]))

@@ -1,0 +1,323 @@
+"""Which weekdays and holidays a carrier delivers on, as the chances of parcels on their way show.
+
+How many parcels arrive on a Monday says little: perhaps few were sent off on Saturday. What counts
+is how many of those that might have arrived did: observed arrivals over those expected of parcels
+as long on their way on any day (a proportional-hazards model with the kind of day as its only
+covariate, Cox 1972, fitted by iterative proportional scaling). The length of a way is itself
+counted in working days, so weeks and lengths are found in turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
+
+__all__ = ["Ways", "learn_clocks"]
+
+_ROUNDS: Final = 5
+# The kinds of days: Monday … Sunday, then the kinds of holidays.
+_WEEKDAYS: Final = 7
+_KINDS: Final = _WEEKDAYS + HOLIDAY_KINDS
+# Working days on the way that are told apart, and calendar days that are looked at.
+_AGES: Final = 25
+_LONGEST: Final = 45
+# Parcels that are enough to know every service's week by.
+_SAMPLE: Final = 400_000
+# Expected arrivals' worth of belief that a service works like the network, on holidays likewise,
+# and that parcels of a service arrive like the network's; and that the network rests on holidays.
+_WEEK_EVIDENCE: Final = 20.0
+_HOLIDAY_EVIDENCE: Final = 4.0
+_AGE_EVIDENCE: Final = 30.0
+_RESTS_EVIDENCE: Final = 8.0
+# Before anything is seen a weekday is closed, worked in part, or worked like any other with these
+# chances; they count like a quarter of a service that is known well, with this many arrivals.
+_DAYS_ARE: Final = 0.25 * np.array([0.15, 0.1, 0.75])
+_SERVICE_EVIDENCE: Final = 20.0
+_MIXTURE_ROUNDS: Final = 20
+# Mean and squared coefficient of variation of the work on a day that is worked in part; the latter
+# of an ordinary day; and the share of its arrivals that a closed day is scanned with.
+_IN_PART: Final = (0.4, 0.4)
+_ORDINARY_SPREAD: Final = 0.01
+_MIS_SCANNED: Final = 0.01
+# A day with less than this share of the arrivals expected is closed: those are mis-scans.
+_CLOSED_BELOW: Final = 0.03
+# … a holiday, of which there are few, with less than this.
+_HOLIDAY_CLOSED_BELOW: Final = 0.15
+# Arrivals that were to be expected from which on their absence needs no belief: were the day worked
+# at a quarter of an ordinary one's strength, five had come.
+_ENOUGH_EXPECTED: Final = 20.0
+# A weekday on which a service works less is closed everywhere but for mis-scans.
+_CLOSED_SOMEWHERE: Final = 0.1
+# From here on a day is an ordinary one: the rest is chance.
+_ORDINARY_FROM: Final = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """Parcels on their way; all (n,), days since 1970-01-01.
+
+    Attributes:
+        service: positions into the service keys.
+        calendar: positions into the calendar keys, of the destination.
+        first_day: of the pick-up, or of the order where nobody scans pick-ups.
+        last_day: of the event, or the last that has passed.
+        arrived: whether the event was on the last day.
+    """
+
+    service: NDArray[np.int64]
+    calendar: NDArray[np.int64]
+    first_day: NDArray[np.int64]
+    last_day: NDArray[np.int64]
+    arrived: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """How many parcels."""
+        return len(self.service)
+
+    def latest(self, count: int) -> Ways:
+        """The `count` parcels sent last."""
+        if len(self) <= count:
+            return self
+        rows = np.argsort(self.first_day, kind="stable")[-count:]
+        return Ways(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def learn_clocks(
+    ways: Ways,
+    *,
+    service_keys: Sequence[str],
+    calendar_keys: Sequence[str],
+    first_day: int,
+    last_day: int,
+) -> Clocks:
+    """Working weeks and holiday closures, as the parcels on their way show them.
+
+    Args:
+        ways: n parcels; none of their days outside the tables.
+        service_keys: distinct service keys.
+        calendar_keys: distinct place keys, "country" and "region" joined by U+001F.
+        first_day: first day of the tables, days since 1970-01-01.
+        last_day: last day of the tables.
+    """
+    clocks = Clocks.build(
+        first_day=first_day,
+        services=service_keys,
+        weeks=np.ones((len(service_keys) + 1, _WEEKDAYS)),
+        calendars=calendar_keys,
+        holidays=holiday_table(calendar_keys, first_day, last_day),
+        holiday_weights=np.ones((len(service_keys) + 1, HOLIDAY_KINDS)),
+    )
+    sample = ways.latest(_SAMPLE)
+    for _ in range(_ROUNDS):
+        clocks = _renewed(clocks, *_tables(sample, clocks))
+    return _with_regions(sample, clocks)
+
+
+def _days(
+    ways: Ways, clocks: Clocks
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Day after day: who is on the way, the date, how many working days since, the kind of day."""
+    clock = (ways.service + 1) * len(clocks.holidays) + ways.calendar + 1
+    # From the end of the first day: whether a carrier that fetches on a Saturday delivers on it is
+    # no part of the way.
+    start = clocks.elapsed[clock, ways.first_day + 1 - clocks.first_day]
+    for wait in range(_LONGEST):
+        here = np.flatnonzero(ways.first_day + wait <= ways.last_day)
+        if not len(here):
+            break
+        day = ways.first_day[here] + wait
+        column = day - clocks.first_day
+        age = np.floor(clocks.elapsed[clock[here], column] - start[here]).astype(np.int64) + 1
+        age = np.clip(age, int(wait > 0), _AGES - 1)
+        holiday = clocks.holidays[ways.calendar[here] + 1, column].astype(np.int64)
+        yield here, day, age, np.where(holiday > 0, _WEEKDAYS - 1 + holiday, (day + 3) % 7)
+
+
+def _tables(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
+    shape = (len(clocks.services), _KINDS, _AGES)
+    at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
+    for here, day, age, kind in _days(ways, clocks):
+        cell = (ways.service[here] * _KINDS + kind) * _AGES + age
+        at_risk += np.bincount(cell, minlength=len(at_risk))
+        came = ways.arrived[here] & (day == ways.last_day[here])
+        arrived += np.bincount(cell[came], minlength=len(arrived))
+    return at_risk.reshape(shape), arrived.reshape(shape)
+
+
+def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
+    """The clocks, and the weeks of the services in regions where they are others for certain.
+
+    A weekday is closed there, or open, where its arrivals say so without any belief: next to none
+    of those expected, or as many as on the region's other days.
+    """
+    regions = len(clocks.calendars)
+    if regions < 2:
+        return clocks
+    hazard = _hazard(clocks, *_tables(ways, clocks))
+    shape = (len(clocks.services), regions, _WEEKDAYS)
+    expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
+    for here, day, age, kind in _days(ways, clocks):
+        ordinary = kind < _WEEKDAYS
+        rows = here[ordinary]
+        cell = (ways.service[rows] * regions + ways.calendar[rows]) * _WEEKDAYS + kind[ordinary]
+        chance = hazard[ways.service[rows], age[ordinary]]
+        expected += np.bincount(cell, weights=chance, minlength=len(expected))
+        came = ways.arrived[rows] & (day[ordinary] == ways.last_day[rows])
+        observed += np.bincount(cell[came], minlength=len(observed))
+    expected, observed = expected.reshape(shape), observed.reshape(shape)
+    found = []
+    for service, region in zip(*np.nonzero(expected.sum(axis=2)), strict=True):
+        week = clocks.weeks[service + 1]
+        worked = week >= _ORDINARY_FROM
+        # A region's parcels may be quicker or slower than the service's whatever the day.
+        usual = observed[service, region, worked].sum() / max(
+            expected[service, region, worked].sum(), 1e-9
+        )
+        due = expected[service, region] * usual
+        told = (due >= _ENOUGH_EXPECTED) & (week >= _CLOSED_SOMEWHERE)
+        closed = told & (observed[service, region] < _CLOSED_BELOW * due)
+        open_ = told & ~worked & (observed[service, region] >= _ORDINARY_FROM * due)
+        if closed.any() or open_.any():
+            own = np.where(closed, 0.0, np.where(open_, 1.0, week))
+            found.append([service + 1, region + 1, *own])
+    if not found:
+        return clocks
+    return Clocks.build(
+        first_day=clocks.first_day,
+        services=clocks.services,
+        weeks=clocks.weeks,
+        calendars=clocks.calendars,
+        holidays=clocks.holidays,
+        holiday_weights=clocks.holiday_weights,
+        region_weeks=np.array(found, np.float64),
+    )
+
+
+def _hazard(
+    clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(services, ages) chance to arrive on an ordinary day."""
+    usual_day = clocks.weeks.mean(axis=1, keepdims=True)
+    weight = np.concatenate([clocks.weeks, clocks.holiday_weights * usual_day], axis=1)[1:]
+    exposed = (at_risk * weight[:, :, None]).sum(axis=1)
+    network_hazard = arrived.sum(axis=(0, 1)) / np.maximum(exposed.sum(axis=0), 1e-9)
+    hazard: NDArray[np.float64] = (arrived.sum(axis=1) + _AGE_EVIDENCE * network_hazard) / (
+        exposed + _AGE_EVIDENCE
+    )
+    return hazard
+
+
+def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]) -> Clocks:
+    hazard = _hazard(clocks, at_risk, arrived)
+    expected = (at_risk * hazard[:, None, :]).sum(axis=2)
+    observed = arrived.sum(axis=2)
+    weeks = _weeks(observed[:, :_WEEKDAYS], expected[:, :_WEEKDAYS])
+    # A holiday against the ordinary days of the same service.
+    usual = expected[:, _WEEKDAYS:] * weeks[1:].mean(axis=1, keepdims=True)
+    return Clocks.build(
+        first_day=clocks.first_day,
+        services=clocks.services,
+        weeks=weeks,
+        calendars=clocks.calendars,
+        holidays=clocks.holidays,
+        holiday_weights=_holiday_weights(observed[:, _WEEKDAYS:], usual),
+    )
+
+
+def _weeks(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(services + 1, 7) from (services, 7) arrivals; row 0 is the network's."""
+    network = (observed.sum(axis=0) + 1.0) / (expected.sum(axis=0) + 1.0)
+    own = (observed + _WEEK_EVIDENCE * network) / (expected + _WEEK_EVIDENCE)
+    ordinary = _ordinary(np.concatenate([network[None, :], own]))
+    weeks = np.concatenate(
+        [network[None, :] / ordinary[0], _worked(observed, expected * ordinary[1:])]
+    )
+    weeks[weeks < _CLOSED_BELOW] = 0.0
+    weeks[weeks > _ORDINARY_FROM] = 1.0
+    weeks[1:][expected.sum(axis=1) == 0] = weeks[0]
+    return weeks
+
+
+def _ordinary(weeks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(r, 1) the median of the days with at least a third of the busiest one's arrivals."""
+    busy = np.where(weeks >= weeks.max(axis=1, keepdims=True) / 3, weeks, np.nan)
+    return np.asarray(np.nanmedian(busy, axis=1, keepdims=True))
+
+
+def _worked(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(services, 7) share of an ordinary day's work, the mean of what it may be.
+
+    A weekday is closed, worked like any other, or worked in part: a mixture whose shares are those
+    of the other services (an empirical Bayes prior, Efron 2010). So an empty Sunday or two tell a
+    closed day, and a service with none yet is as likely closed as the others are.
+
+    Args:
+        observed: (services, 7) arrivals.
+        expected: (services, 7) arrivals on ordinary days.
+    """
+    part, spread = _IN_PART
+    likelihood = np.stack(
+        [
+            observed * np.log(_MIS_SCANNED) - _MIS_SCANNED * expected,
+            _gamma_poisson(observed, expected, part, spread),
+            _gamma_poisson(observed, expected, 1.0, _ORDINARY_SPREAD),
+        ]
+    )
+    mean = np.stack(
+        [
+            np.zeros_like(observed),
+            (observed + 1 / spread) / (expected + 1 / (part * spread)),
+            (observed + 1 / _ORDINARY_SPREAD) / (expected + 1 / _ORDINARY_SPREAD),
+        ]
+    )
+    shares = np.repeat(_DAYS_ARE[:, None] / _DAYS_ARE.sum(), _WEEKDAYS, axis=1)
+    chance = _posterior(likelihood, shares)
+    for _ in range(_MIXTURE_ROUNDS):
+        # A service without arrivals of its own says nothing of what services do.
+        told = chance * (expected / (expected + _SERVICE_EVIDENCE))
+        shares = told.sum(axis=1) + _DAYS_ARE[:, None]
+        chance = _posterior(likelihood, shares / shares.sum(axis=0))
+    return np.asarray((chance * mean).sum(axis=0))
+
+
+def _posterior(likelihood: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(kinds, services, 7) chance of each kind, from log likelihoods and (kinds, 7) shares."""
+    chance = likelihood + np.log(shares)[:, None, :]
+    chance = np.exp(chance - chance.max(axis=0))
+    return np.asarray(chance / chance.sum(axis=0))
+
+
+def _gamma_poisson(
+    observed: NDArray[np.float64], expected: NDArray[np.float64], mean: float, spread: float
+) -> NDArray[np.float64]:
+    """Log likelihood of arrivals at a rate with this mean and squared coefficient of variation.
+
+    Less what is the same for all means and spreads.
+    """
+    shape, rate = 1 / spread, 1 / (spread * mean)
+    return np.asarray(
+        gammaln(observed + shape)
+        - gammaln(shape)
+        + shape * np.log(rate)
+        - (observed + shape) * np.log(expected + rate)
+    )
+
+
+def _holiday_weights(
+    observed: NDArray[np.float64], usual: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(services + 1, kinds) from (services, kinds) arrivals and those of ordinary days."""
+    network = observed.sum(axis=0) / (usual.sum(axis=0) + _RESTS_EVIDENCE)
+    own = (observed + _HOLIDAY_EVIDENCE * network) / (usual + _HOLIDAY_EVIDENCE)
+    weights = np.concatenate([network[None, :], own])
+    weights[weights < _HOLIDAY_CLOSED_BELOW] = 0.0
+    weights[weights > _ORDINARY_FROM] = 1.0
+    return weights

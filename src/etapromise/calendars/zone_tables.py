@@ -1,0 +1,136 @@
+"""Time zones as tables for the compiled code: which zone a place has, and its offsets from UTC.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.calendars.zones import ZoneMap
+from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+__all__ = ["ZoneTables", "offset_changes"]
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 — local wall-clock times are naive
+_DAY: Final = 86_400
+# No name of a place contains it: it is not part of any UTF-8 text.
+_PLACE_SEPARATOR: Final = b"\xff"
+
+
+class _ZonesStruct(ctypes.Structure):
+    """`etp_zones` of native/encoder.h."""
+
+    _fields_ = (
+        ("region", KeysStruct),
+        *((name, KeysStruct) for name in ("country", "origin")),
+        *((name, ctypes.c_void_p) for name in ("region_zone", "country_zone", "origin_zone")),
+        ("origins", ctypes.c_int64),
+        ("default_zone", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("change_start", "change", "offset")),
+    )
+
+
+class ZoneTables:
+    """A zone map with the offsets of its zones over some years. Immutable.
+
+    Attributes:
+        names: the zones' IANA names.
+    """
+
+    __slots__ = ("_alive", "names", "struct")
+
+    def __init__(self, zones: ZoneMap, first_day: int, last_day: int) -> None:
+        """Take a map, and the local days (since 1970-01-01) whose offsets are asked for."""
+        self.names = zones.names
+        number = {name: position for position, name in enumerate(self.names)}
+        plain = zones.as_dict()
+        regions = {(country, region): number[zone] for country, region, zone in plain["regions"]}
+        origins = {(country, origin): number[zone] for country, origin, zone in plain["origins"]}
+        countries = {country: number[zone] for country, zone in plain["countries"].items()}
+        changes = [offset_changes(zones.zone(name), first_day, last_day) for name in self.names]
+        tables = (
+            KeyTable([_PLACE_SEPARATOR.join(map(utf8, place)) for place in regions]),
+            KeyTable(list(countries)),
+            KeyTable([_PLACE_SEPARATOR.join(map(utf8, place)) for place in origins]),
+        )
+        arrays: dict[str, NDArray[Any]] = {
+            "region_zone": np.array(list(regions.values()), np.int32),
+            "country_zone": np.array(list(countries.values()), np.int32),
+            "origin_zone": np.array(list(origins.values()), np.int32),
+            "change_start": np.cumsum([0, *(len(when) for when, _ in changes)], dtype=np.int64),
+            "change": np.concatenate([when for when, _ in changes]),
+            "offset": np.concatenate([offset for _, offset in changes]),
+        }
+        self.struct = _ZonesStruct(
+            region=tables[0].struct,
+            country=tables[1].struct,
+            origin=tables[2].struct,
+            origins=len(origins),
+            default_zone=number[zones.default],
+            **{name: array.ctypes.data for name, array in arrays.items()},
+        )
+        self._alive = (tables, arrays)
+
+
+@functools.lru_cache(maxsize=4096)
+def offset_changes(
+    zone: ZoneInfo, first_day: int, last_day: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When a zone's offset from UTC changes, as the zone itself says.
+
+    Every day is asked, so a change that is taken back within a day would not be seen; the time zone
+    database has none.
+
+    Args:
+        zone: any.
+        first_day: days since 1970-01-01, local.
+        last_day: likewise, inclusive.
+
+    Returns:
+        (c,) UTC seconds since 1970-01-01 from which an offset holds, ascending, the first long
+        before `first_day`; (c,) the offsets in seconds.
+    """
+    # Two days more at each end: no zone is further from UTC.
+    midnights = [_EPOCH + timedelta(day) for day in range(first_day - 2, last_day + 4)]
+    usual = zone.utcoffset
+    offsets = [usual(midnight) for midnight in midnights]
+    changes, kept = [(first_day - 1_000_000) * _DAY], [_seconds(offsets[0])]
+    for (left, before), (right, after) in pairwise(zip(midnights, offsets, strict=True)):
+        if before == after:
+            continue
+        # A midnight that is skipped has the offset of before although it is after the change; no
+        # zone ever skipped more than a day.
+        low = int((left - _EPOCH).total_seconds()) - _seconds(before) - _DAY
+        high = int((right - _EPOCH).total_seconds()) - _seconds(after)
+        while high > low:
+            middle = (low + high) // 2
+            if _offset_at(zone, middle) == _seconds(after):
+                high = middle
+            else:
+                low = middle + 1
+        changes.append(low)
+        kept.append(_seconds(after))
+    found = np.array(changes, np.int64), np.array(kept, np.int64)
+    for array in found:
+        array.flags.writeable = False
+    return found
+
+
+def _offset_at(zone: ZoneInfo, second: int) -> int:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
+    return _seconds(moment.astimezone(zone).utcoffset())
+
+
+def _seconds(offset: timedelta | None) -> int:
+    return 0 if offset is None else int(offset.total_seconds())

@@ -1,0 +1,210 @@
+"""Which time zone a place is in, when the data do not always say.
+
+A zone that is missing is taken from the region, then the country, then the configured default; the
+source is reported, because a date may then be a day off.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ZONE_SOURCES", "ZoneMap", "zone_named"]
+
+# Where a zone came from, best first.
+ZONE_SOURCES: Final = ("given", "region", "country", "default")
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The zone with this IANA name.
+
+    Raises:
+        ContractError: there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ContractError(
+            f"Found the time zone {name!r}; expected an IANA name such as 'America/Sao_Paulo'."
+        ) from error
+
+
+class ZoneMap:
+    """Zones by region and country, as most shipments that named one had it. Immutable.
+
+    A warehouse may have one of its own: it counts for what is sent from there.
+    """
+
+    __slots__ = ("_countries", "_origins", "_regions", "_zones", "default")
+
+    def __init__(
+        self,
+        *,
+        default: str,
+        countries: Mapping[str, str],
+        regions: Mapping[tuple[str, str], str],
+        origins: Mapping[tuple[str, str], str] | None = None,
+    ) -> None:
+        """Take zone names by country, by (country, region) and by (country, origin)."""
+        self.default = default
+        self._countries = dict(countries)
+        self._regions = dict(regions)
+        self._origins = dict(origins or {})
+        names = {default, *self._countries.values(), *self._regions.values()}
+        names.update(self._origins.values())
+        self._zones = {name: zone_named(name) for name in sorted(names)}
+
+    @classmethod
+    def learned(cls, shipments: pd.DataFrame, *, default: str | None) -> ZoneMap:
+        """From the destinations of `shipments` that name their zone.
+
+        Args:
+            shipments: accepted rows of the contract.
+            default: the zone of last resort; None takes the most frequent one, or UTC.
+        """
+        if "destination_time_zone" not in shipments.columns:
+            return cls(default=default or "UTC", countries={}, regions={})
+        named = shipments.loc[shipments["destination_time_zone"].notna()]
+        zones = named["destination_time_zone"].astype(str)
+        if default is None:
+            default = str(zones.mode().iloc[0]) if len(zones) else "UTC"
+        countries: dict[str, str] = {}
+        regions: dict[tuple[str, str], str] = {}
+        if "destination_country" in named.columns:
+            country = named["destination_country"].fillna("").astype(str)
+            countries = _majority(zones, country)
+            if "destination_region" in named.columns:
+                region = named["destination_region"].fillna("").astype(str)
+                joined = _majority(zones, country + "\x1f" + region)
+                for key, zone in joined.items():
+                    left, right = key.split("\x1f")
+                    regions[left, right] = zone
+        return cls(default=default, countries=countries, regions=regions)
+
+    def overridden(
+        self,
+        *,
+        default: str | None,
+        countries: Mapping[str, str],
+        regions: Mapping[tuple[str, str], str],
+        origins: Mapping[tuple[str, str], str] | None = None,
+    ) -> ZoneMap:
+        """These zones, but for the places named; a country's goes before its regions' learned."""
+        kept = {key: zone for key, zone in self._regions.items() if key[0] not in countries}
+        return ZoneMap(
+            default=default or self.default,
+            countries=self._countries | dict(countries),
+            regions=kept | dict(regions),
+            origins=self._origins | dict(origins or {}),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every zone of the map, by its IANA name."""
+        return tuple(self._zones)
+
+    def zone(self, name: str) -> ZoneInfo:
+        """The zone with this IANA name, which need not be on the map.
+
+        Raises:
+            ContractError: there is none.
+        """
+        known = self._zones.get(name)
+        return zone_named(name) if known is None else known
+
+    def resolve(
+        self,
+        given: str | None,
+        country: str | None,
+        region: str | None,
+        *,
+        origin: str | None = None,
+    ) -> tuple[ZoneInfo, str]:
+        """The zone of one place and where it came from (one of ZONE_SOURCES).
+
+        Args:
+            given: IANA name, if it is known.
+            country: ISO 3166 code.
+            region: within the country.
+            origin: the warehouse, where it is one; its own zone counts as given.
+
+        Raises:
+            ContractError: `given` is not an IANA name.
+        """
+        if given:
+            return self.zone(given), "given"
+        name = self._origins.get((country or "", origin)) if origin else None
+        if name is not None:
+            return self._zones[name], "given"
+        name = self._regions.get((country or "", region or ""))
+        if name is not None and region:
+            return self._zones[name], "region"
+        name = self._countries.get(country or "")
+        if name is not None and country:
+            return self._zones[name], "country"
+        return self._zones[self.default], "default"
+
+    def resolve_many(self, frame: pd.DataFrame, side: str) -> tuple[NDArray[Any], NDArray[np.int8]]:
+        """Zone names and sources (positions in ZONE_SOURCES) of many shipments.
+
+        Args:
+            frame: (n,) shipments.
+            side: "origin" or "destination".
+
+        Returns:
+            (n,) names, (n,) sources.
+        """
+        from etapromise.lanes.levels import Level, level_keys  # noqa: PLC0415 — needs pandas
+
+        columns = (f"{side}_time_zone", f"{side}_country", f"{side}_region")
+        warehouse = ("origin",) if side == "origin" and self._origins else ()
+        place = Level("zone", (*columns, *warehouse))
+        positions, keys = level_keys(frame, [place])[0]
+        names = []
+        sources = []
+        for key in keys:
+            given, country, region, *origin = key.split("\x1f")
+            zone, source = self.resolve(
+                given or None, country or None, region or None, origin=origin[0] if origin else None
+            )
+            names.append(zone.key)
+            sources.append(ZONE_SOURCES.index(source))
+        return np.array(names, dtype=object)[positions], np.array(sources, np.int8)[positions]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a manifest; `from_dict` reads them back."""
+        return {
+            "default": self.default,
+            "countries": self._countries,
+            "regions": [[*key, zone] for key, zone in self._regions.items()],
+            "origins": [[*key, zone] for key, zone in self._origins.items()],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ZoneMap:
+        """The map that `as_dict` described."""
+        return cls(
+            default=values["default"],
+            countries=values["countries"],
+            regions={(country, region): zone for country, region, zone in values["regions"]},
+            origins={(country, origin): zone for country, origin, zone in values["origins"]},
+        )
+
+
+def _majority(zones: pd.Series[str], places: pd.Series[str]) -> dict[str, str]:
+    counts = zones.groupby([places.rename("place"), zones.rename("zone")]).size()
+    # Sorted, so that a tie does not depend on the order of the rows.
+    ordered = counts.reset_index(name="n").sort_values(["n", "zone"], ascending=[False, True])
+    best = ordered.drop_duplicates("place").sort_values("place")
+    return dict(zip(best["place"].astype(str), best["zone"].astype(str), strict=True))

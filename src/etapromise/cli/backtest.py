@@ -1,0 +1,111 @@
+"""`etapromise backtest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etapromise.cli.arguments import (
+    OUTPUT_DIRECTORY,
+    Level,
+    event_option,
+    example,
+    history_options,
+    moment,
+    read_history,
+    reported_errors,
+)
+
+__all__ = ["backtest"]
+
+
+@click.command(
+    epilog=example(r"""
+etapromise backtest --shipments data/sample/shipments.parquet \
+  --scans data/sample/scans.parquet --from 2025-10-01 --to 2026-01-01 --out output/report
+""")
+)
+@history_options
+@click.option("--from", "start", type=moment, required=True, help="First order to quote. UTC.")
+@click.option("--to", "end", type=moment, required=True, help="The moment after the last. UTC.")
+@click.option(
+    "--every",
+    type=click.Choice(["month", "week"]),
+    default="month",
+    show_default=True,
+    help="How often a new model is trained.",
+)
+@click.option(
+    "--refresh-every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Days between refreshes of statistics and calibration.",
+)
+@event_option
+@click.option(
+    "--service-level",
+    type=Level(),
+    multiple=True,
+    default=(0.8, 0.9, 0.95),
+    show_default=True,
+    help="Repeatable. The report tells the one nearest to 90 % by group.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
+def backtest(
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    event: str,
+    service_level: tuple[float, ...],
+    out: Path,
+    **walk: Any,
+) -> None:
+    """Walk through the past as it was, and judge every promise.
+
+    At each step a model is trained on what had been received by then; each day it is refreshed and
+    the day's orders are quoted; what came later is hidden until all promises are judged. Writes
+    promises.parquet, backtest.json and report.html.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.evaluation import backtest as walking  # noqa: PLC0415
+    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415
+    from etapromise.training.training import TrainingConfig  # noqa: PLC0415
+
+    with reported_errors(2):
+        config = walking.BacktestConfig(
+            start=pd.Timestamp(walk.pop("start")),
+            end=pd.Timestamp(walk.pop("end")),
+            service_levels=tuple(sorted(set(service_level))),
+            main_level=min(service_level, key=lambda level: (abs(level - 0.9), level)),
+            **walk,
+        )
+    with reported_errors():
+        history = read_history(
+            shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
+        )
+        result = walking.backtest(
+            history,
+            config,
+            fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True),
+            progress=True,
+        )
+        page = result.write(out)
+    for row in result.facts["service_levels"]:
+        click.echo(_level_line(row))
+    click.echo(page)
+
+
+def _level_line(row: dict[str, Any]) -> str:
+    if not row["judged"]:
+        return f"{100 * row['service_level']:g} %: none of {row['promises']:,} can be judged yet"
+    return (
+        f"{100 * row['service_level']:g} %: kept {100 * row['kept_rate']:.1f} %, stated "
+        f"{100 * row['mean_confidence']:.1f} %, {row['mean_days']:.1f} days on average, "
+        f"{row['judged']:,} judged, {row['pending']:,} pending"
+    )

@@ -1,0 +1,167 @@
+"""`etapromise events` and `repromise`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etapromise.cli.arguments import (
+    INPUT_FILE,
+    MODEL,
+    OUTPUT_DIRECTORY,
+    OUTPUT_FILE,
+    Level,
+    as_of_option,
+    example,
+    history_options,
+    moment,
+    read_history,
+    reported_errors,
+    say,
+)
+
+__all__ = ["events", "repromise"]
+
+
+@click.command(
+    epilog=example(r"""
+etapromise events --model models/current --shipments open_orders.parquet \
+  --scans scans.parquet --as-of 2026-02-01T06:00Z --state output/told --out output/events.jsonl
+""")
+)
+@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@history_options
+@as_of_option
+@click.option(
+    "--state",
+    type=OUTPUT_DIRECTORY,
+    required=True,
+    help="Directory in which it is kept what was told; the same from run to run.",
+)
+@click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option("--policy", type=INPUT_FILE, help="When to tell another date: JSON of `repromise`.")
+@click.option(
+    "--lost-above", type=Level(), help="Call a parcel likely lost from this probability on."
+)
+@click.option(
+    "--out", type=OUTPUT_FILE, required=True, help="Events are added to it: .jsonl or .parquet."
+)
+def events(
+    model: Path,
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    state: Path,
+    service_level: float,
+    policy: Path | None,
+    lost_above: float | None,
+    out: Path,
+) -> None:
+    """Find what is worth telling customers, and tell each once.
+
+    Events: delayed, earlier, attempted, available_for_pickup, likely_lost, delivered, returned,
+    damaged; each with its reason, the date that stood and the new one. The same run twice adds
+    nothing, and a run that was killed is made good by the next.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415
+    from etapromise.operations import event_run as telling  # noqa: PLC0415
+    from etapromise.operations.events import NewsSettings  # noqa: PLC0415
+    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415
+
+    if out.suffix not in {".jsonl", ".parquet"}:
+        raise click.UsageError(f"--out is {out}; expected it to end in .jsonl or .parquet.")
+    with reported_errors():
+        settings = NewsSettings(
+            policy=RepromisePolicy() if policy is None else read_policy(policy),
+            lost_above=lost_above,
+            found_below=0.25 if lost_above is None else lost_above / 2,
+        )
+        told = telling.tell(
+            load_model(model),
+            shipments,
+            scans,
+            as_of=pd.Timestamp(as_of),
+            state=state,
+            out=out,
+            service_level=service_level,
+            settings=settings,
+            naive_time_zone=time_zone,
+            vocabulary=vocabulary,
+        )
+    for name, rejects in (("shipments", told.shipment_rejects), ("scans", told.scan_rejects)):
+        if len(rejects):
+            say(f"{name}: {len(rejects):,} rejected")
+    say(f"{told.parcels:,} parcels, {told.under_way:,} under way")
+    click.echo(f"{out}  {told.written:,} events")
+
+
+@click.command(
+    epilog=example(r"""
+etapromise repromise --model models/current --shipments shipments.parquet \
+  --scans scans.parquet --from 2025-11-01 --silent-miss-cost 5 --out output/policy.json
+""")
+)
+@click.option("--model", type=MODEL, required=True, help="One that was made before --from.")
+@history_options
+@click.option("--from", "start", type=moment, required=True, help="First order. UTC.")
+@click.option("--to", "end", type=moment, help="The moment after the last. UTC.")
+@click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option("--notice-cost", type=click.FloatRange(min=0), default=1.0, show_default=True)
+@click.option("--silent-miss-cost", type=click.FloatRange(min=0), default=5.0, show_default=True)
+@click.option(
+    "--most-changes",
+    type=click.FloatRange(min=0),
+    default=0.3,
+    show_default=True,
+    help="Date changes per parcel, at most.",
+)
+@click.option("--out", type=OUTPUT_FILE, required=True, help="JSON, for `events --policy`.")
+def repromise(
+    model: Path,
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    start: datetime,
+    end: datetime | None,
+    service_level: float,
+    out: Path,
+    **prices: Any,
+) -> None:
+    """Replay the past to choose when customers are told another date.
+
+    Every parcel is looked at each morning with what had been received by then; of many policies the
+    cheapest is taken that changes dates seldom enough. Prints what it would have done.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.evaluation.past_predictions import past_looks  # noqa: PLC0415
+    from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415
+    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+
+    with reported_errors():
+        loaded = load_model(model)
+        history = read_history(
+            shipments, scans, event=loaded.event, vocabulary=vocabulary, time_zone=time_zone
+        )
+        looks = past_looks(
+            loaded,
+            history,
+            start=pd.Timestamp(start),
+            end=None if end is None else pd.Timestamp(end),
+            service_level=service_level,
+        )
+        say(f"{len(looks.original_date):,} parcels, {len(looks.moment):,} looks")
+        choice = pick_policy(looks, service_level=service_level, **prices)
+        write_policy(choice.policy, out)
+    click.echo(json.dumps(asdict(choice.record), indent=2))

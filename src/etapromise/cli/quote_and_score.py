@@ -1,0 +1,198 @@
+"""`etapromise quote` and `score`."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etapromise.cli.arguments import (
+    INPUT_FILE,
+    MODEL,
+    OUTPUT_FILE,
+    Level,
+    ProgressBar,
+    as_of_option,
+    example,
+    moment,
+    reported_errors,
+    zoned_moment,
+)
+
+if TYPE_CHECKING:
+    from etapromise.promise.model import PromiseModel
+
+__all__ = ["quote", "score"]
+
+
+@click.command(
+    epilog=example(r"""
+etapromise quote --model models/current --origin 14409 --destination 88032 \
+  --carrier acme --service ground --ordered-at 2026-02-01T10:30-05:00
+""")
+)
+@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.option(
+    "--as-of",
+    type=moment,
+    help="What would have been said then: --model is a directory of models. UTC.",
+)
+@click.option("--origin", required=True, help="Postcode or place code it is sent from.")
+@click.option("--destination", required=True, help="Postcode or place code it goes to.")
+@click.option("--ordered-at", type=zoned_moment, required=True, help="With its offset.")
+@click.option("--carrier")
+@click.option("--service")
+@click.option("--origin-region")
+@click.option("--origin-country")
+@click.option("--destination-region")
+@click.option("--destination-country")
+@click.option("--destination-time-zone", help="IANA name; by default what the region says.")
+@click.option("--weight-kg", type=click.FloatRange(min=0))
+@click.option("--field", multiple=True, help="A further feature, as name=value. Repeatable.")
+@click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option("--band", type=Level(), default=0.8, show_default=True, help="Central probability.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "json-ld", "text"]),
+    default="json",
+    show_default=True,
+)
+@click.option("--locale", default="en", show_default=True, help="Of the text, such as de or pt_BR.")
+def quote(
+    model: Path,
+    as_of: datetime | None,
+    form: str,
+    locale: str,
+    field: tuple[str, ...],
+    **asked: Any,
+) -> None:
+    """Promise the date of one parcel.
+
+    With --as-of the version that was current then answers, as it did then.
+    """
+    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+
+    for pair in field:
+        name, told, value = pair.partition("=")
+        if not told:
+            raise click.UsageError(f"--field is {pair!r}; expected name=value.")
+        asked[name] = _number_or_text(value)
+    with reported_errors():
+        loaded = load_model(model) if as_of is None else _model_at(model, as_of)
+    with reported_errors(2):
+        found = loaded.promise(**asked)
+        if form == "text":
+            click.echo(found.text(locale))
+        else:
+            plain = found.as_dict() if form == "json" else found.as_json_ld()
+            click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+
+
+@click.command(
+    epilog=example(r"""
+etapromise score --model models/current --as-of 2026-02-01 \
+  --shipments data/sample/open_orders.parquet --out output/scored.parquet
+etapromise score --model models/current --as-of 2026-02-01T06:00Z \
+  --shipments open_orders.parquet --scans scans.parquet --out output/tracked.parquet
+""")
+)
+@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.option("--shipments", type=INPUT_FILE, required=True, help="Open orders; Parquet or CSV.")
+@click.option("--scans", type=INPUT_FILE, help="Their scans: predict anew from where each stands.")
+@click.option("--vocabulary", help="Whose codes scans carry that do not say, such as aftership.")
+@click.option("--time-zone", help="IANA zone of times that carry none; without it, an error.")
+@as_of_option
+@click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option(
+    "--at-risk-precision",
+    type=Level(),
+    default=0.8,
+    show_default=True,
+    help="With --scans: wanted share of the parcels called at risk that will be late.",
+)
+@click.option(
+    "--at-risk-budget",
+    type=Level(),
+    help="Instead: the most parcels to be called at risk on their way, as a share.",
+)
+@click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
+def score(
+    model: Path,
+    shipments: Path,
+    scans: Path | None,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    service_level: float,
+    at_risk_precision: float,
+    at_risk_budget: float | None,
+    out: Path,
+) -> None:
+    """Promise a date for every order of a table; with scans, anew from where each parcel stands.
+
+    Rejected orders go to a file beside the result, with the reason: scored.parquet has its rejects
+    in scored.rejects.parquet.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.operations import scoring, scoring_files  # noqa: PLC0415
+    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
+
+    if out.suffix not in {".parquet", ".csv"}:
+        raise click.UsageError(f"--out is {out}; expected a name that ends in .parquet or .csv.")
+    with reported_errors():
+        bar = ProgressBar()
+        loaded = load_model(model)
+        wish = {"budget": at_risk_budget} if at_risk_budget else {"precision": at_risk_precision}
+        told: dict[str, Any] = {
+            "as_of": pd.Timestamp(as_of),
+            "service_level": service_level,
+            "naive_time_zone": time_zone,
+            "progress": lambda done, most: bar("scoring", done, most),
+        }
+        scan_rejects = None
+        if scans is None and scoring_files.can_stream(shipments, out):
+            counts = scoring_files.score_file(loaded, shipments, out, **told)
+            bar.close()
+        else:
+            found = scoring.score(
+                loaded,
+                shipments,
+                scans,
+                at_risk_threshold=None if scans is None else loaded.alert_threshold(**wish),
+                vocabulary=vocabulary,
+                **told,
+            )
+            bar.close()
+            write_table(found.rejects, scoring.rejects_path(out))
+            scan_rejects = found.scan_rejects
+            if scan_rejects is not None:
+                write_table(scan_rejects, scoring.scan_rejects_path(out))
+            write_table(found.promises, out)
+            counts = scoring_files.Counts(len(found.promises), len(found.rejects))
+    click.echo(f"{out}  {counts.promises:,} promises")
+    click.echo(f"{scoring.rejects_path(out)}  {counts.rejects:,} rejects")
+    if scan_rejects is not None:
+        click.echo(f"{scoring.scan_rejects_path(out)}  {len(scan_rejects):,} rejected scans")
+
+
+def _model_at(directory: Path, as_of: datetime) -> PromiseModel:
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+
+    registry = ModelRegistry(directory)
+    if not registry.promotions():
+        # models/current, or one of the versions: what is asked is the directory they lie in.
+        registry = ModelRegistry(directory.absolute().parent)
+    return registry.load_at(as_of)
+
+
+def _number_or_text(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value

@@ -1,0 +1,35 @@
+"""`etapromise sample`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etapromise.cli.arguments import OUTPUT_DIRECTORY, example, reported_errors
+
+__all__ = ["sample"]
+
+
+@click.command(
+    epilog=example(r"""
+etapromise sample --out data/sample
+""")
+)
+@click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the files.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed is another network.")
+@click.option("--days", type=click.IntRange(min=1), help="Days with orders.")
+@click.option("--shipments-per-day", type=click.FloatRange(min=0.01), help="Before the peak.")
+def sample(out: Path, **changes: Any) -> None:
+    """Write a simulated network's shipments, scans and open orders."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from etapromise_simulator import SAMPLE, write_sample  # noqa: PLC0415
+
+    with reported_errors(2):
+        config = replace(SAMPLE, **{k: v for k, v in changes.items() if v is not None})
+    with reported_errors():
+        rows = write_sample(out, config)
+    for name, count in rows.items():
+        click.echo(f"{out / name}  {count:,} rows")

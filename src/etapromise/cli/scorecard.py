@@ -1,0 +1,88 @@
+"""`etapromise scorecard`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etapromise.cli.arguments import (
+    OUTPUT_FILE,
+    as_of_option,
+    example,
+    history_options,
+    moment,
+    read_history,
+    reported_errors,
+)
+
+__all__ = ["scorecard"]
+
+_SUFFIXES = (".parquet", ".csv", ".json", ".html")
+
+
+@click.command(
+    epilog=example(r"""
+etapromise scorecard --shipments data/sample/shipments.parquet \
+  --scans data/sample/scans.parquet --as-of 2026-02-01 --out output/scorecard.html
+""")
+)
+@history_options
+@as_of_option
+@click.option(
+    "--since", type=moment, help="Parcels ordered from then on. UTC. By default 180 days before."
+)
+@click.option(
+    "--by",
+    type=click.Choice(["carrier", "service", "destination_region", "lane_group"]),
+    multiple=True,
+    default=("carrier", "service", "lane_group"),
+    show_default=True,
+    help="Repeatable. Carrier and service are the partner, the rest the place.",
+)
+@click.option(
+    "--measure",
+    type=click.Choice(["promise_kept", "quoted_kept", "swift"]),
+    help="What partners are ranked by; by default the first that the data allow.",
+)
+@click.option("--smallest-group", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--out", type=OUTPUT_FILE, required=True, help="Parquet, CSV, JSON or HTML, by its name."
+)
+def scorecard(
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    since: datetime | None,
+    out: Path,
+    **asked: Any,
+) -> None:
+    """How each carrier and service does where, and which is best there.
+
+    Promises and quoted dates kept, days in transit with open parcels censored, first attempts,
+    silences, losses and hand-offs, each with its count and 95 % interval; ranked so that a few
+    lucky parcels win nothing.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.evaluation.scorecards import carrier_scorecards, write_scorecards  # noqa: PLC0415
+
+    if out.suffix not in _SUFFIXES:
+        raise click.UsageError(f"--out is {out}; expected it to end in {', '.join(_SUFFIXES)}.")
+    with reported_errors():
+        history = read_history(
+            shipments, scans, event="delivered", vocabulary=vocabulary, time_zone=time_zone
+        )
+        table = carrier_scorecards(
+            history,
+            as_of=pd.Timestamp(as_of),
+            since=None if since is None else pd.Timestamp(since),
+            default_time_zone=time_zone,
+            **asked,
+        )
+        write_scorecards(table, out, as_of=pd.Timestamp(as_of))
+    click.echo(f"{out}  {len(table):,} groups")

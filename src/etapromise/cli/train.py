@@ -1,0 +1,277 @@
+"""`etapromise train`, `retrain` and `refresh`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from etapromise.cli.arguments import (
+    OUTPUT_DIRECTORY,
+    Level,
+    ProgressBar,
+    as_of_option,
+    calendars_option,
+    event_option,
+    example,
+    history_options,
+    read_history,
+    reported_errors,
+    say,
+)
+
+__all__ = ["refresh", "retrain", "train"]
+
+REFUSED = 3
+"""Exit code of a refused challenger: nothing failed, and nothing changed."""
+
+
+@click.command(
+    epilog=example(r"""
+etapromise train --shipments data/sample/shipments.parquet \
+  --scans data/sample/scans.parquet --as-of 2026-02-01 --out models/
+""")
+)
+@history_options
+@as_of_option
+@event_option
+@click.option(
+    "--numeric", multiple=True, help="A further numeric column to learn from. Repeatable."
+)
+@click.option("--categorical", multiple=True, help="A further categorical one. Repeatable.")
+@calendars_option
+@click.option("--tune", metavar="DURATION", help="Search for settings so long first, such as 20m.")
+@click.option(
+    "--trials", type=click.IntRange(min=1), help="With --tune: at most so many settings.  [200]"
+)
+@click.option("--tune-seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    help="A setting, as name=number, such as boosting.num_leaves=31. Repeatable.",
+)
+@click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
+def train(
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    event: str,
+    numeric: tuple[str, ...],
+    categorical: tuple[str, ...],
+    calendars: Path | None,
+    tune: str | None,
+    trials: int | None,
+    tune_seed: int,
+    settings: tuple[str, ...],
+    out: Path,
+) -> None:
+    """Train a model and make it the current one of a directory.
+
+    With --tune, settings are searched for by walking validation inside the training period; what
+    was found goes into the manifest, and later retraining keeps it. A search that was killed goes
+    on where it stopped: finished trials are in the directory's tuning/.
+
+    Prints the path of the new model.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.operations import tuning  # noqa: PLC0415
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.training import training  # noqa: PLC0415
+
+    with reported_errors(2):
+        config = training.TrainingConfig(
+            numeric=numeric, categorical=categorical, calendars=calendars
+        )
+        config = tuning.with_settings(config, dict(_pair(text) for text in settings))
+        if tune is None and trials is not None:
+            raise click.UsageError("--trials goes with --tune.")
+        search = None
+        if tune is not None:
+            search = tuning.Search(
+                seconds=tuning.duration(tune), trials=trials or 200, seed=tune_seed
+            )
+    with reported_errors():
+        history = read_history(
+            shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
+        )
+        bar = ProgressBar()
+        record = None
+        if search is not None:
+            tuned = tuning.tune(
+                history,
+                as_of=pd.Timestamp(as_of),
+                config=config,
+                search=search,
+                notes=out / "tuning",
+                progress=bar,
+            )
+            config, record = tuned.config, tuned.record
+            say(
+                f"{len(record['trials'])} trials: CRPS {record['score']:.3f} days, "
+                f"{record['score_of_default']:.3f} as it was"
+            )
+        model = training.train(history, as_of=as_of, config=config, progress=bar, tuning=record)
+        bar.close()
+        registry = ModelRegistry(out)
+        with registry.lock():
+            version = registry.add(model)
+            registry.promote(version, why="trained")
+    click.echo(out / version)
+
+
+@click.command(
+    epilog=example(r"""
+etapromise retrain --shipments shipments.parquet --scans scans.parquet \
+  --as-of 2026-03-01 --models models/
+""")
+)
+@history_options
+@as_of_option
+@click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
+@calendars_option
+@click.option("--dry-run", is_flag=True, help="Judge, but change nothing.")
+@click.option("--force", is_flag=True, help="Promote although checks fail; the record says so.")
+@click.option("--service-level", type=Level(), default=0.9, show_default=True, help="Judged by it.")
+@click.option(
+    "--judge-days",
+    type=click.IntRange(min=1),
+    default=28,
+    show_default=True,
+    help="Days of orders to judge by: the latest whose promises have run out.",
+)
+@click.option(
+    "--refresh-every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Days between refreshes while judging; as often as the shop refreshes.",
+)
+@click.option(
+    "--must-gain",
+    is_flag=True,
+    help="Promote only what is shown to be better, beyond luck; for who retrains often.",
+)
+def retrain(
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    models: Path,
+    calendars: Path | None,
+    dry_run: bool,  # noqa: FBT001 (click passes by name)
+    force: bool,  # noqa: FBT001
+    service_level: float,
+    judge_days: int,
+    refresh_every: int,
+    must_gain: bool,  # noqa: FBT001
+) -> None:
+    """Fit a challenger, judge it against the current model, and promote it if it is no worse.
+
+    Prints the decision as JSON; it is kept in the directory's decisions/ too. The first model of a
+    directory is judged by its own word alone.
+
+    Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415
+    from etapromise.operations.gate import GateConfig  # noqa: PLC0415
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.operations.retraining import recipe_of  # noqa: PLC0415
+    from etapromise.operations.retraining import retrain as run  # noqa: PLC0415
+    from etapromise.training.training import TrainingConfig  # noqa: PLC0415
+
+    with reported_errors(2):
+        stated = None if calendars is None else CalendarFile.read(calendars)
+    with reported_errors():
+        registry = ModelRegistry(models)
+        champion = registry.load_current() if registry.current else None
+        event = champion.event if champion is not None else "delivered"
+        config = None
+        if stated is not None:
+            recipe = recipe_of(champion) if champion is not None else TrainingConfig()
+            config = replace(recipe, calendars=stated)
+        history = read_history(
+            shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
+        )
+        decision = run(
+            history,
+            registry,
+            as_of=pd.Timestamp(as_of),
+            config=config,
+            gate=GateConfig(
+                service_level=service_level,
+                judge_days=judge_days,
+                refresh_every=refresh_every,
+                must_gain=must_gain,
+            ),
+            dry_run=dry_run,
+            force=force,
+            tell=say,
+        )
+    click.echo(json.dumps(decision.record, indent=2, ensure_ascii=False))
+    for reason in decision.reasons:
+        say(f"{decision.outcome}: {reason}")
+    if decision.outcome in {"refused", "would refuse"}:
+        sys.exit(REFUSED)
+
+
+@click.command(
+    epilog=example(r"""
+etapromise refresh --shipments shipments.parquet --scans scans.parquet \
+  --as-of 2026-02-02 --models models/
+""")
+)
+@history_options
+@as_of_option
+@click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
+@calendars_option
+def refresh(
+    shipments: Path,
+    scans: Path,
+    vocabulary: str | None,
+    time_zone: str | None,
+    as_of: datetime,
+    models: Path,
+    calendars: Path | None,
+) -> None:
+    """Bring the current model's statistics and calibration up to date; its trees stay.
+
+    To be run daily. The tables should reach at least half a year back. Prints the path of the
+    refreshed model, which is the current one then.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.operations.retraining import refresh_current  # noqa: PLC0415
+
+    with reported_errors(2):
+        stated = None if calendars is None else CalendarFile.read(calendars)
+    with reported_errors():
+        registry = ModelRegistry(models)
+        history = read_history(
+            shipments,
+            scans,
+            event=registry.load_current().event,
+            vocabulary=vocabulary,
+            time_zone=time_zone,
+        )
+        version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
+    click.echo(models / version)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, told, value = text.partition("=")
+    if not told:
+        raise click.UsageError(f"--set is {text!r}; expected name=number.")
+    return name, value

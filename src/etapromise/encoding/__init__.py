@@ -1,0 +1,1 @@
+"""A shipment as the numbers that features, statistics and kernels work with."""

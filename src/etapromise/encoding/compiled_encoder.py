@@ -1,0 +1,402 @@
+"""One shipment's columns in, a request out, in compiled code: what a promise is asked with.
+
+`Encoder.encode` gives the same numbers for tables.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import native
+from etapromise.calendars.zone_tables import ZoneTables
+from etapromise.errors import ContractError
+from etapromise.lanes.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, RELAY, HandOffs
+from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
+from etapromise.lanes.levels import PREFIX_LENGTH, TAKER, Level, spelled
+
+if TYPE_CHECKING:
+    from etapromise.encoding.requests import Encoder
+
+__all__ = [
+    "EPOCH",
+    "FINE",
+    "GIVEN_NUMBERS",
+    "OUTSIDE_CALENDARS",
+    "TEXT_COLUMNS",
+    "CompiledEncoder",
+    "EncodedStruct",
+    "missing",
+    "naive_order_time",
+    "quoted_day",
+    "utc_second",
+]
+
+# The columns of text that every shipment may have, in the order in which they are handed over.
+TEXT_COLUMNS: Final = (
+    *("origin", "origin_region", "origin_country"),
+    *("destination", "destination_region", "destination_country"),
+    *("carrier", "service", "destination_time_zone"),
+)
+_PREFIX: Final = "destination_prefix"
+_MAX_TEXTS: Final = 256
+_MAX_NUMBERS: Final = 512
+# The prefix, and who takes the parcel over.
+_DERIVED_TEXTS: Final = 2
+# The hour, GIVEN_NUMBERS, the quoted days and the lead.
+_STANDARD_NUMBERS: Final = 8
+# Its numbers, in the order in which they are handed over.
+GIVEN_NUMBERS: Final = (
+    "origin_lat",
+    "origin_lon",
+    "destination_lat",
+    "destination_lon",
+    "weight_kg",
+)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# What `etp_encode` returns.
+FINE, UNCLEAR_TEXT, OUTSIDE_CALENDARS = range(3)
+_NEVER_IN_TEXT: Final = b"\xff"
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+
+
+class EncodedStruct(ctypes.Structure):
+    """`etp_encoded` of native/encoder.h.
+
+    Attributes:
+        anchor: origin-local date of the order, days since 1970-01-01: day 0.
+        clock: row of the clocks' elapsed table.
+        zone_source: how the destination's zone was found, a position in ZONE_SOURCES.
+        zone: number of that zone, -1 where it was given.
+    """
+
+    _fields_ = tuple((name, ctypes.c_int32) for name in ("anchor", "clock", "zone_source", "zone"))
+    anchor: int
+    clock: int
+    zone_source: int
+    zone: int
+
+
+_encode = native.function(
+    "etp_encode",
+    native.INT,
+    *(native.POINTER, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p),
+    *(ctypes.POINTER(EncodedStruct), native.POINTER, native.POINTER),
+)
+# `etp_shipment`: second, length of the texts, byte between them, quoted day, GIVEN_NUMBERS.
+pack_shipment = struct.Struct("=3q6d").pack
+
+
+class _EncoderStruct(ctypes.Structure):
+    """`etp_encoder` of native/encoder.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("levels", "handling_levels")),
+        ("handling", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("columns", "prefix_length")),
+        *((name, ctypes.c_void_p) for name in ("part_start", "part", "keys")),
+        ("numeric", ctypes.c_int64),
+        *((f"origin{name}", ctypes.c_int64) for name in ("", "_region", "_country")),
+        ("destination", ctypes.c_int64),
+        *((f"destination_{name}", ctypes.c_int64) for name in ("region", "country", "zone")),
+        *((name, ctypes.c_int64) for name in ("calendars", "first_day", "last_day")),
+        ("zones", ctypes.c_void_p),
+        ("warehouse_levels", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("dispatch", "hand_offs")),
+    )
+
+
+class _HandOffsStruct(ctypes.Structure):
+    """`etp_hand_offs` of native/encoder.h."""
+
+    _fields_ = (
+        ("levels", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("start", "taker", "name", "name_start")),
+        *((name, ctypes.c_void_p) for name in ("service", "leg_days")),
+        *((name, ctypes.c_int64) for name in ("leg_steps", "relays")),
+    )
+
+
+class CompiledEncoder:
+    """An encoder's keys, zones and calendars as the compiled code reads them. Immutable.
+
+    Attributes:
+        columns: the columns of text, in the order in which they are handed over.
+        address: of the `etp_encoder`, valid while this object lives.
+    """
+
+    __slots__ = (
+        "_alive",
+        "_categorical",
+        "_clocks",
+        "_codes",
+        "_numbers",
+        "_numeric",
+        "_zone_column",
+        "_zones",
+        "address",
+        "columns",
+    )
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        handling: Sequence[int],
+        calendars: Sequence[Level],
+    ) -> None:
+        """Bind an encoder's tables.
+
+        Args:
+            encoder: whose requests are asked for.
+            handling: levels whose codes are repeated after those of all levels.
+            calendars: the keys of the clocks, of the holidays at the destination and at the
+                origin, and of the warehouses' calendars, coarse to fine.
+
+        Raises:
+            ContractError: more columns than there is room for.
+        """
+        named = dict.fromkeys((*TEXT_COLUMNS, *encoder.categorical))
+        for derived in (_PREFIX, TAKER):
+            named.pop(derived, None)
+        self.columns = tuple(named)
+        if len(self.columns) + _DERIVED_TEXTS > _MAX_TEXTS or len(encoder.numeric) > _MAX_NUMBERS:
+            raise ContractError(
+                f"Found {len(encoder.categorical)} categorical and {len(encoder.numeric)} numeric "
+                f"columns; expected fewer than {_MAX_TEXTS - len(TEXT_COLUMNS)} and no more than "
+                f"{_MAX_NUMBERS}. Train with fewer."
+            )
+        place = {name: number for number, name in enumerate((*self.columns, _PREFIX, TAKER))}
+        hand_offs = encoder.hand_offs
+        levels = (*encoder.levels, *calendars)
+        if hand_offs is not None:
+            levels = (*levels, *HAND_OFF_LEVELS, FIRST_LEG, RELAY)
+        clocks = encoder.clocks
+        holidays, warehouses = KeyTable(clocks.calendars), KeyTable(encoder.dispatch.keys)
+        services = KeyTable(clocks.services)
+        tables = [
+            *(index.table for index in encoder.indexes),
+            *(services, holidays, holidays),
+            *[warehouses] * (len(calendars) - 3),
+        ]
+        relays = None
+        if hand_offs is not None:
+            tables += [KeyTable(keys) for keys in (*hand_offs.keys, hand_offs.leg_keys)]
+            tables.append(services)
+            relays = _Relays(hand_offs, encoder.taker_services, relays=encoder.has_relays)
+        zones = ZoneTables(encoder.zones, clocks.first_day, clocks.last_day)
+        keys = (KeysStruct * len(tables))(*(table.struct for table in tables))
+        arrays = {
+            "handling": np.array(handling, np.int64),
+            "part_start": np.cumsum([0, *(len(level.columns) for level in levels)], dtype=np.int64),
+            "part": np.array(
+                [place[column] for level in levels for column in level.columns], np.int64
+            ),
+        }
+        self._categorical, self._numeric = encoder.categorical, encoder.numeric
+        self._clocks, self._zones = clocks, encoder.zones
+        self._zone_column = place["destination_time_zone"]
+        self._codes = len(encoder.levels) + len(handling)
+        self._numbers = _STANDARD_NUMBERS + len(encoder.numeric)
+        bound = _EncoderStruct(
+            levels=len(encoder.levels),
+            handling_levels=len(handling),
+            columns=len(self.columns),
+            prefix_length=PREFIX_LENGTH,
+            keys=ctypes.addressof(keys),
+            numeric=len(encoder.numeric),
+            origin=place["origin"],
+            origin_region=place["origin_region"],
+            origin_country=place["origin_country"],
+            destination=place["destination"],
+            destination_region=place["destination_region"],
+            destination_country=place["destination_country"],
+            destination_zone=place["destination_time_zone"],
+            calendars=len(clocks.holidays),
+            first_day=clocks.first_day,
+            last_day=clocks.last_day,
+            zones=ctypes.addressof(zones.struct),
+            warehouse_levels=len(calendars) - 3,
+            dispatch=encoder.dispatch.address,
+            hand_offs=None if relays is None else ctypes.addressof(relays.struct),
+            **{name: array.ctypes.data for name, array in arrays.items()},
+        )
+        self._alive = (tables, zones, keys, arrays, bound, relays, encoder.dispatch)
+        self.address = ctypes.addressof(bound)
+
+    def packed(self, fields: Mapping[str, Any], second: int) -> tuple[bytes, bytes, bytes]:
+        """A shipment, its further numbers and its texts, as `etp_encode` reads them.
+
+        Args:
+            fields: columns of the contract, and all extra columns.
+            second: of the order, see `utc_second`.
+
+        Raises:
+            ContractError: an extra column is missing, a value is not a number, or a zone unknown.
+        """
+        self._require_columns(fields)
+        values = [fields.get(column) for column in self.columns]
+        texts = ["" if missing(value) else spelled(value) for value in values]
+        zone = texts[self._zone_column]
+        if zone:
+            self._zones.zone(zone)
+        # Whatever the texts contain: this byte is no part of UTF-8.
+        text = _NEVER_IN_TEXT.join(map(utf8, texts))
+        shipment = pack_shipment(
+            second,
+            len(text),
+            _NEVER_IN_TEXT[0],
+            quoted_day(fields.get("quoted_date")),
+            *(as_number(name, fields.get(name)) for name in GIVEN_NUMBERS),
+        )
+        extra = struct.pack(
+            f"={len(self._numeric)}d", *(as_number(name, fields[name]) for name in self._numeric)
+        )
+        return shipment, extra, text
+
+    def fields_of(self, text: bytes) -> dict[str, str | None]:
+        """The columns that `packed` spelled; None for what was missing or empty.
+
+        Args:
+            text: of `packed`, or those of the standard columns joined by NUL.
+        """
+        parts = text.split(_NEVER_IN_TEXT) if _NEVER_IN_TEXT in text else text.split(b"\0")
+        spelled_out = (part.decode("utf-8", "surrogatepass") or None for part in parts)
+        return dict(zip(self.columns, spelled_out, strict=False))
+
+    def encode(
+        self, fields: Mapping[str, Any]
+    ) -> tuple[EncodedStruct, NDArray[np.int32], NDArray[np.float64]]:
+        """One shipment: what was found, its codes (L + H,) and its numbers (m,).
+
+        Raises:
+            ContractError: as `packed` and `utc_second` do, or a date outside the calendars.
+        """
+        shipment, extra, text = self.packed(fields, utc_second(fields["ordered_at"]))
+        found = EncodedStruct()
+        code = np.zeros(self._codes, np.int32)
+        number = np.zeros(self._numbers)
+        status = _encode(
+            self.address, shipment, extra, text, found, code.ctypes.data, number.ctypes.data
+        )
+        if status == OUTSIDE_CALENDARS:
+            self._clocks.require_days(found.anchor, found.anchor)
+        return found, code, number
+
+    def zone_name(self, number: int, given: object) -> str:
+        """The IANA name of a destination's zone: that of a number, or the one that was given."""
+        return self._zones.names[number] if number >= 0 else spelled(given)
+
+    def _require_columns(self, fields: Mapping[str, Any]) -> None:
+        required = (*self._categorical, *self._numeric)
+        lacking = [name for name in required if name not in fields]
+        if lacking:
+            raise ContractError(
+                f"Found no {', '.join(lacking)}; this model was trained with "
+                f"{', '.join(required)} as extra features. Give them (None where unknown), or "
+                "train without them."
+            )
+
+
+class _Relays:
+    """Hand-offs as the compiled code reads them."""
+
+    def __init__(self, hand_offs: HandOffs, services: NDArray[np.int32], *, relays: bool) -> None:
+        names = [utf8(name) for name in hand_offs.takers]
+        joined = b"".join(names)
+        arrays: dict[str, NDArray[Any]] = {
+            "start": np.cumsum(
+                [0, *(len(level) for level in hand_offs.taker[:-1])], dtype=np.int64
+            ),
+            "taker": np.concatenate(hand_offs.taker).astype(np.int32),
+            "name_start": np.cumsum([0, *map(len, names)], dtype=np.int64),
+            "service": np.ascontiguousarray(services, np.int32),
+            "leg_days": np.ascontiguousarray(hand_offs.leg_days, np.float64),
+        }
+        self.struct = _HandOffsStruct(
+            levels=len(hand_offs.taker),
+            name=ctypes.cast(ctypes.c_char_p(joined), ctypes.c_void_p),
+            leg_steps=hand_offs.leg_days.shape[1] - 1,
+            relays=relays,
+            **{name: array.ctypes.data for name, array in arrays.items()},
+        )
+        self._alive = (joined, arrays)
+
+
+def utc_second(moment: Any) -> int:
+    """Seconds from 1970-01-01 00:00 UTC to a zone-aware datetime, rounded down.
+
+    Raises:
+        ContractError: it is not one.
+    """
+    if not isinstance(moment, datetime):
+        raise naive_order_time(moment)
+    try:
+        since = moment - EPOCH
+    except TypeError as error:
+        raise naive_order_time(moment) from error
+    if missing(since):
+        raise naive_order_time(moment)
+    return since.days * 86_400 + since.seconds
+
+
+def quoted_day(value: Any) -> float:
+    """A quoted date as days since 1970-01-01, NaN where it is missing.
+
+    Raises:
+        ContractError: it is not a date.
+    """
+    if missing(value):
+        return math.nan
+    found = value
+    try:
+        if isinstance(value, str):
+            found = date.fromisoformat(value)
+        elif isinstance(value, np.datetime64):
+            found = value.astype("datetime64[D]").item()
+    except ValueError:
+        pass
+    if not isinstance(found, date):
+        raise ContractError(f"Found quoted_date={value!r}; expected a date or 'YYYY-MM-DD'.")
+    return float(found.toordinal() - _EPOCH_ORDINAL)
+
+
+def as_number(name: str, value: Any) -> float:
+    """A value of a numeric column, NaN where it is missing.
+
+    Raises:
+        ContractError: it is not a number.
+    """
+    if missing(value):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ContractError(f"Found {name}={value!r}; expected a number or None.") from error
+
+
+def missing(value: object) -> bool:
+    """Whether this is what a row of a table has where there is nothing: None, NaN, NaT or NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)  # noqa: PLR0124 — NaN and NaT are unlike themselves
+    except (TypeError, ValueError):
+        return type(value).__name__ == "NAType"
+
+
+def naive_order_time(found: object) -> ContractError:
+    """What to say of an order time that is no moment."""
+    return ContractError(
+        f"Found ordered_at={found!r}; expected a datetime with a time zone, such as "
+        "datetime.now(timezone.utc)."
+    )

@@ -1,0 +1,124 @@
+"""A warehouse's clock: it runs on days on which parcels are handled and fetched.
+
+What `clocks` is for deliveries. Handling times are counted on it from the day on which the
+warehouse begins with an order, so that cut-offs, weekends, holidays and closures move a pick-up by
+themselves.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS
+from etapromise.encoding.requests import Encoder, Requests, row_of
+from etapromise.lanes.levels import KeyPlan, Level, level_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PickupDays"]
+
+_LEVELS: Final = (*DISPATCH_LEVELS, Level("calendar", ("origin_country", "origin_region")))
+_PLAN: Final = KeyPlan(_LEVELS)
+
+
+@dataclass(frozen=True)
+class PickupDays:
+    """The warehouses' clocks of n requests.
+
+    Attributes:
+        first_day: of the clocks, days since 1970-01-01.
+        elapsed: (clocks, days + 1) working days before the start of each day.
+        clock: (n,) row of `elapsed`.
+        start: (n,) origin-local day on which the warehouse begins with the order at the earliest.
+        cut_offs: (n, 7) origin-local second of Monday … Sunday from which an order waits for the
+            next day; NO_CUT_OFF where there is none.
+    """
+
+    first_day: int
+    elapsed: NDArray[np.float64]
+    clock: NDArray[np.int64]
+    start: NDArray[np.int64]
+    cut_offs: NDArray[np.int64]
+
+    @classmethod
+    def of_frame(cls, encoder: Encoder, frame: pd.DataFrame, requests: Requests) -> PickupDays:
+        """Those of many shipments, and their requests (n,)."""
+        *keys, (positions, places) = level_keys(frame, _LEVELS)
+        calendar_rows = encoder.clocks.indexes()[1]
+        calendar = np.array([row_of(calendar_rows, key) for key in places], np.int64)[positions]
+        return cls._of(encoder, encoder.dispatch.rows(keys).astype(np.int64), calendar, requests)
+
+    @classmethod
+    def of_fields(
+        cls, encoder: Encoder, fields: Mapping[str, Any], requests: Requests
+    ) -> PickupDays:
+        """That of one shipment, and its request."""
+        *keys, place = _PLAN.keys(fields)
+        calendar = row_of(encoder.clocks.indexes()[1], place)
+        row = encoder.dispatch.row(keys)
+        return cls._of(encoder, np.array([row]), np.array([calendar]), requests)
+
+    @classmethod
+    def _of(
+        cls,
+        encoder: Encoder,
+        row: NDArray[np.int64],
+        calendar: NDArray[np.int64],
+        requests: Requests,
+    ) -> PickupDays:
+        clocks, calendars = encoder.clocks, encoder.dispatch.calendars
+        pairs, clock = np.unique(row * len(clocks.holidays) + calendar, return_inverse=True)
+        rows, places = np.divmod(pairs, len(clocks.holidays))
+        days = clocks.holidays.shape[1]
+        weekday = (clocks.first_day + np.arange(days) + 3) % 7
+        weights = calendars.holiday_weights[rows]
+        factors = np.concatenate([np.ones((len(rows), 1)), weights], axis=1)
+        share = calendars.weeks[rows][:, weekday]
+        share *= np.take_along_axis(factors, clocks.holidays[places].astype(np.int64), axis=1)
+        closed = calendars.closed(clocks.first_day, days)
+        if closed is not None:
+            share[closed[rows] > 0] = 0.0
+        elapsed = np.zeros((len(pairs), days + 1))
+        np.cumsum(share, axis=1, out=elapsed[:, 1:])
+        second = np.round(requests.numbers[:, 0] * 3600.0)
+        cut_offs = calendars.cut_off[row].astype(np.int64)
+        start = encoder.dispatch.begin_days(
+            *(np.asarray(part, np.int32) for part in (row, calendar, requests.anchor, second))
+        )
+        return cls(clocks.first_day, elapsed, clock, start, cut_offs)
+
+    def worked(self, day: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) or (n, k) working days from the start of each order's to the start of `day`."""
+        last = self.elapsed.shape[1] - 1
+        column = np.clip(day - self.first_day, 0, last)
+        start = np.clip(self.start - self.first_day, 0, last)
+        clock, start = (
+            (self.clock, start) if day.ndim == 1 else (self.clock[:, None], start[:, None])
+        )
+        return np.asarray(np.maximum(self.elapsed[clock, column] - self.elapsed[clock, start], 0.0))
+
+    def take(self, rows: NDArray[np.int64]) -> PickupDays:
+        """Those of some requests."""
+        return PickupDays(
+            *(self.first_day, self.elapsed, self.clock[rows], self.start[rows], self.cut_offs[rows])
+        )
+
+    def open_on(self, day: int) -> bool:
+        """Whether the warehouse of the first request works on a day, days since 1970-01-01."""
+        column = min(max(day - self.first_day, 0), self.elapsed.shape[1] - 2)
+        row = self.elapsed[self.clock[0]]
+        return bool(row[column + 1] - row[column] > A_WORKING_DAY)
+
+    def week(self) -> list[bool]:
+        """Whether the warehouse of the first request works on Monday … Sunday, holidays aside."""
+        worked = np.diff(self.elapsed[self.clock[0]]) > A_WORKING_DAY
+        weekday = (self.first_day + np.arange(len(worked)) + 3) % 7
+        return [bool(worked[weekday == day].any()) for day in range(7)]

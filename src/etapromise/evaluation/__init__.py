@@ -1,0 +1,1 @@
+"""How good promises were: replaying the past, judging, comparing, reporting."""

@@ -1,0 +1,268 @@
+"""The walking backtest: train, refresh, quote and wait as it would have been, then judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from etapromise.errors import ContractError
+from etapromise.evaluation.judgement import LEVELS, Truth, judge
+from etapromise.evaluation.replay import Forecaster, extract_end, known_at, replay_quotes
+from etapromise.evaluation.summary import summary_of
+from etapromise.tracking import TrackedHistory
+
+__all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "backtest", "steps"]
+
+Fit = Callable[[TrackedHistory, pd.Timestamp], Forecaster]
+"""Trains a model on a history, as of a moment. Runs in worker processes, so it must pickle."""
+
+FORMAT: Final = "etapromise-backtest/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestConfig:
+    """How to walk.
+
+    Attributes:
+        start: First moment of quoted orders, zone-aware.
+        end: The moment after the last, zone-aware.
+        every: A new model is trained at ``start`` and at the beginning of each calendar month or
+            week (Monday) after it, in the zone of ``start``.
+        refresh_every: Days from one refresh of statistics and calibration to the next.
+        service_levels: Told in full; the report also draws those of `LEVELS`.
+        main_level: The service level told by group; one of ``service_levels``.
+        settle_days: Days that the last scans of a date may take to arrive; a promise is judged when
+            its date ended this long before the end of the extract.
+        smallest_group: Lane groups, regions and carriers with fewer orders are told together.
+        jobs: Processes. The result does not depend on it.
+        seed: Of the randomised probability integral transform.
+
+    Raises:
+        ContractError: A value is impossible.
+    """
+
+    start: pd.Timestamp
+    end: pd.Timestamp
+    every: Literal["month", "week"] = "month"
+    refresh_every: int = 1
+    service_levels: tuple[float, ...] = (0.8, 0.9, 0.95)
+    main_level: float = 0.9
+    settle_days: int = 1
+    smallest_group: int = 50
+    jobs: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be walked."""
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ContractError("found a naive start or end of the backtest, expected time zones")
+        if not self.start < self.end:
+            raise ContractError(
+                f"found a backtest from {self.start} to {self.end}, expected an end after its start"
+            )
+        if self.every not in {"month", "week"}:
+            raise ContractError(f"found every={self.every!r}, expected 'month' or 'week'")
+        if self.main_level not in self.service_levels:
+            raise ContractError(
+                f"found main_level={self.main_level}, expected one of {self.service_levels}"
+            )
+        for level in self.service_levels:
+            if not 0 < level < 1:
+                raise ContractError(
+                    f"found service level {level}, expected one strictly between 0 and 1"
+                )
+        for name, least in (("refresh_every", 1), ("settle_days", 0), ("smallest_group", 1)):
+            if getattr(self, name) < least:
+                raise ContractError(f"found {name}={getattr(self, name)}, expected {least} or more")
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """All service levels that are judged, from low to high."""
+        return tuple(sorted({*LEVELS, *self.service_levels}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of the walk: train as of ``start``, quote the orders of ``[start, end)``."""
+
+    number: int
+    period: str
+    start: pd.Timestamp
+    end: pd.Timestamp
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestResult:
+    """What came of it.
+
+    Attributes:
+        config: How it was walked.
+        table: One row per quoted order, see `judge`, with ``period``, ``quoted_as_of`` (the moment
+            whose knowledge the quote used) and ``model_version``; by step and time of order.
+        facts: The numbers, ready for JSON: ``format``, ``config``, ``data``, ``steps``, and what
+            `summary_of` says.
+    """
+
+    config: BacktestConfig
+    table: pd.DataFrame
+    facts: dict[str, Any]
+
+    def write(self, directory: Path) -> Path:
+        """Write ``promises.parquet``, ``backtest.json`` and ``report.html``.
+
+        Args:
+            directory: Made if it is not there; files of these names are replaced.
+
+        Returns:
+            The path of the report.
+        """
+        from etapromise.evaluation.report import render_backtest  # noqa: PLC0415 (matplotlib)
+
+        directory.mkdir(parents=True, exist_ok=True)
+        self.table.to_parquet(directory / "promises.parquet", index=False)
+        text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
+        (directory / "backtest.json").write_text(text + "\n", encoding="utf-8")
+        page = directory / "report.html"
+        page.write_text(render_backtest(self.facts), encoding="utf-8")
+        return page
+
+
+def backtest(
+    history: TrackedHistory,
+    config: BacktestConfig,
+    *,
+    fit: Fit,
+    progress: bool = False,
+) -> BacktestResult:
+    """Walk forward through a history.
+
+    At each step a model is trained on what had been received by then. Each day its statistics are
+    refreshed with what had been received in the night, and the day's orders are quoted. Everything
+    else is hidden: it is taken out of the tables before a model sees them. Once the walk is over,
+    the promises are judged by all that is known.
+
+    Args:
+        history: All of it, with everything that happened after the promises.
+        config: How to walk.
+        fit: Trains a model. It is called with the history as known at a step's start.
+        progress: Show a bar on stderr, where that is a terminal.
+
+    Raises:
+        ContractError: There is no order to quote.
+        InsufficientHistoryError: There is too little history to train the first model.
+    """
+    walk = [step for step in steps(config) if _has_orders(history, step)]
+    if not walk:
+        raise ContractError(
+            f"found no order from {config.start} to {config.end}, expected some; the shipments "
+            f"were ordered from {history.shipments['ordered_at'].min()} "
+            f"to {history.shipments['ordered_at'].max()}"
+        )
+    parts: dict[int, pd.DataFrame] = {}
+    with tqdm(total=len(walk), unit=config.every, disable=None if progress else True) as bar:
+        for number, part in _walked(history, config, walk, fit):
+            parts[number] = part
+            bar.update()
+    table = pd.concat([parts[step.number] for step in walk], ignore_index=True)
+    return BacktestResult(config=config, table=table, facts=_facts(history, config, walk, table))
+
+
+def steps(config: BacktestConfig) -> list[Step]:
+    """The steps of a walk, in order: together they cover ``[start, end)`` once."""
+    monthly = config.every == "month"
+    last = config.end.tz_convert(config.start.tz)
+    begins = pd.date_range(config.start.normalize(), last, freq="MS" if monthly else "W-MON")
+    inner = [moment for moment in begins if config.start < moment < config.end]
+    edges = [config.start, *inner, config.end]
+    found = []
+    for number, (start, end) in enumerate(pairwise(edges)):
+        period = f"{start:%Y-%m}" if monthly else f"{start:%G}-W{start:%V}"
+        found.append(Step(number=number, period=period, start=start, end=end))
+    return found
+
+
+def _walked(
+    history: TrackedHistory, config: BacktestConfig, walk: list[Step], fit: Fit
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """The parts as they are done, which need not be in order."""
+    if config.jobs == 1 or len(walk) == 1:
+        for step in walk:
+            yield _take(step, history, config, fit)
+        return
+    pool = Parallel(n_jobs=config.jobs, return_as="generator_unordered")
+    yield from pool(delayed(_take)(step, history, config, fit) for step in walk)
+
+
+def _take(
+    step: Step, history: TrackedHistory, config: BacktestConfig, fit: Fit
+) -> tuple[int, pd.DataFrame]:
+    model = fit(known_at(history, step.start), step.start)
+    truth = Truth.of(
+        history,
+        model.local_event_date(history),
+        extract_end=extract_end(history),
+        settle_days=config.settle_days,
+    )
+    parts = []
+    quotes = replay_quotes(
+        model, history, start=step.start, end=step.end, refresh_every=config.refresh_every
+    )
+    for number, days in enumerate(quotes):
+        seed = (config.seed, step.number, number)
+        part = judge(truth, days.rows, days.forecast, levels=config.levels, seed=seed)
+        part["period"] = pd.Series(step.period, index=part.index, dtype="str")
+        part["quoted_as_of"] = days.refreshed_at
+        part["model_version"] = pd.Series(days.version, index=part.index, dtype="str")
+        parts.append(part)
+    return step.number, pd.concat(parts, ignore_index=True)
+
+
+def _has_orders(history: TrackedHistory, step: Step) -> bool:
+    ordered = history.shipments["ordered_at"]
+    return bool(((ordered >= step.start) & (ordered < step.end)).any())
+
+
+def _facts(
+    history: TrackedHistory, config: BacktestConfig, walk: list[Step], table: pd.DataFrame
+) -> dict[str, Any]:
+    settings = asdict(config)
+    del settings["jobs"]  # what does not change the result does not belong to it
+    settings["start"], settings["end"] = config.start.isoformat(), config.end.isoformat()
+    return {
+        "format": FORMAT,
+        "library_version": version("etapromise"),
+        "event": history.event,
+        "config": settings,
+        "data": {
+            "shipments": len(history.shipments),
+            "scans": len(history.scans),
+            "rejected_shipments": len(history.shipment_rejects),
+            "rejected_scans": len(history.scan_rejects),
+            "extract_end": extract_end(history).isoformat(),
+        },
+        "steps": [
+            {
+                "period": step.period,
+                "trained_as_of": step.start.isoformat(),
+                "until": step.end.isoformat(),
+                "quoted": int((table["period"] == step.period).sum()),
+            }
+            for step in walk
+        ],
+        **summary_of(
+            table,
+            service_levels=config.service_levels,
+            main_level=config.main_level,
+            smallest_group=config.smallest_group,
+            levels=config.levels,
+        ),
+    }

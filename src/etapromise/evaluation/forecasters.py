@@ -1,0 +1,88 @@
+"""The library's own model as what the judges judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from etapromise.encoding.requests import local_seconds
+from etapromise.promise.model import PromiseModel
+from etapromise.tracking import TrackedHistory
+from etapromise.training.training import TrainingConfig, train
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from etapromise.evaluation.replay import Forecast
+
+__all__ = ["ModelForecaster", "TrainModel"]
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class ModelForecaster:
+    """A `PromiseModel` as a `Forecaster`."""
+
+    model: PromiseModel
+
+    @property
+    def version(self) -> str:
+        """The model's version."""
+        return self.model.version
+
+    def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> ModelForecaster:
+        """The same trees, with the statistics and calibration of a moment; for quotes only."""
+        model = self.model
+        if model.parts.transit is not None:
+            # Nobody tracks a parcel here, and what that needs would be refreshed with the rest.
+            model = PromiseModel(replace(model.parts, transit=None))
+        return ModelForecaster(model.refresh(history, as_of=as_of))
+
+    def distribution_many(self, frame: pd.DataFrame) -> Forecast:
+        """The predictive distribution of each row of accepted shipments."""
+        return self.model.distribution_many(frame)
+
+    def local_event_date(self, history: TrackedHistory) -> npt.NDArray[np.datetime64]:
+        """Destination-local date of each event, in the zones that the model takes for granted."""
+        dates = np.full(len(history.shipments), np.datetime64("NaT"), dtype="datetime64[D]")
+        event_at = history.milestones["event_at"]
+        rows = np.flatnonzero(event_at.notna().to_numpy())
+        if len(rows):
+            zones, _ = self.model.parts.encoder.zones.resolve_many(
+                history.shipments.iloc[rows], "destination"
+            )
+            days = local_seconds(event_at.iloc[rows], zones) // _DAY
+            dates[rows] = days.astype("datetime64[D]")
+        return dates
+
+
+@dataclass(frozen=True)
+class TrainModel:
+    """Trains the library's own model; what a backtest calls at each of its steps.
+
+    Attributes:
+        config: How.
+        threads: Of one training; None leaves it to the configuration. Where processes train side
+            by side, one each: more would stand in each other's way.
+        quotes_only: Leave out what only parcels under way need.
+    """
+
+    config: TrainingConfig
+    threads: int | None = None
+    quotes_only: bool = False
+
+    def __call__(self, history: TrackedHistory, as_of: pd.Timestamp) -> ModelForecaster:
+        """Train on a history as of a moment."""
+        config = self.config
+        if self.quotes_only:
+            config = replace(config, transit=None)
+        if self.threads is not None:
+            config = replace(config, boosting=replace(config.boosting, threads=self.threads))
+        if self.threads is not None and config.transit is not None:
+            boosting = replace(config.transit.boosting, threads=self.threads)
+            config = replace(config, transit=replace(config.transit, boosting=boosting))
+        return ModelForecaster(train(history, as_of=as_of, config=config))

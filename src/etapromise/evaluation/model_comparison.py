@@ -1,0 +1,272 @@
+"""Measuring two models against each other and against what the network did."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from etapromise.errors import InsufficientHistoryError
+from etapromise.evaluation.judgement import Truth, day_column, judge, outcomes_of, stated_column
+from etapromise.evaluation.metrics import mean_or_none, summarise
+from etapromise.evaluation.replay import Forecast, Forecaster, replay_quotes
+from etapromise.evaluation.summary import kept_by_group
+from etapromise.tracking import TrackedHistory
+
+__all__ = [
+    "clustered_mean",
+    "date_shift",
+    "days_to_mature",
+    "judged_orders",
+    "latest_orders",
+    "promised_dates",
+    "quality_of",
+    "quote_seconds",
+    "scan_carriers",
+    "scan_lag_shifts",
+    "score_difference",
+    "shift_between",
+]
+
+Dates = npt.NDArray[np.datetime64]
+
+_DAY: Final = pd.Timedelta(days=1)
+# Scans that tell how long a carrier usually takes to send them.
+_LEAST_SCANS: Final = 50
+
+
+def days_to_mature(history: TrackedHistory, as_of: pd.Timestamp, *, share: float = 0.9) -> int:
+    """Whole days after which ``share`` of the orders had their event received.
+
+    Measured on orders that are 45 to 135 days old, all long decided but the lost ones, which count
+    as never arriving; at most 45.
+
+    Raises:
+        InsufficientHistoryError: There are no such orders.
+    """
+    age = as_of - history.shipments["ordered_at"]
+    old = (age > 45 * _DAY) & (age <= 135 * _DAY)
+    old &= (history.milestones["closed_as"] != "cancelled").fillna(value=True)
+    if not old.any():
+        raise InsufficientHistoryError(
+            f"Found no order that is 45 to 135 days old at {as_of.isoformat()}; expected some, to "
+            "tell how long it takes until promises can be judged. Give older shipments."
+        )
+    waited = history.milestones["event_known_at"] - history.shipments["ordered_at"]
+    days = waited[old.to_numpy()].dt.total_seconds().to_numpy() / 86_400
+    days = np.sort(np.where(np.isnan(days), np.inf, days))
+    reached = days[min(len(days) - 1, int(np.ceil(share * len(days))) - 1)]
+    return int(min(45, np.ceil(reached)))
+
+
+@dataclass(frozen=True)
+class _Longer:
+    """A forecast that stays where it was after its horizon.
+
+    Models differ in their horizon; scored until each one's own end, the shorter would look better
+    wherever a parcel is lost.
+    """
+
+    origin_dates: Dates
+    probability: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, forecast: Forecast, days: int) -> _Longer:
+        more = max(0, days - forecast.probability.shape[1])
+        padded = np.pad(forecast.probability, ((0, 0), (0, more)), mode="edge")
+        return cls(forecast.origin_dates, padded)
+
+
+def judged_orders(
+    model: Forecaster,
+    truth: Truth,
+    *,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    service_level: float,
+    refresh_every: int,
+) -> pd.DataFrame:
+    """What a model promised to the orders of ``[start, end)``, quoted day by day, and what came.
+
+    Returns:
+        A judged table (see `judge`), by time of order: two models' tables of the same weeks have
+        the same orders in the same rows.
+
+    Raises:
+        InsufficientHistoryError: There are no such orders.
+    """
+    first = np.datetime64(start.tz_convert("UTC").date(), "D") - np.timedelta64(1, "D")
+    covered = max(1, int((truth.covered_until - first).astype(np.int64)) + 1)
+    parts = [
+        judge(truth, days.rows, _Longer.of(days.forecast, covered), levels=(service_level,), seed=0)
+        for days in replay_quotes(
+            model, truth.history, start=start, end=end, refresh_every=refresh_every
+        )
+    ]
+    if not parts:
+        raise InsufficientHistoryError(
+            f"Found no order from {start.isoformat()} to {end.isoformat()}, the weeks to judge by."
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def quality_of(table: pd.DataFrame, service_level: float) -> dict[str, Any]:
+    """How the promises of a judged table were kept.
+
+    Returns:
+        ``kept`` and ``groups`` (by carrier and service; see `summary`) and ``crps_days``.
+    """
+    day, stated = day_column(service_level), stated_column(service_level)
+    kept = summarise(outcomes_of(table), table[day].to_numpy(), table[stated].to_numpy())
+    counted = table["outcome"] != "cancelled"
+    return {
+        "kept": asdict(kept),
+        "groups": kept_by_group(table, "carrier_service", day, stated, smallest_group=1),
+        "crps_days": mean_or_none(table.loc[counted, "crps_days"].to_numpy()),
+    }
+
+
+def score_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
+    """By how much one model's CRPS is higher than another's, and how far luck may move that.
+
+    The difference is taken order by order, so that what is hard for both falls out; orders of one
+    day meet the same weather and count as one draw (cluster-robust standard error: Cameron &
+    Miller 2015, Journal of Human Resources 50:317).
+
+    Args:
+        ours: Judged orders.
+        theirs: The same orders in the same rows.
+
+    Returns:
+        ``orders``, ``days``, ``mean_days`` (positive: ours is worse) and ``standard_error_days``,
+        None with fewer than two days of orders.
+    """
+    counted = (ours["outcome"] != "cancelled").to_numpy()
+    apart = (ours["crps_days"] - theirs["crps_days"]).to_numpy(dtype=np.float64)[counted]
+    dates: Any = ours["ordered_at"].dt.tz_convert("UTC").dt.floor("D")
+    mean, error, days = clustered_mean(apart, pd.factorize(dates[counted])[0])
+    return {"orders": len(apart), "days": days, "mean_days": mean, "standard_error_days": error}
+
+
+def clustered_mean(
+    values: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64]
+) -> tuple[float | None, float | None, int]:
+    """The mean of n values, its cluster-robust standard error, and how many clusters there are.
+
+    Args:
+        values: (n,).
+        cluster: (n,) numbers from 0 on.
+
+    Returns:
+        Mean (None of nothing), standard error (None of fewer than two clusters), clusters.
+    """
+    if not len(values):
+        return None, None, 0
+    mean = float(values.mean())
+    sums = np.bincount(cluster, weights=values - mean)
+    clusters = len(sums)
+    if clusters < 2:
+        return mean, None, clusters
+    spread = np.sqrt(clusters / (clusters - 1) * np.square(sums).sum())
+    return mean, float(spread / len(values)), clusters
+
+
+def latest_orders(history: TrackedHistory, as_of: pd.Timestamp, *, days: int) -> pd.DataFrame:
+    """The shipments ordered in the last ``days`` before a moment, (n, ...)."""
+    ordered = history.shipments["ordered_at"]
+    rows = (ordered >= as_of - days * _DAY) & (ordered < as_of)
+    return history.shipments[rows].reset_index(drop=True)
+
+
+def date_shift(
+    challenger: Forecaster, champion: Forecaster, orders: pd.DataFrame, *, service_level: float
+) -> dict[str, Any]:
+    """How far a challenger's promised dates lie from the champion's, both as they stand.
+
+    Returns:
+        ``orders``, ``mean_days`` (challenger less champion), ``mean_absolute_days``,
+        ``moved_share`` and ``far_share`` (more than three days). Where one of them promises no
+        date its horizon counts.
+    """
+    return shift_between(
+        promised_dates(challenger, orders, service_level),
+        promised_dates(champion, orders, service_level),
+    )
+
+
+def promised_dates(model: Forecaster, orders: pd.DataFrame, service_level: float) -> Dates:
+    """The dates that a model promises as it stands, (n,) datetime64[D].
+
+    Where it reaches the service level on no day, the end of its horizon.
+    """
+    forecast = model.distribution_many(orders)
+    reached = forecast.probability >= service_level
+    horizon = forecast.probability.shape[1]
+    first = np.where(reached.any(axis=1), reached.argmax(axis=1), horizon)
+    dates: Dates = forecast.origin_dates + first.astype("timedelta64[D]")
+    return dates
+
+
+def shift_between(dates: Dates, before: Dates) -> dict[str, Any]:
+    """How far dates lie from those promised before, each (n,); fields of `date_shift`."""
+    apart = (dates - before).astype("timedelta64[D]").astype(np.float64)
+    return {
+        "orders": len(apart),
+        "mean_days": float(apart.mean()),
+        "mean_absolute_days": float(np.abs(apart).mean()),
+        "moved_share": float((apart != 0).mean()),
+        "far_share": float((np.abs(apart) > 3).mean()),
+    }
+
+
+def quote_seconds(model: Forecaster, orders: pd.DataFrame, *, repeats: int = 5) -> float:
+    """Processor seconds to quote a table, the best of some repeats."""
+    best = np.inf
+    for _ in range(repeats):
+        start = time.process_time()
+        model.distribution_many(orders)
+        best = min(best, time.process_time() - start)
+    return float(best)
+
+
+def scan_lag_shifts(
+    history: TrackedHistory, *, start: pd.Timestamp, end: pd.Timestamp
+) -> list[dict[str, Any]]:
+    """By how much each carrier's usual time from scan to receipt has moved.
+
+    The median over the scans received in ``[start, end)``, less that over those of the eight weeks
+    before. The clock of a scan shows in it, the speed of the network does not. Carriers with
+    fewer than 50 scans on either side are left out.
+
+    Returns:
+        ``carrier``, ``hours`` (positive: scans seem older than they used to), ``scans``.
+    """
+    scans = history.scans
+    carrier = scan_carriers(history)
+    hours = (scans["received_at"] - scans["scanned_at"]).dt.total_seconds() / 3600
+    received = scans["received_at"]
+    fresh = (received >= start) & (received < end)
+    before = (received >= start - 56 * _DAY) & (received < start)
+    found = []
+    for name in sorted(carrier.unique()):
+        ours = carrier == name
+        new, old = hours[ours & fresh], hours[ours & before]
+        if min(len(new), len(old)) >= _LEAST_SCANS:
+            shift = float(new.median() - old.median())
+            found.append({"carrier": str(name), "hours": shift, "scans": len(new)})
+    return found
+
+
+def scan_carriers(history: TrackedHistory) -> pd.Series[Any]:
+    """Whose each scan is, aligned with the scans: its own carrier, or else its shipment's."""
+    scans = history.scans
+    if "carrier" in scans and scans["carrier"].notna().any():
+        return scans["carrier"].fillna("carrier not said")
+    if "carrier" in history.shipments:
+        owner = history.shipments.set_index("shipment_id")["carrier"]
+        return scans["shipment_id"].map(owner).fillna("carrier not said")
+    return pd.Series("all", index=scans.index)

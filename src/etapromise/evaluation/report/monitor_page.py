@@ -1,0 +1,137 @@
+"""The page of a monitoring: what is wrong first, then what is watched."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from etapromise.evaluation.report import findings
+from etapromise.evaluation.report.charts import dots, draw_pit, percent_axis
+from etapromise.evaluation.report.inline_svg import Ink, draw
+from etapromise.evaluation.report.page import environment
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["render_monitor"]
+
+Facts = dict[str, Any]
+
+_MOST_DESTINATIONS: Final = 10
+_MEASURES: Final = {
+    "promise_kept": "kept the promised date",
+    "quoted_kept": "kept the carrier's own date",
+    "swift": "were as quick as the place usually is",
+}
+
+_ADVICE: Final = {
+    "silent_carrier": "Ask the carrier or the tracking vendor; until then its parcels look late.",
+    "unreadable_codes": "Map the new codes, then read these scans again and refresh.",
+    "wrong_clock": "Hold the retraining; have the scans sent again with the right zone.",
+    "deliveries_behind": "Refresh daily: dates follow. Consider another carrier for urgent orders.",
+    "promises_broken": "Raise the service level for these until the calibration has caught up.",
+    "calibration": "Refresh; if that does not mend it within two weeks, retrain.",
+    "churn": "Look at the decision record of that version; roll back if nothing explains it.",
+    "rejected_scans": "Look at the reasons in the rejects table.",
+    "input_drift": "Nothing is wrong yet; retrain once there is history of the new kind.",
+    "fallback": "Promises are wider there until history has gathered.",
+    "stale_statistics": "Run `etapromise refresh` every day.",
+    "old_model": "Run `etapromise retrain`.",
+}
+
+
+def render_monitor(facts: Facts) -> str:
+    """The page of a monitoring.
+
+    Args:
+        facts: What `Findings.facts` holds, or the parsed ``monitor.json``.
+
+    Returns:
+        An HTML document with its styles and drawings inside. The same facts give the same text.
+    """
+    page = environment().get_template("monitor.html.jinja")
+    by = facts["promises"]["by"]
+    return page.render(
+        facts=facts,
+        verdict=_verdict(facts),
+        alarms=[alarm | {"advice": _ADVICE[alarm["name"]]} for alarm in facts["alarms"]],
+        charts=_charts(facts),
+        lanes=findings.worst_first(by["lane_group"]),
+        matrix=_lane_matrix(by["lane_group"]),
+        measures=_MEASURES,
+        carriers=findings.worst_first(by["carrier"]),
+        style=files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
+    )
+
+
+def _lane_matrix(lanes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lanes ``from → to`` as a table, the destinations with the most judged promises first."""
+    cells: dict[str, dict[str, dict[str, Any]]] = {}
+    judged: dict[str, int] = {}
+    for lane in lanes:
+        origin, found, destination = lane["group"].partition(" → ")
+        if found:
+            cells.setdefault(origin, {})[destination] = lane
+            judged[destination] = judged.get(destination, 0) + lane["judged"]
+    ranked = sorted(judged, key=lambda name: (-judged[name], name))
+    return {"cells": dict(sorted(cells.items())), "destinations": ranked[:_MOST_DESTINATIONS]}
+
+
+def _verdict(facts: Facts) -> findings.Verdict:
+    overall = facts["promises"]["overall"]
+    kept = (
+        f"{findings.percent(overall['kept_rate'])} of the promises were kept, stated were "
+        f"{findings.percent(overall['mean_confidence'])}"
+        if overall["judged"]
+        else "No promise of this time has run out yet"
+    )
+    count = len(facts["alarms"])
+    if count:
+        whom = sorted({alarm["group"] for alarm in facts["alarms"] if alarm["group"]})
+        about = f" About {', '.join(whom[:4])}." if whom else ""
+        return findings.Verdict(
+            tone="bad",
+            headline=f"{count} thing{'s' if count > 1 else ''} to look at",
+            explanation=f"{kept}.{about}",
+        )
+    return findings.Verdict(
+        tone="good" if overall["judged"] else "unknown",
+        headline="Nothing to worry about",
+        explanation=f"{kept}. No threshold was crossed.",
+    )
+
+
+def _charts(facts: Facts) -> dict[str, str]:
+    drawn = {}
+    if any(row["judged"] for row in facts["promises"]["by"]["week"]):
+        drawn["weeks"] = draw(
+            "weeks",
+            "Kept rate by week of the order, with 95 % intervals.",
+            lambda figure: _weeks(figure, facts),
+        )
+    if facts["calibration"]["forecast"]:
+        drawn["pit"] = draw(
+            "monitor-pit",
+            "How often events fell into each twentieth of their forecast; level is right.",
+            lambda figure: draw_pit(figure, facts["calibration"]["pit"]["counts"]),
+        )
+    return drawn
+
+
+def _weeks(figure: Figure, facts: Facts) -> None:
+    axes = figure.subplots()
+    rows = [row for row in facts["promises"]["by"]["week"] if row["judged"]]
+    x = np.arange(len(rows), dtype=np.float64)
+    stated = [row["mean_confidence"] for row in rows]
+    if all(value is not None for value in stated):
+        axes.hlines(stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label="stated")
+    dots(axes, x, rows, Ink.OURS, "kept")
+    every = max(1, int(np.ceil(len(rows) / 7)))
+    axes.set_xticks(x[::every], [row["group"] for row in rows][::every], rotation=30, ha="right")
+    axes.set(xlim=(-0.6, len(rows) - 0.4))
+    axes.set_ylim(top=1.005)
+    axes.grid(visible=False, axis="x")
+    percent_axis(axes, "y")
+    axes.legend(loc="best")

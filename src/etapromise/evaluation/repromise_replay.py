@@ -1,0 +1,380 @@
+"""Replaying the past to choose when customers are told another date.
+
+A policy is judged by what its customers would have been told: how often their date changed, how
+many days before the miss they knew, how many of the notices were needed, and how many dates broke
+in silence. Its price is that of notices and of silent misses; of the policies that change dates
+seldom enough, the cheapest is picked. Pick it on one stretch of the past and measure it on a later
+one, as `simulate_repromises` does for any stretch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from etapromise.errors import ContractError
+from etapromise.files import write_text
+from etapromise.promise.repromise_policy import DELAYED, EARLIER, QUIET, RepromisePolicy, Standings
+
+__all__ = [
+    "Looks",
+    "PolicyChoice",
+    "PolicyRecord",
+    "candidate_policies",
+    "pick_policy",
+    "read_policy",
+    "simulate_repromises",
+    "write_policy",
+]
+
+Dates = npt.NDArray[np.datetime64]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_DAY: Final = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """What was predicted, at each look, of the parcels that were under way then.
+
+    Attributes:
+        original_date: Promised to each of m parcels, (m,) datetime64[D], destination-local.
+        event_date: Of each parcel's event, (m,), NaT where it never came.
+        moment: Of each of n looks, (n,) datetime64[us], UTC; in any order.
+        parcel: Whom it looked at, (n,) positions among the m.
+        today: Destination-local date of the look, (n,) datetime64[D].
+        first_date: Day 0 of the look's distribution, (n,) datetime64[D].
+        probability: P(event by the end of day 0 + k | what was received by the look), (n, h).
+
+    Raises:
+        ContractError: The arrays do not fit each other.
+    """
+
+    original_date: Dates
+    event_date: Dates
+    moment: npt.NDArray[np.datetime64]
+    parcel: Ints
+    today: Dates
+    first_date: Dates
+    probability: npt.NDArray[np.floating[Any]]
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not fit."""
+        parcels, looks = len(self.original_date), len(self.moment)
+        if len(self.event_date) != parcels or any(
+            len(array) != looks
+            for array in (self.parcel, self.today, self.first_date, self.probability)
+        ):
+            raise ContractError(
+                f"Found {parcels} parcels with {len(self.event_date)} event dates, and {looks} "
+                "moments with other arrays of other lengths; expected one of each."
+            )
+        if looks and not (self.parcel.min() >= 0 and self.parcel.max() < parcels):
+            raise ContractError("Found looks at parcels that are none of those given.")
+        if np.isnat(self.original_date).any():
+            raise ContractError("Found parcels without an original date; leave them out.")
+
+    def of_parcels(self, chosen: Ints) -> Looks:
+        """The looks at some of the parcels, which are numbered anew in the order of `chosen`."""
+        place = np.full(len(self.original_date), -1)
+        place[chosen] = np.arange(len(chosen))
+        looks = place[self.parcel] >= 0
+        return replace(
+            self,
+            original_date=self.original_date[chosen],
+            event_date=self.event_date[chosen],
+            moment=self.moment[looks],
+            parcel=place[self.parcel[looks]],
+            today=self.today[looks],
+            first_date=self.first_date[looks],
+            probability=self.probability[looks],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyRecord:
+    """What customers would have been told, and what it was good for.
+
+    Rates and means are None where there is nothing to count.
+
+    Attributes:
+        parcels: How many there were.
+        changes_per_parcel: Notices of another date for each parcel (the churn).
+        changed_share: Parcels with at least one.
+        most_changes: Of any parcel.
+        turns: Parcels whose date went earlier after it had gone later; always 0.
+        delayed, earlier: Notices of either kind.
+        precision: Of the delay notices, those whose old date was missed indeed.
+        missed_originals: Share of parcels that missed the date promised first.
+        told_in_time: Share of those whose customers knew before that date had run out.
+        warning_days: Mean days from the first delay notice to the end of the missed original date,
+            of those told in time.
+        silent_misses: Share of all parcels that missed a date which stood when it ran out: broken
+            and not told.
+        kept_in_the_end: Share of parcels that kept the date that stood on the day of their event.
+        cost_per_parcel: Notices and silent misses at their prices.
+    """
+
+    parcels: int
+    changes_per_parcel: float
+    changed_share: float
+    most_changes: int
+    turns: int
+    delayed: int
+    earlier: int
+    precision: float | None
+    missed_originals: float
+    told_in_time: float | None
+    warning_days: float | None
+    silent_misses: float
+    kept_in_the_end: float
+    cost_per_parcel: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyChoice:
+    """The policy that was picked, and all that it was picked from.
+
+    Attributes:
+        policy: The cheapest of those that change dates seldom enough.
+        record: What it did on the past that it was picked on.
+        table: One row per candidate, cheapest first: its settings and its record.
+    """
+
+    policy: RepromisePolicy
+    record: PolicyRecord
+    table: pd.DataFrame
+
+
+def simulate_repromises(
+    looks: Looks,
+    policy: RepromisePolicy,
+    *,
+    service_level: float = 0.9,
+    notice_cost: float = 1.0,
+    silent_miss_cost: float = 5.0,
+) -> PolicyRecord:
+    """What a policy would have told, and what it was good for.
+
+    Args:
+        looks: The past, with parcels whose outcome is known only.
+        policy: Whose record is wanted.
+        service_level: The probability with which a new date shall be kept.
+        notice_cost: Of one notice.
+        silent_miss_cost: Of one date that ran out broken and not told, in the same unit.
+
+    Raises:
+        ContractError: There are no parcels.
+    """
+    parcels = len(looks.original_date)
+    if not parcels:
+        raise ContractError("Found no parcels to replay; expected some hundreds.")
+    said = _Said.nothing(looks)
+    for rows in _by_moment(looks):
+        said.look(looks, rows, policy, service_level)
+    return said.record(looks, notice_cost, silent_miss_cost)
+
+
+def pick_policy(
+    looks: Looks,
+    *,
+    notice_cost: float = 1.0,
+    silent_miss_cost: float = 5.0,
+    most_changes: float = 0.3,
+    service_level: float = 0.9,
+    candidates: Iterable[RepromisePolicy] | None = None,
+) -> PolicyChoice:
+    """The cheapest policy of those that change a parcel's date seldom enough.
+
+    Args:
+        looks: A stretch of the past; measure the choice on a later one.
+        notice_cost: Of one notice.
+        silent_miss_cost: Of one date that ran out broken and not told, in the same unit.
+        most_changes: Date changes per parcel, at most.
+        service_level: The probability with which a new date shall be kept.
+        candidates: Policies to try; by default `candidate_policies`.
+
+    Raises:
+        ContractError: There are no parcels, or no candidate changes dates seldom enough.
+    """
+    tried = list(candidate_policies() if candidates is None else candidates)
+    records = [
+        simulate_repromises(
+            looks,
+            policy,
+            service_level=service_level,
+            notice_cost=notice_cost,
+            silent_miss_cost=silent_miss_cost,
+        )
+        for policy in tried
+    ]
+    fit = [n for n, record in enumerate(records) if record.changes_per_parcel <= most_changes]
+    if not fit:
+        least = min((record.changes_per_parcel for record in records), default=math.nan)
+        raise ContractError(
+            f"Found no policy with at most {most_changes} changes per parcel; the quietest of "
+            f"{len(tried)} has {least:.2f}. Allow more, or try others."
+        )
+    best = min(fit, key=lambda n: (records[n].cost_per_parcel, records[n].changes_per_parcel, n))
+    table = pd.DataFrame(
+        [asdict(policy) | asdict(record) for policy, record in zip(tried, records, strict=True)]
+    )
+    order = ["cost_per_parcel", "changes_per_parcel"]
+    return PolicyChoice(
+        policy=tried[best],
+        record=records[best],
+        table=table.sort_values(order, kind="stable", ignore_index=True),
+    )
+
+
+def candidate_policies() -> Iterator[RepromisePolicy]:
+    """A grid from talkative to taciturn."""
+    for below, looks, last_call, earlier in itertools.product(
+        (0.15, 0.3, 0.45, 0.6, 0.75), (1, 2, 3), (-1, 0, 1), (2, 4)
+    ):
+        yield RepromisePolicy(
+            tell_below=below,
+            calm_above=min(below + 0.15, 1.0),
+            stable_looks=looks,
+            stable_hours=12.0 if looks > 1 else 0.0,
+            last_call_days=last_call,
+            earlier_days=earlier,
+            earlier_confidence=0.9 if earlier == 2 else 0.95,
+        )
+
+
+def write_policy(policy: RepromisePolicy, path: Path) -> None:
+    """Write a policy as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(asdict(policy), indent=2) + "\n")
+
+
+def read_policy(path: Path) -> RepromisePolicy:
+    """The policy that `write_policy` wrote; settings that are not named have their defaults.
+
+    Raises:
+        ContractError: It is no JSON of a policy's settings.
+    """
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        return RepromisePolicy(**settings)
+    except (OSError, ValueError, TypeError) as error:
+        if isinstance(error, ContractError):
+            raise
+        raise ContractError(
+            f"Found {path} to be no policy ({error}); expected JSON with the settings of "
+            "RepromisePolicy, such as `etapromise repromise` writes."
+        ) from error
+
+
+@dataclass
+class _Said:
+    """What the customers have heard so far; parcels (m,)."""
+
+    standing: Standings
+    first_delay: Dates  # local date of the first delay notice
+    last_way: npt.NDArray[np.int8]
+    turned: npt.NDArray[np.bool_]
+    silent: npt.NDArray[np.bool_]
+    needed: int = 0
+    delayed: int = 0
+    earlier: int = 0
+
+    @classmethod
+    def nothing(cls, looks: Looks) -> _Said:
+        parcels = len(looks.original_date)
+        return cls(
+            standing=Standings.promised(looks.original_date),
+            first_delay=np.full(parcels, np.datetime64("NaT", "D")),
+            last_way=np.zeros(parcels, np.int8),
+            turned=np.zeros(parcels, bool),
+            silent=np.zeros(parcels, bool),
+        )
+
+    def look(self, looks: Looks, rows: Ints, policy: RepromisePolicy, service_level: float) -> None:
+        """All looks of one moment."""
+        parcel = looks.parcel[rows]
+        before = self.standing.take(parcel)
+        probability = looks.probability[rows]
+        first, today = looks.first_date[rows], looks.today[rows]
+        reached = probability >= service_level
+        day = np.where(reached.any(axis=1), reached.argmax(axis=1), probability.shape[1] - 1)
+        stands = ((before.current - first) / _DAY).astype(np.int64)
+        kept = _at(probability, stands)
+        # What ran out before anything was said stays a silent miss, whatever is said afterwards.
+        event = looks.event_date[parcel]
+        ran_out = (before.current < today) & (np.isnat(event) | (event > before.current))
+        self.silent[parcel] |= ran_out
+        after, told, _ = policy.look_many(
+            before,
+            now=looks.moment[rows],
+            today=today,
+            date=first + day * _DAY,
+            confidence=_at(probability, day),
+            kept=kept,
+        )
+        self._count(looks, parcel, before.current, today, told)
+        self.standing = self.standing.put(parcel, after)
+
+    def _count(
+        self, looks: Looks, parcel: Ints, old: Dates, today: Dates, told: npt.NDArray[np.int8]
+    ) -> None:
+        later = told == DELAYED
+        event = looks.event_date[parcel]
+        self.needed += int((later & (np.isnat(event) | (event > old))).sum())
+        self.delayed += int(later.sum())
+        self.earlier += int((told == EARLIER).sum())
+        first = later & np.isnat(self.first_delay[parcel])
+        self.first_delay[parcel[first]] = today[first]
+        self.turned[parcel] |= (told == EARLIER) & (self.last_way[parcel] == DELAYED)
+        self.last_way[parcel] = np.where(told == QUIET, self.last_way[parcel], told)
+
+    def record(self, looks: Looks, notice_cost: float, silent_miss_cost: float) -> PolicyRecord:
+        event, original = looks.event_date, looks.original_date
+        never = np.isnat(event)
+        missed = never | (event > original)
+        kept = ~never & (event <= self.standing.current)
+        silent = self.silent | ~kept
+        in_time = missed & (self.first_delay <= original)
+        warning = (original[in_time] - self.first_delay[in_time]) / _DAY
+        changes = self.standing.columns["changes"]
+        return PolicyRecord(
+            parcels=len(event),
+            changes_per_parcel=float(changes.mean()),
+            changed_share=float((changes > 0).mean()),
+            most_changes=int(changes.max()),
+            turns=int(self.turned.sum()),
+            delayed=self.delayed,
+            earlier=self.earlier,
+            precision=self.needed / self.delayed if self.delayed else None,
+            missed_originals=float(missed.mean()),
+            told_in_time=float(in_time.sum() / missed.sum()) if missed.any() else None,
+            warning_days=float(warning.mean()) if len(warning) else None,
+            silent_misses=float(silent.mean()),
+            kept_in_the_end=float(kept.mean()),
+            cost_per_parcel=float(notice_cost * changes.mean() + silent_miss_cost * silent.mean()),
+        )
+
+
+def _by_moment(looks: Looks) -> Iterator[Ints]:
+    """Positions of the looks of each moment, from the first moment to the last."""
+    order = np.argsort(looks.moment, kind="stable")
+    edges = np.flatnonzero(np.diff(looks.moment[order]).astype(np.int64)) + 1
+    if len(order):
+        yield from np.split(order, edges)
+
+
+def _at(probability: npt.NDArray[Any], day: Ints) -> Floats:
+    column = np.clip(day, 0, probability.shape[1] - 1)
+    found = probability[np.arange(len(day)), column].astype(np.float64)
+    return np.where(day < 0, 0.0, found)

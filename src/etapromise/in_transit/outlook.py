@@ -1,0 +1,420 @@
+"""What a model knows of parcels under way, and the outlook of each: when, whether, how late.
+
+Needs pandas; a quote does not load it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.encoding.requests import Encoder, Requests
+from etapromise.forecast.calibration import Calibration
+from etapromise.forecast.forest import Forest
+from etapromise.in_transit.alerts import Alerts
+from etapromise.in_transit.features import (
+    GIVEN_LEVELS,
+    REMAINING_OFFSET,
+    TransitInputs,
+    build_features,
+)
+from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables, Passages
+from etapromise.in_transit.remaining_time import Remaining, RemainingKernel, remaining_given
+from etapromise.in_transit.silence import SilenceTable
+from etapromise.in_transit.snapshots import Positions
+from etapromise.in_transit.states import (
+    FINAL_STAGES,
+    STAGES,
+    ParcelScans,
+    States,
+    facility_rows,
+    stage_number,
+)
+from etapromise.lanes.levels import Level
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "GIVEN_UP_STAGES",
+    "OPEN_STAGES",
+    "Exits",
+    "HandedOver",
+    "Looks",
+    "OrderPromises",
+    "Outlook",
+    "TransitParts",
+    "is_open",
+    "outlook",
+    "shares",
+    "transit_kernel",
+]
+
+GIVEN_UP_STAGES: Final = ("damaged", "lost")
+"""Few of these arrive after all."""
+
+OPEN_STAGES: Final = tuple(name for name in STAGES if name not in (*FINAL_STAGES, *GIVEN_UP_STAGES))
+"""In these a delivery is what usually follows."""
+
+_OPEN: Final = np.array([name in OPEN_STAGES for name in STAGES])
+_GIVEN_UP: Final = np.array([name in GIVEN_UP_STAGES for name in STAGES])
+_SENT_BACK: Final = np.array([name in ("returning", "returned") for name in STAGES])
+# A silence that at most this share of those that end exceeds is a parcel that stalls.
+_STALLED_BELOW: Final = 0.02
+_EXIT_EDGES: Final = np.array([0.0, 1.0, 3.0, 6.0])
+_MOST_ATTEMPTS: Final = 3
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Exits:
+    """Other ends than the event, as shares of the parcels seen in a stage.
+
+    Attributes:
+        returned: (stages, attempts 0 … 3 and more, stretches of silence) sent back later on.
+        found: (stages,) arrived after all; for `GIVEN_UP_STAGES`.
+    """
+
+    returned: Floats
+    found: Floats
+
+    @staticmethod
+    def cells(
+        states: States, silence: Floats
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Where each state's share is in `returned`."""
+        return (
+            states.stage.astype(np.int64),
+            np.minimum(states.attempts, _MOST_ATTEMPTS).astype(np.int64),
+            np.searchsorted(_EXIT_EDGES, silence, side="right") - 1,
+        )
+
+    @staticmethod
+    def shape() -> tuple[int, int, int]:
+        """Of `returned`."""
+        return len(STAGES), _MOST_ATTEMPTS + 1, len(_EXIT_EDGES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransitParts:
+    """What predictions of parcels under way are made from.
+
+    Attributes:
+        forest: quantiles of the log remaining days relative to what is typical.
+        trained_day: UTC day; the forest has seen nothing that was received on it or later.
+        flow: how long parcels took of late from each status on.
+        facilities: their names, by row from 1 on.
+        silence: how long parcels stay without a scan.
+        exits: how many never arrive.
+        calibrations: by stage, in the order of `STAGES`; groups are services.
+        alerts: from which probabilities on to call a parcel at risk or likely lost.
+    """
+
+    forest: Forest
+    trained_day: int
+    flow: FlowTables
+    facilities: tuple[str, ...]
+    silence: SilenceTable
+    exits: Exits
+    calibrations: tuple[Calibration, ...]
+    alerts: Alerts
+
+
+@dataclass(frozen=True)
+class OrderPromises:
+    """What the forest of whole durations says of n parcels.
+
+    Attributes:
+        levels: (q,) quantile levels.
+        duration_offset: days added before the logarithm.
+        log_days: (n, q) relative to `offset`.
+        offset: (n,).
+    """
+
+    levels: Floats
+    duration_offset: float
+    log_days: Floats
+    offset: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class HandedOver:
+    """n parcels as requests of the carriers that were seen to take them over.
+
+    Attributes:
+        requests: n parcels; where nobody is known to have taken one over, as it was asked for.
+        known: (n,) whether somebody is.
+        first_row: where the rows of `taker_region` start in the flow, after those of
+            `service_region`: who once had a parcel says nothing of the way that is left.
+    """
+
+    requests: Requests
+    known: NDArray[np.bool_]
+    first_row: int
+
+    @classmethod
+    def of(
+        cls,
+        encoder: Encoder,
+        requests: Requests,
+        shipments: pd.DataFrame,
+        carriers: NDArray[np.object_],
+    ) -> HandedOver | None:
+        """From who took each parcel over, (n,) names or ""; None where parcels never do."""
+        if encoder.hand_offs is None:
+            return None
+        taker = encoder.hand_offs.numbered(carriers)
+        names = [level.name for level in encoder.levels]
+        return cls(
+            encoder.handed_over(requests, shipments, taker),
+            taker > 0,
+            len(encoder.indexes[names.index("service_region")]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """m looks at n parcels, ready for features.
+
+    Attributes:
+        level_names: of the encoder.
+        requests: n parcels.
+        ordered: (n,) microseconds since 1970 UTC.
+        promises: what was expected at their orders.
+        states: (m,) where they stand; `states.parcel` says whose.
+        positions: (m,) where that is on the clock.
+        silence: (m,) operational days since the latest event.
+        handed_over: the parcels as those of other carriers', which count from the hand-off on.
+    """
+
+    level_names: Sequence[str]
+    requests: Requests
+    ordered: NDArray[np.int64]
+    promises: OrderPromises
+    states: States
+    positions: Positions
+    silence: Floats
+    handed_over: HandedOver | None = None
+
+    @classmethod
+    def at(
+        cls,
+        states: States,
+        *,
+        levels: Sequence[Level],
+        clocks: Clocks,
+        requests: Requests,
+        zones: NDArray[Any],
+        ordered: NDArray[np.int64],
+        promises: OrderPromises,
+        handed_over: HandedOver | None = None,
+    ) -> Looks:
+        """Place states of parcels; `zones` (n,) are the destinations' IANA names."""
+        parcel = states.parcel
+        clock = _clocks(states, requests, handed_over)
+        positions = Positions.of(clocks, clock, states.moment, zones[parcel])
+        return cls(
+            level_names=[level.name for level in levels],
+            requests=requests,
+            ordered=ordered,
+            promises=promises,
+            states=states,
+            positions=positions,
+            silence=positions.silence(states, ordered[parcel]),
+            handed_over=handed_over,
+        )
+
+    def elsewhere(self, states: States, zones: NDArray[Any]) -> Looks:
+        """Other looks at the same parcels; `zones` (n,) are the destinations' IANA names."""
+        parcel = states.parcel
+        clocks = self.positions.clocks
+        clock = _clocks(states, self.requests, self.handed_over)
+        positions = Positions.of(clocks, clock, states.moment, zones[parcel])
+        return replace(
+            self,
+            states=states,
+            positions=positions,
+            silence=positions.silence(states, self.ordered[parcel]),
+        )
+
+    def take(self, rows: NDArray[Any]) -> Looks:
+        """Some of them."""
+        places = self.positions
+        return replace(
+            self,
+            states=self.states.take(rows),
+            positions=replace(
+                places,
+                clock=places.clock[rows],
+                shift=places.shift[rows],
+                today=places.today[rows],
+                start=places.start[rows],
+                now=places.now[rows],
+            ),
+            silence=self.silence[rows],
+        )
+
+    def codes(self, level: str) -> NDArray[np.int64]:
+        """(m,) each one's row of a level."""
+        column = self.requests.codes[:, self.level_names.index(level)]
+        return column[self.states.parcel].astype(np.int64)
+
+    def passages(
+        self, facilities: Sequence[str], known: Sequence[str], day: NDArray[np.int64]
+    ) -> Passages:
+        """Their keys in the flow.
+
+        Args:
+            facilities: what `states.place` counts.
+            known: facilities of the flow's tables.
+            day: (m,) UTC days.
+        """
+        place = facility_rows(facilities, known)[self.states.place].astype(np.int64)
+        columns = [self._flow_codes(level) for level in FLOW_LEVELS[:-1]]
+        return Passages(
+            status=self.states.last_status, codes=np.stack([*columns, place], axis=1), day=day
+        )
+
+    def _flow_codes(self, level: str) -> NDArray[np.int64]:
+        codes = self.codes(level)
+        over = self.handed_over
+        if over is None or level != "service_region":
+            return codes
+        parcel = self.states.parcel
+        place = self.level_names.index("taker_region")
+        taker = over.requests.codes[parcel, place].astype(np.int64)
+        taker = np.where(taker > 0, over.first_row + taker, 0)
+        return np.where(_is_handed_over(self.states, over), taker, codes)
+
+    def features(self, flow: tuple[Floats, Floats]) -> tuple[NDArray[np.float32], Floats]:
+        """Features and offsets, see `build_features`."""
+        parcel, places = self.states.parcel, self.positions
+        anchor = self.requests.anchor[parcel].astype(np.int64)
+        promises = self.promises
+        given = remaining_given(
+            promises.levels,
+            promises.duration_offset,
+            promises.log_days[parcel],
+            promises.offset[parcel],
+            np.maximum(places.start - places.before(anchor), 0.0),
+            GIVEN_LEVELS,
+        )
+        return build_features(
+            TransitInputs(
+                states=self.states,
+                positions=places,
+                ordered=self.ordered[parcel],
+                anchor=anchor,
+                flow=flow,
+                given=given,
+            )
+        )
+
+
+def _is_handed_over(states: States, over: HandedOver) -> NDArray[np.bool_]:
+    """(m,) whether it was known by then who had taken the parcel over."""
+    return np.asarray((states.handed_off > 0) & over.known[states.parcel])
+
+
+def _clocks(states: States, requests: Requests, over: HandedOver | None) -> NDArray[np.int32]:
+    """(m,) of who usually brings the parcels, or was seen to."""
+    parcel = states.parcel
+    usual = requests.clock[parcel]
+    if over is None:
+        return usual
+    return np.where(_is_handed_over(states, over), over.requests.clock[parcel], usual)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What is to be expected of m parcels.
+
+    Attributes:
+        looks: where they stand.
+        remaining: their distributions, for the kernel.
+        still: (m,) share of silences that end which last longer than theirs has by now.
+        lost: (m,) probability that the parcel is lost, or destroyed, for good.
+        returned: (m,) probability that it goes back to the sender.
+    """
+
+    looks: Looks
+    remaining: Remaining
+    still: Floats
+    lost: Floats
+    returned: Floats
+
+    @property
+    def stalled(self) -> NDArray[np.bool_]:
+        """(m,) silent for longer than is usual."""
+        return is_open(self.looks.states) & (self.still < _STALLED_BELOW)
+
+
+def is_open(states: States) -> NDArray[np.bool_]:
+    """(m,) whether the event is still to come, and likely to."""
+    return np.asarray(_OPEN[states.stage] & (states.arrived == np.iinfo(np.int64).min))
+
+
+def outlook(parts: TransitParts, looks: Looks, scans: ParcelScans, flow: Any = None) -> Outlook:
+    """Quantiles of the remaining time, and the shares of other ends.
+
+    Args:
+        parts: what the model knows.
+        looks: m looks.
+        scans: whose facilities the states count.
+        flow: (m, levels) evidence and sums; by default those of `parts`.
+    """
+    states = looks.states
+    if flow is None:
+        day = np.zeros(len(states), np.int64)
+        flow = parts.flow.look_up(looks.passages(scans.facilities, parts.facilities, day))
+    x, offset = looks.features(flow)
+    stage = states.stage.astype(np.int64)
+    carrier = looks.codes("carrier")
+    lost, returned = shares(parts.silence, parts.exits, looks)
+    service = looks.codes("service")
+    hazard = np.stack([one.log_hazard for one in parts.calibrations])[stage, service]
+    return Outlook(
+        looks=looks,
+        remaining=Remaining(
+            group=states.stage,
+            log_days=parts.forest.predict(x),
+            offset=offset,
+            log_hazard=hazard.astype(np.float64),
+            arrives=(1.0 - lost) * (1.0 - returned) * (stage != stage_number("cancelled")),
+            clock=looks.positions.clock,
+            today=looks.positions.today,
+        ),
+        still=parts.silence.still(stage, carrier, looks.silence),
+        lost=lost,
+        returned=returned,
+    )
+
+
+def shares(silence: SilenceTable, exits: Exits, looks: Looks) -> tuple[Floats, Floats]:
+    """(m,) probabilities of being lost for good, and of going back to the sender."""
+    states = looks.states
+    stage = states.stage.astype(np.int64)
+    open_, given_up = _OPEN[stage], _GIVEN_UP[stage]
+    quiet = silence.lost_probability(stage, looks.codes("carrier"), looks.silence)
+    lost = np.where(open_, quiet, np.where(given_up, 1.0 - exits.found[stage], 0.0))
+    back = exits.returned[Exits.cells(states, looks.silence)]
+    returned = np.where(open_, back, np.where(_SENT_BACK[stage], 1.0, 0.0))
+    return lost, returned
+
+
+def transit_kernel(parts: TransitParts, clocks: Clocks, horizon: int) -> RemainingKernel:
+    """The compiled distributions of a model."""
+    return RemainingKernel(
+        levels=parts.forest.levels,
+        duration_offset=REMAINING_OFFSET,
+        calibrations=list(parts.calibrations),
+        elapsed=clocks.elapsed,
+        first_day=clocks.first_day,
+        horizon=horizon,
+    )

@@ -1,0 +1,159 @@
+"""Growing the forest of the remaining time, on past journeys as they were seen on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError
+from etapromise.forecast.boosting import BoostingConfig, fit_forest
+from etapromise.forecast.forest import Forest
+from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.features import FeatureContract
+from etapromise.in_transit.assembling import assemble_transit, at_most
+from etapromise.in_transit.features import REMAINING_OFFSET
+from etapromise.in_transit.outlook import TransitParts, is_open
+from etapromise.in_transit.past_journeys import TransitHistory, transit_history
+from etapromise.tracking.tracked import TrackedHistory
+
+__all__ = ["TransitSettings", "train_transit"]
+
+REMAINING_LEVELS: Final = np.array(
+    [0.03, 0.08, 0.16, 0.26, 0.38, 0.5, 0.62, 0.74, 0.82, 0.89, 0.94, 0.975]
+)
+_FEWEST_ARRIVED: Final = 200
+_ROWS_FOR_THREADS: Final = 100_000
+
+
+def _boosting() -> BoostingConfig:
+    return BoostingConfig(
+        rounds=100,
+        learning_rate=0.2,
+        num_leaves=31,
+        max_depth=7,
+        min_data_in_leaf=150,
+        lambda_l2=1.0,
+        feature_fraction=0.6,
+        bagging_fraction=0.7,
+        max_bin=127,
+        patience=24,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransitSettings:
+    """How predictions of parcels under way are trained.
+
+    Attributes:
+        boosting: how the forest is grown.
+        holdout_days: the last days of looks, which stop the boosting and are calibrated on.
+        most_looks: about how many looks at parcels the forest is grown on at most.
+    """
+
+    boosting: BoostingConfig = field(default_factory=_boosting)
+    holdout_days: int = 42
+    most_looks: int = 160_000
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        for name, least in (("holdout_days", 1), ("most_looks", 1000)):
+            if getattr(self, name) < least:
+                raise ContractError(f"{name} is {getattr(self, name)}; expected at least {least}.")
+
+
+def train_transit(
+    tracked: TrackedHistory,
+    known: KnownOrders,
+    gathered: HistoryAsOf,
+    *,
+    contract: FeatureContract,
+    promises_by: Forest,
+    settings: TransitSettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> TransitParts | None:
+    """The in-transit parts as of `known.moment`; None if there are no journeys to learn from.
+
+    Args:
+        tracked: the tables.
+        known: the orders.
+        gathered: the same as features and outcomes.
+        contract: features of the promise at the order.
+        promises_by: its forest, grown without the latest orders.
+        settings: how.
+        progress: told after every tree.
+    """
+    past = transit_history(tracked, known, gathered, contract, promises_by)
+    end = gathered.outcomes.as_of_day
+    start = int(gathered.outcomes.start_day[0])
+    cut = end - min(settings.holdout_days, (end - start) // 4)
+    before = gathered.outcomes.as_of(cut)
+    if int(before.arrived.sum()) < _FEWEST_ARRIVED or not _seen_on_the_way(past):
+        return None
+    forest = _grow(past, gathered, cut, settings, progress)
+    if forest is None:
+        return None
+    return assemble_transit(past, known, gathered, forest=forest, trained_day=cut)
+
+
+def _seen_on_the_way(past: TransitHistory) -> bool:
+    """Whether there is any scan of a parcel before its event."""
+    return bool((past.looks.states.scans > 0).any())
+
+
+def _grow(
+    past: TransitHistory,
+    gathered: HistoryAsOf,
+    cut: int,
+    settings: TransitSettings,
+    progress: Callable[[int, int], None] | None,
+) -> Forest | None:
+    results = gathered.outcomes
+    before = results.as_of(cut)
+    parcel = past.parcel
+    growing = (past.day < cut) & ~before.closed[parcel]
+    later = (past.day >= cut) & ~results.closed[parcel]
+    rows = np.flatnonzero(is_open(past.looks.states) & (growing | later))
+    looks = past.take(at_most(past, rows, settings.most_looks))
+    grow = looks.day < cut
+    then, then_known = looks.remaining(before)
+    now, now_known = looks.remaining(results)
+    days, arrived = np.where(grow, then, now), np.where(grow, then_known, now_known)
+    facilities = past.scans.facilities
+    x, offset = looks.looks.features(past.flow(facilities, looks))
+    weight = looks.weight * _arriving(past, gathered, looks, grow, arrived, cut)
+    usable = arrived | (days > 0)
+    if not (arrived & grow).any() or not (arrived & ~grow).any():
+        return None
+    # On few rows threads wait for each other longer than they work.
+    threads = settings.boosting.threads if usable.sum() >= _ROWS_FOR_THREADS else 1
+    target = np.log(np.maximum(days, 0.0) + REMAINING_OFFSET) - offset
+    return fit_forest(
+        np.ascontiguousarray(x[usable]),
+        target[usable],
+        levels=REMAINING_LEVELS,
+        weight=weight[usable],
+        censored=~arrived[usable],
+        config=replace(settings.boosting, threads=threads),
+        validation=~grow[usable],
+        progress=progress,
+    )
+
+
+def _arriving(
+    past: TransitHistory,
+    gathered: HistoryAsOf,
+    looks: TransitHistory,
+    grow: NDArray[np.bool_],
+    arrived: NDArray[np.bool_],
+    cut: int,
+) -> NDArray[np.float64]:
+    """(m,) how likely each look's parcel is one that arrives, by how long it was silent then."""
+    carriers = len(gathered.encoder.indexes[past.looks.level_names.index("carrier")])
+    silence, exits = past.silence(carriers), past.exits()
+    early, late = (past.arriving(silence, exits, day) for day in (cut, past.outcomes.as_of_day))
+    open_ = np.where(grow, early[looks.parcel], late[looks.parcel])
+    return np.where(arrived, 1.0, open_)

@@ -1,0 +1,1 @@
+"""Where a shipment belongs: levels from the network to a lane, their keys, who brings a parcel."""

@@ -1,0 +1,194 @@
+"""Who brings a parcel to the door: carriers that usually hand parcels to another one, and to whom.
+
+A parcel that changes hands goes two ways: its own carrier's, on that carrier's working days, until
+the hand-off, and the other one's from there. It is delivered on the other one's days; so that one's
+clock is the parcel's, and what its own carrier's week does to the first way is in the lead: see
+`native/dispatch.c`. Whom a parcel is handed to is known by its carrier, service and destination, as
+past parcels show it.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.lanes.levels import TAKER, KeyPlan, Level, level_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ANOTHER", "FIRST_LEG", "HAND_OFF_LEVELS", "LONGEST_LEG", "RELAY", "HandOff", "HandOffs"]
+
+ANOTHER: Final = "(another carrier)"
+"""Who took a parcel where no scan says it."""
+
+HAND_OFF_LEVELS: Final = (
+    Level("hand_off_carrier", ("carrier", "destination_country")),
+    Level("hand_off_service", ("carrier", "service", "destination_country")),
+    Level(
+        "hand_off_region",
+        ("carrier", "service", "destination_country", "destination_region"),
+    ),
+    Level(
+        "hand_off_prefix",
+        ("carrier", "service", "destination_country", "destination_prefix"),
+    ),
+)
+"""Coarse to fine: the finest key that was seen says who brings a parcel."""
+
+FIRST_LEG: Final = Level(
+    "first_leg", ("carrier", "service", TAKER, "destination_country", "destination_region")
+)
+
+RELAY: Final = Level("relay", ("carrier", "service", TAKER))
+"""The key of a clock of its own, where a calendar file says something of the first carrier."""
+
+LONGEST_LEG: Final = 15
+"""Working days of the first way that are told apart."""
+
+_SEPARATOR: Final = "\x1f"
+_PLAN: Final = KeyPlan(HAND_OFF_LEVELS)
+_LEG_PLAN: Final = KeyPlan((FIRST_LEG,))
+# Keys contain neither.
+_BETWEEN_KEYS: Final = "\x1d"
+_BETWEEN_LEVELS: Final = "\x1c"
+
+
+@dataclass(frozen=True)
+class HandOff:
+    """What is usual for a parcel that another carrier brings to the door.
+
+    Attributes:
+        carrier: who brings it.
+        share: of the parcels like it that were handed over.
+        first_leg: (k,) P(0, 1, … working days of its own carrier from the pick-up to the hand-off).
+    """
+
+    carrier: str
+    share: float
+    first_leg: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class HandOffs:
+    """Who takes over, as learned. Immutable.
+
+    Attributes:
+        takers: the carriers that take over, numbered from 1.
+        keys: for each of HAND_OFF_LEVELS its keys, numbered from 1.
+        taker: for each level (keys + 1,) int32 number of who brings the key's parcels, 0: the
+            carrier itself; entry 0 is no key's.
+        share: for each level (keys + 1,) float64 share of the key's parcels that were handed over.
+        leg_keys: of FIRST_LEG, numbered from 1.
+        leg_days: (keys + 1, LONGEST_LEG + 1) P(working days of the carrier from the pick-up to the
+            hand-off); row 0 is any.
+    """
+
+    takers: tuple[str, ...]
+    keys: tuple[tuple[str, ...], ...]
+    taker: tuple[NDArray[np.int32], ...]
+    share: tuple[NDArray[np.float64], ...]
+    leg_keys: tuple[str, ...] = ()
+    leg_days: NDArray[np.float64] = field(default_factory=lambda: np.eye(1, LONGEST_LEG + 1))
+
+    def with_legs(self, keys: tuple[str, ...], days: NDArray[np.float64]) -> HandOffs:
+        """These, and how long the first ways are."""
+        return replace(self, leg_keys=keys, leg_days=days)
+
+    def of(self, fields: Mapping[str, Any]) -> HandOff | None:
+        """Who usually brings one shipment; None where its own carrier does."""
+        for level, key in reversed([*enumerate(_PLAN.keys(fields))]):
+            row = self._rows[level].get(key)
+            if row is None:
+                continue
+            taker = int(self.taker[level][row])
+            if taker == 0:
+                return None
+            name = self.takers[taker - 1]
+            leg = self._leg_rows.get(_LEG_PLAN.keys({**fields, TAKER: name})[0], 0)
+            return HandOff(name, float(self.share[level][row]), self.leg_days[leg])
+        return None
+
+    def delivering(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A shipment as one of who usually brings it to the door."""
+        found = self.of(fields)
+        return fields if found is None else {**fields, "carrier": found.carrier, "service": None}
+
+    def takers_of(self, frame: pd.DataFrame) -> NDArray[np.int32]:
+        """(n,) number of who usually brings each shipment, 0: its own carrier."""
+        found = np.full(len(frame), -1, np.int32)
+        levels = zip(level_keys(frame, HAND_OFF_LEVELS), self._rows, self.taker, strict=True)
+        for (positions, keys), rows, taker in levels:
+            own = np.array([rows.get(key, 0) for key in keys], np.int64)[positions]
+            found = np.where(own > 0, taker[own], found)
+        return np.maximum(found, 0)
+
+    def legs_of(self, frame: pd.DataFrame, taker: NDArray[np.int32]) -> NDArray[np.int32]:
+        """(n,) row of `leg_days` of each shipment, handed to `taker` (n,)."""
+        positions, keys = level_keys(self.named(frame, taker), (FIRST_LEG,))[0]
+        return np.array([self._leg_rows.get(key, 0) for key in keys], np.int32)[positions]
+
+    def named(self, frame: pd.DataFrame, taker: NDArray[np.int32]) -> pd.DataFrame:
+        """The shipments with the name of who brings them, missing where it is their carrier."""
+        names = np.array([None, *self.takers], dtype=object)
+        return frame.assign(**{TAKER: names[taker]})
+
+    def relays(self) -> list[str]:
+        """The keys of RELAY that are usual somewhere."""
+        found = set()
+        for level, keys, taker in zip(HAND_OFF_LEVELS, self.keys, self.taker, strict=True):
+            if level.columns[:2] != RELAY.columns[:2]:
+                continue
+            for key, number in zip(keys, taker[1:].tolist(), strict=True):
+                if number:
+                    carrier, service, *_ = key.split(_SEPARATOR)
+                    found.add(_SEPARATOR.join((carrier, service, self.takers[number - 1])))
+        return sorted(found)
+
+    def numbered(self, names: NDArray[np.object_]) -> NDArray[np.int32]:
+        """(n,) numbers of takers, from their names; 0 of any other name."""
+        number = {name: place for place, name in enumerate(self.takers, start=1)}
+        return np.array([number.get(name, 0) for name in names], np.int32)
+
+    @cached_property
+    def _rows(self) -> tuple[Mapping[str, int], ...]:
+        return tuple({key: row for row, key in enumerate(level, start=1)} for level in self.keys)
+
+    @cached_property
+    def _leg_rows(self) -> Mapping[str, int]:
+        return {key: row for row, key in enumerate(self.leg_keys, start=1)}
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Plain arrays; `from_arrays` reads them back."""
+        texts = (self.takers, *self.keys, self.leg_keys)
+        joined = _BETWEEN_LEVELS.join(_BETWEEN_KEYS.join(keys) for keys in texts)
+        return {
+            "texts": np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8),
+            "taker": np.concatenate(self.taker),
+            "share": np.concatenate(self.share),
+            "leg_days": self.leg_days,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> HandOffs:
+        """What `to_arrays` wrote."""
+        text = arrays["texts"].tobytes().decode("utf-8", "surrogatepass")
+        takers, *keys, legs = (
+            tuple(part.split(_BETWEEN_KEYS)) if part else () for part in text.split(_BETWEEN_LEVELS)
+        )
+        ends = np.cumsum([len(level) + 1 for level in keys])[:-1]
+        return cls(
+            takers=takers,
+            keys=tuple(keys),
+            taker=tuple(np.split(arrays["taker"], ends)),
+            share=tuple(np.split(arrays["share"], ends)),
+            leg_keys=legs,
+            leg_days=arrays["leg_days"],
+        )

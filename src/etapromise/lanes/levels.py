@@ -1,0 +1,244 @@
+"""The levels at which history is gathered, from the whole network down to one lane of one service.
+
+A level is a tuple of columns; a key is one combination of their values. Fine levels hold little
+evidence and lean on the coarser ones before them, so an unseen carrier, lane or postcode needs no
+special case: its key is unknown, its row says "no evidence", and the coarser levels speak.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.lanes.key_tables import KeyTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "HANDLING_LEVELS",
+    "LEVELS",
+    "PREFIX_LENGTH",
+    "RELAY_LEVELS",
+    "TAKER",
+    "KeyIndex",
+    "KeyPlan",
+    "Level",
+    "level_keys",
+    "levels_with",
+    "sorted_keys",
+    "spelled",
+]
+
+PREFIX_LENGTH = 3
+TAKER: Final = "hand_off_carrier"
+"""The column of who brings a parcel that its own carrier usually hands over; derived."""
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of detail.
+
+    Attributes:
+        name: How features and tables call it.
+        columns: Columns of a shipment that make its key; `destination_prefix` is derived.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+
+
+# Coarse to fine: each level explains what the levels before it left unexplained.
+LEVELS: tuple[Level, ...] = (
+    Level("network", ()),
+    Level("carrier", ("carrier",)),
+    Level("service", ("carrier", "service")),
+    Level("destination_country", ("destination_country",)),
+    Level("destination_region", ("destination_country", "destination_region")),
+    Level("destination_prefix", ("destination_country", "destination_prefix")),
+    Level("destination", ("destination_country", "destination")),
+    Level("origin_region", ("origin_country", "origin_region")),
+    Level("origin", ("origin_country", "origin")),
+    Level("origin_service", ("origin_country", "origin", "carrier", "service")),
+    Level(
+        "region_lane",
+        ("origin_country", "origin_region", "destination_country", "destination_region"),
+    ),
+    Level(
+        "service_region",
+        ("carrier", "service", "destination_country", "destination_region"),
+    ),
+    Level(
+        "service_lane",
+        (
+            *("carrier", "service", "origin_country", "origin"),
+            *("destination_country", "destination_region"),
+        ),
+    ),
+)
+
+
+# Handling is the warehouse's doing, and the pick-up the carrier's: no destination has a say in it.
+HANDLING_LEVELS: Final = tuple(
+    position
+    for position, level in enumerate(LEVELS)
+    if level.name in {"network", "carrier", "service", "origin_region", "origin", "origin_service"}
+)
+
+
+# Where parcels change hands: who brings them to a region, whoever had them first, and the pair. The
+# parcels that keep their carrier share a key of each region, or of the carrier in it.
+RELAY_LEVELS: Final = (
+    Level("taker_region", (TAKER, "destination_country", "destination_region")),
+    Level("relay_region", ("carrier", TAKER, "destination_country", "destination_region")),
+)
+
+
+def levels_with(categorical: Sequence[str], *, hand_offs: bool = False) -> tuple[Level, ...]:
+    """The standard levels, and one for each further categorical column, such as a category.
+
+    Args:
+        categorical: further columns.
+        hand_offs: whether parcels change hands; then `RELAY_LEVELS` come last.
+    """
+    further = tuple(Level(name, (name,)) for name in categorical)
+    return LEVELS + further + (RELAY_LEVELS if hand_offs else ())
+
+
+class KeyPlan:
+    """Spells the keys of one shipment at several levels, each column once. Immutable."""
+
+    __slots__ = ("_columns", "_positions", "_prefix")
+
+    def __init__(self, levels: Sequence[Level]) -> None:
+        """Number the columns that the levels need."""
+        columns = list(dict.fromkeys(column for level in levels for column in level.columns))
+        self._prefix = "destination_prefix" in columns
+        if self._prefix:
+            # Derived, so it comes last.
+            columns.remove("destination_prefix")
+            if "destination" not in columns:
+                columns.append("destination")
+        self._columns = tuple(columns)
+        numbered = {column: place for place, column in enumerate(columns)}
+        numbered["destination_prefix"] = len(columns)
+        self._positions = tuple(
+            tuple(numbered[column] for column in level.columns) for level in levels
+        )
+
+    def keys(self, fields: Mapping[str, Any]) -> list[str]:
+        """The key at each level; a missing value counts as an empty one."""
+        texts = []
+        for column in self._columns:
+            value = fields.get(column)
+            if value is None:
+                texts.append("")
+            else:
+                texts.append(value if type(value) is str else spelled(value))
+        if self._prefix:
+            texts.append(texts[self._columns.index("destination")][:PREFIX_LENGTH])
+        return [
+            texts[places[0]]
+            if len(places) == 1
+            else _SEPARATOR.join([texts[place] for place in places])
+            for places in self._positions
+        ]
+
+
+def spelled(value: Any) -> str:
+    """A value as it stands in keys."""
+    # A whole number in a column with gaps is stored as a float; it is the same key.
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def level_keys(
+    frame: pd.DataFrame, levels: Sequence[Level]
+) -> list[tuple[NDArray[np.int64], list[str]]]:
+    """The keys of many shipments, each distinct one spelled out once.
+
+    Args:
+        frame: (n,) shipments; a column that is absent counts as missing everywhere.
+        levels: L levels.
+
+    Returns:
+        For each level, (n,) positions into a list of its distinct keys, and that list.
+    """
+    import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
+
+    columns: dict[str, tuple[NDArray[np.int64], list[str]]] = {}
+    for column in {column for level in levels for column in level.columns}:
+        source = "destination" if column == "destination_prefix" else column
+        if source not in frame.columns:
+            columns[column] = np.zeros(len(frame), np.int64), [""]
+            continue
+        codes, values = pd.factorize(frame[source], use_na_sentinel=True)
+        texts = [*(spelled(value) for value in values), ""]
+        codes = np.where(codes < 0, len(values), codes).astype(np.int64)
+        if column == "destination_prefix":
+            prefix, shorter = pd.factorize(pd.Index([text[:PREFIX_LENGTH] for text in texts]))
+            codes, texts = prefix[codes].astype(np.int64), [str(text) for text in shorter]
+        columns[column] = codes, texts
+    return [
+        _combined([columns[column] for column in level.columns], len(frame)) for level in levels
+    ]
+
+
+def _combined(
+    parts: list[tuple[NDArray[np.int64], list[str]]], count: int
+) -> tuple[NDArray[np.int64], list[str]]:
+    import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
+
+    if not parts:
+        return np.zeros(count, np.int64), [""]
+    codes, texts = parts[0]
+    for more, words in parts[1:]:
+        # Re-numbered at each step, so that the product of the sizes never overflows.
+        pairs, distinct = pd.factorize(codes * len(words) + more)
+        texts = [
+            f"{texts[pair // len(words)]}{_SEPARATOR}{words[pair % len(words)]}"
+            for pair in distinct.tolist()
+        ]
+        codes = pairs.astype(np.int64)
+    return codes, texts
+
+
+class KeyIndex:
+    """Which row of a level's table belongs to which key; row 0 stands for every key never seen."""
+
+    __slots__ = ("keys", "table")
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Number the keys from 1, in the order given."""
+        self.keys = tuple(keys)
+        self.table = KeyTable(self.keys)
+
+    def __len__(self) -> int:
+        """How many rows the table has, row 0 included."""
+        return len(self.keys) + 1
+
+    def rows(self, positions: NDArray[np.int64], keys: Sequence[str]) -> NDArray[np.int32]:
+        """The rows of many shipments from `level_keys`, (n,)."""
+        return self.table.rows(keys)[positions]
+
+
+def sorted_keys(
+    positions: NDArray[np.int64], keys: Sequence[str]
+) -> tuple[NDArray[np.int64], list[str]]:
+    """What `level_keys` found, with the keys in an order that does not depend on the rows'.
+
+    Args:
+        positions: (n,) positions into `keys`.
+        keys: one may stand there more than once.
+    """
+    distinct = sorted(set(keys))
+    rank = {key: place for place, key in enumerate(distinct)}
+    return np.array([rank[key] for key in keys], np.int64)[positions], distinct

@@ -1,0 +1,255 @@
+"""One run of the news: what was received, what is predicted, what stands, what is to be told.
+
+Idempotent: the same tables at the same moment add nothing, and what was received later changes
+nothing. See `news` for what is told and `event_log` for how it is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from etapromise.encoding.requests import local_seconds
+from etapromise.errors import CommandError, ContractError
+from etapromise.operations.event_log import EventLog
+from etapromise.operations.events import NewsSettings, find_news, recall, worth_remembering
+from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
+
+if TYPE_CHECKING:
+    from etapromise.promise.model import PromiseModel
+    from etapromise.tracking import Source
+    from etapromise.tracking.contract import Event
+
+__all__ = ["Told", "tell"]
+
+_DAY: Final = 86_400
+_PREDICTED: Final = (
+    "estimated_delivery_date",
+    "confidence",
+    "late_probability",
+    "lost_probability",
+    "likely_lost",
+)
+_DEFAULT_SETTINGS: Final = NewsSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What came of a run.
+
+    Attributes:
+        events: What it found, see `news.EVENT_TYPES`.
+        written: How many events were added to the file: those of an interrupted run before it
+            among them.
+        parcels: How many shipments it looked at.
+        under_way: How many of them had not arrived, nor come to another end.
+        shipment_rejects: Shipments that could not be used, with ``reason``, ``detail`` and ``row``.
+        scan_rejects: Scans that could not be used, likewise.
+    """
+
+    events: pd.DataFrame
+    written: int
+    parcels: int
+    under_way: int
+    shipment_rejects: pd.DataFrame
+    scan_rejects: pd.DataFrame
+
+
+def tell(
+    model: PromiseModel,
+    shipments: Source,
+    scans: Source,
+    *,
+    as_of: pd.Timestamp,
+    state: str | Path,
+    out: str | Path | None = None,
+    service_level: float = 0.9,
+    settings: NewsSettings = _DEFAULT_SETTINGS,
+    naive_time_zone: str | None = None,
+    vocabulary: str | None = None,
+) -> Told:
+    """Find what is worth telling, keep it, and hand it over.
+
+    A customer goes by the shipment's ``promised_date``, or, where it has none, by the date that the
+    model promises at checkout; from then on by what the events told.
+
+    Args:
+        model: Refreshed no later than ``as_of``.
+        shipments: A table of the contract; orders placed after ``as_of`` are left out.
+        scans: A table of the contract; those received after ``as_of`` are left out.
+        as_of: Zone-aware. Runs go forward: an earlier moment than the last run's is refused.
+        state: Directory of the events and of what is remembered, see `event_log`.
+        out: File that new events are added to, JSON lines or Parquet by its name.
+        service_level: The probability with which a new date shall be kept.
+        settings: What is news.
+        naive_time_zone: IANA zone of times that carry none.
+        vocabulary: Whose codes the scans carry where no column says so.
+
+    Raises:
+        ContractError: A table cannot be read, or lacks what the model needs.
+        CommandError: The model knows more than was known at ``as_of``; the last run was later;
+            another run holds the directory; a file cannot be used.
+    """
+    now = _moment(model, as_of)
+    checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
+    received = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
+    orders = checked.accepted[checked.accepted["ordered_at"] <= now].reset_index(drop=True)
+    known = clean_scans(_received_by(received.accepted, now), orders).accepted
+    log = EventLog(state)
+    with log.lock():
+        before = log.as_of()
+        if before is not None and before > now:
+            raise CommandError(
+                f"Found a run as of {before.isoformat()} in {log.root}, later than "
+                f"as_of={now.isoformat()}; expected runs to go forward. Use a later as_of, or "
+                "another directory."
+            )
+        target = None if out is None else Path(out)
+        # What an interrupted run found comes before what this one finds.
+        written = log.publish(target)
+        memory = log.memory()
+        parcels = _parcels(model, orders, known, now)
+        fresh = ~orders["shipment_id"].isin(memory["shipment_id"]) & _newsworthy(
+            parcels, now - pd.Timedelta(days=settings.most_age_days)
+        )
+        promised = _promised(model, orders, fresh.to_numpy(), service_level)
+        recalled = recall(memory, orders["shipment_id"], promised)
+        _predict(model, orders, known, now, parcels, recalled, service_level)
+        news = find_news(parcels, recalled, now=now, settings=settings, model_version=model.version)
+        others = memory[~memory["shipment_id"].isin(orders["shipment_id"])]
+        parts = [part for part in (others, news.memory) if len(part)]
+        kept = worth_remembering(
+            pd.concat(parts, ignore_index=True) if parts else memory, now=now, settings=settings
+        )
+        if len(news.events) or before != now or not kept.equals(memory):
+            log.commit(news.events, kept, now)
+            written += log.publish(target)
+    return Told(
+        events=news.events,
+        written=written,
+        parcels=len(orders),
+        under_way=int(parcels["under_way"].sum()),
+        shipment_rejects=checked.rejects,
+        scan_rejects=received.rejects,
+    )
+
+
+def _moment(model: PromiseModel, as_of: pd.Timestamp) -> pd.Timestamp:
+    if as_of.tzinfo is None:
+        raise ContractError(f"found the naive moment {as_of}, expected one with a time zone")
+    if model.as_of > as_of:
+        raise CommandError(
+            f"Found a model as of {model.as_of.isoformat()}, later than as_of={as_of.isoformat()}; "
+            "expected one that knows no more than its day. Use an earlier version, or a later "
+            "as_of."
+        )
+    return as_of.tz_convert("UTC").as_unit("us")
+
+
+def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
+    """Taken out before anything is cleaned: what comes later must not change what was."""
+    received = scans["scanned_at"]
+    if "received_at" in scans.columns:
+        received = scans["received_at"].fillna(received)
+    return scans[(received <= now).to_numpy()].reset_index(drop=True)
+
+
+def _parcels(
+    model: PromiseModel, orders: pd.DataFrame, scans: pd.DataFrame, now: pd.Timestamp
+) -> pd.DataFrame:
+    """What is known of each order, without predictions; see `find_news`."""
+    event: Event = model.event  # type: ignore[assignment]  # a model's event is one of them
+    found = milestones(orders, scans, event=event)
+    zones, _ = model.parts.encoder.zones.resolve_many(orders, "destination")
+    attempts = scans[scans["status"] == "attempted"].sort_values(["scanned_at", "received_at"])
+    latest = attempts.groupby("shipment_id").last().reindex(orders["shipment_id"])
+    under_way = found["delivered_at"].isna() & found["closed_as"].isna()
+    return pd.DataFrame(
+        {
+            "shipment_id": orders["shipment_id"],
+            "order_id": orders["order_id"] if "order_id" in orders else _missing(len(orders)),
+            "today": _dates(pd.Series(now, range(len(orders))), zones),
+            "under_way": under_way,
+            "open": under_way & found["event_at"].isna() & found["available_at"].isna(),
+            "attempt_count": found["attempt_count"],
+            "attempted_at": latest["scanned_at"].reset_index(drop=True),
+            "attempted_known_at": latest["received_at"].reset_index(drop=True),
+            **{
+                f"{name}_{what}": found[f"{name}_{what}"]
+                for name in ("available", "delivered", "closed")
+                for what in ("at", "known_at")
+            },
+            "closed_as": found["closed_as"],
+            "delivered_date": _dates(found["delivered_at"], zones),
+        }
+    )
+
+
+def _predict(
+    model: PromiseModel,
+    orders: pd.DataFrame,
+    scans: pd.DataFrame,
+    now: pd.Timestamp,
+    parcels: pd.DataFrame,
+    recalled: pd.DataFrame,
+    service_level: float,
+) -> None:
+    """Add the predictions of the parcels under way, against the dates that stand."""
+    rows = np.flatnonzero(parcels["under_way"].to_numpy())
+    for name in _PREDICTED:
+        parcels[name] = np.nan
+    parcels["estimated_delivery_date"] = pd.Series(pd.NaT, parcels.index, dtype="datetime64[s]")
+    parcels["likely_lost"] = False
+    if not len(rows):
+        return
+    chosen = orders.iloc[rows].reset_index(drop=True)
+    predicted = model.track_many(
+        chosen,
+        scans[scans["shipment_id"].isin(chosen["shipment_id"])].reset_index(drop=True),
+        now.to_pydatetime(),
+        service_level=service_level,
+        standing=recalled["current_date"].iloc[rows].reset_index(drop=True),
+    )
+    for name in _PREDICTED:
+        column = parcels[name].to_numpy().copy()
+        column[rows] = predicted[name].to_numpy()
+        parcels[name] = column
+
+
+def _newsworthy(parcels: pd.DataFrame, oldest: pd.Timestamp) -> pd.Series[Any]:
+    """Whether a parcel that is met for the first time can have news at all."""
+    recent = (parcels["delivered_known_at"] >= oldest) | (parcels["closed_known_at"] >= oldest)
+    return parcels["under_way"] | recent
+
+
+def _promised(
+    model: PromiseModel, orders: pd.DataFrame, asked: npt.NDArray[np.bool_], service_level: float
+) -> npt.NDArray[np.datetime64]:
+    """(n,) what customers were told at checkout, where it is asked."""
+    date = np.full(len(orders), np.datetime64("NaT", "D"))
+    if "promised_date" in orders.columns:
+        date = orders["promised_date"].to_numpy().astype("datetime64[D]")
+    bare = np.isnat(date) & asked
+    if bare.any():
+        promises = model.promise_many(orders[bare].reset_index(drop=True), service_level)
+        date[bare] = promises["estimated_delivery_date"].to_numpy().astype("datetime64[D]")
+    return date
+
+
+def _dates(times: pd.Series[Any], zones: npt.NDArray[Any]) -> pd.Series[Any]:
+    """(n,) local dates of times, missing where these are."""
+    days = np.full(len(times), np.datetime64("NaT", "s"))
+    told = times.notna().to_numpy()
+    if told.any():
+        seconds = local_seconds(times[told].reset_index(drop=True), zones[told])
+        days[told] = (seconds // _DAY).astype("datetime64[D]").astype("datetime64[s]")
+    return pd.Series(days)
+
+
+def _missing(count: int) -> pd.Series[Any]:
+    return pd.Series(None, range(count), dtype="str")

@@ -1,7 +1,0 @@
-"""The report: self-contained HTML pages of a backtest, of a monitoring and of scorecards."""
-
-from etapromise.operations.report.monitor_page import render_monitor
-from etapromise.operations.report.page import render_backtest
-from etapromise.operations.report.scorecard_page import render_scorecards, scorecard_section
-
-__all__ = ["render_backtest", "render_monitor", "render_scorecards", "scorecard_section"]

@@ -1,0 +1,221 @@
+"""The compiled quote: requests in, probabilities of dates out.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import native
+from etapromise.encoding.compiled_encoder import CompiledEncoder
+from etapromise.encoding.requests import Requests
+from etapromise.forecast.calibration import Calibration
+from etapromise.forecast.distribution import DistributionStruct
+from etapromise.forecast.forest import Forest
+from etapromise.history.features import FeatureBuilder
+from etapromise.history.statistics import Statistics
+
+__all__ = ["NOT_ASKED", "QuoteKernel", "Reached", "between_variances"]
+
+# An asked day that is not asked.
+NOT_ASKED: Final = np.iinfo(np.int32).min
+# Parcels after which half of a new key's distance from the whole is known.
+BETWEEN_EVIDENCE: Final = 10.0
+_WIDENED: Final = ("carrier", "service", "destination_region")
+_CHUNK: Final = 16_384
+
+
+class _ModelStruct(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("features", "forest", "distribution")),
+        *((name, ctypes.c_void_p) for name in ("log_hazard", "lost")),
+        ("lost_level", ctypes.c_int64),
+        ("between", ctypes.c_void_p),
+        ("between_prior", ctypes.c_double),
+        ("median", ctypes.c_int64),
+        ("horizon", ctypes.c_int64),
+        ("encoder", ctypes.c_void_p),
+    )
+
+
+_dates = native.function(
+    "etp_quote_dates", native.INT, native.POINTER, native.LONG, *[native.POINTER] * 5
+)
+_levels = native.function(
+    "etp_quote_levels",
+    native.INT,
+    *(native.POINTER, native.LONG, native.POINTER, native.POINTER, native.POINTER, native.POINTER),
+    *(native.LONG, native.POINTER, native.POINTER, native.POINTER),
+    *(native.POINTER, native.POINTER),
+)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Dates that reach probabilities.
+
+    Attributes:
+        day: (n, m) int16 days from day 0 to the first date that reaches each level; where none
+            does, to the last date of the horizon on which anything arrives.
+        probability: (n, m) of those dates.
+        asked: (n,) probability of the asked days, NaN where none was asked.
+    """
+
+    day: NDArray[np.int16]
+    probability: NDArray[np.float64]
+    asked: NDArray[np.float64]
+
+
+def between_variances(
+    level_names: list[str], statistics: Statistics, sizes: list[int]
+) -> NDArray[np.float64]:
+    """(L,) how far apart the keys of a level are, where a new one widens the promise; else 0."""
+    out = np.zeros(len(level_names))
+    for level, name in enumerate(level_names):
+        if name not in _WIDENED:
+            continue
+        start = statistics.total_start[level]
+        table = statistics.total[start + 1 : start + sizes[level]].astype(np.float64)
+        weight = table[:, 1] / (table[:, 1] + BETWEEN_EVIDENCE)
+        if weight.sum() > 1.0:
+            mean = np.average(table[:, 0], weights=weight)
+            out[level] = np.average((table[:, 0] - mean) ** 2, weights=weight)
+    return out
+
+
+class QuoteKernel:
+    """Everything that a quote reads, in arrays. Immutable; any number of threads may share one.
+
+    Attributes:
+        address: of the `etp_model` (native/quote.c), valid while this object lives.
+        horizon: dates of a distribution.
+        lost_level: position of the level by which the share of lost parcels is found.
+    """
+
+    __slots__ = ("_alive", "address", "horizon", "lost_level")
+
+    def __init__(
+        self,
+        *,
+        encoder: CompiledEncoder,
+        features: FeatureBuilder,
+        forest: Forest,
+        calibration: Calibration,
+        statistics: Statistics,
+        between: NDArray[np.float64],
+        lost_level: int,
+        horizon: int,
+    ) -> None:
+        """Bind the parts."""
+        arrays: dict[str, NDArray[Any]] = {
+            "level": np.ascontiguousarray(forest.levels, np.float64),
+            "knot": np.ascontiguousarray(calibration.knot, np.float64),
+            "kept": np.ascontiguousarray(calibration.kept, np.float64),
+            "log_hazard": np.ascontiguousarray(calibration.log_hazard, np.float32),
+            "lost": np.ascontiguousarray(statistics.lost, np.float64),
+            "between": np.ascontiguousarray(between, np.float64),
+        }
+        distribution = DistributionStruct(
+            levels=len(forest.levels),
+            level=arrays["level"].ctypes.data,
+            duration_offset=statistics.settings.offset,
+            knots=len(calibration.knot),
+            knot=arrays["knot"].ctypes.data,
+            kept=arrays["kept"].ctypes.data,
+        )
+        struct = _ModelStruct(
+            features=ctypes.addressof(features.struct),
+            forest=forest.address,
+            distribution=ctypes.addressof(distribution),
+            log_hazard=arrays["log_hazard"].ctypes.data,
+            lost=arrays["lost"].ctypes.data,
+            lost_level=lost_level,
+            between=arrays["between"].ctypes.data,
+            between_prior=BETWEEN_EVIDENCE,
+            median=int(np.abs(forest.levels - 0.5).argmin()),
+            horizon=horizon,
+            encoder=encoder.address,
+        )
+        self._alive = (encoder, arrays, distribution, struct, features, forest)
+        self.address = ctypes.addressof(struct)
+        self.horizon = horizon
+        self.lost_level = lost_level
+
+    def dates(self, requests: Requests, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+        """P(event by the end of day k), (n, horizon).
+
+        Args:
+            requests: n requests.
+            codes: (n, L + H), see `with_handling_codes`.
+        """
+        out = np.empty((len(requests), self.horizon))
+        self._run(_dates, requests, codes, lambda part: (out[part].ctypes.data,))
+        return out
+
+    def reach(
+        self,
+        requests: Requests,
+        codes: NDArray[np.int32],
+        levels: NDArray[np.float64],
+        asked: NDArray[np.int32],
+    ) -> Reached:
+        """The first dates that reach each of `levels`, and the probabilities of asked days.
+
+        Args:
+            requests: n requests.
+            codes: (n, L + H), see `with_handling_codes`.
+            levels: (m,) probabilities, ascending.
+            asked: (n,) int32 days from day 0, or NOT_ASKED.
+        """
+        count, wanted = len(requests), len(levels)
+        level = np.ascontiguousarray(levels, np.float64)
+        reached = Reached(
+            np.empty((count, wanted), np.int16), np.empty((count, wanted)), np.empty(count)
+        )
+        asked = np.ascontiguousarray(asked, np.int32)
+        self._run(
+            _levels,
+            requests,
+            codes,
+            lambda part: (
+                wanted,
+                level.ctypes.data,
+                reached.day[part].ctypes.data,
+                reached.probability[part].ctypes.data,
+                asked[part].ctypes.data,
+                reached.asked[part].ctypes.data,
+            ),
+        )
+        return reached
+
+    def _run(self, kernel: Any, requests: Requests, codes: NDArray[np.int32], rest: Any) -> None:
+        codes = np.ascontiguousarray(codes, np.int32)
+
+        def work(part: slice) -> int:
+            failed: int = kernel(
+                self.address,
+                part.stop - part.start,
+                codes[part].ctypes.data,
+                requests.numbers[part].ctypes.data,
+                requests.anchor[part].ctypes.data,
+                requests.clock[part].ctypes.data,
+                *rest(part),
+            )
+            return failed
+
+        count = len(requests)
+        parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+        if len(parts) <= 1:
+            failures = [work(part) for part in parts]
+        else:
+            with ThreadPoolExecutor(native.processors()) as pool:
+                failures = list(pool.map(work, parts))
+        if any(failures):
+            raise MemoryError("No memory for the scratch space of the quote's kernel.")

@@ -1,0 +1,340 @@
+"""Open orders at a moment: their scans in, where they stand and what is to be expected out."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etapromise.encoding.requests import Requests
+from etapromise.errors import ContractError
+from etapromise.history.features import with_handling_codes
+from etapromise.history.learned_hand_offs import known_hand_offs
+from etapromise.in_transit.outlook import (
+    HandedOver,
+    Looks,
+    OrderPromises,
+    is_open,
+    outlook,
+    transit_kernel,
+)
+from etapromise.in_transit.remaining_time import NOT_ASKED, Remaining, RemainingKernel
+from etapromise.in_transit.states import MISSING, ParcelScans, States, stage_number
+from etapromise.tracking.milestones import milestones
+from etapromise.tracking.tables import read_scans
+
+if TYPE_CHECKING:
+    from etapromise.promise.model import PromiseModel
+
+__all__ = ["Journey", "Standing", "journeys_at", "microseconds_of", "read_any_scans"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+ScansLike = "Source | Sequence[Mapping[str, Any]] | None"
+Standing = "date | str | Sequence[date] | pd.Series[Any] | NDArray[Any] | None"
+
+_LIKELY_LOST: Final = 0.5
+
+
+class _Dates(Protocol):
+    """Distributions over dates from today on."""
+
+    def dates(self) -> Floats: ...
+
+    def reach(
+        self, levels: Floats, asked: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int16], Floats, Floats]: ...
+
+
+@dataclass(frozen=True)
+class _ForestDates:
+    kernel: RemainingKernel
+    remaining: Remaining
+
+    def dates(self) -> Floats:
+        return self.kernel.dates(self.remaining)
+
+    def reach(
+        self, levels: Floats, asked: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int16], Floats, Floats]:
+        return self.kernel.reach(self.remaining, levels, asked)
+
+
+@dataclass(frozen=True)
+class _TableDates:
+    """Probabilities in a table: what a promise at the order says, given that nothing came yet."""
+
+    probability: Floats
+
+    def dates(self) -> Floats:
+        return self.probability
+
+    def reach(
+        self, levels: Floats, asked: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int16], Floats, Floats]:
+        last = self.probability.shape[1] - 1
+        rows = np.arange(len(self.probability))
+        within_reach = np.minimum(levels, self.probability[:, -1:])
+        day = np.stack(
+            [(self.probability >= wanted[:, None]).argmax(axis=1) for wanted in within_reach.T],
+            axis=1,
+        )
+        by = self.probability[rows, np.clip(asked, 0, last)]
+        by = np.where(asked < 0, 0.0, by)
+        found = np.where(asked == NOT_ASKED, np.nan, by)
+        return day.astype(np.int16), self.probability[rows[:, None], day], found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journey:
+    """n parcels at one moment.
+
+    Attributes:
+        requests: the parcels.
+        looks: where they stand, one look each.
+        lost: (n,) probability that the parcel is lost for good.
+        returned: (n,) probability that it goes back to the sender.
+        stalled: (n,) silent for longer than is usual.
+        likely_lost: probability of a loss from which on to say so.
+        never: (n,) whether the event will not come any more: sent back or cancelled.
+        event_day: (n,) destination-local day of the event, days since 1970-01-01; -1: not yet.
+        horizon: dates of a distribution, today included.
+    """
+
+    requests: Requests
+    looks: Looks
+    lost: Floats
+    returned: Floats
+    stalled: NDArray[np.bool_]
+    likely_lost: float
+    never: NDArray[np.bool_]
+    event_day: Ints
+    horizon: int
+    _dates: _Dates
+
+    @property
+    def states(self) -> States:
+        """(n,) where they stand."""
+        return self.looks.states
+
+    @property
+    def today(self) -> Ints:
+        """(n,) destination-local date of the moment, days since 1970-01-01."""
+        return self.looks.positions.today
+
+    @property
+    def came(self) -> NDArray[np.bool_]:
+        """(n,) whether the event is known."""
+        return self.event_day >= 0
+
+    def dates(self) -> Floats:
+        """(n, horizon) P(event by the end of today + k); where it came or never will, no use."""
+        return self._dates.dates()
+
+    def reach(
+        self, levels: Floats, standing: NDArray[np.datetime64]
+    ) -> tuple[Ints, Floats, Floats]:
+        """Dates that reach probabilities, and the probability of standing dates.
+
+        Args:
+            levels: (m,) ascending.
+            standing: (n,) datetime64[D], NaT where there is none.
+
+        Returns:
+            (n, m) days since 1970-01-01, (n, m) their probabilities, (n,) those of the standing
+            dates, NaN where there is none. A parcel that has come has its date with certainty; one
+            that never will has the horizon's last with none.
+        """
+        there = ~np.isnat(standing)
+        days = np.where(there, standing.astype(np.int64), 0)
+        horizon = self.horizon
+        ahead = np.clip(days - self.today, -1, horizon - 1)
+        asked = np.where(there, ahead, NOT_ASKED).astype(np.int32)
+        day, probability, by = self._dates.reach(levels, asked)
+        found = self.today[:, None] + day.astype(np.int64)
+        came, never = self.came[:, None], self.never[:, None]
+        found = np.where(came, self.event_day[:, None], found)
+        found = np.where(never, self.today[:, None] + horizon - 1, found)
+        probability = np.where(came, 1.0, np.where(never, 0.0, probability))
+        kept = np.where(self.event_day <= days, 1.0, 0.0)
+        by = np.where(self.came, kept, np.where(self.never, 0.0, by))
+        return found, probability, np.where(there, by, np.nan)
+
+
+def journeys_at(
+    model: PromiseModel, shipments: pd.DataFrame, scans: pd.DataFrame, now: datetime
+) -> Journey:
+    """Where parcels stand at `now`, and what is to be expected of them.
+
+    Args:
+        model: any model; one trained without scans answers by what it promised at the order.
+        shipments: (n,) accepted rows of the contract.
+        scans: accepted scans; those received after `now` are not looked at.
+        now: zone-aware.
+
+    Raises:
+        ContractError: as for `PromiseModel.promise`; `now` is naive, outside the calendars, or
+            before an order.
+    """
+    encoder = model.parts.encoder
+    moment = microseconds_of(now)
+    sent = ParcelScans.of(shipments, scans)
+    if (sent.ordered > moment).any():
+        late = int(np.argmax(sent.ordered > moment))
+        raise ContractError(
+            f"Found shipment {shipments['shipment_id'].iloc[late]!r} ordered at "
+            f"{shipments['ordered_at'].iloc[late]}, after now={now.isoformat()}; expected orders "
+            "placed by then. Leave later ones out."
+        )
+    count = len(shipments)
+    states = sent.states(np.arange(count), np.full(count, moment, np.int64), _event(model.event))
+    requests = encoder.encode(shipments)
+    zones, _ = encoder.zones.resolve_many(shipments, "destination")
+    looks = Looks.at(
+        states,
+        levels=encoder.levels,
+        clocks=encoder.clocks,
+        requests=requests,
+        zones=zones,
+        ordered=sent.ordered,
+        promises=_promises(model, requests),
+        handed_over=HandedOver.of(
+            encoder, requests, shipments, _handed_over(model, shipments, scans, now)
+        ),
+    )
+    if count:
+        today = looks.positions.today
+        encoder.clocks.require_days(int(today.min()), int(today.max()))
+    came = states.arrived != MISSING
+    back = np.isin(states.stage, [stage_number(name) for name in _NEVER])
+    event_day = np.where(came, looks.positions.day(np.where(came, states.arrived, moment)), -1)
+    transit = model.transit
+    if transit is None:
+        table, lost = _given_none_came(model, requests, looks.positions.today)
+        dates: _Dates = _TableDates(table)
+        returned = np.zeros(count)
+        stalled, likely = np.zeros(count, bool), _LIKELY_LOST
+    else:
+        found = outlook(transit, looks, sent)
+        kernel = transit_kernel(transit, encoder.clocks, model.horizon)
+        dates = _ForestDates(kernel, found.remaining)
+        lost, returned = found.lost, found.returned
+        stalled, likely = found.stalled, transit.alerts.likely_lost
+    never = back & ~came
+    return Journey(
+        requests=requests,
+        looks=looks,
+        lost=np.where(came | never, 0.0, lost),
+        returned=np.where(came, 0.0, np.where(never, _sent_back(states), returned)),
+        stalled=stalled & is_open(states),
+        likely_lost=likely,
+        never=never,
+        event_day=event_day,
+        _dates=dates,
+        horizon=model.horizon,
+    )
+
+
+def _handed_over(
+    model: PromiseModel, shipments: pd.DataFrame, scans: pd.DataFrame, now: datetime
+) -> NDArray[np.object_]:
+    """(n,) who is known to have taken each parcel over, else ""."""
+    if model.parts.encoder.hand_offs is None or not len(scans):
+        return np.full(len(shipments), "", dtype=object)
+    # What is received at that very moment is known.
+    after = pd.Timestamp(now) + pd.Timedelta(microseconds=1)
+    received = scans["received_at"] if "received_at" in scans else scans["scanned_at"]
+    seen = scans[(received.fillna(scans["scanned_at"]) < after).to_numpy()]
+    return known_hand_offs(milestones(shipments, seen, event=_event(model.event)), after)
+
+
+_NEVER: Final = ("returning", "returned", "cancelled")
+
+
+def _sent_back(states: States) -> Floats:
+    cancelled = states.stage == stage_number("cancelled")
+    return np.where(cancelled, 0.0, 1.0)
+
+
+def _event(name: str) -> Any:
+    return name
+
+
+def _promises(model: PromiseModel, requests: Requests) -> OrderPromises:
+    """What the model's forest says of whole durations, by the statistics of its moment."""
+    parts = model.parts
+    x, offset = model.features.rows(requests, with_handling_codes(requests.codes))
+    return OrderPromises(
+        parts.forest.levels, parts.statistics.settings.offset, parts.forest.predict(x), offset
+    )
+
+
+def _given_none_came(model: PromiseModel, requests: Requests, today: Ints) -> tuple[Floats, Floats]:
+    """(n, horizon) from today on, given that nothing came before; (n,) that nothing ever will."""
+    whole = model.kernel.dates(requests, with_handling_codes(requests.codes))
+    count, horizon = whole.shape
+    first = today - requests.anchor
+    column = first[:, None] + np.arange(horizon)
+    rows = np.arange(count)
+    by = whole[rows[:, None], np.clip(column, 0, horizon - 1)]
+    by = np.where(column < 0, 0.0, by)
+    over = np.where(first > 0, whole[rows, np.clip(first - 1, 0, horizon - 1)], 0.0)
+    open_ = np.maximum(1.0 - over, 1e-12)
+    table = np.clip((by - over[:, None]) / open_[:, None], 0.0, 1.0)
+    return table, (1.0 - whole[:, -1]) / open_
+
+
+def microseconds_of(now: Any) -> int:
+    """A moment in microseconds since 1970 UTC.
+
+    Raises:
+        ContractError: it is no time, or a naive one.
+    """
+    if not isinstance(now, datetime) or now.tzinfo is None:
+        raise ContractError(
+            f"Found now={now!r}; expected a datetime with a time zone, such as "
+            "datetime.now(timezone.utc)."
+        )
+    utc = pd.Timestamp(now).tz_convert("UTC").tz_localize(None).to_datetime64()
+    return int(utc.astype("datetime64[us]").astype(np.int64))
+
+
+def read_any_scans(
+    scans: Any,
+    *,
+    owner: str | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+) -> pd.DataFrame:
+    """Accepted scans from a table of the contract or a list of mappings; unusable ones left out.
+
+    Args:
+        scans: as for `tracking.read_scans`, a sequence of mappings, or None for none.
+        owner: the shipment of scans that name none.
+        vocabulary: whose codes scans carry that do not say.
+        naive_time_zone: IANA zone of times that carry none.
+
+    Raises:
+        ContractError: as for `tracking.read_scans`.
+    """
+    if scans is None or (isinstance(scans, list | tuple) and not scans):
+        return _no_scans().copy()
+    if isinstance(scans, list | tuple):
+        scans = pd.DataFrame([dict(scan) for scan in scans])
+    if isinstance(scans, pd.DataFrame) and not len(scans):
+        return _no_scans().copy()
+    if owner is not None and isinstance(scans, pd.DataFrame) and "shipment_id" not in scans:
+        scans = scans.assign(shipment_id=owner)
+    return read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone).accepted
+
+
+@functools.cache
+def _no_scans() -> pd.DataFrame:
+    times = pd.Series([], dtype="datetime64[us, UTC]")
+    words = pd.Series([], dtype="str")
+    return pd.DataFrame({"shipment_id": words, "scanned_at": times, "status": words})

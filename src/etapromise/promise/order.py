@@ -1,0 +1,217 @@
+"""The promise of an order of several parcels: one date by which all of them will have arrived.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError
+from etapromise.lanes.levels import KeyPlan
+from etapromise.promise.decision import CostPolicy
+from etapromise.promise.joint_probability import JOURNEY, Dependence, joint_probability
+from etapromise.promise.promise import Promise, date_of, day_number
+
+if TYPE_CHECKING:
+    from etapromise.promise.model import PromiseModel
+
+__all__ = ["OrderPromise", "promise_order"]
+
+_PLAN: Final = KeyPlan((JOURNEY,))
+_UNREACHABLE: Final = {
+    "code": "service_level_unreachable",
+    "text": "So many parcels never arrive that no date reaches the level for all of them.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class OrderPromise:
+    """One date for all parcels of an order. Immutable.
+
+    All dates are calendar dates in the destination's local time; where parcels go to several
+    places, each place's own. Probabilities are of the event having happened to *all* parcels.
+
+    Attributes:
+        date: the earliest date by which all have arrived with a probability of `service_level`.
+        earliest: first date of the band of the last arrival.
+        latest: last date of that band.
+        confidence: stated probability that all have arrived by `date`.
+        service_level: the probability that was asked for.
+        event: "delivered", "first_attempt" or "available_for_pickup".
+        parcels: (n,) each parcel's own promise at the same service level, in the order given.
+        dependence: how often parcels of an order share their luck, as learned from past orders.
+        model_version: which model said so.
+    """
+
+    date: dt.date
+    earliest: dt.date
+    latest: dt.date
+    confidence: float
+    service_level: float
+    event: str
+    parcels: tuple[Promise, ...]
+    dependence: Dependence
+    model_version: str
+    _first_day: int = field(repr=False)
+    _probability: NDArray[np.float64] = field(repr=False)
+
+    def probability_by(self, day: dt.date) -> float:
+        """Probability that all parcels have arrived by the end of `day`, destination-local."""
+        position = day_number(day) - self._first_day
+        if position < 0:
+            return 0.0
+        return float(self._probability[min(position, len(self._probability) - 1)])
+
+    def percentile(self, percent: float) -> dt.date:
+        """The earliest date by which all have arrived with a probability of `percent` / 100.
+
+        The last date of the model's horizon on which anything arrives where there is none.
+
+        Raises:
+            ContractError: `percent` is not within 0 to 100, both excluded.
+        """
+        if not 0.0 < percent < 100.0:
+            raise ContractError(f"Found the percentile {percent}; expected one between 0 and 100.")
+        return self._date_at(percent / 100.0)
+
+    def decide(self, policy: CostPolicy) -> dt.date:
+        """The date with the least expected cost, instead of that of a service level."""
+        position = int(policy.days(self._probability))
+        return date_of(self._first_day + min(position, len(self._probability) - 1))
+
+    def distribution(self) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+        """Dates (h,) and P(all parcels have arrived by the end of each) (h,)."""
+        days = self._first_day + np.arange(len(self._probability))
+        return days.astype("datetime64[D]"), self._probability
+
+    @property
+    def confidence_code(self) -> int:
+        """The least confident parcel's, see `promise.confidence.CODES`."""
+        codes = [promise.confidence_code for promise in self.parcels]
+        return max(*codes, 30001) if self._unreachable else max(codes)
+
+    @property
+    def messages(self) -> tuple[dict[str, str], ...]:
+        """Why the code is what it is: what any parcel's promise says, each once."""
+        said = {} if not self._unreachable else {_UNREACHABLE["code"]: _UNREACHABLE}
+        for promise in self.parcels:
+            for message in promise.messages:
+                said.setdefault(message["code"], message)
+        return tuple(said.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values under the field's standard names, ready for JSON."""
+        return {
+            "estimated_delivery_date": self.date.isoformat(),
+            "estimated_delivery_date_min": self.earliest.isoformat(),
+            "estimated_delivery_date_max": self.latest.isoformat(),
+            "service_level": self.service_level,
+            "confidence": self.confidence,
+            "event": self.event,
+            "day_basis": "calendar",
+            "confidence_code": self.confidence_code,
+            "messages": [dict(message) for message in self.messages],
+            "dependence": self.dependence.as_dict(),
+            "parcels": [promise.as_dict() for promise in self.parcels],
+            "model_version": self.model_version,
+        }
+
+    def text(self, locale: str = "en") -> str:
+        """One sentence for the customer: a date, a range or neither, as the confidence code says.
+
+        Args:
+            locale: a CLDR locale that there is wording for, such as "en", "de" or "pt_BR".
+
+        Raises:
+            ContractError: there is no wording for that language.
+        """
+        from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
+
+        return sentence(
+            code=self.confidence_code,
+            day=self.date,
+            earliest=self.earliest,
+            latest=max(self.date, self.latest),
+            locale=locale,
+            parcels=len(self.parcels),
+        )
+
+    @property
+    def _unreachable(self) -> bool:
+        return self.confidence < self.service_level
+
+    def _date_at(self, level: float) -> dt.date:
+        reached = min(level, float(self._probability[-1]))
+        return date_of(self._first_day + int(np.searchsorted(self._probability, reached)))
+
+
+def promise_order(
+    model: PromiseModel,
+    parcels: Sequence[Mapping[str, Any]],
+    *,
+    service_level: float,
+    band: float,
+    shared: Mapping[str, Any],
+) -> OrderPromise:
+    """See `PromiseModel.promise_order`."""
+    fields = [_fields(parcel, shared) for parcel in parcels]
+    if not fields:
+        raise ContractError("Found an order of no parcels; expected at least one parcel.")
+    promises = tuple(model.promise(**one, service_level=service_level, band=band) for one in fields)
+    distributions = [promise.distribution() for promise in promises]
+    starts = [int(dates[0].astype(np.int64)) for dates, _ in distributions]
+    first = min(starts)
+    days = max(starts) - first + model.horizon
+    probability = np.zeros((len(promises), days))
+    for row, start, (_, own) in zip(probability, starts, distributions, strict=True):
+        row[start - first : start - first + len(own)] = own
+        row[start - first + len(own) :] = own[-1]
+    dependence = Dependence.from_manifest(model.manifest)
+    journeys = [(start, *_PLAN.keys(one)) for start, one in zip(starts, fields, strict=True)]
+    joint = joint_probability(probability, journeys, dependence)
+    joint.flags.writeable = False
+    # The last date on which anything arrives stands in for one that no date reaches.
+    wanted = np.minimum((service_level, (1.0 - band) / 2, (1.0 + band) / 2), joint[-1])
+    position, low, high = np.searchsorted(joint, wanted).tolist()
+    return OrderPromise(
+        date=date_of(first + position),
+        earliest=date_of(first + low),
+        latest=date_of(first + high),
+        confidence=float(joint[position]),
+        service_level=service_level,
+        event=model.event,
+        parcels=promises,
+        dependence=dependence,
+        model_version=model.version,
+        _first_day=first,
+        _probability=joint,
+    )
+
+
+def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(parcel, Mapping):
+        raise ContractError(
+            f"Found the parcel {parcel!r}; expected a mapping of the contract's fields, such as "
+            '{"origin": "14409", "destination": "88032", "ordered_at": now}.'
+        )
+    # What a row of a table has where there is nothing: NaN and NaT are unlike themselves.
+    fields = {
+        name: None if value != value else value  # noqa: PLR0124
+        for name, value in {**shared, **parcel}.items()
+    }
+    missing = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
+    if missing:
+        raise ContractError(
+            f"Found a parcel without {', '.join(missing)}; expected it in the parcel or among the "
+            "fields that all parcels share."
+        )
+    for name in ("shipment_id", "order_id", "promised_date"):
+        fields.pop(name, None)
+    return fields

@@ -1,0 +1,203 @@
+"""What a promise says beside its dates: until when it stands, what it is made of, at what hour.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Final
+
+from etapromise.errors import ContractError
+
+if TYPE_CHECKING:
+    from etapromise.promise.delivery_windows import TimeWindow
+    from etapromise.promise.details import Explanation
+    from etapromise.promise.stages import HandOffTime, StageTime
+
+__all__ = ["Explained"]
+
+
+_WEEKDAYS: Final = (
+    *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+)
+
+
+class Explained:
+    """The part of a promise that is computed when it is asked for."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        # What a promise has.
+        ordered_at: dt.datetime
+
+        @property
+        def date(self) -> dt.date:
+            """The promised date."""
+
+        def probability_by(self, day: dt.date) -> float:
+            """Probability that the event has happened by the end of `day`."""
+
+    @property
+    def cutoff_datetime_utc(self) -> dt.datetime | None:
+        """The warehouse's next cut-off, UTC: orders from then on wait for a later working day.
+
+        None where it has none.
+        """
+        return self._explained().cut_off
+
+    @property
+    def expires_at(self) -> dt.datetime:
+        """Until when the promise stands, UTC: the next cut-off, or midnight at the origin."""
+        return self._explained().expires_at
+
+    @property
+    def order_within(self) -> dt.timedelta:
+        """How long after `ordered_at` the promise stands."""
+        return self.expires_at - self.ordered_at
+
+    def time_left(self, now: dt.datetime) -> dt.timedelta:
+        """How long the promise still stands; zero once it has expired.
+
+        Args:
+            now: zone-aware.
+
+        Raises:
+            ContractError: `now` is naive.
+        """
+        given: object = now
+        if not isinstance(given, dt.datetime) or given.tzinfo is None:
+            raise ContractError(
+                f"Found now={now!r}; expected a datetime with a time zone, such as "
+                "datetime.now(timezone.utc)."
+            )
+        return max(self.expires_at - now, dt.timedelta(0))
+
+    def order_within_text(self, locale: str = "en", now: dt.datetime | None = None) -> str:
+        """Such as "Order within 3 h 12 min"; empty once the promise has expired.
+
+        Args:
+            locale: a CLDR locale that there is wording for, such as "en", "de" or "pt_BR".
+            now: zone-aware; `ordered_at` by default.
+
+        Raises:
+            ContractError: there is no wording for that language, or `now` is naive.
+        """
+        from etapromise.promise.wording import order_within  # noqa: PLC0415 — Babel is slow
+
+        return order_within(self.time_left(self.ordered_at if now is None else now), locale)
+
+    @property
+    def warehouse_works(self) -> bool:
+        """Whether the warehouse works on the day of the order, origin-local."""
+        return self._explained().works
+
+    @property
+    def handling(self) -> StageTime:
+        """How long from the order until the carrier has the parcel.
+
+        Raises:
+            ContractError: the model was trained without stages.
+        """
+        return self._explained().stages[0]
+
+    @property
+    def transit(self) -> StageTime:
+        """How long from the carrier's possession to the event.
+
+        Raises:
+            ContractError: the model was trained without stages.
+        """
+        return self._explained().stages[1]
+
+    @property
+    def hand_off(self) -> HandOffTime | None:
+        """Who usually takes the parcel over on its way, and after how long.
+
+        None where its own carrier brings it to the door. The promise is made of both ways: until
+        then on the days of its own carrier, from then on those of the other.
+
+        Raises:
+            ContractError: somebody does, and the model was trained without stages.
+        """
+        return self._explained().hand_off
+
+    def window(self, probability: float = 0.8, day: dt.date | None = None) -> TimeWindow:
+        """The shortest window of a day in which that share of its deliveries happens.
+
+        Args:
+            probability: above 0 and below 1.
+            day: destination-local date; the promised one by default.
+
+        Raises:
+            ContractError: the probability is not within 0 to 1.
+        """
+        return self._explained().window(self.date if day is None else day, probability)
+
+    def probability_between(self, day: dt.date, start: dt.time, end: dt.time) -> float:
+        """P(the event happens on `day` between two destination-local times).
+
+        Args:
+            day: destination-local date.
+            start: without a zone.
+            end: without a zone; 00:00 is midnight at the day's end.
+
+        Raises:
+            ContractError: a time carries a zone, or the end is not after the start.
+        """
+        share = self._explained().share_between(day, start, end)
+        before = self.probability_by(day - dt.timedelta(days=1))
+        return (self.probability_by(day) - before) * share
+
+    def _standing(self) -> dict[str, Any]:
+        """Until when it stands, as plain values."""
+        cut_off = self.cutoff_datetime_utc
+        return {
+            "cutoff_datetime_utc": None if cut_off is None else cut_off.isoformat(),
+            "expires_at": self.expires_at.isoformat(),
+            "order_within": _iso_duration(self.order_within),
+        }
+
+    def _delivery_time(self, *, first: int, last: int) -> dict[str, Any]:
+        """schema.org `ShippingDeliveryTime`; days of the band for a model without stages."""
+        explanation = self._explained()
+        found: dict[str, Any] = {"@type": "ShippingDeliveryTime"}
+        if explanation.has_stages:
+            low, _, high = self.handling.business_days
+            found["handlingTime"] = _days(low, high)
+            first, _, last = self.transit.calendar_days
+        found["transitTime"] = _days(first, last)
+        cut_off = self.cutoff_datetime_utc
+        if cut_off is not None:
+            local = cut_off.astimezone(explanation.origin_zone)
+            found["cutoffTime"] = local.isoformat(timespec="seconds").partition("T")[2]
+        found["businessDays"] = {
+            "@type": "OpeningHoursSpecification",
+            "dayOfWeek": [
+                f"https://schema.org/{name}"
+                for name, works in zip(_WEEKDAYS, explanation.works_on, strict=True)
+                if works
+            ],
+        }
+        return found
+
+    def _explained(self) -> Explanation:
+        raise NotImplementedError
+
+
+def _days(low: int, high: int) -> dict[str, Any]:
+    return {
+        "@type": "QuantitativeValue",
+        "minValue": low,
+        "maxValue": high,
+        "unitCode": "DAY",
+    }
+
+
+def _iso_duration(length: dt.timedelta) -> str:
+    """ISO 8601, such as PT3H12M5S."""
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{n}{unit}" for n, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if n]
+    return "PT" + ("".join(parts) or "0S")

@@ -1,0 +1,99 @@
+"""Promises of many parcels as a table, with the columns of `etapromise score`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etapromise.history.features import with_handling_codes
+from etapromise.promise.compiled_quote import NOT_ASKED
+from etapromise.promise.confidence import assess, messages_of
+
+if TYPE_CHECKING:
+    from etapromise.encoding.requests import Requests
+    from etapromise.promise.model import PromiseModel
+
+__all__ = ["PERCENTILES", "as_dates", "message_codes", "promise_frame"]
+
+PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
+# A standing date that is more likely missed than kept is at risk.
+_AT_RISK: Final = 0.5
+
+
+def promise_frame(model: PromiseModel, frame: pd.DataFrame, service_level: float) -> pd.DataFrame:
+    """One row for each parcel of `frame` (n,), in its order; see `PromiseModel.promise_many`."""
+    requests = model.parts.encoder.encode(frame)
+    levels, position = np.unique(
+        np.array([percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]),
+        return_inverse=True,
+    )
+    standing = _standing_days(frame, requests, model.horizon)
+    reached = model.kernel.reach(requests, with_handling_codes(requests.codes), levels, standing)
+    days = reached.day.astype(np.int64)[:, position]
+    promised, low, middle, high = (days[:, len(PERCENTILES) + k] for k in range(4))
+    confidence = reached.probability[:, position[len(PERCENTILES)]]
+    assessment = assess(
+        requests,
+        model.parts.statistics,
+        model.parts.encoder.levels,
+        reachable=confidence >= service_level,
+        earliest=low,
+        middle=middle,
+        latest=high,
+    )
+    asked = standing != NOT_ASKED
+    late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)
+    service = requests.codes[
+        :, [level.name for level in model.parts.encoder.levels].index("service")
+    ]
+    anchor = requests.anchor.astype(np.int64)
+    return pd.DataFrame(
+        {
+            "shipment_id": frame["shipment_id"].to_numpy(),
+            "estimated_delivery_date": as_dates(anchor + promised),
+            "estimated_delivery_date_min": as_dates(anchor + low),
+            "estimated_delivery_date_max": as_dates(anchor + high),
+            "service_level": service_level,
+            "confidence": confidence,
+            **{
+                f"percentile_{percent}": as_dates(anchor + days[:, column])
+                for column, percent in enumerate(PERCENTILES)
+            },
+            "delivery_date_confidence": np.where(asked, reached.asked, np.nan),
+            "late_probability": late,
+            "lost_probability": model.parts.statistics.lost[service],
+            "at_risk": late > _AT_RISK,
+            "confidence_code": assessment.code,
+            "messages": message_codes(assessment.reasons),
+            "model_version": model.version,
+        }
+    )
+
+
+def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDArray[np.int32]:
+    if "promised_date" not in frame.columns:
+        return np.full(len(frame), NOT_ASKED, np.int32)
+    promised = frame["promised_date"].to_numpy().astype("datetime64[D]")
+    days = promised.astype(np.int64) - requests.anchor
+    # Beyond the horizon probabilities stay as they are on its last day, as in `Promise`.
+    days = np.minimum(days, horizon - 1)
+    return np.where(np.isnat(promised), NOT_ASKED, days).astype(np.int32)
+
+
+def as_dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """Dates from days since 1970-01-01, as pandas holds them."""
+    # Whole seconds: pandas has no unit of a day.
+    return days.astype("datetime64[D]").astype("datetime64[s]")
+
+
+def message_codes(reasons: NDArray[np.int32]) -> Any:
+    """Space-separated message codes; each distinct set is spelled out once."""
+    codes, positions = np.unique(reasons, return_inverse=True)
+    texts = np.array(
+        [" ".join(message["code"] for message in messages_of(int(code))) for code in codes],
+        dtype=object,
+    )
+    return texts[positions] if len(texts) else texts

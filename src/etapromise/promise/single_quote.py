@@ -1,0 +1,332 @@
+"""One promise, asked in one compiled call; what is worth computing only when asked for comes later.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from datetime import datetime
+from math import nan
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.encoding.compiled_encoder import FINE, OUTSIDE_CALENDARS, quoted_day, utc_second
+from etapromise.encoding.requests import NUMBERS, Encoder, Requests
+from etapromise.history.statistics import Statistics
+from etapromise.lanes.levels import HANDLING_LEVELS
+from etapromise.promise.compiled_quote import QuoteKernel
+from etapromise.promise.confidence import assess, messages_of
+from etapromise.promise.kept_record import KeptTable
+from etapromise.promise.promise import KeptRecord, Promise, date_of, require_level
+from etapromise.promise.quote_arguments import (
+    UNUSUAL,
+    Answer,
+    answer_type,
+    ask,
+    pack_levels,
+    pack_question,
+)
+
+if TYPE_CHECKING:
+    from etapromise.promise.details import Explanation
+
+__all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "QuotesOne"]
+
+DEFAULT_SERVICE_LEVEL: Final = 0.9
+DEFAULT_BAND: Final = 0.8
+
+
+class QuotesOne:
+    """The part of a model that answers for one parcel at a time."""
+
+    __slots__ = (
+        "_address",
+        "_answer",
+        "_encoder",
+        "_kept",
+        "_lost_level",
+        "_plain",
+        "_stated",
+        "_statistics",
+        "_zones",
+    )
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        statistics: Statistics,
+        kept: KeptTable,
+        kernel: QuoteKernel,
+        event: str,
+        version: str,
+    ) -> None:
+        """Take what a promise is read off: `kernel` is bound to the same encoder and statistics."""
+        self._encoder = encoder
+        self._statistics = statistics
+        self._kept = kept
+        self._address = kernel.address
+        self._stated = event, version
+        self._lost_level = kernel.lost_level
+        self._answer = answer_type(
+            horizon=kernel.horizon,
+            numbers=len(NUMBERS) + len(encoder.numeric),
+            codes=len(encoder.levels) + len(HANDLING_LEVELS),
+        )
+        # Without extra features, the columns are those that `promise` names.
+        self._plain = not (encoder.categorical or encoder.numeric)
+        self._zones = frozenset(encoder.zones.names)
+
+    def promise(
+        self,
+        *,
+        origin: str | None,
+        destination: str | None,
+        ordered_at: datetime,
+        carrier: str | None = None,
+        service: str | None = None,
+        service_level: float = DEFAULT_SERVICE_LEVEL,
+        band: float = DEFAULT_BAND,
+        origin_region: str | None = None,
+        origin_country: str | None = None,
+        destination_region: str | None = None,
+        destination_country: str | None = None,
+        destination_time_zone: str | None = None,
+        origin_lat: float | None = None,
+        origin_lon: float | None = None,
+        destination_lat: float | None = None,
+        destination_lon: float | None = None,
+        weight_kg: float | None = None,
+        quoted_date: dt.date | str | None = None,
+        **fields: Any,
+    ) -> Promise:
+        """The promise of one parcel.
+
+        Where a column says nothing, give None or leave it out; NaN, NaT and NA out of a table mean
+        the same.
+
+        Args:
+            origin: postcode or place code that it is sent from.
+            destination: postcode or place code that it goes to.
+            ordered_at: zone-aware.
+            carrier: as in the training data; an unseen one gets a wider, flagged promise.
+            service: likewise.
+            service_level: the probability with which the promise shall be kept.
+            band: the central probability between `earliest` and `latest`.
+            origin_region: state or province that it is sent from.
+            origin_country: ISO 3166 code.
+            destination_region: state or province that it goes to.
+            destination_country: ISO 3166 code.
+            destination_time_zone: IANA name.
+            origin_lat: degrees north.
+            origin_lon: degrees east.
+            destination_lat: degrees north.
+            destination_lon: degrees east.
+            weight_kg: kilograms.
+            quoted_date: the carrier's own estimate; as text, YYYY-MM-DD.
+            **fields: every extra feature that the model was trained with.
+
+        Raises:
+            ContractError: a naive order time, a probability outside 0 to 1, a missing extra
+                feature, a value of a wrong type, or a time outside the model's calendars.
+        """
+        if type(service_level) is not float or not 0.0 < service_level < 1.0:
+            require_level(service_level, "service_level")
+        if type(band) is not float or not 0.0 < band < 1.0:
+            require_level(band, "band")
+        second = utc_second(ordered_at)
+        low, high = (1.0 - band) / 2, (1.0 + band) / 2
+        answer = self._answer()
+        status, text = None, b""
+        if self._plain:
+            try:
+                text = "\0".join(
+                    (
+                        "" if origin is None else origin,
+                        "" if origin_region is None else origin_region,
+                        "" if origin_country is None else origin_country,
+                        "" if destination is None else destination,
+                        "" if destination_region is None else destination_region,
+                        "" if destination_country is None else destination_country,
+                        "" if carrier is None else carrier,
+                        "" if service is None else service,
+                        "" if destination_time_zone is None else destination_time_zone,
+                    )
+                ).encode()
+                question = pack_question(
+                    second,
+                    len(text),
+                    0,
+                    nan if quoted_date is None else quoted_day(quoted_date),
+                    nan if origin_lat is None else origin_lat,
+                    nan if origin_lon is None else origin_lon,
+                    nan if destination_lat is None else destination_lat,
+                    nan if destination_lon is None else destination_lon,
+                    nan if weight_kg is None else weight_kg,
+                    service_level,
+                    low,
+                    high,
+                )
+                if destination_time_zone is None or destination_time_zone in self._zones:
+                    status = ask(self._address, question, text, answer)
+            except UNUSUAL:
+                pass
+        if status != FINE:
+            fields |= {
+                "origin": origin,
+                "origin_region": origin_region,
+                "origin_country": origin_country,
+                "destination": destination,
+                "destination_region": destination_region,
+                "destination_country": destination_country,
+                "carrier": carrier,
+                "service": service,
+                "destination_time_zone": destination_time_zone,
+                "quoted_date": quoted_date,
+                "origin_lat": origin_lat,
+                "origin_lon": origin_lon,
+                "destination_lat": destination_lat,
+                "destination_lon": destination_lon,
+                "weight_kg": weight_kg,
+                "ordered_at": ordered_at,
+            }
+            text = self._ask_carefully(fields, pack_levels(service_level, low, high), answer)
+        return QuotedPromise(self, answer, ordered_at, service_level, destination_time_zone, text)
+
+    def explanation(
+        self, fields: Mapping[str, Any], requests: Requests, ordered_at: datetime
+    ) -> Explanation:
+        """What stands behind a promise; a whole model knows."""
+        raise NotImplementedError
+
+    def _ask_carefully(self, fields: Mapping[str, Any], levels: bytes, answer: Answer) -> bytes:
+        """What `promise` does, for models with extra features and for values of unusual types."""
+        encoder = self._encoder
+        shipment, extra, text = encoder.compiled.packed(fields, utc_second(fields["ordered_at"]))
+        status = ask(self._address, shipment + levels + extra, text, answer)
+        if status == OUTSIDE_CALENDARS:
+            encoder.clocks.require_days(answer.request.anchor, answer.request.anchor)
+        return text
+
+    def _assess(
+        self, answer: Answer, service_level: float
+    ) -> tuple[int, tuple[dict[str, str], ...]]:
+        probability = answer.probabilities()
+        days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
+        assessment = assess(
+            answer.requests(len(self._encoder.levels)),
+            self._statistics,
+            self._encoder.levels,
+            reachable=probability[-1:] >= service_level,
+            earliest=days[:1],
+            middle=days[1:2],
+            latest=days[2:],
+        )
+        return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))
+
+
+class QuotedPromise(Promise):
+    """A promise that reads itself off the model's answer. Immutable, like any promise."""
+
+    __slots__ = ("_answer", "_asked", "_given_zone", "_model", "ordered_at", "service_level")
+
+    _answer: Answer
+    _asked: bytes
+    _given_zone: object
+    _model: QuotesOne
+
+    def __init__(
+        self,
+        model: QuotesOne,
+        answer: Answer,
+        ordered_at: datetime,
+        service_level: float,
+        given_zone: object,
+        asked: bytes,
+    ) -> None:
+        """Take what a model answered; `PromiseModel.promise` makes such promises."""
+        _set_model(self, model)
+        _set_answer(self, answer)
+        _set_ordered_at(self, ordered_at)
+        _set_service_level(self, service_level)
+        _set_given_zone(self, given_zone)
+        _set_asked(self, asked)
+
+    @property
+    def date(self) -> dt.date:
+        """The earliest date whose probability is at least `service_level`."""
+        return date_of(self._first_day + self._answer.position)
+
+    @property
+    def earliest(self) -> dt.date:
+        """First date of the band."""
+        return date_of(self._first_day + self._answer.low)
+
+    @property
+    def latest(self) -> dt.date:
+        """Last date of the band."""
+        return date_of(self._first_day + self._answer.high)
+
+    @property
+    def confidence(self) -> float:
+        """Stated probability that `date` is kept."""
+        return self._answer.probability[self._answer.position]
+
+    @property
+    def event(self) -> str:
+        """What is promised."""
+        return self._model._stated[0]  # noqa: SLF001 — one thing in two classes
+
+    @property
+    def model_version(self) -> str:
+        """Which model said so."""
+        return self._model._stated[1]  # noqa: SLF001
+
+    @property
+    def kept_record(self) -> KeptRecord | None:
+        """How promises like this one were kept; None where that was not measured."""
+        return self._model._kept.record(self._answer.code)  # noqa: SLF001
+
+    @property
+    def lost_probability(self) -> float:
+        """Probability that the event never comes."""
+        model = self._model
+        return float(model._statistics.lost[self._answer.code[model._lost_level]])  # noqa: SLF001
+
+    @property
+    def _first_day(self) -> int:
+        return self._answer.request.anchor
+
+    @property
+    def _probability(self) -> NDArray[np.float64]:
+        return self._answer.probabilities()
+
+    def _assess(self) -> tuple[int, tuple[dict[str, str], ...]]:
+        return self._model._assess(self._answer, self.service_level)  # noqa: SLF001
+
+    def _explain(self) -> Explanation:
+        model = self._model
+        encoder = model._encoder  # noqa: SLF001
+        return model.explanation(
+            encoder.compiled.fields_of(self._asked),
+            self._answer.requests(len(encoder.levels)),
+            self.ordered_at,
+        )
+
+    def _time_zone(self) -> str:
+        compiled = self._model._encoder.compiled  # noqa: SLF001
+        return compiled.zone_name(self._answer.request.zone, self._given_zone)
+
+
+# The slots' own way in, past the refusal to be changed.
+_members: Final[Any] = QuotedPromise.__dict__
+_set_model = _members["_model"].__set__
+_set_answer = _members["_answer"].__set__
+_set_ordered_at = _members["ordered_at"].__set__
+_set_asked = _members["_asked"].__set__
+_set_service_level = _members["service_level"].__set__
+_set_given_zone = _members["_given_zone"].__set__

@@ -1,0 +1,239 @@
+"""One parcel under way: the new promise, and what is wrong with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from etapromise.errors import ContractError
+from etapromise.in_transit.states import STAGES
+from etapromise.promise.confidence import assess, messages_of
+from etapromise.promise.open_journeys import Journey, journeys_at, read_any_scans
+from etapromise.promise.promise import Promise, date_of
+from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
+from etapromise.tracking.contract import STATUSES
+from etapromise.tracking.tables import read_shipments
+
+if TYPE_CHECKING:
+    from etapromise.promise.details import Explanation
+    from etapromise.promise.model import PromiseModel
+
+__all__ = ["Tracked", "track_one"]
+
+_ALONE: Final = "shipment"
+
+
+@dataclass(frozen=True, eq=False)
+class Tracked:
+    """What to tell of a parcel at a moment. Immutable.
+
+    Attributes:
+        promise: the distribution over destination-local dates from today on, given that the event
+            is not known yet; if it is, all of it lies on its date.
+        stage: one of `tracking.states.STAGES`.
+        status: the latest standard status, or the one that decides a final stage; None: no scan.
+        standing: the promise that the customer has; None where there is none.
+        late_probability: that the standing promise is broken; without one, that `date` is.
+        lost_probability: that the parcel is lost, or destroyed, for good.
+        return_probability: that it goes back to the sender.
+        at_risk: whether the standing promise is likely enough to be broken to act on.
+        likely_lost: whether a loss is likely enough to act on.
+        stalled: silent for longer than 98 % of such silences last.
+        silent_days: operational days of the carrier since the latest event, or the order.
+        attempts: failed attempts so far.
+        delivered_at: when the event took place, UTC; None while it has not.
+        now: the moment.
+    """
+
+    promise: Promise
+    stage: str
+    status: str | None
+    standing: dt.date | None
+    late_probability: float
+    lost_probability: float
+    return_probability: float
+    at_risk: bool
+    likely_lost: bool
+    stalled: bool
+    silent_days: float
+    attempts: int
+    delivered_at: dt.datetime | None
+    now: dt.datetime
+    _expected: bool
+
+    @property
+    def date(self) -> dt.date | None:
+        """The date that reaches the service level; None where no delivery will follow."""
+        return self.promise.date if self._expected else None
+
+    @property
+    def earliest(self) -> dt.date | None:
+        """First date of the band; None where no delivery will follow."""
+        return self.promise.earliest if self._expected else None
+
+    @property
+    def latest(self) -> dt.date | None:
+        """Last date of the band; None where no delivery will follow."""
+        return self.promise.latest if self._expected else None
+
+    @property
+    def confidence(self) -> float:
+        """Probability that `date` is kept; 1 for a parcel that has come."""
+        return self.promise.confidence
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON: those of the promise, and what is known of the journey."""
+        plain = self.promise.as_dict()
+        if not self._expected:
+            dates = ("estimated_delivery_date", "percentile_")
+            plain |= {name: None for name in plain if name.startswith(dates)}
+        return plain | {
+            "stage": self.stage,
+            "last_status": self.status,
+            "promised_date": None if self.standing is None else self.standing.isoformat(),
+            "late_probability": self.late_probability,
+            "lost_probability": self.lost_probability,
+            "return_probability": self.return_probability,
+            "at_risk": self.at_risk,
+            "likely_lost": self.likely_lost,
+            "stalled": self.stalled,
+            "silent_days": self.silent_days,
+            "attempts": self.attempts,
+            "delivered_at": None if self.delivered_at is None else self.delivered_at.isoformat(),
+            "now": self.now.isoformat(),
+        }
+
+
+def track_one(
+    model: PromiseModel,
+    shipment: Mapping[str, Any],
+    scans: Any,
+    now: dt.datetime,
+    *,
+    standing: Any,
+    service_level: float,
+    band: float,
+    at_risk: float | None,
+    vocabulary: str | None,
+    naive_time_zone: str | None,
+) -> Tracked:
+    """See `PromiseModel.track`."""
+    frame = _one_row(shipment, naive_time_zone)
+    known = read_any_scans(
+        scans,
+        owner=str(frame["shipment_id"].iloc[0]),
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+    )
+    journey = journeys_at(model, frame, known, now)
+    standing_date = standing_dates(frame, standing)
+    levels = np.array([service_level])
+    _, stated, kept = journey.reach(levels, standing_date)
+    late = late_probability(kept, stated[:, 0])
+    threshold = at_risk_threshold(model, at_risk)
+    states = journey.states
+    stage, status = STAGES[states.stage[0]], int(states.last_status[0])
+    came = bool(journey.came[0])
+    alarm = late[0] >= threshold and not came and stage != "cancelled"
+    promised = standing_date[0]
+    return Tracked(
+        promise=_promise(model, journey, frame, service_level, band),
+        stage=stage,
+        status=STATUSES[status] if status < len(STATUSES) else None,
+        standing=None if np.isnat(promised) else promised.item(),
+        late_probability=float(late[0]),
+        lost_probability=float(journey.lost[0]),
+        return_probability=float(journey.returned[0]),
+        at_risk=bool(alarm),
+        likely_lost=bool(journey.lost[0] >= journey.likely_lost),
+        stalled=bool(journey.stalled[0]),
+        silent_days=float(journey.looks.silence[0]),
+        attempts=int(states.attempts[0]),
+        delivered_at=_time(int(states.arrived[0])) if came else None,
+        now=now,
+        _expected=not bool(journey.never[0]),
+    )
+
+
+def _one_row(shipment: Mapping[str, Any], naive_time_zone: str | None) -> pd.DataFrame:
+    if not isinstance(shipment, Mapping):
+        raise ContractError(
+            f"Found a shipment of type {type(shipment).__name__}; expected a mapping of the "
+            "contract's columns to values. Take track_many for a table."
+        )
+    row = {"shipment_id": _ALONE, **shipment}
+    checked = read_shipments(pd.DataFrame([row]), naive_time_zone=naive_time_zone)
+    if not len(checked.accepted):
+        detail = checked.rejects["detail"].iloc[0]
+        raise ContractError(f"Found a shipment that cannot be used: {detail}.")
+    return checked.accepted
+
+
+def _promise(
+    model: PromiseModel, journey: Journey, frame: pd.DataFrame, service_level: float, band: float
+) -> Promise:
+    came, never = bool(journey.came[0]), bool(journey.never[0])
+    if came:
+        probability, first_day = np.ones(1), int(journey.event_day[0])
+    else:
+        probability, first_day = journey.dates()[0], int(journey.today[0])
+        if never:
+            probability = np.zeros(len(probability))
+    probability.flags.writeable = False
+    wanted = np.array([service_level, (1.0 - band) / 2, (1.0 + band) / 2])
+    found, low, high = np.searchsorted(probability, np.minimum(wanted, probability[-1])).tolist()
+    if never:
+        found = low = high = len(probability) - 1
+
+    def assessed() -> tuple[int, tuple[dict[str, str], ...]]:
+        days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
+        assessment = assess(
+            journey.requests,
+            model.parts.statistics,
+            model.parts.encoder.levels,
+            reachable=probability[-1:] >= service_level,
+            earliest=days[:1],
+            middle=days[1:2],
+            latest=days[2:],
+        )
+        if came:
+            return 10000, ()
+        return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))
+
+    def zone() -> str:
+        names, _ = model.parts.encoder.zones.resolve_many(frame, "destination")
+        return str(names[0])
+
+    ordered_at = frame["ordered_at"].iloc[0].to_pydatetime()
+
+    def explained() -> Explanation:
+        row = frame.iloc[0].to_dict()
+        fields = {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        return model.explanation(fields, journey.requests, ordered_at)
+
+    return Promise(
+        date=date_of(first_day + found),
+        earliest=date_of(first_day + low),
+        latest=date_of(first_day + high),
+        confidence=float(probability[found]),
+        service_level=service_level,
+        event=model.event,
+        ordered_at=ordered_at,
+        model_version=model.version,
+        kept_record=None,
+        lost_probability=float(1.0 - probability[-1]),
+        _first_day=first_day,
+        _probability=probability,
+        _assess=assessed,
+        _time_zone=zone,
+        _explain=explained,
+    )
+
+
+def _time(microseconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)

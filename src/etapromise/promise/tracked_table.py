@@ -1,0 +1,161 @@
+"""Open orders as a table: the columns of `etapromise score`, and what is known of each journey."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError
+from etapromise.in_transit.states import STAGES, stage_number
+from etapromise.promise.confidence import assess
+from etapromise.promise.open_journeys import journeys_at
+from etapromise.promise.promise import require_level
+from etapromise.promise.promise_table import PERCENTILES, as_dates, message_codes
+from etapromise.tracking.contract import STATUSES
+
+if TYPE_CHECKING:
+    from etapromise.promise.model import PromiseModel
+
+__all__ = ["at_risk_threshold", "late_probability", "standing_dates", "track_frame"]
+
+_AT_RISK: Final = 0.5
+
+Floats = NDArray[np.float64]
+
+
+def track_frame(
+    model: PromiseModel,
+    shipments: pd.DataFrame,
+    scans: pd.DataFrame,
+    now: datetime,
+    *,
+    service_level: float,
+    standing: Any,
+    at_risk: float | None,
+) -> pd.DataFrame:
+    """One row for each parcel of `shipments` (n,), in its order; see `PromiseModel.track_many`."""
+    journey = journeys_at(model, shipments, scans, now)
+    states = journey.states
+    wanted = [percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]
+    levels, position = np.unique(np.array(wanted), return_inverse=True)
+    promised = standing_dates(shipments, standing)
+    day, probability, kept = journey.reach(levels, promised)
+    day = day[:, position]
+    date, low, middle, high = (day[:, len(PERCENTILES) + k] for k in range(4))
+    confidence = probability[:, position[len(PERCENTILES)]]
+    today = journey.today
+    assessment = assess(
+        journey.requests,
+        model.parts.statistics,
+        model.parts.encoder.levels,
+        reachable=confidence >= service_level,
+        earliest=low - today,
+        middle=middle - today,
+        latest=high - today,
+    )
+    came, never = journey.came, journey.never
+    late = late_probability(kept, confidence)
+    alarm = late >= at_risk_threshold(model, at_risk)
+
+    def dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
+        found = as_dates(days)
+        found[never] = np.datetime64("NaT")
+        return found
+
+    return pd.DataFrame(
+        {
+            "shipment_id": shipments["shipment_id"].to_numpy(),
+            "estimated_delivery_date": dates(date),
+            "estimated_delivery_date_min": dates(low),
+            "estimated_delivery_date_max": dates(high),
+            "service_level": service_level,
+            "confidence": confidence,
+            **{
+                f"percentile_{percent}": dates(day[:, column])
+                for column, percent in enumerate(PERCENTILES)
+            },
+            "delivery_date_confidence": kept,
+            "late_probability": late,
+            "lost_probability": journey.lost,
+            "at_risk": alarm & ~came & (states.stage != stage_number("cancelled")),
+            "confidence_code": np.where(came, 10000, assessment.code).astype(np.int32),
+            "messages": message_codes(np.where(came, 0, assessment.reasons)),
+            "model_version": model.version,
+            "stage": _words(STAGES, states.stage),
+            "last_status": _words(STATUSES, states.last_status),
+            "last_scan_at": _times(states.last_scan),
+            "silent_days": journey.looks.silence,
+            "stalled": journey.stalled,
+            "likely_lost": journey.lost >= journey.likely_lost,
+            "return_probability": journey.returned,
+            "attempts": states.attempts.astype(np.int64),
+            "delivered_at": _times(states.arrived),
+            "delivered_date": as_dates(np.where(came, journey.event_day, _NO_DAY)),
+        }
+    )
+
+
+# NaT as a number of days.
+_NO_DAY: Final = np.datetime64("NaT", "D").astype(np.int64)
+
+
+def standing_dates(shipments: pd.DataFrame, standing: Any) -> NDArray[np.datetime64]:
+    """(n,) datetime64[D] the promise that each customer has, NaT where there is none.
+
+    Args:
+        shipments: (n,) accepted rows; `promised_date` counts where `standing` is None.
+        standing: one date for all, or (n,) dates.
+
+    Raises:
+        ContractError: what `standing` holds are no dates, or not as many as there are parcels.
+    """
+    count = len(shipments)
+    if standing is None:
+        if "promised_date" not in shipments.columns:
+            return np.full(count, np.datetime64("NaT"), "datetime64[D]")
+        return shipments["promised_date"].to_numpy().astype("datetime64[D]")
+    try:
+        if isinstance(standing, pd.Series | np.ndarray | list | tuple):
+            days = pd.to_datetime(pd.Series(list(standing))).to_numpy().astype("datetime64[D]")
+        else:
+            days = np.full(count, np.datetime64(pd.Timestamp(standing).date(), "D"))
+    except (TypeError, ValueError) as error:
+        raise ContractError(
+            f"Found standing={standing!r}; expected a date such as date(2026, 2, 1), or one for "
+            "each parcel."
+        ) from error
+    if len(days) != count:
+        raise ContractError(
+            f"Found {len(days)} standing dates for {count} parcels; expected one for each."
+        )
+    return days
+
+
+def late_probability(kept: Floats, confidence: Floats) -> Floats:
+    """(n,) that the standing date is missed, or, where there is none, the date that is told."""
+    return np.where(np.isnan(kept), 1.0 - confidence, 1.0 - kept)
+
+
+def at_risk_threshold(model: PromiseModel, asked: float | None) -> float:
+    """From which probability of being late on a parcel is at risk.
+
+    Raises:
+        ContractError: `asked` is no probability.
+    """
+    if asked is not None:
+        return require_level(asked, "at_risk_threshold")
+    transit = model.transit
+    return _AT_RISK if transit is None else transit.alerts.at()
+
+
+def _words(words: tuple[str, ...], numbers: NDArray[np.uint8]) -> Any:
+    table = np.array([*words, None], dtype=object)
+    return pd.array(table[np.minimum(numbers, len(words))], dtype="str")
+
+
+def _times(moments: NDArray[np.int64]) -> pd.Series[Any]:
+    return pd.Series(moments.view("datetime64[us]")).dt.tz_localize("UTC")

@@ -1,0 +1,89 @@
+"""Growing the two forests of the stages, beside the direct one and on its features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.encoding.pickup_days import PickupDays
+from etapromise.forecast.boosting import BoostingConfig, fit_forest
+from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.effects import NEVER
+from etapromise.promise.stages import HANDLING_OFFSET, StageForests, transit_features
+
+__all__ = ["fit_stage_forests"]
+
+# Fewer pick-ups than these say nothing of handling.
+_FEWEST_PICKUPS = 200
+
+
+def fit_stage_forests(
+    known: KnownOrders,
+    gathered: HistoryAsOf,
+    *,
+    rows: NDArray[np.int64],
+    x: NDArray[np.float32],
+    offset: NDArray[np.float64],
+    levels: NDArray[np.float64],
+    config: BoostingConfig,
+    progress: Callable[[str, int, int], None],
+) -> StageForests | None:
+    """Both forests, from what was known of some parcels; None where hardly any was scanned.
+
+    Args:
+        known: the orders.
+        gathered: their history, in their order.
+        rows: (r,) parcels to learn from, none of them closed.
+        x: (r, p) features of the direct forest.
+        offset: (r,) what its output is relative to.
+        levels: (q,) quantile levels.
+        config: how both are grown.
+        progress: told of every tree.
+    """
+    results, clocks = gathered.outcomes, gathered.encoder.clocks
+    requests = gathered.requests.take(rows)
+    fetched = results.pickup_day[rows] < NEVER
+    arrived = results.arrived[rows]
+    if fetched.sum() < _FEWEST_PICKUPS or (fetched & arrived).sum() < _FEWEST_PICKUPS:
+        return None
+    days = PickupDays.of_frame(gathered.encoder, known.shipments.iloc[rows], requests)
+    pickup_day = np.where(fetched, results.pickup_day[rows], results.as_of_day)
+    # A pick-up before the order's start is a mistaken clock or cut-off: it is the first day's.
+    pickup_day = np.maximum(pickup_day, requests.anchor)
+    before, after = days.worked(pickup_day), days.worked(pickup_day + 1)
+    worked = np.where(fetched, before + (after - before) * results.within[rows], before)
+    # Delivered without a pick-up scan: it was fetched, nobody knows when.
+    told = fetched | ~arrived
+    handling = fit_forest(
+        x[told],
+        np.log(worked[told] + HANDLING_OFFSET),
+        levels=levels,
+        censored=~fetched[told],
+        config=config,
+        progress=lambda done, most: progress("handling forest", done, most),
+    )
+    last = clocks.elapsed.shape[1] - 1
+
+    def elapsed(day: NDArray[np.int64]) -> NDArray[np.float64]:
+        column = np.clip(day - clocks.first_day, 0, last)
+        return np.asarray(clocks.elapsed[requests.clock, column])
+
+    event = np.where(arrived, results.event_day[rows], results.as_of_day)
+    event = np.maximum(event, pickup_day)
+    start, first = elapsed(pickup_day), elapsed(event)
+    within = np.where(arrived, results.within[rows], 0.0)
+    way = first + (elapsed(event + 1) - first) * within - start
+    handled = start - elapsed(requests.anchor.astype(np.int64))
+    target = np.log(np.maximum(way, 0.0) + gathered.statistics.settings.offset) - offset
+    transit = fit_forest(
+        transit_features(x[fetched], pickup_day[fetched], handled[fetched]),
+        target[fetched],
+        levels=levels,
+        censored=~arrived[fetched],
+        config=replace(config, seed=config.seed + 1),
+        progress=lambda done, most: progress("transit forest", done, most),
+    )
+    return StageForests(handling.to_arrays(), transit.to_arrays())

@@ -1,0 +1,383 @@
+"""Training: from shipments and scans to a model.
+
+Two forests are grown: one on what was known some weeks ago, stopped by and judged on the orders
+placed since, whose predictions thus are honest ones to calibrate on; and the final one, as large,
+on everything known at the model's moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.forecast.averaging import average_forests
+from etapromise.forecast.boosting import BoostingConfig, fit_forest
+from etapromise.forecast.calibration import CalibrationSettings, still_arriving
+from etapromise.forecast.forest import Forest
+from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
+from etapromise.history.effects import EffectSettings
+from etapromise.history.features import FeatureBuilder, FeatureContract, all_features
+from etapromise.history.statistics import lost_shares
+from etapromise.in_transit.training import TransitSettings, train_transit
+from etapromise.promise.assembling import assemble_model
+from etapromise.promise.model import PromiseModel
+from etapromise.promise.stages import StageForests
+from etapromise.tracking.tracked import TrackedHistory, tracked_history
+from etapromise.training.stage_training import fit_stage_forests
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from etapromise.tracking.contract import Event
+    from etapromise.tracking.sources import Source
+
+__all__ = ["TrainingConfig", "train"]
+
+# The levels that promises are made at, and the shape of the rest.
+QUANTILE_LEVELS: Final = np.array(
+    [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.985]
+)
+
+_ROWS_FOR_THREADS: Final = 100_000
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how much of it is done, and how much there is at most."""
+
+
+def _boosting() -> BoostingConfig:
+    return BoostingConfig(
+        rounds=300,
+        learning_rate=0.08,
+        num_leaves=15,
+        max_depth=6,
+        min_data_in_leaf=60,
+        lambda_l2=1.0,
+        feature_fraction=0.5,
+        bagging_fraction=0.7,
+        max_bin=127,
+        patience=40,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How a model is trained.
+
+    Attributes:
+        numeric: further numeric columns of the shipments to learn from.
+        categorical: further categorical columns.
+        default_time_zone: IANA zone of last resort; None takes the most frequent one.
+        calendars: closures, weeks, cut-offs and holidays: a `CalendarFile`, or the path of one.
+            What it says goes before what the scans show, its zone of last resort before the above.
+        effects: memory and shrinkage of the statistics.
+        calibration: memory and shrinkage of the calibration.
+        boosting: how forests are grown; by default settings for tens of thousands of orders and up.
+        holdout_days: the last days of orders, which stop the boosting and are calibrated on.
+        transit: how predictions of parcels under way are trained; None leaves them out.
+        members: forests that are averaged, each with a seed of its own.
+        warm_up_days: the first days of orders, which only fill the statistics.
+        stages: whether handling and transit get forests of their own, which explain promises.
+        hand_offs: whether to learn which parcels are usually handed to another carrier, and to
+            promise these by both carriers' ways.
+    """
+
+    numeric: Sequence[str] = ()
+    categorical: Sequence[str] = ()
+    default_time_zone: str | None = None
+    calendars: CalendarFile | str | Path | None = None
+    effects: EffectSettings = field(default_factory=EffectSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    boosting: BoostingConfig = field(default_factory=_boosting)
+    transit: TransitSettings | None = field(default_factory=TransitSettings)
+    holdout_days: int = 56
+    warm_up_days: int = 45
+    members: int = 3
+    stages: bool = True
+    hand_offs: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        both = set(self.numeric) & set(self.categorical)
+        if both:
+            raise ContractError(
+                f"Found {', '.join(sorted(both))} both numeric and categorical; name each once."
+            )
+        if self.calendars is not None:
+            object.__setattr__(self, "calendars", CalendarFile.of(self.calendars))
+        for name in ("holdout_days", "warm_up_days", "members"):
+            if getattr(self, name) < 1:
+                raise ContractError(f"{name} is {getattr(self, name)}; expected at least 1.")
+
+
+def train(
+    shipments: Source | TrackedHistory,
+    scans: Source | None = None,
+    *,
+    as_of: str | datetime | pd.Timestamp,
+    event: Event = "delivered",
+    config: TrainingConfig | None = None,
+    naive_time_zone: str | None = None,
+    progress: Progress | None = None,
+    tuning: Mapping[str, Any] | None = None,
+) -> PromiseModel:
+    """Train a model on what was received before `as_of`.
+
+    Args:
+        shipments: a table of the contract (path, DataFrame, Arrow table), or a tracked history,
+            which brings its scans and its event along.
+        scans: a table of the contract.
+        as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
+        event: what to promise: "delivered", "first_attempt" or "available_for_pickup".
+        config: settings; by default `TrainingConfig()`.
+        naive_time_zone: the zone of times in the tables that carry none.
+        progress: told of every stage.
+        tuning: how the settings were found (`Tuned.record`), for the manifest.
+
+    Raises:
+        ContractError: tables or arguments do not fit the contract.
+        InsufficientHistoryError: too little had happened by `as_of`.
+    """
+    config = config or TrainingConfig()
+    tracked = tracked_history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
+    moment = moment_of(as_of)
+    known = KnownOrders.of(tracked, moment)
+    give_up = known.give_up_after()
+    encoder = known.encoder(
+        numeric=config.numeric,
+        categorical=config.categorical,
+        default_time_zone=config.default_time_zone,
+        give_up_after=give_up,
+        calendars=config.calendars if isinstance(config.calendars, CalendarFile) else None,
+        hand_offs=config.hand_offs,
+    )
+    gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
+    tell = progress or (lambda *_: None)
+    split = _Split.of(gathered, config)
+    contract, holdout = _holdout_forest(gathered, split, config, tell)
+    forest, stages = _final_forests(
+        known, gathered, gathered.builder(contract), split, holdout, config, tell
+    )
+    average = average_forests(holdout)
+    manifest = {
+        "library_version": _library_version(),
+        "event": tracked.event,
+        "trained_as_of": moment.isoformat(),
+        "trained_on": {
+            "shipments": len(known.shipments),
+            "arrived": int(gathered.outcomes.arrived.sum()),
+            "first_order": known.shipments["ordered_at"].iloc[0].isoformat(),
+            "last_order": known.shipments["ordered_at"].iloc[-1].isoformat(),
+        },
+        "give_up_after_days": give_up,
+        "holdout_days": split.holdout_days,
+        "trees": {"holdout": average.tree_count, "final": forest.tree_count},
+        "config": _plain(config),
+        **({} if tuning is None else {"tuning": dict(tuning)}),
+        "calendars": getattr(config.calendars, "text", None),
+    }
+    transit = None
+    if config.transit is not None:
+        transit = train_transit(
+            tracked,
+            known,
+            gathered,
+            contract=contract,
+            promises_by=average,
+            settings=config.transit,
+            progress=_stage(tell, "in-transit forest"),
+        )
+    return assemble_model(
+        gathered,
+        known,
+        contract=contract,
+        forest=forest,
+        holdout=average,
+        stages=stages,
+        settings=config.calibration,
+        manifest=manifest,
+        moment=moment,
+        transit=transit,
+    )
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Which days fill the statistics only, which a forest grows on, and which judge it.
+
+    Days since 1970-01-01: orders count from `first_day`, and from `cut` on are held out.
+    """
+
+    first_day: int
+    cut: int
+    holdout_days: int
+
+    @classmethod
+    def of(cls, gathered: HistoryAsOf, config: TrainingConfig) -> _Split:
+        start, end = int(gathered.outcomes.start_day[0]), gathered.outcomes.as_of_day
+        holdout_days = min(config.holdout_days, (end - start) // 4)
+        return cls(
+            start + min(config.warm_up_days, (end - start) // 6), end - holdout_days, holdout_days
+        )
+
+
+def _holdout_forest(
+    gathered: HistoryAsOf, split: _Split, config: TrainingConfig, tell: Progress
+) -> tuple[FeatureContract, list[Forest]]:
+    start_day = gathered.outcomes.start_day
+    before = gathered.outcomes.as_of(split.cut)
+    growing = (start_day >= split.first_day) & (start_day < split.cut) & ~before.closed
+    later = (start_day >= split.cut) & ~gathered.outcomes.closed
+    rows = np.flatnonzero(growing | later)
+    grow = growing[rows]
+    arrived = np.where(grow, before.arrived[rows], gathered.outcomes.arrived[rows])
+    if (arrived & grow).sum() < 50 or (arrived & ~grow).sum() < 10:
+        raise InsufficientHistoryError(
+            f"Found {int((arrived & grow).sum())} parcels that had arrived {split.holdout_days} "
+            f"days before as_of and {int((arrived & ~grow).sum())} ordered and arrived since; "
+            "expected at least 50 and 10. Choose a later as_of or give older shipments."
+        )
+    contract = FeatureContract(
+        all_features(
+            gathered.encoder.levels,
+            gathered.encoder.numeric,
+            telling=[_tells_apart(column) for column in gathered.requests.codes[rows[grow]].T],
+        )
+    )
+    x, offset = gathered.features(gathered.builder(contract), rows)
+    varies = np.array([_varies(column) for column in x[grow].T])
+    contract = FeatureContract(
+        tuple(name for name, kept in zip(contract.names, varies, strict=True) if kept)
+    )
+    days = np.where(grow, gathered.days(before, rows), gathered.days(gathered.outcomes, rows))
+    target = np.log(days + gathered.statistics.settings.offset) - offset
+    # Nothing that a forest is grown by may know what came after the cut.
+    lost = lost_shares(gathered.encoder, gathered.requests, before)
+    weight = _arriving(target, arrived, grow, lost[_services(gathered, rows)])
+    return contract, [
+        fit_forest(
+            np.ascontiguousarray(x[:, varies]),
+            target,
+            levels=QUANTILE_LEVELS,
+            weight=weight,
+            censored=~arrived,
+            config=_member(config.boosting, member, len(x)),
+            validation=~grow,
+            progress=_stage(tell, f"hold-out forest {member + 1} of {config.members}"),
+        )
+        for member in range(config.members)
+    ]
+
+
+def _tells_apart(codes: NDArray[np.int32]) -> bool:
+    """Whether at least one parcel in fifty is not of the most frequent key."""
+    return int(np.bincount(codes).max()) < 0.98 * len(codes)
+
+
+def _arriving(
+    target: NDArray[np.float64],
+    arrived: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+    lost: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(r,) how likely each row is one that arrives; before there is any forest to ask.
+
+    Args:
+        target: (r,) log durations, or log ages of open parcels, relative to what is usual.
+        arrived: (r,) whether it is a duration.
+        known: (r,) whether a row may be compared with.
+        lost: (r,) share of parcels like each that never arrive.
+    """
+    among = np.sort(target[arrived & known])
+    reached = np.searchsorted(among, target) / (len(among) + 1.0)
+    return still_arriving(reached, arrived, lost)
+
+
+def _services(gathered: HistoryAsOf, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(r,) rows of the level "service"."""
+    names = [level.name for level in gathered.encoder.levels]
+    return np.asarray(gathered.requests.codes[rows, names.index("service")])
+
+
+def _varies(column: NDArray[np.float32]) -> bool:
+    present = column[~np.isnan(column)]
+    return bool(len(present)) and bool(present.min() < present.max())
+
+
+def _final_forests(
+    known: KnownOrders,
+    gathered: HistoryAsOf,
+    builder: FeatureBuilder,
+    split: _Split,
+    holdout: list[Forest],
+    config: TrainingConfig,
+    tell: Progress,
+) -> tuple[Forest, StageForests | None]:
+    usable = gathered.outcomes.start_day >= split.first_day
+    rows = np.flatnonzero(usable & ~gathered.outcomes.closed)
+    x, offset = gathered.features(builder, rows)
+    days = gathered.days(gathered.outcomes, rows)
+    target = np.log(days + gathered.statistics.settings.offset) - offset
+    arrived = gathered.outcomes.arrived[rows]
+    lost = gathered.statistics.lost[_services(gathered, rows)]
+    weight = _arriving(target, arrived, np.ones_like(arrived), lost)
+    # As many trees as did best on the held-out orders; there is nothing later to stop by.
+    rounds = max(1, round(float(np.mean([member.tree_count for member in holdout]))))
+    forest = average_forests(
+        [
+            fit_forest(
+                x,
+                target,
+                levels=QUANTILE_LEVELS,
+                weight=weight,
+                censored=~arrived,
+                config=replace(_member(config.boosting, member, len(x)), rounds=rounds),
+                progress=_stage(tell, f"final forest {member + 1} of {config.members}"),
+            )
+            for member in range(config.members)
+        ]
+    )
+    if not config.stages:
+        return forest, None
+    return forest, fit_stage_forests(
+        known,
+        gathered,
+        rows=rows,
+        x=x,
+        offset=offset,
+        levels=QUANTILE_LEVELS,
+        config=replace(_member(config.boosting, 0, len(x)), rounds=rounds),
+        progress=tell,
+    )
+
+
+def _member(config: BoostingConfig, member: int, rows: int) -> BoostingConfig:
+    # On few rows threads wait for each other longer than they work.
+    threads = config.threads if rows >= _ROWS_FOR_THREADS else 1
+    return replace(config, seed=config.seed + member, threads=threads)
+
+
+def _stage(tell: Progress, name: str) -> Callable[[int, int], None]:
+    return lambda done, most: tell(name, done, most)
+
+
+def _plain(config: TrainingConfig) -> dict[str, Any]:
+    # The calendar file stands beside: a refresh may bring another.
+    values = asdict(replace(config, calendars=None))
+    del values["calendars"]
+    values["numeric"] = list(config.numeric)
+    values["categorical"] = list(config.categorical)
+    return values
+
+
+def _library_version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 — slow, and only needed here
+
+    return version("etapromise")

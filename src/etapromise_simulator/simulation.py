@@ -1,0 +1,201 @@
+"""Simulating a parcel network: its tables, and the truth behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from etapromise.errors import ContractError
+from etapromise_simulator.clockwork import NOT, Moments, draw_moments
+from etapromise_simulator.config import NetworkConfig
+from etapromise_simulator.feed import Feed, microseconds, texts
+from etapromise_simulator.journey import Journeys, draw_journeys
+from etapromise_simulator.network import DAYS_BEFORE, Network
+from etapromise_simulator.oracle import Oracle
+from etapromise_simulator.orders import draw_parcels
+from etapromise_simulator.scans import Facilities, record
+from etapromise_simulator.stages import Stages
+from etapromise_simulator.tables import shipments_table
+from etapromise_simulator.truth import Event
+from etapromise_simulator.workdays import DAY, Booleans, Floats, Integers
+
+__all__ = ["Block", "Simulation", "simulate", "simulate_in_blocks"]
+
+BLOCK_DAYS = 7
+FATES = ("delivered", "returned", "lost")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One week of orders and everything that happens to them until the extract ends.
+
+    `shipments` and `scans` follow the data contract. `outcomes` is what really happened, whether
+    or not the extract shows it: `shipment_id`, `picked_up_at`, `first_attempt_at`,
+    `delivered_at` (UTC; null if it never comes) and `fate` (`delivered`, `returned`, `lost`).
+    """
+
+    shipments: pa.Table
+    scans: pa.Table
+    outcomes: pa.Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """A simulated extract and its truth.
+
+    Attributes:
+        config: What was asked for.
+        network: The network that the seed stands for.
+        shipments: Contract table, by time of order within a week.
+        scans: Contract table in vendors' codes, by time of receipt within a week of orders.
+        outcomes: What really happened; see `Block`. Not for training.
+    """
+
+    config: NetworkConfig
+    network: Network
+    shipments: pd.DataFrame
+    scans: pd.DataFrame
+    outcomes: pd.DataFrame
+
+    @cached_property
+    def oracle(self) -> Oracle:
+        """Everything that is true of the network and that the tables do not say."""
+        return Oracle(self.network)
+
+    def true_distribution(
+        self,
+        shipments: pd.DataFrame | Sequence[str],
+        event: Event = "delivered",
+        horizon: int = 60,
+    ) -> Floats:
+        """`P(event by the end of the local date of the order + k)`, k = 0 … horizon - 1.
+
+        Args:
+            shipments: Rows of the contract (any orders in this network, also imagined ones: the
+                same order with another carrier), or ids of this simulation's shipments.
+            event: `delivered`, or `first_attempt` (a first attempt, successful or not).
+            horizon: Number of days.
+
+        Returns:
+            Shape `(shipments, horizon)`. All dates are local to the destination. The last column
+            falls short of 1 by the probability that the parcel is lost or returned (and of what
+            comes after the horizon).
+
+        Raises:
+            ContractError: A shipment is unknown, or none of this network.
+        """
+        if isinstance(shipments, pd.DataFrame):
+            frame = shipments
+        else:
+            place = pd.Index(self.shipments["shipment_id"]).get_indexer(pd.Index(shipments))
+            if (place < 0).any():
+                unknown = np.asarray(shipments)[place < 0][0]
+                raise ContractError(
+                    f"Shipment {unknown!r} is not in this simulation; "
+                    "give ids out of Simulation.shipments, or rows of the contract."
+                )
+            frame = self.shipments.iloc[place]
+        return self.oracle.distribution(frame, event, horizon)
+
+    def true_order_distribution(
+        self, shipments: pd.DataFrame, event: Event = "delivered", horizon: int = 60
+    ) -> tuple[pd.Index[str], Floats]:
+        """`P(every parcel of an order is there by day k)`, by order; see `Oracle`."""
+        return self.oracle.order_distribution(shipments, event, horizon)
+
+    def true_working_week(self, carrier: str, service: str | None = None) -> tuple[bool, ...]:
+        """Working days of a carrier's service (or a partner), Monday first; see `Oracle`."""
+        return self.oracle.working_week(carrier, service)
+
+    def true_cut_off(self, origin: str, service: str) -> int:
+        """Second of the local day from which an order waits for the next day; see `Oracle`."""
+        return self.oracle.cut_off(origin, service)
+
+    def true_hours(self, carrier: str, service: str | None, region: str) -> Floats:
+        """`P(clock hour of an attempt)`, shape `(24,)`; see `Oracle`."""
+        return self.oracle.hours(carrier, service, region)
+
+    def true_closed_days(self, carrier: str, service: str | None, country: str) -> tuple[date, ...]:
+        """Dates in the working week on which a carrier rests; see `Oracle`."""
+        return self.oracle.closed_days(carrier, service, country)
+
+
+def simulate(config: NetworkConfig) -> Simulation:
+    """Simulate a network and take the extract.
+
+    Memory grows with the number of shipments (some 4 kB each); `simulate_in_blocks` needs that of
+    one week.
+    """
+    network = Network(config)
+    blocks = list(simulate_in_blocks(config, network))
+    return Simulation(
+        config=config,
+        network=network,
+        shipments=_frame([block.shipments for block in blocks]),
+        scans=_frame([block.scans for block in blocks]),
+        outcomes=_frame([block.outcomes for block in blocks]),
+    )
+
+
+def simulate_in_blocks(config: NetworkConfig, network: Network | None = None) -> Iterator[Block]:
+    """The same rows as `simulate`, one week of orders at a time, as Arrow tables.
+
+    Args:
+        config: What to simulate.
+        network: The network of that configuration, where the caller has it already.
+    """
+    network = Network(config) if network is None else network
+    stages, facilities = Stages(network), Facilities(network)
+    feed = Feed(network, facilities)
+    end = DAYS_BEFORE + config.days
+    extract_ends = feed.extract_second
+    for number, first in enumerate(range(DAYS_BEFORE, end, BLOCK_DAYS)):
+        if first * DAY > extract_ends + DAY:
+            break
+        # A whole week is drawn even if less is wanted: a longer simulation then begins alike.
+        rng = np.random.default_rng([config.seed, 1, number])
+        parcels = draw_parcels(network, rng, first, first + BLOCK_DAYS)
+        journeys = draw_journeys(stages, parcels, rng)
+        moments = draw_moments(network, parcels, journeys, rng)
+        wanted = (journeys.route.day < end) & (parcels.ordered <= extract_ends)
+        table = shipments_table(network, parcels, journeys.route, f"{number:03d}")
+        area = network.places.postcode_area[parcels.postcode]
+        recorded = record(network, facilities, area, journeys, moments, rng)
+        ids = table["shipment_id"].combine_chunks()
+        yield Block(
+            shipments=table.filter(pa.array(wanted)),
+            scans=feed.table(recorded, ids, wanted, rng),
+            outcomes=_outcomes(network, ids, journeys, moments).filter(pa.array(wanted)),
+        )
+
+
+def _outcomes(network: Network, ids: pa.Array, journeys: Journeys, moments: Moments) -> pa.Table:
+    fate = np.where(journeys.lost, 2, np.where(moments.delivered == NOT, 1, 0))
+    return pa.table(
+        {
+            "shipment_id": ids,
+            "picked_up_at": microseconds(network, moments.picked_up),
+            "first_attempt_at": _moment(network, moments.attempt[:, 0]),
+            "delivered_at": _moment(network, moments.delivered),
+            "fate": texts(FATES, fate),
+        }
+    )
+
+
+def _moment(network: Network, second: Integers) -> pa.Array:
+    missing: Booleans = second == NOT
+    times = microseconds(network, np.where(missing, 0, second))
+    return pa.compute.if_else(pa.array(missing), pa.scalar(None, times.type), times)
+
+
+def _frame(tables: list[pa.Table]) -> pd.DataFrame:
+    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(date_as_object=False)
+    for name in frame.columns[frame.columns.isin(["promised_date", "quoted_date"])]:
+        frame[name] = frame[name].astype("datetime64[us]")
+    return frame

@@ -1,0 +1,278 @@
+"""Leads against a plain walk through the days; cut-offs and warehouse weeks against the truth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from etapromise import tracking
+from etapromise.calendars.dispatch import (
+    NO_CUT_OFF,
+    Dispatch,
+    DispatchCalendars,
+    learn_dispatch,
+)
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
+from etapromise.calendars.zones import ZoneMap
+from etapromise.history.as_of import KnownOrders
+from etapromise.history.effects import NEVER
+from etapromise.history.learned_calendars import learned_dispatch
+from etapromise.history.outcomes import Outcomes
+from etapromise_simulator import NetworkConfig, simulate
+
+EPOCH = date(1970, 1, 1)
+MONDAY = (date(2025, 3, 3) - EPOCH).days
+
+
+def clocks_of(rng: np.random.Generator, days: int = 200) -> Clocks:
+    return Clocks.build(
+        first_day=MONDAY - 7,
+        services=("a",),
+        weeks=rng.choice([0.0, 0.5, 1.0], (2, 7), p=[0.2, 0.1, 0.7]),
+        calendars=("US\x1f",),
+        holidays=rng.choice(3, (2, days), p=[0.9, 0.06, 0.04]).astype(np.uint8),
+        holiday_weights=rng.choice([0.0, 0.4, 1.0], (2, 2)),
+    )
+
+
+def calendars_of(rng: np.random.Generator) -> DispatchCalendars:
+    weeks = rng.choice([0.0, 0.3, 1.0], (2, 7), p=[0.25, 0.1, 0.65])
+    weeks[:, 2] = 1.0
+    handling = np.zeros((2, 16))
+    for row in handling:
+        shares = rng.dirichlet(np.ones(4))
+        row[1:5] = np.cumsum(shares)
+        row[4:] = 1.0
+    # Of the warehouse, of every one, or none.
+    first = MONDAY + rng.integers(0, 20, 2)
+    closures = np.column_stack([[1, -1], first, first + rng.integers(0, 4, 2)])
+    closures = closures[: rng.integers(0, 3)]
+    return DispatchCalendars(
+        cut_off=np.stack([np.full(7, NO_CUT_OFF), rng.integers(0, 86_400, 7)]).astype(np.int32),
+        weeks=weeks,
+        holiday_weights=rng.choice([0.0, 0.5, 1.0], (2, 2)),
+        handling=handling,
+        closures=closures,
+    )
+
+
+def plain_lead(
+    table: DispatchCalendars,
+    clocks: Clocks,
+    row: int,
+    calendar: int,
+    anchor: int,
+    second: int,
+    clock: int,
+) -> float:
+    """Expected reading at the pick-up, by walking from day to day."""
+
+    def finished(worked: float) -> float:
+        steps = table.handling[row]
+        if worked >= len(steps) - 1:
+            return 1.0
+        low = int(worked)
+        return float(steps[low] + (worked - low) * (steps[low + 1] - steps[low]))
+
+    cut_off = int(table.cut_off[row, (EPOCH + timedelta(anchor)).weekday()])
+    day = EPOCH + timedelta(anchor) + timedelta(second >= cut_off)
+    worked, expected = 0.0, []
+    for _ in range(90):
+        column = (day - EPOCH).days - clocks.first_day
+        share = float(table.weeks[row, day.weekday()])
+        kind = int(clocks.holidays[calendar, column])
+        if kind:
+            share *= float(table.holiday_weights[row, kind - 1])
+        number = (day - EPOCH).days
+        if any(
+            of in {-1, row} and first <= number <= last
+            for of, first, last in table.closures.tolist()
+        ):
+            share = 0.0
+        today = finished(worked + share) - finished(worked)
+        expected.append(today * float(clocks.elapsed[clock, column]))
+        worked += share
+        day += timedelta(1)
+    undelayed = sum(
+        step * (table.handling[row, step + 1] - table.handling[row, step])
+        for step in range(table.handling.shape[1] - 1)
+    )
+    return math.fsum(expected) - float(clocks.elapsed[clock, anchor - clocks.first_day]) - undelayed
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), day=st.integers(0, 60), second=st.integers(0, 86_399))
+def test_a_lead_is_what_walking_through_the_days_gives(seed: int, day: int, second: int) -> None:
+    rng = np.random.default_rng(seed)
+    clocks, table = clocks_of(rng), calendars_of(rng)
+    dispatch = Dispatch(("W",), table, clocks)
+    for row in (0, 1):
+        for calendar in (0, 1):
+            clock = clocks.row(1, calendar)
+            expected = plain_lead(table, clocks, row, calendar, MONDAY + day, second, clock)
+            one = dispatch.lead(row, calendar, MONDAY + day, second, clock)
+            assert one == pytest.approx(expected, abs=1e-9)
+            many = dispatch.leads(
+                *(
+                    np.array([value, value])
+                    for value in (row, calendar, MONDAY + day, second, clock)
+                )
+            )
+            assert many.tolist() == [one, one]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), day=st.integers(0, 60), hours=st.integers(0, 95))
+def test_an_order_an_hour_later_is_never_nearer_to_its_pick_up(
+    seed: int, day: int, hours: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    clocks = clocks_of(rng)
+    dispatch = Dispatch(("W",), calendars_of(rng), clocks)
+    clock = clocks.row(1, 1)
+
+    def reading(hour: int) -> float:
+        anchor = MONDAY + day + hour // 24
+        start = clocks.elapsed[clock, anchor - clocks.first_day]
+        return float(start) + dispatch.lead(1, 1, anchor, hour % 24 * 3600, clock)
+
+    assert reading(hours + 1) >= reading(hours) - 1e-9
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), second=st.integers(0, 86_399))
+def test_a_minute_of_cut_off_moves_only_the_orders_between(seed: int, second: int) -> None:
+    rng = np.random.default_rng(seed)
+    clocks, table = clocks_of(rng), calendars_of(rng)
+    later = np.minimum(table.cut_off + 60, NO_CUT_OFF).astype(np.int32)
+    moved = replace(table, cut_off=later)
+    before, after = (Dispatch(("W",), each, clocks) for each in (table, moved))
+    arguments = (1, 1, MONDAY + 3, second, clocks.row(1, 1))
+    weekday = (MONDAY + 3 + 3) % 7
+    if not table.cut_off[1, weekday] <= second < moved.cut_off[1, weekday]:
+        assert before.lead(*arguments) == after.lead(*arguments)
+
+
+def test_a_warehouse_never_seen_delays_nothing() -> None:
+    rng = np.random.default_rng(0)
+    clocks = clocks_of(rng)
+    dispatch = Dispatch.unknown(clocks)
+    assert dispatch.row(["somewhere", "else"]) == 0
+    for second in (0, 86_399):
+        assert dispatch.lead(0, 1, MONDAY, second, clocks.row(1, 1)) == 0.0
+
+
+def learned(
+    anchor: NDArray[np.int64], second: NDArray[np.int64], pickup: NDArray[np.int64]
+) -> Dispatch:
+    rng = np.random.default_rng(1)
+    zeros = np.zeros(len(anchor), np.int64)
+    return learn_dispatch(
+        keys=[(zeros, ["W"])],
+        anchor=anchor,
+        second=second,
+        pickup_day=pickup,
+        calendar=zeros,
+        clocks=clocks_of(rng, 900),
+    )
+
+
+def test_where_the_hour_does_not_matter_there_is_no_cut_off() -> None:
+    rng = np.random.default_rng(5)
+    anchor = MONDAY + np.arange(3000) % 300
+    second = rng.integers(0, 86_400, 3000)
+    dispatch = learned(anchor, second, anchor + rng.integers(0, 4, 3000))
+    assert (dispatch.calendars.cut_off == NO_CUT_OFF).all()
+    assert (dispatch.calendars.weeks == 1.0).all()
+
+
+def test_weeks_cut_offs_and_holidays_of_warehouses_are_the_true_ones() -> None:
+    network = simulate(NetworkConfig(seed=4, days=200, shipments_per_day=50.0, drift=0.0))
+    tracked = tracking.history(network.shipments, network.scans)
+    known = KnownOrders.of(tracked, tracked.scans["received_at"].max())
+    encoder = known.encoder(
+        numeric=(), categorical=(), default_time_zone=None, give_up_after=known.give_up_after()
+    )
+    dispatch = encoder.dispatch
+    orders = tracked.shipments.groupby(["origin_country", "origin", "service"]).size()
+    near = []
+    for (country, origin, service), count in orders.items():
+        row = dispatch.row(["", "", f"{country}\x1f{origin}\x1f{service}", ""])
+        assert row > 0
+        if count > 500:
+            found = int(dispatch.calendars.cut_off[row, 0])
+            near.append(abs(found - network.true_cut_off(origin, service)) <= 1800)
+    assert len(near) >= 5
+    assert np.mean(near) >= 0.8
+
+
+def test_later_pick_ups_change_nothing_that_was_learned_before() -> None:
+    network = simulate(NetworkConfig(seed=4, days=60, shipments_per_day=20.0))
+    moment = tracking.history(network.shipments, network.scans).scans["received_at"].quantile(0.6)
+    tables = []
+    for scans in (network.scans, network.scans[network.scans["received_at"] < moment]):
+        known = KnownOrders.of(tracking.history(network.shipments, scans), moment)
+        encoder = known.encoder(
+            numeric=(), categorical=(), default_time_zone=None, give_up_after=30
+        )
+        tables.append((encoder.dispatch.keys, encoder.dispatch.as_arrays(), encoder.clocks.weeks))
+    assert tables[0][0] == tables[1][0]
+    for name, array in tables[0][1].items():
+        np.testing.assert_array_equal(array, tables[1][1][name])
+    np.testing.assert_array_equal(tables[0][2], tables[1][2])
+
+
+def test_the_quick_of_the_last_days_do_not_stand_for_those_still_waiting() -> None:
+    rng = np.random.default_rng(8)
+    days, a_day, slowest = 30, 100, 10
+    start = MONDAY + np.repeat(np.arange(days), a_day)
+    taken = rng.integers(0, slowest, len(start))
+    as_of_day = MONDAY + days
+    picked = start + taken < as_of_day
+    # Of a young warehouse all days are of late; every day of its week is worked.
+    results = Outcomes(
+        as_of_day=as_of_day,
+        start_day=start.astype(np.int32),
+        event_day=np.full(len(start), NEVER, np.int64),
+        event_known_day=np.full(len(start), NEVER, np.int32),
+        pickup_day=np.where(picked, start + taken, NEVER),
+        pickup_known_day=np.where(picked, start + taken, NEVER).astype(np.int32),
+        closed_day=np.full(len(start), NEVER, np.int32),
+        within=np.full(len(start), 0.5),
+    )
+    shipments = pd.DataFrame(
+        {
+            "ordered_at": pd.to_datetime(start, unit="D", utc=True) + pd.Timedelta(hours=9),
+            "carrier": "acme",
+            "service": "ground",
+            "origin": "W",
+            "origin_country": "GB",
+            "origin_region": "",
+            "origin_time_zone": "UTC",
+        }
+    )
+    clocks = Clocks.build(
+        first_day=MONDAY - 7,
+        services=(),
+        weeks=np.ones((1, 7)),
+        calendars=(),
+        holidays=np.zeros((1, 200), np.uint8),
+        holiday_weights=np.ones((1, HOLIDAY_KINDS)),
+    )
+    dispatch = learned_dispatch(
+        shipments, results, clocks, ZoneMap.learned(shipments, default="UTC")
+    )
+    handling = np.diff(dispatch.calendars.handling[-1])
+    found = float(handling @ np.arange(len(handling)))
+    truth = (slowest - 1) / 2
+    naive = float(taken[picked].mean())
+    assert truth - naive > 0.3
+    assert abs(found - truth) < 0.15

@@ -1,0 +1,77 @@
+"""Operational time against a plain count of days; holidays."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etapromise.calendars.working_clocks import Clocks, holiday_days, holiday_table
+from etapromise.errors import ContractError
+
+EPOCH = date(1970, 1, 1)
+
+
+def number(day: date) -> int:
+    return (day - EPOCH).days
+
+
+@settings(max_examples=40, deadline=None)
+@given(first=st.integers(18_000, 21_000), seed=st.integers(0, 2**32 - 1))
+def test_elapsed_time_is_the_sum_of_the_days_before(first: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weeks = rng.random((3, 7)).round(2)
+    holidays = rng.choice(3, (2, 30), p=[0.8, 0.1, 0.1]).astype(np.uint8)
+    weights = rng.random((3, 2)).round(2)
+    clocks = Clocks.build(
+        first_day=first,
+        services=("a", "b"),
+        weeks=weeks,
+        calendars=("US\x1f",),
+        holidays=holidays,
+        holiday_weights=weights,
+    )
+    assert clocks.last_day == first + 29
+    for service in range(3):
+        for calendar in range(2):
+            passed = 0.0
+            for day in range(30):
+                row = clocks.elapsed[clocks.row(service, calendar)]
+                assert row[day] == pytest.approx(passed, abs=1e-9)
+                worked = weeks[service, (EPOCH + timedelta(first + day)).weekday()]
+                kind = int(holidays[calendar, day])
+                passed += worked * (weights[service, kind - 1] if kind else 1.0)
+            assert row[30] == pytest.approx(passed, abs=1e-9)
+
+
+def test_days_outside_the_calendars_are_refused(model: object) -> None:
+    clocks = model.parts.encoder.clocks  # type: ignore[attr-defined]
+    clocks.require_days(clocks.first_day, clocks.last_day)
+    for outside in (clocks.first_day - 1, clocks.last_day + 1):
+        with pytest.raises(ContractError, match=str(EPOCH + timedelta(outside))):
+            clocks.require_days(outside, outside)
+
+
+def test_holidays_of_a_country_and_of_a_region() -> None:
+    year = number(date(2025, 1, 1)), number(date(2025, 12, 31))
+    germany, bavaria = holiday_days("DE", "", *year), holiday_days("DE", "BY", *year)
+    assert number(date(2025, 10, 3)) in germany
+    assert set(germany) < set(bavaria)
+    assert number(date(2025, 1, 6)) in set(bavaria) - set(germany)
+    assert (holiday_days("DE", "no such region", *year) == germany).all()
+    assert len(holiday_days("XX", "", *year)) == 0
+    assert list(holiday_days("DE", "", year[0], year[0])) == [year[0]]
+
+
+def test_the_table_tells_holidays_of_the_country_from_those_of_the_region() -> None:
+    first, last = number(date(2025, 1, 1)), number(date(2025, 12, 31))
+    table = holiday_table(["DE\x1fBY", "DE\x1f", "\x1f"], first, last)
+    assert table.shape == (4, 365)
+    assert table[1, number(date(2025, 10, 3)) - first] == 1
+    assert table[1, number(date(2025, 1, 6)) - first] == 2
+    assert table[2, number(date(2025, 1, 6)) - first] == 0
+    assert not table[0].any()
+    assert not table[3].any()

@@ -1,0 +1,146 @@
+"""One shipment's request once more, in plain Python: joined keys, dictionaries and zoneinfo."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from etapromise.calendars.dispatch import DISPATCH_LEVELS
+from etapromise.calendars.zones import ZONE_SOURCES
+from etapromise.encoding.requests import Encoder, Requests
+from etapromise.errors import ContractError
+from etapromise.lanes.hand_offs import HAND_OFF_LEVELS
+from etapromise.lanes.levels import PREFIX_LENGTH
+
+EPOCH = dt.date(1970, 1, 1).toordinal()
+SEPARATOR = "\x1f"
+GIVEN = ("origin_lat", "origin_lon", "destination_lat", "destination_lon", "weight_kg")
+
+
+def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
+    fields = {name: None if is_missing(value) else value for name, value in fields.items()}
+    ordered_at = fields["ordered_at"]
+    if not isinstance(ordered_at, dt.datetime) or ordered_at.tzinfo is None:
+        raise ContractError("naive")
+    texts = {name: spelled(value) for name, value in fields.items() if value is not None}
+    # What is derived is never given.
+    texts["destination_prefix"] = texts.get("destination", "")[:PREFIX_LENGTH]
+
+    def row(keys: tuple[str, ...], *columns: str) -> int:
+        key = SEPARATOR.join(texts.get(column, "") for column in columns)
+        return max((row for row, known in enumerate(keys, start=1) if known == key), default=0)
+
+    def clock_row(keys: tuple[str, ...], *columns: str) -> int:
+        coarse = texts.get(columns[0], "").partition(SEPARATOR)[0] + SEPARATOR
+        found = row(keys, *columns)
+        return found or max(
+            (row for row, key in enumerate(keys, start=1) if key == coarse), default=0
+        )
+
+    taker = brought_by(encoder, texts)
+    texts["hand_off_carrier"] = taker or ""
+    codes = [
+        row(index.keys, *level.columns)
+        for level, index in zip(encoder.levels, encoder.indexes, strict=True)
+    ]
+    zone, _ = encoder.zones.resolve(
+        None, texts.get("origin_country"), texts.get("origin_region"), origin=texts.get("origin")
+    )
+    try:
+        local = ordered_at.astimezone(zone)
+    except OverflowError as error:
+        raise ContractError("calendars") from error
+    anchor = local.toordinal() - EPOCH
+    encoder.clocks.require_days(anchor, anchor)
+    quoted = fields.get("quoted_date")
+    there = clock_row(encoder.clocks.calendars, "destination_country", "destination_region")
+    own = encoder.clocks.row(clock_row(encoder.clocks.services, "carrier", "service"), there)
+    clock = own
+    if taker is not None:
+        pair = row(encoder.clocks.services, "carrier", "service", "hand_off_carrier")
+        alone = encoder.clocks.services.index(taker + SEPARATOR) + 1
+        clock = encoder.clocks.row(pair or alone, there)
+    second = local.hour * 3600 + local.minute * 60 + local.second
+    closed = clock_row(encoder.clocks.calendars, "origin_country", "origin_region")
+    warehouses = [row(encoder.dispatch.keys, *level.columns) for level in DISPATCH_LEVELS]
+    warehouse = next((found for found in reversed(warehouses) if found), 0)
+    lead = encoder.dispatch.lead(warehouse, closed, anchor, second, clock)
+    if taker is not None:
+        leg = row(
+            encoder.hand_offs.leg_keys,
+            *("carrier", "service", "hand_off_carrier"),
+            *("destination_country", "destination_region"),
+        )
+        place = [np.array([number]) for number in (warehouse, closed, anchor, second, clock)]
+        lead = encoder.dispatch.relay_leads(
+            *place,
+            leg_clock=np.array([own]),
+            leg=np.array([leg]),
+            leg_days=encoder.hand_offs.leg_days,
+        )[0]
+    numbers = [
+        second / 3600.0,
+        *(number(fields, name) for name in GIVEN),
+        math.nan if quoted is None else ordinal(quoted) - EPOCH - anchor,
+        lead,
+        *(number(fields, name) for name in encoder.numeric),
+    ]
+    _, source = encoder.zones.resolve(
+        *(texts.get(f"destination_{part}") for part in ("time_zone", "country", "region"))
+    )
+    return Requests(
+        np.array([codes], np.int32),
+        np.array([numbers], np.float64),
+        np.array([anchor], np.int32),
+        np.array([clock], np.int32),
+        np.array([ZONE_SOURCES.index(source)], np.int8),
+    )
+
+
+def brought_by(encoder: Encoder, texts: Mapping[str, str]) -> str | None:
+    """Who usually takes a parcel over: by the finest key that was seen."""
+    hand_offs = encoder.hand_offs
+    if hand_offs is None:
+        return None
+    levels = zip(HAND_OFF_LEVELS, hand_offs.keys, hand_offs.taker, strict=True)
+    for level, keys, taker in reversed([*levels]):
+        key = SEPARATOR.join(texts.get(column, "") for column in level.columns)
+        if key in keys:
+            number = int(taker[keys.index(key) + 1])
+            return hand_offs.takers[number - 1] if number else None
+    return None
+
+
+def is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in {"NAType", "NaTType"} or value != value  # noqa: PLR0124
+
+
+def spelled(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def number(fields: Mapping[str, Any], name: str) -> float:
+    value = fields.get(name)
+    try:
+        return math.nan if value is None else float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ContractError("number") from error
+
+
+def ordinal(value: Any) -> int:
+    if isinstance(value, str):
+        try:
+            return dt.date.fromisoformat(value).toordinal()
+        except ValueError as error:
+            raise ContractError("date") from error
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[D]").item()
+    if not isinstance(value, dt.date):
+        raise ContractError("date")
+    return value.toordinal()

@@ -1,0 +1,243 @@
+"""The report: what it says, and how it stands in a real browser."""
+
+from __future__ import annotations
+
+import copy
+import html
+import json
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from etapromise.evaluation.backtest import backtest
+from etapromise.evaluation.report import render_backtest, words
+from etapromise.evaluation.summary import summary_of
+from tests.evaluation.oracle_forecaster import TrainOracle
+from tests.operations.conftest import CONFIG
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+needs_browser = pytest.mark.skipif(
+    BROWSER is None, reason="no browser found: apt-get install chromium to test the page in one"
+)
+
+
+@pytest.fixture(scope="module")
+def page(walked):
+    return render_backtest(walked.facts)
+
+
+def test_the_page_is_whole_and_asks_nobody_for_anything(page):
+    assert page.startswith("<!doctype html>")
+    assert page.rstrip().endswith("</html>")
+    assert all(link.startswith("#") for link in re.findall(r'\b(?:src|href)="([^"]*)', page))
+    assert not re.search(r"<(script|link|iframe|object|img)\b", page)
+    assert not re.search(r"@import|url\((?!#)", page)
+    assert "{{" not in page
+    assert not re.search(r">\s*(None|nan)\b", page)
+
+
+def test_the_same_facts_give_the_same_page_also_by_way_of_json(page, walked):
+    assert render_backtest(json.loads(json.dumps(walked.facts))) == page
+
+
+def test_every_drawing_is_well_formed_and_has_ids_and_colours_of_its_own(page):
+    drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    assert len(drawings) == 6
+    seen: set[str] = set()
+    for drawing in drawings:
+        tree = ET.fromstring(drawing)  # noqa: S314 (our own drawing)
+        assert tree.attrib["role"] == "img"
+        assert tree.attrib["aria-label"].strip()
+        ids = {node.attrib["id"] for node in tree.iter() if "id" in node.attrib}
+        assert not ids & seen
+        seen |= ids
+        used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", drawing))
+        assert used <= ids
+        assert set(re.findall(r"#[0-9a-f]{6}\b", drawing)) <= {"#ffffff", "#000000"}
+
+
+def test_what_the_page_says_first_is_what_was_measured(page, walked):
+    main = walked.facts["service_levels"][1]
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page))
+    assert f"kept {words.percent(main['kept_rate'])} of the time" in text
+    assert f"{words.number(main['judged'])} promises have run out" in text
+    for group in walked.facts["by"]["carrier_service"]:
+        assert words.percent(group["kept_rate"]) in text
+
+
+def test_a_page_without_a_shop_and_one_with_nothing_judged(walked, network, tracked):
+    alone = copy.deepcopy(walked.facts) | {"shop": None}
+    assert "shop" not in re.sub(r"<style>.*?</style>", "", render_backtest(alone), flags=re.DOTALL)
+    unknown = walked.table.assign(known_until=-5.0)
+    facts = walked.facts | summary_of(
+        unknown, service_levels=CONFIG.service_levels, main_level=0.9, smallest_group=30
+    )
+    assert "No promise can be judged yet" in render_backtest(facts)
+
+
+def test_names_from_the_data_cannot_become_markup(walked):
+    facts = copy.deepcopy(walked.facts)
+    facts["by"]["lane_group"][0]["group"] = "<script>alert(1)</script>"
+    facts["by"]["carrier_service"][0]["group"] = "<b>x</b> · <i>y</i>"
+    page = render_backtest(facts)
+    assert "<script" not in page
+    assert "<i>y" not in page
+
+
+def test_the_verdict_follows_the_numbers(walked, network, tracked):
+    assert words.verdict(walked.facts).tone == "good"
+    few = replace(CONFIG, start=pd.Timestamp("2025-06-20", tz="UTC"))
+    hurried = backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
+    assert words.verdict(hurried.facts).tone == "bad"
+    late = backtest(tracked, few, fit=TrainOracle(network.config, hurry=-2))
+    assert words.verdict(late.facts).tone == "cautious"
+
+
+def test_the_surest_shortfall_comes_first_and_the_unjudged_last():
+    def group(name, rate, low, high, judged=100):
+        stated = 0.92 if judged else None
+        return {
+            "group": name,
+            "judged": judged,
+            "kept_rate": rate,
+            "kept_low": low,
+            "kept_high": high,
+            "mean_confidence": stated,
+        }
+
+    ranked = words.worst_first(
+        [
+            group("none", None, None, None, judged=0),
+            group("small and unlucky", 0.70, 0.45, 0.95),
+            group("large and short", 0.88, 0.87, 0.89),
+            group("good", 0.93, 0.92, 0.94),
+        ]
+    )
+    assert [row["group"] for row in ranked] == [
+        "large and short",
+        "good",
+        "small and unlucky",
+        "none",
+    ]
+
+
+def luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(scheme):
+    """WCAG 2.2: a contrast of 4.5 for text."""
+    style = files("etapromise.evaluation.report").joinpath("page.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\}", style, flags=re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", blocks[scheme == "dark"]))
+    pairs = [(ink, "card") for ink in ("text", "muted", "ours", "shop", "good", "bad")]
+    pairs += [("text", ground) for ground in ("paper", "good-soft", "short-soft", "bad-soft")]
+    pairs += [("muted", ground) for ground in ("paper", "good-soft", "short-soft", "bad-soft")]
+    for ink, ground in pairs:
+        bright, dim = sorted((luminance(colours[ink]), luminance(colours[ground])), reverse=True)
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5, (ink, ground)
+
+
+PROBE = """
+<!doctype html><body style="margin:0">{frames}<script>
+addEventListener("load", () => setTimeout(() => {{
+  const found = {{}};
+  for (const frame of document.querySelectorAll("iframe")) {{
+    const page = frame.contentDocument, view = frame.contentWindow;
+    const outside = [...page.querySelectorAll("main *")].filter((e) =>
+      e.getBoundingClientRect().right > view.innerWidth + 1);
+    const letters = [...page.querySelectorAll("svg text")];
+    const text = letters.map((e) => e.getBoundingClientRect().height);
+    found[frame.id] = {{
+      inner: view.innerWidth,
+      scroll: page.documentElement.scrollWidth,
+      outside: outside.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)),
+      requests: view.performance.getEntriesByType("resource").map((e) => e.name),
+      smallest: Math.min(...text),
+      fill: letters.length ? view.getComputedStyle(letters[0]).fill : null,
+      cut: [...page.querySelectorAll(".scroll")].filter((e) =>
+        e.scrollWidth > e.clientWidth + 1).length,
+      height: page.documentElement.scrollHeight,
+    }};
+  }}
+  const pre = document.createElement("pre");
+  pre.id = "found";
+  pre.textContent = JSON.stringify(found);
+  document.body.replaceChildren(pre);
+}}, 100));
+</script>
+"""
+
+
+# What is left of a sheet of A4 beside the margins of `page.css`, in CSS pixels.
+SHEET = 688
+
+
+def as_printed(page):
+    """A page that looks on the screen as it does on paper."""
+    return page.replace("@media print", "@media all")
+
+
+def ask_browser(page, tmp_path, *flags, widths=(375, 1200)):
+    frames = "".join(
+        f'<iframe id="w{width}" style="border:0;width:{width}px;height:900px" '
+        f'srcdoc="{html.escape(page, quote=True)}"></iframe>'
+        for width in widths
+    )
+    file = tmp_path / "probe.html"
+    file.write_text(PROBE.format(frames=frames), encoding="utf-8")
+    done = subprocess.run(
+        [
+            BROWSER,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--virtual-time-budget=4000",
+            "--enable-logging=stderr",
+            *flags,
+            "--dump-dom",
+            file.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, flags=re.DOTALL)
+    assert found, done.stderr[-2000:]
+    assert [line for line in done.stderr.splitlines() if ":CONSOLE" in line] == []
+    return json.loads(html.unescape(found[1]))
+
+
+@needs_browser
+def test_what_a_page_says_to_the_console_is_heard(tmp_path):
+    with pytest.raises(AssertionError, match="Uncaught ReferenceError"):
+        ask_browser("<!doctype html><body><script>missing()</script>", tmp_path)
+
+
+@needs_browser
+def test_a_browser_shows_it_on_a_phone_and_in_the_dark(page, tmp_path):
+    found = ask_browser(page, tmp_path, "--blink-settings=preferredColorScheme=1")
+    for width, facts in found.items():
+        assert facts["inner"] == int(width[1:])
+        assert facts["scroll"] <= facts["inner"], facts["outside"]
+        assert facts["outside"] == []
+        assert facts["requests"] == []
+        assert facts["height"] > 2000
+    assert found["w375"]["smallest"] >= 9  # CSS pixels, the smallest letters in a drawing
+    dark = ask_browser(page, tmp_path, "--blink-settings=preferredColorScheme=0")
+    assert dark["w375"]["fill"] != found["w375"]["fill"]
