@@ -84,7 +84,9 @@ def test_a_bad_value_costs_its_shipment(column: str, value: Any, reason: str) ->
     detail = checked.rejects["detail"][0]
     assert detail.startswith(f"{column} is ")
     assert "expected" in detail
-    assert list(checked.rejects.columns) == [*checked.accepted.columns, "reason", "detail", "row"]
+    own = ["reason", "detail", "value", "remedy", "row"]
+    assert list(checked.rejects.columns) == [*checked.accepted.columns, *own]
+    assert checked.rejects["remedy"][0]
 
 
 @pytest.mark.parametrize(("column", "value", "reason"), BAD_SCANS)

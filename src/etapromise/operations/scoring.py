@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import read_shipments
+from etapromise.tracking.faults import rejects_table
 from etapromise.tracking.scans_of import read_scans_of
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def score(
         input_rows = np.delete(
             np.arange(len(checked.accepted) + len(rejects)), rejects["row"].to_numpy()
         )
-        later = _rejected(checked.accepted[too_late], as_of).assign(row=input_rows[too_late])
+        later = _rejected(checked.accepted[too_late], as_of, input_rows[too_late])
         rejects = pd.concat([rejects, later], ignore_index=True)
         rejects = rejects.sort_values("row", kind="stable", ignore_index=True)
     return Scored(
@@ -132,11 +134,17 @@ def scan_rejects_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}.scan_rejects{out.suffix}")
 
 
-def _rejected(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+def _rejected(
+    orders: pd.DataFrame, as_of: pd.Timestamp, rows: npt.NDArray[np.int64]
+) -> pd.DataFrame:
     text = orders.astype("str").reset_index(drop=True)
-    text["reason"] = TOO_LATE
-    text["detail"] = [
-        f"ordered_at is {moment}, expected a time up to {as_of.isoformat()}"
-        for moment in orders["ordered_at"]
-    ]
-    return text
+    return rejects_table(
+        text,
+        [TOO_LATE] * len(text),
+        [
+            f"ordered_at is {moment}, expected a time up to {as_of.isoformat()}"
+            for moment in orders["ordered_at"]
+        ],
+        rows,
+        text["ordered_at"].tolist(),
+    )

@@ -235,6 +235,7 @@ def _with_doubles(
             for found in text["shipment_id"]
         ],
         rows,
+        text["shipment_id"].tolist(),
     )
     both = pd.concat([rejects, doubles], ignore_index=True)
     return both.sort_values("row", kind="stable", ignore_index=True)

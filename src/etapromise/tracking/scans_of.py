@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.tracking.contract import SCAN_COLUMNS
+from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.sources import open_parts
 from etapromise.tracking.tables import check_scans, split_scans
 from etapromise.tracking.texts import Identifiers
@@ -29,12 +30,14 @@ class ScansOf:
         first: (n + 1,) where each shipment's scans start.
         rejects: The unreadable ones, of any shipment, with ``reason``, ``detail`` and ``row``.
         others: How many sound scans were of other shipments.
+        notes: What was blanked, derived or is strange in the scans, to be told once.
     """
 
     scans: pd.DataFrame
     first: npt.NDArray[np.int64]
     rejects: pd.DataFrame
     others: int
+    notes: tuple[Note, ...] = ()
 
     def part(self, start: int, end: int) -> pd.DataFrame:
         """The scans of the shipments from one to before another."""
@@ -63,6 +66,7 @@ def read_scans_of(
     """
     known = Identifiers(shipments["shipment_id"])
     kept, rejects, owners, others = [], [], [], 0
+    notes: list[Note] = []
     for part in open_parts(source, SCAN_COLUMNS, table="scans"):
         for raw in part.read(None if not part.n_rows else list(SCAN_COLUMNS)):
             split = split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
@@ -72,6 +76,7 @@ def read_scans_of(
             owners.append(rows[mine])
             others += int((~mine).sum())
             rejects.append(split.rejects)
+            notes += split.notes
     owner = np.concatenate(owners)
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner, minlength=len(shipments))
@@ -83,4 +88,5 @@ def read_scans_of(
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         rejects=together.sort_values("row", kind="stable", ignore_index=True),
         others=others,
+        notes=merged_notes(notes),
     )

@@ -231,7 +231,7 @@ def _split(raw: RawTable, values: Mapping[str, Values], faults: Faults) -> Check
     for name in raw.extras.columns:
         whole[name] = raw.extras[name]
     accepted = whole if free.all() else whole[free].reset_index(drop=True)
-    return Checked(accepted=accepted, rejects=_rejects(raw, faults))
+    return Checked(accepted=accepted, rejects=_rejects(raw, faults), notes=faults.notes)
 
 
 def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
@@ -253,6 +253,7 @@ def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
             for line in raw.broken
         ],
         np.array([line.row for line in raw.broken], dtype=np.int64),
+        [line.text for line in raw.broken],
     )
     both = pd.concat([table, broken], ignore_index=True)
     return both.sort_values("row", kind="stable", ignore_index=True)

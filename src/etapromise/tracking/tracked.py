@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from etapromise.errors import ContractError
+from etapromise.tracking.faults import Note
 from etapromise.tracking.milestones import milestones
 from etapromise.tracking.scans import ScanRules, clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
@@ -34,6 +35,8 @@ class TrackedHistory:
         scan_rejects: The other scans, likewise. ``len(scans) + len(scan_rejects)`` is the number of
             scans that came in.
         event: Which milestone is the event.
+        shipment_notes: What was blanked, derived or is strange in the shipments, to be told once.
+        scan_notes: Likewise of the scans.
     """
 
     shipments: pd.DataFrame
@@ -42,6 +45,8 @@ class TrackedHistory:
     shipment_rejects: pd.DataFrame
     scan_rejects: pd.DataFrame
     event: Event
+    shipment_notes: tuple[Note, ...] = ()
+    scan_notes: tuple[Note, ...] = ()
 
 
 def history(
@@ -78,6 +83,8 @@ def history(
         shipment_rejects=checked_shipments.rejects,
         scan_rejects=_all_rejects(checked_scans.accepted, checked_scans.rejects, cleaned.rejects),
         event=event,
+        shipment_notes=checked_shipments.notes,
+        scan_notes=checked_scans.notes,
     )
 
 
