@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etapromise.errors import EtapromiseError
 from etapromise.promise.decision import CostPolicy, cost_for
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.model_files import load_model as load
+from etapromise.promise.model import load_model as load
 from etapromise.promise.promise import Promise
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def events(
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415
     from etapromise.operations import event_run as telling  # noqa: PLC0415
     from etapromise.operations.events import NewsSettings  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
     from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415
 
     if out.suffix not in {".jsonl", ".parquet"}:
@@ -147,7 +147,7 @@ def repromise(
 
     from etapromise.evaluation.past_predictions import past_looks  # noqa: PLC0415
     from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
 
     with reported_errors():
         loaded = load_model(model)

@@ -76,7 +76,7 @@ def inspect(model: Path, form: str) -> None:
     """Show a model's card: data, features, settings, quality by group, limits, what was decided."""
     from etapromise.operations.model_cards import card_of  # noqa: PLC0415
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
 
     with reported_errors():
         place = model.resolve()

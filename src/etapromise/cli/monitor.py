@@ -80,7 +80,7 @@ def monitor(
 
     from etapromise.operations import monitoring  # noqa: PLC0415
     from etapromise.operations.monitoring.monitor import registry_of  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
 
     with reported_errors(2):
         config = monitoring.MonitorConfig()

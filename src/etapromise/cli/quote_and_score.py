@@ -74,7 +74,7 @@ def quote(
 
     With --as-of the version that was current then answers, as it did then.
     """
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
 
     for pair in field:
         name, told, value = pair.partition("=")
@@ -140,7 +140,7 @@ def score(
     import pandas as pd  # noqa: PLC0415
 
     from etapromise.operations import scoring, scoring_files  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
 
     if out.suffix not in {".parquet", ".csv"}:

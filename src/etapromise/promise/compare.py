@@ -23,7 +23,7 @@ from etapromise.promise.decision import CostPolicy
 from etapromise.promise.promise import Promise, day_number, require_level
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["ComparedOption", "compare"]
 
@@ -130,7 +130,7 @@ class _Weighed:
 
 
 def compare(
-    model: PromiseModel,
+    model: ModelCore,
     options: Sequence[Mapping[str, Any]],
     policy: CostPolicy | float | dt.date,
     *,
@@ -174,7 +174,7 @@ def compare(
 
 
 def _weighed(
-    model: PromiseModel,
+    model: ModelCore,
     option: object,
     service_level: float,
     day_price: float,

@@ -28,7 +28,7 @@ from etapromise.promise.stages import (
 )
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["Explanation"]
 
@@ -41,7 +41,7 @@ class Explanation:
 
     def __init__(
         self,
-        model: PromiseModel,
+        model: ModelCore,
         fields: Mapping[str, Any],
         requests: Requests,
         ordered_at: dt.datetime,
@@ -184,7 +184,7 @@ def _stated_cut_offs(text: str, origin: str | None) -> list[list[int]]:
     return [[cutoff.minute * 60 for cutoff in rule.cutoffs if cutoff.week[day]] for day in range(7)]
 
 
-def stages_of(model: PromiseModel, requests: Requests, pickup_days: PickupDays) -> StageTimes:
+def stages_of(model: ModelCore, requests: Requests, pickup_days: PickupDays) -> StageTimes:
     """Pick-ups and ways of n requests.
 
     Raises:

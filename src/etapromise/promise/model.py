@@ -8,24 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from etapromise.encoding.requests import Requests
-from etapromise.forecast.distribution import DateDistribution
-from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
-from etapromise.in_transit.stored_model import StoredTransit
-from etapromise.promise.compiled_quote import QuoteKernel, between_variances
 from etapromise.promise.decision import CostPolicy
-from etapromise.promise.model_parts import ModelParts
+from etapromise.promise.model_core import ModelCore
+from etapromise.promise.model_files import load_saved, save_model
 from etapromise.promise.promise import require_level
-from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL, QuotesOne
+from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.calendars.calendar_file import CalendarFile
-    from etapromise.in_transit.outlook import TransitParts
     from etapromise.promise.compare import ComparedOption
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
@@ -33,90 +28,13 @@ if TYPE_CHECKING:
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["PromiseModel"]
+__all__ = ["PromiseModel", "load_model"]
 
 
-class PromiseModel(QuotesOne):
+class PromiseModel(ModelCore):
     """Answers what date can be promised. Immutable; any number of threads may share one."""
 
-    __slots__ = ("_features", "_kernel", "parts")
-
-    def __init__(self, parts: ModelParts) -> None:
-        """Bind the parts; done once, when a model is trained, refreshed or loaded."""
-        self.parts = parts
-        encoder = parts.encoder
-        names = [level.name for level in encoder.levels]
-        self._features = FeatureBuilder(
-            parts.contract,
-            levels=encoder.levels,
-            numeric=encoder.numeric,
-            tables=FeatureTables.snapshot(parts.statistics),
-            elapsed=encoder.clocks.elapsed,
-            first_clock_day=encoder.clocks.first_day,
-            duration_offset=parts.statistics.settings.offset,
-            surge=parts.surge,
-        )
-        self._kernel = QuoteKernel(
-            encoder=encoder.compiled,
-            features=self._features,
-            forest=parts.forest,
-            calibration=parts.calibration,
-            statistics=parts.statistics,
-            between=between_variances(
-                names, parts.statistics, [len(index) for index in encoder.indexes]
-            ),
-            lost_level=names.index("service"),
-            horizon=parts.horizon,
-        )
-        super().__init__(
-            encoder=encoder,
-            statistics=parts.statistics,
-            kept=parts.kept,
-            kernel=self._kernel,
-            event=self.event,
-            version=self.version,
-        )
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """Versions, moments, settings and counts, as plain values."""
-        return MappingProxyType(dict(self.parts.manifest))
-
-    @property
-    def version(self) -> str:
-        """Which model this is: its moment, and a digest of what it was made from."""
-        return str(self.parts.manifest["version"])
-
-    @property
-    def event(self) -> str:
-        """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
-        return str(self.parts.manifest["event"])
-
-    @property
-    def as_of(self) -> datetime:
-        """What was received before this moment (UTC) is in the statistics and the calibration."""
-        return datetime.fromisoformat(self.parts.manifest["as_of"])
-
-    @property
-    def calendars(self) -> CalendarFile | None:
-        """What the calendar file said that the model keeps; None where it was given none."""
-        from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
-
-        stated = self.parts.manifest.get("calendars")
-        return None if stated is None else CalendarFile(stated)
-
-    @property
-    def transit(self) -> TransitParts | None:
-        """What is known of parcels under way; None where the history showed no journeys."""
-        known = self.parts.transit
-        if isinstance(known, StoredTransit):
-            return known.opened(self.parts.encoder.clocks, self.parts.horizon)
-        return known
-
-    @property
-    def horizon(self) -> int:
-        """Dates of a distribution, the order's own included."""
-        return self.parts.horizon
+    __slots__ = ()
 
     def promise_order(
         self,
@@ -138,7 +56,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ContractError: as for `promise`; no parcel, or one without origin, destination or time.
         """
-        from etapromise.promise.order import promise_order  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.order import promise_order  # noqa: PLC0415 — start-up time
 
         return promise_order(
             self,
@@ -181,7 +99,7 @@ class PromiseModel(QuotesOne):
             ContractError: as for `promise`; no option, one without origin, destination or time, a
                 price or cost that is no number, or a policy of another kind.
         """
-        from etapromise.promise.compare import compare  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.compare import compare  # noqa: PLC0415 — start-up time
 
         return compare(
             self,
@@ -211,21 +129,6 @@ class PromiseModel(QuotesOne):
         from etapromise.promise.promise_table import promise_frame  # noqa: PLC0415 — needs pandas
 
         return promise_frame(self, frame, require_level(service_level, "service_level"))
-
-    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
-        """The whole distributions of many parcels.
-
-        Args:
-            frame: (n,) accepted rows of the contract.
-
-        Raises:
-            ContractError: as for `promise`.
-        """
-        requests = self.parts.encoder.encode(frame)
-        return DateDistribution(
-            requests.anchor.astype("datetime64[D]"),
-            self._kernel.dates(requests, with_handling_codes(requests.codes)),
-        )
 
     def track(
         self,
@@ -373,13 +276,15 @@ class PromiseModel(QuotesOne):
             InsufficientHistoryError: too little had happened by `as_of`.
         """
         from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
-        from etapromise.promise.assembling import refresh_model  # noqa: PLC0415 — needs pandas
+        from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
         from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
         tracked = tracked_history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
-        return refresh_model(
-            self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
+        return PromiseModel(
+            refreshed_parts(
+                self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
+            )
         )
 
     def save(self, directory: str | Path) -> Path:
@@ -388,19 +293,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ModelFileError: something else is in the way.
         """
-        from etapromise.promise.model_files import save_model  # noqa: PLC0415 — a cycle otherwise
-
         return save_model(self, Path(directory))
-
-    @property
-    def kernel(self) -> QuoteKernel:
-        """The compiled quote."""
-        return self._kernel
-
-    @property
-    def features(self) -> FeatureBuilder:
-        """Builds what the forests are asked with, from the statistics of the model's moment."""
-        return self._features
 
     def explanation(
         self, fields: Mapping[str, Any], requests: Requests, ordered_at: datetime
@@ -412,7 +305,7 @@ class PromiseModel(QuotesOne):
             requests: the one request that was made of it.
             ordered_at: zone-aware.
         """
-        from etapromise.promise.details import Explanation  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.details import Explanation  # noqa: PLC0415 — start-up time
 
         return Explanation(self, fields, requests, ordered_at)
 
@@ -451,7 +344,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ContractError: as for `promise`; no date, or a time with a zone.
         """
-        from etapromise.promise.ship_on import ship_on_date  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.ship_on import ship_on_date  # noqa: PLC0415 — start-up time
 
         asked = fields | {
             "origin": origin,
@@ -466,3 +359,13 @@ class PromiseModel(QuotesOne):
             service_level=require_level(service_level, "service_level"),
             at=at,
         )
+
+
+def load_model(directory: str | Path) -> PromiseModel:
+    """Read a model directory that `PromiseModel.save` wrote.
+
+    Raises:
+        ModelFileError: it is missing, incomplete, damaged, of another format, or gives other
+            predictions on this machine than on the one that wrote it.
+    """
+    return load_saved(directory, PromiseModel)

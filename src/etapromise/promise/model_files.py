@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ from etapromise.in_transit.stored_model import StoredTransit
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import KeyIndex
 from etapromise.promise.kept_record import KeptTable
-from etapromise.promise.model import PromiseModel
+from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from etapromise.in_transit.outlook import TransitParts
 
-__all__ = ["FORMAT_VERSION", "load_model", "save_model"]
+__all__ = ["FORMAT_VERSION", "load_saved", "save_model"]
 
 FORMAT_VERSION: Final = 3
 _MANIFEST: Final = "manifest.json"
@@ -60,10 +60,11 @@ _GOLDEN_ROWS: Final = 16
 # Another processor's exp and log may differ in the last bits, and dates must not.
 _GOLDEN_TOLERANCE: Final = 1e-9
 
+Model = TypeVar("Model", bound=ModelCore)
 Arrays = dict[str, NDArray[Any]]
 
 
-def save_model(model: PromiseModel, directory: Path) -> Path:
+def save_model(model: ModelCore, directory: Path) -> Path:
     """Write `model` to `directory`, which must not exist yet.
 
     Raises:
@@ -88,8 +89,8 @@ def save_model(model: PromiseModel, directory: Path) -> Path:
     return directory
 
 
-def load_model(directory: str | Path) -> PromiseModel:
-    """Read a model directory that `save_model` wrote.
+def load_saved(directory: str | Path, kind: type[Model]) -> Model:
+    """Read a model directory that `save_model` wrote, as a model of some kind.
 
     Raises:
         ModelFileError: it is missing, incomplete, damaged, of another format, or gives other
@@ -106,7 +107,7 @@ def load_model(directory: str | Path) -> PromiseModel:
         parts = _parts(manifest, arrays, json.loads(contents[_KEYS]))
         if _TRANSIT in contents:
             parts = replace(parts, transit=StoredTransit(contents[_TRANSIT]))
-        model = PromiseModel(parts)
+        model = kind(parts)
         golden = {name: arrays[f"golden.{name}"] for name in (*_REQUEST_FIELDS, "probability")}
     except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise ModelFileError(
@@ -120,7 +121,7 @@ def load_model(directory: str | Path) -> PromiseModel:
 _REQUEST_FIELDS: Final = tuple(field.name for field in fields(Requests))
 
 
-def _write(model: PromiseModel, directory: Path) -> None:
+def _write(model: ModelCore, directory: Path) -> None:
     parts = model.parts
     arrays = _arrays(parts)
     golden = golden_requests(parts)
@@ -364,7 +365,7 @@ def _read_checked(path: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
     return content
 
 
-def _replay(model: PromiseModel, golden: Arrays, path: Path) -> None:
+def _replay(model: ModelCore, golden: Arrays, path: Path) -> None:
     requests = Requests(**{name: golden[name] for name in _REQUEST_FIELDS})
     try:
         found = model.kernel.dates(requests, with_handling_codes(requests.codes))

@@ -14,7 +14,7 @@ from etapromise.promise.confidence import assess, messages_of
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["PERCENTILES", "as_dates", "message_codes", "promise_frame"]
 
@@ -23,7 +23,7 @@ PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
 _AT_RISK: Final = 0.5
 
 
-def promise_frame(model: PromiseModel, frame: pd.DataFrame, service_level: float) -> pd.DataFrame:
+def promise_frame(model: ModelCore, frame: pd.DataFrame, service_level: float) -> pd.DataFrame:
     """One row for each parcel of `frame` (n,), in its order; see `PromiseModel.promise_many`."""
     requests = model.parts.encoder.encode(frame)
     levels, position = np.unique(

@@ -18,7 +18,7 @@ from etapromise.promise.promise_table import PERCENTILES, as_dates, message_code
 from etapromise.tracking.contract import STATUSES
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["at_risk_threshold", "late_probability", "standing_dates", "track_frame"]
 
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 def track_frame(
-    model: PromiseModel,
+    model: ModelCore,
     shipments: pd.DataFrame,
     scans: pd.DataFrame,
     now: datetime,
@@ -140,7 +140,7 @@ def late_probability(kept: Floats, confidence: Floats) -> Floats:
     return np.where(np.isnan(kept), 1.0 - confidence, 1.0 - kept)
 
 
-def at_risk_threshold(model: PromiseModel, asked: float | None) -> float:
+def at_risk_threshold(model: ModelCore, asked: float | None) -> float:
     """From which probability of being late on a parcel is at risk.
 
     Raises:

@@ -27,7 +27,7 @@ from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, all_features
 from etapromise.history.statistics import lost_shares
 from etapromise.in_transit.training import TransitSettings, train_transit
-from etapromise.promise.assembling import assemble_model
+from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.stages import StageForests
 from etapromise.tracking.tracked import TrackedHistory, tracked_history
@@ -194,17 +194,19 @@ def train(
             settings=config.transit,
             progress=_stage(tell, "in-transit forest"),
         )
-    return assemble_model(
-        gathered,
-        known,
-        contract=contract,
-        forest=forest,
-        holdout=average,
-        stages=stages,
-        settings=config.calibration,
-        manifest=manifest,
-        moment=moment,
-        transit=transit,
+    return PromiseModel(
+        assemble_parts(
+            gathered,
+            known,
+            contract=contract,
+            forest=forest,
+            holdout=average,
+            stages=stages,
+            settings=config.calibration,
+            manifest=manifest,
+            moment=moment,
+            transit=transit,
+        )
     )
 
 
