@@ -5,8 +5,6 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import ctypes
-import threading
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
@@ -26,14 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Forest"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
-Pointers = tuple[ctypes.c_void_p, ...]
 
-_row_floats = native.function(
-    "etp_forest_row", None, native.POINTER, native.POINTER, native.POINTER, native.POINTER
-)
-_row_doubles = native.function(
-    "etp_forest_row_double", None, native.POINTER, native.POINTER, native.POINTER, native.POINTER
-)
 _predict = native.function(
     "etp_forest_predict",
     native.INT,
@@ -68,7 +59,6 @@ class Forest:
     __slots__ = (
         "_address",
         "_layout",
-        "_scratch",
         "features",
         "levels",
         "start",
@@ -107,7 +97,6 @@ class Forest:
         self.values = _frozen(values)
         self._layout = compile_layout(self.trees, self.values, self.start, features)
         self._address = self._layout.address
-        self._scratch = threading.local()
 
     @property
     def tree_count(self) -> int:
@@ -156,25 +145,6 @@ class Forest:
         out = np.empty((len(rows), self.tree_count), np.uint8)
         self._run(_leaves, rows, out, threads)
         return out
-
-    def predict_row(self, x: Floats, out: NDArray[np.float64]) -> None:
-        """Quantiles of one row, the same bits as `predict` gives.
-
-        Args:
-            x: (p,), float32 for the shortest way.
-            out: (q,), overwritten, ascending.
-        """
-        try:
-            floats, doubles, result, arguments, double_arguments = self._scratch.buffers
-        except AttributeError:
-            floats, doubles, result, arguments, double_arguments = self._new_buffers()
-        if x.dtype == np.float32:
-            floats[:] = x
-            _row_floats(*arguments)
-        else:
-            doubles[:] = x
-            _row_doubles(*double_arguments)
-        out[:] = result
 
     def first_trees(self, count: int) -> Forest:
         """The forest of the first `count` trees only."""
@@ -291,30 +261,6 @@ class Forest:
                 failures = list(pool.map(run, parts))
         if any(failures):
             raise MemoryError("No memory for the scratch space of the forest kernel.")
-
-    def _new_buffers(self) -> tuple[Floats, Floats, Floats, Pointers, Pointers]:
-        """This thread's own buffers: the kernel gets their addresses without asking numpy again."""
-        floats = np.empty(self.features, np.float32)
-        doubles = np.empty(self.features, np.float64)
-        result = np.empty(len(self.levels))
-        codes = np.empty(self.scratch_size, np.uint8)
-        rest = (result.ctypes.data, codes.ctypes.data)
-        self._scratch.codes = codes
-        self._scratch.buffers = (
-            floats,
-            doubles,
-            result,
-            _pointers(self._address, floats.ctypes.data, *rest),
-            _pointers(self._address, doubles.ctypes.data, *rest),
-        )
-        buffers: tuple[Floats, Floats, Floats, Pointers, Pointers]
-        buffers = self._scratch.buffers
-        return buffers
-
-
-def _pointers(*addresses: int) -> Pointers:
-    """Ready-made pointers: ctypes makes none for each call."""
-    return tuple(ctypes.c_void_p(address) for address in addresses)
 
 
 def _parts(rows: int, threads: int | None) -> list[tuple[int, int]]:
