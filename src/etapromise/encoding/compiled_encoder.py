@@ -23,6 +23,11 @@ from etapromise.errors import ContractError
 from etapromise.lanes.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, RELAY, HandOffs
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
 from etapromise.lanes.levels import PREFIX_LENGTH, TAKER, Level, spelled
+from etapromise.normal_forms.numbers import normal_number
+from etapromise.normal_forms.places import normal_country, normal_region
+from etapromise.normal_forms.postcodes import normal_postcode
+from etapromise.normal_forms.texts import normal_name, normal_text
+from etapromise.normal_forms.zones import zone_name
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Encoder
@@ -67,6 +72,9 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FINE, UNCLEAR_TEXT, OUTSIDE_CALENDARS = range(3)
 _NEVER_IN_TEXT: Final = b"\xff"
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+# Dates outside stand for none, as in tables.
+_FIRST_DAY: Final = date(1990, 1, 1).toordinal() - _EPOCH_ORDINAL
+_LAST_DAY: Final = date(2099, 12, 31).toordinal() - _EPOCH_ORDINAL
 
 
 class EncodedStruct(ctypes.Structure):
@@ -244,11 +252,15 @@ class CompiledEncoder:
             ContractError: an extra column is missing, a value is not a number, or a zone unknown.
         """
         self._require_columns(fields)
-        values = [fields.get(column) for column in self.columns]
-        texts = ["" if missing(value) else spelled(value) for value in values]
+        normal = normal_places(fields)
+        normal |= {name: normal_name(fields.get(name)) or "" for name in ("carrier", "service")}
+        texts = [
+            normal[column] if column in normal else normal_text(fields.get(column)) or ""
+            for column in self.columns
+        ]
         zone = texts[self._zone_column]
         if zone:
-            self._zones.zone(zone)
+            texts[self._zone_column] = self._zones.zone(zone_name(zone) or zone).key
         # Whatever the texts contain: this byte is no part of UTF-8.
         text = _NEVER_IN_TEXT.join(map(utf8, texts))
         shipment = pack_shipment(
@@ -256,10 +268,11 @@ class CompiledEncoder:
             len(text),
             _NEVER_IN_TEXT[0],
             quoted_day(fields.get("quoted_date")),
-            *(as_number(name, fields.get(name)) for name in GIVEN_NUMBERS),
+            *_given_numbers(fields),
         )
         extra = struct.pack(
-            f"={len(self._numeric)}d", *(as_number(name, fields[name]) for name in self._numeric)
+            f"={len(self._numeric)}d",
+            *(normal_number(name, fields[name]) for name in self._numeric),
         )
         return shipment, extra, text
 
@@ -367,21 +380,29 @@ def quoted_day(value: Any) -> float:
         pass
     if not isinstance(found, date):
         raise ContractError(f"Found quoted_date={value!r}; expected a date or 'YYYY-MM-DD'.")
-    return float(found.toordinal() - _EPOCH_ORDINAL)
+    day = found.toordinal() - _EPOCH_ORDINAL
+    # 1900-01-01 and 9999-12-31 stand for none.
+    return float(day) if _FIRST_DAY <= day < _LAST_DAY else math.nan
 
 
-def as_number(name: str, value: Any) -> float:
-    """A value of a numeric column, NaN where it is missing.
+def normal_places(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The places of a shipment in their normal forms, "" where there are none."""
+    found = {}
+    for side in ("origin", "destination"):
+        country = normal_country(fields.get(f"{side}_country"))
+        found[f"{side}_country"] = country or ""
+        found[f"{side}_region"] = normal_region(fields.get(f"{side}_region"), country) or ""
+        found[side] = normal_postcode(fields.get(side), country) or ""
+    return found
 
-    Raises:
-        ContractError: it is not a number.
-    """
-    if missing(value):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ContractError(f"Found {name}={value!r}; expected a number or None.") from error
+
+def _given_numbers(fields: Mapping[str, Any]) -> list[float]:
+    numbers = [normal_number(name, fields.get(name)) for name in GIVEN_NUMBERS]
+    for latitude in (0, 2):
+        if numbers[latitude] == 0 and numbers[latitude + 1] == 0:
+            # In the sea: stands for nothing.
+            numbers[latitude] = numbers[latitude + 1] = math.nan
+    return numbers
 
 
 def missing(value: object) -> bool:

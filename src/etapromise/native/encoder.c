@@ -107,6 +107,17 @@ static int32_t taker_of(const etp_encoder *e, int64_t first_key, const etp_text 
     return 0;
 }
 
+/* Places and weights that cannot be, and (0, 0), which stands for nothing: left to a closer look. */
+static int is_unusual(const double *given) {
+    for (int side = 0; side < 2; side++) {
+        const double latitude = given[2 * side], longitude = given[2 * side + 1];
+        if (latitude < -90 || latitude > 90 || longitude < -180 || longitude > 180 ||
+            (latitude == 0 && longitude == 0))
+            return 1;
+    }
+    return given[4] < 0 || given[4] > 1e308;
+}
+
 int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double *extra,
                const uint8_t *bytes, etp_encoded *out, int32_t *code, double *number) {
     etp_text text[ETP_MAX_TEXTS];
@@ -114,6 +125,8 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
         split(bytes, shipment->text_length, (int)shipment->separator, text, e->columns);
     if (unclear)
         return unclear;
+    if (is_unusual(shipment->given))
+        return ETP_UNCLEAR_TEXT;
     text[e->columns] = beginning(text[e->destination], e->prefix_length);
 
     const int64_t local = local_second(e->zones, zone_of_origin(e, text), shipment->second);

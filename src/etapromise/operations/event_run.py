@@ -19,6 +19,7 @@ from etapromise.errors import CommandError, ContractError
 from etapromise.operations.event_log import EventLog
 from etapromise.operations.events import NewsSettings, find_news, recall, worth_remembering
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
+from etapromise.tracking.plain_dates import at_their_places
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
@@ -99,7 +100,8 @@ def tell(
     checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
     received = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
     orders = checked.accepted[checked.accepted["ordered_at"] <= now].reset_index(drop=True)
-    known = clean_scans(_received_by(received.accepted, now), orders).accepted
+    placed = at_their_places(received.accepted, orders, naive_time_zone)
+    known = clean_scans(_received_by(placed, now), orders).accepted
     log = EventLog(state)
     with log.lock():
         before = log.as_of()

@@ -18,6 +18,7 @@ from etapromise.encoding.compiled_encoder import FINE, OUTSIDE_CALENDARS, quoted
 from etapromise.encoding.requests import NUMBERS, Encoder, Requests
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
+from etapromise.normal_forms.remembered import COUNTRIES, NAMES, POSTCODES, REGIONS
 from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.kept_record import KeptTable
@@ -144,16 +145,18 @@ class QuotesOne:
         status, text = None, b""
         if self._plain:
             try:
+                left = "" if origin_country is None else COUNTRIES[origin_country]
+                there = "" if destination_country is None else COUNTRIES[destination_country]
                 text = "\0".join(
                     (
-                        "" if origin is None else origin,
-                        "" if origin_region is None else origin_region,
-                        "" if origin_country is None else origin_country,
-                        "" if destination is None else destination,
-                        "" if destination_region is None else destination_region,
-                        "" if destination_country is None else destination_country,
-                        "" if carrier is None else carrier,
-                        "" if service is None else service,
+                        "" if origin is None else POSTCODES[origin, left],
+                        "" if origin_region is None else REGIONS[origin_region, left],
+                        left,
+                        "" if destination is None else POSTCODES[destination, there],
+                        "" if destination_region is None else REGIONS[destination_region, there],
+                        there,
+                        "" if carrier is None else NAMES[carrier],
+                        "" if service is None else NAMES[service],
                         "" if destination_time_zone is None else destination_time_zone,
                     )
                 ).encode()

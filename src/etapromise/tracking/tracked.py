@@ -11,6 +11,7 @@ import pandas as pd
 from etapromise.errors import ContractError
 from etapromise.tracking.faults import Note
 from etapromise.tracking.milestones import milestones
+from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.scans import ScanRules, clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
 
@@ -75,7 +76,8 @@ def history(
     """
     checked_shipments = read_shipments(shipments, naive_time_zone=naive_time_zone)
     checked_scans = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
-    cleaned = clean_scans(checked_scans.accepted, checked_shipments.accepted, rules=rules)
+    placed = at_their_places(checked_scans.accepted, checked_shipments.accepted, naive_time_zone)
+    cleaned = clean_scans(placed, checked_shipments.accepted, rules=rules)
     return TrackedHistory(
         shipments=checked_shipments.accepted,
         scans=cleaned.accepted,
