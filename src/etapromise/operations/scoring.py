@@ -57,6 +57,7 @@ def score(
     at_risk_threshold: float | None = None,
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
+    explain: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scored:
     """Promise a date for every usable order of a table; with scans, from where each parcel stands.
@@ -71,6 +72,7 @@ def score(
         at_risk_threshold: With scans, as for `PromiseModel.track_many`.
         vocabulary: Whose codes scans carry that do not say.
         naive_time_zone: IANA zone of times that carry none.
+        explain: Without scans, say why each promise is what it is, in columns `why_…`.
         progress: Told how many orders are done, and how many there are.
 
     Raises:
@@ -96,7 +98,7 @@ def score(
         end = min(start + _ROWS_AT_ONCE, len(orders))
         chunk = orders.iloc[start:end].reset_index(drop=True)
         if sent is None:
-            parts.append(model.promise_many(chunk, service_level))
+            parts.append(model.promise_many(chunk, service_level, explain=explain))
         else:
             parts.append(
                 model.track_many(

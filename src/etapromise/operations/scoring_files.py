@@ -58,6 +58,7 @@ def score_file(
     as_of: pd.Timestamp,
     service_level: float = 0.9,
     naive_time_zone: str | None = None,
+    explain: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Counts:
     """Promise a date for every usable order of a Parquet file; both results whole or not at all.
@@ -69,6 +70,7 @@ def score_file(
         as_of: Zone-aware. Orders placed later are rejected as ``ordered_after_as_of``.
         service_level: The probability with which promises shall be kept.
         naive_time_zone: IANA zone of times that carry none.
+        explain: Say why each promise is what it is, in columns `why_…`.
         progress: Told how many orders are done, and how many there are.
 
     Raises:
@@ -95,6 +97,7 @@ def score_file(
                 as_of=as_of,
                 service_level=service_level,
                 naive_time_zone=naive_time_zone,
+                explain=explain,
             )
             late = np.array(found.rejects["reason"] == TOO_LATE)
             sound = pd.concat([found.promises["shipment_id"], found.rejects["shipment_id"][late]])
