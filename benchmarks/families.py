@@ -6,7 +6,7 @@
 For each family (`etapromise_simulator.families`; half of them are there to choose settings on, the
 others to tell results on) trained each month and refreshed every third day. Scores are those of
 `quality_truth`: "ratio" is the expected pinball loss over that of the truth's own quantiles, "gap"
-what is kept less what is stated, "worst month" the largest gap of a month at 0.9, "express" and
+what is kept less what is stated, "worst month" the largest one at 0.9 in points, "express" and
 "saturday" the ratio among orders of the fastest services, and of those placed on Saturday. The
 truth knows of strikes and campaigns before they come; no forecast does.
 """
