@@ -17,7 +17,7 @@ from etapromise import PromiseModel
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.contributions import CAUSES, cause_of, contributions, shapley
-from etapromise.promise.why import whole_days
+from etapromise.promise.why_facts import whole_days
 from etapromise.promise.why_wording import _words
 from tests.small_network import fields_of
 

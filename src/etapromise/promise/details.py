@@ -27,7 +27,8 @@ from etapromise.promise.stages import (
     first_leg_time,
     stage_times,
 )
-from etapromise.promise.why import Why, order_facts
+from etapromise.promise.why import Why
+from etapromise.promise.why_facts import order_facts
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore

@@ -14,7 +14,7 @@ from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal, format_percent
 
 from etapromise.errors import ContractError
-from etapromise.promise.why import Fact
+from etapromise.promise.why_facts import Fact
 
 __all__ = ["why_text"]
 
