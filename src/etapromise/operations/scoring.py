@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -18,6 +17,8 @@ from etapromise.tracking.faults import rejects_table
 from etapromise.tracking.scans_of import read_scans_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from etapromise.tracking import Source
 
 __all__ = [
@@ -112,11 +113,8 @@ def score(
         if progress is not None and len(orders):
             progress(end, len(orders))
     rejects = checked.rejects
-    if too_late.any():
-        input_rows = np.delete(
-            np.arange(len(checked.accepted) + len(rejects)), rejects["row"].to_numpy()
-        )
-        later = _rejected(checked.accepted[too_late], as_of, input_rows[too_late])
+    if too_late.any() and checked.rows is not None:
+        later = _rejected(checked.accepted[too_late], as_of, checked.rows[too_late])
         rejects = pd.concat([rejects, later], ignore_index=True)
         rejects = rejects.sort_values("row", kind="stable", ignore_index=True)
     return Scored(
