@@ -384,7 +384,11 @@ def test_a_csv_line_cut_in_the_middle_is_rejected(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("absent.csv", "found no file"), ("scans.xlsx", "expected a .parquet or .csv")],
+    [
+        ("absent.csv", "found no file"),
+        ("scans.pdf", "expected a .parquet or .csv"),
+        ("scans.xlsx", "cut or damaged"),
+    ],
 )
 def test_other_files_are_refused(tmp_path: Path, name: str, message: str) -> None:
     if name != "absent.csv":

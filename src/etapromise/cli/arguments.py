@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -35,6 +36,9 @@ __all__ = [
     "say",
     "zoned_moment",
 ]
+
+# In a log, where no bar can move.
+_SECONDS_BETWEEN_LINES: Final = 15.0
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -124,21 +128,31 @@ def say(text: str) -> None:
 
 
 class ProgressBar:
-    """A bar on stderr that follows stages; silent where stderr is no terminal."""
+    """Progress on stderr by stages: a bar on a terminal, a line now and then in a log."""
 
     def __init__(self) -> None:
         self._stage: str | None = None
         self._bar: Any = None
+        self._next_line = 0.0
 
     def __call__(self, stage: str, done: int, most: int) -> None:
-        """Move the bar; another stage begins another bar."""
-        from tqdm import tqdm  # noqa: PLC0415
+        """Move on; another stage begins another bar."""
+        if not sys.stderr.isatty():
+            self._log(stage, done, most)
+            return
+        from tqdm import tqdm  # noqa: PLC0415 — start-up time
 
         if stage != self._stage:
             self.close()
-            self._stage, self._bar = stage, tqdm(total=most, desc=stage, disable=None)
+            self._stage, self._bar = stage, tqdm(total=most, desc=stage)
         self._bar.total = most
         self._bar.update(done - self._bar.n)
+
+    def _log(self, stage: str, done: int, most: int) -> None:
+        now = time.monotonic()
+        if stage != self._stage or now >= self._next_line:
+            say(f"{stage}: {done} of at most {most}")
+            self._stage, self._next_line = stage, now + _SECONDS_BETWEEN_LINES
 
     def close(self) -> None:
         """End the bar."""

@@ -102,11 +102,18 @@ def monitor(
             registry=registry_of(model),
         )
         page = found.write(out)
-    for alarm in found.alarms:
-        click.echo(f"{alarm.name}: {alarm.reason}")
+    causes = found.facts["causes"]
+    for cause in causes:
+        click.echo(f"{cause['name']}: {cause['reason']}")
+        for alarm in cause["follows"]:
+            click.echo(f"  may follow from it: {alarm['name']}: {alarm['reason']}")
     click.echo(page)
     if found.alarms:
-        say(f"{len(found.alarms)} of the thresholds were crossed")
+        count = len(found.alarms)
+        say(
+            f"{count} threshold{' was' if count == 1 else 's were'} crossed, for "
+            f"{len(causes)} cause{'' if len(causes) == 1 else 's'}"
+        )
         sys.exit(ALARM)
 
 

@@ -57,7 +57,7 @@ etapromise quote --model models/current --origin 14409 --destination 88032 \
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["json", "json-ld", "text"]),
+    type=click.Choice(["json", "json-ld", "text", "why"]),
     default="json",
     show_default=True,
 )
@@ -87,6 +87,11 @@ def quote(
         found = loaded.promise(**asked)
         if form == "text":
             click.echo(found.text(locale))
+        elif form == "why":
+            why = found.why()
+            for cause, days in why.contributions.items():
+                click.echo(f"{days:+8.2f} days  {cause}")
+            click.echo(f"{why.days:+8.0f} days  {found.date}\n{why.text(locale)}")
         else:
             plain = found.as_dict() if form == "json" else found.as_json_ld()
             click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
@@ -119,6 +124,9 @@ etapromise score --model models/current --as-of 2026-02-01T06:00Z \
     type=Level(),
     help="Instead: the most parcels to be called at risk on their way, as a share.",
 )
+@click.option(
+    "--explain", is_flag=True, help="Say in columns why_… what makes each promise so many days."
+)
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
 def score(
     model: Path,
@@ -130,6 +138,7 @@ def score(
     service_level: float,
     at_risk_precision: float,
     at_risk_budget: float | None,
+    explain: bool,  # noqa: FBT001 — click gives it by name
     out: Path,
 ) -> None:
     """Promise a date for every order of a table; with scans, anew from where each parcel stands.
@@ -145,6 +154,10 @@ def score(
 
     if out.suffix not in {".parquet", ".csv"}:
         raise click.UsageError(f"--out is {out}; expected a name that ends in .parquet or .csv.")
+    if explain and scans is not None:
+        raise click.UsageError(
+            "--explain says why the promises of orders are what they are; leave --scans out."
+        )
     with reported_errors():
         bar = ProgressBar()
         loaded = load_model(model)
@@ -153,6 +166,7 @@ def score(
             "as_of": pd.Timestamp(as_of),
             "service_level": service_level,
             "naive_time_zone": time_zone,
+            "explain": explain,
             "progress": lambda done, most: bar("scoring", done, most),
         }
         scan_rejects = None

@@ -23,6 +23,7 @@ from etapromise.history.statistics import AsOfOrder, Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS, RELAY_LEVELS, Level
 
 __all__ = [
+    "OFFSET_TERMS",
     "FeatureBuilder",
     "FeatureContract",
     "FeatureTables",
@@ -44,7 +45,7 @@ _SPREAD: Final = ("service", "destination_region", "origin", "service_lane")
 # What the forest's target is relative to: the network's and the service's usual log duration, and
 # how far from usual they are at present. Trees cannot extrapolate a slowdown that they have not
 # seen; a shift of the whole network passes through here at once.
-_OFFSET: Final = (
+OFFSET_TERMS: Final = (
     ("network", "effect"),
     ("network", "pace"),
     ("carrier", "effect"),
@@ -221,7 +222,8 @@ class FeatureBuilder:
             "handling_start": np.ascontiguousarray(tables.handling_start, np.int64),
             "source": np.ascontiguousarray(contract.sources(levels, numeric)),
             "offset_term": np.array(
-                [(names.index(level), FIELDS.index(field)) for level, field in _OFFSET], np.int32
+                [(names.index(level), FIELDS.index(field)) for level, field in OFFSET_TERMS],
+                np.int32,
             ),
             "elapsed": np.ascontiguousarray(elapsed, np.float64),
         }
@@ -231,7 +233,7 @@ class FeatureBuilder:
             handling_levels=len(HANDLING_LEVELS),
             numbers=len(NUMBERS) + len(numeric),
             features=len(contract.names),
-            offset_terms=len(_OFFSET),
+            offset_terms=len(OFFSET_TERMS),
             clock_days=elapsed.shape[1],
             clock_first_day=first_clock_day,
             duration_offset=duration_offset,

@@ -127,6 +127,10 @@ static void encode_floats(const etp_forest *forest, const float *x, uint8_t *cod
     }
 }
 
+void etp_forest_codes(const etp_forest *forest, const float *x, uint8_t *codes) {
+    encode_floats(forest, x, codes);
+}
+
 #ifdef ETP_X86
 static int can_scan(const etp_forest *forest) {
     return forest->groups && etp_simd_level() == ETP_SIMD_AVX512;

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -18,6 +17,8 @@ from etapromise.tracking.faults import rejects_table
 from etapromise.tracking.scans_of import read_scans_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from etapromise.tracking import Source
 
 __all__ = [
@@ -57,6 +58,7 @@ def score(
     at_risk_threshold: float | None = None,
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
+    explain: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scored:
     """Promise a date for every usable order of a table; with scans, from where each parcel stands.
@@ -71,6 +73,7 @@ def score(
         at_risk_threshold: With scans, as for `PromiseModel.track_many`.
         vocabulary: Whose codes scans carry that do not say.
         naive_time_zone: IANA zone of times that carry none.
+        explain: Without scans, say why each promise is what it is, in columns `why_…`.
         progress: Told how many orders are done, and how many there are.
 
     Raises:
@@ -96,7 +99,7 @@ def score(
         end = min(start + _ROWS_AT_ONCE, len(orders))
         chunk = orders.iloc[start:end].reset_index(drop=True)
         if sent is None:
-            parts.append(model.promise_many(chunk, service_level))
+            parts.append(model.promise_many(chunk, service_level, explain=explain))
         else:
             parts.append(
                 model.track_many(
@@ -110,11 +113,8 @@ def score(
         if progress is not None and len(orders):
             progress(end, len(orders))
     rejects = checked.rejects
-    if too_late.any():
-        input_rows = np.delete(
-            np.arange(len(checked.accepted) + len(rejects)), rejects["row"].to_numpy()
-        )
-        later = _rejected(checked.accepted[too_late], as_of, input_rows[too_late])
+    if too_late.any() and checked.rows is not None:
+        later = _rejected(checked.accepted[too_late], as_of, checked.rows[too_late])
         rejects = pd.concat([rejects, later], ignore_index=True)
         rejects = rejects.sort_values("row", kind="stable", ignore_index=True)
     return Scored(

@@ -112,13 +112,19 @@ class PromiseModel(ModelCore):
         )
 
     def promise_many(
-        self, frame: pd.DataFrame, service_level: float = DEFAULT_SERVICE_LEVEL
+        self,
+        frame: pd.DataFrame,
+        service_level: float = DEFAULT_SERVICE_LEVEL,
+        *,
+        explain: bool = False,
     ) -> pd.DataFrame:
         """The promises of many parcels: to the last bit those of one at a time.
 
         Args:
             frame: (n,) accepted rows of the contract (`tracking.read_shipments`).
             service_level: the probability with which the promises shall be kept.
+            explain: add a column `why_…` for each cause of `promise.why()`: days that sum to those
+                from the order's origin-local date to the promised date.
 
         Returns:
             (n,) the columns of `etapromise score`, in the order of the input.
@@ -128,7 +134,8 @@ class PromiseModel(ModelCore):
         """
         from etapromise.promise.promise_table import promise_frame  # noqa: PLC0415 — needs pandas
 
-        return promise_frame(self, frame, require_level(service_level, "service_level"))
+        level = require_level(service_level, "service_level")
+        return promise_frame(self, frame, level, explain=explain)
 
     def track(
         self,

@@ -89,12 +89,15 @@ class Checked:
         notes: What was done to values without costing a row, to be told once.
         left_aside: How many rows were neither: further rows of an order that a mapping folds into
             its first. None without a mapping.
+        rows: (n_accepted,) position of each accepted row in the input; None where they are no rows
+            of one, as after sorting.
     """
 
     accepted: pd.DataFrame
     rejects: pd.DataFrame
     notes: tuple[Note, ...] = ()
     left_aside: int = 0
+    rows: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import pandas as pd
 
 from etapromise.errors import ContractError
-from etapromise.tracking.faults import Note
+from etapromise.tracking.faults import Checked, Note
 from etapromise.tracking.milestones import milestones
 from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.scans import ScanRules, clean_scans
@@ -83,21 +82,19 @@ def history(
         scans=cleaned.accepted,
         milestones=milestones(checked_shipments.accepted, cleaned.accepted, event=event),
         shipment_rejects=checked_shipments.rejects,
-        scan_rejects=_all_rejects(checked_scans.accepted, checked_scans.rejects, cleaned.rejects),
+        scan_rejects=_all_rejects(checked_scans, cleaned.rejects),
         event=event,
         shipment_notes=checked_shipments.notes,
         scan_notes=checked_scans.notes,
     )
 
 
-def _all_rejects(
-    accepted: pd.DataFrame, unreadable: pd.DataFrame, unusable: pd.DataFrame
-) -> pd.DataFrame:
+def _all_rejects(checked: Checked, unusable: pd.DataFrame) -> pd.DataFrame:
     """Both tables of rejects in one, every row counted in the input."""
-    total = len(accepted) + len(unreadable)
-    input_rows = np.delete(np.arange(total, dtype=np.int64), unreadable["row"].to_numpy())
-    later = unusable.assign(row=input_rows[unusable["row"].to_numpy()])
-    both = pd.concat([unreadable, later], ignore_index=True)
+    if checked.rows is None or not len(unusable):
+        return checked.rejects
+    later = unusable.assign(row=checked.rows[unusable["row"].to_numpy()])
+    both = pd.concat([checked.rejects, later], ignore_index=True)
     return both.sort_values("row", kind="stable", ignore_index=True)
 
 
