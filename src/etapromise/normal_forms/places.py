@@ -50,6 +50,20 @@ _CUSTOMARY_NAMES: Final = {
     "east timor": "TL",
     "mainland china": "CN",
 }
+# ISO 3166-1 alpha-2, and Kosovo's.
+_COUNTRIES: Final = frozenset(
+    (
+        "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR "
+        "BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ "
+        "EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW "
+        "GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY "
+        "KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV "
+        "MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY "
+        "QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG "
+        "TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA "
+        "ZM ZW ZZ "
+    ).split()
+)
 _PLAIN_CODE: Final = re.compile(r"[A-Z0-9]{1,3}")
 _NOT_LETTERS: Final = re.compile(r"[\W_]+")
 _ARTICLES: Final = re.compile(r"^(the|republic of|state of|estado de|estado do|estado da|land) ")
@@ -80,6 +94,8 @@ def normal_region(value: Any, country: str | None) -> str | None:
 
 def country_code(said: str) -> str | None:
     """ISO 3166-1 alpha-2 of a code (alpha-2, alpha-3, numeric) or a name; None if there is none."""
+    if said in _COUNTRIES:
+        return said
     upper = said.strip().upper()
     # U.S.A.
     bare = upper.replace(".", "").replace(" ", "")
@@ -92,7 +108,7 @@ def country_code(said: str) -> str | None:
 
 def is_country(code: str) -> bool:
     """Whether this is an ISO 3166-1 alpha-2 code."""
-    return _codes().get(code) == code
+    return code in _COUNTRIES
 
 
 def region_code(said: str, country: str) -> str | None:
@@ -138,9 +154,7 @@ def _folded(name: str) -> str:
 def _codes() -> dict[str, str]:
     from babel.core import get_global  # noqa: PLC0415 — opened only when asked
 
-    known = {code: code for code in get_global("territory_zones")}
-    known = {code: code for code in known if len(code) == 2 and code.isalpha()}
-    known |= {"XK": "XK", "HM": "HM", "BV": "BV"}
+    known = {code: code for code in _COUNTRIES}
     for old, new in get_global("territory_aliases").items():
         # Alpha-3 and numeric codes; a country that fell apart has no one heir.
         if len(new) == 1 and len(old) == 3 and new[0] in known:
