@@ -31,7 +31,9 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
     ordered_at = fields["ordered_at"]
     if not isinstance(ordered_at, dt.datetime) or ordered_at.tzinfo is None:
         raise ContractError("naive")
-    texts = {name: said for name, said in normal(fields, encoder.numeric).items() if said is not None}
+    texts = {
+        name: said for name, said in normal(fields, encoder.numeric).items() if said is not None
+    }
     # What is derived is never given.
     texts["destination_prefix"] = texts.get("destination", "")[:PREFIX_LENGTH]
 
@@ -148,16 +150,20 @@ def number(fields: Mapping[str, Any], name: str) -> float:
     value = normal_number(name, fields.get(name))
     other = {"lat": "lon", "lon": "lat"}.get(name[-3:])
     # Where the equator meets the meridian of Greenwich nobody lives.
-    if value == 0 and other and normal_number(name[:-3] + other, fields.get(name[:-3] + other)) == 0:
+    if (
+        value == 0
+        and other
+        and normal_number(name[:-3] + other, fields.get(name[:-3] + other)) == 0
+    ):
         return math.nan
     return value
 
 
 def is_a_date(value: Any) -> bool:
     """Years far away stand for no date."""
-    return 1990 <= dt.date.fromordinal(ordinal(value)).year <= 2099 and ordinal(
-        value
-    ) < ordinal(dt.date(2099, 12, 31))
+    return 1990 <= dt.date.fromordinal(ordinal(value)).year <= 2099 and ordinal(value) < ordinal(
+        dt.date(2099, 12, 31)
+    )
 
 
 def ordinal(value: Any) -> int:

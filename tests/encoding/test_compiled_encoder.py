@@ -139,8 +139,12 @@ def moments() -> st.SearchStrategy[datetime]:
 
 def shipments() -> st.SearchStrategy[dict[str, Any]]:
     text = st.sampled_from(WORDS) | st.sampled_from(ODD) | st.text(max_size=4)
-    number = st.floats(-400, 400) | st.floats() | st.sampled_from(
-        (None, 1, True, np.float32(0.1), np.int8(3), Decimal("0.1"), "2.5", pd.NA, 10**400, "x")
+    number = (
+        st.floats(-400, 400)
+        | st.floats()
+        | st.sampled_from(
+            (None, 1, True, np.float32(0.1), np.int8(3), Decimal("0.1"), "2.5", pd.NA, 10**400, "x")
+        )
     )
     quoted = (
         st.sampled_from(

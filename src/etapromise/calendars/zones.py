@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.normal_forms.zones import zone_of_country, zone_of_region
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,21 +70,22 @@ class ZoneMap:
     def learned(cls, shipments: pd.DataFrame, *, default: str | None) -> ZoneMap:
         """From the destinations of `shipments` that name their zone.
 
+        Places of theirs that nobody names a zone for have that of their region or country.
+
         Args:
             shipments: accepted rows of the contract.
             default: the zone of last resort; None takes the most frequent one, or UTC.
         """
+        countries, regions = _known_places(shipments)
         if "destination_time_zone" not in shipments.columns:
-            return cls(default=default or "UTC", countries={}, regions={})
+            return cls(default=default or "UTC", countries=countries, regions=regions)
         named = shipments.loc[shipments["destination_time_zone"].notna()]
         zones = named["destination_time_zone"].astype(str)
         if default is None:
             default = str(zones.mode().iloc[0]) if len(zones) else "UTC"
-        countries: dict[str, str] = {}
-        regions: dict[tuple[str, str], str] = {}
         if "destination_country" in named.columns:
             country = named["destination_country"].fillna("").astype(str)
-            countries = _majority(zones, country)
+            countries |= _majority(zones, country)
             if "destination_region" in named.columns:
                 region = named["destination_region"].fillna("").astype(str)
                 joined = _majority(zones, country + "\x1f" + region)
@@ -200,6 +202,29 @@ class ZoneMap:
             regions={(country, region): zone for country, region, zone in values["regions"]},
             origins={(country, origin): zone for country, origin, zone in values["origins"]},
         )
+
+
+def _known_places(
+    shipments: pd.DataFrame,
+) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """The zones that maps give the countries and regions of shipments, by place."""
+    places: set[tuple[str, str]] = set()
+    for side in ("origin", "destination"):
+        country, region = f"{side}_country", f"{side}_region"
+        if country in shipments.columns:
+            columns = [name for name in (country, region) if name in shipments.columns]
+            distinct = shipments[columns].drop_duplicates().fillna("").astype(str)
+            regions = distinct[region] if region in columns else [""] * len(distinct)
+            places.update(zip(distinct[country], regions, strict=True))
+    countries, by_region = {}, {}
+    for country, region in sorted(places):
+        known = zone_of_country(country)
+        if known is not None:
+            countries[country] = known[0]
+            here = zone_of_region(country, region)
+            if here is not None:
+                by_region[country, region] = here
+    return countries, by_region
 
 
 def _majority(zones: pd.Series[str], places: pd.Series[str]) -> dict[str, str]:

@@ -26,11 +26,22 @@ RANGES: Final[dict[str, tuple[float, float | None]]] = {
 }
 """What the numbers of a shipment can be, ends included."""
 
-_NUMBER: Final = re.compile(r"([+-]?)(\d[\d.,  ' ’]*|\.\d+|,\d+)(?:[eE]([+-]?\d{1,3}))?\s*([A-Za-zµ]*)")
-_GROUPED: Final = re.compile(r"\d{1,3}(?:([.,  ' ’])\d{3})(?:\1\d{3})*")
+_NUMBER: Final = re.compile(
+    r"([+-]?)(\d[\d.,  ' \u2019]*|\.\d+|,\d+)(?:[eE]([+-]?\d{1,3}))?\s*([A-Za-zµ]*)"
+)
+_GROUPED: Final = re.compile(r"\d{1,3}(?:([.,  ' \u2019])\d{3})(?:\1\d{3})*")
 # What a number of kilograms may say of itself, and what to multiply by.
-_UNITS: Final = {"": 1.0, "kg": 1.0, "kgs": 1.0, "kilogram": 1.0, "g": 0.001, "gr": 0.001,
-                 "lb": 0.45359237, "lbs": 0.45359237, "oz": 0.028349523125}
+_UNITS: Final = {
+    "": 1.0,
+    "kg": 1.0,
+    "kgs": 1.0,
+    "kilogram": 1.0,
+    "g": 0.001,
+    "gr": 0.001,
+    "lb": 0.45359237,
+    "lbs": 0.45359237,
+    "oz": 0.028349523125,
+}
 
 
 def read_number(said: str, *, unit: str = "") -> float | None:
@@ -55,32 +66,26 @@ def read_number(said: str, *, unit: str = "") -> float | None:
 
 
 def _plain_digits(body: str) -> str | None:
-    commas, dots = body.count(","), body.count(".")
-    others = re.findall(r"[^\d.,]", body)
-    if not commas and not others and dots <= 1:
+    """Digits with a point, None where they may be read in two ways."""
+    gaps = set(re.findall(r"[^\d.,]", body))
+    marks = set(body) & {",", "."}
+    if not gaps and (not marks or (marks == {"."} and body.count(".") == 1)):
         return body
-    last = max(body.rfind(","), body.rfind("."))
-    if commas and dots:
-        # The last mark is the decimal one, the other stands between thousands.
-        mark, group = body[last], "," if body[last] == "." else "."
-        whole, _, part = body.rpartition(mark)
-        if body.count(mark) > 1 or not _is_grouped(whole, group):
-            return None
-        return f"{whole.replace(group, '')}.{part}"
-    if others:
-        gap = others[0]
-        whole, mark, part = body.partition("," if commas else ".")
-        if set(others) != {gap} or not _is_grouped(whole, gap) or not (part.isdigit() or not mark):
-            return None
-        return f"{whole.replace(gap, '')}.{part or 0}"
-    mark = "," if commas else "."
+    if len(gaps) > 1 or (gaps and len(marks) > 1):
+        return None
+    if gaps or len(marks) == 2:
+        # Groups of thousands, and after the last mark what is less than one.
+        group = gaps.pop() if gaps else body[min(body.index(mark) for mark in marks)]
+        decimal = (marks - {group}).pop() if marks - {group} else None
+        whole, _, part = body.partition(decimal) if decimal else (body, "", "")
+        fits = _is_grouped(whole, group) and (part.isdigit() or not decimal)
+        return f"{whole.replace(group, '')}.{part or 0}" if fits else None
+    mark = marks.pop()
     if body.count(mark) > 1:
         return body.replace(mark, "") if _is_grouped(body, mark) else None
     whole, _, part = body.partition(mark)
     # A comma before three digits may be a decimal mark or stand between thousands.
-    if mark == "," and len(part) == 3 and whole not in {"", "0"}:
-        return None
-    return f"{whole or 0}.{part or 0}"
+    return None if len(part) == 3 and whole not in {"", "0"} else f"{whole or 0}.{part or 0}"
 
 
 def _is_grouped(whole: str, mark: str) -> bool:
@@ -129,8 +134,10 @@ def _as_float(name: str, value: Any) -> float:
             raise ContractError(f"Found {name}={value!r}; expected a number or None.") from error
     if isinstance(value, str | bytes):
         said = normal_text(value)
-        number = math.nan if said is None else read_number(
-            said, unit="kg" if name.endswith("_kg") else ""
+        number = (
+            math.nan
+            if said is None
+            else read_number(said, unit="kg" if name.endswith("_kg") else "")
         )
         if number is not None:
             return number

@@ -18,7 +18,7 @@ from etapromise.normal_forms.texts import normal_text
 
 __all__ = ["has_form", "lost_zeros", "normal_postcode"]
 
-# The first form is the usual one, in which zeros may be lost; a country may have shorter ones beside.
+# The first form is the usual one, in which zeros may be lost; there may be shorter ones beside.
 _FORMS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(
         (
@@ -119,7 +119,7 @@ _NO_LEADING_ZERO: Final = frozenset(
         "EG",
     }
 )
-_GAPS: Final = re.compile(r"[\s\-‐‑‒–—.]+")
+_GAPS: Final = re.compile(r"[\s\-\u2010-\u2015.]+")
 _WHOLE_FLOAT: Final = re.compile(r"(\d+)\.0+")
 _MOST_LOST: Final = 2
 
@@ -170,12 +170,12 @@ def _in_form(said: str, country: str) -> str | None:
     elif prefix:
         tries.append(re.sub(rf"^(?:{prefix})?(?=\d)", country, bare))
     for text in tries:
-        for form, letters, places in _patterns(country):
+        for form, _, places in _patterns(country):
             if form.fullmatch(text):
-                shown = _spaced(text, letters, places)
+                shown = _spaced(text, places)
                 # The last four digits of a ZIP+4 are one side of a street.
                 return shown[:5] if country in {"US", "PR"} else shown
-    form, letters, places = _patterns(country)[0]
+    _, letters, places = _patterns(country)[0]
     digits = tries[-1]
     length = len(letters)
     if (
@@ -186,11 +186,11 @@ def _in_form(said: str, country: str) -> str | None:
         and country not in _NO_LEADING_ZERO
         and not any(len(digits) == len(other) for _, other, _ in _patterns(country)[1:])
     ):
-        return _spaced(digits.zfill(length), letters, places)
+        return _spaced(digits.zfill(length), places)
     return None
 
 
-def _spaced(text: str, letters: str, places: tuple[tuple[int, str], ...]) -> str:
+def _spaced(text: str, places: tuple[tuple[int, str], ...]) -> str:
     for place, mark in places:
         text = text[:place] + mark + text[place:]
     return text

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -28,10 +29,10 @@ _PLACEHOLDERS: Final = frozenset(
     }
 )
 # Only punctuation: dashes, dots, question marks.
-_NOTHING: Final = re.compile(r"[\s\-‐‑‒–—―−._?*/\\'\"]*")
+_NOTHING: Final = re.compile(r"[\s\-\u2010-\u2015\u2212._?*/\\'\"]*")
 _PLAIN: Final = re.compile(r"[!-&(-~]+( [!-~]+)*")
-_NAME_GAPS: Final = re.compile(r"[\s\-‐‑‒–—―_/]+")
-_NAME_DROPPED: Final = re.compile(r"[.,'’`´\"®™©()]")
+_NAME_GAPS: Final = re.compile(r"[\s\-\u2010-\u2015_/]+")
+_NAME_DROPPED: Final = re.compile(r"[.,'\u2019`\u00b4\"®™©()]")
 _PLAIN_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -55,8 +56,8 @@ def normal_text(value: Any) -> str | None:
 
 def as_written(value: Any) -> str | None:
     """The characters of a scalar, None where there is none."""
-    kind = type(value)
-    if kind is str:
+    said: str | None
+    if type(value) is str:
         said = value
     elif value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return None
@@ -84,27 +85,29 @@ def as_written(value: Any) -> str | None:
 
 def _number_as_text(value: Any) -> str | None:
     if isinstance(value, float | np.floating):
-        number = float(value)
-        if math.isnan(number):
-            return None
-        if number.is_integer():
-            # Above, neighbours are the same float: the digits are not those that were meant.
-            if abs(number) >= 2**53:
-                raise ContractError(
-                    f"Found the number {value!r} as a code or id; expected text: a float of this "
-                    "size has lost digits. Keep the column as text where it is exported."
-                )
-            return str(int(number))
-        return repr(number)
+        return _float_as_text(float(value))
     if isinstance(value, np.generic):
         return as_written(value.item())
-    said = str(value)
-    if type(value).__name__ == "Decimal":
-        if said.lower().lstrip("-").startswith(("nan", "snan")):
+    if isinstance(value, Decimal):
+        if value.is_nan():
             return None
-        whole = value.to_integral_value()
-        return str(int(whole)) if whole == value else said
-    return said
+        whole = value.is_finite() and value == value.to_integral_value()
+        return str(int(value)) if whole else str(value)
+    return str(value)
+
+
+def _float_as_text(number: float) -> str | None:
+    if math.isnan(number):
+        return None
+    if not number.is_integer():
+        return repr(number)
+    # Above, neighbours are the same float: the digits are not those that were meant.
+    if abs(number) >= 2**53:
+        raise ContractError(
+            f"Found the number {number!r} as a code or id; expected text: a float of this "
+            "size has lost digits. Keep the column as text where it is exported."
+        )
+    return str(int(number))
 
 
 def _clean(said: str) -> str:

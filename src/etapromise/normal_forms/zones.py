@@ -12,7 +12,7 @@ import re
 import tomllib
 import zoneinfo
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -23,7 +23,7 @@ __all__ = ["is_time_zone", "zone_at", "zone_name", "zone_of_country", "zone_of_r
 _OFFSET_NAME: Final = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?00)?")
 # One zone by these clocks is one zone: January and July of years in which parcels are sent.
 _COMPARED: Final = tuple(
-    datetime(year, month, 15) for year in (2018, 2022, 2025) for month in (1, 7)  # noqa: DTZ001
+    datetime(year, month, 15, tzinfo=UTC) for year in (2018, 2022, 2025) for month in (1, 7)
 )
 
 
@@ -112,7 +112,7 @@ def _countries() -> Mapping[str, tuple[str, bool]]:
     for country, zones in listed.items():
         usual = _stated().get(country, {}).get("usual", zones[0])
         clocks = {
-            tuple(ZoneInfo(zone).utcoffset(moment) for moment in _COMPARED)
+            tuple(moment.astimezone(ZoneInfo(zone)).utcoffset() for moment in _COMPARED)
             for zone in (zones if country not in _ONE_CLOCK else [usual])
         }
         found[country] = usual, len(clocks) == 1

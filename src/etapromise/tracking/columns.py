@@ -206,7 +206,9 @@ def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray
         return text, inexact
     through = np.asarray(pc.fill_null(numbers, fill_value=False).to_numpy(), dtype=bool)
     values = [float(value) for value in flat.filter(pa.array(through)).to_pylist()]
-    digits = [str(int(value)) if value < _EXACT and value.is_integer() else None for value in values]
+    digits = [
+        str(int(value)) if value < _EXACT and value.is_integer() else None for value in values
+    ]
     inexact[through] = [digit is None for digit in digits]
     whole = flat.to_pandas().astype(object)
     whole[through] = digits
@@ -256,9 +258,7 @@ def read_times(
     return ReadTimes(series=series, unreadable=clocks.unreadable, clocks=clocks)
 
 
-def localized(
-    wall: npt.NDArray[np.int64], zones: npt.NDArray[np.object_]
-) -> npt.NDArray[np.int64]:
+def localized(wall: npt.NDArray[np.int64], zones: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
     """Microseconds since 1970 UTC of clocks (n,) in IANA zones (n,).
 
     An hour that the clock went through twice is taken as the first; one that it skipped, as the

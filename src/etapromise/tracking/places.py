@@ -15,12 +15,20 @@ from etapromise.normal_forms.places import is_country, is_region
 from etapromise.normal_forms.postcodes import lost_zeros
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
 from etapromise.normal_forms.zones import zone_at, zone_of_country, zone_of_region
-from etapromise.tracking.columns import localized, read_numbers, read_text, spread
-from etapromise.tracking.faults import Faults
-from etapromise.tracking.texts import coded
+from etapromise.tracking.columns import NOON, localized, read_text, spread
+from etapromise.tracking.faults import Faults, Note
+from etapromise.tracking.texts import as_series, coded
 from etapromise.tracking.times import DAY, MISSING, Clocks, whole_days
 
-__all__ = ["ZONE_TOLD", "place_zones", "placed", "read_place"]
+__all__ = [
+    "LEAST_MIDNIGHTS",
+    "ZONE_TOLD",
+    "orders_on_days",
+    "place_zones",
+    "read_place",
+    "with_zones",
+    "zones_of",
+]
 
 Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
@@ -38,7 +46,10 @@ LEAST_MIDNIGHTS: Final = 3
 
 
 def read_place(
-    raw: Mapping[str, pa.ChunkedArray], values: MutableMapping[str, Values], side: str, faults: Faults
+    raw: Mapping[str, pa.ChunkedArray],
+    values: MutableMapping[str, Values],
+    side: str,
+    faults: Faults,
 ) -> None:
     """Read the country, region, place and coordinates of one side of shipments into ``values``.
 
@@ -92,7 +103,9 @@ def _unknown(
     column: pa.ChunkedArray, words: list[str], name: str, told: str, faults: Faults
 ) -> None:
     if words:
-        rows = pc.sum(pc.is_in(column.cast(pa.large_string()), pa.array(sorted(words), pa.large_string())))
+        rows = pc.sum(
+            pc.is_in(column.cast(pa.large_string()), pa.array(sorted(words), pa.large_string()))
+        )
         faults.note(
             rows.as_py() or 0, f"unknown_{name}", name, f"{told}; kept as they are", sorted(words)
         )
@@ -109,11 +122,12 @@ def _within(
     codes, words = coded(text)
     is_a_region = name.endswith("_region")
     remembered = REGIONS if is_a_region else POSTCODES
+    names: list[str] = []
     if countries is None:
-        owner, names = np.full(len(codes), -1, np.int32), []
+        owner = np.full(len(codes), -1, np.int32)
     else:
         owner, names = countries
-    pairs, distinct = pd.factorize(codes.astype(np.int64) * (len(names) + 1) + owner + 1)
+    places, distinct = pd.factorize(codes.astype(np.int64) * (len(names) + 1) + owner + 1)
     said: list[str] = []
     forms: list[str | None] = []
     lands: list[str | None] = []
@@ -127,7 +141,7 @@ def _within(
         lands.append(names[land - 1] if land else None)
         said.append(words[word])
         forms.append(remembered[words[word], lands[-1] or ""] or None)
-    pairs = np.where(codes < 0, -1, pairs).astype(np.int32)
+    pairs: npt.NDArray[np.int32] = np.where(codes < 0, -1, places).astype(np.int32)
     found = spread(text, pairs, said, forms)
     _tell(found.emptied, f"placeholder_{name}", name, faults, _gone(found.pairs))
     counted = np.bincount(pairs[pairs >= 0], minlength=len(said))
@@ -165,26 +179,23 @@ def _no_point(values: MutableMapping[str, Values], side: str, faults: Faults) ->
 
 
 def place_zones(
-    values: Mapping[str, Values], side: str, named: str | None
+    shipments: pd.DataFrame, side: str, named: str | None
 ) -> tuple[npt.NDArray[np.object_], dict[str, int]]:
     """The IANA zone of one side of each shipment, as the place says it, and where it came from.
 
     Args:
-        values: Columns in normal form.
+        shipments: (n, ...) in normal form.
         side: "origin" or "destination".
         named: The zone of last resort, None for none.
 
     Returns:
         (n,) names, None where nothing says it; and how many came from where (`ZONE_TOLD`).
     """
-    count = len(next(iter(values.values())))
+    count = len(shipments)
     zones = np.full(count, None, dtype=object)
     source = np.full(count, "", dtype=object)
-    blank = (np.full(count, -1, np.int32), [""])
-    country = values.get(f"{side}_country")
-    region = values.get(f"{side}_region")
-    lands, countries = blank if country is None else coded(country)
-    parts, regions = blank if region is None else coded(region)
+    lands, countries = _words(shipments, f"{side}_country")
+    parts, regions = _words(shipments, f"{side}_region")
     width = len(regions) + 1
     pairs, distinct = pd.factorize(lands.astype(np.int64) * width + parts + 1)
     sure = np.zeros(len(distinct), dtype=bool)
@@ -203,7 +214,7 @@ def place_zones(
         if here is not None:
             by_place[place], why[place] = here, "region"
     zones[:], source[:] = by_place[pairs], why[pairs]
-    _by_coordinates(values, side, ~sure[pairs], zones, source)
+    _by_coordinates(shipments, side, ~sure[pairs], zones, source)
     if named is not None:
         lacking = pd.isna(zones)
         zones[lacking], source[lacking] = named, "named"
@@ -211,18 +222,24 @@ def place_zones(
     return zones, {name: rows for name, rows in found.items() if rows}
 
 
+def _words(shipments: pd.DataFrame, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
+    if name not in shipments:
+        return np.full(len(shipments), -1, np.int32), []
+    return coded(shipments[name])
+
+
 def _by_coordinates(
-    values: Mapping[str, Values],
+    shipments: pd.DataFrame,
     side: str,
     wanted: npt.NDArray[np.bool_],
     zones: npt.NDArray[np.object_],
     source: npt.NDArray[np.object_],
 ) -> None:
     """Coordinates go before all but a country with one zone."""
-    latitude, longitude = values.get(f"{side}_lat"), values.get(f"{side}_lon")
-    if not isinstance(latitude, pd.Series) or not isinstance(longitude, pd.Series):
+    names = [f"{side}_lat", f"{side}_lon"]
+    if not set(names) <= set(shipments.columns):
         return
-    points = np.column_stack([latitude.to_numpy(), longitude.to_numpy()])
+    points = shipments[names].to_numpy(np.float64)
     rows = np.flatnonzero(wanted & ~np.isnan(points).any(axis=1))
     if not len(rows):
         return
@@ -233,81 +250,95 @@ def _by_coordinates(
     zones[rows[known]], source[rows[known]] = found[known], "coordinates"
 
 
-def placed(
-    values: MutableMapping[str, Values],
-    written: Mapping[str, Clocks],
-    faults: Faults,
-    naive_time_zone: str | None,
-) -> None:
-    """Fill in the destinations' zones, and put orders without a clock on their day at the origin.
+def with_zones(shipments: pd.DataFrame, named: str | None) -> tuple[pd.DataFrame, tuple[Note, ...]]:
+    """Accepted shipments with their destinations' zones filled in where they do not say them.
 
     Args:
-        values: Columns of shipments in normal form; ``destination_time_zone`` is filled.
-        written: What their times looked like.
-        faults: Gets the notes.
-        naive_time_zone: The zone of last resort.
+        shipments: (n, ...) accepted rows.
+        named: The zone of last resort, None for none.
+
+    Returns:
+        The shipments; and how many zones came from where.
     """
-    count = len(next(iter(values.values())))
-    given = values.get("destination_time_zone")
-    stated = np.full(count, None, dtype=object)
-    if isinstance(given, pa.ChunkedArray):
-        stated = given.to_pandas().astype(object).to_numpy().copy()
-    lacking = pd.isna(stated)
-    if lacking.any():
-        rows = np.flatnonzero(lacking)
-        part = {name: _rows(value, rows) for name, value in values.items() if _is_place(name)}
-        zones, sources = (
-            place_zones(part, "destination", naive_time_zone)
-            if part
-            else (np.full(len(rows), naive_time_zone, dtype=object), {"named": len(rows)})
-        )
-        stated[rows] = zones
-        if not pd.isna(stated).all():
-            values["destination_time_zone"] = pa.chunked_array(
-                [pa.array(stated, pa.large_string(), from_pandas=True)]
-            )
-            for source, number in sources.items():
-                faults.note(
-                    *(number if zones is not None else 0, f"zone_from_{source}"),
-                    *("destination_time_zone", f"were taken from {ZONE_TOLD[source]}"),
-                )
-    if "ordered_at" in written:
-        _orders_on_days(values, written["ordered_at"], faults, naive_time_zone)
+    stated = np.full(len(shipments), None, dtype=object)
+    if "destination_time_zone" in shipments:
+        stated = shipments["destination_time_zone"].astype(object).to_numpy().copy()
+    rows = np.flatnonzero(pd.isna(stated))
+    if not len(rows):
+        return shipments, ()
+    zones, sources = place_zones(shipments.iloc[rows], "destination", named)
+    stated[rows] = zones
+    if pd.isna(stated).all():
+        return shipments, ()
+    told = Faults(0)
+    for source, number in sources.items():
+        words = f"were taken from {ZONE_TOLD[source]}"
+        told.note(number, f"zone_from_{source}", "destination_time_zone", words)
+    told.note(
+        int(pd.isna(stated).sum()),
+        "zone_unknown",
+        "destination_time_zone",
+        "are not known, as nothing says where these places are",
+    )
+    filled = pd.Series(stated, index=shipments.index).astype("str")
+    return shipments.assign(destination_time_zone=filled), told.notes
 
 
-def _is_place(name: str) -> bool:
-    return name.startswith(("origin", "destination"))
-
-
-def _rows(value: Values, rows: npt.NDArray[np.intp]) -> Values:
-    if isinstance(value, pd.Series):
-        return value.iloc[rows].reset_index(drop=True)
-    return value.take(pa.array(rows))
-
-
-def _orders_on_days(
+def orders_on_days(
     values: MutableMapping[str, Values],
     clocks: Clocks,
     faults: Faults,
-    naive_time_zone: str | None,
+    named: str | None,
 ) -> None:
-    """Orders with a date and no clock are at noon of that day at their origin."""
+    """Put orders with a date and no clock at noon of that day at their origin.
+
+    Args:
+        values: Columns of shipments in normal form; ``ordered_at`` is changed.
+        clocks: What was written there.
+        faults: Gets the note.
+        named: The zone of last resort.
+    """
     moments = values["ordered_at"]
-    plain = clocks.plain.copy()
+    plain = clocks.plain
     there = clocks.wall != MISSING
-    midnight = whole_days(clocks.wall)
-    if not plain.any() and midnight[there].all() and there.sum() >= LEAST_MIDNIGHTS:
+    if not plain.any() and whole_days(clocks.wall)[there].all() and there.sum() >= LEAST_MIDNIGHTS:
         plain = there
     if not plain.any() or not isinstance(moments, pd.Series):
         return
     rows = np.flatnonzero(plain)
-    part = {name: _rows(value, rows) for name, value in values.items() if _is_place(name)}
-    zones, _ = place_zones(part, "origin", naive_time_zone)
-    there_too = part.get("destination_time_zone")
-    if isinstance(there_too, pa.ChunkedArray):
-        zones = np.where(pd.isna(zones), there_too.to_pandas().astype(object).to_numpy(), zones)
-    zones = np.where(pd.isna(zones), "UTC", zones)
+    part = pd.DataFrame(
+        {
+            name: value.iloc[rows].reset_index(drop=True)
+            if isinstance(value, pd.Series)
+            else as_series(value.take(pa.array(rows)))
+            for name, value in values.items()
+            if name.startswith(("origin", "destination"))
+        },
+        index=pd.RangeIndex(len(rows)),
+    )
     day = clocks.wall[rows] // DAY * DAY
-    moments.iloc[rows] = pd.Series(localized(day + DAY // 2, zones).view("datetime64[us]")).dt.tz_localize("UTC").to_numpy()
+    utc = moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64).copy()
+    utc[rows] = localized(day + NOON, zones_of(part, "origin", named))
+    values["ordered_at"] = pd.Series(utc.view("datetime64[us]")).dt.tz_localize("UTC")
     told = "have no clock time, and were taken as noon of that day at the origin"
     faults.note(len(rows), "plain_ordered_at", "ordered_at", told)
+
+
+def zones_of(shipments: pd.DataFrame, side: str, named: str | None) -> npt.NDArray[np.object_]:
+    """The IANA zone of one side of shipments (n,); UTC where nothing says it.
+
+    An origin that does not say it has the destination's.
+    """
+    stated = np.full(len(shipments), None, dtype=object)
+    sides = ("origin", "destination") if side == "origin" else ("destination",)
+    for one in sides:
+        given = f"{one}_time_zone"
+        if given in shipments:
+            own = shipments[given].astype(object).to_numpy()
+            stated = np.where(pd.isna(stated), own, stated)
+        if pd.isna(stated).any():
+            zones, _ = place_zones(shipments, one, named if one == sides[-1] else None)
+            stated = np.where(pd.isna(stated), zones, stated)
+        if one == "origin" and named is not None:
+            stated = np.where(pd.isna(stated), named, stated)
+    return np.where(pd.isna(stated), "UTC", stated)

@@ -8,19 +8,21 @@ is noon at the place, and was known at the end of that day.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
 from etapromise.tracking.columns import NOON, localized
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.faults import Faults
-from etapromise.tracking.places import LEAST_MIDNIGHTS, place_zones
-from etapromise.tracking.texts import Identifiers, as_text
+from etapromise.tracking.places import LEAST_MIDNIGHTS, zones_of
+from etapromise.tracking.texts import Identifiers
 from etapromise.tracking.times import DAY, MISSING, Clocks, whole_days
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["at_their_places", "dated"]
 
@@ -59,7 +61,9 @@ def dated(
         day = np.where(told != MISSING, told, day)
     rest = (day == MISSING) & (clocks.wall != MISSING)
     faults.note(
-        int((day != MISSING).sum()), "plain_scanned_at", "scanned_at",
+        int((day != MISSING).sum()),
+        "plain_scanned_at",
+        "scanned_at",
         "have no clock time, and are taken as local dates where the thing happened",
     )
     for wall in _walls(clocks, moments, named):
@@ -77,7 +81,9 @@ def dated(
             rest &= ~rows
             names = [STATUSES[k - 1] for k in np.flatnonzero(whole).tolist()]
             faults.note(
-                int(rows.sum()), "midnight_scanned_at", "scanned_at",
+                int(rows.sum()),
+                "midnight_scanned_at",
+                "scanned_at",
                 "are midnights, as all times of their status, and are taken as local dates",
                 names,
             )
@@ -143,7 +149,8 @@ def at_their_places(
 
 
 def _counts(times: pd.Series[Any]) -> npt.NDArray[np.int64]:
-    return times.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64).copy()
+    utc = times.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return np.array(utc.view(np.int64))
 
 
 def _zones(
@@ -155,17 +162,5 @@ def _zones(
     """The zone of the place where each scan happened, (n,)."""
     parcels, place = np.unique(owner, return_inverse=True)
     known = shipments.iloc[parcels].reset_index(drop=True)
-    there = np.full(len(known), None, dtype=object)
-    if "destination_time_zone" in known:
-        there = known["destination_time_zone"].astype(object).to_numpy()
-    there = np.where(pd.isna(there), "UTC" if named is None else named, there)
-    columns = {
-        str(name): known[name]
-        if name.endswith(("_lat", "_lon"))
-        else as_text(known[name])
-        for name in known.columns
-        if name in {"origin_country", "origin_region", "origin_lat", "origin_lon", "origin"}
-    }
-    origins, _ = place_zones(columns, "origin", named)
-    origins = np.where(pd.isna(origins), there, origins)
-    return np.where(status.isin(_AT_ORIGIN).to_numpy(), origins[place], there[place])
+    origin, there = (zones_of(known, side, named) for side in ("origin", "destination"))
+    return np.where(status.isin(_AT_ORIGIN).to_numpy(), origin[place], there[place])

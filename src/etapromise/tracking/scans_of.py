@@ -84,9 +84,9 @@ def read_scans_of(
     filled = [table for table in kept if len(table)] or kept[:1]
     bad = [table for table in rejects if len(table)] or rejects[:1]
     together = pd.concat(bad, ignore_index=True)
-    mine = pd.concat(filled, ignore_index=True).iloc[order].reset_index(drop=True)
+    sorted_scans = pd.concat(filled, ignore_index=True).iloc[order].reset_index(drop=True)
     return ScansOf(
-        scans=at_their_places(mine, shipments, naive_time_zone),
+        scans=at_their_places(sorted_scans, shipments, naive_time_zone),
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         rejects=together.sort_values("row", kind="stable", ignore_index=True),
         others=others,

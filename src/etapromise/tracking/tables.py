@@ -17,7 +17,7 @@ from etapromise.normal_forms.zones import zone_name
 from etapromise.tracking import columns as read
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES, Column, Kind
 from etapromise.tracking.faults import Checked, Faults, rejects_table
-from etapromise.tracking.places import placed, read_place
+from etapromise.tracking.places import orders_on_days, read_place
 from etapromise.tracking.plain_dates import dated
 from etapromise.tracking.sources import RawTable, Source, open_table
 from etapromise.tracking.texts import as_series, coded
@@ -63,7 +63,7 @@ def read_shipments(source: Source, *, naive_time_zone: str | None = None) -> Che
     raw = open_table(source, SHIPMENT_COLUMNS, table="shipments")
     faults = Faults(len(raw.rows))
     values, written = _read_columns(raw, SHIPMENT_COLUMNS, faults, naive_time_zone)
-    placed(values, written, faults, naive_time_zone)
+    orders_on_days(values, written["ordered_at"], faults, naive_time_zone)
     sound = np.flatnonzero(faults.free)
     doubled = np.zeros(len(raw.rows), dtype=bool)
     doubled[sound] = as_series(values["shipment_id"]).iloc[sound].duplicated().to_numpy()
@@ -221,7 +221,9 @@ def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> Valu
     if column.kind is Kind.DATE:
         dates = read.read_dates(array, name)
         expected = "a calendar date, YYYY-MM-DD"
-        _unusable(dates.series, dates.unreadable, f"unreadable_{name}", column, faults, array, expected)
+        _unusable(
+            dates.series, dates.unreadable, f"unreadable_{name}", column, faults, array, expected
+        )
         strange = _no_date(dates.series)
         if strange.any():
             dates.series[strange] = None
@@ -257,15 +259,21 @@ def _told(found: read.Rewritten, name: str, faults: Faults) -> pa.ChunkedArray:
     )
     controls = [was for was, now in found.pairs if now and any(ord(c) < 32 for c in was)]
     faults.note(
-        len(controls), f"control_characters_{name}", name,
-        "held control characters, which were taken out", map(repr, controls),
+        len(controls),
+        f"control_characters_{name}",
+        name,
+        "held control characters, which were taken out",
+        map(repr, controls),
     )
     spelled: dict[str, list[str]] = {}
     for was, now in found.pairs:
         spelled.setdefault(now, []).append(was)
     several = [f"{' = '.join(was)}" for now, was in spelled.items() if now and len(was) > 1]
     faults.note(
-        len(several), f"spellings_{name}", name, "names are written in several ways and taken as one",
+        len(several),
+        f"spellings_{name}",
+        name,
+        "names are written in several ways and taken as one",
         several,
     )
     return found.column

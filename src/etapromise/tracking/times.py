@@ -49,7 +49,8 @@ _FORMS: Final = tuple(
         r"(?P<year>\d{4})[./-](?P<month>\d{1,2})[./-](?P<day>\d{1,2})",
         _WEEKDAY + r"(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?[\s-]+(?:de\s+)?(?P<word>\p{L}{3,12})\.?,?"
         r"[\s-]+(?:de\s+)?(?P<year>\d{4}|\d{2})",
-        _WEEKDAY + r"(?P<word>\p{L}{3,12})\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})",
+        _WEEKDAY
+        + r"(?P<word>\p{L}{3,12})\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})",
     )
 )
 _LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "sv", "da", "nb", "fi", "cs")
@@ -130,7 +131,7 @@ def read_clocks(array: pa.ChunkedArray, name: str, *, day_first: bool | None = N
     if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
         return _numbered(array.cast(pa.float64(), safe=False), name)
     if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind):
-        return _text_clocks(array.cast(pa.large_string()), name, day_first)
+        return _text_clocks(array.cast(pa.large_string()), name, day_first=day_first)
     raise ContractError(
         f"column {name!r} is of type {kind}, expected zone-aware times; convert the column"
     )
@@ -224,7 +225,7 @@ def _numbered(array: pa.ChunkedArray, name: str) -> Clocks:
     )
 
 
-def _text_clocks(text: pa.ChunkedArray, name: str, day_first: bool | None) -> Clocks:
+def _text_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> Clocks:
     text = pc.utf8_trim_whitespace(text)
     empty = pc.or_kleene(
         pc.equal(text, ""),
@@ -247,7 +248,7 @@ def _text_clocks(text: pa.ChunkedArray, name: str, day_first: bool | None) -> Cl
     rest = there & ~readable
     dialects: list[tuple[str, int]] = []
     if rest.any():
-        other = _dialect_clocks(text.filter(pa.array(rest)), name, day_first)
+        other = _dialect_clocks(text.filter(pa.array(rest)), name, day_first=day_first)
         wall[rest], offset[rest], plain[rest] = other.wall, other.offset, other.plain
         dialects = list(other.dialects)
     return Clocks(
@@ -259,7 +260,20 @@ def _text_clocks(text: pa.ChunkedArray, name: str, day_first: bool | None) -> Cl
     )
 
 
-_NO_TIME: Final = ("null", "none", "nan", "nat", "na", "n/a", "-", "--", "<na>", "\\n", "(null)", "0")
+_NO_TIME: Final = (
+    "null",
+    "none",
+    "nan",
+    "nat",
+    "na",
+    "n/a",
+    "-",
+    "--",
+    "<na>",
+    "\\n",
+    "(null)",
+    "0",
+)
 
 
 def _matches(text: pa.ChunkedArray, pattern: str) -> Mask:
@@ -279,7 +293,8 @@ def _offsets_of(words: pa.ChunkedArray) -> Ints:
     table = np.array(
         [_offset_of(word) for word in chunk.dictionary.to_pylist()] + [MISSING], dtype=np.int64
     )
-    return table[pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False)]
+    offsets: Ints = table[pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False)]
+    return offsets
 
 
 def _offset_of(word: str | None) -> int:
@@ -292,7 +307,7 @@ def _offset_of(word: str | None) -> int:
     return (minutes if word[0] == "+" else -minutes) * _MINUTE
 
 
-def _dialect_clocks(text: pa.ChunkedArray, name: str, day_first: bool | None) -> Clocks:
+def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> Clocks:
     """Texts that are no ISO 8601: each form tried on what is left."""
     text = pc.replace_substring_regex(text, _BRACKETS, "")
     text = pc.replace_substring_regex(text, r"[\x{00A0}\x{202F}\x{2009}]", " ")
@@ -320,7 +335,7 @@ def _dialect_clocks(text: pa.ChunkedArray, name: str, day_first: bool | None) ->
         parts = parts[hit].reset_index(drop=True)
         rows = rows[hit]
         if place == 0:
-            day, month, said = _day_and_month(parts, name, day_first)
+            day, month, said = _day_and_month(parts, name, day_first=day_first)
         else:
             day, said = _whole(parts["day"]), "dates in other words"
             month = _whole(parts["month"]) if place == 1 else _months(parts["word"])
@@ -366,7 +381,7 @@ def _years(words: pd.Series[Any]) -> Ints:
 
 
 def _day_and_month(
-    parts: pd.DataFrame, name: str, day_first: bool | None
+    parts: pd.DataFrame, name: str, *, day_first: bool | None
 ) -> tuple[Ints, Ints, str]:
     """Which of two numbers is the day: dots mean day first; else the column's values say it."""
     first, second = _whole(parts["first"]), _whole(parts["second_of"])
@@ -437,5 +452,3 @@ def _clock_of(parts: pd.DataFrame) -> tuple[Ints, Mask]:
     hour = np.where(twelve, hour % 12 + 12 * (half == "p"), hour)
     clock = ((hour * 60 + minute) * 60 + second) * _SECOND + fraction
     return np.where(said, np.where(fine, clock, MISSING), 0), said
-
-
