@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
     from etapromise.promise.tracked_promise import Tracked
+    from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
@@ -260,12 +261,13 @@ class PromiseModel(ModelCore):
 
     def refresh(
         self,
-        shipments: Source | TrackedHistory,
+        shipments: Source | TrackedHistory | None = None,
         scans: Source | None = None,
         *,
         as_of: str | datetime,
         naive_time_zone: str | None = None,
         calendars: CalendarFile | str | Path | None = None,
+        mapping: MappingSource | None = None,
     ) -> PromiseModel:
         """The same trees with statistics and calibration as of a later moment; this one stays.
 
@@ -276,6 +278,7 @@ class PromiseModel(ModelCore):
             as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
             naive_time_zone: the zone of times in the tables that carry none.
             calendars: a calendar file from now on; by default that which the model has.
+            mapping: which columns of own tables are those of the contract, as for `train`.
 
         Raises:
             ContractError: tables or arguments do not fit the contract, or the history tracks
@@ -287,7 +290,9 @@ class PromiseModel(ModelCore):
         from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
-        tracked = tracked_history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
+        tracked = tracked_history(
+            shipments, scans, event=event, naive_time_zone=naive_time_zone, mapping=mapping
+        )
         return PromiseModel(
             refreshed_parts(
                 self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)

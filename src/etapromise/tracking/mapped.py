@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from etapromise.tracking.mapping import (
     SILENT,
     MappedColumn,
     MappedTable,
+    MappingSource,
     TableMapping,
     read_mapping,
 )
@@ -65,7 +66,7 @@ class _Own:
 
 
 def mapped_tables(
-    mapping: str | Any | TableMapping,
+    mapping: MappingSource,
     shipments: Source | None = None,
     scans: Source | None = None,
 ) -> tuple[RawTable, RawTable | None]:
@@ -90,6 +91,8 @@ def mapped_tables(
     if told.shipments.milestones:
         found.append(_milestone_scans(told, own))
     if told.scans is not None:
+        if scans is None and told.scans.files == told.shipments.files:
+            scans = shipments  # both stand in one file
         found.append(mapped_scans(told, scans))
     elif scans is not None:
         raise ContractError(

@@ -38,7 +38,7 @@ __all__ = [
     "RELEASED",
     "MappedColumn",
     "MappedTable",
-    "Mapping_",
+    "MappingSource",
     "TableMapping",
     "read_mapping",
 ]
@@ -146,11 +146,11 @@ class TableMapping:
         return [name if "://" in name else str(base / name) for name in table.files]
 
 
-Mapping_: TypeAlias = str | os.PathLike[str] | TableMapping | None
-"""What `mapping=` takes: the path of a mapping file, one that was read, or None."""
+MappingSource: TypeAlias = str | os.PathLike[str] | TableMapping
+"""What `mapping=` takes: the path of a mapping file, or one that was read."""
 
 
-def read_mapping(source: str | os.PathLike[str] | TableMapping) -> TableMapping:
+def read_mapping(source: MappingSource) -> TableMapping:
     """Read a mapping file.
 
     Args:
@@ -178,6 +178,12 @@ def read_mapping(source: str | os.PathLike[str] | TableMapping) -> TableMapping:
 
 
 def _mapping(data: Mapping[str, Any], path: Path) -> TableMapping:
+    for key in data:
+        # Other tables are those of a calendar, which has its own reader.
+        if key not in MAPPING_KEYS and _near(key, MAPPING_KEYS):
+            raise ContractError(
+                f"{path} has [{key}], which is not known{_near(key, MAPPING_KEYS)}"
+            )
     if "shipments" not in data:
         raise ContractError(
             f"{path} has no table [shipments]; `etapromise check FILES --write-mapping "
