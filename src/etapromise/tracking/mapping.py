@@ -181,9 +181,7 @@ def _mapping(data: Mapping[str, Any], path: Path) -> TableMapping:
     for key in data:
         # Other tables are those of a calendar, which has its own reader.
         if key not in MAPPING_KEYS and _near(key, MAPPING_KEYS):
-            raise ContractError(
-                f"{path} has [{key}], which is not known{_near(key, MAPPING_KEYS)}"
-            )
+            raise ContractError(f"{path} has [{key}], which is not known{_near(key, MAPPING_KEYS)}")
     if "shipments" not in data:
         raise ContractError(
             f"{path} has no table [shipments]; `etapromise check FILES --write-mapping "
