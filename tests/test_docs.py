@@ -17,15 +17,21 @@ PAGES = sorted(
     if path.name not in {"commands.md", "codes.md", "python.md"}
 )
 # ```python no-run: what needs another program's installation; every other block is run.
-BLOCK = re.compile(r"^```(python|sh)( no-run)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# ```python after-demo: needs the model that `make demo` leaves.
+BLOCK = re.compile(r"^```(python|sh)( no-run| after-demo)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TRAIN = (
+    "etapromise train --shipments data/sample/shipments.parquet --scans data/sample/scans.parquet"
+)
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    return [
-        (kind, text)
-        for kind, skipped, text in BLOCK.findall(page.read_text(encoding="utf-8"))
-        if not skipped
-    ]
+    found = []
+    for kind, when, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if when == " after-demo":
+            found.append(("sh", f"{TRAIN} --as-of 2026-02-01 --out output/models"))
+        if when != " no-run":
+            found.append((kind, text))
+    return found
 
 
 @pytest.mark.slow
