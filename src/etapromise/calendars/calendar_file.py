@@ -192,6 +192,8 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
         {"country": country, "region": text, "extra": days, "dropped": days},
     ),
 }
+# Tables of a mapping, which may stand in the same file; see `tracking.mapping`.
+_OF_A_MAPPING: Final = ("shipments", "scans", "ids")
 _SETTINGS: Final = {"default_time_zone": zone, "default_country": country}
 _NEEDED: Final = {
     "closures": ("days",),
@@ -316,7 +318,7 @@ class CalendarFile:
     def _tables(self) -> dict[str, tuple[Any, ...]]:
         known = (*_SETTINGS, *_RULES)
         for key in self._document:
-            if key not in known:
+            if key not in known and key not in _OF_A_MAPPING:
                 self._refuse("", 0, key, f"the key {key!r}", f"one of {', '.join(known)}", known)
         self._settings  # noqa: B018 — parses
         return {table: self._rules(table) for table in _RULES}

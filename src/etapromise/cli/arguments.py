@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from etapromise.errors import EtapromiseError
-
-if TYPE_CHECKING:
-    from etapromise.tracking import TrackedHistory
 
 __all__ = [
     "EVENT",
@@ -29,9 +26,7 @@ __all__ = [
     "calendars_option",
     "event_option",
     "example",
-    "history_options",
     "moment",
-    "read_history",
     "reported_errors",
     "say",
     "zoned_moment",
@@ -80,21 +75,6 @@ MODEL = click.Path(exists=True, file_okay=False, path_type=Path)
 EVENT = click.Choice(["delivered", "first_attempt", "available_for_pickup"])
 
 
-def options(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
-
-
-history_options = options(
-    click.option("--shipments", type=INPUT_FILE, required=True, help="Parquet or CSV."),
-    click.option("--scans", type=INPUT_FILE, required=True, help="Parquet or CSV."),
-    click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so."),
-    click.option("--time-zone", help="IANA zone of times that carry none; without it, an error."),
-)
 as_of_option = click.option(
     "--as-of", type=moment, required=True, help="Only what was received before counts. UTC."
 )
@@ -112,13 +92,25 @@ calendars_option = click.option(
 )
 
 
+# What a message calls a thing in Python, and what a command does.
+_DOORS: Final = {
+    "naive_time_zone=": "--time-zone",
+    "max_rejects=": "--max-rejects",
+    "vocabulary=": "--vocabulary",
+    "mapping=": "--mapping",
+}
+
+
 @contextmanager
 def reported_errors(code: int = 1) -> Iterator[None]:
     """One clear line on stderr instead of a traceback: bad input, or a disk that says no."""
     try:
         yield
     except (EtapromiseError, OSError) as error:
-        click.echo(f"etapromise: {' '.join(str(error).split())}", err=True)
+        text = " ".join(str(error).split())
+        for python, option in _DOORS.items():
+            text = text.replace(python, option)
+        click.echo(f"etapromise: {text}", err=True)
         sys.exit(code)
 
 
@@ -158,33 +150,6 @@ class ProgressBar:
         """End the bar."""
         if self._bar is not None:
             self._bar.close()
-
-
-def read_history(
-    shipments: Path, scans: Path, *, event: str, vocabulary: str | None, time_zone: str | None
-) -> TrackedHistory:
-    """Read both tables, and tell how many rows were rejected and why."""
-    from etapromise.tracking import history  # noqa: PLC0415
-
-    found = history(
-        shipments,
-        scans,
-        event=event,  # type: ignore[arg-type]  # click has checked it
-        vocabulary=vocabulary,
-        naive_time_zone=time_zone,
-    )
-    for name, accepted, rejects in (
-        ("shipments", found.shipments, found.shipment_rejects),
-        ("scans", found.scans, found.scan_rejects),
-    ):
-        reasons = ", ".join(
-            f"{reason} {n:,}" for reason, n in rejects["reason"].value_counts().items()
-        )
-        say(
-            f"{name}: {len(accepted):,} accepted, {len(rejects):,} rejected"
-            + (f" ({reasons})" if reasons else "")
-        )
-    return found
 
 
 def example(text: str) -> str:

@@ -17,11 +17,10 @@ from etapromise.cli.arguments import (
     Level,
     as_of_option,
     example,
-    history_options,
-    read_history,
     reported_errors,
     say,
 )
+from etapromise.cli.tables import Tables, history_options
 
 __all__ = ["monitor"]
 
@@ -58,10 +57,7 @@ etapromise monitor --model models/current --shipments shipments.parquet \
 )
 def monitor(
     model: Path,
-    shipments: Path,
-    scans: Path,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
     as_of: datetime,
     out: Path,
     thresholds: Path | None,
@@ -91,9 +87,7 @@ def monitor(
         config = replace(config, **told, thresholds=limits)
     with reported_errors():
         loaded = load_model(model)
-        history = read_history(
-            shipments, scans, event=loaded.event, vocabulary=vocabulary, time_zone=time_zone
-        )
+        history = tables.read(loaded.event, out)
         found = monitoring.monitor(
             history,
             loaded,

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
 from etapromise.operations.scoring import TOO_LATE, rejects_path, score
-from etapromise.tracking.faults import rejects_table
+from etapromise.tracking.faults import Note, merged_notes, rejects_table
 from etapromise.tracking.sources import parquet_tables
 from etapromise.tracking.table_files import damage_named, find_files, parquet_files
 from etapromise.tracking.table_writer import with_dates
@@ -39,20 +39,21 @@ _HASH_KEYS: Final = ("etapromise-first", "etapromise-other")
 
 @dataclass(frozen=True)
 class Counts:
-    """How many orders were promised and how many rejected."""
+    """How many orders were promised and how many rejected, and what is told of them once."""
 
     promises: int
     rejects: int
+    notes: tuple[Note, ...] = ()
 
 
-def can_stream(shipments: Path, out: Path) -> bool:
+def can_stream(shipments: str | Path, out: Path) -> bool:
     """Whether `score_file` can read `shipments` and write `out`."""
     return out.suffix == ".parquet" and parquet_files(shipments, "shipments") is not None
 
 
 def score_file(
     model: PromiseModel,
-    shipments: Path,
+    shipments: str | Path,
     out: Path,
     *,
     as_of: pd.Timestamp,
@@ -89,6 +90,7 @@ def score_file(
             total += pq.read_metadata(file.open()).num_rows
     seen = SeenIdentifiers()
     done = promised = rejected = 0
+    notes: list[Note] = []
     out.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         promises = stack.enter_context(_writer(out))
@@ -102,6 +104,7 @@ def score_file(
                 naive_time_zone=naive_time_zone,
                 explain=explain,
             )
+            notes += found.notes
             late = np.array(found.rejects["reason"] == TOO_LATE)
             sound = pd.concat([found.promises["shipment_id"], found.rejects["shipment_id"][late]])
             doubled = seen.again(sound)
@@ -115,7 +118,7 @@ def score_file(
             rejected += len(refused)
             if progress is not None:
                 progress(done, total)
-    return Counts(promised, rejected)
+    return Counts(promised, rejected, merged_notes(notes))
 
 
 class SeenIdentifiers:

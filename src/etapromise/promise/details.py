@@ -18,7 +18,7 @@ from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.delivery_windows import TimeWindow, share_between, time_window
-from etapromise.promise.promise import require_level
+from etapromise.promise.service_levels import require_level
 from etapromise.promise.stages import (
     HandOffTime,
     StageTime,

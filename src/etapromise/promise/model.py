@@ -14,7 +14,7 @@ from etapromise.encoding.requests import Requests
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_files import load_saved, save_model
-from etapromise.promise.promise import require_level
+from etapromise.promise.service_levels import require_level
 from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from etapromise.promise.compare import ComparedOption
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
+    from etapromise.promise.policies import ShopperPolicy
     from etapromise.promise.tracked_promise import Tracked
+    from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
@@ -40,7 +42,7 @@ class PromiseModel(ModelCore):
         self,
         parcels: Sequence[Mapping[str, Any]],
         *,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         band: float = DEFAULT_BAND,
         **shared: Any,
     ) -> OrderPromise:
@@ -69,29 +71,37 @@ class PromiseModel(ModelCore):
     def compare(
         self,
         options: Sequence[Mapping[str, Any]],
-        policy: CostPolicy | float | date,
+        policy: CostPolicy | ShopperPolicy | str | float | date,
         *,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         wanted_by: date | None = None,
-        day_price: float = 1.0,
+        day_price: float | None = None,
         **shared: Any,
     ) -> list[ComparedOption]:
-        """Ways to send a parcel, best first: carriers, services and prices in one unit, days.
+        """Ways to send a parcel, best first: carriers, services, warehouses, prices.
 
         By a `CostPolicy`, the least of price, waiting and lateness; by a service level, the least
         of price and days to the date that keeps it; by a latest wanted date, the cheapest that
-        arrives by then with the probability `service_level`, and after these the likelier ones.
-        Whoever is dominated never comes before whoever dominates it.
+        arrives by then with the probability `service_level`, and after these the likelier ones; by
+        a `ShopperPolicy`, wish after wish (docs/options.md). An option that cannot be promised,
+        such as one of an unknown carrier, never comes before one that can; and whoever is dominated
+        never before whoever dominates it.
 
         Args:
             options: each a mapping of the arguments of `promise`, with its `price` in any one
-                currency, a `cost` in days (whatever else speaks against it), and a `name`; 0 where
-                price or cost are not given.
-            policy: a `CostPolicy`, a service level, or the latest wanted date, destination-local.
+                currency, a `cost` in days (whatever else speaks against it), its `co2_kg`, a
+                `name`, and what it offers: `windows` such as ["08:00-12:00"] that can be booked,
+                and `guaranteed`, `no_appointment` or `groupable`. 0 where price or cost are not
+                given.
+            policy: a `CostPolicy`, a service level, the latest wanted date, destination-local, or
+                a `ShopperPolicy` or the name of a ready one: "price_sensitive", "parcel_centric",
+                "convenience", "time_is_money" or "eco".
             service_level: the probability asked for where `policy` is not one itself.
             wanted_by: a latest wanted date beside another policy: options that reach it with the
                 service level come first.
-            day_price: the price that one day of waiting is worth, in the prices' currency.
+            day_price: the price that one day of waiting is worth, in the prices' currency. Without
+                it prices are not added to days: a `CostPolicy` and a service level leave them out
+                and say so in `why`.
             **shared: fields that all options have in common, such as `ordered_at`; an option's own
                 come first.
 
@@ -114,7 +124,7 @@ class PromiseModel(ModelCore):
     def promise_many(
         self,
         frame: pd.DataFrame,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         *,
         explain: bool = False,
     ) -> pd.DataFrame:
@@ -144,7 +154,7 @@ class PromiseModel(ModelCore):
         now: datetime,
         *,
         standing: date | str | None = None,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         band: float = DEFAULT_BAND,
         at_risk_threshold: float | None = None,
         vocabulary: str | None = None,
@@ -194,7 +204,7 @@ class PromiseModel(ModelCore):
         scans: Source | Sequence[Mapping[str, Any]] | None,
         now: datetime,
         *,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         standing: Any = None,
         at_risk_threshold: float | None = None,
         vocabulary: str | None = None,
@@ -260,12 +270,13 @@ class PromiseModel(ModelCore):
 
     def refresh(
         self,
-        shipments: Source | TrackedHistory,
+        shipments: Source | TrackedHistory | None = None,
         scans: Source | None = None,
         *,
         as_of: str | datetime,
         naive_time_zone: str | None = None,
         calendars: CalendarFile | str | Path | None = None,
+        mapping: MappingSource | None = None,
     ) -> PromiseModel:
         """The same trees with statistics and calibration as of a later moment; this one stays.
 
@@ -276,6 +287,7 @@ class PromiseModel(ModelCore):
             as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
             naive_time_zone: the zone of times in the tables that carry none.
             calendars: a calendar file from now on; by default that which the model has.
+            mapping: which columns of own tables are those of the contract, as for `train`.
 
         Raises:
             ContractError: tables or arguments do not fit the contract, or the history tracks
@@ -287,7 +299,9 @@ class PromiseModel(ModelCore):
         from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
-        tracked = tracked_history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
+        tracked = tracked_history(
+            shipments, scans, event=event, naive_time_zone=naive_time_zone, mapping=mapping
+        )
         return PromiseModel(
             refreshed_parts(
                 self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
@@ -324,7 +338,7 @@ class PromiseModel(ModelCore):
         destination: str | None,
         carrier: str | None = None,
         service: str | None = None,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         at: time = time(0, 0),
         **fields: Any,
     ) -> date | None:
