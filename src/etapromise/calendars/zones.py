@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.stored_arrays import StoredValues
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,14 +193,31 @@ class ZoneMap:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ZoneMap:
-        """The map that `as_dict` described."""
-        return cls(
-            default=values["default"],
-            countries=values["countries"],
-            regions={(country, region): zone for country, region, zone in values["regions"]},
-            origins={(country, origin): zone for country, origin, zone in values["origins"]},
-        )
+    def stored(cls, values: StoredValues) -> ZoneMap:
+        """The map that `as_dict` described.
+
+        Raises:
+            ModelFileError: it is not what it must be.
+        """
+        countries = values.part("countries")
+        try:
+            return cls(
+                default=values.text("default"),
+                countries={country: countries.text(country) for country in countries.plain},
+                **{name: _places(values, name) for name in ("regions", "origins")},
+            )
+        except ContractError as error:
+            values.refuse("default", "an unknown zone", f"IANA names: {error}")
+
+
+def _places(values: StoredValues, name: str) -> dict[tuple[str, str], str]:
+    rows = values.plain.get(name)
+    if not isinstance(rows, list) or not all(
+        isinstance(row, list) and len(row) == 3 and all(isinstance(each, str) for each in row)
+        for row in rows
+    ):
+        values.refuse(name, rows, "a list of countries, places and zones")
+    return {(country, place): zone for country, place, zone in rows}
 
 
 def _majority(zones: pd.Series[str], places: pd.Series[str]) -> dict[str, str]:
