@@ -90,7 +90,7 @@ enum { ETP_FINE = 0, ETP_UNCLEAR_TEXT = 1, ETP_OUTSIDE_CALENDARS = 2 };
 
 /* `extra` (numeric,) and `text` (columns texts) belong to `shipment`; code is (L + H,), number
  * (ETP_NUMBERS + numeric,). The zone is the destination's, -1 where it was given. ETP_UNCLEAR_TEXT
- * where the separator is also part of a text. */
+ * where a separator, that of texts or that of keys, is also part of a text. */
 ETP_EXPORT int etp_encode(const etp_encoder *encoder, const etp_shipment *shipment,
                           const double *extra, const uint8_t *text, etp_encoded *out,
                           int32_t *code, double *number);
