@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.lanes.levels import Level, level_keys, spelled
 from etapromise.stored_arrays import StoredValues
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ class ZoneMap:
         countries: dict[str, str] = {}
         regions: dict[tuple[str, str], str] = {}
         if "destination_country" in named.columns:
-            country = named["destination_country"].fillna("").astype(str)
+            country = named["destination_country"].fillna("").map(spelled)
             countries = _majority(zones, country)
             if "destination_region" in named.columns:
-                region = named["destination_region"].fillna("").astype(str)
+                region = named["destination_region"].fillna("").map(spelled)
                 joined = _majority(zones, country + "\x1f" + region)
                 for key, zone in joined.items():
                     left, right = key.split("\x1f")
@@ -166,8 +167,6 @@ class ZoneMap:
         Returns:
             (n,) names, (n,) sources.
         """
-        from etapromise.lanes.levels import Level, level_keys  # noqa: PLC0415 — needs pandas
-
         columns = (f"{side}_time_zone", f"{side}_country", f"{side}_region")
         warehouse = ("origin",) if side == "origin" and self._origins else ()
         place = Level("zone", (*columns, *warehouse))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.errors import ContractError, ModelFileError
+from etapromise.errors import ModelFileError
 from etapromise.lanes.key_tables import KeyTable
 from etapromise.stored_arrays import different_texts
 
@@ -44,6 +44,7 @@ PREFIX_LENGTH = 3
 TAKER: Final = "hand_off_carrier"
 """The column of who brings a parcel that its own carrier usually hands over; derived."""
 _SEPARATOR = "\x1f"
+_ESCAPE = "\x1a"
 
 
 @dataclass(frozen=True)
@@ -157,21 +158,14 @@ class KeyPlan:
 
 
 def spelled(value: Any) -> str:
-    """A value as it stands in keys, which has no separator of them.
-
-    Raises:
-        ContractError: it has one.
-    """
+    """A value as it stands in keys: without what separates their parts."""
     # A whole number in a column with gaps is stored as a float; it is the same key.
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     text = str(value)
-    if _SEPARATOR in text:
-        raise ContractError(
-            f"Found the name {text!r} with the control character U+001F, which stands between the "
-            "parts of keys; expected one without. Strip it, or read the table with "
-            "tracking.read_shipments."
-        )
+    if _SEPARATOR in text or _ESCAPE in text:
+        # Different names stay different.
+        text = text.replace(_ESCAPE, f"{_ESCAPE}0").replace(_SEPARATOR, f"{_ESCAPE}1")
     return text
 
 

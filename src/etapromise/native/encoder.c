@@ -63,8 +63,9 @@ static etp_text beginning(etp_text text, int64_t characters) {
 static int split(const uint8_t *bytes, int64_t length, int separator, etp_text *text,
                  int64_t columns) {
     const uint8_t *end = bytes + length;
-    /* Keys have no other separators than those between their parts. */
-    if (memchr(bytes, ETP_PART_SEPARATOR, (size_t)length))
+    /* Texts between NUL are as they were given; what separates keys must be spelled otherwise first. */
+    if (!separator && (memchr(bytes, ETP_PART_SEPARATOR, (size_t)length) ||
+                       memchr(bytes, ETP_PART_ESCAPE, (size_t)length)))
         return ETP_UNCLEAR_TEXT;
     for (int64_t column = 0; column < columns; column++) {
         const uint8_t *stop = memchr(bytes, separator, (size_t)(end - bytes));

@@ -315,6 +315,10 @@ def _require_words(manifest: StoredValues) -> None:
     for name in ("give_up_after_days", "holdout_days"):
         manifest.whole(name, 0, _MOST_DATES)
     Dependence.from_manifest(manifest.plain)
+    if manifest.plain.get("calendars") is not None:
+        from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — few have one
+
+        CalendarFile(manifest.text("calendars"))
 
 
 _WRITTEN_FROM_PARTS: Final = frozenset(
