@@ -315,9 +315,9 @@ class CalendarFile:
 
     def _require_size(self) -> None:
         """Refuse what would take the parser minutes: no calendar is so long or so deep."""
-        if not isinstance(self.text, str) or len(self.text) > _MOST_LETTERS:
+        if len(self.text) > _MOST_LETTERS:
             raise ContractError(
-                f"Found {self.name} longer than {_MOST_LETTERS:,} characters, or no text; expected "
+                f"Found {self.name} longer than {_MOST_LETTERS:,} characters; expected "
                 "a calendar file in TOML."
             )
         for number, line in enumerate(self.text.splitlines(), start=1):
