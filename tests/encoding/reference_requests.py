@@ -126,6 +126,11 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in {"NAType", "NaTType"} or value != value  # noqa: PLR0124
 
 
+def in_keys(text: str) -> str:
+    """A text as a part of a key: nothing in it stands for a separator."""
+    return "".join({"\x1a": "\x1a0", "\x1f": "\x1a1"}.get(letter, letter) for letter in text)
+
+
 def normal(fields: Mapping[str, Any], numeric: Sequence[str]) -> dict[str, str | None]:
     """Texts in their normal forms, which have tests of their own."""
     texts: dict[str, str | None] = {}

@@ -307,7 +307,9 @@ class CompiledEncoder:
 
     def zone_name(self, number: int, given: object) -> str:
         """The IANA name of a destination's zone: that of a number, or the one that was given."""
-        return self._zones.names[number] if number >= 0 else spelled(given)
+        if number >= 0:
+            return self._zones.names[number]
+        return zone_name(spelled(given)) or spelled(given)
 
     def _require_columns(self, fields: Mapping[str, Any]) -> None:
         required = (*self._categorical, *self._numeric)

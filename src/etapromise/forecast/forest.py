@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from etapromise import native
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, compile_layout
+from etapromise.stored_arrays import Array, Layout, StoredPart
 
 if TYPE_CHECKING:
     # Not at run time, and no thread pool before it is needed: a checkout worker starts sooner.
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32] | NDArray[np.float64]
 
-__all__ = ["Forest"]
+__all__ = ["Forest", "stored_forest"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -39,6 +40,22 @@ _leaves = native.function(
 _TREE_TYPES = tuple(
     np.dtype(name)
     for name in ("int32", "int32", "int32", "float64", "int16", "int16", "bool", "bool")
+)
+# What a forest says are logarithms of days.
+_LOG: Final = 1e3
+_LAYOUT: Final = Layout(
+    levels=Array("float64", "levels", low=0.0, high=1.0, order="strictly"),
+    start=Array("float64", "levels", low=-_LOG, high=_LOG),
+    features=Array("int64"),
+    values=Array("float32", "leaves", "levels", low=-_LOG, high=_LOG),
+    node_start=Array("int32", "starts", low=0, order="ascending"),
+    leaf_start=Array("int32", "starts", low=0, order="ascending"),
+    feature=Array("int32", "nodes", low=0),
+    threshold=Array("float64", "nodes"),
+    left=Array("int16", "nodes"),
+    right=Array("int16", "nodes"),
+    nan_left=Array("bool", "nodes"),
+    zero_is_nan=Array("bool", "nodes"),
 )
 # Below this, starting a thread costs more than it saves.
 _ROWS_PER_THREAD = 4096
@@ -218,6 +235,15 @@ class Forest:
                 "train again."
             ) from error
 
+    @classmethod
+    def stored(cls, part: StoredPart, features: int) -> Forest:
+        """The forest of a model's files, of so many features.
+
+        Raises:
+            ModelFileError: it is not what it must be.
+        """
+        return cls.from_arrays(stored_forest(part, features))
+
     def _rows(self, X: Floats) -> Floats:
         array = np.asarray(X)
         if array.ndim != 2 or array.shape[1] != self.features:
@@ -261,6 +287,28 @@ class Forest:
                 failures = list(pool.map(run, parts))
         if any(failures):
             raise MemoryError("No memory for the scratch space of the forest kernel.")
+
+
+def stored_forest(part: StoredPart, features: int) -> dict[str, NDArray[np.generic]]:
+    """The arrays of a forest of a model's files, checked, but not yet laid out.
+
+    Raises:
+        ModelFileError: they do not make a forest of so many features.
+    """
+    arrays = part.read(_LAYOUT)
+    if int(arrays["features"]) != features:
+        part.refuse("features", int(arrays["features"]), features)
+    try:
+        _check(
+            arrays["levels"],
+            arrays["start"],
+            features,
+            Trees(**{name: arrays[name] for name in Trees._fields}),
+            arrays["values"],
+        )
+    except ContractError as error:
+        part.refuse("values", "trees that do not fit together", f"a forest: {error}")
+    return arrays
 
 
 def _parts(rows: int, threads: int | None) -> list[tuple[int, int]]:

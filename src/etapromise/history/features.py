@@ -31,6 +31,8 @@ __all__ = [
     "with_handling_codes",
 ]
 
+# ETP_MAX_FEATURES of native/features.h.
+_MOST_FEATURES: Final = 1024
 _KINDS: Final = ("number", "total", "handling", "derived")
 _DERIVED: Final = ("distance_km", "quoted", "explained")
 # When an order was placed counts through the calendars alone, its lead and the carrier's clock: so
@@ -68,8 +70,14 @@ class FeatureContract:
         """(p, 4) what native/features.h calls sources.
 
         Raises:
-            ModelFileError: a name that this version does not know.
+            ModelFileError: a name that this version does not know, or too many of them.
         """
+        if not 1 <= len(self.names) <= _MOST_FEATURES or len(set(self.names)) != len(self.names):
+            raise ModelFileError(
+                f"Found {len(self.names)} features, {len(set(self.names))} of them different; "
+                f"expected 1 to {_MOST_FEATURES}, each once. Train with fewer numeric and "
+                "categorical columns, or copy the model again."
+            )
         level_names = [level.name for level in levels]
         handling = [level_names[position] for position in HANDLING_LEVELS]
         numbers = (*NUMBERS, *numeric)

@@ -103,7 +103,7 @@ class ModelCore(QuotesOne):
         """What is known of parcels under way; None where the history showed no journeys."""
         known = self.parts.transit
         if isinstance(known, StoredTransit):
-            return known.opened(self.parts.encoder.clocks, self.parts.horizon)
+            return known.opened(self.parts.encoder, self.parts.horizon)
         return known
 
     @property
