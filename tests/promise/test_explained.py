@@ -72,7 +72,7 @@ def test_midnight_is_the_origins_on_days_of_25_and_23_hours(
     model: PromiseModel, orders: pd.DataFrame
 ) -> None:
     fields = fields_of(orders.iloc[0].to_dict())
-    zone = model.promise(**fields)._explained().origin_zone
+    zone = model.promise(**fields).explanation.origin_zone
     for day, hours in (
         (dt.date(2025, 11, 1), 24),
         (dt.date(2025, 11, 2), 25),
@@ -193,7 +193,7 @@ def test_the_export_has_both_times_the_cut_off_and_the_working_days(
         if cut_off is None:
             assert "cutoffTime" not in found
         else:
-            local = cut_off.astimezone(promise._explained().origin_zone)
+            local = cut_off.astimezone(promise.explanation.origin_zone)
             offset = f"{local:%z}"
             assert found["cutoffTime"] == f"{local:%H:%M:%S}{offset[:3]}:{offset[3:]}"
 
@@ -220,20 +220,18 @@ def test_the_latest_day_to_order_keeps_the_level_and_the_next_does_not(
         if found is None:
             continue
         answered += 1
-        zone = (
-            model.promise(**asked, ordered_at=dt.datetime(2025, 7, 2, tzinfo=dt.UTC))
-            ._explained()
-            .origin_zone
-        )
+        zone = model.promise(
+            **asked, ordered_at=dt.datetime(2025, 7, 2, tzinfo=dt.UTC)
+        ).explanation.origin_zone
 
         kept = promised(model, asked, found, zone, level)
         assert kept.date <= wanted
         assert kept.confidence >= level
-        assert kept._explained().works
+        assert kept.explanation.works
         for later in range(1, 8):
             day = found + dt.timedelta(days=later)
             following = promised(model, asked, day, zone, level)
-            if following._explained().works:
+            if following.explanation.works:
                 assert following.date > wanted or following.confidence < level
     assert answered > ROWS / 2
     with pytest.raises(ContractError, match="wanted_date"):

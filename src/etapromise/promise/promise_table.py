@@ -12,14 +12,14 @@ from etapromise.history.features import with_handling_codes
 from etapromise.promise.compiled_quote import NOT_ASKED
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
+from etapromise.promise.promise import PERCENTILES
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["PERCENTILES", "as_dates", "message_codes", "promise_frame"]
+__all__ = ["as_dates", "message_codes", "promise_frame"]
 
-PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
 # A standing date that is more likely missed than kept is at risk.
 _AT_RISK: Final = 0.5
 
