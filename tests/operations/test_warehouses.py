@@ -108,8 +108,13 @@ def test_cut_offs_closures_and_holidays(
     promise = told.promise(**shipment, ordered_at=ordered_at)
     expected = dt.datetime.fromisoformat(cut_off).replace(tzinfo=ZONE)
     assert promise.cutoff_datetime_utc == expected
-    midnight = dt.datetime.combine(ordered_at.date() + dt.timedelta(days=1), dt.time(), ZONE)
-    assert promise.expires_at == min(expected, midnight)
+    # A later cut-off of the day only tells when; the date stands until the first day of work moves.
+    last = promise.expires_at - dt.timedelta(seconds=1)
+    assert promise.expires_at >= expected or started(told, shipment, promise.expires_at) > (
+        started(told, shipment, ordered_at)
+    )
+    assert told.promise(**shipment, ordered_at=last).date == promise.date
+    assert told.promise(**shipment, ordered_at=promise.expires_at).date > promise.date
     assert promise.order_within == promise.expires_at - ordered_at
     assert promise.expires_at.tzinfo is dt.UTC
 

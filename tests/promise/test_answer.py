@@ -82,8 +82,8 @@ def test_it_expires_when_the_date_becomes_another_one(
     assert until > at
     assert promised(until - SECOND) == promise.date
     assert promised(until) != promise.date
-    hours = int((until - at) / dt.timedelta(hours=1))
-    assert all(promised(at + dt.timedelta(hours=h)) == promise.date for h in range(0, hours + 1, 3))
+    hours = -(-(until - at) // dt.timedelta(hours=1))
+    assert all(promised(at + dt.timedelta(hours=h)) == promise.date for h in range(0, hours, 3))
     assert promise.order_within == until - at
 
 
@@ -100,6 +100,14 @@ def test_what_is_released_later_is_ordered_then(model: PromiseModel, orders: pd.
         assert late.handling.calendar_days == then.handling.calendar_days
         early = model.promise(**fields, available_from=at - dt.timedelta(days=9))
         assert early.as_dict() == model.promise(**fields).as_dict()
+    frame = orders.head(20).copy()
+    frame["available_from"] = frame["ordered_at"] + np.timedelta64(9, "D")
+    frame.loc[frame.index[::2], "available_from"] = None
+    many = model.promise_many(frame)
+    for row, date in zip(frame.to_dict("records"), many["estimated_delivery_date"], strict=True):
+        assert model.promise(**fields_of(row)).date == date.date()
+    with pytest.raises(ValueError, match="zone-aware"):
+        model.promise_many(frame.assign(available_from="2025-07-07"))
     with pytest.raises(ValueError, match="available_from"):
         model.promise(**fields, available_from=dt.datetime(2025, 7, 7))  # noqa: DTZ001
 

@@ -131,7 +131,8 @@ class PromiseModel(ModelCore):
         """The promises of many parcels: to the last bit those of one at a time.
 
         Args:
-            frame: (n,) accepted rows of the contract (`tracking.read_shipments`).
+            frame: (n,) accepted rows of the contract (`tracking.read_shipments`); where a column
+                `available_from` says so, sent as if ordered then.
             service_level: the probability with which the promises shall be kept.
             explain: add a column `why_…` for each cause of `promise.why()`: days that sum to those
                 from the order's origin-local date to the promised date.

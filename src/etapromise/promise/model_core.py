@@ -21,6 +21,7 @@ from etapromise.in_transit.stored_model import StoredTransit
 from etapromise.promise.compiled_quote import QuoteKernel, between_variances
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
+from etapromise.promise.released import as_released
 from etapromise.promise.single_quote import QuotesOne
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class ModelCore(QuotesOne):
         Raises:
             ContractError: as for `promise`.
         """
-        requests = self.parts.encoder.encode(frame)
+        requests = self.parts.encoder.encode(as_released(frame))
         return DateDistribution(
             requests.anchor.astype("datetime64[D]"),
             self._kernel.dates(requests, with_handling_codes(requests.codes)),
