@@ -49,7 +49,7 @@ class ZoneMap:
     A warehouse may have one of its own: it counts for what is sent from there.
     """
 
-    __slots__ = ("_countries", "_origins", "_regions", "_zones", "default")
+    __slots__ = ("_countries", "_numbered", "_origins", "_regions", "_zones", "default")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class ZoneMap:
         names = {default, *self._countries.values(), *self._regions.values()}
         names.update(self._origins.values())
         self._zones = {name: zone_named(name) for name in sorted(names)}
+        self._numbered = tuple(self._zones.values())
 
     @classmethod
     def learned(cls, shipments: pd.DataFrame, *, default: str | None) -> ZoneMap:
@@ -117,6 +118,10 @@ class ZoneMap:
     def names(self) -> tuple[str, ...]:
         """Every zone of the map, by its IANA name."""
         return tuple(self._zones)
+
+    def numbered(self, number: int) -> ZoneInfo:
+        """The zone at a position of `names`."""
+        return self._numbered[number]
 
     def zone(self, name: str) -> ZoneInfo:
         """The zone with this IANA name, which need not be on the map.

@@ -85,13 +85,29 @@ class EncodedStruct(ctypes.Structure):
         clock: row of the clocks' elapsed table.
         zone_source: how the destination's zone was found, a position in ZONE_SOURCES.
         zone: number of that zone, -1 where it was given.
+        origin_zone: number of the warehouse's.
+        warehouse: row of the dispatch calendars.
+        holidays: row of the clocks' holidays at the origin.
+        leg_clock: row of the clocks' elapsed table, of who has the parcel first.
+        leg: row of the first ways; -1 where nobody else brings it.
     """
 
-    _fields_ = tuple((name, ctypes.c_int32) for name in ("anchor", "clock", "zone_source", "zone"))
+    _fields_ = tuple(
+        (name, ctypes.c_int32)
+        for name in (
+            *("anchor", "clock", "zone_source", "zone", "origin_zone", "warehouse"),
+            *("holidays", "leg_clock", "leg"),
+        )
+    )
     anchor: int
     clock: int
     zone_source: int
     zone: int
+    origin_zone: int
+    warehouse: int
+    holidays: int
+    leg_clock: int
+    leg: int
 
 
 _encode = native.function(
@@ -347,20 +363,20 @@ class _Relays:
         self._alive = (joined, arrays)
 
 
-def utc_second(moment: Any) -> int:
+def utc_second(moment: Any, name: str = "ordered_at") -> int:
     """Seconds from 1970-01-01 00:00 UTC to a zone-aware datetime, rounded down.
 
     Raises:
-        ContractError: it is not one.
+        ContractError: it is not one; `name` is what it was given as.
     """
     if not isinstance(moment, datetime):
-        raise naive_order_time(moment)
+        raise naive_order_time(moment, name)
     try:
         since = moment - EPOCH
     except TypeError as error:
-        raise naive_order_time(moment) from error
+        raise naive_order_time(moment, name) from error
     if missing(since):
-        raise naive_order_time(moment)
+        raise naive_order_time(moment, name)
     return since.days * 86_400 + since.seconds
 
 
@@ -417,9 +433,9 @@ def missing(value: object) -> bool:
         return type(value).__name__ == "NAType"
 
 
-def naive_order_time(found: object) -> ContractError:
+def naive_order_time(found: object, name: str = "ordered_at") -> ContractError:
     """What to say of an order time that is no moment."""
     return ContractError(
-        f"Found ordered_at={found!r}; expected a datetime with a time zone, such as "
+        f"Found {name}={found!r}; expected a datetime with a time zone, such as "
         "datetime.now(timezone.utc)."
     )
