@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -36,6 +36,7 @@ from etapromise.tracking.tracked import TrackedHistory
 __all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
 
 _SHORTEST_GIVE_UP: Final = 21
+_ROWS_AT_ONCE: Final = 100_000
 
 
 def moment_of(as_of: str | datetime | pd.Timestamp) -> pd.Timestamp:
@@ -102,7 +103,10 @@ class KnownOrders:
     def since(self, day: int) -> KnownOrders:
         """Those ordered on a UTC day (since 1970-01-01) or later."""
         first = pd.Timestamp(day, unit="D", tz="UTC")
-        rows = np.flatnonzero((self.shipments["ordered_at"] >= first).to_numpy())
+        return self.take(np.flatnonzero((self.shipments["ordered_at"] >= first).to_numpy()))
+
+    def take(self, rows: NDArray[np.int64]) -> KnownOrders:
+        """Some of them, by ascending positions."""
         return KnownOrders(
             self.shipments.iloc[rows].reset_index(drop=True),
             self.milestones.iloc[rows].reset_index(drop=True),
@@ -264,6 +268,18 @@ class HistoryAsOf:
             float(surge[-1]),
         )
 
+    def take(self, rows: NDArray[np.int64]) -> HistoryAsOf:
+        """The same statistics, and some of the parcels, by ascending positions."""
+        return replace(
+            self,
+            requests=self.requests.take(rows),
+            outcomes=self.outcomes.take(rows),
+            at_order=AsOfOrder(
+                total=self.at_order.total[rows], handling=self.at_order.handling[rows]
+            ),
+            surge=self.surge[rows],
+        )
+
     def builder(self, contract: FeatureContract) -> FeatureBuilder:
         """Builds features from what each order's own day knew."""
         return FeatureBuilder(
@@ -280,8 +296,13 @@ class HistoryAsOf:
         self, builder: FeatureBuilder, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """(r, p) features and (r,) offsets of some parcels, as their own order days knew them."""
-        codes = own_rows(len(self.requests), len(self.encoder.levels))
-        x, offset = builder.rows(self.requests.take(rows), codes[rows])
+        x = np.empty((len(rows), len(builder.contract.names)), np.float32)
+        offset = np.empty(len(rows))
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[start : start + _ROWS_AT_ONCE]
+            codes = own_rows(part, len(self.encoder.levels))
+            place = slice(start, start + len(part))
+            x[place], offset[place] = builder.rows(self.requests.take(part), codes)
         return x, offset + self.surge[rows]
 
     def days(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -286,9 +286,9 @@ def with_handling_codes(codes: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.concatenate([codes, codes[:, list(HANDLING_LEVELS)]], axis=1)
 
 
-def own_rows(count: int, levels: int) -> NDArray[np.int32]:
+def own_rows(parcels: NDArray[np.int64], levels: int) -> NDArray[np.int32]:
     """(n, L + H): row i of every level's table belongs to parcel i."""
-    rows = np.arange(count, dtype=np.int32)[:, None]
+    rows = parcels.astype(np.int32)[:, None]
     handling = len(HANDLING_LEVELS)
     return np.concatenate(
         [np.repeat(rows * levels, levels, axis=1), np.repeat(rows * handling, handling, axis=1)],

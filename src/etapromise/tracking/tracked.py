@@ -17,6 +17,7 @@ from etapromise.tracking.places import with_zones
 from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.scans import ScanRules, clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
+from etapromise.tracking.texts import Identifiers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,6 +80,12 @@ class TrackedHistory:
                 notes=self.scan_notes,
             ),
         )
+
+    def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
+        """The scans of some of the shipments that were received before a moment."""
+        mine = Identifiers(shipments["shipment_id"]).rows(self.scans["shipment_id"]) >= 0
+        rows = np.flatnonzero(mine & (self.scans["received_at"] < before).to_numpy())
+        return self.scans.iloc[rows]
 
 
 def history(

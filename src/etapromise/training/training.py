@@ -49,6 +49,7 @@ QUANTILE_LEVELS: Final = np.array(
 )
 
 _ROWS_FOR_THREADS: Final = 100_000
+_ROWS_AT_ONCE: Final = 100_000
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much there is at most."""
@@ -267,11 +268,11 @@ def _holdout_forest(
             telling=[_tells_apart(column) for column in gathered.requests.codes[rows[grow]].T],
         )
     )
-    x, offset = gathered.features(gathered.builder(contract), rows)
-    varies = np.array([_varies(column) for column in x[grow].T])
+    varies = _varies(gathered, contract, rows[grow])
     contract = FeatureContract(
         tuple(name for name, kept in zip(contract.names, varies, strict=True) if kept)
     )
+    x, offset = gathered.features(gathered.builder(contract), rows)
     days = np.where(grow, gathered.days(before, rows), gathered.days(gathered.outcomes, rows))
     target = np.log(days + gathered.statistics.settings.offset) - offset
     # Nothing that a forest is grown by may know what came after the cut.
@@ -279,7 +280,7 @@ def _holdout_forest(
     weight = _arriving(target, arrived, grow, lost[_services(gathered, rows)])
     return contract, [
         fit_forest(
-            np.ascontiguousarray(x[:, varies]),
+            x,
             target,
             levels=QUANTILE_LEVELS,
             weight=weight,
@@ -322,9 +323,17 @@ def _services(gathered: HistoryAsOf, rows: NDArray[np.int64]) -> NDArray[np.int3
     return np.asarray(gathered.requests.codes[rows, names.index("service")])
 
 
-def _varies(column: NDArray[np.float32]) -> bool:
-    present = column[~np.isnan(column)]
-    return bool(len(present)) and bool(present.min() < present.max())
+def _varies(
+    gathered: HistoryAsOf, contract: FeatureContract, rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """(p,) which features are not the same for all of some parcels."""
+    low, high = np.full(len(contract.names), np.inf), np.full(len(contract.names), -np.inf)
+    builder = gathered.builder(contract)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        x, _ = gathered.features(builder, rows[start : start + _ROWS_AT_ONCE])
+        low = np.fmin(low, np.fmin.reduce(x, axis=0))
+        high = np.fmax(high, np.fmax.reduce(x, axis=0))
+    return np.asarray(low < high)
 
 
 def _final_forests(
