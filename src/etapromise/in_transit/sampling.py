@@ -67,4 +67,8 @@ def _looks(known: KnownOrders, gathered: HistoryAsOf) -> Floats:
     results = gathered.outcomes
     until = np.where(results.arrived, results.event_known_day, results.as_of_day)
     days = np.clip(until - results.start_day + 1, 0, _MOST_DAYS)
-    return np.asarray(1.0 + days + known.milestones["scan_count"].to_numpy(np.float64))
+    scans = known.milestones["scan_count"].to_numpy(np.float64, na_value=np.nan)
+    told = np.isfinite(scans)
+    # Of parcels that were scanned since, a history cut at a moment does not tell how often before.
+    usual = scans[told].mean() if told.any() else 0.0
+    return np.asarray(1.0 + days + np.where(told, scans, usual))
