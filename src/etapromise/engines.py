@@ -26,8 +26,6 @@ ENGINES: Final = ("local", "dask://HOST:PORT", "spark://HOST:PORT")
 Task = Mapping[str, Any]
 Result = dict[str, Any]
 
-_RESULTS_AT_ONCE: Final = 256
-
 
 class Engine(Protocol):
     """Does tasks that do not hang on each other."""
@@ -77,22 +75,26 @@ class _Dask:
 
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
         try:
-            from distributed import Client, LocalCluster  # noqa: PLC0415 — an extra
+            distributed: Any = importlib.import_module("distributed")  # an extra
         except ImportError as error:
             raise CommandError(_missing("dask")) from error
         texts = [json.dumps(task) for task in tasks]
         if self._host == "local":
-            cluster = LocalCluster(
-                n_workers=int(self._workers or 1), threads_per_worker=1, dashboard_address=None
-            )
-            with cluster, Client(cluster) as client:
-                return _opened(client.gather(client.map(_text_of, [function] * len(texts), texts)))
+            workers = int(self._workers or 1)
+            how = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+            with distributed.LocalCluster(**how) as here, distributed.Client(here) as client:
+                return _mapped(client, function, texts)
         try:
-            client = Client(f"tcp://{self._host}", timeout="10s")
+            client = distributed.Client(f"tcp://{self._host}", timeout="10s")
         except (OSError, TimeoutError) as error:
             raise CommandError(_unreachable("Dask scheduler", self._host, error)) from error
         with client:
-            return _opened(client.gather(client.map(_text_of, [function] * len(texts), texts)))
+            return _mapped(client, function, texts)
+
+
+def _mapped(client: Any, function: str, texts: list[str]) -> list[Result]:
+    done = client.map(_text_of, [function] * len(texts), texts, pure=False)
+    return _opened(client.gather(done))
 
 
 class _Spark:
@@ -170,7 +172,8 @@ def _missing(extra: str) -> str:
 
 
 def _unreachable(what: str, host: str, error: Exception) -> str:
+    said = str(error).splitlines()[0] if str(error) else repr(error)
     return (
-        f"Found no working {what} at {host} ({str(error).splitlines()[0] if str(error) else error!r}"
+        f"Found no working {what} at {host} ({said}"
         "); nothing was changed. Check the address and the engine's log, or use --engine local."
     )

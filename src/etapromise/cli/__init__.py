@@ -17,6 +17,7 @@ from etapromise.cli.quote_and_score import quote, score
 from etapromise.cli.sample import sample
 from etapromise.cli.scorecard import scorecard
 from etapromise.cli.serve import serve
+from etapromise.cli.store import ingest
 from etapromise.cli.train import refresh, retrain, train
 
 __all__ = ["main"]
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 for _command in (
-    *(sample, train, quote, score, backtest),
+    *(sample, ingest, train, quote, score, backtest),
     serve,
     *(retrain, refresh, monitor, events, repromise, scorecard),
     *(models, inspect, rollback),

@@ -275,6 +275,7 @@ class PromiseModel(ModelCore):
         scans: Source | None = None,
         *,
         as_of: str | datetime,
+        store: str | Path | None = None,
         naive_time_zone: str | None = None,
         calendars: CalendarFile | str | Path | None = None,
         mapping: MappingSource | None = None,
@@ -286,6 +287,7 @@ class PromiseModel(ModelCore):
                 year back.
             scans: a table of the contract.
             as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
+            store: instead of tables, the directory of a store, see `etapromise.ingest`.
             naive_time_zone: the zone of times in the tables that carry none.
             calendars: a calendar file from now on; by default that which the model has.
             mapping: which columns of own tables are those of the contract, as for `train`.
@@ -297,11 +299,16 @@ class PromiseModel(ModelCore):
         """
         from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
         from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
-        from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
+        from etapromise.store.stored_history import history_from  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
-        tracked = tracked_history(
-            shipments, scans, event=event, naive_time_zone=naive_time_zone, mapping=mapping
+        tracked = history_from(
+            shipments,
+            scans,
+            store,
+            event=event,
+            naive_time_zone=naive_time_zone,
+            mapping=mapping,
         )
         return PromiseModel(
             refreshed_parts(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -6,9 +6,8 @@ rows that the whole gives, and may be done anywhere in any order.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
 import pyarrow as pa
 
 from etapromise.tracking.contract import EVENTS, SCAN_COLUMNS, Event
@@ -16,6 +15,9 @@ from etapromise.tracking.journeys import MILESTONES
 from etapromise.tracking.milestones import milestones
 from etapromise.tracking.scans import clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "NO_SHIPMENTS",
@@ -50,6 +52,7 @@ _COLUMNS: Final = [
     *("scan_count", "attempt_count"),
 ]
 """As `tracking.milestones` orders them."""
+_WORDS: Final = ("shipment_id", "closed_as", "transferred_to", "last_status")
 _ORDER: Final = ("shipment_id", "scanned_at", "received_at", "status", "facility", "carrier")
 
 
@@ -81,10 +84,8 @@ def milestones_for(journeys: pa.Table, event: Event) -> pd.DataFrame:
     own = {f"{name}_{event}": name for name in _OF_EVENT}
     others = [f"{name}_{other}" for other in EVENTS if other != event for name in _OF_EVENT]
     frame = journeys.drop_columns(others).to_pandas().rename(columns=own)[_COLUMNS]
-    for name, kind in frame.dtypes.items():
-        if kind == object:
-            frame[name] = frame[name].astype("str")
-    return frame
+    found: pd.DataFrame = frame.astype(dict.fromkeys(_WORDS, "str"))
+    return found
 
 
 def cleaned(shipments: pd.DataFrame, scans: pa.Table) -> pd.DataFrame:

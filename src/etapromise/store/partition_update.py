@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etapromise.store.journeys import journeys_of
 from etapromise.store.layout import Files, Layout, StoredFile, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["SCAN_SCHEMA", "update_partition"]
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etapromise.errors import ContractError
 from etapromise.store.journeys import (
     NO_SHIPMENTS,
     cleaned,
@@ -20,14 +21,17 @@ from etapromise.store.journeys import (
     shipments_frame,
 )
 from etapromise.store.layout import Commit, Layout, StoredFile
+from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.contract import Event
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.milestones import require_event
 from etapromise.tracking.scans import clean_scans
+from etapromise.tracking.mapping import MappingSource
+from etapromise.tracking.sources import Source
 from etapromise.tracking.texts import Identifiers
-from etapromise.tracking.tracked import TrackedHistory
+from etapromise.tracking.tracked import TrackedHistory, tracked_history
 
-__all__ = ["StoredHistory", "stored_history"]
+__all__ = ["StoredHistory", "history_from", "stored_history"]
 
 _REJECTED: Final = {"reason": "str", "detail": "str", "row": "int64"}
 
@@ -73,8 +77,23 @@ class StoredHistory(TrackedHistory):
             if (place.week, place.bucket) in wanted and kinds.get("scans"):
                 table = self.layout.read(kinds["scans"])
                 parts.append(table.filter(pa.array(known.rows(table["shipment_id"]) >= 0)))
-        found = cleaned(shipments, pa.concat_tables(parts) if parts else pa.table({}))
-        return found[(found["received_at"] < before).to_numpy()]
+        known_scans = cleaned(shipments, pa.concat_tables(parts) if parts else pa.table({}))
+        found: pd.DataFrame = known_scans[(known_scans["received_at"] < before).to_numpy()]
+        return found
+
+    def under_way(self, at: pd.Timestamp, *, most_days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The shipments on their way at a moment, as far as was known then, and their scans.
+
+        Args:
+            at: zone-aware; what was received at that very moment is known.
+            most_days: those ordered longer ago are left out: they never arrive.
+        """
+        ordered, told = self.shipments["ordered_at"], self.milestones
+        over = (told["event_known_at"] <= at) | (told["closed_known_at"] <= at)
+        young = (ordered <= at) & (ordered > at - pd.Timedelta(days=most_days))
+        rows = np.flatnonzero((young & ~over).to_numpy(bool))
+        orders = self.shipments.iloc[rows].reset_index(drop=True)
+        return orders, self.scans_of(orders, at + pd.Timedelta(microseconds=1))
 
     def _rejects(self, kind: str) -> pd.DataFrame:
         files: tuple[StoredFile, ...] = self.commit.rejects.get(kind, ())
@@ -83,7 +102,38 @@ class StoredHistory(TrackedHistory):
         table = self.layout.read(files).to_pandas()
         # A file that was ingested twice is no worse than before.
         table = table.drop_duplicates([name for name in table.columns if name != "row"])
-        return table.astype({"row": "int64"}).reset_index(drop=True)
+        rejects: pd.DataFrame = table.astype({"row": "int64"}).reset_index(drop=True)
+        return rejects
+
+
+def history_from(
+    shipments: Source | TrackedHistory | None,
+    scans: Source | None,
+    store: str | Path | None,
+    *,
+    event: Event,
+    naive_time_zone: str | None = None,
+    mapping: MappingSource | None = None,
+    max_rejects: float = MAX_REJECTS,
+) -> TrackedHistory:
+    """The history of a store, or `tracking.tracked_history` of what is given instead.
+
+    Raises:
+        ContractError: as for it; both a store and tables.
+        StoreError: there is no store, or it is damaged or newer.
+    """
+    if store is None:
+        return tracked_history(
+            shipments,
+            scans,
+            event=event,
+            naive_time_zone=naive_time_zone,
+            mapping=mapping,
+            max_rejects=max_rejects,
+        )
+    if (shipments, scans, mapping) != (None, None, None):
+        raise ContractError("Found a store and tables beside it; expected one or the other.")
+    return stored_history(store, event=event)
 
 
 def stored_history(store: str | Path, *, event: Event = "delivered") -> StoredHistory:

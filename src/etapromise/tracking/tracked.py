@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy.typing as npt
+import numpy as np
 import pandas as pd
 
 from etapromise.errors import ContractError
@@ -85,7 +86,8 @@ class TrackedHistory:
         """The scans of some of the shipments that were received before a moment."""
         mine = Identifiers(shipments["shipment_id"]).rows(self.scans["shipment_id"]) >= 0
         rows = np.flatnonzero(mine & (self.scans["received_at"] < before).to_numpy())
-        return self.scans.iloc[rows]
+        found: pd.DataFrame = self.scans.iloc[rows]
+        return found
 
 
 def history(

@@ -30,9 +30,10 @@ from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.stages import StageForests
+from etapromise.store.stored_history import history_from
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.mapping import MappingSource
-from etapromise.tracking.tracked import TrackedHistory, tracked_history
+from etapromise.tracking.tracked import TrackedHistory
 from etapromise.training.stage_training import fit_stage_forests
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def train(
     shipments: Source | TrackedHistory | None = None,
     scans: Source | None = None,
     *,
+    store: str | Path | None = None,
     as_of: str | datetime | pd.Timestamp,
     event: Event = "delivered",
     config: TrainingConfig | None = None,
@@ -139,6 +141,7 @@ def train(
         shipments: a table of the contract (path, DataFrame, Arrow table), or a tracked history,
             which brings its scans and its event along.
         scans: a table of the contract.
+        store: instead of tables, the directory of a store, see `etapromise.ingest`.
         as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
         event: what to promise: "delivered", "first_attempt" or "available_for_pickup".
         config: settings; by default `TrainingConfig()`.
@@ -154,9 +157,10 @@ def train(
         InsufficientHistoryError: too little had happened by `as_of`.
     """
     config = config or TrainingConfig()
-    tracked = tracked_history(
+    tracked = history_from(
         shipments,
         scans,
+        store,
         event=event,
         naive_time_zone=naive_time_zone,
         mapping=mapping,
