@@ -56,7 +56,7 @@ class BoostingConfig:
     feature_fraction: float = 1.0
     bagging_fraction: float = 1.0
     """Share of the rows that a tree's shape is grown on; its values always come from all rows."""
-    shape_rows: int = 300_000
+    shape_rows: int = 400_000
     """Rows that trees' shapes are grown on at most, drawn by chance; values come from all rows."""
     max_bin: int = 255
     monotone: tuple[int, ...] | None = None

@@ -16,7 +16,7 @@ from etapromise.history.as_of import HistoryAsOf, KnownOrders
 
 __all__ = ["MOST_LOOKS", "WINDOW", "sampled"]
 
-MOST_LOOKS: Final = 2_000_000
+MOST_LOOKS: Final = 3_000_000
 """About so many looks are taken at most where no setting says otherwise."""
 
 WINDOW: Final = 400
