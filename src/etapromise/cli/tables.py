@@ -153,7 +153,9 @@ def _gathered(*, scans_needed: bool) -> Callable[[Command], Command]:
             if mapping is None and store is None:
                 for name, given in (("--shipments", shipments), ("--scans", scans)):
                     if given is None and (scans_needed or name == "--shipments"):
-                        raise click.UsageError(f"Missing option '{name}', or --mapping or --store for it.")
+                        raise click.UsageError(
+                            f"Missing option '{name}', or --mapping or --store for it."
+                        )
             tables = Tables(
                 shipments=shipments,
                 scans=scans,

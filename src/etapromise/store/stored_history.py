@@ -24,9 +24,9 @@ from etapromise.store.layout import Commit, Layout, StoredFile
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.contract import Event
 from etapromise.tracking.journeys import microseconds
+from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.milestones import require_event
 from etapromise.tracking.scans import clean_scans
-from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.sources import Source
 from etapromise.tracking.texts import Identifiers
 from etapromise.tracking.tracked import TrackedHistory, tracked_history

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy.typing as npt
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import ContractError
