@@ -21,8 +21,6 @@ from etapromise.tracking.tables import read_scans, read_shipments
 from etapromise.tracking.texts import Identifiers
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
