@@ -37,6 +37,8 @@ __all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
 
 _SHORTEST_GIVE_UP: Final = 21
 _ROWS_AT_ONCE: Final = 100_000
+# Fewer parcels say nothing of how long others take.
+_FEWEST_ARRIVED: Final = 10
 
 
 def moment_of(as_of: str | datetime | pd.Timestamp) -> pd.Timestamp:
@@ -64,6 +66,8 @@ class KnownOrders:
     shipments: pd.DataFrame
     milestones: pd.DataFrame
     moment: pd.Timestamp
+    arrived_later: int = 0
+    """Parcels of the same tables whose event was received at the moment or later."""
 
     @classmethod
     def of(cls, tracked: TrackedHistory, moment: pd.Timestamp) -> KnownOrders:
@@ -98,6 +102,7 @@ class KnownOrders:
             shipments.iloc[rows].reset_index(drop=True),
             milestones.iloc[rows].reset_index(drop=True),
             moment,
+            int((milestones["event_known_at"] >= moment).sum()),
         )
 
     def since(self, day: int) -> KnownOrders:
@@ -111,6 +116,7 @@ class KnownOrders:
             self.shipments.iloc[rows].reset_index(drop=True),
             self.milestones.iloc[rows].reset_index(drop=True),
             self.moment,
+            self.arrived_later,
         )
 
     def give_up_after(self) -> int:
@@ -118,13 +124,21 @@ class KnownOrders:
         arrived = self.milestones["event_known_at"] < self.moment
         taken = self.milestones["event_at"] - self.shipments["ordered_at"]
         days = taken[arrived].dt.total_seconds() / 86_400
-        if len(days) < 2:
+        if len(days) < _FEWEST_ARRIVED:
             raise InsufficientHistoryError(
-                f"Found {len(days)} parcels with the event received before "
-                f"as_of={self.moment.isoformat()}; expected at least some hundreds. Choose a later "
-                "as_of, or check that the scans belong to the shipments."
+                f"Found {len(days)} of {len(self.shipments)} parcels with the event received "
+                f"before as_of={self.moment.isoformat()}; expected at least {_FEWEST_ARRIVED}. "
+                + self._how_to_get_more()
             )
         return max(_SHORTEST_GIVE_UP, int(np.ceil(2.0 * days.quantile(0.99))))
+
+    def _how_to_get_more(self) -> str:
+        if self.arrived_later:
+            return f"The tables tell of {self.arrived_later} more later on: choose a later as_of."
+        due = self.shipments["ordered_at"] < self.moment - pd.Timedelta(days=_SHORTEST_GIVE_UP)
+        if due.sum() >= _FEWEST_ARRIVED:
+            return "Check that the scans belong to the shipments, and what their statuses mean."
+        return "Give older shipments and their scans, or wait until more have arrived."
 
     def encoder(
         self,

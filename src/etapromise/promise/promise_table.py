@@ -43,6 +43,7 @@ def promise_frame(
         requests,
         model.parts.statistics,
         model.parts.encoder.levels,
+        alike=model.parts.alike,
         reachable=confidence >= service_level,
         earliest=low,
         middle=middle,

@@ -73,12 +73,13 @@ class QuotesOne:
         statistics: Statistics,
         kept: KeptTable,
         kernel: QuoteKernel,
+        alike: bool,
         event: str,
         version: str,
     ) -> None:
         """Take what a promise is read off: `kernel` is bound to the same encoder and statistics."""
         self._encoder = encoder
-        self._assessor = AssessesOne(statistics, encoder.levels)
+        self._assessor = AssessesOne(statistics, encoder.levels, alike=alike)
         self._lost = statistics.lost
         self._kept = kept
         self._address = kernel.address

@@ -196,6 +196,7 @@ def _promise(
             journey.requests,
             model.parts.statistics,
             model.parts.encoder.levels,
+            alike=model.parts.alike,
             reachable=probability[-1:] >= service_level,
             earliest=days[:1],
             middle=days[1:2],

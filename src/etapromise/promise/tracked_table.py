@@ -53,6 +53,7 @@ def track_frame(
         journey.requests,
         model.parts.statistics,
         model.parts.encoder.levels,
+        alike=model.parts.alike,
         reachable=confidence >= service_level,
         earliest=low - today,
         middle=middle - today,

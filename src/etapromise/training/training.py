@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.errors import ContractError
 from etapromise.forecast.averaging import average_forests
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.calibration import CalibrationSettings, still_arriving
@@ -34,6 +34,7 @@ from etapromise.store.stored_history import history_from
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import TrackedHistory
+from etapromise.training.few_parcels import forest_of_few, relative_to_now
 from etapromise.training.stage_training import fit_stage_forests
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ QUANTILE_LEVELS: Final = np.array(
 
 _ROWS_FOR_THREADS: Final = 100_000
 _ROWS_AT_ONCE: Final = 100_000
+# Arrived parcels that a forest needs, and that judge it.
+_LEAST_GROWN: Final = 150
+_LEAST_HELD_OUT: Final = 20
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much there is at most."""
@@ -180,11 +184,16 @@ def train(
     gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
     tell = progress or (lambda *_: None)
     split = _Split.of(gathered, config)
-    contract, holdout = _holdout_forest(gathered, split, config, tell)
-    forest, stages = _final_forests(
-        known, gathered, gathered.builder(contract), split, holdout, config, tell
-    )
-    average = average_forests(holdout)
+    stages = None
+    if split.tells_parcels_apart(gathered):
+        contract, holdout = _holdout_forest(gathered, split, config, tell)
+        average = average_forests(holdout)
+        forest, stages = _final_forests(
+            known, gathered, gathered.builder(contract), split, holdout, config, tell
+        )
+    else:
+        contract, forest = _forest_of_few(gathered)
+        average = forest
     manifest = {
         "library_version": _library_version(),
         "event": tracked.event,
@@ -242,29 +251,55 @@ class _Split:
 
     @classmethod
     def of(cls, gathered: HistoryAsOf, config: TrainingConfig) -> _Split:
-        start, end = int(gathered.outcomes.start_day[0]), gathered.outcomes.as_of_day
-        holdout_days = min(config.holdout_days, (end - start) // 4)
-        return cls(
-            start + min(config.warm_up_days, (end - start) // 6), end - holdout_days, holdout_days
-        )
+        results = gathered.outcomes
+        start, end = int(results.start_day[0]), results.as_of_day
+        cut = end - min(config.holdout_days, (end - start) // 4)
+        newest = results.start_day[results.arrived][-_LEAST_HELD_OUT:]
+        if len(newest) == _LEAST_HELD_OUT:
+            # Where few orders come, the days of enough of them.
+            cut = min(cut, int(newest[0]))
+        return cls(start + min(config.warm_up_days, (end - start) // 6), cut, end - cut)
+
+    def rows(self, gathered: HistoryAsOf) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Parcels to grow on and to judge by, and which of them are to grow on."""
+        start_day, before = gathered.outcomes.start_day, gathered.outcomes.as_of(self.cut)
+        growing = (start_day >= self.first_day) & (start_day < self.cut) & ~before.closed
+        later = (start_day >= self.cut) & ~gathered.outcomes.closed
+        rows = np.flatnonzero(growing | later)
+        return rows, growing[rows]
+
+    def tells_parcels_apart(self, gathered: HistoryAsOf) -> bool:
+        """Whether there are enough parcels for a forest."""
+        rows, grow = self.rows(gathered)
+        before = gathered.outcomes.as_of(self.cut).arrived[rows[grow]]
+        later = gathered.outcomes.arrived[rows[~grow]]
+        return int(before.sum()) >= _LEAST_GROWN and int(later.sum()) >= _LEAST_HELD_OUT
+
+
+def _forest_of_few(gathered: HistoryAsOf) -> tuple[FeatureContract, Forest]:
+    levels = gathered.encoder.levels
+    contract = FeatureContract(
+        all_features(levels, gathered.encoder.numeric, telling=[True] * len(levels))
+    )
+    rows = np.flatnonzero(~gathered.outcomes.closed)
+    arrived = gathered.outcomes.arrived[rows]
+    target = relative_to_now(gathered, contract, rows)
+    lost = gathered.statistics.lost[_services(gathered, rows)]
+    return contract, forest_of_few(
+        target,
+        arrived=arrived,
+        weight=_arriving(target, arrived, np.ones_like(arrived), lost),
+        levels=QUANTILE_LEVELS,
+        features=len(contract.names),
+    )
 
 
 def _holdout_forest(
     gathered: HistoryAsOf, split: _Split, config: TrainingConfig, tell: Progress
 ) -> tuple[FeatureContract, list[Forest]]:
-    start_day = gathered.outcomes.start_day
     before = gathered.outcomes.as_of(split.cut)
-    growing = (start_day >= split.first_day) & (start_day < split.cut) & ~before.closed
-    later = (start_day >= split.cut) & ~gathered.outcomes.closed
-    rows = np.flatnonzero(growing | later)
-    grow = growing[rows]
+    rows, grow = split.rows(gathered)
     arrived = np.where(grow, before.arrived[rows], gathered.outcomes.arrived[rows])
-    if (arrived & grow).sum() < 50 or (arrived & ~grow).sum() < 10:
-        raise InsufficientHistoryError(
-            f"Found {int((arrived & grow).sum())} parcels that had arrived {split.holdout_days} "
-            f"days before as_of and {int((arrived & ~grow).sum())} ordered and arrived since; "
-            "expected at least 50 and 10. Choose a later as_of or give older shipments."
-        )
     contract = FeatureContract(
         all_features(
             gathered.encoder.levels,
