@@ -10,6 +10,7 @@ from __future__ import annotations
 import click
 
 from etapromise.cli.backtest import backtest
+from etapromise.cli.check import check
 from etapromise.cli.events import events, repromise
 from etapromise.cli.models import inspect, models, rollback
 from etapromise.cli.monitor import monitor
@@ -30,7 +31,7 @@ def main() -> None:
 
 
 for _command in (
-    *(sample, ingest, train, quote, score, backtest),
+    *(sample, check, ingest, train, quote, score, backtest),
     serve,
     *(retrain, refresh, monitor, events, repromise, scorecard),
     *(models, inspect, rollback),
