@@ -66,7 +66,7 @@ def check(
     if not files and mapping is None:
         raise click.UsageError("Name the files to look at, or a --mapping that does.")
     if mapping is not None and (files or write_mapping):
-        raise click.UsageError("A --mapping names its files; leave the others out, or propose anew.")
+        raise click.UsageError("A --mapping names its files; leave the others out.")
     with reported_errors():
         found = checking.check(
             files, mapping=mapping, write_to=write_mapping, event=event, quality=quality
@@ -104,14 +104,15 @@ def _lines(found: Check) -> list[str]:
             lines += ["", *one.lines]
             for reason, n in one.rejects["reason"].value_counts().items():
                 bad = one.rejects[one.rejects["reason"] == reason].iloc[0]
-                lines.append(f"  {reason} {n:,}: row {bad['row']}, {bad['detail']}; {bad['remedy']}")
+                what = f"row {bad['row']}, {bad['detail']}; {bad['remedy']}"
+                lines.append(f"  {reason} {n:,}: {what}")
         lines += _sign_lines(found.facts["signs"])
         lines += _quality_lines(found.facts.get("quality"))
     if found.proposal is not None and found.proposal.questions:
-        lines += ["", "To be answered in the mapping, where it says \"?\":"]
+        lines += ["", 'To be answered in the mapping, where it says "?":']
         lines += [f"  {question}" for question in found.proposal.questions]
     elif found.failure is not None:
-        lines += ["", f"Cannot be read so: {' '.join(found.failure.split())}"]
+        lines += ["", f"Not ready: {' '.join(found.failure.split())}"]
     return lines
 
 
@@ -153,11 +154,9 @@ def _proposal_lines(found: Check) -> list[str]:
 
 
 def _sign_lines(signs: dict[str, Any]) -> list[str]:
-    lines = [
-        "",
-        f"{signs['orders']:,} orders from {signs['first_order'][:10]} to {signs['last_order'][:10]}, "
-        f"{signs['arrived']:,} arrived, {signs['shipments_without_scans']:,} without a scan",
-    ]
+    span = f"from {signs['first_order'][:10]} to {signs['last_order'][:10]}"
+    what = f"{signs['arrived']:,} arrived, {signs['shipments_without_scans']:,} without a scan"
+    lines = ["", f"{signs['orders']:,} orders {span}, {what}"]
     if signs["longest_gap_days"] > 3:
         lines.append(
             f"{signs['days_without_orders']:,} days without orders, up to "
@@ -182,7 +181,8 @@ def _quality_lines(quality: dict[str, Any] | None) -> list[str]:
         return ["", f"No promises were tried: {quality['why']}"]
     lines = ["", f"Promises for orders from {quality['from']} to {quality['to']}:"]
     for row in quality["levels"]:
-        kept = "not judged yet" if row["kept_rate"] is None else f"kept {100 * row['kept_rate']:.1f} %"
+        rate = row["kept_rate"]
+        kept = "not judged yet" if rate is None else f"kept {100 * rate:.1f} %"
         lines.append(
             f"  {100 * row['service_level']:g} %: {kept} of {row['judged']:,}, "
             f"stated {100 * row['stated']:.1f} %, {row['mean_days']:.1f} days on average"

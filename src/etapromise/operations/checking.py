@@ -1,4 +1,4 @@
-"""Looking at own tables: what they are, what would be rejected, and what can be promised from them."""
+"""Looking at own tables: what they are, what would be rejected, what can be promised of them."""
 
 from __future__ import annotations
 
@@ -169,12 +169,18 @@ def check(
                 "accepted": one.accepted,
                 "rejected": len(one.rejects),
                 "left_aside": one.left_aside,
-                "reasons": {str(k): int(v) for k, v in one.rejects["reason"].value_counts().items()},
+                "reasons": _counts(one.rejects["reason"]),
                 "notes": [str(note) for note in one.notes],
             }
             for one in found.history.accounts
         }
         found.facts["signs"] = _signs(found.history)
+        if not found.facts["signs"]["arrived"]:
+            found.failure = (
+                "no parcel arrived by these tables, so that nothing can be learned; hand over scans "
+                "or a column with the deliveries too"
+            )
+            return found
         if quality:
             found.facts["quality"] = _quality(found.history)
     return found
@@ -260,26 +266,28 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
     """Counts, gaps and near doubles that a person should look at."""
     orders, scans = found.shipments, found.scans
     days = orders["ordered_at"].dt.floor("D").value_counts().sort_index()
-    every = pd.date_range(days.index.min(), days.index.max(), freq="D") if len(days) else []
-    silent = [day for day in every if day not in days.index]
+    every = pd.date_range(days.index.min(), days.index.max(), freq="D") if len(days) else days.index
+    silent = every.difference(days.index)
     signs: dict[str, Any] = {
         "orders": len(orders),
         "first_order": str(orders["ordered_at"].min()),
         "last_order": str(orders["ordered_at"].max()),
         "days_without_orders": len(silent),
         "longest_gap_days": _longest(days.index),
-        "statuses": {str(k): int(v) for k, v in scans["status"].value_counts().items()},
+        "statuses": _counts(scans["status"]),
         "shipments_without_scans": int((found.milestones["scan_count"] == 0).sum()),
         "arrived": int(found.milestones["event_at"].notna().sum()),
-        "closed": {
-            str(k): int(v) for k, v in found.milestones["closed_as"].value_counts().items()
-        },
+        "closed": _counts(found.milestones["closed_as"]),
     }
     for name in ("carrier", "service", "destination_country"):
         if name in orders:
-            signs[f"{name}s"] = {str(k): int(v) for k, v in orders[name].value_counts()[:20].items()}
+            signs[f"{name}s"] = _counts(orders[name], 20)
             signs[f"near_{name}s"] = _near_doubles(orders[name])
     return signs
+
+
+def _counts(words: pd.Series[Any], most: int | None = None) -> dict[str, int]:
+    return {str(word): int(n) for word, n in words.value_counts()[:most].items()}
 
 
 def _longest(days: Any) -> int:

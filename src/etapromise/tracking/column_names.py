@@ -1,4 +1,4 @@
-"""What own tables call the columns of the contract, in many languages; see ``column_names.toml``."""
+"""What own tables call the columns of the contract, in the languages of ``column_names.toml``."""
 
 from __future__ import annotations
 

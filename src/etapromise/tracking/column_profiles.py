@@ -40,7 +40,9 @@ _CLOCK: Final = re.compile(
 _ISO: Final = re.compile(
     r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?$"
 )
-_NUMBER: Final = re.compile(r"^[+-]?\d[\d.,\s\u00a0']*\s?(kg|kgs|g|gr|lb|lbs|oz)?\.?$", re.IGNORECASE)
+_NUMBER: Final = re.compile(
+    r"^[+-]?\d[\d.,\s\u00a0']*\s?(kg|kgs|g|gr|lb|lbs|oz)?\.?$", re.IGNORECASE
+)
 _NOTHING: Final = ("-", "--", "n/a", "na", "null", "none", "nan", "nat", "#n/a", "0000-00-00")
 
 
@@ -73,7 +75,7 @@ class Profile:
 
     Attributes:
         name: Of the column.
-        values: (n,) a sample as text, empty ones left out.
+        filled_values: (n,) a sample as text, empty ones left out.
         kind: As Arrow stores it.
         filled: Share of the rows that have a value.
         distinct: How many different values all rows have.
@@ -82,7 +84,7 @@ class Profile:
     """
 
     name: str
-    values: pd.Series[Any]
+    filled_values: pd.Series[Any]
     kind: pa.DataType
     filled: float
     distinct: int
@@ -92,7 +94,7 @@ class Profile:
     @cached_property
     def words(self) -> pd.Series[Any]:
         """Some of the different values, blanks and placeholders left out."""
-        words = pd.Series(self.values.unique())[: 4 * _TRIED]
+        words = pd.Series(self.filled_values.unique())[: 4 * _TRIED]
         return words[~words.str.lower().isin(_NOTHING)]
 
     @property
@@ -112,7 +114,9 @@ class Profile:
     def unit(self) -> str | None:
         """The unit that most numbers carry."""
         found = self.words[:_TRIED].str.extract(r"([A-Za-z]+)\.?$")[0].str.lower().dropna()
-        return str(found.mode().iloc[0]) if len(found) > 0.5 * min(len(self.words), _TRIED) else None
+        return (
+            str(found.mode().iloc[0]) if len(found) > 0.5 * min(len(self.words), _TRIED) else None
+        )
 
     @cached_property
     def decimal(self) -> str | None:
@@ -186,10 +190,18 @@ def profile_of(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray) -> Pr
         values,
         kind,
         1 - blank / max(len(text), 1),
-        int(pc.count_distinct(whole.drop_null() if len(whole) else whole).as_py()),
+        _distinct(whole),
         len(whole),
         raw,
     )
+
+
+def _distinct(array: pa.ChunkedArray) -> int:
+    if pt.is_nested(array.type):
+        return 0
+    if pt.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    return int(pc.count_distinct(array).as_py())
 
 
 def _as_text(array: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -230,7 +242,11 @@ def _numbered(words: pd.Series[Any]) -> TimeGuess | None:
             whole = bool((numbers % 1 == 0).all())
             clock = form != "excel" or not whole
             zoned = form != "excel"
-            why = "days since 1899-12-30, as Excel counts" if form == "excel" else "seconds since 1970"
+            why = (
+                "days since 1899-12-30, as Excel counts"
+                if form == "excel"
+                else "seconds since 1970"
+            )
             if form in {"epoch_ms", "epoch_us"}:
                 why = f"{'milli' if form == 'epoch_ms' else 'micro'}{why}"
             return TimeGuess(
@@ -252,7 +268,9 @@ def _written_times(words: pd.Series[Any]) -> TimeGuess | None:
     if is_iso.mean() > _MOST:
         stamps = first[is_iso]
         clock = stamps.str.len() > 10
-        midnights = bool(clock.any() and stamps[clock].str.match(r"^.{11}00:?00(:?00(\.0+)?)?").all())
+        midnights = bool(
+            clock.any() and stamps[clock].str.match(r"^.{11}00:?00(:?00(\.0+)?)?").all()
+        )
         return TimeGuess(
             share=float(words.str.match(_ISO).mean()),
             clock=bool(clock.any()) and not midnights,
@@ -329,10 +347,10 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str]) -> TimeGuess | None:
             break
         other = _swapped(best)
         if other in counts and counts[other] == counts[best]:
-            # Both orders fit every value: only dots settle it.
-            if "." in best and "/" not in best:
+            # Both orders fit every value: only dots and a leading year settle it.
+            if "." in best.partition("%Y")[0]:
                 why = "day first, as dates with dots are"
-            elif "%Y-%" in best or "%Y/%" in best:
+            elif best.startswith("%Y"):
                 best = best if best.index("%m") < best.index("%d") else other
                 why = "year first"
             else:
@@ -341,6 +359,8 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str]) -> TimeGuess | None:
             day = "day" if _day_first(best) else "month"
             shown = words[open_ & fits[best] & ~fits[other]]
             why = f"{day} first, as {shown.iloc[0]!r} shows" if len(shown) else f"{day} first"
+            if best.startswith("%Y"):
+                why = "year first"
         chosen.append(best)
         open_ &= ~fits[best]
         fits.pop(best)
@@ -352,7 +372,11 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str]) -> TimeGuess | None:
     midnights = False
     if clock:
         all_ = pd.concat(
-            [parsed(words, form).dropna().dt.tz_localize(None) for form in chosen if has_clock(form)]
+            [
+                parsed(words, form).dropna().dt.tz_localize(None)
+                for form in chosen
+                if has_clock(form)
+            ]
         )
         midnights = len(all_) > 2 and bool((all_ == all_.dt.normalize()).all())
     return TimeGuess(

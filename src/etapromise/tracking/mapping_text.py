@@ -52,9 +52,7 @@ def proposal_text(proposal: Proposal) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(
-    name: str, table: OwnTable, settings: Mapping[str, tuple[Any, str]]
-) -> list[str]:
+def _table(name: str, table: OwnTable, settings: Mapping[str, tuple[Any, str]]) -> list[str]:
     lines = [f"# {_plain(doubt)}" for doubt in table.doubts]
     lines += [f"[{name}]", f"files = {_toml(list(table.files))}"]
     lines += [f"{key} = {_toml(value)}" for key, value in table.settings.items()]
@@ -73,7 +71,9 @@ def _columns(columns: Mapping[str, Proposed]) -> list[str]:
         if list(details) == ["column"] and details["column"] != "?":
             value = _toml(details["column"])
         else:
-            value = "{ " + ", ".join(f"{key} = {_toml(told)}" for key, told in details.items()) + " }"
+            value = (
+                "{ " + ", ".join(f"{key} = {_toml(told)}" for key, told in details.items()) + " }"
+            )
         note = one.asked or f"{one.degree}: {one.why}"
         lines.append(f"{role} = {value}  # {_plain(note)}")
     return lines

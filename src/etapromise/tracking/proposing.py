@@ -7,7 +7,7 @@ open, to be answered before the mapping is used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -176,7 +176,9 @@ def _as_shipments(table: OwnTable) -> float:
     weight = 2 * (roles["destination"] + roles["ordered_at"]) + sum(roles.values()) / 4
     status = _best(table, "scans", "status") if _as_scans(table) else 0
     # Of one file with nested lists, the rows that are not scans.
-    return weight + sum(milestones) - 1.5 * status - (0.1 * table.rows.count(".") if table.rows else 0)
+    return (
+        weight + sum(milestones) - 1.5 * status - (0.1 * table.rows.count(".") if table.rows else 0)
+    )
 
 
 def _as_scans(table: OwnTable) -> float:
@@ -200,32 +202,33 @@ def _fit(profile: Profile, part: str, role: str) -> float:
 
 
 def _suits(profile: Profile, role: str) -> bool:
-    if role in _NUMBERS:
-        return profile.numeric
-    if role.endswith("_country"):
-        return profile.countries > 0.6
-    if role in {"destination_time_zone", "zone"}:
-        return profile.zones > 0.6
-    if role == "destination":
-        return profile.postcodes > 0.6
-    if role == "status":
-        return profile.distinct <= _MOST_CODES and profile.distinct < 0.5 * max(profile.rows, 4)
-    if role in {"carrier", "service", "vocabulary"}:
-        return profile.distinct <= _MOST_CODES and profile.times() is None
-    if role in {"shipment_id", "order_id"}:
-        return profile.distinct > 0.05 * profile.rows and profile.times() is None
-    return profile.times() is None
+    checks: dict[str, Callable[[], bool]] = {
+        **dict.fromkeys(_NUMBERS, lambda: profile.numeric),
+        **dict.fromkeys(("origin_country", "destination_country"), lambda: profile.countries > 0.6),
+        **dict.fromkeys(("destination_time_zone", "zone"), lambda: profile.zones > 0.6),
+        "destination": lambda: profile.postcodes > 0.6,
+        "status": lambda: _are_codes(profile),
+        **dict.fromkeys(
+            ("carrier", "service", "vocabulary"),
+            lambda: profile.distinct <= _MOST_CODES and profile.times() is None,
+        ),
+        **dict.fromkeys(
+            ("shipment_id", "order_id"),
+            lambda: profile.distinct > 0.05 * profile.rows and profile.times() is None,
+        ),
+    }
+    return bool(checks.get(role, lambda: profile.times() is None)())
+
+
+def _are_codes(profile: Profile) -> bool:
+    return profile.distinct <= _MOST_CODES and profile.distinct < 0.5 * max(profile.rows, 4)
 
 
 def _assigned(
     table: OwnTable, parts: Sequence[tuple[str, Sequence[str]]]
 ) -> dict[tuple[str, str], Proposed]:
     """Each role with its best column, each column in one role, the best fits first."""
-    ignored = {
-        name
-        for name in table.profiles
-        if any(score_name(name, "other", "ignored") == 1.0 for _ in (0,))
-    }
+    ignored = {name for name in table.profiles if score_name(name, "other", "ignored") == 1.0}
     fits = sorted(
         (
             (-_fit(profile, part, role), place, part, role, name)
@@ -246,17 +249,20 @@ def _assigned(
         rivals = tuple(
             other
             for worse, _, a_part, a_role, other in fits
-            if (a_part, a_role) == (part, role) and other != name and worse - negative < 0.04 and worse
+            if (a_part, a_role) == (part, role)
+            and other != name
+            and worse - negative < 0.04
+            and worse
         )
         found[part, role] = _proposed(table.profiles[name], role, -negative, rivals)
     return found
 
 
-def _proposed(
-    profile: Profile, role: str, score: float, rivals: tuple[str, ...] = ()
-) -> Proposed:
+def _proposed(profile: Profile, role: str, score: float, rivals: tuple[str, ...] = ()) -> Proposed:
     known = "its name" if score == 1.0 else "a name like its own"
-    guess = profile.times(numbers=True) if role in _TIMES or role in names_of()["milestones"] else None
+    guess = (
+        profile.times(numbers=True) if role in _TIMES or role in names_of()["milestones"] else None
+    )
     details: dict[str, Any] = {}
     asked, why = "", known
     if guess is not None:
@@ -277,7 +283,9 @@ def _proposed(
         if profile.decimal:
             details["decimal"] = profile.decimal
         named = score_name(profile.name, "shipments", role) and profile.name.lower()
-        unit = profile.unit or ("g" if str(named).rsplit("_")[-1].endswith(("_g", " g", "grams")) else "")
+        unit = profile.unit or (
+            "g" if str(named).rsplit("_")[-1].endswith(("_g", " g", "grams")) else ""
+        )
         if unit in {"g", "gr", "lb", "lbs", "oz"}:
             details["unit"] = {"gr": "g", "lbs": "lb"}.get(unit, unit)
         elif profile.decimal or profile.unit:
@@ -307,7 +315,7 @@ def _shipment_columns(proposal: Proposal) -> None:
     )
     for (part, role), one in found.items():
         (proposal.columns if part == "shipments" else proposal.milestones)[role] = one
-    _settled_orders(proposal, table)
+    _settled_orders(proposal)
     columns = proposal.columns
     if "shipment_id" not in columns and "order_id" in columns:
         one = columns.pop("order_id")
@@ -316,7 +324,7 @@ def _shipment_columns(proposal: Proposal) -> None:
             certainty=min(one.certainty, 0.9),
             why=f"{one.why}; no tracking number, so an order is a parcel",
         )
-    by_values = [
+    by_values: list[tuple[str, Callable[[Profile], bool]]] = [
         ("destination_country", lambda one: one.countries > 0.9),
         ("destination", lambda one: one.postcodes > 0.9 and not one.unique and one.times() is None),
         ("shipment_id", lambda one: one.unique and one.times() is None and not one.numeric),
@@ -373,7 +381,7 @@ def _times_by_order(proposal: Proposal) -> None:
         )
 
 
-def _settled_orders(proposal: Proposal, table: OwnTable) -> None:
+def _settled_orders(proposal: Proposal) -> None:
     """Day or month first, where one column cannot tell it, is what another of the table tells."""
     groups = (proposal.columns, proposal.milestones)
     decided = [one.guess for group in groups for one in group.values() if one.guess is not None]
@@ -417,20 +425,19 @@ def _scan_columns(proposal: Proposal) -> None:
     table = proposal.scans
     if table is None:
         return
-    roles = [role for role in names_of()["scans"]]
-    found = _assigned(table, [("scans", roles), ("other", ["zone"])])
+    found = _assigned(table, [("scans", list(names_of()["scans"])), ("other", ["zone"])])
     for (part, role), one in found.items():
         if part == "scans":
             proposal.scan_columns[role] = one
     if ("other", "zone") in found and "scanned_at" in proposal.scan_columns:
         when = proposal.scan_columns["scanned_at"]
         if when.guess is not None and not when.guess.zoned and when.guess.clock:
-            zone = found["other", "zone"].column
+            zone = _nearest(found["other", "zone"].column, when.column, table)
             proposal.scan_columns["scanned_at"] = Proposed(
                 column=when.column,
                 certainty=when.certainty,
                 why=f"{when.why}; {zone!r} names the zone of each row",
-                details={**when.details, "zone_column": _nearest(zone, when.column, table)},
+                details={**when.details, "zone_column": zone},
                 asked=when.asked,
                 others=when.others,
                 guess=when.guess,
@@ -477,14 +484,14 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
             proposal.statuses[code] = (status, n, "its words")
         else:
             proposal.open_codes[code] = n
-    _codes_by_place(proposal, table, total)
+    _codes_by_place(proposal, table)
 
 
 def _unknown(found: object) -> bool:
     return found in {Fault.UNKNOWN_STATUS, Fault.UNKNOWN_VENDOR_CODE}
 
 
-def _codes_by_place(proposal: Proposal, table: OwnTable, total: int) -> None:
+def _codes_by_place(proposal: Proposal, table: OwnTable) -> None:
     """A code that is the last of nearly every parcel, once in each, is its delivery."""
     ids = proposal.scan_columns.get("shipment_id")
     when, status = proposal.scan_columns["scanned_at"], proposal.scan_columns["status"]
@@ -541,10 +548,7 @@ def _join(proposal: Proposal) -> None:
         return
     named = proposal.columns.get("shipment_id"), proposal.scan_columns.get("shipment_id")
     candidates = [
-        (left, right)
-        for left in mine
-        for right in other
-        if left.distinct > 0.2 * left.rows
+        (left, right) for left in mine for right in other if left.distinct > 0.2 * left.rows
     ]
     for left, right in candidates:
         near = near_match(
@@ -595,7 +599,7 @@ def _rows_of_one_order(proposal: Proposal) -> None:
         return
     profile = proposal.shipments.profiles[one.column]
     for sign in (",", ";", "|"):
-        if profile.values.str.contains(sign, regex=False).mean() > 0.002:
+        if profile.filled_values.str.contains(sign, regex=False).mean() > 0.002:
             proposal.columns["shipment_id"] = Proposed(
                 column=one.column,
                 certainty=one.certainty,
@@ -606,16 +610,14 @@ def _rows_of_one_order(proposal: Proposal) -> None:
     if profile.filled < 0.98 and profile.rows > 3:
         proposal.settings["fill_down"] = (
             [one.column],
-            f"{one.column} is empty in {100 * (1 - profile.filled):.0f} % of the rows: further rows "
-            "of the order above",
+            f"empty in {100 * (1 - profile.filled):.0f} % of the rows: further rows of an order",
         )
         proposal.settings["one_row_per"] = (one.column, "its further rows are line items")
     elif profile.distinct < _REPEATED * profile.rows * profile.filled:
         again = int(profile.rows * profile.filled) - profile.distinct
         proposal.settings["one_row_per"] = (
             one.column,
-            f"{again:,} rows repeat an id: further rows, such as line items, are folded into the "
-            "first",
+            f"{again:,} rows repeat an id, such as line items: they are folded into the first",
         )
 
 
@@ -643,9 +645,7 @@ def _zones(proposal: Proposal) -> None:
                 if own is not None and own.column == beside[0]:
                     proposal.columns.pop("destination_time_zone", None)
     if any(
-        _naive(one)
-        for group in (proposal.columns, proposal.milestones)
-        for one in group.values()
+        _naive(one) for group in (proposal.columns, proposal.milestones) for one in group.values()
     ):
         proposal.settings["time_zone"] = _home(proposal)
     if any(_naive(one) for one in proposal.scan_columns.values()):
@@ -666,14 +666,14 @@ def _home(proposal: Proposal) -> tuple[str, str]:
     """The zone of the warehouse as the countries let it be told, or the question."""
     files = ", ".join(proposal.shipments.files)
     ask = (
-        f"on whose clock are the times in {files} that carry no zone? such as \"Europe/Berlin\"; "
+        f'on whose clock are the times in {files} that carry no zone? such as "Europe/Berlin"; '
         "no country tells it"
     )
     for role in ("origin_country", "destination_country"):
         one = proposal.columns.get(role)
         if one is None or one.column is None:
             continue
-        codes = proposal.shipments.profiles[one.column].values.map(normal_country).dropna()
+        codes = proposal.shipments.profiles[one.column].filled_values.map(normal_country).dropna()
         if not len(codes):
             continue
         home = str(codes.mode().iloc[0])
