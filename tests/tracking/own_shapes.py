@@ -1,4 +1,4 @@
-"""A small made-up network (a warehouse in Gdansk) written in the shapes that shops hold tables in."""
+"""A small made-up network (a warehouse in Gdansk) in the shapes that shops hold their tables in."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ EXCEL = dt.datetime(1899, 12, 30)  # noqa: DTZ001 (a spreadsheet knows no zones)
 
 
 def parcels(seed: int, count: int = 400, days: int = 120) -> pd.DataFrame:
-    """Local times of each parcel: id, ordered and picked on the clock of the warehouse, delivered."""
+    """Parcels in local times: ordered and picked at the warehouse, delivered where they went."""
     random = np.random.default_rng(seed)
     countries = random.choice(list(ZONES), count, p=[0.6, 0.15, 0.15, 0.1])
     ordered = pd.Timestamp("2025-02-03") + pd.to_timedelta(
         np.sort(random.integers(0, days * 1440, count)), unit="min"
     )
-    picked = ordered.normalize() + pd.Timedelta("1D") + pd.to_timedelta(
-        random.integers(15 * 60, 18 * 60, count), unit="min"
+    picked = (
+        ordered.normalize()
+        + pd.Timedelta("1D")
+        + pd.to_timedelta(random.integers(15 * 60, 18 * 60, count), unit="min")
     )
     delivered = picked.normalize() + pd.to_timedelta(
         random.integers(1, 6, count) * 1440 + random.integers(8 * 60, 20 * 60, count), unit="min"
@@ -210,7 +212,7 @@ def line_items(table: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def partitions(table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Folders by country with Parquet, the first without a column; events as midnights, in parts."""
+    """Folders of Parquet by country, the first without a column; dated events compressed."""
     for n, (country, part) in enumerate(table.groupby("country")):
         place = folder / "orders" / f"ship_country={country}"
         place.mkdir(parents=True)

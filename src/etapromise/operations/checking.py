@@ -177,8 +177,8 @@ def check(
         found.facts["signs"] = _signs(found.history)
         if not found.facts["signs"]["arrived"]:
             found.failure = (
-                "no parcel arrived by these tables, so that nothing can be learned; hand over scans "
-                "or a column with the deliveries too"
+                "no parcel arrived by these tables, so that nothing can be learned; hand over "
+                "scans or a column with the deliveries too"
             )
             return found
         if quality:
@@ -266,7 +266,8 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
     """Counts, gaps and near doubles that a person should look at."""
     orders, scans = found.shipments, found.scans
     days = orders["ordered_at"].dt.floor("D").value_counts().sort_index()
-    every = pd.date_range(days.index.min(), days.index.max(), freq="D") if len(days) else days.index
+    first, last = days.index.min(), days.index.max()
+    every = pd.date_range(first, last, freq="D") if len(days) else days.index
     silent = every.difference(days.index)
     signs: dict[str, Any] = {
         "orders": len(orders),

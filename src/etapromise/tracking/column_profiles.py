@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from etapromise.normal_forms.places import is_country, normal_country
-from etapromise.tracking.columns import is_time_zone
+from etapromise.normal_forms.zones import is_time_zone
 from etapromise.tracking.written_times import english_months, has_clock, parsed
 
 __all__ = ["SAMPLE", "Profile", "TimeGuess", "profile_of", "sampled"]

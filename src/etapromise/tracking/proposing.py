@@ -187,12 +187,15 @@ def _as_scans(table: OwnTable) -> float:
 
 
 def _best(table: OwnTable, part: str, role: str) -> float:
-    return max((_fit(one, part, role) for one in table.profiles.values()), default=0.0)
+    return max((_fit(one, part, role, table.rows) for one in table.profiles.values()), default=0.0)
 
 
-def _fit(profile: Profile, part: str, role: str) -> float:
+def _fit(profile: Profile, part: str, role: str, rows: str) -> float:
     """How well a column fits by its name, 0 where its values cannot be such."""
     score = score_name(profile.name, part, role)
+    if part == "scans" and rows and role not in {"shipment_id", "carrier"}:
+        # What is said once of a record is not said of each of its scans.
+        score += 0.05 if profile.name.startswith(f"{rows}.") else -0.3
     if score < _LEAST or not profile.filled:
         return 0.0
     if part == "milestones" or role in _TIMES:
@@ -231,7 +234,7 @@ def _assigned(
     ignored = {name for name in table.profiles if score_name(name, "other", "ignored") == 1.0}
     fits = sorted(
         (
-            (-_fit(profile, part, role), place, part, role, name)
+            (-_fit(profile, part, role, table.rows), place, part, role, name)
             for part, roles in parts
             for role in roles
             for place, (name, profile) in enumerate(table.profiles.items())
@@ -259,7 +262,7 @@ def _assigned(
 
 
 def _proposed(profile: Profile, role: str, score: float, rivals: tuple[str, ...] = ()) -> Proposed:
-    known = "its name" if score == 1.0 else "a name like its own"
+    known = "its name" if score >= 1.0 else "a name like its own"
     guess = (
         profile.times(numbers=True) if role in _TIMES or role in names_of()["milestones"] else None
     )
@@ -292,7 +295,7 @@ def _proposed(profile: Profile, role: str, score: float, rivals: tuple[str, ...]
             details["unit"] = "kg"
     elif role.endswith("_country"):
         why += f"; {', '.join(map(str, profile.words[:3]))} are countries"
-    certainty = score if not rivals else min(score, 0.69)
+    certainty = min(score, 1.0) if not rivals else min(score, 0.69)
     return Proposed(
         column=profile.name,
         certainty=certainty,
