@@ -37,7 +37,7 @@ _KINDS: Final = ("number", "total", "handling", "derived")
 _DERIVED: Final = ("distance_km", "quoted", "explained")
 # When an order was placed counts through the calendars alone, its lead and the carrier's clock: so
 # that a later order never gets an earlier date. A forest that saw the hour would find some that do.
-_NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days"})
+_NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days", "disrupted"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
 _PACED_LANES: Final = ("region_lane", "service_region")
