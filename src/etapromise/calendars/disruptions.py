@@ -1,9 +1,9 @@
 """Declared disruptions: what an operator knows of the days ahead and no history shows yet.
 
-A strike, snow, a sale's week: from a first day to a last, in an area or at a carrier, nothing arrives
-or everything arrives late. The carrier's clock is held back for the parcels that are concerned, in a
-few scenarios, because how late is not known exactly: so promises shift and widen at once, land on the
-carrier's working days, and recover afterwards. `docs/disruptions.md` has examples.
+A strike, snow, a sale's week: from a first day to a last, in an area or at a carrier, nothing
+arrives or everything arrives late. The carrier's clock is held back for the parcels concerned, in a
+few scenarios, because how late is not known exactly: so promises shift and widen at once, land on
+the carrier's working days, and recover afterwards. `docs/disruptions.md` has examples.
 
 The quote path: imports numpy and the standard library only.
 """
@@ -54,7 +54,7 @@ class Disruption:
         delay: working days of the carrier by which parcels are late on the average; of a stop, by
             how many they are late once it is over.
         spread: standard deviation of the delay, as a share of it.
-        recovery: working days after the last day until nothing is late any more.
+        recovery: working days from the last day to the first due date that is kept again.
         carrier: at all its services unless one is named.
         service: of the carrier.
         country: of the destination.
@@ -261,10 +261,35 @@ class Disruptions:
                 found |= holds.astype(np.uint64) << np.uint64(at)
         return found.astype(np.float64)
 
-    def of(self, concern: float) -> tuple[Disruption, ...]:
-        """Those whose bits are set."""
+    def strike(
+        self, concern: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """(n,) whether one that concerns a parcel holds on any of its days (n,) to (n,)."""
+        bits = concern.astype(np.uint64)
+        found = np.zeros(len(bits), bool)
+        for at, one in enumerate(self.declared):
+            begin, end = one.first.toordinal() - _EPOCH, one.last.toordinal() - _EPOCH
+            here = (bits >> np.uint64(at)) & np.uint64(1) > 0
+            found |= here & (last >= begin) & (first <= end)
+        return found
+
+    def reasons(self, concern: float, first: int, last: int) -> tuple[str, ...]:
+        """What was written of those that hold on any of a parcel's days, each reason once.
+
+        Args:
+            concern: of the parcel, see `concern`.
+            first: day since 1970-01-01.
+            last: likewise, within.
+        """
         bits = int(concern)
-        return tuple(one for at, one in enumerate(self.declared) if bits >> at & 1)
+        told = [
+            one.reason
+            for at, one in enumerate(self.declared)
+            if bits >> at & 1
+            and last >= one.first.toordinal() - _EPOCH
+            and first <= one.last.toordinal() - _EPOCH
+        ]
+        return tuple(dict.fromkeys(told))
 
     def held(
         self,

@@ -253,7 +253,16 @@ class CompiledEncoder:
             disruptions=None if encoder.disruptions is None else encoder.disruptions.address,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
-        self._alive = (tables, zones, keys, arrays, bound, relays, encoder.dispatch, encoder.disruptions)
+        self._alive = (
+            tables,
+            zones,
+            keys,
+            arrays,
+            bound,
+            relays,
+            encoder.dispatch,
+            encoder.disruptions,
+        )
         self.address = ctypes.addressof(bound)
 
     def packed(self, fields: Mapping[str, Any], second: int) -> tuple[bytes, bytes, bytes]:

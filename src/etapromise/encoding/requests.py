@@ -90,6 +90,18 @@ class Requests:
         """(n,) operational days by which the warehouse's calendar delays them; see `Dispatch`."""
         return np.asarray(self.numbers[:, _LEAD])
 
+    def later(self, days: NDArray[np.float64]) -> Requests:
+        """The same with leads that are longer by `days` (n,), operational days."""
+        numbers = self.numbers.copy()
+        numbers[:, _LEAD] += days
+        return replace(self, numbers=numbers)
+
+    def undisturbed(self) -> Requests:
+        """The same as if no disruption had been declared."""
+        numbers = self.numbers.copy()
+        numbers[:, DISRUPTED] = 0.0
+        return replace(self, numbers=numbers)
+
     def take(self, rows: NDArray[np.int64]) -> Requests:
         """Some of them, in the order of `rows`."""
         return Requests(
@@ -161,6 +173,11 @@ class Encoder:
             self.disruptions = Disruptions(disruptions, text_columns(self.categorical))
         self.compiled = CompiledEncoder(self, handling=HANDLING_LEVELS, calendars=_CALENDAR_LEVELS)
 
+    @property
+    def declared(self) -> tuple[Disruption, ...]:
+        """The declared disruptions."""
+        return () if self.disruptions is None else self.disruptions.declared
+
     def declaring(self, disruptions: Sequence[Disruption]) -> Encoder:
         """The same with other declared disruptions, instead of those that it has."""
         return Encoder(
@@ -203,9 +220,7 @@ class Encoder:
             self.clocks.require_days(int(anchor.min()), int(anchor.max()))
         numbers = np.full((count, len(NUMBERS) + len(self.numeric)), np.nan)
         numbers[:, 0] = second / 3600.0
-        numbers[:, DISRUPTED] = (
-            0.0 if self.disruptions is None else self.disruptions.concern(frame)
-        )
+        numbers[:, DISRUPTED] = 0.0 if self.disruptions is None else self.disruptions.concern(frame)
         numbers[:, _LEAD] = self._leads(
             frame,
             taker,

@@ -16,7 +16,7 @@ from etapromise.calendars.configured_clocks import configured_clocks, configured
 from etapromise.calendars.configured_dispatch import configured_dispatch, warehouse_zones
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import Encoder, Requests
+from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.history.effects import NEVER, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
@@ -206,6 +206,7 @@ class KnownOrders:
             zones=zones,
             dispatch=dispatch,
             hand_offs=relays,
+            disruptions=() if calendars is None else calendars.disruptions,
         )
 
     def _hand_offs(self) -> HandOffs | None:
@@ -238,6 +239,7 @@ class KnownOrders:
             zones=encoder.zones,
             dispatch=encoder.dispatch,
             hand_offs=encoder.hand_offs,
+            disruptions=encoder.declared,
         )
 
 
@@ -270,7 +272,16 @@ class HistoryAsOf:
             as_of=known.moment,
             give_up_after=give_up,
         )
-        statistics, at_order = build_statistics(encoder, requests, results, settings)
+        asked = requests
+        if encoder.disruptions is not None:
+            # What a declared disruption cost is no trait of a lane or carrier: it is taken off.
+            day = np.where(results.arrived, results.event_day, results.as_of_day - 1)
+            held = encoder.disruptions.held(
+                *(encoder.clocks, requests.numbers[:, DISRUPTED], requests.clock),
+                *(requests.anchor.astype(np.int64), day),
+            )
+            requests = requests.later(held)
+        statistics, at_order = build_statistics(encoder, requests, results, settings, asked)
         first, surge = surge_by_day(results.start_day, results.as_of_day)
         return cls(
             encoder,

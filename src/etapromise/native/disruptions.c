@@ -28,6 +28,19 @@ static double reading(const double *row, int64_t days, int64_t first_day, int64_
     return row[column < 0 ? 0 : column >= days ? days - 1 : column];
 }
 
+/* The due time, on the undisturbed clock, of what arrives when that clock reads `now`. What is due on
+ * the last day comes `late` days after it; what is due later is less and less late, and what is due
+ * `recovery` days after it no more. `held` is the reading at which it began, `over` that at its end. */
+static double due(const etp_disruption *one, double late, double held, double over, double now) {
+    const double since = now - over;
+    if (since <= 0)
+        return one->stop ? held : now - late;
+    if (since < late)
+        return one->stop ? held + (over - held) * since / late : now - late;
+    const double after = one->recovery > late ? (since - late) / (1 - late / one->recovery) : since;
+    return over + (after < since ? after : since);
+}
+
 double etp_held_reading(const etp_disruptions *d, double concern, int64_t scenario, const double *row,
                         int64_t days, int64_t first_day, int64_t from, int64_t day) {
     const double now = reading(row, days, first_day, day + 1);
@@ -39,15 +52,8 @@ double etp_held_reading(const etp_disruptions *d, double concern, int64_t scenar
         if (day < begin)
             continue;
         const double held = reading(row, days, first_day, begin);
-        double late = d->late[at * d->scenarios + scenario];
-        double read = held;
-        if (day > one->last) {
-            /* What is late is made up for: linearly, on the clock. */
-            const double since = now - reading(row, days, first_day, (int64_t)one->last + 1);
-            late *= since < one->recovery ? 1 - since / one->recovery : 0;
-            read = now - late;
-        } else if (!one->stop)
-            read = now - late;
+        const double over = reading(row, days, first_day, (int64_t)one->last + 1);
+        double read = due(one, d->late[at * d->scenarios + scenario], held, over, now);
         if (read < held)
             read = held;
         if (read < least)

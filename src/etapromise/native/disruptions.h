@@ -15,7 +15,7 @@ typedef struct {
     int32_t first, last; /* days since 1970-01-01, both within */
     int32_t stop;
     int32_t unused;
-    double recovery;     /* operational days after the last until nothing is late any more */
+    double recovery;     /* operational days from the last to due times that are kept again */
 } etp_disruption;
 
 typedef struct {

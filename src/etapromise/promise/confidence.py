@@ -14,13 +14,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.zones import ZONE_SOURCES
-from etapromise.encoding.requests import Requests
+from etapromise.encoding.requests import DISRUPTED, Requests
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import Level
 
-__all__ = ["CODES", "MESSAGES", "AssessesOne", "Assessment", "assess", "messages_of"]
+__all__ = [
+    "CODES",
+    "MESSAGES",
+    "AssessesOne",
+    "Assessment",
+    "assess",
+    "declared_message",
+    "messages_of",
+]
 
 CODES: Final = {
     10000: "one date, as accurate as a range",
@@ -45,6 +54,7 @@ MESSAGES: Final = (
     ("stale_statistics", "Ordered long after the statistics were made: refresh the model."),
     ("thin_history", "Little history altogether."),
     ("all_parcels_alike", "Too few parcels to tell any apart: promised is what all of them take."),
+    ("declared_disruption", "A declared disruption delays deliveries like this one."),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
 
@@ -81,6 +91,8 @@ def assess(
     earliest: NDArray[np.int64],
     middle: NDArray[np.int64],
     latest: NDArray[np.int64],
+    disruptions: Disruptions | None = None,
+    today: NDArray[np.int64] | None = None,
 ) -> Assessment:
     """Codes and reasons of n promises.
 
@@ -93,6 +105,8 @@ def assess(
         earliest: (n,) first day of the band, in days from day 0.
         middle: (n,) its middle.
         latest: (n,) its last day.
+        disruptions: those that the model knows of.
+        today: (n,) day 0 of the distributions; by default that of the order.
     """
     evidence = {
         level.name: _evidence(statistics, requests.codes, position)
@@ -107,6 +121,11 @@ def assess(
         age=requests.anchor - statistics.as_of_day,
         alike=alike,
     )
+    if disruptions is not None:
+        from_day = requests.anchor.astype(np.int64) if today is None else today
+        flags["declared_disruption"] = disruptions.strike(
+            requests.numbers[:, DISRUPTED], from_day, from_day + latest
+        )
     reasons = np.zeros(len(requests), np.int32)
     for name, flag in flags.items():
         reasons |= np.where(flag, _BIT[name], 0).astype(np.int32)
@@ -214,6 +233,14 @@ def messages_of(reasons: int) -> tuple[dict[str, str], ...]:
         for position, (name, text) in enumerate(MESSAGES)
         if reasons >> position & 1
     )
+
+
+def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """The message of declared disruptions, with what was written of each; none without any."""
+    if not reasons:
+        return ()
+    code, text = MESSAGES[-1]
+    return ({"code": code, "text": f"{text} {'; '.join(reasons)}."},)
 
 
 def _evidence(statistics: Statistics, codes: NDArray[np.int32], level: int) -> NDArray[np.float32]:

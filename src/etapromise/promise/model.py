@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.calendars.calendar_file import CalendarFile
+    from etapromise.calendars.disruptions import Disruption
     from etapromise.promise.compare import ComparedOption
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
@@ -315,6 +316,25 @@ class PromiseModel(ModelCore):
                 self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
             )
         )
+
+    def with_disruptions(
+        self, disruptions: Sequence[Disruption] | CalendarFile | str | Path
+    ) -> PromiseModel:
+        """The same model under other declared disruptions, instead of those it has; at once.
+
+        Nothing is trained or refreshed. Quotes and parcels under way in the areas concerned shift
+        and widen from the first to the last day, and recover; what the disruptions cost is taken
+        off the durations that later refreshes learn from.
+
+        Args:
+            disruptions: none to end all; or a calendar file with `[[disruptions]]`.
+
+        Raises:
+            ContractError: the file says what it cannot say, or there are too many.
+        """
+        from etapromise.promise.declaring import with_disruptions  # noqa: PLC0415 — rarely asked
+
+        return PromiseModel(with_disruptions(self.parts, disruptions))
 
     def save(self, directory: str | Path) -> Path:
         """Write a model directory; a reader sees all of it or nothing.

@@ -48,6 +48,7 @@ def promise_frame(
         earliest=low,
         middle=middle,
         latest=high,
+        disruptions=model.parts.encoder.disruptions,
     )
     asked = standing != NOT_ASKED
     late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)

@@ -201,6 +201,8 @@ def _promise(
             earliest=days[:1],
             middle=days[1:2],
             latest=days[2:],
+            disruptions=model.parts.encoder.disruptions,
+            today=journey.today,
         )
         if came:
             return 10000, ()

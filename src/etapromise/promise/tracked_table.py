@@ -58,6 +58,8 @@ def track_frame(
         earliest=low - today,
         middle=middle - today,
         latest=high - today,
+        disruptions=model.parts.encoder.disruptions,
+        today=today,
     )
     came, never = journey.came, journey.never
     late = late_probability(kept, confidence)
