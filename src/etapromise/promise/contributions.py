@@ -53,7 +53,7 @@ usual: a parcel of which nothing is known, half of the time. handling: the wareh
 and closed days. closed_days: those of the carrier. lane: distance and places. carrier: carrier and
 service. now: the season and how things go at present. parcel: its weight and whatever else is told
 of it. service_level: the margin for the probability asked for, with what recent orders and an
-unknown carrier add to it. disruption: what was declared. whole_days: until the end of a delivery day.
+unknown carrier add to it. disruption: what was declared. whole_days: until a delivery day ends.
 """
 
 _FOREST: Final = ("handling", "lane", "carrier", "now", "parcel")
