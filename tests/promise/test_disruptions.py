@@ -221,8 +221,8 @@ def test_areas_are_the_same_in_compiled_code(model: PromiseModel, orders: pd.Dat
     first = orders.iloc[0]
     areas = [
         snow(carrier=first["carrier"]),
-        snow(carrier=first["carrier"], service=first["service"]),
-        snow(country="US", region=first["destination_region"]),
+        snow(carrier=str(first["carrier"]).upper(), service=f" {first['service']} "),
+        snow(country="us", region=first["destination_region"]),
         snow(postcodes=(str(first["destination"])[:2] + "*", "nowhere")),
         snow(postcodes=(str(first["destination"]),)),
         snow(origin=first["origin"]),

@@ -26,6 +26,9 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.errors import ContractError
 from etapromise.lanes.key_tables import utf8
 from etapromise.lanes.levels import spelled
+from etapromise.normal_forms.places import normal_country, normal_region
+from etapromise.normal_forms.postcodes import normal_postcode
+from etapromise.normal_forms.texts import normal_name, normal_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,21 +136,22 @@ class Disruption:
             ) from error
 
     def conditions(self) -> list[tuple[tuple[str, str, bool], ...]]:
-        """Areas, each as conditions that must all hold: column, text, whether it is a beginning."""
+        """Areas, each as conditions that must all hold: column, text, whether it is a beginning.
+
+        In the normal forms of shipments, however they are spelled here.
+        """
+        country = None if self.country is None else normal_country(self.country)
         plain = {
-            "carrier": self.carrier,
-            "service": self.service,
-            "destination_country": self.country,
-            "destination_region": self.region,
-            "origin": self.origin,
+            "carrier": normal_name(self.carrier),
+            "service": normal_name(self.service),
+            "destination_country": country,
+            "destination_region": normal_region(self.region, country),
+            "origin": normal_postcode(self.origin, None),
         }
         always = tuple((column, text, False) for column, text in plain.items() if text is not None)
         if not self.postcodes:
             return [always]
-        return [
-            (*always, ("destination", code.removesuffix(_PREFIX_MARK), code.endswith(_PREFIX_MARK)))
-            for code in self.postcodes
-        ]
+        return [(*always, _postcode(code, country)) for code in self.postcodes]
 
     def late_days(self) -> list[float]:
         """The delay in each of the scenarios: equally likely values of a lognormal distribution."""
@@ -156,6 +160,13 @@ class Disruption:
         values = [math.exp(sigma * NormalDist().inv_cdf(u)) for u in at]
         scale = self.delay * _SCENARIOS / sum(values)
         return [scale * value for value in values]
+
+
+def _postcode(code: str, country: str | None) -> tuple[str, str, bool]:
+    start = code.removesuffix(_PREFIX_MARK)
+    if start != code:
+        return "destination", (normal_text(start) or "").upper(), True
+    return "destination", normal_postcode(code, country) or "", False
 
 
 _held = native.function(
