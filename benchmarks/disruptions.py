@@ -96,6 +96,9 @@ def put_off(
             # It is made up for within three delivery days.
             wait *= max(0.0, 1.0 - (at - over + 1) / 3.0)
         elif scene.stop:
+            # First in, first out: who was due first waits least once it is over.
+            begun = int(np.searchsorted(days, first))
+            wait *= (at - begun + rng.random()) / max(over - begun, 1)
             at = over - 1
         # Within its day a parcel may come at any time: the part of a day moves some.
         moved = at + int(np.floor(wait + rng.random()))
