@@ -192,6 +192,18 @@ class HandedOver:
             len(encoder.indexes[names.index("service_region")]),
         )
 
+    @classmethod
+    def nobody(cls, encoder: Encoder, requests: Requests) -> HandedOver | None:
+        """The same where nobody is known to have taken any parcel over."""
+        if encoder.hand_offs is None:
+            return None
+        names = [level.name for level in encoder.levels]
+        return cls(
+            requests,
+            np.zeros(len(requests), bool),
+            len(encoder.indexes[names.index("service_region")]),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Looks:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.encoding.requests import local_seconds
+from etapromise.calendars.zone_tables import local_from_utc
 from etapromise.in_transit.states import MISSING, ParcelScans, States
 
 __all__ = ["Positions", "snapshot_moments"]
@@ -94,9 +93,9 @@ class Positions:
             moment: (m,) microseconds since 1970 UTC.
             zones: (m,) IANA names of the destinations' zones.
         """
-        times = pd.Series(moment.view("datetime64[us]")).dt.tz_localize("UTC")
-        local = local_seconds(times, zones) if len(times) else np.zeros(0, np.int64)
-        shift = (local - moment // _MICROSECONDS) * _MICROSECONDS
+        second = moment // _MICROSECONDS
+        local = local_from_utc(second, zones, clocks.first_day, clocks.last_day)
+        shift = (local - second) * _MICROSECONDS
         today = np.floor_divide(local, _DAY)
         unplaced = cls(clocks, clock, shift, today, np.zeros(0), np.zeros(0))
         return cls(clocks, clock, shift, today, unplaced.before(today), unplaced.position(moment))
