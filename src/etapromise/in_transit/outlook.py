@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -139,6 +140,11 @@ class TransitParts:
     exits: Exits
     calibrations: tuple[Calibration, ...]
     alerts: Alerts
+
+    @cached_property
+    def log_hazard(self) -> NDArray[np.float32]:
+        """(stages, services) of the calibrations."""
+        return np.stack([one.log_hazard for one in self.calibrations])
 
 
 @dataclass(frozen=True)
@@ -405,7 +411,7 @@ def outlook(parts: TransitParts, looks: Looks, scans: ParcelScans, flow: Any = N
     carrier = looks.codes("carrier")
     lost, returned = shares(parts.silence, parts.exits, looks)
     service = looks.codes("service")
-    hazard = np.stack([one.log_hazard for one in parts.calibrations])[stage, service]
+    hazard = parts.log_hazard[stage, service]
     return Outlook(
         looks=looks,
         remaining=Remaining(

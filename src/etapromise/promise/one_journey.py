@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from etapromise.encoding.compiled_encoder import missing
-from etapromise.encoding.requests import Requests
 from etapromise.in_transit.outlook import HandedOver
 from etapromise.in_transit.states import OneScan, ParcelScans, microseconds_from
+from etapromise.normal_forms.remembered import NAMES, TEXTS
 from etapromise.promise.open_journeys import Journey, journeys_of
 from etapromise.tracking.contract import SHIPMENT_COLUMNS, STATUSES, Kind
 from etapromise.tracking.tables import EARLIEST, LATEST
@@ -78,17 +78,12 @@ class PlainParcel:
             scan.by_another or scan.status == _TRANSFERRED for scan in self.scans
         ):
             return None
-        requests: Requests = encoder.encode_one(self.fields)
-        zone, _ = encoder.zones.resolve(
-            self.fields.get("destination_time_zone"),
-            self.fields.get("destination_country"),
-            self.fields.get("destination_region"),
-        )
+        requests, zone = encoder.encode_placed(self.fields)
         return journeys_of(
             model,
             ParcelScans.of_one(ordered_at, self.scans),
             requests,
-            np.array([zone.key], dtype=object),
+            np.array([zone], dtype=object),
             HandedOver.nobody(encoder, requests),
             moment,
         )
@@ -110,11 +105,10 @@ def plain_parcel(
     try:
         fields = _fields(shipment, extra)
         owner = fields.get("shipment_id")
+        carrier = _name(fields.get("carrier"))
         default = (vocabulary or STANDARD).strip().lower()
         found = [
-            scan
-            for one in scans or ()
-            if (scan := _scan(one, owner, fields.get("carrier"), default)) is not None
+            scan for one in scans or () if (scan := _scan(one, owner, carrier, default)) is not None
         ]
     except _NotPlainError:
         return None
@@ -125,7 +119,8 @@ def _fields(shipment: Mapping[str, Any], extra: tuple[str, ...]) -> dict[str, An
     fields: dict[str, Any] = {}
     for name, value in shipment.items():
         if name == "ordered_at":
-            fields[name] = _moment(value)
+            _moment(value)
+            fields[name] = value
         elif missing(value):
             fields[name] = None
         elif name in _TEXTS:
@@ -176,33 +171,42 @@ def _scan(one: object, owner: str | None, carrier: str | None, vocabulary: str) 
         status = _STATUS.get(str(known.read(code)))
     if status is None:
         raise _NotPlainError
-    scanned = microseconds_from(_moment(get("scanned_at")))
-    at = get("received_at")
-    received = scanned if missing(at) else microseconds_from(_moment(at))
-    facility, by = get("facility"), get("carrier")
-    by = None if missing(by) else _text(by)
+    scanned = _moment(get("scanned_at"))
+    at, facility, by = get("received_at"), get("facility"), get("carrier")
+    received = scanned if missing(at) else _moment(at)
     return OneScan(
         scanned,
         received,
         status,
         None if missing(facility) else _text(facility),
-        by is not None and carrier is not None and by != carrier,
+        carrier is not None and _name(by) not in {None, carrier},
     )
 
 
 def _text(value: object) -> str | None:
     if type(value) is not str:
         raise _NotPlainError
-    return value.strip() or None
+    return TEXTS[value] or None
 
 
-def _moment(value: object) -> dt.datetime:
-    """A zone-aware time within the range of the contract."""
-    # pandas' own is one too; it may have a part of a microsecond.
-    if not isinstance(value, dt.datetime) or value.tzinfo is None:
+def _name(value: object) -> str | None:
+    if missing(value):
+        return None
+    if type(value) is not str:
         raise _NotPlainError
-    if missing(value) or getattr(value, "nanosecond", 0):
+    return NAMES[value] or None
+
+
+def _moment(value: object) -> int:
+    """A zone-aware time within the range of the contract, microseconds since 1970 UTC."""
+    # pandas' own is one too; it may be missing, or have a part of a microsecond.
+    if type(value) is not dt.datetime and (
+        not isinstance(value, dt.datetime) or missing(value) or getattr(value, "nanosecond", None)
+    ):
         raise _NotPlainError
-    if not EARLIEST <= microseconds_from(value) < LATEST:
+    if value.tzinfo is None:
         raise _NotPlainError
-    return value
+    moment = microseconds_from(value)
+    if not EARLIEST <= moment < LATEST:
+        raise _NotPlainError
+    return moment

@@ -25,6 +25,7 @@ from etapromise.in_transit.outlook import (
 from etapromise.in_transit.remaining_time import NOT_ASKED, Remaining, RemainingKernel
 from etapromise.in_transit.states import (
     MISSING,
+    STAGES,
     ParcelScans,
     States,
     microseconds_from,
@@ -249,7 +250,7 @@ def journeys_of(
         today = looks.positions.today
         encoder.clocks.require_days(int(today.min()), int(today.max()))
     came = states.arrived != MISSING
-    back = np.isin(states.stage, [stage_number(name) for name in _NEVER])
+    back = _WENT_BACK[states.stage]
     event_day = np.where(came, looks.positions.day(np.where(came, states.arrived, moment)), -1)
     transit = model.transit
     if transit is None:
@@ -291,7 +292,7 @@ def _handed_over(
     return known_hand_offs(milestones(shipments, seen, event=_event(model.event)), after)
 
 
-_NEVER: Final = ("returning", "returned", "cancelled")
+_WENT_BACK: Final = np.array([name in ("returning", "returned", "cancelled") for name in STAGES])
 
 
 def _sent_back(states: States) -> Floats:

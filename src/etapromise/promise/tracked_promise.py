@@ -226,16 +226,17 @@ def _promise(
         )
         return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))
 
-    def zone() -> str:
-        given = (fields.get(f"destination_{part}") for part in ("time_zone", "country", "region"))
-        return model.parts.encoder.zones.resolve(*given)[0].key
-
-    def explained() -> Explanation:
-        # What stands behind the promise at the order.
+    def at_the_order() -> Promise:
         asked: dict[str, Any] = {
             name: value for name, value in fields.items() if name not in _NOT_ASKED
         }
-        return model.promise(**asked, service_level=service_level).explanation
+        return model.promise(**asked, service_level=service_level)
+
+    def zone() -> str:
+        return at_the_order().destination_time_zone
+
+    def explained() -> Explanation:
+        return at_the_order().explanation
 
     return Promise(
         date=date_of(first_day + found),
