@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import numpy as np
@@ -38,7 +38,7 @@ __all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
 _SHORTEST_GIVE_UP: Final = 21
 
 
-def moment_of(as_of: str | datetime | pd.Timestamp) -> pd.Timestamp:
+def moment_of(as_of: str | date | datetime | pd.Timestamp) -> pd.Timestamp:
     """`as_of` as a UTC moment; without a zone it is UTC.
 
     Raises:
