@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from etapromise import PromiseModel
+from tests.encoding.reference_requests import normal
 
 EPOCH = date(1970, 1, 1)
 FIELDS = ("effect", "evidence", "pace", "pace_evidence", "deviation")
@@ -35,6 +36,7 @@ OFFSET = (
 class ReferenceQuote:
     def __init__(self, model: PromiseModel, fields: Mapping[str, Any]) -> None:
         self.model = model
+        fields = {**fields, **normal(fields, model.parts.encoder.numeric)}
         self.fields = {**fields, "destination_prefix": (fields.get("destination") or "")[:3]}
         self.parts = model.parts
         self.levels = {level.name: number for number, level in enumerate(self.parts.encoder.levels)}

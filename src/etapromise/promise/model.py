@@ -10,10 +10,10 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etapromise.encoding.requests import Requests
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_files import load_saved, save_model
+from etapromise.promise.quote_arguments import Quote
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
 
@@ -131,7 +131,8 @@ class PromiseModel(ModelCore):
         """The promises of many parcels: to the last bit those of one at a time.
 
         Args:
-            frame: (n,) accepted rows of the contract (`tracking.read_shipments`).
+            frame: (n,) accepted rows of the contract (`tracking.read_shipments`); where a column
+                `available_from` says so, sent as if ordered then.
             service_level: the probability with which the promises shall be kept.
             explain: add a column `why_…` for each cause of `promise.why()`: days that sum to those
                 from the order's origin-local date to the promised date.
@@ -316,19 +317,11 @@ class PromiseModel(ModelCore):
         """
         return save_model(self, Path(directory))
 
-    def explanation(
-        self, fields: Mapping[str, Any], requests: Requests, ordered_at: datetime
-    ) -> Explanation:
-        """What stands behind a promise: cut-off, stages, hours.
-
-        Args:
-            fields: the shipment as it was asked for.
-            requests: the one request that was made of it.
-            ordered_at: zone-aware.
-        """
+    def explanation(self, quote: Quote) -> Explanation:
+        """What stands behind a promise: cut-off, stages, hours."""
         from etapromise.promise.details import Explanation  # noqa: PLC0415 — start-up time
 
-        return Explanation(self, fields, requests, ordered_at)
+        return Explanation(self, quote)
 
     def ship_on_date(
         self,

@@ -213,8 +213,11 @@ def _promise(
 
     def explained() -> Explanation:
         row = frame.iloc[0].to_dict()
-        fields = {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        return model.explanation(fields, journey.requests, ordered_at)
+        fields: dict[str, Any] = {
+            str(name): None if pd.isna(value) else value for name, value in row.items()
+        }
+        # What stands behind the promise at the order.
+        return model.promise(**fields, service_level=service_level).explanation
 
     return Promise(
         date=date_of(first_day + found),

@@ -13,6 +13,8 @@ from etapromise.tracking.accounts import MAX_REJECTS, Account, refuse_strangers,
 from etapromise.tracking.faults import Checked, Note
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.milestones import milestones
+from etapromise.tracking.places import with_zones
+from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.scans import ScanRules, clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
 
@@ -107,17 +109,19 @@ def history(
     shipments, scans = both_tables(shipments, scans, mapping)
     checked_shipments = read_shipments(shipments, naive_time_zone=naive_time_zone)
     checked_scans = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
-    cleaned = clean_scans(checked_scans.accepted, checked_shipments.accepted, rules=rules)
+    orders, zone_notes = with_zones(checked_shipments.accepted, naive_time_zone)
+    placed = at_their_places(checked_scans.accepted, orders, naive_time_zone)
+    cleaned = clean_scans(placed, orders, rules=rules)
     if not len(cleaned.accepted) and (cleaned.rejects["reason"] == "unknown_shipment").all():
-        refuse_strangers(checked_shipments.accepted, checked_scans.accepted)
+        refuse_strangers(orders, checked_scans.accepted)
     return TrackedHistory(
-        shipments=checked_shipments.accepted,
+        shipments=orders,
         scans=cleaned.accepted,
-        milestones=milestones(checked_shipments.accepted, cleaned.accepted, event=event),
+        milestones=milestones(orders, cleaned.accepted, event=event),
         shipment_rejects=checked_shipments.rejects,
         scan_rejects=all_rejects(checked_scans, cleaned.rejects),
         event=event,
-        shipment_notes=checked_shipments.notes,
+        shipment_notes=checked_shipments.notes + zone_notes,
         scan_notes=checked_scans.notes,
         shipments_left_aside=checked_shipments.left_aside,
         scans_left_aside=checked_scans.left_aside,
