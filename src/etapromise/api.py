@@ -2,9 +2,9 @@
 
 Wherever tables are asked for, `shipments` and `scans` are a path (file, directory, pattern,
 address), a DataFrame or an Arrow table, or `shipments` is the history that `read` made of both.
-`mapping` says which columns of own tables are which, and may name the files too. A moment is a text,
-a date, a datetime or a Timestamp; without a zone it is UTC. A model is a `PromiseModel` or the path
-of one.
+`mapping` says which columns of own tables are which, and may name the files too. A moment is a
+text, a date, a datetime or a Timestamp; without a zone it is UTC. A model is a `PromiseModel` or
+the path of one.
 """
 
 from __future__ import annotations

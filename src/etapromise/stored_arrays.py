@@ -66,9 +66,10 @@ class Array:
         high: the greatest, likewise.
         below: name of a size that every value is less than.
         order: "ascending" or "strictly" along the last axis; None where there is none.
+        infinite: whether a floating-point number may be an infinity; never NaN.
     """
 
-    __slots__ = ("below", "dtype", "high", "low", "order", "shape")
+    __slots__ = ("below", "dtype", "high", "infinite", "low", "order", "shape")
 
     def __init__(
         self,
@@ -78,11 +79,12 @@ class Array:
         high: float | Sequence[float] | None = None,
         below: str | None = None,
         order: str | None = None,
+        infinite: bool = False,
     ) -> None:
-        """State it; floating-point numbers must be finite in any case."""
+        """State it; floating-point numbers must be finite unless said otherwise."""
         self.dtype, self.shape = np.dtype(dtype), shape
         self.low, self.high = low, high
-        self.below, self.order = below, order
+        self.below, self.order, self.infinite = below, order, infinite
 
 
 class Layout:
@@ -262,8 +264,12 @@ class StoredPart:
             else tuple(range(stored.ndim - 1))
         )
         least, most = stored.min(axis=axis), stored.max(axis=axis)
-        if stored.dtype.kind == "f" and not (np.isfinite(least) & np.isfinite(most)).all():
-            self.refuse(name, "a number that is not finite", "finite numbers")
+        if stored.dtype.kind == "f":
+            if spec.infinite:
+                if np.isnan(least).any():
+                    self.refuse(name, "NaN", "numbers")
+            elif not (np.isfinite(least) & np.isfinite(most)).all():
+                self.refuse(name, "a number that is not finite", "finite numbers")
         if spec.low is not None and np.any(least < spec.low):
             self.refuse(name, f"{np.min(least)!s}", f"{spec.low} at least")
         high = sizes[spec.below] - 1 if spec.below is not None else spec.high
