@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from etapromise.api import backtest, events, monitor, read, refresh, retrain, score, scorecard
     from etapromise.operations.gate import GateConfig
     from etapromise.operations.monitoring import MonitorConfig
+    from etapromise.store.ingest import ingest
+    from etapromise.store.stored_history import stored_history
     from etapromise.training.training import TrainingConfig, train
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "backtest",
     "cost_for",
     "events",
+    "ingest",
     "load",
     "load_policies",
     "monitor",
@@ -52,6 +55,7 @@ __all__ = [
     "retrain",
     "score",
     "scorecard",
+    "stored_history",
     "train",
 ]
 
@@ -62,12 +66,14 @@ _LATE: Final = {
     "TrainingConfig": "training.training",
     "backtest": "api",
     "events": "api",
+    "ingest": "store.ingest",
     "monitor": "api",
     "read": "api",
     "refresh": "api",
     "retrain": "api",
     "score": "api",
     "scorecard": "api",
+    "stored_history": "store.stored_history",
     "train": "training.training",
 }
 

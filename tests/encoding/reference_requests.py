@@ -94,6 +94,7 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
         *(number(fields, name) for name in GIVEN),
         math.nan if quoted is None or not is_a_date(quoted) else ordinal(quoted) - EPOCH - anchor,
         lead,
+        0.0,
         *(number(fields, name) for name in encoder.numeric),
     ]
     _, source = encoder.zones.resolve(

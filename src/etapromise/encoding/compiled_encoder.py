@@ -43,6 +43,7 @@ __all__ = [
     "missing",
     "naive_order_time",
     "quoted_day",
+    "text_columns",
     "utc_second",
 ]
 
@@ -57,8 +58,8 @@ _MAX_TEXTS: Final = 256
 _MAX_NUMBERS: Final = 512
 # The prefix, and who takes the parcel over.
 _DERIVED_TEXTS: Final = 2
-# The hour, GIVEN_NUMBERS, the quoted days and the lead.
-_STANDARD_NUMBERS: Final = 8
+# The hour, GIVEN_NUMBERS, the quoted days, the lead and the disruptions.
+_STANDARD_NUMBERS: Final = 9
 # Its numbers, in the order in which they are handed over.
 GIVEN_NUMBERS: Final = (
     "origin_lat",
@@ -135,7 +136,7 @@ class _EncoderStruct(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("calendars", "first_day", "last_day")),
         ("zones", ctypes.c_void_p),
         ("warehouse_levels", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("dispatch", "hand_offs")),
+        *((name, ctypes.c_void_p) for name in ("dispatch", "hand_offs", "disruptions")),
     )
 
 
@@ -189,10 +190,7 @@ class CompiledEncoder:
         Raises:
             ContractError: more columns than there is room for.
         """
-        named = dict.fromkeys((*TEXT_COLUMNS, *encoder.categorical))
-        for derived in (_PREFIX, TAKER):
-            named.pop(derived, None)
-        self.columns = tuple(named)
+        self.columns = text_columns(encoder.categorical)
         if len(self.columns) + _DERIVED_TEXTS > _MAX_TEXTS or len(encoder.numeric) > _MAX_NUMBERS:
             raise ContractError(
                 f"Found {len(encoder.categorical)} categorical and {len(encoder.numeric)} numeric "
@@ -252,9 +250,19 @@ class CompiledEncoder:
             warehouse_levels=len(calendars) - 3,
             dispatch=encoder.dispatch.address,
             hand_offs=None if relays is None else ctypes.addressof(relays.struct),
+            disruptions=None if encoder.disruptions is None else encoder.disruptions.address,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
-        self._alive = (tables, zones, keys, arrays, bound, relays, encoder.dispatch)
+        self._alive = (
+            tables,
+            zones,
+            keys,
+            arrays,
+            bound,
+            relays,
+            encoder.dispatch,
+            encoder.disruptions,
+        )
         self.address = ctypes.addressof(bound)
 
     def packed(self, fields: Mapping[str, Any], second: int) -> tuple[bytes, bytes, bytes]:
@@ -336,6 +344,14 @@ class CompiledEncoder:
                 f"{', '.join(required)} as extra features. Give them (None where unknown), or "
                 "train without them."
             )
+
+
+def text_columns(categorical: Sequence[str]) -> tuple[str, ...]:
+    """The columns of text, in the order in which they are handed over."""
+    named = dict.fromkeys((*TEXT_COLUMNS, *categorical))
+    for derived in (_PREFIX, TAKER):
+        named.pop(derived, None)
+    return tuple(named)
 
 
 class _Relays:

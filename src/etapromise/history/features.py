@@ -37,7 +37,7 @@ _KINDS: Final = ("number", "total", "handling", "derived")
 _DERIVED: Final = ("distance_km", "quoted", "explained")
 # When an order was placed counts through the calendars alone, its lead and the carrier's clock: so
 # that a later order never gets an earlier date. A forest that saw the hour would find some that do.
-_NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days"})
+_NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days", "disrupted"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
 _PACED_LANES: Final = ("region_lane", "service_region")
@@ -286,9 +286,9 @@ def with_handling_codes(codes: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.concatenate([codes, codes[:, list(HANDLING_LEVELS)]], axis=1)
 
 
-def own_rows(count: int, levels: int) -> NDArray[np.int32]:
+def own_rows(parcels: NDArray[np.int64], levels: int) -> NDArray[np.int32]:
     """(n, L + H): row i of every level's table belongs to parcel i."""
-    rows = np.arange(count, dtype=np.int32)[:, None]
+    rows = parcels.astype(np.int32)[:, None]
     handling = len(HANDLING_LEVELS)
     return np.concatenate(
         [np.repeat(rows * levels, levels, axis=1), np.repeat(rows * handling, handling, axis=1)],

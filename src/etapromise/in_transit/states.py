@@ -5,6 +5,7 @@ contradict each other end in the same state whatever the order in which they arr
 
 - a delivery to the customer is final, whatever is scanned later; of several the earliest counts;
 - a way back that has begun is final too: what is delivered from then on is the sender's;
+- but a van to the customer reopens either, by the rule that `tracking.milestones` states;
 - a parcel called lost, damaged or cancelled is that until a later scan shows it on its way;
 - else the latest event that moves or holds the parcel says the stage.
 """
@@ -22,8 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.tracking.contract import CLOSING_STATUSES, POSSESSION_STATUSES, STATUSES, Event
-from etapromise.tracking.journeys import EVENT_PROOFS, microseconds
+from etapromise.tracking.contract import (
+    CLOSING_STATUSES,
+    POSSESSION_STATUSES,
+    REOPENING_STATUSES,
+    STATUSES,
+    Event,
+)
+from etapromise.tracking.journeys import EVENT_PROOFS, REOPENED_AFTER, microseconds
 from etapromise.tracking.scans import ScanRules, scan_times, standard_statuses
 from etapromise.tracking.texts import Identifiers, Words, coded
 
@@ -112,7 +119,9 @@ _STATUS_SETS: Final = {
     "customs_cleared": _bits(("customs_cleared",)),
     "transferred": _bits(("transferred",)),
     "out": _bits(("out_for_delivery",)),
+    "van": _bits(REOPENING_STATUSES),
 }
+_SPANS: Final = ("tolerance", "recycled_after", "longest_life", "reopened_after")
 _BYTES: Final = ("stage", "last_status", "attempts", "customs", "handed_off", "troubled")
 _COUNTS: Final = ("place", "scans")
 _TIMES: Final = ("last_scan", "last_known", "picked_up", "moved", "went_out", "arrived")
@@ -123,12 +132,12 @@ class _StatesStruct(ctypes.Structure):
         ("shipments", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("first", "scanned", "received", "status")),
         *((name, ctypes.c_void_p) for name in ("other", "facility", "ordered")),
-        *((name, ctypes.c_int64) for name in ("tolerance", "recycled_after", "longest_life")),
+        *((name, ctypes.c_int64) for name in _SPANS),
         *((name, ctypes.c_void_p) for name in ("asked", "moment", "stage_of")),
         *((name, ctypes.c_uint32) for name in ("move", "closing", "back", "returned", "late")),
         *((name, ctypes.c_uint32) for name in ("proofs", "delivered", "attempted", "trouble")),
         *((name, ctypes.c_uint32) for name in ("customs_hold", "customs_cleared")),
-        *((name, ctypes.c_uint32) for name in ("transferred", "out")),
+        *((name, ctypes.c_uint32) for name in ("transferred", "out", "van")),
         *((name, ctypes.c_void_p) for name in (*_BYTES, *_COUNTS, *_TIMES)),
     )
 
@@ -275,6 +284,7 @@ class ParcelScans:
             tolerance=_RULES.tolerance,
             recycled_after=_RULES.recycled_after,
             longest_life=_RULES.longest_life,
+            reopened_after=REOPENED_AFTER,
             asked=asked.ctypes.data,
             moment=moment.ctypes.data,
             stage_of=stage_bytes.ctypes.data,

@@ -199,6 +199,7 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
         out->warehouse = row_of(e, calendar_keys + 2 + k, text);
     out->leg_clock = own;
     out->leg = taker ? row_of(e, taker_keys + e->hand_offs->levels, text) : -1;
+    number[ETP_DISRUPTED] = e->disruptions ? etp_disruptions_of(e->disruptions, text) : 0;
     memcpy(number + ETP_GIVEN, shipment->given, sizeof shipment->given);
     memcpy(number + ETP_NUMBERS, extra, sizeof(double) * (size_t)e->numeric);
     return etp_place_moment(e, shipment->second, shipment->quoted_day, out, number);

@@ -3,6 +3,7 @@
 #define ETAPROMISE_ENCODER_H
 
 #include "dispatch.h"
+#include "disruptions.h"
 #include "keys.h"
 
 /* Columns of text, the derived prefix included; levels, handling levels included; numbers. */
@@ -15,7 +16,8 @@ enum {
     ETP_GIVEN_COUNT = 5,
     ETP_QUOTED_DAYS = 6,
     ETP_LEAD = 7,
-    ETP_NUMBERS = 8
+    ETP_DISRUPTED = 8, /* see etp_disruptions_of; 0 where nothing is declared */
+    ETP_NUMBERS = 9
 };
 
 /* Where the destination's zone came from: ZONE_SOURCES of history/zones.py. */
@@ -71,6 +73,7 @@ typedef struct {
     int64_t warehouse_levels;
     const etp_dispatch *dispatch;
     const etp_hand_offs *hand_offs; /* or NULL: every carrier delivers what it fetches */
+    const etp_disruptions *disruptions; /* or NULL: none is declared */
 } etp_encoder;
 
 /* The fixed part of what is known of a shipment. */

@@ -39,7 +39,28 @@ static etp_request request(const etp_model *m, int64_t i, const int32_t *code, c
     return r;
 }
 
+/* The same where disruptions were declared: the mean over their scenarios. */
+static double by_date_disrupted(const etp_model *m, const etp_request *r, etp_parcel *p, double start,
+                                int64_t k) {
+    const etp_disruptions *d = m->encoder->disruptions;
+    const etp_features *f = m->features;
+    const double *row = f->elapsed + (int64_t)r->clock * f->clock_days;
+    const double first = etp_elapsed(f, r->clock, r->anchor);
+    double sum = 0;
+    for (int64_t s = 0; s < d->scenarios; s++) {
+        const double end =
+            etp_held_reading(d, r->number[ETP_DISRUPTED], s, row, f->clock_days, f->clock_first_day,
+                             r->anchor, (int64_t)r->anchor + k);
+        p->quantile = p->knot = 0; /* readings of different scenarios do not ascend */
+        if (end > first)
+            sum += etp_parcel_by(p, end - start);
+    }
+    return sum / (double)d->scenarios;
+}
+
 double etp_quote_by(const etp_model *m, const etp_request *r, etp_parcel *p, double start, int64_t k) {
+    if (r->number[ETP_DISRUPTED] > 0 && m->encoder->disruptions)
+        return by_date_disrupted(m, r, p, start, k);
     double end = etp_elapsed(m->features, r->clock, (int64_t)r->anchor + k + 1);
     /* A lead may be negative, but nothing arrives before the carrier has worked. */
     if (end <= etp_elapsed(m->features, r->clock, r->anchor))

@@ -14,13 +14,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.zones import ZONE_SOURCES
-from etapromise.encoding.requests import Requests
+from etapromise.encoding.requests import DISRUPTED, Requests
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import Level
 
-__all__ = ["CODES", "MESSAGES", "AssessesOne", "Assessment", "assess", "messages_of"]
+__all__ = [
+    "CODES",
+    "MESSAGES",
+    "AssessesOne",
+    "Assessment",
+    "assess",
+    "declared_message",
+    "messages_of",
+]
 
 CODES: Final = {
     10000: "one date, as accurate as a range",
@@ -44,6 +53,8 @@ MESSAGES: Final = (
     ("zone_default", "Destination time zone unknown: the default is used, a date may be off."),
     ("stale_statistics", "Ordered long after the statistics were made: refresh the model."),
     ("thin_history", "Little history altogether."),
+    ("all_parcels_alike", "Too few parcels to tell any apart: promised is what all of them take."),
+    ("declared_disruption", "A declared disruption delays deliveries like this one."),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
 
@@ -75,10 +86,13 @@ def assess(
     statistics: Statistics,
     levels: Sequence[Level],
     *,
+    alike: bool,
     reachable: NDArray[np.bool_],
     earliest: NDArray[np.int64],
     middle: NDArray[np.int64],
     latest: NDArray[np.int64],
+    disruptions: Disruptions | None = None,
+    today: NDArray[np.int64] | None = None,
 ) -> Assessment:
     """Codes and reasons of n promises.
 
@@ -86,10 +100,13 @@ def assess(
         requests: n requests.
         statistics: what they were answered from.
         levels: the levels of `requests.codes`.
+        alike: whether the model's forest tells no parcels apart.
         reachable: (n,) whether any date reaches the service level.
         earliest: (n,) first day of the band, in days from day 0.
         middle: (n,) its middle.
         latest: (n,) its last day.
+        disruptions: those that the model knows of.
+        today: (n,) day 0 of the distributions; by default that of the order.
     """
     evidence = {
         level.name: _evidence(statistics, requests.codes, position)
@@ -102,7 +119,13 @@ def assess(
         unreachable=~reachable,
         source=requests.zone_source,
         age=requests.anchor - statistics.as_of_day,
+        alike=alike,
     )
+    if disruptions is not None:
+        from_day = requests.anchor.astype(np.int64) if today is None else today
+        flags["declared_disruption"] = disruptions.strike(
+            requests.numbers[:, DISRUPTED], from_day, from_day + latest
+        )
     reasons = np.zeros(len(requests), np.int32)
     for name, flag in flags.items():
         reasons |= np.where(flag, _BIT[name], 0).astype(np.int32)
@@ -115,10 +138,11 @@ def assess(
 class AssessesOne:
     """What `assess` says of one request at a time. Immutable."""
 
-    __slots__ = ("_as_of_day", "_evidence", "_levels")
+    __slots__ = ("_alike", "_as_of_day", "_evidence", "_levels")
 
-    def __init__(self, statistics: Statistics, levels: Sequence[Level]) -> None:
-        """Take the tables, and the levels of the requests' codes."""
+    def __init__(self, statistics: Statistics, levels: Sequence[Level], *, alike: bool) -> None:
+        """Take the tables, the levels of the requests' codes, and what `assess` calls alike."""
+        self._alike = alike
         self._as_of_day = statistics.as_of_day
         self._evidence = np.ascontiguousarray(statistics.total[:, FIELDS.index("evidence")])
         self._levels = tuple(
@@ -144,6 +168,7 @@ class AssessesOne:
             unreachable=not reachable,
             source=zone_source,
             age=anchor - self._as_of_day,
+            alike=self._alike,
         )
         earliest, middle, latest = days
         code = _ONE_DATE
@@ -164,7 +189,7 @@ _TELLING: Final = frozenset(
 
 
 def _flags(
-    evidence: Mapping[str, Any], *, unreachable: Any, source: Any, age: Any
+    evidence: Mapping[str, Any], *, unreachable: Any, source: Any, age: Any, alike: bool
 ) -> dict[str, Any]:
     """Which reasons hold: of one request, or (n,) of n, by the types of the arguments."""
     region, prefix = evidence["destination_region"], evidence["destination_prefix"]
@@ -180,6 +205,7 @@ def _flags(
         "zone_default": source == _DEFAULT,
         "stale_statistics": age > _STALE_AFTER,
         "thin_history": evidence["network"] < _THIN,
+        "all_parcels_alike": alike,
     }
 
 
@@ -193,7 +219,7 @@ def _codes(flags: Mapping[str, Any], width: Any, middle: Any) -> Sequence[tuple[
     irregular = (width > _IRREGULAR + 2) & (width > _IRREGULAR * middle + 2)
     return (
         (10001, width > 1),
-        (20001, width > 4),
+        (20001, (width > 4) | flags["all_parcels_alike"]),
         (30001, flags["service_level_unreachable"] | irregular),
         (30004, flags["unseen_destination"]),
         (30002, flags["thin_history"] | flags["unseen_carrier"]),
@@ -207,6 +233,14 @@ def messages_of(reasons: int) -> tuple[dict[str, str], ...]:
         for position, (name, text) in enumerate(MESSAGES)
         if reasons >> position & 1
     )
+
+
+def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """The message of declared disruptions, with what was written of each; none without any."""
+    if not reasons:
+        return ()
+    code, text = MESSAGES[-1]
+    return ({"code": code, "text": f"{text} {'; '.join(reasons)}."},)
 
 
 def _evidence(statistics: Statistics, codes: NDArray[np.int32], level: int) -> NDArray[np.float32]:

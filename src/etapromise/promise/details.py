@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from etapromise.calendars.dispatch import NO_CUT_OFF
 from etapromise.encoding.compiled_encoder import EPOCH
 from etapromise.encoding.pickup_days import PickupDays, WarehouseDays
-from etapromise.encoding.requests import Requests
+from etapromise.encoding.requests import DISRUPTED, Requests
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.contributions import CAUSES, contributions
@@ -173,8 +173,13 @@ class Explanation:
         ordered, begun, left = (
             dt.date.fromordinal(day + _EPOCH_ORDINAL) for day in (anchor, begins, leaves)
         )
+        days = round(sum(parts.values()))
+        told: tuple[str, ...] = ()
+        if encoder.disruptions is not None:
+            concern = self._answer.number[DISRUPTED]
+            told = encoder.disruptions.reasons(concern, anchor, anchor + days)
         return Why(
-            days=round(sum(parts.values())),
+            days=days,
             start=ordered,
             contributions=parts,
             facts=order_facts(
@@ -184,6 +189,7 @@ class Explanation:
                 begins=begun,
                 leaves=left,
                 service_level=service_level,
+                disruptions=told,
             ),
         )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.calendars.calendar_file import CalendarFile
+    from etapromise.calendars.disruptions import Disruption
     from etapromise.promise.compare import ComparedOption
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
@@ -275,6 +276,7 @@ class PromiseModel(ModelCore):
         scans: Source | None = None,
         *,
         as_of: str | datetime,
+        store: str | Path | None = None,
         naive_time_zone: str | None = None,
         calendars: CalendarFile | str | Path | None = None,
         mapping: MappingSource | None = None,
@@ -286,6 +288,7 @@ class PromiseModel(ModelCore):
                 year back.
             scans: a table of the contract.
             as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
+            store: instead of tables, the directory of a store, see `etapromise.ingest`.
             naive_time_zone: the zone of times in the tables that carry none.
             calendars: a calendar file from now on; by default that which the model has.
             mapping: which columns of own tables are those of the contract, as for `train`.
@@ -297,17 +300,41 @@ class PromiseModel(ModelCore):
         """
         from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
         from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
-        from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
+        from etapromise.store.stored_history import history_from  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
-        tracked = tracked_history(
-            shipments, scans, event=event, naive_time_zone=naive_time_zone, mapping=mapping
+        tracked = history_from(
+            shipments,
+            scans,
+            store,
+            event=event,
+            naive_time_zone=naive_time_zone,
+            mapping=mapping,
         )
         return PromiseModel(
             refreshed_parts(
                 self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
             )
         )
+
+    def with_disruptions(
+        self, disruptions: Sequence[Disruption] | CalendarFile | str | Path
+    ) -> PromiseModel:
+        """The same model under other declared disruptions, instead of those it has; at once.
+
+        Nothing is trained or refreshed. Quotes and parcels under way in the areas concerned shift
+        and widen from the first to the last day, and recover; what the disruptions cost is taken
+        off the durations that later refreshes learn from.
+
+        Args:
+            disruptions: none to end all; or a calendar file with `[[disruptions]]`.
+
+        Raises:
+            ContractError: the file says what it cannot say, or there are too many.
+        """
+        from etapromise.promise.declaring import with_disruptions  # noqa: PLC0415 — rarely asked
+
+        return PromiseModel(with_disruptions(self.parts, disruptions))
 
     def save(self, directory: str | Path) -> Path:
         """Write a model directory; a reader sees all of it or nothing.

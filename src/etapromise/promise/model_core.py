@@ -71,6 +71,7 @@ class ModelCore(QuotesOne):
             statistics=parts.statistics,
             kept=parts.kept,
             kernel=self._kernel,
+            alike=parts.alike,
             event=self.event,
             version=self.version,
         )

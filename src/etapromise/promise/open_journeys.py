@@ -223,7 +223,7 @@ def journeys_at(
         stalled, likely = np.zeros(count, bool), _LIKELY_LOST
     else:
         found = outlook(transit, looks, sent)
-        kernel = transit_kernel(transit, encoder.clocks, model.horizon)
+        kernel = transit_kernel(transit, encoder.clocks, model.horizon, encoder.disruptions)
         dates = _ForestDates(kernel, found.remaining)
         lost, returned = found.lost, found.returned
         stalled, likely = found.stalled, transit.alerts.likely_lost

@@ -43,10 +43,12 @@ def promise_frame(
         requests,
         model.parts.statistics,
         model.parts.encoder.levels,
+        alike=model.parts.alike,
         reachable=confidence >= service_level,
         earliest=low,
         middle=middle,
         latest=high,
+        disruptions=model.parts.encoder.disruptions,
     )
     asked = standing != NOT_ASKED
     late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)

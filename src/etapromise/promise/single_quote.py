@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from numpy.typing import NDArray
 
 from etapromise.encoding.compiled_encoder import FINE, OUTSIDE_CALENDARS, quoted_day, utc_second
-from etapromise.encoding.requests import NUMBERS, Encoder
+from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import COUNTRIES, NAMES, POSTCODES, REGIONS
 from etapromise.promise.compiled_quote import QuoteKernel
-from etapromise.promise.confidence import AssessesOne, messages_of
+from etapromise.promise.confidence import AssessesOne, declared_message, messages_of
 from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.promise import (
     PERCENTILES,
@@ -73,12 +73,13 @@ class QuotesOne:
         statistics: Statistics,
         kept: KeptTable,
         kernel: QuoteKernel,
+        alike: bool,
         event: str,
         version: str,
     ) -> None:
         """Take what a promise is read off: `kernel` is bound to the same encoder and statistics."""
         self._encoder = encoder
-        self._assessor = AssessesOne(statistics, encoder.levels)
+        self._assessor = AssessesOne(statistics, encoder.levels, alike=alike)
         self._lost = statistics.lost
         self._kept = kept
         self._address = kernel.address
@@ -238,14 +239,22 @@ class QuotesOne:
         self, answer: Answer, service_level: float
     ) -> tuple[int, tuple[dict[str, str], ...]]:
         request = answer.request
+        days = _BAND.days(self._address, answer)
         code, reasons = self._assessor.assess(
             answer.code,
             zone_source=request.zone_source,
             anchor=request.anchor,
             reachable=answer.probability[-1] >= service_level,
-            days=_BAND.days(self._address, answer),
+            days=days,
         )
-        return code, messages_of(reasons)
+        messages = messages_of(reasons)
+        disruptions = self._encoder.disruptions
+        if disruptions is not None:
+            told = disruptions.reasons(
+                answer.number[DISRUPTED], request.anchor, request.anchor + days[2]
+            )
+            messages += declared_message(told)
+        return code, messages
 
 
 _BAND: Final = Levels((0.1, 0.5, 0.9))

@@ -196,10 +196,13 @@ def _promise(
             journey.requests,
             model.parts.statistics,
             model.parts.encoder.levels,
+            alike=model.parts.alike,
             reachable=probability[-1:] >= service_level,
             earliest=days[:1],
             middle=days[1:2],
             latest=days[2:],
+            disruptions=model.parts.encoder.disruptions,
+            today=journey.today,
         )
         if came:
             return 10000, ()

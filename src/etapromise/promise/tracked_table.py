@@ -53,10 +53,13 @@ def track_frame(
         journey.requests,
         model.parts.statistics,
         model.parts.encoder.levels,
+        alike=model.parts.alike,
         reachable=confidence >= service_level,
         earliest=low - today,
         middle=middle - today,
         latest=high - today,
+        disruptions=model.parts.encoder.disruptions,
+        today=today,
     )
     came, never = journey.came, journey.never
     late = late_probability(kept, confidence)

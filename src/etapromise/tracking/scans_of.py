@@ -33,7 +33,7 @@ class ScansOf:
         scans: Accepted scans, by shipment and else in the order of the input.
         first: (n + 1,) where each shipment's scans start.
         rejects: The unreadable ones, of any shipment, with ``reason``, ``detail`` and ``row``.
-        others: How many sound scans were of other shipments.
+        others: How many scans were of other shipments, or say nothing about theirs.
         stranger: Some of the scans of other shipments; None where there are none.
         notes: What was blanked, derived or is strange in the scans, to be told once.
     """
@@ -81,7 +81,7 @@ def read_scans_of(
             mine = rows >= 0
             kept.append(split.accepted[mine])
             owners.append(rows[mine])
-            others += int((~mine).sum())
+            others += int((~mine).sum()) + split.left_aside
             if stranger is None and not mine.all():
                 stranger = split.accepted[~mine].iloc[:_STRANGERS].reset_index(drop=True)
             rejects.append(split.rejects)

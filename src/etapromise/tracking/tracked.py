@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -17,10 +18,9 @@ from etapromise.tracking.places import with_zones
 from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.scans import ScanRules, clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
+from etapromise.tracking.texts import Identifiers
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
@@ -79,6 +79,13 @@ class TrackedHistory:
                 notes=self.scan_notes,
             ),
         )
+
+    def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
+        """The scans of some of the shipments that were received before a moment."""
+        mine = Identifiers(shipments["shipment_id"]).rows(self.scans["shipment_id"]) >= 0
+        rows = np.flatnonzero(mine & (self.scans["received_at"] < before).to_numpy())
+        found: pd.DataFrame = self.scans.iloc[rows]
+        return found
 
 
 def history(
