@@ -88,13 +88,10 @@ class SilenceTable:
 
     def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
-        spent = np.clip(days[:, None] - SILENCE_EDGES, 0.0, _WIDTHS)
+        spent = np.minimum(np.maximum(days[:, None] - SILENCE_EDGES, 0.0), _WIDTHS)
         exposure = spent * self.rate[stage, carrier]
-        total = np.zeros(len(days))
         # One column after the other: a sum along rows may round by the number of rows.
-        for column in exposure.T:
-            total += column
-        return np.asarray(np.exp(-total))
+        return np.asarray(np.exp(-np.cumsum(exposure, axis=1)[:, -1]))
 
     def lost_probability(
         self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats

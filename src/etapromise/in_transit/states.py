@@ -13,11 +13,13 @@ contradict each other end in the same state whatever the order in which they arr
 from __future__ import annotations
 
 import ctypes
+import datetime as dt
+import operator
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +43,11 @@ __all__ = [
     "FINAL_STAGES",
     "MISSING",
     "STAGES",
+    "OneScan",
     "ParcelScans",
     "States",
     "facility_rows",
+    "microseconds_from",
     "stage_number",
 ]
 
@@ -100,6 +104,11 @@ _STATUS_OF_PROOF: Final = {
 def stage_number(name: str) -> int:
     """The position of a stage in `STAGES`."""
     return STAGES.index(name)
+
+
+_STAGE_BYTES: Final = np.array(
+    [stage_number(_STAGE_OF.get(name, "ordered")) for name in STATUSES], np.uint8
+)
 
 
 def _bits(names: Any) -> int:
@@ -198,6 +207,34 @@ class States:
         return States(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
+class OneScan(NamedTuple):
+    """One scan of one parcel; times are microseconds since 1970 UTC.
+
+    Attributes:
+        scanned: when it was made.
+        received: when it was received.
+        status: position in `STATUSES`.
+        facility: where.
+        by_another: whether another carrier than the shipment's made it.
+    """
+
+    scanned: int
+    received: int
+    status: int
+    facility: str | None
+    by_another: bool
+
+
+_receipt: Final = operator.attrgetter("received")
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def microseconds_from(moment: dt.datetime) -> int:
+    """A zone-aware moment in microseconds since 1970 UTC."""
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
 @dataclass(frozen=True)
 class ParcelScans:
     """The scans of n parcels by receipt, as arrays.
@@ -252,6 +289,27 @@ class ParcelScans:
             ordered=microseconds(shipments["ordered_at"], "ordered_at"),
         )
 
+    @classmethod
+    def of_one(cls, ordered_at: dt.datetime, scans: Sequence[OneScan]) -> ParcelScans:
+        """Of one parcel, from memory: what `of` makes of the same in tables."""
+        by_receipt = sorted(scans, key=_receipt)
+        facilities = tuple(sorted({scan.facility for scan in scans if scan.facility is not None}))
+        place: dict[str | None, int] = {name: number for number, name in enumerate(facilities)}
+        place[None] = -1
+        times = np.array([(scan.scanned, scan.received) for scan in by_receipt], np.int64).reshape(
+            -1, 2
+        )
+        return cls(
+            first=np.array([0, len(scans)], np.int64),
+            scanned=np.ascontiguousarray(times[:, 0]),
+            received=np.ascontiguousarray(times[:, 1]),
+            status=np.array([scan.status for scan in by_receipt], np.uint8),
+            other=np.array([scan.by_another for scan in by_receipt], np.uint8),
+            facility=np.array([place[scan.facility] for scan in by_receipt], np.int32),
+            facilities=facilities,
+            ordered=np.array([microseconds_from(ordered_at)], np.int64),
+        )
+
     def __len__(self) -> int:
         """How many parcels."""
         return len(self.ordered)
@@ -276,8 +334,6 @@ class ParcelScans:
             **{name: np.empty(len(parcel), np.int32) for name in _COUNTS},
             **{name: np.empty(len(parcel), np.int64) for name in _TIMES},
         }
-        stage_of = np.array([stage_number(_STAGE_OF.get(name, "ordered")) for name in STATUSES])
-        stage_bytes = stage_of.astype(np.uint8)
         proofs = _bits(_STATUS_OF_PROOF[name] for name in EVENT_PROOFS[event])
         struct = _StatesStruct(
             shipments=len(self),
@@ -287,7 +343,7 @@ class ParcelScans:
             reopened_after=REOPENED_AFTER,
             asked=asked.ctypes.data,
             moment=moment.ctypes.data,
-            stage_of=stage_bytes.ctypes.data,
+            stage_of=_STAGE_BYTES.ctypes.data,
             proofs=proofs,
             **_STATUS_SETS,
             **{name: array.ctypes.data for name, array in out.items()},
