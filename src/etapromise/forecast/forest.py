@@ -51,11 +51,7 @@ _LAYOUT: Final = Layout(
     node_start=Array("int32", "starts", low=0, order="ascending"),
     leaf_start=Array("int32", "starts", low=0, order="ascending"),
     feature=Array("int32", "nodes", low=0),
-<<<<<<< HEAD
     # A split between the known and the missing is at infinity.
-=======
-    # LightGBM splits "missing or not" at infinity.
->>>>>>> api
     threshold=Array("float64", "nodes", infinite=True),
     left=Array("int16", "nodes"),
     right=Array("int16", "nodes"),
