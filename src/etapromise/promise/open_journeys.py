@@ -32,6 +32,7 @@ from etapromise.in_transit.states import (
     stage_number,
 )
 from etapromise.tracking.milestones import milestones
+from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.tables import read_scans
 
@@ -352,7 +353,8 @@ def read_any_scans(
     """Accepted scans from a table of the contract or a list of mappings; unusable ones left out.
 
     Args:
-        scans: as for `tracking.read_scans`, a sequence of mappings, or None for none.
+        scans: as for `tracking.read_scans`, a sequence of mappings, a vendor's payload (see
+            `tracking.payloads`), or None for none.
         owner: the shipment of scans that name none.
         vocabulary: whose codes scans carry that do not say.
         naive_time_zone: IANA zone of times that carry none.
@@ -362,6 +364,7 @@ def read_any_scans(
     """
     if scans is None or (isinstance(scans, list | tuple) and not scans):
         return _no_scans().copy()
+    scans = scans_source(scans)
     if isinstance(scans, list | tuple):
         scans = pd.DataFrame([dict(scan) for scan in scans])
     if isinstance(scans, pd.DataFrame) and not len(scans):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
+from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.sources import open_parts
 from etapromise.tracking.tables import check_scans, split_scans
@@ -74,7 +75,7 @@ def read_scans_of(
     kept, rejects, owners, others = [], [], [], 0
     notes: list[Note] = []
     stranger: pd.DataFrame | None = None
-    for part in open_parts(source, SCAN_COLUMNS, table="scans"):
+    for part in open_parts(scans_source(source), SCAN_COLUMNS, table="scans"):
         for raw in part.read(None if not part.n_rows else list(SCAN_COLUMNS)):
             split = split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
             rows = known.rows(split.accepted["shipment_id"])

@@ -18,6 +18,7 @@ from etapromise.normal_forms.zones import zone_name
 from etapromise.tracking import columns as read
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES, Column, Kind
 from etapromise.tracking.faults import Checked, Faults, rejects_table
+from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.places import orders_on_days, read_place
 from etapromise.tracking.plain_dates import dated
 from etapromise.tracking.sources import RawTable, Source, open_table
@@ -99,7 +100,7 @@ def read_scans(
     Raises:
         ContractError: As for `read_shipments`, or there is no such vocabulary.
     """
-    raw = open_table(source, SCAN_COLUMNS, table="scans")
+    raw = open_table(scans_source(source), SCAN_COLUMNS, table="scans")
     return split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
 
 
