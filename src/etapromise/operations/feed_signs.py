@@ -176,9 +176,9 @@ def clock_lies(history: TrackedHistory) -> list[dict[str, Any]]:
     Scans without a clock, and destinations within two hours of UTC, say nothing.
 
     Returns:
-        For each such carrier with 50 deliveries: ``carrier``, ``deliveries``, ``night_share`` (22 to
-        6 o'clock at the destination, as marked) and ``night_share_as_local`` (were the clock that
-        was written the local one); the latter is a third of the former at most.
+        For each such carrier with 50 deliveries: ``carrier``, ``deliveries``, ``night_share`` (22
+        to 6 o'clock at the destination, as marked) and ``night_share_as_local`` (were the clock
+        that was written the local one); the latter is a third of the former at most.
     """
     scans = history.scans
     carrier = scan_carriers(history).astype("str")

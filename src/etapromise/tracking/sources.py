@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from etapromise.errors import ContractError
+from etapromise.normal_forms.texts import as_written
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
 from etapromise.tracking.table_files import (
@@ -422,6 +423,4 @@ def _arrow_column(series: pd.Series[Any]) -> pa.ChunkedArray:
 def _object_as_text(value: Any) -> str:
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    return as_written(value) or ""
