@@ -35,7 +35,8 @@ def declared_record(
         later, and are decided; `kept` and `stated` with the declaration, `kept_without` and
         `stated_without` as if nothing had been declared; `late_days`, by how many days parcels came
         later than the undisturbed median of their way, less the same of other parcels of these
-        days, where there are any; and `verdict`: "right", "too little", "too much", "not needed" or "too few orders".
+        days, where there are any; and `verdict`: "right", "too little", "too much", "not needed" or
+        "too few orders".
     """
     frame, happened = history.shipments, history.milestones
     encoder = model.parts.encoder
