@@ -14,7 +14,7 @@ from etapromise.cli.tables import Tables, history_options
 __all__ = ["disruptions"]
 
 
-@click.group()
+@click.group(epilog=example("etapromise disruptions end --models models/"))
 def disruptions() -> None:
     """Declare disruptions to the current model, end them, and see whether they were right."""
 
