@@ -63,6 +63,9 @@ _ORDINARY_FROM: Final = 0.7
 # A cut-off is believed when it explains this many times the variance of one parcel: the penalty of
 # a searched change point (Yao 1988, with a few thousand orders).
 _CUT_OFF_EVIDENCE: Final = 16.0
+# Parcels' worth of belief, in each hour, in how long orders wait around a warehouse.
+_HOUR_PRIOR: Final = 2.0
+_HOURS: Final = 24
 # Orders at night say nothing of a cut-off that a person would set.
 _EARLIEST_CUT_OFF: Final = 6 * 3600
 # Cut-offs that explain as much within this many variances of one parcel are not told apart.
@@ -85,6 +88,10 @@ class DispatchCalendars:
         rounds: (k, 4) row, weekday, second and working days to wait: the cut-offs of the rows that
             have some which lead to a later day than others. An order takes the next one, or a later
             one that leads to an earlier day.
+        delay: (w, 7, 25) working days that an order waits longer than the usual one, by weekday and
+            at the start of each hour and the day's end, linear in between; NaN in the rows in which
+            a cut-off says it. Never falls by more than a working day from one day to the next, so
+            that a later order is never begun before an earlier one. (0, 7, 25): no row has any.
     """
 
     cut_off: NDArray[np.int32]
@@ -93,6 +100,7 @@ class DispatchCalendars:
     handling: NDArray[np.float64]
     closures: NDArray[np.int64]
     rounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    delay: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 7, _HOURS + 1)))
 
     def closed(self, first_day: int, days: int) -> NDArray[np.uint8] | None:
         """(w, days) whether nobody works there, from `first_day` on; None if nothing is closed."""
@@ -126,7 +134,7 @@ class _DispatchStruct(ctypes.Structure):
         ("days", ctypes.c_int64),
         ("first_day", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("closed", "round_start")),
-        *((name, ctypes.c_void_p) for name in ("round_second", "round_wait")),
+        *((name, ctypes.c_void_p) for name in ("round_second", "round_wait", "delay")),
     )
 
 
@@ -183,6 +191,8 @@ class Dispatch:
             arrays["round_start"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
             arrays["round_second"] = second.astype(np.int32)
             arrays["round_wait"] = wait.astype(np.int32)
+        if np.isfinite(calendars.delay).any():
+            arrays["delay"] = np.ascontiguousarray(calendars.delay, np.float64)
         struct = _DispatchStruct(
             steps=calendars.handling.shape[1] - 1,
             days=clocks.holidays.shape[1],
@@ -383,6 +393,9 @@ class _Orders:
         worked = _worked_days(week, self.anchor, self.pickup_day)
         inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
         cut_off = _cut_off(week, self.anchor, self.second, worked, inherited)
+        delay = _delay(week, self.anchor, self.second, worked, cut_off, around)
+        if np.isfinite(delay).all():
+            cut_off = NO_CUT_OFF
         late = self.second >= cut_off
         handling = _worked_days(week, self.anchor + late, self.pickup_day)
         return DispatchCalendars(
@@ -391,6 +404,7 @@ class _Orders:
             holiday_weights=self._holiday_weights(around),
             handling=_cumulative(handling, around)[None, :],
             closures=np.zeros((0, 3), np.int64),
+            delay=delay,
         )
 
     def _week(self, around: DispatchCalendars | None) -> NDArray[np.float64]:
@@ -481,6 +495,93 @@ def _cut_off(
             fits = squares[np.searchsorted(second, rounded)]
             return int(rounded[np.argmin(fits)])
     return high
+
+
+def _delay(
+    week: NDArray[np.float64],
+    anchor: NDArray[np.int64],
+    second: NDArray[np.int64],
+    worked: NDArray[np.float64],
+    cut_off: int,
+    around: DispatchCalendars | None,
+) -> NDArray[np.float64]:
+    """(1, 7, 25) working days that orders wait longer than usual; NaN where a cut-off says as much.
+
+    Where handling goes on around the clock the pick-up moves with the hour, without a step. The mean
+    wait in each hour of a working day, and of every closed one, rises with the hour: isotonic
+    regression (Barlow & Brunk 1972), which may be a step itself. A cut-off needs one number for it,
+    and stands unless the hours explain clearly more.
+    """
+    inherited = np.full((7, _HOURS + 1), np.nan) if around is None else around.delay[0]
+    is_smooth_around = bool(np.isfinite(inherited).all())
+    none = np.full((1, 7, _HOURS + 1), np.nan)
+    if len(worked) < _OWN_EVIDENCE:
+        return inherited[None]
+    worked = np.minimum(worked, np.quantile(worked, 0.9) + 1.0)
+    day, hour = (anchor + 3) % 7, second // 3600
+    works = week > 0.5
+    if not works.any():
+        return none
+    usual = (inherited[:, :-1] + inherited[:, 1:]) / 2.0
+    # A step at the cut-off.
+    stepped = worked - ((second >= cut_off) & works[day])
+    step_squares = float(((stepped - stepped.mean()) ** 2).sum())
+    mean = float(worked.mean())
+    count, total = np.zeros((7, _HOURS)), np.zeros((7, _HOURS))
+    np.add.at(count, (day, hour), 1.0)
+    np.add.at(total, (day, hour), worked - mean)
+    if is_smooth_around:
+        count += _HOUR_PRIOR
+        total += _HOUR_PRIOR * usual
+    waits = _rising(works, total, count)
+    smooth_squares = float(((worked - mean - waits[day, hour]) ** 2).sum())
+    variance = max(smooth_squares / len(worked), 1e-3)
+    needed = -_CUT_OFF_EVIDENCE if is_smooth_around else _CUT_OFF_EVIDENCE
+    if step_squares - smooth_squares < needed * variance:
+        return none
+    # Nothing is begun before the day itself, so that much less is to be gained by an early hour.
+    at_once = float((worked < 0.5).mean())
+    waits = np.where(waits < 0.0, np.maximum(waits / max(1.0 - at_once, 0.2), -0.99), waits)
+    return _at_hours(works, _rising(works, waits, np.ones_like(waits)))[None]
+
+
+def _rising(
+    works: NDArray[np.bool_], total: NDArray[np.float64], count: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(7, 24) mean waits of which none ends before that of an earlier hour, over days and weeks.
+
+    Args:
+        works: (7,) working days: a wait from the next day on ends one later.
+        total: (7, 24) sums of waits, counted from each day's start.
+        count: (7, 24) how many; some hours may have none.
+    """
+    from scipy.optimize import isotonic_regression  # noqa: PLC0415 — only training needs it
+
+    before = np.concatenate([[0], np.cumsum(works)])
+    told = np.flatnonzero(count)
+    position = (total.ravel()[told] / count.ravel()[told]) + before[told // _HOURS]
+    # The week goes round: the one in the middle of several has neighbours on both sides.
+    weeks = np.arange(5)[:, None]
+    rising = isotonic_regression(
+        (position + weeks * before[7]).ravel(), weights=np.tile(count.ravel()[told], len(weeks))
+    ).x
+    hours = np.arange(7 * _HOURS)
+    at = np.interp(hours + 2 * len(hours), (told + weeks * len(hours)).ravel(), rising)
+    waits = at - 2 * before[7] - before[hours // _HOURS]
+    return np.asarray(waits.reshape(7, _HOURS))
+
+
+def _at_hours(works: NDArray[np.bool_], middle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(7, 25) at the start of each hour and the day's end, from those in the middle of the hours."""
+    edges = np.empty((7, _HOURS + 1))
+    for day in range(7):
+        before, after = (day - 1) % 7, (day + 1) % 7
+        # Counted from the start of this day: a working day between two makes them one apart.
+        start = middle[before, -1] - works[before]
+        end = middle[after, 0] + works[day]
+        row = np.concatenate([[start], middle[day], [end]])
+        edges[day] = (row[:-1] + row[1:]) / 2.0
+    return edges
 
 
 def _neighbours(second: NDArray[np.int64], place: int) -> tuple[int, int]:

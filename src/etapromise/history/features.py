@@ -31,9 +31,10 @@ __all__ = [
 ]
 
 _KINDS: Final = ("number", "total", "handling", "derived")
-_DERIVED: Final = ("distance_km", "quoted", "explained")
-# When an order was placed counts through the calendars alone, its lead and the carrier's clock: so
-# that a later order never gets an earlier date. A forest that saw the hour would find some that do.
+_DERIVED: Final = ("distance_km", "quoted", "explained", "weekday")
+# The hour of an order counts through the calendars alone, its lead and the carrier's clock: so that a
+# later order never gets an earlier date. A forest that saw the hour would find some that do; one that
+# sees the weekday hardly ever does.
 _NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")

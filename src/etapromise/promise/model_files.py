@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "load_model", "save_model"]
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
