@@ -2,7 +2,8 @@
 #
 #   make demo    train on the sample, promise, score, backtest; ends with the path of the report
 #   make test    every check that guards the main branch
-#   make check   the same without the tests: style, types, order of the rooms
+#   make check   the same without the tests: style, types, order of the rooms, documentation
+#   make docs    the documentation, into site/
 #   make bench   the benchmarks
 #   make clean   remove what the above made (the environment too)
 #
@@ -13,6 +14,7 @@ PYTHON ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OUTPUT := output
+SITE := site
 SAMPLE := data/sample
 BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py scans.py olist.py \
 	in_transit.py quality.py quality_scenarios.py quality_ablations.py quality_settings.py telling.py \
@@ -22,7 +24,7 @@ BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py sc
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \
 	$(wildcard src/etapromise/native/*.c) $(wildcard src/etapromise/native/*.h)
 
-.PHONY: demo test check bench clean environment
+.PHONY: demo test check docs bench clean environment
 .DELETE_ON_ERROR:
 
 environment: $(INSTALLED)
@@ -52,6 +54,9 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(SITE)
+
+docs: check
 
 # One worker a core, each on one thread; a file's tests share what they train.
 test: check
@@ -69,7 +74,7 @@ bench: $(INSTALLED)
 	done
 
 clean:
-	rm -rf $(VENV) $(OUTPUT) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) $(OUTPUT) $(SITE) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache src/etapromise.egg-info
 	rm -f src/etapromise/native/_etapromise.*
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import numpy as np
 from forest_rows import LEVELS, pinball, rows
 
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
@@ -49,14 +48,13 @@ def main(
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     later, days = rows(200_000, 1)
     loss = pinball(days, forest.predict(later))
-    out = np.empty(len(LEVELS))
 
     def many(count: int) -> None:
         forest.predict(later, threads=count)
 
     def one_by_one(count: int) -> None:
         for i in range(count):
-            forest.predict_row(later[i], out)
+            forest.predict(later[i : i + 1], threads=1)
 
     folder = Path(tempfile.mkdtemp())
     script = Path(__file__).with_name("forest_peer.py")

@@ -3,11 +3,11 @@
     python benchmarks/quality.py [--peer-python PYTHON_WITH_PEERS] [--cache FOLDER] [--quick]
 
 Walks by month over the Olist orders (where they are) and over a simulated network. Each peer
-forecasts the same orders from the same history, with the raw tables' features and with those of
-etapromise, fitted on matured orders and on all delivered so far. A peer that is not installed is
-skipped. One process, one thread at a time; CPU seconds stand beside wall seconds. With --cache,
-what a peer made of the same tables before is not made again, and the seconds told are those it
-took then.
+forecasts the same orders from the same history, with as-of means of lanes, hour and weekday
+("plain"), with the raw tables' features and with those of etapromise ("own"), fitted on matured
+orders and on all delivered so far. A peer that is not installed is skipped. One process, one thread
+at a time; CPU seconds stand beside wall seconds. With --cache, what a peer made of the same tables
+before is not made again, and the seconds told are those it took then.
 
 Columns: "gap" is kept minus mean stated confidence; "month gap" and "group gap" the worst of the
 0.9 promise among months and groups with enough orders, "error" their mean size; "width" the days
@@ -49,7 +49,7 @@ from etapromise.evaluation.replay import extract_end
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
-COLUMNS = ("raw", "own")
+COLUMNS = ("plain", "raw", "own")
 
 
 @click.command()
@@ -67,7 +67,7 @@ COLUMNS = ("raw", "own")
     type=click.Choice(COLUMNS),
     multiple=True,
     default=COLUMNS,
-    help="What peers are handed: the raw tables' columns, and our features.",
+    help="What peers are handed: as-of means with hour and weekday, raw columns, our features.",
 )
 @click.option("--cache", type=click.Path(path_type=Path), help="Keeps what peers forecast.")
 @click.option("--only", type=click.Choice(["olist", "simulated"]), help="One network.")
@@ -178,8 +178,13 @@ def stage_of(network: Network, folds: list[Fold]) -> Stage:
         truth,
         np.concatenate([fold.rows for fold in folds]),
         np.concatenate([fold.dates for fold in folds]),
-        max(fold.probability.shape[1] for fold in folds),
+        horizon_of(folds),
     )
+
+
+def horizon_of(folds: list[Fold]) -> int:
+    """The longest of all folds, in days."""
+    return max(fold.probability.shape[1] for fold in folds)
 
 
 def joined(folds: list[Fold], horizon: int) -> Floats:
@@ -207,17 +212,42 @@ def hand_over(network: Network, folds: list[Fold], folder: Path, peers: Peers) -
         "levels": LEVELS,
         "trees": peers.trees,
         "columns": peers.columns,
-        "categories": [f"raw:{name}" for name in (*CODED, "weekday", *network.config.categorical)],
+        "categories": [
+            f"{table}:{name}"
+            for table in ("raw", "plain")
+            for name in (*CODED, "weekday", *network.config.categorical)
+        ],
         "lanes": network.lanes,
         "folds": [fold.step.period for fold in folds],
     }
     (folder / "job.json").write_text(json.dumps(job))
 
 
-def peer_rows(
-    stage: Stage, folds: list[Fold], folder: Path, peer: str, peers: Peers
-) -> Iterator[Row]:
-    """The rows of one peer; none if it is not installed."""
+@dataclass(frozen=True)
+class Made:
+    """What a peer made of one table of columns and one cohort.
+
+    Attributes:
+        probability: (n, horizon) of all folds.
+        features: The table.
+        cohort: Which orders it learnt from.
+        setting: What it chose.
+        wall: Seconds.
+        cpu: Seconds of the processor.
+    """
+
+    probability: Floats
+    features: str
+    cohort: str
+    setting: Any
+    wall: float
+    cpu: float
+
+
+def forecasts_of_peers(
+    folds: list[Fold], folder: Path, peer: str, peers: Peers, horizon: int
+) -> Iterator[Made]:
+    """The forecasts of one peer; none if it is not installed."""
     script = Path(__file__).with_name("quality_peer_run.py")
     cache = peers.cache or folder / "made"
     done = subprocess.run(
@@ -240,16 +270,23 @@ def peer_rows(
         quantiles = np.concatenate(
             [np.load(folder / f"{fold.step.period}-{name}.npy") for fold in folds]
         )
-        probability = dates_of(quantiles, list(LEVELS), stage.horizon)
+        yield Made(dates_of(quantiles, list(LEVELS), horizon), **told)
+
+
+def peer_rows(
+    stage: Stage, folds: list[Fold], folder: Path, peer: str, peers: Peers
+) -> Iterator[Row]:
+    """The rows of one peer."""
+    for made in forecasts_of_peers(folds, folder, peer, peers, stage.horizon):
         yield {
-            "who": f"{peer} ({told['setting']})",
-            "features": told["features"],
-            "cohort": told["cohort"],
-            **stage.score(probability),
-            "wall s": told["wall"],
-            "cpu s": told["cpu"],
+            "who": f"{peer} ({made.setting})",
+            "features": made.features,
+            "cohort": made.cohort,
+            **stage.score(made.probability),
+            "wall s": made.wall,
+            "cpu s": made.cpu,
         }
-        note(f"{stage.network.name}: {name} {told['wall']:.0f} s")
+        note(f"{stage.network.name}: {peer} {made.features} {made.cohort} {made.wall:.0f} s")
 
 
 def seconds(folds: list[Fold]) -> Row:

@@ -14,6 +14,7 @@ from olist_tables import CATEGORICAL, NUMERIC, ZONE, olist_history
 from etapromise import TrainingConfig, tracking
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import NetworkConfig, Simulation, simulate
+from etapromise_simulator.families import Family, World
 
 Floats = NDArray[np.float64]
 Dates = NDArray[np.datetime64]
@@ -101,8 +102,31 @@ def simulated(seed: int, months: int, shipments_per_day: float) -> Network:
     )
 
 
+def family(description: Family, seed: int, judged_days: int) -> Network:
+    """A network of another build; its last `judged_days` are forecast."""
+    world = World(description, seed)
+    end = pd.Timestamp(description.end, tz=description.zone)
+    return Network(
+        name=description.name,
+        history=tracking.history(world.shipments, world.scans),
+        config=TrainingConfig(),
+        walked_from=end - pd.Timedelta(days=judged_days),
+        start=end - pd.Timedelta(days=judged_days),
+        end=end,
+        lanes=(
+            ("origin", "destination_region", "carrier", "service"),
+            ("destination_region", "carrier", "service"),
+            ("carrier", "service"),
+        ),
+        group="carrier_service",
+        month_from=100,
+        group_from=100,
+        truth=lambda shipments, dates, horizon: true_distribution(world, shipments, dates, horizon),
+    )
+
+
 def true_distribution(
-    simulation: Simulation, shipments: pd.DataFrame, dates: Dates, horizon: int
+    simulation: Simulation | World, shipments: pd.DataFrame, dates: Dates, horizon: int
 ) -> Floats:
     """(n, horizon) true P(delivered by the end of the day k days after a day 0 of each).
 

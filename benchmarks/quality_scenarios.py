@@ -10,10 +10,8 @@ new         A carrier that got its first order ten days before the training: its
 unforeseen  The same carrier, but the model was trained a week before it started.
 known       The same carrier had it been there from the beginning, to compare with.
 
-Nothing here is luck of the draw but the network itself: "kept" is the mean true probability of the
-promised dates, "pinball" the loss to be expected of parcels that arrive under their true
-distribution, over nine levels, and its ratio that to the loss of the true distribution's own
-quantiles. "open" is the share of the last 30 days' orders that had not arrived by the training.
+Scores are those of `quality_truth`: nothing here is luck of the draw but the network itself. "open"
+is the share of the last 30 days' orders that had not arrived by the training.
 """
 
 from __future__ import annotations
@@ -31,9 +29,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before anything brings its threads along
 import click
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from quality_networks import true_distribution
-from quality_scores import LEVELS, PROMISED
+from quality_truth import of_rows, scores, told
 
 from etapromise import TrainingConfig, tracking
 from etapromise.evaluation.backtest import Fit
@@ -43,7 +40,6 @@ from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import CarrierStart, NetworkConfig, simulate
 
-Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 CARRIERS = NetworkConfig().carriers
@@ -143,12 +139,6 @@ def main(
     print(f"\nmeans over {len(seeds)} networks\n{told(means.reset_index())}")
 
 
-def told(table: pd.DataFrame, *, header: bool = True) -> str:
-    """A table as text."""
-    formats = {"float_format": "{:.4f}".format, "index": False, "col_space": 9}
-    return table.to_string(header=header, **formats)
-
-
 def as_usual(config: TrainingConfig) -> Fit:
     """How a model is trained."""
     return TrainModel(replace(config, stages=False), 1, quotes_only=True)
@@ -194,8 +184,7 @@ def run(
     asked = np.ones(len(rows), np.bool_)
     if scenario.starts is not None:
         asked = (shipments["carrier"] == newcomer(seed)).to_numpy()
-    forecast = DateDistribution(forecast.origin_dates[asked], forecast.probability[asked])
-    row |= scores(forecast, truth[asked])
+    row |= scores(of_rows(forecast, asked), truth[asked])
     return row | {"cpu s": time.process_time() - begun - simulated}
 
 
@@ -209,32 +198,6 @@ def open_share(history: TrackedHistory, moment: pd.Timestamp) -> float:
     ordered = history.shipments["ordered_at"]
     last = (ordered >= moment - pd.Timedelta(days=30)) & (ordered < moment)
     return float((~(history.milestones["event_known_at"] < moment))[last.to_numpy()].mean())
-
-
-def scores(forecast: DateDistribution, truth: Floats) -> Row:
-    """Of n orders, by their (n, horizon) true distribution."""
-    row: Row = {"orders": len(truth)}
-    own = DateDistribution(forecast.origin_dates, truth)
-    for level in PROMISED:
-        days = forecast.at(level)
-        kept = own.confidence(days).mean()
-        row[f"kept {level}"] = kept
-        row[f"gap {level}"] = kept - forecast.confidence(days).mean()
-    ours, best = (
-        np.mean([expected_pinball(truth, one.at(level), level) for level in LEVELS])
-        for one in (forecast, own)
-    )
-    row["pinball"], row["ratio"] = ours, ours / best
-    row["days too many"] = float((forecast.at(0.9) - own.at(0.9)).mean())
-    return row
-
-
-def expected_pinball(truth: Floats, days: NDArray[np.int64], level: float) -> float:
-    """Mean loss of promised days, in days, over parcels that arrive, by their true distribution."""
-    chance = np.diff(truth, axis=1, prepend=0.0)
-    error = np.arange(truth.shape[1]) - days[:, None]
-    loss = np.maximum(level * error, (level - 1.0) * error)
-    return float((chance * loss).sum() / chance.sum())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -118,9 +118,10 @@ def walk(network: Network, refresh_every: int, fit: Fit | None = None) -> Iterat
 def peer_tables(network: Network, fold: Fold) -> tuple[pd.DataFrame, pd.DataFrame, Cohort]:
     """What peers learn from and what they forecast.
 
-    Features are "raw:…" (numbers and ordered codes of the tables) and "own:…" (those of the fold's
-    own model, with the log duration that its forest's output is relative to), as each order's own
-    day knew them. Targets, "y:…", are what the fold's start knew.
+    Features are "raw:…" (numbers and ordered codes of the tables), "plain:…" (those and as-of means
+    of lanes, as a good engineer has them in an afternoon) and "own:…" (those of the fold's own
+    model, with the log duration that its forest's output is relative to), as each order's own day
+    knew them. Targets, "y:…", are what the fold's start knew.
 
     Returns:
         The parcels known at the start by time of order, the fold's own in its order, and how
@@ -149,9 +150,11 @@ def peer_tables(network: Network, fold: Fold) -> tuple[pd.DataFrame, pd.DataFram
     own["own:lead"] = gathered.requests.lead.astype(np.float32)
     for name in ("hour", "weekday"):
         own[f"own:{name}"] = raw[f"raw:{name}"]
-    features = pd.concat([raw, own], axis=1).assign(start_day=start)
     days = gathered.outcomes.event_day - gathered.requests.anchor + gathered.outcomes.within
     arrived = known < NOT_YET
+    plain = raw.set_axis([f"plain:{name[4:]}" for name in raw.columns], axis=1)
+    means = _as_of_means(network.lanes, later.shipments, start, np.where(arrived, known, -1), days)
+    features = pd.concat([raw, plain, means, own], axis=1).assign(start_day=start)
     train = features.iloc[learnt].assign(
         known_day=np.where(known < moment, known, NOT_YET)[learnt],
         y=np.where(arrived & (known < moment), np.log1p(np.maximum(days, 0.0)), np.nan)[learnt],
@@ -188,6 +191,45 @@ def _raw_features(
     frame = pd.DataFrame(columns)
     seen = frame.iloc[learnt]
     return frame.loc[:, seen.min() < seen.max()].astype(np.float32)
+
+
+def _as_of_means(
+    lanes: Sequence[tuple[str, ...]],
+    shipments: pd.DataFrame,
+    asked: NDArray[np.int64],
+    known: NDArray[np.int64],
+    days: Floats,
+) -> pd.DataFrame:
+    """Mean log days of the parcels of each lane known to have arrived, of all time and of 28 days.
+
+    Args:
+        lanes: Columns that make a lane, from the finest to the coarsest.
+        shipments: (n, ...).
+        asked: (n,) the day of each order; what became known on it or later is not counted.
+        known: (n,) the day on which an arrival became known, -1 of none.
+        days: (n,) how long it took.
+    """
+    found = {}
+    value = np.log1p(np.maximum(days, 0.0))
+    span = int(max(asked.max(), known.max())) + 1
+    for columns in (*lanes, ("destination",), ("origin",)):
+        names = list(columns)
+        lane = shipments[names].astype(str).groupby(names).ngroup().to_numpy() * span
+        came = np.flatnonzero(known >= 0)
+        came = came[np.argsort(lane[came] + known[came], kind="stable")]
+        moment = (lane + known)[came]
+        total = np.concatenate([[0.0], np.cumsum(value[came])])
+        until = np.searchsorted(moment, lane + asked)
+        for back in (28, None):
+            since = lane if back is None else lane + np.maximum(asked - back, 0)
+            first = np.searchsorted(moment, since)
+            count = until - first
+            with np.errstate(invalid="ignore"):
+                mean = (total[until] - total[first]) / count
+            name = f"plain:{'-'.join(columns)}, {back or 'all'} days"
+            found[name] = mean.astype(np.float32)
+            found[f"{name}, count"] = np.log1p(count).astype(np.float32)
+    return pd.DataFrame(found)
 
 
 def _great_circle_km(here: Floats, there: Floats) -> Floats:

@@ -88,7 +88,12 @@ def _zig_compiler() -> list[str]:
 def _flags() -> list[str]:
     flags = list(FLAGS)
     if sys.platform != "win32":
-        flags.append("-fPIC")
+        flags += ["-fPIC", "-fstack-protector-strong"]
+    if sys.platform.startswith("linux"):
+        # The tables of addresses are read-only once the library is loaded.
+        flags.append("-Wl,-z,relro,-z,now")
+    if sanitizer := os.environ.get("ETAPROMISE_SANITIZE"):
+        flags += [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=undefined", "-g"]
     if "universal2" in sysconfig.get_platform():
         flags += ["-arch", "arm64", "-arch", "x86_64"]
     return flags

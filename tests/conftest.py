@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from etapromise import PromiseModel, tracking, train
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
@@ -14,6 +15,10 @@ from tests.small_network import AS_OF, NETWORK, TRAINING
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# A loaded machine is no failure: nothing here is a timed test.
+settings.register_profile("etapromise", deadline=None)
+settings.load_profile("etapromise")
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,8 @@ def test_an_as_of_before_the_first_scan_fails_in_one_line(files, tmp_path, quick
     assert found.exit_code == 1
     assert found.stdout == ""
     assert found.stderr.splitlines()[-1].startswith("etapromise: Found no order before")
-    assert not (tmp_path / "models").exists()
+    # What was rejected is told before, and nothing else is there.
+    assert {path.name for path in (tmp_path / "models").glob("*")} <= {"scan_rejects.parquet"}
 
 
 def test_a_quote_is_what_the_library_says(files, model):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from etapromise.errors import EtapromiseError
 from etapromise.promise.decision import CostPolicy, cost_for
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.model_files import load_model as load
+from etapromise.promise.model import load_model as load
+from etapromise.promise.policies import ShopperPolicy, load_policies
 from etapromise.promise.promise import Promise
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ __all__ = [
     "EtapromiseError",
     "Promise",
     "PromiseModel",
+    "ShopperPolicy",
     "TrainingConfig",
     "cost_for",
     "load",
+    "load_policies",
     "train",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from etapromise import PromiseModel
 from etapromise.calendars.zones import ZONE_SOURCES, ZoneMap
 from etapromise.errors import ContractError
+from etapromise.stored_arrays import StoredValues
 
 ROWS = [
     ("US", "CA", "America/Los_Angeles"),
@@ -45,7 +47,9 @@ def test_from_fine_to_coarse(place: tuple[Any, ...], expected: tuple[str, str]) 
     zones = ZoneMap.learned(FRAME, default=None)
     zone, source = zones.resolve(*place)
     assert (zone.key, source) == expected
-    again, source = ZoneMap.from_dict(zones.as_dict()).resolve(*place)
+    again, source = ZoneMap.stored(
+        StoredValues("zones", json.loads(json.dumps(zones.as_dict())))
+    ).resolve(*place)
     assert (again.key, source) == expected
 
 

@@ -122,7 +122,12 @@ def is_missing(value: Any) -> bool:
 def spelled(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return in_keys(str(value))
+
+
+def in_keys(text: str) -> str:
+    """A text as a part of a key: nothing in it stands for a separator."""
+    return "".join({"\x1a": "\x1a0", "\x1f": "\x1a1"}.get(letter, letter) for letter in text)
 
 
 def number(fields: Mapping[str, Any], name: str) -> float:

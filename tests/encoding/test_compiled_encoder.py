@@ -24,12 +24,28 @@ from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.lanes.levels import KeyIndex, levels_with
-from tests.encoding.reference_requests import reference_request
+from tests.encoding.reference_requests import in_keys, reference_request
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 FIRST, LAST = (date(2024, 1, 1) - date(1970, 1, 1)).days, (date(2026, 1, 1) - date(1970, 1, 1)).days
 # Few, so that they meet; among them what could be taken for two texts, or for half a character.
-WORDS = ("", "a", "b", "é", "日本語1", "\x1f", "a\x1fb", "\0", "\ud800", "5", "nan", "x" * 300)
+WORDS = (
+    "",
+    "a",
+    "b",
+    "é",
+    "日本語1",
+    "\x1f",
+    "a\x1fb",
+    "\x1a1",
+    "\0",
+    "\ud800",
+    "5",
+    "nan",
+    "x" * 300,
+)
+# As parts of keys.
+KNOWN = tuple(map(in_keys, WORDS))
 ODD = (None, float("nan"), np.float64(5.0), 5, 5.5, np.int64(5), np.str_("a"), pd.NA, pd.NaT, True)
 ZONES = ("Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu")
 TEXTS = (
@@ -43,8 +59,8 @@ def encoder() -> Encoder:
     """Knows every key that WORDS make, or nearly."""
     keys = {
         0: [""],
-        1: [word for word in WORDS if word != "b"],
-        2: [f"{one}\x1f{two}" for one in WORDS for two in WORDS[::2]],
+        1: [word for word in KNOWN if word != "b"],
+        2: [f"{one}\x1f{two}" for one in KNOWN for two in KNOWN[::2]],
     }
     indexes = [
         KeyIndex(keys.get(len(level.columns)) or ["\x1f".join("a" for _ in level.columns)])
@@ -52,7 +68,7 @@ def encoder() -> Encoder:
     ]
     days = LAST - FIRST + 1
     rng = np.random.default_rng(0)
-    pairs = [f"{one}\x1f{two}" for one in WORDS[1:5] for two in WORDS[:4]]
+    pairs = [f"{one}\x1f{two}" for one in KNOWN[1:5] for two in KNOWN[:4]]
     clocks = Clocks.build(
         first_day=FIRST,
         services=pairs,
@@ -67,7 +83,7 @@ def encoder() -> Encoder:
         regions={
             ("a", "b"): ZONES[2],
             ("a", "a"): ZONES[1],
-            ("a", "\x1f"): "UTC",
+            ("a", in_keys("\x1f")): "UTC",
             ("a", ""): "UTC",
         },
     )
@@ -84,7 +100,7 @@ def encoder() -> Encoder:
 def dispatch(clocks: Clocks) -> Dispatch:
     """Warehouses known at every level, each with a calendar of its own."""
     rng = np.random.default_rng(1)
-    words = ("a", "é", "\x1f", "5")
+    words = ("a", "é", in_keys("\x1f"), "5")
     keys = [
         "\x1f".join((one, *(other for _ in level.columns[1:])))
         for level in DISPATCH_LEVELS

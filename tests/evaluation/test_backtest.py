@@ -22,8 +22,8 @@ from etapromise.evaluation.summary import (
     kept_by_group,
     summary_of,
 )
+from tests.evaluation.conftest import CONFIG, utc
 from tests.evaluation.oracle_forecaster import TrainOracle
-from tests.operations.conftest import CONFIG, utc
 
 
 def test_every_order_of_the_time_is_judged_once(walked, tracked):

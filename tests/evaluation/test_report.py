@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 
 from etapromise.evaluation.backtest import backtest
-from etapromise.evaluation.report import render_backtest, words
+from etapromise.evaluation.report import findings, render_backtest
 from etapromise.evaluation.summary import summary_of
+from tests.evaluation.conftest import CONFIG
 from tests.evaluation.oracle_forecaster import TrainOracle
-from tests.operations.conftest import CONFIG
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -68,10 +68,10 @@ def test_every_drawing_is_well_formed_and_has_ids_and_colours_of_its_own(page):
 def test_what_the_page_says_first_is_what_was_measured(page, walked):
     main = walked.facts["service_levels"][1]
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
-    assert f"kept {words.percent(main['kept_rate'])} of the time" in text
-    assert f"{words.number(main['judged'])} promises have run out" in text
+    assert f"kept {findings.percent(main['kept_rate'])} of the time" in text
+    assert f"{findings.number(main['judged'])} promises have run out" in text
     for group in walked.facts["by"]["carrier_service"]:
-        assert words.percent(group["kept_rate"]) in text
+        assert findings.percent(group["kept_rate"]) in text
 
 
 def test_a_page_without_a_shop_and_one_with_nothing_judged(walked, network, tracked):
@@ -94,12 +94,12 @@ def test_names_from_the_data_cannot_become_markup(walked):
 
 
 def test_the_verdict_follows_the_numbers(walked, network, tracked):
-    assert words.verdict(walked.facts).tone == "good"
+    assert findings.verdict(walked.facts).tone == "good"
     few = replace(CONFIG, start=pd.Timestamp("2025-06-20", tz="UTC"))
     hurried = backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
-    assert words.verdict(hurried.facts).tone == "bad"
+    assert findings.verdict(hurried.facts).tone == "bad"
     late = backtest(tracked, few, fit=TrainOracle(network.config, hurry=-2))
-    assert words.verdict(late.facts).tone == "cautious"
+    assert findings.verdict(late.facts).tone == "cautious"
 
 
 def test_the_surest_shortfall_comes_first_and_the_unjudged_last():
@@ -114,7 +114,7 @@ def test_the_surest_shortfall_comes_first_and_the_unjudged_last():
             "mean_confidence": stated,
         }
 
-    ranked = words.worst_first(
+    ranked = findings.worst_first(
         [
             group("none", None, None, None, judged=0),
             group("small and unlucky", 0.70, 0.45, 0.95),

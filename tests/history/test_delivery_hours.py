@@ -19,6 +19,7 @@ from etapromise.history.delivery_hours import HOUR_LEVELS, DeliveryHours, learn_
 from etapromise.history.learned_hours import hours_of
 from etapromise.history.outcomes import outcomes
 from etapromise_simulator import NetworkConfig, Simulation, simulate
+from tests.stored import stored_part
 
 AS_OF_DAY = 20_000
 FIELDS = ("carrier", "service", "destination_country", "destination_region")
@@ -116,7 +117,7 @@ def test_arrays_bring_it_back() -> None:
     hours = learned(
         [an_order("a"), an_order("b")] * 20, np.arange(40) * 2000, np.arange(40) + 19_950
     )
-    again = DeliveryHours.from_arrays(hours.to_arrays())
+    again = DeliveryHours.stored(stored_part(hours.to_arrays()))
     assert again.keys == hours.keys
     assert (again.cumulative == hours.cumulative).all()
     empty = learn_delivery_hours(
@@ -124,7 +125,7 @@ def test_arrays_bring_it_back() -> None:
         **dict.fromkeys(("day", "second", "known_day"), np.zeros(0, np.int64)),
         as_of_day=AS_OF_DAY,
     )
-    assert DeliveryHours.from_arrays(empty.to_arrays()).keys == ()
+    assert DeliveryHours.stored(stored_part(empty.to_arrays())).keys == ()
     assert empty.before(0, 43_200) == pytest.approx(0.5)  # nothing is known of the day
 
 

@@ -23,6 +23,7 @@ from etapromise.lanes.hand_offs import ANOTHER, HandOffs
 from etapromise.lanes.levels import LEVELS
 from etapromise_simulator.stages import BY_PARTNER, Stages
 from tests.small_network import AS_OF, fields_of
+from tests.stored import stored_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -300,7 +301,7 @@ def test_scans_received_later_change_nothing(parcels: TrackedHistory, known: Kno
     for name, array in arrays[0].items():
         np.testing.assert_array_equal(array, arrays[1][name])
     np.testing.assert_array_equal(encoders[0].clocks.weeks, encoders[1].clocks.weeks)
-    read = HandOffs.from_arrays(arrays[0])
+    read = HandOffs.stored(stored_part(arrays[0]))
     np.testing.assert_array_equal(read.takers_of(known.shipments), known_takers(encoders[0], known))
     assert read.leg_keys == encoders[0].hand_offs.leg_keys
 

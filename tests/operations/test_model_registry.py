@@ -61,6 +61,19 @@ def test_rolling_back_goes_to_what_was_current_before_and_further_back_by_name(r
     assert registry.current == "2025-07-05T063000Z"
 
 
+def test_rolling_back_twice_never_returns_to_what_was_left(registry, model):
+    with registry.lock():
+        registry.promote(registry.add(model), why="retrained")
+    assert registry.current == "2025-07-01.2"
+    assert registry.roll_back().version == "2025-07-05T063000Z"
+    assert registry.roll_back().version == "2025-07-01"
+    with pytest.raises(CommandError, match="nothing"):
+        registry.roll_back()
+    # Promoted again on purpose, the bad version is as good as any.
+    registry.promote("2025-07-01.2", why="mended")
+    assert registry.roll_back().version == "2025-07-01"
+
+
 def test_a_promotion_that_was_cut_off_is_not_taken_for_the_past(registry, model):
     # Written to the journal, but killed before the link was changed; and a line half written.
     line = {"version": "2025-07-01.2", "before": "2025-07-05T063000Z", "at": "x", "why": "y"}

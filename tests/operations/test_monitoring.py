@@ -283,8 +283,13 @@ def test_files_say_the_same_and_prometheus_can_read_them(tmp_path, healthy):
     )
     assert all(line.startswith(("# HELP ", "# TYPE ")) or sample.match(line) for line in lines)
     overall = healthy.facts["promises"]["overall"]["kept_rate"]
-    assert f'etapromise_kept_ratio{{by="all",group=""}} {overall:.10g}' in lines
-    assert "etapromise_alarms 0" in lines
+    name = healthy.facts["model"]["name"]
+    whose = f'market="",model="{name}"'
+    assert f'etapromise_kept_ratio{{{whose},by="all",group=""}} {overall:.10g}' in lines
+    labels = [line.partition("{")[2].partition("}")[0] for line in lines if line[0] != "#"]
+    # A date as a label would be a new series every night.
+    assert not any(re.search(r"20\d\d-", text) for text in labels)
+    assert f"etapromise_alarms{{{whose}}} 0" in lines
     text = page.read_text()
     assert "Nothing to worry about" in text
     assert not re.search(r"<(script|link|iframe|object|img)\b", text)

@@ -26,6 +26,7 @@ from etapromise.encoding.pickup_days import PickupDays
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
 from etapromise.history.as_of import KnownOrders
+from etapromise.stored_arrays import StoredValues
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, TRAINING, fields_of
 
@@ -386,7 +387,9 @@ def test_a_zone_of_a_warehouse_is_its_own(parcels_known: KnownOrders) -> None:
     assert hours["stated"] == (23.5, 0.5, day - 1)
     zone, _ = encoders[1].zones.resolve(None, *here, origin=ORIGIN)
     assert zone.key == "America/Denver"
-    read = ZoneMap.from_dict(json.loads(json.dumps(encoders[1].zones.as_dict())))
+    read = ZoneMap.stored(
+        StoredValues("zones", json.loads(json.dumps(encoders[1].zones.as_dict())))
+    )
     assert read.resolve(None, *here, origin=ORIGIN)[0].key == "America/Denver"
     with pytest.raises(ContractError, match="neither the file nor the orders tell"):
         encoder_under(parcels_known, stated.replace(ORIGIN, "never seen"))

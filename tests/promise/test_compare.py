@@ -178,7 +178,8 @@ def test_options_without_prices_are_ranked_by_their_dates(
         ({"options": [{"carrier": "acme", "price": "4.90"}]}, "price='4.90'"),
         ({"options": [{"carrier": "acme", "price": float("nan")}]}, "finite number"),
         ({"options": [{"carrier": "acme", "cost": None}]}, "cost=None"),
-        ({"policy": "cheapest"}, "expected a CostPolicy, a service level"),
+        ({"policy": "cheapest"}, "expected one of price_sensitive"),
+        ({"policy": None}, "expected a CostPolicy, a service level"),
         ({"policy": 1.0}, "above 0 and below 1"),
         ({"policy": datetime(2025, 7, 9)}, "expected a calendar date"),  # noqa: DTZ001
         ({"day_price": 0.0}, "day_price=0.0"),

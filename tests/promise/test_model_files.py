@@ -101,7 +101,7 @@ def test_an_array_of_objects_is_never_read(copy: Path) -> None:
         arrays["statistics.lost"] = arrays["statistics.lost"].astype(object)
 
     rewrite_arrays(copy, pickle)
-    with pytest.raises(ModelFileError, match="do not fit together"):
+    with pytest.raises(ModelFileError, match=r"statistics\.lost .*no objects"):
         etapromise.load(copy)
 
 
@@ -165,7 +165,7 @@ def test_another_format_is_refused(copy: Path, version: Any) -> None:
 
 def test_a_manifest_of_something_else_is_refused(copy: Path) -> None:
     (copy / "manifest.json").write_text("[1, 2]", encoding="utf-8")
-    with pytest.raises(ModelFileError, match="format version None"):
+    with pytest.raises(ModelFileError, match=r"\[1, 2\] for .*manifest\.json; expected an object"):
         etapromise.load(copy)
 
 
@@ -173,7 +173,7 @@ def test_other_predictions_than_when_saved_are_refused(copy: Path) -> None:
     """Every digest fits, and still the machine does not give what was promised."""
 
     def shift(arrays: dict) -> None:
-        arrays["golden.probability"] = np.clip(arrays["golden.probability"] + 1e-6, 0, 1)
+        arrays["golden"] = np.clip(arrays["golden"] + 1e-6, 0, 1)
 
     rewrite_arrays(copy, shift)
     with pytest.raises(ModelFileError, match="other predictions"):
@@ -185,8 +185,8 @@ def test_other_predictions_than_when_saved_are_refused(copy: Path) -> None:
     [
         ("golden", "other in-transit predictions"),
         ("silence.lost", "other in-transit predictions"),
-        ("names", "do not fit together"),
-        ("forest.values", "do not fit together|needs the arrays"),
+        ("names", "no such array at names"),
+        ("forest.values", "no such array at forest"),
     ],
 )
 def test_other_predictions_in_transit_are_refused_when_first_asked(

@@ -9,7 +9,7 @@ import pytest
 from etapromise.tracking.tables import read_scans, read_shipments
 from etapromise_simulator import SAMPLE, NetworkConfig, write_sample
 
-COMMITTED = Path(__file__).parents[3] / "data" / "sample"
+COMMITTED = Path(__file__).parents[2] / "data" / "sample"
 FILES = {"shipments.parquet", "scans.parquet", "open_orders.parquet", "README.md"}
 
 

@@ -84,7 +84,9 @@ def test_a_bad_value_costs_its_shipment(column: str, value: Any, reason: str) ->
     detail = checked.rejects["detail"][0]
     assert detail.startswith(f"{column} is ")
     assert "expected" in detail
-    assert list(checked.rejects.columns) == [*checked.accepted.columns, "reason", "detail", "row"]
+    own = ["reason", "detail", "value", "remedy", "row"]
+    assert list(checked.rejects.columns) == [*checked.accepted.columns, *own]
+    assert checked.rejects["remedy"][0]
 
 
 @pytest.mark.parametrize(("column", "value", "reason"), BAD_SCANS)
@@ -366,7 +368,11 @@ def test_a_csv_line_cut_in_the_middle_is_rejected(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("absent.csv", "found no file"), ("scans.xlsx", "expected a .parquet or .csv")],
+    [
+        ("absent.csv", "found no file"),
+        ("scans.pdf", "expected a .parquet or .csv"),
+        ("scans.xlsx", "cut or damaged"),
+    ],
 )
 def test_other_files_are_refused(tmp_path: Path, name: str, message: str) -> None:
     if name != "absent.csv":

@@ -8,6 +8,7 @@ Imports numpy and the standard library only: a loaded model may be asked for its
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -192,6 +193,8 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
         {"country": country, "region": text, "extra": days, "dropped": days},
     ),
 }
+# Tables of a mapping, which may stand in the same file; see `tracking.mapping`.
+_OF_A_MAPPING: Final = ("shipments", "scans", "ids")
 _SETTINGS: Final = {"default_time_zone": zone, "default_country": country}
 _NEEDED: Final = {
     "closures": ("days",),
@@ -203,6 +206,9 @@ _NEEDED: Final = {
 }
 # What may stand beside the origin of a carrier's rule.
 _OF_A_WAREHOUSE: Final = {"carrier", "service", "pickups", "pickup_days", "origin"}
+_MOST_LETTERS: Final = 2**22
+_MOST_PARTS: Final = 32
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 # What one rule is about; two rules about the same would contradict each other.
 _ABOUT: Final = {
     "carriers": ("carrier", "service", "origin"),
@@ -237,7 +243,8 @@ class CalendarFile:
                 names the line.
         """
         try:
-            written = Path(path).read_text(encoding="utf-8")
+            with Path(path).open(encoding="utf-8") as file:
+                written = file.read(_MOST_LETTERS + 1)
         except (OSError, UnicodeDecodeError) as error:
             raise ContractError(
                 f"Found no readable calendar file at {path} ({error}); expected a TOML file in "
@@ -296,13 +303,31 @@ class CalendarFile:
 
     @cached_property
     def _document(self) -> Mapping[str, Any]:
+        self._require_size()
         try:
             return tomllib.loads(self.text)
-        except tomllib.TOMLDecodeError as error:
+        # Numbers too long for Python, and tables within tables without end, among them.
+        except (ValueError, RecursionError) as error:
             raise ContractError(
                 f"Found {self.name} that is no TOML: {error}. Expected tables such as "
                 '[[closures]] with lines such as days = ["2026-12-24"]; quote every text.'
             ) from error
+
+    def _require_size(self) -> None:
+        """Refuse what would take the parser minutes: no calendar is so long or so deep."""
+        if len(self.text) > _MOST_LETTERS:
+            raise ContractError(
+                f"Found {self.name} longer than {_MOST_LETTERS:,} characters; expected "
+                "a calendar file in TOML."
+            )
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if line.count(".") > _MOST_PARTS:
+                bare = _QUOTED.sub("", line).partition("#")[0]
+                if bare.count(".") > _MOST_PARTS:
+                    raise ContractError(
+                        f"Found a key of more than {_MOST_PARTS} parts in line {number} of "
+                        f"{self.name}; expected tables such as [[closures]] and plain keys."
+                    )
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
@@ -316,7 +341,7 @@ class CalendarFile:
     def _tables(self) -> dict[str, tuple[Any, ...]]:
         known = (*_SETTINGS, *_RULES)
         for key in self._document:
-            if key not in known:
+            if key not in known and key not in _OF_A_MAPPING:
                 self._refuse("", 0, key, f"the key {key!r}", f"one of {', '.join(known)}", known)
         self._settings  # noqa: B018 — parses
         return {table: self._rules(table) for table in _RULES}

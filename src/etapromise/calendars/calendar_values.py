@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -59,9 +60,13 @@ class Cutoff:
 
 def text(value: Any) -> str:
     """A name or code; a number that stands for a code is refused, it may have lost its zeros."""
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and value.strip() and not any(map(_is_control, value)):
         return value
     return _wrong(value, "a text in quotes, spelled as in the shipments")
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cs"}
 
 
 def country(value: Any) -> str:

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
-from etapromise.lanes.levels import Level
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, require_spans
+from etapromise.lanes.levels import Level, stored_keys
+from etapromise.stored_arrays import Array, Layout, StoredPart, StoredValues
 
 __all__ = [
     "A_WORKING_DAY",
@@ -46,6 +47,8 @@ DISPATCH_LEVELS: Final = tuple(
         ("origin", "service", "carrier"),
     )
 )
+# Days that the kernel waits at most, LONGEST_WAIT of native/dispatch.c.
+_LONGEST_WAIT: Final = 90
 # Working days of handling that are told apart.
 _LONGEST_HANDLING: Final = 15
 # Pick-ups from which on a warehouse is described by its own.
@@ -70,6 +73,23 @@ _HOURS: Final = 24
 _EARLIEST_CUT_OFF: Final = 6 * 3600
 # Cut-offs that explain as much within this many variances of one parcel are not told apart.
 _INDIFFERENT: Final = 4.0
+
+_ROUNDING: Final = 1e-9
+_LAYOUT: Final = Layout(
+    cut_off=Array("int32", "rows", 7, low=0, high=NO_CUT_OFF),
+    weeks=Array("float64", "rows", 7, low=0.0, high=1e3),
+    holiday_weights=Array("float64", "rows", HOLIDAY_KINDS, low=0.0, high=1e3),
+    handling=Array(
+        *("float64", "rows", _LONGEST_HANDLING + 1),
+        low=0.0,
+        high=1.0 + _ROUNDING,
+        order="ascending",
+    ),
+    closures=Array("int64", "closed", 3),
+    rounds=Array("int64", "rounds", 4, low=0, high=(2**31, 6, NO_CUT_OFF, _LONGEST_WAIT)),
+)
+# Of the table of closed days, which is made of the arrays.
+_MOST_CELLS: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -201,6 +221,27 @@ class Dispatch:
         )
         self._alive = (arrays, struct)
         self.address = ctypes.addressof(struct)
+
+    @classmethod
+    def stored(cls, part: StoredPart, values: StoredValues, clocks: Clocks) -> Dispatch:
+        """The calendars of a model's files.
+
+        Args:
+            part: their arrays.
+            values: the manifest, which has their keys.
+            clocks: the carriers'.
+
+        Raises:
+            ModelFileError: they are not what they must be.
+        """
+        keys = stored_keys("the warehouses' calendars", values.texts("dispatch"), DISPATCH_LEVELS)
+        arrays = part.read(_LAYOUT, rows=len(keys) + 1)
+        require_spans(part, "closures", arrays["closures"], (len(keys),))
+        if np.any(arrays["rounds"][:, 0] > len(keys)):
+            part.refuse("rounds", "a row that there is not", f"{len(keys)} at most")
+        if len(arrays["closures"]) and (len(keys) + 1) * clocks.holidays.shape[1] > _MOST_CELLS:
+            part.refuse("closures", "tables too large for memory", f"{_MOST_CELLS} cells at most")
+        return cls(keys, DispatchCalendars(**arrays), clocks)
 
     @classmethod
     def unknown(cls, clocks: Clocks) -> Dispatch:

@@ -19,14 +19,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.stored_arrays import (
+    EARLIEST_DAY,
+    LATEST_DAY,
+    Array,
+    Layout,
+    StoredPart,
+    StoredValues,
+)
 
-__all__ = ["CALENDAR_BEFORE", "HOLIDAY_KINDS", "Clocks", "holiday_days", "holiday_table"]
+__all__ = [
+    "CALENDAR_BEFORE",
+    "HOLIDAY_KINDS",
+    "Clocks",
+    "holiday_days",
+    "holiday_table",
+    "require_spans",
+]
 
 HOLIDAY_KINDS: Final = 2
 
 # Days of calendar before the first order: its local date may be another one.
 CALENDAR_BEFORE: Final = 2
 _SEPARATOR: Final = "\x1f"
+# Of the clocks' elapsed table, which is made of the arrays: two gigabytes of them.
+_MOST_CELLS: Final = 2**28
+_MOST_KEYS: Final = 2**24
+_WEIGHT: Final = 1e3
+_LAYOUT: Final = Layout(
+    weeks=Array("float64", "services", 7, low=0.0, high=_WEIGHT),
+    holidays=Array("uint8", "calendars", "days", high=HOLIDAY_KINDS),
+    holiday_weights=Array("float64", "services", HOLIDAY_KINDS, low=0.0, high=_WEIGHT),
+    place_weeks=Array("bool", "calendars", 7),
+    blackouts=Array("int64", "closed", 4),
+    region_weeks=Array("float64", "regions", 9, low=0.0, high=float(_MOST_KEYS)),
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +137,39 @@ class Clocks:
             elapsed=elapsed,
         )
 
+    @classmethod
+    def stored(cls, part: StoredPart, values: StoredValues) -> Clocks:
+        """The clocks of a model's files.
+
+        Args:
+            part: their arrays.
+            values: what the manifest says of them.
+
+        Raises:
+            ModelFileError: they are not what they must be.
+        """
+        services, calendars = (values.texts(name, _MOST_KEYS) for name in ("services", "calendars"))
+        first_day = values.whole("first_day", EARLIEST_DAY, LATEST_DAY)
+        for name, keys, parts in (("services", services, (2, 3)), ("calendars", calendars, (2,))):
+            strange = [key for key in keys if key.count(_SEPARATOR) + 1 not in parts]
+            if strange:
+                values.refuse(name, strange[0], "keys of a carrier and service, or of a place")
+        arrays = part.read(_LAYOUT, services=len(services) + 1, calendars=len(calendars) + 1)
+        days = arrays["holidays"].shape[1]
+        if not 1 <= days <= LATEST_DAY - first_day:
+            part.refuse("holidays", f"{days} days", f"1 to {LATEST_DAY - first_day}")
+        if len(arrays["weeks"]) * len(arrays["holidays"]) * (days + 1) > _MOST_CELLS:
+            part.refuse("holidays", "tables too large for memory", f"{_MOST_CELLS} cells at most")
+        weeks, rows = arrays["region_weeks"], (len(services), len(calendars))
+        if (
+            np.any(weeks[:, :2] > rows)
+            or np.any(weeks[:, :2] % 1)
+            or np.any(weeks[:, 2:] > _WEIGHT)
+        ):
+            part.refuse("region_weeks", "rows or weights that there are not", f"rows to {rows}")
+        require_spans(part, "blackouts", arrays["blackouts"], rows)
+        return cls.build(first_day=first_day, services=services, calendars=calendars, **arrays)
+
     @property
     def last_day(self) -> int:
         """The last day of the tables, days since 1970-01-01."""
@@ -144,6 +204,25 @@ class Clocks:
                 f"{np.datetime64(self.first_day, 'D')} to {np.datetime64(self.last_day, 'D')}. "
                 "Check the order time, or train or refresh the model."
             )
+
+
+def require_spans(
+    part: StoredPart, name: str, spans: NDArray[np.int64], rows: Sequence[int]
+) -> None:
+    """Refuse spans of days whose rows do not exist.
+
+    Args:
+        part: whose array it is.
+        name: the array's.
+        spans: (k, r + 2) r rows, each -1 (every one) to its number, first and last day.
+        rows: (r,) the last row of each.
+
+    Raises:
+        ModelFileError: a row or a day is out of range.
+    """
+    low, high = (-1,) * len(rows) + (EARLIEST_DAY,) * 2, (*rows, LATEST_DAY, LATEST_DAY)
+    if np.any(spans < low) or np.any(spans > high):
+        part.refuse(name, "a row or day out of range", f"rows from -1 to {tuple(rows)}")
 
 
 def holiday_table(calendar_keys: Sequence[str], first_day: int, last_day: int) -> NDArray[np.uint8]:

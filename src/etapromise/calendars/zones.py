@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.lanes.levels import Level, level_keys, spelled
+from etapromise.stored_arrays import StoredValues
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,10 +84,10 @@ class ZoneMap:
         countries: dict[str, str] = {}
         regions: dict[tuple[str, str], str] = {}
         if "destination_country" in named.columns:
-            country = named["destination_country"].fillna("").astype(str)
+            country = named["destination_country"].fillna("").map(spelled)
             countries = _majority(zones, country)
             if "destination_region" in named.columns:
-                region = named["destination_region"].fillna("").astype(str)
+                region = named["destination_region"].fillna("").map(spelled)
                 joined = _majority(zones, country + "\x1f" + region)
                 for key, zone in joined.items():
                     left, right = key.split("\x1f")
@@ -165,8 +167,6 @@ class ZoneMap:
         Returns:
             (n,) names, (n,) sources.
         """
-        from etapromise.lanes.levels import Level, level_keys  # noqa: PLC0415 — needs pandas
-
         columns = (f"{side}_time_zone", f"{side}_country", f"{side}_region")
         warehouse = ("origin",) if side == "origin" and self._origins else ()
         place = Level("zone", (*columns, *warehouse))
@@ -192,14 +192,31 @@ class ZoneMap:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ZoneMap:
-        """The map that `as_dict` described."""
-        return cls(
-            default=values["default"],
-            countries=values["countries"],
-            regions={(country, region): zone for country, region, zone in values["regions"]},
-            origins={(country, origin): zone for country, origin, zone in values["origins"]},
-        )
+    def stored(cls, values: StoredValues) -> ZoneMap:
+        """The map that `as_dict` described.
+
+        Raises:
+            ModelFileError: it is not what it must be.
+        """
+        countries = values.part("countries")
+        try:
+            return cls(
+                default=values.text("default"),
+                countries={country: countries.text(country) for country in countries.plain},
+                **{name: _places(values, name) for name in ("regions", "origins")},
+            )
+        except ContractError as error:
+            values.refuse("default", "an unknown zone", f"IANA names: {error}")
+
+
+def _places(values: StoredValues, name: str) -> dict[tuple[str, str], str]:
+    rows = values.plain.get(name)
+    if not isinstance(rows, list) or not all(
+        isinstance(row, list) and len(row) == 3 and all(isinstance(each, str) for each in row)
+        for row in rows
+    ):
+        values.refuse(name, rows, "a list of countries, places and zones")
+    return {(country, place): zone for country, place, zone in rows}
 
 
 def _majority(zones: pd.Series[str], places: pd.Series[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from etapromise.cli.monitor import monitor
 from etapromise.cli.quote_and_score import quote, score
 from etapromise.cli.sample import sample
 from etapromise.cli.scorecard import scorecard
+from etapromise.cli.serve import serve
 from etapromise.cli.train import refresh, retrain, train
 
 __all__ = ["main"]
@@ -29,6 +30,7 @@ def main() -> None:
 
 for _command in (
     *(sample, train, quote, score, backtest),
+    serve,
     *(retrain, refresh, monitor, events, repromise, scorecard),
     *(models, inspect, rollback),
 ):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from etapromise.errors import EtapromiseError
-
-if TYPE_CHECKING:
-    from etapromise.tracking import TrackedHistory
 
 __all__ = [
     "EVENT",
@@ -28,13 +26,14 @@ __all__ = [
     "calendars_option",
     "event_option",
     "example",
-    "history_options",
     "moment",
-    "read_history",
     "reported_errors",
     "say",
     "zoned_moment",
 ]
+
+# In a log, where no bar can move.
+_SECONDS_BETWEEN_LINES: Final = 15.0
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -76,21 +75,6 @@ MODEL = click.Path(exists=True, file_okay=False, path_type=Path)
 EVENT = click.Choice(["delivered", "first_attempt", "available_for_pickup"])
 
 
-def options(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
-
-
-history_options = options(
-    click.option("--shipments", type=INPUT_FILE, required=True, help="Parquet or CSV."),
-    click.option("--scans", type=INPUT_FILE, required=True, help="Parquet or CSV."),
-    click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so."),
-    click.option("--time-zone", help="IANA zone of times that carry none; without it, an error."),
-)
 as_of_option = click.option(
     "--as-of", type=moment, required=True, help="Only what was received before counts. UTC."
 )
@@ -108,13 +92,25 @@ calendars_option = click.option(
 )
 
 
+# What a message calls a thing in Python, and what a command does.
+_DOORS: Final = {
+    "naive_time_zone=": "--time-zone",
+    "max_rejects=": "--max-rejects",
+    "vocabulary=": "--vocabulary",
+    "mapping=": "--mapping",
+}
+
+
 @contextmanager
 def reported_errors(code: int = 1) -> Iterator[None]:
     """One clear line on stderr instead of a traceback: bad input, or a disk that says no."""
     try:
         yield
     except (EtapromiseError, OSError) as error:
-        click.echo(f"etapromise: {' '.join(str(error).split())}", err=True)
+        text = " ".join(str(error).split())
+        for python, option in _DOORS.items():
+            text = text.replace(python, option)
+        click.echo(f"etapromise: {text}", err=True)
         sys.exit(code)
 
 
@@ -124,53 +120,36 @@ def say(text: str) -> None:
 
 
 class ProgressBar:
-    """A bar on stderr that follows stages; silent where stderr is no terminal."""
+    """Progress on stderr by stages: a bar on a terminal, a line now and then in a log."""
 
     def __init__(self) -> None:
         self._stage: str | None = None
         self._bar: Any = None
+        self._next_line = 0.0
 
     def __call__(self, stage: str, done: int, most: int) -> None:
-        """Move the bar; another stage begins another bar."""
-        from tqdm import tqdm  # noqa: PLC0415
+        """Move on; another stage begins another bar."""
+        if not sys.stderr.isatty():
+            self._log(stage, done, most)
+            return
+        from tqdm import tqdm  # noqa: PLC0415 — start-up time
 
         if stage != self._stage:
             self.close()
-            self._stage, self._bar = stage, tqdm(total=most, desc=stage, disable=None)
+            self._stage, self._bar = stage, tqdm(total=most, desc=stage)
         self._bar.total = most
         self._bar.update(done - self._bar.n)
+
+    def _log(self, stage: str, done: int, most: int) -> None:
+        now = time.monotonic()
+        if stage != self._stage or now >= self._next_line:
+            say(f"{stage}: {done} of at most {most}")
+            self._stage, self._next_line = stage, now + _SECONDS_BETWEEN_LINES
 
     def close(self) -> None:
         """End the bar."""
         if self._bar is not None:
             self._bar.close()
-
-
-def read_history(
-    shipments: Path, scans: Path, *, event: str, vocabulary: str | None, time_zone: str | None
-) -> TrackedHistory:
-    """Read both tables, and tell how many rows were rejected and why."""
-    from etapromise.tracking import history  # noqa: PLC0415
-
-    found = history(
-        shipments,
-        scans,
-        event=event,  # type: ignore[arg-type]  # click has checked it
-        vocabulary=vocabulary,
-        naive_time_zone=time_zone,
-    )
-    for name, accepted, rejects in (
-        ("shipments", found.shipments, found.shipment_rejects),
-        ("scans", found.scans, found.scan_rejects),
-    ):
-        reasons = ", ".join(
-            f"{reason} {n:,}" for reason, n in rejects["reason"].value_counts().items()
-        )
-        say(
-            f"{name}: {len(accepted):,} accepted, {len(rejects):,} rejected"
-            + (f" ({reasons})" if reasons else "")
-        )
-    return found
 
 
 def example(text: str) -> str:

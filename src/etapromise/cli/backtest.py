@@ -12,11 +12,10 @@ from etapromise.cli.arguments import (
     Level,
     event_option,
     example,
-    history_options,
     moment,
-    read_history,
     reported_errors,
 )
+from etapromise.cli.tables import Tables, history_options, max_rejects_option
 
 __all__ = ["backtest"]
 
@@ -28,6 +27,7 @@ etapromise backtest --shipments data/sample/shipments.parquet \
 """)
 )
 @history_options
+@max_rejects_option
 @click.option("--from", "start", type=moment, required=True, help="First order to quote. UTC.")
 @click.option("--to", "end", type=moment, required=True, help="The moment after the last. UTC.")
 @click.option(
@@ -56,10 +56,8 @@ etapromise backtest --shipments data/sample/shipments.parquet \
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
 def backtest(
-    shipments: Path,
-    scans: Path,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
+    max_rejects: float,
     event: str,
     service_level: tuple[float, ...],
     out: Path,
@@ -86,9 +84,7 @@ def backtest(
             **walk,
         )
     with reported_errors():
-        history = read_history(
-            shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
-        )
+        history = tables.read(event, out, max_rejects=max_rejects)
         result = walking.backtest(
             history,
             config,

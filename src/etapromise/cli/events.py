@@ -18,12 +18,11 @@ from etapromise.cli.arguments import (
     Level,
     as_of_option,
     example,
-    history_options,
     moment,
-    read_history,
     reported_errors,
     say,
 )
+from etapromise.cli.tables import Tables, history_options, rejects_beside, tell_account
 
 __all__ = ["events", "repromise"]
 
@@ -53,10 +52,7 @@ etapromise events --model models/current --shipments open_orders.parquet \
 )
 def events(
     model: Path,
-    shipments: Path,
-    scans: Path,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
     as_of: datetime,
     state: Path,
     service_level: float,
@@ -75,7 +71,7 @@ def events(
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415
     from etapromise.operations import event_run as telling  # noqa: PLC0415
     from etapromise.operations.events import NewsSettings  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
     from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415
 
     if out.suffix not in {".jsonl", ".parquet"}:
@@ -88,19 +84,19 @@ def events(
         )
         told = telling.tell(
             load_model(model),
-            shipments,
-            scans,
+            tables.shipments,
+            tables.scans,
             as_of=pd.Timestamp(as_of),
             state=state,
             out=out,
             service_level=service_level,
             settings=settings,
-            naive_time_zone=time_zone,
-            vocabulary=vocabulary,
+            naive_time_zone=tables.time_zone,
+            vocabulary=tables.vocabulary,
+            mapping=tables.mapping,
         )
-    for name, rejects in (("shipments", told.shipment_rejects), ("scans", told.scan_rejects)):
-        if len(rejects):
-            say(f"{name}: {len(rejects):,} rejected")
+        for account, path in zip(told.accounts, rejects_beside(out), strict=True):
+            tell_account(account, path)
     say(f"{told.parcels:,} parcels, {told.under_way:,} under way")
     click.echo(f"{out}  {told.written:,} events")
 
@@ -128,10 +124,7 @@ etapromise repromise --model models/current --shipments shipments.parquet \
 @click.option("--out", type=OUTPUT_FILE, required=True, help="JSON, for `events --policy`.")
 def repromise(
     model: Path,
-    shipments: Path,
-    scans: Path,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
     start: datetime,
     end: datetime | None,
     service_level: float,
@@ -147,13 +140,11 @@ def repromise(
 
     from etapromise.evaluation.past_predictions import past_looks  # noqa: PLC0415
     from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
 
     with reported_errors():
         loaded = load_model(model)
-        history = read_history(
-            shipments, scans, event=loaded.event, vocabulary=vocabulary, time_zone=time_zone
-        )
+        history = tables.read(loaded.event, out)
         looks = past_looks(
             loaded,
             history,

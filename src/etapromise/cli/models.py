@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,16 @@ etapromise models --models models/ --keep 30 --dry-run
     help="Remove all but the latest so many; never the current one or a roll-back's.",
 )
 @click.option("--dry-run", is_flag=True, help="With --keep: only say what would be removed.")
+@click.option("--history", is_flag=True, help="What became current when, and why; oldest first.")
+@click.option("--json", "as_json", is_flag=True, help="The list or the history for programs.")
 def models(
     root: Path,
     market: str | None,
     compare: tuple[str, str] | None,
     keep: int | None,
     dry_run: bool,  # noqa: FBT001 (click passes by name)
+    history: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
 ) -> None:
     """List, compare or prune the models of a directory and of the directories below it.
 
@@ -46,8 +51,8 @@ def models(
     version; without one, models/ itself is meant. The list: * is the current version, as of,
     trained as of, event, orders.
     """
-    if compare and keep:
-        raise click.UsageError("--compare and --keep exclude each other.")
+    if sum(map(bool, (compare, keep, history))) > 1:
+        raise click.UsageError("--compare, --keep and --history exclude each other.")
     if dry_run and not keep:
         raise click.UsageError("--dry-run goes with --keep.")
     with reported_errors():
@@ -57,6 +62,11 @@ def models(
         elif keep:
             for name, registry in found.items():
                 _prune(name, registry, keep, dry_run=dry_run)
+        elif history:
+            _tell_history(found, as_json=as_json)
+        elif as_json:
+            rows = {name: _rows(registry) for name, registry in found.items()}
+            click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         else:
             for name, registry in found.items():
                 _list(name, registry)
@@ -76,7 +86,7 @@ def inspect(model: Path, form: str) -> None:
     """Show a model's card: data, features, settings, quality by group, limits, what was decided."""
     from etapromise.operations.model_cards import card_of  # noqa: PLC0415
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
 
     with reported_errors():
         place = model.resolve()
@@ -128,15 +138,45 @@ def _chosen(root: Path, market: str | None) -> dict[str, ModelRegistry]:
     return {market: found[market]}
 
 
-def _list(name: str, registry: ModelRegistry) -> None:
-    before = "" if name == "." else f"{name}/"
+def _rows(registry: ModelRegistry) -> list[dict[str, Any]]:
+    """What is told of each version, oldest first."""
+    found = []
     for version in registry.versions():
         manifest = registry.manifest(version)
-        click.echo(
-            f"{'*' if version == registry.current else ' '} {before}{version}  "
-            f"as of {manifest['as_of']}  trained as of {manifest['trained_as_of']}  "
-            f"{manifest['event']}  {manifest['trained_on']['shipments']:,} shipments"
+        found.append(
+            {
+                "version": version,
+                "current": version == registry.current,
+                "as_of": manifest["as_of"],
+                "trained_as_of": manifest["trained_as_of"],
+                "event": manifest["event"],
+                "shipments": manifest["trained_on"]["shipments"],
+            }
         )
+    return found
+
+
+def _list(name: str, registry: ModelRegistry) -> None:
+    before = "" if name == "." else f"{name}/"
+    for row in _rows(registry):
+        click.echo(
+            f"{'*' if row['current'] else ' '} {before}{row['version']}  as of {row['as_of']}  "
+            f"trained as of {row['trained_as_of']}  {row['event']}  {row['shipments']:,} shipments"
+        )
+
+
+def _tell_history(found: dict[str, ModelRegistry], *, as_json: bool) -> None:
+    if as_json:
+        told = {name: [asdict(each) for each in r.promotions()] for name, r in found.items()}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    for name, registry in found.items():
+        before = "" if name == "." else f"{name}/"
+        for each in registry.promotions():
+            click.echo(
+                f"{each.at}  {before}{each.version}  {each.why}"
+                + (f", instead of {each.before}" if each.before else "")
+            )
 
 
 def _compare(found: dict[str, ModelRegistry], names: tuple[str, str]) -> None:

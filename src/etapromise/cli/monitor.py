@@ -17,11 +17,10 @@ from etapromise.cli.arguments import (
     Level,
     as_of_option,
     example,
-    history_options,
-    read_history,
     reported_errors,
     say,
 )
+from etapromise.cli.tables import Tables, history_options
 
 __all__ = ["monitor"]
 
@@ -58,10 +57,7 @@ etapromise monitor --model models/current --shipments shipments.parquet \
 )
 def monitor(
     model: Path,
-    shipments: Path,
-    scans: Path,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
     as_of: datetime,
     out: Path,
     thresholds: Path | None,
@@ -80,7 +76,7 @@ def monitor(
 
     from etapromise.operations import monitoring  # noqa: PLC0415
     from etapromise.operations.monitoring.monitor import registry_of  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
 
     with reported_errors(2):
         config = monitoring.MonitorConfig()
@@ -91,9 +87,7 @@ def monitor(
         config = replace(config, **told, thresholds=limits)
     with reported_errors():
         loaded = load_model(model)
-        history = read_history(
-            shipments, scans, event=loaded.event, vocabulary=vocabulary, time_zone=time_zone
-        )
+        history = tables.read(loaded.event, out)
         found = monitoring.monitor(
             history,
             loaded,
@@ -102,11 +96,18 @@ def monitor(
             registry=registry_of(model),
         )
         page = found.write(out)
-    for alarm in found.alarms:
-        click.echo(f"{alarm.name}: {alarm.reason}")
+    causes = found.facts["causes"]
+    for cause in causes:
+        click.echo(f"{cause['name']}: {cause['reason']}")
+        for alarm in cause["follows"]:
+            click.echo(f"  may follow from it: {alarm['name']}: {alarm['reason']}")
     click.echo(page)
     if found.alarms:
-        say(f"{len(found.alarms)} of the thresholds were crossed")
+        count = len(found.alarms)
+        say(
+            f"{count} threshold{' was' if count == 1 else 's were'} crossed, for "
+            f"{len(causes)} cause{'' if len(causes) == 1 else 's'}"
+        )
         sys.exit(ALARM)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etapromise.cli.arguments import (
-    INPUT_FILE,
     MODEL,
     OUTPUT_FILE,
     Level,
@@ -19,8 +18,10 @@ from etapromise.cli.arguments import (
     example,
     moment,
     reported_errors,
+    say,
     zoned_moment,
 )
+from etapromise.cli.tables import Tables, order_options, tell_account
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
@@ -57,7 +58,7 @@ etapromise quote --model models/current --origin 14409 --destination 88032 \
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["json", "json-ld", "text"]),
+    type=click.Choice(["json", "json-ld", "text", "why"]),
     default="json",
     show_default=True,
 )
@@ -74,7 +75,7 @@ def quote(
 
     With --as-of the version that was current then answers, as it did then.
     """
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
 
     for pair in field:
         name, told, value = pair.partition("=")
@@ -87,6 +88,11 @@ def quote(
         found = loaded.promise(**asked)
         if form == "text":
             click.echo(found.text(locale))
+        elif form == "why":
+            why = found.why()
+            for cause, days in why.contributions.items():
+                click.echo(f"{days:+8.2f} days  {cause}")
+            click.echo(f"{why.days:+8.0f} days  {found.date}\n{why.text(locale)}")
         else:
             plain = found.as_dict() if form == "json" else found.as_json_ld()
             click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
@@ -101,10 +107,7 @@ etapromise score --model models/current --as-of 2026-02-01T06:00Z \
 """)
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
-@click.option("--shipments", type=INPUT_FILE, required=True, help="Open orders; Parquet or CSV.")
-@click.option("--scans", type=INPUT_FILE, help="Their scans: predict anew from where each stands.")
-@click.option("--vocabulary", help="Whose codes scans carry that do not say, such as aftership.")
-@click.option("--time-zone", help="IANA zone of times that carry none; without it, an error.")
+@order_options
 @as_of_option
 @click.option("--service-level", type=Level(), default=0.9, show_default=True)
 @click.option(
@@ -119,17 +122,18 @@ etapromise score --model models/current --as-of 2026-02-01T06:00Z \
     type=Level(),
     help="Instead: the most parcels to be called at risk on their way, as a share.",
 )
+@click.option(
+    "--explain", is_flag=True, help="Say in columns why_… what makes each promise so many days."
+)
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
 def score(
     model: Path,
-    shipments: Path,
-    scans: Path | None,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
     as_of: datetime,
     service_level: float,
     at_risk_precision: float,
     at_risk_budget: float | None,
+    explain: bool,  # noqa: FBT001 — click gives it by name
     out: Path,
 ) -> None:
     """Promise a date for every order of a table; with scans, anew from where each parcel stands.
@@ -140,11 +144,16 @@ def score(
     import pandas as pd  # noqa: PLC0415
 
     from etapromise.operations import scoring, scoring_files  # noqa: PLC0415
-    from etapromise.promise.model_files import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
+    from etapromise.tracking.accounts import Account  # noqa: PLC0415
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
 
     if out.suffix not in {".parquet", ".csv"}:
         raise click.UsageError(f"--out is {out}; expected a name that ends in .parquet or .csv.")
+    if explain and tables.scans is not None:
+        raise click.UsageError(
+            "--explain says why the promises of orders are what they are; leave --scans out."
+        )
     with reported_errors():
         bar = ProgressBar()
         loaded = load_model(model)
@@ -152,29 +161,46 @@ def score(
         told: dict[str, Any] = {
             "as_of": pd.Timestamp(as_of),
             "service_level": service_level,
-            "naive_time_zone": time_zone,
+            "naive_time_zone": tables.time_zone,
+            "explain": explain,
             "progress": lambda done, most: bar("scoring", done, most),
         }
         scan_rejects = None
-        if scans is None and scoring_files.can_stream(shipments, out):
-            counts = scoring_files.score_file(loaded, shipments, out, **told)
+        alone = tables.scans is None and tables.mapping is None
+        source = tables.shipments
+        if alone and source is not None and scoring_files.can_stream(source, out):
+            counts = scoring_files.score_file(loaded, source, out, **told)
             bar.close()
+            notes = counts.notes
         else:
             found = scoring.score(
                 loaded,
-                shipments,
-                scans,
-                at_risk_threshold=None if scans is None else loaded.alert_threshold(**wish),
-                vocabulary=vocabulary,
+                source,
+                tables.scans,
+                at_risk_threshold=None if alone else loaded.alert_threshold(**wish),
+                vocabulary=tables.vocabulary,
+                mapping=tables.mapping,
                 **told,
             )
             bar.close()
+            notes = found.notes
             write_table(found.rejects, scoring.rejects_path(out))
             scan_rejects = found.scan_rejects
             if scan_rejects is not None:
                 write_table(scan_rejects, scoring.scan_rejects_path(out))
+                tell_account(
+                    Account(
+                        table="scans",
+                        accepted=found.scans_used,
+                        rejects=scan_rejects,
+                        left_aside=found.scans_left_aside,
+                        notes=found.scan_notes,
+                    )
+                )
             write_table(found.promises, out)
             counts = scoring_files.Counts(len(found.promises), len(found.rejects))
+    for note in notes:
+        say(f"shipments: {note}")
     click.echo(f"{out}  {counts.promises:,} promises")
     click.echo(f"{scoring.rejects_path(out)}  {counts.rejects:,} rejects")
     if scan_rejects is not None:

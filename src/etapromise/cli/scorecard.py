@@ -12,11 +12,10 @@ from etapromise.cli.arguments import (
     OUTPUT_FILE,
     as_of_option,
     example,
-    history_options,
     moment,
-    read_history,
     reported_errors,
 )
+from etapromise.cli.tables import Tables, history_options
 
 __all__ = ["scorecard"]
 
@@ -52,10 +51,7 @@ etapromise scorecard --shipments data/sample/shipments.parquet \
     "--out", type=OUTPUT_FILE, required=True, help="Parquet, CSV, JSON or HTML, by its name."
 )
 def scorecard(
-    shipments: Path,
-    scans: Path,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
     as_of: datetime,
     since: datetime | None,
     out: Path,
@@ -74,14 +70,12 @@ def scorecard(
     if out.suffix not in _SUFFIXES:
         raise click.UsageError(f"--out is {out}; expected it to end in {', '.join(_SUFFIXES)}.")
     with reported_errors():
-        history = read_history(
-            shipments, scans, event="delivered", vocabulary=vocabulary, time_zone=time_zone
-        )
+        history = tables.read("delivered", out)
         table = carrier_scorecards(
             history,
             as_of=pd.Timestamp(as_of),
             since=None if since is None else pd.Timestamp(since),
-            default_time_zone=time_zone,
+            default_time_zone=tables.time_zone,
             **asked,
         )
         write_scorecards(table, out, as_of=pd.Timestamp(as_of))

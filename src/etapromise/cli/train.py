@@ -18,11 +18,10 @@ from etapromise.cli.arguments import (
     calendars_option,
     event_option,
     example,
-    history_options,
-    read_history,
     reported_errors,
     say,
 )
+from etapromise.cli.tables import Tables, history_options, max_rejects_option
 
 __all__ = ["refresh", "retrain", "train"]
 
@@ -37,6 +36,7 @@ etapromise train --shipments data/sample/shipments.parquet \
 """)
 )
 @history_options
+@max_rejects_option
 @as_of_option
 @event_option
 @click.option(
@@ -57,10 +57,8 @@ etapromise train --shipments data/sample/shipments.parquet \
 )
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 def train(
-    shipments: Path,
-    scans: Path,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
+    max_rejects: float,
     as_of: datetime,
     event: str,
     numeric: tuple[str, ...],
@@ -99,9 +97,7 @@ def train(
                 seconds=tuning.duration(tune), trials=trials or 200, seed=tune_seed
             )
     with reported_errors():
-        history = read_history(
-            shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
-        )
+        history = tables.read(event, out, max_rejects=max_rejects)
         bar = ProgressBar()
         record = None
         if search is not None:
@@ -134,6 +130,7 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
 """)
 )
 @history_options
+@max_rejects_option
 @as_of_option
 @click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 @calendars_option
@@ -160,10 +157,8 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
     help="Promote only what is shown to be better, beyond luck; for who retrains often.",
 )
 def retrain(
-    shipments: Path,
-    scans: Path,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
+    max_rejects: float,
     as_of: datetime,
     models: Path,
     calendars: Path | None,
@@ -200,9 +195,7 @@ def retrain(
         if stated is not None:
             recipe = recipe_of(champion) if champion is not None else TrainingConfig()
             config = replace(recipe, calendars=stated)
-        history = read_history(
-            shipments, scans, event=event, vocabulary=vocabulary, time_zone=time_zone
-        )
+        history = tables.read(event, models, max_rejects=max_rejects)
         decision = run(
             history,
             registry,
@@ -232,14 +225,13 @@ etapromise refresh --shipments shipments.parquet --scans scans.parquet \
 """)
 )
 @history_options
+@max_rejects_option
 @as_of_option
 @click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 @calendars_option
 def refresh(
-    shipments: Path,
-    scans: Path,
-    vocabulary: str | None,
-    time_zone: str | None,
+    tables: Tables,
+    max_rejects: float,
     as_of: datetime,
     models: Path,
     calendars: Path | None,
@@ -259,13 +251,8 @@ def refresh(
         stated = None if calendars is None else CalendarFile.read(calendars)
     with reported_errors():
         registry = ModelRegistry(models)
-        history = read_history(
-            shipments,
-            scans,
-            event=registry.load_current().event,
-            vocabulary=vocabulary,
-            time_zone=time_zone,
-        )
+        event = registry.load_current().event
+        history = tables.read(event, models, max_rejects=max_rejects)
         version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
     click.echo(models / version)
 

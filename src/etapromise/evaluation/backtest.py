@@ -18,7 +18,9 @@ from etapromise.errors import ContractError
 from etapromise.evaluation.judgement import LEVELS, Truth, judge
 from etapromise.evaluation.replay import Forecaster, extract_end, known_at, replay_quotes
 from etapromise.evaluation.summary import summary_of
-from etapromise.tracking import TrackedHistory
+from etapromise.tracking import Event, Source, TrackedHistory
+from etapromise.tracking.mapping import MappingSource
+from etapromise.tracking.tracked import tracked_history
 
 __all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "backtest", "steps"]
 
@@ -137,11 +139,15 @@ class BacktestResult:
 
 
 def backtest(
-    history: TrackedHistory,
+    history: TrackedHistory | Source | None,
     config: BacktestConfig,
     *,
     fit: Fit,
     progress: bool = False,
+    scans: Source | None = None,
+    mapping: MappingSource | None = None,
+    event: Event = "delivered",
+    naive_time_zone: str | None = None,
 ) -> BacktestResult:
     """Walk forward through a history.
 
@@ -151,15 +157,24 @@ def backtest(
     the promises are judged by all that is known.
 
     Args:
-        history: All of it, with everything that happened after the promises.
+        history: All of it, with everything that happened after the promises; or the shipments,
+            or None where a mapping names them.
         config: How to walk.
         fit: Trains a model. It is called with the history as known at a step's start.
         progress: Show a bar on stderr, where that is a terminal.
+        scans: Beside shipments.
+        mapping: Which columns of own tables are those of the contract, as for `train`.
+        event: What is promised, where tables are handed over.
+        naive_time_zone: IANA zone of times in tables that carry none.
 
     Raises:
         ContractError: There is no order to quote.
         InsufficientHistoryError: There is too little history to train the first model.
     """
+    if not isinstance(history, TrackedHistory):
+        history = tracked_history(
+            history, scans, event=event, naive_time_zone=naive_time_zone, mapping=mapping
+        )
     walk = [step for step in steps(config) if _has_orders(history, step)]
     if not walk:
         raise ContractError(

@@ -21,6 +21,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.stored_arrays import Array, Layout, StoredPart
+
 __all__ = [
     "CALIBRATED_LEVELS",
     "Calibration",
@@ -47,6 +49,14 @@ CALIBRATED_LEVELS: Final = (
     "destination_region",
     "region_lane",
     "service_region",
+)
+
+# A group's hazard, as a logarithm: from hardly any to many times the whole's.
+_LOG_HAZARD: Final = 20.0
+_LAYOUT: Final = Layout(
+    knot=Array("float64", "knots", low=0.0, high=1.0, order="strictly"),
+    kept=Array("float64", "knots", low=0.0, high=1.0, order="ascending"),
+    log_hazard=Array("float32", "rows", low=-_LOG_HAZARD, high=_LOG_HAZARD),
 )
 
 
@@ -96,6 +106,48 @@ class Calibration:
         knot = _knots()
         return cls(knot, knot.copy(), np.zeros(rows, np.float32), 0.0)
 
+    @classmethod
+    def stored(cls, part: StoredPart, evidence: float, rows: int) -> Calibration:
+        """The calibration of a model's files, of so many rows of the statistics' tables.
+
+        Raises:
+            ModelFileError: it is not what it must be.
+        """
+        arrays = part.read(_LAYOUT, rows=rows)
+        _require_whole(part, arrays["knot"])
+        return cls(**arrays, evidence=evidence)
+
+    @classmethod
+    def stored_many(cls, part: StoredPart, count: int, rows: int) -> tuple[Calibration, ...]:
+        """Several, of the same knots' number, whose arrays are stacked.
+
+        Raises:
+            ModelFileError: they are not what they must be.
+        """
+        layouts = {
+            name: Array(
+                each.dtype.name,
+                "count",
+                *each.shape,
+                low=each.low,
+                high=each.high,
+                order=each.order,
+            )
+            for name, each in _LAYOUT.arrays.items()
+        }
+        evidence = Array("float64", "count", low=0.0, high=1e12)
+        arrays = part.read(Layout(**layouts, evidence=evidence), count=count, rows=rows)
+        _require_whole(part, arrays["knot"])
+        return tuple(
+            cls(
+                arrays["knot"][one],
+                arrays["kept"][one],
+                arrays["log_hazard"][one],
+                float(arrays["evidence"][one]),
+            )
+            for one in range(count)
+        )
+
     def probability(self, u: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
         """What the forest's probabilities `u` (n,) come to, for parcels that arrive.
 
@@ -107,6 +159,12 @@ class Calibration:
         hazard = np.exp(self.log_hazard[codes].sum(axis=1, dtype=np.float64))
         upper = (1.0 - _GROUPS_FROM) * ((1.0 - kept) / (1.0 - _GROUPS_FROM)) ** hazard
         return np.where(kept > _GROUPS_FROM, 1.0 - upper, kept)
+
+
+def _require_whole(part: StoredPart, knot: NDArray[np.float64]) -> None:
+    """Refuse knots that do not reach from 0 to 1."""
+    if knot.shape[-1] < 2 or np.any(knot[..., 0] != 0.0) or np.any(knot[..., -1] != 1.0):
+        part.refuse("knot", f"knots of shape {knot.shape}", "knots from 0 to 1")
 
 
 def calibrate(

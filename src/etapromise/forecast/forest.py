@@ -5,17 +5,16 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import ctypes
-import threading
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from etapromise import native
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, compile_layout
+from etapromise.stored_arrays import Array, Layout, StoredPart
 
 if TYPE_CHECKING:
     # Not at run time, and no thread pool before it is needed: a checkout worker starts sooner.
@@ -23,17 +22,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32] | NDArray[np.float64]
 
-__all__ = ["Forest"]
+__all__ = ["Forest", "stored_forest"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
-Pointers = tuple[ctypes.c_void_p, ...]
 
-_row_floats = native.function(
-    "etp_forest_row", None, native.POINTER, native.POINTER, native.POINTER, native.POINTER
-)
-_row_doubles = native.function(
-    "etp_forest_row_double", None, native.POINTER, native.POINTER, native.POINTER, native.POINTER
-)
 _predict = native.function(
     "etp_forest_predict",
     native.INT,
@@ -48,6 +40,22 @@ _leaves = native.function(
 _TREE_TYPES = tuple(
     np.dtype(name)
     for name in ("int32", "int32", "int32", "float64", "int16", "int16", "bool", "bool")
+)
+# What a forest says are logarithms of days.
+_LOG: Final = 1e3
+_LAYOUT: Final = Layout(
+    levels=Array("float64", "levels", low=0.0, high=1.0, order="strictly"),
+    start=Array("float64", "levels", low=-_LOG, high=_LOG),
+    features=Array("int64"),
+    values=Array("float32", "leaves", "levels", low=-_LOG, high=_LOG),
+    node_start=Array("int32", "starts", low=0, order="ascending"),
+    leaf_start=Array("int32", "starts", low=0, order="ascending"),
+    feature=Array("int32", "nodes", low=0),
+    threshold=Array("float64", "nodes"),
+    left=Array("int16", "nodes"),
+    right=Array("int16", "nodes"),
+    nan_left=Array("bool", "nodes"),
+    zero_is_nan=Array("bool", "nodes"),
 )
 # Below this, starting a thread costs more than it saves.
 _ROWS_PER_THREAD = 4096
@@ -68,7 +76,6 @@ class Forest:
     __slots__ = (
         "_address",
         "_layout",
-        "_scratch",
         "features",
         "levels",
         "start",
@@ -107,7 +114,6 @@ class Forest:
         self.values = _frozen(values)
         self._layout = compile_layout(self.trees, self.values, self.start, features)
         self._address = self._layout.address
-        self._scratch = threading.local()
 
     @property
     def tree_count(self) -> int:
@@ -156,25 +162,6 @@ class Forest:
         out = np.empty((len(rows), self.tree_count), np.uint8)
         self._run(_leaves, rows, out, threads)
         return out
-
-    def predict_row(self, x: Floats, out: NDArray[np.float64]) -> None:
-        """Quantiles of one row, the same bits as `predict` gives.
-
-        Args:
-            x: (p,), float32 for the shortest way.
-            out: (q,), overwritten, ascending.
-        """
-        try:
-            floats, doubles, result, arguments, double_arguments = self._scratch.buffers
-        except AttributeError:
-            floats, doubles, result, arguments, double_arguments = self._new_buffers()
-        if x.dtype == np.float32:
-            floats[:] = x
-            _row_floats(*arguments)
-        else:
-            doubles[:] = x
-            _row_doubles(*double_arguments)
-        out[:] = result
 
     def first_trees(self, count: int) -> Forest:
         """The forest of the first `count` trees only."""
@@ -248,6 +235,15 @@ class Forest:
                 "train again."
             ) from error
 
+    @classmethod
+    def stored(cls, part: StoredPart, features: int) -> Forest:
+        """The forest of a model's files, of so many features.
+
+        Raises:
+            ModelFileError: it is not what it must be.
+        """
+        return cls.from_arrays(stored_forest(part, features))
+
     def _rows(self, X: Floats) -> Floats:
         array = np.asarray(X)
         if array.ndim != 2 or array.shape[1] != self.features:
@@ -292,29 +288,27 @@ class Forest:
         if any(failures):
             raise MemoryError("No memory for the scratch space of the forest kernel.")
 
-    def _new_buffers(self) -> tuple[Floats, Floats, Floats, Pointers, Pointers]:
-        """This thread's own buffers: the kernel gets their addresses without asking numpy again."""
-        floats = np.empty(self.features, np.float32)
-        doubles = np.empty(self.features, np.float64)
-        result = np.empty(len(self.levels))
-        codes = np.empty(self.scratch_size, np.uint8)
-        rest = (result.ctypes.data, codes.ctypes.data)
-        self._scratch.codes = codes
-        self._scratch.buffers = (
-            floats,
-            doubles,
-            result,
-            _pointers(self._address, floats.ctypes.data, *rest),
-            _pointers(self._address, doubles.ctypes.data, *rest),
+
+def stored_forest(part: StoredPart, features: int) -> dict[str, NDArray[np.generic]]:
+    """The arrays of a forest of a model's files, checked, but not yet laid out.
+
+    Raises:
+        ModelFileError: they do not make a forest of so many features.
+    """
+    arrays = part.read(_LAYOUT)
+    if int(arrays["features"]) != features:
+        part.refuse("features", int(arrays["features"]), features)
+    try:
+        _check(
+            arrays["levels"],
+            arrays["start"],
+            features,
+            Trees(**{name: arrays[name] for name in Trees._fields}),
+            arrays["values"],
         )
-        buffers: tuple[Floats, Floats, Floats, Pointers, Pointers]
-        buffers = self._scratch.buffers
-        return buffers
-
-
-def _pointers(*addresses: int) -> Pointers:
-    """Ready-made pointers: ctypes makes none for each call."""
-    return tuple(ctypes.c_void_p(address) for address in addresses)
+    except ContractError as error:
+        part.refuse("values", "trees that do not fit together", f"a forest: {error}")
+    return arrays
 
 
 def _parts(rows: int, threads: int | None) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.lanes.levels import KeyPlan, Level
+from etapromise.stored_arrays import Array, Layout, StoredPart, array_of_texts, different_texts
 
 __all__ = ["HOUR_LEVELS", "DeliveryHours", "learn_delivery_hours"]
 
@@ -35,8 +36,7 @@ HOUR_LEVELS: Final = (
 )
 _PLAN: Final = KeyPlan(HOUR_LEVELS)
 # Keys of all levels stand in one list, so each says of which level it is.
-_AT: Final = "\x1e"
-_BETWEEN: Final = "\x1d"
+_AT: Final = "\x1f"
 _HALF_LIFE: Final = 90.0
 # Parcels' worth of belief in the coarser level.
 _PRIOR: Final = 25.0
@@ -51,6 +51,13 @@ _MEASURED_LEAST: Final = 200
 _MEASURED_PRIOR: Final = 300.0
 _NOMINAL: Final = np.concatenate([np.arange(0.05, 0.96, 0.05), [0.97, 0.985, 0.995]])
 _STEP: Final = 300
+
+_LAYOUT: Final = Layout(
+    cumulative=Array("float64", "rows", _BINS + 1, low=0.0, high=1.0, order="ascending"),
+    evidence=Array("float64", "rows", low=0.0, high=1e12),
+    nominal=Array("float64", "windows", low=0.0, high=1.0, order="ascending"),
+    held=Array("float64", "windows", low=0.0, high=1.0, order="ascending"),
+)
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,9 @@ class DeliveryHours:
     held: NDArray[np.float64]
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Plain arrays; `from_arrays` reads them back."""
+        """Plain arrays; `stored` reads them back."""
         return {
-            "keys": np.frombuffer(_BETWEEN.join(self.keys).encode(), np.uint8),
+            "keys": array_of_texts(self.keys),
             "cumulative": self.cumulative,
             "evidence": self.evidence,
             "nominal": self.nominal,
@@ -82,13 +89,19 @@ class DeliveryHours:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> DeliveryHours:
-        """The distributions that `to_arrays` wrote."""
-        text = arrays["keys"].tobytes().decode()
-        return cls(
-            keys=tuple(text.split(_BETWEEN)) if text else (),
-            **{name: arrays[name] for name in ("cumulative", "evidence", "nominal", "held")},
-        )
+    def stored(cls, part: StoredPart) -> DeliveryHours:
+        """The distributions of a model's files.
+
+        Raises:
+            ModelFileError: they are not what they must be.
+        """
+        keys = different_texts("the delivery hours' keys", part.texts("keys"))
+        arrays = part.read(_LAYOUT, rows=len(keys) + 1)
+        for name in ("cumulative", "nominal", "held"):
+            values = arrays[name]
+            if not values.size or np.any(abs(values[..., [0, -1]] - (0.0, 1.0)) > 1e-9):
+                part.refuse(name, "other ends", "values from 0 to 1")
+        return cls(keys=keys, **arrays)
 
     def row(self, fields: Mapping[str, Any], weekday: int) -> int:
         """The finest row that a shipment has on a weekday, Monday = 0."""

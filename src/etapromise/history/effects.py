@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.errors import InsufficientHistoryError
+from etapromise.stored_arrays import StoredValues
 
 __all__ = ["FIELDS", "NEVER", "Durations", "EffectSettings", "effects_as_of"]
 
@@ -42,6 +43,15 @@ class EffectSettings:
     prior: float = 8.0
     pace_prior: float = 15.0
     offset: float = 1.0
+
+    @classmethod
+    def stored(cls, values: StoredValues) -> EffectSettings:
+        """The settings that a manifest states.
+
+        Raises:
+            ModelFileError: one is missing, or out of any sense.
+        """
+        return cls(**{each.name: values.number(each.name, 1e-6, 1e6) for each in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)

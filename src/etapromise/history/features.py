@@ -23,6 +23,7 @@ from etapromise.history.statistics import AsOfOrder, Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS, RELAY_LEVELS, Level
 
 __all__ = [
+    "OFFSET_TERMS",
     "FeatureBuilder",
     "FeatureContract",
     "FeatureTables",
@@ -30,6 +31,8 @@ __all__ = [
     "with_handling_codes",
 ]
 
+# ETP_MAX_FEATURES of native/features.h.
+_MOST_FEATURES: Final = 1024
 _KINDS: Final = ("number", "total", "handling", "derived")
 _DERIVED: Final = ("distance_km", "quoted", "explained", "weekday")
 # The hour of an order counts through the calendars alone, its lead and the carrier's clock: so that a
@@ -45,7 +48,7 @@ _SPREAD: Final = ("service", "destination_region", "origin", "service_lane")
 # What the forest's target is relative to: the network's and the service's usual log duration, and
 # how far from usual they are at present. Trees cannot extrapolate a slowdown that they have not
 # seen; a shift of the whole network passes through here at once.
-_OFFSET: Final = (
+OFFSET_TERMS: Final = (
     ("network", "effect"),
     ("network", "pace"),
     ("carrier", "effect"),
@@ -68,8 +71,14 @@ class FeatureContract:
         """(p, 4) what native/features.h calls sources.
 
         Raises:
-            ModelFileError: a name that this version does not know.
+            ModelFileError: a name that this version does not know, or too many of them.
         """
+        if not 1 <= len(self.names) <= _MOST_FEATURES or len(set(self.names)) != len(self.names):
+            raise ModelFileError(
+                f"Found {len(self.names)} features, {len(set(self.names))} of them different; "
+                f"expected 1 to {_MOST_FEATURES}, each once. Train with fewer numeric and "
+                "categorical columns, or copy the model again."
+            )
         level_names = [level.name for level in levels]
         handling = [level_names[position] for position in HANDLING_LEVELS]
         numbers = (*NUMBERS, *numeric)
@@ -222,7 +231,8 @@ class FeatureBuilder:
             "handling_start": np.ascontiguousarray(tables.handling_start, np.int64),
             "source": np.ascontiguousarray(contract.sources(levels, numeric)),
             "offset_term": np.array(
-                [(names.index(level), FIELDS.index(field)) for level, field in _OFFSET], np.int32
+                [(names.index(level), FIELDS.index(field)) for level, field in OFFSET_TERMS],
+                np.int32,
             ),
             "elapsed": np.ascontiguousarray(elapsed, np.float64),
         }
@@ -232,7 +242,7 @@ class FeatureBuilder:
             handling_levels=len(HANDLING_LEVELS),
             numbers=len(NUMBERS) + len(numeric),
             features=len(contract.names),
-            offset_terms=len(_OFFSET),
+            offset_terms=len(OFFSET_TERMS),
             clock_days=elapsed.shape[1],
             clock_first_day=first_clock_day,
             duration_offset=duration_offset,

@@ -17,7 +17,7 @@ from etapromise.lanes.hand_offs import (
     LONGEST_LEG,
     HandOffs,
 )
-from etapromise.lanes.levels import Level, level_keys, sorted_keys
+from etapromise.lanes.levels import Level, level_keys, sorted_keys, spelled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def learned_hand_offs(
     """
     handed = known_hand_offs(milestones, moment)
     names, counts = np.unique(handed[handed != ""].astype(str), return_counts=True)
-    takers = tuple(names[counts >= _FEWEST].tolist())
+    takers = tuple(map(spelled, names[counts >= _FEWEST].tolist()))
     if not takers:
         return None
     number = {name: place for place, name in enumerate(takers, start=1)}

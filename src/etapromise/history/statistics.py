@@ -15,6 +15,14 @@ from numpy.typing import NDArray
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.history.effects import FIELDS, EffectSettings, effects_as_of
 from etapromise.lanes.levels import HANDLING_LEVELS
+from etapromise.stored_arrays import (
+    EARLIEST_DAY,
+    LATEST_DAY,
+    Array,
+    Layout,
+    StoredPart,
+    StoredValues,
+)
 
 if TYPE_CHECKING:
     # It works on tables; the statistics' arrays are all that a quote needs.
@@ -27,6 +35,19 @@ _LOST_EVIDENCE: Final = 300.0
 # … and, before anything is known, that a network loses this share.
 _LOST_ELSEWHERE: Final = 0.005
 _SERVICE_LEVEL: Final = 2
+# Effects and paces are logarithms of durations, or differences of some.
+_LOG: Final = 50.0
+_MANY: Final = 1e12
+# Sums that fade are a rounding error below nothing at times.
+_LOW: Final = (-_LOG, -1e-3, -_LOG, -1e-3, -_LOG)
+_HIGH: Final = (_LOG, _MANY, _LOG, _MANY, _LOG)
+_LAYOUT: Final = Layout(
+    total=Array("float32", "rows", len(FIELDS), low=_LOW, high=_HIGH),
+    total_start=Array("int64", "levels"),
+    handling=Array("float32", "handling_rows", len(FIELDS), low=_LOW, high=_HIGH),
+    handling_start=Array("int64", "handling_levels"),
+    lost=Array("float64", "services", low=0.0, high=1.0),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +71,37 @@ class Statistics:
     handling_start: NDArray[np.int64]
     lost: NDArray[np.float64]
     settings: EffectSettings
+
+    @classmethod
+    def stored(cls, part: StoredPart, values: StoredValues, sizes: list[int]) -> Statistics:
+        """The statistics of a model's files.
+
+        Args:
+            part: their arrays.
+            values: what the manifest says of them.
+            sizes: (L,) rows of each level's table.
+
+        Raises:
+            ModelFileError: they are not what they must be.
+        """
+        handling_sizes = [sizes[level] for level in HANDLING_LEVELS]
+        arrays = part.read(
+            _LAYOUT,
+            rows=sum(sizes),
+            levels=len(sizes),
+            handling_rows=sum(handling_sizes),
+            handling_levels=len(handling_sizes),
+            services=sizes[_SERVICE_LEVEL],
+        )
+        for name, expected in (("total", sizes), ("handling", handling_sizes)):
+            starts = _starts(expected)
+            if not np.array_equal(arrays[f"{name}_start"], starts):
+                part.refuse(f"{name}_start", arrays[f"{name}_start"], starts)
+        return cls(
+            as_of_day=values.whole("as_of_day", EARLIEST_DAY, LATEST_DAY),
+            settings=EffectSettings.stored(values.part("settings")),
+            **arrays,
+        )
 
     def evidence(self, level: int, row: int) -> float:
         """Parcels' worth of history behind one row of one level.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.stored_arrays import Array, Layout, StoredPart
 
 __all__ = ["DEFAULT_PRECISION", "Alerts", "choose_alerts"]
 
@@ -23,6 +24,14 @@ _EVIDENCE: Final = 10.0
 _LIKELY_LOST: Final = 0.5
 
 Floats = NDArray[np.float64]
+
+_LAYOUT: Final = Layout(
+    threshold=Array("float64", "thresholds", low=0.0, high=1.0, order="strictly"),
+    precision=Array("float64", "thresholds", low=-1.0, high=1.0),
+    recall=Array("float64", "thresholds", low=0.0, high=1.0),
+    share=Array("float64", "thresholds", low=0.0, high=1.0),
+    likely_lost=Array("float64", low=0.0, high=1.0),
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,18 @@ class Alerts:
     recall: Floats
     share: Floats
     likely_lost: float
+
+    @classmethod
+    def stored(cls, part: StoredPart) -> Alerts:
+        """The record of a model's files.
+
+        Raises:
+            ModelFileError: it is not what it must be.
+        """
+        arrays = part.read(_LAYOUT)
+        if not len(arrays["threshold"]):
+            part.refuse("threshold", "no threshold", "one at least")
+        return cls(**arrays | {"likely_lost": float(arrays["likely_lost"])})  # type: ignore[arg-type]
 
     @classmethod
     def unmeasured(cls) -> Alerts:

@@ -84,7 +84,7 @@ def assemble_transit(
     parts = TransitParts(
         forest=forest,
         trained_day=trained_day,
-        flow=past.flow_now(facilities, flow_sizes(gathered, facilities)),
+        flow=past.flow_now(facilities, flow_sizes(gathered.encoder, facilities)),
         facilities=facilities,
         silence=past.silence(carriers),
         exits=past.exits(),

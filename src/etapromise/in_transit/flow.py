@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.stored_arrays import Array, Layout, StoredPart
+
 __all__ = ["FLOW_LEVELS", "FlowTables", "Passages", "flow_as_of", "flow_tables", "mixed"]
 
 FLOW_LEVELS: Final = ("network", "service", "service_region", "destination_prefix", "facility")
@@ -26,6 +28,12 @@ _EVIDENCE: Final = 15.0
 _ANYWHERE: Final = 1.2
 
 Floats = NDArray[np.float64]
+
+_LAYOUT: Final = Layout(
+    start=Array("int64", "starts"),
+    evidence=Array("float32", "rows", low=-1e-3, high=1e12),
+    total=Array("float32", "rows", low=-1e12, high=1e12),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +70,19 @@ class FlowTables:
     start: NDArray[np.int64]
     evidence: NDArray[np.float32]
     total: NDArray[np.float32]
+
+    @classmethod
+    def stored(cls, part: StoredPart, sizes: NDArray[np.int64]) -> FlowTables:
+        """The means of a model's files; `sizes` as for `flow_tables`.
+
+        Raises:
+            ModelFileError: they are not what they must be.
+        """
+        start = _starts(sizes)
+        arrays = part.read(_LAYOUT, starts=len(start), rows=int(start[-1]))
+        if not np.array_equal(arrays["start"], start):
+            part.refuse("start", arrays["start"], start)
+        return cls(**arrays)
 
     def look_up(self, asked: Passages) -> tuple[Floats, Floats]:
         """(m, levels) evidence and sums."""
@@ -115,7 +136,7 @@ def flow_tables(
         as_of_day: UTC day.
         sizes: (levels,) keys of each level, the unknown one included.
     """
-    start = np.concatenate([[0], np.cumsum(sizes * _STATUSES)]).astype(np.int64)
+    start = _starts(sizes)
     evidence, total = np.zeros(start[-1]), np.zeros(start[-1])
     known = learned.day < as_of_day
     weight = np.where(known, np.exp2(-(as_of_day - learned.day) / _HALF_LIFE), 0.0)
@@ -125,6 +146,10 @@ def flow_tables(
         evidence += np.bincount(rows, weights=counted, minlength=len(evidence))
         total += np.bincount(rows, weights=counted * value, minlength=len(total))
     return FlowTables(start, evidence.astype(np.float32), total.astype(np.float32))
+
+
+def _starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(sizes * _STATUSES)]).astype(np.int64)
 
 
 def mixed(evidence: Floats, total: Floats) -> Floats:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import zipfile
 from dataclasses import fields
 from typing import Any, Final
 
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.calendars.working_clocks import Clocks
+from etapromise.encoding.requests import Encoder
 from etapromise.errors import EtapromiseError, ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
@@ -19,9 +18,20 @@ from etapromise.in_transit.alerts import Alerts
 from etapromise.in_transit.features import TRANSIT_FEATURES
 from etapromise.in_transit.flow import FlowTables
 from etapromise.in_transit.outlook import Exits, TransitParts, transit_kernel
+from etapromise.in_transit.past_journeys import flow_sizes
 from etapromise.in_transit.remaining_time import Remaining
 from etapromise.in_transit.silence import SilenceTable
 from etapromise.in_transit.states import STAGES
+from etapromise.stored_arrays import (
+    EARLIEST_DAY,
+    LATEST_DAY,
+    Array,
+    Layout,
+    StoredArrays,
+    StoredPart,
+    array_of_texts,
+    different_texts,
+)
 
 __all__ = ["transit_from_bytes", "transit_to_bytes"]
 
@@ -31,14 +41,18 @@ _GOLDEN_TOLERANCE: Final = 1e-9
 
 Arrays = dict[str, NDArray[Any]]
 
+_LAYOUT: Final = Layout(
+    trained_day=Array("int64", low=EARLIEST_DAY, high=LATEST_DAY),
+    golden=Array("float64", "rows", "horizon", low=0.0, high=1.0),
+)
+
 
 def transit_to_bytes(parts: TransitParts, clocks: Clocks, horizon: int) -> bytes:
     """The parts as a file of arrays."""
-    names = json.dumps([list(TRANSIT_FEATURES), list(STAGES), list(parts.facilities)])
     arrays: Arrays = {
         **{f"forest.{name}": array for name, array in parts.forest.to_arrays().items()},
         "trained_day": np.array(parts.trained_day, np.int64),
-        "names": np.frombuffer(names.encode(), np.uint8),
+        "names": array_of_texts([TRANSIT_FEATURES, STAGES, parts.facilities]),
         "flow.start": parts.flow.start,
         "flow.evidence": parts.flow.evidence,
         "flow.total": parts.flow.total,
@@ -62,31 +76,41 @@ def transit_to_bytes(parts: TransitParts, clocks: Clocks, horizon: int) -> bytes
     return file.getvalue()
 
 
-def transit_from_bytes(content: bytes, clocks: Clocks, horizon: int) -> TransitParts:
+def transit_from_bytes(content: bytes, encoder: Encoder, horizon: int) -> TransitParts:
     """The parts that `transit_to_bytes` wrote.
 
     Raises:
-        ModelFileError: they do not fit together, are another version's, or predict otherwise.
+        ModelFileError: they are not what they must be, are another version's, or predict otherwise.
     """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays: Arrays = {name: stored[name] for name in stored.files}
-        features, stages, facilities = json.loads(arrays["names"].tobytes())
-        if tuple(features) != TRANSIT_FEATURES or tuple(stages) != STAGES:
-            raise ModelFileError(
-                "Found in-transit predictions of another version of etapromise; expected this "
-                "one's features and stages. Train again, or use the version that wrote them."
-            )
-        parts = _parts(arrays, facilities)
-        agrees = np.allclose(
-            _golden(parts, clocks, horizon), arrays["golden"], rtol=0, atol=_GOLDEN_TOLERANCE
-        )
-    except (KeyError, ValueError, TypeError, IndexError, zipfile.BadZipFile) as error:
+    stored = StoredArrays("transit.npz", content)
+    whole = stored.part("")
+    features, stages, facilities = _names(whole)
+    if features != list(TRANSIT_FEATURES) or stages != list(STAGES):
         raise ModelFileError(
-            f"Found in-transit predictions whose contents do not fit together ({error!r}); "
-            "expected those that etapromise saved. Save or train the model again."
-        ) from error
-    if not agrees:
+            "Found in-transit predictions of another version of etapromise; expected this "
+            "one's features and stages. Train again, or use the version that wrote them."
+        )
+    sizes = {
+        level.name: len(index) for level, index in zip(encoder.levels, encoder.indexes, strict=True)
+    }
+    known = whole.read(_LAYOUT, rows=_GOLDEN_ROWS, horizon=horizon)
+    parts = TransitParts(
+        forest=Forest.stored(whole.part("forest"), len(TRANSIT_FEATURES)),
+        trained_day=int(known["trained_day"]),
+        flow=FlowTables.stored(whole.part("flow"), flow_sizes(encoder, facilities)),
+        facilities=facilities,
+        silence=SilenceTable.stored(
+            whole.part("silence"), stages=len(STAGES), carriers=sizes["carrier"]
+        ),
+        exits=Exits.stored(whole.part("exits")),
+        calibrations=Calibration.stored_many(
+            whole.part("calibrations"), len(STAGES), sizes["service"]
+        ),
+        alerts=Alerts.stored(whole.part("alerts")),
+    )
+    stored.require_all_read()
+    found = _golden(parts, encoder.clocks, horizon)
+    if not np.allclose(found, known["golden"], rtol=0, atol=_GOLDEN_TOLERANCE):
         raise ModelFileError(
             "Found other in-transit predictions than when the model was saved; expected the same "
             f"to {_GOLDEN_TOLERANCE}. It was written by another version or for another processor: "
@@ -95,37 +119,11 @@ def transit_from_bytes(content: bytes, clocks: Clocks, horizon: int) -> TransitP
     return parts
 
 
-def _parts(arrays: Arrays, facilities: list[str]) -> TransitParts:
-    prefix = "forest."
-    calibrations = [
-        Calibration(knot, kept, log_hazard, float(evidence))
-        for knot, kept, log_hazard, evidence in zip(
-            *(
-                arrays[f"calibrations.{name}"]
-                for name in ("knot", "kept", "log_hazard", "evidence")
-            ),
-            strict=True,
-        )
-    ]
-    alerts = {field.name: arrays[f"alerts.{field.name}"] for field in fields(Alerts)}
-    return TransitParts(
-        forest=Forest.from_arrays(
-            {
-                name.removeprefix(prefix): array
-                for name, array in arrays.items()
-                if name.startswith(prefix)
-            }
-        ),
-        trained_day=int(arrays["trained_day"]),
-        flow=FlowTables(arrays["flow.start"], arrays["flow.evidence"], arrays["flow.total"]),
-        facilities=tuple(facilities),
-        silence=SilenceTable(
-            arrays["silence.rate"], arrays["silence.lost"], arrays["silence.later"]
-        ),
-        exits=Exits(arrays["exits.returned"], arrays["exits.found"]),
-        calibrations=tuple(calibrations),
-        alerts=Alerts(**alerts | {"likely_lost": float(alerts["likely_lost"])}),  # type: ignore[arg-type]
-    )
+def _names(whole: StoredPart) -> tuple[Any, Any, tuple[str, ...]]:
+    names = whole.texts("names")
+    if len(names) != 3:
+        whole.refuse("names", f"{len(names)} lists", "features, stages and facilities")
+    return names[0], names[1], different_texts("facilities of transit.npz", names[2])
 
 
 def _golden(parts: TransitParts, clocks: Clocks, horizon: int) -> NDArray[np.float64]:

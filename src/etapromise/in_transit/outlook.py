@@ -36,6 +36,7 @@ from etapromise.in_transit.states import (
     stage_number,
 )
 from etapromise.lanes.levels import Level
+from etapromise.stored_arrays import Array, Layout, StoredPart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +84,19 @@ class Exits:
 
     returned: Floats
     found: Floats
+
+    @classmethod
+    def stored(cls, part: StoredPart) -> Exits:
+        """The shares of a model's files.
+
+        Raises:
+            ModelFileError: they are not what they must be.
+        """
+        layout = Layout(
+            returned=Array("float64", *cls.shape(), low=0.0, high=1.0),
+            found=Array("float64", len(STAGES), low=0.0, high=1.0),
+        )
+        return cls(**part.read(layout))
 
     @staticmethod
     def cells(

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.encoding.requests import Encoder
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.features import FeatureContract
@@ -301,11 +302,10 @@ def chatter_weights(parcel: Ints, service: Ints) -> Floats:
     return np.asarray((np.maximum(parcels, 1) / np.maximum(looks, 1))[service])
 
 
-def flow_sizes(gathered: HistoryAsOf, facilities: Sequence[str]) -> Ints:
+def flow_sizes(encoder: Encoder, facilities: Sequence[str]) -> Ints:
     """(levels,) rows of the flow's levels."""
     sizes = {
-        level.name: len(index)
-        for level, index in zip(gathered.encoder.levels, gathered.encoder.indexes, strict=True)
+        level.name: len(index) for level, index in zip(encoder.levels, encoder.indexes, strict=True)
     }
     # Who takes parcels over has rows of its own there, see `HandedOver`.
     sizes["service_region"] += sizes.get("taker_region", 0)

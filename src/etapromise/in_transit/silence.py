@@ -15,6 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.stored_arrays import Array, Layout, StoredPart
+
 __all__ = ["SILENCE_EDGES", "SilenceTable", "Silences", "silence_table"]
 
 SILENCE_EDGES: Final = np.array(
@@ -31,6 +33,12 @@ _SHARE_EVIDENCE: Final = 400.0
 _SHARE_ANYWHERE: Final = 0.001
 
 Floats = NDArray[np.float64]
+
+_LAYOUT: Final = Layout(
+    rate=Array("float64", "stages", "carriers", len(SILENCE_EDGES), low=0.0, high=1e9),
+    lost=Array("float64", "stages", "carriers", low=1e-300, high=1.0),
+    later=Array("float64", "stages", "carriers", low=0.0, high=1.0),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +75,15 @@ class SilenceTable:
     rate: Floats
     lost: Floats
     later: Floats
+
+    @classmethod
+    def stored(cls, part: StoredPart, *, stages: int, carriers: int) -> SilenceTable:
+        """The table of a model's files.
+
+        Raises:
+            ModelFileError: it is not what it must be.
+        """
+        return cls(**part.read(_LAYOUT, stages=stages, carriers=carriers))
 
     def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""

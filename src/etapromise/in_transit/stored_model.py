@@ -8,39 +8,49 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from etapromise.calendars.working_clocks import Clocks
+from etapromise.encoding.requests import Encoder
 
 if TYPE_CHECKING:
     from etapromise.in_transit.outlook import TransitParts
 
 __all__ = ["StoredTransit"]
 
+# One for all models. A fork waits until no thread is opening a part: its child would wait for ever
+# for a thread, and for modules that it imports, of which it has only the locks.
+_opening: Final = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_opening.acquire,
+        after_in_parent=_opening.release,
+        after_in_child=_opening.release,
+    )
+
 
 class StoredTransit:
     """Bytes that `promise.transit_files` wrote. Any number of threads may open it."""
 
-    __slots__ = ("_lock", "_opened", "content")
+    __slots__ = ("_opened", "content")
 
     def __init__(self, content: bytes) -> None:
         """Take the checked bytes."""
         self.content = content
-        self._lock = threading.Lock()
         self._opened: TransitParts | None = None
 
-    def opened(self, clocks: Clocks, horizon: int) -> TransitParts:
+    def opened(self, encoder: Encoder, horizon: int) -> TransitParts:
         """The parts, once their golden predictions have been replayed.
 
         Raises:
             ModelFileError: the bytes do not fit together, or predict otherwise than when written.
         """
-        with self._lock:
+        with _opening:
             if self._opened is None:
                 from etapromise.in_transit.model_files import (  # noqa: PLC0415 — needs pandas
                     transit_from_bytes,
                 )
 
-                self._opened = transit_from_bytes(self.content, clocks, horizon)
+                self._opened = transit_from_bytes(self.content, encoder, horizon)
             return self._opened

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.lanes.levels import TAKER, KeyPlan, Level, level_keys
+from etapromise.lanes.levels import TAKER, KeyPlan, Level, level_keys, stored_keys
+from etapromise.stored_arrays import Array, Layout, StoredPart, array_of_texts, different_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,9 +57,12 @@ LONGEST_LEG: Final = 15
 _SEPARATOR: Final = "\x1f"
 _PLAN: Final = KeyPlan(HAND_OFF_LEVELS)
 _LEG_PLAN: Final = KeyPlan((FIRST_LEG,))
-# Keys contain neither.
-_BETWEEN_KEYS: Final = "\x1d"
-_BETWEEN_LEVELS: Final = "\x1c"
+# The takers' names and all keys are in `texts`.
+_LAYOUT: Final = Layout(
+    taker=Array("int32", "rows", low=0, below="takers"),
+    share=Array("float64", "rows", low=0.0, high=1.0),
+    leg_days=Array("float64", "legs", LONGEST_LEG + 1, low=0.0, high=1.0 + 1e-9),
+)
 
 
 @dataclass(frozen=True)
@@ -166,29 +170,38 @@ class HandOffs:
         return {key: row for row, key in enumerate(self.leg_keys, start=1)}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Plain arrays; `from_arrays` reads them back."""
-        texts = (self.takers, *self.keys, self.leg_keys)
-        joined = _BETWEEN_LEVELS.join(_BETWEEN_KEYS.join(keys) for keys in texts)
+        """Plain arrays; `stored` reads them back."""
         return {
-            "texts": np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8),
+            "texts": array_of_texts([self.takers, *self.keys, self.leg_keys]),
             "taker": np.concatenate(self.taker),
             "share": np.concatenate(self.share),
             "leg_days": self.leg_days,
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> HandOffs:
-        """What `to_arrays` wrote."""
-        text = arrays["texts"].tobytes().decode("utf-8", "surrogatepass")
-        takers, *keys, legs = (
-            tuple(part.split(_BETWEEN_KEYS)) if part else () for part in text.split(_BETWEEN_LEVELS)
+    def stored(cls, part: StoredPart) -> HandOffs:
+        """The hand-offs of a model's files.
+
+        Raises:
+            ModelFileError: they are not what they must be.
+        """
+        texts = part.texts("texts")
+        if len(texts) != len(HAND_OFF_LEVELS) + 2:
+            part.refuse("texts", f"{len(texts)} lists", f"{len(HAND_OFF_LEVELS) + 2} of them")
+        takers = different_texts("who takes parcels over", texts[0])
+        keys = tuple(
+            stored_keys(f"the hand-offs' level {level.name}", found, (level,))
+            for level, found in zip(HAND_OFF_LEVELS, texts[1:-1], strict=True)
         )
-        ends = np.cumsum([len(level) + 1 for level in keys])[:-1]
+        leg_keys = stored_keys("the hand-offs' first ways", texts[-1], (FIRST_LEG,))
+        rows = [len(level) + 1 for level in keys]
+        arrays = part.read(_LAYOUT, rows=sum(rows), takers=len(takers) + 1, legs=len(leg_keys) + 1)
+        ends = np.cumsum(rows)[:-1]
         return cls(
             takers=takers,
-            keys=tuple(keys),
+            keys=keys,
             taker=tuple(np.split(arrays["taker"], ends)),
             share=tuple(np.split(arrays["share"], ends)),
-            leg_keys=legs,
+            leg_keys=leg_keys,
             leg_days=arrays["leg_days"],
         )

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.errors import ModelFileError
 from etapromise.lanes.key_tables import KeyTable
+from etapromise.stored_arrays import different_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +36,15 @@ __all__ = [
     "levels_with",
     "sorted_keys",
     "spelled",
+    "stored_indexes",
+    "stored_keys",
 ]
 
 PREFIX_LENGTH = 3
 TAKER: Final = "hand_off_carrier"
 """The column of who brings a parcel that its own carrier usually hands over; derived."""
 _SEPARATOR = "\x1f"
+_ESCAPE = "\x1a"
 
 
 @dataclass(frozen=True)
@@ -153,11 +158,15 @@ class KeyPlan:
 
 
 def spelled(value: Any) -> str:
-    """A value as it stands in keys."""
+    """A value as it stands in keys: without what separates their parts."""
     # A whole number in a column with gaps is stored as a float; it is the same key.
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    text = str(value)
+    if _SEPARATOR in text or _ESCAPE in text:
+        # Different names stay different.
+        text = text.replace(_ESCAPE, f"{_ESCAPE}0").replace(_SEPARATOR, f"{_ESCAPE}1")
+    return text
 
 
 def level_keys(
@@ -228,6 +237,47 @@ class KeyIndex:
     def rows(self, positions: NDArray[np.int64], keys: Sequence[str]) -> NDArray[np.int32]:
         """The rows of many shipments from `level_keys`, (n,)."""
         return self.table.rows(keys)[positions]
+
+
+def stored_indexes(file: str, values: Any, levels: Sequence[Level]) -> list[KeyIndex]:
+    """The indexes of a model's file of keys.
+
+    Args:
+        file: its name, for messages.
+        values: what it says: the keys of each level, in the order of `levels`.
+        levels: L levels.
+
+    Raises:
+        ModelFileError: it has other levels, or keys that are not theirs.
+    """
+    names = [level.name for level in levels]
+    if not isinstance(values, dict) or list(values) != names:
+        found = list(values) if isinstance(values, dict) else type(values).__name__
+        raise ModelFileError(
+            f"Found the levels {found} in {file}; expected {names}. Copy the model again from "
+            "where it was trained, or train again."
+        )
+    return [
+        KeyIndex(stored_keys(f"the level {level.name} of {file}", values[level.name], (level,)))
+        for level in levels
+    ]
+
+
+def stored_keys(place: str, values: Any, levels: Sequence[Level]) -> tuple[str, ...]:
+    """Keys of a model's files, each of one of `levels`, and none twice.
+
+    Raises:
+        ModelFileError: they are not.
+    """
+    keys = different_texts(place, list(values) if isinstance(values, tuple) else values)
+    separators = {max(len(level.columns) - 1, 0) for level in levels}
+    for key in keys:
+        if key.count(_SEPARATOR) not in separators:
+            raise ModelFileError(
+                f"Found the key {key!r} in {place}; expected {max(separators) + 1} parts with "
+                "U+001F between them. Copy the model again, or train again."
+            )
+    return keys
 
 
 def sorted_keys(

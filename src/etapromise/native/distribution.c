@@ -5,6 +5,10 @@
 
 /* Durations closer than this are one; keeps the quantiles strictly ascending. */
 #define SHORTEST 1e-6
+/* No duration is longer, in operational days, whatever a forest says: differences stay numbers. */
+#define LONGEST 1e7
+/* No group's hazard differs by more, as a logarithm. */
+#define MOST_LOG_HAZARD 50
 
 void etp_parcel_begin(etp_parcel *p, const etp_distribution *d, const double *log_days, double offset,
                       double log_hazard, double lost) {
@@ -13,6 +17,8 @@ void etp_parcel_begin(etp_parcel *p, const etp_distribution *d, const double *lo
     p->d = d;
     for (int64_t k = 0; k < q; k++) {
         double day = exp(log_days[k] + offset) - d->duration_offset;
+        if (day > LONGEST)
+            day = LONGEST;
         if (!(day > last))
             day = last + SHORTEST;
         p->day[k] = day;
@@ -23,7 +29,7 @@ void etp_parcel_begin(etp_parcel *p, const etp_distribution *d, const double *lo
     double fall = log((1 - d->level[back]) / (1 - d->level[q - 1]));
     double rise = p->day[q - 1] - p->day[back];
     p->tail = fall > 0 && rise / fall > 0.05 ? rise / fall : 0.05;
-    p->hazard = exp(log_hazard);
+    p->hazard = exp(fmax(-MOST_LOG_HAZARD, fmin(log_hazard, MOST_LOG_HAZARD)));
     p->arrives = 1 - lost;
     p->quantile = 0;
     p->knot = 0;

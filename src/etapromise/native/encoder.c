@@ -63,6 +63,10 @@ static etp_text beginning(etp_text text, int64_t characters) {
 static int split(const uint8_t *bytes, int64_t length, int separator, etp_text *text,
                  int64_t columns) {
     const uint8_t *end = bytes + length;
+    /* Texts between NUL are as they were given; what separates keys must be spelled otherwise first. */
+    if (!separator && (memchr(bytes, ETP_PART_SEPARATOR, (size_t)length) ||
+                       memchr(bytes, ETP_PART_ESCAPE, (size_t)length)))
+        return ETP_UNCLEAR_TEXT;
     for (int64_t column = 0; column < columns; column++) {
         const uint8_t *stop = memchr(bytes, separator, (size_t)(end - bytes));
         const int is_last = column == columns - 1;
@@ -90,9 +94,6 @@ static int32_t clock_row(const etp_encoder *e, int64_t key, const etp_text *text
     if (row)
         return row;
     etp_text part[2] = {text[e->part[e->part_start[key]]], {NULL, 0}};
-    const uint8_t *stop = memchr(part[0].bytes, ETP_PART_SEPARATOR, (size_t)part[0].length);
-    if (stop)
-        part[0].length = stop - part[0].bytes;
     return etp_keys_find(&e->keys[key], part, 2, ETP_PART_SEPARATOR);
 }
 

@@ -21,8 +21,9 @@ enum {
 /* Where the destination's zone came from: ZONE_SOURCES of history/zones.py. */
 enum { ETP_ZONE_GIVEN = 0, ETP_ZONE_REGION = 1, ETP_ZONE_COUNTRY = 2, ETP_ZONE_DEFAULT = 3 };
 
-/* Separates the parts of a level's key; in a place's it could be part of a name. */
-enum { ETP_PART_SEPARATOR = 0x1f, ETP_PLACE_SEPARATOR = 0xff };
+/* Separates the parts of a level's key, and spells it within one (`spelled` of lanes/levels.py); in a
+ * place's it could be part of a name. */
+enum { ETP_PART_SEPARATOR = 0x1f, ETP_PART_ESCAPE = 0x1a, ETP_PLACE_SEPARATOR = 0xff };
 
 typedef struct {
     /* Places that have a zone: country and region, country alone, country and warehouse. */
@@ -90,7 +91,7 @@ enum { ETP_FINE = 0, ETP_UNCLEAR_TEXT = 1, ETP_OUTSIDE_CALENDARS = 2 };
 
 /* `extra` (numeric,) and `text` (columns texts) belong to `shipment`; code is (L + H,), number
  * (ETP_NUMBERS + numeric,). The zone is the destination's, -1 where it was given. ETP_UNCLEAR_TEXT
- * where the separator is also part of a text. */
+ * where a separator, that of texts or that of keys, is also part of a text. */
 ETP_EXPORT int etp_encode(const etp_encoder *encoder, const etp_shipment *shipment,
                           const double *extra, const uint8_t *text, etp_encoded *out,
                           int32_t *code, double *number);

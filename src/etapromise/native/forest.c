@@ -112,23 +112,24 @@ ETP_TARGET_AVX512 static void encode_by_gathering(const etp_forest *forest, cons
 }
 #endif
 
-#define DEFINE_ENCODE(NAME, BELOW, TYPE, THRESHOLDS)                                              \
-    static void NAME(const etp_forest *forest, const TYPE *x, uint8_t *codes) {                   \
-        for (int64_t j = 0; j < forest->columns; j++) {                                           \
-            const etp_column *column = forest->column + j;                                        \
-            const TYPE value = x[column->feature];                                                \
-            const int missing = (value != value) |                                                \
-                (column->zero_is_nan & (value <= ETP_ZERO) & (value >= -ETP_ZERO));               \
-            const uint8_t code =                                                                  \
-                column->source == j                                                               \
-                    ? BELOW(forest->THRESHOLDS + column->first, column->count, value)             \
-                    : codes[column->source];                                                      \
-            codes[j] = missing ? column->nan_code : code;                                         \
-        }                                                                                         \
+static void encode_floats(const etp_forest *forest, const float *x, uint8_t *codes) {
+    for (int64_t j = 0; j < forest->columns; j++) {
+        const etp_column *column = forest->column + j;
+        const float value = x[column->feature];
+        const int missing =
+            (value != value) |
+            (column->zero_is_nan & (value <= ETP_ZERO) & (value >= -ETP_ZERO));
+        const uint8_t code =
+            column->source == j
+                ? etp_below_float(forest->threshold_rounded + column->first, column->count, value)
+                : codes[column->source];
+        codes[j] = missing ? column->nan_code : code;
     }
+}
 
-DEFINE_ENCODE(encode_floats, etp_below_float, float, threshold_rounded)
-DEFINE_ENCODE(encode_doubles, etp_below_double, double, threshold)
+void etp_forest_codes(const etp_forest *forest, const float *x, uint8_t *codes) {
+    encode_floats(forest, x, codes);
+}
 
 #ifdef ETP_X86
 static int can_scan(const etp_forest *forest) {
@@ -154,11 +155,5 @@ void etp_forest_row(const etp_forest *forest, const float *x, double *out, uint8
     else
 #endif
         encode_floats(forest, x, codes);
-    row_from_codes(forest, codes, out);
-}
-
-void etp_forest_row_double(const etp_forest *forest, const double *x, double *out,
-                           uint8_t *codes) {
-    encode_doubles(forest, x, codes);
     row_from_codes(forest, codes, out);
 }

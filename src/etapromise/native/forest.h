@@ -82,8 +82,9 @@ typedef struct {
  * columns + 64 bytes. */
 ETP_EXPORT void etp_forest_row(const etp_forest *forest, const float *x, double *out,
                                uint8_t *codes);
-ETP_EXPORT void etp_forest_row_double(const etp_forest *forest, const double *x, double *out,
-                                      uint8_t *codes);
+
+/* The codes of one row of `features` values into codes (columns,). */
+void etp_forest_codes(const etp_forest *forest, const float *x, uint8_t *codes);
 
 /* x is (rows, features) of doubles if `is_double`, else of floats; out is (rows, levels).
  * Returns 0, or -1 if there is no memory. */

@@ -22,7 +22,6 @@ static const double ETP_ZERO = (double)1e-35f;
     }
 
 ETP_DEFINE_BELOW(etp_below_float, float)
-ETP_DEFINE_BELOW(etp_below_double, double)
 
 /* Monotone rearrangement (Chernozhukov, Fernández-Val & Galichon 2010): sorted quantiles never cross
  * and are never worse. They hardly ever do cross, so insertion sort is one pass. */

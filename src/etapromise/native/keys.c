@@ -26,7 +26,9 @@ static int is_joined(const uint8_t *key, int64_t length, const etp_text *part, i
                 return 0;
             key++, length--;
         }
-        if (part[p].length > length || memcmp(key, part[p].bytes, (size_t)part[p].length) != 0)
+        /* An empty part may have no address, which memcmp must not be given. */
+        if (part[p].length > length ||
+            (part[p].length && memcmp(key, part[p].bytes, (size_t)part[p].length) != 0))
             return 0;
         key += part[p].length;
         length -= part[p].length;

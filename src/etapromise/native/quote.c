@@ -229,3 +229,24 @@ ETP_EXPORT void etp_quote_raw(const etp_distribution *d, int64_t n, const double
         out[i] = etp_parcel_raw(&p, days[i]);
     }
 }
+
+/* What a promise is read off beside the forest: of n parcels into out (n, 4 + levels) by how much more
+ * the forest's spread is widened, the log of their group's hazard, the share that ever arrives, the
+ * operational days from the start of day 0 to that of the way; then the quantiles in operational days.
+ * offset (n,) as of etp_feature_rows, log_days (n, levels) as the forest says them. */
+ETP_EXPORT void etp_quote_parts(const etp_model *m, int64_t n, const int32_t *code,
+                                const double *number, const int32_t *anchor, const int32_t *clock,
+                                const double *offset, double *log_days, double *out) {
+    const int64_t levels = m->forest->levels;
+    for (int64_t i = 0; i < n; i++) {
+        const etp_request r = request(m, i, code, number, anchor, clock);
+        double *row = out + i * (4 + levels);
+        etp_parcel parcel;
+        row[0] = widening(m, &r);
+        begin(m, &r, log_days + i * levels, offset[i], &parcel);
+        row[1] = log(parcel.hazard);
+        row[2] = parcel.arrives;
+        row[3] = etp_start(m->features, &r) - etp_elapsed(m->features, r.clock, r.anchor);
+        for (int64_t k = 0; k < levels; k++) row[4 + k] = parcel.day[k];
+    }
+}

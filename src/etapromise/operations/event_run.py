@@ -19,11 +19,14 @@ from etapromise.errors import CommandError, ContractError
 from etapromise.operations.event_log import EventLog
 from etapromise.operations.events import NewsSettings, find_news, recall, worth_remembering
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
+from etapromise.tracking.accounts import Account, refuse_strangers
+from etapromise.tracking.tracked import all_rejects, both_tables
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.tracking import Source
     from etapromise.tracking.contract import Event
+    from etapromise.tracking.mapping import MappingSource
 
 __all__ = ["Told", "tell"]
 
@@ -48,22 +51,21 @@ class Told:
             among them.
         parcels: How many shipments it looked at.
         under_way: How many of them had not arrived, nor come to another end.
-        shipment_rejects: Shipments that could not be used, with ``reason``, ``detail`` and ``row``.
-        scan_rejects: Scans that could not be used, likewise.
+        accounts: What became of every row of the shipments and of the scans. Left aside are later
+            orders, scans that were received later, and rows that a mapping folded into others.
     """
 
     events: pd.DataFrame
     written: int
     parcels: int
     under_way: int
-    shipment_rejects: pd.DataFrame
-    scan_rejects: pd.DataFrame
+    accounts: tuple[Account, Account]
 
 
 def tell(
     model: PromiseModel,
-    shipments: Source,
-    scans: Source,
+    shipments: Source | None,
+    scans: Source | None,
     *,
     as_of: pd.Timestamp,
     state: str | Path,
@@ -72,6 +74,7 @@ def tell(
     settings: NewsSettings = _DEFAULT_SETTINGS,
     naive_time_zone: str | None = None,
     vocabulary: str | None = None,
+    mapping: MappingSource | None = None,
 ) -> Told:
     """Find what is worth telling, keep it, and hand it over.
 
@@ -89,6 +92,8 @@ def tell(
         settings: What is news.
         naive_time_zone: IANA zone of times that carry none.
         vocabulary: Whose codes the scans carry where no column says so.
+        mapping: Which columns of own tables are those of the contract; by default it names the
+            files too.
 
     Raises:
         ContractError: A table cannot be read, or lacks what the model needs.
@@ -96,10 +101,15 @@ def tell(
             another run holds the directory; a file cannot be used.
     """
     now = _moment(model, as_of)
+    shipments, scans = both_tables(shipments, scans, mapping)
     checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
     received = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
     orders = checked.accepted[checked.accepted["ordered_at"] <= now].reset_index(drop=True)
-    known = clean_scans(_received_by(received.accepted, now), orders).accepted
+    by_now = _received_by(received.accepted, now)
+    cleaned = clean_scans(received.accepted[by_now].reset_index(drop=True), orders)
+    known = cleaned.accepted
+    if not len(known):
+        refuse_strangers(orders, received.accepted, only_near=True)
     log = EventLog(state)
     with log.lock():
         before = log.as_of()
@@ -134,8 +144,22 @@ def tell(
         written=written,
         parcels=len(orders),
         under_way=int(parcels["under_way"].sum()),
-        shipment_rejects=checked.rejects,
-        scan_rejects=received.rejects,
+        accounts=(
+            Account(
+                table="shipments",
+                accepted=len(orders),
+                rejects=checked.rejects,
+                left_aside=checked.left_aside + len(checked.accepted) - len(orders),
+                notes=checked.notes,
+            ),
+            Account(
+                table="scans",
+                accepted=len(known),
+                rejects=all_rejects(received, cleaned.rejects, by_now),
+                left_aside=received.left_aside + int((~by_now).sum()),
+                notes=received.notes,
+            ),
+        ),
     )
 
 
@@ -151,12 +175,12 @@ def _moment(model: PromiseModel, as_of: pd.Timestamp) -> pd.Timestamp:
     return as_of.tz_convert("UTC").as_unit("us")
 
 
-def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
-    """Taken out before anything is cleaned: what comes later must not change what was."""
+def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> npt.NDArray[np.bool_]:
+    """Which are kept before anything is cleaned: what comes later must not change what was."""
     received = scans["scanned_at"]
     if "received_at" in scans.columns:
         received = scans["received_at"].fillna(received)
-    return scans[(received <= now).to_numpy()].reset_index(drop=True)
+    return np.asarray((received <= now).to_numpy(), dtype=bool)
 
 
 def _parcels(

@@ -31,8 +31,7 @@ from typing import Any, Final
 from etapromise.errors import CommandError, ModelFileError
 from etapromise.files import write_text
 from etapromise.operations.locking import only_writer, sync_directory
-from etapromise.promise.model import PromiseModel
-from etapromise.promise.model_files import load_model
+from etapromise.promise.model import PromiseModel, load_model
 
 __all__ = ["ModelRegistry", "Promotion"]
 
@@ -52,6 +51,7 @@ class Promotion:
         at: When, ISO 8601, UTC.
         why: In a few words.
         as_of: The version's moment; None in journals of before that was written.
+        rolled_back: Whether the one before was left because it is not to be used.
     """
 
     version: str
@@ -59,6 +59,7 @@ class Promotion:
     at: str
     why: str
     as_of: str | None = None
+    rolled_back: bool = False
 
 
 class ModelRegistry:
@@ -137,8 +138,13 @@ class ModelRegistry:
         model.save(self.root / name)
         return name
 
-    def promote(self, version: str, *, why: str) -> Promotion:
+    def promote(self, version: str, *, why: str, rolled_back: bool = False) -> Promotion:
         """Make a version the current one, in one step that a reader cannot see half of.
+
+        Args:
+            version: Which.
+            why: For the journal.
+            rolled_back: Whether the current one is left because it is not to be used.
 
         Raises:
             ModelFileError: There is no such version.
@@ -157,6 +163,7 @@ class ModelRegistry:
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             why=why,
             as_of=str(self.manifest(version)["as_of"]),
+            rolled_back=rolled_back,
         )
         # First the journal: a line whose version never became current is passed over later.
         self._append(promotion)
@@ -192,15 +199,24 @@ class ModelRegistry:
         """
         target = version or self._before_current()
         self.load(target)
-        return self.promote(target, why=why)
+        return self.promote(target, why=why, rolled_back=True)
 
     def roll_back_target(self) -> str | None:
-        """The version that a roll-back would make current, None where nothing was before."""
+        """The version that a roll-back would make current, None where nothing was before.
+
+        A second roll-back goes one further, never back to what the first one left.
+        """
+        line: list[str] = []
+        for promotion in self.promotions():
+            if promotion.rolled_back and promotion.version in line:
+                del line[line.index(promotion.version) + 1 :]
+            else:
+                line = [each for each in line if each != promotion.version] + [promotion.version]
         current = self.current
-        for promotion in reversed(self.promotions()):
-            if promotion.version == current and promotion.before not in {None, current}:
-                return str(promotion.before)
-        return None
+        if current in line:
+            del line[line.index(current) :]
+        kept = set(self.versions())
+        return next((version for version in reversed(line) if version in kept), None)
 
     def remove(self, version: str) -> None:
         """Remove a version, in one step that a reader cannot see half of.

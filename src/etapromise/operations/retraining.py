@@ -25,6 +25,7 @@ What is judged, and what is honest about it:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
@@ -134,7 +135,8 @@ def retrain(
     """
     gate = gate or GateConfig()
     tell = tell or (lambda _: None)
-    with registry.lock():
+    # A dry run writes nothing, not even a directory to lock.
+    with nullcontext() if dry_run else registry.lock():
         champion = registry.load_current() if registry.current is not None else None
         _check_champion(champion, history, as_of)
         recipe = config or (recipe_of(champion) if champion is not None else TrainingConfig())

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import read_shipments
+from etapromise.tracking.accounts import refuse_strangers
+from etapromise.tracking.faults import Note, rejects_table
+from etapromise.tracking.mapped import mapped_tables
+from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.scans_of import read_scans_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from etapromise.tracking import Source
+    from etapromise.tracking.mapping import MappingSource
 
 __all__ = [
     "TOO_LATE",
@@ -38,16 +45,26 @@ class Scored:
         promises: One row for each accepted order, in the order of the input.
         rejects: The others, with ``reason``, ``detail`` and ``row``.
         scan_rejects: The scans that could not be used, likewise; None where none were given.
+        notes: What was blanked, derived or is strange in the orders, to be told once.
+        scan_notes: Likewise of the scans.
+        left_aside: Rows of orders that a mapping folded into others.
+        scans_used: How many scans the promises used.
+        scans_left_aside: How many sound scans were of other orders.
     """
 
     promises: pd.DataFrame
     rejects: pd.DataFrame
     scan_rejects: pd.DataFrame | None = None
+    notes: tuple[Note, ...] = ()
+    scan_notes: tuple[Note, ...] = ()
+    left_aside: int = 0
+    scans_used: int = 0
+    scans_left_aside: int = 0
 
 
 def score(
     model: PromiseModel,
-    shipments: Source,
+    shipments: Source | None,
     scans: Source | None = None,
     *,
     as_of: pd.Timestamp,
@@ -55,7 +72,9 @@ def score(
     at_risk_threshold: float | None = None,
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
+    explain: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    mapping: MappingSource | None = None,
 ) -> Scored:
     """Promise a date for every usable order of a table; with scans, from where each parcel stands.
 
@@ -69,10 +88,14 @@ def score(
         at_risk_threshold: With scans, as for `PromiseModel.track_many`.
         vocabulary: Whose codes scans carry that do not say.
         naive_time_zone: IANA zone of times that carry none.
+        explain: Without scans, say why each promise is what it is, in columns `why_…`.
         progress: Told how many orders are done, and how many there are.
+        mapping: Which columns of own tables are those of the contract; by default it names the
+            files too.
 
     Raises:
-        ContractError: The table cannot be read, or lacks what the model needs.
+        ContractError: The table cannot be read, or lacks what the model needs; the scans' ids are
+            written otherwise than the orders'.
         CommandError: The model knows more than was known at ``as_of``.
     """
     if as_of.tzinfo is None:
@@ -83,18 +106,29 @@ def score(
             "expected one that knows no more than its day. Use an earlier version, or a later "
             "as_of."
         )
+    if mapping is not None:
+        told = read_mapping(mapping)
+        if shipments is not None and scans is None and told.scans is not None:
+            # Its scans are those of its own shipments, unless both stand in one file.
+            same = told.scans.files == told.shipments.files
+            told = told if same else replace(told, scans=None)
+        shipments, scans = mapped_tables(told, shipments, scans)
+    if shipments is None:
+        raise ContractError("found no shipments, expected a table of them or a mapping that has it")
     checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
     too_late = (checked.accepted["ordered_at"] > as_of).to_numpy()
     orders = checked.accepted[~too_late].reset_index(drop=True)
     sent = None
     if scans is not None:
         sent = read_scans_of(orders, scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
+        if not len(sent.scans) and sent.stranger is not None:
+            refuse_strangers(orders, sent.stranger, only_near=True)
     parts = []
     for start in range(0, max(len(orders), 1), _ROWS_AT_ONCE):
         end = min(start + _ROWS_AT_ONCE, len(orders))
         chunk = orders.iloc[start:end].reset_index(drop=True)
         if sent is None:
-            parts.append(model.promise_many(chunk, service_level))
+            parts.append(model.promise_many(chunk, service_level, explain=explain))
         else:
             parts.append(
                 model.track_many(
@@ -108,17 +142,19 @@ def score(
         if progress is not None and len(orders):
             progress(end, len(orders))
     rejects = checked.rejects
-    if too_late.any():
-        input_rows = np.delete(
-            np.arange(len(checked.accepted) + len(rejects)), rejects["row"].to_numpy()
-        )
-        later = _rejected(checked.accepted[too_late], as_of).assign(row=input_rows[too_late])
+    if too_late.any() and checked.rows is not None:
+        later = _rejected(checked.accepted[too_late], as_of, checked.rows[too_late])
         rejects = pd.concat([rejects, later], ignore_index=True)
         rejects = rejects.sort_values("row", kind="stable", ignore_index=True)
     return Scored(
         promises=pd.concat(parts, ignore_index=True),
         rejects=rejects,
         scan_rejects=None if sent is None else sent.rejects,
+        notes=checked.notes,
+        scan_notes=() if sent is None else sent.notes,
+        left_aside=checked.left_aside,
+        scans_used=0 if sent is None else len(sent.scans),
+        scans_left_aside=0 if sent is None else sent.others,
     )
 
 
@@ -132,11 +168,17 @@ def scan_rejects_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}.scan_rejects{out.suffix}")
 
 
-def _rejected(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+def _rejected(
+    orders: pd.DataFrame, as_of: pd.Timestamp, rows: npt.NDArray[np.int64]
+) -> pd.DataFrame:
     text = orders.astype("str").reset_index(drop=True)
-    text["reason"] = TOO_LATE
-    text["detail"] = [
-        f"ordered_at is {moment}, expected a time up to {as_of.isoformat()}"
-        for moment in orders["ordered_at"]
-    ]
-    return text
+    return rejects_table(
+        text,
+        [TOO_LATE] * len(text),
+        [
+            f"ordered_at is {moment}, expected a time up to {as_of.isoformat()}"
+            for moment in orders["ordered_at"]
+        ],
+        rows,
+        text["ordered_at"].tolist(),
+    )

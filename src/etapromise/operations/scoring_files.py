@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet as pq
 
-from etapromise.errors import CommandError, ContractError
+from etapromise.errors import CommandError
 from etapromise.files import whole_file
 from etapromise.operations.scoring import TOO_LATE, rejects_path, score
-from etapromise.tracking.faults import rejects_table
+from etapromise.tracking.faults import Note, merged_notes, rejects_table
+from etapromise.tracking.sources import parquet_tables
+from etapromise.tracking.table_files import damage_named, find_files, parquet_files
 from etapromise.tracking.table_writer import with_dates
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "SeenIdentifiers", "can_stream", "score_file"]
 
-_PARQUET: Final = frozenset({".parquet", ".pq"})
 _ROWS_AT_ONCE: Final = 131_072
 # Two hashes of 64 bits: of a billion identifiers, two share both with a probability of 1e-21.
 _HASH_KEYS: Final = ("etapromise-first", "etapromise-other")
@@ -39,25 +39,27 @@ _HASH_KEYS: Final = ("etapromise-first", "etapromise-other")
 
 @dataclass(frozen=True)
 class Counts:
-    """How many orders were promised and how many rejected."""
+    """How many orders were promised and how many rejected, and what is told of them once."""
 
     promises: int
     rejects: int
+    notes: tuple[Note, ...] = ()
 
 
-def can_stream(shipments: Path, out: Path) -> bool:
+def can_stream(shipments: str | Path, out: Path) -> bool:
     """Whether `score_file` can read `shipments` and write `out`."""
-    return out.suffix == ".parquet" and (shipments.is_dir() or shipments.suffix in _PARQUET)
+    return out.suffix == ".parquet" and parquet_files(shipments, "shipments") is not None
 
 
 def score_file(
     model: PromiseModel,
-    shipments: Path,
+    shipments: str | Path,
     out: Path,
     *,
     as_of: pd.Timestamp,
     service_level: float = 0.9,
     naive_time_zone: str | None = None,
+    explain: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Counts:
     """Promise a date for every usable order of a Parquet file; both results whole or not at all.
@@ -69,6 +71,7 @@ def score_file(
         as_of: Zone-aware. Orders placed later are rejected as ``ordered_after_as_of``.
         service_level: The probability with which promises shall be kept.
         naive_time_zone: IANA zone of times that carry none.
+        explain: Say why each promise is what it is, in columns `why_…`.
         progress: Told how many orders are done, and how many there are.
 
     Raises:
@@ -80,22 +83,28 @@ def score_file(
             f"Found {shipments} to be scored into {out}; expected Parquet files, whose names end "
             "in .parquet. Use scoring.score for other tables."
         )
-    files = _files(shipments)
-    total = sum(pq.read_metadata(file).num_rows for file in files)
+    files = find_files(shipments, "shipments")
+    total = 0
+    for file in files:
+        with damage_named(file.name, "shipments"):
+            total += pq.read_metadata(file.open()).num_rows
     seen = SeenIdentifiers()
     done = promised = rejected = 0
+    notes: list[Note] = []
     out.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         promises = stack.enter_context(_writer(out))
         rejects = stack.enter_context(_writer(rejects_path(out)))
-        for batch in _batches(files):
+        for batch in parquet_tables(files, "shipments", _ROWS_AT_ONCE):
             found = score(
                 model,
                 batch,
                 as_of=as_of,
                 service_level=service_level,
                 naive_time_zone=naive_time_zone,
+                explain=explain,
             )
+            notes += found.notes
             late = np.array(found.rejects["reason"] == TOO_LATE)
             sound = pd.concat([found.promises["shipment_id"], found.rejects["shipment_id"][late]])
             doubled = seen.again(sound)
@@ -109,7 +118,7 @@ def score_file(
             rejected += len(refused)
             if progress is not None:
                 progress(done, total)
-    return Counts(promised, rejected)
+    return Counts(promised, rejected, merged_notes(notes))
 
 
 class SeenIdentifiers:
@@ -182,31 +191,6 @@ def _writer(path: Path) -> Iterator[_Table]:
             table.close()
 
 
-def _files(shipments: Path) -> list[str]:
-    try:
-        if shipments.is_dir():
-            return sorted(pyarrow.dataset.dataset(shipments, format="parquet").files)
-        pq.read_metadata(shipments)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise ContractError(
-            f"{shipments} cannot be read as a table of shipments, the file may be cut or damaged: "
-            f"{error}; export it again"
-        ) from error
-    return [str(shipments)]
-
-
-def _batches(files: list[str]) -> Iterator[pa.Table]:
-    """Never more than a few batches in memory; one without rows where there are none at all."""
-    any_rows = False
-    for name in files:
-        with pq.ParquetFile(name, pre_buffer=False) as file:
-            for batch in file.iter_batches(_ROWS_AT_ONCE):
-                any_rows = True
-                yield pa.Table.from_batches([batch])
-    if not any_rows:
-        yield pq.read_schema(files[0]).empty_table()
-
-
 def _with_doubles(
     batch: pa.Table, rejects: pd.DataFrame, again: NDArray[np.bool_], late: NDArray[np.bool_]
 ) -> pd.DataFrame:
@@ -235,6 +219,7 @@ def _with_doubles(
             for found in text["shipment_id"]
         ],
         rows,
+        text["shipment_id"].tolist(),
     )
     both = pd.concat([rejects, doubles], ignore_index=True)
     return both.sort_values("row", kind="stable", ignore_index=True)

@@ -32,18 +32,18 @@ from etapromise.lanes.levels import level_keys
 from etapromise.promise.compiled_quote import BETWEEN_EVIDENCE, between_variances
 from etapromise.promise.joint_probability import JOURNEY, Dependence, learn_dependence, pairs_of
 from etapromise.promise.kept_record import KeptTable, kept_table
-from etapromise.promise.model import PromiseModel
+from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["assemble_model", "refresh_model"]
+__all__ = ["assemble_parts", "refreshed_parts"]
 
 _KEPT_WINDOW: Final = 90
 _KEPT_SERVICE_LEVEL: Final = 0.9
 
 
-def assemble_model(
+def assemble_parts(
     gathered: HistoryAsOf,
     known: KnownOrders,
     *,
@@ -55,7 +55,7 @@ def assemble_model(
     manifest: Mapping[str, Any],
     moment: pd.Timestamp,
     transit: TransitParts | None = None,
-) -> PromiseModel:
+) -> ModelParts:
     """Statistics, calibration and record at `moment`, around forests grown then or before.
 
     Args:
@@ -86,33 +86,31 @@ def assemble_model(
         for array in (*transit.forest.to_arrays().values(), transit.flow.total):
             digest.update(np.ascontiguousarray(array).tobytes())
     version = f"{moment:%Y-%m-%dT%H%M%SZ}-{digest.hexdigest()[:8]}"
-    return PromiseModel(
-        ModelParts(
-            encoder=gathered.encoder,
-            contract=contract,
-            statistics=gathered.statistics,
-            surge=gathered.surge_now,
-            forest=forest,
-            holdout_forest=holdout,
-            stages=stages,
-            calibration=calibration,
-            kept=judged.kept(calibration),
-            hours=hours_of(
-                known, gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
-            ),
-            horizon=int(manifest["give_up_after_days"]) + 1,
-            manifest=record | {"version": version},
-            transit=transit,
-        )
+    return ModelParts(
+        encoder=gathered.encoder,
+        contract=contract,
+        statistics=gathered.statistics,
+        surge=gathered.surge_now,
+        forest=forest,
+        holdout_forest=holdout,
+        stages=stages,
+        calibration=calibration,
+        kept=judged.kept(calibration),
+        hours=hours_of(
+            known, gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
+        ),
+        horizon=int(manifest["give_up_after_days"]) + 1,
+        manifest=record | {"version": version},
+        transit=transit,
     )
 
 
-def refresh_model(
-    model: PromiseModel,
+def refreshed_parts(
+    model: ModelCore,
     tracked: TrackedHistory,
     as_of: str | datetime,
     calendars: CalendarFile | None = None,
-) -> PromiseModel:
+) -> ModelParts:
     """See `PromiseModel.refresh`."""
     if tracked.event != model.event:
         raise ContractError(
@@ -150,7 +148,7 @@ def refresh_model(
         give_up,
         parts.statistics.settings,
     )
-    return assemble_model(
+    return assemble_parts(
         gathered,
         known,
         contract=parts.contract,

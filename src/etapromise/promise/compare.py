@@ -1,8 +1,8 @@
 """Carriers, services and prices side by side: which way to send a parcel, best first.
 
-Every option's numbers are those of `PromiseModel.promise`; what is added is one unit for all of
-them, days: a price is turned into days by what a day of waiting is worth, so that no currency is
-left in the comparison.
+Every option's numbers are those of `PromiseModel.promise`. Where they are added up, the unit is
+days: a price is turned into days by what a day of waiting is worth, and left out where nobody says
+what that is. Policies of shoppers (`policies.toml`) compare wish by wish and add nothing up.
 
 The quote path: imports numpy and the standard library only.
 """
@@ -19,15 +19,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.promise.booked_windows import BookedWindow, booked_windows
 from etapromise.promise.decision import CostPolicy
-from etapromise.promise.promise import Promise, day_number, require_level
+from etapromise.promise.policies import ShopperPolicy, policy_named
+from etapromise.promise.promise import Promise, day_number
+from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["ComparedOption", "compare"]
 
-_NOT_FIELDS: Final = frozenset({"price", "cost", "name"})
+# What an option says of itself beside the shipment's fields.
+_MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
+_NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", "windows", *_MARKS})
+# Codes from here on say that no date can be promised.
+_NO_DATE: Final = 30000
 
 Floats = NDArray[np.float64]
 
@@ -44,16 +51,24 @@ class ComparedOption:
             wanted date.
         confidence: stated probability that `date` is kept.
         price: as given, 0 where none was.
-        expected_cost: days, the less the better: the option's `cost`, its price in days, and the
-            days to `date` (by a wanted date: none); by a `CostPolicy` also its lateness cost times
-            the probability of lateness. Days count from the earliest option's order date.
+        promised: whether a date can be promised at all: whatever the policy, an option with a
+            promise comes before one without.
+        expected_cost: days, the less the better: the option's `cost`, its price in days where
+            `day_price` says what that is, and the days to `date` (by a wanted date: none); by a
+            `CostPolicy` also its lateness cost times the probability of lateness. Days count from
+            the earliest option's order date.
         probability_by_wanted: probability of an arrival by the wanted date; None without one.
         meets: whether the service level is reached: by any date, or by the wanted one; with a
             `CostPolicy` and no wanted date, whether any date has a probability.
-        dominated_by: ranks of options that cost no more and are at no date less likely to have
-            arrived, and better in one of these; empty where there is none.
+        co2_kg: as given; None where it was not.
+        windows: of the hours that the option offers, the first that are kept with the policy's
+            probability.
+        dominated_by: ranks of options that cost no more, in price, days and carbon dioxide, and are
+            at no date less likely to have arrived, and better in one of these; empty where there
+            is none.
         why: what decided the rank, in words.
-        reason: the same as a code: "best", "dominated", "costs_more", "level_not_reached", "tied".
+        reason: the same as a code: "best", "no_promise", "dominated", "costs_more",
+            "level_not_reached", "less_wanted", "tied".
     """
 
     rank: int
@@ -68,6 +83,9 @@ class ComparedOption:
     dominated_by: tuple[int, ...]
     why: str
     reason: str
+    promised: bool
+    co2_kg: float | None
+    windows: tuple[BookedWindow, ...]
 
     @property
     def dominated(self) -> bool:
@@ -82,6 +100,9 @@ class ComparedOption:
             "carrier": self.option.get("carrier"),
             "service": self.option.get("service"),
             "price": self.price,
+            "co2_kg": self.co2_kg,
+            "promised": self.promised,
+            "windows": [window.as_dict() for window in self.windows],
             "date": self.date.isoformat(),
             "date_confidence": self.confidence,
             "expected_cost": self.expected_cost,
@@ -107,6 +128,11 @@ class _Weighed:
     cost: float = math.nan
     wanted: float | None = None
     meets: bool = True
+    own: float = 0.0  # the option's own cost, in days
+    co2: float = math.nan
+    promised: bool = True
+    windows: tuple[BookedWindow, ...] = ()
+    wishes: tuple[float, ...] = ()  # what a shopper's policy compares, the first first
     dominators: list[_Weighed] = field(default_factory=list)
 
     @property
@@ -118,66 +144,89 @@ class _Weighed:
         """Best first. Whoever dominates has fewer dominators; the rest only breaks ties."""
         short = 0.0 if self.meets else -(self.confidence if self.wanted is None else self.wanted)
         return (
+            not self.promised,
             not self.meets,
             short,
+            self.wishes,
             self.cost,
             self.date,
             -self.confidence,
             self.price,
+            math.inf if math.isnan(self.co2) else self.co2,
             len(self.dominators),
             repr(sorted(self.option.items(), key=lambda item: item[0])),
         )
 
 
 def compare(
-    model: PromiseModel,
+    model: ModelCore,
     options: Sequence[Mapping[str, Any]],
-    policy: CostPolicy | float | dt.date,
+    policy: CostPolicy | ShopperPolicy | str | float | dt.date,
     *,
-    service_level: float,
+    service_level: float | str,
     wanted_by: dt.date | None,
-    day_price: float,
+    day_price: float | None,
     shared: Mapping[str, Any],
 ) -> list[ComparedOption]:
     """See `PromiseModel.compare`."""
     if not options:
         raise ContractError("Found no options to compare; expected at least one.")
-    if not _number(day_price) > 0.0:
+    if day_price is not None and not _number(day_price) > 0.0:
         raise ContractError(
             f"Found day_price={day_price!r}; expected the price that one day of waiting is worth, "
-            "above 0."
+            "above 0, or None to leave prices out of what is added up."
         )
-    require_level(service_level, "service_level")
-    if isinstance(policy, dt.date):
-        wanted_by = policy
-    elif isinstance(policy, int | float):
-        service_level = require_level(policy, "policy")
-    elif not isinstance(policy, CostPolicy):
-        raise ContractError(
-            f"Found the policy {policy!r}; expected a CostPolicy, a service level such as 0.9, or "
-            "the latest wanted date as a datetime.date."
-        )
-    if wanted_by is not None:
-        wanted_by = _calendar_date(wanted_by)
-    weighed = [_weighed(model, one, service_level, day_price, shared) for one in options]
+    policy, level, wanted_by = _understood(policy, service_level, wanted_by)
+    weighed = [_weighed(model, one, level, day_price, shared) for one in options]
     first = _on_common_dates(weighed)
     for one in weighed:
-        _judge(one, policy, service_level, wanted_by, first)
+        _judge(one, policy, level, wanted_by, first)
+    if isinstance(policy, ShopperPolicy):
+        _ask_wishes(weighed, policy, first, day_price)
+    elif isinstance(policy, dt.date) and day_price is None:
+        # Nothing but prices is left to compare, and these need no rate of exchange.
+        for one in weighed:
+            one.wishes = (one.price,)
     for one in weighed:
         one.dominators = [other for other in weighed if _dominates(other, one)]
     ranked = sorted(weighed, key=lambda one: one.key)
     place = {id(one): rank for rank, one in enumerate(ranked, start=1)}
+    unpriced = day_price is None and not isinstance(policy, ShopperPolicy | dt.date)
+    left_out = unpriced and any(one.price for one in weighed)
     return [
-        _told(one, rank, ranked[0], place, wanted_by, service_level)
+        _told(one, rank, ranked[0], place, wanted_by, level, left_out=left_out)
         for rank, one in enumerate(ranked, start=1)
     ]
 
 
+def _understood(
+    policy: CostPolicy | ShopperPolicy | str | float | dt.date,
+    service_level: float | str,
+    wanted_by: dt.date | None,
+) -> tuple[CostPolicy | ShopperPolicy | float | dt.date, float, dt.date | None]:
+    """The policy that a name stands for, the service level and the wanted date."""
+    level = require_level(service_level, "service_level")
+    if isinstance(policy, str):
+        policy = SERVICE_LEVELS[policy] if policy in SERVICE_LEVELS else policy_named(policy)
+    if isinstance(policy, ShopperPolicy):
+        level = policy.service_level
+    elif isinstance(policy, dt.date):
+        wanted_by = policy
+    elif isinstance(policy, int | float):
+        level = require_level(policy, "policy")
+    elif not isinstance(policy, CostPolicy):
+        raise ContractError(
+            f"Found the policy {policy!r}; expected a CostPolicy, a service level such as 0.9, the "
+            "name of a ShopperPolicy or one, or the latest wanted date as a datetime.date."
+        )
+    return policy, level, None if wanted_by is None else _calendar_date(wanted_by)
+
+
 def _weighed(
-    model: PromiseModel,
+    model: ModelCore,
     option: object,
     service_level: float,
-    day_price: float,
+    day_price: float | None,
     shared: Mapping[str, Any],
 ) -> _Weighed:
     if not isinstance(option, Mapping):
@@ -192,15 +241,18 @@ def _weighed(
             f"Found an option without {', '.join(missing)}; expected it in the option or among the "
             "fields that all options share."
         )
-    price, cost = (_amount(option, name) for name in ("price", "cost"))
+    price, cost, co2 = (_amount(option, name) for name in ("price", "cost", "co2_kg"))
     promise = model.promise(**fields, service_level=service_level)
     return _Weighed(
         option=option,
         promise=promise,
         date=promise.date,
         price=price,
-        sending=cost + price / day_price,
+        sending=cost + (0.0 if day_price is None else price / day_price),
         curve=promise.distribution()[1],
+        own=cost,
+        co2=co2 if "co2_kg" in option else math.nan,
+        promised=promise.confidence_code < _NO_DATE,
     )
 
 
@@ -220,7 +272,7 @@ def _on_common_dates(weighed: Sequence[_Weighed]) -> int:
 
 def _judge(
     one: _Weighed,
-    policy: CostPolicy | float | dt.date,
+    policy: CostPolicy | ShopperPolicy | float | dt.date,
     service_level: float,
     wanted_by: dt.date | None,
     first: int,
@@ -244,12 +296,60 @@ def _judge(
 
 
 def _dominates(one: _Weighed, other: _Weighed) -> bool:
-    """Whether `one` costs no more, is never less likely there, and is better in one of the two."""
-    return bool(
-        one.sending <= other.sending
-        and (one.curve >= other.curve).all()
-        and (one.sending < other.sending or (one.curve > other.curve).any())
+    """Whether `one` costs no more, is never less likely there, and is better in one of these.
+
+    What is promised is not dominated by what is not; and where carbon dioxide is known of one of
+    two only, nobody can say.
+    """
+    ours, theirs = (
+        (each.price, each.own, each.co2 if not math.isnan(each.co2) else math.inf)
+        for each in (one, other)
     )
+    comparable = math.isnan(one.co2) == math.isnan(other.co2)
+    marks = all(
+        bool(one.option.get(name)) >= bool(other.option.get(name)) for name in (*_MARKS, "windows")
+    )
+    return bool(
+        comparable
+        and marks
+        and one.promised >= other.promised
+        and all(mine <= your for mine, your in zip(ours, theirs, strict=True))
+        and (one.curve >= other.curve).all()
+        and (ours != theirs or (one.curve > other.curve).any())
+    )
+
+
+def _ask_wishes(
+    weighed: Sequence[_Weighed], policy: ShopperPolicy, first: int, day_price: float | None
+) -> None:
+    """What a shopper's policy compares of each option."""
+    if "cost" in policy.rank and day_price is None and any(one.price for one in weighed):
+        raise ContractError(
+            f"Found the policy {policy.name!r}, which ranks by cost, and prices without a "
+            "day_price; expected the price that one day of waiting is worth. Give day_price, or "
+            "rank by price and days one after the other."
+        )
+    quickest = min(
+        (day_number(one.date) - first for one in weighed if one.promised), default=-math.inf
+    )
+    for one in weighed:
+        days = float(day_number(one.date) - first)
+        hours = one.option.get("windows") or ()
+        if hours and "window_days" in policy.rank:
+            one.windows = booked_windows(one.promise, hours, probability=policy.window_level)
+        measures = {
+            "price": one.price if "price" in one.option else math.nan,
+            "co2_kg": one.co2,
+            "days": days,
+            "usual_days": float(day_number(one.promise.percentile(50)) - first),
+            "late": 1.0 - one.confidence,
+            "window_days": float(day_number(one.windows[0].date) - first)
+            if one.windows
+            else math.nan,
+            "cost": one.sending + days,
+        }
+        marks = {**one.option, "booked_window": bool(one.windows)}
+        one.wishes = policy.key(measures, marks, quickest)
 
 
 def _told(
@@ -259,9 +359,13 @@ def _told(
     place: Mapping[int, int],
     wanted_by: dt.date | None,
     service_level: float,
+    *,
+    left_out: bool,
 ) -> ComparedOption:
     dominators = tuple(sorted(place[id(other)] for other in one.dominators))
     reason, why = _reason(one, best, dominators, wanted_by, service_level)
+    if left_out:
+        why += " Prices are left out: no day_price says what a day of waiting is worth."
     return ComparedOption(
         rank=rank,
         option=one.option,
@@ -275,6 +379,9 @@ def _told(
         dominated_by=dominators,
         why=why,
         reason=reason,
+        promised=one.promised,
+        co2_kg=None if math.isnan(one.co2) else one.co2,
+        windows=one.windows,
     )
 
 
@@ -290,7 +397,12 @@ def _reason(
         said = f"The best: {one.cost:.2f} days' worth, {one.confidence:.0%} by {one.date}{also}."
         if not one.meets:
             said = f"The best of options that all miss the service level of {service_level:.0%}."
+        if not one.promised:
+            said = "The best of options of which none can be promised."
         return "best", said
+    if not one.promised and best.promised:
+        reasons = " ".join(message["text"] for message in one.promise.messages)
+        return "no_promise", f"No date can be promised. {reasons}".rstrip()
     if dominators:
         return "dominated", (
             f"Number {dominators[0]} costs no more and is at no date less likely to have arrived."
@@ -302,9 +414,16 @@ def _reason(
             f"Only {chance:.0%} by {until}; {service_level:.0%} is asked for."
         )
     more = one.cost - best.cost
-    if more > 0.0:
-        return "costs_more", f"Costs {more:.2f} days' worth more than the best."
-    return "tied", "As good as the best; listed after it by date, confidence and price."
+    if one.wishes != best.wishes:
+        reason = "less_wanted", "Another is better by what the policy asks for first."
+    elif more > 0.0:
+        reason = "costs_more", f"Costs {more:.2f} days' worth more than the best."
+    else:
+        reason = (
+            "tied",
+            "As good as the best; listed after it by date, confidence and price.",
+        )
+    return reason
 
 
 def _amount(option: Mapping[str, Any], name: str) -> float:
@@ -313,7 +432,7 @@ def _amount(option: Mapping[str, Any], name: str) -> float:
     if math.isnan(number):
         raise ContractError(
             f"Found {name}={value!r} in an option; expected a finite number"
-            + (", in any one currency." if name == "price" else " of days.")
+            + {"price": ", in any one currency.", "cost": " of days."}.get(name, " of kilograms.")
         )
     return number
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.encoding.compiled_encoder import CompiledEncoder
 from etapromise.encoding.requests import Requests
+from etapromise.errors import ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct
 from etapromise.forecast.forest import Forest
@@ -113,7 +114,16 @@ class QuoteKernel:
         lost_level: int,
         horizon: int,
     ) -> None:
-        """Bind the parts."""
+        """Bind the parts.
+
+        Raises:
+            ModelFileError: the forest is one of other features than are built.
+        """
+        if forest.features != len(features.contract.names):
+            raise ModelFileError(
+                f"Found a forest of {forest.features} features and a contract of "
+                f"{len(features.contract.names)}; expected as many. Train again."
+            )
         arrays: dict[str, NDArray[Any]] = {
             "level": np.ascontiguousarray(forest.levels, np.float64),
             "knot": np.ascontiguousarray(calibration.knot, np.float64),

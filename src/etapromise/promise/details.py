@@ -16,8 +16,9 @@ from etapromise.encoding.pickup_days import PickupDays
 from etapromise.encoding.requests import Requests
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
+from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.delivery_windows import TimeWindow, share_between, time_window
-from etapromise.promise.promise import require_level
+from etapromise.promise.service_levels import require_level
 from etapromise.promise.stages import (
     HandOffTime,
     StageTime,
@@ -26,9 +27,11 @@ from etapromise.promise.stages import (
     first_leg_time,
     stage_times,
 )
+from etapromise.promise.why import Why
+from etapromise.promise.why_facts import order_facts
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["Explanation"]
 
@@ -41,7 +44,7 @@ class Explanation:
 
     def __init__(
         self,
-        model: PromiseModel,
+        model: ModelCore,
         fields: Mapping[str, Any],
         requests: Requests,
         ordered_at: dt.datetime,
@@ -159,6 +162,37 @@ class Explanation:
         hand_offs = self._model.parts.encoder.hand_offs
         return self._fields if hand_offs is None else hand_offs.delivering(self._fields)
 
+    def why(self, service_level: float) -> Why:
+        """See `Explained.why`."""
+        parts = dict(
+            zip(
+                CAUSES,
+                contributions(self._model, self._requests, service_level)[0].tolist(),
+                strict=True,
+            )
+        )
+        anchor = int(self._requests.anchor[0])
+        begins = int(self._pickup_days.start[0])
+        leaves = begins
+        if self.has_stages:
+            leaves = max(begins, anchor + self.stages[0].calendar_days[1])
+        ordered, begun, left = (
+            dt.date.fromordinal(day + _EPOCH_ORDINAL) for day in (anchor, begins, leaves)
+        )
+        return Why(
+            days=round(sum(parts.values())),
+            start=ordered,
+            contributions=parts,
+            facts=order_facts(
+                parts,
+                ordered=ordered,
+                works=self.works,
+                begins=begun,
+                leaves=left,
+                service_level=service_level,
+            ),
+        )
+
     @cached_property
     def _pickup_days(self) -> PickupDays:
         return PickupDays.of_fields(self._model.parts.encoder, self._fields, self._requests)
@@ -184,7 +218,7 @@ def _stated_cut_offs(text: str, origin: str | None) -> list[list[int]]:
     return [[cutoff.minute * 60 for cutoff in rule.cutoffs if cutoff.week[day]] for day in range(7)]
 
 
-def stages_of(model: PromiseModel, requests: Requests, pickup_days: PickupDays) -> StageTimes:
+def stages_of(model: ModelCore, requests: Requests, pickup_days: PickupDays) -> StageTimes:
     """Pick-ups and ways of n requests.
 
     Raises:

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.lanes.levels import Level
+from etapromise.stored_arrays import StoredValues
 
 __all__ = ["JOURNEY", "Dependence", "Pairs", "joint_probability", "learn_dependence", "pairs_of"]
 
@@ -67,8 +68,21 @@ class Dependence:
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> Dependence:
-        """What a model's manifest says; independence where it says nothing."""
-        return cls(**manifest.get("dependence", {}))
+        """What a model's manifest says; independence where it says nothing.
+
+        Raises:
+            ModelFileError: it says something out of any sense.
+        """
+        if "dependence" not in manifest:
+            return cls()
+        values = StoredValues("the manifest's dependence", manifest["dependence"])
+        journey = values.number("journey", 0.0, 1.0)
+        return cls(
+            order=values.number("order", 0.0, journey),
+            journey=journey,
+            order_pairs=values.whole("order_pairs", 0, 2**53),
+            journey_pairs=values.whole("journey_pairs", 0, 2**53),
+        )
 
     def as_dict(self) -> dict[str, float | int]:
         """Plain values, for the manifest."""

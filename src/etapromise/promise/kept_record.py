@@ -13,12 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.promise.promise import KeptRecord, date_of
+from etapromise.stored_arrays import (
+    EARLIEST_DAY,
+    LATEST_DAY,
+    Array,
+    Layout,
+    StoredPart,
+    StoredValues,
+)
 
 __all__ = ["KEPT_LEVELS", "KeptTable", "kept_table"]
 
 # Fine to coarse: the first with enough orders speaks.
 KEPT_LEVELS: Final = ("service_region", "service", "carrier", "network")
 _ENOUGH: Final = 50
+_LAYOUT: Final = Layout(
+    columns=Array("int64", "levels"),
+    starts=Array("int64", "levels"),
+    orders=Array("int64", "rows", low=0, high=2**53),
+    kept=Array("int64", "rows", low=0),
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,38 @@ class KeptTable:
     starts: NDArray[np.int64]
     orders: NDArray[np.int64]
     kept: NDArray[np.int64]
+
+    @classmethod
+    def stored(
+        cls, part: StoredPart, values: StoredValues, level_names: list[str], sizes: list[int]
+    ) -> KeptTable:
+        """The record of a model's files.
+
+        Args:
+            part: its arrays.
+            values: what the manifest says of it.
+            level_names: (L,) names of the levels.
+            sizes: (L,) rows of each level's table.
+
+        Raises:
+            ModelFileError: it is not what it must be.
+        """
+        levels = values.texts("levels")
+        if levels != KEPT_LEVELS:
+            values.refuse("levels", levels, f"{KEPT_LEVELS}")
+        columns, starts, rows = _places(level_names, sizes)
+        arrays = part.read(_LAYOUT, levels=len(levels), rows=rows)
+        for name, expected in (("columns", columns), ("starts", starts)):
+            if not np.array_equal(arrays[name], expected):
+                part.refuse(name, arrays[name], expected)
+        if np.any(arrays["kept"] > arrays["orders"]):
+            part.refuse("kept", "more kept promises than promises", "no more")
+        return cls(
+            service_level=values.number("service_level", 1e-9, 1.0),
+            as_of_day=values.whole("as_of_day", EARLIEST_DAY, LATEST_DAY),
+            levels=levels,
+            **arrays,
+        )
 
     def record(self, codes: Sequence[int] | NDArray[np.int32]) -> KeptRecord | None:
         """The record of the finest group with at least 50 judged orders, if any.
@@ -83,12 +129,19 @@ def kept_table(
         service_level: at which they were promised.
         as_of_day: UTC day, days since 1970-01-01.
     """
-    columns = np.array([level_names.index(name) for name in KEPT_LEVELS], np.int64)
-    lengths = [sizes[column] for column in columns]
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-    orders = np.zeros(sum(lengths), np.int64)
-    good = np.zeros(sum(lengths), np.int64)
-    for column, start, length in zip(columns, starts, lengths, strict=True):
+    columns, starts, rows = _places(level_names, sizes)
+    orders, good = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    for column, start in zip(columns, starts, strict=True):
+        length = sizes[column]
         orders[start : start + length] = np.bincount(codes[:, column], minlength=length)
         good[start : start + length] = np.bincount(codes[kept, column], minlength=length)
     return KeptTable(service_level, as_of_day, KEPT_LEVELS, columns, starts, orders, good)
+
+
+def _places(
+    level_names: list[str], sizes: list[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Columns and starts of `KEPT_LEVELS`, and how many rows they have together."""
+    columns = [level_names.index(name) for name in KEPT_LEVELS]
+    ends = np.cumsum([0, *(sizes[column] for column in columns)]).astype(np.int64)
+    return np.array(columns, np.int64), ends[:-1], int(ends[-1])

@@ -8,121 +8,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from etapromise.encoding.requests import Requests
-from etapromise.forecast.distribution import DateDistribution
-from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
-from etapromise.in_transit.stored_model import StoredTransit
-from etapromise.promise.compiled_quote import QuoteKernel, between_variances
 from etapromise.promise.decision import CostPolicy
-from etapromise.promise.model_parts import ModelParts
-from etapromise.promise.promise import require_level
-from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL, QuotesOne
+from etapromise.promise.model_core import ModelCore
+from etapromise.promise.model_files import load_saved, save_model
+from etapromise.promise.service_levels import require_level
+from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.calendars.calendar_file import CalendarFile
-    from etapromise.in_transit.outlook import TransitParts
     from etapromise.promise.compare import ComparedOption
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
+    from etapromise.promise.policies import ShopperPolicy
     from etapromise.promise.tracked_promise import Tracked
+    from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["PromiseModel"]
+__all__ = ["PromiseModel", "load_model"]
 
 
-class PromiseModel(QuotesOne):
+class PromiseModel(ModelCore):
     """Answers what date can be promised. Immutable; any number of threads may share one."""
 
-    __slots__ = ("_features", "_kernel", "parts")
-
-    def __init__(self, parts: ModelParts) -> None:
-        """Bind the parts; done once, when a model is trained, refreshed or loaded."""
-        self.parts = parts
-        encoder = parts.encoder
-        names = [level.name for level in encoder.levels]
-        self._features = FeatureBuilder(
-            parts.contract,
-            levels=encoder.levels,
-            numeric=encoder.numeric,
-            tables=FeatureTables.snapshot(parts.statistics),
-            elapsed=encoder.clocks.elapsed,
-            first_clock_day=encoder.clocks.first_day,
-            duration_offset=parts.statistics.settings.offset,
-            surge=parts.surge,
-        )
-        self._kernel = QuoteKernel(
-            encoder=encoder.compiled,
-            features=self._features,
-            forest=parts.forest,
-            calibration=parts.calibration,
-            statistics=parts.statistics,
-            between=between_variances(
-                names, parts.statistics, [len(index) for index in encoder.indexes]
-            ),
-            lost_level=names.index("service"),
-            horizon=parts.horizon,
-        )
-        super().__init__(
-            encoder=encoder,
-            statistics=parts.statistics,
-            kept=parts.kept,
-            kernel=self._kernel,
-            event=self.event,
-            version=self.version,
-        )
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """Versions, moments, settings and counts, as plain values."""
-        return MappingProxyType(dict(self.parts.manifest))
-
-    @property
-    def version(self) -> str:
-        """Which model this is: its moment, and a digest of what it was made from."""
-        return str(self.parts.manifest["version"])
-
-    @property
-    def event(self) -> str:
-        """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
-        return str(self.parts.manifest["event"])
-
-    @property
-    def as_of(self) -> datetime:
-        """What was received before this moment (UTC) is in the statistics and the calibration."""
-        return datetime.fromisoformat(self.parts.manifest["as_of"])
-
-    @property
-    def calendars(self) -> CalendarFile | None:
-        """What the calendar file said that the model keeps; None where it was given none."""
-        from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
-
-        stated = self.parts.manifest.get("calendars")
-        return None if stated is None else CalendarFile(stated)
-
-    @property
-    def transit(self) -> TransitParts | None:
-        """What is known of parcels under way; None where the history showed no journeys."""
-        known = self.parts.transit
-        if isinstance(known, StoredTransit):
-            return known.opened(self.parts.encoder.clocks, self.parts.horizon)
-        return known
-
-    @property
-    def horizon(self) -> int:
-        """Dates of a distribution, the order's own included."""
-        return self.parts.horizon
+    __slots__ = ()
 
     def promise_order(
         self,
         parcels: Sequence[Mapping[str, Any]],
         *,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         band: float = DEFAULT_BAND,
         **shared: Any,
     ) -> OrderPromise:
@@ -138,7 +58,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ContractError: as for `promise`; no parcel, or one without origin, destination or time.
         """
-        from etapromise.promise.order import promise_order  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.order import promise_order  # noqa: PLC0415 — start-up time
 
         return promise_order(
             self,
@@ -151,29 +71,37 @@ class PromiseModel(QuotesOne):
     def compare(
         self,
         options: Sequence[Mapping[str, Any]],
-        policy: CostPolicy | float | date,
+        policy: CostPolicy | ShopperPolicy | str | float | date,
         *,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         wanted_by: date | None = None,
-        day_price: float = 1.0,
+        day_price: float | None = None,
         **shared: Any,
     ) -> list[ComparedOption]:
-        """Ways to send a parcel, best first: carriers, services and prices in one unit, days.
+        """Ways to send a parcel, best first: carriers, services, warehouses, prices.
 
         By a `CostPolicy`, the least of price, waiting and lateness; by a service level, the least
         of price and days to the date that keeps it; by a latest wanted date, the cheapest that
-        arrives by then with the probability `service_level`, and after these the likelier ones.
-        Whoever is dominated never comes before whoever dominates it.
+        arrives by then with the probability `service_level`, and after these the likelier ones; by
+        a `ShopperPolicy`, wish after wish (docs/options.md). An option that cannot be promised,
+        such as one of an unknown carrier, never comes before one that can; and whoever is dominated
+        never before whoever dominates it.
 
         Args:
             options: each a mapping of the arguments of `promise`, with its `price` in any one
-                currency, a `cost` in days (whatever else speaks against it), and a `name`; 0 where
-                price or cost are not given.
-            policy: a `CostPolicy`, a service level, or the latest wanted date, destination-local.
+                currency, a `cost` in days (whatever else speaks against it), its `co2_kg`, a
+                `name`, and what it offers: `windows` such as ["08:00-12:00"] that can be booked,
+                and `guaranteed`, `no_appointment` or `groupable`. 0 where price or cost are not
+                given.
+            policy: a `CostPolicy`, a service level, the latest wanted date, destination-local, or
+                a `ShopperPolicy` or the name of a ready one: "price_sensitive", "parcel_centric",
+                "convenience", "time_is_money" or "eco".
             service_level: the probability asked for where `policy` is not one itself.
             wanted_by: a latest wanted date beside another policy: options that reach it with the
                 service level come first.
-            day_price: the price that one day of waiting is worth, in the prices' currency.
+            day_price: the price that one day of waiting is worth, in the prices' currency. Without
+                it prices are not added to days: a `CostPolicy` and a service level leave them out
+                and say so in `why`.
             **shared: fields that all options have in common, such as `ordered_at`; an option's own
                 come first.
 
@@ -181,7 +109,7 @@ class PromiseModel(QuotesOne):
             ContractError: as for `promise`; no option, one without origin, destination or time, a
                 price or cost that is no number, or a policy of another kind.
         """
-        from etapromise.promise.compare import compare  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.compare import compare  # noqa: PLC0415 — start-up time
 
         return compare(
             self,
@@ -194,13 +122,19 @@ class PromiseModel(QuotesOne):
         )
 
     def promise_many(
-        self, frame: pd.DataFrame, service_level: float = DEFAULT_SERVICE_LEVEL
+        self,
+        frame: pd.DataFrame,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
+        *,
+        explain: bool = False,
     ) -> pd.DataFrame:
         """The promises of many parcels: to the last bit those of one at a time.
 
         Args:
             frame: (n,) accepted rows of the contract (`tracking.read_shipments`).
             service_level: the probability with which the promises shall be kept.
+            explain: add a column `why_…` for each cause of `promise.why()`: days that sum to those
+                from the order's origin-local date to the promised date.
 
         Returns:
             (n,) the columns of `etapromise score`, in the order of the input.
@@ -210,22 +144,8 @@ class PromiseModel(QuotesOne):
         """
         from etapromise.promise.promise_table import promise_frame  # noqa: PLC0415 — needs pandas
 
-        return promise_frame(self, frame, require_level(service_level, "service_level"))
-
-    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
-        """The whole distributions of many parcels.
-
-        Args:
-            frame: (n,) accepted rows of the contract.
-
-        Raises:
-            ContractError: as for `promise`.
-        """
-        requests = self.parts.encoder.encode(frame)
-        return DateDistribution(
-            requests.anchor.astype("datetime64[D]"),
-            self._kernel.dates(requests, with_handling_codes(requests.codes)),
-        )
+        level = require_level(service_level, "service_level")
+        return promise_frame(self, frame, level, explain=explain)
 
     def track(
         self,
@@ -234,7 +154,7 @@ class PromiseModel(QuotesOne):
         now: datetime,
         *,
         standing: date | str | None = None,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         band: float = DEFAULT_BAND,
         at_risk_threshold: float | None = None,
         vocabulary: str | None = None,
@@ -284,7 +204,7 @@ class PromiseModel(QuotesOne):
         scans: Source | Sequence[Mapping[str, Any]] | None,
         now: datetime,
         *,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         standing: Any = None,
         at_risk_threshold: float | None = None,
         vocabulary: str | None = None,
@@ -350,12 +270,13 @@ class PromiseModel(QuotesOne):
 
     def refresh(
         self,
-        shipments: Source | TrackedHistory,
+        shipments: Source | TrackedHistory | None = None,
         scans: Source | None = None,
         *,
         as_of: str | datetime,
         naive_time_zone: str | None = None,
         calendars: CalendarFile | str | Path | None = None,
+        mapping: MappingSource | None = None,
     ) -> PromiseModel:
         """The same trees with statistics and calibration as of a later moment; this one stays.
 
@@ -366,6 +287,7 @@ class PromiseModel(QuotesOne):
             as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
             naive_time_zone: the zone of times in the tables that carry none.
             calendars: a calendar file from now on; by default that which the model has.
+            mapping: which columns of own tables are those of the contract, as for `train`.
 
         Raises:
             ContractError: tables or arguments do not fit the contract, or the history tracks
@@ -373,13 +295,17 @@ class PromiseModel(QuotesOne):
             InsufficientHistoryError: too little had happened by `as_of`.
         """
         from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
-        from etapromise.promise.assembling import refresh_model  # noqa: PLC0415 — needs pandas
+        from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
         from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
-        tracked = tracked_history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
-        return refresh_model(
-            self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
+        tracked = tracked_history(
+            shipments, scans, event=event, naive_time_zone=naive_time_zone, mapping=mapping
+        )
+        return PromiseModel(
+            refreshed_parts(
+                self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
+            )
         )
 
     def save(self, directory: str | Path) -> Path:
@@ -388,19 +314,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ModelFileError: something else is in the way.
         """
-        from etapromise.promise.model_files import save_model  # noqa: PLC0415 — a cycle otherwise
-
         return save_model(self, Path(directory))
-
-    @property
-    def kernel(self) -> QuoteKernel:
-        """The compiled quote."""
-        return self._kernel
-
-    @property
-    def features(self) -> FeatureBuilder:
-        """Builds what the forests are asked with, from the statistics of the model's moment."""
-        return self._features
 
     def explanation(
         self, fields: Mapping[str, Any], requests: Requests, ordered_at: datetime
@@ -412,7 +326,7 @@ class PromiseModel(QuotesOne):
             requests: the one request that was made of it.
             ordered_at: zone-aware.
         """
-        from etapromise.promise.details import Explanation  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.details import Explanation  # noqa: PLC0415 — start-up time
 
         return Explanation(self, fields, requests, ordered_at)
 
@@ -424,7 +338,7 @@ class PromiseModel(QuotesOne):
         destination: str | None,
         carrier: str | None = None,
         service: str | None = None,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         at: time = time(0, 0),
         **fields: Any,
     ) -> date | None:
@@ -451,7 +365,7 @@ class PromiseModel(QuotesOne):
         Raises:
             ContractError: as for `promise`; no date, or a time with a zone.
         """
-        from etapromise.promise.ship_on import ship_on_date  # noqa: PLC0415 — a cycle otherwise
+        from etapromise.promise.ship_on import ship_on_date  # noqa: PLC0415 — start-up time
 
         asked = fields | {
             "origin": origin,
@@ -466,3 +380,13 @@ class PromiseModel(QuotesOne):
             service_level=require_level(service_level, "service_level"),
             at=at,
         )
+
+
+def load_model(directory: str | Path) -> PromiseModel:
+    """Read a model directory that `PromiseModel.save` wrote.
+
+    Raises:
+        ModelFileError: it is missing, incomplete, damaged, of another format, or gives other
+            predictions on this machine than on the one that wrote it.
+    """
+    return load_saved(directory, PromiseModel)

@@ -13,40 +13,40 @@ import json
 import os
 import secrets
 import shutil
-import zipfile
+import stat
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
+from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import NUMBERS, Encoder, Requests
-from etapromise.errors import EtapromiseError, ModelFileError
+from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.delivery_hours import DeliveryHours
-from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureContract, with_handling_codes
 from etapromise.history.statistics import Statistics
 from etapromise.in_transit.stored_model import StoredTransit
 from etapromise.lanes.hand_offs import HandOffs
-from etapromise.lanes.levels import KeyIndex
+from etapromise.lanes.levels import levels_with, stored_indexes
+from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.kept_record import KeptTable
-from etapromise.promise.model import PromiseModel
+from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
+from etapromise.stored_arrays import Array, Layout, StoredArrays, StoredValues, json_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from etapromise.in_transit.outlook import TransitParts
 
-__all__ = ["FORMAT_VERSION", "load_model", "save_model"]
+__all__ = ["FORMAT_VERSION", "load_saved", "save_model"]
 
 FORMAT_VERSION: Final = 4
 _MANIFEST: Final = "manifest.json"
@@ -60,10 +60,23 @@ _GOLDEN_ROWS: Final = 16
 # Another processor's exp and log may differ in the last bits, and dates must not.
 _GOLDEN_TOLERANCE: Final = 1e-9
 
+Model = TypeVar("Model", bound=ModelCore)
 Arrays = dict[str, NDArray[Any]]
 
+_LAYOUT: Final = Layout(golden=Array("float64", "rows", "horizon", low=0.0, high=1.0))
+# Dates of a distribution, or days in which something is to happen.
+_MOST_DATES: Final = 8192
+_EVENTS: Final = ("delivered", "first_attempt", "available_for_pickup")
+# Of files, before any memory is taken for them.
+_MOST_BYTES: Final = {
+    _MANIFEST: 2**26,
+    _KEYS: 2**31,
+    _ARRAYS: 2**33,
+    _TRANSIT: 2**33,
+}
 
-def save_model(model: PromiseModel, directory: Path) -> Path:
+
+def save_model(model: ModelCore, directory: Path) -> Path:
     """Write `model` to `directory`, which must not exist yet.
 
     Raises:
@@ -80,6 +93,8 @@ def save_model(model: PromiseModel, directory: Path) -> Path:
     draft.mkdir()
     try:
         _write(model, draft)
+        # Nothing is kept that could not be read again.
+        load_saved(draft, ModelCore)
         draft.replace(directory)
         _sync(directory.parent)
     except BaseException:
@@ -88,46 +103,42 @@ def save_model(model: PromiseModel, directory: Path) -> Path:
     return directory
 
 
-def load_model(directory: str | Path) -> PromiseModel:
-    """Read a model directory that `save_model` wrote.
+def load_saved(directory: str | Path, kind: type[Model]) -> Model:
+    """Read a model directory that `save_model` wrote, as a model of some kind.
 
     Raises:
-        ModelFileError: it is missing, incomplete, damaged, of another format, or gives other
-            predictions on this machine than on the one that wrote it.
+        ModelFileError: it is missing, incomplete, damaged, of another format, holds anything that
+            is not what it must be, or gives other predictions on this machine than on the one that
+            wrote it.
     """
     path = Path(directory).resolve()
-    manifest = _read_manifest(path)
-    names = [_ARRAYS, _KEYS, *({_TRANSIT} & manifest.get("files", {}).keys())]
-    contents = {name: _read_checked(path, name, manifest) for name in names}
-    del contents[_ARRAYS]
+    manifest, files = _read_manifest(path)
+    names = [_ARRAYS, _KEYS, *({_TRANSIT} & files.keys())]
+    contents = {name: _read_checked(path, name, files) for name in names}
+    arrays = StoredArrays(f"{path / _ARRAYS}", contents[_ARRAYS])
     try:
-        with np.load(path / _ARRAYS, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        parts = _parts(manifest, arrays, json.loads(contents[_KEYS]))
+        parts = _parts(path, manifest, arrays, contents[_KEYS])
         if _TRANSIT in contents:
             parts = replace(parts, transit=StoredTransit(contents[_TRANSIT]))
-        model = PromiseModel(parts)
-        golden = {name: arrays[f"golden.{name}"] for name in (*_REQUEST_FIELDS, "probability")}
-    except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        golden = arrays.part("").read(_LAYOUT, rows=_GOLDEN_ROWS, horizon=parts.horizon)
+        arrays.require_all_read()
+        model = kind(parts)
+    except ContractError as error:
         raise ModelFileError(
-            f"Found a model in {path} whose contents do not fit together ({error!r}); expected "
+            f"Found a model in {path} whose contents do not fit together ({error}); expected "
             "one that etapromise saved. Save or train it again."
         ) from error
-    _replay(model, golden, path)
+    _replay(model, golden["golden"], path)
     return model
 
 
-_REQUEST_FIELDS: Final = tuple(field.name for field in fields(Requests))
-
-
-def _write(model: PromiseModel, directory: Path) -> None:
+def _write(model: ModelCore, directory: Path) -> None:
     parts = model.parts
     arrays = _arrays(parts)
     golden = golden_requests(parts)
-    arrays |= {f"golden.{name}": getattr(golden, name) for name in _REQUEST_FIELDS}
-    arrays["golden.probability"] = model.kernel.dates(golden, with_handling_codes(golden.codes))
+    arrays["golden"] = model.kernel.dates(golden, with_handling_codes(golden.codes))
     with (directory / _ARRAYS).open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **{name: np.asarray(array, order="C") for name, array in arrays.items()})  # type: ignore[arg-type]
     keys = {
         level.name: index.keys
         for level, index in zip(parts.encoder.levels, parts.encoder.indexes, strict=True)
@@ -168,9 +179,7 @@ def _write(model: PromiseModel, directory: Path) -> None:
         },
     }
     manifest[_DIGEST] = _digest(manifest)
-    (directory / _MANIFEST).write_text(
-        json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (directory / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     for name in (*written, _MANIFEST):
         _sync(directory / name)
 
@@ -246,59 +255,70 @@ def _arrays(parts: ModelParts) -> Arrays:
     }
 
 
-def _parts(
-    manifest: Mapping[str, Any], arrays: Arrays, keys: Mapping[str, Sequence[str]]
-) -> ModelParts:
-    clocks = Clocks.build(
-        **manifest["clocks"],
-        weeks=arrays["clocks.weeks"],
-        holidays=arrays["clocks.holidays"],
-        holiday_weights=arrays["clocks.holiday_weights"],
-        place_weeks=arrays["clocks.place_weeks"],
-        blackouts=arrays["clocks.blackouts"],
-        region_weeks=arrays["clocks.region_weeks"],
-    )
-    hand_offs = _named(arrays, "hand_offs")
+def _parts(path: Path, manifest: StoredValues, arrays: StoredArrays, keys: bytes) -> ModelParts:
+    _require_words(manifest)
+    clocks = Clocks.stored(arrays.part("clocks"), manifest.part("clocks"))
+    hand_offs = arrays.part("hand_offs")
+    numeric, categorical = (manifest.texts(name) for name in ("numeric", "categorical"))
+    levels = levels_with(categorical, hand_offs=bool(hand_offs))
+    indexes = stored_indexes(f"{path / _KEYS}", json_of(f"{path / _KEYS}", keys), levels)
     encoder = Encoder(
-        categorical=manifest["categorical"],
-        numeric=manifest["numeric"],
-        indexes=[KeyIndex(level_keys) for level_keys in keys.values()],
+        categorical=categorical,
+        numeric=numeric,
+        indexes=indexes,
         clocks=clocks,
-        zones=ZoneMap.from_dict(manifest["zones"]),
-        dispatch=Dispatch(
-            manifest["dispatch"], DispatchCalendars(**_named(arrays, "dispatch")), clocks
-        ),
-        hand_offs=HandOffs.from_arrays(hand_offs) if hand_offs else None,
+        zones=ZoneMap.stored(manifest.part("zones")),
+        dispatch=Dispatch.stored(arrays.part("dispatch"), manifest, clocks),
+        hand_offs=HandOffs.stored(hand_offs) if hand_offs else None,
     )
-    statistics = Statistics(
-        as_of_day=manifest["statistics"]["as_of_day"],
-        **_named(arrays, "statistics"),
-        settings=EffectSettings(**manifest["statistics"]["settings"]),
-    )
-    stages = _named(arrays, "stages")
+    sizes = [len(index) for index in indexes]
+    features = manifest.texts("features")
+    stages = arrays.part("stages")
     return ModelParts(
         encoder=encoder,
-        contract=FeatureContract(tuple(manifest["features"])),
-        statistics=statistics,
-        surge=manifest["surge"],
-        forest=Forest.from_arrays(_named(arrays, "forest")),
-        holdout_forest=Forest.from_arrays(_named(arrays, "holdout")),
-        calibration=Calibration(
-            **_named(arrays, "calibration"), evidence=manifest["calibration"]["evidence"]
+        contract=FeatureContract(features),
+        statistics=Statistics.stored(arrays.part("statistics"), manifest.part("statistics"), sizes),
+        surge=manifest.number("surge", -50.0, 50.0),
+        forest=Forest.stored(arrays.part("forest"), len(features)),
+        holdout_forest=Forest.stored(arrays.part("holdout"), len(features)),
+        calibration=Calibration.stored(
+            arrays.part("calibration"),
+            manifest.part("calibration").number("evidence", 0.0, 1e12),
+            sum(sizes),
         ),
-        kept=KeptTable(
-            service_level=manifest["kept"]["service_level"],
-            as_of_day=manifest["kept"]["as_of_day"],
-            levels=tuple(manifest["kept"]["levels"]),
-            **_named(arrays, "kept"),
+        kept=KeptTable.stored(
+            arrays.part("kept"), manifest.part("kept"), [level.name for level in levels], sizes
         ),
-        stages=StageForests.from_arrays(stages) if stages else None,
-        hours=DeliveryHours.from_arrays(_named(arrays, "hours")),
-        horizon=manifest["horizon"],
+        stages=StageForests.stored(stages, len(features)) if stages else None,
+        hours=DeliveryHours.stored(arrays.part("hours")),
+        horizon=manifest.whole("horizon", 2, _MOST_DATES),
         manifest={
-            name: value for name, value in manifest.items() if name not in _WRITTEN_FROM_PARTS
+            name: value for name, value in manifest.plain.items() if name not in _WRITTEN_FROM_PARTS
         },
     )
+
+
+def _require_words(manifest: StoredValues) -> None:
+    """Refuse a manifest that says what a model is in words that nobody can read."""
+    manifest.text("event", _EVENTS)
+    for name in ("version", "library_version"):
+        manifest.text(name)
+    for name in ("as_of", "trained_as_of"):
+        try:
+            known = datetime.fromisoformat(manifest.text(name)).tzinfo is not None
+        except ValueError:
+            known = False
+        if not known:
+            manifest.refuse(name, manifest.plain[name], "a moment with its offset from UTC")
+    for name in ("trained_on", "trees", "config"):
+        manifest.part(name)
+    for name in ("give_up_after_days", "holdout_days"):
+        manifest.whole(name, 0, _MOST_DATES)
+    Dependence.from_manifest(manifest.plain)
+    if manifest.plain.get("calendars") is not None:
+        from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — few have one
+
+        CalendarFile(manifest.text("calendars"))
 
 
 _WRITTEN_FROM_PARTS: Final = frozenset(
@@ -307,54 +327,37 @@ _WRITTEN_FROM_PARTS: Final = frozenset(
 )
 
 
-def _named(arrays: Arrays, prefix: str) -> Arrays:
-    start = f"{prefix}."
-    return {
-        name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)
-    }
-
-
-def _read_manifest(path: Path) -> Mapping[str, Any]:
+def _read_manifest(path: Path) -> tuple[StoredValues, dict[str, Any]]:
     file = path / _MANIFEST
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not os.path.lexists(file):
         raise ModelFileError(
             f"Found no {file}; expected a model directory. Train one with `etapromise train`, or "
             "give the path of one, such as models/current."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ModelFileError(
-            f"Found {file} unreadable ({error}); expected the JSON manifest of a model."
-        ) from error
-    found = manifest.get("format_version") if isinstance(manifest, dict) else None
-    if found != FORMAT_VERSION:
+        )
+    manifest = StoredValues(f"{file}", json_of(f"{file}", _read(path, _MANIFEST)))
+    found = manifest.plain.get("format_version")
+    if found != FORMAT_VERSION or type(found) is not int:
         raise ModelFileError(
             f"Found format version {found!r} in {file}; this version of etapromise reads "
             f"{FORMAT_VERSION}. Train again, or use the version that wrote it."
         )
-    stated = manifest.pop(_DIGEST, None)
-    if stated != _digest(manifest):
+    stated = manifest.plain.pop(_DIGEST, None)
+    if stated != _digest(manifest.plain):
         raise ModelFileError(
             f"Found {file} with contents that its own SHA-256 {stated} does not fit. The file is "
             "damaged or was changed: copy or train it again."
         )
-    return dict(manifest)
+    return manifest, manifest.part("files").plain
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def _read_checked(path: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    try:
-        content = (path / name).read_bytes()
-    except OSError as error:
-        raise ModelFileError(
-            f"Found no readable {path / name} ({error}); expected it beside the manifest. The "
-            "model directory is incomplete: copy or train it again."
-        ) from error
-    expected = manifest.get("files", {}).get(name)
+def _read_checked(path: Path, name: str, files: Mapping[str, Any]) -> bytes:
+    """The bytes whose digest was checked, and no others."""
+    content = _read(path, name)
+    expected = files.get(name)
     digest = hashlib.sha256(content).hexdigest()
     if digest != expected:
         raise ModelFileError(
@@ -364,16 +367,41 @@ def _read_checked(path: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
     return content
 
 
-def _replay(model: PromiseModel, golden: Arrays, path: Path) -> None:
-    requests = Requests(**{name: golden[name] for name in _REQUEST_FIELDS})
+def _read(path: Path, name: str) -> bytes:
+    """A plain file of a directory, no larger than a model's may be."""
+    file, content = path / name, b""
     try:
-        found = model.kernel.dates(requests, with_handling_codes(requests.codes))
-        agrees = np.allclose(found, golden["probability"], rtol=0, atol=_GOLDEN_TOLERANCE)
-    except (EtapromiseError, IndexError, ValueError) as error:
+        # A pipe must not keep a reader waiting.
+        with open(file, "rb", opener=_without_waiting) as opened:
+            state = os.fstat(opened.fileno())
+            wrong = None
+            if not file.resolve().is_relative_to(path):
+                wrong = "a link out of the directory"
+            elif not stat.S_ISREG(state.st_mode):
+                wrong = "no plain file"
+            elif state.st_size > _MOST_BYTES[name]:
+                wrong = f"{state.st_size} bytes, more than {_MOST_BYTES[name]}"
+            if not wrong:
+                content = opened.read(_MOST_BYTES[name])
+    except OSError as error:
+        wrong = str(error)
+    if wrong:
         raise ModelFileError(
-            f"Found a model in {path} that cannot answer its golden requests ({error})."
-        ) from error
-    if not agrees:
+            f"Found no readable {file} ({wrong}); expected a plain file beside the manifest. The "
+            "model directory is incomplete: copy or train it again."
+        )
+    return content
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+
+
+def _replay(model: ModelCore, golden: NDArray[np.float64], path: Path) -> None:
+    requests = golden_requests(model.parts)
+    found = model.kernel.dates(requests, with_handling_codes(requests.codes))
+    # NaN is unlike anything, so it is refused too.
+    if not np.allclose(found, golden, rtol=0, atol=_GOLDEN_TOLERANCE):
         raise ModelFileError(
             f"Found other predictions from {path} than when it was saved; expected the same to "
             f"{_GOLDEN_TOLERANCE}. It was written by another version or for another processor: "

@@ -29,7 +29,7 @@ from etapromise.tracking.milestones import milestones
 from etapromise.tracking.tables import read_scans
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["Journey", "Standing", "journeys_at", "microseconds_of", "read_any_scans"]
 
@@ -167,7 +167,7 @@ class Journey:
 
 
 def journeys_at(
-    model: PromiseModel, shipments: pd.DataFrame, scans: pd.DataFrame, now: datetime
+    model: ModelCore, shipments: pd.DataFrame, scans: pd.DataFrame, now: datetime
 ) -> Journey:
     """Where parcels stand at `now`, and what is to be expected of them.
 
@@ -241,7 +241,7 @@ def journeys_at(
 
 
 def _handed_over(
-    model: PromiseModel, shipments: pd.DataFrame, scans: pd.DataFrame, now: datetime
+    model: ModelCore, shipments: pd.DataFrame, scans: pd.DataFrame, now: datetime
 ) -> NDArray[np.object_]:
     """(n,) who is known to have taken each parcel over, else ""."""
     if model.parts.encoder.hand_offs is None or not len(scans):
@@ -265,7 +265,7 @@ def _event(name: str) -> Any:
     return name
 
 
-def _promises(model: PromiseModel, requests: Requests) -> OrderPromises:
+def _promises(model: ModelCore, requests: Requests) -> OrderPromises:
     """What the model's forest says of whole durations, by the statistics of its moment."""
     parts = model.parts
     x, offset = model.features.rows(requests, with_handling_codes(requests.codes))
@@ -274,7 +274,7 @@ def _promises(model: PromiseModel, requests: Requests) -> OrderPromises:
     )
 
 
-def _given_none_came(model: PromiseModel, requests: Requests, today: Ints) -> tuple[Floats, Floats]:
+def _given_none_came(model: ModelCore, requests: Requests, today: Ints) -> tuple[Floats, Floats]:
     """(n, horizon) from today on, given that nothing came before; (n,) that nothing ever will."""
     whole = model.kernel.dates(requests, with_handling_codes(requests.codes))
     count, horizon = whole.shape

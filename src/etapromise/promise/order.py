@@ -20,7 +20,7 @@ from etapromise.promise.joint_probability import JOURNEY, Dependence, joint_prob
 from etapromise.promise.promise import Promise, date_of, day_number
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["OrderPromise", "promise_order"]
 
@@ -153,7 +153,7 @@ class OrderPromise:
 
 
 def promise_order(
-    model: PromiseModel,
+    model: ModelCore,
     parcels: Sequence[Mapping[str, Any]],
     *,
     service_level: float,

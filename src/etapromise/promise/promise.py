@@ -6,7 +6,6 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +20,7 @@ from etapromise.promise.promise_details import Explained
 if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
 
-__all__ = ["KeptRecord", "Promise", "date_of", "day_number", "require_level"]
+__all__ = ["KeptRecord", "Promise", "date_of", "day_number"]
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 
@@ -207,21 +206,6 @@ class Promise(Explained):
             latest=max(self.date, self.latest),
             locale=locale,
         )
-
-
-def require_level(level: object, name: str) -> float:
-    """`level` as a probability that can be asked for.
-
-    Raises:
-        ContractError: it is not within 0 to 1, both excluded.
-    """
-    number = level if isinstance(level, int | float) else math.nan
-    if not 0.0 < number < 1.0:
-        raise ContractError(
-            f"Found {name}={level!r}; expected a probability above 0 and below 1, such as 0.9. "
-            "No date is certain: 1.0 cannot be promised."
-        )
-    return float(number)
 
 
 def date_of(day: int) -> dt.date:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from etapromise.promise.delivery_windows import TimeWindow
     from etapromise.promise.details import Explanation
     from etapromise.promise.stages import HandOffTime, StageTime
+    from etapromise.promise.why import Why
 
 __all__ = ["Explained"]
 
@@ -31,6 +32,7 @@ class Explained:
     if TYPE_CHECKING:
         # What a promise has.
         ordered_at: dt.datetime
+        service_level: float
 
         @property
         def date(self) -> dt.date:
@@ -87,6 +89,13 @@ class Explained:
         from etapromise.promise.wording import order_within  # noqa: PLC0415 — Babel is slow
 
         return order_within(self.time_left(self.ordered_at if now is None else now), locale)
+
+    def why(self) -> Why:
+        """Why `date` is that day: the days that each cause adds, and the same in a sentence.
+
+        The days sum to those from the order's origin-local date to `date`.
+        """
+        return self._explained().why(self.service_level)
 
     @property
     def warehouse_works(self) -> bool:

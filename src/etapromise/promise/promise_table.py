@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.compiled_quote import NOT_ASKED
 from etapromise.promise.confidence import assess, messages_of
+from etapromise.promise.contributions import CAUSES, contributions
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["PERCENTILES", "as_dates", "message_codes", "promise_frame"]
 
@@ -23,7 +24,9 @@ PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
 _AT_RISK: Final = 0.5
 
 
-def promise_frame(model: PromiseModel, frame: pd.DataFrame, service_level: float) -> pd.DataFrame:
+def promise_frame(
+    model: ModelCore, frame: pd.DataFrame, service_level: float, *, explain: bool = False
+) -> pd.DataFrame:
     """One row for each parcel of `frame` (n,), in its order; see `PromiseModel.promise_many`."""
     requests = model.parts.encoder.encode(frame)
     levels, position = np.unique(
@@ -69,8 +72,16 @@ def promise_frame(model: PromiseModel, frame: pd.DataFrame, service_level: float
             "confidence_code": assessment.code,
             "messages": message_codes(assessment.reasons),
             "model_version": model.version,
+            **(_why(model, requests, service_level) if explain else {}),
         }
     )
+
+
+def _why(
+    model: ModelCore, requests: Requests, service_level: float
+) -> dict[str, NDArray[np.float64]]:
+    added = contributions(model, requests, service_level)
+    return {f"why_{cause}": added[:, place] for place, cause in enumerate(CAUSES)}
 
 
 def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDArray[np.int32]:

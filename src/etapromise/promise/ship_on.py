@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from etapromise.errors import ContractError
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["ship_on_date"]
 
 
 def ship_on_date(
-    model: PromiseModel,
+    model: ModelCore,
     wanted_date: dt.date,
     fields: Mapping[str, Any],
     *,

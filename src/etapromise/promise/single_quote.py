@@ -21,7 +21,7 @@ from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.kept_record import KeptTable
-from etapromise.promise.promise import KeptRecord, Promise, date_of, require_level
+from etapromise.promise.promise import KeptRecord, Promise, date_of
 from etapromise.promise.quote_arguments import (
     UNUSUAL,
     Answer,
@@ -30,6 +30,7 @@ from etapromise.promise.quote_arguments import (
     pack_levels,
     pack_question,
 )
+from etapromise.promise.service_levels import require_level
 
 if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
@@ -89,7 +90,7 @@ class QuotesOne:
         ordered_at: datetime,
         carrier: str | None = None,
         service: str | None = None,
-        service_level: float = DEFAULT_SERVICE_LEVEL,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
         band: float = DEFAULT_BAND,
         origin_region: str | None = None,
         origin_country: str | None = None,
@@ -115,7 +116,8 @@ class QuotesOne:
             ordered_at: zone-aware.
             carrier: as in the training data; an unseen one gets a wider, flagged promise.
             service: likewise.
-            service_level: the probability with which the promise shall be kept.
+            service_level: the probability with which the promise shall be kept, or its name:
+                "typical", "default" or "high" (`SERVICE_LEVELS`).
             band: the central probability between `earliest` and `latest`.
             origin_region: state or province that it is sent from.
             origin_country: ISO 3166 code.
@@ -135,9 +137,9 @@ class QuotesOne:
                 feature, a value of a wrong type, or a time outside the model's calendars.
         """
         if type(service_level) is not float or not 0.0 < service_level < 1.0:
-            require_level(service_level, "service_level")
+            service_level = require_level(service_level, "service_level")
         if type(band) is not float or not 0.0 < band < 1.0:
-            require_level(band, "band")
+            band = require_level(band, "band")
         second = utc_second(ordered_at)
         low, high = (1.0 - band) / 2, (1.0 + band) / 2
         answer = self._answer()

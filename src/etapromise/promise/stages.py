@@ -23,7 +23,8 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.pickup_days import PickupDays
 from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import raw_probability
-from etapromise.forecast.forest import Forest
+from etapromise.forecast.forest import Forest, stored_forest
+from etapromise.stored_arrays import StoredPart
 
 __all__ = [
     "HANDLING_OFFSET",
@@ -41,6 +42,8 @@ HANDLING_OFFSET: Final = 1.0
 # Days after the order's date within which parcels are fetched; the rest counts on the last.
 _LONGEST_HANDLING: Final = 28
 _LEVELS: Final = (0.1, 0.5, 0.9)
+# What `transit_features` adds.
+_MORE_FEATURES: Final = 2
 # Share of an ordinary day's deliveries from which on a day counts as one of business.
 _A_BUSINESS_DAY: Final = 0.25
 
@@ -68,19 +71,22 @@ class StageForests:
         return Forest.from_arrays(self.transit_arrays)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Plain arrays; `from_arrays` reads them back."""
+        """Plain arrays; `stored` reads them back."""
         return {f"handling.{name}": array for name, array in self.handling_arrays.items()} | {
             f"transit.{name}": array for name, array in self.transit_arrays.items()
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> StageForests:
-        """The forests that `to_arrays` wrote."""
-        parts: dict[str, dict[str, NDArray[Any]]] = {"handling": {}, "transit": {}}
-        for name, array in arrays.items():
-            stage, _, rest = name.partition(".")
-            parts[stage][rest] = array
-        return cls(parts["handling"], parts["transit"])
+    def stored(cls, part: StoredPart, features: int) -> StageForests:
+        """The forests of a model's files; `features` are those of the direct forest.
+
+        Raises:
+            ModelFileError: they are not what they must be.
+        """
+        return cls(
+            stored_forest(part.part("handling"), features),
+            stored_forest(part.part("transit"), features + _MORE_FEATURES),
+        )
 
 
 @dataclass(frozen=True)

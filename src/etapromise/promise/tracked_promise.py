@@ -21,7 +21,7 @@ from etapromise.tracking.tables import read_shipments
 
 if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["Tracked", "track_one"]
 
@@ -110,7 +110,7 @@ class Tracked:
 
 
 def track_one(
-    model: PromiseModel,
+    model: ModelCore,
     shipment: Mapping[str, Any],
     scans: Any,
     now: dt.datetime,
@@ -175,7 +175,7 @@ def _one_row(shipment: Mapping[str, Any], naive_time_zone: str | None) -> pd.Dat
 
 
 def _promise(
-    model: PromiseModel, journey: Journey, frame: pd.DataFrame, service_level: float, band: float
+    model: ModelCore, journey: Journey, frame: pd.DataFrame, service_level: float, band: float
 ) -> Promise:
     came, never = bool(journey.came[0]), bool(journey.never[0])
     if came:

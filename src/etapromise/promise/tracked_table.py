@@ -13,12 +13,12 @@ from etapromise.errors import ContractError
 from etapromise.in_transit.states import STAGES, stage_number
 from etapromise.promise.confidence import assess
 from etapromise.promise.open_journeys import journeys_at
-from etapromise.promise.promise import require_level
 from etapromise.promise.promise_table import PERCENTILES, as_dates, message_codes
+from etapromise.promise.service_levels import require_level
 from etapromise.tracking.contract import STATUSES
 
 if TYPE_CHECKING:
-    from etapromise.promise.model import PromiseModel
+    from etapromise.promise.model_core import ModelCore
 
 __all__ = ["at_risk_threshold", "late_probability", "standing_dates", "track_frame"]
 
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 def track_frame(
-    model: PromiseModel,
+    model: ModelCore,
     shipments: pd.DataFrame,
     scans: pd.DataFrame,
     now: datetime,
@@ -140,7 +140,7 @@ def late_probability(kept: Floats, confidence: Floats) -> Floats:
     return np.where(np.isnan(kept), 1.0 - confidence, 1.0 - kept)
 
 
-def at_risk_threshold(model: PromiseModel, asked: float | None) -> float:
+def at_risk_threshold(model: ModelCore, asked: float | None) -> float:
     """From which probability of being late on a parcel is at risk.
 
     Raises:

@@ -1,7 +1,7 @@
 """What happened: tables and rejects, vendor vocabularies, scans, milestones of each parcel."""
 
 from etapromise.tracking.contract import EVENTS, STATUSES, Event
-from etapromise.tracking.faults import Checked
+from etapromise.tracking.faults import Checked, Note
 from etapromise.tracking.milestones import as_of, milestones
 from etapromise.tracking.scans import ScanRules, clean_scans
 from etapromise.tracking.sources import Source
@@ -14,6 +14,7 @@ __all__ = [
     "STATUSES",
     "Checked",
     "Event",
+    "Note",
     "ScanRules",
     "Source",
     "TrackedHistory",

@@ -1,35 +1,103 @@
 """What is wrong with which row, and the two tables that come of it: accepted and rejected.
 
-Every row gets at most one fault, the first that is found, so that accepted + rejected = input.
+Every row gets at most one fault, the first that is found, so that accepted + rejected = input. What
+costs no row but was blanked, derived, brought to a normal form or looks strange is a `Note`: told
+once, with how many values it was and examples of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["Checked", "Faults", "rejects_table"]
+__all__ = ["Checked", "Faults", "Note", "merged_notes", "rejects_table", "remedy_of"]
 
-_OWN_COLUMNS = ("reason", "detail", "row")
+_OWN_COLUMNS: Final = ("reason", "detail", "value", "remedy", "row")
+_EXAMPLES: Final = 3
+
+# By the beginning or the end of a reason; the first that fits.
+_REMEDIES: Final = (
+    ("missing_", "fill the value in, or map another column to it"),
+    ("unreadable_", "correct the value, or name its format in a mapping"),
+    ("_out_of_range", "correct the value at its source, or leave it empty"),
+    ("duplicate_", "nothing, if the rows say the same; else give each its own id"),
+    ("unknown_shipment", "send the order too, or compare how both tables write the id"),
+    ("unknown_status", "name the vocabulary of the codes, or say in a mapping what they mean"),
+    ("unknown_vendor_code", "say in a mapping or an own vocabulary what the code means"),
+    ("unknown_vocabulary", "name one of the known vocabularies, or give an own one"),
+    ("status_without_information", "nothing: the code says nothing about the parcel"),
+    ("wrong_number_of_fields", "export the file again, or repair the line"),
+    ("ordered_after_as_of", "score with a later as_of"),
+)
+_ELSE: Final = "correct the row at its source"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What was done to values of a column, or is strange about them, and cost no row.
+
+    Attributes:
+        reason: Machine-readable code, such as ``unreadable_weight_kg``.
+        column: The column that it is about; empty where it is about the whole table.
+        rows: How many rows it concerns.
+        told: How the sentence goes on after their number: "could not be read and were left empty".
+        examples: Some of the values as they came.
+    """
+
+    reason: str
+    column: str
+    rows: int
+    told: str
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """One sentence for people."""
+        such = f", such as {', '.join(map(repr, self.examples))}" if self.examples else ""
+        about = f"{self.column}: " if self.column else ""
+        return f"{about}{self.rows:,} {self.told}{such}"
+
+
+def merged_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Notes of several parts of a table as one of each kind, the order of their first kept."""
+    found: dict[tuple[str, str, str], Note] = {}
+    for note in notes:
+        key = (note.reason, note.column, note.told)
+        if key in found:
+            before = found[key]
+            examples = tuple(dict.fromkeys(before.examples + note.examples))[:_EXAMPLES]
+            found[key] = replace(before, rows=before.rows + note.rows, examples=examples)
+        else:
+            found[key] = note
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """A table after checking: ``len(accepted) + len(rejects)`` is the number of rows that came in.
+    """A table after checking: accepted + rejects + left aside are the rows that came in.
 
     Attributes:
         accepted: The usable rows, with a RangeIndex.
         rejects: The others, in the order of the input: every column of the input as text,
-            ``reason`` (a machine-readable code), ``detail`` (a sentence) and ``row`` (0-based
-            position in the input). An input column that has one of these three names is kept as
-            ``input_<name>``.
+            ``reason`` (a machine-readable code), ``detail`` (a sentence), ``value`` (that at fault,
+            as it came), ``remedy`` (what to do) and ``row`` (0-based position in the input). An
+            input column that has one of these names is kept as ``input_<name>``.
+        notes: What was done to values without costing a row, to be told once.
+        left_aside: How many rows were neither: further rows of an order that a mapping folds into
+            its first. None without a mapping.
+        rows: (n_accepted,) position of each accepted row in the input; None where they are no rows
+            of one, as after sorting.
     """
 
     accepted: pd.DataFrame
     rejects: pd.DataFrame
+    notes: tuple[Note, ...] = ()
+    left_aside: int = 0
+    rows: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +108,12 @@ class _Fault:
 
 
 class Faults:
-    """The first fault of each of ``n`` rows."""
+    """The first fault of each of ``n`` rows, and the notes of a table."""
 
     def __init__(self, n: int) -> None:
         self._codes: npt.NDArray[np.int16] = np.zeros(n, dtype=np.int16)
         self._kinds: list[_Fault] = []
+        self._notes: list[Note] = []
 
     def add(self, rows: npt.NDArray[np.bool_], reason: str, column: str, expected: str) -> None:
         """Mark those of ``rows`` that have no fault yet.
@@ -60,10 +129,25 @@ class Faults:
         self._kinds.append(_Fault(reason=reason, column=column, expected=expected))
         self._codes[rows & (self._codes == 0)] = len(self._kinds)
 
+    def note(
+        self, rows: int, reason: str, column: str, told: str, examples: Iterable[object] = ()
+    ) -> None:
+        """Tell of ``rows`` rows what cost none of them; see `Note`. Nothing is told of no rows."""
+        if rows:
+            some = tuple(dict.fromkeys(str(value) for value in examples))[:_EXAMPLES]
+            self._notes.append(
+                Note(reason=reason, column=column, rows=int(rows), told=told, examples=some)
+            )
+
     @property
     def free(self) -> npt.NDArray[np.bool_]:
         """Mask of the rows without a fault, (n,)."""
         return np.equal(self._codes, 0)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What is told of the table."""
+        return merged_notes(self._notes)
 
     def counts(self) -> dict[str, int]:
         """How many rows have a fault, by reason."""
@@ -88,21 +172,37 @@ class Faults:
         """
         faults = [self._kinds[code - 1] for code in self._codes[faulty]]
         values = {name: text[name].tolist() for name in text.columns}
-        details = []
+        details, found = [], []
         for position, fault in enumerate(faults):
             value = values[fault.column][position] if fault.column in values else None
-            found = f"{value!r}" if isinstance(value, str) else "missing"
-            details.append(f"{fault.column} is {found}, expected {fault.expected}")
-        return rejects_table(text, [fault.reason for fault in faults], details, rows)
+            said = value if isinstance(value, str) else None
+            found.append(said)
+            shown = "missing" if said is None else repr(said)
+            details.append(f"{fault.column} is {shown}, expected {fault.expected}")
+        return rejects_table(text, [fault.reason for fault in faults], details, rows, found)
+
+
+def remedy_of(reason: str) -> str:
+    """What to do about rows that were rejected for a reason."""
+    for part, remedy in _REMEDIES:
+        if reason.startswith(part) or reason.endswith(part):
+            return remedy
+    return _ELSE
 
 
 def rejects_table(
-    text: pd.DataFrame, reasons: list[str], details: list[str], rows: npt.NDArray[np.int64]
+    text: pd.DataFrame,
+    reasons: list[str],
+    details: list[str],
+    rows: npt.NDArray[np.int64],
+    values: list[str | None],
 ) -> pd.DataFrame:
     """Rejected rows as text, with why and whence; see `Checked`."""
     table = text.rename(columns={name: f"input_{name}" for name in _OWN_COLUMNS})
     table = table.reset_index(drop=True)
     table["reason"] = pd.Series(reasons, dtype="str")
     table["detail"] = pd.Series(details, dtype="str")
+    table["value"] = pd.Series(values, dtype="str")
+    table["remedy"] = pd.Series([remedy_of(reason) for reason in reasons], dtype="str")
     table["row"] = np.asarray(rows, dtype=np.int64)
     return table

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from etapromise.tracking.contract import SCAN_COLUMNS
+from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.sources import open_parts
 from etapromise.tracking.tables import check_scans, split_scans
 from etapromise.tracking.texts import Identifiers
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from etapromise.tracking.sources import Source
 
 __all__ = ["ScansOf", "read_scans_of"]
+
+# Enough to tell whether their ids are only written otherwise.
+_STRANGERS: Final = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +33,16 @@ class ScansOf:
         first: (n + 1,) where each shipment's scans start.
         rejects: The unreadable ones, of any shipment, with ``reason``, ``detail`` and ``row``.
         others: How many sound scans were of other shipments.
+        stranger: Some of the scans of other shipments; None where there are none.
+        notes: What was blanked, derived or is strange in the scans, to be told once.
     """
 
     scans: pd.DataFrame
     first: npt.NDArray[np.int64]
     rejects: pd.DataFrame
     others: int
+    stranger: pd.DataFrame | None = None
+    notes: tuple[Note, ...] = ()
 
     def part(self, start: int, end: int) -> pd.DataFrame:
         """The scans of the shipments from one to before another."""
@@ -63,6 +71,8 @@ def read_scans_of(
     """
     known = Identifiers(shipments["shipment_id"])
     kept, rejects, owners, others = [], [], [], 0
+    notes: list[Note] = []
+    stranger: pd.DataFrame | None = None
     for part in open_parts(source, SCAN_COLUMNS, table="scans"):
         for raw in part.read(None if not part.n_rows else list(SCAN_COLUMNS)):
             split = split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
@@ -71,7 +81,10 @@ def read_scans_of(
             kept.append(split.accepted[mine])
             owners.append(rows[mine])
             others += int((~mine).sum())
+            if stranger is None and not mine.all():
+                stranger = split.accepted[~mine].iloc[:_STRANGERS].reset_index(drop=True)
             rejects.append(split.rejects)
+            notes += split.notes
     owner = np.concatenate(owners)
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner, minlength=len(shipments))
@@ -83,4 +96,6 @@ def read_scans_of(
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         rejects=together.sort_values("row", kind="stable", ignore_index=True),
         others=others,
+        stranger=stranger,
+        notes=merged_notes(notes),
     )

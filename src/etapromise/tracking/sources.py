@@ -1,48 +1,66 @@
-"""Opening a table: a Parquet or CSV file, a directory of Parquet files, a DataFrame, Arrow.
+"""Opening a table: files in any common form, a DataFrame, or what Arrow can take over.
 
-Nothing is judged here but whether the file can be read at all and has its required columns. Of a
-CSV file every field is read as text, so that one bad value costs its row and not the file.
+Nothing is judged here but whether it can be read at all and has its required columns. Parquet of
+any size is read a batch of rows at a time.
 """
 
 from __future__ import annotations
 
-import csv
+import difflib
 import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.dataset
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from etapromise.errors import ContractError
 from etapromise.tracking.contract import Column, Kind
+from etapromise.tracking.faults import Note
+from etapromise.tracking.table_files import (
+    BrokenLine,
+    FileOptions,
+    FoundFile,
+    damage_named,
+    find_files,
+    one_table,
+    open_file,
+    parquet_files,
+    with_partition,
+)
 
-__all__ = ["BrokenLine", "Part", "RawTable", "Source", "open_parts", "open_table"]
+__all__ = [
+    "ArrowStream",
+    "OpenedTable",
+    "Part",
+    "RawTable",
+    "Source",
+    "arrow_table",
+    "open_parts",
+    "open_table",
+    "parquet_tables",
+]
 
 # Rows that are read at once: large enough to spread what a batch costs, small enough to stay cheap.
 _BATCH: Final = 2**19
-_PARQUET: Final = frozenset({".parquet", ".pq"})
+# From which likeness on a column is told to be near one of the contract.
+_NEAR: Final = 0.8
+_TOLD_BY_FILES: Final = FileOptions()
 
-Source: TypeAlias = str | os.PathLike[str] | pd.DataFrame | pa.Table
 
+@runtime_checkable
+class ArrowStream(Protocol):
+    """What Arrow can take over without a copy: polars, duckdb and many more."""
 
-@dataclass(frozen=True, kw_only=True)
-class BrokenLine:
-    """A CSV line with too few or too many fields, such as the last one of a cut file."""
-
-    row: int
-    text: str
-    found: int
-    expected: int
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """A capsule, as the Arrow PyCapsule interface has it."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +73,40 @@ class RawTable:
         rows: 0-based position of every row in the input, (n_rows,). Not consecutive where the
             input had broken lines.
         broken: The lines that are no rows.
+        notes: What was guessed or is strange, to be told once.
+        left_aside: Rows of the input that a mapping folded into others.
     """
 
     contract: dict[str, pa.ChunkedArray]
     extras: pd.DataFrame
     rows: npt.NDArray[np.int64]
     broken: tuple[BrokenLine, ...] = ()
+    notes: tuple[Note, ...] = ()
+    left_aside: int = 0
+
+
+Source: TypeAlias = str | os.PathLike[str] | pd.DataFrame | pa.Table | ArrowStream | RawTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedTable:
+    """A source as Arrow has it, its columns not yet looked at.
+
+    Attributes:
+        table: Its rows.
+        broken: Lines that are no rows, counted among all.
+        notes: What had to be guessed.
+    """
+
+    table: pa.Table
+    broken: tuple[BrokenLine, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Position of every row in the input, (n,)."""
+        total = np.arange(len(self.table) + len(self.broken), dtype=np.int64)
+        return np.delete(total, [line.row for line in self.broken])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +131,9 @@ def open_parts(source: Source, columns: Mapping[str, Column], *, table: str) -> 
     First of all come parts without rows and with all columns, so that their types can be checked.
     """
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if path.is_dir() or path.suffix.lower() in _PARQUET:
-            return _parquet_parts(path, columns, table)
+        files = parquet_files(source, table)
+        if files is not None:
+            return _parquet_parts(files, columns, table)
     whole = open_table(source, columns, table=table)
     return [
         _without_rows(whole),
@@ -124,37 +170,47 @@ def _cut(whole: RawTable, first: int, names: Collection[str] | None) -> Iterator
     )
 
 
-def _parquet_parts(path: Path, columns: Mapping[str, Column], table: str) -> list[Part]:
-    with _damage_named(path, table):
-        _require_file(path, table)
-        files = (
-            sorted(pyarrow.dataset.dataset(path, format="parquet").files)
-            if path.is_dir()
-            else [str(path)]
-        )
-        described = [(name, pyarrow.parquet.read_metadata(name)) for name in files]
+def _parquet_parts(files: list[FoundFile], columns: Mapping[str, Column], table: str) -> list[Part]:
+    described = []
+    for file in files:
+        with damage_named(file.name, table):
+            described.append((file, pyarrow.parquet.read_metadata(file.open())))
     parts: list[Part] = []
     first_row = 0
-    for name, metadata in described:
-        nothing = metadata.schema.to_arrow_schema().empty_table()
+    schemas = [
+        with_partition(metadata.schema.to_arrow_schema().empty_table(), file.partition).schema
+        for file, metadata in described
+    ]
+    # What any file has, all have: of the others it is null.
+    union = {one.name: one.type for schema in schemas for one in schema}
+    for (file, metadata), schema in zip(described, schemas, strict=True):
+        lacking = {name: kind for name, kind in union.items() if name not in schema.names}
+        nothing = _with_nulls(schema.empty_table(), lacking)
         parts.append(_without_rows(open_table(nothing, columns, table=table)))
         for group in range(metadata.num_row_groups):
             n_rows = metadata.row_group(group).num_rows
             read = functools.partial(
-                _row_group, Path(name), metadata, group, first_row, columns, table
+                _row_group, file, metadata, group, first_row, columns, table, lacking
             )
             parts.append(Part(first_row=first_row, n_rows=n_rows, read=read))
             first_row += n_rows
     return parts
 
 
+def _with_nulls(table: pa.Table, lacking: Mapping[str, pa.DataType]) -> pa.Table:
+    for name, kind in lacking.items():
+        table = table.append_column(name, pa.nulls(len(table), kind))
+    return table
+
+
 def _row_group(
-    path: Path,
+    source: FoundFile,
     metadata: pyarrow.parquet.FileMetaData,
     group: int,
     first_row: int,
     columns: Mapping[str, Column],
     table: str,
+    lacking: Mapping[str, pa.DataType],
     names: Collection[str] | None,
 ) -> Iterator[RawTable]:
     schema = metadata.schema.to_arrow_schema()
@@ -166,15 +222,21 @@ def _row_group(
         and columns[field.name].kind is Kind.TEXT
     ]
     chosen = [name for name in schema.names if names is None or name in names]
-    with _damage_named(path, table):
-        file = pyarrow.parquet.ParquetFile(path, metadata=metadata, read_dictionary=words)
+    with damage_named(source.name, table):
+        where = source.path if source.system is None else source.open()
+        file = pyarrow.parquet.ParquetFile(where, metadata=metadata, read_dictionary=words)
         for batch in file.iter_batches(
             _BATCH, row_groups=[group], columns=chosen, use_threads=False
         ):
-            arrow = pa.Table.from_batches([batch])
+            arrow = with_partition(pa.Table.from_batches([batch]), source.partition)
+            arrow = _with_nulls(arrow, lacking)
+            if names is not None:
+                arrow = arrow.select([name for name in arrow.column_names if name in names])
             extras = arrow.drop_columns([name for name in arrow.column_names if name in columns])
             yield RawTable(
-                contract={name: arrow.column(name) for name in columns if name in chosen},
+                contract={
+                    name: arrow.column(name) for name in columns if name in arrow.column_names
+                },
                 extras=extras.to_pandas()
                 if extras.num_columns
                 else pd.DataFrame(index=range(len(arrow))),
@@ -187,8 +249,9 @@ def open_table(source: Source, columns: Mapping[str, Column], *, table: str) -> 
     """Read ``source`` and split its columns into those of the contract and the others.
 
     Args:
-        source: Path of a ``.parquet`` or ``.csv`` file or of a directory of Parquet files, a
-            DataFrame, or an Arrow table.
+        source: A path, directory, pattern or address of files (Parquet, Arrow, tables of text,
+            JSON, Excel), a DataFrame, an Arrow table, or anything that has the Arrow stream
+            interface.
         columns: The contract of this table, by column name.
         table: What the table is called in messages.
 
@@ -196,32 +259,122 @@ def open_table(source: Source, columns: Mapping[str, Column], *, table: str) -> 
         ContractError: The file is missing, empty, cut or of an unknown format, or a required
             column is absent or there twice.
     """
-    broken: tuple[BrokenLine, ...] = ()
+    if isinstance(source, RawTable):
+        _check_names([*source.contract, *map(str, source.extras.columns)], columns, table)
+        return source
     if isinstance(source, pd.DataFrame):
-        _check_names([str(name) for name in source.columns], columns, table)
+        names = [str(name) for name in source.columns]
+        _check_names(names, columns, table)
         return RawTable(
             contract={name: _arrow_column(source[name]) for name in columns if name in source},
             extras=source[[name for name in source if name not in columns]].reset_index(drop=True),
             rows=np.arange(len(source), dtype=np.int64),
+            notes=_near_names(names, columns, len(source)),
         )
-    if isinstance(source, pa.Table):
-        arrow = source
-    elif isinstance(source, (str, os.PathLike)):
-        arrow, broken = _read_file(Path(source), table)
-    else:
-        raise ContractError(
-            f"found {type(source).__name__} for the {table}, expected a path, "
-            "a pandas DataFrame or a pyarrow Table"
-        )
+    opened = arrow_table(source, table)
+    arrow = opened.table
     _check_names(arrow.column_names, columns, table)
     extras = arrow.drop_columns([name for name in arrow.column_names if name in columns])
-    total = arrow.num_rows + len(broken)
     return RawTable(
         contract={name: arrow.column(name) for name in columns if name in arrow.column_names},
         extras=extras.to_pandas() if extras.num_columns else pd.DataFrame(index=range(len(arrow))),
-        rows=np.delete(np.arange(total, dtype=np.int64), [line.row for line in broken]),
-        broken=broken,
+        rows=opened.rows,
+        broken=opened.broken,
+        notes=opened.notes + _near_names(arrow.column_names, columns, len(arrow)),
     )
+
+
+def arrow_table(source: Source, table: str, options: FileOptions = _TOLD_BY_FILES) -> OpenedTable:
+    """A source as one Arrow table, whatever its columns.
+
+    Args:
+        source: As for `open_table`.
+        table: What it is called in messages.
+        options: How files are to be read.
+
+    Raises:
+        ContractError: It cannot be read.
+    """
+    if isinstance(source, pd.DataFrame):
+        doubled = [str(name) for name in source.columns]
+        _check_names(doubled, {}, table)
+        return OpenedTable(
+            table=pa.table({str(name): _arrow_column(source[name]) for name in source})
+        )
+    if isinstance(source, (str, os.PathLike)):
+        return _opened(find_files(source, table), table, options)
+    if isinstance(source, ArrowStream):
+        try:
+            arrow = source if isinstance(source, pa.Table) else pa.table(source)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise ContractError(
+                f"found {type(source).__name__} for the {table}, which Arrow cannot take over: "
+                f"{error}; hand over a DataFrame"
+            ) from error
+        return OpenedTable(table=_without_views(arrow))
+    raise ContractError(
+        f"found {type(source).__name__} for the {table}, expected a path, "
+        "a pandas DataFrame or a pyarrow Table"
+    )
+
+
+def _opened(files: list[FoundFile], table: str, options: FileOptions) -> OpenedTable:
+    tables, broken, notes, rows = [], [], [], 0
+    for file in files:
+        opened = open_file(file, table, options)
+        tables.append(opened.table)
+        broken += [replace(line, row=line.row + rows) for line in opened.broken]
+        rows += len(opened.table) + len(opened.broken)
+        notes += [
+            Note(reason="guessed", column="", rows=len(opened.table), told=f"rows: {doubt}")
+            for doubt in opened.doubts
+        ]
+    return OpenedTable(
+        table=_without_views(one_table(tables)), broken=tuple(broken), notes=tuple(notes)
+    )
+
+
+def _without_views(arrow: pa.Table) -> pa.Table:
+    """Views of strings, which much of Arrow cannot work with yet, as strings."""
+    for place, one in enumerate(arrow.schema):
+        if pa.types.is_string_view(one.type):
+            text = pc.cast(arrow.column(place), pa.large_string())
+            arrow = arrow.set_column(place, one.name, text)
+    return arrow
+
+
+def parquet_tables(files: list[FoundFile], table: str, rows: int) -> Iterator[pa.Table]:
+    """Parquet files batch by batch, each with all columns that any of them has.
+
+    Never more than a few batches are in memory; there is one without rows where there are none.
+
+    Args:
+        files: All of Parquet.
+        table: What the table is called in messages.
+        rows: At most so many at once.
+
+    Raises:
+        ContractError: One is cut or damaged.
+    """
+    schemas = []
+    for file in files:
+        with damage_named(file.name, table):
+            schema = pyarrow.parquet.read_schema(file.open())
+        schemas.append(with_partition(schema.empty_table(), file.partition).schema)
+    union = {one.name: one.type for schema in schemas for one in schema}
+    any_rows = False
+    for found, schema in zip(files, schemas, strict=True):
+        lacking = {name: kind for name, kind in union.items() if name not in schema.names}
+        with (
+            damage_named(found.name, table),
+            pyarrow.parquet.ParquetFile(found.open(), pre_buffer=False) as file,
+        ):
+            for batch in file.iter_batches(rows):
+                any_rows = True
+                arrow = with_partition(pa.Table.from_batches([batch]), found.partition)
+                yield _with_nulls(arrow, lacking).select(list(union))
+    if not any_rows:
+        yield one_table([schema.empty_table() for schema in schemas])
 
 
 def _check_names(found: list[str], columns: Mapping[str, Column], table: str) -> None:
@@ -232,8 +385,23 @@ def _check_names(found: list[str], columns: Mapping[str, Column], table: str) ->
     if missing:
         raise ContractError(
             f"the {table} lack column {', '.join(map(repr, missing))}; "
-            f"found {', '.join(map(repr, found)) or 'no columns'}; rename or add it"
+            f"found {', '.join(map(repr, found)) or 'no columns'}; rename or add it, or let "
+            "`etapromise check` propose a mapping of your columns"
         )
+
+
+def _near_names(found: list[str], columns: Mapping[str, Column], rows: int) -> tuple[Note, ...]:
+    """Columns that the contract does not know and whose names are near one that it does."""
+    absent = [name for name in columns if name not in found]
+    notes = []
+    for name in found:
+        if name in columns:
+            continue
+        near = difflib.get_close_matches(name.lower(), absent, n=1, cutoff=_NEAR)
+        if near:
+            told = f"rows have it, a column that is not known; did you mean {near[0]!r}?"
+            notes.append(Note(reason="unknown_column", column=name, rows=rows, told=told))
+    return tuple(notes)
 
 
 def _arrow_column(series: pd.Series[Any]) -> pa.ChunkedArray:
@@ -257,78 +425,3 @@ def _object_as_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
-
-
-def _require_file(path: Path, table: str) -> None:
-    if not path.exists():
-        raise ContractError(f"found no file {path} for the {table}; check the path")
-    if path.is_file() and path.stat().st_size == 0:
-        raise ContractError(f"{path} is empty, expected a table of {table}; export it again")
-
-
-@contextmanager
-def _damage_named(path: Path, table: str) -> Iterator[None]:
-    """Turns what Arrow says of a damaged file into an error that names the file."""
-    try:
-        yield
-    except ContractError:
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise ContractError(
-            f"{path} cannot be read as a table of {table}, the file may be cut or damaged: "
-            f"{error}; export it again"
-        ) from error
-
-
-def _read_file(path: Path, table: str) -> tuple[pa.Table, tuple[BrokenLine, ...]]:
-    _require_file(path, table)
-    with _damage_named(path, table):
-        if path.is_dir() or path.suffix.lower() in _PARQUET:
-            return pyarrow.parquet.read_table(path), ()
-        if path.suffix.lower() == ".csv":
-            return _read_csv(path)
-    raise ContractError(
-        f"found {path} for the {table}, expected a .parquet or .csv file or a directory of "
-        "Parquet files; convert it"
-    )
-
-
-def _read_csv(path: Path) -> tuple[pa.Table, tuple[BrokenLine, ...]]:
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        names = next(csv.reader(lines), [])
-    found: list[pyarrow.csv.InvalidRow] = []
-
-    def keep(line: pyarrow.csv.InvalidRow) -> str:
-        found.append(line)
-        return "skip"
-
-    def read(*, threads: bool) -> pa.Table:
-        return pyarrow.csv.read_csv(
-            path,
-            read_options=pyarrow.csv.ReadOptions(use_threads=threads),
-            parse_options=pyarrow.csv.ParseOptions(
-                newlines_in_values=True, invalid_row_handler=keep
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-            ),
-        )
-
-    arrow = read(threads=True)
-    if found:
-        # Only a single thread knows the number of a broken line.
-        found.clear()
-        arrow = read(threads=False)
-    # Numbers count from 1 and the first line is the header.
-    broken = tuple(
-        BrokenLine(
-            row=line.number - 2,
-            text=line.text,
-            found=line.actual_columns,
-            expected=line.expected_columns,
-        )
-        for line in found
-    )
-    return arrow, broken

@@ -38,8 +38,9 @@ def read_shipments(source: Source, *, naive_time_zone: str | None = None) -> Che
     """Read and check a table of shipments.
 
     Args:
-        source: Path of a ``.parquet`` or ``.csv`` file or of a directory of Parquet files, a
-            DataFrame, or an Arrow table.
+        source: A path, directory, pattern or address of files (Parquet, Arrow, tables of text,
+            JSON, Excel), a DataFrame, an Arrow table, or anything that has the Arrow stream
+            interface, such as a polars DataFrame or a duckdb relation.
         naive_time_zone: IANA zone of the times that carry none.
 
     Returns:
@@ -231,7 +232,13 @@ def _split(raw: RawTable, values: Mapping[str, Values], faults: Faults) -> Check
     for name in raw.extras.columns:
         whole[name] = raw.extras[name]
     accepted = whole if free.all() else whole[free].reset_index(drop=True)
-    return Checked(accepted=accepted, rejects=_rejects(raw, faults))
+    return Checked(
+        accepted=accepted,
+        rejects=_rejects(raw, faults),
+        notes=raw.notes + faults.notes,
+        left_aside=raw.left_aside,
+        rows=raw.rows[free],
+    )
 
 
 def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
@@ -253,6 +260,7 @@ def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
             for line in raw.broken
         ],
         np.array([line.row for line in raw.broken], dtype=np.int64),
+        [line.text for line in raw.broken],
     )
     both = pd.concat([table, broken], ignore_index=True)
     return both.sort_values("row", kind="stable", ignore_index=True)

@@ -5,19 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import ContractError
+from etapromise.tracking.accounts import MAX_REJECTS, Account, refuse_strangers, refuse_too_many
+from etapromise.tracking.faults import Checked, Note
+from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.milestones import milestones
 from etapromise.tracking.scans import ScanRules, clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from etapromise.tracking.contract import Event
+    from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
 
-__all__ = ["TrackedHistory", "history", "tracked_history"]
+__all__ = ["TrackedHistory", "all_rejects", "both_tables", "history", "tracked_history"]
 
 _DEFAULT_RULES: Final = ScanRules()
 
@@ -34,6 +40,11 @@ class TrackedHistory:
         scan_rejects: The other scans, likewise. ``len(scans) + len(scan_rejects)`` is the number of
             scans that came in.
         event: Which milestone is the event.
+        shipment_notes: What was blanked, derived or is strange in the shipments, to be told once.
+        scan_notes: Likewise of the scans.
+        shipments_left_aside: Rows that a mapping folded into others; with these all are accounted
+            for.
+        scans_left_aside: Likewise of the scans.
     """
 
     shipments: pd.DataFrame
@@ -42,73 +53,150 @@ class TrackedHistory:
     shipment_rejects: pd.DataFrame
     scan_rejects: pd.DataFrame
     event: Event
+    shipment_notes: tuple[Note, ...] = ()
+    scan_notes: tuple[Note, ...] = ()
+    shipments_left_aside: int = 0
+    scans_left_aside: int = 0
+
+    @property
+    def accounts(self) -> tuple[Account, Account]:
+        """What became of every row of the shipments and of the scans."""
+        return (
+            Account(
+                table="shipments",
+                accepted=len(self.shipments),
+                rejects=self.shipment_rejects,
+                left_aside=self.shipments_left_aside,
+                notes=self.shipment_notes,
+            ),
+            Account(
+                table="scans",
+                accepted=len(self.scans),
+                rejects=self.scan_rejects,
+                left_aside=self.scans_left_aside,
+                notes=self.scan_notes,
+            ),
+        )
 
 
 def history(
-    shipments: Source,
-    scans: Source,
+    shipments: Source | None = None,
+    scans: Source | None = None,
     *,
     event: Event = "delivered",
     naive_time_zone: str | None = None,
     vocabulary: str | None = None,
     rules: ScanRules = _DEFAULT_RULES,
+    mapping: MappingSource | None = None,
 ) -> TrackedHistory:
     """Read both tables, clean the scans and find the milestones.
 
     Args:
-        shipments: Path of a ``.parquet`` or ``.csv`` file or of a directory of Parquet files, a
-            DataFrame, or an Arrow table.
-        scans: Likewise.
+        shipments: As for `read_shipments`; with a mapping by default the files that it names.
+        scans: Likewise; not needed where a mapping has milestones.
         event: ``first_attempt``, ``delivered`` or ``available_for_pickup``.
         naive_time_zone: IANA zone of the times that carry none.
         vocabulary: Whose codes the scans carry where their ``vocabulary`` column does not say.
         rules: How far scans may disagree.
+        mapping: Which columns of own tables are those of the contract, see `docs/mapping.md`.
 
     Raises:
-        ContractError: A table cannot be read, lacks a column, has one of a wrong type or naive
-            times; there is no such event, zone or vocabulary.
+        ContractError: No scan is of a shipment; a table cannot be read, lacks a column, has one of
+            a wrong type or naive times; there is no such event, zone or vocabulary.
     """
+    shipments, scans = both_tables(shipments, scans, mapping)
     checked_shipments = read_shipments(shipments, naive_time_zone=naive_time_zone)
     checked_scans = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
     cleaned = clean_scans(checked_scans.accepted, checked_shipments.accepted, rules=rules)
+    if not len(cleaned.accepted) and (cleaned.rejects["reason"] == "unknown_shipment").all():
+        refuse_strangers(checked_shipments.accepted, checked_scans.accepted)
     return TrackedHistory(
         shipments=checked_shipments.accepted,
         scans=cleaned.accepted,
         milestones=milestones(checked_shipments.accepted, cleaned.accepted, event=event),
         shipment_rejects=checked_shipments.rejects,
-        scan_rejects=_all_rejects(checked_scans.accepted, checked_scans.rejects, cleaned.rejects),
+        scan_rejects=all_rejects(checked_scans, cleaned.rejects),
         event=event,
+        shipment_notes=checked_shipments.notes,
+        scan_notes=checked_scans.notes,
+        shipments_left_aside=checked_shipments.left_aside,
+        scans_left_aside=checked_scans.left_aside,
     )
 
 
-def _all_rejects(
-    accepted: pd.DataFrame, unreadable: pd.DataFrame, unusable: pd.DataFrame
+def all_rejects(
+    checked: Checked, unusable: pd.DataFrame, among: npt.NDArray[np.bool_] | None = None
 ) -> pd.DataFrame:
-    """Both tables of rejects in one, every row counted in the input."""
-    total = len(accepted) + len(unreadable)
-    input_rows = np.delete(np.arange(total, dtype=np.int64), unreadable["row"].to_numpy())
-    later = unusable.assign(row=input_rows[unusable["row"].to_numpy()])
-    both = pd.concat([unreadable, later], ignore_index=True)
+    """The rejects of reading and those of cleaning in one, every row counted in the input.
+
+    Args:
+        checked: What reading gave.
+        unusable: What cleaning rejected of the accepted ones.
+        among: (n_accepted,) which of these were cleaned; None is all.
+    """
+    if checked.rows is None or not len(unusable):
+        return checked.rejects
+    rows = checked.rows if among is None else checked.rows[among]
+    later = unusable.assign(row=rows[unusable["row"].to_numpy()])
+    both = pd.concat([checked.rejects, later], ignore_index=True)
     return both.sort_values("row", kind="stable", ignore_index=True)
 
 
+def both_tables(
+    shipments: Source | None, scans: Source | None, mapping: MappingSource | None
+) -> tuple[Source, Source]:
+    """The two tables to read, out of what was handed over.
+
+    Raises:
+        ContractError: One is missing; a mapping does not fit.
+    """
+    if mapping is not None:
+        shipments, scans = mapped_tables(mapping, shipments, scans)
+        if scans is None:
+            raise ContractError(
+                "Found a mapping without scans and without milestones, so that nothing is known of "
+                "what happened to the shipments; add a table [scans], or map the columns of the "
+                "milestones: [shipments.milestones]"
+            )
+    if shipments is None or scans is None:
+        lacking = "shipments" if shipments is None else "scans"
+        given = "scans" if shipments is None else "shipments"
+        raise ContractError(
+            f"Found {given} without {lacking}; expected both tables, or a mapping with milestones."
+        )
+    return shipments, scans
+
+
 def tracked_history(
-    shipments: Source | TrackedHistory,
+    shipments: Source | TrackedHistory | None,
     scans: Source | None,
     *,
     event: Event,
     naive_time_zone: str | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    max_rejects: float = MAX_REJECTS,
 ) -> TrackedHistory:
     """`shipments` itself if it is a tracked history already, else both tables tracked.
 
     Raises:
-        ContractError: as for `history`; one table without the other; a history with scans beside
-            it, or one that tracks another event.
+        ContractError: as for `history`; one table without the other; a history with scans or a
+            mapping beside it, or one that tracks another event; more than `max_rejects` of a table
+            were rejected.
     """
     if not isinstance(shipments, TrackedHistory):
-        if scans is None:
-            raise ContractError("Found shipments without scans; expected both tables.")
-        return history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
+        found = history(
+            shipments,
+            scans,
+            event=event,
+            naive_time_zone=naive_time_zone,
+            vocabulary=vocabulary,
+            mapping=mapping,
+        )
+        refuse_too_many(found.accounts, max_rejects)
+        return found
+    if mapping is not None:
+        raise ContractError("Found a mapping beside a tracked history, which was read already.")
     if scans is not None:
         raise ContractError("Found scans beside a tracked history, which has its own already.")
     if shipments.event != event:

@@ -27,9 +27,11 @@ from etapromise.history.effects import EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, all_features
 from etapromise.history.statistics import lost_shares
 from etapromise.in_transit.training import TransitSettings, train_transit
-from etapromise.promise.assembling import assemble_model
+from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.stages import StageForests
+from etapromise.tracking.accounts import MAX_REJECTS
+from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import TrackedHistory, tracked_history
 from etapromise.training.stage_training import fit_stage_forests
 
@@ -118,7 +120,7 @@ class TrainingConfig:
 
 
 def train(
-    shipments: Source | TrackedHistory,
+    shipments: Source | TrackedHistory | None = None,
     scans: Source | None = None,
     *,
     as_of: str | datetime | pd.Timestamp,
@@ -127,6 +129,8 @@ def train(
     naive_time_zone: str | None = None,
     progress: Progress | None = None,
     tuning: Mapping[str, Any] | None = None,
+    mapping: MappingSource | None = None,
+    max_rejects: float = MAX_REJECTS,
 ) -> PromiseModel:
     """Train a model on what was received before `as_of`.
 
@@ -140,13 +144,23 @@ def train(
         naive_time_zone: the zone of times in the tables that carry none.
         progress: told of every stage.
         tuning: how the settings were found (`Tuned.record`), for the manifest.
+        mapping: which columns of own tables are those of the contract; its path, or one that was
+            read. It may name the files too, and then needs no tables beside it.
+        max_rejects: the share of a table's rows that may be rejected; more stop the training.
 
     Raises:
         ContractError: tables or arguments do not fit the contract.
         InsufficientHistoryError: too little had happened by `as_of`.
     """
     config = config or TrainingConfig()
-    tracked = tracked_history(shipments, scans, event=event, naive_time_zone=naive_time_zone)
+    tracked = tracked_history(
+        shipments,
+        scans,
+        event=event,
+        naive_time_zone=naive_time_zone,
+        mapping=mapping,
+        max_rejects=max_rejects,
+    )
     moment = moment_of(as_of)
     known = KnownOrders.of(tracked, moment)
     give_up = known.give_up_after()
@@ -194,17 +208,19 @@ def train(
             settings=config.transit,
             progress=_stage(tell, "in-transit forest"),
         )
-    return assemble_model(
-        gathered,
-        known,
-        contract=contract,
-        forest=forest,
-        holdout=average,
-        stages=stages,
-        settings=config.calibration,
-        manifest=manifest,
-        moment=moment,
-        transit=transit,
+    return PromiseModel(
+        assemble_parts(
+            gathered,
+            known,
+            contract=contract,
+            forest=forest,
+            holdout=average,
+            stages=stages,
+            settings=config.calibration,
+            manifest=manifest,
+            moment=moment,
+            transit=transit,
+        )
     )
 
 

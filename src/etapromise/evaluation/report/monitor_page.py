@@ -56,7 +56,7 @@ def render_monitor(facts: Facts) -> str:
     return page.render(
         facts=facts,
         verdict=_verdict(facts),
-        alarms=[alarm | {"advice": _ADVICE[alarm["name"]]} for alarm in facts["alarms"]],
+        causes=[cause | {"advice": _ADVICE[cause["name"]]} for cause in facts["causes"]],
         charts=_charts(facts),
         lanes=findings.worst_first(by["lane_group"]),
         matrix=_lane_matrix(by["lane_group"]),
@@ -87,9 +87,9 @@ def _verdict(facts: Facts) -> findings.Verdict:
         if overall["judged"]
         else "No promise of this time has run out yet"
     )
-    count = len(facts["alarms"])
+    count = len(facts["causes"])
     if count:
-        whom = sorted({alarm["group"] for alarm in facts["alarms"] if alarm["group"]})
+        whom = sorted({cause["group"] for cause in facts["causes"] if cause["group"]})
         about = f" About {', '.join(whom[:4])}." if whom else ""
         return findings.Verdict(
             tone="bad",

@@ -25,6 +25,7 @@ from etapromise.history.as_of import moment_of
 from etapromise.operations.feed_signs import clock_signs, rejected_shares
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of
+from etapromise.operations.monitoring.causes import group_alarms
 from etapromise.operations.monitoring.deliveries import GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
@@ -75,7 +76,8 @@ class Findings:
     Attributes:
         facts: Everything, ready for JSON: ``format``, ``as_of``, ``model``, ``config``, ``data``,
             ``promises``, ``calibration``, ``deliveries``, ``churn``, ``drift``, ``fallbacks``,
-            ``scorecards``, ``scan_flow`` and ``alarms``.
+            ``scorecards``, ``scan_flow``, ``alarms`` and ``causes`` (alarms by what is
+            behind them).
         alarms: The thresholds that were crossed.
         table: One row for each order looked at, see `Made`.
     """
@@ -146,7 +148,7 @@ def monitor(
         "library_version": installed_version("etapromise"),
         "as_of": as_of.isoformat(),
         "event": history.event,
-        "model": _model_facts(model, as_of),
+        "model": _model_facts(model, as_of, registry),
         "config": asdict(config),
         "data": made.counts | {"scans": len(known.scans)},
         "promises": {
@@ -168,6 +170,7 @@ def monitor(
     }
     alarms = alarms_of(facts, config.thresholds)
     facts["alarms"] = [asdict(alarm) for alarm in alarms]
+    facts["causes"] = group_alarms(facts["alarms"])
     return Findings(facts=facts, alarms=alarms, table=made.table)
 
 
@@ -177,15 +180,29 @@ def registry_of(model_directory: Path) -> ModelRegistry | None:
     return ModelRegistry(root) if ModelRegistry(root).promotions() else None
 
 
-def _model_facts(model: PromiseModel, as_of: pd.Timestamp) -> dict[str, Any]:
+def _model_facts(
+    model: PromiseModel, as_of: pd.Timestamp, registry: ModelRegistry | None
+) -> dict[str, Any]:
     trained = moment_of(model.manifest["trained_as_of"])
     return {
         "version": model.version,
+        "name": _model_name(model, registry),
+        "market": "" if registry is None else registry.root.resolve().name,
         "as_of": model.as_of.isoformat(),
         "trained_as_of": trained.isoformat(),
         "refresh_age_days": (as_of - pd.Timestamp(model.as_of)) / _DAY,
         "training_age_days": (as_of - trained) / _DAY,
     }
+
+
+def _model_name(model: PromiseModel, registry: ModelRegistry | None) -> str:
+    """What stays the same from night to night: the current one, else a digest without a date."""
+    current = None if registry is None else registry.current
+    if registry is not None and current is not None:
+        at_work = registry.manifest(current)["version"]
+        if at_work == model.version:
+            return "current"
+    return model.version.rpartition("-")[2]
 
 
 def _groups(table: pd.DataFrame, by: str, config: MonitorConfig) -> list[dict[str, Any]]:

@@ -22,13 +22,13 @@ def prometheus_text(facts: dict[str, Any]) -> str:
     sets += [
         ({"by": kind, "group": row["group"]}, row)
         for kind, rows in promises["by"].items()
+        if kind not in {"month", "week"}  # a date as a label is a new series for ever
         for row in rows
     ]
 
     def of(name: str) -> Samples:
         return [(labels, row[name]) for labels, row in sets]
 
-    version = {"version": facts["model"]["version"]}
     flow = facts["scan_flow"]
     families: list[tuple[str, str, Samples]] = [
         ("kept_ratio", "Promises kept among those whose day has run out.", of("kept_rate")),
@@ -84,38 +84,48 @@ def prometheus_text(facts: dict[str, Any]) -> str:
         ),
         (
             "churn_days",
-            "Mean days by which a version moved the dates of the latest orders.",
-            [({"version": row["version"]}, row["mean_days"]) for row in facts["churn"]],
+            "Mean days by which the latest version moved the dates of the latest orders.",
+            [({}, row["mean_days"]) for row in facts["churn"][-1:]],
         ),
         (
             "refresh_age_days",
             "Age of the statistics.",
-            [(version, facts["model"]["refresh_age_days"])],
+            [({}, facts["model"]["refresh_age_days"])],
         ),
         (
             "training_age_days",
             "Age of the trees.",
-            [(version, facts["model"]["training_age_days"])],
+            [({}, facts["model"]["training_age_days"])],
         ),
         ("alarms", "Thresholds crossed.", [({}, len(facts["alarms"]))]),
         (
             "alarm",
             "1 for each threshold crossed.",
-            [({"name": row["name"], "group": row["group"]}, 1) for row in facts["alarms"]],
+            [
+                ({"name": row["name"], "group": _undated(row["group"])}, 1)
+                for row in facts["alarms"]
+            ],
         ),
     ]
+    whose = {"market": facts["model"]["market"], "model": facts["model"]["name"]}
     lines = []
     for name, help_text, samples in families:
-        told = [(labels, value) for labels, value in samples if value is not None]
+        told = {
+            _labels(whose | dict(labels)): value for labels, value in samples if value is not None
+        }
         if told:
             lines += [f"# HELP etapromise_{name} {help_text}", f"# TYPE etapromise_{name} gauge"]
-            lines += [f"etapromise_{name}{_labels(labels)} {value:.10g}" for labels, value in told]
+            lines += [f"etapromise_{name}{labels} {value:.10g}" for labels, value in told.items()]
     return "\n".join(lines) + "\n"
 
 
+def _undated(group: str) -> str:
+    """The kind alone of a group that is a time: ``week``, ``month`` or ``version``."""
+    kind = group.partition(" ")[0]
+    return kind if kind in {"week", "month", "version"} else group
+
+
 def _labels(labels: Mapping[str, str]) -> str:
-    if not labels:
-        return ""
     return "{" + ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items()) + "}"
 
 

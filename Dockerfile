@@ -1,0 +1,19 @@
+# docker build --target serve -t etapromise:serve .     answers over HTTP; models are in the volume /models
+# docker build --target demo -t etapromise:demo .       trains on the sample and writes the report
+FROM python:3.12-slim AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev make && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY . .
+RUN pip wheel --no-deps --wheel-dir /wheels .
+
+FROM python:3.12-slim AS serve
+COPY --from=build /wheels /wheels
+RUN pip install --no-cache-dir "$(echo /wheels/etapromise-*.whl)[serve]" && rm -rf /wheels && useradd --system eta
+USER eta
+VOLUME /models
+EXPOSE 8000
+CMD ["etapromise", "serve", "--models", "/models", "--host", "0.0.0.0", "--port", "8000"]
+
+FROM build AS demo
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
+CMD ["make", "demo"]

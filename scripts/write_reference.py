@@ -1,0 +1,160 @@
+"""Write the parts of the documentation that the code itself tells; with --check only compare.
+
+    python scripts/write_reference.py [--check]
+
+`docs/commands.md` from the commands' own help, `docs/codes.md` from the confidence codes,
+`docs/python.md` from the public names, and the map of the rooms in CONTRIBUTING.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import click
+
+import etapromise
+from etapromise.cli import main as command_line
+from etapromise.promise.confidence import CODES, MESSAGES
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "etapromise"
+MAP_START, MAP_END = "<!-- map of the rooms -->", "<!-- end of the map -->"
+BY_SCRIPT = "Written by scripts/write_reference.py from the code; do not edit."
+
+
+def main() -> None:
+    """Write or compare every generated text."""
+    contributing = ROOT / "CONTRIBUTING.md"
+    texts = {
+        ROOT / "docs" / "commands.md": commands(),
+        ROOT / "docs" / "codes.md": codes(),
+        ROOT / "docs" / "python.md": python_names(),
+        contributing: with_map(contributing.read_text(encoding="utf-8")),
+    }
+    stale = [
+        path
+        for path, text in texts.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    if "--check" not in sys.argv:
+        for path in stale:
+            path.write_text(texts[path], encoding="utf-8")
+            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+    elif stale:
+        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+        sys.exit(f"{names}: not what the code says; run python scripts/write_reference.py")
+
+
+def commands() -> str:
+    """One section a command: its help, as a terminal of 90 columns shows it."""
+    lines = ["# Commands", "", f"<!-- {BY_SCRIPT} -->", "", *exit_codes(), ""]
+    for name, command in sorted(command_line.commands.items()):
+        context = click.Context(command, info_name=f"etapromise {name}", terminal_width=90)
+        text = re.sub(r"[ \t]+$", "", command.get_help(context), flags=re.MULTILINE)
+        lines += [f"## etapromise {name}", "", "```text", text, "```", ""]
+    return "\n".join(lines)
+
+
+def exit_codes() -> list[str]:
+    """What every command ends with."""
+    return [
+        "| exit code | means |",
+        "|---|---|",
+        "| 0 | done |",
+        "| 1 | failed: one line on stderr says what was found, expected, and what to do |",
+        "| 2 | bad usage |",
+        "| 3 | `retrain` refused the challenger; `monitor` found a threshold crossed |",
+    ]
+
+
+def codes() -> str:
+    """Confidence codes and messages."""
+    lines = [
+        "# Codes",
+        "",
+        f"<!-- {BY_SCRIPT} -->",
+        "",
+        "## Confidence codes",
+        "",
+        "`promise.confidence_code`; the numbers are those of AfterShip's estimated delivery dates.",
+        "",
+        "| code | meaning |",
+        "|---|---|",
+        *(f"| {code} | {text} |" for code, text in CODES.items()),
+        "",
+        "## Messages",
+        "",
+        "`promise.messages`, each with `code` and `text`: what the promise leans on.",
+        "",
+        "| code | text |",
+        "|---|---|",
+        *(f"| `{code}` | {text} |" for code, text in MESSAGES),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def python_names() -> str:
+    """Every public name, for mkdocstrings to fill."""
+    lines = ["# Python", "", f"<!-- {BY_SCRIPT} -->", ""]
+    for name in etapromise.__all__:
+        value = getattr(etapromise, name)
+        home = getattr(value, "__module__", None)
+        known = inspect.isclass(value) or inspect.isfunction(value)
+        if known and home is not None:
+            lines += [f"::: {home}.{value.__name__}", "    options:"]
+            lines += [f"      heading: etapromise.{name}", ""]
+    return "\n".join(lines)
+
+
+def with_map(text: str) -> str:
+    """CONTRIBUTING with the map of the rooms as the files are now."""
+    before, _, rest = text.partition(MAP_START)
+    _, _, after = rest.partition(MAP_END)
+    return f"{before}{MAP_START}\n\n{rooms()}\n\n{MAP_END}{after}"
+
+
+def rooms() -> str:
+    """Rooms in the order of the layering contract, each with its files and their first lines."""
+    config = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    layers = re.search(r"^layers = \[(.*?)^\]", config, re.MULTILINE | re.DOTALL)
+    if layers is None:
+        sys.exit("pyproject.toml has no layering contract")
+    order = re.findall(r"[a-z_]+", layers[1])[::-1]
+    lines = []
+    for room in order:
+        folder = SOURCE / room
+        if folder.is_dir():
+            lines += ["", f"**{room}/** {first_line(folder / '__init__.py')}", ""]
+            files = sorted(folder.rglob("*.py"))
+            lines += [
+                f"- `{path.relative_to(folder)}` {first_line(path)}"
+                for path in files
+                if path.name not in {"__init__.py", "__main__.py"}
+            ]
+            kernels = sorted(folder.glob("*.c"))
+            lines += [f"- `{path.name}` {first_comment(path)}" for path in kernels]
+        elif (SOURCE / f"{room}.py").is_file():
+            lines += ["", f"**{room}.py** {first_line(SOURCE / f'{room}.py')}"]
+    return "\n".join(lines).strip()
+
+
+def first_line(path: Path) -> str:
+    """The first sentence or line of a file's docstring."""
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return said.partition("\n\n")[0].replace("\n", " ")
+
+
+def first_comment(path: Path) -> str:
+    """The first sentence of a C file's opening comment."""
+    found = re.match(r"\s*/\*(.*?)\*/", path.read_text(encoding="utf-8"), re.DOTALL)
+    said = " ".join(line.strip(" *") for line in (found[1] if found else "").splitlines())
+    return said.strip().partition(". ")[0].rstrip(".") + "." if said.strip() else ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""`etapromise serve`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from etapromise.cli.arguments import INPUT_FILE, example, reported_errors, say
+
+__all__ = ["serve"]
+
+
+@click.command(
+    epilog=example(r"""
+etapromise serve --models models/ --port 8080
+curl -s localhost:8080/quotes -d '{"origin": "14409", "destination": "88032", "carrier": "acme"}'
+""")
+)
+@click.option(
+    "--models",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="A directory with a link `current`, watched for another model; or one model.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option(
+    "--fallback-days",
+    type=click.IntRange(min=1),
+    default=7,
+    show_default=True,
+    help="Calendar days promised where no model can answer.",
+)
+@click.option(
+    "--ways",
+    type=INPUT_FILE,
+    help="JSON list of options for the checkout page: carrier, service, price, co2_kg, …",
+)
+def serve(models: Path, host: str, port: int, fallback_days: int, ways: Path | None) -> None:
+    """Answer over HTTP: quotes, orders, options, parcels under way, and a checkout page at /.
+
+    One process answers on one processor; start several behind a balancer for more. See
+    docs/serving.md.
+    """
+    try:
+        import uvicorn  # noqa: PLC0415 — an extra
+
+        from etapromise.serving.app import create_app  # noqa: PLC0415 — an extra
+    except ImportError as error:
+        raise click.UsageError(
+            f"serving needs {error.name}, which is not installed; expected the extra: "
+            "pip install 'etapromise[serve]'."
+        ) from error
+    told = None
+    if ways is not None:
+        try:
+            told = json.loads(ways.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise click.UsageError(f"--ways {ways} is no JSON: {error}.") from error
+        if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
+            raise click.UsageError(f"--ways {ways} is no list of objects.")
+    with reported_errors():
+        app = create_app(models, fallback_days=fallback_days, ways=told)
+        say(f"serving {models} at http://{host}:{port}/")
+        uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")

@@ -1,0 +1,181 @@
+"""The tables that commands read: where they come from, what is told of them, where rejects go."""
+
+from __future__ import annotations
+
+import functools
+import glob
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import click
+
+from etapromise.cli.arguments import INPUT_FILE, say
+
+if TYPE_CHECKING:
+    from etapromise.tracking import TrackedHistory
+    from etapromise.tracking.accounts import Account
+
+__all__ = [
+    "TABLE",
+    "Tables",
+    "history_options",
+    "max_rejects_option",
+    "order_options",
+    "rejects_beside",
+    "tell_account",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Place: TypeAlias = "Path | str"
+
+
+class _TableType(click.ParamType[Any]):
+    """A file, a directory, a pattern with * or an address such as s3://bucket/scans."""
+
+    name = "path"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Place:
+        text = str(value)
+        if "://" in text:
+            return text
+        if Path(text).exists():
+            return Path(text)
+        if not glob.glob(text, recursive=True):  # noqa: PTH207 (absolute patterns too)
+            self.fail(f"Path {text!r} does not exist.", param, ctx)
+        return text
+
+
+TABLE = _TableType()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """What the options say of the tables.
+
+    Attributes:
+        shipments: Where they are; None leaves it to the mapping.
+        scans: Likewise.
+        vocabulary: Whose codes scans carry that do not say.
+        time_zone: IANA zone of times that carry none.
+        mapping: The mapping file.
+    """
+
+    shipments: Place | None
+    scans: Place | None
+    vocabulary: str | None
+    time_zone: str | None
+    mapping: Path | None
+
+    def read(self, event: str, out: Path, *, max_rejects: float | None = None) -> TrackedHistory:
+        """Read both, tell what became of every row, and write the rejects.
+
+        Args:
+            event: Which milestone is the event.
+            out: What the command writes, a directory or a file; the rejects go into or beside it.
+            max_rejects: Stop where a larger share of a table was rejected; None never does.
+        """
+        from etapromise.tracking import history  # noqa: PLC0415 — start-up time
+        from etapromise.tracking.accounts import refuse_too_many  # noqa: PLC0415
+
+        found = history(
+            self.shipments,
+            self.scans,
+            event=event,  # type: ignore[arg-type]  # click has checked it
+            vocabulary=self.vocabulary,
+            naive_time_zone=self.time_zone,
+            mapping=self.mapping,
+        )
+        for account, path in zip(found.accounts, rejects_beside(out), strict=True):
+            tell_account(account, path)
+        if max_rejects is not None:
+            refuse_too_many(found.accounts, max_rejects)
+        return found
+
+
+def tell_account(account: Account, path: Path | None = None) -> None:
+    """Tell what became of a table's rows, and write its rejects.
+
+    Args:
+        account: Of the table.
+        path: Where the rejects go; None where they are written already.
+    """
+    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
+
+    for line in account.lines:
+        say(line)
+    if path is None:
+        return
+    if len(account.rejects):
+        write_table(account.rejects, path)
+        say(f"{account.table}: the rejected rows, with reasons and remedies, are in {path}")
+    else:
+        # What an earlier run rejected is not of this one.
+        path.unlink(missing_ok=True)
+
+
+def rejects_beside(out: Path) -> tuple[Path, Path]:
+    """Where rejected shipments and scans go: into a directory, or beside a file."""
+    if not out.suffix or out.is_dir():
+        return out / "rejects.parquet", out / "scan_rejects.parquet"
+    suffix = out.suffix if out.suffix in {".parquet", ".csv"} else ".parquet"
+    return (
+        out.with_name(f"{out.stem}.rejects{suffix}"),
+        out.with_name(f"{out.stem}.scan_rejects{suffix}"),
+    )
+
+
+def _gathered(*, scans_needed: bool) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_tables(
+            *,
+            shipments: Place | None,
+            scans: Place | None,
+            vocabulary: str | None,
+            time_zone: str | None,
+            mapping: Path | None,
+            **others: Any,
+        ) -> Any:
+            if mapping is None:
+                for name, given in (("--shipments", shipments), ("--scans", scans)):
+                    if given is None and (scans_needed or name == "--shipments"):
+                        raise click.UsageError(f"Missing option '{name}', or --mapping for it.")
+            tables = Tables(
+                shipments=shipments,
+                scans=scans,
+                vocabulary=vocabulary,
+                time_zone=time_zone,
+                mapping=mapping,
+            )
+            return command(tables=tables, **others)
+
+        added: Any = with_tables
+        for option in reversed(_OPTIONS):
+            added = option(added)
+        return added  # type: ignore[no-any-return]
+
+    return add
+
+
+_OPTIONS = (
+    click.option(
+        "--shipments", type=TABLE, help="The orders: a file, directory, pattern or address."
+    ),
+    click.option("--scans", type=TABLE, help="Their scans, likewise."),
+    click.option("--mapping", type=INPUT_FILE, help="Which columns are which; see `check`. TOML."),
+    click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so."),
+    click.option("--time-zone", help="IANA zone of times that carry none; without it, an error."),
+)
+history_options = _gathered(scans_needed=True)
+order_options = _gathered(scans_needed=False)
+max_rejects_option = click.option(
+    "--max-rejects",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Stop where a larger share of a table is rejected.",
+)

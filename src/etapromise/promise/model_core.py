@@ -1,0 +1,137 @@
+"""What the promise is computed with: a model's parts, bound to the compiled quote.
+
+Whatever answers questions about parcels takes a `ModelCore` as an argument; the model that users
+hold (`promise.model`) only passes itself on.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.forecast.distribution import DateDistribution
+from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
+from etapromise.in_transit.stored_model import StoredTransit
+from etapromise.promise.compiled_quote import QuoteKernel, between_variances
+from etapromise.promise.model_parts import ModelParts
+from etapromise.promise.single_quote import QuotesOne
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from etapromise.in_transit.outlook import TransitParts
+
+__all__ = ["ModelCore"]
+
+
+class ModelCore(QuotesOne):
+    """A model's parts and its compiled quote. Immutable; any number of threads may share one."""
+
+    __slots__ = ("_features", "_kernel", "parts")
+
+    def __init__(self, parts: ModelParts) -> None:
+        """Bind the parts; done once, when a model is trained, refreshed or loaded."""
+        self.parts = parts
+        encoder = parts.encoder
+        names = [level.name for level in encoder.levels]
+        self._features = FeatureBuilder(
+            parts.contract,
+            levels=encoder.levels,
+            numeric=encoder.numeric,
+            tables=FeatureTables.snapshot(parts.statistics),
+            elapsed=encoder.clocks.elapsed,
+            first_clock_day=encoder.clocks.first_day,
+            duration_offset=parts.statistics.settings.offset,
+            surge=parts.surge,
+        )
+        self._kernel = QuoteKernel(
+            encoder=encoder.compiled,
+            features=self._features,
+            forest=parts.forest,
+            calibration=parts.calibration,
+            statistics=parts.statistics,
+            between=between_variances(
+                names, parts.statistics, [len(index) for index in encoder.indexes]
+            ),
+            lost_level=names.index("service"),
+            horizon=parts.horizon,
+        )
+        super().__init__(
+            encoder=encoder,
+            statistics=parts.statistics,
+            kept=parts.kept,
+            kernel=self._kernel,
+            event=self.event,
+            version=self.version,
+        )
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Versions, moments, settings and counts, as plain values."""
+        return MappingProxyType(dict(self.parts.manifest))
+
+    @property
+    def version(self) -> str:
+        """Which model this is: its moment, and a digest of what it was made from."""
+        return str(self.parts.manifest["version"])
+
+    @property
+    def event(self) -> str:
+        """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
+        return str(self.parts.manifest["event"])
+
+    @property
+    def as_of(self) -> datetime:
+        """What was received before this moment (UTC) is in the statistics and the calibration."""
+        return datetime.fromisoformat(self.parts.manifest["as_of"])
+
+    @property
+    def calendars(self) -> CalendarFile | None:
+        """What the calendar file said that the model keeps; None where it was given none."""
+        from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
+
+        stated = self.parts.manifest.get("calendars")
+        return None if stated is None else CalendarFile(stated)
+
+    @property
+    def transit(self) -> TransitParts | None:
+        """What is known of parcels under way; None where the history showed no journeys."""
+        known = self.parts.transit
+        if isinstance(known, StoredTransit):
+            return known.opened(self.parts.encoder, self.parts.horizon)
+        return known
+
+    @property
+    def horizon(self) -> int:
+        """Dates of a distribution, the order's own included."""
+        return self.parts.horizon
+
+    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
+        """The whole distributions of many parcels.
+
+        Args:
+            frame: (n,) accepted rows of the contract.
+
+        Raises:
+            ContractError: as for `promise`.
+        """
+        requests = self.parts.encoder.encode(frame)
+        return DateDistribution(
+            requests.anchor.astype("datetime64[D]"),
+            self._kernel.dates(requests, with_handling_codes(requests.codes)),
+        )
+
+    @property
+    def kernel(self) -> QuoteKernel:
+        """The compiled quote."""
+        return self._kernel
+
+    @property
+    def features(self) -> FeatureBuilder:
+        """Builds what the forests are asked with, from the statistics of the model's moment."""
+        return self._features

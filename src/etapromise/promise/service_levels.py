@@ -1,0 +1,43 @@
+"""The probability with which a promise is to be kept: as a number, or by its name.
+
+The quote path: imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from etapromise.errors import ContractError
+
+__all__ = ["SERVICE_LEVELS", "require_level"]
+
+SERVICE_LEVELS: Final = {"typical": 0.5, "default": 0.9, "high": 0.97}
+"""Names of probabilities: half of such parcels are quicker; the usual; all but sure."""
+
+
+def require_level(level: object, name: str) -> float:
+    """`level` as a probability that can be asked for.
+
+    Args:
+        level: a number, or one of SERVICE_LEVELS.
+        name: what messages call it.
+
+    Raises:
+        ContractError: it is not within 0 to 1, both excluded, or no such name.
+    """
+    if isinstance(level, str):
+        found = SERVICE_LEVELS.get(level)
+        if found is None:
+            raise ContractError(
+                f"Found {name}={level!r}; expected a probability such as 0.9, or one of "
+                f"{', '.join(f'{each!r} ({at})' for each, at in SERVICE_LEVELS.items())}."
+            )
+        return found
+    number = level if isinstance(level, int | float) else math.nan
+    if not 0.0 < number < 1.0:
+        raise ContractError(
+            f"Found {name}={level!r}; expected a probability above 0 and below 1, such as 0.9. "
+            "No date is certain: 1.0 cannot be promised."
+        )
+    return float(number)

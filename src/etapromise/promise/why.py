@@ -1,0 +1,67 @@
+"""Why this date: the days that each cause adds, and the same in a sentence.
+
+The quote path: imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from etapromise.promise.why_facts import Fact
+
+__all__ = ["Why"]
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a promise is that many days. Immutable.
+
+    Attributes:
+        days: from `start` to the promised date.
+        start: the order's date at its origin; of a parcel under way, today at its destination.
+        contributions: days by cause; they sum to `days`. Of a promise: `contributions.CAUSES`, and
+            "disruption" where one was declared.
+        facts: the clauses of the sentence, in their order.
+    """
+
+    days: int
+    start: dt.date
+    contributions: Mapping[str, float]
+    facts: tuple[Fact, ...]
+
+    def text(self, locale: str = "en") -> str:
+        """One sentence in clauses; in a language without such words, the date alone.
+
+        Args:
+            locale: a CLDR locale, such as "en", "de" or "pt_BR".
+
+        Raises:
+            ContractError: there is no such locale.
+        """
+        from etapromise.promise.why_wording import why_text  # noqa: PLC0415 — Babel is slow
+
+        return why_text(self.facts, self.start, self.start + dt.timedelta(days=self.days), locale)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "days": self.days,
+            "start": self.start.isoformat(),
+            "contributions": [
+                {"cause": cause, "days": days} for cause, days in self.contributions.items()
+            ],
+            "facts": [
+                {
+                    "name": fact.name,
+                    "days": fact.days,
+                    "date": None if fact.day is None else fact.day.isoformat(),
+                    "text": fact.text,
+                    "share": fact.share,
+                }
+                for fact in self.facts
+            ],
+        }

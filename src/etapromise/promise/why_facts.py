@@ -1,0 +1,100 @@
+"""The clauses that say why a promise is that many days, before they are put into words.
+
+The quote path: imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Fact", "order_facts", "whole_days"]
+
+# From how many days on a state of the network is worth a word.
+_WORTH_A_WORD: Final = 0.35
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One clause of the sentence.
+
+    Attributes:
+        name: which clause of the word file, such as "leaves".
+        days: what it counts; None where it counts nothing.
+        day: the date that it names; None where it names none.
+        text: what an operator wrote, as it is; empty where nobody did.
+        share: a probability that it names.
+    """
+
+    name: str
+    days: int | None = None
+    day: dt.date | None = None
+    text: str = ""
+    share: float | None = None
+
+
+def whole_days(parts: Mapping[str, float]) -> dict[str, int]:
+    """Whole days that have the same sum, each as close as can be: largest remainders go up.
+
+    Args:
+        parts: whose sum is a whole number.
+    """
+    low = {name: math.floor(days) for name, days in parts.items()}
+    left = round(sum(parts.values())) - sum(low.values())
+    by_rest = sorted(parts, key=lambda name: low[name] - parts[name])
+    return {name: low[name] + (name in by_rest[:left]) for name in parts}
+
+
+def order_facts(
+    parts: Mapping[str, float],
+    *,
+    ordered: dt.date,
+    works: bool,
+    begins: dt.date,
+    leaves: dt.date,
+    service_level: float,
+    disruptions: tuple[str, ...] = (),
+) -> tuple[Fact, ...]:
+    """The clauses for a promise.
+
+    Args:
+        parts: days by cause.
+        ordered: the order's date at the origin.
+        works: whether the warehouse works on that date.
+        begins: the date on which it begins with the order.
+        leaves: the date on which the parcel is usually fetched.
+        service_level: what was asked for.
+        disruptions: reasons of those that were declared for the parcel.
+    """
+    now = parts["now"]
+    noted = now if abs(now) >= _WORTH_A_WORD else 0.0
+    way = sum(parts[name] for name in ("usual", "lane", "carrier", "parcel", "handling"))
+    counted = whole_days(
+        {
+            "way": way + (now - noted),
+            "closed_days": parts["closed_days"],
+            "now": noted,
+            "reserve": parts["service_level"] + parts["whole_days"],
+            "disruption": parts.get("disruption", 0.0),
+        }
+    )
+    facts = []
+    if begins > ordered:
+        facts.append(Fact("after_cut_off" if works else "on_closed_day", day=ordered))
+    facts.append(Fact("leaves", day=leaves))
+    if counted["way"] > 0:
+        facts.append(Fact("usual", counted["way"]))
+    if counted["closed_days"] > 0:
+        facts.append(Fact("closed_days", counted["closed_days"]))
+    if counted["now"]:
+        facts.append(Fact("slow_now" if counted["now"] > 0 else "quick_now", abs(counted["now"])))
+    if parts.get("disruption", 0.0) > 0.0:
+        facts.extend(
+            Fact("disruption", max(counted["disruption"], 1), text=text) for text in disruptions
+        )
+    if counted["reserve"] > 0:
+        facts.append(Fact("reserve", counted["reserve"], share=service_level))
+    return tuple(facts)

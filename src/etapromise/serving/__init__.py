@@ -1,0 +1,1 @@
+"""Promises over HTTP: an ASGI app around a model that is exchanged while it answers."""

@@ -1,0 +1,250 @@
+"""From a request's plain values to an answer's: no web in here, so that any server can use it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from etapromise.errors import ContractError
+from etapromise.promise.decision import CostPolicy
+from etapromise.promise.model import PromiseModel
+from etapromise.promise.promise import Promise
+
+__all__ = ["ANSWERS", "compare", "fallback", "order", "problem", "quotes", "track"]
+
+_MOST_AT_ONCE: Final = 1000
+Plain = dict[str, Any]
+
+
+def quotes(model: PromiseModel, asked: Any) -> Any:
+    """One promise for an object, many for a list of them."""
+    if isinstance(asked, list):
+        _require_few(asked, "quotes")
+        return [_quote(model, one) for one in asked]
+    return _quote(model, asked)
+
+
+def order(model: PromiseModel, asked: Any) -> Plain:
+    """One date for the `parcels` of an order; what stands beside them holds for all."""
+    given = _object(asked)
+    locale = given.pop("locale", "en")
+    parcels = _list(given, "parcels")
+    found = model.promise_order([_times(parcel) for parcel in parcels], **_times(given))
+    return found.as_dict() | {"text": found.text(locale), "fallback": False}
+
+
+def compare(model: PromiseModel, asked: Any) -> Plain:
+    """`options`, best first by a `policy`."""
+    given = _object(asked)
+    locale = given.pop("locale", "en")
+    options = _list(given, "options")
+    if "policy" not in given:
+        raise ContractError(
+            "Found no policy; expected a service level such as 0.9, the name of a policy such as "
+            '"eco", {"lateness_cost_days": 5}, or a wanted date. Add it beside the options.'
+        )
+    policy = _policy(given.pop("policy"))
+    if given.get("wanted_by") is not None:
+        given["wanted_by"] = _date("wanted_by", given["wanted_by"])
+    found = model.compare([_times(option) for option in options], policy, **_times(given))
+    return {
+        "options": [one.as_dict() | {"text": one.promise.text(locale)} for one in found],
+        "fallback": False,
+    }
+
+
+def track(model: PromiseModel, asked: Any) -> Plain:
+    """What is to be expected of a `shipment` by its `scans`."""
+    given = _object(asked)
+    locale = given.pop("locale", "en")
+    shipment = given.pop("shipment", None)
+    if not isinstance(shipment, Mapping):
+        raise ContractError(
+            f"Found shipment={shipment!r}; expected an object with the shipment's columns."
+        )
+    scans = [_times(scan) for scan in given.pop("scans", None) or ()]
+    now = _moment("now", given.pop("now", None))
+    found = model.track(_times(shipment), scans, now, **given)
+    text = None if found.date is None else found.promise.text(locale)
+    return found.as_dict() | {"text": text, "fallback": False}
+
+
+ANSWERS: Final[Mapping[str, Callable[[PromiseModel, Any], Any]]] = {
+    "/quotes": quotes,
+    "/orders": order,
+    "/compare": compare,
+    "/track": track,
+}
+
+
+def fallback(asked: Any, days: int, reason: str) -> Any:
+    """A static promise, where no model can give one: so many calendar days from the order on.
+
+    Args:
+        asked: the request.
+        days: calendar days.
+        reason: what kept a model from answering.
+
+    Raises:
+        ContractError: the request is none that any model could answer.
+    """
+    if isinstance(asked, list):
+        _require_few(asked, "quotes")
+        return [fallback(one, days, reason) for one in asked]
+    given = _object(asked)
+    shipment = given.get("shipment")
+    if isinstance(shipment, Mapping):
+        given = {**shipment}
+    times = [_moment("ordered_at", given.get("ordered_at"))]
+    for many in ("parcels", "options"):
+        told = given.get(many)
+        if isinstance(told, list):
+            times += [
+                _moment("ordered_at", one["ordered_at"])
+                for one in told
+                if isinstance(one, Mapping) and one.get("ordered_at") is not None
+            ]
+    told = _static(max(times), days, reason)
+    options = given.get("options")
+    if not isinstance(options, list):
+        return told
+    # Nothing says which is better: they stay in the order in which they came.
+    names = ("name", "carrier", "service", "price")
+    return {
+        "options": [
+            {"rank": rank, **{name: one.get(name) for name in names}, "promise": told}
+            for rank, one in enumerate(options, start=1)
+            if isinstance(one, Mapping)
+        ],
+        "fallback": True,
+    }
+
+
+def _static(ordered: dt.datetime, days: int, reason: str) -> Plain:
+    return {
+        "estimated_delivery_date": (ordered.date() + dt.timedelta(days=days)).isoformat(),
+        "estimated_delivery_date_min": None,
+        "estimated_delivery_date_max": None,
+        "confidence": None,
+        "confidence_code": None,
+        "ordered_at": ordered.isoformat(),
+        "messages": [{"code": "fallback", "text": reason}],
+        "text": None,
+        "model_version": None,
+        "fallback": True,
+    }
+
+
+def problem(error: Exception) -> Plain:
+    """What was found, what was expected and what to do, out of one of the library's messages."""
+    message = " ".join(str(error).split())
+    found, told, rest = message.partition("; expected ")
+    expected, _, remedy = rest.partition(". ")
+    return {
+        "error": {
+            "type": type(error).__name__,
+            "message": message,
+            "found": found if told else message,
+            "expected": expected.rstrip(".") if told else None,
+            "remedy": (remedy or (f"Give {expected.rstrip('.')}." if told else None)),
+        }
+    }
+
+
+def _quote(model: PromiseModel, asked: Any) -> Plain:
+    given = _object(asked)
+    locale, why = given.pop("locale", "en"), given.pop("why", False)
+    missing = [name for name in ("origin", "destination") if name not in given]
+    if missing:
+        raise ContractError(
+            f"Found a request without {' and '.join(missing)}; expected where the parcel is sent "
+            "from and where it goes to. Add them."
+        )
+    if given.get("ordered_at") is None:
+        # Whoever asks at checkout means now; the answer says which moment that was.
+        given["ordered_at"] = dt.datetime.now(dt.UTC)
+    promise = model.promise(**_times(given))
+    plain = promise.as_dict()
+    plain["text"] = promise.text(locale)
+    plain["fallback"] = False
+    if why:
+        plain["why"] = _why(promise, locale)
+    return plain
+
+
+def _why(promise: Promise, locale: str) -> Plain:
+    told = promise.why()
+    return told.as_dict() | {"text": told.text(locale)}
+
+
+def _object(asked: Any) -> Plain:
+    if not isinstance(asked, Mapping):
+        raise ContractError(
+            f"Found a request of type {type(asked).__name__}; expected a JSON object with the "
+            "fields of a shipment, such as origin, destination and carrier."
+        )
+    return dict(asked)
+
+
+def _list(given: Plain, name: str) -> list[Any]:
+    found = given.pop(name, None)
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise ContractError(f"Found {name}={found!r}; expected a list of objects.")
+    _require_few(found, name)
+    return found
+
+
+def _require_few(found: Sequence[Any], name: str) -> None:
+    if len(found) > _MOST_AT_ONCE:
+        raise ContractError(
+            f"Found {len(found)} {name}; expected at most {_MOST_AT_ONCE} in one request. Ask "
+            "again for the rest."
+        )
+
+
+def _times(given: Mapping[str, Any]) -> Plain:
+    """The fields, times as times."""
+    fields = dict(given)
+    for name in ("ordered_at", "scanned_at", "received_at"):
+        if isinstance(fields.get(name), str):
+            fields[name] = _moment(name, fields[name])
+    return fields
+
+
+def _moment(name: str, value: object) -> dt.datetime:
+    if value is None:
+        return dt.datetime.now(dt.UTC)
+    try:
+        found = dt.datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise ContractError(
+            f"Found {name}={value!r}; expected a time in ISO 8601 with its offset, such as "
+            "2026-02-01T09:30+01:00."
+        ) from error
+    if found.tzinfo is None:
+        raise ContractError(
+            f"Found {name}={value!r} without a time zone; expected an offset, such as "
+            "2026-02-01T09:30+01:00. Which date it is depends on it."
+        )
+    return found
+
+
+def _date(name: str, value: object) -> dt.date:
+    try:
+        return dt.date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ContractError(f"Found {name}={value!r}; expected YYYY-MM-DD.") from error
+
+
+def _policy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if set(value) != {"lateness_cost_days"}:
+            raise ContractError(
+                f"Found the policy {dict(value)!r}; expected "
+                '{"lateness_cost_days": days that are as bad as a broken promise}.'
+            )
+        return CostPolicy(**value)
+    if isinstance(value, str) and value[:1].isdigit():
+        return _date("policy", value)
+    return value

@@ -1,0 +1,246 @@
+"""The ASGI app: promises, orders, options and parcels under way as JSON over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+from etapromise.errors import ContractError
+from etapromise.promise.model import PromiseModel
+from etapromise.serving.answers import ANSWERS, fallback, problem
+from etapromise.serving.checkout_page import checkout_facts
+from etapromise.serving.held_model import HeldModel
+from etapromise.serving.openapi import openapi
+from etapromise.serving.server_metrics import ServerMetrics
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+__all__ = ["FALLBACK_DAYS", "create_app"]
+
+FALLBACK_DAYS: Final = 7
+"""Calendar days that are promised where no model can be asked."""
+
+_LARGEST_BODY: Final = 2_000_000
+_LOOK_EVERY: Final = 1.0
+_JSON: Final = "application/json"
+# These take long enough to keep others waiting.
+_SLOW: Final = frozenset({"/track"})
+_PAGE: Final = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+_POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
+
+_log = logging.getLogger("etapromise.serving")
+
+
+def create_app(
+    models: str | Path,
+    *,
+    fallback_days: int = FALLBACK_DAYS,
+    look_every: float = _LOOK_EVERY,
+    ways: list[dict[str, Any]] | None = None,
+) -> Starlette:
+    """An ASGI app that answers from the current model of a directory.
+
+    Args:
+        models: a directory with a link `current`, or a model's own directory. It is looked at
+            again every `look_every` seconds; without a model the app promises `fallback_days`.
+        fallback_days: calendar days from the order to a promise that no model gives.
+        look_every: seconds.
+        ways: options that the checkout page compares: carrier, service, price and whatever else
+            `PromiseModel.compare` takes; by default the services that the model knows.
+
+    Raises:
+        ContractError: `fallback_days` is no whole number of days, at least 1.
+    """
+    days: object = fallback_days
+    if isinstance(days, bool) or not isinstance(days, int) or days < 1:
+        raise ContractError(
+            f"Found fallback_days={fallback_days!r}; expected a whole number of days, at least 1."
+        )
+    server = _Server(HeldModel(models), fallback_days, ways)
+    return Starlette(
+        routes=[
+            *(Route(path, server.answering(path), methods=["POST"]) for path in ANSWERS),
+            Route("/healthz", server.health),
+            Route("/metrics", server.metrics),
+            Route("/openapi.json", server.openapi),
+            Route("/checkout.json", server.checkout),
+            *(Route(path, _page(*file)) for path, file in _PAGE.items()),
+        ],
+        lifespan=server.watching(look_every),
+    )
+
+
+class _Server:
+    def __init__(
+        self, held: HeldModel, fallback_days: int, ways: list[dict[str, Any]] | None
+    ) -> None:
+        self._held = held
+        self._days = fallback_days
+        self._ways = ways
+        self._registry = CollectorRegistry()
+        self._metrics = ServerMetrics(self._registry, held)
+
+    def watching(self, every: float) -> Callable[[Starlette], Any]:
+        @contextlib.asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            task = asyncio.create_task(self._watch(every))
+            try:
+                yield
+            finally:
+                task.cancel()
+
+        return lifespan
+
+    async def _watch(self, every: float) -> None:
+        while True:
+            await asyncio.sleep(every)
+            try:
+                if await run_in_threadpool(self._held.refresh):
+                    _log.info("answering from model %s", _version(self._held.model))
+            except Exception:  # noqa: BLE001
+                # The watch must go on: whatever happened, the model in use still answers.
+                _log.exception("looking for a new model failed")
+
+    def answering(self, path: str) -> Callable[[Request], Awaitable[Response]]:
+        answer = ANSWERS[path]
+
+        async def endpoint(request: Request) -> Response:
+            start = time.perf_counter()
+            status, content = await self._answered(path, answer, await _body(request))
+            self._metrics.answered(path, status, time.perf_counter() - start)
+            return Response(content, status, media_type=_JSON)
+
+        return endpoint
+
+    async def _answered(
+        self, path: str, answer: Callable[[PromiseModel, Any], Any], body: bytes | None
+    ) -> tuple[int, bytes]:
+        try:
+            asked = _parsed(body)
+        except _UnreadableError as error:
+            return error.status, _problem(error)
+        try:
+            return 200, await self._promised(path, answer, asked)
+        except ContractError as error:
+            return 422, _problem(error)
+
+    async def _promised(
+        self, path: str, answer: Callable[[PromiseModel, Any], Any], asked: Any
+    ) -> bytes:
+        model = self._held.model
+        if model is None:
+            return self._fallback(asked, "no_model", str(self._held.error))
+        try:
+            if path in _SLOW:
+                found = await run_in_threadpool(answer, model, asked)
+            else:
+                found = answer(model, asked)
+            self._metrics.promised(found)
+            return orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
+        except ContractError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # A checkout without any date loses the order: a static one is better, and is counted.
+            _log.exception("a model failed to answer %s", path)
+            return self._fallback(asked, "failed", repr(error))
+
+    def _fallback(self, asked: Any, reason: str, detail: str) -> bytes:
+        found = fallback(asked, self._days, f"A static promise: {detail}")
+        self._metrics.fell_back(reason)
+        return orjson.dumps(found)
+
+    async def health(self, _: Request) -> Response:
+        model = self._held.model
+        return _json(
+            {
+                "status": "fallback" if model is None else "ok",
+                "model_version": _version(model),
+                "model_as_of": None if model is None else model.as_of.isoformat(),
+                "reloads": self._held.reloads,
+                "failed_reloads": self._held.failures,
+                "error": self._held.error,
+            }
+        )
+
+    async def metrics(self, _: Request) -> Response:
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def openapi(self, _: Request) -> Response:
+        return _json(openapi())
+
+    async def checkout(self, _: Request) -> Response:
+        return _json(checkout_facts(self._held.model, self._ways))
+
+
+async def _body(request: Request) -> bytes | None:
+    """The request's body; None where it is too large."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > _LARGEST_BODY:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _page(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    content = resources.files("etapromise.serving").joinpath("page", name).read_bytes()
+    headers: Mapping[str, str] = {"content-security-policy": _POLICY}
+
+    async def endpoint(_: Request) -> Response:
+        return Response(content, media_type=kind, headers=headers)
+
+    return endpoint
+
+
+def _json(content: Any) -> Response:
+    return Response(orjson.dumps(content), media_type=_JSON)
+
+
+class _UnreadableError(ContractError):
+    """A body that is no JSON, or too much of it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _parsed(body: bytes | None) -> Any:
+    if body is None:
+        raise _UnreadableError(
+            413,
+            f"Found a request of more than {_LARGEST_BODY} bytes; expected less. Ask in several "
+            "requests.",
+        )
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _UnreadableError(
+            400, f"Found a body that is no JSON ({error}); expected a JSON object."
+        ) from error
+
+
+def _problem(error: Exception) -> bytes:
+    return orjson.dumps(problem(error))
+
+
+def _version(model: PromiseModel | None) -> str | None:
+    return None if model is None else model.version

@@ -1,0 +1,190 @@
+"""JSON as a table: nested objects become columns with dotted names, a list inside them rows.
+
+``{"id": 1, "to": {"zip": "01067"}, "events": [{"at": "…"}, {"at": "…"}]}`` is one row with the
+columns ``id`` and ``to.zip``, or two rows with the column ``events.at`` beside them where the rows
+are asked to be ``events``. Numbers stay as they are written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+
+from etapromise.errors import ContractError
+
+__all__ = ["list_paths", "records_of", "table_of"]
+
+# Beside the rows an answer of an interface has such as these, and nothing of a parcel.
+_ENVELOPE: Final = frozenset(
+    {
+        *("meta", "metadata", "page", "pages", "per_page", "limit", "offset", "count", "total"),
+        *("next", "previous", "cursor", "has_more", "links", "status", "code", "message", "type"),
+        *("success", "error", "errors", "version", "request_id", "requestid"),
+    }
+)
+
+
+def records_of(text: str, name: str) -> list[dict[str, Any]]:
+    """The records of a JSON document or of JSON lines.
+
+    Args:
+        text: A list of objects, one object, an object around a list of them, or an object a line.
+        name: What the file is called in messages.
+
+    Raises:
+        ContractError: It is no such JSON, or ends too early.
+    """
+    text = text.lstrip("\ufeff")
+    stripped = text.lstrip()
+    if stripped.startswith("["):
+        found = _parsed(text, name)
+    else:
+        lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+        if len(lines) > 1 and _is_object(lines[0][1]):
+            found = [_parsed(line, f"line {n} of {name}") for n, line in lines]
+        else:
+            found = _inside(_parsed(text, name))
+    records = found if isinstance(found, list) else [found]
+    if not records or not all(isinstance(record, dict) for record in records):
+        raise ContractError(
+            f"{name} holds no list of JSON objects, expected one object for each row; "
+            "export it as JSON lines"
+        )
+    return records
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except json.JSONDecodeError:
+        return False
+
+
+def _parsed(text: str, name: str) -> Any:
+    try:
+        return json.loads(text, parse_int=str, parse_float=str)
+    except json.JSONDecodeError as error:
+        raise ContractError(
+            f"{name} is no whole JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
+            "the file may be half written. Export it again, or remove what is not complete"
+        ) from error
+
+
+def _inside(document: Any) -> Any:
+    """The list of records that an object is only the envelope of, else the object itself."""
+    if not isinstance(document, dict):
+        return document
+    plain = [name for name, value in document.items() if not isinstance(value, dict | list)]
+    if all(name.lower() in _ENVELOPE for name in plain):
+        inner = {name: value for name, value in document.items() if isinstance(value, dict | list)}
+        lists = [value for value in inner.values() if _is_records(value)]
+        if len(lists) == 1:
+            return lists[0]
+        wrapped = [name for name in inner if name.lower() not in _ENVELOPE]
+        if not lists and len(wrapped) == 1:
+            return _inside(inner[wrapped[0]])
+    return document
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def list_paths(records: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """The dotted paths of the lists of objects inside of records, and how many objects each has."""
+    found: dict[str, int] = {}
+
+    def look(value: dict[str, Any], path: str) -> None:
+        for name, inner in value.items():
+            here = f"{path}.{name}" if path else name
+            if isinstance(inner, dict):
+                look(inner, here)
+            elif isinstance(inner, list):
+                objects = [one for one in inner if isinstance(one, dict)]
+                if objects:
+                    found[here] = found.get(here, 0) + len(objects)
+                for one in objects:
+                    look(one, here)
+
+    for record in records:
+        look(record, "")
+    return found
+
+
+def table_of(records: Iterable[dict[str, Any]], rows: str = "") -> pa.Table:
+    """A table of text, its columns named by dotted paths.
+
+    Args:
+        records: JSON objects.
+        rows: Dotted path of the list whose objects are the rows; without, a record is a row. A
+            record without that list gives none.
+    """
+    columns: dict[str, list[str | None]] = {}
+    n = 0
+    for record in records:
+        for row in _rows(record, rows):
+            for name, value in row.items():
+                column = columns.get(name)
+                if column is None:
+                    column = columns[name] = []
+                if len(column) < n:
+                    column.extend([None] * (n - len(column)))
+                column.append(value)
+            n += 1
+    for column in columns.values():
+        column.extend([None] * (n - len(column)))
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+
+
+def _rows(record: dict[str, Any], path: str) -> Iterator[dict[str, str | None]]:
+    base: dict[str, str | None] = {}
+    pending = _flatten(record, "", path, base)
+    if not path:
+        yield base
+    elif pending is not None:
+        yield from _elements(pending, path, base)
+
+
+def _elements(
+    pending: tuple[list[Any], str], path: str, base: dict[str, str | None]
+) -> Iterator[dict[str, str | None]]:
+    values, here = pending
+    for value in values:
+        if not isinstance(value, dict):
+            continue
+        row = dict(base)
+        deeper = _flatten(value, here, path, row)
+        if here == path:
+            yield row
+        elif deeper is not None:
+            yield from _elements(deeper, path, row)
+
+
+def _flatten(
+    value: dict[str, Any], prefix: str, path: str, into: dict[str, str | None]
+) -> tuple[list[Any], str] | None:
+    """Scalars by dotted name into `into`; returns the list on the way to `path`, and its name."""
+    pending: tuple[list[Any], str] | None = None
+    for name, inner in value.items():
+        here = f"{prefix}.{name}" if prefix else name
+        if isinstance(inner, dict):
+            pending = _flatten(inner, here, path, into) or pending
+        elif isinstance(inner, list):
+            if path == here or path.startswith(f"{here}."):
+                pending = inner, here
+            elif inner and not any(isinstance(one, dict | list) for one in inner):
+                into[here] = ", ".join(_text(one) or "" for one in inner)
+        else:
+            into[here] = _text(inner)
+    return pending
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)

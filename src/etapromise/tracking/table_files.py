@@ -1,0 +1,505 @@
+"""Files that hold a table: which they are, and each as Arrow has it.
+
+A path, a directory, a pattern with ``*`` or an address that Arrow or fsspec can open
+(``s3://bucket/scans/*.parquet``). Folders named ``key=value`` give their files a column. Text,
+JSON and spreadsheets are read as text, so that one bad value costs its row and not the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import glob
+import io
+import os
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.fs
+import pyarrow.parquet
+
+from etapromise.errors import ContractError
+from etapromise.tracking.dialects import Dialect, dialect_of, is_utf8
+from etapromise.tracking.json_tables import list_paths, records_of, table_of
+from etapromise.tracking.spreadsheets import sheet_names, sheet_table
+
+__all__ = [
+    "BrokenLine",
+    "FileOptions",
+    "FoundFile",
+    "OpenedFile",
+    "damage_named",
+    "find_files",
+    "inner_lists",
+    "one_table",
+    "open_file",
+    "parquet_files",
+    "sheets_of",
+    "with_partition",
+]
+
+_KINDS: Final = {
+    **dict.fromkeys((".parquet", ".pq", ".parq"), "parquet"),
+    **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
+    **dict.fromkeys((".xlsx", ".xlsm"), "excel"),
+    **dict.fromkeys((".csv", ".tsv", ".txt", ".tab", ".psv"), "text"),
+}
+_COMPRESSED: Final = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+_MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "excel"))
+_NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
+_START: Final = 2**16
+# No table of text is said to have more than so many columns; a longer header is no header.
+_MOST_COLUMNS: Final = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenLine:
+    """A CSV line with too few or too many fields, such as the last one of a cut file."""
+
+    row: int
+    text: str
+    found: int
+    expected: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """How files are to be read; what is None is told by the files themselves.
+
+    Attributes:
+        encoding: Of text, as Python calls it.
+        separator: Between the fields of a text table.
+        skip: Lines or rows above the header.
+        sheet: Of a workbook.
+        rows: Dotted path of the list inside of each JSON record whose objects are the rows.
+    """
+
+    encoding: str | None = None
+    separator: str | None = None
+    skip: int | None = None
+    sheet: str | None = None
+    rows: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundFile:
+    """A file that holds a table.
+
+    Attributes:
+        name: For messages.
+        path: For its filesystem.
+        system: Where it lies; None is this machine.
+        partition: Columns that its folders say.
+    """
+
+    name: str
+    path: str
+    system: pyarrow.fs.FileSystem | None = None
+    partition: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def compression(self) -> str | None:
+        """By its name, as Arrow calls it."""
+        return _COMPRESSED.get(Path(self.path).suffix.lower())
+
+    @property
+    def kind(self) -> str | None:
+        """``parquet``, ``arrow``, ``json``, ``excel`` or ``text`` by its name, else None."""
+        path = Path(self.path)
+        if self.compression:
+            path = path.with_suffix("")
+        return _KINDS.get(path.suffix.lower())
+
+    def open(self) -> pa.NativeFile:
+        """Its bytes, which may be read at any place."""
+        if self.system is None:
+            return pa.memory_map(self.path)
+        return self.system.open_input_file(self.path)
+
+    def buffer(self) -> pa.Buffer:
+        """All its bytes, decompressed."""
+        if self.compression is None:
+            return self.open().read_buffer()
+        with pa.CompressedInputStream(self.open(), self.compression) as stream:
+            return stream.read_buffer()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedFile:
+    """A file as a table.
+
+    Attributes:
+        table: Its rows.
+        broken: Lines that are no rows.
+        doubts: What had to be guessed, a sentence each.
+    """
+
+    table: pa.Table
+    broken: tuple[BrokenLine, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+@contextmanager
+def damage_named(path: object, table: str) -> Iterator[None]:
+    """Turns what Arrow says of a damaged file into an error that names the file."""
+    try:
+        yield
+    except ContractError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ContractError(
+            f"{path} cannot be read as a table of {table}, the file may be cut or damaged: "
+            f"{error}; export it again"
+        ) from error
+
+
+def find_files(source: str | os.PathLike[str], table: str) -> list[FoundFile]:
+    """The files of a path, a directory, a pattern or an address, by name.
+
+    Raises:
+        ContractError: There are none, or one is empty.
+    """
+    text = os.fspath(source)
+    if re.match(r"^[a-z][a-z0-9+.\-]+://", text, re.IGNORECASE):
+        found = _remote_files(text, table)
+    else:
+        found = _local_files(text, table)
+    if not found:
+        raise ContractError(
+            f"found no table of {table} in {text}, expected files whose names end in "
+            f"{', '.join(_KINDS)}; check the path"
+        )
+    return found
+
+
+def _local_files(text: str, table: str) -> list[FoundFile]:
+    path = Path(text)
+    if path.is_dir():
+        inside = sorted(str(one) for one in path.rglob("*") if one.is_file())
+        files = [_file(name, name[len(text.rstrip("/")) + 1 :]) for name in inside]
+        files = [one for one in files if one.kind and not _hidden(one.path[len(text) :])]
+        return [one for one in files if Path(one.path).stat().st_size]
+    if not path.exists() and any(sign in text for sign in "*?["):
+        fixed = re.split(r"[*?\[]", text, maxsplit=1)[0]
+        start = len(fixed.rpartition("/")[0])
+        matched = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (absolute patterns too)
+        named = [name for name in matched if Path(name).is_file()]
+        return [_file(name, name[start:]) for name in named]
+    if not path.exists():
+        raise ContractError(f"found no file {path} for the {table}; check the path")
+    if path.is_file() and path.stat().st_size == 0:
+        raise ContractError(f"{path} is empty, expected a table of {table}; export it again")
+    return [_file(text, "")]
+
+
+def _file(name: str, inside: str, system: pyarrow.fs.FileSystem | None = None) -> FoundFile:
+    return FoundFile(name=name, path=name, system=system, partition=_partition(inside))
+
+
+def _hidden(inside: str) -> bool:
+    return any(part.startswith((".", "_")) for part in inside.split("/") if part)
+
+
+def _partition(inside: str) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for folder in inside.split("/")[:-1]:
+        key, told, value = folder.partition("=")
+        if told and key:
+            said = urllib.parse.unquote(value)
+            found[urllib.parse.unquote(key)] = None if said == _NO_PARTITION else said
+    return found
+
+
+def _remote_files(address: str, table: str) -> list[FoundFile]:
+    fixed = re.split(r"[*?\[]", address, maxsplit=1)[0]
+    base = address if fixed == address else fixed.rpartition("/")[0]
+    with damage_named(address, table):
+        system, path = _file_system(base)
+        whole = path + address[len(base) :]
+        info = system.get_file_info(path)
+        if info.type == pyarrow.fs.FileType.File:
+            return [_file(path, "", system)]
+        inside = system.get_file_info(
+            pyarrow.fs.FileSelector(path, recursive=True, allow_not_found=True)
+        )
+    names = sorted(one.path for one in inside if one.type == pyarrow.fs.FileType.File and one.size)
+    if fixed != address:
+        names = [name for name in names if fnmatch.fnmatch(name, whole)]
+    files = [_file(name, name[len(path) :], system) for name in names]
+    return [one for one in files if one.kind and not _hidden(one.path[len(path) :])]
+
+
+def _file_system(address: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    try:
+        system, path = pyarrow.fs.FileSystem.from_uri(address)
+    except pa.ArrowInvalid:
+        try:
+            import fsspec  # noqa: PLC0415 (an extra)
+        except ImportError:
+            raise ContractError(
+                f"{address} is no address that Arrow opens by itself; install etapromise[remote] "
+                "and the fsspec package of its kind"
+            ) from None
+        try:
+            remote, path = fsspec.core.url_to_fs(address)
+        except (ImportError, ValueError) as error:
+            raise ContractError(f"{address} cannot be opened: {error}") from error
+        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(remote)), path
+    return system, path
+
+
+def parquet_files(source: str | os.PathLike[str], table: str) -> list[FoundFile] | None:
+    """The files of a source that is Parquet throughout, else None."""
+    text = os.fspath(source)
+    if not Path(text).is_dir() and FoundFile(name=text, path=text).kind not in {None, "parquet"}:
+        return None
+    files = find_files(text, table)
+    return files if all(one.kind == "parquet" for one in files) else None
+
+
+def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
+    """Read a file.
+
+    Raises:
+        ContractError: It is cut, damaged, of an unknown form or encoding.
+    """
+    with damage_named(file.name, table):
+        kind = file.kind or _kind_by_bytes(file)
+        if kind == "parquet":
+            where = file.path if file.system is None else file.open()
+            opened = OpenedFile(table=pyarrow.parquet.read_table(where, partitioning=None))
+        elif kind == "arrow":
+            opened = OpenedFile(table=_arrow_file(file))
+        elif kind == "json":
+            text, doubts = _decoded(file, options)
+            records = records_of(text, file.name)
+            opened = OpenedFile(table=_exploded(records, file, options), doubts=doubts)
+        elif kind == "excel":
+            data = file.buffer().to_pybytes()
+            opened = OpenedFile(
+                table=sheet_table(data, file.name, sheet=options.sheet, skip=options.skip or 0)
+            )
+        elif kind == "text":
+            opened = _text_table(file, options)
+        else:
+            raise ContractError(
+                f"found {file.name} for the {table}, expected a .parquet or .csv file, another "
+                "table of text, JSON, .xlsx, .arrow, or a directory of them; convert it"
+            )
+        nested = any(pa.types.is_nested(one.type) for one in opened.table.schema)
+        if nested and kind in {"parquet", "arrow"}:
+            records = opened.table.to_pylist()
+            opened = OpenedFile(table=_exploded(records, file, options))
+        return OpenedFile(
+            table=with_partition(opened.table, file.partition),
+            broken=opened.broken,
+            doubts=opened.doubts,
+        )
+
+
+def _exploded(records: list[dict[str, Any]], file: FoundFile, options: FileOptions) -> pa.Table:
+    if options.rows and options.rows not in list_paths(records):
+        lists = ", ".join(map(repr, list_paths(records))) or "none"
+        raise ContractError(
+            f"{file.name} has no list {options.rows!r} inside its records, found {lists}; "
+            "name one of them as rows in the mapping"
+        )
+    return table_of(records, options.rows)
+
+
+def inner_lists(file: FoundFile) -> dict[str, int]:
+    """The lists of objects inside the records of a JSON or nested file, with how many objects."""
+    kind = file.kind or _kind_by_bytes(file)
+    if kind == "json":
+        return list_paths(records_of(_decoded(file, FileOptions())[0], file.name))
+    if kind in {"parquet", "arrow"}:
+        table = open_raw(file)
+        if any(pa.types.is_nested(one.type) for one in table.schema):
+            return list_paths(table.slice(0, 1000).to_pylist())
+    return {}
+
+
+def open_raw(file: FoundFile) -> pa.Table:
+    """A Parquet or Arrow file as it is."""
+    if file.kind == "arrow":
+        return _arrow_file(file)
+    return pyarrow.parquet.read_table(file.open(), partitioning=None)
+
+
+def sheets_of(file: FoundFile) -> list[str]:
+    """The sheets of a workbook that hold rows; none of other files."""
+    if (file.kind or _kind_by_bytes(file)) != "excel":
+        return []
+    return sheet_names(file.buffer().to_pybytes(), file.name)
+
+
+def _kind_by_bytes(file: FoundFile) -> str | None:
+    if file.compression:
+        return "text"
+    with file.open() as data:
+        start = data.read(8)
+    for magic, kind in _MAGIC:
+        if start.startswith(magic):
+            return kind
+    return None
+
+
+def _arrow_file(file: FoundFile) -> pa.Table:
+    data = file.buffer()
+    if data.slice(0, 6).to_pybytes() == b"ARROW1":
+        return pa.ipc.open_file(pa.BufferReader(data)).read_all()
+    if data.slice(0, 4).to_pybytes() == b"FEA1":
+        return pyarrow.feather.read_table(pa.BufferReader(data))
+    return pa.ipc.open_stream(pa.BufferReader(data)).read_all()
+
+
+def with_partition(table: pa.Table, partition: Mapping[str, str | None]) -> pa.Table:
+    """The table with the columns that its file's folders say, where it has none of the name."""
+    for name, value in partition.items():
+        if name not in table.column_names:
+            words = pa.array([value], pa.string()).dictionary_encode()
+            table = table.append_column(name, words.take(pa.array(np.zeros(len(table), np.int32))))
+    return table
+
+
+def one_table(tables: list[pa.Table]) -> pa.Table:
+    """Rows of several files together: all columns that any has, null where a file has none."""
+    if len(tables) == 1:
+        return tables[0]
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        kinds: dict[str, set[pa.DataType]] = {}
+        for table in tables:
+            for one in table.schema:
+                kinds.setdefault(one.name, set()).add(one.type)
+        mixed = {name for name, found in kinds.items() if len(found) > 1}
+        same = [
+            pa.table(
+                {
+                    name: table.column(name).cast(pa.large_string())
+                    if name in mixed
+                    else table.column(name)
+                    for name in table.column_names
+                }
+            )
+            for table in tables
+        ]
+        return pa.concat_tables(same, promote_options="default")
+
+
+def _decoded(file: FoundFile, options: FileOptions) -> tuple[str, tuple[str, ...]]:
+    data = file.buffer()
+    dialect = dialect_of(data, file.name, encoding=options.encoding, separator=",", skip=0)
+    return data.to_pybytes().decode(dialect.encoding), dialect.doubts
+
+
+def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
+    data = _whole_letters(file.buffer())
+    dialect = dialect_of(
+        data,
+        file.name,
+        encoding=options.encoding,
+        separator=options.separator,
+        skip=options.skip,
+    )
+    names = _header(data, dialect)
+    if len(names) > _MOST_COLUMNS:
+        raise ContractError(f"{file.name} has {len(names):,} columns; name its separator")
+    table, broken = _read_text(data, dialect, names)
+    if any(name != name.strip() or not name for name in table.column_names):
+        table = _named(table)
+    return OpenedFile(table=table, broken=broken, doubts=dialect.doubts)
+
+
+def _whole_letters(data: pa.Buffer) -> pa.Buffer:
+    """Without the bytes of a letter that a file ends in the middle of."""
+    last = data.slice(max(data.size - 4, 0)).to_pybytes()
+    for cut in (1, 2, 3):
+        if len(last) > cut and last[-cut] >= 0xC0:
+            shorter = data.slice(0, data.size - cut)
+            if not is_utf8(data) and is_utf8(shorter):
+                return shorter
+    return data
+
+
+def _header(data: pa.Buffer, dialect: Dialect) -> list[str]:
+    start = data.slice(0, min(_START, data.size)).to_pybytes()
+    lines = io.StringIO(start.decode(dialect.encoding, "ignore").lstrip("\ufeff"), newline="")
+    for _ in range(dialect.skip):
+        lines.readline()
+    rows = csv.reader(lines, delimiter=dialect.separator, quotechar=dialect.quote)
+    return next((row for row in rows if row), [])
+
+
+def _named(table: pa.Table) -> pa.Table:
+    """Without blanks around names, and without empty columns that have none."""
+    nameless = [
+        place
+        for place, name in enumerate(table.column_names)
+        if not name.strip() and table.column(place).null_count == len(table)
+    ]
+    for place in reversed(nameless):
+        table = table.remove_column(place)
+    names = [name.strip() or f"column {n}" for n, name in enumerate(table.column_names, 1)]
+    return table.rename_columns(names)
+
+
+def _read_text(
+    data: pa.Buffer, dialect: Dialect, names: list[str]
+) -> tuple[pa.Table, tuple[BrokenLine, ...]]:
+    found: list[pyarrow.csv.InvalidRow] = []
+
+    def keep(line: pyarrow.csv.InvalidRow) -> str:
+        found.append(line)
+        return "skip"
+
+    def read(*, threads: bool) -> pa.Table:
+        return pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=threads, encoding=_arrow_encoding(dialect), skip_rows=dialect.skip
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=dialect.separator,
+                quote_char=dialect.quote,
+                newlines_in_values=True,
+                invalid_row_handler=keep,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+            ),
+        )
+
+    table = read(threads=True)
+    if found:
+        # Only a single thread knows the number of a broken line.
+        found.clear()
+        table = read(threads=False)
+    # Numbers count from 1 and the first line is the header.
+    broken = tuple(
+        BrokenLine(
+            row=line.number - 2 - dialect.skip,
+            text=line.text,
+            found=line.actual_columns,
+            expected=line.expected_columns,
+        )
+        for line in found
+    )
+    return table, broken
+
+
+def _arrow_encoding(dialect: Dialect) -> str:
+    return "utf8" if dialect.encoding == "utf-8" else dialect.encoding

@@ -1,0 +1,229 @@
+"""Times as tables write them, in a stated format, as ISO 8601 text.
+
+A value with an offset or a known zone becomes a moment in UTC (``2026-02-05T15:10:00Z``), one with
+a clock and no zone stays a local time (``2026-02-05T16:10:00``), one without a clock a date
+(``2026-02-05``): what a date means depends on the place, which is not known here. What does not
+fit any of the formats stays as it came, so that whoever judges the value can show it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+from babel.dates import get_month_names
+
+from etapromise.errors import ContractError
+from etapromise.tracking.columns import is_time_zone
+
+__all__ = ["NUMBERED", "WrittenTime", "english_months", "has_clock", "iso_times", "parsed"]
+
+# Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
+NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "excel")
+_UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us"}
+_LANGUAGES: Final = (
+    *("en", "de", "fr", "es", "pt", "it", "nl", "pl", "sv"),
+    *("da", "nb", "fi", "cs", "ro", "hu", "tr"),
+)
+_WORD: Final = re.compile(r"[^\W\d_]{3,}\.?")
+_HALF_DAY: Final = re.compile(r"(?i)\b([ap])\.?\s?m\.?(?=\s|$)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenTime:
+    """How the times of a column are written.
+
+    Attributes:
+        formats: As `datetime.strptime` has them, or of `NUMBERED`; the first that fits counts.
+            Empty: as Arrow has them, or ISO 8601.
+        zone: IANA zone of the clock times that carry none.
+        plain_dates: The clock says nothing: each value is the local date where it happened.
+    """
+
+    formats: tuple[str, ...] = ()
+    zone: str | None = None
+    plain_dates: bool = False
+
+
+def has_clock(form: str) -> bool:
+    """Whether a format has hours."""
+    return form not in NUMBERED and any(sign in form for sign in ("%H", "%I", "%T", "%R", "%c"))
+
+
+@functools.cache
+def _months() -> dict[str, str]:
+    """Month names of many languages as English short ones, but for those that are of two months."""
+    found: dict[str, set[int]] = {}
+    for language in _LANGUAGES:
+        for width in ("wide", "abbreviated"):
+            for context in ("format", "stand-alone"):
+                for number, name in get_month_names(width, context, locale=language).items():
+                    found.setdefault(name.lower().rstrip("."), set()).add(number)
+    english = get_month_names("abbreviated", locale="en")
+    return {
+        name: english[next(iter(numbers))] for name, numbers in found.items() if len(numbers) == 1
+    }
+
+
+def english_months(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """Texts with month names of any of many languages in English, and AM and PM plainly written."""
+
+    def plain(text: str) -> str:
+        text = _HALF_DAY.sub(lambda half: half[1].upper() + "M", text)
+        return _WORD.sub(lambda word: _months().get(word[0].lower().rstrip("."), word[0]), text)
+
+    return texts.map(plain, na_action="ignore")
+
+
+def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
+    """Texts of one format as times, missing where they do not fit.
+
+    Args:
+        texts: (n,) text.
+        form: As in `WrittenTime`.
+
+    Returns:
+        (n,) datetime64[us, UTC] for epochs and formats with an offset, else datetime64[us].
+
+    Raises:
+        ContractError: It is no format.
+    """
+    if form in NUMBERED:
+        numbers = pd.to_numeric(texts, errors="coerce")
+        if form == "excel":
+            days = numbers.where((numbers > 1) & (numbers < 100_000))
+            # To the second: the day's fraction is rounded in the file.
+            seconds = np.round(days.to_numpy(dtype=float) * 86_400) - 25_569 * 86_400
+            return pd.Series(pd.to_datetime(seconds, unit="s", errors="coerce")).astype(
+                "datetime64[us]"
+            )
+        unit: Any = _UNITS[form]
+        moments = pd.to_datetime(numbers, unit=unit, errors="coerce", utc=True)
+        return pd.Series(moments).astype("datetime64[us, UTC]")
+    plain = texts
+    if "%p" in form or "%b" in form or "%B" in form:
+        plain = english_months(texts)
+        form = form.replace("%B", "%b")
+    zoned = "%z" in form or "%Z" in form
+    try:
+        found = pd.to_datetime(plain, format=form, errors="coerce", utc=zoned)
+    except ValueError as error:
+        raise ContractError(
+            f"found time format {form!r}: {error}; expected one such as '%d.%m.%Y %H:%M', "
+            f"or one of {', '.join(NUMBERED)}"
+        ) from error
+    return pd.Series(found).astype("datetime64[us, UTC]" if zoned else "datetime64[us]")
+
+
+def iso_times(
+    array: pa.ChunkedArray, written: WrittenTime, zones: pa.ChunkedArray | None = None
+) -> pa.ChunkedArray:
+    """A column of times as ISO 8601 text; see the head of this module.
+
+    Args:
+        array: (n,) timestamps, dates, numbers or text.
+        written: How they are written.
+        zones: (n,) IANA names beside them, of clock times that carry no zone.
+
+    Raises:
+        ContractError: A format is none.
+    """
+    kind = array.type
+    if pt.is_timestamp(kind) or pt.is_date(kind):
+        return _iso_of_stamps(array, written, zones)
+    codes, words = _distinct(array)
+    iso = words.copy()
+    local = np.zeros(len(words), dtype=bool)
+    open_ = words.notna().to_numpy(copy=True)
+    for form in written.formats or ("",):
+        if not open_.any():
+            break
+        found, clocked = _one_format(words[open_], form)
+        there = found.notna().to_numpy()
+        places = np.flatnonzero(open_)[there]
+        iso.iloc[places] = _written(found[there], clocked=clocked and not written.plain_dates)
+        if clocked and not written.plain_dates and found.dt.tz is None:
+            local[places] = True
+        open_[places] = False
+    if written.zone is not None and zones is None and local.any():
+        iso[local] = _in_utc(iso[local], written.zone)
+    spread = pa.array(iso, pa.large_string(), from_pandas=True).take(codes)
+    if zones is not None and local.any():
+        spread = _by_zone(spread, np.append(local, False)[_filled(codes)], zones, written.zone)
+    return pa.chunked_array([spread])
+
+
+def _one_format(words: pd.Series[Any], form: str) -> tuple[pd.Series[Any], bool]:
+    if form:
+        found = parsed(words, form)
+        whole_days = form == "excel" and bool(
+            (found.dropna() == found.dropna().dt.floor("D")).all()
+        )
+        return found, has_clock(form) or (form in NUMBERED and not whole_days)
+    # ISO 8601: only local clock times are of interest, whatever else there is stays as it is.
+    clock = words.where(words.str.match(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$"))
+    found = pd.to_datetime(clock, format="ISO8601", errors="coerce")
+    return pd.Series(found).astype("datetime64[us]"), True
+
+
+def _distinct(array: pa.ChunkedArray) -> tuple[pa.Array, pd.Series[Any]]:
+    if not pt.is_dictionary(array.type):
+        array = pc.dictionary_encode(array)
+    whole = array.unify_dictionaries().combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.array([], array.type)
+    words = whole.dictionary.cast(pa.large_string()).to_pandas().astype("str").str.strip()
+    return whole.indices, words.where(words != "")
+
+
+def _filled(codes: pa.Array) -> Any:
+    return pc.fill_null(codes.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+
+
+def _written(times: pd.Series[Any], *, clocked: bool) -> Any:
+    if not clocked:
+        return times.dt.strftime("%Y-%m-%d").to_numpy()
+    clock = times.dt.tz_localize(None) if times.dt.tz is not None else times
+    text = np.datetime_as_string(clock.to_numpy(dtype="datetime64[us]"), unit="us")
+    return np.char.add(text, "Z") if times.dt.tz is not None else text
+
+
+def _in_utc(iso: pd.Series[Any], zone: str) -> Any:
+    clock = pd.to_datetime(iso, format="ISO8601").astype("datetime64[us]")
+    first = np.ones(len(clock), dtype=bool)
+    moments = clock.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    return _written(moments.dt.tz_convert("UTC"), clocked=True)
+
+
+def _by_zone(iso: pa.Array, local: Any, zones: pa.ChunkedArray, otherwise: str | None) -> pa.Array:
+    codes, names = _distinct(zones)
+    numbers = np.where(_filled(codes) < 0, len(names), _filled(codes))
+    text = iso.to_pandas().astype("str")
+    for number, name in enumerate([*names, otherwise]):
+        rows = local & (numbers == number)
+        zone = name if isinstance(name, str) and is_time_zone(name) else otherwise
+        if rows.any() and zone is not None:
+            text[rows] = _in_utc(text[rows], zone)
+    return pa.array(text, pa.large_string(), from_pandas=True)
+
+
+def _iso_of_stamps(
+    array: pa.ChunkedArray, written: WrittenTime, zones: pa.ChunkedArray | None
+) -> pa.ChunkedArray:
+    kind = array.type
+    if pt.is_date(kind) or written.plain_dates:
+        stamps = array.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
+        if getattr(kind, "tz", None) is not None:
+            stamps = stamps.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+        return pc.strftime(stamps, format="%Y-%m-%d").cast(pa.large_string())
+    if kind.tz is not None or (written.zone is None and zones is None):
+        return array
+    text = pc.strftime(array.cast(pa.timestamp("us"), safe=False), format="%Y-%m-%dT%H:%M:%S")
+    return iso_times(text, WrittenTime(zone=written.zone), zones)

@@ -1,0 +1,70 @@
+"""Every example of the documentation runs, and what the code can tell is told by the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    if path.name not in {"commands.md", "codes.md", "python.md"}
+)
+# ```python no-run: what needs another program's installation; every other block is run.
+# ```python after-demo: needs the model that `make demo` leaves.
+BLOCK = re.compile(r"^```(python|sh)( no-run| after-demo)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TRAIN = (
+    "etapromise train --shipments data/sample/shipments.parquet --scans data/sample/scans.parquet"
+)
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    found = []
+    for kind, when, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if when == " after-demo":
+            found.append(("sh", f"{TRAIN} --as-of 2026-02-01 --out output/models"))
+        if when != " no-run":
+            found.append((kind, text))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda path: path.stem)
+def test_the_examples_of_a_page_run_one_after_the_other(page, tmp_path):
+    """In an empty directory beside the sample, as the page's reader would type them."""
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
+    program: list[str] = []
+    for kind, text in blocks(page):
+        if kind == "sh":
+            # What was typed in Python before is known only to Python.
+            command = ["sh", "-eu", "-c", text]
+        else:
+            program.append(text)
+            command = [sys.executable, "-W", "error", "-c", "\n".join(program)]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (
+            f"{page.name}:\n{text}\n{done.stdout[-2000:]}{done.stderr[-3000:]}"
+        )
+
+
+def test_what_the_code_tells_is_up_to_date():
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "write_reference.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
