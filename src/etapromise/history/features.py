@@ -35,9 +35,9 @@ __all__ = [
 _MOST_FEATURES: Final = 1024
 _KINDS: Final = ("number", "total", "handling", "derived")
 _DERIVED: Final = ("distance_km", "quoted", "explained", "weekday")
-# The hour of an order counts through the calendars alone, its lead and the carrier's clock: so that a
-# later order never gets an earlier date. A forest that saw the hour would find some that do; one that
-# sees the weekday hardly ever does.
+# The hour of an order counts through the calendars alone, its lead and the carrier's clock: so that
+# a later order never gets an earlier date. A forest that saw the hour would find some that do; one
+# that sees the weekday hardly ever does.
 _NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
