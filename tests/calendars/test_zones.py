@@ -35,7 +35,7 @@ FRAME = pd.DataFrame(
     [
         (("Asia/Tokyo", "US", "CA"), ("Asia/Tokyo", "given")),
         ((None, "US", "CA"), ("America/Los_Angeles", "region")),
-        ((None, "US", "AZ"), ("America/New_York", "country")),
+        ((None, "US", "AZ"), ("America/Phoenix", "region")),
         ((None, "US", None), ("America/New_York", "country")),
         ((None, "CA", "CA"), ("America/Toronto", "country")),
         ((None, None, "CA"), ("America/New_York", "default")),
@@ -69,7 +69,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 def test_no_zone_at_all() -> None:
     for frame in (FRAME.iloc[:0], FRAME.drop(columns="destination_time_zone"), FRAME.iloc[-1:]):
-        zone, source = ZoneMap.learned(frame, default=None).resolve(None, "US", "CA")
+        zone, source = ZoneMap.learned(frame, default=None).resolve(None, "ZZ", "CA")
         assert (zone.key, source) == ("UTC", "default")
 
 

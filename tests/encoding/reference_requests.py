@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,11 @@ from etapromise.encoding.requests import Encoder, Requests
 from etapromise.errors import ContractError
 from etapromise.lanes.hand_offs import HAND_OFF_LEVELS
 from etapromise.lanes.levels import PREFIX_LENGTH
+from etapromise.normal_forms.numbers import normal_number
+from etapromise.normal_forms.places import normal_country, normal_region
+from etapromise.normal_forms.postcodes import normal_postcode
+from etapromise.normal_forms.texts import normal_name, normal_text
+from etapromise.normal_forms.zones import zone_name
 
 EPOCH = dt.date(1970, 1, 1).toordinal()
 SEPARATOR = "\x1f"
@@ -26,7 +31,9 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
     ordered_at = fields["ordered_at"]
     if not isinstance(ordered_at, dt.datetime) or ordered_at.tzinfo is None:
         raise ContractError("naive")
-    texts = {name: spelled(value) for name, value in fields.items() if value is not None}
+    texts = {
+        name: said for name, said in normal(fields, encoder.numeric).items() if said is not None
+    }
     # What is derived is never given.
     texts["destination_prefix"] = texts.get("destination", "")[:PREFIX_LENGTH]
 
@@ -85,8 +92,9 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
     numbers = [
         second / 3600.0,
         *(number(fields, name) for name in GIVEN),
-        math.nan if quoted is None else ordinal(quoted) - EPOCH - anchor,
+        math.nan if quoted is None or not is_a_date(quoted) else ordinal(quoted) - EPOCH - anchor,
         lead,
+        0.0,
         *(number(fields, name) for name in encoder.numeric),
     ]
     _, source = encoder.zones.resolve(
@@ -119,23 +127,49 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in {"NAType", "NaTType"} or value != value  # noqa: PLR0124
 
 
-def spelled(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return in_keys(str(value))
-
-
 def in_keys(text: str) -> str:
     """A text as a part of a key: nothing in it stands for a separator."""
     return "".join({"\x1a": "\x1a0", "\x1f": "\x1a1"}.get(letter, letter) for letter in text)
 
 
+def normal(fields: Mapping[str, Any], numeric: Sequence[str]) -> dict[str, str | None]:
+    """Texts in their normal forms, which have tests of their own."""
+    texts: dict[str, str | None] = {}
+    for name, value in fields.items():
+        if name in {"carrier", "service"}:
+            texts[name] = normal_name(value)
+        elif name.endswith("_country"):
+            texts[name] = normal_country(value)
+        elif name not in {"ordered_at", "quoted_date", *GIVEN, *numeric}:
+            texts[name] = normal_text(value)
+    for side in ("origin", "destination"):
+        country = texts.get(f"{side}_country")
+        texts[side] = normal_postcode(fields.get(side), country)
+        texts[f"{side}_region"] = normal_region(fields.get(f"{side}_region"), country)
+    zone = texts.get("destination_time_zone")
+    if zone is not None:
+        texts["destination_time_zone"] = zone_name(zone) or zone
+    return texts
+
+
 def number(fields: Mapping[str, Any], name: str) -> float:
-    value = fields.get(name)
-    try:
-        return math.nan if value is None else float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ContractError("number") from error
+    value = normal_number(name, fields.get(name))
+    other = {"lat": "lon", "lon": "lat"}.get(name[-3:])
+    # Where the equator meets the meridian of Greenwich nobody lives.
+    if (
+        value == 0
+        and other
+        and normal_number(name[:-3] + other, fields.get(name[:-3] + other)) == 0
+    ):
+        return math.nan
+    return value
+
+
+def is_a_date(value: Any) -> bool:
+    """Years far away stand for no date."""
+    return 1990 <= dt.date.fromordinal(ordinal(value)).year <= 2099 and ordinal(value) < ordinal(
+        dt.date(2099, 12, 31)
+    )
 
 
 def ordinal(value: Any) -> int:

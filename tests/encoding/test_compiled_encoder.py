@@ -157,8 +157,12 @@ def moments() -> st.SearchStrategy[datetime]:
 
 def shipments() -> st.SearchStrategy[dict[str, Any]]:
     text = st.sampled_from(WORDS) | st.sampled_from(ODD) | st.text(max_size=4)
-    number = st.floats() | st.sampled_from(
-        (None, 1, True, np.float32(0.1), np.int8(3), Decimal("0.1"), "2.5", pd.NA, 10**400, "x")
+    number = (
+        st.floats(-400, 400)
+        | st.floats()
+        | st.sampled_from(
+            (None, 1, True, np.float32(0.1), np.int8(3), Decimal("0.1"), "2.5", pd.NA, 10**400, "x")
+        )
     )
     quoted = (
         st.sampled_from(
@@ -208,8 +212,13 @@ def test_a_promise_is_asked_with_the_same_request(model: PromiseModel, data: Any
     fields = {name: data.draw(word, label=name) for name in columns}
     fields["weight_kg"] = data.draw(st.sampled_from((None, 2, 0.5, "1.5", np.float32(3))))
     fields["ordered_at"] = datetime(2025, 7, 2, 12, tzinfo=UTC)
+    try:
+        request = reference_request(model.parts.encoder, fields)
+    except ContractError:
+        with pytest.raises(ContractError):
+            model.promise(**fields)
+        return
     dates, probability = model.promise(**fields).distribution()
-    request = reference_request(model.parts.encoder, fields)
     assert dates[0] == request.anchor[0].astype("datetime64[D]")
     np.testing.assert_array_equal(
         probability, model.kernel.dates(request, with_handling_codes(request.codes))[0]

@@ -267,4 +267,4 @@ def test_names_are_written_as_text() -> None:
     moment = pd.Timestamp("2025-07-01", tz="UTC")
     section = scorecard_section(carrier_scorecards(story(rows), as_of=moment, by=("carrier",)))
     assert "<b>acme</b>" not in section
-    assert "&lt;b&gt;acme&lt;/b&gt;" in section
+    assert "&lt;b&gt;acme&lt;-b&gt;" in section

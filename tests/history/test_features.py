@@ -106,7 +106,7 @@ def test_training_sees_what_a_quote_of_that_day_would_have_seen(gathered: Histor
 @pytest.mark.parametrize(
     ("ends", "kilometres"),
     [
-        ((0.0, 0.0, 0.0, 180.0), math.pi * 6371.0088),
+        ((0.0, 10.0, 0.0, -170.0), math.pi * 6371.0088),
         ((90.0, 0.0, -90.0, 77.0), math.pi * 6371.0088),
         ((0.0, -179.0, 0.0, 179.0), 2 * math.pi * 6371.0088 / 180),
         ((12.5, 3.0, 12.5, 3.0), 0.0),

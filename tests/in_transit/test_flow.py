@@ -41,7 +41,7 @@ def drawn():
 
 def test_each_day_knows_what_was_known_before_it(drawn):
     learned, value, asked = drawn
-    evidence, total = flow_as_of(learned, value, asked)
+    evidence, total = flow_as_of(learned, value, np.ones(len(value)), asked)
     for row in range(len(asked.day)):
         for level in range(len(FLOW_LEVELS)):
             expected = plain(learned, value, asked, row, level)
@@ -50,9 +50,11 @@ def test_each_day_knows_what_was_known_before_it(drawn):
 
 def test_the_tables_are_the_last_day_of_that(drawn):
     learned, value, asked = drawn
-    tables = flow_tables(learned, value, as_of_day=20_060, sizes=SIZES)
+    tables = flow_tables(learned, value, np.ones(len(value)), as_of_day=20_060, sizes=SIZES)
     then = Passages(status=asked.status, codes=asked.codes, day=np.full(len(asked.day), 20_060))
-    for found, expected in zip(tables.look_up(then), flow_as_of(learned, value, then), strict=True):
+    for found, expected in zip(
+        tables.look_up(then), flow_as_of(learned, value, np.ones(len(value)), then), strict=True
+    ):
         assert found == pytest.approx(expected, abs=1e-4)
 
 

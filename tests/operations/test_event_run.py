@@ -14,11 +14,11 @@ import pytest
 
 from etapromise import PromiseModel
 from etapromise.errors import CommandError, ContractError
+from etapromise.locking import only_writer
 from etapromise.operations import event_log
 from etapromise.operations.event_log import EventLog, read_events
 from etapromise.operations.event_run import Told, tell
 from etapromise.operations.events import EVENT_TYPES, EVENTS, NewsSettings
-from etapromise.operations.locking import only_writer
 from etapromise.promise.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF

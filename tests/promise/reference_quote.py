@@ -18,6 +18,7 @@ import numpy as np
 
 from etapromise import PromiseModel
 from etapromise.calendars.dispatch import DispatchCalendars
+from tests.encoding.reference_requests import normal
 
 EPOCH = date(1970, 1, 1)
 FIELDS = ("effect", "evidence", "pace", "pace_evidence", "deviation")
@@ -36,6 +37,7 @@ OFFSET = (
 class ReferenceQuote:
     def __init__(self, model: PromiseModel, fields: Mapping[str, Any]) -> None:
         self.model = model
+        fields = {**fields, **normal(fields, model.parts.encoder.numeric)}
         self.fields = {**fields, "destination_prefix": (fields.get("destination") or "")[:3]}
         self.parts = model.parts
         self.levels = {level.name: number for number, level in enumerate(self.parts.encoder.levels)}

@@ -117,14 +117,10 @@ def test_dates_are_possible_ones(
     start=st.integers(-100, 60),
     level=st.sampled_from([0.5, 0.8, 0.9, 0.97]),
 )
-def test_a_later_order_hardly_ever_gets_an_earlier_date(
+def test_a_later_order_never_gets_an_earlier_date(
     model: PromiseModel, orders: pd.DataFrame, number: int, turn: str, start: int, level: float
 ) -> None:
-    """Hour by hour, over clock changes, holidays and a year's end.
-
-    Within a day never. From a day to the next, which the forest may believe quicker, in at most one
-    of 200 neighbouring hours, and by less than a day.
-    """
+    """Hour by hour, over clock changes, holidays and a year's end; nor is any date less likely."""
     row: dict[str, Any] = orders.iloc[number].to_dict()
     begun = dt.datetime.combine(dt.date.fromisoformat(turn), dt.time(), dt.UTC)
     promises = [
@@ -133,16 +129,11 @@ def test_a_later_order_hardly_ever_gets_an_earlier_date(
             | {"ordered_at": begun + dt.timedelta(hours=start + hour), "quoted_date": None},
             service_level=level,
         )
-        for hour in range(201)
+        for hour in range(40)
     ]
-    earlier_dates = 0
     for earlier, later in itertools.pairwise(promises):
-        earlier_dates += later.date < earlier.date
+        assert later.date >= earlier.date
         assert later.date - earlier.date < dt.timedelta(days=8)
-        dates, before = earlier.distribution()
-        after = np.array([later.probability_by(day) for day in dates.astype(object)])
-        sooner = np.maximum(after - before, 0.0)
-        assert sooner.sum() < 1.0
-        if later.distribution()[0][0] == dates[0]:
-            assert sooner.max() <= 1e-12
-    assert earlier_dates <= 1
+        for days in (1, 3, 5, 9):
+            day = earlier.ordered_at.date() + dt.timedelta(days=days)
+            assert later.probability_by(day) <= earlier.probability_by(day) + 1e-12

@@ -30,9 +30,9 @@ def codes_of(promise: Any) -> set[str]:
 def test_a_level_that_cannot_be_promised(model: PromiseModel, level: Any) -> None:
     fields = {"origin": "1", "destination": "2", "ordered_at": NOW}
     for name in ("service_level", "band"):
-        with pytest.raises(ContractError, match=rf"{name}=.*above 0 and below 1"):
+        with pytest.raises(ContractError, match=rf"{name}=.*(above 0 and below 1|such as 0.9)"):
             model.promise(**fields, **{name: level})
-    with pytest.raises(ContractError, match=r"service_level=.*above 0 and below 1"):
+    with pytest.raises(ContractError, match=r"service_level=.*(above 0 and below 1|such as 0.9)"):
         model.promise_many(pd.DataFrame(), service_level=level)
 
 
@@ -157,8 +157,8 @@ def test_every_language_names_the_days(language: str) -> None:
     assert not any(sign.isdigit() for sign in said(30001))
 
 
-@pytest.mark.parametrize("locale", ["xx", "", "tlh", "ja", "not a locale"])
-def test_a_language_without_words_is_refused(model: PromiseModel, locale: str) -> None:
+@pytest.mark.parametrize("locale", ["xx", "", "tlh", "not a locale"])
+def test_a_locale_that_is_none_is_refused(model: PromiseModel, locale: str) -> None:
     promise = model.promise(origin="1", destination="2", ordered_at=NOW)
     with pytest.raises(ContractError, match="locale"):
         promise.text(locale)

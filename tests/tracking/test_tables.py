@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from etapromise.errors import ContractError
+from etapromise.normal_forms.texts import normal_text
 from etapromise.tracking import STATUSES, read_scans, read_shipments
 
 SHIPMENT = {
@@ -45,23 +46,28 @@ BAD_SHIPMENTS = [
     ("ordered_at", "9999-12-31T00:00:00Z", "ordered_at_out_of_range"),
     ("origin", "", "missing_origin"),
     ("destination", None, "missing_destination"),
+]
+# A bad value of a column that may be empty costs no row: it is left empty and told.
+BLANKED = [
     ("origin_lat", "91", "origin_lat_out_of_range"),
     ("origin_lat", "-90.001", "origin_lat_out_of_range"),
     ("origin_lat", "north", "unreadable_origin_lat"),
-    ("destination_lon", "inf", "destination_lon_out_of_range"),
-    ("destination_time_zone", "Mars/Olympus", "unknown_time_zone"),
+    ("destination_lon", "1e999", "destination_lon_out_of_range"),
+    ("destination_time_zone", "Mars/Olympus", "unknown_destination_time_zone"),
+    ("destination_time_zone", "PST", "unknown_destination_time_zone"),
     ("weight_kg", "-1", "weight_kg_out_of_range"),
     ("weight_kg", "heavy", "unreadable_weight_kg"),
-    ("promised_date", "05.03.2024", "unreadable_promised_date"),
+    ("weight_kg", "1,500", "unreadable_weight_kg"),
     ("promised_date", "2024-03-05T10:00:00", "unreadable_promised_date"),
     ("promised_date", "2024-13-05", "unreadable_promised_date"),
+    ("promised_date", "1900-01-01", "placeholder_promised_date"),
+    ("promised_date", "9999-12-31", "placeholder_promised_date"),
 ]
 BAD_SCANS = [
     ("shipment_id", "", "missing_shipment_id"),
     ("scanned_at", None, "missing_scanned_at"),
     ("scanned_at", "soon", "unreadable_scanned_at"),
     ("scanned_at", "0001-01-01T00:00:00Z", "scanned_at_out_of_range"),
-    ("received_at", "later", "unreadable_received_at"),
     ("status", None, "missing_status"),
     ("status", "teleported", "unknown_status"),
     ("status", "Exception_010", "unknown_status"),
@@ -87,6 +93,18 @@ def test_a_bad_value_costs_its_shipment(column: str, value: Any, reason: str) ->
     own = ["reason", "detail", "value", "remedy", "row"]
     assert list(checked.rejects.columns) == [*checked.accepted.columns, *own]
     assert checked.rejects["remedy"][0]
+
+
+@pytest.mark.parametrize(("column", "value", "reason"), BLANKED)
+def test_a_bad_optional_value_is_left_empty_and_told(column: str, value: Any, reason: str) -> None:
+    checked = read_shipments(table(SHIPMENT, {}, {column: value}, {}))
+    assert len(checked.accepted) == 3
+    assert not len(checked.rejects)
+    assert list(checked.accepted[column].isna()) == [False, True, False]
+    notes = {note.reason: note for note in checked.notes}
+    assert notes[reason].rows == 1
+    assert notes[reason].column == column
+    assert notes[reason].examples == (value,)
 
 
 @pytest.mark.parametrize(("column", "value", "reason"), BAD_SCANS)
@@ -116,8 +134,8 @@ def test_accepted_and_rejected_shipments_are_the_input(changes: list[dict[str, A
     assert len(checked.accepted) + len(checked.rejects) == len(frame)
     kept = np.setdiff1d(np.arange(len(frame)), checked.rejects["row"])
     assert len(kept) == len(checked.accepted)
-    ids = frame["shipment_id"].iloc[kept].str.strip()
-    assert list(checked.accepted["shipment_id"]) == list(ids)
+    ids = [normal_text(one) for one in frame["shipment_id"].iloc[kept]]
+    assert list(checked.accepted["shipment_id"]) == ids
     assert checked.accepted["shipment_id"].is_unique
     again = read_shipments(checked.accepted)
     assert_frame_equal(again.accepted, checked.accepted)
@@ -245,13 +263,12 @@ def test_a_column_that_is_there_twice_is_refused() -> None:
 @pytest.mark.parametrize(
     ("column", "values"),
     [
-        ("ordered_at", pd.Series([1709287200])),
-        ("ordered_at", pd.Series([dt.date(2024, 3, 1)], dtype="date32[pyarrow]")),
+        ("ordered_at", pd.Series([5])),
         ("shipment_id", pd.Series([True])),
         ("shipment_id", pd.Series([1.5])),
         ("weight_kg", pd.Series([True])),
         ("promised_date", pd.Series([20240305])),
-        ("promised_date", pd.Series([pd.Timestamp("2024-03-05T00:00Z")])),
+        ("promised_date", pd.Series([pd.Timestamp("2024-03-05T01:00Z")])),
     ],
 )
 def test_a_column_of_a_wrong_type_is_refused(column: str, values: pd.Series[Any]) -> None:
@@ -261,7 +278,6 @@ def test_a_column_of_a_wrong_type_is_refused(column: str, values: pd.Series[Any]
 
 NAIVE = [
     pd.Series(["2024-03-01T10:00:00"], dtype="str"),
-    pd.Series(["2024-03-01"], dtype="str"),
     pd.Series([pd.Timestamp("2024-03-01T10:00:00")]),
     pd.Series([dt.datetime(2024, 3, 1, 10)], dtype=object),  # noqa: DTZ001
 ]

@@ -217,7 +217,7 @@ def test_a_moment_before_the_first_order(parcels: TrackedHistory, model: Promise
             attempt(parcels, as_of="2024-12-31")
 
 
-@pytest.mark.parametrize("days", [1, 3, 6])
+@pytest.mark.parametrize("days", [1, 2, 3])
 def test_too_little_history(parcels: TrackedHistory, days: int) -> None:
     first = parcels.shipments["ordered_at"].min()
     with pytest.raises(InsufficientHistoryError, match=r"Found .*expected.*later as_of"):
@@ -226,7 +226,7 @@ def test_too_little_history(parcels: TrackedHistory, days: int) -> None:
 
 def test_scans_that_belong_to_other_shipments(simulation: Simulation) -> None:
     strangers = simulation.scans.assign(shipment_id="x" + simulation.scans["shipment_id"])
-    with pytest.raises(EtapromiseError, match=r"Found 0 parcels.*belong to the shipments"):
+    with pytest.raises(EtapromiseError, match=r"none of the .* scans is of one of the shipments"):
         train(simulation.shipments, strangers, as_of=AS_OF)
 
 

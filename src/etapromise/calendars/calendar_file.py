@@ -21,6 +21,8 @@ from etapromise.calendars.calendar_values import (
     Days,
     Week,
     Wrong,
+    amount,
+    codes,
     country,
     cutoffs,
     days,
@@ -32,6 +34,7 @@ from etapromise.calendars.calendar_values import (
     week,
     zone,
 )
+from etapromise.calendars.disruptions import Disruption
 from etapromise.errors import ContractError
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "CarrierRule",
     "Closure",
     "DestinationRule",
+    "DisruptionRule",
     "HolidayRule",
     "WarehouseRule",
 ]
@@ -147,6 +151,18 @@ class HolidayRule:
     dropped: Days = ()
 
 
+class DisruptionRule:
+    """Days of a declared disruption, each span with what `Disruption` takes beside its days."""
+
+    def __init__(self, *, days: Days, **told: Any) -> None:
+        """Check what is told.
+
+        Raises:
+            ContractError: it is none.
+        """
+        self.disruptions = tuple(Disruption(first=first, last=last, **told) for first, last in days)
+
+
 _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
     "closures": (Closure, {"days": days, "origin": text, "reason": text}),
     "blackouts": (
@@ -192,6 +208,23 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
         HolidayRule,
         {"country": country, "region": text, "extra": days, "dropped": days},
     ),
+    "disruptions": (
+        DisruptionRule,
+        {
+            "days": days,
+            "stop": flag,
+            "delay": amount,
+            "spread": amount,
+            "recovery": amount,
+            "carrier": text,
+            "service": text,
+            "country": country,
+            "region": text,
+            "postcodes": codes,
+            "origin": text,
+            "reason": text,
+        },
+    ),
 }
 # Tables of a mapping, which may stand in the same file; see `tracking.mapping`.
 _OF_A_MAPPING: Final = ("shipments", "scans", "ids")
@@ -203,6 +236,7 @@ _NEEDED: Final = {
     "warehouses": (),
     "destinations": ("country",),
     "holidays": ("country",),
+    "disruptions": ("days",),
 }
 # What may stand beside the origin of a carrier's rule.
 _OF_A_WAREHOUSE: Final = {"carrier", "service", "pickups", "pickup_days", "origin"}
@@ -300,6 +334,12 @@ class CalendarFile:
     def holidays(self) -> tuple[HolidayRule, ...]:
         """Holidays that are more or fewer than the public ones."""
         return self._tables["holidays"]
+
+    @property
+    def disruptions(self) -> tuple[Disruption, ...]:
+        """Declared disruptions, each of one span of days."""
+        rules = self._tables["disruptions"]
+        return tuple(one for rule in rules for one in rule.disruptions)
 
     @cached_property
     def _document(self) -> Mapping[str, Any]:

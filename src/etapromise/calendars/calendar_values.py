@@ -6,6 +6,7 @@ Imports numpy and the standard library only.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -112,6 +113,19 @@ def days(value: Any) -> Days:
             _wrong(item, "the earlier date first")
         found.append((first, last))
     return tuple(sorted(found)) if found else _wrong(value, expected)
+
+
+def amount(value: Any) -> float:
+    """A finite number, at least 0."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    return _wrong(value, "a number, at least 0")
+
+
+def codes(value: Any) -> tuple[str, ...]:
+    """Codes in quotes, one or a list of them."""
+    found = tuple(text(item) for item in (value if isinstance(value, list) else [value]))
+    return found or _wrong(value, "codes in quotes, such as '88032' or '88*', in a list")
 
 
 def week(value: Any) -> Week:

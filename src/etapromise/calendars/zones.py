@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import Level, level_keys, spelled
+from etapromise.normal_forms.zones import zone_of_country, zone_of_region
 from etapromise.stored_arrays import StoredValues
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class ZoneMap:
     A warehouse may have one of its own: it counts for what is sent from there.
     """
 
-    __slots__ = ("_countries", "_origins", "_regions", "_zones", "default")
+    __slots__ = ("_countries", "_numbered", "_origins", "_regions", "_zones", "default")
 
     def __init__(
         self,
@@ -66,26 +67,28 @@ class ZoneMap:
         names = {default, *self._countries.values(), *self._regions.values()}
         names.update(self._origins.values())
         self._zones = {name: zone_named(name) for name in sorted(names)}
+        self._numbered = tuple(self._zones.values())
 
     @classmethod
     def learned(cls, shipments: pd.DataFrame, *, default: str | None) -> ZoneMap:
         """From the destinations of `shipments` that name their zone.
 
+        Places of theirs that nobody names a zone for have that of their region or country.
+
         Args:
             shipments: accepted rows of the contract.
             default: the zone of last resort; None takes the most frequent one, or UTC.
         """
+        countries, regions = _known_places(shipments)
         if "destination_time_zone" not in shipments.columns:
-            return cls(default=default or "UTC", countries={}, regions={})
+            return cls(default=default or "UTC", countries=countries, regions=regions)
         named = shipments.loc[shipments["destination_time_zone"].notna()]
         zones = named["destination_time_zone"].astype(str)
         if default is None:
             default = str(zones.mode().iloc[0]) if len(zones) else "UTC"
-        countries: dict[str, str] = {}
-        regions: dict[tuple[str, str], str] = {}
         if "destination_country" in named.columns:
             country = named["destination_country"].fillna("").map(spelled)
-            countries = _majority(zones, country)
+            countries |= _majority(zones, country)
             if "destination_region" in named.columns:
                 region = named["destination_region"].fillna("").map(spelled)
                 joined = _majority(zones, country + "\x1f" + region)
@@ -115,6 +118,10 @@ class ZoneMap:
     def names(self) -> tuple[str, ...]:
         """Every zone of the map, by its IANA name."""
         return tuple(self._zones)
+
+    def numbered(self, number: int) -> ZoneInfo:
+        """The zone at a position of `names`."""
+        return self._numbered[number]
 
     def zone(self, name: str) -> ZoneInfo:
         """The zone with this IANA name, which need not be on the map.
@@ -217,6 +224,29 @@ def _places(values: StoredValues, name: str) -> dict[tuple[str, str], str]:
     ):
         values.refuse(name, rows, "a list of countries, places and zones")
     return {(country, place): zone for country, place, zone in rows}
+
+
+def _known_places(
+    shipments: pd.DataFrame,
+) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """The zones that maps give the countries and regions of shipments, by place."""
+    places: set[tuple[str, str]] = set()
+    for side in ("origin", "destination"):
+        country, region = f"{side}_country", f"{side}_region"
+        if country in shipments.columns:
+            columns = [name for name in (country, region) if name in shipments.columns]
+            distinct = shipments[columns].drop_duplicates().fillna("").astype(str)
+            regions = distinct[region] if region in columns else [""] * len(distinct)
+            places.update(zip(distinct[country], regions, strict=True))
+    countries, by_region = {}, {}
+    for country, region in sorted(places):
+        known = zone_of_country(country)
+        if known is not None:
+            countries[country] = known[0]
+            here = zone_of_region(country, region)
+            if here is not None:
+                by_region[country, region] = here
+    return countries, by_region
 
 
 def _majority(zones: pd.Series[str], places: pd.Series[str]) -> dict[str, str]:

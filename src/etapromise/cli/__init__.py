@@ -10,6 +10,7 @@ from __future__ import annotations
 import click
 
 from etapromise.cli.backtest import backtest
+from etapromise.cli.check import check
 from etapromise.cli.events import events, repromise
 from etapromise.cli.models import inspect, models, rollback
 from etapromise.cli.monitor import monitor
@@ -17,6 +18,7 @@ from etapromise.cli.quote_and_score import quote, score
 from etapromise.cli.sample import sample
 from etapromise.cli.scorecard import scorecard
 from etapromise.cli.serve import serve
+from etapromise.cli.store import ingest
 from etapromise.cli.train import refresh, retrain, train
 
 __all__ = ["main"]
@@ -29,7 +31,7 @@ def main() -> None:
 
 
 for _command in (
-    *(sample, train, quote, score, backtest),
+    *(sample, check, ingest, train, quote, score, backtest),
     serve,
     *(retrain, refresh, monitor, events, repromise, scorecard),
     *(models, inspect, rollback),

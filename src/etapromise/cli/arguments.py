@@ -20,6 +20,7 @@ __all__ = [
     "MODEL",
     "OUTPUT_DIRECTORY",
     "OUTPUT_FILE",
+    "STORE",
     "Level",
     "ProgressBar",
     "as_of_option",
@@ -71,6 +72,7 @@ class Level(click.FloatRange):
 INPUT_FILE = click.Path(exists=True, path_type=Path)
 OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 OUTPUT_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+STORE = click.Path(exists=True, file_okay=False, path_type=Path)
 MODEL = click.Path(exists=True, file_okay=False, path_type=Path)
 EVENT = click.Choice(["delivered", "first_attempt", "available_for_pickup"])
 

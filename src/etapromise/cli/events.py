@@ -82,10 +82,14 @@ def events(
             lost_above=lost_above,
             found_below=0.25 if lost_above is None else lost_above / 2,
         )
+        loaded = load_model(model)
+        given: tuple[Any, Any] = (tables.shipments, tables.scans)
+        if tables.store is not None:
+            kept = tables.read(loaded.event, out)
+            given = (kept.shipments, kept.scans)
         told = telling.tell(
-            load_model(model),
-            tables.shipments,
-            tables.scans,
+            loaded,
+            *given,
             as_of=pd.Timestamp(as_of),
             state=state,
             out=out,

@@ -139,18 +139,19 @@ def score(
     """Promise a date for every order of a table; with scans, anew from where each parcel stands.
 
     Rejected orders go to a file beside the result, with the reason: scored.parquet has its rejects
-    in scored.rejects.parquet.
+    in scored.rejects.parquet. With --store all parcels on their way are scored.
     """
     import pandas as pd  # noqa: PLC0415
 
     from etapromise.operations import scoring, scoring_files  # noqa: PLC0415
     from etapromise.promise.model import load_model  # noqa: PLC0415
+    from etapromise.store.stored_history import stored_history  # noqa: PLC0415
     from etapromise.tracking.accounts import Account  # noqa: PLC0415
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
 
     if out.suffix not in {".parquet", ".csv"}:
         raise click.UsageError(f"--out is {out}; expected a name that ends in .parquet or .csv.")
-    if explain and tables.scans is not None:
+    if explain and (tables.scans, tables.store) != (None, None):
         raise click.UsageError(
             "--explain says why the promises of orders are what they are; leave --scans out."
         )
@@ -166,8 +167,12 @@ def score(
             "progress": lambda done, most: bar("scoring", done, most),
         }
         scan_rejects = None
-        alone = tables.scans is None and tables.mapping is None
-        source = tables.shipments
+        source: Any = tables.shipments
+        sent: Any = tables.scans
+        if tables.store is not None:
+            kept = stored_history(tables.store, event=loaded.event)  # type: ignore[arg-type]
+            source, sent = kept.under_way(pd.Timestamp(as_of), most_days=loaded.horizon)
+        alone = sent is None and tables.mapping is None
         if alone and source is not None and scoring_files.can_stream(source, out):
             counts = scoring_files.score_file(loaded, source, out, **told)
             bar.close()
@@ -176,7 +181,7 @@ def score(
             found = scoring.score(
                 loaded,
                 source,
-                tables.scans,
+                sent,
                 at_risk_threshold=None if alone else loaded.alert_threshold(**wish),
                 vocabulary=tables.vocabulary,
                 mapping=tables.mapping,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
-from etapromise.cli.arguments import INPUT_FILE, say
+from etapromise.cli.arguments import INPUT_FILE, STORE, say
 
 if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
@@ -62,6 +62,7 @@ class Tables:
         vocabulary: Whose codes scans carry that do not say.
         time_zone: IANA zone of times that carry none.
         mapping: The mapping file.
+        store: Instead of all these, what `etapromise ingest` keeps.
     """
 
     shipments: Place | None
@@ -69,6 +70,7 @@ class Tables:
     vocabulary: str | None
     time_zone: str | None
     mapping: Path | None
+    store: Path | None = None
 
     def read(self, event: str, out: Path, *, max_rejects: float | None = None) -> TrackedHistory:
         """Read both, tell what became of every row, and write the rejects.
@@ -78,9 +80,14 @@ class Tables:
             out: What the command writes, a directory or a file; the rejects go into or beside it.
             max_rejects: Stop where a larger share of a table was rejected; None never does.
         """
+        from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — likewise
         from etapromise.tracking import history  # noqa: PLC0415 — start-up time
         from etapromise.tracking.accounts import refuse_too_many  # noqa: PLC0415
 
+        if self.store is not None:
+            kept = stored_history(self.store, event=event)  # type: ignore[arg-type]  # likewise
+            say(f"{self.store}: {len(kept.shipments):,} shipments, commit {kept.commit.number}")
+            return kept
         found = history(
             self.shipments,
             self.scans,
@@ -138,18 +145,24 @@ def _gathered(*, scans_needed: bool) -> Callable[[Command], Command]:
             vocabulary: str | None,
             time_zone: str | None,
             mapping: Path | None,
+            store: Path | None,
             **others: Any,
         ) -> Any:
-            if mapping is None:
+            if store is not None and (shipments, scans, mapping) != (None, None, None):
+                raise click.UsageError("--store goes without --shipments, --scans and --mapping.")
+            if mapping is None and store is None:
                 for name, given in (("--shipments", shipments), ("--scans", scans)):
                     if given is None and (scans_needed or name == "--shipments"):
-                        raise click.UsageError(f"Missing option '{name}', or --mapping for it.")
+                        raise click.UsageError(
+                            f"Missing option '{name}', or --mapping or --store for it."
+                        )
             tables = Tables(
                 shipments=shipments,
                 scans=scans,
                 vocabulary=vocabulary,
                 time_zone=time_zone,
                 mapping=mapping,
+                store=store,
             )
             return command(tables=tables, **others)
 
@@ -166,6 +179,7 @@ _OPTIONS = (
         "--shipments", type=TABLE, help="The orders: a file, directory, pattern or address."
     ),
     click.option("--scans", type=TABLE, help="Their scans, likewise."),
+    click.option("--store", type=STORE, help="Instead of both: what `etapromise ingest` keeps."),
     click.option("--mapping", type=INPUT_FILE, help="Which columns are which; see `check`. TOML."),
     click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so."),
     click.option("--time-zone", help="IANA zone of times that carry none; without it, an error."),

@@ -116,6 +116,12 @@ def train(
             )
         model = training.train(history, as_of=as_of, config=config, progress=bar, tuning=record)
         bar.close()
+        if model.parts.alike:
+            say(
+                f"Only {model.manifest['trained_on']['arrived']:,} parcels had arrived, too few to "
+                "tell any apart: all are promised what all of them take, with wide bands. Train "
+                "again when there are more."
+            )
         registry = ModelRegistry(out)
         with registry.lock():
             version = registry.add(model)

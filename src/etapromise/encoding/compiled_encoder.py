@@ -23,6 +23,11 @@ from etapromise.errors import ContractError
 from etapromise.lanes.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, RELAY, HandOffs
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
 from etapromise.lanes.levels import PREFIX_LENGTH, TAKER, Level, spelled
+from etapromise.normal_forms.numbers import normal_number
+from etapromise.normal_forms.places import normal_country, normal_region
+from etapromise.normal_forms.postcodes import normal_postcode
+from etapromise.normal_forms.texts import normal_name, normal_text
+from etapromise.normal_forms.zones import zone_name
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Encoder
@@ -38,6 +43,7 @@ __all__ = [
     "missing",
     "naive_order_time",
     "quoted_day",
+    "text_columns",
     "utc_second",
 ]
 
@@ -52,8 +58,8 @@ _MAX_TEXTS: Final = 256
 _MAX_NUMBERS: Final = 512
 # The prefix, and who takes the parcel over.
 _DERIVED_TEXTS: Final = 2
-# The hour, GIVEN_NUMBERS, the quoted days and the lead.
-_STANDARD_NUMBERS: Final = 8
+# The hour, GIVEN_NUMBERS, the quoted days, the lead and the disruptions.
+_STANDARD_NUMBERS: Final = 9
 # Its numbers, in the order in which they are handed over.
 GIVEN_NUMBERS: Final = (
     "origin_lat",
@@ -67,6 +73,9 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FINE, UNCLEAR_TEXT, OUTSIDE_CALENDARS = range(3)
 _NEVER_IN_TEXT: Final = b"\xff"
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+# Dates outside stand for none, as in tables.
+_FIRST_DAY: Final = date(1990, 1, 1).toordinal() - _EPOCH_ORDINAL
+_LAST_DAY: Final = date(2099, 12, 31).toordinal() - _EPOCH_ORDINAL
 
 
 class EncodedStruct(ctypes.Structure):
@@ -77,13 +86,29 @@ class EncodedStruct(ctypes.Structure):
         clock: row of the clocks' elapsed table.
         zone_source: how the destination's zone was found, a position in ZONE_SOURCES.
         zone: number of that zone, -1 where it was given.
+        origin_zone: number of the warehouse's.
+        warehouse: row of the dispatch calendars.
+        holidays: row of the clocks' holidays at the origin.
+        leg_clock: row of the clocks' elapsed table, of who has the parcel first.
+        leg: row of the first ways; -1 where nobody else brings it.
     """
 
-    _fields_ = tuple((name, ctypes.c_int32) for name in ("anchor", "clock", "zone_source", "zone"))
+    _fields_ = tuple(
+        (name, ctypes.c_int32)
+        for name in (
+            *("anchor", "clock", "zone_source", "zone", "origin_zone", "warehouse"),
+            *("holidays", "leg_clock", "leg"),
+        )
+    )
     anchor: int
     clock: int
     zone_source: int
     zone: int
+    origin_zone: int
+    warehouse: int
+    holidays: int
+    leg_clock: int
+    leg: int
 
 
 _encode = native.function(
@@ -111,7 +136,7 @@ class _EncoderStruct(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("calendars", "first_day", "last_day")),
         ("zones", ctypes.c_void_p),
         ("warehouse_levels", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("dispatch", "hand_offs")),
+        *((name, ctypes.c_void_p) for name in ("dispatch", "hand_offs", "disruptions")),
     )
 
 
@@ -165,10 +190,7 @@ class CompiledEncoder:
         Raises:
             ContractError: more columns than there is room for.
         """
-        named = dict.fromkeys((*TEXT_COLUMNS, *encoder.categorical))
-        for derived in (_PREFIX, TAKER):
-            named.pop(derived, None)
-        self.columns = tuple(named)
+        self.columns = text_columns(encoder.categorical)
         if len(self.columns) + _DERIVED_TEXTS > _MAX_TEXTS or len(encoder.numeric) > _MAX_NUMBERS:
             raise ContractError(
                 f"Found {len(encoder.categorical)} categorical and {len(encoder.numeric)} numeric "
@@ -228,9 +250,19 @@ class CompiledEncoder:
             warehouse_levels=len(calendars) - 3,
             dispatch=encoder.dispatch.address,
             hand_offs=None if relays is None else ctypes.addressof(relays.struct),
+            disruptions=None if encoder.disruptions is None else encoder.disruptions.address,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
-        self._alive = (tables, zones, keys, arrays, bound, relays, encoder.dispatch)
+        self._alive = (
+            tables,
+            zones,
+            keys,
+            arrays,
+            bound,
+            relays,
+            encoder.dispatch,
+            encoder.disruptions,
+        )
         self.address = ctypes.addressof(bound)
 
     def packed(self, fields: Mapping[str, Any], second: int) -> tuple[bytes, bytes, bytes]:
@@ -244,11 +276,15 @@ class CompiledEncoder:
             ContractError: an extra column is missing, a value is not a number, or a zone unknown.
         """
         self._require_columns(fields)
-        values = [fields.get(column) for column in self.columns]
-        texts = ["" if missing(value) else spelled(value) for value in values]
+        normal = normal_places(fields)
+        normal |= {name: normal_name(fields.get(name)) or "" for name in ("carrier", "service")}
+        texts = [
+            normal[column] if column in normal else normal_text(fields.get(column)) or ""
+            for column in self.columns
+        ]
         zone = texts[self._zone_column]
         if zone:
-            self._zones.zone(zone)
+            texts[self._zone_column] = self._zones.zone(zone_name(zone) or zone).key
         # Whatever the texts contain: this byte is no part of UTF-8.
         text = _NEVER_IN_TEXT.join(map(utf8, texts))
         shipment = pack_shipment(
@@ -256,10 +292,11 @@ class CompiledEncoder:
             len(text),
             _NEVER_IN_TEXT[0],
             quoted_day(fields.get("quoted_date")),
-            *(as_number(name, fields.get(name)) for name in GIVEN_NUMBERS),
+            *_given_numbers(fields),
         )
         extra = struct.pack(
-            f"={len(self._numeric)}d", *(as_number(name, fields[name]) for name in self._numeric)
+            f"={len(self._numeric)}d",
+            *(normal_number(name, fields[name]) for name in self._numeric),
         )
         return shipment, extra, text
 
@@ -294,7 +331,9 @@ class CompiledEncoder:
 
     def zone_name(self, number: int, given: object) -> str:
         """The IANA name of a destination's zone: that of a number, or the one that was given."""
-        return self._zones.names[number] if number >= 0 else spelled(given)
+        if number >= 0:
+            return self._zones.names[number]
+        return zone_name(spelled(given)) or spelled(given)
 
     def _require_columns(self, fields: Mapping[str, Any]) -> None:
         required = (*self._categorical, *self._numeric)
@@ -305,6 +344,14 @@ class CompiledEncoder:
                 f"{', '.join(required)} as extra features. Give them (None where unknown), or "
                 "train without them."
             )
+
+
+def text_columns(categorical: Sequence[str]) -> tuple[str, ...]:
+    """The columns of text, in the order in which they are handed over."""
+    named = dict.fromkeys((*TEXT_COLUMNS, *categorical))
+    for derived in (_PREFIX, TAKER):
+        named.pop(derived, None)
+    return tuple(named)
 
 
 class _Relays:
@@ -332,20 +379,20 @@ class _Relays:
         self._alive = (joined, arrays)
 
 
-def utc_second(moment: Any) -> int:
+def utc_second(moment: Any, name: str = "ordered_at") -> int:
     """Seconds from 1970-01-01 00:00 UTC to a zone-aware datetime, rounded down.
 
     Raises:
-        ContractError: it is not one.
+        ContractError: it is not one; `name` is what it was given as.
     """
     if not isinstance(moment, datetime):
-        raise naive_order_time(moment)
+        raise naive_order_time(moment, name)
     try:
         since = moment - EPOCH
     except TypeError as error:
-        raise naive_order_time(moment) from error
+        raise naive_order_time(moment, name) from error
     if missing(since):
-        raise naive_order_time(moment)
+        raise naive_order_time(moment, name)
     return since.days * 86_400 + since.seconds
 
 
@@ -367,21 +414,29 @@ def quoted_day(value: Any) -> float:
         pass
     if not isinstance(found, date):
         raise ContractError(f"Found quoted_date={value!r}; expected a date or 'YYYY-MM-DD'.")
-    return float(found.toordinal() - _EPOCH_ORDINAL)
+    day = found.toordinal() - _EPOCH_ORDINAL
+    # 1900-01-01 and 9999-12-31 stand for none.
+    return float(day) if _FIRST_DAY <= day < _LAST_DAY else math.nan
 
 
-def as_number(name: str, value: Any) -> float:
-    """A value of a numeric column, NaN where it is missing.
+def normal_places(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The places of a shipment in their normal forms, "" where there are none."""
+    found = {}
+    for side in ("origin", "destination"):
+        country = normal_country(fields.get(f"{side}_country"))
+        found[f"{side}_country"] = country or ""
+        found[f"{side}_region"] = normal_region(fields.get(f"{side}_region"), country) or ""
+        found[side] = normal_postcode(fields.get(side), country) or ""
+    return found
 
-    Raises:
-        ContractError: it is not a number.
-    """
-    if missing(value):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ContractError(f"Found {name}={value!r}; expected a number or None.") from error
+
+def _given_numbers(fields: Mapping[str, Any]) -> list[float]:
+    numbers = [normal_number(name, fields.get(name)) for name in GIVEN_NUMBERS]
+    for latitude in (0, 2):
+        if numbers[latitude] == 0 and numbers[latitude + 1] == 0:
+            # In the sea: stands for nothing.
+            numbers[latitude] = numbers[latitude + 1] = math.nan
+    return numbers
 
 
 def missing(value: object) -> bool:
@@ -394,9 +449,9 @@ def missing(value: object) -> bool:
         return type(value).__name__ == "NAType"
 
 
-def naive_order_time(found: object) -> ContractError:
+def naive_order_time(found: object, name: str = "ordered_at") -> ContractError:
     """What to say of an order time that is no moment."""
     return ContractError(
-        f"Found ordered_at={found!r}; expected a datetime with a time zone, such as "
+        f"Found {name}={found!r}; expected a datetime with a time zone, such as "
         "datetime.now(timezone.utc)."
     )

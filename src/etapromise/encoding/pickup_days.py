@@ -23,7 +23,7 @@ from etapromise.lanes.levels import KeyPlan, Level, level_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PickupDays"]
+__all__ = ["PickupDays", "WarehouseDays"]
 
 _LEVELS: Final = (*DISPATCH_LEVELS, Level("calendar", ("origin_country", "origin_region")))
 _PLAN: Final = KeyPlan(_LEVELS)
@@ -76,18 +76,7 @@ class PickupDays:
     ) -> PickupDays:
         clocks, calendars = encoder.clocks, encoder.dispatch.calendars
         pairs, clock = np.unique(row * len(clocks.holidays) + calendar, return_inverse=True)
-        rows, places = np.divmod(pairs, len(clocks.holidays))
-        days = clocks.holidays.shape[1]
-        weekday = (clocks.first_day + np.arange(days) + 3) % 7
-        weights = calendars.holiday_weights[rows]
-        factors = np.concatenate([np.ones((len(rows), 1)), weights], axis=1)
-        share = calendars.weeks[rows][:, weekday]
-        share *= np.take_along_axis(factors, clocks.holidays[places].astype(np.int64), axis=1)
-        closed = calendars.closed(clocks.first_day, days)
-        if closed is not None:
-            share[closed[rows] > 0] = 0.0
-        elapsed = np.zeros((len(pairs), days + 1))
-        np.cumsum(share, axis=1, out=elapsed[:, 1:])
+        elapsed = _worked(encoder, *np.divmod(pairs, len(clocks.holidays)))
         second = np.round(requests.numbers[:, 0] * 3600.0)
         cut_offs = calendars.cut_off[row].astype(np.int64)
         start = encoder.dispatch.begin_days(
@@ -117,8 +106,60 @@ class PickupDays:
         row = self.elapsed[self.clock[0]]
         return bool(row[column + 1] - row[column] > A_WORKING_DAY)
 
-    def week(self) -> list[bool]:
-        """Whether the warehouse of the first request works on Monday … Sunday, holidays aside."""
-        worked = np.diff(self.elapsed[self.clock[0]]) > A_WORKING_DAY
-        weekday = (self.first_day + np.arange(len(worked)) + 3) % 7
-        return [bool(worked[weekday == day].any()) for day in range(7)]
+
+@dataclass(frozen=True)
+class WarehouseDays:
+    """The days of one warehouse, under the holidays of its place.
+
+    Attributes:
+        first_day: of the tables, days since 1970-01-01.
+        elapsed: (days + 1,) working days before the start of each day.
+        is_open: (days,) 1 where it works, else 0.
+        week: whether it works on Monday … Sunday, holidays aside.
+        cut_offs: origin-local second of Monday … Sunday from which an order waits for the next day;
+            NO_CUT_OFF where there is none.
+    """
+
+    first_day: int
+    elapsed: NDArray[np.float64]
+    is_open: bytes
+    week: tuple[bool, ...]
+    cut_offs: tuple[int, ...]
+
+    @classmethod
+    def of(cls, encoder: Encoder, row: int, calendar: int) -> WarehouseDays:
+        """Those of a row of the dispatch calendars under a row of the clocks' holidays."""
+        elapsed = _worked(encoder, np.array([row]), np.array([calendar]))[0]
+        works = np.diff(elapsed) > A_WORKING_DAY
+        first_day = encoder.clocks.first_day
+        weekday = (first_day + np.arange(len(works)) + 3) % 7
+        return cls(
+            first_day,
+            elapsed,
+            works.astype(np.uint8).tobytes(),
+            tuple(bool(works[weekday == day].any()) for day in range(7)),
+            tuple(encoder.dispatch.calendars.cut_off[row].tolist()),
+        )
+
+    def open_on(self, day: int) -> bool:
+        """Whether it works on a day, days since 1970-01-01."""
+        return bool(self.is_open[min(max(day - self.first_day, 0), len(self.is_open) - 1)])
+
+
+def _worked(
+    encoder: Encoder, rows: NDArray[np.int64], places: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(k, days + 1) working days before each day's start, of k warehouses under holidays."""
+    clocks, calendars = encoder.clocks, encoder.dispatch.calendars
+    days = clocks.holidays.shape[1]
+    weekday = (clocks.first_day + np.arange(days) + 3) % 7
+    weights = calendars.holiday_weights[rows]
+    factors = np.concatenate([np.ones((len(rows), 1)), weights], axis=1)
+    share = calendars.weeks[rows][:, weekday]
+    share *= np.take_along_axis(factors, clocks.holidays[places].astype(np.int64), axis=1)
+    closed = calendars.closed(clocks.first_day, days)
+    if closed is not None:
+        share[closed[rows] > 0] = 0.0
+    elapsed = np.zeros((len(rows), days + 1))
+    np.cumsum(share, axis=1, out=elapsed[:, 1:])
+    return elapsed

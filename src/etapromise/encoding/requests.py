@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch
+from etapromise.calendars.disruptions import Disruption, Disruptions
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.compiled_encoder import CompiledEncoder
+from etapromise.encoding.compiled_encoder import CompiledEncoder, text_columns
 from etapromise.errors import ContractError
 from etapromise.lanes.hand_offs import RELAY, HandOffs
 from etapromise.lanes.levels import (
@@ -34,7 +35,7 @@ from etapromise.lanes.levels import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NUMBERS", "Encoder", "Requests"]
+__all__ = ["DISRUPTED", "NUMBERS", "Encoder", "Requests"]
 
 # The numbers that every request has; further numeric columns follow them.
 NUMBERS: Final = (
@@ -46,6 +47,7 @@ NUMBERS: Final = (
     "weight_kg",
     "quoted_days",
     "lead",
+    "disrupted",
 )
 _GIVEN_NUMBERS: Final = NUMBERS[1:6]
 _SEPARATOR: Final = "\x1f"
@@ -54,6 +56,8 @@ _CALENDAR: Final = Level("calendar", ("destination_country", "destination_region
 _ORIGIN_CALENDAR: Final = Level("origin_calendar", ("origin_country", "origin_region"))
 _CALENDAR_LEVELS: Final = (_SERVICE, _CALENDAR, _ORIGIN_CALENDAR, *DISPATCH_LEVELS)
 _LEAD: Final = NUMBERS.index("lead")
+DISRUPTED: Final = NUMBERS.index("disrupted")
+"""Where a request says which declared disruptions concern it, see `Disruptions.concern`."""
 _SERVICE_PLAN: Final = KeyPlan((_SERVICE,))
 
 
@@ -86,6 +90,18 @@ class Requests:
         """(n,) operational days by which the warehouse's calendar delays them; see `Dispatch`."""
         return np.asarray(self.numbers[:, _LEAD])
 
+    def later(self, days: NDArray[np.float64]) -> Requests:
+        """The same with leads that are longer by `days` (n,), operational days."""
+        numbers = self.numbers.copy()
+        numbers[:, _LEAD] += days
+        return replace(self, numbers=numbers)
+
+    def undisturbed(self) -> Requests:
+        """The same as if no disruption had been declared."""
+        numbers = self.numbers.copy()
+        numbers[:, DISRUPTED] = 0.0
+        return replace(self, numbers=numbers)
+
     def take(self, rows: NDArray[np.int64]) -> Requests:
         """Some of them, in the order of `rows`."""
         return Requests(
@@ -110,6 +126,7 @@ class Encoder:
         "clocks",
         "compiled",
         "dispatch",
+        "disruptions",
         "hand_offs",
         "has_relays",
         "indexes",
@@ -129,8 +146,9 @@ class Encoder:
         zones: ZoneMap,
         dispatch: Dispatch,
         hand_offs: HandOffs | None = None,
+        disruptions: Sequence[Disruption] = (),
     ) -> None:
-        """Take the extra columns, the keys of each level, the calendars, zones and hand-offs."""
+        """Take columns, keys of each level, calendars, zones, hand-offs and what is declared."""
         self.categorical = tuple(categorical)
         self.numeric = tuple(numeric)
         self.levels = levels_with(self.categorical, hand_offs=hand_offs is not None)
@@ -150,7 +168,28 @@ class Encoder:
         )
         parts = len(RELAY.columns)
         self.has_relays = any(key.count(_SEPARATOR) == parts - 1 for key in clocks.services)
+        self.disruptions = None
+        if disruptions:
+            self.disruptions = Disruptions(disruptions, text_columns(self.categorical))
         self.compiled = CompiledEncoder(self, handling=HANDLING_LEVELS, calendars=_CALENDAR_LEVELS)
+
+    @property
+    def declared(self) -> tuple[Disruption, ...]:
+        """The declared disruptions."""
+        return () if self.disruptions is None else self.disruptions.declared
+
+    def declaring(self, disruptions: Sequence[Disruption]) -> Encoder:
+        """The same with other declared disruptions, instead of those that it has."""
+        return Encoder(
+            categorical=self.categorical,
+            numeric=self.numeric,
+            indexes=self.indexes,
+            clocks=self.clocks,
+            zones=self.zones,
+            dispatch=self.dispatch,
+            hand_offs=self.hand_offs,
+            disruptions=disruptions,
+        )
 
     def encode(self, frame: pd.DataFrame) -> Requests:
         """Many shipments.
@@ -181,6 +220,7 @@ class Encoder:
             self.clocks.require_days(int(anchor.min()), int(anchor.max()))
         numbers = np.full((count, len(NUMBERS) + len(self.numeric)), np.nan)
         numbers[:, 0] = second / 3600.0
+        numbers[:, DISRUPTED] = 0.0 if self.disruptions is None else self.disruptions.concern(frame)
         numbers[:, _LEAD] = self._leads(
             frame,
             taker,

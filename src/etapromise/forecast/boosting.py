@@ -56,6 +56,8 @@ class BoostingConfig:
     feature_fraction: float = 1.0
     bagging_fraction: float = 1.0
     """Share of the rows that a tree's shape is grown on; its values always come from all rows."""
+    shape_rows: int = 400_000
+    """Rows that trees' shapes are grown on at most, drawn by chance; values come from all rows."""
     max_bin: int = 255
     monotone: tuple[int, ...] | None = None
     """For each feature 1 (no quantile falls as it grows), -1 (none rises) or 0."""
@@ -76,6 +78,7 @@ class BoostingConfig:
         self._expect(self.lambda_l2 >= 0.0, "lambda_l2", "at least 0")
         self._expect(0.0 < self.feature_fraction <= 1.0, "feature_fraction", "in (0, 1]")
         self._expect(0.0 < self.bagging_fraction <= 1.0, "bagging_fraction", "in (0, 1]")
+        self._expect(self.shape_rows >= 1, "shape_rows", "at least 1")
         self._expect(2 <= self.max_bin <= 65_535, "max_bin", "2 to 65535")
         signs_fit = self.monotone is None or set(self.monotone) <= {-1, 0, 1}
         self._expect(signs_fit, "monotone", "None or -1, 0 or 1 for each feature")
@@ -124,8 +127,9 @@ def fit_forest(
             f"monotone has {len(config.monotone)} entries; expected one for each of "
             f"{features.shape[1]} features."
         )
-    held_out = _mask(validation, len(target))
-    grow = rows.that_count(held_out)
+    mask = _mask(validation, len(target))
+    held_out = None if mask is None else _together(mask)
+    grow = rows.that_count(mask)
     start = _start(target[grow], level, rows.weight(grow), rows.censored(grow))
     with Workers(config.threads) as workers:
         training = BoostingState(
@@ -202,10 +206,11 @@ class _TreeGrower:
     def __init__(self, training: BoostingState, config: BoostingConfig) -> None:
         self._training = training
         self._parameters = _lightgbm_parameters(config)
-        self._hessian = training.hessian()
+        self._rows = _shape_rows(len(training.y), config)
+        self._hessian = training.hessian()[self._rows]
         self._dataset = lightgbm.Dataset(
-            training.X,
-            training.y.astype(np.float32),
+            training.X[self._rows],
+            training.y[self._rows].astype(np.float32),
             params=self._parameters,
             free_raw_data=True,
         ).construct()
@@ -220,7 +225,7 @@ class _TreeGrower:
         if self._booster is None:
             return None
         grown = self._booster.current_iteration()
-        gradient = self._training.gradient(index)
+        gradient = self._training.gradient(index)[self._rows]
         try:
             self._booster.update(fobj=_Gradient(gradient, self._hessian))
         except lightgbm.basic.LightGBMError:
@@ -240,6 +245,13 @@ class _TreeGrower:
 
     def _new_booster(self) -> lightgbm.Booster:
         return lightgbm.Booster(self._parameters, self._dataset)
+
+
+def _shape_rows(count: int, config: BoostingConfig) -> slice | NDArray[np.int64]:
+    if count <= config.shape_rows:
+        return slice(None)
+    drawn = np.random.default_rng(config.seed).choice(count, config.shape_rows, replace=False)
+    return np.sort(drawn)
 
 
 class _Gradient:
@@ -378,21 +390,30 @@ def _start(
     return kaplan_meier_quantiles(y, level, weight=weight, censored=censored)
 
 
+def _together(mask: NDArray[np.bool_]) -> slice | NDArray[np.bool_]:
+    """The rows of a mask as a slice, which copies nothing, where they follow each other."""
+    first = int(mask.argmax())
+    count = int(np.count_nonzero(mask))
+    return slice(first, first + count) if mask[first : first + count].all() else mask
+
+
 class _Rows:
     """The optional columns, None where absent."""
 
     def __init__(
-        self, weight: NDArray[np.float64] | None, censored: NDArray[np.bool_] | None
+        self,
+        count: int,
+        weight: NDArray[np.float64] | None,
+        censored: NDArray[np.bool_] | None,
     ) -> None:
+        self.count = count
         self._weight = weight
         self._censored = censored
 
     def that_count(self, held_out: NDArray[np.bool_] | None) -> slice | NDArray[np.bool_]:
         """Rows to grow on: not held out, and of some weight."""
-        if self._weight is None:
-            return slice(None) if held_out is None else ~held_out
-        weighs = self._weight > 0
-        return weighs if held_out is None else weighs & ~held_out
+        counts = np.ones(self.count, np.bool_) if self._weight is None else self._weight > 0
+        return _together(counts if held_out is None else counts & ~held_out)
 
     def weight(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.float64] | None:
         return None if self._weight is None else self._weight[rows]
@@ -427,7 +448,7 @@ def _checked(
         raise ContractError(f"censored has shape {bounds.shape}; expected {target.shape}.")
     if bounds is not None and not bounds.any():
         bounds = None
-    return features, target, _Rows(weights, bounds)
+    return features, target, _Rows(len(target), weights, bounds)
 
 
 def _checked_levels(levels: ArrayLike) -> NDArray[np.float64]:

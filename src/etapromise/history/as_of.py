@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +16,7 @@ from etapromise.calendars.configured_clocks import configured_clocks, configured
 from etapromise.calendars.configured_dispatch import configured_dispatch, warehouse_zones
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import Encoder, Requests
+from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.history.effects import NEVER, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
@@ -36,6 +36,9 @@ from etapromise.tracking.tracked import TrackedHistory
 __all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
 
 _SHORTEST_GIVE_UP: Final = 21
+_ROWS_AT_ONCE: Final = 100_000
+# Fewer parcels say nothing of how long others take.
+_FEWEST_ARRIVED: Final = 10
 
 
 def moment_of(as_of: str | datetime | pd.Timestamp) -> pd.Timestamp:
@@ -63,6 +66,8 @@ class KnownOrders:
     shipments: pd.DataFrame
     milestones: pd.DataFrame
     moment: pd.Timestamp
+    arrived_later: int = 0
+    """Parcels of the same tables whose event was received at the moment or later."""
 
     @classmethod
     def of(cls, tracked: TrackedHistory, moment: pd.Timestamp) -> KnownOrders:
@@ -97,16 +102,21 @@ class KnownOrders:
             shipments.iloc[rows].reset_index(drop=True),
             milestones.iloc[rows].reset_index(drop=True),
             moment,
+            int((milestones["event_known_at"] >= moment).sum()),
         )
 
     def since(self, day: int) -> KnownOrders:
         """Those ordered on a UTC day (since 1970-01-01) or later."""
         first = pd.Timestamp(day, unit="D", tz="UTC")
-        rows = np.flatnonzero((self.shipments["ordered_at"] >= first).to_numpy())
+        return self.take(np.flatnonzero((self.shipments["ordered_at"] >= first).to_numpy()))
+
+    def take(self, rows: NDArray[np.int64]) -> KnownOrders:
+        """Some of them, by ascending positions."""
         return KnownOrders(
             self.shipments.iloc[rows].reset_index(drop=True),
             self.milestones.iloc[rows].reset_index(drop=True),
             self.moment,
+            self.arrived_later,
         )
 
     def give_up_after(self) -> int:
@@ -114,13 +124,21 @@ class KnownOrders:
         arrived = self.milestones["event_known_at"] < self.moment
         taken = self.milestones["event_at"] - self.shipments["ordered_at"]
         days = taken[arrived].dt.total_seconds() / 86_400
-        if len(days) < 2:
+        if len(days) < _FEWEST_ARRIVED:
             raise InsufficientHistoryError(
-                f"Found {len(days)} parcels with the event received before "
-                f"as_of={self.moment.isoformat()}; expected at least some hundreds. Choose a later "
-                "as_of, or check that the scans belong to the shipments."
+                f"Found {len(days)} of {len(self.shipments)} parcels with the event received "
+                f"before as_of={self.moment.isoformat()}; expected at least {_FEWEST_ARRIVED}. "
+                + self._how_to_get_more()
             )
         return max(_SHORTEST_GIVE_UP, int(np.ceil(2.0 * days.quantile(0.99))))
+
+    def _how_to_get_more(self) -> str:
+        if self.arrived_later:
+            return f"The tables tell of {self.arrived_later} more later on: choose a later as_of."
+        due = self.shipments["ordered_at"] < self.moment - pd.Timedelta(days=_SHORTEST_GIVE_UP)
+        if due.sum() >= _FEWEST_ARRIVED:
+            return "Check that the scans belong to the shipments, and what their statuses mean."
+        return "Give older shipments and their scans, or wait until more have arrived."
 
     def encoder(
         self,
@@ -188,6 +206,7 @@ class KnownOrders:
             zones=zones,
             dispatch=dispatch,
             hand_offs=relays,
+            disruptions=() if calendars is None else calendars.disruptions,
         )
 
     def _hand_offs(self) -> HandOffs | None:
@@ -220,6 +239,7 @@ class KnownOrders:
             zones=encoder.zones,
             dispatch=encoder.dispatch,
             hand_offs=encoder.hand_offs,
+            disruptions=encoder.declared,
         )
 
 
@@ -252,7 +272,16 @@ class HistoryAsOf:
             as_of=known.moment,
             give_up_after=give_up,
         )
-        statistics, at_order = build_statistics(encoder, requests, results, settings)
+        asked = requests
+        if encoder.disruptions is not None:
+            # What a declared disruption cost is no trait of a lane or carrier: it is taken off.
+            day = np.where(results.arrived, results.event_day, results.as_of_day - 1)
+            held = encoder.disruptions.held(
+                *(encoder.clocks, requests.numbers[:, DISRUPTED], requests.clock),
+                *(requests.anchor.astype(np.int64), day),
+            )
+            requests = requests.later(held)
+        statistics, at_order = build_statistics(encoder, requests, results, settings, asked)
         first, surge = surge_by_day(results.start_day, results.as_of_day)
         return cls(
             encoder,
@@ -262,6 +291,18 @@ class HistoryAsOf:
             at_order,
             surge[np.minimum(results.start_day - first, len(surge) - 1)],
             float(surge[-1]),
+        )
+
+    def take(self, rows: NDArray[np.int64]) -> HistoryAsOf:
+        """The same statistics, and some of the parcels, by ascending positions."""
+        return replace(
+            self,
+            requests=self.requests.take(rows),
+            outcomes=self.outcomes.take(rows),
+            at_order=AsOfOrder(
+                total=self.at_order.total[rows], handling=self.at_order.handling[rows]
+            ),
+            surge=self.surge[rows],
         )
 
     def builder(self, contract: FeatureContract) -> FeatureBuilder:
@@ -280,8 +321,13 @@ class HistoryAsOf:
         self, builder: FeatureBuilder, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """(r, p) features and (r,) offsets of some parcels, as their own order days knew them."""
-        codes = own_rows(len(self.requests), len(self.encoder.levels))
-        x, offset = builder.rows(self.requests.take(rows), codes[rows])
+        x = np.empty((len(rows), len(builder.contract.names)), np.float32)
+        offset = np.empty(len(rows))
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[start : start + _ROWS_AT_ONCE]
+            codes = own_rows(part, len(self.encoder.levels))
+            place = slice(start, start + len(part))
+            x[place], offset[place] = builder.rows(self.requests.take(part), codes)
         return x, offset + self.surge[rows]
 
     def days(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:

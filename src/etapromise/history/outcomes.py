@@ -8,7 +8,7 @@ nobody's broken promise and is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -75,6 +75,12 @@ class Outcomes:
             closed_day=self.closed_day,
             within=self.within,
         )
+
+    def take(self, rows: NDArray[np.int64]) -> Outcomes:
+        """Those of some of the shipments."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        day = columns.pop("as_of_day")
+        return Outcomes(as_of_day=day, **{name: column[rows] for name, column in columns.items()})
 
     def total(self, requests: Requests, clocks: Clocks, offset: float) -> Durations:
         """Order to event, on the operational clock."""

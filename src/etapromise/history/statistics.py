@@ -129,6 +129,7 @@ def build_statistics(
     requests: Requests,
     outcomes: Outcomes,
     settings: EffectSettings,
+    asked: Requests | None = None,
 ) -> tuple[Statistics, AsOfOrder]:
     """Statistics at `outcomes.as_of_day`, and on every parcel's order day.
 
@@ -137,10 +138,12 @@ def build_statistics(
         requests: n parcels in the order of their start day, all known to the indexes.
         outcomes: what became of them.
         settings: memory and shrinkage.
+        asked: the parcels as they were ordered, where `requests` begin later; for the handling.
 
     Raises:
         InsufficientHistoryError: no parcel was ordered before that day.
     """
+    asked = requests if asked is None else asked
     sizes = [len(index) for index in encoder.indexes]
     handling_sizes = [sizes[level] for level in HANDLING_LEVELS]
     codes = np.ascontiguousarray(requests.codes.T)
@@ -154,7 +157,7 @@ def build_statistics(
         settings=settings,
     )
     handling_at_order, handling = effects_as_of(
-        outcomes.handling(requests, encoder.clocks, settings.offset),
+        outcomes.handling(asked, encoder.clocks, settings.offset),
         codes=np.ascontiguousarray(codes[list(HANDLING_LEVELS)]),
         table_sizes=handling_sizes,
         elapsed=encoder.clocks.elapsed,

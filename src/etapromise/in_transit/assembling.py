@@ -30,6 +30,7 @@ from etapromise.in_transit.past_journeys import (
     transit_history,
 )
 from etapromise.in_transit.remaining_time import NOT_ASKED
+from etapromise.in_transit.sampling import sampled
 from etapromise.in_transit.states import STAGES
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -108,9 +109,11 @@ def refresh_transit(
     gathered: HistoryAsOf,
     contract: FeatureContract,
     promises_by: Forest,
+    sample_looks: int,
 ) -> TransitParts:
     """The same forest with everything else as of a later moment."""
-    past = transit_history(tracked, known, gathered, contract, promises_by)
+    known, gathered, weight = sampled(known, gathered, sample_looks)
+    past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)
     return assemble_transit(
         past, known, gathered, forest=parts.forest, trained_day=parts.trained_day
     )
@@ -143,6 +146,7 @@ def _calibrations(
         if not len(rows):
             continue
         weight = np.where(arrived[rows], 1.0, arriving[rows])
+        weight *= judged.parcel_weight[judged.parcel[rows]]
         weight *= chatter_weights(judged.parcel[rows], codes[rows, 0])
         found[number] = calibrate(
             u[rows],

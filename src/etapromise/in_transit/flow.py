@@ -92,12 +92,15 @@ class FlowTables:
         return self.evidence[rows].astype(np.float64), self.total[rows].astype(np.float64)
 
 
-def flow_as_of(learned: Passages, value: Floats, asked: Passages) -> tuple[Floats, Floats]:
+def flow_as_of(
+    learned: Passages, value: Floats, weight: Floats, asked: Passages
+) -> tuple[Floats, Floats]:
     """Evidence and sums (m, levels) as each asked day knew them.
 
     Args:
         learned: k passages that have ended.
         value: (k,) log remaining days.
+        weight: (k,) how much each counts.
         asked: m looks.
     """
     evidence = np.zeros((len(asked.day), len(FLOW_LEVELS)))
@@ -105,7 +108,7 @@ def flow_as_of(learned: Passages, value: Floats, asked: Passages) -> tuple[Float
     if not len(value):
         return evidence, total
     reference = int(learned.day.min())
-    grown = np.exp2((learned.day - reference) / _HALF_LIFE)
+    grown = weight * np.exp2((learned.day - reference) / _HALF_LIFE)
     fade = np.exp2(-(asked.day - reference) / _HALF_LIFE)
     days = int(max(learned.day.max(), asked.day.max())) - reference + 2
     for level in range(len(FLOW_LEVELS)):
@@ -126,23 +129,24 @@ def flow_as_of(learned: Passages, value: Floats, asked: Passages) -> tuple[Float
 
 
 def flow_tables(
-    learned: Passages, value: Floats, *, as_of_day: int, sizes: NDArray[np.int64]
+    learned: Passages, value: Floats, weight: Floats, *, as_of_day: int, sizes: NDArray[np.int64]
 ) -> FlowTables:
     """The means on `as_of_day`, of what was known before.
 
     Args:
         learned: k passages that have ended.
         value: (k,) log remaining days.
+        weight: (k,) how much each counts.
         as_of_day: UTC day.
         sizes: (levels,) keys of each level, the unknown one included.
     """
     start = _starts(sizes)
     evidence, total = np.zeros(start[-1]), np.zeros(start[-1])
     known = learned.day < as_of_day
-    weight = np.where(known, np.exp2(-(as_of_day - learned.day) / _HALF_LIFE), 0.0)
+    faded = np.where(known, weight * np.exp2(-(as_of_day - learned.day) / _HALF_LIFE), 0.0)
     for level in range(len(FLOW_LEVELS)):
         rows = start[level] + learned.keys(level)
-        counted = np.where(learned.codes[:, level] > 0, weight, 0.0)
+        counted = np.where(learned.codes[:, level] > 0, faded, 0.0)
         evidence += np.bincount(rows, weights=counted, minlength=len(evidence))
         total += np.bincount(rows, weights=counted * value, minlength=len(total))
     return FlowTables(start, evidence.astype(np.float32), total.astype(np.float32))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.encoding.requests import Encoder, Requests
+from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.in_transit.alerts import Alerts
@@ -403,6 +404,7 @@ def outlook(parts: TransitParts, looks: Looks, scans: ParcelScans, flow: Any = N
             arrives=(1.0 - lost) * (1.0 - returned) * (stage != stage_number("cancelled")),
             clock=looks.positions.clock,
             today=looks.positions.today,
+            concern=looks.requests.numbers[states.parcel, DISRUPTED],
         ),
         still=parts.silence.still(stage, carrier, looks.silence),
         lost=lost,
@@ -422,7 +424,9 @@ def shares(silence: SilenceTable, exits: Exits, looks: Looks) -> tuple[Floats, F
     return lost, returned
 
 
-def transit_kernel(parts: TransitParts, clocks: Clocks, horizon: int) -> RemainingKernel:
+def transit_kernel(
+    parts: TransitParts, clocks: Clocks, horizon: int, disruptions: Disruptions | None = None
+) -> RemainingKernel:
     """The compiled distributions of a model."""
     return RemainingKernel(
         levels=parts.forest.levels,
@@ -431,4 +435,5 @@ def transit_kernel(parts: TransitParts, clocks: Clocks, horizon: int) -> Remaini
         elapsed=clocks.elapsed,
         first_day=clocks.first_day,
         horizon=horizon,
+        disruptions=disruptions,
     )

@@ -18,6 +18,7 @@ from etapromise.history.outcomes import Outcomes
 from etapromise.in_transit.features import REMAINING_OFFSET
 from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables, Passages, flow_as_of, flow_tables
 from etapromise.in_transit.outlook import Exits, HandedOver, Looks, OrderPromises, is_open, shares
+from etapromise.in_transit.sampling import WINDOW
 from etapromise.in_transit.silence import Silences, SilenceTable, silence_table
 from etapromise.in_transit.snapshots import snapshot_moments
 from etapromise.in_transit.states import STAGES, ParcelScans, stage_number
@@ -27,8 +28,6 @@ from etapromise.tracking.tracked import TrackedHistory
 __all__ = ["TransitHistory", "chatter_weights", "flow_sizes", "transit_history"]
 
 _DAY: Final = 86_400_000_000
-# Days of orders that are looked at.
-_WINDOW: Final = 400
 # Parcels' worth of belief in the coarser share of returns, and that a lost parcel stays lost.
 _EXIT_EVIDENCE: Final = 50.0
 _FOUND_ANYWHERE: Final = 0.02
@@ -49,7 +48,8 @@ class TransitHistory:
         returned: (n,) known to be on its way back, or there.
         settled: (n,) ordered so long ago that what has not come by now is given up.
         day: (m,) UTC day of each look.
-        weight: (m,) see `chatter_weights`.
+        weight: (m,) see `chatter_weights`, times that of the parcel.
+        parcel_weight: (n,) how many parcels each stands for, 1 on average; see `sampling`.
         until: (n,) microseconds: when the event was known, else the start of the as-of day.
         zones: (n,) IANA names of the destinations' zones.
         event: what is waited for.
@@ -62,6 +62,7 @@ class TransitHistory:
     settled: Flags
     day: Ints
     weight: Floats
+    parcel_weight: Floats
     until: Ints
     zones: NDArray[Any]
     event: Event
@@ -101,24 +102,28 @@ class TransitHistory:
 
     def flow(self, facilities: Sequence[str], asked: TransitHistory) -> tuple[Floats, Floats]:
         """Evidence and sums (m', levels) as each look of `asked` knew them."""
-        learned, value = self._ended(facilities)
+        learned, value, weight = self._ended(facilities)
         return flow_as_of(
-            learned, value, asked.looks.passages(asked.scans.facilities, facilities, asked.day)
+            learned,
+            value,
+            weight,
+            asked.looks.passages(asked.scans.facilities, facilities, asked.day),
         )
 
     def flow_now(self, facilities: Sequence[str], sizes: Ints) -> FlowTables:
         """The flow on `outcomes.as_of_day`."""
-        learned, value = self._ended(facilities)
-        return flow_tables(learned, value, as_of_day=self.outcomes.as_of_day, sizes=sizes)
+        learned, value, weight = self._ended(facilities)
+        return flow_tables(learned, value, weight, as_of_day=self.outcomes.as_of_day, sizes=sizes)
 
-    def _ended(self, facilities: Sequence[str]) -> tuple[Passages, Floats]:
+    def _ended(self, facilities: Sequence[str]) -> tuple[Passages, Floats, Floats]:
         ended = self.take(
             self.at_scans() & is_open(self.looks.states) & self.outcomes.arrived[self.parcel]
         )
         days, _ = ended.remaining(self.outcomes)
         known = self.outcomes.event_known_day[ended.parcel].astype(np.int64)
         passages = ended.looks.passages(self.scans.facilities, facilities, known)
-        return passages, np.log(np.maximum(days, 0.0) + REMAINING_OFFSET)
+        value = np.log(np.maximum(days, 0.0) + REMAINING_OFFSET)
+        return passages, value, self.parcel_weight[ended.parcel]
 
     def silence(self, carriers: int) -> SilenceTable:
         """How long parcels are silent, and how many for ever; see `forecast.silence`."""
@@ -163,14 +168,14 @@ class TransitHistory:
                 gone=gone[rows],
             )
 
-        alike = np.ones(len(begin))
+        alike = self.parcel_weight[part.states.parcel]
         fates = silences(fate, ~for_ever, alike)
         sizes = {"stages": len(STAGES), "carriers": carriers}
         first = silence_table(silences(usual, ~waiting, alike), fates, **sizes)
         # Silences that go on today count by how likely they end: without them the recent past
         # looks quick.
         ends = 1.0 - first.lost_probability(stage, carrier, np.maximum(np.nan_to_num(days), 0.0))
-        weight = np.where(waiting, ends, 1.0)
+        weight = alike * np.where(waiting, ends, 1.0)
         return silence_table(silences(usual | waiting, ~waiting, weight), fates, **sizes)
 
     def arriving(self, silence: SilenceTable, exits: Exits, day: int) -> Floats:
@@ -218,7 +223,7 @@ def transit_history(
     contract: FeatureContract,
     promises_by: Forest,
     *,
-    since_day: int | None = None,
+    weight: Floats | None = None,
 ) -> TransitHistory:
     """Look at every parcel as `snapshot_moments` says, with what had been received by then.
 
@@ -228,17 +233,15 @@ def transit_history(
         gathered: the same, as features and outcomes.
         contract: features of the promise at the order.
         promises_by: its forest; one that has not seen these orders is honest about them.
-        since_day: UTC day of the first order to look at; by default 400 days ago.
+        weight: (n,) how many parcels each of the orders stands for; by default 1.
     """
     results = gathered.outcomes
-    received = tracked.scans["received_at"] < known.moment
-    scans = ParcelScans.of(known.shipments, tracked.scans[received])
+    scans = ParcelScans.of(known.shipments, tracked.scans_of(known.shipments, known.moment))
     moment = results.as_of_day * _DAY
     milestones = known.milestones
     event_known = milestones["event_known_at"].dt.tz_localize(None).to_numpy("datetime64[us]")
     until = np.where(results.arrived, event_known.view(np.int64), moment)
-    since = results.as_of_day - _WINDOW if since_day is None else since_day
-    wanted = results.start_day >= since
+    wanted = results.start_day >= results.as_of_day - WINDOW
     # Another number than the one that spreads the event over its day, or hours would tell it.
     hour = results.within * 104_729.0 % 1.0
     parcel, when = snapshot_moments(scans, until, hour, wanted)
@@ -271,6 +274,7 @@ def transit_history(
     returned = (milestones["closed_as"] == "returned").fillna(value=False).to_numpy(bool)
     told = (milestones["closed_known_at"] < known.moment).to_numpy(bool)
     service = looks.codes("service")
+    weight = np.ones(len(scans)) if weight is None else weight
     return TransitHistory(
         scans=scans,
         looks=looks,
@@ -278,7 +282,8 @@ def transit_history(
         returned=returned & told & ~results.arrived,
         settled=results.start_day.astype(np.int64) + patience < results.as_of_day,
         day=when // _DAY,
-        weight=chatter_weights(parcel, service),
+        weight=chatter_weights(parcel, service) * weight[parcel],
+        parcel_weight=weight,
         until=until,
         zones=zones,
         event=tracked.event,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.calendars.disruptions import Disruptions
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct, uncalibrated
 
@@ -25,16 +26,17 @@ class _RemainingStruct(ctypes.Structure):
         ("stage", ctypes.c_void_p),
         ("elapsed", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("clock_days", "first_day", "horizon")),
+        ("disruptions", ctypes.c_void_p),
     )
 
 
 _dates = native.function(
-    "etp_remaining_dates", None, native.POINTER, native.LONG, *[native.POINTER] * 8
+    "etp_remaining_dates", None, native.POINTER, native.LONG, *[native.POINTER] * 9
 )
 _levels = native.function(
     "etp_remaining_levels",
     None,
-    *(native.POINTER, native.LONG, *[native.POINTER] * 7),
+    *(native.POINTER, native.LONG, *[native.POINTER] * 8),
     *(native.LONG, *[native.POINTER] * 5),
 )
 _given = native.function(
@@ -58,6 +60,7 @@ class Remaining:
         arrives: NDArray[np.float64],
         clock: NDArray[np.int32],
         today: NDArray[np.int64],
+        concern: NDArray[np.float64] | None = None,
     ) -> None:
         """Take the arrays.
 
@@ -69,6 +72,8 @@ class Remaining:
             arrives: (n,) probability that the event comes at all.
             clock: (n,) row of each one's clock.
             today: (n,) destination-local date, days since 1970-01-01: day 0.
+            concern: (n,) declared disruptions that concern each, see `Disruptions.concern`; by
+                default none.
         """
         self.arrays: tuple[NDArray[Any], ...] = (
             np.ascontiguousarray(group, np.uint8),
@@ -78,6 +83,7 @@ class Remaining:
             np.ascontiguousarray(arrives, np.float64),
             np.ascontiguousarray(clock, np.int32),
             np.ascontiguousarray(today, np.int32),
+            np.zeros(len(group)) if concern is None else np.ascontiguousarray(concern, np.float64),
         )
 
     def __len__(self) -> int:
@@ -86,7 +92,7 @@ class Remaining:
 
     def with_hazard(self, log_hazard: NDArray[np.float64]) -> Remaining:
         """The same with other corrections (n,)."""
-        group, log_days, offset, _, arrives, clock, today = self.arrays
+        group, log_days, offset, _, arrives, clock, today, concern = self.arrays
         return Remaining(
             group=group,
             log_days=log_days,
@@ -95,6 +101,7 @@ class Remaining:
             arrives=arrives,
             clock=clock,
             today=today,
+            concern=concern,
         )
 
     def addresses(self, part: slice) -> list[int]:
@@ -114,8 +121,9 @@ class RemainingKernel:
         elapsed: NDArray[np.float64],
         first_day: int,
         horizon: int,
+        disruptions: Disruptions | None = None,
     ) -> None:
-        """Bind the forest's levels, one calibration for each group, and the clocks."""
+        """Bind levels, a calibration for each group, clocks, and what is declared."""
         level = np.ascontiguousarray(levels, np.float64)
         knots = [
             (np.ascontiguousarray(one.knot), np.ascontiguousarray(one.kept)) for one in calibrations
@@ -140,8 +148,9 @@ class RemainingKernel:
             clock_days=elapsed.shape[1],
             first_day=first_day,
             horizon=horizon,
+            disruptions=None if disruptions is None else disruptions.address,
         )
-        self._alive = (level, knots, groups, elapsed)
+        self._alive = (level, knots, groups, elapsed, disruptions)
         self._address = ctypes.addressof(self._struct)
         self.horizon = horizon
 

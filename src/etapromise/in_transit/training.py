@@ -18,6 +18,7 @@ from etapromise.in_transit.assembling import assemble_transit, at_most
 from etapromise.in_transit.features import REMAINING_OFFSET
 from etapromise.in_transit.outlook import TransitParts, is_open
 from etapromise.in_transit.past_journeys import TransitHistory, transit_history
+from etapromise.in_transit.sampling import MOST_LOOKS, sampled
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["TransitSettings", "train_transit"]
@@ -52,15 +53,22 @@ class TransitSettings:
         boosting: how the forest is grown.
         holdout_days: the last days of looks, which stop the boosting and are calibrated on.
         most_looks: about how many looks at parcels the forest is grown on at most.
+        sample_looks: about how many looks at past parcels everything else is learned from at most;
+            of more parcels a sample is taken, by service and week, see `in_transit.sampling`.
     """
 
     boosting: BoostingConfig = field(default_factory=_boosting)
     holdout_days: int = 42
     most_looks: int = 160_000
+    sample_looks: int = MOST_LOOKS
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
-        for name, least in (("holdout_days", 1), ("most_looks", 1000)):
+        for name, least in (
+            ("holdout_days", 1),
+            ("most_looks", 1000),
+            ("sample_looks", 10_000),
+        ):
             if getattr(self, name) < least:
                 raise ContractError(f"{name} is {getattr(self, name)}; expected at least {least}.")
 
@@ -86,7 +94,8 @@ def train_transit(
         settings: how.
         progress: told after every tree.
     """
-    past = transit_history(tracked, known, gathered, contract, promises_by)
+    known, gathered, weight = sampled(known, gathered, settings.sample_looks)
+    past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)
     end = gathered.outcomes.as_of_day
     start = int(gathered.outcomes.start_day[0])
     cut = end - min(settings.holdout_days, (end - start) // 4)

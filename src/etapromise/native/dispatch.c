@@ -153,13 +153,27 @@ double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t an
     return reading - elapsed[clamp(start, 0, d->days)] - undelayed;
 }
 
+int64_t etp_begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor,
+                      int32_t second) {
+    return d->first_day + begin_day(d, row, calendar, (int64_t)anchor - d->first_day, second);
+}
+
+int32_t etp_next_cut_off(const etp_dispatch *d, int32_t row, int32_t anchor, int32_t second) {
+    const int64_t day = (int64_t)row * 7 + ((anchor + 3) % 7 + 7) % 7;
+    int32_t next = d->cut_off[day] > second ? d->cut_off[day] : 86400;
+    if (d->round_start)
+        for (int64_t k = d->round_start[day]; k < d->round_start[day + 1]; k++)
+            if (d->round_second[k] > second && d->round_second[k] < next)
+                next = d->round_second[k];
+    return next < 86400 ? next : 86400;
+}
+
 /* The days (since 1970-01-01) on which the warehouses begin with n orders at the earliest into out (n,). */
 ETP_EXPORT void etp_begin_days(const etp_dispatch *d, int64_t n, const int32_t *row,
                                const int32_t *calendar, const int32_t *anchor,
                                const int32_t *second, int64_t *out) {
     for (int64_t i = 0; i < n; i++)
-        out[i] = d->first_day +
-                 begin_day(d, row[i], calendar[i], (int64_t)anchor[i] - d->first_day, second[i]);
+        out[i] = etp_begin_day(d, row[i], calendar[i], anchor[i], second[i]);
 }
 
 /* The lead of n orders into out (n,). */

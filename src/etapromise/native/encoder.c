@@ -9,7 +9,7 @@ static int64_t floor_divide(int64_t a, int64_t b) {
     return a / b - (a % b < 0);
 }
 
-static int64_t local_second(const etp_zones *zones, int64_t zone, int64_t second) {
+int64_t etp_zone_local(const etp_zones *zones, int64_t zone, int64_t second) {
     const int64_t *change = zones->change + zones->change_start[zone];
     int64_t low = 0, high = zones->change_start[zone + 1] - zones->change_start[zone];
     while (high - low > 1) {
@@ -20,6 +20,16 @@ static int64_t local_second(const etp_zones *zones, int64_t zone, int64_t second
             high = middle;
     }
     return second + zones->offset[zones->change_start[zone] + low];
+}
+
+int64_t etp_zone_moment(const etp_zones *zones, int64_t zone, int64_t local) {
+    int64_t k = zones->change_start[zone + 1] - 1;
+    for (; k > zones->change_start[zone]; k--) {
+        const int64_t before = zones->offset[k - 1], after = zones->offset[k];
+        if (local >= zones->change[k] + (before > after ? before : after))
+            break;
+    }
+    return local - zones->offset[k];
 }
 
 /* The zone of a place, and where it came from. */
@@ -108,6 +118,38 @@ static int32_t taker_of(const etp_encoder *e, int64_t first_key, const etp_text 
     return 0;
 }
 
+/* Places and weights that cannot be, and (0, 0), which stands for nothing: left to a closer look. */
+static int is_unusual(const double *given) {
+    for (int side = 0; side < 2; side++) {
+        const double latitude = given[2 * side], longitude = given[2 * side + 1];
+        if (latitude < -90 || latitude > 90 || longitude < -180 || longitude > 180 ||
+            (latitude == 0 && longitude == 0))
+            return 1;
+    }
+    return given[4] < 0 || given[4] > 1e308;
+}
+
+int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, etp_encoded *out,
+                     double *number) {
+    const int64_t local = etp_zone_local(e->zones, out->origin_zone, second);
+    const int64_t day = floor_divide(local, DAY);
+    out->anchor = (int32_t)day;
+    if (day < e->first_day || day > e->last_day)
+        return ETP_OUTSIDE_CALENDARS;
+    const int32_t of_day = (int32_t)(local - day * DAY);
+    number[ETP_HOUR] = (double)of_day / 3600.0;
+    number[ETP_QUOTED_DAYS] = quoted_day - (double)day;
+    etp_leg leg = {out->leg_clock, 0, NULL};
+    if (out->leg >= 0) {
+        const etp_hand_offs *h = e->hand_offs;
+        leg.steps = (int32_t)h->leg_steps;
+        leg.days = h->leg_days + out->leg * (h->leg_steps + 1);
+    }
+    number[ETP_LEAD] = etp_lead(e->dispatch, out->warehouse, out->holidays, out->anchor, of_day,
+                                out->clock, out->leg >= 0 ? &leg : NULL);
+    return ETP_FINE;
+}
+
 int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double *extra,
                const uint8_t *bytes, etp_encoded *out, int32_t *code, double *number) {
     etp_text text[ETP_MAX_TEXTS];
@@ -115,13 +157,11 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
         split(bytes, shipment->text_length, (int)shipment->separator, text, e->columns);
     if (unclear)
         return unclear;
+    if (is_unusual(shipment->given))
+        return ETP_UNCLEAR_TEXT;
     text[e->columns] = beginning(text[e->destination], e->prefix_length);
 
-    const int64_t local = local_second(e->zones, zone_of_origin(e, text), shipment->second);
-    const int64_t day = floor_divide(local, DAY);
-    out->anchor = (int32_t)day;
-    if (day < e->first_day || day > e->last_day)
-        return ETP_OUTSIDE_CALENDARS;
+    out->origin_zone = (int32_t)zone_of_origin(e, text);
     if (text[e->destination_zone].length) {
         out->zone_source = ETP_ZONE_GIVEN;
         out->zone = -1;
@@ -153,24 +193,14 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
             brings = h->service[taker - 1];
         out->clock = brings * (int32_t)e->calendars + there;
     }
-    const int32_t closed = clock_row(e, calendar_keys + 2, text);
-    int32_t warehouse = 0; /* the finest that is known */
-    for (int64_t k = e->warehouse_levels; k > 0 && !warehouse; k--)
-        warehouse = row_of(e, calendar_keys + 2 + k, text);
-
-    const int32_t second = (int32_t)(local - day * DAY);
-    number[ETP_HOUR] = (double)second / 3600.0;
+    out->holidays = clock_row(e, calendar_keys + 2, text);
+    out->warehouse = 0; /* the finest that is known */
+    for (int64_t k = e->warehouse_levels; k > 0 && !out->warehouse; k--)
+        out->warehouse = row_of(e, calendar_keys + 2 + k, text);
+    out->leg_clock = own;
+    out->leg = taker ? row_of(e, taker_keys + e->hand_offs->levels, text) : -1;
+    number[ETP_DISRUPTED] = e->disruptions ? etp_disruptions_of(e->disruptions, text) : 0;
     memcpy(number + ETP_GIVEN, shipment->given, sizeof shipment->given);
-    number[ETP_QUOTED_DAYS] = shipment->quoted_day - (double)day;
-    etp_leg leg = {own, 0, NULL};
-    if (taker) {
-        const etp_hand_offs *h = e->hand_offs;
-        leg.steps = (int32_t)h->leg_steps;
-        leg.days = h->leg_days +
-                   row_of(e, taker_keys + h->levels, text) * (h->leg_steps + 1);
-    }
-    number[ETP_LEAD] = etp_lead(e->dispatch, warehouse, closed, out->anchor, second, out->clock,
-                                taker ? &leg : NULL);
     memcpy(number + ETP_NUMBERS, extra, sizeof(double) * (size_t)e->numeric);
-    return ETP_FINE;
+    return etp_place_moment(e, shipment->second, shipment->quoted_day, out, number);
 }

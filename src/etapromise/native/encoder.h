@@ -3,6 +3,7 @@
 #define ETAPROMISE_ENCODER_H
 
 #include "dispatch.h"
+#include "disruptions.h"
 #include "keys.h"
 
 /* Columns of text, the derived prefix included; levels, handling levels included; numbers. */
@@ -15,7 +16,8 @@ enum {
     ETP_GIVEN_COUNT = 5,
     ETP_QUOTED_DAYS = 6,
     ETP_LEAD = 7,
-    ETP_NUMBERS = 8
+    ETP_DISRUPTED = 8, /* see etp_disruptions_of; 0 where nothing is declared */
+    ETP_NUMBERS = 9
 };
 
 /* Where the destination's zone came from: ZONE_SOURCES of history/zones.py. */
@@ -71,6 +73,7 @@ typedef struct {
     int64_t warehouse_levels;
     const etp_dispatch *dispatch;
     const etp_hand_offs *hand_offs; /* or NULL: every carrier delivers what it fetches */
+    const etp_disruptions *disruptions; /* or NULL: none is declared */
 } etp_encoder;
 
 /* The fixed part of what is known of a shipment. */
@@ -82,9 +85,11 @@ typedef struct {
     double given[ETP_GIVEN_COUNT];
 } etp_shipment;
 
-/* What is written of it. */
+/* What is written of it: all that the order's moment is placed by, too. */
 typedef struct {
     int32_t anchor, clock, zone_source, zone;
+    int32_t origin_zone, warehouse, holidays; /* of the warehouse: its calendar's row, its place's */
+    int32_t leg_clock, leg; /* of who has the parcel first; no leg (-1) where that one brings it */
 } etp_encoded;
 
 enum { ETP_FINE = 0, ETP_UNCLEAR_TEXT = 1, ETP_OUTSIDE_CALENDARS = 2 };
@@ -95,5 +100,17 @@ enum { ETP_FINE = 0, ETP_UNCLEAR_TEXT = 1, ETP_OUTSIDE_CALENDARS = 2 };
 ETP_EXPORT int etp_encode(const etp_encoder *encoder, const etp_shipment *shipment,
                           const double *extra, const uint8_t *text, etp_encoded *out,
                           int32_t *code, double *number);
+
+/* Writes what hangs on the moment alone: the anchor, and of the numbers the hour, the quoted days and
+ * the lead. Returns ETP_FINE or ETP_OUTSIDE_CALENDARS. */
+int etp_place_moment(const etp_encoder *encoder, int64_t second, double quoted_day, etp_encoded *out,
+                     double *number);
+
+/* The first moment (UTC seconds) at which a zone's wall clock shows a second (since 1970-01-01, local):
+ * one that is skipped counts on from before. */
+int64_t etp_zone_moment(const etp_zones *zones, int64_t zone, int64_t local);
+
+/* Seconds since 1970-01-01 on a zone's wall clock at a moment (UTC seconds). */
+int64_t etp_zone_local(const etp_zones *zones, int64_t zone, int64_t second);
 
 #endif

@@ -139,14 +139,18 @@ ETP_EXPORT void etp_identifiers_find(const etp_identifiers *ids, const etp_texts
     }
 }
 
-/* Whether every text is neither empty nor begins or ends with a byte that may belong to a blank: what is
- * not plain printable ASCII is left to a closer look. */
-ETP_EXPORT int etp_texts_trimmed(const etp_texts *texts, int64_t count) {
+/* Whether every text is plain: printable ASCII, not empty, no blank at an end or beside another, and no
+ * apostrophe in front. What is not plain is left to a closer look. */
+ETP_EXPORT int etp_texts_plain(const etp_texts *texts, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         const int64_t start = offset_at(texts, i), end = offset_at(texts, i + 1);
         if (start == end) return 0;
-        const uint8_t first = texts->text[start], last = texts->text[end - 1];
-        if (first <= ' ' || first > '~' || last <= ' ' || last > '~') return 0;
+        const uint8_t *text = texts->text;
+        if (text[start] == ' ' || text[end - 1] == ' ' || text[start] == '\'') return 0;
+        unsigned odd = 0;
+        for (int64_t k = start; k < end; k++) odd |= (uint8_t)(text[k] - ' ') > '~' - ' ';
+        for (int64_t k = start + 1; k < end; k++) odd |= text[k] == ' ' && text[k - 1] == ' ';
+        if (odd) return 0;
     }
     return 1;
 }

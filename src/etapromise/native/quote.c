@@ -1,38 +1,8 @@
 /* The whole promise of one shipment or many: features, forest, calibration, dates. */
-#include "distribution.h"
-#include "encoder.h"
-#include "features.h"
+#include "quote.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-typedef struct {
-    const etp_features *features;
-    const etp_forest *forest;
-    const etp_distribution *distribution;
-    const float *log_hazard; /* (rows of the total's tables,) a group's correction, added over levels */
-    const double *lost;    /* (services,) by row of the level `lost_level` */
-    int64_t lost_level;
-    const double *between; /* (levels,) variance of effects between keys, 0 where it is not asked */
-    double between_prior;  /* parcels after which half of it is known */
-    int64_t median;        /* position of the forest's middle level */
-    int64_t horizon;       /* dates of one distribution, the order's own included */
-    const etp_encoder *encoder;
-} etp_model;
-
-/* What is asked; the numeric columns' values (numeric,) follow it. */
-typedef struct {
-    etp_shipment shipment;
-    double level, low, high; /* probabilities */
-} etp_question;
-
-/* What is answered; probability (horizon,), number (numbers,) and code (levels + handling_levels,)
- * follow it. */
-typedef struct {
-    etp_encoded request;
-    int32_t position, low, high; /* first days to reach the question's probabilities */
-    int32_t unused;
-} etp_answer;
 
 /* How much wider than the forest says: it was grown on keys with evidence. A carrier or region that is
  * new may be as far from the whole as such keys are from each other. */
@@ -48,9 +18,8 @@ static double widening(const etp_model *m, const etp_request *r) {
     return within > 0 ? sqrt(1 + unknown / within) : 1;
 }
 
-/* One parcel's distribution, from what the forest says: `log_days` (levels,), relative to `offset`. */
-static void begin(const etp_model *m, const etp_request *r, double *log_days, double offset,
-                  etp_parcel *parcel) {
+void etp_quote_begin(const etp_model *m, const etp_request *r, double *log_days, double offset,
+                     etp_parcel *parcel) {
     const etp_features *f = m->features;
     double wider = widening(m, r), middle = log_days[m->median];
     for (int64_t k = 0; k < m->forest->levels; k++)
@@ -70,7 +39,28 @@ static etp_request request(const etp_model *m, int64_t i, const int32_t *code, c
     return r;
 }
 
-static double by_date(const etp_model *m, const etp_request *r, etp_parcel *p, double start, int64_t k) {
+/* The same where disruptions were declared: the mean over their scenarios. */
+static double by_date_disrupted(const etp_model *m, const etp_request *r, etp_parcel *p, double start,
+                                int64_t k) {
+    const etp_disruptions *d = m->encoder->disruptions;
+    const etp_features *f = m->features;
+    const double *row = f->elapsed + (int64_t)r->clock * f->clock_days;
+    const double first = etp_elapsed(f, r->clock, r->anchor);
+    double sum = 0;
+    for (int64_t s = 0; s < d->scenarios; s++) {
+        const double end =
+            etp_held_reading(d, r->number[ETP_DISRUPTED], s, row, f->clock_days, f->clock_first_day,
+                             r->anchor, (int64_t)r->anchor + k);
+        p->quantile = p->knot = 0; /* readings of different scenarios do not ascend */
+        if (end > first)
+            sum += etp_parcel_by(p, end - start);
+    }
+    return sum / (double)d->scenarios;
+}
+
+double etp_quote_by(const etp_model *m, const etp_request *r, etp_parcel *p, double start, int64_t k) {
+    if (r->number[ETP_DISRUPTED] > 0 && m->encoder->disruptions)
+        return by_date_disrupted(m, r, p, start, k);
     double end = etp_elapsed(m->features, r->clock, (int64_t)r->anchor + k + 1);
     /* A lead may be negative, but nothing arrives before the carrier has worked. */
     if (end <= etp_elapsed(m->features, r->clock, r->anchor))
@@ -123,18 +113,17 @@ ETP_EXPORT int etp_quote_dates(const etp_model *m, int64_t n, const int32_t *cod
         for (int64_t i = first; i < last && !failed; i++) {
             const etp_request r = request(m, i, code, number, anchor, clock);
             etp_parcel parcel;
-            begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
+            etp_quote_begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
             const double start = etp_start(m->features, &r);
             for (int64_t k = 0; k < m->horizon; k++)
-                out[i * m->horizon + k] = by_date(m, &r, &parcel, start, k);
+                out[i * m->horizon + k] = etp_quote_by(m, &r, &parcel, start, k);
         }
     }
     free(w.log_days);
     return failed;
 }
 
-/* The last date on which anything arrives stands in for one that no date reaches. */
-static int32_t first_to_reach(const double *probability, int64_t days, double level) {
+int32_t etp_first_to_reach(const double *probability, int64_t days, double level) {
     if (level > probability[days - 1])
         level = probability[days - 1];
     int64_t k = 0;
@@ -161,13 +150,13 @@ ETP_EXPORT int etp_promise(const etp_model *m, const etp_question *question, con
     const etp_request r = {code, number, answer->request.anchor, answer->request.clock};
     const double offset = etp_feature_row(m->features, &r, x);
     etp_forest_row(m->forest, x, log_days, scratch);
-    begin(m, &r, log_days, offset, &parcel);
+    etp_quote_begin(m, &r, log_days, offset, &parcel);
     const double start = etp_start(m->features, &r);
     for (int64_t k = 0; k < m->horizon; k++)
-        probability[k] = by_date(m, &r, &parcel, start, k);
-    answer->position = first_to_reach(probability, m->horizon, question->level);
-    answer->low = first_to_reach(probability, m->horizon, question->low);
-    answer->high = first_to_reach(probability, m->horizon, question->high);
+        probability[k] = etp_quote_by(m, &r, &parcel, start, k);
+    answer->position = etp_first_to_reach(probability, m->horizon, question->level);
+    answer->low = etp_first_to_reach(probability, m->horizon, question->low);
+    answer->high = etp_first_to_reach(probability, m->horizon, question->high);
     return ETP_FINE;
 }
 
@@ -177,7 +166,7 @@ static void find_levels(const etp_model *m, const etp_request *r, etp_parcel *pa
     int64_t found = 0, grown = 0; /* no parcel arrives on a date on which nothing grows */
     double before = 0;
     for (int64_t k = 0; k < m->horizon && found < levels; k++) {
-        const double p = by_date(m, r, parcel, start, k);
+        const double p = etp_quote_by(m, r, parcel, start, k);
         if (p > before)
             grown = k;
         before = p;
@@ -204,7 +193,7 @@ ETP_EXPORT int etp_quote_levels(const etp_model *m, int64_t n, const int32_t *co
         for (int64_t i = first; i < last && !failed; i++) {
             const etp_request r = request(m, i, code, number, anchor, clock);
             etp_parcel parcel;
-            begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
+            etp_quote_begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
             find_levels(m, &r, &parcel, levels, level, day + i * levels, probability + i * levels);
             if (asked == NULL)
                 continue;
@@ -212,7 +201,7 @@ ETP_EXPORT int etp_quote_levels(const etp_model *m, int64_t n, const int32_t *co
             parcel.knot = 0;
             const double start = etp_start(m->features, &r);
             asked_out[i] = asked[i] < 0 ? (asked[i] == INT32_MIN ? NAN : 0)
-                                        : by_date(m, &r, &parcel, start, asked[i]);
+                                        : etp_quote_by(m, &r, &parcel, start, asked[i]);
         }
     }
     free(w.log_days);
@@ -243,7 +232,7 @@ ETP_EXPORT void etp_quote_parts(const etp_model *m, int64_t n, const int32_t *co
         double *row = out + i * (4 + levels);
         etp_parcel parcel;
         row[0] = widening(m, &r);
-        begin(m, &r, log_days + i * levels, offset[i], &parcel);
+        etp_quote_begin(m, &r, log_days + i * levels, offset[i], &parcel);
         row[1] = log(parcel.hazard);
         row[2] = parcel.arrives;
         row[3] = etp_start(m->features, &r) - etp_elapsed(m->features, r.clock, r.anchor);

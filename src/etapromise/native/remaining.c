@@ -1,5 +1,6 @@
 /* From quantiles of a parcel's remaining time to probabilities of dates, counted from today; and what
  * a promise made at the order says of the time that remains. */
+#include "disruptions.h"
 #include "distribution.h"
 
 #include <math.h>
@@ -8,6 +9,7 @@ typedef struct {
     const etp_distribution *stage; /* (stages,) */
     const double *elapsed;         /* (clocks, clock_days) operational days before each day */
     int64_t clock_days, first_day, horizon;
+    const etp_disruptions *disruptions; /* or NULL */
 } etp_remaining;
 
 static double elapsed_at(const etp_remaining *m, int32_t clock, int64_t day) {
@@ -23,17 +25,35 @@ static void begin(const etp_remaining *m, etp_parcel *p, int64_t i, const uint8_
     etp_parcel_begin(p, d, log_days + i * d->levels, offset[i], log_hazard[i], 1 - arrives[i]);
 }
 
+/* P(arrived by the end of today + k); k must not go back. `start` is the clock's reading today. */
+static double by_date(const etp_remaining *m, etp_parcel *p, int32_t clock, int64_t today, double start,
+                      double concern, int64_t k) {
+    const etp_disruptions *d = m->disruptions;
+    if (!d || !(concern > 0))
+        return etp_parcel_by(p, elapsed_at(m, clock, today + k + 1) - start);
+    const double *row = m->elapsed + (int64_t)clock * m->clock_days;
+    double sum = 0;
+    for (int64_t s = 0; s < d->scenarios; s++) {
+        p->quantile = p->knot = 0;
+        sum += etp_parcel_by(p, etp_held_reading(d, concern, s, row, m->clock_days, m->first_day, today,
+                                                 today + k) -
+                                    start);
+    }
+    return sum / (double)d->scenarios;
+}
+
 /* P(arrived by the end of today + k), k = 0 .. horizon - 1, into out (n, horizon). */
 ETP_EXPORT void etp_remaining_dates(const etp_remaining *m, int64_t n, const uint8_t *stage,
                                     const double *log_days, const double *offset,
                                     const double *log_hazard, const double *arrives,
-                                    const int32_t *clock, const int32_t *today, double *out) {
+                                    const int32_t *clock, const int32_t *today, const double *concern,
+                                    double *out) {
     etp_parcel p;
     for (int64_t i = 0; i < n; i++) {
         begin(m, &p, i, stage, log_days, offset, log_hazard, arrives);
         const double start = elapsed_at(m, clock[i], today[i]);
         for (int64_t k = 0; k < m->horizon; k++)
-            out[i * m->horizon + k] = etp_parcel_by(&p, elapsed_at(m, clock[i], today[i] + k + 1) - start);
+            out[i * m->horizon + k] = by_date(m, &p, clock[i], today[i], start, concern[i], k);
     }
 }
 
@@ -43,7 +63,8 @@ ETP_EXPORT void etp_remaining_dates(const etp_remaining *m, int64_t n, const uin
 ETP_EXPORT void etp_remaining_levels(const etp_remaining *m, int64_t n, const uint8_t *stage,
                                      const double *log_days, const double *offset,
                                      const double *log_hazard, const double *arrives,
-                                     const int32_t *clock, const int32_t *today, int64_t levels,
+                                     const int32_t *clock, const int32_t *today, const double *concern,
+                                     int64_t levels,
                                      const double *level, int16_t *day, double *probability,
                                      const int32_t *asked, double *asked_out) {
     etp_parcel p;
@@ -53,7 +74,7 @@ ETP_EXPORT void etp_remaining_levels(const etp_remaining *m, int64_t n, const ui
         int64_t found = 0, grown = 0; /* no parcel arrives on a date on which nothing grows */
         double before = 0;
         for (int64_t k = 0; k < m->horizon && found < levels; k++) {
-            const double by = etp_parcel_by(&p, elapsed_at(m, clock[i], today[i] + k + 1) - start);
+            const double by = by_date(m, &p, clock[i], today[i], start, concern[i], k);
             if (by > before) grown = k;
             before = by;
             for (; found < levels && (by >= level[found] || k == m->horizon - 1); found++) {
@@ -66,7 +87,7 @@ ETP_EXPORT void etp_remaining_levels(const etp_remaining *m, int64_t n, const ui
         asked_out[i] = asked[i] == INT32_MIN ? NAN
                        : asked[i] < 0
                            ? 0
-                           : etp_parcel_by(&p, elapsed_at(m, clock[i], (int64_t)today[i] + asked[i] + 1) - start);
+                           : by_date(m, &p, clock[i], today[i], start, concern[i], asked[i]);
     }
 }
 

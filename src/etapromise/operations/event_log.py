@@ -26,8 +26,8 @@ from typing import Any, Final
 import pandas as pd
 
 from etapromise.errors import CommandError
+from etapromise.locking import only_writer, sync_directory
 from etapromise.operations.events import EVENT_TYPES, no_events, no_memory
-from etapromise.operations.locking import only_writer, sync_directory
 from etapromise.tracking.table_writer import write_table
 
 __all__ = ["EventLog", "append_events", "read_events"]

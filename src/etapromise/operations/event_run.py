@@ -20,6 +20,7 @@ from etapromise.operations.event_log import EventLog
 from etapromise.operations.events import NewsSettings, find_news, recall, worth_remembering
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
 from etapromise.tracking.accounts import Account, refuse_strangers
+from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.tracked import all_rejects, both_tables
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ def tell(
     checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
     received = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
     orders = checked.accepted[checked.accepted["ordered_at"] <= now].reset_index(drop=True)
-    by_now = _received_by(received.accepted, now)
-    cleaned = clean_scans(received.accepted[by_now].reset_index(drop=True), orders)
+    placed = at_their_places(received.accepted, orders, naive_time_zone)
+    by_now = _received_by(placed, now)
+    cleaned = clean_scans(placed[by_now].reset_index(drop=True), orders)
     known = cleaned.accepted
     if not len(known):
         refuse_strangers(orders, received.accepted, only_near=True)

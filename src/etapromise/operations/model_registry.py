@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from etapromise.errors import CommandError, ModelFileError
 from etapromise.files import write_text
-from etapromise.operations.locking import only_writer, sync_directory
+from etapromise.locking import only_writer, sync_directory
 from etapromise.promise.model import PromiseModel, load_model
 
 __all__ = ["ModelRegistry", "Promotion"]

@@ -28,6 +28,7 @@ from etapromise.history.learned_hours import hours_of
 from etapromise.history.outcomes import day_of
 from etapromise.in_transit.assembling import refresh_transit
 from etapromise.in_transit.outlook import TransitParts
+from etapromise.in_transit.sampling import MOST_LOOKS
 from etapromise.lanes.levels import level_keys
 from etapromise.promise.compiled_quote import BETWEEN_EVIDENCE, between_variances
 from etapromise.promise.joint_probability import JOURNEY, Dependence, learn_dependence, pairs_of
@@ -161,7 +162,13 @@ def refreshed_parts(
         transit=None
         if model.transit is None
         else refresh_transit(
-            model.transit, tracked, known, gathered, parts.contract, parts.holdout_forest
+            model.transit,
+            tracked,
+            known,
+            gathered,
+            parts.contract,
+            parts.holdout_forest,
+            (parts.manifest["config"]["transit"] or {}).get("sample_looks", MOST_LOOKS),
         ),
     )
 

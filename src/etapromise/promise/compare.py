@@ -22,7 +22,7 @@ from etapromise.errors import ContractError
 from etapromise.promise.booked_windows import BookedWindow, booked_windows
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.policies import ShopperPolicy, policy_named
-from etapromise.promise.promise import Promise, day_number
+from etapromise.promise.promise import Promise, day_number, on_common_dates
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = ["ComparedOption", "compare"]
 # What an option says of itself beside the shipment's fields.
 _MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
 _NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", "windows", *_MARKS})
+_REQUIRED: Final = frozenset({"origin", "destination", "ordered_at"})
 # Codes from here on say that no date can be promised.
 _NO_DATE: Final = 30000
 
@@ -115,7 +116,22 @@ class ComparedOption:
         }
 
 
-@dataclass(eq=False)
+class _Spelled:
+    """An option's own words, by which the last ties are broken; rarely asked for."""
+
+    __slots__ = ("_option",)
+
+    def __init__(self, option: Mapping[str, Any]) -> None:
+        self._option = option
+
+    def __lt__(self, other: _Spelled) -> bool:
+        return self._words() < other._words()
+
+    def _words(self) -> str:
+        return repr(sorted(self._option.items(), key=lambda item: item[0]))
+
+
+@dataclass(eq=False, slots=True)
 class _Weighed:
     """An option on the common scale of dates, before it is ranked."""
 
@@ -124,7 +140,7 @@ class _Weighed:
     date: dt.date
     price: float
     sending: float  # the option's own cost and its price, in days
-    curve: Floats  # P(arrived by the end of each date of the common scale)
+    confidence: float = math.nan
     cost: float = math.nan
     wanted: float | None = None
     meets: bool = True
@@ -134,10 +150,6 @@ class _Weighed:
     windows: tuple[BookedWindow, ...] = ()
     wishes: tuple[float, ...] = ()  # what a shopper's policy compares, the first first
     dominators: list[_Weighed] = field(default_factory=list)
-
-    @property
-    def confidence(self) -> float:
-        return self.promise.probability_by(self.date)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -154,7 +166,7 @@ class _Weighed:
             self.price,
             math.inf if math.isnan(self.co2) else self.co2,
             len(self.dominators),
-            repr(sorted(self.option.items(), key=lambda item: item[0])),
+            _Spelled(self.option),
         )
 
 
@@ -178,7 +190,7 @@ def compare(
         )
     policy, level, wanted_by = _understood(policy, service_level, wanted_by)
     weighed = [_weighed(model, one, level, day_price, shared) for one in options]
-    first = _on_common_dates(weighed)
+    first, curves = on_common_dates([one.promise for one in weighed])
     for one in weighed:
         _judge(one, policy, level, wanted_by, first)
     if isinstance(policy, ShopperPolicy):
@@ -187,8 +199,8 @@ def compare(
         # Nothing but prices is left to compare, and these need no rate of exchange.
         for one in weighed:
             one.wishes = (one.price,)
-    for one in weighed:
-        one.dominators = [other for other in weighed if _dominates(other, one)]
+    for one, others in zip(weighed, _dominating(weighed, curves), strict=True):
+        one.dominators = [weighed[other] for other in others]
     ranked = sorted(weighed, key=lambda one: one.key)
     place = {id(one): rank for rank, one in enumerate(ranked, start=1)}
     unpriced = day_price is None and not isinstance(policy, ShopperPolicy | dt.date)
@@ -234,14 +246,16 @@ def _weighed(
             f"Found the option {option!r}; expected a mapping of the contract's fields and a "
             'price, such as {"carrier": "acme", "service": "ground", "price": 4.9, …}.'
         )
-    fields = {**shared, **{k: v for k, v in option.items() if k not in _NOT_FIELDS}}
-    missing = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
-    if missing:
+    fields = {**shared, **option}
+    for name in _NOT_FIELDS & option.keys():
+        del fields[name]
+    if not fields.keys() >= _REQUIRED:
+        missing = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
         raise ContractError(
             f"Found an option without {', '.join(missing)}; expected it in the option or among the "
             "fields that all options share."
         )
-    price, cost, co2 = (_amount(option, name) for name in ("price", "cost", "co2_kg"))
+    price, cost, co2 = [_amount(option, name) for name in ("price", "cost", "co2_kg")]
     promise = model.promise(**fields, service_level=service_level)
     return _Weighed(
         option=option,
@@ -249,25 +263,10 @@ def _weighed(
         date=promise.date,
         price=price,
         sending=cost + (0.0 if day_price is None else price / day_price),
-        curve=promise.distribution()[1],
         own=cost,
         co2=co2 if "co2_kg" in option else math.nan,
         promised=promise.confidence_code < _NO_DATE,
     )
-
-
-def _on_common_dates(weighed: Sequence[_Weighed]) -> int:
-    """Put all curves on the same dates; gives back the first of them, days since 1970-01-01."""
-    starts = [int(one.promise.distribution()[0][0].astype(np.int64)) for one in weighed]
-    first = min(starts)
-    length = max(start - first + len(one.curve) for start, one in zip(starts, weighed, strict=True))
-    for start, one in zip(starts, weighed, strict=True):
-        curve = np.zeros(length)
-        begin = start - first
-        curve[begin : begin + len(one.curve)] = one.curve
-        curve[begin + len(one.curve) :] = one.curve[-1]
-        one.curve = curve
-    return first
 
 
 def _judge(
@@ -282,12 +281,15 @@ def _judge(
         one.meets = one.wanted >= service_level
     if isinstance(policy, CostPolicy):
         one.date = one.promise.decide(policy)
+    elif isinstance(policy, dt.date):
+        one.date = policy
+    one.confidence = one.promise.probability_by(one.date)
+    if isinstance(policy, CostPolicy):
         if wanted_by is None:
-            one.meets = bool(one.curve[-1] > 0.0)
+            one.meets = one.promise.arrival_probability > 0.0
         late = policy.lateness_cost_days * (1.0 - one.confidence)
         one.cost = one.sending + (day_number(one.date) - first) + late
     elif isinstance(policy, dt.date):
-        one.date = policy
         one.cost = one.sending
     else:
         if wanted_by is None:
@@ -295,28 +297,36 @@ def _judge(
         one.cost = one.sending + (day_number(one.date) - first)
 
 
-def _dominates(one: _Weighed, other: _Weighed) -> bool:
-    """Whether `one` costs no more, is never less likely there, and is better in one of these.
+def _dominating(weighed: Sequence[_Weighed], curves: Floats) -> list[list[int]]:
+    """For each option, whose positions dominate it.
 
-    What is promised is not dominated by what is not; and where carbon dioxide is known of one of
-    two only, nobody can say.
+    They cost no more, are never less likely there, and are better in one of these. What is promised
+    is not dominated by what is not; and where carbon dioxide is known of one of two only, nobody
+    can say.
     """
-    ours, theirs = (
-        (each.price, each.own, each.co2 if not math.isnan(each.co2) else math.inf)
-        for each in (one, other)
+    costs = np.array([(one.price, one.own, one.co2) for one in weighed])
+    unknown = np.isnan(costs[:, 2])
+    costs[unknown, 2] = math.inf
+    marks = np.array(
+        [
+            (one.promised, *[bool(one.option.get(name)) for name in (*_MARKS, "windows")])
+            for one in weighed
+        ]
     )
-    comparable = math.isnan(one.co2) == math.isnan(other.co2)
-    marks = all(
-        bool(one.option.get(name)) >= bool(other.option.get(name)) for name in (*_MARKS, "windows")
-    )
-    return bool(
-        comparable
-        and marks
-        and one.promised >= other.promised
-        and all(mine <= your for mine, your in zip(ours, theirs, strict=True))
-        and (one.curve >= other.curve).all()
-        and (ours != theirs or (one.curve > other.curve).any())
-    )
+    by_date = np.ascontiguousarray(curves.T)
+    never_worse = (by_date[:, :, None] >= by_date[:, None, :]).all(axis=0)
+    for cost in costs.T:
+        never_worse &= cost[:, None] <= cost
+    told = marks.any(axis=0) & ~marks.all(axis=0)
+    better = never_worse & ~never_worse.T
+    for mark in marks.T[told]:
+        better &= mark[:, None] >= mark
+    if unknown.any() and not unknown.all():
+        better &= unknown[:, None] == unknown
+    found: list[list[int]] = [[] for _ in weighed]
+    for one, other in np.argwhere(better).tolist():
+        found[other].append(one)
+    return found
 
 
 def _ask_wishes(
@@ -362,11 +372,13 @@ def _told(
     *,
     left_out: bool,
 ) -> ComparedOption:
-    dominators = tuple(sorted(place[id(other)] for other in one.dominators))
+    dominators = tuple(sorted([place[id(other)] for other in one.dominators]))
     reason, why = _reason(one, best, dominators, wanted_by, service_level)
     if left_out:
         why += " Prices are left out: no day_price says what a day of waiting is worth."
-    return ComparedOption(
+    told = object.__new__(ComparedOption)
+    # Field by field, a frozen dataclass takes longer than a promise.
+    told.__dict__.update(
         rank=rank,
         option=one.option,
         promise=one.promise,
@@ -383,6 +395,7 @@ def _told(
         co2_kg=None if math.isnan(one.co2) else one.co2,
         windows=one.windows,
     )
+    return told
 
 
 def _reason(
@@ -439,6 +452,8 @@ def _amount(option: Mapping[str, Any], name: str) -> float:
 
 def _number(value: object) -> float:
     """The number that `value` is, NaN where it is none or not finite."""
+    if type(value) is float:
+        return value if math.isfinite(value) else math.nan
     if not isinstance(value, int | float | np.number) or isinstance(value, bool):
         return math.nan
     return float(value) if math.isfinite(float(value)) else math.nan

@@ -7,20 +7,29 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.zones import ZONE_SOURCES
-from etapromise.encoding.requests import Requests
+from etapromise.encoding.requests import DISRUPTED, Requests
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import Level
 
-__all__ = ["CODES", "MESSAGES", "Assessment", "assess", "messages_of"]
+__all__ = [
+    "CODES",
+    "MESSAGES",
+    "AssessesOne",
+    "Assessment",
+    "assess",
+    "declared_message",
+    "messages_of",
+]
 
 CODES: Final = {
     10000: "one date, as accurate as a range",
@@ -44,6 +53,8 @@ MESSAGES: Final = (
     ("zone_default", "Destination time zone unknown: the default is used, a date may be off."),
     ("stale_statistics", "Ordered long after the statistics were made: refresh the model."),
     ("thin_history", "Little history altogether."),
+    ("all_parcels_alike", "Too few parcels to tell any apart: promised is what all of them take."),
+    ("declared_disruption", "A declared disruption delays deliveries like this one."),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
 
@@ -75,10 +86,13 @@ def assess(
     statistics: Statistics,
     levels: Sequence[Level],
     *,
+    alike: bool,
     reachable: NDArray[np.bool_],
     earliest: NDArray[np.int64],
     middle: NDArray[np.int64],
     latest: NDArray[np.int64],
+    disruptions: Disruptions | None = None,
+    today: NDArray[np.int64] | None = None,
 ) -> Assessment:
     """Codes and reasons of n promises.
 
@@ -86,45 +100,130 @@ def assess(
         requests: n requests.
         statistics: what they were answered from.
         levels: the levels of `requests.codes`.
+        alike: whether the model's forest tells no parcels apart.
         reachable: (n,) whether any date reaches the service level.
         earliest: (n,) first day of the band, in days from day 0.
         middle: (n,) its middle.
         latest: (n,) its last day.
+        disruptions: those that the model knows of.
+        today: (n,) day 0 of the distributions; by default that of the order.
     """
     evidence = {
         level.name: _evidence(statistics, requests.codes, position)
         for position, level in enumerate(levels)
+        if level.name in _TELLING
     }
-    region = np.maximum(evidence["destination_region"], evidence["destination_prefix"])
-    source = requests.zone_source
-    flags = {
-        "service_level_unreachable": ~reachable,
-        "unseen_carrier": evidence["carrier"] < _SEEN,
-        "unseen_service": (evidence["service"] < _KNOWN) & (evidence["carrier"] >= _SEEN),
-        "unseen_destination": region < _SEEN,
-        "unseen_origin": evidence["origin"] < _SEEN,
-        "zone_from_region": source == ZONE_SOURCES.index("region"),
-        "zone_from_country": source == ZONE_SOURCES.index("country"),
-        "zone_default": source == ZONE_SOURCES.index("default"),
-        "stale_statistics": requests.anchor > statistics.as_of_day + _STALE_AFTER,
-        "thin_history": evidence["network"] < _THIN,
-    }
+    width = latest - earliest
+    flags = _flags(
+        evidence,
+        unreachable=~reachable,
+        source=requests.zone_source,
+        age=requests.anchor - statistics.as_of_day,
+        alike=alike,
+    )
+    if disruptions is not None:
+        from_day = requests.anchor.astype(np.int64) if today is None else today
+        flags["declared_disruption"] = disruptions.strike(
+            requests.numbers[:, DISRUPTED], from_day, from_day + latest
+        )
     reasons = np.zeros(len(requests), np.int32)
     for name, flag in flags.items():
         reasons |= np.where(flag, _BIT[name], 0).astype(np.int32)
-    width = latest - earliest
-    code = np.select(
-        [
-            flags["thin_history"] | flags["unseen_carrier"],
-            flags["unseen_destination"],
-            flags["service_level_unreachable"] | (width > _IRREGULAR * np.maximum(middle, 1) + 2),
-            width > 4,
-            width > 1,
-        ],
-        [30002, 30004, 30001, 20001, 10001],
-        10000,
-    )
+    code = np.full(len(requests), _ONE_DATE)
+    for number, holds in _codes(flags, width, middle):
+        code = np.where(holds, number, code)
     return Assessment(code.astype(np.int32), reasons)
+
+
+class AssessesOne:
+    """What `assess` says of one request at a time. Immutable."""
+
+    __slots__ = ("_alike", "_as_of_day", "_evidence", "_levels")
+
+    def __init__(self, statistics: Statistics, levels: Sequence[Level], *, alike: bool) -> None:
+        """Take the tables, the levels of the requests' codes, and what `assess` calls alike."""
+        self._alike = alike
+        self._as_of_day = statistics.as_of_day
+        self._evidence = np.ascontiguousarray(statistics.total[:, FIELDS.index("evidence")])
+        self._levels = tuple(
+            (level.name, position, int(statistics.total_start[position]))
+            for position, level in enumerate(levels)
+            if level.name in _TELLING
+        )
+
+    def assess(
+        self,
+        codes: Sequence[int],
+        *,
+        zone_source: int,
+        anchor: int,
+        reachable: bool,
+        days: Sequence[int],
+    ) -> tuple[int, int]:
+        """Code and reasons, as `assess` gives them; `days` are earliest, middle and latest."""
+        found = self._evidence.item
+        evidence = {name: found(start + codes[place]) for name, place, start in self._levels}
+        flags = _flags(
+            evidence,
+            unreachable=not reachable,
+            source=zone_source,
+            age=anchor - self._as_of_day,
+            alike=self._alike,
+        )
+        earliest, middle, latest = days
+        code = _ONE_DATE
+        for number, holds in _codes(flags, latest - earliest, middle):
+            if holds:
+                code = number
+        return code, sum([_BIT[name] for name, flag in flags.items() if flag])
+
+
+_ONE_DATE: Final = 10000
+# The levels whose evidence says something.
+_TELLING: Final = frozenset(
+    {
+        *("network", "carrier", "service", "destination_region", "destination_prefix"),
+        "origin",
+    }
+)
+
+
+def _flags(
+    evidence: Mapping[str, Any], *, unreachable: Any, source: Any, age: Any, alike: bool
+) -> dict[str, Any]:
+    """Which reasons hold: of one request, or (n,) of n, by the types of the arguments."""
+    region, prefix = evidence["destination_region"], evidence["destination_prefix"]
+    carrier = evidence["carrier"]
+    return {
+        "service_level_unreachable": unreachable,
+        "unseen_carrier": carrier < _SEEN,
+        "unseen_service": (evidence["service"] < _KNOWN) & (carrier >= _SEEN),
+        "unseen_destination": (region < _SEEN) & (prefix < _SEEN),
+        "unseen_origin": evidence["origin"] < _SEEN,
+        "zone_from_region": source == _FROM_REGION,
+        "zone_from_country": source == _FROM_COUNTRY,
+        "zone_default": source == _DEFAULT,
+        "stale_statistics": age > _STALE_AFTER,
+        "thin_history": evidence["network"] < _THIN,
+        "all_parcels_alike": alike,
+    }
+
+
+_FROM_REGION, _FROM_COUNTRY, _DEFAULT = (
+    ZONE_SOURCES.index(name) for name in ("region", "country", "default")
+)
+
+
+def _codes(flags: Mapping[str, Any], width: Any, middle: Any) -> Sequence[tuple[int, Any]]:
+    """Codes and whether each holds, for those that another one replaces first."""
+    irregular = (width > _IRREGULAR + 2) & (width > _IRREGULAR * middle + 2)
+    return (
+        (10001, width > 1),
+        (20001, (width > 4) | flags["all_parcels_alike"]),
+        (30001, flags["service_level_unreachable"] | irregular),
+        (30004, flags["unseen_destination"]),
+        (30002, flags["thin_history"] | flags["unseen_carrier"]),
+    )
 
 
 def messages_of(reasons: int) -> tuple[dict[str, str], ...]:
@@ -134,6 +233,14 @@ def messages_of(reasons: int) -> tuple[dict[str, str], ...]:
         for position, (name, text) in enumerate(MESSAGES)
         if reasons >> position & 1
     )
+
+
+def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """The message of declared disruptions, with what was written of each; none without any."""
+    if not reasons:
+        return ()
+    code, text = MESSAGES[-1]
+    return ({"code": code, "text": f"{text} {'; '.join(reasons)}."},)
 
 
 def _evidence(statistics: Statistics, codes: NDArray[np.int32], level: int) -> NDArray[np.float32]:

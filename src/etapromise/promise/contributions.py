@@ -44,6 +44,7 @@ CAUSES: Final = (
     "now",
     "parcel",
     "service_level",
+    "disruption",
     "whole_days",
 )
 """What days are put down to.
@@ -52,7 +53,7 @@ usual: a parcel of which nothing is known, half of the time. handling: the wareh
 and closed days. closed_days: those of the carrier. lane: distance and places. carrier: carrier and
 service. now: the season and how things go at present. parcel: its weight and whatever else is told
 of it. service_level: the margin for the probability asked for, with what recent orders and an
-unknown carrier add to it. whole_days: until the end of a delivery day.
+unknown carrier add to it. disruption: what was declared. whole_days: until a delivery day ends.
 """
 
 _FOREST: Final = ("handling", "lane", "carrier", "now", "parcel")
@@ -85,6 +86,8 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
         service_level: the probability that the promises are for.
     """
     count = len(requests)
+    declared = _declared(model, requests, service_level)
+    requests = requests.undisturbed()
     codes = with_handling_codes(requests.codes)
     reached = model.kernel.reach(
         requests, codes, np.array([service_level]), np.full(count, NOT_ASKED, np.int32)
@@ -132,10 +135,22 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
         for moved in (requests.anchor.astype(np.int64), requests.anchor + day + 1)
     )
     found["closed_days"] = (day + 1) - (elapsed[row, end] - elapsed[row, start])
+    found["disruption"] = (declared - day).astype(np.float64)
     out = np.stack([found[name] for name in CAUSES], axis=1)
     out[:, -1] = 0.0
-    out[:, -1] = day - out.sum(axis=1)
+    out[:, -1] = declared - out.sum(axis=1)
     return out
+
+
+def _declared(model: ModelCore, requests: Requests, service_level: float) -> NDArray[np.int64]:
+    """(n,) days to the promised dates, what was declared included."""
+    reached = model.kernel.reach(
+        requests,
+        with_handling_codes(requests.codes),
+        np.array([service_level]),
+        np.full(len(requests), NOT_ASKED, np.int32),
+    )
+    return reached.day[:, 0].astype(np.int64)
 
 
 class _Usual:

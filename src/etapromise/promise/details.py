@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from etapromise.calendars.dispatch import NO_CUT_OFF
-from etapromise.encoding.pickup_days import PickupDays
-from etapromise.encoding.requests import Requests
+from etapromise.encoding.compiled_encoder import EPOCH
+from etapromise.encoding.pickup_days import PickupDays, WarehouseDays
+from etapromise.encoding.requests import DISRUPTED, Requests
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.delivery_windows import TimeWindow, share_between, time_window
+from etapromise.promise.quote_arguments import Quote, begin_day, expiry
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.stages import (
+    AnswerStages,
     HandOffTime,
+    StageForests,
     StageTime,
     StageTimes,
-    both_stages,
+    answer_stages,
     first_leg_time,
     stage_times,
 )
@@ -33,39 +37,32 @@ from etapromise.promise.why_facts import order_facts
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["Explanation"]
+__all__ = ["Explanation", "required_stages", "stages_of"]
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 _LONGEST_CLOSURE: Final = 120
+_ONE_DAY: Final = dt.timedelta(days=1)
+_NONE_STATED: Final[list[list[int]]] = [[]] * 7
 
 
 class Explanation:
     """Of one order. Everything is computed once, on first demand."""
 
-    def __init__(
-        self,
-        model: ModelCore,
-        fields: Mapping[str, Any],
-        requests: Requests,
-        ordered_at: dt.datetime,
-    ) -> None:
-        """Take the shipment as it was asked for, and the one request that was made of it."""
+    def __init__(self, model: ModelCore, quote: Quote) -> None:
+        """Take what was asked and answered."""
         self._model = model
-        self._fields = fields
-        self._requests = requests
-        self._ordered_at = ordered_at
+        self._quote = quote
+        self._answer = quote.answer
+
+    @cached_property
+    def _fields(self) -> Mapping[str, Any]:
+        """The shipment as it was asked for."""
+        return self._model.parts.encoder.compiled.fields_of(self._quote.asked)
 
     @cached_property
     def origin_zone(self) -> ZoneInfo:
         """The zone that the warehouse's cut-off is meant in."""
-        fields = self._fields
-        zone, _ = self._model.parts.encoder.zones.resolve(
-            None,
-            fields.get("origin_country"),
-            fields.get("origin_region"),
-            origin=fields.get("origin"),
-        )
-        return zone
+        return self._model.parts.encoder.zones.numbered(self._answer.request.origin_zone)
 
     @cached_property
     def cut_off(self) -> dt.datetime | None:
@@ -73,32 +70,32 @@ class Explanation:
 
         None where orders have been seen to count until midnight.
         """
-        seconds = [
-            sorted({int(self._pickup_days.cut_offs[0, weekday]), *self._stated[weekday]})
-            for weekday in range(7)
-        ]
-        day = self._ordered_at.astimezone(self.origin_zone).date()
+        warehouse, stated = self._warehouse, self._stated
+        zone, after = self.origin_zone, self._quote.moment
+        day = after.astimezone(zone).date()
         for _ in range(_LONGEST_CLOSURE):
-            if self._pickup_days.open_on(day.toordinal() - _EPOCH_ORDINAL):
-                for second in seconds[day.weekday()]:
-                    moment = _wall_clock(day, second, self.origin_zone)
-                    if second < NO_CUT_OFF and moment > self._ordered_at:
-                        return moment
-            day += dt.timedelta(days=1)
+            if warehouse.open_on(day.toordinal() - _EPOCH_ORDINAL):
+                weekday = day.weekday()
+                for second in sorted({warehouse.cut_offs[weekday], *stated[weekday]}):
+                    if second < NO_CUT_OFF:
+                        moment = _wall_clock(day, second, zone)
+                        if moment > after:
+                            return moment
+            day += _ONE_DAY
         return None
 
     @property
     def _stated(self) -> list[list[int]]:
         """Seconds of the cut-offs that the calendar file states, by weekday: the later ones too."""
-        text = self._model.manifest.get("calendars")
-        return [[]] * 7 if text is None else _stated_cut_offs(text, self._fields.get("origin"))
+        text = self._model.parts.manifest.get("calendars")
+        return _NONE_STATED if text is None else _stated_cut_offs(text, self._fields.get("origin"))
 
     @cached_property
     def expires_at(self) -> dt.datetime:
-        """Until when (UTC) the promise stands: the cut-off, or the origin's midnight."""
-        local = self._ordered_at.astimezone(self.origin_zone)
-        midnight = _wall_clock(local.date() + dt.timedelta(days=1), 0, self.origin_zone)
-        return midnight if self.cut_off is None else min(self.cut_off, midnight)
+        """The first moment (UTC) at which another date is promised."""
+        quote = self._quote
+        second = expiry(self._model.kernel.address, self._answer, quote.second, quote.service_level)
+        return EPOCH + dt.timedelta(seconds=second)
 
     @property
     def has_stages(self) -> bool:
@@ -112,25 +109,27 @@ class Explanation:
         Raises:
             ContractError: the model was trained without them.
         """
-        return self._stages
+        found = self._stages
+        return found.handling, found.transit
 
     @property
     def works(self) -> bool:
         """Whether the warehouse works on the day of the order."""
-        return self._pickup_days.open_on(int(self._requests.anchor[0]))
+        return self._warehouse.open_on(self._answer.request.anchor)
 
     @property
-    def works_on(self) -> list[bool]:
+    def works_on(self) -> tuple[bool, ...]:
         """Whether the warehouse works on Monday … Sunday, holidays aside."""
-        return self._pickup_days.week()
+        return self._warehouse.week
 
     def window(self, day: dt.date, probability: float) -> TimeWindow:
         """See `Explained.window`."""
         require_level(probability, "probability")
-        zone, _ = self._model.parts.encoder.zones.resolve(
-            self._fields.get("destination_time_zone"),
-            self._fields.get("destination_country"),
-            self._fields.get("destination_region"),
+        zones, request = self._model.parts.encoder.zones, self._answer.request
+        zone = (
+            zones.numbered(request.zone)
+            if request.zone >= 0
+            else zones.zone(str(self._fields["destination_time_zone"]))
         )
         return time_window(self._model.parts.hours, self._brought, zone, day, probability)
 
@@ -145,16 +144,14 @@ class Explanation:
         Raises:
             ContractError: somebody does, and the model was trained without stages.
         """
-        encoder = self._model.parts.encoder
+        encoder, request = self._model.parts.encoder, self._answer.request
         usual = None if encoder.hand_offs is None else encoder.hand_offs.of(self._fields)
         if usual is None:
             return None
-        own = encoder.own_clock(self._fields, int(self._requests.clock[0]))
-        return HandOffTime(
-            usual.carrier,
-            usual.share,
-            first_leg_time(self._times, usual.first_leg, encoder.clocks, own, self._requests),
+        after = first_leg_time(
+            self._stages.times, usual.first_leg, encoder.clocks, request.leg_clock, request.anchor
         )
+        return HandOffTime(usual.carrier, usual.share, after)
 
     @property
     def _brought(self) -> Mapping[str, Any]:
@@ -164,23 +161,25 @@ class Explanation:
 
     def why(self, service_level: float) -> Why:
         """See `Explained.why`."""
-        parts = dict(
-            zip(
-                CAUSES,
-                contributions(self._model, self._requests, service_level)[0].tolist(),
-                strict=True,
-            )
-        )
-        anchor = int(self._requests.anchor[0])
-        begins = int(self._pickup_days.start[0])
+        encoder = self._model.parts.encoder
+        requests = self._answer.requests(len(encoder.levels))
+        found = contributions(self._model, requests, service_level)[0]
+        parts = dict(zip(CAUSES, found.tolist(), strict=True))
+        anchor = self._answer.request.anchor
+        begins = begin_day(self._model.kernel.address, self._answer)
         leaves = begins
         if self.has_stages:
             leaves = max(begins, anchor + self.stages[0].calendar_days[1])
         ordered, begun, left = (
             dt.date.fromordinal(day + _EPOCH_ORDINAL) for day in (anchor, begins, leaves)
         )
+        days = round(sum(parts.values()))
+        told: tuple[str, ...] = ()
+        if encoder.disruptions is not None:
+            concern = self._answer.number[DISRUPTED]
+            told = encoder.disruptions.reasons(concern, anchor, anchor + days)
         return Why(
-            days=round(sum(parts.values())),
+            days=days,
             start=ordered,
             contributions=parts,
             facts=order_facts(
@@ -190,21 +189,26 @@ class Explanation:
                 begins=begun,
                 leaves=left,
                 service_level=service_level,
+                disruptions=told,
             ),
         )
 
-    @cached_property
-    def _pickup_days(self) -> PickupDays:
-        return PickupDays.of_fields(self._model.parts.encoder, self._fields, self._requests)
+    @property
+    def _warehouse(self) -> WarehouseDays:
+        request = self._answer.request
+        return self._model.warehouse(request.warehouse, request.holidays)
 
     @cached_property
-    def _stages(self) -> tuple[StageTime, StageTime]:
-        clocks = self._model.parts.encoder.clocks
-        return both_stages(self._times, self._pickup_days, clocks, self._requests)
-
-    @cached_property
-    def _times(self) -> StageTimes:
-        return stages_of(self._model, self._requests, self._pickup_days)
+    def _stages(self) -> AnswerStages:
+        parts = self._model.parts
+        return answer_stages(
+            required_stages(parts.stages),
+            self._model.kernel.address,
+            self._answer,
+            warehouse=self._warehouse,
+            duration_offset=parts.statistics.settings.offset,
+            horizon=parts.horizon,
+        )
 
 
 @lru_cache(maxsize=256)
@@ -214,7 +218,7 @@ def _stated_cut_offs(text: str, origin: str | None) -> list[list[int]]:
     rules = {rule.origin: rule for rule in CalendarFile(text).warehouses}
     rule = rules.get(origin, rules.get(None))
     if rule is None:
-        return [[]] * 7
+        return _NONE_STATED
     return [[cutoff.minute * 60 for cutoff in rule.cutoffs if cutoff.week[day]] for day in range(7)]
 
 
@@ -225,15 +229,10 @@ def stages_of(model: ModelCore, requests: Requests, pickup_days: PickupDays) -> 
         ContractError: the model was trained without stages.
     """
     parts = model.parts
-    if parts.stages is None:
-        raise ContractError(
-            "Found a model without forests of handling and transit: it was trained with "
-            "stages=False, or on hardly any pick-up scans. Train with stages and with scans such "
-            "as picked_up, or read the promise's own dates."
-        )
+    forests = required_stages(parts.stages)
     x, offset = model.features.rows(requests, with_handling_codes(requests.codes))
     return stage_times(
-        parts.stages,
+        forests,
         x=x,
         offset=offset,
         requests=requests,
@@ -242,6 +241,21 @@ def stages_of(model: ModelCore, requests: Requests, pickup_days: PickupDays) -> 
         duration_offset=parts.statistics.settings.offset,
         horizon=parts.horizon,
     )
+
+
+def required_stages(stages: StageForests | None) -> StageForests:
+    """The forests of handling and transit.
+
+    Raises:
+        ContractError: there are none.
+    """
+    if stages is None:
+        raise ContractError(
+            "Found a model without forests of handling and transit: it was trained with "
+            "stages=False, or on hardly any pick-up scans. Train with stages and with scans such "
+            "as picked_up, or read the promise's own dates."
+        )
+    return stages
 
 
 def _wall_clock(day: dt.date, second: int, zone: ZoneInfo) -> dt.datetime:

@@ -31,6 +31,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise import native
 from etapromise.lanes.levels import Level
 from etapromise.stored_arrays import StoredValues
 
@@ -120,25 +121,35 @@ def joint_probability(
     count = len(probability)
     if count == 1:
         return np.asarray(probability[0])
-    follows = math.sqrt(dependence.journey)
-    tied = math.sqrt(dependence.order / dependence.journey) if dependence.journey else 0.0
-    # Between two neighbouring probabilities of a date every parcel is in time or none of its luck
-    # is: integrals over a shared draw are sums over these cells.
-    edges = np.sort(probability, axis=0)
-    ends = np.concatenate([edges, np.ones_like(edges[:1])])
-    width = np.diff(ends, axis=0, prepend=0.0)
-    in_time = probability[None, :, :] >= ends[:, None, :]
-    chance = follows * in_time + (1.0 - follows) * probability[None, :, :]
     numbers: dict[object, int] = {}
-    group = np.array([numbers.setdefault(journey, len(numbers)) for journey in journeys])
-    parts = []
-    for number in range(len(numbers)):
-        # Sorted, so that the order of the parcels does not even change the last bit.
-        part = np.sort(chance[:, group == number], axis=1).prod(axis=1)
-        parts.append(tied * part + (1.0 - tied) * (width * part).sum(axis=0))
-    joint = (width * np.sort(np.stack(parts), axis=0).prod(axis=0)).sum(axis=0)
-    low = np.maximum(edges.sum(axis=0) - (count - 1), 0.0)
-    return np.asarray(np.maximum.accumulate(np.clip(joint, low, edges[0])))
+    group = np.array([numbers.setdefault(journey, len(numbers)) for journey in journeys], np.int32)
+    if len(numbers) > 1:
+        # The kernel wants each group's together.
+        order = np.argsort(group, kind="stable")
+        group, probability = group[order], probability[order]
+    parcels = np.ascontiguousarray(probability, np.float64)
+    scratch = np.empty(count * 3 + (count + 1) * (len(numbers) + 1))
+    joint = np.empty(parcels.shape[1])
+    _joint(
+        count,
+        len(joint),
+        len(numbers),
+        parcels.ctypes.data,
+        group.ctypes.data,
+        math.sqrt(dependence.journey),
+        math.sqrt(dependence.order / dependence.journey) if dependence.journey else 0.0,
+        scratch.ctypes.data,
+        joint.ctypes.data,
+    )
+    return joint
+
+
+_joint = native.function(
+    "etp_joint",
+    None,
+    *(native.LONG, native.LONG, native.LONG, native.POINTER, native.POINTER),
+    *(native.DOUBLE, native.DOUBLE, native.POINTER, native.POINTER),
+)
 
 
 def pairs_of(order: NDArray[np.int64]) -> Pairs:

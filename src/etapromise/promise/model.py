@@ -10,10 +10,10 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etapromise.encoding.requests import Requests
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_files import load_saved, save_model
+from etapromise.promise.quote_arguments import Quote
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.calendars.calendar_file import CalendarFile
+    from etapromise.calendars.disruptions import Disruption
     from etapromise.promise.compare import ComparedOption
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
@@ -131,7 +132,8 @@ class PromiseModel(ModelCore):
         """The promises of many parcels: to the last bit those of one at a time.
 
         Args:
-            frame: (n,) accepted rows of the contract (`tracking.read_shipments`).
+            frame: (n,) accepted rows of the contract (`tracking.read_shipments`); where a column
+                `available_from` says so, sent as if ordered then.
             service_level: the probability with which the promises shall be kept.
             explain: add a column `why_…` for each cause of `promise.why()`: days that sum to those
                 from the order's origin-local date to the promised date.
@@ -274,6 +276,7 @@ class PromiseModel(ModelCore):
         scans: Source | None = None,
         *,
         as_of: str | datetime,
+        store: str | Path | None = None,
         naive_time_zone: str | None = None,
         calendars: CalendarFile | str | Path | None = None,
         mapping: MappingSource | None = None,
@@ -285,6 +288,7 @@ class PromiseModel(ModelCore):
                 year back.
             scans: a table of the contract.
             as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
+            store: instead of tables, the directory of a store, see `etapromise.ingest`.
             naive_time_zone: the zone of times in the tables that carry none.
             calendars: a calendar file from now on; by default that which the model has.
             mapping: which columns of own tables are those of the contract, as for `train`.
@@ -296,17 +300,41 @@ class PromiseModel(ModelCore):
         """
         from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
         from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
-        from etapromise.tracking.tracked import tracked_history  # noqa: PLC0415 — needs pandas
+        from etapromise.store.stored_history import history_from  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
-        tracked = tracked_history(
-            shipments, scans, event=event, naive_time_zone=naive_time_zone, mapping=mapping
+        tracked = history_from(
+            shipments,
+            scans,
+            store,
+            event=event,
+            naive_time_zone=naive_time_zone,
+            mapping=mapping,
         )
         return PromiseModel(
             refreshed_parts(
                 self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
             )
         )
+
+    def with_disruptions(
+        self, disruptions: Sequence[Disruption] | CalendarFile | str | Path
+    ) -> PromiseModel:
+        """The same model under other declared disruptions, instead of those it has; at once.
+
+        Nothing is trained or refreshed. Quotes and parcels under way in the areas concerned shift
+        and widen from the first to the last day, and recover; what the disruptions cost is taken
+        off the durations that later refreshes learn from.
+
+        Args:
+            disruptions: none to end all; or a calendar file with `[[disruptions]]`.
+
+        Raises:
+            ContractError: the file says what it cannot say, or there are too many.
+        """
+        from etapromise.promise.declaring import with_disruptions  # noqa: PLC0415 — rarely asked
+
+        return PromiseModel(with_disruptions(self.parts, disruptions))
 
     def save(self, directory: str | Path) -> Path:
         """Write a model directory; a reader sees all of it or nothing.
@@ -316,19 +344,11 @@ class PromiseModel(ModelCore):
         """
         return save_model(self, Path(directory))
 
-    def explanation(
-        self, fields: Mapping[str, Any], requests: Requests, ordered_at: datetime
-    ) -> Explanation:
-        """What stands behind a promise: cut-off, stages, hours.
-
-        Args:
-            fields: the shipment as it was asked for.
-            requests: the one request that was made of it.
-            ordered_at: zone-aware.
-        """
+    def explanation(self, quote: Quote) -> Explanation:
+        """What stands behind a promise: cut-off, stages, hours."""
         from etapromise.promise.details import Explanation  # noqa: PLC0415 — start-up time
 
-        return Explanation(self, fields, requests, ordered_at)
+        return Explanation(self, quote)
 
     def ship_on_date(
         self,

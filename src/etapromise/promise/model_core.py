@@ -14,11 +14,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.encoding.pickup_days import WarehouseDays
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
 from etapromise.in_transit.stored_model import StoredTransit
 from etapromise.promise.compiled_quote import QuoteKernel, between_variances
+from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
+from etapromise.promise.released import as_released
 from etapromise.promise.single_quote import QuotesOne
 
 if TYPE_CHECKING:
@@ -32,11 +35,13 @@ __all__ = ["ModelCore"]
 class ModelCore(QuotesOne):
     """A model's parts and its compiled quote. Immutable; any number of threads may share one."""
 
-    __slots__ = ("_features", "_kernel", "parts")
+    __slots__ = ("_dependence", "_features", "_kernel", "_warehouses", "parts")
 
     def __init__(self, parts: ModelParts) -> None:
         """Bind the parts; done once, when a model is trained, refreshed or loaded."""
         self.parts = parts
+        self._dependence = Dependence.from_manifest(parts.manifest)
+        self._warehouses: dict[tuple[int, int], WarehouseDays] = {}
         encoder = parts.encoder
         names = [level.name for level in encoder.levels]
         self._features = FeatureBuilder(
@@ -66,6 +71,7 @@ class ModelCore(QuotesOne):
             statistics=parts.statistics,
             kept=parts.kept,
             kernel=self._kernel,
+            alike=parts.alike,
             event=self.event,
             version=self.version,
         )
@@ -120,11 +126,25 @@ class ModelCore(QuotesOne):
         Raises:
             ContractError: as for `promise`.
         """
-        requests = self.parts.encoder.encode(frame)
+        requests = self.parts.encoder.encode(as_released(frame))
         return DateDistribution(
             requests.anchor.astype("datetime64[D]"),
             self._kernel.dates(requests, with_handling_codes(requests.codes)),
         )
+
+    @property
+    def dependence(self) -> Dependence:
+        """How often parcels of an order share their luck, as past orders showed."""
+        return self._dependence
+
+    def warehouse(self, row: int, holidays: int) -> WarehouseDays:
+        """The days of a row of the dispatch calendars under a row of the clocks' holidays."""
+        found = self._warehouses.get((row, holidays))
+        if found is None:
+            # Two threads may both do this; they find the same.
+            found = WarehouseDays.of(self.parts.encoder, row, holidays)
+            self._warehouses[row, holidays] = found
+        return found
 
     @property
     def kernel(self) -> QuoteKernel:

@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.calendars.dispatch import Dispatch
+from etapromise.calendars.disruptions import Disruption
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import NUMBERS, Encoder, Requests
+from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder, Requests
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
@@ -166,6 +167,7 @@ def _write(model: ModelCore, directory: Path) -> None:
             "services": list(parts.encoder.clocks.services),
             "calendars": list(parts.encoder.clocks.calendars),
         },
+        "disruptions": [one.as_dict() for one in parts.encoder.declared],
         "dispatch": list(parts.encoder.dispatch.keys),
         "zones": parts.encoder.zones.as_dict(),
         "kept": {
@@ -204,6 +206,7 @@ def golden_requests(parts: ModelParts) -> Requests:
     numbers[::2, 1:6] = np.outer(row[::2] + 1.0, [1.0, 2.0, 1.5, 2.5, 0.25])
     numbers[::3, 6] = row[::3] % 7 + 1.0
     numbers[:, NUMBERS.index("lead")] = row % 3 * 0.75
+    numbers[:, DISRUPTED] = np.where(row % 2, 2.0 ** len(parts.encoder.declared) - 1.0, 0.0)
     clocks = len(parts.encoder.clocks.elapsed)
     return Requests(
         codes=codes,
@@ -270,6 +273,7 @@ def _parts(path: Path, manifest: StoredValues, arrays: StoredArrays, keys: bytes
         zones=ZoneMap.stored(manifest.part("zones")),
         dispatch=Dispatch.stored(arrays.part("dispatch"), manifest, clocks),
         hand_offs=HandOffs.stored(hand_offs) if hand_offs else None,
+        disruptions=_declared(manifest),
     )
     sizes = [len(index) for index in indexes]
     features = manifest.texts("features")
@@ -298,6 +302,14 @@ def _parts(path: Path, manifest: StoredValues, arrays: StoredArrays, keys: bytes
     )
 
 
+def _declared(manifest: StoredValues) -> tuple[Disruption, ...]:
+    told = manifest.plain.get("disruptions", [])
+    try:
+        return tuple(Disruption.from_dict(one) for one in told)
+    except (ContractError, TypeError) as error:
+        return manifest.refuse("disruptions", told, f"declared disruptions ({error})")
+
+
 def _require_words(manifest: StoredValues) -> None:
     """Refuse a manifest that says what a model is in words that nobody can read."""
     manifest.text("event", _EVENTS)
@@ -323,7 +335,7 @@ def _require_words(manifest: StoredValues) -> None:
 
 _WRITTEN_FROM_PARTS: Final = frozenset(
     {"format_version", "features", "numeric", "categorical", "horizon", "surge", "statistics"}
-    | {"clocks", "dispatch", "zones", "kept", "calibration", "files", _DIGEST}
+    | {"clocks", "disruptions", "dispatch", "zones", "kept", "calibration", "files", _DIGEST}
 )
 
 

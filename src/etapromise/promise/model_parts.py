@@ -58,3 +58,8 @@ class ModelParts:
     horizon: int
     manifest: Mapping[str, Any]
     transit: TransitParts | StoredTransit | None = None
+
+    @property
+    def alike(self) -> bool:
+        """Whether there were too few parcels for a forest: all get one distribution."""
+        return self.forest.tree_count == 0

@@ -26,6 +26,7 @@ from etapromise.in_transit.outlook import (
 from etapromise.in_transit.remaining_time import NOT_ASKED, Remaining, RemainingKernel
 from etapromise.in_transit.states import MISSING, ParcelScans, States, stage_number
 from etapromise.tracking.milestones import milestones
+from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.tables import read_scans
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ def journeys_at(
     """
     encoder = model.parts.encoder
     moment = microseconds_of(now)
+    scans = at_their_places(scans, shipments, None)
     sent = ParcelScans.of(shipments, scans)
     if (sent.ordered > moment).any():
         late = int(np.argmax(sent.ordered > moment))
@@ -221,7 +223,7 @@ def journeys_at(
         stalled, likely = np.zeros(count, bool), _LIKELY_LOST
     else:
         found = outlook(transit, looks, sent)
-        kernel = transit_kernel(transit, encoder.clocks, model.horizon)
+        kernel = transit_kernel(transit, encoder.clocks, model.horizon, encoder.disruptions)
         dates = _ForestDates(kernel, found.remaining)
         lost, returned = found.lost, found.returned
         stalled, likely = found.stalled, transit.alerts.likely_lost

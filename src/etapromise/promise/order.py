@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,10 +18,11 @@ from etapromise.errors import ContractError
 from etapromise.lanes.levels import KeyPlan
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.joint_probability import JOURNEY, Dependence, joint_probability
-from etapromise.promise.promise import Promise, date_of, day_number
+from etapromise.promise.promise import Promise, date_of, day_number, on_common_dates
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
+    from etapromise.promise.wording import Shown, Words
 
 __all__ = ["OrderPromise", "promise_order"]
 
@@ -123,15 +125,14 @@ class OrderPromise:
             "model_version": self.model_version,
         }
 
-    def text(self, locale: str = "en") -> str:
-        """One sentence for the customer: a date, a range or neither, as the confidence code says.
-
-        Args:
-            locale: a CLDR locale that there is wording for, such as "en", "de" or "pt_BR".
-
-        Raises:
-            ContractError: there is no wording for that language.
-        """
+    def text(
+        self,
+        locale: str = "en",
+        *,
+        show: Shown | Mapping[int, Shown] | None = None,
+        words: Words | str | Path | None = None,
+    ) -> str:
+        """One sentence for the customer, as of `Promise.text`, for all parcels."""
         from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
 
         return sentence(
@@ -141,6 +142,8 @@ class OrderPromise:
             latest=max(self.date, self.latest),
             locale=locale,
             parcels=len(self.parcels),
+            show=show,
+            words=words,
         )
 
     @property
@@ -165,21 +168,17 @@ def promise_order(
     if not fields:
         raise ContractError("Found an order of no parcels; expected at least one parcel.")
     promises = tuple(model.promise(**one, service_level=service_level, band=band) for one in fields)
-    distributions = [promise.distribution() for promise in promises]
-    starts = [int(dates[0].astype(np.int64)) for dates, _ in distributions]
-    first = min(starts)
-    days = max(starts) - first + model.horizon
-    probability = np.zeros((len(promises), days))
-    for row, start, (_, own) in zip(probability, starts, distributions, strict=True):
-        row[start - first : start - first + len(own)] = own
-        row[start - first + len(own) :] = own[-1]
-    dependence = Dependence.from_manifest(model.manifest)
-    journeys = [(start, *_PLAN.keys(one)) for start, one in zip(starts, fields, strict=True)]
+    first, probability = on_common_dates(promises)
+    dependence = model.dependence
+    journeys = [
+        (promise.first_date, *_PLAN.keys(one))
+        for promise, one in zip(promises, fields, strict=True)
+    ]
     joint = joint_probability(probability, journeys, dependence)
     joint.flags.writeable = False
     # The last date on which anything arrives stands in for one that no date reaches.
     wanted = np.minimum((service_level, (1.0 - band) / 2, (1.0 + band) / 2), joint[-1])
-    position, low, high = np.searchsorted(joint, wanted).tolist()
+    position, low, high = joint.searchsorted(wanted).tolist()
     return OrderPromise(
         date=date_of(first + position),
         earliest=date_of(first + low),
@@ -201,11 +200,11 @@ def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:
             f"Found the parcel {parcel!r}; expected a mapping of the contract's fields, such as "
             '{"origin": "14409", "destination": "88032", "ordered_at": now}.'
         )
-    # What a row of a table has where there is nothing: NaN and NaT are unlike themselves.
-    fields = {
-        name: None if value != value else value  # noqa: PLR0124
-        for name, value in {**shared, **parcel}.items()
-    }
+    fields = {**shared, **parcel}
+    for name, value in fields.items():
+        # What a row of a table has where there is nothing: NaN and NaT are unlike themselves.
+        if value != value:  # noqa: PLR0124
+            fields[name] = None
     missing = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
     if missing:
         raise ContractError(

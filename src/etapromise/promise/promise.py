@@ -6,8 +6,9 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,10 +20,21 @@ from etapromise.promise.promise_details import Explained
 
 if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
+    from etapromise.promise.wording import Shown, Words
 
-__all__ = ["KeptRecord", "Promise", "date_of", "day_number"]
+__all__ = [
+    "PERCENTILES",
+    "KeptRecord",
+    "Promise",
+    "date_of",
+    "day_number",
+    "on_common_dates",
+]
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
+PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
+"""Whose dates are shown."""
+_PERCENTILE_NAMES: Final = tuple(f"percentile_{percent}" for percent in PERCENTILES)
 
 
 @dataclass(frozen=True)
@@ -83,12 +95,27 @@ class Promise(Explained):
     _explain: Callable[[], Explanation] = field(repr=False)
     day_basis: str = "calendar"
 
+    @property
+    def first_date(self) -> dt.date:
+        """The first date of the distribution: the order's, origin-local, or today's."""
+        return date_of(self._first_day)
+
     def probability_by(self, day: dt.date) -> float:
         """Probability that the event has happened by the end of `day`, destination-local."""
         position = day_number(day) - self._first_day
-        if position < 0:
-            return 0.0
+        return self._by(position) if position >= 0 else 0.0
+
+    def _curve(self) -> bytes:
+        """The probabilities, 8 bytes each."""
+        return self._probability.tobytes()
+
+    def _by(self, position: int) -> float:
         return float(self._probability[min(position, len(self._probability) - 1)])
+
+    @property
+    def arrival_probability(self) -> float:
+        """Probability that the event has happened by the last date of the model's horizon."""
+        return self._by(len(self._probability) - 1)
 
     def percentile(self, percent: float) -> dt.date:
         """The earliest date with a probability of at least `percent` / 100.
@@ -134,7 +161,7 @@ class Promise(Explained):
     def as_dict(self) -> dict[str, Any]:
         """Plain values under the field's standard names, ready for JSON."""
         code, messages = self._assess()
-        record = self.kept_record
+        record, first = self.kept_record, self._first_day
         return {
             "estimated_delivery_date": self.date.isoformat(),
             "estimated_delivery_date_min": self.earliest.isoformat(),
@@ -142,8 +169,8 @@ class Promise(Explained):
             "service_level": self.service_level,
             "confidence": self.confidence,
             **{
-                f"percentile_{percent}": self.percentile(percent).isoformat()
-                for percent in (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
+                name: date_of(first + day).isoformat()
+                for name, day in zip(_PERCENTILE_NAMES, self._percentiles(), strict=True)
             },
             "lost_probability": self.lost_probability,
             "event": self.event,
@@ -165,7 +192,16 @@ class Promise(Explained):
             "model_version": self.model_version,
         }
 
-    def _explained(self) -> Explanation:
+    def _percentiles(self) -> list[int]:
+        """Days from `_first_day` to the dates of PERCENTILES."""
+        most = float(self._probability[-1])
+        reached = [min(percent / 100.0, most) for percent in PERCENTILES]
+        days: list[int] = np.searchsorted(self._probability, reached).tolist()
+        return days
+
+    @property
+    def explanation(self) -> Explanation:
+        """What stands behind the promise."""
         told: Explanation | None = self.__dict__.get("_told")
         if told is None:
             # Two threads may both do this; they find the same.
@@ -188,14 +224,24 @@ class Promise(Explained):
             ),
         }
 
-    def text(self, locale: str = "en") -> str:
+    def text(
+        self,
+        locale: str = "en",
+        *,
+        show: Shown | Mapping[int, Shown] | None = None,
+        words: Words | str | Path | None = None,
+    ) -> str:
         """One sentence for the customer: a date, a range or neither, as the confidence code says.
 
         Args:
-            locale: a CLDR locale that there is wording for, such as "en", "de" or "pt_BR".
+            locale: a CLDR locale, such as "en", "de" or "pt_BR". Languages without sentences get
+                the date or the range alone.
+            show: "date", "range" or "follows" whatever the code; or a mapping of codes to them.
+            words: a TOML file whose sentences replace the library's (docs/words.md).
 
         Raises:
-            ContractError: there is no wording for that language.
+            ContractError: CLDR has no such locale, there is nothing like `show`, or the words are
+                not to be read.
         """
         from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
 
@@ -205,7 +251,30 @@ class Promise(Explained):
             earliest=self.earliest,
             latest=max(self.date, self.latest),
             locale=locale,
+            show=show,
+            words=words,
         )
+
+
+def on_common_dates(promises: Sequence[Promise]) -> tuple[int, NDArray[np.float64]]:
+    """The distributions of n promises on the same dates.
+
+    Returns:
+        The first of these, days since 1970-01-01; (n, dates) P(event by the end of each).
+    """
+    starts = [promise._first_day for promise in promises]  # noqa: SLF001 — its own module
+    curves = [promise._curve() for promise in promises]  # noqa: SLF001
+    first, last = min(starts), max(starts)
+    days = len(curves[0]) // 8
+    if first == last and len(set(map(len, curves))) == 1:
+        return first, np.frombuffer(b"".join(curves), np.float64).reshape(len(curves), days)
+    tables = [np.frombuffer(curve, np.float64) for curve in curves]
+    ends = [start - first + len(curve) for start, curve in zip(starts, tables, strict=True)]
+    table = np.zeros((len(curves), max(ends)))
+    for row, end, curve in zip(table, ends, tables, strict=True):
+        row[end - len(curve) : end] = curve
+        row[end:] = curve[-1]
+    return first, table
 
 
 def date_of(day: int) -> dt.date:

@@ -6,6 +6,7 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from etapromise.errors import ContractError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
     from etapromise.promise.stages import HandOffTime, StageTime
     from etapromise.promise.why import Why
+    from etapromise.promise.wording import Words
 
 __all__ = ["Explained"]
 
@@ -47,12 +49,12 @@ class Explained:
 
         None where it has none.
         """
-        return self._explained().cut_off
+        return self.explanation.cut_off
 
     @property
     def expires_at(self) -> dt.datetime:
-        """Until when the promise stands, UTC: the next cut-off, or midnight at the origin."""
-        return self._explained().expires_at
+        """Until when the promise stands, UTC: whoever orders from then on gets another date."""
+        return self.explanation.expires_at
 
     @property
     def order_within(self) -> dt.timedelta:
@@ -76,31 +78,40 @@ class Explained:
             )
         return max(self.expires_at - now, dt.timedelta(0))
 
-    def order_within_text(self, locale: str = "en", now: dt.datetime | None = None) -> str:
+    def order_within_text(
+        self,
+        locale: str = "en",
+        now: dt.datetime | None = None,
+        *,
+        words: Words | str | Path | None = None,
+    ) -> str:
         """Such as "Order within 3 h 12 min"; empty once the promise has expired.
 
         Args:
-            locale: a CLDR locale that there is wording for, such as "en", "de" or "pt_BR".
+            locale: a CLDR locale, such as "en", "de" or "pt_BR". Languages without sentences get
+                the time alone.
             now: zone-aware; `ordered_at` by default.
+            words: a TOML file whose sentences replace the library's (docs/words.md).
 
         Raises:
-            ContractError: there is no wording for that language, or `now` is naive.
+            ContractError: CLDR has no such locale, or `now` is naive.
         """
         from etapromise.promise.wording import order_within  # noqa: PLC0415 — Babel is slow
 
-        return order_within(self.time_left(self.ordered_at if now is None else now), locale)
+        left = self.time_left(self.ordered_at if now is None else now)
+        return order_within(left, locale, words)
 
     def why(self) -> Why:
         """Why `date` is that day: the days that each cause adds, and the same in a sentence.
 
         The days sum to those from the order's origin-local date to `date`.
         """
-        return self._explained().why(self.service_level)
+        return self.explanation.why(self.service_level)
 
     @property
     def warehouse_works(self) -> bool:
         """Whether the warehouse works on the day of the order, origin-local."""
-        return self._explained().works
+        return self.explanation.works
 
     @property
     def handling(self) -> StageTime:
@@ -109,7 +120,7 @@ class Explained:
         Raises:
             ContractError: the model was trained without stages.
         """
-        return self._explained().stages[0]
+        return self.explanation.stages[0]
 
     @property
     def transit(self) -> StageTime:
@@ -118,7 +129,7 @@ class Explained:
         Raises:
             ContractError: the model was trained without stages.
         """
-        return self._explained().stages[1]
+        return self.explanation.stages[1]
 
     @property
     def hand_off(self) -> HandOffTime | None:
@@ -130,7 +141,7 @@ class Explained:
         Raises:
             ContractError: somebody does, and the model was trained without stages.
         """
-        return self._explained().hand_off
+        return self.explanation.hand_off
 
     def window(self, probability: float = 0.8, day: dt.date | None = None) -> TimeWindow:
         """The shortest window of a day in which that share of its deliveries happens.
@@ -142,7 +153,7 @@ class Explained:
         Raises:
             ContractError: the probability is not within 0 to 1.
         """
-        return self._explained().window(self.date if day is None else day, probability)
+        return self.explanation.window(self.date if day is None else day, probability)
 
     def probability_between(self, day: dt.date, start: dt.time, end: dt.time) -> float:
         """P(the event happens on `day` between two destination-local times).
@@ -155,7 +166,7 @@ class Explained:
         Raises:
             ContractError: a time carries a zone, or the end is not after the start.
         """
-        share = self._explained().share_between(day, start, end)
+        share = self.explanation.share_between(day, start, end)
         before = self.probability_by(day - dt.timedelta(days=1))
         return (self.probability_by(day) - before) * share
 
@@ -170,7 +181,7 @@ class Explained:
 
     def _delivery_time(self, *, first: int, last: int) -> dict[str, Any]:
         """schema.org `ShippingDeliveryTime`; days of the band for a model without stages."""
-        explanation = self._explained()
+        explanation = self.explanation
         found: dict[str, Any] = {"@type": "ShippingDeliveryTime"}
         if explanation.has_stages:
             low, _, high = self.handling.business_days
@@ -191,7 +202,9 @@ class Explained:
         }
         return found
 
-    def _explained(self) -> Explanation:
+    @property
+    def explanation(self) -> Explanation:
+        """What stands behind the promise."""
         raise NotImplementedError
 
 

@@ -12,14 +12,15 @@ from etapromise.history.features import with_handling_codes
 from etapromise.promise.compiled_quote import NOT_ASKED
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
+from etapromise.promise.promise import PERCENTILES
+from etapromise.promise.released import as_released
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["PERCENTILES", "as_dates", "message_codes", "promise_frame"]
+__all__ = ["as_dates", "message_codes", "promise_frame"]
 
-PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
 # A standing date that is more likely missed than kept is at risk.
 _AT_RISK: Final = 0.5
 
@@ -28,7 +29,7 @@ def promise_frame(
     model: ModelCore, frame: pd.DataFrame, service_level: float, *, explain: bool = False
 ) -> pd.DataFrame:
     """One row for each parcel of `frame` (n,), in its order; see `PromiseModel.promise_many`."""
-    requests = model.parts.encoder.encode(frame)
+    requests = model.parts.encoder.encode(as_released(frame))
     levels, position = np.unique(
         np.array([percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]),
         return_inverse=True,
@@ -42,10 +43,12 @@ def promise_frame(
         requests,
         model.parts.statistics,
         model.parts.encoder.levels,
+        alike=model.parts.alike,
         reachable=confidence >= service_level,
         earliest=low,
         middle=middle,
         latest=high,
+        disruptions=model.parts.encoder.disruptions,
     )
     asked = standing != NOT_ASKED
     late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)

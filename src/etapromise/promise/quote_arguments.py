@@ -6,8 +6,10 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import ctypes
+import datetime as dt
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,7 +19,18 @@ from etapromise import native
 from etapromise.encoding.compiled_encoder import EncodedStruct
 from etapromise.encoding.requests import Requests
 
-__all__ = ["UNUSUAL", "Answer", "answer_type", "ask", "pack_levels", "pack_question"]
+__all__ = [
+    "UNUSUAL",
+    "Answer",
+    "Levels",
+    "Quote",
+    "answer_type",
+    "ask",
+    "begin_day",
+    "expiry",
+    "pack_levels",
+    "pack_question",
+]
 
 # What goes wrong with values that are not of the usual type, or missing in an unusual way.
 UNUSUAL: Final = (TypeError, UnicodeEncodeError, OverflowError, struct.error)
@@ -38,7 +51,7 @@ class Answer(ctypes.Structure):
 
     _fields_ = (
         ("request", EncodedStruct),
-        *((name, ctypes.c_int32) for name in ("position", "low", "high", "unused")),
+        *((name, ctypes.c_int32) for name in ("position", "low", "high")),
     )
     request: EncodedStruct
     position: int
@@ -84,3 +97,60 @@ ask = native.function(
 # `etp_question`: a shipment (see history/compiled_encoder.py), the service level, the band's ends.
 pack_question = struct.Struct("=3q9d").pack
 pack_levels = struct.Struct("=3d").pack
+_days = native.function(
+    "etp_answer_days",
+    None,
+    *(native.POINTER, ctypes.POINTER(Answer), native.LONG, native.POINTER, native.POINTER),
+)
+expiry = native.function(
+    "etp_answer_expiry",
+    native.LONG,
+    *(native.POINTER, ctypes.POINTER(Answer), native.LONG, native.DOUBLE),
+)
+
+
+begin_day = native.function(
+    "etp_answer_begin_day", native.LONG, native.POINTER, ctypes.POINTER(Answer)
+)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What was asked, and what a model answered.
+
+    Attributes:
+        answer: it.
+        asked: the texts of the shipment.
+        moment: from when on the order counts.
+        second: the same in UTC seconds, rounded down.
+        service_level: of its promise.
+    """
+
+    answer: Answer
+    asked: bytes
+    moment: dt.datetime
+    second: int
+    service_level: float
+
+
+class Levels:
+    """Probabilities whose dates are read off answers. Immutable."""
+
+    __slots__ = ("_address", "_alive", "_days", "_order")
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        """Take them in any order."""
+        order = np.argsort(levels, kind="stable")
+        ascending = np.array(levels, np.float64)[order]
+        # Where in the ascending ones each stands.
+        self._order = np.argsort(order).tolist()
+        self._alive = ascending
+        self._address = ascending.ctypes.data
+        self._days = ctypes.c_int32 * len(ascending)
+
+    def days(self, model: int, answer: Answer) -> list[int]:
+        """The first days to reach each, from day 0, of what the model at an address answered."""
+        found = self._days()
+        _days(model, answer, len(found), self._address, ctypes.addressof(found))
+        day = found[:]
+        return [day[place] for place in self._order]

@@ -11,20 +11,27 @@ from datetime import datetime
 from math import nan
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.encoding.compiled_encoder import FINE, OUTSIDE_CALENDARS, quoted_day, utc_second
-from etapromise.encoding.requests import NUMBERS, Encoder, Requests
+from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
+from etapromise.normal_forms.remembered import COUNTRIES, NAMES, POSTCODES, REGIONS
 from etapromise.promise.compiled_quote import QuoteKernel
-from etapromise.promise.confidence import assess, messages_of
+from etapromise.promise.confidence import AssessesOne, declared_message, messages_of
 from etapromise.promise.kept_record import KeptTable
-from etapromise.promise.promise import KeptRecord, Promise, date_of
+from etapromise.promise.promise import (
+    PERCENTILES,
+    KeptRecord,
+    Promise,
+    date_of,
+)
 from etapromise.promise.quote_arguments import (
     UNUSUAL,
     Answer,
+    Levels,
+    Quote,
     answer_type,
     ask,
     pack_levels,
@@ -33,6 +40,8 @@ from etapromise.promise.quote_arguments import (
 from etapromise.promise.service_levels import require_level
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from etapromise.promise.details import Explanation
 
 __all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "QuotesOne"]
@@ -47,12 +56,13 @@ class QuotesOne:
     __slots__ = (
         "_address",
         "_answer",
+        "_assessor",
         "_encoder",
         "_kept",
+        "_lost",
         "_lost_level",
         "_plain",
         "_stated",
-        "_statistics",
         "_zones",
     )
 
@@ -63,12 +73,14 @@ class QuotesOne:
         statistics: Statistics,
         kept: KeptTable,
         kernel: QuoteKernel,
+        alike: bool,
         event: str,
         version: str,
     ) -> None:
         """Take what a promise is read off: `kernel` is bound to the same encoder and statistics."""
         self._encoder = encoder
-        self._statistics = statistics
+        self._assessor = AssessesOne(statistics, encoder.levels, alike=alike)
+        self._lost = statistics.lost
         self._kept = kept
         self._address = kernel.address
         self._stated = event, version
@@ -103,6 +115,7 @@ class QuotesOne:
         destination_lon: float | None = None,
         weight_kg: float | None = None,
         quoted_date: dt.date | str | None = None,
+        available_from: datetime | None = None,
         **fields: Any,
     ) -> Promise:
         """The promise of one parcel.
@@ -130,6 +143,8 @@ class QuotesOne:
             destination_lon: degrees east.
             weight_kg: kilograms.
             quoted_date: the carrier's own estimate; as text, YYYY-MM-DD.
+            available_from: zone-aware; an item that is released later than it is ordered is sent as
+                if it had been ordered then.
             **fields: every extra feature that the model was trained with.
 
         Raises:
@@ -140,22 +155,29 @@ class QuotesOne:
             service_level = require_level(service_level, "service_level")
         if type(band) is not float or not 0.0 < band < 1.0:
             band = require_level(band, "band")
-        second = utc_second(ordered_at)
+        moment = ordered_at
+        second = utc_second(moment)
+        if available_from is not None:
+            released = utc_second(available_from, "available_from")
+            if released > second:
+                moment, second = available_from, released
         low, high = (1.0 - band) / 2, (1.0 + band) / 2
         answer = self._answer()
         status, text = None, b""
         if self._plain:
             try:
+                left = "" if origin_country is None else COUNTRIES[origin_country]
+                there = "" if destination_country is None else COUNTRIES[destination_country]
                 text = "\0".join(
                     (
-                        "" if origin is None else origin,
-                        "" if origin_region is None else origin_region,
-                        "" if origin_country is None else origin_country,
-                        "" if destination is None else destination,
-                        "" if destination_region is None else destination_region,
-                        "" if destination_country is None else destination_country,
-                        "" if carrier is None else carrier,
-                        "" if service is None else service,
+                        "" if origin is None else POSTCODES[origin, left],
+                        "" if origin_region is None else REGIONS[origin_region, left],
+                        left,
+                        "" if destination is None else POSTCODES[destination, there],
+                        "" if destination_region is None else REGIONS[destination_region, there],
+                        there,
+                        "" if carrier is None else NAMES[carrier],
+                        "" if service is None else NAMES[service],
                         "" if destination_time_zone is None else destination_time_zone,
                     )
                 ).encode()
@@ -194,14 +216,13 @@ class QuotesOne:
                 "destination_lat": destination_lat,
                 "destination_lon": destination_lon,
                 "weight_kg": weight_kg,
-                "ordered_at": ordered_at,
+                "ordered_at": moment,
             }
             text = self._ask_carefully(fields, pack_levels(service_level, low, high), answer)
-        return QuotedPromise(self, answer, ordered_at, service_level, destination_time_zone, text)
+        quote = answer, text, moment, second
+        return QuotedPromise(self, quote, ordered_at, service_level, destination_time_zone)
 
-    def explanation(
-        self, fields: Mapping[str, Any], requests: Requests, ordered_at: datetime
-    ) -> Explanation:
+    def explanation(self, quote: Quote) -> Explanation:
         """What stands behind a promise; a whole model knows."""
         raise NotImplementedError
 
@@ -217,46 +238,54 @@ class QuotesOne:
     def _assess(
         self, answer: Answer, service_level: float
     ) -> tuple[int, tuple[dict[str, str], ...]]:
-        probability = answer.probabilities()
-        days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
-        assessment = assess(
-            answer.requests(len(self._encoder.levels)),
-            self._statistics,
-            self._encoder.levels,
-            reachable=probability[-1:] >= service_level,
-            earliest=days[:1],
-            middle=days[1:2],
-            latest=days[2:],
+        request = answer.request
+        days = _BAND.days(self._address, answer)
+        code, reasons = self._assessor.assess(
+            answer.code,
+            zone_source=request.zone_source,
+            anchor=request.anchor,
+            reachable=answer.probability[-1] >= service_level,
+            days=days,
         )
-        return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))
+        messages = messages_of(reasons)
+        disruptions = self._encoder.disruptions
+        if disruptions is not None:
+            told = disruptions.reasons(
+                answer.number[DISRUPTED], request.anchor, request.anchor + days[2]
+            )
+            messages += declared_message(told)
+        return code, messages
+
+
+_BAND: Final = Levels((0.1, 0.5, 0.9))
+_SHOWN: Final = Levels([percent / 100.0 for percent in PERCENTILES])
 
 
 class QuotedPromise(Promise):
     """A promise that reads itself off the model's answer. Immutable, like any promise."""
 
-    __slots__ = ("_answer", "_asked", "_given_zone", "_model", "ordered_at", "service_level")
+    __slots__ = ("_answer", "_given_zone", "_model", "_quote", "ordered_at", "service_level")
 
     _answer: Answer
-    _asked: bytes
     _given_zone: object
     _model: QuotesOne
+    _quote: tuple[Answer, bytes, datetime, int]
 
     def __init__(
         self,
         model: QuotesOne,
-        answer: Answer,
+        quote: tuple[Answer, bytes, datetime, int],
         ordered_at: datetime,
         service_level: float,
         given_zone: object,
-        asked: bytes,
     ) -> None:
         """Take what a model answered; `PromiseModel.promise` makes such promises."""
         _set_model(self, model)
-        _set_answer(self, answer)
+        _set_quote(self, quote)
+        _set_answer(self, quote[0])
         _set_ordered_at(self, ordered_at)
         _set_service_level(self, service_level)
         _set_given_zone(self, given_zone)
-        _set_asked(self, asked)
 
     @property
     def date(self) -> dt.date:
@@ -297,7 +326,7 @@ class QuotedPromise(Promise):
     def lost_probability(self) -> float:
         """Probability that the event never comes."""
         model = self._model
-        return float(model._statistics.lost[self._answer.code[model._lost_level]])  # noqa: SLF001
+        return model._lost.item(self._answer.code[model._lost_level])  # noqa: SLF001
 
     @property
     def _first_day(self) -> int:
@@ -307,17 +336,21 @@ class QuotedPromise(Promise):
     def _probability(self) -> NDArray[np.float64]:
         return self._answer.probabilities()
 
+    def _curve(self) -> bytes:
+        return bytes(self._answer.probability)  # type: ignore[arg-type]
+
+    def _by(self, position: int) -> float:
+        probability = self._answer.probability
+        return probability[min(position, len(probability) - 1)]
+
     def _assess(self) -> tuple[int, tuple[dict[str, str], ...]]:
         return self._model._assess(self._answer, self.service_level)  # noqa: SLF001
 
     def _explain(self) -> Explanation:
-        model = self._model
-        encoder = model._encoder  # noqa: SLF001
-        return model.explanation(
-            encoder.compiled.fields_of(self._asked),
-            self._answer.requests(len(encoder.levels)),
-            self.ordered_at,
-        )
+        return self._model.explanation(Quote(*self._quote, self.service_level))
+
+    def _percentiles(self) -> list[int]:
+        return _SHOWN.days(self._model._address, self._answer)  # noqa: SLF001
 
     def _time_zone(self) -> str:
         compiled = self._model._encoder.compiled  # noqa: SLF001
@@ -329,6 +362,6 @@ _members: Final[Any] = QuotedPromise.__dict__
 _set_model = _members["_model"].__set__
 _set_answer = _members["_answer"].__set__
 _set_ordered_at = _members["ordered_at"].__set__
-_set_asked = _members["_asked"].__set__
+_set_quote = _members["_quote"].__set__
 _set_service_level = _members["service_level"].__set__
 _set_given_zone = _members["_given_zone"].__set__

@@ -11,6 +11,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,23 +20,32 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise import native
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.encoding.pickup_days import PickupDays
+from etapromise.encoding.pickup_days import PickupDays, WarehouseDays
 from etapromise.encoding.requests import Requests
-from etapromise.forecast.distribution import raw_probability
+from etapromise.forecast.distribution import (
+    DistributionStruct,
+    raw_probability,
+    uncalibrated,
+)
 from etapromise.forecast.forest import Forest, stored_forest
 from etapromise.stored_arrays import StoredPart
 
 __all__ = [
     "HANDLING_OFFSET",
+    "AnswerStages",
     "HandOffTime",
     "StageForests",
     "StageTime",
-    "both_stages",
+    "StageTimes",
+    "answer_stages",
     "first_leg_time",
     "stage_times",
     "transit_features",
 ]
+
+Uncalibrated = tuple[DistributionStruct, list[NDArray[np.float64]]]
 
 # Working days added before the logarithm of a handling time.
 HANDLING_OFFSET: Final = 1.0
@@ -69,6 +79,20 @@ class StageForests:
     def transit(self) -> Forest:
         """Quantiles of log(operational days + offset), relative to what the statistics explain."""
         return Forest.from_arrays(self.transit_arrays)
+
+    def distributions(self, offset: float) -> tuple[DistributionStruct, DistributionStruct]:
+        """Both forests' for the kernels; `offset` was added to a way before the logarithm."""
+        kept = self._kept.get(offset)
+        if kept is None:
+            kept = self._kept[offset] = (
+                uncalibrated(self.handling.levels, HANDLING_OFFSET),
+                uncalibrated(self.transit.levels, offset),
+            )
+        return kept[0][0], kept[1][0]
+
+    @cached_property
+    def _kept(self) -> dict[float, tuple[Uncalibrated, Uncalibrated]]:
+        return {}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays; `stored` reads them back."""
@@ -137,29 +161,89 @@ class StageTimes:
         return np.asarray((self.pickup[:, :, None] * self.whole).sum(axis=1))
 
 
-def both_stages(
-    times: StageTimes, pickup_days: PickupDays, clocks: Clocks, requests: Requests
-) -> tuple[StageTime, StageTime]:
-    """Handling and transit of the first of n requests, each on its own."""
-    pickup, whole = times.pickup[0], times.whole[0]
-    longest, horizon = whole.shape
-    days = int(requests.anchor[0]) + np.arange(horizon + 1)
-    # Working days passed before each date: of the warehouse since the order's start, of the carrier
-    # since the first date.
-    worked = np.ceil(pickup_days.take(np.zeros(horizon + 1, np.int64)).worked(days) - 1e-9)
-    column = np.clip(days - clocks.first_day, 0, clocks.elapsed.shape[1] - 1)
-    delivers = np.diff(clocks.elapsed[requests.clock[0], column]) > _A_BUSINESS_DAY
-    delivered = np.concatenate([[0], np.cumsum(delivers)])
-    handling_business = np.zeros(horizon + 1)
-    np.add.at(handling_business, worked[:longest].astype(np.int64), pickup)
-    calendar, business = np.zeros(horizon + 1), np.zeros(horizon + 1)
-    for day in np.flatnonzero(pickup):
-        arrives = np.diff(whole[day], prepend=0.0) * pickup[day]
-        np.add.at(calendar, np.maximum(np.arange(horizon) - day, 0), arrives)
-        np.add.at(business, np.maximum(delivered[1:] - delivered[day + 1], 0), arrives)
-    return (
-        _stage_time(np.concatenate([pickup, [0.0]]), handling_business),
-        _stage_time(calendar, business),
+class _Question(ctypes.Structure):
+    """`etp_stage_question` of native/stages.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("handling", "transit")),
+        *((f"{name}_distribution", ctypes.c_void_p) for name in ("handling", "transit")),
+        ("worked", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("first_day", "days", "longest")),
+        ("business_day", ctypes.c_double),
+    )
+
+
+# Stage, kind of days (of business, of the calendar), level.
+_Quantiles: Final = ctypes.c_int32 * (2 * 2 * len(_LEVELS))
+_answer_stages = native.function("etp_answer_stages", None, *[native.POINTER] * 7)
+
+
+@dataclass(frozen=True)
+class AnswerStages:
+    """Both stages of one answered shipment.
+
+    Attributes:
+        times: of one request.
+        handling: the first stage.
+        transit: the second.
+    """
+
+    times: StageTimes
+    handling: StageTime
+    transit: StageTime
+
+
+def answer_stages(
+    forests: StageForests,
+    model: int,
+    answer: ctypes.Structure,
+    *,
+    warehouse: WarehouseDays,
+    duration_offset: float,
+    horizon: int,
+) -> AnswerStages:
+    """What `stage_times` says, of one answer.
+
+    Args:
+        forests: of the stages.
+        model: address of the `etp_model`.
+        answer: what it answered.
+        warehouse: where the parcel is sent from.
+        duration_offset: operational days added before the logarithm of the way.
+        horizon: dates.
+    """
+    longest, width = min(_LONGEST_HANDLING, horizon), horizon + 1
+    handling, transit = forests.distributions(duration_offset)
+    question = _Question(
+        forests.handling.address,
+        forests.transit.address,
+        ctypes.addressof(handling),
+        ctypes.addressof(transit),
+        warehouse.elapsed.ctypes.data,
+        warehouse.first_day,
+        len(warehouse.elapsed) - 1,
+        longest,
+        _A_BUSINESS_DAY,
+    )
+    found = np.empty(longest + longest * horizon + 4 * width)
+    pickup, whole, shares = np.split(found, [longest, longest + longest * horizon])
+    day = _Quantiles()
+    first = found.ctypes.data
+    _answer_stages(
+        model,
+        ctypes.addressof(answer),
+        ctypes.addressof(question),
+        first,
+        first + 8 * longest,
+        first + 8 * (longest + longest * horizon),
+        ctypes.addressof(day),
+    )
+    n = len(_LEVELS)
+    quantiles: list[Any] = [tuple(day[n * place : n * place + n]) for place in range(4)]
+    return AnswerStages(
+        StageTimes(pickup[None], whole.reshape(1, longest, horizon)),
+        StageTime(quantiles[0], quantiles[1], shares[width : width + longest + 1]),
+        StageTime(quantiles[2], quantiles[3], shares[3 * width :]),
     )
 
 
@@ -168,7 +252,7 @@ def first_leg_time(
     first_leg: NDArray[np.float64],
     clocks: Clocks,
     clock: int,
-    requests: Requests,
+    anchor: int,
 ) -> StageTime:
     """From the pick-up of the first of n requests to its hand-off, which is before the event.
 
@@ -177,10 +261,10 @@ def first_leg_time(
         first_leg: (k,) P(0, 1, … working days of the carrier that has it first).
         clocks: the carriers'.
         clock: of that carrier.
-        requests: n requests.
+        anchor: the first request's.
     """
     pickup = times.pickup[0]
-    first = int(requests.anchor[0]) - clocks.first_day
+    first = anchor - clocks.first_day
     elapsed = clocks.elapsed[clock, min(first, clocks.elapsed.shape[1] - 1) :]
     steps = np.arange(len(first_leg))
     calendar, business = np.zeros(len(elapsed) + 1), np.zeros(len(first_leg))

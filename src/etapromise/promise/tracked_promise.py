@@ -196,10 +196,13 @@ def _promise(
             journey.requests,
             model.parts.statistics,
             model.parts.encoder.levels,
+            alike=model.parts.alike,
             reachable=probability[-1:] >= service_level,
             earliest=days[:1],
             middle=days[1:2],
             latest=days[2:],
+            disruptions=model.parts.encoder.disruptions,
+            today=journey.today,
         )
         if came:
             return 10000, ()
@@ -213,8 +216,11 @@ def _promise(
 
     def explained() -> Explanation:
         row = frame.iloc[0].to_dict()
-        fields = {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        return model.explanation(fields, journey.requests, ordered_at)
+        fields: dict[str, Any] = {
+            str(name): None if pd.isna(value) else value for name, value in row.items()
+        }
+        # What stands behind the promise at the order.
+        return model.promise(**fields, service_level=service_level).explanation
 
     return Promise(
         date=date_of(first_day + found),

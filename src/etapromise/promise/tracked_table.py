@@ -13,7 +13,8 @@ from etapromise.errors import ContractError
 from etapromise.in_transit.states import STAGES, stage_number
 from etapromise.promise.confidence import assess
 from etapromise.promise.open_journeys import journeys_at
-from etapromise.promise.promise_table import PERCENTILES, as_dates, message_codes
+from etapromise.promise.promise import PERCENTILES
+from etapromise.promise.promise_table import as_dates, message_codes
 from etapromise.promise.service_levels import require_level
 from etapromise.tracking.contract import STATUSES
 
@@ -52,10 +53,13 @@ def track_frame(
         journey.requests,
         model.parts.statistics,
         model.parts.encoder.levels,
+        alike=model.parts.alike,
         reachable=confidence >= service_level,
         earliest=low - today,
         middle=middle - today,
         latest=high - today,
+        disruptions=model.parts.encoder.disruptions,
+        today=today,
     )
     came, never = journey.came, journey.never
     late = late_probability(kept, confidence)

@@ -78,7 +78,7 @@ def order_facts(
             "closed_days": parts["closed_days"],
             "now": noted,
             "reserve": parts["service_level"] + parts["whole_days"],
-            "disruption": parts.get("disruption", 0.0),
+            "disruption": parts["disruption"],
         }
     )
     facts = []
@@ -91,7 +91,7 @@ def order_facts(
         facts.append(Fact("closed_days", counted["closed_days"]))
     if counted["now"]:
         facts.append(Fact("slow_now" if counted["now"] > 0 else "quick_now", abs(counted["now"])))
-    if parts.get("disruption", 0.0) > 0.0:
+    if parts["disruption"] > 0.0:
         facts.extend(
             Fact("disruption", max(counted["disruption"], 1), text=text) for text in disruptions
         )

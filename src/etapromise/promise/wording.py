@@ -1,71 +1,229 @@
-"""The promise in words, in the customer's language; dates by Babel."""
+"""The promise in words, in the customer's language; dates by CLDR, through Babel.
+
+The sentences stand in `words.toml` beside this file. A locale whose language has none there still
+gets its date or range, as CLDR writes it.
+"""
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from functools import cache, lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date, match_skeleton
+from babel.units import format_unit
 
 from etapromise.errors import ContractError
 
-__all__ = ["LANGUAGES", "order_within", "sentence"]
+__all__ = ["LANGUAGES", "Shown", "Words", "notice", "order_within", "sentence", "stage_sentence"]
 
-_WORDS: Final = {
-    "de": ("Lieferung bis {date}", "Lieferung zwischen {first} und {last}", "Liefertermin folgt"),
-    "en": (
-        "Delivered by {date}",
-        "Delivered between {first} and {last}",
-        "Delivery date to follow",
-    ),
-    "es": (
-        "Entrega a más tardar el {date}",
-        "Entrega entre el {first} y el {last}",
-        "Fecha de entrega por confirmar",
-    ),
-    "fr": (
-        "Livré au plus tard le {date}",
-        "Livré entre le {first} et le {last}",
-        "Date de livraison à confirmer",
-    ),
-    "it": (
-        "Consegna entro {date}",
-        "Consegna tra {first} e {last}",
-        "Data di consegna da confermare",
-    ),
-    "nl": ("Bezorgd uiterlijk {date}", "Bezorgd tussen {first} en {last}", "Bezorgdatum volgt"),
-    "pt": ("Entrega até {date}", "Entrega entre {first} e {last}", "Data de entrega a confirmar"),
+Shown = Literal["date", "range", "follows"]
+"""What a sentence tells."""
+
+_SHOWN: Final = ("date", "range", "follows")
+# Weekday, day and month, in the order that the language writes them; the same without the weekday.
+_WHOLE: Final = "EEEEdMMMM"
+_DAY: Final = "dMMMM"
+_PLACES: Final = {
+    "by": {"date"},
+    "between": {"first", "last"},
+    "follows": set(),
+    "all_by": {"date"},
+    "all_between": {"first", "last"},
+    "order_within": {"time"},
+    "later": {"date"},
+    "earlier": {"date"},
+    "dated": {"weekday", "day"},
+    "hours": {"n"},
+    "minutes": {"n"},
+    "time_joined": set(),
+    "joined": set(),
+    "ends": set(),
 }
-# The same of several parcels.
-_ALL: Final = {
-    "de": ("Alle Pakete bis {date}", "Alle Pakete zwischen {first} und {last}"),
-    "en": ("All parcels delivered by {date}", "All parcels delivered between {first} and {last}"),
-    "es": (
-        "Todos los paquetes a más tardar el {date}",
-        "Todos los paquetes entre el {first} y el {last}",
-    ),
-    "fr": ("Tous les colis au plus tard le {date}", "Tous les colis entre le {first} et le {last}"),
-    "it": ("Tutti i pacchi entro {date}", "Tutti i pacchi tra {first} e {last}"),
-    "nl": ("Alle pakketten uiterlijk {date}", "Alle pakketten tussen {first} en {last}"),
-    "pt": ("Todos os pacotes até {date}", "Todos os pacotes entre {first} e {last}"),
+_WEEKDAYS: Final = ("by_weekdays", "between_weekdays")
+_DEFAULTS: Final = {
+    "hours": "{n} h",
+    "minutes": "{n} min",
+    "time_joined": " ",
+    "joined": " ",
+    "ends": ".",
 }
-_ORDER_WITHIN: Final = {
-    "de": "Bestellung innerhalb von {time}",
-    "en": "Order within {time}",
-    "es": "Haz tu pedido en {time}",
-    "fr": "Commandez dans les {time}",
-    "it": "Ordina entro {time}",
-    "nl": "Bestel binnen {time}",
-    "pt": "Peça em até {time}",
-}
-LANGUAGES: Final = tuple(sorted(_WORDS))
-# Weekday, day and month, in the order that the language writes them.
-_SKELETON: Final = "EEEEdMMMM"
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Sentences by language. Immutable.
+
+    Attributes:
+        languages: as in `words.toml`: by language, language_Script or language_TERRITORY.
+    """
+
+    languages: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, source: Words | str | Path | None) -> Words:
+        """The library's own words, those in a file beside them, or words as they are.
+
+        Args:
+            source: path of a TOML file like `words.toml`; it replaces sentence by sentence.
+
+        Raises:
+            ContractError: the file cannot be read, or says what no sentence is.
+        """
+        if isinstance(source, cls):
+            return source
+        own = _own_words()
+        if source is None:
+            return own
+        if not isinstance(source, str | Path):
+            raise ContractError(
+                f"Found words={source!r}; expected the path of a TOML file like words.toml."
+            )
+        path = Path(source)
+        try:
+            return _read_words(path, path.stat().st_mtime_ns)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ContractError(
+                f"Found words in {path} that cannot be read ({error}); expected a TOML file like "
+                "words.toml."
+            ) from error
+
+
+@cache
+def _own_words() -> Words:
+    text = resources.files("etapromise.promise").joinpath("words.toml").read_text("utf-8")
+    return Words(tomllib.loads(text))
+
+
+@lru_cache(maxsize=16)
+def _read_words(path: Path, _changed: int) -> Words:
+    merged = {name: dict(table) for name, table in _own_words().languages.items()}
+    for name, table in tomllib.loads(path.read_text("utf-8")).items():
+        if not isinstance(table, dict):
+            raise ContractError(f"Found {name}={table!r} in {path}; expected a table [{name}].")
+        for key, text in table.items():
+            _require_sentence(path, f"{name}.{key}", key, text)
+        stages = {**merged.get(name, {}).get("stages", {}), **table.get("stages", {})}
+        merged[name] = {**merged.get(name, {}), **table, "stages": stages}
+    return Words(merged)
+
+
+def _require_sentence(path: Path, where: str, key: str, text: object) -> None:
+    if key == "stages" and isinstance(text, dict):
+        known = set(_own_words().languages["en"]["stages"])
+        strange = [stage for stage in text if stage not in known]
+        if strange or not all(isinstance(each, str) for each in text.values()):
+            raise ContractError(
+                f"Found {where} with {', '.join(strange) or 'no texts'} in {path}; expected texts "
+                f"of {', '.join(sorted(known))}."
+            )
+    elif key in _WEEKDAYS:
+        days = text if isinstance(text, list) else []
+        if len(days) != 7 or not all(isinstance(day, str) for day in days):
+            raise ContractError(f"Found {where}={text!r} in {path}; expected seven weekdays.")
+    elif key not in _PLACES or not isinstance(text, str):
+        raise ContractError(
+            f"Found {where}={text!r} in {path}; expected texts under "
+            f"{', '.join((*_PLACES, *_WEEKDAYS, 'stages'))}."
+        )
+    elif set(re.findall(r"\{(\w*)\}", text)) != _PLACES[key]:
+        places = " and ".join(f"{{{place}}}" for place in sorted(_PLACES[key])) or "no braces"
+        raise ContractError(f"Found {where}={text!r} in {path}; expected a text with {places}.")
+
+
+LANGUAGES: Final = tuple(sorted(name for name in _own_words().languages if "_" not in name))
+"""The languages that have sentences."""
+
+
+class _Voice:
+    """One locale's words and dates."""
+
+    def __init__(self, locale: Locale, words: Words) -> None:
+        self._locale = locale
+        tables: dict[str, Any] = {}
+        for name in (
+            locale.language,
+            f"{locale.language}_{locale.script}",
+            f"{locale.language}_{locale.territory}",
+        ):
+            more = words.languages.get(name, {})
+            stages = {**tables.get("stages", {}), **more.get("stages", {})}
+            tables = {**tables, **more, "stages": stages}
+        self.words: Mapping[str, Any] = {**_DEFAULTS, **tables}
+        self._whole, self._day = (_pattern(locale, skeleton) for skeleton in (_WHOLE, _DAY))
+        self._between = str(locale.interval_formats[None])
+        self._written: dict[tuple[date, str], str] = {}
+
+    def sentence(self, shown: str, day: date, first: date, last: date, *, many: bool) -> str:
+        if shown == "follows":
+            return str(self.words.get("follows", ""))
+        if shown == "date":
+            return self.told("all_by" if many else "by", day)
+        text = self.words.get("all_between" if many else "between")
+        if text is None:
+            return self._between.format(self.dated(first, ""), self.dated(last, ""))
+        form = "between_weekdays"
+        return str(text).format(first=self.dated(first, form), last=self.dated(last, form))
+
+    def told(self, key: str, day: date) -> str:
+        """A sentence with one date; the date alone where there is none."""
+        text = self.words.get(key)
+        if text is None:
+            return self.dated(day, "")
+        return str(text).format(date=self.dated(day, "by_weekdays"))
+
+    def dated(self, day: date, form: str) -> str:
+        written = self._written.get((day, form))
+        if written is None:
+            if len(self._written) > _MOST_DATES:
+                self._written.clear()
+            written = self._written[day, form] = self._write(day, form)
+        return written
+
+    def _write(self, day: date, form: str) -> str:
+        weekdays = self.words.get(form)
+        if weekdays is None:
+            return format_date(day, self._whole, locale=self._locale)
+        dated: str = self.words.get("dated", "{weekday}, {day}")
+        plain = format_date(day, self._day, locale=self._locale)
+        return dated.format(weekday=weekdays[day.weekday()], day=plain)
+
+    def time(self, hours: int, minutes: int) -> str:
+        """Within which hours and minutes to order; these alone where there is no sentence."""
+        parts = [(n, unit) for n, unit in ((hours, "hours"), (minutes, "minutes")) if n]
+        text = self.words.get("order_within")
+        if text is None:
+            return " ".join(
+                format_unit(n, f"duration-{unit[:-1]}", "short", locale=self._locale)
+                for n, unit in parts
+            )
+        joined: str = self.words["time_joined"]
+        return str(text).format(
+            time=joined.join(str(self.words[unit]).format(n=n) for n, unit in parts)
+        )
+
+
+# Of one locale; more are not asked for within days.
+_MOST_DATES: Final = 2048
 
 
 def sentence(
-    *, code: int, day: date, earliest: date, latest: date, locale: str, parcels: int = 1
+    *,
+    code: int,
+    day: date,
+    earliest: date,
+    latest: date,
+    locale: str,
+    parcels: int = 1,
+    show: Shown | Mapping[int, Shown] | None = None,
+    words: Words | str | Path | None = None,
 ) -> str:
     """One sentence: a date for codes 10000 and 10001, a range for 20001, no date above.
 
@@ -76,54 +234,121 @@ def sentence(
         latest: last date of the range.
         locale: a CLDR locale, such as "de" or "pt_BR".
         parcels: how many the dates are for.
+        show: what to tell instead: the same always, or by code.
+        words: see `Words.of`.
+
+    Returns:
+        It; in a language without sentences the date or the range alone, or nothing.
 
     Raises:
-        ContractError: the locale is unknown, or there is no wording for its language.
+        ContractError: CLDR has no such locale, there is nothing like `show`, or the words are not
+            to be read.
     """
-    parsed = _locale(locale)
-    one, between, none = _WORDS[parsed.language]
-    if parcels > 1:
-        one, between = _ALL[parsed.language]
-    if code >= 30000:
-        return none
-    if code >= 20000:
-        return between.format(first=_written(earliest, parsed), last=_written(latest, parsed))
-    return one.format(date=_written(day, parsed))
+    asked = show.get(code) if isinstance(show, Mapping) else show
+    if asked is None:
+        asked = "follows" if code >= 30000 else "range" if code >= 20000 else "date"
+    elif asked not in _SHOWN:
+        raise ContractError(
+            f"Found show={show!r}; expected one of {', '.join(_SHOWN)}, or a mapping of confidence "
+            "codes to them."
+        )
+    return _voice(locale, Words.of(words)).sentence(asked, day, earliest, latest, many=parcels > 1)
 
 
-def order_within(length: timedelta, locale: str) -> str:
+def stage_sentence(stage: str, locale: str, words: Words | str | Path | None = None) -> str:
+    """What a customer reads of a parcel's stage; empty in a language without sentences.
+
+    Args:
+        stage: one of `in_transit.states.STAGES`.
+        locale: a CLDR locale.
+        words: see `Words.of`.
+
+    Raises:
+        ContractError: as for `sentence`.
+    """
+    return str(_voice(locale, Words.of(words)).words["stages"].get(stage, ""))
+
+
+def notice(event: str, day: date, locale: str, words: Words | str | Path | None = None) -> str:
+    """What a customer reads when another date is told.
+
+    Args:
+        event: "delayed" or "earlier".
+        day: the new date.
+        locale: a CLDR locale.
+        words: see `Words.of`.
+
+    Returns:
+        It; in a language without sentences the date alone.
+
+    Raises:
+        ContractError: as for `sentence`, or another event.
+    """
+    if event not in _NOTICES:
+        raise ContractError(f"Found the event {event!r}; expected one of {', '.join(_NOTICES)}.")
+    return _voice(locale, Words.of(words)).told(_NOTICES[event], day)
+
+
+_NOTICES: Final = {"delayed": "later", "earlier": "earlier"}
+
+
+def order_within(length: timedelta, locale: str, words: Words | str | Path | None = None) -> str:
     """Such as "Order within 3 h 12 min"; whole minutes, rounded down. Empty where none is left.
 
     Args:
         length: how long the promise still stands.
         locale: a CLDR locale, such as "de" or "pt_BR".
+        words: see `Words.of`.
+
+    Returns:
+        It; in a language without sentences the time alone.
 
     Raises:
-        ContractError: the locale is unknown, or there is no wording for its language.
+        ContractError: as for `sentence`.
     """
-    words = _ORDER_WITHIN[_locale(locale).language]
+    voice = _voice(locale, Words.of(words))
     hours, minutes = divmod(int(length.total_seconds()) // 60, 60)
-    parts = [f"{number} {unit}" for number, unit in ((hours, "h"), (minutes, "min")) if number]
-    return words.format(time=" ".join(parts)) if parts else ""
+    return voice.time(hours, minutes) if hours > 0 or minutes > 0 else ""
 
 
-def _locale(name: str) -> Locale:
+def _voice(locale: object, words: Words) -> _Voice:
+    if not isinstance(locale, str):
+        raise _no_locale(locale)
+    return _voices(locale, words)
+
+
+@lru_cache(maxsize=2048)
+def _voices(name: str, words: Words) -> _Voice:
     try:
-        parsed = Locale.parse(name.replace("-", "_"))
+        # Without what a browser adds on calendars and digits.
+        plain = name.replace("-", "_").partition("_u_")[0]
+        return _Voice(Locale.parse(plain), words)
     except (ValueError, UnknownLocaleError) as error:
-        raise ContractError(
-            f"Found the locale {name!r}; expected a CLDR locale such as 'en' or 'pt_BR'."
-        ) from error
-    if parsed.language not in _WORDS:
-        raise ContractError(
-            f"Found the locale {name!r}; there is wording for {', '.join(LANGUAGES)}. "
-            "Use `promise.date` with your own words."
-        )
-    return parsed
+        raise _no_locale(name) from error
 
 
-def _written(day: date, locale: Locale) -> str:
-    try:
-        return format_skeleton(_SKELETON, day, locale=locale)
-    except KeyError:
-        return format_date(day, "full", locale=locale)
+def _no_locale(found: object) -> ContractError:
+    return ContractError(
+        f"Found the locale {found!r}; expected a CLDR locale such as 'en' or 'pt_BR'."
+    )
+
+
+# Letters of a pattern, or a quoted text, which stays.
+_FIELDS: Final = re.compile(r"'[^']*'|([EcML])\1*")
+
+
+def _pattern(locale: Locale, skeleton: str) -> str:
+    """CLDR's pattern for weekday, day and month, all names in full."""
+    found = match_skeleton(skeleton, locale.datetime_skeletons)
+    if found is None:
+        return "full" if "E" in skeleton else "long"
+    pattern = str(locale.datetime_skeletons[found].pattern)
+
+    def in_full(field: re.Match[str]) -> str:
+        letters = field.group()
+        if letters[0] in "Ec":
+            return letters[0] * 4
+        # Months in digits stay so.
+        return letters[0] * 4 if letters[0] in "ML" and len(letters) > 2 else letters
+
+    return _FIELDS.sub(in_full, pattern)

@@ -1,14 +1,13 @@
 """One column of the contract: from whatever the file stores to the type the library works with.
 
-A stored type that can never hold such values (a boolean weight, a whole number as a time) is a
-fault of the table and raises; a value that cannot be read is a fault of its row.
+A stored type that can never hold such values (a boolean weight) is a fault of the table and raises;
+a value that cannot be read is a fault of its row, or, in an optional column, left empty and told.
 """
 
 from __future__ import annotations
 
-import zoneinfo
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -19,23 +18,35 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from etapromise.errors import ContractError
-from etapromise.tracking.texts import are_trimmed
+from etapromise.normal_forms.numbers import read_number
+from etapromise.normal_forms.texts import normal_text
+from etapromise.normal_forms.zones import is_time_zone
+from etapromise.tracking.texts import are_plain, coded
+from etapromise.tracking.times import DAY, MISSING, Clocks, read_clocks
 
 __all__ = [
+    "NOON",
     "Read",
-    "is_time_zone",
+    "ReadTimes",
+    "Rewritten",
+    "localized",
     "read_dates",
+    "read_identifiers",
     "read_numbers",
     "read_text",
     "read_times",
     "require_time_zone",
+    "rewritten",
+    "spread",
 ]
 
 Mask = npt.NDArray[np.bool_]
 
-# A clock time followed by Z or an offset. A date alone ends in "-05" too and is no offset.
-_ZONED: Final = r":\d{2}.*([zZ]|[+-]\d{2}(:?\d{2})?)$|T\d{2,6}(\.\d+)?([zZ]|[+-]\d{2}(:?\d{2})?)$"
-_DATE: Final = r"^\d{4}-\d{2}-\d{2}([ T]00:00(:00(\.0+)?)?)?$"
+# A whole number that went through a float: exact below 2**53 only.
+_THROUGH_FLOAT: Final = r"^\d+(\.\d+)?[eE]\+?\d+$|^\d+\.0+$"
+_EXACT: Final = 2**53
+NOON: Final = DAY // 2
+"""Where in its day a date without a clock stands: no zone makes it another day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +62,32 @@ class Read:
     unreadable: Mask
 
 
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+@dataclass(frozen=True, kw_only=True)
+class ReadTimes(Read):
+    """A column of moments that was read.
+
+    Attributes:
+        clocks: What was written.
+    """
+
+    clocks: Clocks
 
 
-def is_time_zone(name: str) -> bool:
-    """Whether ``name`` is an IANA time zone that this machine knows."""
-    return name in _time_zones()
+@dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """A column of words in their normal form.
+
+    Attributes:
+        column: (n,) text, null where there is nothing.
+        changed: How many rows hold another text than before.
+        emptied: How many hold nothing any more: placeholders.
+        pairs: For each distinct word that changed, what it was and what it is ("" for nothing).
+    """
+
+    column: pa.ChunkedArray
+    changed: int
+    emptied: int
+    pairs: tuple[tuple[str, str], ...]
 
 
 def require_time_zone(name: str) -> None:
@@ -83,18 +112,29 @@ def read_text(array: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     kind = array.type
     if pt.is_dictionary(kind):
         return _dictionary_text(array.unify_dictionaries(), name)
-    if (pt.is_string(kind) or pt.is_large_string(kind)) and are_trimmed(array):
+    if (pt.is_string(kind) or pt.is_large_string(kind)) and are_plain(array):
         return array
     if pt.is_floating(kind):
-        # What pandas makes of a column of whole numbers with gaps.
-        try:
-            array = array.cast(pa.int64())
-        except pa.ArrowInvalid as error:
-            raise _wrong_type(name, kind, "text") from error
+        array = _whole_numbers(array, name)
     elif not (_is_text(kind) or pt.is_integer(kind) or pt.is_null(kind)):
         raise _wrong_type(name, kind, "text")
     trimmed = pc.utf8_trim_whitespace(array.cast(pa.large_string()))
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.large_string()), trimmed)
+
+
+def _whole_numbers(array: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """What pandas makes of a column of whole numbers with gaps, as whole numbers again."""
+    most = pc.max(pc.abs(array)).as_py()
+    if most is not None and most >= _EXACT:
+        raise ContractError(
+            f"column {name!r} is of type {array.type} and holds {most:.0f}, expected text: from "
+            "2**53 on a float has lost digits, so that one id becomes another. Keep the column as "
+            "text where it is exported, or read it as text"
+        )
+    try:
+        return array.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise _wrong_type(name, array.type, "text") from error
 
 
 def _dictionary_text(array: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
@@ -111,66 +151,165 @@ def _dictionary_text(array: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     )
 
 
-def read_times(array: pa.ChunkedArray, name: str, naive_time_zone: str | None) -> Read:
+def rewritten(column: pa.ChunkedArray, form: Callable[[str], str | None]) -> Rewritten:
+    """A column of `read_text` with each distinct word in its normal form."""
+    codes, words = coded(column)
+    forms = [form(word) for word in words]
+    return spread(column, codes, words, forms)
+
+
+def spread(
+    column: pa.ChunkedArray,
+    codes: npt.NDArray[np.int32],
+    words: list[str],
+    forms: list[str | None],
+) -> Rewritten:
+    """The column whose (n,) ``codes`` point at words, -1 at none, with the words' ``forms``."""
+    differ = np.array([form != word for word, form in zip(words, forms, strict=True)] + [False])
+    if not differ.any():
+        return Rewritten(column=column, changed=0, emptied=0, pairs=())
+    distinct = list(dict.fromkeys(form for form in forms if form is not None))
+    place = {form: number for number, form in enumerate(distinct)}
+    table = np.array([-1 if form is None else place[form] for form in forms] + [-1], np.int32)
+    new = table[codes]
+    missing = new < 0
+    indices = pa.array(new, mask=missing if missing.any() else None)
+    texts = pa.array(distinct, pa.large_string())
+    counted = np.bincount(codes[codes >= 0], minlength=len(words))
+    gone = np.array([form is None for form in forms], dtype=bool)
+    changed = differ[:-1] & ~gone & (counted > 0)
+    return Rewritten(
+        column=pa.chunked_array([texts.take(indices)]),
+        changed=int(counted[changed].sum()),
+        emptied=int(counted[gone].sum()) if gone.any() else 0,
+        pairs=tuple(
+            (words[k], forms[k] or "") for k in np.flatnonzero(differ[:-1] & (counted > 0)).tolist()
+        ),
+    )
+
+
+def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray, Mask]:
+    """Ids as text, and which of them went through a float and may be another's, (n,).
+
+    Raises:
+        ContractError: as for `read_text`, or floats from 2**53 on.
+    """
+    text = read_text(array, name)
+    inexact = np.zeros(len(text), dtype=bool)
+    if pt.is_integer(array.type) or pt.is_floating(array.type):
+        return text, inexact
+    flat = text.cast(pa.large_string()) if pt.is_dictionary(text.type) else text
+    if not are_plain(flat.drop_null()):
+        flat = text = rewritten(flat, normal_text).column
+    numbers = pc.match_substring_regex(flat, _THROUGH_FLOAT)
+    if not pc.any(numbers).as_py():
+        return text, inexact
+    through = np.asarray(pc.fill_null(numbers, fill_value=False).to_numpy(), dtype=bool)
+    values = [float(value) for value in flat.filter(pa.array(through)).to_pylist()]
+    digits = [
+        str(int(value)) if value < _EXACT and value.is_integer() else None for value in values
+    ]
+    inexact[through] = [digit is None for digit in digits]
+    whole = flat.to_pandas().astype(object)
+    whole[through] = digits
+    return pa.chunked_array([pa.array(whole, pa.large_string(), from_pandas=True)]), inexact
+
+
+def read_times(
+    array: pa.ChunkedArray,
+    name: str,
+    naive_time_zone: str | None,
+    zones: npt.NDArray[np.object_] | None = None,
+) -> ReadTimes:
     """Moments as datetime64[us, UTC].
 
+    A date without a clock is noon UTC of its day until its place is known, so that it stays that
+    day wherever that may be.
+
     Args:
-        array: Timestamps, or ISO 8601 text with an offset.
+        array: Timestamps, text, epochs, spreadsheet serials.
         name: Of the column, for messages.
         naive_time_zone: IANA zone of times that carry none. An hour that the clock went through
             twice is taken as the first; one that it skipped, as the moment after the gap.
+        zones: (n,) IANA zone of each row's clock, None where not said; goes before
+            ``naive_time_zone``.
 
     Raises:
         ContractError: The column holds no times, or naive ones while no zone is named.
     """
-    kind = array.type
-    if pt.is_dictionary(kind):
-        array = array.cast(kind.value_type)
-        kind = array.type
-    if pt.is_null(kind):
-        array = array.cast(pa.timestamp("us", "UTC"))
-        kind = array.type
-    if pt.is_timestamp(kind):
-        naive = pd.Series(_microseconds(array), dtype="datetime64[us]")
-        if kind.tz is not None:
-            return Read(series=naive.dt.tz_localize("UTC"), unreadable=_none(len(array)))
-        if array.null_count == len(array):
-            return Read(series=naive.dt.tz_localize("UTC"), unreadable=_none(len(array)))
-        return Read(series=_localize(naive, naive_time_zone, name), unreadable=_none(len(array)))
-    if _is_text(kind):
-        return _times_from_text(read_text(array, name), name, naive_time_zone)
-    raise _wrong_type(name, kind, "zone-aware times")
+    clocks = read_clocks(array, name)
+    moments = clocks.utc
+    moments[clocks.plain] = clocks.wall[clocks.plain] + NOON
+    naive = clocks.naive
+    if naive.any():
+        named = np.full(len(moments), naive_time_zone, dtype=object)
+        if zones is not None:
+            named = np.where(pd.isna(zones), named, zones)
+        lacking = naive & pd.isna(named)
+        if lacking.any():
+            first = pd.Timestamp(clocks.wall[int(np.argmax(lacking))], unit="us")
+            raise ContractError(
+                f"column {name!r} holds times without a time zone, such as {first}, expected "
+                "zone-aware times; write the offset into them or name their zone with "
+                "naive_time_zone= (--time-zone)"
+            )
+        moments[naive] = localized(clocks.wall[naive], named[naive])
+    series = pd.Series(moments.view("datetime64[us]")).dt.tz_localize("UTC")
+    return ReadTimes(series=series, unreadable=clocks.unreadable, clocks=clocks)
+
+
+def localized(wall: npt.NDArray[np.int64], zones: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+    """Microseconds since 1970 UTC of clocks (n,) in IANA zones (n,).
+
+    An hour that the clock went through twice is taken as the first; one that it skipped, as the
+    moment after the gap.
+    """
+    moments = np.full(len(wall), MISSING, np.int64)
+    codes, names = pd.factorize(zones)
+    for number, zone in enumerate(names):
+        rows = codes == number
+        require_time_zone(str(zone))
+        clock = pd.DatetimeIndex(wall[rows].view("datetime64[us]"))
+        found = clock.tz_localize(
+            str(zone), ambiguous=np.ones(len(clock), dtype=bool), nonexistent="shift_forward"
+        ).tz_convert("UTC")
+        utc = found.tz_localize(None).to_numpy().astype("datetime64[us]")
+        moments[rows] = utc.view(np.int64)
+    return moments
 
 
 def read_dates(array: pa.ChunkedArray, name: str) -> Read:
     """Calendar dates as naive midnights, datetime64[us].
 
+    Midnights are dates, in whatever zone they were written; a clock time is no date, since the date
+    of a moment depends on the place.
+
     Raises:
-        ContractError: The column holds no dates; zone-aware times among them, since the calendar
-            date of a moment depends on the place.
+        ContractError: The column holds no dates: zone-aware times among them that are no midnights.
     """
     kind = array.type
-    if pt.is_dictionary(kind):
-        array = array.cast(kind.value_type)
-        kind = array.type
-    if pt.is_date(kind) or pt.is_null(kind) or (pt.is_timestamp(kind) and kind.tz is None):
-        moments = pd.Series(_microseconds(array.cast(pa.timestamp("us"), safe=False)))
-        return Read(
-            series=moments.astype("datetime64[us]").dt.floor("D"), unreadable=_none(len(array))
-        )
-    if not _is_text(kind):
+    if pt.is_timestamp(kind) and kind.tz is None:
+        # A stored date is whole; a clock beside it, as some programs keep, is none of a parcel's.
+        clocks = read_clocks(array, name)
+        wall = np.where(clocks.wall == MISSING, MISSING, clocks.wall // DAY * DAY)
+        return Read(series=_days(wall), unreadable=_none(len(array)))
+    if pt.is_integer(kind) or pt.is_boolean(kind) or pt.is_floating(kind):
         raise _wrong_type(name, kind, "calendar dates in the destination's local time")
-    text = read_text(array, name)
-    dated = pc.if_else(
-        pc.match_substring_regex(text, _DATE), pc.utf8_slice_codeunits(text, 0, 10), None
-    )
-    values = pd.to_datetime(dated.to_pandas(), format="%Y-%m-%d", errors="coerce")
-    values = values.astype("datetime64[us]")
-    return Read(series=values, unreadable=_there(text) & values.isna().to_numpy())
+    clocks = read_clocks(array, name)
+    there = clocks.wall != MISSING
+    dates = there & (clocks.plain | (clocks.wall % DAY == 0))
+    if pt.is_timestamp(kind) and not dates[there].all():
+        raise _wrong_type(name, kind, "calendar dates in the destination's local time")
+    wall = np.where(dates, clocks.wall, MISSING)
+    return Read(series=_days(wall), unreadable=clocks.unreadable | (there & ~dates))
+
+
+def _days(wall: npt.NDArray[np.int64]) -> pd.Series[Any]:
+    return pd.Series(wall.view("datetime64[us]"))
 
 
 def read_numbers(array: pa.ChunkedArray, name: str) -> Read:
-    """Numbers as float64, NaN where missing.
+    """Numbers as float64, NaN where missing; text as people write numbers, see `read_number`.
 
     Raises:
         ContractError: The column holds neither numbers nor text.
@@ -184,56 +323,20 @@ def read_numbers(array: pa.ChunkedArray, name: str) -> Read:
         return Read(series=pd.Series(numbers, dtype="float64"), unreadable=_none(len(array)))
     if not _is_text(kind):
         raise _wrong_type(name, kind, "numbers")
-    text = read_text(array, name)
-    said = text.to_pandas()
-    values = pd.to_numeric(said, errors="coerce").astype("float64")
-    written_nan = said.str.lower().eq("nan").to_numpy(dtype=bool)
-    return Read(series=values, unreadable=_there(text) & values.isna().to_numpy() & ~written_nan)
-
-
-def _times_from_text(text: pa.ChunkedArray, name: str, naive_time_zone: str | None) -> Read:
-    said = text.to_pandas()
-    values = pd.to_datetime(said, format="ISO8601", errors="coerce", utc=True)
-    values = values.astype("datetime64[us, UTC]")
-    readable = values.notna().to_numpy()
-    zoned = pc.fill_null(pc.match_substring_regex(text, _ZONED), fill_value=False).to_numpy()
-    naive = readable & ~zoned
-    if naive.any():
-        # Without a zone the parser took them as UTC: their wall clock, which is what is localised.
-        clock = values[naive].dt.tz_localize(None)
-        values[naive] = _localize(clock, naive_time_zone, name)
-    return Read(series=values, unreadable=_there(text) & ~readable)
-
-
-def _localize(clock: pd.Series[Any], naive_time_zone: str | None, name: str) -> pd.Series[Any]:
-    if naive_time_zone is None:
-        first = clock.dropna().iloc[0]
-        raise ContractError(
-            f"column {name!r} holds times without a time zone, such as {first}, expected "
-            "zone-aware times; write the offset into them or name their zone with naive_time_zone="
-        )
-    require_time_zone(naive_time_zone)
-    there = clock.notna().to_numpy()
-    moments = clock.dt.tz_localize(
-        naive_time_zone, ambiguous=np.ones(len(there), dtype=bool), nonexistent="shift_forward"
-    )
-    utc: pd.Series[Any] = moments.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
-    return utc
-
-
-def _microseconds(array: pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
-    zone = array.type.tz
-    stamps = array.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
-    counts = pc.fill_null(stamps, np.iinfo(np.int64).min).to_numpy()
-    return np.asarray(counts, dtype=np.int64).view("datetime64[us]")
+    unit = "kg" if name.endswith("_kg") else ""
+    codes, words = coded(read_text(array, name))
+    values, strange = np.full(len(words) + 1, np.nan), np.zeros(len(words) + 1, dtype=bool)
+    for place, word in enumerate(words):
+        said = normal_text(word)
+        number = None if said is None else read_number(said, unit=unit)
+        if number is not None:
+            values[place] = number
+        strange[place] = number is None and said is not None
+    return Read(series=pd.Series(values[codes]), unreadable=strange[codes])
 
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
-
-
-def _there(text: pa.ChunkedArray) -> Mask:
-    return np.asarray(pc.is_valid(text).to_numpy(), dtype=bool)
 
 
 def _none(n: int) -> Mask:

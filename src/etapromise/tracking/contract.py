@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
+from etapromise.normal_forms.numbers import RANGES
+
 __all__ = [
     "CLOSING_STATUSES",
     "EVENTS",
@@ -81,7 +83,11 @@ class Kind(Enum):
     """What the values of a column are, whatever the file stores them as."""
 
     IDENTIFIER = "identifier"  # text; whole numbers are read as their digits
-    TEXT = "text"
+    TEXT = "text"  # as it is written
+    NAME = "name"  # of a carrier or a service
+    COUNTRY = "country"  # ISO 3166-1
+    REGION = "region"  # ISO 3166-2, without its country
+    PLACE = "place"  # a postcode or any place code
     TIME = "time"  # a moment, zone-aware
     DATE = "date"  # a calendar date in the destination's local time
     NUMBER = "number"
@@ -106,21 +112,23 @@ def _columns(*columns: Column) -> dict[str, Column]:
 SHIPMENT_COLUMNS: Final[dict[str, Column]] = _columns(
     Column(name="shipment_id", kind=Kind.IDENTIFIER, required=True),
     Column(name="ordered_at", kind=Kind.TIME, required=True),
-    Column(name="origin", kind=Kind.IDENTIFIER, required=True),
-    Column(name="destination", kind=Kind.IDENTIFIER, required=True),
+    Column(name="origin", kind=Kind.PLACE, required=True),
+    Column(name="destination", kind=Kind.PLACE, required=True),
     Column(name="order_id", kind=Kind.IDENTIFIER),
-    Column(name="carrier", kind=Kind.TEXT),
-    Column(name="service", kind=Kind.TEXT),
-    Column(name="origin_region", kind=Kind.IDENTIFIER),
-    Column(name="origin_country", kind=Kind.TEXT),
-    Column(name="destination_region", kind=Kind.IDENTIFIER),
-    Column(name="destination_country", kind=Kind.TEXT),
-    Column(name="origin_lat", kind=Kind.NUMBER, low=-90.0, high=90.0),
-    Column(name="origin_lon", kind=Kind.NUMBER, low=-180.0, high=180.0),
-    Column(name="destination_lat", kind=Kind.NUMBER, low=-90.0, high=90.0),
-    Column(name="destination_lon", kind=Kind.NUMBER, low=-180.0, high=180.0),
+    Column(name="carrier", kind=Kind.NAME),
+    Column(name="service", kind=Kind.NAME),
+    Column(name="origin_region", kind=Kind.REGION),
+    Column(name="origin_country", kind=Kind.COUNTRY),
+    Column(name="destination_region", kind=Kind.REGION),
+    Column(name="destination_country", kind=Kind.COUNTRY),
+    *(
+        Column(name=name, kind=Kind.NUMBER, low=low, high=high)
+        for name, (low, high) in RANGES.items()
+        if name != "weight_kg"
+    ),
     Column(name="destination_time_zone", kind=Kind.TIME_ZONE),
-    Column(name="weight_kg", kind=Kind.NUMBER, low=0.0),
+    Column(name="ordered_time_zone", kind=Kind.TIME_ZONE),
+    Column(name="weight_kg", kind=Kind.NUMBER, low=RANGES["weight_kg"][0]),
     Column(name="promised_date", kind=Kind.DATE),
     Column(name="quoted_date", kind=Kind.DATE),
 )
@@ -131,6 +139,8 @@ SCAN_COLUMNS: Final[dict[str, Column]] = _columns(
     Column(name="status", kind=Kind.TEXT, required=True),
     Column(name="received_at", kind=Kind.TIME),
     Column(name="facility", kind=Kind.IDENTIFIER),
-    Column(name="carrier", kind=Kind.TEXT),
+    Column(name="carrier", kind=Kind.NAME),
     Column(name="vocabulary", kind=Kind.TEXT),
+    Column(name="scanned_on", kind=Kind.DATE),
+    Column(name="scanned_time_zone", kind=Kind.TIME_ZONE),
 )

@@ -171,7 +171,7 @@ def _require_columns(
             raise ContractError(
                 f"the mapping {mapping.path or ''} takes {key} from column {name!r}, which the "
                 f"{table} do not have"
-                + (f"; did you mean {near[0]!r}?" if near else "")
+                + (f"; did you mean {near[0]!r}?" if near else ".")
                 + f" Found {', '.join(map(repr, found)) or 'no columns'}; mend the mapping"
             )
 

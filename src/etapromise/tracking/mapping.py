@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from etapromise.errors import ContractError
-from etapromise.tracking.columns import is_time_zone
+from etapromise.normal_forms.zones import is_time_zone
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES
 from etapromise.tracking.written_times import NUMBERED
 

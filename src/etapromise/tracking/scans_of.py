@@ -11,6 +11,7 @@ import pandas as pd
 
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
+from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.sources import open_parts
 from etapromise.tracking.tables import check_scans, split_scans
 from etapromise.tracking.texts import Identifiers
@@ -91,8 +92,9 @@ def read_scans_of(
     filled = [table for table in kept if len(table)] or kept[:1]
     bad = [table for table in rejects if len(table)] or rejects[:1]
     together = pd.concat(bad, ignore_index=True)
+    sorted_scans = pd.concat(filled, ignore_index=True).iloc[order].reset_index(drop=True)
     return ScansOf(
-        scans=pd.concat(filled, ignore_index=True).iloc[order].reset_index(drop=True),
+        scans=at_their_places(sorted_scans, shipments, naive_time_zone),
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         rejects=together.sort_values("row", kind="stable", ignore_index=True),
         others=others,

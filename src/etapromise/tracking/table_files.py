@@ -44,6 +44,7 @@ __all__ = [
     "open_file",
     "parquet_files",
     "sheets_of",
+    "text_dialect",
     "with_partition",
 ]
 
@@ -341,6 +342,13 @@ def sheets_of(file: FoundFile) -> list[str]:
     if (file.kind or _kind_by_bytes(file)) != "excel":
         return []
     return sheet_names(file.buffer().to_pybytes(), file.name)
+
+
+def text_dialect(file: FoundFile) -> Dialect | None:
+    """How a file of text is written; None of other files."""
+    if (file.kind or _kind_by_bytes(file)) != "text":
+        return None
+    return dialect_of(_whole_letters(file.buffer()), file.name)
 
 
 def _kind_by_bytes(file: FoundFile) -> str | None:

@@ -12,11 +12,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etapromise.normal_forms.texts import normal_name, normal_text
+from etapromise.normal_forms.zones import zone_name
 from etapromise.tracking import columns as read
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES, Column, Kind
 from etapromise.tracking.faults import Checked, Faults, rejects_table
+from etapromise.tracking.places import orders_on_days, read_place
+from etapromise.tracking.plain_dates import dated
 from etapromise.tracking.sources import RawTable, Source, open_table
 from etapromise.tracking.texts import as_series, coded
+from etapromise.tracking.times import Clocks
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies, vocabulary_named
 
 __all__ = ["CheckedScans", "check_scans", "read_scans", "read_shipments", "split_scans"]
@@ -26,6 +31,8 @@ Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 # Sentinels such as 0001-01-01 and 9999-12-31 are no moments in a parcel's life.
 EARLIEST: Final = int(np.datetime64("1990-01-01", "us").astype(np.int64))
 LATEST: Final = int(np.datetime64("2100-01-01", "us").astype(np.int64))
+# 2099-12-31 stands for "never".
+LAST_DATE: Final = int(np.datetime64("2099-12-31", "us").astype(np.int64))
 
 _STATUS_FAULTS: Final = {
     Fault.UNKNOWN_STATUS: f"one of {', '.join(STATUSES)}, or a vendor's code with its vocabulary",
@@ -55,7 +62,8 @@ def read_shipments(source: Source, *, naive_time_zone: str | None = None) -> Che
     """
     raw = open_table(source, SHIPMENT_COLUMNS, table="shipments")
     faults = Faults(len(raw.rows))
-    values = _read_columns(raw, SHIPMENT_COLUMNS, faults, naive_time_zone)
+    values, written = _read_columns(raw, SHIPMENT_COLUMNS, faults, naive_time_zone)
+    orders_on_days(values, written["ordered_at"], faults, naive_time_zone)
     sound = np.flatnonzero(faults.free)
     doubled = np.zeros(len(raw.rows), dtype=bool)
     doubled[sound] = as_series(values["shipment_id"]).iloc[sound].duplicated().to_numpy()
@@ -105,8 +113,9 @@ def check_scans(raw: RawTable, vocabulary: str | None, naive_time_zone: str | No
     """Check scans, and translate vendors' codes to standard statuses; see `read_scans`."""
     default = vocabulary_named(vocabulary or STANDARD).name
     faults = Faults(len(raw.rows))
-    values = _read_columns(raw, SCAN_COLUMNS, faults, naive_time_zone)
+    values, written = _read_columns(raw, SCAN_COLUMNS, faults, naive_time_zone)
     status = _standard_statuses(values, default, faults)
+    dated(values, written, status, faults, naive_time_zone)
     return CheckedScans(columns=values, status=status, faults=faults)
 
 
@@ -121,47 +130,163 @@ def split_scans(raw: RawTable, checked: CheckedScans) -> Checked:
 
 def _read_columns(
     raw: RawTable, columns: Mapping[str, Column], faults: Faults, naive_time_zone: str | None
-) -> dict[str, Values]:
+) -> tuple[dict[str, Values], dict[str, Clocks]]:
+    """The columns, and what their times looked like."""
     if naive_time_zone is not None:
         read.require_time_zone(naive_time_zone)
-    return {
-        name: _read_column(array, columns[name], faults, naive_time_zone)
-        for name, array in raw.contract.items()
-    }
-
-
-def _read_column(
-    array: pa.ChunkedArray, column: Column, faults: Faults, naive_time_zone: str | None
-) -> Values:
-    name = column.name
-    values: Values
-    if column.kind is Kind.TIME:
-        times = read.read_times(array, name, naive_time_zone)
-        faults.add(times.unreadable, f"unreadable_{name}", name, "an ISO 8601 time with an offset")
-        strange = _outside(times.series)
-        faults.add(strange, f"{name}_out_of_range", name, "a time from 1990 to 2099")
-        values = times.series
-    elif column.kind is Kind.DATE:
-        dates = read.read_dates(array, name)
-        faults.add(dates.unreadable, f"unreadable_{name}", name, "a calendar date, YYYY-MM-DD")
-        values = dates.series
-    elif column.kind is Kind.NUMBER:
-        values = _read_number(array, column, faults)
-    else:
-        values = read.read_text(array, name)
-        if column.kind is Kind.TIME_ZONE:
-            codes, zones = coded(values)
-            unknown = np.array([not read.is_time_zone(zone) for zone in zones] + [False])
-            faults.add(
-                unknown[codes],
-                "unknown_time_zone",
-                name,
-                "an IANA name such as 'Europe/Berlin'",
+    values: dict[str, Values] = {}
+    for name, array in raw.contract.items():
+        if columns[name].kind not in (Kind.TIME, *_OF_PLACES):
+            values[name] = _read_column(array, columns[name], faults)
+    for side in ("origin", "destination"):
+        read_place(raw.contract, values, side, faults)
+    written = {}
+    for name, array in raw.contract.items():
+        if columns[name].kind is Kind.TIME:
+            values[name], written[name] = _read_moments(
+                array, columns[name], values, faults, naive_time_zone
             )
+    for name, column in columns.items():
+        if column.required and name in values:
+            value = values[name]
+            missing = value.isna() if isinstance(value, pd.Series) else value.is_null()
+            faults.add(missing.to_numpy(), f"missing_{name}", name, "a value")
+    return {name: values[name] for name in columns if name in values}, written
+
+
+_OF_PLACES: Final = (Kind.COUNTRY, Kind.REGION, Kind.PLACE)
+# Whose clock the times of a column are on where they do not say it.
+_CLOCK_ZONES: Final = {"ordered_at": "ordered_time_zone", "scanned_at": "scanned_time_zone"}
+
+
+def _read_moments(
+    array: pa.ChunkedArray,
+    column: Column,
+    values: Mapping[str, Values],
+    faults: Faults,
+    naive_time_zone: str | None,
+) -> tuple[pd.Series[Any], Clocks]:
+    name = column.name
+    zones = None
+    stated = values.get(_CLOCK_ZONES.get(name, ""))
+    if isinstance(stated, pa.ChunkedArray):
+        zones = stated.to_pandas().astype(object).to_numpy()
+    times = read.read_times(array, name, naive_time_zone, zones)
+    for dialect, rows in times.clocks.dialects:
+        faults.note(rows, f"dialect_{name}", name, f"were read as {dialect}")
+    moments = times.series
+    _unusable(
+        *(moments, times.unreadable, f"unreadable_{name}", column, faults, array),
+        "an ISO 8601 time with an offset",
+    )
+    _unusable(
+        *(moments, _outside(moments), f"{name}_out_of_range", column, faults, array),
+        "a time from 1990 to 2099",
+    )
+    return moments, times.clocks
+
+
+def _unusable(
+    series: pd.Series[Any],
+    rows: npt.NDArray[np.bool_],
+    reason: str,
+    column: Column,
+    faults: Faults,
+    array: pa.ChunkedArray,
+    expected: str,
+) -> None:
+    """Reject rows for a value that is needed; leave any other empty, and tell it."""
+    if not rows.any():
+        return
     if column.required:
-        missing = values.isna() if isinstance(values, pd.Series) else values.is_null()
-        faults.add(missing.to_numpy(), f"missing_{name}", name, "a value")
-    return values
+        faults.add(rows, reason, column.name, expected)
+        return
+    series[rows] = None
+    faults.note(
+        int(rows.sum()),
+        reason,
+        column.name,
+        f"could not be used and were left empty, expected {expected}",
+        _examples(array, rows),
+    )
+
+
+def _examples(array: pa.ChunkedArray, rows: npt.NDArray[np.bool_]) -> list[str]:
+    some = array.take(pa.array(np.flatnonzero(rows)[:20]))
+    return [str(value) for value in some.to_pylist()]
+
+
+def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> Values:
+    name = column.name
+    if column.kind is Kind.DATE:
+        dates = read.read_dates(array, name)
+        expected = "a calendar date, YYYY-MM-DD"
+        _unusable(
+            dates.series, dates.unreadable, f"unreadable_{name}", column, faults, array, expected
+        )
+        strange = _no_date(dates.series)
+        if strange.any():
+            dates.series[strange] = None
+            told = "stand for no date and were left empty"
+            faults.note(
+                *(int(strange.sum()), f"placeholder_{name}", name, told),
+                _examples(array, strange),
+            )
+        return dates.series
+    if column.kind is Kind.NUMBER:
+        return _read_number(array, column, faults)
+    if column.kind is Kind.IDENTIFIER:
+        text, inexact = read.read_identifiers(array, name)
+        if inexact.any():
+            expected = "text: a number in scientific notation, or beyond 2**53 with .0, lost digits"
+            faults.add(inexact, f"unreadable_{name}", name, expected)
+        if name != "shipment_id" and not text.type.equals(pa.string()):
+            text = _told(read.rewritten(text, normal_text), name, faults)
+        return text
+    text = read.read_text(array, name)
+    if column.kind is Kind.NAME:
+        return _told(read.rewritten(text, normal_name), name, faults)
+    if column.kind is Kind.TIME_ZONE:
+        return _read_zones(text, name, faults)
+    return text
+
+
+def _told(found: read.Rewritten, name: str, faults: Faults) -> pa.ChunkedArray:
+    """A rewritten column; placeholders and words that became one are told."""
+    gone = [was for was, now in found.pairs if not now]
+    faults.note(
+        found.emptied, f"placeholder_{name}", name, "stand for nothing and were left empty", gone
+    )
+    controls = [was for was, now in found.pairs if now and any(ord(c) < 32 for c in was)]
+    faults.note(
+        len(controls),
+        f"control_characters_{name}",
+        name,
+        "held control characters, which were taken out",
+        map(repr, controls),
+    )
+    spelled: dict[str, list[str]] = {}
+    for was, now in found.pairs:
+        spelled.setdefault(now, []).append(was)
+    several = [f"{' = '.join(was)}" for now, was in spelled.items() if now and len(was) > 1]
+    faults.note(
+        len(several),
+        f"spellings_{name}",
+        name,
+        "names are written in several ways and taken as one",
+        several,
+    )
+    return found.column
+
+
+def _read_zones(text: pa.ChunkedArray, name: str, faults: Faults) -> pa.ChunkedArray:
+    codes, words = coded(text)
+    forms = [zone_name(word) for word in words]
+    found = read.spread(text, codes, words, forms)
+    unknown = [was for was, now in found.pairs if not now]
+    told = "are no IANA names such as 'Europe/Berlin', do not say where, and were left empty"
+    faults.note(found.emptied, f"unknown_{name}", name, told, unknown)
+    return found.column
 
 
 def _outside(times: pd.Series[Any]) -> npt.NDArray[np.bool_]:
@@ -172,17 +297,27 @@ def _outside(times: pd.Series[Any]) -> npt.NDArray[np.bool_]:
     return outside
 
 
+def _no_date(dates: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+    """Which dates stand for none, such as 1900-01-01 and 9999-12-31."""
+    stamps = dates.to_numpy(dtype="datetime64[us]").view(np.int64)
+    strange: npt.NDArray[np.bool_] = (stamps < EARLIEST) | (stamps >= LAST_DATE)
+    strange &= stamps != np.iinfo(np.int64).min
+    return strange
+
+
 def _read_number(array: pa.ChunkedArray, column: Column, faults: Faults) -> pd.Series[Any]:
     numbers = read.read_numbers(array, column.name)
-    faults.add(numbers.unreadable, f"unreadable_{column.name}", column.name, "a number")
+    series = numbers.series.copy()
+    reason = f"unreadable_{column.name}"
+    _unusable(series, numbers.unreadable, reason, column, faults, array, "a number")
     low = -np.inf if column.low is None else column.low
     high = np.inf if column.high is None else column.high
-    values = numbers.series.to_numpy()
+    values = series.to_numpy()
     outside = ~np.isnan(values) & ~((values >= low) & (values <= high) & np.isfinite(values))
-    faults.add(
-        outside, f"{column.name}_out_of_range", column.name, f"a number from {low:g} to {high:g}"
-    )
-    return numbers.series
+    expected = f"a number from {low:g} to {high:g}"
+    reason = f"{column.name}_out_of_range"
+    _unusable(series, outside, reason, column, faults, array, expected)
+    return series
 
 
 def _standard_statuses(

@@ -19,7 +19,7 @@ from etapromise.errors import ContractError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UNSAID", "Identifiers", "Words", "are_trimmed", "as_series", "as_text", "coded"]
+__all__ = ["UNSAID", "Identifiers", "Words", "are_plain", "as_series", "as_text", "coded"]
 
 # The number of a word that is missing; larger than that of any other.
 UNSAID: Final = np.iinfo(np.uint16).max
@@ -41,7 +41,7 @@ _free = native.function("etp_identifiers_free", None, native.POINTER)
 _find = native.function(
     "etp_identifiers_find", None, native.POINTER, _TEXTS, native.LONG, native.POINTER
 )
-_trimmed = native.function("etp_texts_trimmed", native.INT, _TEXTS, native.LONG)
+_plain = native.function("etp_texts_plain", native.INT, _TEXTS, native.LONG)
 
 
 def _texts(array: pa.Array) -> _Texts:
@@ -55,14 +55,14 @@ def _texts(array: pa.Array) -> _Texts:
     )
 
 
-def are_trimmed(column: pa.ChunkedArray) -> bool:
-    """Whether all texts are there and plainly have no blanks around them.
+def are_plain(column: pa.ChunkedArray) -> bool:
+    """Whether all texts are there, of printable ASCII, and plainly have no needless blanks.
 
     Args:
         column: string or large_string. If this is False a closer look may still find nothing.
     """
     return column.null_count == 0 and all(
-        _trimmed(_texts(chunk), len(chunk)) for chunk in column.chunks if len(chunk)
+        _plain(_texts(chunk), len(chunk)) for chunk in column.chunks if len(chunk)
     )
 
 

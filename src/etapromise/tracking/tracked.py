@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -13,12 +14,13 @@ from etapromise.tracking.accounts import MAX_REJECTS, Account, refuse_strangers,
 from etapromise.tracking.faults import Checked, Note
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.milestones import milestones
+from etapromise.tracking.places import with_zones
+from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.scans import ScanRules, clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
+from etapromise.tracking.texts import Identifiers
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
@@ -78,6 +80,13 @@ class TrackedHistory:
             ),
         )
 
+    def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
+        """The scans of some of the shipments that were received before a moment."""
+        mine = Identifiers(shipments["shipment_id"]).rows(self.scans["shipment_id"]) >= 0
+        rows = np.flatnonzero(mine & (self.scans["received_at"] < before).to_numpy())
+        found: pd.DataFrame = self.scans.iloc[rows]
+        return found
+
 
 def history(
     shipments: Source | None = None,
@@ -107,17 +116,19 @@ def history(
     shipments, scans = both_tables(shipments, scans, mapping)
     checked_shipments = read_shipments(shipments, naive_time_zone=naive_time_zone)
     checked_scans = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
-    cleaned = clean_scans(checked_scans.accepted, checked_shipments.accepted, rules=rules)
+    orders, zone_notes = with_zones(checked_shipments.accepted, naive_time_zone)
+    placed = at_their_places(checked_scans.accepted, orders, naive_time_zone)
+    cleaned = clean_scans(placed, orders, rules=rules)
     if not len(cleaned.accepted) and (cleaned.rejects["reason"] == "unknown_shipment").all():
-        refuse_strangers(checked_shipments.accepted, checked_scans.accepted)
+        refuse_strangers(orders, checked_scans.accepted)
     return TrackedHistory(
-        shipments=checked_shipments.accepted,
+        shipments=orders,
         scans=cleaned.accepted,
-        milestones=milestones(checked_shipments.accepted, cleaned.accepted, event=event),
+        milestones=milestones(orders, cleaned.accepted, event=event),
         shipment_rejects=checked_shipments.rejects,
         scan_rejects=all_rejects(checked_scans, cleaned.rejects),
         event=event,
-        shipment_notes=checked_shipments.notes,
+        shipment_notes=checked_shipments.notes + zone_notes,
         scan_notes=checked_scans.notes,
         shipments_left_aside=checked_shipments.left_aside,
         scans_left_aside=checked_scans.left_aside,

@@ -21,7 +21,7 @@ import pyarrow.types as pt
 from babel.dates import get_month_names
 
 from etapromise.errors import ContractError
-from etapromise.tracking.columns import is_time_zone
+from etapromise.normal_forms.zones import is_time_zone
 
 __all__ = ["NUMBERED", "WrittenTime", "english_months", "has_clock", "iso_times", "parsed"]
 

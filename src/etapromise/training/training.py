@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.errors import ContractError
 from etapromise.forecast.averaging import average_forests
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.calibration import CalibrationSettings, still_arriving
@@ -30,9 +30,11 @@ from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.stages import StageForests
+from etapromise.store.stored_history import history_from
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.mapping import MappingSource
-from etapromise.tracking.tracked import TrackedHistory, tracked_history
+from etapromise.tracking.tracked import TrackedHistory
+from etapromise.training.few_parcels import forest_of_few, relative_to_now
 from etapromise.training.stage_training import fit_stage_forests
 
 if TYPE_CHECKING:
@@ -49,6 +51,10 @@ QUANTILE_LEVELS: Final = np.array(
 )
 
 _ROWS_FOR_THREADS: Final = 100_000
+_ROWS_AT_ONCE: Final = 100_000
+# Arrived parcels that a forest needs, and that judge it.
+_LEAST_GROWN: Final = 150
+_LEAST_HELD_OUT: Final = 20
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much there is at most."""
@@ -123,6 +129,7 @@ def train(
     shipments: Source | TrackedHistory | None = None,
     scans: Source | None = None,
     *,
+    store: str | Path | None = None,
     as_of: str | datetime | pd.Timestamp,
     event: Event = "delivered",
     config: TrainingConfig | None = None,
@@ -138,6 +145,7 @@ def train(
         shipments: a table of the contract (path, DataFrame, Arrow table), or a tracked history,
             which brings its scans and its event along.
         scans: a table of the contract.
+        store: instead of tables, the directory of a store, see `etapromise.ingest`.
         as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
         event: what to promise: "delivered", "first_attempt" or "available_for_pickup".
         config: settings; by default `TrainingConfig()`.
@@ -153,9 +161,10 @@ def train(
         InsufficientHistoryError: too little had happened by `as_of`.
     """
     config = config or TrainingConfig()
-    tracked = tracked_history(
+    tracked = history_from(
         shipments,
         scans,
+        store,
         event=event,
         naive_time_zone=naive_time_zone,
         mapping=mapping,
@@ -175,11 +184,16 @@ def train(
     gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
     tell = progress or (lambda *_: None)
     split = _Split.of(gathered, config)
-    contract, holdout = _holdout_forest(gathered, split, config, tell)
-    forest, stages = _final_forests(
-        known, gathered, gathered.builder(contract), split, holdout, config, tell
-    )
-    average = average_forests(holdout)
+    stages = None
+    if split.tells_parcels_apart(gathered):
+        contract, holdout = _holdout_forest(gathered, split, config, tell)
+        average = average_forests(holdout)
+        forest, stages = _final_forests(
+            known, gathered, gathered.builder(contract), split, holdout, config, tell
+        )
+    else:
+        contract, forest = _forest_of_few(gathered)
+        average = forest
     manifest = {
         "library_version": _library_version(),
         "event": tracked.event,
@@ -237,41 +251,68 @@ class _Split:
 
     @classmethod
     def of(cls, gathered: HistoryAsOf, config: TrainingConfig) -> _Split:
-        start, end = int(gathered.outcomes.start_day[0]), gathered.outcomes.as_of_day
-        holdout_days = min(config.holdout_days, (end - start) // 4)
-        return cls(
-            start + min(config.warm_up_days, (end - start) // 6), end - holdout_days, holdout_days
-        )
+        results = gathered.outcomes
+        start, end = int(results.start_day[0]), results.as_of_day
+        cut = end - min(config.holdout_days, (end - start) // 4)
+        newest = results.start_day[results.arrived][-_LEAST_HELD_OUT:]
+        if len(newest) == _LEAST_HELD_OUT:
+            # Where few orders come, the days of enough of them.
+            cut = min(cut, int(newest[0]))
+        return cls(start + min(config.warm_up_days, (end - start) // 6), cut, end - cut)
+
+    def rows(self, gathered: HistoryAsOf) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Parcels to grow on and to judge by, and which of them are to grow on."""
+        start_day, before = gathered.outcomes.start_day, gathered.outcomes.as_of(self.cut)
+        growing = (start_day >= self.first_day) & (start_day < self.cut) & ~before.closed
+        later = (start_day >= self.cut) & ~gathered.outcomes.closed
+        rows = np.flatnonzero(growing | later)
+        return rows, growing[rows]
+
+    def tells_parcels_apart(self, gathered: HistoryAsOf) -> bool:
+        """Whether there are enough parcels for a forest."""
+        rows, grow = self.rows(gathered)
+        before = gathered.outcomes.as_of(self.cut).arrived[rows[grow]]
+        later = gathered.outcomes.arrived[rows[~grow]]
+        return int(before.sum()) >= _LEAST_GROWN and int(later.sum()) >= _LEAST_HELD_OUT
+
+
+def _forest_of_few(gathered: HistoryAsOf) -> tuple[FeatureContract, Forest]:
+    levels = gathered.encoder.levels
+    contract = FeatureContract(
+        all_features(levels, gathered.encoder.numeric, telling=[True] * len(levels))
+    )
+    rows = np.flatnonzero(~gathered.outcomes.closed)
+    arrived = gathered.outcomes.arrived[rows]
+    target = relative_to_now(gathered, contract, rows)
+    lost = gathered.statistics.lost[_services(gathered, rows)]
+    return contract, forest_of_few(
+        target,
+        arrived=arrived,
+        weight=_arriving(target, arrived, np.ones_like(arrived), lost),
+        levels=QUANTILE_LEVELS,
+        features=len(contract.names),
+    )
 
 
 def _holdout_forest(
     gathered: HistoryAsOf, split: _Split, config: TrainingConfig, tell: Progress
 ) -> tuple[FeatureContract, list[Forest]]:
-    start_day = gathered.outcomes.start_day
     before = gathered.outcomes.as_of(split.cut)
-    growing = (start_day >= split.first_day) & (start_day < split.cut) & ~before.closed
-    later = (start_day >= split.cut) & ~gathered.outcomes.closed
-    rows = np.flatnonzero(growing | later)
-    grow = growing[rows]
+    rows, grow = split.rows(gathered)
     arrived = np.where(grow, before.arrived[rows], gathered.outcomes.arrived[rows])
-    if (arrived & grow).sum() < 50 or (arrived & ~grow).sum() < 10:
-        raise InsufficientHistoryError(
-            f"Found {int((arrived & grow).sum())} parcels that had arrived {split.holdout_days} "
-            f"days before as_of and {int((arrived & ~grow).sum())} ordered and arrived since; "
-            "expected at least 50 and 10. Choose a later as_of or give older shipments."
-        )
     contract = FeatureContract(
         all_features(
             gathered.encoder.levels,
             gathered.encoder.numeric,
             telling=[_tells_apart(column) for column in gathered.requests.codes[rows[grow]].T],
+            weekday=len(gathered.encoder.dispatch.calendars.wait) > 0,
         )
     )
-    x, offset = gathered.features(gathered.builder(contract), rows)
-    varies = np.array([_varies(column) for column in x[grow].T])
+    varies = _varies(gathered, contract, rows[grow])
     contract = FeatureContract(
         tuple(name for name, kept in zip(contract.names, varies, strict=True) if kept)
     )
+    x, offset = gathered.features(gathered.builder(contract), rows)
     days = np.where(grow, gathered.days(before, rows), gathered.days(gathered.outcomes, rows))
     target = np.log(days + gathered.statistics.settings.offset) - offset
     # Nothing that a forest is grown by may know what came after the cut.
@@ -279,7 +320,7 @@ def _holdout_forest(
     weight = _arriving(target, arrived, grow, lost[_services(gathered, rows)])
     return contract, [
         fit_forest(
-            np.ascontiguousarray(x[:, varies]),
+            x,
             target,
             levels=QUANTILE_LEVELS,
             weight=weight,
@@ -322,9 +363,17 @@ def _services(gathered: HistoryAsOf, rows: NDArray[np.int64]) -> NDArray[np.int3
     return np.asarray(gathered.requests.codes[rows, names.index("service")])
 
 
-def _varies(column: NDArray[np.float32]) -> bool:
-    present = column[~np.isnan(column)]
-    return bool(len(present)) and bool(present.min() < present.max())
+def _varies(
+    gathered: HistoryAsOf, contract: FeatureContract, rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """(p,) which features are not the same for all of some parcels."""
+    low, high = np.full(len(contract.names), np.inf), np.full(len(contract.names), -np.inf)
+    builder = gathered.builder(contract)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        x, _ = gathered.features(builder, rows[start : start + _ROWS_AT_ONCE])
+        low = np.fmin(low, np.fmin.reduce(x, axis=0))
+        high = np.fmax(high, np.fmax.reduce(x, axis=0))
+    return np.asarray(low < high)
 
 
 def _final_forests(

@@ -49,6 +49,7 @@ FALLBACKS: Final = (
     "zone_from_country",
     "zone_default",
     "thin_history",
+    "all_parcels_alike",
 )
 """Messages of a promise that leans on coarser history than its own."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from etapromise.errors import CommandError
 
@@ -17,17 +19,26 @@ else:
 
 __all__ = ["only_writer", "sync_directory"]
 
+_PAUSE: Final = 0.2
+
 
 @contextmanager
-def only_writer(root: Path) -> Iterator[None]:
+def only_writer(root: Path, *, wait: float = 0.0) -> Iterator[None]:
     """Be the only one who changes a directory, which is made if it is not there.
+
+    Args:
+        root: the directory.
+        wait: seconds to wait for whoever holds the lock.
 
     Raises:
         CommandError: Another process holds the lock.
     """
     root.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + wait
     with (root / ".lock").open("a+b") as file:
-        if not _try_lock(file.fileno()):
+        while not (ours := _try_lock(file.fileno())) and time.monotonic() < until:
+            time.sleep(_PAUSE)
+        if not ours:
             raise CommandError(
                 f"Found {root} locked by another process; expected to be the only one "
                 "who changes it. Wait until that one is done."

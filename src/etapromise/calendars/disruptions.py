@@ -1,0 +1,351 @@
+"""Declared disruptions: what an operator knows of the days ahead and no history shows yet.
+
+A strike, snow, a sale's week: from a first day to a last, in an area or at a carrier, nothing
+arrives or everything arrives late. The carrier's clock is held back for the parcels concerned, in a
+few scenarios, because how late is not known exactly: so promises shift and widen at once, land on
+the carrier's working days, and recover afterwards. `docs/disruptions.md` has examples.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise import native
+from etapromise.calendars.working_clocks import Clocks
+from etapromise.errors import ContractError
+from etapromise.lanes.key_tables import utf8
+from etapromise.lanes.levels import spelled
+from etapromise.normal_forms.places import normal_country, normal_region
+from etapromise.normal_forms.postcodes import normal_postcode
+from etapromise.normal_forms.texts import normal_name, normal_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MOST_DISRUPTIONS", "Disruption", "Disruptions"]
+
+MOST_DISRUPTIONS: Final = 52
+"""Spans that a model keeps at a time: a bit of a double for each."""
+
+_SCENARIOS: Final = 8
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_PREFIX_MARK: Final = "*"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disruption:
+    """What is declared; what is None is not asked about.
+
+    Attributes:
+        first: first day, destination-local.
+        last: last day, within.
+        stop: whether nothing arrives from the first to the last day; else all that would arrive
+            then arrives `delay` days later.
+        delay: working days of the carrier by which parcels are late on the average; of a stop, by
+            how many they are late once it is over.
+        spread: standard deviation of the delay, as a share of it.
+        recovery: working days from the last day to the first due date that is kept again.
+        carrier: at all its services unless one is named.
+        service: of the carrier.
+        country: of the destination.
+        region: of the destination.
+        postcodes: of the destination; "88*" are all that begin so.
+        origin: the warehouse.
+        reason: for people; it is told to customers.
+    """
+
+    first: date
+    last: date
+    stop: bool = False
+    delay: float = 0.0
+    spread: float = 0.5
+    recovery: float = 3.0
+    carrier: str | None = None
+    service: str | None = None
+    country: str | None = None
+    region: str | None = None
+    postcodes: tuple[str, ...] = ()
+    origin: str | None = None
+    reason: str = "declared disruption"
+
+    def __post_init__(self) -> None:
+        """Refuse what no disruption can be.
+
+        Raises:
+            ContractError: days in the wrong order, no delay, or a number below 0.
+        """
+        numbers = {"delay": self.delay, "spread": self.spread, "recovery": self.recovery}
+        for name, value in numbers.items():
+            if not 0.0 <= value < math.inf:
+                raise ContractError(
+                    f"Found {name}={value!r} in a disruption; expected a finite number, at least 0."
+                )
+        if self.last < self.first:
+            raise ContractError(
+                f"Found a disruption from {self.first} to {self.last}; expected the earlier day "
+                "first."
+            )
+        if not self.stop and self.delay == 0.0:
+            raise ContractError(
+                "Found a disruption without a delay; expected delay = working days by which "
+                "parcels are late, or stop = true."
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        plain = asdict(self)
+        return plain | {
+            "first": self.first.isoformat(),
+            "last": self.last.isoformat(),
+            "postcodes": list(self.postcodes),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Disruption:
+        """What `as_dict` made plain.
+
+        Raises:
+            ContractError: it is something else.
+        """
+        try:
+            return cls(
+                **{
+                    **plain,
+                    "first": date.fromisoformat(plain["first"]),
+                    "last": date.fromisoformat(plain["last"]),
+                    "postcodes": tuple(plain.get("postcodes", ())),
+                }
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ContractError(
+                f"Found a disruption {dict(plain)!r}; expected first and last as YYYY-MM-DD and "
+                f"the fields of Disruption ({error})."
+            ) from error
+
+    def conditions(self) -> list[tuple[tuple[str, str, bool], ...]]:
+        """Areas, each as conditions that must all hold: column, text, whether it is a beginning.
+
+        In the normal forms of shipments, however they are spelled here.
+        """
+        country = None if self.country is None else normal_country(self.country)
+        plain = {
+            "carrier": normal_name(self.carrier),
+            "service": normal_name(self.service),
+            "destination_country": country,
+            "destination_region": normal_region(self.region, country),
+            "origin": normal_postcode(self.origin, None),
+        }
+        always = tuple((column, text, False) for column, text in plain.items() if text is not None)
+        if not self.postcodes:
+            return [always]
+        return [(*always, _postcode(code, country)) for code in self.postcodes]
+
+    def late_days(self) -> list[float]:
+        """The delay in each of the scenarios: equally likely values of a lognormal distribution."""
+        sigma = math.sqrt(math.log1p(self.spread**2))
+        at = [(k + 0.5) / _SCENARIOS for k in range(_SCENARIOS)]
+        values = [math.exp(sigma * NormalDist().inv_cdf(u)) for u in at]
+        scale = self.delay * _SCENARIOS / sum(values)
+        return [scale * value for value in values]
+
+
+def _postcode(code: str, country: str | None) -> tuple[str, str, bool]:
+    start = code.removesuffix(_PREFIX_MARK)
+    if start != code:
+        return "destination", (normal_text(start) or "").upper(), True
+    return "destination", normal_postcode(code, country) or "", False
+
+
+_held = native.function(
+    "etp_held_reading",
+    native.DOUBLE,
+    *(native.POINTER, native.DOUBLE, native.LONG, native.POINTER),
+    *(native.LONG, native.LONG, native.LONG, native.LONG),
+)
+
+
+class _DisruptionStruct(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("first", "last", "stop", "unused")),
+        ("recovery", ctypes.c_double),
+    )
+
+
+class _DisruptionsStruct(ctypes.Structure):
+    """`etp_disruptions` of native/disruptions.h."""
+
+    _fields_ = (
+        ("count", ctypes.c_int64),
+        ("scenarios", ctypes.c_int64),
+        ("disruption", ctypes.c_void_p),
+        ("late", ctypes.c_void_p),
+        ("areas", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("concerns", "condition_start", "column")),
+        *((name, ctypes.c_void_p) for name in ("is_prefix", "value_start", "value")),
+    )
+
+
+class Disruptions:
+    """Several, as the kernels read them. Immutable; any number of threads may share one."""
+
+    __slots__ = ("_alive", "_struct", "address", "declared")
+
+    def __init__(self, declared: Sequence[Disruption], columns: Sequence[str]) -> None:
+        """Bind them.
+
+        Args:
+            declared: at most MOST_DISRUPTIONS.
+            columns: of texts, in the order in which the encoder has them.
+
+        Raises:
+            ContractError: there are more.
+        """
+        if len(declared) > MOST_DISRUPTIONS:
+            raise ContractError(
+                f"Found {len(declared)} declared disruptions; expected at most {MOST_DISRUPTIONS}. "
+                "Leave out those that are over."
+            )
+        self.declared = tuple(declared)
+        structs = (_DisruptionStruct * max(len(declared), 1))(
+            *(
+                _DisruptionStruct(
+                    first=one.first.toordinal() - _EPOCH,
+                    last=one.last.toordinal() - _EPOCH,
+                    stop=one.stop,
+                    recovery=one.recovery,
+                )
+                for one in declared
+            )
+        )
+        areas = [(at, area) for at, one in enumerate(declared) for area in one.conditions()]
+        conditions = [each for _, area in areas for each in area]
+        values = [utf8(text) for _, text, _ in conditions]
+        arrays: dict[str, NDArray[Any]] = {
+            "late": np.array([one.late_days() for one in declared], np.float64),
+            "concerns": np.array([at for at, _ in areas], np.int32),
+            "condition_start": np.cumsum([0, *(len(area) for _, area in areas)], dtype=np.int64),
+            "column": np.array([list(columns).index(name) for name, _, _ in conditions], np.int32),
+            "is_prefix": np.array([prefix for _, _, prefix in conditions], np.int32),
+            "value_start": np.cumsum([0, *map(len, values)], dtype=np.int64),
+        }
+        joined = b"".join(values)
+        self._struct = _DisruptionsStruct(
+            count=len(declared),
+            scenarios=_SCENARIOS,
+            disruption=ctypes.addressof(structs),
+            areas=len(areas),
+            value=ctypes.cast(ctypes.c_char_p(joined), ctypes.c_void_p),
+            **{name: array.ctypes.data for name, array in arrays.items()},
+        )
+        self._alive = (structs, arrays, joined)
+        self.address = ctypes.addressof(self._struct)
+
+    def concern(self, frame: pd.DataFrame) -> Floats:
+        """(n,) which disruptions concern shipments, a bit for each, as the compiled code has it.
+
+        Args:
+            frame: accepted rows of the contract.
+        """
+        found = np.zeros(len(frame), np.uint64)
+        texts: dict[str, NDArray[Any]] = {}
+        for at, one in enumerate(self.declared):
+            for area in one.conditions():
+                holds = np.ones(len(frame), bool)
+                for column, text, prefix in area:
+                    if column not in texts:
+                        texts[column] = _texts(frame, column)
+                    here = texts[column]
+                    holds &= np.char.startswith(here, text) if prefix else here == text
+                found |= holds.astype(np.uint64) << np.uint64(at)
+        return found.astype(np.float64)
+
+    def strike(
+        self, concern: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """(n,) whether one that concerns a parcel holds on any of its days (n,) to (n,)."""
+        bits = concern.astype(np.uint64)
+        found = np.zeros(len(bits), bool)
+        for at, one in enumerate(self.declared):
+            begin, end = one.first.toordinal() - _EPOCH, one.last.toordinal() - _EPOCH
+            here = (bits >> np.uint64(at)) & np.uint64(1) > 0
+            found |= here & (last >= begin) & (first <= end)
+        return found
+
+    def reasons(self, concern: float, first: int, last: int) -> tuple[str, ...]:
+        """What was written of those that hold on any of a parcel's days, each reason once.
+
+        Args:
+            concern: of the parcel, see `concern`.
+            first: day since 1970-01-01.
+            last: likewise, within.
+        """
+        bits = int(concern)
+        told = [
+            one.reason
+            for at, one in enumerate(self.declared)
+            if bits >> at & 1
+            and last >= one.first.toordinal() - _EPOCH
+            and first <= one.last.toordinal() - _EPOCH
+        ]
+        return tuple(dict.fromkeys(told))
+
+    def held(
+        self,
+        clocks: Clocks,
+        concern: Floats,
+        clock: NDArray[np.int32],
+        start: NDArray[np.int64],
+        day: NDArray[np.int64],
+    ) -> Floats:
+        """(n,) operational days by which clocks were held back by the end of a day, on the average.
+
+        Args:
+            clocks: the clocks.
+            concern: (n,) as `concern` gives it.
+            clock: (n,) row of each one's clock.
+            start: (n,) days since 1970-01-01 on which the ways began.
+            day: (n,) days since 1970-01-01.
+        """
+        out = np.zeros(len(concern))
+        last = clocks.elapsed.shape[1] - 1
+        for row in np.flatnonzero((concern > 0) & (day >= start)):
+            readings = [
+                _held(
+                    self.address,
+                    concern[row],
+                    scenario,
+                    clocks.elapsed[clock[row]].ctypes.data,
+                    last + 1,
+                    clocks.first_day,
+                    int(start[row]),
+                    int(day[row]),
+                )
+                for scenario in range(_SCENARIOS)
+            ]
+            column = min(max(int(day[row]) + 1 - clocks.first_day, 0), last)
+            out[row] = clocks.elapsed[clock[row], column] - sum(readings) / _SCENARIOS
+        return out
+
+
+def _texts(frame: pd.DataFrame, column: str) -> NDArray[Any]:
+    if column not in frame.columns:
+        return np.full(len(frame), "")
+    values = frame[column]
+    missing = values.isna().to_numpy()
+    return np.array(
+        ["" if gone else spelled(value) for value, gone in zip(values, missing, strict=True)]
+        or np.zeros(0, "U1")
+    )

@@ -1,0 +1,92 @@
+"""`etapromise ingest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etapromise.cli.arguments import INPUT_FILE, OUTPUT_DIRECTORY, example, reported_errors, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ingest"]
+
+
+@click.command(
+    epilog=example(r"""
+etapromise ingest --store store/ --shipments shipments.parquet --scans scans.parquet
+etapromise train --store store/ --as-of 2026-02-01 --out models/
+""")
+)
+@click.option("--store", type=OUTPUT_DIRECTORY, required=True, help="Made if it is not there.")
+@click.option("--shipments", type=INPUT_FILE, help="Parquet or CSV.")
+@click.option("--scans", type=INPUT_FILE, help="Parquet or CSV.")
+@click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so.")
+@click.option("--time-zone", help="IANA zone of times that carry none; without it, an error.")
+@click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    help="Where the work is done: local, dask://HOST:PORT or spark://HOST:PORT.",
+)
+@click.option(
+    "--buckets", type=click.IntRange(min=1), help="Parts of a week; settled at first.  [1]"
+)
+@click.option(
+    "--keep-scans-days",
+    type=click.IntRange(min=1),
+    help="How long scans are kept beside milestones; settled at first.  [430]",
+)
+def ingest(
+    store: Path,
+    shipments: Path | None,
+    scans: Path | None,
+    vocabulary: str | None,
+    time_zone: str | None,
+    engine: str,
+    buckets: int | None,
+    keep_scans_days: int | None,
+) -> None:
+    """Take shipments and scans into a store, from which models are trained and refreshed.
+
+    Files may come twice, in parts and in any order. All of them are taken in, or nothing.
+    """
+    from etapromise.store.ingest import ingest as take  # noqa: PLC0415 — loads pandas and Arrow
+
+    if shipments is None and scans is None:
+        raise click.UsageError("Missing --shipments or --scans; expected at least one of them.")
+    with reported_errors():
+        done = take(
+            store,
+            shipments,
+            scans,
+            vocabulary=vocabulary,
+            naive_time_zone=time_zone,
+            engine=engine,
+            buckets=buckets,
+            keep_scans_days=keep_scans_days,
+        )
+    for note in done.notes:
+        say(str(note))
+    for name, rejects in (("shipments", done.shipment_rejects), ("scans", done.scan_rejects)):
+        if len(rejects):
+            say(f"{name}: {len(rejects):,} rejected ({_reasons(rejects)})")
+    for count, told in (
+        (done.swept, "files of an interrupted ingest were removed"),
+        (done.too_late, "scans came after the others of their parcels were let go of: left out"),
+        (done.waiting, "scans wait for their shipments"),
+    ):
+        if count:
+            say(f"{count:,} {told}")
+    click.echo(
+        f"{store}  commit {done.commit}: {done.new_shipments:,} new shipments "
+        f"({done.filled:,} filled in, {done.known_shipments:,} known), {done.new_scans:,} new "
+        f"scans ({done.known_scans:,} known), {done.partitions:,} partitions"
+    )
+
+
+def _reasons(rejects: pd.DataFrame) -> str:
+    return ", ".join(f"{reason} {n:,}" for reason, n in rejects["reason"].value_counts().items())

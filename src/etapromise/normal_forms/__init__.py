@@ -1,0 +1,1 @@
+"""What is written in many ways, in one: texts, names, numbers, countries, regions, postcodes."""

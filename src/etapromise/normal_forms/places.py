@@ -1,0 +1,499 @@
+"""Countries and regions by ISO 3166, from codes and names in any language.
+
+Countries' names and codes are those of the Unicode CLDR (through babel) and of ISO 3166 (through
+pycountry), which also knows the regions and their translations. Both are opened when a name is met
+that is no code yet.
+
+Imports the standard library only at first: the quote path.
+"""
+
+from __future__ import annotations
+
+import gettext
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from etapromise.normal_forms.texts import code_text
+
+__all__ = [
+    "country_code",
+    "is_country",
+    "is_region",
+    "normal_country",
+    "normal_region",
+    "region_code",
+]
+
+# Codes in use that ISO 3166 does not give to the country.
+_CUSTOMARY: Final = {"UK": "GB", "EL": "GR", "UAE": "AE", "PRC": "CN", "ROK": "KR"}
+# Names in use that neither list has.
+_CUSTOMARY_NAMES: Final = {
+    "great britain": "GB",
+    "america": "US",
+    "united states of america": "US",
+    "macedonia": "MK",
+    "czech rep": "CZ",
+    "korea": "KR",
+    "bosnia": "BA",
+    "holland": "NL",
+    "scotland": "GB",
+    "wales": "GB",
+    "northern ireland": "GB",
+    "england": "GB",
+    "vatican": "VA",
+    "ivory coast": "CI",
+    "cape verde": "CV",
+    "east timor": "TL",
+    "mainland china": "CN",
+}
+# ISO 3166-1 alpha-2, and Kosovo's.
+_COUNTRIES: Final = frozenset(
+    [
+        "AD",
+        "AE",
+        "AF",
+        "AG",
+        "AI",
+        "AL",
+        "AM",
+        "AO",
+        "AQ",
+        "AR",
+        "AS",
+        "AT",
+        "AU",
+        "AW",
+        "AX",
+        "AZ",
+        "BA",
+        "BB",
+        "BD",
+        "BE",
+        "BF",
+        "BG",
+        "BH",
+        "BI",
+        "BJ",
+        "BL",
+        "BM",
+        "BN",
+        "BO",
+        "BQ",
+        "BR",
+        "BS",
+        "BT",
+        "BV",
+        "BW",
+        "BY",
+        "BZ",
+        "CA",
+        "CC",
+        "CD",
+        "CF",
+        "CG",
+        "CH",
+        "CI",
+        "CK",
+        "CL",
+        "CM",
+        "CN",
+        "CO",
+        "CR",
+        "CU",
+        "CV",
+        "CW",
+        "CX",
+        "CY",
+        "CZ",
+        "DE",
+        "DJ",
+        "DK",
+        "DM",
+        "DO",
+        "DZ",
+        "EC",
+        "EE",
+        "EG",
+        "EH",
+        "ER",
+        "ES",
+        "ET",
+        "FI",
+        "FJ",
+        "FK",
+        "FM",
+        "FO",
+        "FR",
+        "GA",
+        "GB",
+        "GD",
+        "GE",
+        "GF",
+        "GG",
+        "GH",
+        "GI",
+        "GL",
+        "GM",
+        "GN",
+        "GP",
+        "GQ",
+        "GR",
+        "GS",
+        "GT",
+        "GU",
+        "GW",
+        "GY",
+        "HK",
+        "HM",
+        "HN",
+        "HR",
+        "HT",
+        "HU",
+        "ID",
+        "IE",
+        "IL",
+        "IM",
+        "IN",
+        "IO",
+        "IQ",
+        "IR",
+        "IS",
+        "IT",
+        "JE",
+        "JM",
+        "JO",
+        "JP",
+        "KE",
+        "KG",
+        "KH",
+        "KI",
+        "KM",
+        "KN",
+        "KP",
+        "KR",
+        "KW",
+        "KY",
+        "KZ",
+        "LA",
+        "LB",
+        "LC",
+        "LI",
+        "LK",
+        "LR",
+        "LS",
+        "LT",
+        "LU",
+        "LV",
+        "LY",
+        "MA",
+        "MC",
+        "MD",
+        "ME",
+        "MF",
+        "MG",
+        "MH",
+        "MK",
+        "ML",
+        "MM",
+        "MN",
+        "MO",
+        "MP",
+        "MQ",
+        "MR",
+        "MS",
+        "MT",
+        "MU",
+        "MV",
+        "MW",
+        "MX",
+        "MY",
+        "MZ",
+        "NA",
+        "NC",
+        "NE",
+        "NF",
+        "NG",
+        "NI",
+        "NL",
+        "NO",
+        "NP",
+        "NR",
+        "NU",
+        "NZ",
+        "OM",
+        "PA",
+        "PE",
+        "PF",
+        "PG",
+        "PH",
+        "PK",
+        "PL",
+        "PM",
+        "PN",
+        "PR",
+        "PS",
+        "PT",
+        "PW",
+        "PY",
+        "QA",
+        "RE",
+        "RO",
+        "RS",
+        "RU",
+        "RW",
+        "SA",
+        "SB",
+        "SC",
+        "SD",
+        "SE",
+        "SG",
+        "SH",
+        "SI",
+        "SJ",
+        "SK",
+        "SL",
+        "SM",
+        "SN",
+        "SO",
+        "SR",
+        "SS",
+        "ST",
+        "SV",
+        "SX",
+        "SY",
+        "SZ",
+        "TC",
+        "TD",
+        "TF",
+        "TG",
+        "TH",
+        "TJ",
+        "TK",
+        "TL",
+        "TM",
+        "TN",
+        "TO",
+        "TR",
+        "TT",
+        "TV",
+        "TW",
+        "TZ",
+        "UA",
+        "UG",
+        "UM",
+        "US",
+        "UY",
+        "UZ",
+        "VA",
+        "VC",
+        "VE",
+        "VG",
+        "VI",
+        "VN",
+        "VU",
+        "WF",
+        "WS",
+        "XK",
+        "YE",
+        "YT",
+        "ZA",
+        "ZM",
+        "ZW",
+        "ZZ",
+    ]
+)
+_PLAIN_CODE: Final = re.compile(r"[A-Z0-9]{1,3}")
+_NOT_LETTERS: Final = re.compile(r"[\W_]+")
+_ARTICLES: Final = re.compile(r"^(the|republic of|state of|estado de|estado do|estado da|land) ")
+# Languages are asked in this order: a name that means two countries is that of the first.
+_FIRST_LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "ar", "zh", "ja", "ru")
+
+
+def normal_country(value: Any) -> str | None:
+    """ISO 3166-1 alpha-2 from a code or a name in any language; else as it is written."""
+    said = code_text(value)
+    return said if said is None else country_code(said) or said
+
+
+def normal_region(value: Any, country: str | None) -> str | None:
+    """The part of an ISO 3166-2 code after its country; what is none is kept as it is written.
+
+    Args:
+        value: a code with or without its country, or a name.
+        country: normal form, None where it is not known.
+    """
+    said = code_text(value)
+    if said is None or not country:
+        return said
+    if _PLAIN_CODE.fullmatch(said) and not said.isdigit():
+        return said
+    return region_code(said, country) or said
+
+
+def country_code(said: str) -> str | None:
+    """ISO 3166-1 alpha-2 of a code (alpha-2, alpha-3, numeric) or a name; None if there is none."""
+    if said in _COUNTRIES:
+        return said
+    upper = said.strip().upper()
+    # U.S.A.
+    bare = upper.replace(".", "").replace(" ", "")
+    if len(bare) <= 3:
+        found = _codes().get(bare)
+        if found is not None or (upper.isascii() and len(bare) <= 2):
+            return found
+    return _named_country(_folded(said))
+
+
+def is_country(code: str) -> bool:
+    """Whether this is an ISO 3166-1 alpha-2 code."""
+    return code in _COUNTRIES
+
+
+def region_code(said: str, country: str) -> str | None:
+    """The part of an ISO 3166-2 code after the country; None if the country has no such region.
+
+    Args:
+        said: a code with or without the country before it, or a name.
+        country: ISO 3166-1 alpha-2.
+    """
+    codes, names = _regions(country)
+    if not codes:
+        return None
+    upper = said.strip().upper()
+    for prefix in (f"{country}-", f"{country}_", f"{country} ", f"{country}."):
+        if upper.startswith(prefix) and upper[len(prefix) :] in codes:
+            return upper[len(prefix) :]
+    if upper in codes:
+        return upper
+    if upper.isdigit():
+        # Only a zero that was lost, or one too many.
+        close = [code for code in codes if code.isdigit() and int(code) == int(upper)]
+        if len(close) == 1:
+            return close[0]
+    folded = _folded(said)
+    found = names.get(folded)
+    return found if found is not None else _translated_regions(country).get(folded)
+
+
+def is_region(code: str, country: str) -> bool:
+    """Whether ISO 3166-2 has this code in the country."""
+    return code in _regions(country)[0]
+
+
+def _folded(name: str) -> str:
+    """A name without accents, case, punctuation and leading words that are often left out."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    plain = "".join(part for part in plain if not unicodedata.combining(part))
+    plain = _NOT_LETTERS.sub(" ", plain.replace("&", " and ").replace("ß", "ss")).strip()
+    return _ARTICLES.sub("", plain)
+
+
+@cache
+def _codes() -> dict[str, str]:
+    from babel.core import get_global  # noqa: PLC0415 — opened only when asked
+
+    known = {code: code for code in _COUNTRIES}
+    for old, new in get_global("territory_aliases").items():
+        # Alpha-3 and numeric codes; a country that fell apart has no one heir.
+        if len(new) == 1 and len(old) == 3 and new[0] in known:
+            known.setdefault(old, new[0])
+    return known | _CUSTOMARY
+
+
+@cache
+def _country_names(languages: tuple[str, ...]) -> dict[str, str]:
+    from babel import localedata  # noqa: PLC0415 — opened only when asked
+
+    known: dict[str, str] = {}
+    codes = _codes()
+    for language in languages:
+        territories: dict[str, Any] = dict(localedata.load(language).get("territories", {}))
+        for code, name in territories.items():
+            if codes.get(code) == code and isinstance(name, str):
+                known.setdefault(_folded(name), code)
+    return known
+
+
+@cache
+def _named_country(folded: str) -> str | None:
+    from babel import localedata  # noqa: PLC0415 — opened only when asked
+
+    others = sorted(name for name in localedata.locale_identifiers() if "_" not in name)
+    return (
+        _CUSTOMARY_NAMES.get(folded)
+        or _country_names(_FIRST_LANGUAGES).get(folded)
+        or _listed_names().get(folded)
+        or _country_names(tuple(others)).get(folded)
+    )
+
+
+@cache
+def _listed_names() -> dict[str, str]:
+    """Names of ISO 3166-1 and their translations."""
+    import pycountry  # noqa: PLC0415 — opened only when asked
+
+    names: dict[str, str] = {}
+    for language in ("", *_languages("iso3166-1")):
+        translate = _translation("iso3166-1", language)
+        for country in pycountry.countries:
+            for kind in ("name", "official_name", "common_name"):
+                name = getattr(country, kind, None)
+                if name:
+                    names.setdefault(_folded(translate(name)), str(country.alpha_2))
+    return names
+
+
+def _listed_regions(country: str) -> list[Any]:
+    """Of two regions with one name, such as a city in its province, the outer one comes first."""
+    import pycountry  # noqa: PLC0415 — opened only when asked
+
+    listed: Any = pycountry.subdivisions
+    found = listed.get(country_code=country) or ()
+    return sorted(found, key=lambda one: (one.parent_code is not None, one.code))
+
+
+@cache
+def _regions(country: str) -> tuple[frozenset[str], dict[str, str]]:
+    codes: set[str] = set()
+    names: dict[str, str] = {}
+    for region in _listed_regions(country):
+        code = region.code.partition("-")[2]
+        codes.add(code)
+        for name in re.split(r"\s*[\[\];,/]\s*", region.name):
+            if name:
+                names.setdefault(_folded(name), code)
+        names.setdefault(_folded(region.name), code)
+    return frozenset(codes), names
+
+
+@cache
+def _translated_regions(country: str) -> dict[str, str]:
+    names: dict[str, str] = {}
+    regions = _listed_regions(country)
+    for language in _languages("iso3166-2"):
+        translate = _translation("iso3166-2", language)
+        for region in regions:
+            names.setdefault(_folded(translate(region.name)), region.code.partition("-")[2])
+    return names
+
+
+def _translation(domain: str, language: str) -> Callable[[str], str]:
+    import pycountry  # noqa: PLC0415 — opened only when asked
+
+    if not language:
+        return str
+    return gettext.translation(
+        domain, pycountry.LOCALES_DIR, languages=[language], fallback=True
+    ).gettext
+
+
+@cache
+def _languages(domain: str) -> tuple[str, ...]:
+    import pycountry  # noqa: PLC0415 — opened only when asked
+
+    found = Path(pycountry.LOCALES_DIR).glob(f"*/LC_MESSAGES/{domain}.mo")
+    return tuple(sorted(path.parent.parent.name for path in found))

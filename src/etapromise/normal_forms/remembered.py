@@ -1,0 +1,48 @@
+"""Normal forms that were asked for before.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from etapromise.normal_forms.places import normal_country, normal_region
+from etapromise.normal_forms.postcodes import normal_postcode
+from etapromise.normal_forms.texts import normal_name, normal_text
+
+__all__ = ["COUNTRIES", "NAMES", "POSTCODES", "REGIONS", "TEXTS", "Remembered"]
+
+# How many words are remembered: beyond, all are forgotten and learned again.
+_MOST_REMEMBERED: Final = 2**16
+
+
+class Remembered(dict[Any, str]):
+    """Normal forms by what was written, learned as asked for; "" stands for a missing value.
+
+    Only plain texts (and tuples of them) are remembered: 1, 1.0 and True are one key.
+    """
+
+    def __init__(self, form: Callable[..., str | None], *, parts: int = 1) -> None:
+        """Take the function of one or several parts."""
+        super().__init__()
+        self._form = form
+        self._parts = parts
+
+    def __missing__(self, written: Any) -> str:
+        """Learn another one."""
+        parts = (written,) if self._parts == 1 else written
+        found = self._form(*parts) or ""
+        if all(type(part) is str for part in parts):
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[written] = found
+        return found
+
+
+TEXTS: Final = Remembered(normal_text)
+NAMES: Final = Remembered(normal_name)
+COUNTRIES: Final = Remembered(normal_country)
+REGIONS: Final = Remembered(normal_region, parts=2)
+POSTCODES: Final = Remembered(normal_postcode, parts=2)

@@ -1,0 +1,355 @@
+"""Looking at own tables: what they are, what would be rejected, what can be promised of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from etapromise.errors import ContractError, EtapromiseError
+from etapromise.tracking import TrackedHistory, history
+from etapromise.tracking.mapping import read_mapping
+from etapromise.tracking.mapping_text import proposal_text
+from etapromise.tracking.proposing import OwnTable, Proposal, propose
+from etapromise.tracking.sources import arrow_table
+from etapromise.tracking.table_files import (
+    FileOptions,
+    FoundFile,
+    find_files,
+    inner_lists,
+    sheets_of,
+    text_dialect,
+)
+
+__all__ = ["Check", "check", "own_tables"]
+
+_LEAST_ORDERS: Final = 500
+_JUDGED_DAYS: Final = 28
+_SETTLING_DAYS: Final = 21
+
+
+@dataclass(kw_only=True)
+class Check:
+    """What `check` found.
+
+    Attributes:
+        proposal: The mapping that is proposed; None where one was given.
+        text: Its file, or None.
+        history: The tables read with the mapping; None where it has open questions or fails.
+        failure: Why they could not be read.
+        facts: All of it, ready for JSON.
+    """
+
+    proposal: Proposal | None = None
+    text: str | None = None
+    history: TrackedHistory | None = None
+    failure: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def own_tables(
+    sources: Sequence[str | os.PathLike[str]], beside: Path | None = None
+) -> list[OwnTable]:
+    """The tables of files, a nested one once with each of its lists as rows.
+
+    Args:
+        sources: Paths, directories, patterns or addresses.
+        beside: Where the mapping will lie, from which its files are named.
+
+    Raises:
+        ContractError: One cannot be read.
+    """
+    found: list[OwnTable] = []
+    for source in sources:
+        name = _from_there(source, beside)
+        files = find_files(source, "your files")
+        first = files[0]
+        for sheet in sheets_of(first) or [""]:
+            for rows in ("", *inner_lists(first)):
+                options = FileOptions(rows=rows, sheet=sheet or None)
+                opened = arrow_table(source, "your files", options)
+                settings = _settings(first)
+                if sheet and len(sheets_of(first)) > 1:
+                    settings["sheet"] = sheet
+                found.append(
+                    OwnTable(
+                        files=(name,),
+                        table=opened.table,
+                        rows=rows,
+                        settings=settings,
+                        doubts=tuple(note.told.removeprefix("rows: ") for note in opened.notes),
+                    )
+                )
+    return _united(found)
+
+
+def _settings(file: FoundFile) -> dict[str, Any]:
+    """What of a text file's dialect is not the usual."""
+    dialect = text_dialect(file)
+    if dialect is None or dialect.plain:
+        return {}
+    told: dict[str, Any] = {}
+    if dialect.encoding != "utf-8":
+        told["encoding"] = dialect.encoding
+    if dialect.separator != ",":
+        told["separator"] = dialect.separator
+    if dialect.skip:
+        told["skip"] = dialect.skip
+    return told
+
+
+def _united(tables: list[OwnTable]) -> list[OwnTable]:
+    """Tables of the same columns, such as a file for each month, as one."""
+    from etapromise.tracking.table_files import one_table  # noqa: PLC0415 — beside its only use
+
+    found: dict[tuple[Any, ...], OwnTable] = {}
+    for one in tables:
+        key = (one.rows, *sorted(one.table.column_names), *sorted(one.settings.items()))
+        if key in found:
+            before = found[key]
+            one = OwnTable(  # noqa: PLW2901 (the union goes on as this one)
+                files=before.files + one.files,
+                table=one_table([before.table, one.table]),
+                rows=one.rows,
+                settings=one.settings,
+                doubts=before.doubts + one.doubts,
+            )
+        found[key] = one
+    return list(found.values())
+
+
+def _from_there(source: str | os.PathLike[str], beside: Path | None) -> str:
+    text = os.fspath(source)
+    if "://" in text:
+        return text
+    base = Path.cwd() if beside is None else beside.absolute()
+    return Path(os.path.relpath(Path(text).absolute(), base)).as_posix()
+
+
+def check(
+    sources: Sequence[str | os.PathLike[str]],
+    *,
+    mapping: str | os.PathLike[str] | None = None,
+    write_to: Path | None = None,
+    event: Any = "delivered",
+    quality: bool = True,
+) -> Check:
+    """Look at tables, propose a mapping or try a given one, and tell what they are good for.
+
+    Args:
+        sources: Paths, directories, patterns or addresses; none where the mapping names them.
+        mapping: One to try instead of proposing.
+        write_to: Where the proposal goes; its files are named from there.
+        event: What is to be promised.
+        quality: Whether the first promises are tried where there is enough to learn from.
+
+    Raises:
+        ContractError: A file cannot be read at all.
+    """
+    found = Check()
+    if mapping is None:
+        beside = None if write_to is None else write_to.parent
+        tables = own_tables(sources, beside)
+        found.proposal = propose(tables)
+        found.text = proposal_text(found.proposal)
+        found.facts["tables"] = [_table_facts(one) for one in tables]
+        found.facts["proposal"] = _proposal_facts(found.proposal)
+        if found.proposal.questions:
+            found.failure = "the mapping has open questions"
+            return found
+    _try(found, mapping, event)
+    if found.history is not None:
+        found.facts["accounts"] = {
+            one.table: {
+                "accepted": one.accepted,
+                "rejected": len(one.rejects),
+                "left_aside": one.left_aside,
+                "reasons": _counts(one.rejects["reason"]),
+                "notes": [str(note) for note in one.notes],
+            }
+            for one in found.history.accounts
+        }
+        found.facts["signs"] = _signs(found.history)
+        if not found.facts["signs"]["arrived"]:
+            found.failure = (
+                "no parcel arrived by these tables, so that nothing can be learned; hand over "
+                "scans or a column with the deliveries too"
+            )
+            return found
+        if quality:
+            found.facts["quality"] = _quality(found.history)
+    return found
+
+
+def _try(found: Check, mapping: str | os.PathLike[str] | None, event: Any) -> None:
+    import tempfile  # noqa: PLC0415 — only where a proposal is tried
+
+    try:
+        if mapping is not None:
+            found.history = history(mapping=read_mapping(mapping), event=event)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "mapping.toml"
+            path.write_text(found.text or "", encoding="utf-8")
+            told = read_mapping(path)
+        if found.proposal is None:
+            return
+        scans = None if found.proposal.scans is None else found.proposal.scans
+        found.history = history(
+            found.proposal.shipments.table,
+            None if scans is None else scans.table,
+            mapping=told,
+            event=event,
+        )
+    except EtapromiseError as error:
+        found.failure = str(error)
+
+
+def _table_facts(table: OwnTable) -> dict[str, Any]:
+    return {
+        "files": list(table.files),
+        "rows_are": table.rows or "records",
+        "rows": len(table.table),
+        "settings": dict(table.settings),
+        "doubts": list(table.doubts),
+        "columns": {
+            name: {
+                "stored_as": str(one.kind),
+                "filled": round(one.filled, 4),
+                "distinct": one.distinct,
+                "examples": [str(word) for word in one.words[:3]],
+            }
+            for name, one in table.profiles.items()
+        },
+    }
+
+
+def _proposal_facts(proposal: Proposal) -> dict[str, Any]:
+    groups = {
+        "shipments": proposal.columns,
+        "milestones": proposal.milestones,
+        "scans": proposal.scan_columns,
+    }
+    return {
+        **{
+            name: {
+                role: {
+                    "column": one.column,
+                    **one.details,
+                    "certainty": round(one.certainty, 2),
+                    "degree": one.degree,
+                    "why": one.why,
+                    "asked": one.asked,
+                    "others": list(one.others),
+                }
+                for role, one in group.items()
+            }
+            for name, group in groups.items()
+        },
+        "settings": {key: value for key, (value, _) in proposal.settings.items()},
+        "statuses": {code: status for code, (status, _, _) in proposal.statuses.items()},
+        "codes_without_meaning": dict(proposal.open_codes),
+        "vocabulary": proposal.vocabulary,
+        "ids_ignore": list(proposal.ids.ignore) if proposal.ids else [],
+        "unused": list(proposal.unused),
+        "told": list(proposal.told),
+        "questions": proposal.questions,
+    }
+
+
+def _signs(found: TrackedHistory) -> dict[str, Any]:
+    """Counts, gaps and near doubles that a person should look at."""
+    orders, scans = found.shipments, found.scans
+    days = orders["ordered_at"].dt.floor("D").value_counts().sort_index()
+    first, last = days.index.min(), days.index.max()
+    every = pd.date_range(first, last, freq="D") if len(days) else days.index
+    silent = every.difference(days.index)
+    signs: dict[str, Any] = {
+        "orders": len(orders),
+        "first_order": str(orders["ordered_at"].min()),
+        "last_order": str(orders["ordered_at"].max()),
+        "days_without_orders": len(silent),
+        "longest_gap_days": _longest(days.index),
+        "statuses": _counts(scans["status"]),
+        "shipments_without_scans": int((found.milestones["scan_count"] == 0).sum()),
+        "arrived": int(found.milestones["event_at"].notna().sum()),
+        "closed": _counts(found.milestones["closed_as"]),
+    }
+    for name in ("carrier", "service", "destination_country"):
+        if name in orders:
+            signs[f"{name}s"] = _counts(orders[name], 20)
+            signs[f"near_{name}s"] = _near_doubles(orders[name])
+    return signs
+
+
+def _counts(words: pd.Series[Any], most: int | None = None) -> dict[str, int]:
+    return {str(word): int(n) for word, n in words.value_counts()[:most].items()}
+
+
+def _longest(days: Any) -> int:
+    return int(np.diff(days.to_numpy()).max() / np.timedelta64(1, "D")) - 1 if len(days) > 1 else 0
+
+
+def _near_doubles(names: pd.Series[Any]) -> list[list[str]]:
+    """Names that differ by case, blanks and signs only, or by a letter of a long word."""
+    import difflib  # noqa: PLC0415 — beside its only use
+
+    known = [str(name) for name in names.dropna().unique()[:500]]
+    plain = {name: "".join(letter for letter in name.lower() if letter.isalnum()) for name in known}
+    found = []
+    for place, name in enumerate(known):
+        for other in known[place + 1 :]:
+            ours, theirs = plain[name], plain[other]
+            if ours == theirs or (
+                min(len(ours), len(theirs)) > 5
+                and not any(letter.isdigit() for letter in ours + theirs)
+                and difflib.SequenceMatcher(None, ours, theirs).ratio() > 0.9
+            ):
+                found.append([name, other])
+    return found[:20]
+
+
+def _quality(found: TrackedHistory) -> dict[str, Any]:
+    """A short walk through the latest weeks whose parcels have arrived."""
+    from etapromise.evaluation.backtest import BacktestConfig, backtest  # noqa: PLC0415 — slow
+    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415
+    from etapromise.training.training import TrainingConfig  # noqa: PLC0415
+
+    arrived = found.milestones["event_at"]
+    if arrived.notna().sum() < _LEAST_ORDERS:
+        return {
+            "tried": False,
+            "why": f"{int(arrived.notna().sum()):,} parcels have arrived, {_LEAST_ORDERS} are "
+            "needed before promises can be tried",
+        }
+    last = found.shipments["ordered_at"].max().floor("D")
+    end = last - pd.Timedelta(days=_SETTLING_DAYS)
+    config = BacktestConfig(
+        start=end - pd.Timedelta(days=_JUDGED_DAYS), end=end, refresh_every=7, jobs=1
+    )
+    try:
+        result = backtest(
+            found, config, fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True)
+        )
+    except (EtapromiseError, ContractError) as error:
+        return {"tried": False, "why": str(error)}
+    return {
+        "tried": True,
+        "from": str(config.start.date()),
+        "to": str(config.end.date()),
+        "levels": [
+            {
+                "service_level": row["service_level"],
+                "kept_rate": row["kept_rate"] if row["judged"] else None,
+                "stated": row["mean_confidence"],
+                "mean_days": row["mean_days"],
+                "judged": row["judged"],
+            }
+            for row in result.facts["service_levels"]
+        ],
+    }

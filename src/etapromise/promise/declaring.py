@@ -1,0 +1,47 @@
+"""A model under other declared disruptions.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.calendars.disruptions import Disruption
+from etapromise.errors import ContractError
+from etapromise.promise.model_parts import ModelParts
+
+__all__ = ["with_disruptions"]
+
+_MARK: Final = "+"
+
+
+def with_disruptions(
+    parts: ModelParts, disruptions: Sequence[Disruption] | CalendarFile | str | Path
+) -> ModelParts:
+    """See `PromiseModel.with_disruptions`."""
+    given: Any = disruptions
+    if isinstance(given, str | Path | CalendarFile):
+        given = CalendarFile.of(given).disruptions
+    declared = tuple(given)
+    for one in declared:
+        if not isinstance(one, Disruption):
+            raise ContractError(
+                f"Found {one!r} among the disruptions; expected Disruption(first=…, last=…, …) or "
+                "a calendar file."
+            )
+    version = str(parts.manifest["version"]).partition(_MARK)[0]
+    if declared:
+        told = json.dumps([one.as_dict() for one in declared], sort_keys=True).encode()
+        version += _MARK + hashlib.sha256(told).hexdigest()[:8]
+    return replace(
+        parts,
+        encoder=parts.encoder.declaring(declared),
+        manifest={**parts.manifest, "version": version},
+    )

@@ -1,0 +1,439 @@
+"""Taking shipments and scans into a store: what came before, what is new, what contradicts it."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from etapromise.engines import engine_of
+from etapromise.errors import StoreError
+from etapromise.locking import only_writer, sync_directory
+from etapromise.store.layout import Commit, Files, Layout, Partition, StoredFile
+from etapromise.store.partition_update import SCAN_SCHEMA
+from etapromise.tracking.contract import SCAN_COLUMNS
+from etapromise.tracking.faults import Note, merged_notes
+from etapromise.tracking.journeys import microseconds
+from etapromise.tracking.scans import scan_times
+from etapromise.tracking.sources import open_parts
+from etapromise.tracking.tables import check_scans, read_shipments, split_scans
+from etapromise.tracking.texts import Identifiers, as_series
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from etapromise.tracking.sources import Source
+
+__all__ = ["BUCKETS", "KEEP_SCANS_DAYS", "Ingested", "ingest"]
+
+BUCKETS: Final = 1
+"""Parts of a week where nothing is said; a week of some millions of scans needs no more."""
+
+KEEP_SCANS_DAYS: Final = 430
+"""Days that scans are kept where nothing is said; parcels are looked at for 400 days."""
+
+_UPDATE: Final = "etapromise.store.partition_update:update_partition"
+_ROWS_AT_ONCE: Final = 262_144
+# Rows of a partition that wait in memory before they are staged.
+_STAGED_AT_ONCE: Final = 32_768
+_DAY: Final = 86_400_000_000
+_PARQUET: Final = frozenset({".parquet", ".pq"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingested:
+    """What an ingest did.
+
+    Attributes:
+        commit: number of the store's commit; that of before where nothing was new.
+        new_shipments: shipments that the store did not have.
+        filled: shipments of which more is known than before.
+        known_shipments: shipments that it had just so.
+        new_scans: scans that it did not have.
+        known_scans: scans that it had, or that came twice.
+        waiting: scans in the store, in all, whose shipment has not come yet.
+        too_late: scans of parcels whose other scans are no longer kept; they were left out.
+        partitions: how many were brought up to date.
+        swept: files that an interrupted ingest had left behind, removed.
+        shipment_rejects: rows that could not be used, with ``reason``, ``detail`` and ``row``.
+        scan_rejects: likewise.
+        notes: what was blanked, derived or is strange, to be told once.
+    """
+
+    commit: int
+    new_shipments: int
+    filled: int
+    known_shipments: int
+    new_scans: int
+    known_scans: int
+    waiting: int
+    too_late: int
+    partitions: int
+    swept: int
+    shipment_rejects: pd.DataFrame
+    scan_rejects: pd.DataFrame
+    notes: tuple[Note, ...] = ()
+
+
+def ingest(
+    store: str | Path,
+    shipments: Source | None = None,
+    scans: Source | None = None,
+    *,
+    naive_time_zone: str | None = None,
+    vocabulary: str | None = None,
+    engine: str = "local",
+    buckets: int | None = None,
+    keep_scans_days: int | None = None,
+    wait: float = 600.0,
+) -> Ingested:
+    """Take tables into a store, which is made where there is none.
+
+    The same tables twice, in parts or in another order give the same store. A shipment that comes
+    again may tell more than before, but nothing else. All is taken in or nothing.
+
+    Args:
+        store: its directory.
+        shipments: a table of the contract, or None.
+        scans: a table of the contract, or None; those whose shipment has not come yet wait.
+        naive_time_zone: IANA zone of times that carry none.
+        vocabulary: whose codes the scans carry where their ``vocabulary`` column does not say.
+        engine: where partitions are brought up to date, see `engines.ENGINES`.
+        buckets: in how many parts a week lies; settled when a store is made.
+        keep_scans_days: days that scans are kept; settled when a store is made.
+        wait: seconds to wait for another one who writes to the store.
+
+    Raises:
+        ContractError: as for `tracking.history`.
+        StoreError: the store is damaged, newer, made with other settings, or contradicted.
+        CommandError: somebody else is writing, or the engine cannot be reached.
+    """
+    root = Path(store)
+    work = engine_of(engine)
+    with only_writer(root, wait=wait):
+        layout = _layout(root, buckets, keep_scans_days)
+        swept = layout.sweep()
+        staging = layout.root / "staging" / secrets.token_hex(8)
+        try:
+            run = _Ingest(layout, staging)
+            run.take_shipments(shipments, naive_time_zone)
+            run.take_scans(scans, vocabulary, naive_time_zone)
+            results = work.run(_UPDATE, run.tasks())
+            return run.commit(results, swept)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _layout(root: Path, buckets: int | None, keep_scans_days: int | None) -> Layout:
+    if not any(path.name != ".lock" for path in root.iterdir()):
+        return Layout.create(
+            root,
+            buckets=BUCKETS if buckets is None else buckets,
+            keep_scans_days=KEEP_SCANS_DAYS if keep_scans_days is None else keep_scans_days,
+        )
+    found = Layout.open(root)
+    for name, asked in (("buckets", buckets), ("keep_scans_days", keep_scans_days)):
+        if asked is not None and asked != getattr(found, name):
+            raise StoreError(
+                f"Found a store made with {name}={getattr(found, name)}; expected {asked}, as "
+                "asked for. Leave it out, or ingest everything into a new store."
+            )
+    return found
+
+
+class _Ingest:
+    """One ingest, from the first row to the commit."""
+
+    def __init__(self, layout: Layout, staging: Path) -> None:
+        self._layout = layout
+        self._before = layout.commit()
+        self._shipments = _Staged(staging / "shipments")
+        self._scans = _Staged(staging / "scans")
+        # Of all parcels that the store or this ingest knows: where they lie.
+        self._ids, self._places = self._known()
+        self._came = self._given = 0
+        self._waiting: list[pa.Table] = []
+        self._latest = self._before.latest
+        self._rejects: dict[str, list[pd.DataFrame]] = {"shipments": [], "scans": []}
+        self._notes: list[Note] = []
+
+    def take_shipments(self, source: Source | None, naive_time_zone: str | None) -> None:
+        """Check shipments and lay them by their partitions."""
+        known = Identifiers(as_series(self._ids)) if source is not None else None
+        fresh_ids, fresh_places = [], []
+        first = 0
+        for batch in () if source is None else _batches(source):
+            checked = read_shipments(batch, naive_time_zone=naive_time_zone)
+            self._notes += checked.notes
+            rejects = checked.rejects
+            self._rejects["shipments"].append(rejects.assign(row=rejects["row"] + first))
+            first += len(checked.accepted) + len(rejects)
+            frame = checked.accepted
+            ordered = microseconds(frame["ordered_at"], "ordered_at")
+            places = self._layout.partitions_of(ordered, frame["shipment_id"])
+            if known is not None:
+                self._require_same_week(known, frame, places)
+            table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+            fresh_ids.append(table["shipment_id"].cast(pa.large_string()))
+            fresh_places.append(places)
+            self._shipments.add(table, places)
+        if not fresh_ids:
+            return
+        self._shipments.flush()
+        ids = pa.chunked_array([chunk for part in fresh_ids for chunk in part.chunks])
+        places = np.concatenate(fresh_places)
+        self._came = len(ids)
+        doubled = as_series(ids).duplicated().to_numpy()
+        if doubled.any():
+            # Of one file the first row of a parcel counts, as when the tables are read; one that
+            # is so large that it was read in parts is not asked for it.
+            again = ids.filter(pa.array(doubled))[0].as_py()
+            raise StoreError(
+                f"Found {int(doubled.sum())} shipments twice in one ingest, such as {again!r}; "
+                "expected each once. Remove the second rows, and ingest again: nothing was taken."
+            )
+        new = np.ones(len(ids), bool) if known is None else known.rows(ids) < 0
+        self._ids = pa.chunked_array([*self._ids.chunks, *ids.filter(pa.array(new)).chunks])
+        self._places = np.concatenate([self._places, places[new]])
+
+    def take_scans(
+        self, source: Source | None, vocabulary: str | None, naive_time_zone: str | None
+    ) -> None:
+        """Check scans and lay them by their parcels' partitions; others wait."""
+        known = Identifiers(as_series(self._ids))
+        if self._came and self._before.waiting:
+            self._route(known, self._layout.read(self._before.waiting))
+        elif self._before.waiting:
+            self._waiting.append(self._layout.read(self._before.waiting))
+        for part in () if source is None else open_parts(source, SCAN_COLUMNS, table="scans"):
+            for raw in part.read(None if not part.n_rows else list(SCAN_COLUMNS)):
+                split = split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
+                self._notes += split.notes
+                self._rejects["scans"].append(split.rejects)
+                if not len(split.accepted):
+                    continue
+                _, received = scan_times(split.accepted)
+                self._latest = max(self._latest, int(received.max()))
+                self._given += len(split.accepted)
+                self._route(known, _scan_table(split.accepted))
+        self._scans.flush()
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """One for each partition that something has come in for."""
+        layout = self._layout
+        touched = sorted({*self._shipments.paths, *self._scans.paths})
+        return [
+            {
+                "root": str(layout.root.absolute()),
+                "buckets": layout.buckets,
+                "keep_scans_days": layout.keep_scans_days,
+                "partition": partition.name,
+                "files": {
+                    kind: [vars(file) for file in files]
+                    for kind, files in self._before.partitions.get(partition, {}).items()
+                },
+                "shipments": self._shipments.paths.get(partition, []),
+                "scans": self._scans.paths.get(partition, []),
+            }
+            for partition in touched
+        ]
+
+    def commit(self, results: list[dict[str, Any]], swept: int) -> Ingested:
+        """Have the store be what the partitions' results say."""
+        wrong = [sentence for result in results for sentence in result["contradictions"]]
+        if wrong:
+            raise StoreError(
+                f"Found shipments that contradict the store: {'; '.join(wrong[:3])}. Expected what "
+                "it holds, or more of it; nothing was taken. Mend the file, or ingest everything "
+                "into a new store."
+            )
+        count = {
+            name: sum(result[name] for result in results)
+            for name in ("new_shipments", "filled", "new_scans", "too_late")
+        }
+        partitions = dict(self._before.partitions)
+        changed = 0
+        for task, result in zip(self.tasks(), results, strict=True):
+            files: Files = {
+                kind: tuple(StoredFile(**file) for file in listed)
+                for kind, listed in result["files"].items()
+            }
+            place = Partition.named(task["partition"])
+            changed += files != partitions.get(place)
+            partitions[place] = files
+        waiting, added = self._waiting_now()
+        commit = self._before
+        if changed or added or waiting is not None:
+            commit = self._committed(partitions, waiting)
+        rejects = {kind: _together(tables) for kind, tables in self._rejects.items()}
+        return Ingested(
+            commit=commit.number,
+            **count,
+            known_shipments=self._came - count["new_shipments"] - count["filled"],
+            known_scans=max(self._given - count["new_scans"] - count["too_late"] - added, 0),
+            waiting=sum(file.rows for file in commit.waiting),
+            partitions=changed,
+            swept=swept,
+            shipment_rejects=rejects["shipments"],
+            scan_rejects=rejects["scans"],
+            notes=merged_notes(self._notes),
+        )
+
+    def _known(self) -> tuple[pa.ChunkedArray, NDArray[np.int64]]:
+        ids, places = [pa.array([], pa.large_string())], [np.zeros((0, 2), np.int64)]
+        for partition, files in self._before.partitions.items():
+            table = self._layout.read(files.get("shipments", ()), ["shipment_id"])
+            ids += table["shipment_id"].cast(pa.large_string()).chunks if len(table) else []
+            places.append(np.tile([[partition.week, partition.bucket]], (len(table), 1)))
+        return pa.chunked_array(ids), np.concatenate(places)
+
+    def _require_same_week(
+        self, known: Identifiers, frame: pd.DataFrame, places: NDArray[np.int64]
+    ) -> None:
+        row = known.rows(frame["shipment_id"])
+        before = np.where(row[:, None] >= 0, self._places[row] if len(self._places) else -1, places)
+        moved = np.flatnonzero((before != places).any(axis=1))
+        if len(moved):
+            first = frame.iloc[moved[0]]
+            held = Partition(*(int(part) for part in before[moved[0]]))
+            raise StoreError(
+                f"Found {len(moved)} shipments that contradict the store, such as "
+                f"{first['shipment_id']!r} ordered at {first['ordered_at']}; expected the order "
+                f"time that it holds, in {held.name.partition('/')[0]}. Nothing was taken: mend "
+                "the file, or ingest everything into a new store."
+            )
+
+    def _route(self, known: Identifiers, scans: pa.Table) -> None:
+        row = known.rows(scans["shipment_id"])
+        mine = row >= 0
+        if not mine.all():
+            self._waiting.append(scans.filter(pa.array(~mine)))
+        if mine.any():
+            self._scans.add(scans.filter(pa.array(mine)), self._places[row[mine]])
+
+    def _waiting_now(self) -> tuple[pa.Table | None, int]:
+        """The scans that wait if they are others than before, and how many more they are."""
+        before = sum(file.rows for file in self._before.waiting)
+        if not self._waiting:
+            return (None, 0) if not before else (SCAN_SCHEMA.empty_table(), 0)
+        table = pa.concat_tables(self._waiting).cast(SCAN_SCHEMA)
+        table = table.group_by(SCAN_SCHEMA.names, use_threads=False).aggregate([])
+        oldest = pa.scalar(self._latest - self._layout.keep_scans_days * _DAY, pa.int64())
+        table = table.filter(pc.greater(table["scanned_at"].cast(pa.int64()), oldest))
+        table = table.sort_by([(name, "ascending") for name in SCAN_SCHEMA.names])
+        if len(table) == before and table.equals(
+            self._layout.read(self._before.waiting).cast(SCAN_SCHEMA)
+        ):
+            return None, 0
+        return table, max(len(table) - before, 0)
+
+    def _committed(self, partitions: dict[Partition, Files], waiting: pa.Table | None) -> Commit:
+        layout = self._layout
+        oldest = self._latest // _DAY - layout.keep_scans_days
+        partitions = {
+            place: {kind: files for kind, files in kinds.items() if kind != "scans"}
+            if place.last_day < oldest
+            else kinds
+            for place, kinds in partitions.items()
+        }
+        kept = self._before.waiting
+        if waiting is not None:
+            kept = (layout.write("waiting", "", waiting),) if len(waiting) else ()
+        rejects = dict(self._before.rejects)
+        for kind, tables in self._rejects.items():
+            table = _together(tables)
+            if len(table):
+                arrow = pa.Table.from_pandas(table.astype("str"), preserve_index=False)
+                rejects[kind] = (*rejects.get(kind, ()), layout.write("rejects", kind, arrow))
+        commit = replace(
+            self._before,
+            number=self._before.number + 1,
+            partitions=partitions,
+            waiting=kept,
+            rejects=rejects,
+            latest=self._latest,
+        )
+        layout.write_commit(commit)
+        sync_directory(layout.root / "commits")
+        return commit
+
+
+class _Staged:
+    """Rows by partition, on disk but for some thousands of each."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._waiting: dict[Partition, list[pa.Table]] = {}
+        self.paths: dict[Partition, list[str]] = {}
+
+    def add(self, table: pa.Table, places: NDArray[np.int64]) -> None:
+        """Lay rows (n, ...) by their week and bucket (n, 2)."""
+        if not len(table):
+            return
+        found, which = np.unique(places, axis=0, return_inverse=True)
+        order = np.argsort(which.ravel(), kind="stable")
+        sorted_rows = table.take(pa.array(order))
+        ends = np.cumsum(np.bincount(which.ravel(), minlength=len(found)))
+        for (week, bucket), start, end in zip(found, [0, *ends[:-1]], ends, strict=True):
+            place = Partition(int(week), int(bucket))
+            parts = self._waiting.setdefault(place, [])
+            parts.append(sorted_rows.slice(start, end - start))
+            if sum(map(len, parts)) >= _STAGED_AT_ONCE:
+                self._write(place)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        for place in list(self._waiting):
+            self._write(place)
+
+    def _write(self, place: Partition) -> None:
+        paths = self.paths.setdefault(place, [])
+        path = self._root / place.name / f"{len(paths):06d}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pa.concat_tables(self._waiting.pop(place), promote_options="permissive")
+        pq.write_table(table, path, compression="lz4")
+        paths.append(str(path.absolute()))
+
+
+def _batches(source: Source) -> Iterator[Source]:
+    """A Parquet file a part at a time, so that its size does not matter; all else as it is."""
+    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _PARQUET:
+        yield source
+        return
+    path = Path(source)
+    if not path.exists() or path.stat().st_size == 0:
+        yield source
+        return
+    with pq.ParquetFile(path) as file:
+        if file.metadata.num_rows <= _ROWS_AT_ONCE:
+            yield source
+            return
+        for batch in file.iter_batches(_ROWS_AT_ONCE):
+            yield pa.Table.from_batches([batch])
+
+
+def _scan_table(frame: pd.DataFrame) -> pa.Table:
+    columns = {}
+    for field in SCAN_SCHEMA:
+        if field.name in frame.columns:
+            array = pa.array(frame[field.name], from_pandas=True)
+            columns[field.name] = array.cast(field.type)
+        else:
+            columns[field.name] = pa.nulls(len(frame), field.type)
+    return pa.table(columns, schema=SCAN_SCHEMA)
+
+
+def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)] or tables[:1]
+    if not filled:
+        return pd.DataFrame({"reason": [], "detail": [], "row": []})
+    return pd.concat(filled, ignore_index=True)

@@ -1,0 +1,192 @@
+"""Bringing one partition of a store up to date: a task for whichever engine.
+
+It reads what the partition holds and what has come in for it, and writes new files; nothing counts
+until a commit names them. So it may be done twice, or be cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etapromise.store.journeys import journeys_of
+from etapromise.store.layout import Files, Layout, StoredFile, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SCAN_SCHEMA", "update_partition"]
+
+SCAN_SCHEMA: Final = pa.schema(
+    [
+        ("shipment_id", pa.string()),
+        ("scanned_at", pa.timestamp("us", "UTC")),
+        ("received_at", pa.timestamp("us", "UTC")),
+        ("status", pa.string()),
+        ("facility", pa.string()),
+        ("carrier", pa.string()),
+    ]
+)
+"""How scans are stored: the statuses are standard ones."""
+
+# Files of scans in a partition, beyond which they become one.
+_MOST_FILES: Final = 12
+_MOST_TOLD: Final = 3
+
+
+def update_partition(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Add shipments and scans to a partition.
+
+    Args:
+        task: ``root``, ``buckets``, ``keep_scans_days``; ``partition``, its name; ``files``, what
+            the commit names of it; ``shipments`` and ``scans``, paths of what has come in.
+
+    Returns:
+        ``files``, what the next commit is to name; ``new_shipments``, ``filled`` (shipments of
+        which more is known now), ``new_scans``, ``too_late`` (scans of parcels whose others are no
+        longer kept); ``contradictions``, a sentence each, of which any means that nothing may be
+        committed.
+    """
+    layout = Layout(Path(task["root"]), task["buckets"], task["keep_scans_days"])
+    files: Files = {
+        kind: tuple(StoredFile(**file) for file in listed) for kind, listed in task["files"].items()
+    }
+    name = task["partition"]
+    counts = {"new_shipments": 0, "filled": 0, "new_scans": 0, "too_late": 0}
+    shipments = layout.read(files.get("shipments", ()))
+    changed: set[str] = set()
+    if task["shipments"]:
+        merged = _merged(shipments, read_table([Path(path) for path in task["shipments"]]))
+        if merged.contradictions:
+            return {"files": task["files"], **counts, "contradictions": merged.contradictions}
+        counts["new_shipments"], counts["filled"] = len(merged.new), len(merged.filled)
+        changed = merged.new | merged.filled
+        if changed:
+            shipments = merged.table
+            files = files | {"shipments": (layout.write("shipments", name, shipments),)}
+    journeys = layout.read(files.get("journeys", ()))
+    stored = layout.read(files.get("scans", ()))
+    if not stored.num_columns:
+        stored = SCAN_SCHEMA.empty_table()
+    fresh = SCAN_SCHEMA.empty_table()
+    if task["scans"]:
+        fresh = _not_yet(stored, read_table([Path(path) for path in task["scans"]]))
+        fresh, counts["too_late"] = _in_time(fresh, stored, journeys)
+    counts["new_scans"] = len(fresh)
+    if len(fresh):
+        files = files | {"scans": _with(layout, name, files.get("scans", ()), stored, fresh)}
+        changed |= set(pc.unique(fresh["shipment_id"]).to_pylist())
+    if changed:
+        ids = pa.array(sorted(changed), shipments["shipment_id"].type)
+        moved = shipments.filter(pc.is_in(shipments["shipment_id"], ids))
+        scans = pa.concat_tables([stored, fresh])
+        scans = scans.filter(pc.is_in(scans["shipment_id"], ids.cast(pa.string())))
+        # Of what is no longer kept the milestones stand.
+        held = _held(journeys, scans)
+        moved = moved.filter(pc.invert(pc.is_in(moved["shipment_id"], held)))
+        parts = [journeys_of(moved, scans)]
+        if journeys.num_columns:
+            same = pc.is_in(journeys["shipment_id"], moved["shipment_id"].combine_chunks())
+            parts.insert(0, journeys.filter(pc.invert(same)))
+        table = pa.concat_tables(parts, promote_options="permissive").sort_by("shipment_id")
+        files = files | {"journeys": (layout.write("journeys", name, table),)}
+    plain = {kind: [vars(file) for file in listed] for kind, listed in files.items()}
+    return {"files": plain, **counts, "contradictions": []}
+
+
+class _Merged:
+    """What is known of the shipments of a partition after more of them came in."""
+
+    def __init__(self, table: pa.Table, new: set[str], filled: set[str], wrong: list[str]) -> None:
+        self.table = table
+        self.new = new
+        self.filled = filled
+        self.contradictions = wrong
+
+
+def _merged(stored: pa.Table, fresh: pa.Table) -> _Merged:
+    later = fresh.to_pandas().set_index("shipment_id")
+    if not stored.num_columns:
+        return _Merged(_sorted(later), set(later.index), set(), [])
+    before = stored.to_pandas().set_index("shipment_id")
+    known = later.index[later.index.isin(before.index)]
+    wrong: list[str] = []
+    filled: set[str] = set()
+    columns = [name for name in later.columns if name in before.columns]
+    for name in columns:
+        old, told = before.loc[known, name], later.loc[known, name]
+        other = old.notna() & told.notna() & (old != told)
+        if other.any():
+            first = known[other.to_numpy()][0]
+            wrong.append(
+                f"{name} of {int(other.sum())} shipments, such as {first!r}: "
+                f"{old[first]} before, {told[first]} now"
+            )
+        filled |= set(known[(old.isna() & told.notna()).to_numpy()])
+    if wrong:
+        return _Merged(stored, set(), set(), wrong[:_MOST_TOLD])
+    for name in later.columns:
+        if name not in before.columns:
+            filled |= set(known[later.loc[known, name].notna().to_numpy()])
+    new = later.index[~later.index.isin(before.index)]
+    together = before
+    if filled:
+        together = before.combine_first(later.loc[known])[
+            [*before.columns, *(name for name in later.columns if name not in before.columns)]
+        ]
+    if not len(new):
+        return _Merged(_sorted(together), set(), filled, [])
+    added = _arrow(later.loc[new])
+    table = pa.concat_tables([_arrow(together), added], promote_options="permissive")
+    return _Merged(table.sort_by("shipment_id"), set(new), filled, [])
+
+
+def _arrow(frame: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(frame.reset_index(), preserve_index=False).replace_schema_metadata(
+        None
+    )
+
+
+def _sorted(frame: pd.DataFrame) -> pa.Table:
+    return _arrow(frame).sort_by("shipment_id")
+
+
+def _not_yet(stored: pa.Table, fresh: pa.Table) -> pa.Table:
+    """The scans that are not stored yet, each once."""
+    ours = pc.unique(fresh["shipment_id"])
+    old = stored.filter(pc.is_in(stored["shipment_id"], ours))
+    both = pa.concat_tables([old, fresh.cast(SCAN_SCHEMA)])
+    is_new = pa.array([0] * len(old) + [1] * len(fresh), pa.int8())
+    names = SCAN_SCHEMA.names
+    told = both.append_column("is_new", is_new).group_by(names, use_threads=False)
+    found = told.aggregate([("is_new", "min")])
+    return found.filter(pc.equal(found["is_new_min"], 1)).select(names).cast(SCAN_SCHEMA)
+
+
+def _held(journeys: pa.Table, scans: pa.Table) -> pa.Array:
+    """Parcels that had been scanned, and of whose scans none is kept."""
+    if not journeys.num_columns:
+        return pa.array([], pa.string())
+    scanned = journeys.filter(pc.greater(journeys["scan_count"], 0))["shipment_id"]
+    kept = pc.is_in(scanned, pc.unique(scans["shipment_id"]).cast(scanned.type))
+    held = scanned.filter(pc.invert(kept)).combine_chunks()
+    return pa.concat_arrays(held.chunks) if isinstance(held, pa.ChunkedArray) else held
+
+
+def _in_time(fresh: pa.Table, stored: pa.Table, journeys: pa.Table) -> tuple[pa.Table, int]:
+    """Without those of parcels whose other scans are gone, and how many these are."""
+    late = pc.is_in(fresh["shipment_id"], _held(journeys, stored).cast(pa.string()))
+    return fresh.filter(pc.invert(late)), int(pc.sum(late).as_py() or 0)
+
+
+def _with(
+    layout: Layout, name: str, files: tuple[StoredFile, ...], stored: pa.Table, fresh: pa.Table
+) -> tuple[StoredFile, ...]:
+    order = [("shipment_id", "ascending"), ("scanned_at", "ascending")]
+    if len(files) < _MOST_FILES:
+        return (*files, layout.write("scans", name, fresh.sort_by(order)))
+    return (layout.write("scans", name, pa.concat_tables([stored, fresh]).sort_by(order)),)

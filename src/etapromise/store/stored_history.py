@@ -1,0 +1,170 @@
+"""A store as a tracked history: shipments and milestones at hand, scans when they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etapromise.errors import ContractError
+from etapromise.store.journeys import (
+    NO_SHIPMENTS,
+    cleaned,
+    journeys_of,
+    milestones_for,
+    scans_frame,
+    shipments_frame,
+)
+from etapromise.store.layout import Commit, Layout, StoredFile
+from etapromise.tracking.accounts import MAX_REJECTS
+from etapromise.tracking.contract import Event
+from etapromise.tracking.journeys import microseconds
+from etapromise.tracking.mapping import MappingSource
+from etapromise.tracking.milestones import require_event
+from etapromise.tracking.scans import clean_scans
+from etapromise.tracking.sources import Source
+from etapromise.tracking.texts import Identifiers
+from etapromise.tracking.tracked import TrackedHistory, tracked_history
+
+__all__ = ["StoredHistory", "history_from", "stored_history"]
+
+_REJECTED: Final = {"reason": "str", "detail": "str", "row": "int64"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredHistory(TrackedHistory):
+    """The history that a store holds, by order and identifier.
+
+    `shipments` and `milestones` are read at once. `scans` and the rejects, the larger part, are
+    read when they are first looked at, and `scans_of` reads those of the weeks that it needs.
+    """
+
+    layout: Layout
+    commit: Commit
+    scans: pd.DataFrame = field(init=False, repr=False)
+    shipment_rejects: pd.DataFrame = field(init=False, repr=False)
+    scan_rejects: pd.DataFrame = field(init=False, repr=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """What is read when it is first asked for."""
+        if name not in {"scans", "shipment_rejects", "scan_rejects"}:
+            raise AttributeError(name)
+        if name == "shipment_rejects":
+            object.__setattr__(self, name, self._rejects("shipments"))
+        else:
+            files = self.commit.partitions.values()
+            table = self.layout.read(file for kinds in files for file in kinds.get("scans", ()))
+            checked = clean_scans(scans_frame(table), self.shipments)
+            object.__setattr__(self, "scans", checked.accepted)
+            both = [self._rejects("scans"), checked.rejects]
+            rejects = pd.concat([part for part in both if len(part)] or both, ignore_index=True)
+            object.__setattr__(self, "scan_rejects", rejects)
+        return self.__dict__[name]
+
+    def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
+        """The scans of some of the shipments that were received before a moment."""
+        known = Identifiers(shipments["shipment_id"])
+        ordered = microseconds(shipments["ordered_at"], "ordered_at")
+        places = self.layout.partitions_of(ordered, shipments["shipment_id"])
+        wanted = {(int(week), int(bucket)) for week, bucket in np.unique(places, axis=0)}
+        parts = []
+        for place, kinds in self.commit.partitions.items():
+            if (place.week, place.bucket) in wanted and kinds.get("scans"):
+                table = self.layout.read(kinds["scans"])
+                parts.append(table.filter(pa.array(known.rows(table["shipment_id"]) >= 0)))
+        known_scans = cleaned(shipments, pa.concat_tables(parts) if parts else pa.table({}))
+        found: pd.DataFrame = known_scans[(known_scans["received_at"] < before).to_numpy()]
+        return found
+
+    def under_way(self, at: pd.Timestamp, *, most_days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The shipments on their way at a moment, as far as was known then, and their scans.
+
+        Args:
+            at: zone-aware; what was received at that very moment is known.
+            most_days: those ordered longer ago are left out: they never arrive.
+        """
+        ordered, told = self.shipments["ordered_at"], self.milestones
+        over = (told["event_known_at"] <= at) | (told["closed_known_at"] <= at)
+        young = (ordered <= at) & (ordered > at - pd.Timedelta(days=most_days))
+        rows = np.flatnonzero((young & ~over).to_numpy(bool))
+        orders = self.shipments.iloc[rows].reset_index(drop=True)
+        return orders, self.scans_of(orders, at + pd.Timedelta(microseconds=1))
+
+    def _rejects(self, kind: str) -> pd.DataFrame:
+        files: tuple[StoredFile, ...] = self.commit.rejects.get(kind, ())
+        if not files:
+            return pd.DataFrame({name: pd.Series([], dtype=of) for name, of in _REJECTED.items()})
+        table = self.layout.read(files).to_pandas()
+        # A file that was ingested twice is no worse than before.
+        table = table.drop_duplicates([name for name in table.columns if name != "row"])
+        rejects: pd.DataFrame = table.astype({"row": "int64"}).reset_index(drop=True)
+        return rejects
+
+
+def history_from(
+    shipments: Source | TrackedHistory | None,
+    scans: Source | None,
+    store: str | Path | None,
+    *,
+    event: Event,
+    naive_time_zone: str | None = None,
+    mapping: MappingSource | None = None,
+    max_rejects: float = MAX_REJECTS,
+) -> TrackedHistory:
+    """The history of a store, or `tracking.tracked_history` of what is given instead.
+
+    Raises:
+        ContractError: as for it; both a store and tables.
+        StoreError: there is no store, or it is damaged or newer.
+    """
+    if store is None:
+        return tracked_history(
+            shipments,
+            scans,
+            event=event,
+            naive_time_zone=naive_time_zone,
+            mapping=mapping,
+            max_rejects=max_rejects,
+        )
+    if (shipments, scans, mapping) != (None, None, None):
+        raise ContractError("Found a store and tables beside it; expected one or the other.")
+    return stored_history(store, event=event)
+
+
+def stored_history(store: str | Path, *, event: Event = "delivered") -> StoredHistory:
+    """The history that a store holds now; an ingest meanwhile changes nothing of it.
+
+    Args:
+        store: its directory.
+        event: what is waited for.
+
+    Raises:
+        StoreError: there is no store, or it is damaged or newer.
+        ContractError: there is no such event.
+    """
+    require_event(event)
+    layout = Layout.open(Path(store))
+    commit = layout.commit()
+    tables = {
+        kind: layout.read(
+            file for files in commit.partitions.values() for file in files.get(kind, ())
+        )
+        for kind in ("shipments", "journeys")
+    }
+    shipments = tables["shipments"]
+    if not shipments.num_columns:
+        shipments = NO_SHIPMENTS
+    order = pc.sort_indices(shipments, [("ordered_at", "ascending"), ("shipment_id", "ascending")])
+    frame = shipments_frame(shipments.take(order))
+    journeys = tables.pop("journeys")
+    found = milestones_for(
+        journeys.take(order) if len(order) else journeys_of(shipments, journeys), event
+    )
+    return StoredHistory(
+        shipments=frame, milestones=found, event=event, layout=layout, commit=commit
+    )

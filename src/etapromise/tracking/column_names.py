@@ -1,0 +1,74 @@
+"""What own tables call the columns of the contract, in the languages of ``column_names.toml``."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Final
+
+__all__ = ["names_of", "plain_name", "score_name", "status_of_word"]
+
+_LETTERS: Final = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d"})
+_NEAR: Final = 0.88
+
+
+def plain_name(name: str) -> str:
+    """Lower case words without accents and signs: ``ship_to.postalCode`` is ship to postal code."""
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    text = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS))
+    text = "".join(letter for letter in text if not unicodedata.combining(letter))
+    return " ".join(re.findall(r"[^\W_]+", text))
+
+
+@cache
+def names_of() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """The names by table and by what they stand for, plainly written."""
+    text = resources.files(__package__).joinpath("column_names.toml").read_text(encoding="utf-8")
+    return {
+        table: {
+            role: tuple(dict.fromkeys((plain_name(role), *map(plain_name, names))))
+            for role, names in roles.items()
+        }
+        for table, roles in tomllib.loads(text).items()
+    }
+
+
+@cache
+def score_name(name: str, table: str, role: str) -> float:
+    """How well a column's name fits, from 0 to 1: a whole name, one inside of it, one like it."""
+    said = plain_name(name)
+    last = plain_name(name.rpartition(".")[2])
+    best = 0.0
+    for known in names_of()[table][role]:
+        if said == known:
+            return 1.0
+        if last == known and last != said:
+            best = max(best, 0.9)
+        elif said.replace(" ", "") == known.replace(" ", ""):
+            best = max(best, 0.97)
+        elif f" {known} " in f" {said} ":
+            best = max(best, 0.55 + 0.35 * len(known) / len(said))
+        elif len(known) > 5 and difflib.SequenceMatcher(None, said, known).ratio() > _NEAR:
+            best = max(best, 0.7)
+    return best
+
+
+@cache
+def status_of_word(code: str) -> str | None:
+    """The standard status that a code's words say in one of many languages."""
+    said = plain_name(code)
+    for status, words in names_of()["statuses"].items():
+        if said in words:
+            return status
+    found = [
+        (len(word), status)
+        for status, words in names_of()["statuses"].items()
+        for word in words
+        if len(word) > 4 and f" {word} " in f" {said} "
+    ]
+    return max(found)[1] if found else None

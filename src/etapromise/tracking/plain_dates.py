@@ -1,0 +1,166 @@
+"""Scans with a date and no clock: a local date at the place where the thing happened.
+
+A delivery, an attempt or a notice happens at the destination, an order or a pick-up at the origin.
+Until the shipment is known such a scan stands at noon UTC with its date in ``scanned_on``; then it
+is noon at the place, and was known at the end of that day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from etapromise.tracking.columns import NOON, localized
+from etapromise.tracking.contract import STATUSES
+from etapromise.tracking.faults import Faults
+from etapromise.tracking.places import LEAST_MIDNIGHTS, zones_of
+from etapromise.tracking.texts import Identifiers
+from etapromise.tracking.times import DAY, MISSING, Clocks, whole_days
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["at_their_places", "dated"]
+
+Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
+
+_AT_ORIGIN: Final = frozenset({"label_created", "picked_up", "cancelled"})
+
+
+def dated(
+    values: MutableMapping[str, Values],
+    written: Mapping[str, Clocks],
+    status: npt.NDArray[np.int8],
+    faults: Faults,
+    named: str | None,
+) -> None:
+    """Find the scans without a clock, and give them ``scanned_on``.
+
+    Dates alone are such; and so are stored midnights, where a status has no other time: those of
+    the zone that was written, of UTC or of the named zone.
+
+    Args:
+        values: Columns of scans.
+        written: What their times looked like.
+        status: (n,) positions in `STATUSES`, -1 where it is unknown.
+        faults: Gets the notes.
+        named: The zone that was named for times without one.
+    """
+    clocks = written.get("scanned_at")
+    moments = values.get("scanned_at")
+    if clocks is None or not isinstance(moments, pd.Series):
+        return
+    day = np.where(clocks.plain, clocks.wall // DAY * DAY, MISSING)
+    stated = values.get("scanned_on")
+    if isinstance(stated, pd.Series):
+        told = stated.to_numpy().astype("datetime64[us]").view(np.int64)
+        day = np.where(told != MISSING, told, day)
+    rest = (day == MISSING) & (clocks.wall != MISSING)
+    faults.note(
+        int((day != MISSING).sum()),
+        "plain_scanned_at",
+        "scanned_at",
+        "have no clock time, and are taken as local dates where the thing happened",
+    )
+    for wall in _walls(clocks, moments, named):
+        midnight = whole_days(wall) & rest
+        if not midnight.any():
+            continue
+        all_of, midnights = (
+            np.bincount(status[rows] + 1, minlength=len(STATUSES) + 1) for rows in (rest, midnight)
+        )
+        whole = (all_of == midnights) & (midnights >= LEAST_MIDNIGHTS)
+        whole[0] = False
+        rows = whole[status + 1] & midnight
+        if rows.any():
+            day[rows] = wall[rows]
+            rest &= ~rows
+            names = [STATUSES[k - 1] for k in np.flatnonzero(whole).tolist()]
+            faults.note(
+                int(rows.sum()),
+                "midnight_scanned_at",
+                "scanned_at",
+                "are midnights, as all times of their status, and are taken as local dates",
+                names,
+            )
+    if (day == MISSING).all():
+        return
+    plain = day != MISSING
+    values["scanned_on"] = pd.Series(day.view("datetime64[us]"))
+    utc = moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
+    values["scanned_at"] = _moments(np.where(plain, day + NOON, utc))
+
+
+def _walls(
+    clocks: Clocks, moments: pd.Series[Any], named: str | None
+) -> list[npt.NDArray[np.int64]]:
+    """The clocks on which midnights are looked for: as written, in UTC, in the named zone."""
+    walls = [clocks.wall]
+    if clocks.zoned.any() and (clocks.offset[clocks.zoned] != 0).any():
+        walls.append(clocks.utc)
+    if named is not None:
+        local = moments.dt.tz_convert(named).dt.tz_localize(None).to_numpy()
+        walls.append(local.astype("datetime64[us]").view(np.int64))
+    return walls
+
+
+def _moments(counts: npt.NDArray[np.int64]) -> pd.Series[Any]:
+    return pd.Series(counts.view("datetime64[us]")).dt.tz_localize("UTC")
+
+
+def at_their_places(
+    scans: pd.DataFrame, shipments: pd.DataFrame, named: str | None
+) -> pd.DataFrame:
+    """The scans with those that have no clock at noon of their day where it happened.
+
+    Args:
+        scans: Accepted scans.
+        shipments: Accepted shipments; scans of others stay at noon UTC.
+        named: The zone of last resort.
+    """
+    if "scanned_on" not in scans or not len(shipments):
+        return scans
+    plain = scans["scanned_on"].notna().to_numpy()
+    owner = Identifiers(shipments["shipment_id"]).rows(scans["shipment_id"])
+    rows = np.flatnonzero(plain & (owner >= 0))
+    if not len(rows):
+        return scans
+    zones = _zones(shipments, owner[rows], scans["status"].iloc[rows], named)
+    day = scans["scanned_on"].to_numpy()[rows].astype("datetime64[us]").view(np.int64)
+    scans = scans.copy()
+    noon = localized(day + NOON, zones)
+    counts = _counts(scans["scanned_at"])
+    counts[rows] = noon
+    scans["scanned_at"] = _moments(counts)
+    # What is dated was known by the end of its day, whenever in it that was.
+    end = localized(day + DAY, zones) - 1
+    received = (
+        _counts(scans["received_at"])
+        if "received_at" in scans
+        else np.full(len(scans), MISSING, np.int64)
+    )
+    received[rows] = np.where(received[rows] == MISSING, end, np.maximum(received[rows], noon))
+    scans["received_at"] = _moments(received)
+    return scans
+
+
+def _counts(times: pd.Series[Any]) -> npt.NDArray[np.int64]:
+    utc = times.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return np.array(utc.view(np.int64))
+
+
+def _zones(
+    shipments: pd.DataFrame,
+    owner: npt.NDArray[np.int32],
+    status: pd.Series[str],
+    named: str | None,
+) -> npt.NDArray[np.object_]:
+    """The zone of the place where each scan happened, (n,)."""
+    parcels, place = np.unique(owner, return_inverse=True)
+    known = shipments.iloc[parcels].reset_index(drop=True)
+    origin, there = (zones_of(known, side, named) for side in ("origin", "destination"))
+    return np.where(status.isin(_AT_ORIGIN).to_numpy(), origin[place], there[place])

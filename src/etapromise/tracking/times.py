@@ -1,0 +1,454 @@
+"""Times and dates as files hold them: ISO 8601, local dialects, epochs, spreadsheet serials.
+
+What is read is a wall clock with or without an offset, or a date without a clock. What that means
+as a moment depends on a zone, which is decided where the place is known.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from etapromise.errors import ContractError
+
+__all__ = ["DAY", "MISSING", "Clocks", "read_clocks", "whole_days"]
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+MISSING: Final = np.iinfo(np.int64).min
+"""NaT as a number."""
+DAY: Final = 86_400_000_000
+_SECOND: Final = 1_000_000
+_MINUTE: Final = 60 * _SECOND
+
+# A clock time followed by Z or an offset. A date alone ends in "-05" too and is no offset.
+_ZONED: Final = r":\d{2}.*([zZ]|[+-]\d{2}(:?\d{2})?)$|T\d{2,6}(\.\d+)?([zZ]|[+-]\d{2}(:?\d{2})?)$"
+_ISO_DATE: Final = r"^\d{4}-?\d{2}-?\d{2}$"
+# An offset with a blank before it, the words UTC and GMT, a zone in brackets behind an offset.
+_BRACKETS: Final = r"\[[A-Za-z_/+\-0-9]+\]$"
+_CLOCK: Final = (
+    r"(?:[T,]?\s*(?:at\s+|um\s+|-\s+)?(?P<hour>\d{1,2})[:.hH](?P<minute>\d{2})"
+    r"(?:[:.](?P<second>\d{2})(?:[.,](?P<part>\d{1,9}))?)?\s*(?:Uhr)?"
+    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?"
+)
+_OFFSET: Final = r"\s*(?P<offset>[zZ]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?"
+_WEEKDAY: Final = r"(?:\p{L}{2,10}\.?,?\s+)?"
+_FORMS: Final = tuple(
+    f"^{form}{_CLOCK}{_OFFSET}$"
+    for form in (
+        r"(?P<first>\d{1,2})(?P<mark>[./-])\s?(?P<second_of>\d{1,2})[./-]\s?(?P<year>\d{4}|\d{2})",
+        r"(?P<year>\d{4})[./-](?P<month>\d{1,2})[./-](?P<day>\d{1,2})",
+        _WEEKDAY + r"(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?[\s-]+(?:de\s+)?(?P<word>\p{L}{3,12})\.?,?"
+        r"[\s-]+(?:de\s+)?(?P<year>\d{4}|\d{2})",
+        _WEEKDAY
+        + r"(?P<word>\p{L}{3,12})\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})",
+    )
+)
+_LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "sv", "da", "nb", "fi", "cs")
+
+# Numbers that stand for times, and the first and last of them: from 1990 to 2100.
+_EPOCHS: Final = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6))
+_NANOSECONDS: Final = 10**9
+_FIRST: Final = 631_152_000
+_LAST: Final = 4_102_444_800
+# Days since 1899-12-30, as spreadsheets count.
+_SERIAL_ZERO: Final = 25_569
+_FIRST_SERIAL: Final = 32_874
+_LAST_SERIAL: Final = 73_051
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clocks:
+    """n times as they were written.
+
+    Attributes:
+        wall: (n,) microseconds since 1970-01-01 00:00 on the clock that was written, `MISSING`
+            where there is none; a date alone is its midnight.
+        offset: (n,) microseconds that the clock is ahead of UTC, `MISSING` where not said.
+        plain: (n,) dates without a clock.
+        unreadable: (n,) there, but no time.
+        dialects: How values were read that were not ISO 8601, with how many.
+    """
+
+    wall: Ints
+    offset: Ints
+    plain: Mask
+    unreadable: Mask
+    dialects: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def zoned(self) -> Mask:
+        """(n,) moments: an offset was said."""
+        return np.asarray((self.offset != MISSING) & (self.wall != MISSING))
+
+    @property
+    def naive(self) -> Mask:
+        """(n,) clocks that do not say whose."""
+        return np.asarray((self.wall != MISSING) & (self.offset == MISSING) & ~self.plain)
+
+    @property
+    def utc(self) -> Ints:
+        """(n,) microseconds since 1970 UTC where an offset was said, else `MISSING`."""
+        return np.where(self.zoned, self.wall - np.where(self.zoned, self.offset, 0), MISSING)
+
+
+def whole_days(moments: Ints) -> Mask:
+    """(n,) which moments are a midnight."""
+    return np.asarray((moments % DAY == 0) & (moments != MISSING))
+
+
+def read_clocks(array: pa.ChunkedArray, name: str, *, day_first: bool | None = None) -> Clocks:
+    """Times of any stored type.
+
+    Args:
+        array: Timestamps, dates, text, whole numbers or floats (epochs, spreadsheet serials).
+        name: Of the column, for messages.
+        day_first: Whether ``03/04/2026`` is in April; None lets the column's other values say it.
+
+    Raises:
+        ContractError: The column holds no times, or dates that may be read in two ways.
+    """
+    kind = array.type
+    if pt.is_dictionary(kind):
+        array = array.cast(kind.value_type)
+        kind = array.type
+    if pt.is_null(kind):
+        return _nothing(len(array))
+    if pt.is_timestamp(kind):
+        return _typed_clocks(array)
+    if pt.is_date(kind):
+        days = _microseconds(array.cast(pa.timestamp("us"), safe=False))
+        return _plain(days)
+    if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
+        return _numbered(array.cast(pa.float64(), safe=False), name)
+    if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind):
+        return _text_clocks(array.cast(pa.large_string()), name, day_first=day_first)
+    raise ContractError(
+        f"column {name!r} is of type {kind}, expected zone-aware times; convert the column"
+    )
+
+
+def _nothing(n: int) -> Clocks:
+    missing = np.full(n, MISSING, np.int64)
+    none = np.zeros(n, dtype=bool)
+    return Clocks(wall=missing, offset=missing, plain=none, unreadable=none)
+
+
+def _plain(days: Ints) -> Clocks:
+    there = days != MISSING
+    return Clocks(
+        wall=days,
+        offset=np.full(len(days), MISSING, np.int64),
+        plain=there,
+        unreadable=np.zeros(len(days), dtype=bool),
+    )
+
+
+def _microseconds(array: pa.ChunkedArray) -> Ints:
+    stamps = array.cast(pa.timestamp("us", array.type.tz), safe=False).cast(pa.int64())
+    return np.asarray(pc.fill_null(stamps, MISSING).to_numpy(), dtype=np.int64)
+
+
+def _typed_clocks(array: pa.ChunkedArray) -> Clocks:
+    utc = _microseconds(array)
+    none = np.zeros(len(utc), dtype=bool)
+    zone = array.type.tz
+    if zone is None:
+        return Clocks(
+            wall=utc, offset=np.full(len(utc), MISSING, np.int64), plain=none, unreadable=none
+        )
+    missing = utc == MISSING
+    if zone.upper() in {"UTC", "Z", "+00:00", "ETC/UTC", "GMT"}:
+        offset = np.where(missing, MISSING, 0)
+        return Clocks(wall=utc, offset=offset, plain=none, unreadable=none)
+    local = pd.DatetimeIndex(utc.view("datetime64[us]")).tz_localize("UTC").tz_convert(zone)
+    wall = local.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
+    wall = np.where(missing, MISSING, wall)
+    return Clocks(
+        wall=wall, offset=np.where(missing, MISSING, wall - utc), plain=none, unreadable=none
+    )
+
+
+def _numbered(array: pa.ChunkedArray, name: str) -> Clocks:
+    """Epochs, spreadsheet serials and YYYYMMDD: their numbers lie far apart."""
+    number = np.asarray(pc.fill_null(array, np.nan).to_numpy(), dtype=np.float64)
+    there = ~np.isnan(number)
+    wall = np.full(len(number), MISSING, np.int64)
+    offset, plain = wall.copy(), np.zeros(len(number), dtype=bool)
+    dialects = []
+    for what, factor in (*_EPOCHS, ("nanoseconds", _NANOSECONDS)):
+        rows = there & (number >= _FIRST * factor) & (number < _LAST * factor)
+        if rows.any():
+            counted = number[rows]
+            whole = counted.astype(np.int64)
+            if factor <= _SECOND:
+                scale = _SECOND // factor
+                part = np.round((counted - whole) * scale).astype(np.int64)
+                wall[rows] = whole * scale + part
+            else:
+                wall[rows] = whole // (factor // _SECOND)
+            offset[rows] = 0
+            dialects.append((f"{what} since 1970 UTC", int(rows.sum())))
+    rows = there & (number >= _FIRST_SERIAL) & (number < _LAST_SERIAL)
+    if rows.any():
+        # Spreadsheets keep fractions of days; a second is 0.0000116 of them.
+        seconds = np.round((number[rows] - _SERIAL_ZERO) * 86_400).astype(np.int64)
+        wall[rows] = seconds * _SECOND
+        plain[rows] = number[rows] == np.floor(number[rows])
+        dialects.append(("spreadsheet serial numbers", int(rows.sum())))
+    rows = there & (number >= 19_900_101) & (number < 21_000_101) & (number % 1 == 0)
+    if rows.any():
+        text = pd.Series(number[rows].astype(np.int64).astype(str))
+        dates = pd.to_datetime(text, format="%Y%m%d", errors="coerce").to_numpy()
+        days = dates.astype("datetime64[us]").view(np.int64)
+        wall[rows] = days
+        plain[rows] = days != MISSING
+        dialects.append(("dates as YYYYMMDD", int((days != MISSING).sum())))
+    unreadable = there & (wall == MISSING)
+    if there.any() and unreadable.all():
+        raise ContractError(
+            f"column {name!r} is of type {array.type}, with numbers such as "
+            f"{number[there][0]:g} that are no epoch from 1990 to 2100, no spreadsheet serial and "
+            "no YYYYMMDD; expected zone-aware times. Convert the column"
+        )
+    return Clocks(
+        wall=wall, offset=offset, plain=plain, unreadable=unreadable, dialects=tuple(dialects)
+    )
+
+
+def _text_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> Clocks:
+    text = pc.utf8_trim_whitespace(text)
+    empty = pc.or_kleene(
+        pc.equal(text, ""),
+        pc.is_in(pc.utf8_lower(text), pa.array(_NO_TIME, pa.large_string())),
+    )
+    text = pc.if_else(empty, pa.scalar(None, pa.large_string()), text)
+    there = np.asarray(pc.is_valid(text).to_numpy(), dtype=bool)
+    dated = _matches(text, _ISO_DATE)
+    values = pd.to_datetime(text.to_pandas(), format="ISO8601", errors="coerce", utc=True)
+    utc = values.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64).copy()
+    readable = utc != MISSING
+    zoned = _matches(text, _ZONED) & readable
+    plain = dated & readable
+    offset = np.where(zoned, 0, MISSING)
+    wall = utc
+    if zoned.any():
+        # The clock that was written is kept: whether all of them are midnights matters.
+        offset[zoned] = _offsets(text.filter(pa.array(zoned)))
+        wall = np.where(zoned, utc + np.where(zoned, offset, 0), utc)
+    rest = there & ~readable
+    dialects: list[tuple[str, int]] = []
+    if rest.any():
+        other = _dialect_clocks(text.filter(pa.array(rest)), name, day_first=day_first)
+        wall[rest], offset[rest], plain[rest] = other.wall, other.offset, other.plain
+        dialects = list(other.dialects)
+    return Clocks(
+        wall=wall,
+        offset=offset,
+        plain=plain,
+        unreadable=there & (wall == MISSING),
+        dialects=tuple(dialects),
+    )
+
+
+_NO_TIME: Final = (
+    "null",
+    "none",
+    "nan",
+    "nat",
+    "na",
+    "n/a",
+    "-",
+    "--",
+    "<na>",
+    "\\n",
+    "(null)",
+    "0",
+)
+
+
+def _matches(text: pa.ChunkedArray, pattern: str) -> Mask:
+    found = pc.fill_null(pc.match_substring_regex(text, pattern), fill_value=False)
+    return np.asarray(found.to_numpy(), dtype=bool)
+
+
+def _offsets(text: pa.ChunkedArray) -> Ints:
+    """Microseconds ahead of UTC of texts that end in an offset."""
+    found = pc.extract_regex(text, r"(?P<offset>[zZ]|[+-]\d{2}:?\d{0,2})$")
+    return _offsets_of(pc.struct_field(found, "offset"))
+
+
+def _offsets_of(words: pa.ChunkedArray) -> Ints:
+    coded = pc.dictionary_encode(words).combine_chunks()
+    chunk = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    table = np.array(
+        [_offset_of(word) for word in chunk.dictionary.to_pylist()] + [MISSING], dtype=np.int64
+    )
+    offsets: Ints = table[pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False)]
+    return offsets
+
+
+def _offset_of(word: str | None) -> int:
+    if not word:
+        return MISSING
+    if word.upper() in {"Z", "UTC", "GMT"}:
+        return 0
+    digits = word[1:].replace(":", "").ljust(4, "0")
+    minutes = int(digits[:2]) * 60 + int(digits[2:])
+    return (minutes if word[0] == "+" else -minutes) * _MINUTE
+
+
+def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> Clocks:
+    """Texts that are no ISO 8601: each form tried on what is left."""
+    text = pc.replace_substring_regex(text, _BRACKETS, "")
+    text = pc.replace_substring_regex(text, r"[\x{00A0}\x{202F}\x{2009}]", " ")
+    n = len(text)
+    found = _nothing(n)
+    wall, offset, plain = found.wall.copy(), found.offset.copy(), found.plain.copy()
+    dialects: list[tuple[str, int]] = []
+    number = _matches(text, r"^\d{4,19}([.,]\d+)?$")
+    if number.any():
+        values = pc.replace_substring(text.filter(pa.array(number)), ",", ".").cast(pa.float64())
+        try:
+            counted = _numbered(values, name)
+        except ContractError:
+            counted = _nothing(int(number.sum()))
+        wall[number], offset[number], plain[number] = counted.wall, counted.offset, counted.plain
+        dialects += counted.dialects
+    for place, form in enumerate(_FORMS):
+        rows = np.flatnonzero((wall == MISSING) & ~number)
+        if not len(rows):
+            break
+        parts = _parts(text.take(pa.array(rows)), form)
+        hit = parts["year"].notna().to_numpy()
+        if not hit.any():
+            continue
+        parts = parts[hit].reset_index(drop=True)
+        rows = rows[hit]
+        if place == 0:
+            day, month, said = _day_and_month(parts, name, day_first=day_first)
+        else:
+            day, said = _whole(parts["day"]), "dates in other words"
+            month = _whole(parts["month"]) if place == 1 else _months(parts["word"])
+        days, valid = _date_of(_years(parts["year"]), month, day)
+        clock, has_clock = _clock_of(parts)
+        valid &= clock != MISSING
+        rows = rows[valid]
+        wall[rows] = (days + clock)[valid]
+        offset[rows] = np.where(has_clock, _offsets_of(_arrow(parts["offset"])), MISSING)[valid]
+        plain[rows] = ~has_clock[valid]
+        if len(rows):
+            dialects.append((said, len(rows)))
+    return Clocks(
+        wall=wall,
+        offset=offset,
+        plain=plain,
+        unreadable=wall == MISSING,
+        dialects=tuple(dialects),
+    )
+
+
+def _arrow(words: pd.Series[Any]) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(words, pa.large_string(), from_pandas=True)])
+
+
+def _parts(text: pa.ChunkedArray, form: str) -> pd.DataFrame:
+    found = pc.extract_regex(text, form)
+    return pd.DataFrame(
+        {
+            field.name: pc.struct_field(found, field.name).to_pandas().replace("", None)
+            for field in found.type
+        }
+    )
+
+
+def _whole(words: pd.Series[Any]) -> Ints:
+    return np.asarray(pd.to_numeric(words).fillna(-1).to_numpy(), dtype=np.int64)
+
+
+def _years(words: pd.Series[Any]) -> Ints:
+    years = _whole(words)
+    return np.where((years >= 0) & (years < 100), 2000 + years, years)
+
+
+def _day_and_month(
+    parts: pd.DataFrame, name: str, *, day_first: bool | None
+) -> tuple[Ints, Ints, str]:
+    """Which of two numbers is the day: dots mean day first; else the column's values say it."""
+    first, second = _whole(parts["first"]), _whole(parts["second_of"])
+    dotted = (parts["mark"] == ".").to_numpy()
+    open_ = ~dotted
+    decided = np.ones(len(first), dtype=bool)
+    if open_.any() and day_first is None:
+        by_day, by_month = bool((first[open_] > 12).any()), bool((second[open_] > 12).any())
+        example = f"{parts['first'].iloc[int(np.argmax(open_))]}/" + str(
+            parts["second_of"].iloc[int(np.argmax(open_))]
+        )
+        if by_day == by_month and not (first == second)[open_].all():
+            why = "some only day first, others only month first" if by_day else "either way"
+            raise ContractError(
+                f"column {name!r} holds dates such as {example}, which can be read {why}; "
+                "expected one order of day and month. Say which comes first in a mapping, or write "
+                "YYYY-MM-DD"
+            )
+        day_first = by_day
+    decided = dotted | bool(day_first)
+    day, month = np.where(decided, first, second), np.where(decided, second, first)
+    if dotted.all():
+        return day, month, "dates as DD.MM.YYYY"
+    return day, month, "dates with the day first" if day_first else "dates with the month first"
+
+
+@functools.cache
+def _month_numbers() -> dict[str, int]:
+    from babel.dates import get_month_names  # noqa: PLC0415 — only where months have names
+
+    numbers: dict[str, int] = {}
+    for language in _LANGUAGES:
+        for width in ("wide", "abbreviated"):
+            for context in ("format", "stand-alone"):
+                for number, word in get_month_names(width, context, language).items():
+                    numbers.setdefault(word.rstrip(".").casefold(), number)
+    return numbers | {"sept": 9, "okt": 10, "dez": 12, "mrz": 3}
+
+
+def _months(words: pd.Series[Any]) -> Ints:
+    known = _month_numbers()
+    distinct = {word: known.get(str(word).casefold(), -1) for word in words.unique()}
+    return np.asarray(words.map(distinct).to_numpy(), dtype=np.int64)
+
+
+def _date_of(year: Ints, month: Ints, day: Ints) -> tuple[Ints, Mask]:
+    """Microseconds of dates, and which of them the calendar has."""
+    fine = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (year >= 1) & (year <= 9999)
+    start = ((np.where(fine, year, 1970) - 1970) * 12 + np.where(fine, month, 1) - 1).astype(
+        "datetime64[M]"
+    )
+    found = start.astype("datetime64[D]") + (np.where(fine, day, 1) - 1)
+    fine &= found.astype("datetime64[M]") == start
+    return found.astype("datetime64[us]").view(np.int64), fine
+
+
+def _clock_of(parts: pd.DataFrame) -> tuple[Ints, Mask]:
+    """Microseconds after midnight, `MISSING` where no clock shows that; and where one is said."""
+    said = parts["hour"].notna().to_numpy()
+    hour, minute = _whole(parts["hour"]), _whole(parts["minute"])
+    second = np.maximum(_whole(parts["second"]), 0)
+    part = parts["part"].fillna("").str.ljust(6, "0").str.slice(0, 6)
+    fraction = np.asarray(pd.to_numeric(part).to_numpy(), dtype=np.int64)
+    half = parts["half"].fillna("").str.slice(0, 1).str.lower().to_numpy()
+    twelve = half != ""
+    fine = (hour <= 23) & (minute <= 59) & (second <= 59)
+    fine &= ~twelve | ((hour >= 1) & (hour <= 12))
+    hour = np.where(twelve, hour % 12 + 12 * (half == "p"), hour)
+    clock = ((hour * 60 + minute) * 60 + second) * _SECOND + fraction
+    return np.where(said, np.where(fine, clock, MISSING), 0), said

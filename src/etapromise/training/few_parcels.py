@@ -1,0 +1,91 @@
+"""A forest without trees, for a history of too few parcels to tell any apart.
+
+All parcels get one distribution of the log duration relative to what the statistics explain: the
+Kaplan-Meier quantiles of those there are, mixed with the predictive distribution of a normal sample
+as small as this one, whose unknown mean and spread make it a Student t (Geisser 1993, Predictive
+Inference, chapter 2). So promises of few parcels are wide, and narrow as parcels come.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from etapromise.forecast.boosting import kaplan_meier_quantiles
+from etapromise.forecast.forest import Forest
+from etapromise.forecast.lightgbm_trees import join_trees
+from etapromise.history.as_of import HistoryAsOf
+from etapromise.history.features import (
+    FeatureBuilder,
+    FeatureContract,
+    FeatureTables,
+    with_handling_codes,
+)
+
+__all__ = ["forest_of_few", "relative_to_now"]
+
+# What is known of the spread of log durations before any parcel: about this much, and how many
+# parcels that is worth.
+_USUAL_SPREAD: Final = 0.4
+_SPREAD_EVIDENCE: Final = 4.0
+# With so many parcels their own quantiles count as much as the t distribution's.
+_OWN_SHAPE: Final = 30.0
+
+
+def relative_to_now(
+    gathered: HistoryAsOf, contract: FeatureContract, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(r,) log durations of parcels, or log ages of open ones, relative to what is usual today.
+
+    Not to what was usual on each parcel's own day: the first ones had nothing before them.
+    """
+    builder = FeatureBuilder(
+        contract,
+        levels=gathered.encoder.levels,
+        numeric=gathered.encoder.numeric,
+        tables=FeatureTables.snapshot(gathered.statistics),
+        elapsed=gathered.encoder.clocks.elapsed,
+        first_clock_day=gathered.encoder.clocks.first_day,
+        duration_offset=gathered.statistics.settings.offset,
+    )
+    requests = gathered.requests.take(rows)
+    _, offset = builder.rows(requests, with_handling_codes(requests.codes))
+    days = gathered.days(gathered.outcomes, rows)
+    return np.asarray(np.log(days + gathered.statistics.settings.offset) - offset)
+
+
+def forest_of_few(
+    target: NDArray[np.float64],
+    *,
+    arrived: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    levels: NDArray[np.float64],
+    features: int,
+) -> Forest:
+    """The one distribution of all parcels, as a forest that any model can hold.
+
+    Args:
+        target: (r,) of the parcels that there are, see `relative_to_now`.
+        arrived: (r,) whether it is a duration; at least two are.
+        weight: (r,) how likely each is one that arrives.
+        levels: (q,) quantile levels.
+        features: how many features a row has, none of which matters.
+    """
+    own = kaplan_meier_quantiles(target, levels, weight=weight, censored=~arrived)
+    middle = kaplan_meier_quantiles(target, np.array([0.5]), weight=weight, censored=~arrived)[0]
+    count = int(arrived.sum())
+    squares = float(((target[arrived] - middle) ** 2).sum())
+    freedom = _SPREAD_EVIDENCE + count - 1.0
+    spread = np.sqrt((_SPREAD_EVIDENCE * _USUAL_SPREAD**2 + squares) / freedom)
+    few = middle + spread * np.sqrt(1.0 + 1.0 / count) * student.ppf(levels, freedom)
+    share = count / (count + _OWN_SHAPE)
+    return Forest(
+        levels=levels,
+        start=np.sort(share * own + (1.0 - share) * few),
+        features=features,
+        trees=join_trees([]),
+        values=np.zeros((0, len(levels)), np.float32),
+    )

@@ -1,0 +1,249 @@
+"""The laws of a store: whatever comes in in whatever order, it says what the tables say."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+import pytest
+
+import etapromise
+from etapromise import tracking
+from etapromise.errors import CommandError, ContractError, StoreError
+from etapromise.locking import only_writer
+from etapromise.store.ingest import Ingested, ingest
+from etapromise.store.layout import Layout
+from etapromise.store.stored_history import stored_history
+from etapromise.tracking import TrackedHistory
+from tests.small_network import AS_OF, TRAINING, saved
+
+SCAN_KEYS = ["shipment_id", "scanned_at", "received_at", "status"]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What comes in, as Arrow tables."""
+
+    shipments: pa.Table
+    scans: pa.Table
+
+
+@pytest.fixture(scope="module")
+def given(simulation) -> Given:
+    return Given(
+        pa.Table.from_pandas(simulation.shipments, preserve_index=False),
+        pa.Table.from_pandas(simulation.scans, preserve_index=False),
+    )
+
+
+@pytest.fixture(scope="module")
+def few(given) -> Given:
+    """Five weeks of it."""
+    until = pa.scalar(given.shipments["ordered_at"][0].as_py() + dt.timedelta(days=33))
+    shipments = given.shipments.filter(pc.less(given.shipments["ordered_at"], until))
+    mine = pc.is_in(given.scans["shipment_id"], shipments["shipment_id"].combine_chunks())
+    return Given(shipments, given.scans.filter(mine))
+
+
+@pytest.fixture(scope="module")
+def store(given, tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("store") / "whole"
+    done = ingest(root, given.shipments, given.scans)
+    assert done.new_shipments == len(given.shipments)
+    assert done.new_scans + done.known_scans + len(done.scan_rejects) == len(given.scans)
+    return root
+
+
+def assert_same(root: Path, tables: TrackedHistory) -> None:
+    """The store says of every parcel what the tables say."""
+    kept = stored_history(root, event=tables.event)
+    order = tables.shipments.sort_values(["ordered_at", "shipment_id"]).index
+    for ours, theirs in (
+        (kept.shipments, tables.shipments.loc[order]),
+        (kept.milestones, tables.milestones.loc[order]),
+        (
+            kept.scans.sort_values(SCAN_KEYS),
+            tables.scans.sort_values(SCAN_KEYS)[list(kept.scans.columns)],
+        ),
+    ):
+        pd.testing.assert_frame_equal(
+            ours.reset_index(drop=True), theirs.reset_index(drop=True)[list(ours.columns)]
+        )
+
+
+@pytest.mark.parametrize("event", tracking.EVENTS)
+def test_a_store_says_what_the_tables_say(store, given, event):
+    assert_same(store, tracking.history(given.shipments, given.scans, event=event))
+
+
+def test_parts_in_any_order_and_twice_give_the_same(few, tmp_path):
+    random = np.random.default_rng(3)
+    part = random.integers(3, size=len(few.shipments))
+    which = random.integers(3, size=len(few.scans))
+    root = tmp_path / "parts"
+    for number in (2, 0, 2, 1):
+        mine = few.scans.filter(pa.array(which == number))
+        # Some scans come before their shipment, and wait.
+        before = ingest(root, scans=mine, buckets=2)
+        done = ingest(root, few.shipments.filter(pa.array(part == number)), mine)
+    assert before.waiting > 0
+    assert done.waiting == 0
+    assert_same(root, tracking.history(few.shipments, few.scans))
+    again = ingest(root, few.shipments, few.scans)
+    assert (again.new_shipments, again.new_scans, again.partitions) == (0, 0, 0)
+    assert again.commit == done.commit
+
+
+def test_the_model_from_a_store_is_that_from_the_tables(store, model, parcels, tmp_path):
+    from_store = etapromise.train(store=store, as_of=AS_OF, config=TRAINING)
+    assert saved(from_store, tmp_path / "store") == saved(model, tmp_path / "tables")
+    later = AS_OF + pd.Timedelta(days=3)
+    refreshed = model.refresh(store=store, as_of=later)
+    expected = model.refresh(parcels, as_of=later)
+    assert saved(refreshed, tmp_path / "late") == saved(expected, tmp_path / "expected")
+
+
+def test_what_is_under_way_is_scored_as_from_the_tables(store, model, parcels):
+    kept = stored_history(store)
+    orders, scans = kept.under_way(AS_OF, most_days=40)
+    found = parcels.milestones.set_index("shipment_id").loc[orders["shipment_id"]]
+    assert len(orders) > 50
+    assert not (found["event_known_at"] <= AS_OF).any()
+    mine = parcels.scans["shipment_id"].isin(orders["shipment_id"])
+    told = parcels.scans[mine & (parcels.scans["received_at"] <= AS_OF)]
+    now = AS_OF.to_pydatetime()
+    pd.testing.assert_frame_equal(
+        model.track_many(orders, scans, now), model.track_many(orders, told, now)
+    )
+
+
+def test_a_contradiction_is_told_and_nothing_is_taken(store, given, tmp_path):
+    root = shutil.copytree(store, tmp_path / "copy")
+    before = json.dumps(Layout.open(root).commit().plain())
+    table = given.shipments.slice(0, 50)
+    other = pc.if_else(pc.equal(table["carrier"], "acme"), "nobody", table["carrier"])
+    place = table.column_names.index("carrier")
+    with pytest.raises(StoreError, match=r"contradict.*carrier of"):
+        ingest(root, table.set_column(place, "carrier", other))
+    late = pc.add(table["ordered_at"], pa.scalar(30 * 86_400_000_000, pa.duration("us")))
+    place = table.column_names.index("ordered_at")
+    with pytest.raises(StoreError, match="ordered at"):
+        ingest(root, table.set_column(place, "ordered_at", late))
+    assert json.dumps(Layout.open(root).commit().plain()) == before
+
+
+def test_a_shipment_that_comes_again_may_tell_more(given, tmp_path):
+    few = given.shipments.slice(0, 200)
+    bare = few.drop_columns(["promised_date"])
+    first = ingest(tmp_path / "store", bare)
+    second = ingest(tmp_path / "store", few)
+    assert (first.new_shipments, second.filled, second.new_shipments) == (200, 200, 0)
+    # … and what tells less takes nothing away.
+    third = ingest(tmp_path / "store", bare)
+    assert (third.known_shipments, third.partitions) == (200, 0)
+    told = stored_history(tmp_path / "store").shipments["promised_date"]
+    assert told.notna().all()
+
+
+def test_an_ingest_that_is_cut_off_changes_nothing_and_is_cleared_away(
+    store, given, parcels, tmp_path, monkeypatch
+):
+    root = shutil.copytree(store, tmp_path / "copy")
+    more = given.shipments.slice(0, 100)
+    ids = pa.array([f"{name}-again" for name in more["shipment_id"].to_pylist()])
+    place = more.column_names.index("shipment_id")
+    more = more.set_column(place, "shipment_id", ids)
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(Layout, "write_commit", full)
+        with pytest.raises(OSError, match="No space"):
+            ingest(root, more)
+    (root / "scans" / "week=2025-01-06" / "half.parquet").write_bytes(b"PAR1 and no more")
+    assert_same(root, parcels)
+    done = ingest(root, more)
+    assert done.new_shipments == 100
+    assert done.swept > 1
+    assert len(stored_history(root).shipments) == len(parcels.shipments) + 100
+
+
+def test_a_lost_file_and_a_newer_format_are_told(store, tmp_path):
+    root = shutil.copytree(store, tmp_path / "copy")
+    lost = next((root / "journeys").rglob("*.parquet"))
+    lost.unlink()
+    with pytest.raises(StoreError, match=r"nothing at .*Bring the file back"):
+        stored_history(root)
+    (root / "etapromise-store.json").write_text('{"format": 99}')
+    with pytest.raises(StoreError, match=r"format 99.*update"):
+        stored_history(root)
+    with pytest.raises(StoreError, match="no store"):
+        stored_history(tmp_path / "nowhere")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "note.txt").write_text("mine")
+    with pytest.raises(StoreError, match="no store"):
+        ingest(tmp_path / "full")
+
+
+def test_several_writers_take_turns(few, tmp_path):
+    scans, half = few.scans, len(few.scans) // 2
+    parts = [
+        (few.shipments, None),
+        (None, scans.slice(0, half)),
+        (None, scans.slice(half)),
+    ]
+
+    def take(part: tuple[pa.Table | None, pa.Table | None]) -> Ingested:
+        return ingest(tmp_path / "store", *part)
+
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(take, parts))
+    assert sorted(each.commit for each in done) == [1, 2, 3]
+    assert_same(tmp_path / "store", tracking.history(few.shipments, few.scans))
+    with (
+        only_writer(tmp_path / "store"),
+        pytest.raises(CommandError, match="locked"),
+    ):
+        ingest(tmp_path / "store", few.shipments, wait=0.1)
+
+
+def test_scans_are_let_go_of_in_time_and_milestones_stay(given, parcels, tmp_path):
+    root = tmp_path / "store"
+    ingest(root, given.shipments, given.scans, keep_scans_days=60)
+    kept = stored_history(root)
+    order = parcels.shipments.sort_values(["ordered_at", "shipment_id"]).index
+    pd.testing.assert_frame_equal(
+        kept.milestones, parcels.milestones.loc[order].reset_index(drop=True)
+    )
+    assert 0 < len(kept.scans) < 0.6 * len(parcels.scans)
+    # Old scans once more: their parcels' milestones are settled.
+    again = ingest(root, scans=given.scans)
+    assert again.too_late > 0
+    assert again.new_scans == 0
+    pd.testing.assert_frame_equal(stored_history(root).milestones, kept.milestones)
+
+
+def test_any_engine_can_read_the_files(store, given):
+    names = [
+        str(store / file.path)
+        for kinds in Layout.open(store).commit().partitions.values()
+        for file in kinds["journeys"]
+    ]
+    table = pyarrow.dataset.dataset(names, format="parquet").to_table()
+    assert len(table) == len(given.shipments)
+    assert {"shipment_id", "delivered_at", "event_at_first_attempt"} <= set(table.column_names)
+
+
+def test_one_of_tables_and_store_is_asked_for(store, given):
+    with pytest.raises(ContractError, match="a store and tables"):
+        etapromise.train(given.shipments, store=store, as_of=AS_OF)

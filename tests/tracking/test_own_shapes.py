@@ -1,0 +1,163 @@
+"""Own tables in many shapes: the mapping that is proposed reads every parcel's true dates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from etapromise.operations.checking import check
+from etapromise.tracking import history
+from tests.tracking.own_shapes import HOME, SHAPES, parcels
+
+# What these shapes do not hold.
+WITHOUT_CARRIER = {"twelve_hours", "epochs", "excel_serials", "line_items"}
+
+
+def local_dates(times: pd.Series[Any], zones: Any) -> list[Any]:
+    zones = [zones] * len(times) if isinstance(zones, str) else list(zones)
+    return [
+        None if pd.isna(t) else t.tz_convert(zone).date()
+        for t, zone in zip(times, zones, strict=True)
+    ]
+
+
+def dates(times: pd.Series[Any]) -> list[Any]:
+    return [None if pd.isna(t) else t.date() for t in times]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_proposed_mapping_reads_the_true_dates(shape: str, seed: int, tmp_path: Path) -> None:
+    truth = parcels(seed)
+    mapping = tmp_path / "mapping.toml"
+    found = check(SHAPES[shape](truth, tmp_path), write_to=mapping, quality=False)
+    assert found.failure is None, found.failure
+    mapping.write_text(found.text or "", encoding="utf-8")
+    read = history(mapping=mapping)
+    for account in read.accounts:
+        assert len(account.rejects) == 0
+    own = read.shipments["shipment_id"].isin(truth["id"])
+    assert own.sum() == len(truth)
+    order = pd.Index(truth["id"]).get_indexer(read.shipments["shipment_id"][own])
+    true = truth.iloc[order]
+    ordered = read.shipments["ordered_at"][own]
+    if shape == "epochs":
+        # Two parcels of one order, placed when the first was.
+        assert set(local_dates(ordered, HOME)) <= set(dates(truth["ordered"]))
+    else:
+        assert local_dates(ordered, HOME) == dates(true["ordered"])
+        assert (read.shipments["destination_country"][own] == true["country"].to_numpy()).all()
+        zones = read.shipments["destination_time_zone"][own]
+        assert (zones == true["zone"].to_numpy()).all()
+    milestones = read.milestones[own.to_numpy()]
+    assert local_dates(milestones["picked_up_at"], HOME) == dates(true["picked"])
+    assert local_dates(milestones["delivered_at"], true["zone"]) == dates(true["delivered"])
+    if shape not in WITHOUT_CARRIER:
+        assert read.shipments["carrier"].nunique() == truth["carrier"].nunique()
+    if shape in {"spreadsheet_pl", "twelve_hours"}:
+        assert np.allclose(read.shipments["weight_kg"], true["kg"], atol=1e-3)
+
+
+def test_line_items_are_folded_and_cancelled_orders_closed(tmp_path: Path) -> None:
+    truth = parcels(3)
+    mapping = tmp_path / "mapping.toml"
+    found = check(SHAPES["line_items"](truth, tmp_path), write_to=mapping, quality=False)
+    mapping.write_text(found.text or "", encoding="utf-8")
+    read = history(mapping=mapping)
+    rows = len((tmp_path / "pedidos.csv").read_text().splitlines()) - 1
+    account = read.accounts[0]
+    assert account.accepted + len(account.rejects) + account.left_aside == rows
+    assert account.left_aside == 100
+    assert (read.milestones["closed_as"] == "cancelled").sum() == 10
+
+
+def test_what_the_data_do_not_tell_is_asked(tmp_path: Path) -> None:
+    pd.DataFrame(
+        {
+            "order id": ["a", "b", "c"],
+            "order date": ["03/04/2026 10:00", "05/06/2026 11:00", "07/08/2026 12:00"],
+            "zip": ["1010", "2020", "3030"],
+            "delivered": ["05/04/2026", "07/06/2026", "09/08/2026"],
+        }
+    ).to_csv(tmp_path / "orders.csv", index=False)
+    found = check([tmp_path / "orders.csv"], quality=False)
+    assert found.proposal is not None
+    asked = " ".join(found.proposal.questions)
+    assert "day and month" in asked
+    assert "03/04/2026 10:00" in asked
+    assert "clock" in asked
+    assert 'format = "?"' in (found.text or "")
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(found.text or "", encoding="utf-8")
+    with pytest.raises(ValueError, match="still open"):
+        history(mapping=mapping)
+
+
+def test_ids_that_differ_in_writing_are_matched_by_the_proposal(tmp_path: Path) -> None:
+    truth = parcels(4, 60)
+    orders = pd.DataFrame(
+        {
+            "order": truth["id"],
+            "created": [t.tz_localize(HOME).isoformat() for t in truth["ordered"]],
+            "zip": truth["postcode"],
+            "country": truth["country"],
+        }
+    )
+    scans = pd.DataFrame(
+        {
+            "barcode": truth["id"].astype("int64"),
+            "time": [t.tz_localize(HOME).isoformat() for t in truth["picked"]],
+            "status": "picked_up",
+        }
+    )
+    scans.loc[0, "status"] = "delivered"
+    orders.to_csv(tmp_path / "orders.csv", index=False)
+    scans.to_csv(tmp_path / "scans.csv", index=False)
+    mapping = tmp_path / "mapping.toml"
+    found = check(
+        [tmp_path / "orders.csv", tmp_path / "scans.csv"], write_to=mapping, quality=False
+    )
+    assert found.proposal is not None
+    assert found.proposal.ids is not None
+    assert found.proposal.ids.ignore == ("zeros",)
+    mapping.write_text(found.text or "", encoding="utf-8")
+    read = history(mapping=mapping)
+    assert len(read.scans) == len(scans)
+
+
+def test_codes_without_a_meaning_are_counted(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    orders = pd.DataFrame(
+        {
+            "shipment_id": truth["id"],
+            "ordered_at": [t.tz_localize(HOME).isoformat() for t in truth["ordered"]],
+            "destination": truth["postcode"],
+            "destination_country": truth["country"],
+        }
+    )
+    scans = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "shipment_id": truth["id"],
+                    "scanned_at": [t.tz_localize(HOME).isoformat() for t in truth[name]],
+                    "status": code,
+                }
+            )
+            for name, code in (("picked", "collected"), ("picked", "QX7"))
+        ]
+    )
+    scans.iloc[:30, 2] = "zugestellt"
+    orders.to_csv(tmp_path / "o.csv", index=False)
+    scans.to_csv(tmp_path / "s.csv", index=False)
+    found = check([tmp_path / "o.csv", tmp_path / "s.csv"], quality=False)
+    assert found.proposal is not None
+    assert found.proposal.open_codes == {"QX7": 80}
+    meanings = {code: status for code, (status, _, _) in found.proposal.statuses.items()}
+    assert meanings == {"collected": "picked_up", "zugestellt": "delivered"}
+    assert found.history is not None
+    assert found.history.accounts[1].rejects["reason"].tolist() == ["unknown_status"] * 80
