@@ -55,15 +55,12 @@ def calendars_of(rng: np.random.Generator) -> DispatchCalendars:
     first = MONDAY + rng.integers(0, 20, 2)
     closures = np.column_stack([[1, -1], first, first + rng.integers(0, 4, 2)])
     closures = closures[: rng.integers(0, 3)]
-    waits = rng.integers(0, 2)
     return DispatchCalendars(
         cut_off=np.stack([np.full(7, NO_CUT_OFF), rng.integers(0, 86_400, 7)]).astype(np.int32),
         weeks=weeks,
         holiday_weights=rng.choice([0.0, 0.5, 1.0], (2, 2)),
         handling=handling,
         closures=closures,
-        wait_row=np.array([0, waits], np.int32),
-        wait=np.sort(3.0 * rng.random((waits, 7, 25)), axis=2),
     )
 
 
@@ -125,6 +122,8 @@ def plain_lead(
 def test_a_lead_is_what_walking_through_the_days_gives(seed: int, day: int, second: int) -> None:
     rng = np.random.default_rng(seed)
     clocks, table = clocks_of(rng), calendars_of(rng)
+    waits = np.sort(3.0 * rng.random((rng.integers(0, 2), 7, 25)), axis=2)
+    table = replace(table, wait_row=np.array([0, len(waits)], np.int32), wait=waits)
     dispatch = Dispatch(("W",), table, clocks)
     for row in (0, 1):
         for calendar in (0, 1):
