@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etapromise.errors import extra_needed
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_files import load_saved, save_model
@@ -144,7 +145,8 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: as for `promise`.
         """
-        from etapromise.promise.promise_table import promise_frame  # noqa: PLC0415 — needs pandas
+        with extra_needed():
+            from etapromise.promise.promise_table import promise_frame  # noqa: PLC0415 — needs pandas
 
         level = require_level(service_level, "service_level")
         return promise_frame(self, frame, level, explain=explain)
@@ -185,7 +187,8 @@ class PromiseModel(ModelCore):
             ContractError: `now` is naive or before the order; the shipment or the scans do not fit
                 the contract.
         """
-        from etapromise.promise.tracked_promise import track_one  # noqa: PLC0415 — needs pandas
+        with extra_needed():
+            from etapromise.promise.tracked_promise import track_one  # noqa: PLC0415 — needs pandas
 
         return track_one(
             self,
@@ -235,8 +238,9 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: as for `track`.
         """
-        from etapromise.promise.open_journeys import read_any_scans  # noqa: PLC0415 — needs pandas
-        from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
+        with extra_needed():
+            from etapromise.promise.open_journeys import read_any_scans  # noqa: PLC0415 — needs pandas
+            from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
 
         return track_frame(
             self,
@@ -299,8 +303,10 @@ class PromiseModel(ModelCore):
             InsufficientHistoryError: too little had happened by `as_of`.
         """
         from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
-        from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
-        from etapromise.store.stored_history import history_from  # noqa: PLC0415 — needs pandas
+
+        with extra_needed():
+            from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
+            from etapromise.store.stored_history import history_from  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
         tracked = history_from(
