@@ -17,8 +17,8 @@ from etapromise import PromiseModel, TrainingConfig
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
 from etapromise.files import draft_directory, whole_file
+from etapromise.locking import one_after_another
 from etapromise.operations.event_log import EventLog, append_events
-from etapromise.operations.locking import one_after_another
 from etapromise.operations.model_registry import ModelRegistry
 
 
@@ -88,7 +88,9 @@ def test_a_device_that_is_full_or_closed_fails(place: Path) -> None:
         found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (found.returncode, found.stderr.count("\n")) == (1, 1), found.stderr
     closed = f'"{sys.executable}" -m etapromise.cli {" ".join(command[3:])} >&-'
-    found = subprocess.run(["sh", "-c", closed], stderr=subprocess.PIPE, text=True, check=False)
+    found = subprocess.run(
+        ["/bin/sh", "-c", closed], stderr=subprocess.PIPE, text=True, check=False
+    )
     assert found.returncode == 1
     assert "standard output closed" in found.stderr
 
@@ -173,7 +175,7 @@ def test_two_runs_tell_one_file_each_event_once(tmp_path: Path) -> None:
     out = tmp_path / "events.jsonl"
     script = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from etapromise.operations.locking import one_after_another\n"
+        "from etapromise.locking import one_after_another\n"
         "with one_after_another(Path(sys.argv[1])):\n"
         "    print('holds', flush=True); time.sleep(0.5); Path(sys.argv[1]).write_text('first')\n"
     )

@@ -33,6 +33,9 @@ STRUCTS = {
     "in_transit.states._StatesStruct": ("states.c", "etp_states"),
     "in_transit.remaining_time._RemainingStruct": ("remaining.c", "etp_remaining"),
     "calendars.dispatch._DispatchStruct": ("dispatch.c", "etp_dispatch"),
+    "calendars.disruptions._DisruptionStruct": ("disruptions.h", "etp_disruption"),
+    "calendars.disruptions._DisruptionsStruct": ("disruptions.h", "etp_disruptions"),
+    "promise.stages._Question": ("stages.c", "etp_stage_question"),
     "calendars.zone_tables._ZonesStruct": ("encoder.h", "etp_zones"),
 }
 RECORDS = {
