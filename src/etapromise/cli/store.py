@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etapromise.cli.arguments import INPUT_FILE, OUTPUT_DIRECTORY, example, reported_errors, say
+from etapromise.cli.guarded_command import GuardedCommand
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,10 +17,11 @@ __all__ = ["ingest"]
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise ingest --store store/ --shipments shipments.parquet --scans scans.parquet
 etapromise train --store store/ --as-of 2026-02-01 --out models/
-""")
+"""),
 )
 @click.option("--store", type=OUTPUT_DIRECTORY, required=True, help="Made if it is not there.")
 @click.option("--shipments", type=INPUT_FILE, help="Parquet or CSV.")

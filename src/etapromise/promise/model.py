@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
     from etapromise.promise.policies import ShopperPolicy
+    from etapromise.promise.sourcing import Sourcing
     from etapromise.promise.tracked_promise import Tracked
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
@@ -121,6 +122,37 @@ class PromiseModel(ModelCore):
             wanted_by=wanted_by,
             day_price=day_price,
             shared=shared,
+        )
+
+    def source_order(
+        self,
+        items: Sequence[str],
+        stock: Sequence[Mapping[str, Any]],
+        ways: Sequence[Mapping[str, Any]],
+        policy: ShopperPolicy | str | float = DEFAULT_SERVICE_LEVEL,
+        *,
+        most_parcels: int = 2,
+        **shared: Any,
+    ) -> list[Sourcing]:
+        """From which warehouses to send an order, best first: in one parcel, or split.
+
+        Args:
+            items: what was ordered, by name.
+            stock: for each warehouse a mapping with its `origin`, the `items` that it holds, and
+                fields of the shipment such as `origin_region`.
+            ways: options as for `compare`; one with an `origin` is of that warehouse alone.
+            policy: a `ShopperPolicy`, the name of a ready one, or a service level: fewest days
+                until all is there, then the price.
+            most_parcels: how many an order may be split into.
+            **shared: fields that all parcels have in common, such as `destination`.
+
+        Raises:
+            ContractError: as for `compare`; items that no warehouses hold together.
+        """
+        from etapromise.promise.sourcing import source_order  # noqa: PLC0415 — start-up time
+
+        return source_order(
+            self, items, stock, ways, policy, most_parcels=most_parcels, shared=shared
         )
 
     def promise_many(

@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -29,6 +27,7 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder, Requests
 from etapromise.errors import ContractError, ModelFileError
+from etapromise.files import draft_directory
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.delivery_hours import DeliveryHours
@@ -89,18 +88,12 @@ def save_model(model: ModelCore, directory: Path) -> Path:
             f"Found {directory} already there; expected a new directory. A model is never "
             "overwritten: choose another name, or remove the old one first."
         )
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    draft = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}.draft")
-    draft.mkdir()
-    try:
+    with draft_directory(directory) as draft:
         _write(model, draft)
         # Nothing is kept that could not be read again.
         load_saved(draft, ModelCore)
         draft.replace(directory)
         _sync(directory.parent)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     return directory
 
 
