@@ -166,8 +166,9 @@ class QuotesOne:
             band = require_level(band, "band")
         if fields:
             refuse_unknown(fields, self._known, "a promise")
-        if not isinstance(ordered_at, datetime):
-            ordered_at = as_datetime(ordered_at, "ordered_at")
+        given: object = ordered_at
+        if not isinstance(given, datetime):
+            ordered_at = as_datetime(given, "ordered_at")
         moment = ordered_at
         second = utc_second(moment)
         if available_from is not None and available_from == available_from:  # noqa: PLR0124 — NaT
