@@ -20,9 +20,10 @@ from etapromise.encoding.requests import NUMBERS, Requests
 from etapromise.errors import ModelFileError
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import AsOfOrder, Statistics
-from etapromise.lanes.levels import HANDLING_LEVELS, RELAY_LEVELS, Level
+from etapromise.lanes.levels import HANDLING_LEVELS, LEVELS, RELAY_LEVELS, TAKER, Level
 
 __all__ = [
+    "BUILT_IN_NAMES",
     "OFFSET_TERMS",
     "FeatureBuilder",
     "FeatureContract",
@@ -34,9 +35,10 @@ __all__ = [
 # ETP_MAX_FEATURES of native/features.h.
 _MOST_FEATURES: Final = 1024
 _KINDS: Final = ("number", "total", "handling", "derived")
-_DERIVED: Final = ("distance_km", "quoted", "explained")
-# When an order was placed counts through the calendars alone, its lead and the carrier's clock: so
-# that a later order never gets an earlier date. A forest that saw the hour would find some that do.
+_DERIVED: Final = ("distance_km", "quoted", "explained", "weekday")
+# The hour of an order counts through the calendars alone, its lead and the carrier's clock: so that
+# a later order never gets an earlier date. A forest that saw the hour would find some that do; one
+# that sees the weekday hardly ever does, and does so where no cut-off tells the days apart.
 _NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days", "disrupted"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
@@ -54,6 +56,13 @@ OFFSET_TERMS: Final = (
     ("service", "effect"),
     ("service", "pace"),
 )
+
+BUILT_IN_NAMES: Final = frozenset(
+    {*NUMBERS, *_DERIVED, "shipment_id", "order_id", "ordered_at", "promised_date", "quoted_date"}
+    | {name for level in (*LEVELS, *RELAY_LEVELS) for name in (level.name, *level.columns)}
+    | {"destination_time_zone", "destination_prefix", TAKER}
+)
+"""Columns and levels that every model learns from by itself, or never: no further features."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,11 @@ class FeatureContract:
 
 
 def all_features(
-    levels: Sequence[Level], numeric: Sequence[str], *, telling: Sequence[bool]
+    levels: Sequence[Level],
+    numeric: Sequence[str],
+    *,
+    telling: Sequence[bool],
+    weekday: bool = False,
 ) -> tuple[str, ...]:
     """Every feature worth building from these levels and numbers.
 
@@ -103,6 +116,7 @@ def all_features(
         numeric: further numeric columns.
         telling: (L,) whether a level tells parcels of one day apart. What all parcels of a day
             share tells a forest the date, and it would learn dates that never come again.
+        weekday: whether the order's weekday says more than the calendars do.
     """
     names = [level.name for level in levels]
     further = [level.name for level in levels if level.columns == (level.name,)]
@@ -111,7 +125,7 @@ def all_features(
     plain = [number for number in (*NUMBERS, *numeric) if number not in _NOT_PLAIN]
     candidates = (
         *(f"number:{name}" for name in plain),
-        *(f"derived:{name}" for name in _DERIVED),
+        *(f"derived:{name}" for name in _DERIVED if weekday or name != "weekday"),
         *(f"total:{name}.effect" for name in names[1:]),
         *(f"total:{name}.pace" for name in (*_PACED, *_PACED_LANES)),
         *(f"total:{name}.pace" for name in _PACED_RELAYS if name in names),
