@@ -32,7 +32,7 @@ OPEN = 3
 @click.command(
     cls=GuardedCommand,
     epilog=example(r"""
-etapromise check orders.csv scans.csv --write-mapping mapping.toml
+etapromise check --write-mapping mapping.toml orders.csv scans.csv
 etapromise check --mapping mapping.toml --no-quality
 """),
 )

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -46,7 +47,7 @@ from etapromise.stored_arrays import Array, Layout, StoredArrays, StoredValues, 
 if TYPE_CHECKING:
     from etapromise.in_transit.outlook import TransitParts
 
-__all__ = ["FORMAT_VERSION", "load_saved", "save_model"]
+__all__ = ["FORMAT_VERSION", "load_saved", "model_contents", "model_of_contents", "save_model"]
 
 FORMAT_VERSION: Final = 4
 _MANIFEST: Final = "manifest.json"
@@ -124,6 +125,25 @@ def load_saved(directory: str | Path, kind: type[Model]) -> Model:
         ) from error
     _replay(model, golden["golden"], path)
     return model
+
+
+def model_contents(model: ModelCore) -> dict[str, bytes]:
+    """The files of a model directory by name."""
+    with tempfile.TemporaryDirectory() as place:
+        directory = save_model(model, Path(place) / "model")
+        return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
+
+
+def model_of_contents(contents: Mapping[str, bytes], kind: type[Model]) -> Model:
+    """The model of which `model_contents` gave the files.
+
+    Raises:
+        ModelFileError: as for `load_saved`.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        for name, content in contents.items():
+            (Path(place) / Path(name).name).write_bytes(content)
+        return load_saved(place, kind)
 
 
 def _write(model: ModelCore, directory: Path) -> None:

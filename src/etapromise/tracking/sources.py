@@ -155,6 +155,8 @@ def _without_rows(raw: RawTable) -> Part:
         extras=raw.extras.iloc[:0],
         rows=raw.rows[:0],
         broken=raw.broken,
+        notes=raw.notes,
+        left_aside=raw.left_aside,
     )
     return Part(first_row=0, n_rows=0, read=lambda _: iter([nothing]))
 
