@@ -140,7 +140,8 @@ def normal_name(value: Any) -> str | None:
     said = normal_text(value)
     if said is None or _PLAIN_NAME.fullmatch(said):
         return said
-    folded = unicodedata.normalize("NFKC", said).casefold()
+    # Folding may take a composed letter apart again.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", said).casefold())
     folded = _NAME_DROPPED.sub("", folded)
     return _NAME_GAPS.sub("-", folded).strip("-") or said.casefold()
 
