@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 from etapromise.errors import extra_needed
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import ModelCore
-from etapromise.promise.model_files import load_saved, save_model
+from etapromise.promise.model_files import (
+    load_saved,
+    model_contents,
+    model_of_contents,
+    save_model,
+)
 from etapromise.promise.quote_arguments import Quote
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
@@ -27,18 +32,41 @@ if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
     from etapromise.promise.policies import ShopperPolicy
+    from etapromise.promise.sourcing import Sourcing
     from etapromise.promise.tracked_promise import Tracked
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["PromiseModel", "load_model"]
+__all__ = ["PromiseModel", "load_model", "restored_model"]
 
 
 class PromiseModel(ModelCore):
     """Answers what date can be promised. Immutable; any number of threads may share one."""
 
     __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same model: of one version, with the same declared disruptions."""
+        if not isinstance(other, PromiseModel):
+            return NotImplemented
+        return self is other or (
+            self.version == other.version
+            and self.parts.encoder.declared == other.parts.encoder.declared
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A model travels as the bytes of its files, which are checked as `load` checks them."""
+        return restored_model, (model_contents(self),)
+
+    def __copy__(self) -> PromiseModel:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> PromiseModel:
+        return self
 
     def promise_order(
         self,
@@ -121,6 +149,37 @@ class PromiseModel(ModelCore):
             wanted_by=wanted_by,
             day_price=day_price,
             shared=shared,
+        )
+
+    def source_order(
+        self,
+        items: Sequence[str],
+        stock: Sequence[Mapping[str, Any]],
+        ways: Sequence[Mapping[str, Any]],
+        policy: ShopperPolicy | str | float = DEFAULT_SERVICE_LEVEL,
+        *,
+        most_parcels: int = 2,
+        **shared: Any,
+    ) -> list[Sourcing]:
+        """From which warehouses to send an order, best first: in one parcel, or split.
+
+        Args:
+            items: what was ordered, by name.
+            stock: for each warehouse a mapping with its `origin`, the `items` that it holds, and
+                fields of the shipment such as `origin_region`.
+            ways: options as for `compare`; one with an `origin` is of that warehouse alone.
+            policy: a `ShopperPolicy`, the name of a ready one, or a service level: fewest days
+                until all is there, then the price.
+            most_parcels: how many an order may be split into.
+            **shared: fields that all parcels have in common, such as `destination`.
+
+        Raises:
+            ContractError: as for `compare`; items that no warehouses hold together.
+        """
+        from etapromise.promise.sourcing import source_order  # noqa: PLC0415 — start-up time
+
+        return source_order(
+            self, items, stock, ways, policy, most_parcels=most_parcels, shared=shared
         )
 
     def promise_many(
@@ -406,6 +465,15 @@ class PromiseModel(ModelCore):
             service_level=require_level(service_level, "service_level"),
             at=at,
         )
+
+
+def restored_model(contents: Mapping[str, bytes]) -> PromiseModel:
+    """The model whose files these are: what a pickled one is read back by.
+
+    Raises:
+        ModelFileError: as for `load_model`.
+    """
+    return model_of_contents(contents, PromiseModel)
 
 
 def load_model(directory: str | Path) -> PromiseModel:
