@@ -208,9 +208,10 @@ ABLATIONS = {
     "open orders (arrivals only)": Ablation(sees=settled_only),
     "open orders (matured only)": Ablation(sees=matured_only),
     "calibration": Ablation(
-        calibration(slow_evidence=HUGE, quick_evidence=HUGE, group_evidence=HUGE)
+        calibration(slow_evidence=HUGE, shift_power=0.0, quick_evidence=HUGE, group_evidence=HUGE)
     ),
-    "quick calibration": Ablation(calibration(quick_evidence=HUGE)),
+    "quick calibration": Ablation(calibration(shift_power=0.0, quick_evidence=HUGE)),
+    "shift of the calibration": Ablation(calibration(shift_power=0.0)),
     "calibration of groups": Ablation(calibration(group_evidence=HUGE)),
     "surge guard": Ablation(instead={"etapromise.history.as_of.surge_by_day": _no_surge}),
     "lost share": Ablation(

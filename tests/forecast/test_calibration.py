@@ -12,7 +12,9 @@ from etapromise.forecast.calibration import Calibration, CalibrationSettings, ca
 EDGES = [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.975, 0.99]
 GROUPS_FROM = 0.7
 STATED = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.97])
-ONE_MEMORY = CalibrationSettings(quick_evidence=1e12, slow_half_life=1e9, slow_evidence=1.0)
+ONE_MEMORY = CalibrationSettings(
+    quick_evidence=1e12, shift_power=0.0, slow_half_life=1e9, slow_evidence=1.0
+)
 """Only the long-run correction, all orders alike: for errors that do not change with time."""
 
 
@@ -45,7 +47,13 @@ class PlainCalibration:
         rows = [i for i in range(len(u)) if 0 <= age[i] <= settings.window]
         self.parcels = [(min(u[i], 1 - 1e-9), bool(arrived[i]), age[i], codes[i]) for i in rows]
         slow = self.hazards(settings.slow_half_life, settings.slow_evidence, [1.0] * len(EDGES))
-        self.quick = self.hazards(settings.quick_half_life, settings.quick_evidence, slow)
+        came = awaited = settings.shift_evidence
+        for value, arrival, days, _ in self.parcels:
+            weight = 0.5 ** (days / settings.shift_half_life)
+            came += weight * arrival
+            awaited += weight * self.risk(value, slow)
+        shifted = [hazard * (came / awaited) ** settings.shift_power for hazard in slow]
+        self.quick = self.hazards(settings.quick_half_life, settings.quick_evidence, shifted)
         self.ratios: dict[int, float] = {}
         for level in levels:
             seen: dict[int, float] = {}
@@ -224,3 +232,20 @@ def test_the_map_ascends_within_zero_and_one() -> None:
         assert (np.diff(found.knot) > 0).all()
         assert (np.diff(found.kept) >= 0).all()
         assert (found.kept[0], found.kept[-1]) == (0.0, 1.0)
+
+
+def test_when_the_network_turns_the_slow_parcels_follow_the_quick_ones() -> None:
+    """Of the last days only the quick arrivals are known; the upper stretches go along at once."""
+    rng = np.random.default_rng(3)
+    u, age = rng.random(4000), rng.uniform(10.0, 110.0, 4000)
+    # For ten days parcels have come twice as quickly, and nobody has waited for the slow ones yet.
+    recent, young = 1.0 - (1.0 - rng.random(600)) ** 0.5, rng.uniform(0.0, 10.0, 600)
+    seen = np.minimum(recent, young / 16.0)
+    u, age = np.concatenate([u, seen]), np.concatenate([age, young])
+    arrived = np.concatenate([np.ones(4000, bool), recent <= young / 16.0])
+    still, shifted = (
+        kept_at(run(u, arrived, age, CalibrationSettings(shift_power=power)), np.array([0.8]))[0]
+        for power in (0.0, 0.75)
+    )
+    assert shifted > still + 0.01
+    assert shifted < 1.0 - 0.2**2

@@ -68,8 +68,11 @@ class CalibrationSettings:
         window: days of orders that are looked at.
         slow_half_life: days in which an order's weight halves, for the long-run correction.
         slow_evidence: parcels' worth of belief that F is right.
-        quick_half_life: the same for the correction of the last days, on top of it.
-        quick_evidence: parcels' worth of belief in the long-run correction.
+        shift_half_life: the same for the hazard of the last days as a whole, on top of it.
+        shift_evidence: parcels' worth of belief that it is the long run's.
+        shift_power: how much of it holds for what nobody has seen the end of yet.
+        quick_half_life: the same for the correction of the last days, stretch by stretch.
+        quick_evidence: parcels' worth of belief in the long-run correction, shifted.
         group_half_life: the same for groups.
         group_evidence: parcels' worth of belief that a group is like the whole.
     """
@@ -77,6 +80,9 @@ class CalibrationSettings:
     window: int = 120
     slow_half_life: float = 90.0
     slow_evidence: float = 100.0
+    shift_half_life: float = 4.0
+    shift_evidence: float = 100.0
+    shift_power: float = 0.75
     quick_half_life: float = 4.0
     quick_evidence: float = 10.0
     group_half_life: float = 60.0
@@ -204,11 +210,16 @@ def calibrate(
         np.ones(len(_EDGES)),
         settings.slow_evidence,
     )
+    # When a network turns, the quick parcels show it weeks before the slow ones: so the upper
+    # stretches, of which the last days say nothing yet, go along with the hazard of all.
+    weight = counts * 0.5 ** (age_days / settings.shift_half_life)
+    came = float(weight[arrived].sum()) + settings.shift_evidence
+    awaited = float(weight @ _cumulative(exposure, slow)) + settings.shift_evidence
     quick = _hazards(
         exposure,
         arrived,
         counts * 0.5 ** (age_days / settings.quick_half_life),
-        slow,
+        slow * (came / awaited) ** settings.shift_power,
         settings.quick_evidence,
     )
     log_hazard = np.zeros(rows, np.float32)

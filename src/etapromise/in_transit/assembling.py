@@ -44,6 +44,7 @@ _SETTINGS: Final = CalibrationSettings(
     window=120,
     slow_half_life=60.0,
     slow_evidence=40.0,
+    shift_power=0.0,  # a look at a parcel on its way has its own, short time to end
     quick_half_life=7.0,
     quick_evidence=60.0,
     group_half_life=60.0,
