@@ -15,6 +15,7 @@ import pandas as pd
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
 from etapromise.evaluation.model_comparison import scan_carriers, scan_lag_shifts
+from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
 __all__ = ["UNREADABLE", "all_received", "clock_signs", "rejected_scans", "rejected_shares"]
@@ -49,8 +50,8 @@ def rejected_scans(history: TrackedHistory) -> pd.DataFrame:
 
     def words(name: str) -> pd.Series[Any]:
         if name not in rejects:
-            return pd.Series(pd.NA, index=rejects.index, dtype="str")
-        return rejects[name].astype("str")
+            return pd.Series(pd.NA, index=rejects.index, dtype=TEXT)
+        return rejects[name].astype(TEXT)
 
     carrier = words("carrier")
     if "carrier" in history.shipments:
@@ -62,7 +63,7 @@ def rejected_scans(history: TrackedHistory) -> pd.DataFrame:
             "carrier": carrier.fillna("carrier not said"),
             "vocabulary": words("vocabulary").fillna("standard"),
             "status": words("status").fillna(""),
-            "reason": rejects["reason"].astype("str"),
+            "reason": rejects["reason"].astype(TEXT),
         }
     )
 
@@ -74,7 +75,7 @@ def all_received(
     rejects = rejected_scans(history)
     received = pd.concat([history.scans["received_at"], rejects["received_at"]], ignore_index=True)
     carrier = pd.concat(
-        [scan_carriers(history).astype("str"), rejects["carrier"]], ignore_index=True
+        [scan_carriers(history).astype(TEXT), rejects["carrier"]], ignore_index=True
     )
     told = (received <= until).to_numpy()
     return received[told].reset_index(drop=True), carrier[told].reset_index(drop=True)

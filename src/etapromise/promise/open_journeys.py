@@ -25,6 +25,7 @@ from etapromise.in_transit.outlook import (
 )
 from etapromise.in_transit.remaining_time import NOT_ASKED, Remaining, RemainingKernel
 from etapromise.in_transit.states import MISSING, ParcelScans, States, stage_number
+from etapromise.text_type import TEXT
 from etapromise.tracking.milestones import milestones
 from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.tables import read_scans
@@ -338,5 +339,5 @@ def read_any_scans(
 @functools.cache
 def _no_scans() -> pd.DataFrame:
     times = pd.Series([], dtype="datetime64[us, UTC]")
-    words = pd.Series([], dtype="str")
+    words = pd.Series([], dtype=TEXT)
     return pd.DataFrame({"shipment_id": words, "scanned_at": times, "status": words})

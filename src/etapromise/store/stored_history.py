@@ -21,6 +21,7 @@ from etapromise.store.journeys import (
     shipments_frame,
 )
 from etapromise.store.layout import Commit, Layout, StoredFile
+from etapromise.text_type import TEXT
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.contract import Event
 from etapromise.tracking.journeys import microseconds
@@ -33,7 +34,7 @@ from etapromise.tracking.tracked import TrackedHistory, tracked_history
 
 __all__ = ["StoredHistory", "history_from", "stored_history"]
 
-_REJECTED: Final = {"reason": "str", "detail": "str", "row": "int64"}
+_REJECTED: Final = {"reason": TEXT, "detail": TEXT, "row": "int64"}
 
 
 @dataclass(frozen=True, kw_only=True)
