@@ -46,7 +46,7 @@ QUICK_DAYS = 30
 @click.command()
 @click.option("--family", "names", multiple=True, default=tuple(FAMILIES), help="Which.")
 @click.option("--half", type=click.Choice(["settings", "told"]), help="Of the families.")
-@click.option("--quick", is_flag=True, help="The last month, one small shop, no peer.")
+@click.option("--quick", is_flag=True, help="The last month, one small shop.")
 @click.option("--peer-python", help="Interpreter that has the peers; without, no peer.")
 @click.option("--peer", "peers", multiple=True, default=tuple(PEERS), help="Peers to run.")
 @click.option(
@@ -75,7 +75,7 @@ def main(
 ) -> None:
     """Walk, and print a row for each forecaster of each family, and the means of each half."""
     beside = None
-    if peer_python and not quick:
+    if peer_python:
         beside = Peers(peer_python, peers, columns, ("matured",), trees, cache)
     rows: list[Row] = []
     for name in names:

@@ -203,6 +203,60 @@ def quantile_forest(x: pd.DataFrame, y: Floats, job: Job, setting: Sequence[floa
     return lambda later: np.asarray(model.predict(_filled(later), quantiles=job["levels"]))
 
 
+def survival_boost(x: pd.DataFrame, y: Floats, job: Job, leaves: int) -> Predict:
+    """hazardous: boosted survival curves over a grid of times; here of arrived parcels."""
+    from hazardous import SurvivalBoost
+
+    arrived = pd.DataFrame({"event": np.ones(len(y), np.int64), "duration": y + 1e-6})
+    model = SurvivalBoost(
+        n_iter=min(60, job["trees"]),
+        max_leaf_nodes=leaves,
+        min_samples_leaf=60,
+        show_progressbar=False,
+        random_state=0,
+    ).fit(_filled(x), arrived)
+    grid = np.unique(np.quantile(y, np.linspace(0.001, 0.999, 120)))
+
+    def predict(later: pd.DataFrame) -> Floats:
+        reached = model.predict_cumulative_incidence(_filled(later), times=grid)[:, 1]
+        reached = np.maximum.accumulate(reached, axis=1)
+        return np.stack([np.interp(job["levels"], row, grid) for row in reached])
+
+    return predict
+
+
+def gpboost(x: pd.DataFrame, y: Floats, job: Job, leaves: int) -> Predict:
+    """Boosted mean of log days with random effects of lanes (Sigrist 2022), a normal around it."""
+    import gpboost as gpb
+    from scipy.stats import norm
+
+    words = [name for name in x.columns if name in job["categories"] and "weekday" not in name]
+    if not words:  # a table of numbers has no lanes of its own
+        words = [x.columns[0]]
+
+    def groups(rows: pd.DataFrame) -> Any:
+        return rows[words].fillna(-1).astype("int64").astype("str").to_numpy()
+
+    settings = {
+        "learning_rate": 0.1, "num_leaves": leaves, "min_data_in_leaf": 60, "verbose": -1,
+        "num_threads": 1, "seed": 0,
+    }  # fmt: skip
+    effects = gpb.GPModel(group_data=groups(x), likelihood="gaussian")
+    model = gpb.train(
+        settings, gpb.Dataset(x.to_numpy(), y), gp_model=effects, num_boost_round=job["trees"] // 2
+    )
+
+    def predict(later: pd.DataFrame) -> Floats:
+        told = model.predict(
+            data=later.to_numpy(), group_data_pred=groups(later), predict_var=True,
+            pred_latent=False,
+        )  # fmt: skip
+        spread = np.sqrt(told["response_var"])[:, None]
+        return np.asarray(told["response_mean"][:, None] + spread * norm.ppf(job["levels"]))
+
+    return predict
+
+
 def _filled(x: pd.DataFrame) -> NDArray[np.float32]:
     """Missing values as one far away, which trees can split off."""
     return np.nan_to_num(x.to_numpy(dtype=np.float32), nan=-1e4)
@@ -231,6 +285,8 @@ PEERS = {
     "LightGBM": Peer(lightgbm, (7, 15, 31), "lightgbm"),
     "CatBoost": Peer(catboost, (4, 6), "catboost"),
     "MAPIE": Peer(mapie, (7, 15, 31), "mapie"),
+    "SurvivalBoost": Peer(survival_boost, (15,), "hazardous"),
+    "GPBoost": Peer(gpboost, (15,), "gpboost"),
     "quantile-forest": Peer(
         quantile_forest, ((10, 0.4), (30, 0.4), (60, 0.4), (30, 0.8)), "quantile-forest"
     ),

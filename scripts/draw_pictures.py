@@ -2,8 +2,8 @@
 
     python scripts/draw_pictures.py
 
-The picture of the README is drawn from `benchmarks/measured.json`: figures that a benchmark printed,
-each with its command. The two of the concepts are drawn from made-up numbers that show an idea.
+The picture of the README is drawn from `benchmarks/measured.json`: figures that a benchmark
+printed, with its command. The two of the concepts are drawn from made-up numbers that show an idea.
 """
 
 from __future__ import annotations

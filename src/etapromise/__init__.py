@@ -6,9 +6,16 @@ asking it for a promise needs numpy only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
-from etapromise.errors import EtapromiseError
+from etapromise.errors import (
+    CommandError,
+    ContractError,
+    EtapromiseError,
+    InsufficientHistoryError,
+    ModelFileError,
+)
 from etapromise.promise.decision import CostPolicy, cost_for
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model import load_model as load
@@ -16,39 +23,64 @@ from etapromise.promise.policies import ShopperPolicy, load_policies
 from etapromise.promise.promise import Promise
 
 if TYPE_CHECKING:
+    from etapromise.api import backtest, events, monitor, read, refresh, retrain, score, scorecard
+    from etapromise.operations.gate import GateConfig
+    from etapromise.operations.monitoring import MonitorConfig
     from etapromise.store.ingest import ingest
     from etapromise.store.stored_history import stored_history
     from etapromise.training.training import TrainingConfig, train
 
 __all__ = [
+    "CommandError",
+    "ContractError",
     "CostPolicy",
     "EtapromiseError",
+    "GateConfig",
+    "InsufficientHistoryError",
+    "ModelFileError",
+    "MonitorConfig",
     "Promise",
     "PromiseModel",
     "ShopperPolicy",
     "TrainingConfig",
+    "backtest",
     "cost_for",
+    "events",
     "ingest",
     "load",
     "load_policies",
+    "monitor",
+    "read",
+    "refresh",
+    "retrain",
+    "score",
+    "scorecard",
     "stored_history",
     "train",
 ]
 
+# Loaded when first asked for: these bring pandas and LightGBM, which checkout does without.
+_LATE: Final = {
+    "GateConfig": "operations.gate",
+    "MonitorConfig": "operations.monitoring",
+    "TrainingConfig": "training.training",
+    "backtest": "api",
+    "events": "api",
+    "ingest": "store.ingest",
+    "monitor": "api",
+    "read": "api",
+    "refresh": "api",
+    "retrain": "api",
+    "score": "api",
+    "scorecard": "api",
+    "stored_history": "store.stored_history",
+    "train": "training.training",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "ingest":
-        from etapromise.store.ingest import ingest  # noqa: PLC0415 — loads pandas and Arrow
-
-        return ingest
-    if name == "stored_history":
-        from etapromise.store.stored_history import stored_history  # noqa: PLC0415
-
-        return stored_history
-    if name in {"TrainingConfig", "train"}:
-        from etapromise.training import training  # noqa: PLC0415 — loads pandas and LightGBM
-
-        return getattr(training, name)
+    if name in _LATE:
+        return getattr(importlib.import_module(f"etapromise.{_LATE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

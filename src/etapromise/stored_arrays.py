@@ -66,9 +66,10 @@ class Array:
         high: the greatest, likewise.
         below: name of a size that every value is less than.
         order: "ascending" or "strictly" along the last axis; None where there is none.
+        infinite: whether its numbers may be infinite; NaN is never stored.
     """
 
-    __slots__ = ("below", "dtype", "high", "low", "order", "shape")
+    __slots__ = ("below", "dtype", "high", "infinite", "low", "order", "shape")
 
     def __init__(
         self,
@@ -78,11 +79,12 @@ class Array:
         high: float | Sequence[float] | None = None,
         below: str | None = None,
         order: str | None = None,
+        infinite: bool = False,
     ) -> None:
-        """State it; floating-point numbers must be finite in any case."""
+        """State it; floating-point numbers must be finite unless `infinite` says otherwise."""
         self.dtype, self.shape = np.dtype(dtype), shape
         self.low, self.high = low, high
-        self.below, self.order = below, order
+        self.below, self.order, self.infinite = below, order, infinite
 
 
 class Layout:
@@ -262,7 +264,8 @@ class StoredPart:
             else tuple(range(stored.ndim - 1))
         )
         least, most = stored.min(axis=axis), stored.max(axis=axis)
-        if stored.dtype.kind == "f" and not (np.isfinite(least) & np.isfinite(most)).all():
+        strange = np.isnan if spec.infinite else _not_finite
+        if stored.dtype.kind == "f" and (strange(least) | strange(most)).any():
             self.refuse(name, "a number that is not finite", "finite numbers")
         if spec.low is not None and np.any(least < spec.low):
             self.refuse(name, f"{np.min(least)!s}", f"{spec.low} at least")
@@ -380,3 +383,7 @@ def json_of(place: str, content: bytes) -> Any:
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _not_finite(values: Any) -> Any:
+    return ~np.isfinite(values)

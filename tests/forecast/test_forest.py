@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.forest import Forest
 from etapromise.forecast.forest_layout import Trees
 from etapromise.forecast.lightgbm_trees import join_trees, read_trees
+from etapromise.stored_arrays import StoredArrays, StoredPart
 
 LEVELS = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 FEATURES = 6
@@ -347,3 +349,23 @@ def test_the_forest_needs_no_lightgbm() -> None:
         "assert not loaded & {'lightgbm', 'pandas', 'sklearn', 'scipy'}, loaded\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_split_at_infinity_is_stored_and_read_again() -> None:
+    """LightGBM splits "missing or not" there; NaN splits nothing."""
+    arrays = FORESTS["missing as NaN"].to_arrays()
+    threshold = arrays["threshold"].copy()
+    threshold[0] = np.inf
+    X, _ = training_rows(50)
+    expected = Forest.from_arrays(arrays | {"threshold": threshold}).predict(X)
+    found = Forest.stored(stored(arrays | {"threshold": threshold}), FEATURES)
+    np.testing.assert_array_equal(found.predict(X), expected)
+    threshold[0] = np.nan
+    with pytest.raises(ModelFileError, match="not finite at forest"):
+        Forest.stored(stored(arrays | {"threshold": threshold}), FEATURES)
+
+
+def stored(arrays: dict[str, NDArray[np.generic]]) -> StoredPart:
+    content = io.BytesIO()
+    np.savez(content, **{f"forest.{name}": array for name, array in arrays.items()})
+    return StoredArrays("arrays.npz", content.getvalue()).part("forest")

@@ -114,3 +114,27 @@ def test_a_carrier_never_seen_is_silent_like_a_mixture_of_the_others() -> None:
     found = table.still(np.zeros(5, np.int64), np.zeros(5, np.int64), asked)
     expected = [(days > day).mean() for day in asked]
     np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def test_silences_of_whole_days_stay_finite():
+    """Dates without a clock: every silence is a whole number of days, one service, no loss."""
+    rng = np.random.default_rng(3)
+    n = 200_000
+    never = np.zeros(n, bool)
+    whole = Silences(
+        stage=np.full(n, 1),
+        carrier=np.full(n, 1),
+        days=rng.integers(0, 3, n).astype(float),
+        ended=~never,
+        weight=np.ones(n),
+        gone=never,
+    )
+    table = silence_table(whole, whole, stages=3, carriers=2)
+    days = np.linspace(0.0, 400.0, 999)
+    for carrier in (0, 1):
+        rows = np.full(999, 1), np.full(999, carrier)
+        assert np.isfinite(table.rate).all()
+        assert np.isfinite(table.lost_probability(*rows, days)).all()
+    # All have ended by the third day.
+    ones = np.ones(1, np.int64)
+    assert table.still(ones, ones, np.array([6.0]))[0] < 0.05

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from etapromise.in_transit.states import MISSING, STAGES, ParcelScans
 from etapromise.tracking.contract import POSSESSION_STATUSES, STATUSES
+from tests.tracking.reopened import reopened
 
 START = pd.Timestamp("2025-03-03", tz="UTC")
 HOUR = pd.Timedelta(hours=1)
@@ -26,8 +27,10 @@ def plain(scans: list[tuple[int, int, str]], hour: int) -> dict[str, object]:
     known = sorted({(at, status) for at, late, status in scans if at + late <= hour})
     rank = {status: number for number, status in enumerate(STATUSES)}
     known.sort(key=lambda one: (one[0], rank[one[1]]))
-    back = min((at for at, s in known if s in ("returning", "returned")), default=None)
-    delivered = [at for at, s in known if s == "delivered" and (back is None or at < back)]
+    void = reopened(known, 12)
+    stand = [one for one, never in zip(known, void, strict=True) if not never]
+    back = min((at for at, s in stand if s in ("returning", "returned")), default=None)
+    delivered = [at for at, s in stand if s == "delivered" and (back is None or at < back)]
     moves = [one for one in known if one[1] in POSSESSION_STATUSES]
     closings = [one for one in known if one[1] in ("lost", "damaged", "cancelled")]
     status = known[-1][1] if known else None
@@ -35,7 +38,7 @@ def plain(scans: list[tuple[int, int, str]], hour: int) -> dict[str, object]:
     if delivered:
         stage = status = "delivered"
     elif back is not None:
-        stage = status = "returned" if any(s == "returned" for _, s in known) else "returning"
+        stage = status = "returned" if any(s == "returned" for _, s in stand) else "returning"
     elif closings and (not moves or closings[-1][0] >= moves[-1][0]):
         stage = status = closings[-1][1]
     elif moves:
@@ -67,7 +70,12 @@ def table(scans: list[tuple[int, int, str]]) -> pd.DataFrame:
 @settings(max_examples=60, deadline=None)
 @given(
     scans=st.lists(
-        st.tuples(st.integers(0, 90), st.integers(0, 40), st.sampled_from(STATUSES)),
+        st.tuples(
+            st.integers(0, 90),
+            st.integers(0, 40),
+            st.sampled_from(STATUSES)
+            | st.sampled_from(("delivered", "returning", "returned", "out_for_delivery")),
+        ),
         min_size=1,
         max_size=12,
     ),

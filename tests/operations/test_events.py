@@ -93,6 +93,37 @@ def test_a_parcel_that_comes_in_time_is_told_of_once() -> None:
     assert story.look(open=False, **came) == []
 
 
+def test_an_end_that_was_none_is_corrected_and_the_true_one_told() -> None:
+    story = Story()
+    story.look()
+    mistake = at("delivered", START) | {"delivered_date": PROMISED}
+    assert story.look(open=False, **mistake) == [("delivered", "on_time")]
+    first = story.events["event_id"][0]
+    assert story.look() == [("reopened", "was_not_delivered")]
+    assert story.look() == []
+    late = at("delivered", START + 3 * DAY) | {"delivered_date": PROMISED + 3 * DAY}
+    assert story.look(open=False, **late) == [("delivered", "late")]
+    assert story.events["event_id"][0] != first
+    # Mistake and correction between two looks.
+    last = at("delivered", START + 4 * DAY) | {"delivered_date": PROMISED + 4 * DAY}
+    assert story.look(open=False, **last) == [
+        ("reopened", "was_not_delivered"),
+        ("delivered", "late"),
+    ]
+    assert story.look(open=False, **last) == []
+
+
+def test_a_way_back_that_was_none_is_corrected() -> None:
+    story = Story()
+    story.look()
+    assert story.look(open=False, closed_as="returned", **at("closed", START)) == [
+        ("returned", "carrier_says_returned")
+    ]
+    assert story.look() == [("reopened", "does_not_go_back")]
+    came = at("delivered", START + 3 * DAY) | {"delivered_date": PROMISED}
+    assert story.look(open=False, **came) == [("delivered", "on_time")]
+
+
 def test_what_ends_otherwise_is_called_by_its_name() -> None:
     for word, event in (("returned", "returned"), ("damaged", "damaged"), ("lost", "likely_lost")):
         story = Story()

@@ -127,7 +127,7 @@ def put(place: Any, value: Any) -> Any:
         ("calibration.kept", put(-1, 1.5), "calibration"),
         ("calibration.knot", lambda a: a[:0], "calibration"),
         ("calibration.log_hazard", lambda a: a[:-9], "calibration"),
-        ("forest.threshold", put(0, np.inf), "not finite at forest"),
+        ("forest.threshold", put(0, np.nan), "not finite at forest"),
         ("forest.values", put((0, 0), 3e38), "forest"),
         ("forest.feature", put(0, 1 << 20), "forest"),
         ("forest.features", lambda _: np.array(1_000_000), "Found 1000000 at forest.features"),

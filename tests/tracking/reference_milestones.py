@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from tests.tracking.reopened import reopened
+
 DAY = dt.timedelta(days=1)
 MOVING = {
     "picked_up",
@@ -117,7 +119,8 @@ def clean(
             bad = [
                 scan
                 for scan in moving
-                if known(scan) > known(delivered[0])
+                if scan["status"] not in {"out_for_delivery", "picked_up"}
+                and known(scan) > known(delivered[0])
                 and scan["scanned_at"] - delivered[0]["scanned_at"] > DAY
             ]
             passed = drop(passed, bad, "possession_after_delivery")
@@ -133,7 +136,19 @@ def milestones_of(
     def first(chosen: list[Scan]) -> tuple[dt.datetime | None, dt.datetime | None]:
         return (chosen[0]["scanned_at"], known(chosen[0])) if chosen else (None, None)
 
-    backwards = [scan for scan in scans if scan["status"] in {"returning", "returned"}]
+    said = [(scan["scanned_at"], scan["status"]) for scan in scans]
+    void = [
+        scan
+        for scan, never in zip(scans, reopened(said, dt.timedelta(hours=12)), strict=True)
+        if never
+    ]
+
+    def stands(scan: Scan) -> bool:
+        return not any(scan is other for other in void)
+
+    backwards = [
+        scan for scan in scans if scan["status"] in {"returning", "returned"} and stands(scan)
+    ]
 
     def for_the_customer(scan: Scan) -> bool:
         if not backwards:
@@ -141,7 +156,7 @@ def milestones_of(
         turn = backwards[0]
         return not (known(turn) <= known(scan) and turn["scanned_at"] <= scan["scanned_at"])
 
-    forward = [scan for scan in scans if for_the_customer(scan)]
+    forward = [scan for scan in scans if for_the_customer(scan) and stands(scan)]
     at_customer = {
         name: [scan for scan in forward if scan["status"] == status]
         for name, status in (
@@ -166,7 +181,9 @@ def milestones_of(
     given_up = [
         scan
         for scan in scans
-        if scan["status"] in GIVEN_UP and not (events and known(events[0]) <= known(scan))
+        if scan["status"] in GIVEN_UP
+        and stands(scan)
+        and not (events and known(events[0]) <= known(scan))
     ]
     pairs = {
         "picked_up": first([scan for scan in scans if scan["status"] in MOVING]),

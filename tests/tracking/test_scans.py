@@ -199,9 +199,12 @@ def test_an_event_before_the_order_is_rejected_and_a_pick_up_is_not(status: str)
 def test_of_delivery_and_pick_up_in_the_wrong_order_the_later_known_is_rejected() -> None:
     pick_up_first = cleaned((5, "picked_up", 5), (2, "delivered", 6))
     assert pick_up_first == ([(5, "picked_up")], [(2, "delivered", "delivered_before_pickup")])
-    delivery_first = cleaned((2, "delivered"), (5, "picked_up"), (6, "arrived"))
+    delivery_first = cleaned((2, "delivered"), (5, "departed"), (6, "arrived"))
     assert delivery_first[0] == [(2, "delivered")]
     assert [reason for *_, reason in delivery_first[1]] == ["possession_after_delivery"] * 2
+    # Another pick-up tells that the delivery was none.
+    reopened = cleaned((2, "delivered"), (5, "picked_up"), (6, "out_for_delivery"))
+    assert reopened[1] == []
 
 
 def test_a_delivery_shortly_before_the_hand_over_is_kept() -> None:

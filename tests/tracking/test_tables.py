@@ -158,7 +158,7 @@ def test_accepted_and_rejected_shipments_are_the_input(changes: list[dict[str, A
                     st.sampled_from(["Exception_010", "IT", "Delivered_Other", "nonsense", None]),
                 ),
                 "vocabulary": st.sampled_from(
-                    ["aftership", "AfterShip", "17track", "shipengine", "standard", "dhl", None]
+                    ["aftership", "AfterShip", "17track", "shipengine", "standard", "pigeon", None]
                 ),
             }
         ),
@@ -178,21 +178,20 @@ def test_the_vocabulary_is_chosen_by_row_then_by_argument_then_standard() -> Non
         {"vocabulary": "easypost", "status": "return_to_sender"},
         {"vocabulary": "shipengine", "status": "IT/HUB_SCAN_OUT"},
         {"status": "InTransit_002"},
-        {"vocabulary": "dhl", "status": "arrived"},
+        {"vocabulary": "pigeon", "status": "arrived"},
         {"vocabulary": "easypost", "status": "Exception_010"},
         {"status": "Pending"},
     )
     checked = read_scans(frame, vocabulary="aftership")
     assert list(checked.accepted["status"]) == ["returning", "departed", "picked_up"]
-    assert list(checked.rejects["reason"]) == [
-        "unknown_vocabulary",
-        "unknown_vendor_code",
-        "status_without_information",
-    ]
+    assert list(checked.rejects["reason"]) == ["unknown_vocabulary", "unknown_vendor_code"]
+    # A code that says nothing is no scan, and no fault either.
+    assert checked.left_aside == 1
+    assert [note.reason for note in checked.notes] == ["status_without_information"]
     standard = read_scans(frame)
     assert list(standard.rejects["reason"][:2]) == ["unknown_status", "unknown_vocabulary"]
     with pytest.raises(ContractError, match="aftership"):
-        read_scans(frame, vocabulary="dhl")
+        read_scans(frame, vocabulary="pigeon")
 
 
 def test_types_of_the_accepted_columns() -> None:

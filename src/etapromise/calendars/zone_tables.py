@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.calendars.zones import ZoneMap
+from etapromise.calendars.zones import ZoneMap, zone_named
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-__all__ = ["ZoneTables", "offset_changes"]
+__all__ = ["ZoneTables", "local_from_utc", "offset_changes"]
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 — local wall-clock times are naive
 _DAY: Final = 86_400
@@ -81,6 +81,27 @@ class ZoneTables:
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
         self._alive = (tables, arrays)
+
+
+def local_from_utc(
+    second: NDArray[np.int64], zones: NDArray[Any], first_day: int, last_day: int
+) -> NDArray[np.int64]:
+    """(n,) local wall-clock seconds since 1970-01-01 at moments (n,), UTC seconds.
+
+    Args:
+        second: moments.
+        zones: (n,) IANA names.
+        first_day: the local days, since 1970-01-01, that the moments are in.
+        last_day: likewise, inclusive.
+    """
+    out = np.empty(len(second), np.int64)
+    names = set(zones.tolist())
+    for name in names:
+        rows = slice(None) if len(names) == 1 else zones == name
+        when, offset = offset_changes(zone_named(name), first_day, last_day)
+        asked = second[rows]
+        out[rows] = asked + offset[when.searchsorted(asked, side="right") - 1]
+    return out
 
 
 @functools.lru_cache(maxsize=4096)

@@ -179,7 +179,8 @@ def _quality_lines(quality: dict[str, Any] | None) -> list[str]:
         return []
     if not quality["tried"]:
         return ["", f"No promises were tried: {quality['why']}"]
-    lines = ["", f"Promises for orders from {quality['from']} to {quality['to']}:"]
+    of = "" if quality["of_every_order"] == 1 else f", one of {quality['of_every_order']}"
+    lines = ["", f"Promises tried for orders from {quality['from']} to {quality['to']}{of}:"]
     for row in quality["levels"]:
         rate = row["kept_rate"]
         kept = "not judged yet" if rate is None else f"kept {100 * rate:.1f} %"

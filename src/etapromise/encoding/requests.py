@@ -253,14 +253,20 @@ class Encoder:
             ContractError: a naive or missing order time, a missing extra column, a value that is
                 not a number, an unknown zone, or an order time outside the calendars.
         """
+        return self.encode_placed(fields)[0]
+
+    def encode_placed(self, fields: Mapping[str, Any]) -> tuple[Requests, str]:
+        """One shipment, and the IANA name of its destination's zone; see `encode_one`."""
         found, code, number = self.compiled.encode(fields)
-        return Requests(
+        requests = Requests(
             code[None, : len(self.levels)],
             number[None, :],
             np.array([found.anchor], np.int32),
             np.array([found.clock], np.int32),
             np.array([found.zone_source], np.int8),
         )
+        zone = self.compiled.zone_name(found.zone, fields.get("destination_time_zone"))
+        return requests, zone
 
     def _brought(
         self, named: pd.DataFrame, clock: NDArray[np.int32], taker: NDArray[np.int32]

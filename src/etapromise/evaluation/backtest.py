@@ -119,6 +119,16 @@ class BacktestResult:
     table: pd.DataFrame
     facts: dict[str, Any]
 
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers, ready for JSON."""
+        return self.facts
+
+    def to_html(self) -> str:
+        """The report: one HTML document with its styles and drawings inside."""
+        from etapromise.evaluation.report import render_backtest  # noqa: PLC0415 (matplotlib)
+
+        return render_backtest(self.facts)
+
     def write(self, directory: Path) -> Path:
         """Write ``promises.parquet``, ``backtest.json`` and ``report.html``.
 
@@ -128,14 +138,12 @@ class BacktestResult:
         Returns:
             The path of the report.
         """
-        from etapromise.evaluation.report import render_backtest  # noqa: PLC0415 (matplotlib)
-
         directory.mkdir(parents=True, exist_ok=True)
         self.table.to_parquet(directory / "promises.parquet", index=False)
         text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
         (directory / "backtest.json").write_text(text + "\n", encoding="utf-8")
         page = directory / "report.html"
-        page.write_text(render_backtest(self.facts), encoding="utf-8")
+        page.write_text(self.to_html(), encoding="utf-8")
         return page
 
 

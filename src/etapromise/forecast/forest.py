@@ -51,7 +51,8 @@ _LAYOUT: Final = Layout(
     node_start=Array("int32", "starts", low=0, order="ascending"),
     leaf_start=Array("int32", "starts", low=0, order="ascending"),
     feature=Array("int32", "nodes", low=0),
-    threshold=Array("float64", "nodes"),
+    # A split between the known and the missing is at infinity.
+    threshold=Array("float64", "nodes", infinite=True),
     left=Array("int16", "nodes"),
     right=Array("int16", "nodes"),
     nan_left=Array("bool", "nodes"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import numpy as np
@@ -41,7 +41,7 @@ _ROWS_AT_ONCE: Final = 100_000
 _FEWEST_ARRIVED: Final = 10
 
 
-def moment_of(as_of: str | datetime | pd.Timestamp) -> pd.Timestamp:
+def moment_of(as_of: str | date | datetime | pd.Timestamp) -> pd.Timestamp:
     """`as_of` as a UTC moment; without a zone it is UTC.
 
     Raises:

@@ -7,6 +7,7 @@ date of the moment: then the ends of dates are where the clock says, and the hou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -104,34 +105,36 @@ def build_features(inputs: TransitInputs) -> tuple[NDArray[np.float32], Floats]:
     means = mixed(evidence, total)
     heard = np.where(states.last_known == MISSING, inputs.ordered, states.last_known)
     # Typical is counted from the start of the day on which the last scan came in.
-    passed = places.start - places.before(places.day(heard))
+    heard_day, *days = places.before(
+        np.stack([places.day(heard), *(places.today + ahead for ahead in range(4))])
+    )
+    passed = places.start - heard_day
     usual = np.exp(means[:, [_SERVICE_REGION, _DESTINATION, _FACILITY]]) - REMAINING_OFFSET
     left = usual - passed[:, None]
     offset = np.log(np.maximum(left[:, 0], _LEAST_SHARE * usual[:, 0]) + REMAINING_OFFSET)
     since_order = places.start - places.before(inputs.anchor)
-    picked_up = places.position(states.picked_up)
     latest = np.where(states.last_scan == MISSING, inputs.ordered, states.last_scan)
+    picked_up, moved, went_out, ordered, since = places.position(
+        np.stack([states.picked_up, states.moved, states.went_out, inputs.ordered, latest])
+    )
     local = states.moment + places.shift
-    weight = [
-        places.before(places.today + ahead + 1) - places.before(places.today + ahead)
-        for ahead in range(3)
-    ]
+    weight = [after - before for before, after in pairwise(days)]
     columns = (
         states.stage,
         np.where(states.last_status == 255, -1, states.last_status.astype(np.int64)),
-        places.silence(states, inputs.ordered),
+        np.maximum(places.now - since, 0.0),
         (states.moment - latest) / _HOUR,
         since_order,
         places.now - picked_up,
-        places.now - places.position(states.moved),
-        places.now - places.position(states.went_out),
+        places.now - moved,
+        places.now - went_out,
         left[:, 0],
         left[:, 1],
         left[:, 2],
         np.log1p(evidence[:, _SERVICE_REGION]),
         *inputs.given.T,
         left[:, 0] - inputs.given[:, 2],
-        picked_up - places.position(inputs.ordered),
+        picked_up - ordered,
         states.attempts,
         states.customs,
         states.handed_off,

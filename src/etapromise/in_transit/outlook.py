@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -140,6 +141,11 @@ class TransitParts:
     calibrations: tuple[Calibration, ...]
     alerts: Alerts
 
+    @cached_property
+    def log_hazard(self) -> NDArray[np.float32]:
+        """(stages, services) of the calibrations."""
+        return np.stack([one.log_hazard for one in self.calibrations])
+
 
 @dataclass(frozen=True)
 class OrderPromises:
@@ -189,6 +195,18 @@ class HandedOver:
         return cls(
             encoder.handed_over(requests, shipments, taker),
             taker > 0,
+            len(encoder.indexes[names.index("service_region")]),
+        )
+
+    @classmethod
+    def nobody(cls, encoder: Encoder, requests: Requests) -> HandedOver | None:
+        """The same where nobody is known to have taken any parcel over."""
+        if encoder.hand_offs is None:
+            return None
+        names = [level.name for level in encoder.levels]
+        return cls(
+            requests,
+            np.zeros(len(requests), bool),
             len(encoder.indexes[names.index("service_region")]),
         )
 
@@ -393,7 +411,7 @@ def outlook(parts: TransitParts, looks: Looks, scans: ParcelScans, flow: Any = N
     carrier = looks.codes("carrier")
     lost, returned = shares(parts.silence, parts.exits, looks)
     service = looks.codes("service")
-    hazard = np.stack([one.log_hazard for one in parts.calibrations])[stage, service]
+    hazard = parts.log_hazard[stage, service]
     return Outlook(
         looks=looks,
         remaining=Remaining(

@@ -31,6 +31,7 @@ _RATE_ANYWHERE: Final = 0.3
 # Silences' worth of belief that a carrier loses parcels in a stage like all carriers.
 _SHARE_EVIDENCE: Final = 400.0
 _SHARE_ANYWHERE: Final = 0.001
+_LEAST_SURVIVAL: Final = 1e-300
 
 Floats = NDArray[np.float64]
 
@@ -87,13 +88,10 @@ class SilenceTable:
 
     def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
-        spent = np.clip(days[:, None] - SILENCE_EDGES, 0.0, _WIDTHS)
+        spent = np.minimum(np.maximum(days[:, None] - SILENCE_EDGES, 0.0), _WIDTHS)
         exposure = spent * self.rate[stage, carrier]
-        total = np.zeros(len(days))
         # One column after the other: a sum along rows may round by the number of rows.
-        for column in exposure.T:
-            total += column
-        return np.asarray(np.exp(-total))
+        return np.asarray(np.exp(-np.cumsum(exposure, axis=1)[:, -1]))
 
     def lost_probability(
         self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
@@ -119,7 +117,8 @@ def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int
         carriers: rows of the level "carrier".
     """
     cell = usual.stage * carriers + usual.carrier
-    place = np.searchsorted(SILENCE_EDGES, usual.days, side="right") - 1
+    # A silence of a whole day, as dates without a clock have it, ends in the stretch that it fills.
+    place = np.maximum(np.searchsorted(SILENCE_EDGES, usual.days, side="left") - 1, 0)
     cells, stretches = stages * carriers, len(SILENCE_EDGES)
     ended = np.zeros((cells, stretches))
     np.add.at(ended, (cell, place), usual.weight * usual.ended)
@@ -165,7 +164,8 @@ def _mix_unseen(rate: Floats, ends: Floats) -> None:
     weight /= weight.sum(axis=1, keepdims=True)
     others = rate[:, 1:]
     survival = np.exp(-np.cumsum(others[:, :, :-1] * _WIDTHS[:-1], axis=2))
-    mixed = (weight[:, :, None] * survival).sum(axis=1)
+    # So short that nothing is left of it in the next stretch: the rate stays finite.
+    mixed = np.maximum((weight[:, :, None] * survival).sum(axis=1), _LEAST_SURVIVAL)
     left = -np.log(np.concatenate([np.ones((len(rate), 1)), mixed], axis=1))
     rate[:, 0, :-1] = np.diff(left, axis=1) / _WIDTHS[:-1]
     # In the end those with the longest silences are left.

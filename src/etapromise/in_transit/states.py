@@ -5,6 +5,7 @@ contradict each other end in the same state whatever the order in which they arr
 
 - a delivery to the customer is final, whatever is scanned later; of several the earliest counts;
 - a way back that has begun is final too: what is delivered from then on is the sender's;
+- but a van to the customer reopens either, by the rule that `tracking.milestones` states;
 - a parcel called lost, damaged or cancelled is that until a later scan shows it on its way;
 - else the latest event that moves or holds the parcel says the stage.
 """
@@ -12,18 +13,26 @@ contradict each other end in the same state whatever the order in which they arr
 from __future__ import annotations
 
 import ctypes
+import datetime as dt
+import operator
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.tracking.contract import CLOSING_STATUSES, POSSESSION_STATUSES, STATUSES, Event
-from etapromise.tracking.journeys import EVENT_PROOFS, microseconds
+from etapromise.tracking.contract import (
+    CLOSING_STATUSES,
+    POSSESSION_STATUSES,
+    REOPENING_STATUSES,
+    STATUSES,
+    Event,
+)
+from etapromise.tracking.journeys import EVENT_PROOFS, REOPENED_AFTER, microseconds
 from etapromise.tracking.scans import ScanRules, scan_times, standard_statuses
 from etapromise.tracking.texts import Identifiers, Words, coded
 
@@ -34,9 +43,11 @@ __all__ = [
     "FINAL_STAGES",
     "MISSING",
     "STAGES",
+    "OneScan",
     "ParcelScans",
     "States",
     "facility_rows",
+    "microseconds_from",
     "stage_number",
 ]
 
@@ -95,6 +106,11 @@ def stage_number(name: str) -> int:
     return STAGES.index(name)
 
 
+_STAGE_BYTES: Final = np.array(
+    [stage_number(_STAGE_OF.get(name, "ordered")) for name in STATUSES], np.uint8
+)
+
+
 def _bits(names: Any) -> int:
     return sum(1 << STATUSES.index(name) for name in names)
 
@@ -112,7 +128,9 @@ _STATUS_SETS: Final = {
     "customs_cleared": _bits(("customs_cleared",)),
     "transferred": _bits(("transferred",)),
     "out": _bits(("out_for_delivery",)),
+    "van": _bits(REOPENING_STATUSES),
 }
+_SPANS: Final = ("tolerance", "recycled_after", "longest_life", "reopened_after")
 _BYTES: Final = ("stage", "last_status", "attempts", "customs", "handed_off", "troubled")
 _COUNTS: Final = ("place", "scans")
 _TIMES: Final = ("last_scan", "last_known", "picked_up", "moved", "went_out", "arrived")
@@ -123,12 +141,12 @@ class _StatesStruct(ctypes.Structure):
         ("shipments", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("first", "scanned", "received", "status")),
         *((name, ctypes.c_void_p) for name in ("other", "facility", "ordered")),
-        *((name, ctypes.c_int64) for name in ("tolerance", "recycled_after", "longest_life")),
+        *((name, ctypes.c_int64) for name in _SPANS),
         *((name, ctypes.c_void_p) for name in ("asked", "moment", "stage_of")),
         *((name, ctypes.c_uint32) for name in ("move", "closing", "back", "returned", "late")),
         *((name, ctypes.c_uint32) for name in ("proofs", "delivered", "attempted", "trouble")),
         *((name, ctypes.c_uint32) for name in ("customs_hold", "customs_cleared")),
-        *((name, ctypes.c_uint32) for name in ("transferred", "out")),
+        *((name, ctypes.c_uint32) for name in ("transferred", "out", "van")),
         *((name, ctypes.c_void_p) for name in (*_BYTES, *_COUNTS, *_TIMES)),
     )
 
@@ -189,6 +207,34 @@ class States:
         return States(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
+class OneScan(NamedTuple):
+    """One scan of one parcel; times are microseconds since 1970 UTC.
+
+    Attributes:
+        scanned: when it was made.
+        received: when it was received.
+        status: position in `STATUSES`.
+        facility: where.
+        by_another: whether another carrier than the shipment's made it.
+    """
+
+    scanned: int
+    received: int
+    status: int
+    facility: str | None
+    by_another: bool
+
+
+_receipt: Final = operator.attrgetter("received")
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def microseconds_from(moment: dt.datetime) -> int:
+    """A zone-aware moment in microseconds since 1970 UTC."""
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
 @dataclass(frozen=True)
 class ParcelScans:
     """The scans of n parcels by receipt, as arrays.
@@ -243,6 +289,27 @@ class ParcelScans:
             ordered=microseconds(shipments["ordered_at"], "ordered_at"),
         )
 
+    @classmethod
+    def of_one(cls, ordered_at: dt.datetime, scans: Sequence[OneScan]) -> ParcelScans:
+        """Of one parcel, from memory: what `of` makes of the same in tables."""
+        by_receipt = sorted(scans, key=_receipt)
+        facilities = tuple(sorted({scan.facility for scan in scans if scan.facility is not None}))
+        place: dict[str | None, int] = {name: number for number, name in enumerate(facilities)}
+        place[None] = -1
+        times = np.array([(scan.scanned, scan.received) for scan in by_receipt], np.int64).reshape(
+            -1, 2
+        )
+        return cls(
+            first=np.array([0, len(scans)], np.int64),
+            scanned=np.ascontiguousarray(times[:, 0]),
+            received=np.ascontiguousarray(times[:, 1]),
+            status=np.array([scan.status for scan in by_receipt], np.uint8),
+            other=np.array([scan.by_another for scan in by_receipt], np.uint8),
+            facility=np.array([place[scan.facility] for scan in by_receipt], np.int32),
+            facilities=facilities,
+            ordered=np.array([microseconds_from(ordered_at)], np.int64),
+        )
+
     def __len__(self) -> int:
         """How many parcels."""
         return len(self.ordered)
@@ -267,17 +334,16 @@ class ParcelScans:
             **{name: np.empty(len(parcel), np.int32) for name in _COUNTS},
             **{name: np.empty(len(parcel), np.int64) for name in _TIMES},
         }
-        stage_of = np.array([stage_number(_STAGE_OF.get(name, "ordered")) for name in STATUSES])
-        stage_bytes = stage_of.astype(np.uint8)
         proofs = _bits(_STATUS_OF_PROOF[name] for name in EVENT_PROOFS[event])
         struct = _StatesStruct(
             shipments=len(self),
             tolerance=_RULES.tolerance,
             recycled_after=_RULES.recycled_after,
             longest_life=_RULES.longest_life,
+            reopened_after=REOPENED_AFTER,
             asked=asked.ctypes.data,
             moment=moment.ctypes.data,
-            stage_of=stage_bytes.ctypes.data,
+            stage_of=_STAGE_BYTES.ctypes.data,
             proofs=proofs,
             **_STATUS_SETS,
             **{name: array.ctypes.data for name, array in out.items()},

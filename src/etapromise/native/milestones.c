@@ -2,6 +2,7 @@
  *
  * The rules are those that clean_scans and milestones document; tests hold this against two slower
  * implementations of them. */
+#include "reopening.h"
 #include "scans.h"
 
 #include <stdlib.h>
@@ -34,10 +35,10 @@ typedef struct {
     const int64_t *ordered;       /* (shipments,) or NULL: no rules about orders */
     const uint16_t *own_carrier;  /* (shipments,) ranks, or NULL: not said */
     const uint16_t *carrier_rank; /* (65536,) by carrier number; the unsaid stays the largest */
-    int64_t tolerance, recycled_after, longest_life; /* microseconds */
+    int64_t tolerance, recycled_after, longest_life, reopened_after; /* microseconds */
     /* Statuses, a bit each. */
     uint32_t possession, closing, terminal, late, restart, back;
-    uint32_t attempted, delivered, available, transferred;
+    uint32_t attempted, delivered, available, transferred, returned, van;
     uint32_t proofs; /* of the event: a bit each of ATTEMPTED, DELIVERED, AVAILABLE */
     uint8_t *fault;       /* (rows,), written where a scan is rejected */
     const int64_t *start; /* (blocks + 1,) scans of the blocks before */
@@ -173,7 +174,8 @@ static int64_t judge(const etp_journeys *j, etp_scan *scans, int64_t n, int64_t 
     if (!delivered.scan || possession.known <= delivered.known) return n;
     kept = 0;
     for (int64_t i = 0; i < n; i++) {
-        const int impossible = is(&scans[i], j->possession) && delivered.known < scans[i].received &&
+        /* A van, or another pick-up, says that the delivery was none. */
+        const int impossible = is(&scans[i], j->possession & ~j->van) && delivered.known < scans[i].received &&
                                scans[i].scanned - j->tolerance > delivered.when;
         keep(j, scans, &kept, &scans[i], impossible ? POSSESSION_AFTER_DELIVERY : SOUND);
     }
@@ -189,25 +191,39 @@ static inline void write_milestone(const etp_journeys *j, int which, int64_t shi
     j->known[which][shipment] = first.scan ? first.known : MISSING;
 }
 
+static etp_reopening reopening_of(const etp_journeys *j, const etp_scan *scans, int64_t n) {
+    etp_reopening reopening = etp_reopening_of(j->reopened_after);
+    int ends = 0;
+    for (int64_t i = 0; i < n && !ends; i++) ends = is(&scans[i], j->delivered | j->back);
+    for (int pass = 0; ends && pass < ETP_REOPENING_PASSES; pass++)
+        for (int64_t i = 0; i < n; i++)
+            etp_reopening_see(&reopening, pass, scans[i].scanned, is(&scans[i], j->delivered),
+                              is(&scans[i], j->back), is(&scans[i], j->returned), is(&scans[i], j->van));
+    return reopening;
+}
+
 static void find_milestones(const etp_journeys *j, const etp_scan *scans, int64_t n, int64_t shipment) {
     const first_scan none = {NEVER, NEVER, NULL};
     first_scan found[MILESTONES] = {none, none, none, none, none, none, none}, back = none;
     const etp_scan *word = NULL;
     int64_t attempts = 0;
+    const etp_reopening reopening = reopening_of(j, scans, n);
     const uint16_t own = j->own_carrier ? j->own_carrier[shipment] : ETP_CARRIER_UNSAID;
     for (int64_t i = 0; i < n; i++) {
         const etp_scan *scan = &scans[i];
         if (!word || scan->scanned >= word->scanned) word = scan;
         if (is(scan, j->possession)) take(&found[PICKED_UP], scan);
-        if (is(scan, j->closing)) take(&found[CLOSED], scan);
+        const int no_return = is(scan, j->back) && etp_void_return(&reopening, scan->scanned);
+        if (is(scan, j->closing) && !no_return) take(&found[CLOSED], scan);
         const int another = scan->carrier != ETP_CARRIER_UNSAID && own != ETP_CARRIER_UNSAID && scan->carrier != own;
         if (another || is(scan, j->transferred)) take(&found[TRANSFERRED], scan);
-        if (is(scan, j->back)) take(&back, scan);
+        if (is(scan, j->back) && !no_return) take(&back, scan);
     }
     for (int64_t i = 0; i < n; i++) {
         const etp_scan *scan = &scans[i];
         if (!is(scan, j->attempted | j->delivered | j->available)) continue;
         if (back.known <= scan->received && back.when <= scan->scanned) continue;
+        if (is(scan, j->delivered) && etp_void_delivery(&reopening, scan->scanned)) continue;
         if (is(scan, j->attempted)) {
             attempts++;
             take(&found[ATTEMPTED], scan);

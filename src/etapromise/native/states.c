@@ -3,6 +3,7 @@
  * A state depends on which scans were received by its moment and on nothing else: not on their order,
  * and not on how often each came. tracking/states.py says what the fields mean. */
 #include "etapromise.h"
+#include "reopening.h"
 
 #define MISSING INT64_MIN /* NaT */
 
@@ -28,12 +29,12 @@ typedef struct {
     const uint8_t *other;      /* (scans,) whether another carrier than the shipment's made it */
     const int32_t *facility;   /* (scans,) -1: not said */
     const int64_t *ordered;    /* (shipments,) */
-    int64_t tolerance, recycled_after, longest_life;
+    int64_t tolerance, recycled_after, longest_life, reopened_after;
     const int64_t *asked;      /* (shipments + 1,) where each one's moments start; they ascend */
     const int64_t *moment;     /* (states,) */
     const uint8_t *stage_of;   /* (statuses,) stage by the status of a move or a closing */
     uint32_t move, closing, back, returned, late, proofs, delivered, attempted, trouble;
-    uint32_t customs_hold, customs_cleared, transferred, out;
+    uint32_t customs_hold, customs_cleared, transferred, out, van;
     uint8_t *stage, *last_status, *attempts, *customs, *handed_off, *troubled; /* (states,) */
     int32_t *place, *scans;                                                   /* (states,) */
     int64_t *last_scan, *last_known, *picked_up, *moved, *went_out, *arrived; /* (states,) */
@@ -46,7 +47,7 @@ typedef struct {
 
 typedef struct {
     latest word, move, closing, customs, located;
-    int64_t last_known, picked_up, went_out, trouble, back, proof, delivered;
+    int64_t last_known, picked_up, went_out, trouble, back, proof, delivered, van;
     int32_t place, scans;
     int attempts, handed_off, returned;
 } progress;
@@ -104,12 +105,43 @@ static void add(const etp_states *j, progress *p, int64_t shipment, int64_t begi
     if (in(j->delivered, status)) first_of(&p->delivered, at);
     if (in(j->trouble, status)) last_of(&p->trouble, at);
     if (in(j->out, status)) last_of(&p->went_out, at);
+    if (in(j->van, status)) last_of(&p->van, at);
     if (in(j->attempted, status) && p->attempts < 255) p->attempts++;
 }
 
 /* What is attempted or delivered from the start of the way back on is the sender's. */
 static inline int64_t before_back(const progress *p, int64_t at) {
     return at != MISSING && (p->back == MISSING || at < p->back) ? at : MISSING;
+}
+
+/* The same without the ends that were none, where a van came after one. */
+static progress reopened(const etp_states *j, const progress *known, int64_t shipment, int64_t begin,
+                         int64_t end) {
+    progress p = *known;
+    const int after_delivery = p.delivered != MISSING && p.van > p.delivered;
+    const int after_back = p.back != MISSING && p.van > p.back;
+    if (p.van == MISSING || !(after_delivery || after_back)) return p;
+    etp_reopening r = etp_reopening_of(j->reopened_after);
+    for (int pass = 0; pass < ETP_REOPENING_PASSES; pass++)
+        for (int64_t i = begin; i < end; i++)
+            if (usable(j, shipment, i))
+                etp_reopening_see(&r, pass, j->scanned[i], in(j->delivered, j->status[i]),
+                                  in(j->back, j->status[i]), in(j->returned, j->status[i]),
+                                  in(j->van, j->status[i]));
+    p.back = p.proof = p.delivered = MISSING;
+    p.returned = 0;
+    for (int64_t i = begin; i < end; i++) {
+        const int status = j->status[i];
+        const int64_t at = j->scanned[i];
+        if (!usable(j, shipment, i)) continue;
+        if (in(j->delivered, status) && etp_void_delivery(&r, at)) continue;
+        if (in(j->back, status) && etp_void_return(&r, at)) continue;
+        if (in(j->back, status)) first_of(&p.back, at);
+        if (in(j->returned, status)) p.returned = 1;
+        if (in(j->proofs, status)) first_of(&p.proof, at);
+        if (in(j->delivered, status)) first_of(&p.delivered, at);
+    }
+    return p;
 }
 
 static void write_state(const etp_states *j, const progress *p, int64_t k) {
@@ -150,13 +182,15 @@ ETP_EXPORT void etp_parcel_states(const etp_states *j, int64_t first, int64_t la
         progress p = {.word = never, .move = never, .closing = never, .customs = never, .located = never,
                       .last_known = MISSING, .picked_up = MISSING, .went_out = MISSING,
                       .trouble = MISSING, .back = MISSING, .proof = MISSING, .delivered = MISSING,
+                      .van = MISSING,
                       .place = -1};
         const int64_t begin = j->first[shipment], end = j->first[shipment + 1];
         int64_t i = begin;
         for (int64_t k = j->asked[shipment]; k < j->asked[shipment + 1]; k++) {
             for (; i < end && j->received[i] <= j->moment[k]; i++)
                 if (usable(j, shipment, i)) add(j, &p, shipment, begin, i);
-            write_state(j, &p, k);
+            const progress now = reopened(j, &p, shipment, begin, i);
+            write_state(j, &now, k);
         }
     }
 }

@@ -42,6 +42,7 @@ Booleans = npt.NDArray[np.bool_]
 Dates = npt.NDArray[np.datetime64]
 
 EVENTS: Final = (
+    "reopened",
     "delivered",
     "returned",
     "damaged",
@@ -54,7 +55,7 @@ EVENTS: Final = (
 
 _DATES: Final = ("original_date", "current_date", "candidate_date")
 _TIMES: Final = ("told_at", "candidate_since", "looked_at", "settled_at", "seen_at")
-_COUNTS: Final = ("changes", "candidate_looks", "attempts_told", "losses_told")
+_COUNTS: Final = ("changes", "candidate_looks", "attempts_told", "losses_told", "reopenings")
 _FLAGS: Final = ("later_told", "doubtful", "available_told", "lost", "delivered_told")
 _STANDING: Final = tuple(Standings.promised(np.zeros(0, "datetime64[D]")).columns)
 
@@ -149,6 +150,9 @@ def recall(memory: pd.DataFrame, shipment_id: pd.Series[Any], promised: Dates) -
     """
     new = ~shipment_id.isin(memory["shipment_id"]).to_numpy()
     first = _first_met(shipment_id[new], promised[new])
+    if "reopenings" not in memory:
+        # Remembered before ends could be corrected.
+        memory = memory.assign(reopenings=0)
     both = pd.concat([memory, first] if len(memory) else [first], ignore_index=True)
     rows = both.set_index("shipment_id").loc[shipment_id].reset_index()
     rows["new"] = new
@@ -217,6 +221,7 @@ class _Looking:
         self._found: list[pd.DataFrame] = []
 
     def news(self) -> News:
+        self._reopened()
         delivered = self._delivered()
         closed = self._closed() & ~delivered
         on_its_way = ~delivered & ~closed
@@ -226,6 +231,42 @@ class _Looking:
         self._dates(on_its_way)
         self._memory["seen_at"] = self._now
         return News(events=self._events(), memory=self._memory)
+
+    def _reopened(self) -> None:
+        """Correct an end that was told and never was, so that what follows is told again."""
+        parcels, memory = self._parcels, self._memory
+        delivered = parcels["delivered_at"].notna().to_numpy()
+        later = (parcels["delivered_known_at"] > memory["settled_at"]).to_numpy()
+        closed = parcels["closed_as"].notna().to_numpy()
+        no_delivery = memory["delivered_told"].to_numpy() & (~delivered | later)
+        no_return = (
+            (memory["closed_told"] == "returned").to_numpy(dtype=bool, na_value=False)
+            & ~closed
+            & ~memory["delivered_told"].to_numpy()
+        )
+        memory["reopenings"] += no_delivery | no_return
+        for rows, reason, text in (
+            (no_delivery, "was_not_delivered", "It was not delivered: the parcel is on its way."),
+            (no_return, "does_not_go_back", "It does not go back: the parcel is on its way."),
+        ):
+            self._tell(
+                "reopened",
+                rows,
+                reason=reason,
+                # Told of the end at that moment.
+                occurred_at=memory["settled_at"],
+                new_date=None,
+                text=text,
+                count=memory["reopenings"],
+            )
+        memory["delivered_told"] &= ~no_delivery
+        memory["closed_told"] = memory["closed_told"].where(~no_return).astype(TEXT)
+        memory["settled_at"] = memory["settled_at"].where(~(no_delivery | no_return))
+
+    def _again(self) -> pd.Series[Any]:
+        """(n,) which end of a parcel this is, empty for the first."""
+        times = self._memory["reopenings"]
+        return times.astype(TEXT).where(times > 0, "")
 
     def _delivered(self) -> Booleans:
         parcels, memory = self._parcels, self._memory
@@ -243,6 +284,7 @@ class _Looking:
                 text="Delivered on {new}, in time for {old}."
                 if kept == "on_time"
                 else "Delivered on {new}, after {old}, the date that was told.",
+                count=self._again(),
             )
         memory["delivered_told"] |= known
         self._settle(known, "delivered")
@@ -261,6 +303,7 @@ class _Looking:
                 occurred_at=parcels["closed_at"],
                 new_date=None,
                 text=text,
+                count=self._again(),
             )
         memory["closed_told"] = (
             parcels["closed_as"].where(known, memory["closed_told"]).astype(TEXT)

@@ -50,7 +50,7 @@ class Scored:
         scan_notes: Likewise of the scans.
         left_aside: Rows of orders that a mapping folded into others.
         scans_used: How many scans the promises used.
-        scans_left_aside: How many sound scans were of other orders.
+        scans_left_aside: How many scans were of other orders, or say nothing about theirs.
     """
 
     promises: pd.DataFrame

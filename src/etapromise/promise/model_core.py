@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.in_transit.outlook import TransitParts
+    from etapromise.in_transit.remaining_time import RemainingKernel
 
 __all__ = ["ModelCore"]
 
@@ -35,12 +36,13 @@ __all__ = ["ModelCore"]
 class ModelCore(QuotesOne):
     """A model's parts and its compiled quote. Immutable; any number of threads may share one."""
 
-    __slots__ = ("_dependence", "_features", "_kernel", "_warehouses", "parts")
+    __slots__ = ("_dependence", "_features", "_kernel", "_transit_kernel", "_warehouses", "parts")
 
     def __init__(self, parts: ModelParts) -> None:
         """Bind the parts; done once, when a model is trained, refreshed or loaded."""
         self.parts = parts
         self._dependence = Dependence.from_manifest(parts.manifest)
+        self._transit_kernel: RemainingKernel | None = None
         self._warehouses: dict[tuple[int, int], WarehouseDays] = {}
         encoder = parts.encoder
         names = [level.name for level in encoder.levels]
@@ -145,6 +147,20 @@ class ModelCore(QuotesOne):
             found = WarehouseDays.of(self.parts.encoder, row, holidays)
             self._warehouses[row, holidays] = found
         return found
+
+    def transit_kernel(self, transit: TransitParts) -> RemainingKernel:
+        """The compiled distributions of what is known of parcels under way."""
+        from etapromise.in_transit.outlook import (  # noqa: PLC0415 — not needed by a quote
+            transit_kernel,
+        )
+
+        if self._transit_kernel is None:
+            # Two threads may both do this; they find the same.
+            encoder = self.parts.encoder
+            self._transit_kernel = transit_kernel(
+                transit, encoder.clocks, self.horizon, encoder.disruptions
+            )
+        return self._transit_kernel
 
     @property
     def kernel(self) -> QuoteKernel:

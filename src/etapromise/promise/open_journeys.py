@@ -21,19 +21,33 @@ from etapromise.in_transit.outlook import (
     OrderPromises,
     is_open,
     outlook,
-    transit_kernel,
 )
 from etapromise.in_transit.remaining_time import NOT_ASKED, Remaining, RemainingKernel
-from etapromise.in_transit.states import MISSING, ParcelScans, States, stage_number
+from etapromise.in_transit.states import (
+    MISSING,
+    STAGES,
+    ParcelScans,
+    States,
+    microseconds_from,
+    stage_number,
+)
 from etapromise.text_type import TEXT
 from etapromise.tracking.milestones import milestones
+from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.tables import read_scans
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["Journey", "Standing", "journeys_at", "microseconds_of", "read_any_scans"]
+__all__ = [
+    "Journey",
+    "Standing",
+    "journeys_at",
+    "journeys_of",
+    "microseconds_of",
+    "read_any_scans",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -194,10 +208,36 @@ def journeys_at(
             f"{shipments['ordered_at'].iloc[late]}, after now={now.isoformat()}; expected orders "
             "placed by then. Leave later ones out."
         )
-    count = len(shipments)
-    states = sent.states(np.arange(count), np.full(count, moment, np.int64), _event(model.event))
     requests = encoder.encode(shipments)
     zones, _ = encoder.zones.resolve_many(shipments, "destination")
+    taken = HandedOver.of(encoder, requests, shipments, _handed_over(model, shipments, scans, now))
+    return journeys_of(model, sent, requests, zones, taken, moment)
+
+
+def journeys_of(
+    model: ModelCore,
+    sent: ParcelScans,
+    requests: Requests,
+    zones: NDArray[Any],
+    handed_over: HandedOver | None,
+    moment: int,
+) -> Journey:
+    """What is to be expected of parcels whose scans and requests are known.
+
+    Args:
+        model: as for `journeys_at`.
+        sent: the scans of n parcels.
+        requests: n parcels.
+        zones: (n,) IANA names of their destinations' zones.
+        handed_over: the same of those that were seen to take parcels over.
+        moment: microseconds since 1970 UTC.
+
+    Raises:
+        ContractError: the moment is outside the calendars.
+    """
+    encoder = model.parts.encoder
+    count = len(requests)
+    states = sent.states(np.arange(count), np.full(count, moment, np.int64), _event(model.event))
     looks = Looks.at(
         states,
         levels=encoder.levels,
@@ -206,15 +246,13 @@ def journeys_at(
         zones=zones,
         ordered=sent.ordered,
         promises=_promises(model, requests),
-        handed_over=HandedOver.of(
-            encoder, requests, shipments, _handed_over(model, shipments, scans, now)
-        ),
+        handed_over=handed_over,
     )
     if count:
         today = looks.positions.today
         encoder.clocks.require_days(int(today.min()), int(today.max()))
     came = states.arrived != MISSING
-    back = np.isin(states.stage, [stage_number(name) for name in _NEVER])
+    back = _WENT_BACK[states.stage]
     event_day = np.where(came, looks.positions.day(np.where(came, states.arrived, moment)), -1)
     transit = model.transit
     if transit is None:
@@ -224,7 +262,7 @@ def journeys_at(
         stalled, likely = np.zeros(count, bool), _LIKELY_LOST
     else:
         found = outlook(transit, looks, sent)
-        kernel = transit_kernel(transit, encoder.clocks, model.horizon, encoder.disruptions)
+        kernel = model.transit_kernel(transit)
         dates = _ForestDates(kernel, found.remaining)
         lost, returned = found.lost, found.returned
         stalled, likely = found.stalled, transit.alerts.likely_lost
@@ -256,7 +294,7 @@ def _handed_over(
     return known_hand_offs(milestones(shipments, seen, event=_event(model.event)), after)
 
 
-_NEVER: Final = ("returning", "returned", "cancelled")
+_WENT_BACK: Final = np.array([name in ("returning", "returned", "cancelled") for name in STAGES])
 
 
 def _sent_back(states: States) -> Floats:
@@ -303,8 +341,7 @@ def microseconds_of(now: Any) -> int:
             f"Found now={now!r}; expected a datetime with a time zone, such as "
             "datetime.now(timezone.utc)."
         )
-    utc = pd.Timestamp(now).tz_convert("UTC").tz_localize(None).to_datetime64()
-    return int(utc.astype("datetime64[us]").astype(np.int64))
+    return microseconds_from(now)
 
 
 def read_any_scans(
@@ -317,7 +354,8 @@ def read_any_scans(
     """Accepted scans from a table of the contract or a list of mappings; unusable ones left out.
 
     Args:
-        scans: as for `tracking.read_scans`, a sequence of mappings, or None for none.
+        scans: as for `tracking.read_scans`, a sequence of mappings, a vendor's payload (see
+            `tracking.payloads`), or None for none.
         owner: the shipment of scans that name none.
         vocabulary: whose codes scans carry that do not say.
         naive_time_zone: IANA zone of times that carry none.
@@ -327,6 +365,7 @@ def read_any_scans(
     """
     if scans is None or (isinstance(scans, list | tuple) and not scans):
         return _no_scans().copy()
+    scans = scans_source(scans)
     if isinstance(scans, list | tuple):
         scans = pd.DataFrame([dict(scan) for scan in scans])
     if isinstance(scans, pd.DataFrame) and not len(scans):

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.in_transit.states import STAGES
 from etapromise.promise.confidence import assess, messages_of
-from etapromise.promise.open_journeys import Journey, journeys_at, read_any_scans
+from etapromise.promise.one_journey import plain_parcel
+from etapromise.promise.open_journeys import (
+    Journey,
+    journeys_at,
+    microseconds_of,
+    read_any_scans,
+)
 from etapromise.promise.promise import Promise, date_of
 from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
 from etapromise.tracking.contract import STATUSES
@@ -123,15 +130,22 @@ def track_one(
     naive_time_zone: str | None,
 ) -> Tracked:
     """See `PromiseModel.track`."""
-    frame = _one_row(shipment, naive_time_zone)
-    known = read_any_scans(
-        scans,
-        owner=str(frame["shipment_id"].iloc[0]),
-        vocabulary=vocabulary,
-        naive_time_zone=naive_time_zone,
-    )
-    journey = journeys_at(model, frame, known, now)
-    standing_date = standing_dates(frame, standing)
+    extra = (*model.parts.encoder.categorical, *model.parts.encoder.numeric)
+    plain = plain_parcel(shipment, scans, vocabulary=vocabulary, extra=extra)
+    journey = None if plain is None else plain.journey(model, microseconds_of(now))
+    if plain is None or journey is None:
+        frame = _one_row(shipment, naive_time_zone)
+        known = read_any_scans(
+            scans,
+            owner=str(frame["shipment_id"].iloc[0]),
+            vocabulary=vocabulary,
+            naive_time_zone=naive_time_zone,
+        )
+        journey = journeys_at(model, frame, known, now)
+        fields = fields_of(frame)
+    else:
+        fields = plain.fields
+    standing_date = _standing(fields, standing)
     levels = np.array([service_level])
     _, stated, kept = journey.reach(levels, standing_date)
     late = late_probability(kept, stated[:, 0])
@@ -142,7 +156,7 @@ def track_one(
     alarm = late[0] >= threshold and not came and stage != "cancelled"
     promised = standing_date[0]
     return Tracked(
-        promise=_promise(model, journey, frame, service_level, band),
+        promise=_promise(model, journey, fields, service_level, band),
         stage=stage,
         status=STATUSES[status] if status < len(STATUSES) else None,
         standing=None if np.isnat(promised) else promised.item(),
@@ -175,7 +189,11 @@ def _one_row(shipment: Mapping[str, Any], naive_time_zone: str | None) -> pd.Dat
 
 
 def _promise(
-    model: ModelCore, journey: Journey, frame: pd.DataFrame, service_level: float, band: float
+    model: ModelCore,
+    journey: Journey,
+    fields: Mapping[str, Any],
+    service_level: float,
+    band: float,
 ) -> Promise:
     came, never = bool(journey.came[0]), bool(journey.never[0])
     if came:
@@ -191,6 +209,8 @@ def _promise(
         found = low = high = len(probability) - 1
 
     def assessed() -> tuple[int, tuple[dict[str, str], ...]]:
+        if came:
+            return 10000, ()
         days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
         assessment = assess(
             journey.requests,
@@ -204,23 +224,19 @@ def _promise(
             disruptions=model.parts.encoder.disruptions,
             today=journey.today,
         )
-        if came:
-            return 10000, ()
         return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))
 
-    def zone() -> str:
-        names, _ = model.parts.encoder.zones.resolve_many(frame, "destination")
-        return str(names[0])
+    def at_the_order() -> Promise:
+        asked: dict[str, Any] = {
+            name: value for name, value in fields.items() if name not in _NOT_ASKED
+        }
+        return model.promise(**asked, service_level=service_level)
 
-    ordered_at = frame["ordered_at"].iloc[0].to_pydatetime()
+    def zone() -> str:
+        return at_the_order().destination_time_zone
 
     def explained() -> Explanation:
-        row = frame.iloc[0].to_dict()
-        fields: dict[str, Any] = {
-            str(name): None if pd.isna(value) else value for name, value in row.items()
-        }
-        # What stands behind the promise at the order.
-        return model.promise(**fields, service_level=service_level).explanation
+        return at_the_order().explanation
 
     return Promise(
         date=date_of(first_day + found),
@@ -229,7 +245,7 @@ def _promise(
         confidence=float(probability[found]),
         service_level=service_level,
         event=model.event,
-        ordered_at=ordered_at,
+        ordered_at=fields["ordered_at"],
         model_version=model.version,
         kept_record=None,
         lost_probability=float(1.0 - probability[-1]),
@@ -239,6 +255,33 @@ def _promise(
         _time_zone=zone,
         _explain=explained,
     )
+
+
+# What a shipment says beside what a promise is asked with.
+_NOT_ASKED: Final = frozenset({"shipment_id", "order_id", "promised_date"})
+
+
+def fields_of(frame: pd.DataFrame) -> dict[str, Any]:
+    """The first row of a table of accepted shipments as plain values, None where it has none."""
+    fields: dict[str, Any] = {}
+    for name, value in frame.iloc[0].to_dict().items():
+        if pd.isna(value):
+            fields[str(name)] = None
+        elif isinstance(value, pd.Timestamp):
+            plain = value.to_pydatetime()
+            fields[str(name)] = plain if plain.tzinfo is not None else plain.date()
+        else:
+            fields[str(name)] = value
+    return fields
+
+
+def _standing(fields: Mapping[str, Any], standing: Any) -> NDArray[np.datetime64]:
+    """(1,) datetime64[D] the promise that the customer has, NaT where there is none."""
+    if standing is None:
+        return np.array([fields.get("promised_date")], "datetime64[D]")
+    if type(standing) is dt.date:
+        return np.array([standing], "datetime64[D]")
+    return standing_dates(pd.DataFrame(index=range(1)), standing)
 
 
 def _time(microseconds: int) -> dt.datetime:

@@ -12,6 +12,7 @@ __all__ = [
     "CLOSING_STATUSES",
     "EVENTS",
     "POSSESSION_STATUSES",
+    "REOPENING_STATUSES",
     "SCAN_COLUMNS",
     "SHIPMENT_COLUMNS",
     "STATUSES",
@@ -64,6 +65,9 @@ POSSESSION_STATUSES: Final[frozenset[str]] = frozenset(
         "available_for_pickup",
     }
 )
+
+# Towards the customer again: said after a delivery or a way back, these tell that it was none.
+REOPENING_STATUSES: Final[frozenset[str]] = frozenset({"picked_up", "out_for_delivery"})
 
 # After one of these the customer's delivery is given up, and the word under which it is told apart.
 # "returning" already decides it: what is delivered on the way back is delivered to the sender.

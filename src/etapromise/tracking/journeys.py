@@ -23,6 +23,7 @@ from etapromise.errors import ContractError
 from etapromise.tracking.contract import (
     CLOSING_STATUSES,
     POSSESSION_STATUSES,
+    REOPENING_STATUSES,
     STATUSES,
     TERMINAL_STATUSES,
     Event,
@@ -37,6 +38,7 @@ __all__ = [
     "EVENT_PROOFS",
     "MILESTONES",
     "NEVER",
+    "REOPENED_AFTER",
     "Found",
     "Journeys",
     "Tolerances",
@@ -45,6 +47,9 @@ __all__ = [
 ]
 
 Ints = npt.NDArray[np.int64]
+
+REOPENED_AFTER: Final = 12 * 3_600_000_000
+"""Microseconds from an end to the van that says it was none; see `milestones`."""
 
 # Stands for a time that is not said.
 NEVER: Final = np.iinfo(np.int64).max
@@ -90,7 +95,12 @@ _STATUS_SETS: Final = {
     "delivered": _bits(("delivered",)),
     "available": _bits(("available_for_pickup",)),
     "transferred": _bits(("transferred",)),
+    "returned": _bits(("returned",)),
+    "van": _bits(REOPENING_STATUSES),
 }
+
+
+_TOLERANCES: Final = ("tolerance", "recycled_after", "longest_life", "reopened_after")
 
 
 class _Job(ctypes.Structure):
@@ -100,7 +110,7 @@ class _Job(ctypes.Structure):
         ("shipments", ctypes.c_int64),
         ("clean", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("ordered", "own_carrier", "carrier_rank")),
-        *((name, ctypes.c_int64) for name in ("tolerance", "recycled_after", "longest_life")),
+        *((name, ctypes.c_int64) for name in _TOLERANCES),
         *((name, ctypes.c_uint32) for name in (*_STATUS_SETS, "proofs")),
         *((name, ctypes.c_void_p) for name in ("fault", "start", "order", "sound")),
         ("when", ctypes.c_void_p * len(MILESTONES)),
@@ -284,6 +294,7 @@ class Journeys:
         if tolerances is not None:
             job.tolerance, job.recycled_after = tolerances.tolerance, tolerances.recycled_after
             job.longest_life = tolerances.longest_life
+        job.reopened_after = REOPENED_AFTER
         if ordered is not None:
             job.ordered = ordered.ctypes.data
         if own_carrier is not None:

@@ -1,8 +1,16 @@
 """Milestones: when each parcel was picked up, attempted, delivered, and when that was known.
 
 A milestone is fixed by the first *received* scan that proves it (ties: the earliest event), so
-that once known it never changes: the milestones as of a moment are all milestones, less those that
-became known later. Scans that say otherwise afterwards change nothing.
+that once known it does not change: the milestones as of a moment are all milestones, less those
+that became known later. Scans that say otherwise afterwards change nothing, but for ends that were
+none: a van to the customer, or another pick-up, reopens a journey that was said to have ended, when
+
+- it comes 12 hours or more after the delivery, or after the way back began, or
+- it comes between that and a later delivery;
+
+but not when the parcel had been delivered before its way back began (the van is the sender's), nor
+when it was said to be back at the sender's after that van. Then the end before the van never was.
+Whether it is so depends on which scans there are, not on the order in which they came.
 
 What has not happened is missing (NaT). A parcel without its event is not lost data but a censored
 observation, unless ``closed_as`` says why the event can no longer come.

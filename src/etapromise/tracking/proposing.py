@@ -37,6 +37,8 @@ _DEFAULT_ORIGIN: Final = "main"
 # A column of codes has no more of them.
 _MOST_CODES: Final = 2000
 _REPEATED: Final = 0.998
+# In so few rows codes need not repeat.
+_FEW_ROWS: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +226,8 @@ def _suits(profile: Profile, role: str) -> bool:
 
 
 def _are_codes(profile: Profile) -> bool:
-    return profile.distinct <= _MOST_CODES and profile.distinct < 0.5 * max(profile.rows, 4)
+    few = profile.rows <= _FEW_ROWS or profile.distinct < 0.5 * profile.rows
+    return few and profile.distinct <= _MOST_CODES
 
 
 def _assigned(

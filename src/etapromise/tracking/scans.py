@@ -148,9 +148,12 @@ def clean_scans(
     - ``recycled_tracking_number``: with and after a label or pick-up that comes well after the
       parcel had been delivered, returned, lost or cancelled;
     - ``delivered_before_pickup``: the possession that was known first contradicts the delivery;
-    - ``possession_after_delivery``: the delivery was known first and contradicts the possession.
+    - ``possession_after_delivery``: the delivery was known first and contradicts the possession,
+      which is no van and no pick-up.
 
-    A label or a pick-up shortly before the order is kept: orders are often written down late.
+    A label or a pick-up shortly before the order is kept: orders are often written down late. So is
+    a van, or another pick-up, after a delivery: it tells that the delivery was none, see
+    `milestones`.
 
     Args:
         scans: Accepted scans of `read_scans`.

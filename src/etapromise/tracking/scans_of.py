@@ -11,6 +11,7 @@ import pandas as pd
 
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
+from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.sources import open_parts
 from etapromise.tracking.tables import check_scans, split_scans
@@ -33,7 +34,7 @@ class ScansOf:
         scans: Accepted scans, by shipment and else in the order of the input.
         first: (n + 1,) where each shipment's scans start.
         rejects: The unreadable ones, of any shipment, with ``reason``, ``detail`` and ``row``.
-        others: How many sound scans were of other shipments.
+        others: How many scans were of other shipments, or say nothing about theirs.
         stranger: Some of the scans of other shipments; None where there are none.
         notes: What was blanked, derived or is strange in the scans, to be told once.
     """
@@ -74,14 +75,14 @@ def read_scans_of(
     kept, rejects, owners, others = [], [], [], 0
     notes: list[Note] = []
     stranger: pd.DataFrame | None = None
-    for part in open_parts(source, SCAN_COLUMNS, table="scans"):
+    for part in open_parts(scans_source(source), SCAN_COLUMNS, table="scans"):
         for raw in part.read(None if not part.n_rows else list(SCAN_COLUMNS)):
             split = split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
             rows = known.rows(split.accepted["shipment_id"])
             mine = rows >= 0
             kept.append(split.accepted[mine])
             owners.append(rows[mine])
-            others += int((~mine).sum())
+            others += int((~mine).sum()) + split.left_aside
             if stranger is None and not mine.all():
                 stranger = split.accepted[~mine].iloc[:_STRANGERS].reset_index(drop=True)
             rejects.append(split.rejects)

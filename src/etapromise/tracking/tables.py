@@ -12,18 +12,27 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import normal_name, normal_text
 from etapromise.normal_forms.zones import zone_name
 from etapromise.text_type import TEXT
 from etapromise.tracking import columns as read
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES, Column, Kind
 from etapromise.tracking.faults import Checked, Faults, rejects_table
+from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.places import orders_on_days, read_place
 from etapromise.tracking.plain_dates import dated
 from etapromise.tracking.sources import RawTable, Source, open_table
 from etapromise.tracking.texts import as_series, coded
 from etapromise.tracking.times import Clocks
-from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies, vocabulary_named
+from etapromise.tracking.vocabularies import (
+    STANDARD,
+    Fault,
+    Meaning,
+    Vocabulary,
+    vocabularies,
+    vocabulary_named,
+)
 
 __all__ = ["CheckedScans", "check_scans", "read_scans", "read_shipments", "split_scans"]
 
@@ -35,10 +44,11 @@ LATEST: Final = int(np.datetime64("2100-01-01", "us").astype(np.int64))
 # 2099-12-31 stands for "never".
 LAST_DATE: Final = int(np.datetime64("2099-12-31", "us").astype(np.int64))
 
+SILENT: Final = Fault.WITHOUT_INFORMATION.value
+
 _STATUS_FAULTS: Final = {
     Fault.UNKNOWN_STATUS: f"one of {', '.join(STATUSES)}, or a vendor's code with its vocabulary",
-    Fault.UNKNOWN_VENDOR_CODE: "a code of the row's vocabulary, as listed in vocabularies.toml",
-    Fault.WITHOUT_INFORMATION: "a code that says something about the parcel",
+    Fault.UNKNOWN_VENDOR_CODE: "a code of the row's vocabulary, as docs/vendors.md lists them",
 }
 
 
@@ -91,7 +101,7 @@ def read_scans(
     Raises:
         ContractError: As for `read_shipments`, or there is no such vocabulary.
     """
-    raw = open_table(source, SCAN_COLUMNS, table="scans")
+    raw = open_table(scans_source(source), SCAN_COLUMNS, table="scans")
     return split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
 
 
@@ -112,7 +122,7 @@ class CheckedScans:
 
 def check_scans(raw: RawTable, vocabulary: str | None, naive_time_zone: str | None) -> CheckedScans:
     """Check scans, and translate vendors' codes to standard statuses; see `read_scans`."""
-    default = vocabulary_named(vocabulary or STANDARD).name
+    default = vocabulary_named(vocabulary or STANDARD)
     faults = Faults(len(raw.rows))
     values, written = _read_columns(raw, SCAN_COLUMNS, faults, naive_time_zone)
     status = _standard_statuses(values, default, faults)
@@ -126,7 +136,9 @@ def split_scans(raw: RawTable, checked: CheckedScans) -> Checked:
     known = pa.array(checked.status, mask=checked.status < 0)
     values = checked.columns | {"status": pa.chunked_array([words.take(known)])}
     values.pop("vocabulary", None)
-    return _split(raw, values, checked.faults)
+    # What says nothing about the parcel is neither a scan nor at fault.
+    silent = checked.faults.free & (checked.status < 0)
+    return _split(raw, values, checked.faults, silent)
 
 
 def _read_columns(
@@ -322,42 +334,82 @@ def _read_number(array: pa.ChunkedArray, column: Column, faults: Faults) -> pd.S
 
 
 def _standard_statuses(
-    values: Mapping[str, Values], default: str, faults: Faults
+    values: Mapping[str, Values], default: Vocabulary, faults: Faults
 ) -> npt.NDArray[np.int8]:
     """Translate each distinct pair of vocabulary and code once, then spread it over the rows."""
-    known = vocabularies()
     status_codes, statuses = coded(values["status"])
     if "vocabulary" in values:
         name_codes, spoken = coded(values["vocabulary"])
-        # The last name stands for rows that name none, which is where -1 points.
-        spoken = [*(name.lower() for name in spoken), default]
+        # The last stands for rows that name none, which is where -1 points.
+        known = [*map(_vocabulary_or_none, spoken), default]
     else:
-        name_codes, spoken = None, [default]
-    unknown = np.array([name not in known for name in spoken])
+        name_codes, known = None, [default]
+    unknown = np.array([vocabulary is None for vocabulary in known])
     if name_codes is not None and unknown.any():
-        expected = f"one of {', '.join(sorted(known))}"
+        expected = f"one of {', '.join(sorted(vocabularies()))}"
         faults.add(unknown[name_codes], "unknown_vocabulary", "vocabulary", expected)
     # For each vocabulary what each code means; the last place stands for a missing status.
     width = len(statuses) + 1
-    meaning: list[str | Fault | None] = []
-    for name in spoken:
-        read_code = known[name].read if name in known else lambda _: None
-        meaning += [*map(read_code, statuses), None]
+    meaning: list[Meaning | None] = []
+    for vocabulary in known:
+        if vocabulary is None:
+            meaning += [None] * width
+        else:
+            meaning += [*map(vocabulary.meaning, statuses), None]
     pair = status_codes
     if name_codes is not None:
-        pair = name_codes % len(spoken) * width + status_codes % width
+        pair = name_codes % len(known) * width + status_codes % width
+    found = [None if one is None else one.status for one in meaning]
     for fault, expected in _STATUS_FAULTS.items():
-        at_fault = np.array([found is fault for found in meaning])
+        at_fault = np.array([status is fault for status in found])
         if at_fault.any():
             faults.add(at_fault[pair], fault.value, "status", expected)
+    _tell_codes(found, meaning, pair, statuses, faults)
     number = {status: position for position, status in enumerate(STATUSES)}
-    numbers = np.array([number.get(str(found), -1) for found in meaning], dtype=np.int8)
+    numbers = np.array([number.get(str(status), -1) for status in found], dtype=np.int8)
     of_rows: npt.NDArray[np.int8] = numbers[pair]
     return of_rows
 
 
-def _split(raw: RawTable, values: Mapping[str, Values], faults: Faults) -> Checked:
-    free = faults.free
+def _vocabulary_or_none(name: str) -> Vocabulary | None:
+    """The vocabulary that a row names; a row names no file."""
+    if name.lower().endswith(".toml"):
+        return None
+    try:
+        return vocabulary_named(name)
+    except ContractError:
+        return None
+
+
+def _tell_codes(
+    found: list[str | Fault | None],
+    meaning: list[Meaning | None],
+    pair: npt.NDArray[np.int32],
+    statuses: list[str],
+    faults: Faults,
+) -> None:
+    """Tell of finer codes that are new, and of codes that say nothing."""
+    new = np.array([one is not None and one.by_coarse for one in meaning])
+    silent = np.array([status is Fault.WITHOUT_INFORMATION for status in found])
+    width = len(statuses) + 1
+    for what, reason, told in (
+        (new, "new_code", "hold a finer code that is in no vocabulary; the coarse one decided"),
+        (silent, SILENT, "say nothing about the parcel and were left aside"),
+    ):
+        if what.any():
+            counted = np.bincount(pair[pair >= 0], minlength=len(meaning))
+            rows = int(counted[what].sum())
+            codes = [statuses[k % width] for k in np.flatnonzero(what & (counted > 0)).tolist()]
+            faults.note(rows, reason, "status", told, codes)
+
+
+def _split(
+    raw: RawTable,
+    values: Mapping[str, Values],
+    faults: Faults,
+    aside: npt.NDArray[np.bool_] | None = None,
+) -> Checked:
+    free = faults.free if aside is None else faults.free & ~aside
     whole = pd.DataFrame(
         {
             name: value if isinstance(value, pd.Series) else as_series(value)
@@ -372,7 +424,7 @@ def _split(raw: RawTable, values: Mapping[str, Values], faults: Faults) -> Check
         accepted=accepted,
         rejects=_rejects(raw, faults),
         notes=raw.notes + faults.notes,
-        left_aside=raw.left_aside,
+        left_aside=raw.left_aside + (0 if aside is None else int(aside.sum())),
         rows=raw.rows[free],
     )
 

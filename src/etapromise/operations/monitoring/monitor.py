@@ -86,6 +86,16 @@ class Findings:
     alarms: list[Alarm]
     table: pd.DataFrame
 
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return self.facts
+
+    def to_html(self) -> str:
+        """The page: one HTML document with its styles and drawings inside."""
+        from etapromise.evaluation.report import render_monitor  # noqa: PLC0415 (matplotlib)
+
+        return render_monitor(self.facts)
+
     def write(self, directory: Path) -> Path:
         """Write ``monitor.json``, ``metrics.prom``, ``promises.parquet`` and ``report.html``.
 
@@ -94,15 +104,13 @@ class Findings:
         Returns:
             The path of the page.
         """
-        from etapromise.evaluation.report import render_monitor  # noqa: PLC0415 (matplotlib)
-
         directory.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
         _replace(directory / "monitor.json", (text + "\n").encode())
         _replace(directory / "metrics.prom", prometheus_text(self.facts).encode())
         self.table.to_parquet(directory / "promises.parquet", index=False)
         page = directory / "report.html"
-        _replace(page, render_monitor(self.facts).encode())
+        _replace(page, self.to_html().encode())
         return page
 
 

@@ -1,0 +1,455 @@
+"""The Python API of everything that is also a command: one spelling and one type of each argument.
+
+Wherever tables are asked for, `shipments` and `scans` are a path (file, directory, pattern,
+address), a DataFrame or an Arrow table, or `shipments` is the history that `read` made of both.
+`mapping` says which columns of own tables are which, and may name the files too. A moment is a
+text, a date, a datetime or a Timestamp; without a zone it is UTC. A model is a `PromiseModel` or
+the path of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.evaluation.backtest import BacktestConfig, BacktestResult
+from etapromise.evaluation.backtest import backtest as walk
+from etapromise.evaluation.forecasters import TrainModel
+from etapromise.evaluation.scorecards import carrier_scorecards
+from etapromise.history.as_of import moment_of
+from etapromise.operations import event_run, monitoring, retraining, scoring
+from etapromise.operations.events import NewsSettings
+from etapromise.operations.gate import GateConfig
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.monitoring.monitor import registry_of
+from etapromise.promise.model import PromiseModel, load_model
+from etapromise.tracking import TrackedHistory, history
+from etapromise.tracking.accounts import refuse_too_many
+from etapromise.training.training import TrainingConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from etapromise.evaluation.scorecards import Measure
+    from etapromise.tracking.contract import Event
+    from etapromise.tracking.mapping import MappingSource
+    from etapromise.tracking.sources import Source
+
+__all__ = [
+    "backtest",
+    "events",
+    "monitor",
+    "read",
+    "refresh",
+    "retrain",
+    "score",
+    "scorecard",
+]
+
+Moment: TypeAlias = "str | date | datetime | pd.Timestamp"
+Model: TypeAlias = "PromiseModel | str | Path"
+Tables: TypeAlias = "Source | TrackedHistory | None"
+
+MOST_REJECTS = 0.2
+
+
+def read(
+    shipments: Source | None = None,
+    scans: Source | None = None,
+    *,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    event: Event = "delivered",
+    max_rejects: float = MOST_REJECTS,
+) -> TrackedHistory:
+    """Read both tables once, to hand them to several of the functions below.
+
+    Args:
+        shipments: the orders; with a mapping by default the files that it names.
+        scans: their scans; not needed where a mapping has milestones.
+        mapping: which columns of own tables are those of the contract: a TOML file or a mapping.
+        vocabulary: whose codes scans carry that do not say.
+        naive_time_zone: IANA zone of times that carry none.
+        event: what is promised: "delivered", "first_attempt" or "available_for_pickup".
+        max_rejects: the largest share of a table that may be rejected.
+
+    Returns:
+        The accepted rows and the milestones; `accounts` says what became of every row.
+
+    Raises:
+        ContractError: a table does not fit the contract, or too many rows were rejected.
+    """
+    found = history(
+        shipments,
+        scans,
+        event=event,
+        naive_time_zone=naive_time_zone,
+        vocabulary=vocabulary,
+        mapping=mapping,
+    )
+    refuse_too_many(found.accounts, max_rejects)
+    return found
+
+
+def score(
+    model: Model,
+    shipments: Source | None = None,
+    scans: Source | None = None,
+    *,
+    as_of: Moment,
+    service_level: float = 0.9,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    explain: bool = False,
+) -> scoring.Scored:
+    """Promise a date for every order of a table; with scans, anew from where each parcel stands.
+
+    Args:
+        model: refreshed no later than `as_of`.
+        shipments: the open orders.
+        scans: their scans; None promises as at the order.
+        as_of: orders placed and scans received later are left out.
+        service_level: the probability with which the dates shall be kept.
+        mapping: as for `read`.
+        vocabulary: as for `read`.
+        naive_time_zone: as for `read`.
+        explain: without scans, say why each promise is what it is, in columns `why_…`.
+
+    Raises:
+        ContractError: a table does not fit the contract.
+        CommandError: the model knows more than was known at `as_of`.
+    """
+    loaded = _loaded(model)
+    under_way = scans is not None or mapping is not None
+    return scoring.score(
+        loaded,
+        shipments,
+        scans,
+        as_of=moment_of(as_of),
+        service_level=service_level,
+        at_risk_threshold=loaded.alert_threshold() if under_way else None,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        explain=explain,
+        mapping=mapping,
+    )
+
+
+def backtest(
+    shipments: Tables = None,
+    scans: Source | None = None,
+    *,
+    start: Moment,
+    end: Moment,
+    every: Literal["month", "week"] = "month",
+    refresh_every: int = 1,
+    service_levels: Sequence[float] = (0.8, 0.9, 0.95),
+    jobs: int = 2,
+    config: TrainingConfig | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    event: Event = "delivered",
+    max_rejects: float = MOST_REJECTS,
+    progress: bool = False,
+) -> BacktestResult:
+    """Walk through the past as it was, and judge every promise.
+
+    Args:
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        start: first order to quote.
+        end: the moment after the last.
+        every: how often a new model is trained.
+        refresh_every: days from one refresh of statistics and calibration to the next.
+        service_levels: told in full; the one nearest to 0.9 by group.
+        jobs: processes; the result does not depend on it.
+        config: how models are trained.
+        mapping: as for `read`.
+        vocabulary: as for `read`.
+        naive_time_zone: as for `read`.
+        event: as for `read`.
+        max_rejects: as for `read`.
+        progress: show a bar on stderr, where that is a terminal.
+
+    Raises:
+        ContractError: a table does not fit the contract, or there is no order to quote.
+        InsufficientHistoryError: too little history to train the first model.
+    """
+    tables = _tables(
+        shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
+    )
+    levels = tuple(sorted(set(service_levels)))
+    walked = BacktestConfig(
+        start=moment_of(start),
+        end=moment_of(end),
+        every=every,
+        refresh_every=refresh_every,
+        service_levels=levels,
+        main_level=min(levels, key=lambda level: (abs(level - 0.9), level)),
+        jobs=jobs,
+    )
+    fit = TrainModel(config or TrainingConfig(), threads=1, quotes_only=True)
+    return walk(tables, walked, fit=fit, progress=progress)
+
+
+def refresh(
+    models: str | Path,
+    shipments: Tables = None,
+    scans: Source | None = None,
+    *,
+    as_of: Moment,
+    calendars: CalendarFile | str | Path | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    max_rejects: float = MOST_REJECTS,
+) -> PromiseModel:
+    """Bring a directory's current model up to date and make the result current; its trees stay.
+
+    Args:
+        models: directory of models.
+        shipments: as for `read`, or what it returned; should reach half a year back.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        calendars: a calendar file from now on; by default that which the model has.
+        mapping: as for `read`.
+        vocabulary: as for `read`.
+        naive_time_zone: as for `read`.
+        max_rejects: as for `read`.
+
+    Raises:
+        ContractError: a table does not fit the contract.
+        CommandError: another process changes the directory, or the model knows more than was known.
+        ModelFileError: there is no current model.
+    """
+    registry = ModelRegistry(models)
+    event: Any = registry.load_current().event
+    tables = _tables(
+        shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
+    )
+    stated = None if calendars is None else CalendarFile.of(calendars)
+    version = retraining.refresh_current(tables, registry, as_of=moment_of(as_of), calendars=stated)
+    return registry.load(version)
+
+
+def retrain(
+    models: str | Path,
+    shipments: Tables = None,
+    scans: Source | None = None,
+    *,
+    as_of: Moment,
+    gate: GateConfig | None = None,
+    config: TrainingConfig | None = None,
+    calendars: CalendarFile | str | Path | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    max_rejects: float = MOST_REJECTS,
+) -> retraining.Decision:
+    """Fit a challenger, judge it against the current model, and promote it if it is no worse.
+
+    Args:
+        models: directory of models.
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        gate: how much worse is worse.
+        config: the challenger's recipe; by default the current model's.
+        calendars: a calendar file from now on.
+        dry_run: judge, but write nothing.
+        force: promote although checks fail; the record says so.
+        mapping: as for `read`.
+        vocabulary: as for `read`.
+        naive_time_zone: as for `read`.
+        max_rejects: as for `read`.
+
+    Raises:
+        ContractError: a table does not fit the contract.
+        CommandError: another process changes the directory, or the model knows more than was known.
+        InsufficientHistoryError: too little to train on.
+    """
+    registry = ModelRegistry(models)
+    champion = registry.load_current() if registry.current else None
+    event: Any = champion.event if champion is not None else "delivered"
+    tables = _tables(
+        shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
+    )
+    if calendars is not None:
+        recipe = config or (
+            TrainingConfig() if champion is None else retraining.recipe_of(champion)
+        )
+        config = replace(recipe, calendars=CalendarFile.of(calendars))
+    return retraining.retrain(
+        tables,
+        registry,
+        as_of=moment_of(as_of),
+        config=config,
+        gate=gate,
+        dry_run=dry_run,
+        force=force,
+    )
+
+
+def monitor(
+    model: Model,
+    shipments: Tables = None,
+    scans: Source | None = None,
+    *,
+    as_of: Moment,
+    config: monitoring.MonitorConfig | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+) -> monitoring.Findings:
+    """Look at a model at work: promises kept, calibration, drift and the flow of scans.
+
+    Args:
+        model: the one that the shop uses; given by its path in a directory of models, that
+            directory's versions tell what was promised when.
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        config: what is watched, and how much is too much.
+        mapping: as for `read`.
+        vocabulary: as for `read`.
+        naive_time_zone: as for `read`.
+
+    Raises:
+        ContractError: a table does not fit the contract.
+        CommandError: the model knows more than was known at `as_of`.
+        InsufficientHistoryError: there is no order to look at.
+    """
+    loaded = _loaded(model)
+    event: Any = loaded.event
+    tables = _tables(shipments, scans, mapping, vocabulary, naive_time_zone, event)
+    registry = None if isinstance(model, PromiseModel) else registry_of(Path(model))
+    return monitoring.monitor(
+        tables, loaded, as_of=moment_of(as_of), config=config, registry=registry
+    )
+
+
+def events(
+    model: Model,
+    shipments: Source | None = None,
+    scans: Source | None = None,
+    *,
+    as_of: Moment,
+    state: str | Path,
+    out: str | Path | None = None,
+    service_level: float = 0.9,
+    settings: NewsSettings | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+) -> event_run.Told:
+    """Find what is worth telling customers, and tell each once.
+
+    Args:
+        model: refreshed no later than `as_of`.
+        shipments: the open orders.
+        scans: their scans.
+        as_of: runs go forward; an earlier moment than the last run's is refused.
+        state: directory in which it is kept what was told; the same from run to run.
+        out: file that events are added to, JSON lines or Parquet by its name.
+        service_level: the probability with which a new date shall be kept.
+        settings: when another date is told.
+        mapping: as for `read`.
+        vocabulary: as for `read`.
+        naive_time_zone: as for `read`.
+
+    Raises:
+        ContractError: a table does not fit the contract.
+        CommandError: the model knows more than was known at `as_of`, or the run goes back in time.
+    """
+    return event_run.tell(
+        _loaded(model),
+        shipments,
+        scans,
+        as_of=moment_of(as_of),
+        state=state,
+        out=out,
+        service_level=service_level,
+        settings=settings or NewsSettings(),
+        naive_time_zone=naive_time_zone,
+        vocabulary=vocabulary,
+        mapping=mapping,
+    )
+
+
+def scorecard(
+    shipments: Tables = None,
+    scans: Source | None = None,
+    *,
+    as_of: Moment,
+    since: Moment | None = None,
+    by: Sequence[str] = ("carrier", "service", "lane_group"),
+    measure: Measure | None = None,
+    smallest_group: int = 1,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+) -> pd.DataFrame:
+    """How each carrier and service does where, the best of each place first.
+
+    Args:
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        since: parcels ordered from then on; by default 180 days before.
+        by: carrier and service are the partner, the rest the place.
+        measure: what partners are ranked by: "promise_kept", "quoted_kept" or "swift"; by default
+            the first that the data allow.
+        smallest_group: groups of fewer parcels are left out.
+        mapping: as for `read`.
+        vocabulary: as for `read`.
+        naive_time_zone: as for `read`.
+
+    Raises:
+        ContractError: a table does not fit the contract.
+    """
+    tables = _tables(shipments, scans, mapping, vocabulary, naive_time_zone, "delivered")
+    return carrier_scorecards(
+        tables,
+        as_of=moment_of(as_of),
+        since=None if since is None else moment_of(since),
+        by=by,
+        measure=measure,
+        smallest_group=smallest_group,
+        default_time_zone=naive_time_zone,
+    )
+
+
+def _loaded(model: Model) -> PromiseModel:
+    return model if isinstance(model, PromiseModel) else load_model(model)
+
+
+def _tables(
+    shipments: Tables,
+    scans: Source | None,
+    mapping: MappingSource | None,
+    vocabulary: str | None,
+    naive_time_zone: str | None,
+    event: Event,
+    *,
+    max_rejects: float = 1.0,
+) -> TrackedHistory:
+    if isinstance(shipments, TrackedHistory):
+        return shipments
+    return read(
+        shipments,
+        scans,
+        mapping=mapping,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        event=event,
+        max_rejects=max_rejects,
+    )

@@ -1,0 +1,1 @@
+"""Vendors' and carriers' tracking codes, a data file each."""

@@ -1,0 +1,262 @@
+"""Vendors' payloads, written after their documentation, as scans."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from etapromise.errors import ContractError
+from etapromise.tracking import read_scans
+from etapromise.tracking.payloads import PAYLOADS, payload_vendor, scans_of_payload
+
+AFTERSHIP = {
+    "event": "tracking_update",
+    "msg": {
+        "tracking_number": "A1",
+        "slug": "dpd",
+        "checkpoints": [
+            {
+                "slug": "dpd",
+                "checkpoint_time": "2026-03-02T09:15:00+01:00",
+                "created_at": "2026-03-02T08:20:00+00:00",
+                "tag": "InTransit",
+                "subtag": "InTransit_002",
+                "city": "Kassel",
+            },
+            {
+                "checkpoint_time": "2026-03-04",
+                "tag": "Delivered",
+                "subtag": "Delivered_077",
+            },
+        ],
+    },
+}
+EASYPOST = {
+    "object": "Event",
+    "result": {
+        "object": "Tracker",
+        "tracking_code": "A1",
+        "carrier": "USPS",
+        "tracking_details": [
+            {
+                "datetime": "2026-03-02T08:15:00Z",
+                "status": "in_transit",
+                "status_detail": "received_at_origin_facility",
+                "tracking_location": {"city": "RENO", "state": "NV", "zip": "89501"},
+            },
+            {
+                "datetime": "2026-03-04T18:00:00Z",
+                "status": "delivered",
+                "status_detail": "arrived_at_destination",
+                "tracking_location": {},
+            },
+        ],
+    },
+}
+SEVENTEEN = {
+    "event": "TRACKING_UPDATED",
+    "data": {
+        "number": "A1",
+        "track_info": {
+            "tracking": {
+                "providers": [
+                    {
+                        "provider": {"name": "GLS"},
+                        "events": [
+                            {
+                                "time_utc": "2026-03-02T08:15:00Z",
+                                "sub_status": "InTransit_PickedUp",
+                                "location": "Lyon",
+                            },
+                            {"time_utc": "2026-03-04T18:00:00Z", "sub_status": "Delivered_Other"},
+                        ],
+                    }
+                ]
+            }
+        },
+    },
+}
+SHIPPO = {
+    "event": "track_updated",
+    "data": {
+        "tracking_number": "A1",
+        "carrier": "ups",
+        "tracking_history": [
+            {
+                "status": "TRANSIT",
+                "substatus": {"code": "package_accepted"},
+                "status_date": "2026-03-02T08:15:00Z",
+                "location": {"city": "Boise", "state": "ID"},
+            },
+            {"status": "DELIVERED", "status_date": "2026-03-04T18:00:00Z", "location": None},
+        ],
+    },
+}
+SHIPENGINE = {
+    "resource_type": "API_TRACK",
+    "data": {
+        "tracking_number": "A1",
+        "carrier_code": "fedex",
+        "events": [
+            {
+                "occurred_at": "2026-03-02T08:15:00Z",
+                "status_code": "IT",
+                "status_detail_code": "PICKED_UP",
+            },
+            {
+                "occurred_at": "2026-03-04T18:00:00Z",
+                "status_code": "DE",
+                "status_detail_code": "DELIVERED",
+            },
+        ],
+    },
+}
+UPS = {
+    "trackResponse": {
+        "shipment": [
+            {
+                "package": [
+                    {
+                        "trackingNumber": "A1",
+                        "activity": [
+                            {
+                                "date": "20260302",
+                                "time": "091500",
+                                "gmtDate": "20260302",
+                                "gmtTime": "08:15:00",
+                                "status": {"type": "P", "statusCode": "OR"},
+                                "location": {"address": {"city": "Gent"}},
+                            },
+                            {"date": "20260304", "time": "180000", "status": {"type": "D"}},
+                        ],
+                    }
+                ]
+            }
+        ]
+    }
+}
+FEDEX = {
+    "output": {
+        "completeTrackResults": [
+            {
+                "trackingNumber": "A1",
+                "trackResults": [
+                    {
+                        "scanEvents": [
+                            {"date": "2026-03-02T09:15:00+01:00", "derivedStatusCode": "PU"},
+                            {"date": "2026-03-04T18:00:00+01:00", "eventType": "DL"},
+                        ]
+                    }
+                ],
+            }
+        ]
+    }
+}
+USPS = {
+    "trackingNumber": "A1",
+    "trackingEvents": [
+        {"eventCode": "03", "GMTTimestamp": "2026-03-02T08:15:00", "eventCity": "RENO"},
+        {"eventCode": "01", "GMTTimestamp": "2026-03-04T18:00:00Z"},
+    ],
+}
+DHL = {
+    "shipments": [
+        {
+            "id": "A1",
+            "service": "parcel-de",
+            "events": [
+                {"timestamp": "2026-03-02T09:15:00+01:00", "statusCode": "transit"},
+                {"timestamp": "2026-03-04T18:00:00+01:00", "statusCode": "delivered"},
+            ],
+        }
+    ]
+}
+KARRIO = {
+    "type": "tracker_updated",
+    "data": {
+        "tracking_number": "A1",
+        "carrier_name": "canadapost",
+        "status": "delivered",
+        "events": [
+            {"timestamp": "2026-03-02T08:15:00.000Z", "status": "picked_up"},
+            {"timestamp": "2026-03-04T18:00:00.000Z", "status": "delivered"},
+        ],
+    },
+}
+SENT: dict[str, Any] = {
+    "aftership": AFTERSHIP,
+    "easypost": EASYPOST,
+    "17track": SEVENTEEN,
+    "shippo": SHIPPO,
+    "shipengine": SHIPENGINE,
+    "ups": UPS,
+    "fedex": FEDEX,
+    "usps": USPS,
+    "dhl": DHL,
+    "karrio": KARRIO,
+}
+
+
+def test_every_vendor_is_tried() -> None:
+    assert SENT.keys() == PAYLOADS.keys()
+
+
+@pytest.mark.parametrize("vendor", SENT)
+def test_a_payload_is_recognised_and_read(vendor: str, tmp_path: Path) -> None:
+    payload = SENT[vendor]
+    assert [name for name, (is_one, _, _) in PAYLOADS.items() if is_one(payload)] == [vendor]
+    table = scans_of_payload(payload)
+    checked = read_scans(table)
+    assert not len(checked.rejects)
+    scans = checked.accepted
+    assert list(scans["shipment_id"]) == ["A1", "A1"]
+    first = "in_transit" if vendor == "dhl" else "picked_up"
+    assert list(scans["status"]) == [first, "delivered"]
+    assert scans["scanned_at"][0] == pd.Timestamp("2026-03-02T08:15Z")
+    assert scans["scanned_at"][1].date() == pd.Timestamp("2026-03-04").date()
+    text = json.dumps(payload)
+    (tmp_path / "sent.json").write_text(text)
+    (tmp_path / "sent.jsonl").write_text(f"{text}\n{text}\n")
+    for source in (payload, [payload], tmp_path / "sent.json"):
+        pd.testing.assert_frame_equal(read_scans(source).accepted, scans)
+    for again in (text, text.encode(), tmp_path / "sent.json", str(tmp_path / "sent.json")):
+        pd.testing.assert_frame_equal(scans_of_payload(again), table)
+    assert len(scans_of_payload(tmp_path / "sent.jsonl")) == 2 * len(table)
+    assert len(scans_of_payload([payload, payload])) == 2 * len(table)
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        ({"parcel": "A1", "steps": []}, "'parcel', 'steps', expected one of aftership"),
+        ('{"msg": {"checkpoints": [', "no JSON"),
+        ([1], "found int as a payload"),
+        (b"\xff\xfe", "no JSON"),
+    ],
+)
+def test_what_is_no_payload_is_refused(payload: Any, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        scans_of_payload(payload)
+    with pytest.raises(ContractError, match="found vendor 'pigeon'"):
+        scans_of_payload(AFTERSHIP, vendor="pigeon")
+    assert payload_vendor({}) is None
+
+
+@pytest.mark.parametrize("vendor", SENT)
+def test_gaps_in_a_payload_are_no_errors(vendor: str) -> None:
+    """A payload with anything missing gives rows that are rejected, or none."""
+
+    def holes(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                name: holes(part) if isinstance(part, list | dict) else None
+                for name, part in value.items()
+            }
+        return [holes(part) for part in value] if isinstance(value, list) else None
+
+    table = scans_of_payload(holes(SENT[vendor]), vendor=vendor)
+    assert not len(read_scans(table).accepted)
