@@ -2,9 +2,9 @@
 
     python benchmarks/sizes.py [--orders 500 1170 5100] [--out output/sizes]
 
-Each size is a simulated year with so many orders a day. Every command runs in a process of its own;
-told are its peak of resident memory and its processor time. The nightly ingest brings the last day's
-scans to a store that has all before.
+Each size is a simulated year with so many orders a day. Every command runs in a process of its
+own; told are its peak of resident memory and its processor time. The nightly ingest brings the
+last day's scans to a store that has all before.
 """
 
 from __future__ import annotations
