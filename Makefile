@@ -46,7 +46,7 @@ $(BIN)/python:
 # Dependency groups need pip 25.1.
 $(INSTALLED): $(BIN)/python $(BUILD_INPUTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,serve]' --group dev
 	@touch $@
 
 check: $(INSTALLED)
@@ -68,7 +68,7 @@ demo: $(INSTALLED)
 	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/demo.sh $(SAMPLE) $(OUTPUT)
 
 bench: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmarks]' --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,serve,benchmarks]' --group dev
 	@for benchmark in $(BENCHMARKS); do \
 		echo "== $$benchmark"; $(BIN)/python "$$benchmark" || exit 1; \
 	done

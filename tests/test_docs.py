@@ -19,7 +19,12 @@ PAGES = sorted(
 )
 # ```python no-run: what needs another program's installation; every other block is run.
 # ```python after-demo: needs the model that `make demo` leaves.
-BLOCK = re.compile(r"^```(python|sh)( no-run| after-demo)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# ```toml title="…": written to that file.
+BLOCK = re.compile(
+    r'^```(python|sh|toml(?= title))( no-run| after-demo| title="[^"]+")?\n(.*?)^```$',
+    re.MULTILINE | re.DOTALL,
+)
+GOES_ON = re.compile(r"<!-- examples go on from ([a-z-]+\.md) -->")
 TRAIN = (
     "etapromise train --shipments data/sample/shipments.parquet --scans data/sample/scans.parquet"
 )
@@ -27,7 +32,16 @@ TRAIN = (
 
 def blocks(page: Path) -> list[tuple[str, str]]:
     found = []
-    for kind, when, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+    said = page.read_text(encoding="utf-8")
+    if before := GOES_ON.search(said):
+        # What that page trains, and its first example.
+        earlier = blocks(page.with_name(before[1]))
+        kinds = [kind for kind, _ in earlier]
+        found += earlier[: kinds.index("python") + 1]
+    for kind, when, text in BLOCK.findall(said):
+        if when.startswith(" title"):
+            found.append((when.split('"')[1], text))
+            continue
         if when == " after-demo":
             found.append(("sh", f"{TRAIN} output/models"))
         if when != " no-run":
@@ -64,6 +78,9 @@ def test_the_examples_of_a_page_run_one_after_the_other(page, tmp_path, trained)
     }
     program: list[str] = []
     for kind, text in blocks(page):
+        if kind not in {"sh", "python"}:
+            (tmp_path / kind).write_text(text, encoding="utf-8")
+            continue
         if kind == "sh":
             # What was typed in Python before is known only to Python.
             command = ["sh", "-eu", "-c", text]

@@ -14,7 +14,9 @@ from etapromise.errors import (
     ContractError,
     EtapromiseError,
     InsufficientHistoryError,
+    MissingExtraError,
     ModelFileError,
+    extra_needed,
 )
 from etapromise.promise.decision import CostPolicy, cost_for
 from etapromise.promise.model import PromiseModel
@@ -37,6 +39,7 @@ __all__ = [
     "EtapromiseError",
     "GateConfig",
     "InsufficientHistoryError",
+    "MissingExtraError",
     "ModelFileError",
     "MonitorConfig",
     "Promise",
@@ -80,7 +83,8 @@ _LATE: Final = {
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
-        return getattr(importlib.import_module(f"etapromise.{_LATE[name]}"), name)
+        with extra_needed():
+            return getattr(importlib.import_module(f"etapromise.{_LATE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

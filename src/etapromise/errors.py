@@ -5,14 +5,35 @@ A message says what was found, what was expected and what to do next.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
 __all__ = [
     "CommandError",
     "ContractError",
     "EtapromiseError",
     "InsufficientHistoryError",
+    "MissingExtraError",
     "ModelFileError",
     "StoreError",
+    "extra_needed",
 ]
+
+_EXTRA_OF: Final = {
+    **dict.fromkeys(
+        (
+            *("charset_normalizer", "holidays", "jinja2", "joblib", "lightgbm", "matplotlib"),
+            *("pandas", "pyarrow", "scipy", "sklearn", "tqdm"),
+        ),
+        "train",
+    ),
+    **dict.fromkeys(("orjson", "prometheus_client", "starlette", "uvicorn"), "serve"),
+    "openpyxl": "excel",
+    "fsspec": "remote",
+    "distributed": "dask",
+    "pyspark": "spark",
+}
 
 
 class EtapromiseError(Exception):
@@ -37,3 +58,27 @@ class CommandError(EtapromiseError):
 
 class StoreError(EtapromiseError):
     """A store of past journeys is missing, damaged, of another format, or contradicts itself."""
+
+
+class MissingExtraError(EtapromiseError, ImportError):
+    """What was asked for needs packages that a promise alone does without."""
+
+
+@contextlib.contextmanager
+def extra_needed() -> Iterator[None]:
+    """Say which extra to install where a package of one is missing.
+
+    Raises:
+        MissingExtraError: a package of an extra cannot be imported.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        extra = _EXTRA_OF.get(package)
+        if extra is None:
+            raise
+        raise MissingExtraError(
+            f"Found {package} not installed; this needs the extra {extra!r}. "
+            f"Install it: pip install 'etapromise[{extra}]'."
+        ) from error

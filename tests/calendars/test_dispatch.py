@@ -82,24 +82,33 @@ def plain_lead(
         low = int(worked)
         return float(steps[low] + (worked - low) * (steps[low + 1] - steps[low]))
 
-    cut_off = int(table.cut_off[row, (EPOCH + timedelta(anchor)).weekday()])
-    day = EPOCH + timedelta(anchor) + timedelta(second >= cut_off)
-    worked, expected = 0.0, []
-    for _ in range(90):
-        column = (day - EPOCH).days - clocks.first_day
-        share = float(table.weeks[row, day.weekday()])
-        kind = int(clocks.holidays[calendar, column])
-        if kind:
-            share *= float(table.holiday_weights[row, kind - 1])
+    def share_on(day: date) -> float:
         number = (day - EPOCH).days
-        if any(
+        kind = int(clocks.holidays[calendar, number - clocks.first_day])
+        share = float(table.weeks[row, day.weekday()])
+        share *= float(table.holiday_weights[row, kind - 1]) if kind else 1.0
+        closed = any(
             of in {-1, row} and first <= number <= last
             for of, first, last in table.closures.tolist()
-        ):
-            share = 0.0
-        today = finished(worked + share) - finished(worked)
-        expected.append(today * float(clocks.elapsed[clock, column]))
+        )
+        return 0.0 if closed else share
+
+    day = EPOCH + timedelta(anchor)
+    waits = None
+    if table.wait_row[row]:
+        week = table.wait[table.wait_row[row] - 1][day.weekday()]
+        is_holiday = share_on(day) == 0.0 and table.weeks[row, day.weekday()] > 0
+        waits = float(np.interp(0.0 if is_holiday else second / 3600, np.arange(25), week))
+    else:
+        day += timedelta(second >= int(table.cut_off[row, day.weekday()]))
+    worked, done, expected = 0.0, 0.0, []
+    for _ in range(90):
+        share = share_on(day)
         worked += share
+        now = finished(worked) if waits is None else min(max(worked - waits, done), 1.0)
+        column = (day - EPOCH).days - clocks.first_day
+        expected.append((now - done) * float(clocks.elapsed[clock, column]))
+        done = now
         day += timedelta(1)
     undelayed = sum(
         step * (table.handling[row, step + 1] - table.handling[row, step])
@@ -113,6 +122,8 @@ def plain_lead(
 def test_a_lead_is_what_walking_through_the_days_gives(seed: int, day: int, second: int) -> None:
     rng = np.random.default_rng(seed)
     clocks, table = clocks_of(rng), calendars_of(rng)
+    waits = np.sort(3.0 * rng.random((rng.integers(0, 2), 7, 25)), axis=2)
+    table = replace(table, wait_row=np.array([0, len(waits)], np.int32), wait=waits)
     dispatch = Dispatch(("W",), table, clocks)
     for row in (0, 1):
         for calendar in (0, 1):
@@ -276,3 +287,47 @@ def test_the_quick_of_the_last_days_do_not_stand_for_those_still_waiting() -> No
     naive = float(taken[picked].mean())
     assert truth - naive > 0.3
     assert abs(found - truth) < 0.15
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    hours=st.floats(12.0, 30.0),
+    closed=st.sets(st.integers(0, 6), max_size=2),
+)
+def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: set[int]) -> None:
+    """Who orders later waits for a later day, without a step; and never for an earlier one."""
+    rng = np.random.default_rng(seed)
+    count = 3000
+    ordered = np.sort(rng.uniform(0.0, 150.0, count))
+    ready = ordered + hours / 24.0 * np.exp(rng.normal(0.0, 0.5, count))
+    picked = np.floor(ready).astype(np.int64)
+    for _ in range(7):
+        picked += np.isin((picked + MONDAY + 3) % 7, list(closed))
+    clocks = Clocks.build(
+        first_day=MONDAY - 7,
+        services=("a",),
+        weeks=np.ones((2, 7)),
+        calendars=("US\x1f",),
+        holidays=np.zeros((2, 200), np.uint8),
+        holiday_weights=np.ones((2, HOLIDAY_KINDS)),
+    )
+    anchor = np.floor(ordered).astype(np.int64)
+    dispatch = learn_dispatch(
+        keys=[(np.zeros(count, np.int64), ["W"])] * 4,
+        anchor=anchor + MONDAY,
+        second=((ordered - anchor) * 86_400).astype(np.int64),
+        pickup_day=picked + MONDAY,
+        calendar=np.zeros(count, np.int64),
+        clocks=clocks,
+    )
+    assert dispatch.calendars.wait_row[1] > 0
+    days, seconds = np.divmod(np.arange(14 * 24) * 3600 + 1800, 86_400)
+    picked_up = [
+        day + dispatch.lead(1, 0, MONDAY + 21 + day, second, 0)
+        for day, second in zip(days.tolist(), seconds.tolist(), strict=True)
+    ]
+    rise = np.diff(picked_up)
+    assert rise.min() >= -1e-9
+    if not closed:
+        assert rise.max() < 0.4

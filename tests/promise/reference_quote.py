@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from etapromise import PromiseModel
+from etapromise.calendars.dispatch import DispatchCalendars
 from tests.encoding.reference_requests import normal
 
 EPOCH = date(1970, 1, 1)
@@ -154,15 +155,30 @@ class ReferenceQuote:
         table = self.parts.encoder.dispatch.calendars
         handling = [float(value) for value in table.handling[self.warehouse]]
         late = round(self.hour * 3600) >= int(table.cut_off[self.warehouse, self.anchor.weekday()])
-        worked, readings = 0.0, []
-        for wait in range(90):
-            day = self.anchor + timedelta(wait + late)
-            before, worked = worked, worked + self.dispatched(day)
-            today = _interpolated(handling, worked) - _interpolated(handling, before)
-            if today > 0:
-                readings.append(today * self.reading(wait + late))
+        waits = self.waits(table)
+        worked, done, readings = 0.0, 0.0, []
+        for day in range(90):
+            worked += self.dispatched(self.anchor + timedelta(day + late))
+            if waits is None:
+                now = _interpolated(handling, worked)
+            else:
+                now = min(max(worked - waits, done), 1.0)
+            if now > done:
+                readings.append((now - done) * self.reading(day + late))
+            done = now
         undelayed = math.fsum(k * (handling[k + 1] - handling[k]) for k in range(len(handling) - 1))
         return math.fsum(readings) - undelayed
+
+    def waits(self, table: DispatchCalendars) -> float | None:
+        """Working days to the pick-up, where no cut-off says it."""
+        number = int(table.wait_row[self.warehouse])
+        if number == 0:
+            return None
+        week = table.wait[number - 1][self.anchor.weekday()]
+        is_holiday = self.dispatched(self.anchor) == 0.0
+        works = table.weeks[self.warehouse, self.anchor.weekday()] > 0
+        hour = 0.0 if is_holiday and works else self.hour
+        return float(np.interp(hour, np.arange(25), week))
 
     def reading(self, fetched: int) -> float:
         """Operational days at the start of the way with whoever delivers, as if it took no days."""
@@ -201,6 +217,8 @@ class ReferenceQuote:
     def derived(self, name: str) -> float:
         if name == "distance_km":
             return self.distance()
+        if name == "weekday":
+            return float(self.anchor.weekday())
         if name == "explained":
             usual = [self.total(level, field) for level, field in OFFSET if field == "effect"]
             return self.explained() - math.fsum(usual)

@@ -59,6 +59,7 @@ def configured_dispatch(
     cut_off, weeks = learned.cut_off[source].copy(), learned.weeks[source].copy()
     holiday_weights = learned.holiday_weights[source].copy()
     handling = learned.handling[source].copy()
+    wait_row = learned.wait_row[source].copy()
     rounds: list[tuple[int, int, int, int]] = []
     closures = [
         (_EVERY_ROW, first, last)
@@ -79,6 +80,7 @@ def configured_dispatch(
                 holiday_weights[row] = float(rule.works_on_holidays)
             if rule.cutoffs:
                 cut_off[row] = first_cut_offs(rule.cutoffs)
+                wait_row[row] = 0
                 handling[row] = _not_before(handling[row], _soonest(rule.cutoffs))
                 rounds += [
                     (row, weekday, second if wait else min(second, last_pickup), wait)
@@ -86,6 +88,7 @@ def configured_dispatch(
                 ]
         if pickup is not None:
             cut_off[row] = np.minimum(cut_off[row], last_pickup)
+            wait_row[row] = 0
             if pickup.pickup_days is not None:
                 weeks[row] = np.where(pickup.pickup_days, weeks[row], 0.0)
         closures += [
@@ -102,6 +105,7 @@ def configured_dispatch(
         handling=handling,
         closures=np.array(closures, np.int64).reshape(-1, 3),
         rounds=np.array(rounds, np.int64).reshape(-1, 4),
+        wait_row=wait_row,
     )
     return Dispatch(keys, calendars, clocks)
 

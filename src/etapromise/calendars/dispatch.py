@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -66,6 +66,13 @@ _ORDINARY_FROM: Final = 0.7
 # A cut-off is believed when it explains this many times the variance of one parcel: the penalty of
 # a searched change point (Yao 1988, with a few thousand orders).
 _CUT_OFF_EVIDENCE: Final = 16.0
+# Parcels' worth of belief, in each hour, in how long orders wait around a warehouse.
+_HOUR_PRIOR: Final = 2.0
+_HOURS: Final = 24
+# The hours of a week are believed when they explain this many times the variance of one parcel more
+# than a cut-off does, which may well be many small ones, and this share of what it leaves.
+_HOURS_EVIDENCE: Final = 64.0
+_HOURS_EXPLAIN: Final = 0.05
 # Orders at night say nothing of a cut-off that a person would set.
 _EARLIEST_CUT_OFF: Final = 6 * 3600
 # Cut-offs that explain as much within this many variances of one parcel are not told apart.
@@ -84,6 +91,8 @@ _LAYOUT: Final = Layout(
     ),
     closures=Array("int64", "closed", 3),
     rounds=Array("int64", "rounds", 4, low=0, high=(2**31, 6, NO_CUT_OFF, _LONGEST_WAIT)),
+    wait_row=Array("int32", "rows", low=0),
+    wait=Array("float64", "waits", 7, _HOURS + 1, low=0.0, high=float(_LONGEST_WAIT)),
 )
 # Of the table of closed days, which is made of the arrays.
 _MOST_CELLS: Final = 2**30
@@ -105,6 +114,11 @@ class DispatchCalendars:
         rounds: (k, 4) row, weekday, second and working days to wait: the cut-offs of the rows that
             have some which lead to a later day than others. An order takes the next one, or a later
             one that leads to an earlier day.
+        wait_row: (w,) int32 where `wait` has a row's, from 1 on; 0 where cut-off and handling say
+            it.
+        wait: (d, 7, 25) working days from the start of an order's day to its pick-up, by weekday,
+            at the start of each hour and the day's end, linear in between. A later order never
+            waits for an earlier day.
     """
 
     cut_off: NDArray[np.int32]
@@ -113,6 +127,13 @@ class DispatchCalendars:
     handling: NDArray[np.float64]
     closures: NDArray[np.int64]
     rounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    wait_row: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    wait: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 7, _HOURS + 1)))
+
+    def __post_init__(self) -> None:
+        """Where no row has waits, none need be named."""
+        if not len(self.wait):
+            object.__setattr__(self, "wait_row", np.zeros(len(self.cut_off), np.int32))
 
     def closed(self, first_day: int, days: int) -> NDArray[np.uint8] | None:
         """(w, days) whether nobody works there, from `first_day` on; None if nothing is closed."""
@@ -146,7 +167,7 @@ class _DispatchStruct(ctypes.Structure):
         ("days", ctypes.c_int64),
         ("first_day", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("closed", "round_start")),
-        *((name, ctypes.c_void_p) for name in ("round_second", "round_wait")),
+        *((name, ctypes.c_void_p) for name in ("round_second", "round_wait", "wait_row", "wait")),
     )
 
 
@@ -203,6 +224,9 @@ class Dispatch:
             arrays["round_start"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
             arrays["round_second"] = second.astype(np.int32)
             arrays["round_wait"] = wait.astype(np.int32)
+        if len(calendars.wait):
+            arrays["wait_row"] = np.ascontiguousarray(calendars.wait_row, np.int32)
+            arrays["wait"] = np.ascontiguousarray(calendars.wait, np.float64)
         struct = _DispatchStruct(
             steps=calendars.handling.shape[1] - 1,
             days=clocks.holidays.shape[1],
@@ -229,6 +253,8 @@ class Dispatch:
         require_spans(part, "closures", arrays["closures"], (len(keys),))
         if np.any(arrays["rounds"][:, 0] > len(keys)):
             part.refuse("rounds", "a row that there is not", f"{len(keys)} at most")
+        if np.any(arrays["wait_row"] > len(arrays["wait"])):
+            part.refuse("wait_row", "a row that there is not", f"{len(arrays['wait'])} at most")
         if len(arrays["closures"]) and (len(keys) + 1) * clocks.holidays.shape[1] > _MOST_CELLS:
             part.refuse("closures", "tables too large for memory", f"{_MOST_CELLS} cells at most")
         return cls(keys, DispatchCalendars(**arrays), clocks)
@@ -394,7 +420,8 @@ def learn_dispatch(
             for each in fields(DispatchCalendars)
         )
     )
-    return Dispatch(names, stacked, clocks)
+    numbered = np.where(stacked.wait_row > 0, np.cumsum(stacked.wait_row), 0)
+    return Dispatch(names, replace(stacked, wait_row=numbered.astype(np.int32)), clocks)
 
 
 @dataclass(frozen=True)
@@ -424,6 +451,9 @@ class _Orders:
         worked = _worked_days(week, self.anchor, self.pickup_day)
         inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
         cut_off = _cut_off(week, self.anchor, self.second, worked, inherited)
+        wait = _waits(week, self.anchor, self.second, worked, cut_off, around)
+        if len(wait):
+            cut_off = NO_CUT_OFF
         late = self.second >= cut_off
         handling = _worked_days(week, self.anchor + late, self.pickup_day)
         return DispatchCalendars(
@@ -432,6 +462,8 @@ class _Orders:
             holiday_weights=self._holiday_weights(around),
             handling=_cumulative(handling, around)[None, :],
             closures=np.zeros((0, 3), np.int64),
+            wait_row=np.full(1, len(wait), np.int32),
+            wait=wait,
         )
 
     def _week(self, around: DispatchCalendars | None) -> NDArray[np.float64]:
@@ -522,6 +554,92 @@ def _cut_off(
             fits = squares[np.searchsorted(second, rounded)]
             return int(rounded[np.argmin(fits)])
     return high
+
+
+def _waits(
+    week: NDArray[np.float64],
+    anchor: NDArray[np.int64],
+    second: NDArray[np.int64],
+    worked: NDArray[np.float64],
+    cut_off: int,
+    around: DispatchCalendars | None,
+) -> NDArray[np.float64]:
+    """(1, 7, 25) working days to the pick-up, or (0, 7, 25): a cut-off says it.
+
+    Where handling goes on around the clock the pick-up moves with the hour, without a step. So the
+    mean wait of each hour of the week, rising (isotonic regression, Barlow & Brunk 1972; it may be
+    a step itself). A cut-off needs one number for it, and stands unless the hours explain clearly
+    more.
+    """
+    none = np.zeros((0, 7, _HOURS + 1))
+    inherited = none if around is None else around.wait
+    if len(worked) < _OWN_EVIDENCE:
+        return inherited
+    worked = np.minimum(worked, np.quantile(worked, 0.9) + 1.0)
+    day, hour = (anchor + 3) % 7, second // 3600
+    works = week > 0.5
+    if not works.any():
+        return none
+    # A step at the cut-off.
+    stepped = worked - ((second >= cut_off) & works[day])
+    by_day = np.bincount(day, stepped, 7) / np.maximum(np.bincount(day, minlength=7), 1)
+    step_squares = float(((stepped - by_day[day]) ** 2).sum())
+    count, total = np.zeros((7, _HOURS)), np.zeros((7, _HOURS))
+    np.add.at(count, (day, hour), 1.0)
+    np.add.at(total, (day, hour), worked)
+    for usual in inherited:
+        count += _HOUR_PRIOR
+        total += _HOUR_PRIOR * (usual[:, :-1] + usual[:, 1:]) / 2.0
+    waits = _rising(works, total, count)
+    smooth_squares = float(((worked - waits[day, hour]) ** 2).sum())
+    variance = max(smooth_squares / len(worked), 1e-3)
+    gain = step_squares - smooth_squares
+    if len(inherited):
+        is_step = gain < -_CUT_OFF_EVIDENCE * variance
+    else:
+        is_step = gain < max(_HOURS_EVIDENCE * variance, _HOURS_EXPLAIN * step_squares)
+    if is_step:
+        return none
+    return _at_hours(works, waits)[None]
+
+
+def _rising(
+    works: NDArray[np.bool_], total: NDArray[np.float64], count: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(7, 24) mean waits of which none ends before that of an earlier hour, over days and weeks.
+
+    Args:
+        works: (7,) working days: a wait from the next day on ends one later.
+        total: (7, 24) sums of waits, counted from each day's start.
+        count: (7, 24) how many; some hours may have none.
+    """
+    from scipy.optimize import isotonic_regression  # noqa: PLC0415 — only training needs it
+
+    before = np.concatenate([[0], np.cumsum(works)])
+    told = np.flatnonzero(count)
+    position = (total.ravel()[told] / count.ravel()[told]) + before[told // _HOURS]
+    # The week goes round: the one in the middle of several has neighbours on both sides.
+    weeks = np.arange(5)[:, None]
+    rising = isotonic_regression(
+        (position + weeks * before[7]).ravel(), weights=np.tile(count.ravel()[told], len(weeks))
+    ).x
+    hours = np.arange(7 * _HOURS)
+    at = np.interp(hours + 2 * len(hours), (told + weeks * len(hours)).ravel(), rising)
+    waits = at - 2 * before[7] - before[hours // _HOURS]
+    return np.asarray(waits.reshape(7, _HOURS))
+
+
+def _at_hours(works: NDArray[np.bool_], middle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(7, 25) at the start of each hour and the day's end, from those in the hours' middle."""
+    edges = np.empty((7, _HOURS + 1))
+    for day in range(7):
+        before, after = (day - 1) % 7, (day + 1) % 7
+        # Counted from the start of this day: a working day between two makes them one apart.
+        start = middle[before, -1] - works[before]
+        end = middle[after, 0] + works[day]
+        row = np.concatenate([[start], middle[day], [end]])
+        edges[day] = (row[:-1] + row[1:]) / 2.0
+    return edges
 
 
 def _neighbours(second: NDArray[np.int64], place: int) -> tuple[int, int]:

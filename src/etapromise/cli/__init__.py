@@ -11,9 +11,11 @@ import click
 
 from etapromise.cli.backtest import backtest
 from etapromise.cli.check import check
+from etapromise.cli.disruptions import disruptions
 from etapromise.cli.events import events, repromise
 from etapromise.cli.models import inspect, models, rollback
 from etapromise.cli.monitor import monitor
+from etapromise.cli.policies import policies
 from etapromise.cli.quote_and_score import quote, score
 from etapromise.cli.sample import sample
 from etapromise.cli.scorecard import scorecard
@@ -32,7 +34,7 @@ def main() -> None:
 
 for _command in (
     *(sample, check, ingest, train, quote, score, backtest),
-    serve,
+    *(serve, policies, disruptions),
     *(retrain, refresh, monitor, events, repromise, scorecard),
     *(models, inspect, rollback),
 ):

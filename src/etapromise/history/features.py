@@ -34,9 +34,10 @@ __all__ = [
 # ETP_MAX_FEATURES of native/features.h.
 _MOST_FEATURES: Final = 1024
 _KINDS: Final = ("number", "total", "handling", "derived")
-_DERIVED: Final = ("distance_km", "quoted", "explained")
-# When an order was placed counts through the calendars alone, its lead and the carrier's clock: so
-# that a later order never gets an earlier date. A forest that saw the hour would find some that do.
+_DERIVED: Final = ("distance_km", "quoted", "explained", "weekday")
+# The hour of an order counts through the calendars alone, its lead and the carrier's clock: so that
+# a later order never gets an earlier date. A forest that saw the hour would find some that do; one
+# that sees the weekday hardly ever does, and does so where no cut-off tells the days apart.
 _NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days", "disrupted"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
@@ -94,7 +95,11 @@ class FeatureContract:
 
 
 def all_features(
-    levels: Sequence[Level], numeric: Sequence[str], *, telling: Sequence[bool]
+    levels: Sequence[Level],
+    numeric: Sequence[str],
+    *,
+    telling: Sequence[bool],
+    weekday: bool = False,
 ) -> tuple[str, ...]:
     """Every feature worth building from these levels and numbers.
 
@@ -103,6 +108,7 @@ def all_features(
         numeric: further numeric columns.
         telling: (L,) whether a level tells parcels of one day apart. What all parcels of a day
             share tells a forest the date, and it would learn dates that never come again.
+        weekday: whether the order's weekday says more than the calendars do.
     """
     names = [level.name for level in levels]
     further = [level.name for level in levels if level.columns == (level.name,)]
@@ -111,7 +117,7 @@ def all_features(
     plain = [number for number in (*NUMBERS, *numeric) if number not in _NOT_PLAIN]
     candidates = (
         *(f"number:{name}" for name in plain),
-        *(f"derived:{name}" for name in _DERIVED),
+        *(f"derived:{name}" for name in _DERIVED if weekday or name != "weekday"),
         *(f"total:{name}.effect" for name in names[1:]),
         *(f"total:{name}.pace" for name in (*_PACED, *_PACED_LANES)),
         *(f"total:{name}.pace" for name in _PACED_RELAYS if name in names),

@@ -7,7 +7,7 @@
 /* Days after which a parcel is on its way, whatever the calendar says. */
 enum { LONGEST_WAIT = 90 };
 
-enum { HOLIDAY_KINDS = 2 };
+enum { HOLIDAY_KINDS = 2, HOURS = 24 };
 
 struct etp_dispatch {
     const int32_t *cut_off;        /* (rows, 7) local second of Monday … Sunday */
@@ -25,6 +25,11 @@ struct etp_dispatch {
     const int64_t *round_start;  /* (rows * 7 + 1,) */
     const int32_t *round_second; /* local second of the day */
     const int32_t *round_wait;   /* working days more than for the soonest */
+    /* Working days from the start of an order's day to its pick-up, at the start of each hour of Monday
+     * … Sunday and the day's end (waits, 7, HOURS + 1), and the number of a row's from 1 on; 0 where a
+     * cut-off and `handling` say it. NULL: no row has any. */
+    const int32_t *wait_row; /* (rows,) */
+    const double *wait;
 };
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
@@ -102,19 +107,40 @@ static int64_t begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, i
     return best;
 }
 
+/* The waits of a row, or NULL where a cut-off tells when it begins. */
+static const double *waits_of(const etp_dispatch *d, int32_t row) {
+    const int64_t number = d->wait ? d->wait_row[row] : 0;
+    return number ? d->wait + (number - 1) * 7 * (HOURS + 1) : NULL;
+}
+
+/* Of an order at a second of a day, a position in the tables. On a holiday that of its first hour: what
+ * is placed on it waits for the next working day alike. */
+static double wait_at(const etp_dispatch *d, const double *waits, int32_t row, int32_t calendar,
+                      int64_t day, int32_t second) {
+    const int64_t weekday = ((day + d->first_day + 3) % 7 + 7) % 7;
+    if (d->weeks[(int64_t)row * 7 + weekday] > 0 && share_of(d, row, calendar, day) <= 0)
+        second = 0;
+    const int32_t hour = second / 3600;
+    const double *at = waits + weekday * (HOURS + 1) + hour;
+    return at[0] + (double)(second - hour * 3600) / 3600.0 * (at[1] - at[0]);
+}
+
 double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor, int32_t second,
                 int32_t clock, const etp_leg *leg) {
     const double *handling = d->handling + (int64_t)row * (d->steps + 1);
     const double *elapsed = d->elapsed + (int64_t)clock * (d->days + 1);
     const int64_t start = (int64_t)anchor - d->first_day;
-    int64_t day = begin_day(d, row, calendar, start, second);
+    const double *waits = waits_of(d, row);
+    int64_t day = waits ? start : begin_day(d, row, calendar, start, second);
+    const double wait = waits ? wait_at(d, waits, row, calendar, start, second) : 0;
     double worked = 0, done = 0, reading = 0;
     for (int64_t waited = 0; waited < LONGEST_WAIT && done < 1; waited++, day++) {
         const double share = share_of(d, row, calendar, day);
         if (share <= 0)
             continue;
         worked += share;
-        double now = within(handling, d->steps, worked);
+        /* A wait between two working days is the one or the other. */
+        double now = waits ? fmin(fmax(worked - wait, done), 1) : within(handling, d->steps, worked);
         reading += (now - done) * reading_at(d, elapsed, day, leg);
         done = now;
     }

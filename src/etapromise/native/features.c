@@ -39,6 +39,8 @@ static double derived(const etp_features *f, const etp_request *r, int32_t which
         double days = end > start ? end - start : 0;
         return log(days + f->duration_offset) - explained(f, r);
     }
+    case ETP_WEEKDAY:
+        return ((r->anchor + 3) % 7 + 7) % 7; /* Monday is 0 */
     default:
         return NAN;
     }

@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etapromise.errors import extra_needed
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_files import load_saved, save_model
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
     from etapromise.promise.order import OrderPromise
     from etapromise.promise.policies import ShopperPolicy
+    from etapromise.promise.sourcing import Sourcing
     from etapromise.promise.tracked_promise import Tracked
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
@@ -122,6 +124,37 @@ class PromiseModel(ModelCore):
             shared=shared,
         )
 
+    def source_order(
+        self,
+        items: Sequence[str],
+        stock: Sequence[Mapping[str, Any]],
+        ways: Sequence[Mapping[str, Any]],
+        policy: ShopperPolicy | str | float = DEFAULT_SERVICE_LEVEL,
+        *,
+        most_parcels: int = 2,
+        **shared: Any,
+    ) -> list[Sourcing]:
+        """From which warehouses to send an order, best first: in one parcel, or split.
+
+        Args:
+            items: what was ordered, by name.
+            stock: for each warehouse a mapping with its `origin`, the `items` that it holds, and
+                fields of the shipment such as `origin_region`.
+            ways: options as for `compare`; one with an `origin` is of that warehouse alone.
+            policy: a `ShopperPolicy`, the name of a ready one, or a service level: fewest days
+                until all is there, then the price.
+            most_parcels: how many an order may be split into.
+            **shared: fields that all parcels have in common, such as `destination`.
+
+        Raises:
+            ContractError: as for `compare`; items that no warehouses hold together.
+        """
+        from etapromise.promise.sourcing import source_order  # noqa: PLC0415 — start-up time
+
+        return source_order(
+            self, items, stock, ways, policy, most_parcels=most_parcels, shared=shared
+        )
+
     def promise_many(
         self,
         frame: pd.DataFrame,
@@ -144,7 +177,8 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: as for `promise`.
         """
-        from etapromise.promise.promise_table import promise_frame  # noqa: PLC0415 — needs pandas
+        with extra_needed():
+            from etapromise.promise.promise_table import promise_frame  # noqa: PLC0415 — needs pandas
 
         level = require_level(service_level, "service_level")
         return promise_frame(self, frame, level, explain=explain)
@@ -185,7 +219,8 @@ class PromiseModel(ModelCore):
             ContractError: `now` is naive or before the order; the shipment or the scans do not fit
                 the contract.
         """
-        from etapromise.promise.tracked_promise import track_one  # noqa: PLC0415 — needs pandas
+        with extra_needed():
+            from etapromise.promise.tracked_promise import track_one  # noqa: PLC0415 — needs pandas
 
         return track_one(
             self,
@@ -235,8 +270,9 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: as for `track`.
         """
-        from etapromise.promise.open_journeys import read_any_scans  # noqa: PLC0415 — needs pandas
-        from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
+        with extra_needed():
+            from etapromise.promise.open_journeys import read_any_scans  # noqa: PLC0415 — needs pandas
+            from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
 
         return track_frame(
             self,
@@ -299,8 +335,10 @@ class PromiseModel(ModelCore):
             InsufficientHistoryError: too little had happened by `as_of`.
         """
         from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
-        from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
-        from etapromise.store.stored_history import history_from  # noqa: PLC0415 — needs pandas
+
+        with extra_needed():
+            from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
+            from etapromise.store.stored_history import history_from  # noqa: PLC0415 — needs pandas
 
         event: Any = self.event
         tracked = history_from(

@@ -20,7 +20,7 @@ def checkout_facts(model: PromiseModel | None, ways: list[dict[str, Any]] | None
     """Options to compare, the places with the most history as examples, and the policies."""
     policies = [{"name": name, "about": policy.about} for name, policy in load_policies().items()]
     places: dict[str, str | None] = dict.fromkeys(
-        ("origin", "origin_country", "destination", "destination_region", "destination_country")
+        ("origin", "origin_country", "destination_region", "destination_country")
     )
     if model is not None:
         lane = _best(model, "service_lane", 1)

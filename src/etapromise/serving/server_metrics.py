@@ -39,12 +39,14 @@ class ServerMetrics:
         )
         for reason in ("no_model", "failed"):
             self._fallbacks.labels(reason)
+        # A counter's child is found by its labels in a dictionary of ours: it is asked so often.
+        self._found: dict[tuple[Any, ...], Any] = {}
         registry.register(_Model(held))
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._seconds.labels(path).observe(seconds)
-        self._requests.labels(path, status).inc()
+        self._child(self._seconds, path).observe(seconds)
+        self._child(self._requests, path, status).inc()
 
     def fell_back(self, reason: str) -> None:
         """Count a static promise."""
@@ -59,7 +61,14 @@ class ServerMetrics:
             for one in found["options"]:
                 self.promised(one["promise"])
         elif "confidence_code" in found:
-            self._codes.labels(found["confidence_code"]).inc()
+            self._child(self._codes, found["confidence_code"]).inc()
+
+    def _child(self, metric: Any, *labels: Any) -> Any:
+        key = (metric, *labels)
+        child = self._found.get(key)
+        if child is None:
+            child = self._found[key] = metric.labels(*labels)
+        return child
 
 
 class _Model(Collector):

@@ -305,6 +305,7 @@ def _holdout_forest(
             gathered.encoder.levels,
             gathered.encoder.numeric,
             telling=[_tells_apart(column) for column in gathered.requests.codes[rows[grow]].T],
+            weekday=len(gathered.encoder.dispatch.calendars.wait) > 0,
         )
     )
     varies = _varies(gathered, contract, rows[grow])

@@ -77,6 +77,11 @@ function line(one, shared) {
   else if (one.dominated_by && one.dominated_by.length) note.textContent = "no better than another";
   else if (one.promised === false) note.textContent = "no date can be promised";
   button.append(note);
+  for (const window of (one.windows || []).slice(0, 2)) {
+    const kept = `${Math.floor(window.probability * 100)} %`;
+    const hours = `${written(window.date)}, ${window.start}–${window.end}`;
+    button.append(element("span", "window", `to be booked: ${hours} (kept with ${kept})`));
+  }
   button.addEventListener("click", () => explain(one, shared));
   one.button = button;
   item.append(button);
@@ -151,13 +156,17 @@ function tick() {
 async function begin() {
   facts = await (await fetch("/checkout.json")).json();
   const form = at("ask");
-  form.elements.origin.value = facts.places.origin || "";
-  form.elements.destination.value = facts.places.destination || "";
+  // A link may bring the places: /?destination=90012
+  const given = new URLSearchParams(location.search);
+  for (const name of ["origin", "destination", "weight_kg"])
+    form.elements[name].value = given.get(name) || facts.places[name] || "";
   form.elements.policy.replaceChildren(...facts.policies.map((one) => {
     const option = element("option", "", one.name.replaceAll("_", " "));
     option.value = one.name;
     return option;
   }));
+  for (const name of ["policy", "locale"])
+    if (given.get(name)) form.elements[name].value = given.get(name);
   form.addEventListener("submit", show);
   form.elements.policy.addEventListener("change", show);
   form.elements.locale.addEventListener("change", show);

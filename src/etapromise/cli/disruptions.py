@@ -1,0 +1,105 @@
+"""`etapromise disruptions`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etapromise.cli.arguments import MODEL, OUTPUT_FILE, Level, example, reported_errors, say
+from etapromise.cli.tables import Tables, history_options
+
+__all__ = ["disruptions"]
+
+
+@click.group(epilog=example("etapromise disruptions end --models models/"))
+def disruptions() -> None:
+    """Declare disruptions to the current model, end them, and see whether they were right."""
+
+
+@disruptions.command(
+    epilog=example(r"""
+etapromise disruptions declare --models models/ --first 2027-01-18 --last 2027-01-22 \
+  --country US --region MN --delay 2 --reason "snow in Minnesota"
+""")
+)
+@click.option("--models", type=MODEL, required=True, help="A directory of models.")
+@click.option("--first", type=date.fromisoformat, required=True, help="First day, YYYY-MM-DD.")
+@click.option("--last", type=date.fromisoformat, required=True, help="Last day, within.")
+@click.option("--delay", type=click.FloatRange(min=0), help="Working days that parcels are late.")
+@click.option("--stop", is_flag=True, help="Nothing arrives from the first to the last day.")
+@click.option("--spread", type=click.FloatRange(min=0), help="Of the delay, as a share; 0.5.")
+@click.option("--recovery", type=click.FloatRange(min=0), help="Working days afterwards; 3.")
+@click.option("--country", help="Of the destination.")
+@click.option("--region", help="Of the destination.")
+@click.option(
+    "--postcode", "postcodes", multiple=True, help='Such as "88032" or "88*". Repeatable.'
+)
+@click.option("--carrier")
+@click.option("--service")
+@click.option("--origin", help="The warehouse.")
+@click.option("--reason", help="Told in messages and explanations.")
+def declare(models: Path, **told: Any) -> None:
+    """Declare one to the current model, beside those that it has. Takes effect at once.
+
+    A new version is made and promoted; nothing is trained. A refresh keeps it; a refresh with a
+    calendar file takes that file's word instead.
+    """
+    from etapromise.calendars.disruptions import Disruption  # noqa: PLC0415
+
+    given = {name: value for name, value in told.items() if value not in (None, ())}
+    with reported_errors(2):
+        one = Disruption(**given)
+    with reported_errors():
+        _promote(models, [one], keep=True, why=f"declared: {one.reason}")
+
+
+@disruptions.command()
+@click.option("--models", type=MODEL, required=True, help="A directory of models.")
+def end(models: Path) -> None:
+    """End all: the current model without any, as a new version."""
+    with reported_errors():
+        _promote(models, [], keep=False, why="declared disruptions ended")
+
+
+@disruptions.command(
+    epilog=example(r"""
+etapromise disruptions record --model models/current --shipments shipments.parquet \
+  --scans scans.parquet --out output/disruptions.csv
+""")
+)
+@click.option("--model", type=MODEL, required=True, help="The model with the disruptions.")
+@history_options
+@click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
+def record(model: Path, tables: Tables, service_level: float, out: Path) -> None:
+    """Say afterwards whether each was right: promises kept in its area, with it and without."""
+    from etapromise.evaluation.declared_record import declared_record  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
+    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
+
+    with reported_errors():
+        loaded = load_model(model)
+        if not loaded.parts.encoder.declared:
+            say("the model knows of no declared disruption")
+            return
+        found = declared_record(loaded, tables.read(loaded.event, out), service_level=service_level)
+        write_table(found, out)
+    click.echo(found.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+
+
+def _promote(models: Path, more: list[Any], *, keep: bool, why: str) -> None:
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+
+    registry = ModelRegistry(models)
+    with registry.lock():
+        model = registry.load_current()
+        kept = model.parts.encoder.declared if keep else ()
+        other = model.with_disruptions([*kept, *more])
+        name = registry.add(other)
+        registry.promote(name, why=why)
+    for one in other.parts.encoder.declared:
+        click.echo(f"{one.first} to {one.last}  {one.reason}")
+    click.echo(models / name)

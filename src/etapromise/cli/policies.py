@@ -1,0 +1,65 @@
+"""`etapromise policies`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from etapromise.cli.arguments import INPUT_FILE, MODEL, OUTPUT_FILE, example, reported_errors
+from etapromise.cli.tables import Tables, history_options
+
+__all__ = ["policies"]
+
+
+@click.group(invoke_without_command=True, epilog=example("etapromise policies > policies.toml"))
+@click.pass_context
+def policies(context: click.Context) -> None:
+    """Print the ready policies for shoppers, a TOML file to copy and change."""
+    if context.invoked_subcommand is None:
+        from etapromise.promise.policies import shipped_policies  # noqa: PLC0415
+
+        click.echo(shipped_policies(), nl=False)
+
+
+@policies.command(
+    epilog=example(r"""
+etapromise policies replay --model models/2026-01-01 --shipments shipments.parquet \
+  --scans scans.parquet --ways ways.json --out output/policies.csv
+""")
+)
+@click.option("--model", type=MODEL, required=True, help="One from before the orders.")
+@history_options
+@click.option(
+    "--ways",
+    type=INPUT_FILE,
+    required=True,
+    help="JSON list of options: carrier, service, price, co2_kg, windows, …",
+)
+@click.option("--policies", "own", type=INPUT_FILE, help="Your own, TOML, beside the ready ones.")
+@click.option("--orders", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
+def replay(
+    model: Path, tables: Tables, ways: Path, own: Path | None, orders: int, out: Path
+) -> None:
+    """What each policy would have chosen for past orders: a line for each.
+
+    Mean price, carbon dioxide, days and stated probability of what it would have chosen; of the
+    orders whose chosen way is the one that was taken, also how many came in time.
+    """
+    from etapromise.evaluation.policy_replay import replay_policies  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415
+    from etapromise.promise.policies import load_policies  # noqa: PLC0415
+    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
+
+    try:
+        told = json.loads(ways.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.UsageError(f"--ways {ways} is no JSON: {error}.") from error
+    with reported_errors():
+        loaded = load_model(model)
+        history = tables.read(loaded.event, out)
+        table = replay_policies(loaded, history, told, load_policies(own), most_orders=orders)
+        write_table(table.reset_index(), out)
+    click.echo(table.to_string(float_format=lambda value: f"{value:.3f}", na_rep=""))
