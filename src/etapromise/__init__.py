@@ -19,10 +19,12 @@ from etapromise.errors import (
     extra_needed,
 )
 from etapromise.promise.decision import CostPolicy, cost_for
+from etapromise.promise.json_schema import promise_json_schema
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model import load_model as load
 from etapromise.promise.policies import ShopperPolicy, load_policies
 from etapromise.promise.promise import Promise
+from etapromise.promise.typed_inputs import Option, Parcel, Scan
 
 if TYPE_CHECKING:
     from etapromise.api import backtest, events, monitor, read, refresh, retrain, score, scorecard
@@ -42,8 +44,11 @@ __all__ = [
     "MissingExtraError",
     "ModelFileError",
     "MonitorConfig",
+    "Option",
+    "Parcel",
     "Promise",
     "PromiseModel",
+    "Scan",
     "ShopperPolicy",
     "TrainingConfig",
     "backtest",
@@ -53,6 +58,7 @@ __all__ = [
     "load",
     "load_policies",
     "monitor",
+    "promise_json_schema",
     "read",
     "refresh",
     "retrain",

@@ -17,7 +17,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["only_writer", "sync_directory"]
+__all__ = ["one_after_another", "only_writer", "sync_directory"]
+
+_POLL_SECONDS = 0.02
 
 _PAUSE: Final = 0.2
 
@@ -43,6 +45,16 @@ def only_writer(root: Path, *, wait: float = 0.0) -> Iterator[None]:
                 f"Found {root} locked by another process; expected to be the only one "
                 "who changes it. Wait until that one is done."
             )
+        yield
+
+
+@contextmanager
+def one_after_another(path: Path) -> Iterator[None]:
+    """Wait until nobody else changes a file, and be the only one until the block ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("a+b") as file:
+        while not _try_lock(file.fileno()):
+            time.sleep(_POLL_SECONDS)
         yield
 
 

@@ -399,3 +399,25 @@ def test_other_files_are_refused(tmp_path: Path, name: str, message: str) -> Non
 def test_what_is_no_table_is_refused() -> None:
     with pytest.raises(ContractError, match="found list"):
         read_scans([1, 2])  # type: ignore[arg-type]
+
+
+def test_names_that_may_be_one_are_told_and_kept_apart() -> None:
+    frame = table(
+        SHIPMENT | {"carrier": None},
+        {"carrier": "Swiftpost"},
+        {"carrier": "Swift Post"},
+        {"carrier": "SWIFT_POST"},
+        {"carrier": "swifpost"},
+        {"carrier": "depot 1"},
+        {"carrier": "depot 2"},
+        {"carrier": "n/a"},
+    )
+    checked = read_shipments(frame)
+    assert set(checked.accepted["carrier"].dropna()) == {
+        *("swiftpost", "swift-post", "swifpost", "depot-1", "depot-2")
+    }
+    notes = {note.reason: note for note in checked.notes}
+    assert notes["spellings_carrier"].rows == 1
+    assert "swift-post ~ swiftpost" in notes["near_names_carrier"].examples
+    assert notes["placeholder_carrier"].rows == 1
+    assert not any("depot" in pair for pair in notes["near_names_carrier"].examples)

@@ -257,3 +257,13 @@ def test_an_own_vocabulary_with_a_mistake_is_refused(
         vocabulary_named(file)
     with pytest.raises(ContractError, match="no readable vocabulary"):
         vocabulary_named(tmp_path / "absent.toml")
+
+
+def test_the_page_lists_every_vocabulary() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "vendors.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `([^`]+)` \| (\d+) \|", page, flags=re.MULTILINE))
+    assert listed == {
+        name: str(len(vocabulary.statuses) + len(vocabulary.details))
+        for name, vocabulary in vocabularies().items()
+        if name != "standard"
+    }

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from etapromise.calendars.country_weekends import days_before_sunday
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
 
 __all__ = ["Ways", "learn_clocks"]
@@ -53,6 +54,8 @@ _HOLIDAY_CLOSED_BELOW: Final = 0.15
 # Arrivals that were to be expected from which on their absence needs no belief: were the day worked
 # at a quarter of an ordinary one's strength, five had come.
 _ENOUGH_EXPECTED: Final = 20.0
+# Parcels of a service in a place from which on its own week there needs no belief.
+_WEEKEND_EVIDENCE: Final = 300
 # A weekday on which a service works less is closed everywhere but for mis-scans.
 _CLOSED_SOMEWHERE: Final = 0.1
 # From here on a day is an ordinary one: the rest is chance.
@@ -117,7 +120,42 @@ def learn_clocks(
     sample = ways.latest(_SAMPLE)
     for _ in range(_ROUNDS):
         clocks = _renewed(clocks, *_tables(sample, clocks))
-    return _with_regions(sample, clocks)
+    return _with_weekends(sample, _with_regions(sample, clocks))
+
+
+def _with_weekends(ways: Ways, clocks: Clocks) -> Clocks:
+    """The clocks, with a service's week turned to the weekend of countries that it seldom serves.
+
+    A carrier that rests on Saturday and Sunday rests on Friday and Saturday where that is the
+    weekend, until its parcels there have shown something else: a belief before any evidence. A
+    service that mostly goes to such countries has learned its week from them.
+    """
+    turns = np.array([days_before_sunday(key.split("\x1f")[0]) for key in clocks.calendars])
+    if not turns.any():
+        return clocks
+    told = {(int(row[0]), int(row[1])) for row in clocks.region_weeks}
+    places = len(clocks.calendars)
+    cell = ways.service * places + ways.calendar
+    counts = np.bincount(cell, minlength=len(clocks.services) * places).reshape(-1, places)
+    found = []
+    for service, row in enumerate(counts):
+        for place in np.flatnonzero(turns):
+            alike = row[turns == turns[place]].sum()
+            seldom = 2 * alike < row.sum() and row[place] < _WEEKEND_EVIDENCE
+            if seldom and (service + 1, int(place) + 1) not in told:
+                week = np.roll(clocks.weeks[service + 1], -int(turns[place]))
+                found.append([service + 1, place + 1, *week])
+    if not found:
+        return clocks
+    return Clocks.build(
+        first_day=clocks.first_day,
+        services=clocks.services,
+        weeks=clocks.weeks,
+        calendars=clocks.calendars,
+        holidays=clocks.holidays,
+        holiday_weights=clocks.holiday_weights,
+        region_weeks=np.concatenate([clocks.region_weeks, np.array(found, np.float64)]),
+    )
 
 
 def _days(

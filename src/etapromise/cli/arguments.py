@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import click
 from etapromise.errors import EtapromiseError
 
 __all__ = [
+    "ARGUMENTS",
     "EVENT",
     "INPUT_FILE",
     "MODEL",
@@ -25,6 +27,7 @@ __all__ = [
     "ProgressBar",
     "as_of_option",
     "calendars_option",
+    "debugging",
     "engine_option",
     "event_option",
     "example",
@@ -112,17 +115,31 @@ _DOORS: Final = {
 }
 
 
+ARGUMENTS: Final = "etapromise.arguments"
+"""Where a context keeps the arguments of its command."""
+
+
+def debugging() -> bool:
+    """Whether the command at hand was given --debug."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and "--debug" in ctx.meta.get(ARGUMENTS, ())
+
+
 @contextmanager
 def reported_errors(code: int = 1) -> Iterator[None]:
     """One clear line on stderr instead of a traceback: bad input, or a disk that says no."""
     try:
         yield
     except (EtapromiseError, OSError) as error:
+        # Nobody reads any further: click ends without a word.
+        if debugging() or getattr(error, "errno", None) == errno.EPIPE:
+            raise
         text = " ".join(str(error).split())
         for python, option in _DOORS.items():
             text = text.replace(python, option)
         click.echo(f"etapromise: {text}", err=True)
-        sys.exit(code)
+        # A disk that says no is no bad usage.
+        sys.exit(1 if isinstance(error, OSError) else code)
 
 
 def say(text: str) -> None:

@@ -15,16 +15,18 @@ from etapromise.cli.arguments import (
     moment,
     reported_errors,
 )
+from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import Tables, history_options, max_rejects_option
 
 __all__ = ["backtest"]
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise backtest --shipments data/sample/shipments.parquet \
   --scans data/sample/scans.parquet --from 2025-10-01 --to 2026-01-01 --out output/report
-""")
+"""),
 )
 @history_options
 @max_rejects_option

@@ -17,6 +17,7 @@ from etapromise.cli.arguments import (
     reported_errors,
     say,
 )
+from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TABLE
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ OPEN = 3
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
-etapromise check orders.csv scans.csv --write-mapping mapping.toml
+etapromise check --write-mapping mapping.toml orders.csv scans.csv
 etapromise check --mapping mapping.toml --no-quality
-""")
+"""),
 )
 @click.argument("files", type=TABLE, nargs=-1)
 @click.option("--mapping", type=INPUT_FILE, help="Try this mapping instead of proposing one.")

@@ -22,16 +22,18 @@ from etapromise.cli.arguments import (
     reported_errors,
     say,
 )
+from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import Tables, history_options, rejects_beside, tell_account
 
 __all__ = ["events", "repromise"]
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise events --model models/current --shipments open_orders.parquet \
   --scans scans.parquet --as-of 2026-02-01T06:00Z --state output/told --out output/events.jsonl
-""")
+"""),
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
 @history_options
@@ -106,10 +108,11 @@ def events(
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise repromise --model models/current --shipments shipments.parquet \
   --scans scans.parquet --from 2025-11-01 --silent-miss-cost 5 --out output/policy.json
-""")
+"""),
 )
 @click.option("--model", type=MODEL, required=True, help="One that was made before --from.")
 @history_options

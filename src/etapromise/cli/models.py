@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etapromise.cli.arguments import MODEL, example, reported_errors, say
+from etapromise.cli.guarded_command import GuardedCommand
 
 if TYPE_CHECKING:
     from etapromise.operations.model_registry import ModelRegistry
@@ -19,11 +20,12 @@ __all__ = ["inspect", "models", "rollback"]
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise models --models models/
 etapromise models --models models/ --market de --compare 2026-02-01 2026-02-08
 etapromise models --models models/ --keep 30 --dry-run
-""")
+"""),
 )
 @click.option("--models", "root", type=MODEL, required=True, help="Directory of models.")
 @click.option("--market", help="Only this directory below it; . is itself.")
@@ -73,10 +75,11 @@ def models(
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise inspect --model models/current
 etapromise inspect --model models/2026-02-01 --format json
-""")
+"""),
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
 @click.option(
@@ -104,10 +107,11 @@ def inspect(model: Path, form: str) -> None:
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise rollback --models models/
 etapromise rollback --models models/ --to 2026-02-01
-""")
+"""),
 )
 @click.option("--models", "root", type=MODEL, required=True, help="Directory of models.")
 @click.option("--to", "version", help="By default the version that the current one replaced.")

@@ -20,6 +20,7 @@ from etapromise.cli.arguments import (
     reported_errors,
     say,
 )
+from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import Tables, history_options
 
 __all__ = ["monitor"]
@@ -29,10 +30,11 @@ ALARM = 3
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise monitor --model models/current --shipments shipments.parquet \
   --scans scans.parquet --as-of 2026-03-01 --out report/
-""")
+"""),
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
 @history_options

@@ -22,19 +22,22 @@ from etapromise.cli.arguments import (
     say,
     zoned_moment,
 )
+from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import Tables, order_options, tell_account
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
+    from etapromise.promise.promise import Promise
 
 __all__ = ["quote", "score"]
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise quote --model models/current --origin 14409 --destination 88032 \
   --carrier acme --service ground --ordered-at 2026-02-01T10:30-05:00
-""")
+"""),
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
 @click.option(
@@ -80,32 +83,38 @@ def quote(
 
     for pair in field:
         name, told, value = pair.partition("=")
-        if not told:
-            raise click.UsageError(f"--field is {pair!r}; expected name=value.")
+        if not told or not name or name in {"self", *asked}:
+            raise click.UsageError(
+                f"--field is {pair!r}; expected name=value, of a feature without an option."
+            )
         asked[name] = _number_or_text(value)
     with reported_errors():
         loaded = load_model(model) if as_of is None else _model_at(model, as_of)
     with reported_errors(2):
-        found = loaded.promise(**asked)
-        if form == "text":
-            click.echo(found.text(locale))
-        elif form == "why":
-            why = found.why()
-            for cause, days in why.contributions.items():
-                click.echo(f"{days:+8.2f} days  {cause}")
-            click.echo(f"{why.days:+8.0f} days  {found.date}\n{why.text(locale)}")
-        else:
-            plain = found.as_dict() if form == "json" else found.as_json_ld()
-            click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        lines = _said(loaded.promise(**asked), form, locale)
+    with reported_errors():
+        click.echo(lines)
+
+
+def _said(found: Promise, form: str, locale: str) -> str:
+    if form == "text":
+        return found.text(locale)
+    if form == "why":
+        why = found.why()
+        causes = [f"{days:+8.2f} days  {cause}" for cause, days in why.contributions.items()]
+        return "\n".join([*causes, f"{why.days:+8.0f} days  {found.date}", why.text(locale)])
+    plain = found.as_dict() if form == "json" else found.as_json_ld()
+    return json.dumps(plain, indent=2, ensure_ascii=False)
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise score --model models/current --as-of 2026-02-01 \
   --shipments data/sample/open_orders.parquet --out output/scored.parquet
 etapromise score --model models/current --as-of 2026-02-01T06:00Z \
   --shipments open_orders.parquet --scans scans.parquet --out output/tracked.parquet
-""")
+"""),
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
 @order_options

@@ -8,14 +8,16 @@ from typing import Any
 import click
 
 from etapromise.cli.arguments import OUTPUT_DIRECTORY, example, reported_errors
+from etapromise.cli.guarded_command import GuardedCommand
 
 __all__ = ["sample"]
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise sample --out data/sample
-""")
+"""),
 )
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the files.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed is another network.")

@@ -15,6 +15,7 @@ from etapromise.cli.arguments import (
     moment,
     reported_errors,
 )
+from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import Tables, history_options
 
 __all__ = ["scorecard"]
@@ -23,10 +24,11 @@ _SUFFIXES = (".parquet", ".csv", ".json", ".html")
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise scorecard --shipments data/sample/shipments.parquet \
   --scans data/sample/scans.parquet --as-of 2026-02-01 --out output/scorecard.html
-""")
+"""),
 )
 @history_options
 @as_of_option

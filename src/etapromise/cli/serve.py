@@ -8,15 +8,17 @@ from pathlib import Path
 import click
 
 from etapromise.cli.arguments import INPUT_FILE, example, reported_errors, say
+from etapromise.cli.guarded_command import GuardedCommand
 
 __all__ = ["serve"]
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise serve --models models/ --port 8080
 curl -s localhost:8080/quotes -d '{"origin": "14409", "destination": "88032", "carrier": "acme"}'
-""")
+"""),
 )
 @click.option(
     "--models",

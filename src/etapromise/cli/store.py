@@ -15,6 +15,8 @@ from etapromise.cli.arguments import (
     reported_errors,
     say,
 )
+from etapromise.cli.guarded_command import GuardedCommand
+from etapromise.cli.tables import TABLE, rejects_beside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +25,16 @@ __all__ = ["ingest"]
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise ingest --store store/ --shipments shipments.parquet --scans scans.parquet
 etapromise train --store store/ --as-of 2026-02-01 --out models/
-""")
+"""),
 )
 @click.option("--store", type=OUTPUT_DIRECTORY, required=True, help="Made if it is not there.")
-@click.option("--shipments", type=INPUT_FILE, help="Parquet or CSV.")
-@click.option("--scans", type=INPUT_FILE, help="Parquet or CSV.")
+@click.option("--shipments", type=TABLE, help="The orders: a file, directory, pattern or address.")
+@click.option("--scans", type=TABLE, help="Their scans, likewise.")
+@click.option("--mapping", type=INPUT_FILE, help="Which columns are which; see `check`. TOML.")
 @click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so.")
 @click.option("--time-zone", help="IANA zone of times that carry none; without it, an error.")
 @engine_option
@@ -44,8 +48,9 @@ etapromise train --store store/ --as-of 2026-02-01 --out models/
 )
 def ingest(
     store: Path,
-    shipments: Path | None,
-    scans: Path | None,
+    shipments: Path | str | None,
+    scans: Path | str | None,
+    mapping: Path | None,
     vocabulary: str | None,
     time_zone: str | None,
     engine: str,
@@ -57,8 +62,9 @@ def ingest(
     Files may come twice, in parts and in any order. All of them are taken in, or nothing.
     """
     from etapromise.store.ingest import ingest as take  # noqa: PLC0415 — loads pandas and Arrow
+    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — likewise
 
-    if shipments is None and scans is None:
+    if shipments is None and scans is None and mapping is None:
         raise click.UsageError("Missing --shipments or --scans; expected at least one of them.")
     with reported_errors():
         done = take(
@@ -67,15 +73,20 @@ def ingest(
             scans,
             vocabulary=vocabulary,
             naive_time_zone=time_zone,
+            mapping=mapping,
             engine=engine,
             buckets=buckets,
             keep_scans_days=keep_scans_days,
         )
     for note in done.notes:
         say(str(note))
-    for name, rejects in (("shipments", done.shipment_rejects), ("scans", done.scan_rejects)):
+    places = rejects_beside(store.with_name(f"{store.name}.parquet"))
+    for name, rejects, path in zip(
+        ("shipments", "scans"), (done.shipment_rejects, done.scan_rejects), places, strict=True
+    ):
         if len(rejects):
-            say(f"{name}: {len(rejects):,} rejected ({_reasons(rejects)})")
+            write_table(rejects, path)
+            say(f"{name}: {len(rejects):,} rejected ({_reasons(rejects)}); they are in {path}")
     for count, told in (
         (done.swept, "files of an interrupted ingest were removed"),
         (done.too_late, "scans came after the others of their parcels were let go of: left out"),

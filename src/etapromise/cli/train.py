@@ -21,6 +21,7 @@ from etapromise.cli.arguments import (
     reported_errors,
     say,
 )
+from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import Tables, history_options, max_rejects_option
 
 __all__ = ["refresh", "retrain", "train"]
@@ -30,10 +31,11 @@ REFUSED = 3
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise train --shipments data/sample/shipments.parquet \
   --scans data/sample/scans.parquet --as-of 2026-02-01 --out models/
-""")
+"""),
 )
 @history_options
 @max_rejects_option
@@ -124,16 +126,16 @@ def train(
             )
         registry = ModelRegistry(out)
         with registry.lock():
-            version = registry.add(model)
-            registry.promote(version, why="trained")
+            version = registry.add_trained(model)
     click.echo(out / version)
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise retrain --shipments shipments.parquet --scans scans.parquet \
   --as-of 2026-03-01 --models models/
-""")
+"""),
 )
 @history_options
 @max_rejects_option
@@ -225,10 +227,11 @@ def retrain(
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise refresh --shipments shipments.parquet --scans scans.parquet \
   --as-of 2026-02-02 --models models/
-""")
+"""),
 )
 @history_options
 @max_rejects_option

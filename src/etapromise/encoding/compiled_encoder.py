@@ -40,6 +40,7 @@ __all__ = [
     "TEXT_COLUMNS",
     "CompiledEncoder",
     "EncodedStruct",
+    "as_datetime",
     "missing",
     "naive_order_time",
     "quoted_day",
@@ -377,6 +378,22 @@ class _Relays:
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
         self._alive = (joined, arrays)
+
+
+def as_datetime(moment: Any, name: str) -> datetime:
+    """A moment as the standard library's: arrow's and whenever's have one within.
+
+    Raises:
+        ContractError: it is none.
+    """
+    inner = getattr(moment, "datetime", None)
+    if inner is None and hasattr(moment, "py_datetime"):
+        inner = moment.py_datetime()
+    if isinstance(moment, datetime):
+        return moment
+    if isinstance(inner, datetime):
+        return inner
+    raise naive_order_time(moment, name)
 
 
 def utc_second(moment: Any, name: str = "ordered_at") -> int:

@@ -35,7 +35,7 @@ from etapromise.lanes.levels import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DISRUPTED", "NUMBERS", "Encoder", "Requests"]
+__all__ = ["DISRUPTED", "NUMBERS", "Encoder", "Requests", "days_of", "require_table"]
 
 # The numbers that every request has; further numeric columns follow them.
 NUMBERS: Final = (
@@ -201,6 +201,7 @@ class Encoder:
             ContractError: the order times or an extra column are missing, naive or not numeric, or
                 an order time is outside the calendars.
         """
+        require_table(frame)
         self._require_columns(frame.columns)
         _require_orders(frame)
         count = len(frame)
@@ -393,6 +394,26 @@ def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int6
     return out
 
 
+def require_table(frame: pd.DataFrame) -> None:
+    """Refuse what is no table, or one with two columns of a name.
+
+    Raises:
+        ContractError: it is one of them.
+    """
+    columns = getattr(frame, "columns", None)
+    if columns is None or not hasattr(frame, "assign"):
+        raise ContractError(
+            f"Found a {type(frame).__name__}; expected a pandas DataFrame of accepted rows, as "
+            "tracking.read_shipments gives them."
+        )
+    if not columns.is_unique:
+        doubled = sorted({str(name) for name in columns[columns.duplicated()]})
+        raise ContractError(
+            f"Found the columns {', '.join(doubled)} more than once; expected each once. Rename or "
+            "drop the others."
+        )
+
+
 def _require_orders(frame: pd.DataFrame) -> None:
     for name in ("ordered_at", "origin", "destination"):
         if name not in frame.columns:
@@ -409,16 +430,31 @@ def _require_orders(frame: pd.DataFrame) -> None:
 
 
 def _quoted_days(frame: pd.DataFrame, anchor: NDArray[np.int32]) -> NDArray[np.float64]:
-    quoted = frame["quoted_date"].to_numpy().astype("datetime64[D]")
+    quoted = days_of(frame, "quoted_date")
     days = quoted.astype(np.int64).astype(np.float64) - anchor
     days[np.isnat(quoted)] = np.nan
     return days
 
 
+def days_of(frame: pd.DataFrame, name: str) -> NDArray[np.datetime64]:
+    """(n,) the calendar dates of a column, NaT where it says none.
+
+    Raises:
+        ContractError: it holds something else.
+    """
+    try:
+        return frame[name].to_numpy().astype("datetime64[D]")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ContractError(
+            f"Found values in column {name} that are no dates ({error}); expected dates, missing "
+            "where unknown. Read the table with tracking.read_shipments."
+        ) from error
+
+
 def _as_numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     try:
         return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ContractError(
             f"Found values in column {name} that are not numbers ({error}); expected numbers, "
             "missing where unknown. Name it as categorical, or clean it."

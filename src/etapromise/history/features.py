@@ -20,9 +20,10 @@ from etapromise.encoding.requests import NUMBERS, Requests
 from etapromise.errors import ModelFileError
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import AsOfOrder, Statistics
-from etapromise.lanes.levels import HANDLING_LEVELS, RELAY_LEVELS, Level
+from etapromise.lanes.levels import HANDLING_LEVELS, LEVELS, RELAY_LEVELS, TAKER, Level
 
 __all__ = [
+    "BUILT_IN_NAMES",
     "OFFSET_TERMS",
     "FeatureBuilder",
     "FeatureContract",
@@ -55,6 +56,13 @@ OFFSET_TERMS: Final = (
     ("service", "effect"),
     ("service", "pace"),
 )
+
+BUILT_IN_NAMES: Final = frozenset(
+    {*NUMBERS, *_DERIVED, "shipment_id", "order_id", "ordered_at", "promised_date", "quoted_date"}
+    | {name for level in (*LEVELS, *RELAY_LEVELS) for name in (level.name, *level.columns)}
+    | {"destination_time_zone", "destination_prefix", TAKER}
+)
+"""Columns and levels that every model learns from by itself, or never: no further features."""
 
 
 @dataclass(frozen=True)

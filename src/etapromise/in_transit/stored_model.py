@@ -8,9 +8,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import os
-import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from etapromise.encoding.requests import Encoder
 
@@ -18,16 +16,6 @@ if TYPE_CHECKING:
     from etapromise.in_transit.outlook import TransitParts
 
 __all__ = ["StoredTransit"]
-
-# One for all models. A fork waits until no thread is opening a part: its child would wait for ever
-# for a thread, and for modules that it imports, of which it has only the locks.
-_opening: Final = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_opening.acquire,
-        after_in_parent=_opening.release,
-        after_in_child=_opening.release,
-    )
 
 
 class StoredTransit:
@@ -46,11 +34,13 @@ class StoredTransit:
         Raises:
             ModelFileError: the bytes do not fit together, or predict otherwise than when written.
         """
-        with _opening:
-            if self._opened is None:
-                from etapromise.in_transit.model_files import (  # noqa: PLC0415 — needs pandas
-                    transit_from_bytes,
-                )
+        # No lock: a child that is forked meanwhile would wait for it for ever. Threads that come at
+        # the same time open the same parts, and one is kept.
+        found = self._opened
+        if found is None:
+            from etapromise.in_transit.model_files import (  # noqa: PLC0415 — needs pandas
+                transit_from_bytes,
+            )
 
-                self._opened = transit_from_bytes(self.content, encoder, horizon)
-            return self._opened
+            self._opened = found = transit_from_bytes(self.content, encoder, horizon)
+        return found

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.errors import ModelFileError
+from etapromise.errors import ContractError, ModelFileError
 from etapromise.lanes.key_tables import KeyTable
 from etapromise.stored_arrays import different_texts
 
@@ -189,7 +189,13 @@ def level_keys(
         if source not in frame.columns:
             columns[column] = np.zeros(len(frame), np.int64), [""]
             continue
-        codes, values = pd.factorize(frame[source], use_na_sentinel=True)
+        try:
+            codes, values = pd.factorize(frame[source], use_na_sentinel=True)
+        except TypeError as error:
+            raise ContractError(
+                f"Found values in column {source} that are no texts ({error}); expected names or "
+                "codes, missing where unknown. Read the table with tracking.read_shipments."
+            ) from error
         texts = [*(spelled(value) for value in values), ""]
         codes = np.where(codes < 0, len(values), codes).astype(np.int64)
         if column == "destination_prefix":

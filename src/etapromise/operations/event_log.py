@@ -26,7 +26,7 @@ from typing import Any, Final
 import pandas as pd
 
 from etapromise.errors import CommandError
-from etapromise.locking import only_writer, sync_directory
+from etapromise.locking import one_after_another, only_writer, sync_directory
 from etapromise.operations.events import EVENT_TYPES, no_events, no_memory
 from etapromise.tracking.table_writer import write_table
 
@@ -111,7 +111,9 @@ class EventLog:
         written = 0
         for run in waiting:
             if _has_events(run) and out is not None:
-                written += append_events(_read(run / _EVENTS, EVENT_TYPES), out)
+                # Another directory's run may add to the same file: each event is told once.
+                with one_after_another(out):
+                    written += append_events(_read(run / _EVENTS, EVENT_TYPES), out)
             (run / _PUBLISHED).touch()
         self._clear()
         return written

@@ -18,7 +18,14 @@ from etapromise.evaluation.model_comparison import scan_carriers, scan_lag_shift
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["UNREADABLE", "all_received", "clock_signs", "rejected_scans", "rejected_shares"]
+__all__ = [
+    "UNREADABLE",
+    "all_received",
+    "clock_lies",
+    "clock_signs",
+    "rejected_scans",
+    "rejected_shares",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +35,10 @@ UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabular
 _DAY: Final = pd.Timedelta(days=1)
 _BEFORE: Final = 56 * _DAY
 _LEAST: Final = 50
+# Hours from UTC from which the two readings of a clock are told apart, and a share of deliveries at
+# night that no carrier has.
+_FAR: Final = 2
+_MANY_AT_NIGHT: Final = 0.2
 # A clock a little off, or an order written down after its label, is nothing to speak of.
 _EARLIER: Final = pd.Timedelta(minutes=30)
 
@@ -159,6 +170,48 @@ def clock_signs(
     return found
 
 
+def clock_lies(history: TrackedHistory) -> list[dict[str, Any]]:
+    """Carriers whose deliveries fall into the night as marked, and not as local clocks.
+
+    Of one scan nobody can tell whether a local time was marked as UTC; of a feed the nights do.
+    Scans without a clock, and destinations within two hours of UTC, say nothing.
+
+    Returns:
+        For each such carrier with 50 deliveries: ``carrier``, ``deliveries``, ``night_share`` (22
+        to 6 o'clock at the destination, as marked) and ``night_share_as_local`` (were the clock
+        that was written the local one); the latter is a third of the former at most.
+    """
+    scans = history.scans
+    carrier = scan_carriers(history).astype(TEXT)
+    told = np.ones(len(scans), dtype=bool)
+    if "scanned_on" in scans:
+        told = scans["scanned_on"].isna().to_numpy()
+    local = _delivery_hours(history, told)
+    utc = scans["scanned_at"].dt.tz_localize(None)
+    marked = np.where(np.isnan(local), np.nan, utc.dt.hour + utc.dt.minute / 60.0)
+    away = np.abs((local - marked + 12) % 24 - 12) >= _FAR
+    found = []
+    for name in sorted(carrier.unique()):
+        rows = (carrier == name).to_numpy() & ~np.isnan(local) & away
+        if rows.sum() < _LEAST:
+            continue
+        share, as_local = (_night(hours[rows]) for hours in (local, marked))
+        if share >= _MANY_AT_NIGHT and as_local <= share / 3:
+            found.append(
+                {
+                    "carrier": str(name),
+                    "deliveries": int(rows.sum()),
+                    "night_share": share,
+                    "night_share_as_local": as_local,
+                }
+            )
+    return found
+
+
+def _night(hours: Floats) -> float:
+    return float(((hours >= 22) | (hours < 6)).mean())
+
+
 def _delivery_hours(history: TrackedHistory, wanted: npt.NDArray[np.bool_]) -> Floats:
     """Local hour of each delivery scan, (scans,), NaN of other scans and where not wanted."""
     scans = history.scans
@@ -183,8 +236,8 @@ def _hours_moved(new: Floats, old: Floats) -> dict[str, Any]:
     turn = np.angle(_mean_hand(new) / _mean_hand(old)) / (2 * np.pi) * 24
     return {
         "hour_shift": float(turn),
-        "night_share": float(((new >= 22) | (new < 6)).mean()),
-        "night_share_before": float(((old >= 22) | (old < 6)).mean()),
+        "night_share": _night(new),
+        "night_share_before": _night(old),
     }
 
 

@@ -149,7 +149,8 @@ def check_quality(
                 passed=False,
                 reason=(
                     f"only {kept['judged']} promises of the judged weeks have run out, expected "
-                    f"{gate.least_judged} or more"
+                    f"{gate.least_judged} or more; judge more days, or promote by force where so "
+                    "few orders come that there never are as many"
                 ),
             )
         ]

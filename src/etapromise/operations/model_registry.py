@@ -173,6 +173,28 @@ class ModelRegistry:
         sync_directory(self.root)
         return promotion
 
+    def add_trained(self, model: PromiseModel) -> str:
+        """Write a model that was trained anew, and make it current.
+
+        To be called by whoever holds the lock.
+
+        Raises:
+            CommandError: Meanwhile another one became current that knows more; the new version is
+                kept, but not made current.
+        """
+        version, current = self.add(model), self.current
+        if current is not None:
+            known = datetime.fromisoformat(str(self.manifest(current)["as_of"]))
+            if known > model.as_of:
+                raise CommandError(
+                    f"Found {current} as of {known.isoformat()} current in {self.root}; expected "
+                    f"none that knows more than the new {version}, as of "
+                    f"{model.as_of.isoformat()}. It is kept, but not current: say "
+                    f"`etapromise rollback --models {self.root} --to {version}` if it should be."
+                )
+        self.promote(version, why="trained")
+        return version
+
     def promotions(self) -> list[Promotion]:
         """The journal, oldest first; a line cut short by a crash is left out."""
         journal = self.root / _JOURNAL

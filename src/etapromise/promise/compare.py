@@ -24,6 +24,7 @@ from etapromise.promise.decision import CostPolicy
 from etapromise.promise.policies import ShopperPolicy, policy_named
 from etapromise.promise.promise import Promise, day_number, on_common_dates
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
+from etapromise.promise.typed_inputs import refuse_unknown
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -246,6 +247,8 @@ def _weighed(
             f"Found the option {option!r}; expected a mapping of the contract's fields and a "
             'price, such as {"carrier": "acme", "service": "ground", "price": 4.9, …}.'
         )
+    if strange := option.keys() - _NOT_FIELDS - model.known_fields:
+        refuse_unknown(strange, _NOT_FIELDS | model.known_fields, "an option")
     fields = {**shared, **option}
     for name in _NOT_FIELDS & option.keys():
         del fields[name]

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 from etapromise.errors import extra_needed
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import ModelCore
-from etapromise.promise.model_files import load_saved, save_model
+from etapromise.promise.model_files import (
+    load_saved,
+    model_contents,
+    model_of_contents,
+    save_model,
+)
 from etapromise.promise.quote_arguments import Quote
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
@@ -33,13 +38,35 @@ if TYPE_CHECKING:
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["PromiseModel", "load_model"]
+__all__ = ["PromiseModel", "load_model", "restored_model"]
 
 
 class PromiseModel(ModelCore):
     """Answers what date can be promised. Immutable; any number of threads may share one."""
 
     __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same model: of one version, with the same declared disruptions."""
+        if not isinstance(other, PromiseModel):
+            return NotImplemented
+        return self is other or (
+            self.version == other.version
+            and self.parts.encoder.declared == other.parts.encoder.declared
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A model travels as the bytes of its files, which are checked as `load` checks them."""
+        return restored_model, (model_contents(self),)
+
+    def __copy__(self) -> PromiseModel:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> PromiseModel:
+        return self
 
     def promise_order(
         self,
@@ -438,6 +465,15 @@ class PromiseModel(ModelCore):
             service_level=require_level(service_level, "service_level"),
             at=at,
         )
+
+
+def restored_model(contents: Mapping[str, bytes]) -> PromiseModel:
+    """The model whose files these are: what a pickled one is read back by.
+
+    Raises:
+        ModelFileError: as for `load_model`.
+    """
+    return model_of_contents(contents, PromiseModel)
 
 
 def load_model(directory: str | Path) -> PromiseModel:

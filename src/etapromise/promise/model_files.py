@@ -11,9 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import shutil
 import stat
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -29,6 +28,7 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder, Requests
 from etapromise.errors import ContractError, ModelFileError
+from etapromise.files import draft_directory
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.delivery_hours import DeliveryHours
@@ -47,7 +47,7 @@ from etapromise.stored_arrays import Array, Layout, StoredArrays, StoredValues, 
 if TYPE_CHECKING:
     from etapromise.in_transit.outlook import TransitParts
 
-__all__ = ["FORMAT_VERSION", "load_saved", "save_model"]
+__all__ = ["FORMAT_VERSION", "load_saved", "model_contents", "model_of_contents", "save_model"]
 
 FORMAT_VERSION: Final = 4
 _MANIFEST: Final = "manifest.json"
@@ -89,18 +89,12 @@ def save_model(model: ModelCore, directory: Path) -> Path:
             f"Found {directory} already there; expected a new directory. A model is never "
             "overwritten: choose another name, or remove the old one first."
         )
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    draft = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}.draft")
-    draft.mkdir()
-    try:
+    with draft_directory(directory) as draft:
         _write(model, draft)
         # Nothing is kept that could not be read again.
         load_saved(draft, ModelCore)
         draft.replace(directory)
         _sync(directory.parent)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     return directory
 
 
@@ -131,6 +125,25 @@ def load_saved(directory: str | Path, kind: type[Model]) -> Model:
         ) from error
     _replay(model, golden["golden"], path)
     return model
+
+
+def model_contents(model: ModelCore) -> dict[str, bytes]:
+    """The files of a model directory by name."""
+    with tempfile.TemporaryDirectory() as place:
+        directory = save_model(model, Path(place) / "model")
+        return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
+
+
+def model_of_contents(contents: Mapping[str, bytes], kind: type[Model]) -> Model:
+    """The model of which `model_contents` gave the files.
+
+    Raises:
+        ModelFileError: as for `load_saved`.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        for name, content in contents.items():
+            (Path(place) / Path(name).name).write_bytes(content)
+        return load_saved(place, kind)
 
 
 def _write(model: ModelCore, directory: Path) -> None:

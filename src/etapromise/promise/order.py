@@ -211,6 +211,4 @@ def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:
             f"Found a parcel without {', '.join(missing)}; expected it in the parcel or among the "
             "fields that all parcels share."
         )
-    for name in ("shipment_id", "order_id", "promised_date"):
-        fields.pop(name, None)
     return fields

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.promise import exports
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.promise_details import Explained
 
@@ -158,11 +159,15 @@ class Promise(Explained):
         """The IANA zone in which the dates are meant."""
         return self._time_zone()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values under the field's standard names, ready for JSON."""
+    def as_dict(self, *, distribution: bool = False) -> dict[str, Any]:
+        """Plain values under the field's standard names, ready for JSON; `from_dict` reads them.
+
+        Args:
+            distribution: also the probability of every date.
+        """
         code, messages = self._assess()
         record, first = self.kept_record, self._first_day
-        return {
+        plain = {
             "estimated_delivery_date": self.date.isoformat(),
             "estimated_delivery_date_min": self.earliest.isoformat(),
             "estimated_delivery_date_max": self.latest.isoformat(),
@@ -191,6 +196,45 @@ class Promise(Explained):
             },
             "model_version": self.model_version,
         }
+        if distribution:
+            plain["distribution"] = {
+                "first_date": date_of(first).isoformat(),
+                "probability": self._probability.tolist(),
+            }
+        return plain
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Promise:
+        """The promise that `as_dict` wrote down: it says the same, without its model.
+
+        What is read off the model (stages, windows, `why`) is no longer there; what needs the
+        distribution is, if `values` are of `as_dict(distribution=True)`.
+
+        Raises:
+            ContractError: a value is missing or of another kind.
+        """
+        from etapromise.promise.stored_promise import StoredPromise  # noqa: PLC0415 — its subclass
+
+        return StoredPromise(values)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same."""
+        if not isinstance(other, Promise):
+            return NotImplemented
+        return self is other or self.as_dict() == other.as_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.model_version, self.ordered_at, self.date))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A promise travels as plain values, without its model."""
+        return Promise.from_dict, (self.as_dict(distribution=len(self._probability) > 0),)
+
+    def __copy__(self) -> Promise:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Promise:
+        return self
 
     def _percentiles(self) -> list[int]:
         """Days from `_first_day` to the dates of PERCENTILES."""
@@ -223,6 +267,26 @@ class Promise(Explained):
                 last=(max(self.date, self.latest) - date_of(self._first_day)).days,
             ),
         }
+
+    def as_google_merchant(self) -> dict[str, int]:
+        """Google Merchant Center's handling and transit times; see `promise.exports`."""
+        return exports.as_google_merchant(self)
+
+    def as_agentic_commerce(self, **option: Any) -> dict[str, Any]:
+        """A fulfilment option of the Agentic Commerce Protocol; see `promise.exports`."""
+        return exports.as_agentic_commerce(self, **option)
+
+    def as_universal_commerce(self, **option: Any) -> dict[str, Any]:
+        """A fulfilment option of the Universal Commerce Protocol; see `promise.exports`."""
+        return exports.as_universal_commerce(self, **option)
+
+    def as_easypost(self) -> dict[str, Any]:
+        """EasyPost's time in transit by percentile; see `promise.exports`."""
+        return exports.as_easypost(self)
+
+    def as_aftership(self) -> dict[str, Any]:
+        """AfterShip's estimated delivery date; see `promise.exports`."""
+        return exports.as_aftership(self)
 
     def text(
         self,

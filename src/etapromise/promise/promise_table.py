@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.encoding.requests import days_of, require_table
+from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.compiled_quote import NOT_ASKED
 from etapromise.promise.confidence import assess, messages_of
@@ -29,6 +31,12 @@ def promise_frame(
     model: ModelCore, frame: pd.DataFrame, service_level: float, *, explain: bool = False
 ) -> pd.DataFrame:
     """One row for each parcel of `frame` (n,), in its order; see `PromiseModel.promise_many`."""
+    require_table(frame)
+    if "shipment_id" not in frame.columns:
+        raise ContractError(
+            "Found no column shipment_id; expected accepted rows of the contract, as "
+            "tracking.read_shipments gives them."
+        )
     requests = model.parts.encoder.encode(as_released(frame))
     levels, position = np.unique(
         np.array([percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]),
@@ -90,7 +98,7 @@ def _why(
 def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDArray[np.int32]:
     if "promised_date" not in frame.columns:
         return np.full(len(frame), NOT_ASKED, np.int32)
-    promised = frame["promised_date"].to_numpy().astype("datetime64[D]")
+    promised = days_of(frame, "promised_date")
     days = promised.astype(np.int64) - requests.anchor
     # Beyond the horizon probabilities stay as they are on its last day, as in `Promise`.
     days = np.minimum(days, horizon - 1)

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from numpy.typing import NDArray
 
-from etapromise.encoding.compiled_encoder import FINE, OUTSIDE_CALENDARS, quoted_day, utc_second
+from etapromise.encoding.compiled_encoder import (
+    FINE,
+    OUTSIDE_CALENDARS,
+    as_datetime,
+    quoted_day,
+    utc_second,
+)
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
@@ -38,6 +44,7 @@ from etapromise.promise.quote_arguments import (
     pack_question,
 )
 from etapromise.promise.service_levels import require_level
+from etapromise.promise.typed_inputs import ASKED, refuse_unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +66,7 @@ class QuotesOne:
         "_assessor",
         "_encoder",
         "_kept",
+        "_known",
         "_lost",
         "_lost_level",
         "_plain",
@@ -90,6 +98,7 @@ class QuotesOne:
             numbers=len(NUMBERS) + len(encoder.numeric),
             codes=len(encoder.levels) + len(HANDLING_LEVELS),
         )
+        self._known = ASKED | {*encoder.categorical, *encoder.numeric}
         # Without extra features, the columns are those that `promise` names.
         self._plain = not (encoder.categorical or encoder.numeric)
         self._zones = frozenset(encoder.zones.names)
@@ -155,9 +164,15 @@ class QuotesOne:
             service_level = require_level(service_level, "service_level")
         if type(band) is not float or not 0.0 < band < 1.0:
             band = require_level(band, "band")
+        if fields:
+            refuse_unknown(fields, self._known, "a promise")
+        given: object = ordered_at
+        if not isinstance(given, datetime):
+            ordered_at = as_datetime(given, "ordered_at")
         moment = ordered_at
         second = utc_second(moment)
-        if available_from is not None:
+        if available_from is not None and available_from == available_from:  # noqa: PLR0124 — NaT
+            available_from = as_datetime(available_from, "available_from")
             released = utc_second(available_from, "available_from")
             if released > second:
                 moment, second = available_from, released
@@ -221,6 +236,11 @@ class QuotesOne:
             text = self._ask_carefully(fields, pack_levels(service_level, low, high), answer)
         quote = answer, text, moment, second
         return QuotedPromise(self, quote, ordered_at, service_level, destination_time_zone)
+
+    @property
+    def known_fields(self) -> frozenset[str]:
+        """The names that a parcel may have."""
+        return self._known
 
     def explanation(self, quote: Quote) -> Explanation:
         """What stands behind a promise; a whole model knows."""

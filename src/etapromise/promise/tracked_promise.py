@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +23,7 @@ from etapromise.promise.open_journeys import (
 )
 from etapromise.promise.promise import Promise, date_of
 from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
+from etapromise.promise.typed_inputs import Scan, nearest, refuse_unknown
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.tables import read_shipments
 
@@ -130,6 +131,7 @@ def track_one(
     naive_time_zone: str | None,
 ) -> Tracked:
     """See `PromiseModel.track`."""
+    _refuse_typos(shipment, scans, model.known_fields)
     extra = (*model.parts.encoder.categorical, *model.parts.encoder.numeric)
     plain = plain_parcel(shipment, scans, vocabulary=vocabulary, extra=extra)
     journey = None if plain is None else plain.journey(model, microseconds_of(now))
@@ -172,6 +174,28 @@ def track_one(
         now=now,
         _expected=not bool(journey.never[0]),
     )
+
+
+def _refuse_typos(shipment: object, scans: object, known: frozenset[str]) -> None:
+    """Tables may have other columns too; but what is nearly a known name is a typo of it.
+
+    Raises:
+        ContractError: a name is one.
+    """
+    if isinstance(shipment, Mapping):
+        _refuse_typos_of(shipment.keys() - known, known, "a shipment")
+    if isinstance(scans, list | tuple):
+        names = {name for scan in scans if isinstance(scan, Mapping) for name in scan}
+        _refuse_typos_of(names - _OF_A_SCAN, _OF_A_SCAN, "a scan")
+
+
+def _refuse_typos_of(strange: Iterable[str], known: frozenset[str], what: str) -> None:
+    for name in strange:
+        if nearest(str(name), known) is not None:
+            refuse_unknown([name], known, what)
+
+
+_OF_A_SCAN: Final = frozenset(Scan.__annotations__)
 
 
 def _one_row(shipment: Mapping[str, Any], naive_time_zone: str | None) -> pd.DataFrame:
@@ -228,7 +252,7 @@ def _promise(
 
     def at_the_order() -> Promise:
         asked: dict[str, Any] = {
-            name: value for name, value in fields.items() if name not in _NOT_ASKED
+            name: value for name, value in fields.items() if name in model.known_fields
         }
         return model.promise(**asked, service_level=service_level)
 
@@ -255,10 +279,6 @@ def _promise(
         _time_zone=zone,
         _explain=explained,
     )
-
-
-# What a shipment says beside what a promise is asked with.
-_NOT_ASKED: Final = frozenset({"shipment_id", "order_id", "promised_date"})
 
 
 def fields_of(frame: pd.DataFrame) -> dict[str, Any]:

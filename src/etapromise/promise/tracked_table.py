@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.encoding.requests import require_table
 from etapromise.errors import ContractError
 from etapromise.in_transit.states import STAGES, stage_number
 from etapromise.promise.confidence import assess
@@ -40,6 +41,7 @@ def track_frame(
     at_risk: float | None,
 ) -> pd.DataFrame:
     """One row for each parcel of `shipments` (n,), in its order; see `PromiseModel.track_many`."""
+    require_table(shipments)
     journey = journeys_at(model, shipments, scans, now)
     states = journey.states
     wanted = [percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]

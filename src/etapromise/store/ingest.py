@@ -24,6 +24,7 @@ from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.journeys import microseconds
+from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.scans import scan_times
 from etapromise.tracking.sources import open_parts
 from etapromise.tracking.tables import check_scans, read_shipments, split_scans
@@ -32,6 +33,7 @@ from etapromise.tracking.texts import Identifiers, as_series
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
 
 __all__ = ["BUCKETS", "KEEP_SCANS_DAYS", "Ingested", "ingest"]
@@ -92,6 +94,7 @@ def ingest(
     *,
     naive_time_zone: str | None = None,
     vocabulary: str | None = None,
+    mapping: MappingSource | None = None,
     engine: str = "local",
     buckets: int | None = None,
     keep_scans_days: int | None = None,
@@ -108,6 +111,8 @@ def ingest(
         scans: a table of the contract, or None; those whose shipment has not come yet wait.
         naive_time_zone: IANA zone of times that carry none.
         vocabulary: whose codes the scans carry where their ``vocabulary`` column does not say.
+        mapping: which columns of own tables are those of the contract; by default it names the
+            files too.
         engine: where partitions are brought up to date, see `engines.ENGINES`.
         buckets: in how many parts a week lies; settled when a store is made.
         keep_scans_days: days that scans are kept; settled when a store is made.
@@ -120,6 +125,8 @@ def ingest(
     """
     root = Path(store)
     work = engine_of(engine)
+    if mapping is not None:
+        shipments, scans = mapped_tables(mapping, shipments, scans)
     with only_writer(root, wait=wait):
         layout = _layout(root, buckets, keep_scans_days)
         swept = layout.sweep()

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from etapromise.errors import ContractError
+from etapromise.normal_forms.texts import as_written
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
 from etapromise.tracking.table_files import (
@@ -154,6 +155,8 @@ def _without_rows(raw: RawTable) -> Part:
         extras=raw.extras.iloc[:0],
         rows=raw.rows[:0],
         broken=raw.broken,
+        notes=raw.notes,
+        left_aside=raw.left_aside,
     )
     return Part(first_row=0, n_rows=0, read=lambda _: iter([nothing]))
 
@@ -422,6 +425,4 @@ def _arrow_column(series: pd.Series[Any]) -> pa.ChunkedArray:
 def _object_as_text(value: Any) -> str:
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    return as_written(value) or ""

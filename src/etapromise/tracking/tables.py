@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -43,6 +46,11 @@ EARLIEST: Final = int(np.datetime64("1990-01-01", "us").astype(np.int64))
 LATEST: Final = int(np.datetime64("2100-01-01", "us").astype(np.int64))
 # 2099-12-31 stands for "never".
 LAST_DATE: Final = int(np.datetime64("2099-12-31", "us").astype(np.int64))
+
+# How many names are compared, from how many letters on, and how alike they are.
+_MOST_NAMES: Final = 200
+_LEAST_LETTERS: Final = 5
+_NEAR: Final = 0.9
 
 SILENT: Final = Fault.WITHOUT_INFORMATION.value
 
@@ -289,7 +297,28 @@ def _told(found: read.Rewritten, name: str, faults: Faults) -> pa.ChunkedArray:
         "names are written in several ways and taken as one",
         several,
     )
+    if not name.endswith(("_id", "facility")):
+        _tell_near_names(found.column, name, faults)
     return found.column
+
+
+def _tell_near_names(column: pa.ChunkedArray, name: str, faults: Faults) -> None:
+    """Names that differ so little that they may be one; of many none are names."""
+    words = sorted(word for word in pc.unique(column).to_pylist() if word)
+    if len(words) > _MOST_NAMES:
+        return
+    near = [
+        f"{one} ~ {other}"
+        for one, other in itertools.combinations(words, 2)
+        if one.replace("-", "") == other.replace("-", "")
+        or (
+            min(len(one), len(other)) >= _LEAST_LETTERS
+            and re.sub(r"\D", "", one) == re.sub(r"\D", "", other)
+            and difflib.SequenceMatcher(None, one, other).ratio() >= _NEAR
+        )
+    ]
+    told = "pairs of names may be one name written differently; they are kept apart"
+    faults.note(len(near), f"near_names_{name}", name, told, near)
 
 
 def _read_zones(text: pa.ChunkedArray, name: str, faults: Faults) -> pa.ChunkedArray:

@@ -24,7 +24,12 @@ from etapromise.forecast.calibration import CalibrationSettings, still_arriving
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.effects import EffectSettings
-from etapromise.history.features import FeatureBuilder, FeatureContract, all_features
+from etapromise.history.features import (
+    BUILT_IN_NAMES,
+    FeatureBuilder,
+    FeatureContract,
+    all_features,
+)
 from etapromise.history.statistics import lost_shares
 from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
@@ -117,6 +122,14 @@ class TrainingConfig:
         if both:
             raise ContractError(
                 f"Found {', '.join(sorted(both))} both numeric and categorical; name each once."
+            )
+        every = (*self.numeric, *self.categorical)
+        built_in = sorted(set(every) & BUILT_IN_NAMES)
+        if built_in or len(set(every)) != len(every) or not all(every):
+            raise ContractError(
+                f"Found {', '.join(map(repr, built_in or every))} as further features; expected "
+                "each once, and none of the columns and levels that every model learns from. "
+                "Leave them out."
             )
         if self.calendars is not None:
             object.__setattr__(self, "calendars", CalendarFile.of(self.calendars))

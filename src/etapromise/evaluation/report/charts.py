@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["dots", "draw_charts", "draw_pit", "percent_axis"]
+__all__ = ["dots", "draw_charts", "draw_pit", "label_some", "percent_axis"]
 
 Facts = dict[str, Any]
 
@@ -100,8 +100,7 @@ def _periods(figure: Figure, facts: Facts) -> None:
         dots(axes, at, shop, Ink.SHOP, "the shop's dates", hollow=True)
     dots(axes, x, rows, Ink.OURS, f"our {100 * facts['main_level']:g} % dates")
     axes.axhline(facts["main_level"], color=Ink.MUTED, linewidth=1, dashes=(1, 2))
-    every = max(1, int(np.ceil(len(rows) / 8)))
-    axes.set_xticks(x[::every], [row["group"] for row in rows][::every], rotation=30, ha="right")
+    label_some(axes, x.tolist(), [row["group"] for row in rows])
     axes.set(xlim=(-0.6, len(rows) - 0.4))
     axes.set_ylim(top=1.005)
     axes.grid(visible=False, axis="x")
@@ -148,9 +147,8 @@ def _sharpness(figure: Figure, facts: Facts) -> None:
     )
     width = [row["interval"]["mean_width_days"] for row in rows]
     axes.plot(x, width, color=Ink.STATED, marker="o", markersize=4, label="width of the 80 % band")
-    every = max(1, int(np.ceil(len(rows) / 8)))
-    names = [row["period"] for row in rows][::every]
-    axes.set_xticks(x[::every], names, rotation=30, ha="right")
+    names = [row["period"] for row in rows]
+    label_some(axes, x.tolist(), names)
     axes.set(xlim=(-0.6, len(rows) - 0.4))
     axes.set_ylim(bottom=0)
     axes.set_ylabel("days")
@@ -213,3 +211,10 @@ def percent_axis(axes: Axes, which: str) -> None:
     if "y" in which:
         axes.yaxis.set_major_formatter(written)
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+
+
+def label_some(axes: Axes, x: Sequence[float], names: Sequence[str]) -> None:
+    """Names below the axis, upright: as many as fit, evenly spaced, the last among them."""
+    every = max(1, int(np.ceil(len(names) / 6)))
+    chosen = range(len(names) - 1, -1, -every)
+    axes.set_xticks([x[n] for n in chosen], [names[n] for n in chosen])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from etapromise.evaluation.report import findings
-from etapromise.evaluation.report.charts import dots, draw_pit, percent_axis
+from etapromise.evaluation.report.charts import dots, draw_pit, label_some, percent_axis
 from etapromise.evaluation.report.inline_svg import Ink, draw
 from etapromise.evaluation.report.page import environment
 
@@ -128,8 +128,7 @@ def _weeks(figure: Figure, facts: Facts) -> None:
     if all(value is not None for value in stated):
         axes.hlines(stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label="stated")
     dots(axes, x, rows, Ink.OURS, "kept")
-    every = max(1, int(np.ceil(len(rows) / 7)))
-    axes.set_xticks(x[::every], [row["group"] for row in rows][::every], rotation=30, ha="right")
+    label_some(axes, x.tolist(), [row["group"] for row in rows])
     axes.set(xlim=(-0.6, len(rows) - 0.4))
     axes.set_ylim(top=1.005)
     axes.grid(visible=False, axis="x")

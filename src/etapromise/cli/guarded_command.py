@@ -1,0 +1,128 @@
+"""What every command keeps: its inputs, a clean end, and one line instead of a traceback."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+
+from etapromise.cli.arguments import ARGUMENTS, debugging
+from etapromise.cli.tables import TABLE, rejects_beside
+
+__all__ = ["GuardedCommand"]
+
+_FAILED: Final = 1
+# As shells tell it: 128 and the signal's number.
+_INTERRUPTED: Final = 130
+_TERMINATED: Final = 143
+_OUTPUTS: Final = ("out",)
+
+
+class GuardedCommand(click.Command):
+    """A command that never writes over what it reads, and ends with one line and a code."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(
+                ["--debug"], is_flag=True, expose_value=False, help="Show where an error came from."
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        debug = debugging()
+        if sys.stdout is None:
+            raise click.ClickException("Found standard output closed; results are told there.")
+        _refuse_to_overwrite(self, ctx)
+        try:
+            with _terminated_as_an_exception():
+                return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            _end("interrupted; nothing half-written is left", _INTERRUPTED)
+        except OSError as error:
+            # Nobody reads any further, as `head` does: click ends without a word.
+            if debug or error.errno == errno.EPIPE:
+                raise
+            _end(_one_line(error), _FAILED)
+        except Exception as error:
+            if debug:
+                raise
+            _end(
+                f"failed with {type(error).__name__}: {_one_line(error)}. That is a fault of "
+                "etapromise; run it again with --debug to see where, and report it.",
+                _FAILED,
+            )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember the arguments: --debug counts before anything else goes wrong."""
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+@contextmanager
+def _terminated_as_an_exception() -> Iterator[None]:
+    """SIGTERM ends the command as an error does, so that drafts are removed and locks let go."""
+
+    def end(*_: object) -> NoReturn:
+        _end("terminated; nothing half-written is left", _TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _refuse_to_overwrite(command: click.Command, ctx: click.Context) -> None:
+    outputs = [
+        path
+        for name in _OUTPUTS
+        if isinstance(out := ctx.params.get(name), Path)
+        for path in (out, *rejects_beside(out))
+        if path.is_file()
+    ]
+    if not outputs:
+        return
+    for param in command.params:
+        reads = isinstance(param.type, click.Path) and param.type.exists
+        if not (reads or param.type is TABLE) or param.name is None:
+            continue
+        for path in _files_of(ctx.params.get(param.name)):
+            for out in outputs:
+                if path.samefile(out):
+                    raise click.UsageError(
+                        f"--{param.name} and --out would be the same file: {out} is read, and "
+                        "would be overwritten. Choose another name for --out."
+                    )
+
+
+def _files_of(given: Any) -> Iterator[Path]:
+    """The files behind a path, a directory or a pattern, that are on this machine."""
+    if given is None or (isinstance(given, str) and "://" in given):
+        return
+    found = [given] if isinstance(given, Path) else glob.glob(given, recursive=True)  # noqa: PTH207
+    for path in map(Path, found):
+        yield from (path.rglob("*") if path.is_dir() else [path] if path.exists() else [])
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _end(text: str, code: int) -> NoReturn:
+    click.echo(f"etapromise: {text}", err=True)
+    sys.exit(code)

@@ -1,0 +1,107 @@
+"""What parcels, options and scans are asked with, for type checkers; and what to say of a typo.
+
+A checker sees a misspelled key in a `Parcel`, an `Option` or a `Scan`; at run time `refuse_unknown`
+does.
+
+The quote path: imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Iterable
+from typing import Final, TypedDict
+
+from etapromise.errors import ContractError
+
+__all__ = ["ASKED", "CARRIED", "Option", "Parcel", "Scan", "nearest", "refuse_unknown"]
+
+
+class Parcel(TypedDict, total=False):
+    """The arguments of `PromiseModel.promise` that say what is sent, from where, to where."""
+
+    origin: str | None
+    destination: str | None
+    ordered_at: dt.datetime
+    carrier: str | None
+    service: str | None
+    origin_region: str | None
+    origin_country: str | None
+    destination_region: str | None
+    destination_country: str | None
+    destination_time_zone: str | None
+    origin_lat: float | None
+    origin_lon: float | None
+    destination_lat: float | None
+    destination_lon: float | None
+    weight_kg: float | None
+    quoted_date: dt.date | str | None
+    available_from: dt.datetime | None
+    shipment_id: str
+    order_id: str | None
+    promised_date: dt.date | str | None
+
+
+class Option(Parcel, total=False):
+    """One way to send a parcel, as `PromiseModel.compare` takes it."""
+
+    name: str
+    price: float
+    cost: float
+    co2_kg: float
+    windows: object
+    guaranteed: bool
+    no_appointment: bool
+    groupable: bool
+    booked_window: bool
+
+
+class Scan(TypedDict, total=False):
+    """One scan, as `PromiseModel.track` takes it."""
+
+    shipment_id: str
+    scanned_at: dt.datetime | str
+    received_at: dt.datetime | str | None
+    status: str
+    facility: str | None
+    carrier: str | None
+    vocabulary: str | None
+
+
+CARRIED: Final = frozenset({"shipment_id", "order_id", "promised_date"})
+"""Columns of a shipment that a promise does not hang on."""
+
+ASKED: Final = frozenset(Parcel.__annotations__)
+"""All names that a parcel may have."""
+
+# How alike two names are that one of them is a typo of the other.
+_A_TYPO: Final = 0.75
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` is probably a typo of; None where it is another word."""
+    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_A_TYPO)
+    return found[0] if found else None
+
+
+def refuse_unknown(names: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Refuse names that nobody reads.
+
+    Args:
+        names: as given.
+        known: all that are read.
+        what: what they were given for, such as "a promise".
+
+    Raises:
+        ContractError: one of them is unknown; the nearest known name is told.
+    """
+    known = set(known)
+    for name in names:
+        if name not in known:
+            near = nearest(str(name), known)
+            meant = f"did you mean {near!r}?" if near else f"expected {', '.join(sorted(known))}."
+            raise ContractError(
+                f"Found {name!r} for {what}, which nobody reads; {meant} Extra features must be "
+                "named when a model is trained."
+            )

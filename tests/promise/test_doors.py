@@ -1,0 +1,160 @@
+"""Every door refuses what nobody reads, and takes moments and numbers of any common kind."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import etapromise
+from etapromise import ContractError, EtapromiseError, PromiseModel
+from tests.small_network import fields_of
+
+if TYPE_CHECKING:
+    from etapromise import Option, Parcel, Scan
+
+NOW = dt.datetime(2025, 7, 3, 15, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def parcel(orders: pd.DataFrame) -> dict[str, Any]:
+    return fields_of(orders.iloc[0].to_dict()) | {"ordered_at": NOW}
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [
+        ("carier", "carrier"),
+        ("destination_contry", "destination_country"),
+        ("weight", "weight_kg"),
+        ("avaliable_from", "available_from"),
+    ],
+)
+def test_a_typo_is_refused_with_the_nearest_name(
+    model: PromiseModel, parcel: dict[str, Any], typo: str, meant: str
+) -> None:
+    strange = parcel | {typo: None}
+    for ask in (
+        lambda: model.promise(**strange),
+        lambda: model.promise_order([parcel, strange]),
+        lambda: model.promise_order([parcel], **{typo: None}),
+        lambda: model.compare([strange | {"price": 3.0}], 0.9),
+        lambda: model.compare([{"price": 3.0}], 0.9, **strange),
+        lambda: model.track(strange, [], NOW + dt.timedelta(days=1)),
+        lambda: model.ship_on_date(
+            dt.date(2025, 7, 10), **{k: v for k, v in strange.items() if k != "ordered_at"}
+        ),
+    ):
+        with pytest.raises(ContractError, match=f"'{typo}'.*did you mean '{meant}'"):
+            ask()
+
+
+def test_typos_of_options_and_scans(model: PromiseModel, parcel: dict[str, Any]) -> None:
+    with pytest.raises(ContractError, match=r"'prise'.*did you mean 'price'"):
+        model.compare([parcel | {"prise": 3.0}], 0.9)
+    scan = {"status": "picked_up", "scanned_at": NOW, "recieved_at": NOW}
+    with pytest.raises(ContractError, match=r"'recieved_at'.*did you mean 'received_at'"):
+        model.track(parcel, [scan], NOW + dt.timedelta(days=1))
+    with pytest.raises(ContractError, match="'colour' for a promise"):
+        model.promise(**parcel, colour="red")
+    told: Scan = {"status": "picked_up", "scanned_at": NOW, "facility": "F1"}
+    # What tables may have too is no typo.
+    with_more = {**told, "message": "Picked up at the warehouse"}
+    one = model.track(parcel, [told], NOW + dt.timedelta(days=1))
+    assert model.track(parcel, [with_more], NOW + dt.timedelta(days=1)).as_dict() == one.as_dict()
+
+
+def test_a_shipment_as_a_row_is_a_parcel(model: PromiseModel, parcel: dict[str, Any]) -> None:
+    typed: Parcel = {"origin": "60492", "destination": "90585", "ordered_at": NOW}
+    option: Option = {"carrier": "acme", "price": 3.5, "name": "cheap"}
+    assert model.promise_order([typed]).date
+    assert model.compare([option], 0.9, **typed)[0].price == 3.5
+    row = parcel | {"shipment_id": "1", "order_id": "2", "promised_date": None}
+    assert model.promise(**row) == model.promise(**parcel)
+
+
+class Arrow:
+    """As arrow's: no datetime itself, but with one within."""
+
+    datetime = NOW
+
+
+class Whenever:
+    """As whenever's."""
+
+    def py_datetime(self) -> dt.datetime:
+        return NOW
+
+
+class Pendulum(dt.datetime):
+    """As pendulum's: a kind of datetime."""
+
+
+def test_moments_of_any_common_kind(model: PromiseModel, parcel: dict[str, Any]) -> None:
+    usual = model.promise(**parcel)
+    for moment in (
+        Arrow(),
+        Whenever(),
+        Pendulum(2025, 7, 3, 15, tzinfo=dt.UTC),
+        pd.Timestamp(NOW),
+    ):
+        given: Any = moment
+        promise = model.promise(**parcel | {"ordered_at": given})
+        assert promise.date == usual.date
+        assert promise.expires_at == usual.expires_at
+        later = model.promise(**parcel, available_from=given)
+        assert later.date == usual.date
+    assert model.promise(**parcel, available_from=pd.NaT).date == usual.date  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "moment", [None, "2025-07-03", 0, dt.date(2025, 7, 3), np.datetime64("2025-07-03"), pd.NaT]
+)
+def test_what_is_no_moment_is_refused_by_name(
+    model: PromiseModel, parcel: dict[str, Any], moment: Any
+) -> None:
+    with pytest.raises(ContractError, match="ordered_at"):
+        model.promise(**parcel | {"ordered_at": moment})
+
+
+def test_numbers_of_any_common_kind(model: PromiseModel, parcel: dict[str, Any]) -> None:
+    usual = model.promise(**parcel | {"weight_kg": 1.5})
+    for number in (Decimal("1.5"), np.float32(1.5), np.float64(1.5)):
+        given: Any = number
+        assert model.promise(**parcel | {"weight_kg": given}) == usual
+    for wrong in (Decimal("Infinity"), -1.0, float("inf"), "heavy", [1.5]):
+        strange: Any = wrong
+        with pytest.raises(ContractError, match="weight_kg"):
+            model.promise(**parcel | {"weight_kg": strange})
+    for latitude in (91.0, -90.5, Decimal(91)):
+        far: Any = latitude
+        with pytest.raises(ContractError, match="destination_lat"):
+            model.promise(**parcel | {"destination_lat": far})
+        with pytest.raises(ContractError, match="destination_lat"):
+            model.promise_order([parcel | {"destination_lat": far}])
+        with pytest.raises(ContractError, match="destination_lat"):
+            model.compare([parcel | {"destination_lat": far}], 0.9)
+    for nothing in (Decimal("NaN"), Decimal("sNaN"), float("nan"), None):
+        missing: Any = nothing
+        unknown = model.promise(**parcel | {"weight_kg": missing})
+        assert unknown == model.promise(**parcel | {"weight_kg": None})
+
+
+@pytest.mark.parametrize("text", ["\ud800", b"60492", b"\xff\xfe", "x" * 10_000, "a\x00b", 7, 7.0])
+def test_strange_texts_are_read_or_refused(
+    model: PromiseModel, parcel: dict[str, Any], text: Any
+) -> None:
+    for name in ("origin", "destination", "carrier", "service"):
+        try:
+            assert model.promise(**parcel | {name: text}).date
+        except ContractError as error:
+            assert "expected" in str(error)  # noqa: PT017
+
+
+def test_errors_are_within_reach() -> None:
+    for name in ("ContractError", "ModelFileError", "InsufficientHistoryError", "CommandError"):
+        assert issubclass(getattr(etapromise, name), EtapromiseError)

@@ -1,0 +1,101 @@
+"""From own files over `check` and its mapping to other commands, and what they tell of the rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from etapromise.cli import main
+from tests.tracking.own_shapes import SHAPES, parcels
+
+
+def run(*arguments: Any) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def mapping(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    files = SHAPES["spreadsheet_pl"](parcels(7), tmp_path / "data")
+    path = tmp_path / "mapping.toml"
+    found = run("check", *files, "--write-mapping", path, "--no-quality")
+    assert found.exit_code == 0, found.output
+    assert "Data doręczenia" in found.stdout
+    assert "400 accepted, 0 rejected" in found.stdout
+    return path
+
+
+def test_a_proposed_mapping_is_used_from_another_place(mapping: Path, tmp_path: Path) -> None:
+    out = tmp_path / "card.csv"
+    found = run("scorecard", "--mapping", mapping, "--as-of", "2025-06-15", "--out", out)
+    assert found.exit_code == 0, found.output
+    assert "shipments: 400 accepted, 0 rejected" in found.stderr
+    assert pd.read_csv(out)["carrier"].nunique() == 3
+    again = run("check", "--mapping", mapping, "--no-quality", "--json")
+    assert again.exit_code == 0
+    facts = json.loads(again.stdout)
+    assert facts["accounts"]["shipments"]["accepted"] == 400
+    assert facts["signs"]["statuses"]["picked_up"] == 400
+
+
+def test_rejects_are_written_beside_the_output_and_too_many_stop(
+    mapping: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "data" / "zamowienia.csv"
+    lines = path.read_bytes().decode("cp1250").splitlines()
+    order, _, rest = (line := lines[5]).split(";", 2)
+    lines[5] = f"{order};wczoraj;{rest}"
+    path.write_bytes("\n".join(lines).encode("cp1250"))
+    out = tmp_path / "card.html"
+    found = run("scorecard", "--mapping", mapping, "--as-of", "2025-06-15", "--out", out)
+    assert found.exit_code == 0, found.output
+    rejects = pd.read_parquet(tmp_path / "card.rejects.parquet")
+    assert str(tmp_path / "card.rejects.parquet") in found.stderr
+    assert rejects[["reason", "value", "row"]].to_numpy().tolist() == [
+        ["unreadable_ordered_at", "wczoraj", 4]
+    ], line
+    lines[1:201] = [one.replace(one.split(";")[1], "wczoraj") for one in lines[1:201]]
+    path.write_bytes("\n".join(lines).encode("cp1250"))
+    options = ("--mapping", mapping, "--as-of", "2025-06-15", "--out", tmp_path / "models")
+    stopped = run("train", *options)
+    assert stopped.exit_code == 1
+    assert "200 of 400 shipments were rejected" in stopped.stderr
+    assert "--max-rejects" in stopped.stderr
+    assert len(pd.read_parquet(tmp_path / "models" / "rejects.parquet")) == 200
+
+
+def test_what_is_open_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    pd.DataFrame(
+        {"order": ["a", "b"], "order date": ["01/02/2026"] * 2, "zip": ["1010", "2020"]}
+    ).to_csv(tmp_path / "orders.csv", index=False)
+    found = run("check", tmp_path / "orders.csv", "--no-quality")
+    assert found.exit_code == 3
+    assert "day and month" in found.stdout
+
+
+def test_the_option_is_named_as_the_command_has_it(tmp_path: Path) -> None:
+    orders = pd.DataFrame(
+        {
+            "shipment_id": ["a"],
+            "ordered_at": ["2026-01-02T10:00"],
+            "origin": ["1"],
+            "destination": ["2"],
+        }
+    )
+    scans = pd.DataFrame(
+        {"shipment_id": ["a"], "scanned_at": ["2026-01-03T10:00"], "status": ["delivered"]}
+    )
+    orders.to_csv(tmp_path / "o.csv", index=False)
+    scans.to_csv(tmp_path / "s.csv", index=False)
+    found = run(
+        *("scorecard", "--shipments", tmp_path / "o.csv", "--scans", tmp_path / "s.csv"),
+        *("--as-of", "2026-02-01", "--out", tmp_path / "x.csv"),
+    )
+    assert found.exit_code == 1
+    assert "--time-zone" in found.stderr
+    assert "naive_time_zone" not in found.stderr
