@@ -5,6 +5,7 @@
 #   make check   the same without the tests: style, types, order of the rooms, documentation
 #   make docs    the documentation, into site/
 #   make bench   the benchmarks
+#   make sanitize  the kernels under sanitizers; make fuzz  random calls and models
 #   make clean   remove what the above made (the environment too)
 #
 # PYTHON=... chooses the interpreter, VENV=... the environment.
@@ -24,7 +25,7 @@ BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py sc
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \
 	$(wildcard src/etapromise/native/*.c) $(wildcard src/etapromise/native/*.h)
 
-.PHONY: demo test check docs bench clean environment
+.PHONY: demo test check docs bench clean environment sanitize fuzz
 .DELETE_ON_ERROR:
 
 environment: $(INSTALLED)
@@ -61,6 +62,20 @@ docs: check
 # One worker a core, each on one thread; a file's tests share what they train.
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+
+# The kernels with address and undefined-behaviour sanitizers, under the tests that reach them.
+sanitize: $(INSTALLED)
+	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 sh scripts/sanitize.sh address,undefined \
+		python -m pytest -q -p no:cacheprovider tests/native tests/forecast tests/encoding \
+		tests/tracking tests/promise
+
+# Random changes of a saved model, and random calls; SEED and CASES choose which and how many.
+SEED ?= 1
+CASES ?= 20000
+fuzz: $(INSTALLED)
+	@rm -rf $(OUTPUT)/fuzz
+	$(BIN)/python -m tests.fuzz.calls $(OUTPUT)/fuzz --cases $(CASES) --seed $(SEED)
+	$(BIN)/python -m tests.fuzz.hostile_models $(OUTPUT)/fuzz/model --cases $(CASES) --seed $(SEED) 2>/dev/null
 
 # As a newcomer would type it. Everything lands in output/, which is made afresh.
 demo: $(INSTALLED)

@@ -157,7 +157,7 @@ addEventListener("load", () => setTimeout(() => {{
   for (const frame of document.querySelectorAll("iframe")) {{
     const page = frame.contentDocument, view = frame.contentWindow;
     const outside = [...page.querySelectorAll("main *")].filter((e) =>
-      e.getBoundingClientRect().right > view.innerWidth + 1);
+      !e.parentElement.closest(".scroll") && e.getBoundingClientRect().right > view.innerWidth + 1);
     const letters = [...page.querySelectorAll("svg text")];
     const text = letters.map((e) => e.getBoundingClientRect().height);
     found[frame.id] = {{

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from etapromise.errors import EtapromiseError
+from etapromise.promise.signatures import SIGN_KEY
 
 __all__ = [
     "ARGUMENTS",
@@ -34,6 +36,7 @@ __all__ = [
     "moment",
     "reported_errors",
     "say",
+    "sign_key_option",
     "zoned_moment",
 ]
 
@@ -103,6 +106,31 @@ calendars_option = click.option(
     "--calendars",
     type=INPUT_FILE,
     help="Closures, working weeks, cut-offs and holidays; TOML. The model keeps them.",
+)
+
+
+def _sign(ctx: click.Context, _: click.Parameter, key: Path | None) -> None:
+    """Whatever the command saves is signed."""
+    if key is None:
+        return
+    before = os.environ.get(SIGN_KEY)
+    os.environ[SIGN_KEY] = str(key)
+
+    def restore() -> None:
+        if before is None:
+            del os.environ[SIGN_KEY]
+        else:
+            os.environ[SIGN_KEY] = before
+
+    ctx.call_on_close(restore)
+
+
+sign_key_option = click.option(
+    "--sign-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    expose_value=False,
+    callback=_sign,
+    help="Private Ed25519 key (PEM) to sign the model with.  [ETAPROMISE_SIGN_KEY]",
 )
 
 

@@ -20,6 +20,7 @@ from etapromise.cli.arguments import (
     example,
     reported_errors,
     say,
+    sign_key_option,
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import Tables, history_options, max_rejects_option
@@ -40,6 +41,7 @@ etapromise train --shipments data/sample/shipments.parquet \
 @history_options
 @max_rejects_option
 @as_of_option
+@sign_key_option
 @event_option
 @click.option(
     "--numeric", multiple=True, help="A further numeric column to learn from. Repeatable."
@@ -140,6 +142,7 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
 @history_options
 @max_rejects_option
 @as_of_option
+@sign_key_option
 @click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 @calendars_option
 @click.option("--dry-run", is_flag=True, help="Judge, but change nothing.")
@@ -236,6 +239,7 @@ etapromise refresh --shipments shipments.parquet --scans scans.parquet \
 @history_options
 @max_rejects_option
 @as_of_option
+@sign_key_option
 @click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 @calendars_option
 def refresh(

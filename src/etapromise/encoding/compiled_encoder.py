@@ -462,7 +462,7 @@ def missing(value: object) -> bool:
         return True
     try:
         return bool(value != value)  # noqa: PLR0124 — NaN and NaT are unlike themselves
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError):
         return type(value).__name__ == "NAType"
 
 

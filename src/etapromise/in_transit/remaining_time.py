@@ -104,6 +104,19 @@ class Remaining:
             concern=concern,
         )
 
+    def undisturbed(self) -> Remaining:
+        """The same as if no disruption had been declared."""
+        group, log_days, offset, log_hazard, arrives, clock, today, _ = self.arrays
+        return Remaining(
+            group=group,
+            log_days=log_days,
+            offset=offset,
+            log_hazard=log_hazard,
+            arrives=arrives,
+            clock=clock,
+            today=today,
+        )
+
     def addresses(self, part: slice) -> list[int]:
         """Where the arrays of some of them are."""
         return [array[part].ctypes.data for array in self.arrays]

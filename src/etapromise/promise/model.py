@@ -5,6 +5,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
@@ -21,6 +22,7 @@ from etapromise.promise.model_files import (
 )
 from etapromise.promise.quote_arguments import Quote
 from etapromise.promise.service_levels import require_level
+from etapromise.promise.signatures import VERIFY_KEY
 from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
 
 if TYPE_CHECKING:
@@ -401,13 +403,19 @@ class PromiseModel(ModelCore):
 
         return PromiseModel(with_disruptions(self.parts, disruptions))
 
-    def save(self, directory: str | Path) -> Path:
+    def save(self, directory: str | Path, *, sign_key: str | Path | None = None) -> Path:
         """Write a model directory; a reader sees all of it or nothing.
+
+        Args:
+            directory: must not exist yet.
+            sign_key: file of a private Ed25519 key to sign it with; by default that of the
+                environment's ETAPROMISE_SIGN_KEY, or nobody's.
 
         Raises:
             ModelFileError: something else is in the way.
+            CommandError: there is no such key.
         """
-        return save_model(self, Path(directory))
+        return save_model(self, Path(directory), sign_key)
 
     def explanation(self, quote: Quote) -> Explanation:
         """What stands behind a promise: cut-off, stages, hours."""
@@ -476,11 +484,16 @@ def restored_model(contents: Mapping[str, bytes]) -> PromiseModel:
     return model_of_contents(contents, PromiseModel)
 
 
-def load_model(directory: str | Path) -> PromiseModel:
+def load_model(directory: str | Path, *, verify: str | Path | None = None) -> PromiseModel:
     """Read a model directory that `PromiseModel.save` wrote.
 
+    Args:
+        directory: which.
+        verify: file of the public key of whom it must be signed by; by default that of the
+            environment's ETAPROMISE_VERIFY_KEY. Without either, signatures are not looked at.
+
     Raises:
-        ModelFileError: it is missing, incomplete, damaged, of another format, or gives other
-            predictions on this machine than on the one that wrote it.
+        ModelFileError: it is missing, incomplete, damaged, of another format, not signed as it must
+            be, or gives other predictions on this machine than on the one that wrote it.
     """
-    return load_saved(directory, PromiseModel)
+    return load_saved(directory, PromiseModel, verify or os.environ.get(VERIFY_KEY) or None)

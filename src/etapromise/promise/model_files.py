@@ -41,6 +41,12 @@ from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
+from etapromise.promise.signatures import (
+    SIGN_KEY,
+    SIGNATURE,
+    require_signature,
+    signature_of,
+)
 from etapromise.promise.stages import StageForests
 from etapromise.stored_arrays import Array, Layout, StoredArrays, StoredValues, json_of
 
@@ -74,11 +80,18 @@ _MOST_BYTES: Final = {
     _KEYS: 2**31,
     _ARRAYS: 2**33,
     _TRANSIT: 2**33,
+    SIGNATURE: 2**10,
 }
 
 
-def save_model(model: ModelCore, directory: Path) -> Path:
+def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = None) -> Path:
     """Write `model` to `directory`, which must not exist yet.
+
+    Args:
+        model: any.
+        directory: where.
+        sign_key: file of a private key to sign it with; by default that of the environment's
+            ETAPROMISE_SIGN_KEY, or nobody's.
 
     Raises:
         ModelFileError: something is there already.
@@ -91,6 +104,10 @@ def save_model(model: ModelCore, directory: Path) -> Path:
         )
     with draft_directory(directory) as draft:
         _write(model, draft)
+        if key := sign_key or os.environ.get(SIGN_KEY):
+            signature = signature_of((draft / _MANIFEST).read_bytes(), key)
+            (draft / SIGNATURE).write_bytes(signature)
+            _sync(draft / SIGNATURE)
         # Nothing is kept that could not be read again.
         load_saved(draft, ModelCore)
         draft.replace(directory)
@@ -98,8 +115,13 @@ def save_model(model: ModelCore, directory: Path) -> Path:
     return directory
 
 
-def load_saved(directory: str | Path, kind: type[Model]) -> Model:
+def load_saved(directory: str | Path, kind: type[Model], verify: str | Path | None = None) -> Model:
     """Read a model directory that `save_model` wrote, as a model of some kind.
+
+    Args:
+        directory: which.
+        kind: of the model.
+        verify: file of the public key of whom it must be signed by.
 
     Raises:
         ModelFileError: it is missing, incomplete, damaged, of another format, holds anything that
@@ -107,7 +129,7 @@ def load_saved(directory: str | Path, kind: type[Model]) -> Model:
             wrote it.
     """
     path = Path(directory).resolve()
-    manifest, files = _read_manifest(path)
+    manifest, files = _read_manifest(path, verify)
     names = [_ARRAYS, _KEYS, *({_TRANSIT} & files.keys())]
     contents = {name: _read_checked(path, name, files) for name in names}
     arrays = StoredArrays(f"{path / _ARRAYS}", contents[_ARRAYS])
@@ -352,14 +374,18 @@ _WRITTEN_FROM_PARTS: Final = frozenset(
 )
 
 
-def _read_manifest(path: Path) -> tuple[StoredValues, dict[str, Any]]:
+def _read_manifest(path: Path, verify: str | Path | None) -> tuple[StoredValues, dict[str, Any]]:
     file = path / _MANIFEST
     if not os.path.lexists(file):
         raise ModelFileError(
             f"Found no {file}; expected a model directory. Train one with `etapromise train`, or "
             "give the path of one, such as models/current."
         )
-    manifest = StoredValues(f"{file}", json_of(f"{file}", _read(path, _MANIFEST)))
+    content = _read(path, _MANIFEST)
+    if verify is not None:
+        # Before a word of it is read.
+        require_signature(content, _read(path, SIGNATURE), verify, f"{file}")
+    manifest = StoredValues(f"{file}", json_of(f"{file}", content))
     found = manifest.plain.get("format_version")
     if found != FORMAT_VERSION or type(found) is not int:
         raise ModelFileError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -15,6 +15,7 @@ from etapromise.encoding.requests import Requests
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.history.learned_hand_offs import known_hand_offs
+from etapromise.in_transit.features import REMAINING_OFFSET
 from etapromise.in_transit.outlook import (
     HandedOver,
     Looks,
@@ -62,6 +63,10 @@ class _Dates(Protocol):
 
     def dates(self) -> Floats: ...
 
+    def undisturbed(self) -> _Dates: ...
+
+    def left(self) -> tuple[float, float]: ...
+
     def reach(
         self, levels: Floats, asked: NDArray[np.int32]
     ) -> tuple[NDArray[np.int16], Floats, Floats]: ...
@@ -74,6 +79,15 @@ class _ForestDates:
 
     def dates(self) -> Floats:
         return self.kernel.dates(self.remaining)
+
+    def undisturbed(self) -> _Dates:
+        return replace(self, remaining=self.remaining.undisturbed())
+
+    def left(self) -> tuple[float, float]:
+        log_days, offset = self.remaining.arrays[1][0], float(self.remaining.arrays[2][0])
+        middle = float(log_days[len(log_days) // 2])
+        usual, here = np.exp(offset), np.exp(offset + middle)
+        return float(usual) - REMAINING_OFFSET, float(here) - REMAINING_OFFSET
 
     def reach(
         self, levels: Floats, asked: NDArray[np.int32]
@@ -89,6 +103,14 @@ class _TableDates:
 
     def dates(self) -> Floats:
         return self.probability
+
+    def undisturbed(self) -> _Dates:
+        return self
+
+    def left(self) -> tuple[float, float]:
+        half = min(0.5, float(self.probability[0, -1]))
+        middle = float((self.probability[0] >= half).argmax())
+        return middle, middle
 
     def reach(
         self, levels: Floats, asked: NDArray[np.int32]
@@ -147,6 +169,14 @@ class Journey:
     def came(self) -> NDArray[np.bool_]:
         """(n,) whether the event is known."""
         return self.event_day >= 0
+
+    def undisturbed(self) -> Journey:
+        """The same as if no disruption had been declared."""
+        return replace(self, _dates=self._dates.undisturbed())
+
+    def left(self) -> tuple[float, float]:
+        """Operational days that the first still takes: such parcels as a rule, and its median."""
+        return self._dates.left()
 
     def dates(self) -> Floats:
         """(n, horizon) P(event by the end of today + k); where it came or never will, no use."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.encoding.requests import DISRUPTED
 from etapromise.errors import ContractError
 from etapromise.in_transit.states import STAGES
 from etapromise.promise.confidence import assess, messages_of
@@ -23,6 +24,7 @@ from etapromise.promise.open_journeys import (
 )
 from etapromise.promise.promise import Promise, date_of
 from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
+from etapromise.promise.tracked_why import tracked_why
 from etapromise.promise.typed_inputs import Scan, nearest, refuse_unknown
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.tables import read_shipments
@@ -30,6 +32,7 @@ from etapromise.tracking.tables import read_shipments
 if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
     from etapromise.promise.model_core import ModelCore
+    from etapromise.promise.why import Why
 
 __all__ = ["Tracked", "track_one"]
 
@@ -73,6 +76,7 @@ class Tracked:
     delivered_at: dt.datetime | None
     now: dt.datetime
     _expected: bool
+    _why: Callable[[], Why | None] = field(repr=False)
 
     @property
     def date(self) -> dt.date | None:
@@ -88,6 +92,15 @@ class Tracked:
     def latest(self) -> dt.date | None:
         """Last date of the band; None where no delivery will follow."""
         return self.promise.latest if self._expected else None
+
+    def why(self) -> Why | None:
+        """Why `date` is that day, counted from today; None where no delivery will follow.
+
+        The days that each cause adds sum to those from today to `date`: `usual` for a parcel of
+        that status, `state` for what its own journey adds, `closed_days`, `service_level`,
+        `disruption`.
+        """
+        return self._why()
 
     @property
     def confidence(self) -> float:
@@ -173,7 +186,18 @@ def track_one(
         delivered_at=_time(int(states.arrived[0])) if came else None,
         now=now,
         _expected=not bool(journey.never[0]),
+        _why=lambda: _told_why(model, journey, service_level),
     )
+
+
+def _told_why(model: ModelCore, journey: Journey, service_level: float) -> Why | None:
+    encoder = model.parts.encoder
+    told: tuple[str, ...] = ()
+    if encoder.disruptions is not None:
+        concern = float(journey.requests.numbers[0, DISRUPTED])
+        today = int(journey.today[0])
+        told = encoder.disruptions.reasons(concern, today, today + model.horizon)
+    return tracked_why(journey, encoder.clocks, service_level, told)
 
 
 def _refuse_typos(shipment: object, scans: object, known: frozenset[str]) -> None:
