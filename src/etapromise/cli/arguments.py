@@ -30,6 +30,7 @@ __all__ = [
     "as_of_option",
     "calendars_option",
     "debugging",
+    "engine_option",
     "event_option",
     "example",
     "moment",
@@ -85,6 +86,14 @@ EVENT = click.Choice(["delivered", "first_attempt", "available_for_pickup"])
 
 as_of_option = click.option(
     "--as-of", type=moment, required=True, help="Only what was received before counts. UTC."
+)
+
+
+engine_option = click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    help="Where work on a store is done: local, dask://HOST:PORT or spark://HOST:PORT.",
 )
 
 

@@ -15,6 +15,7 @@ from etapromise.cli.arguments import (
     Level,
     ProgressBar,
     as_of_option,
+    engine_option,
     example,
     moment,
     reported_errors,
@@ -134,6 +135,7 @@ etapromise score --model models/current --as-of 2026-02-01T06:00Z \
 @click.option(
     "--explain", is_flag=True, help="Say in columns why_… what makes each promise so many days."
 )
+@engine_option
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
 def score(
     model: Path,
@@ -143,6 +145,7 @@ def score(
     at_risk_precision: float,
     at_risk_budget: float | None,
     explain: bool,  # noqa: FBT001 — click gives it by name
+    engine: str,
     out: Path,
 ) -> None:
     """Promise a date for every order of a table; with scans, anew from where each parcel stands.
@@ -153,13 +156,15 @@ def score(
     import pandas as pd  # noqa: PLC0415
 
     from etapromise.operations import scoring, scoring_files  # noqa: PLC0415
+    from etapromise.operations.scoring_store import score_store  # noqa: PLC0415
     from etapromise.promise.model import load_model  # noqa: PLC0415
-    from etapromise.store.stored_history import stored_history  # noqa: PLC0415
     from etapromise.tracking.accounts import Account  # noqa: PLC0415
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
 
     if out.suffix not in {".parquet", ".csv"}:
         raise click.UsageError(f"--out is {out}; expected a name that ends in .parquet or .csv.")
+    if engine != "local" and tables.store is None:
+        raise click.UsageError("--engine goes with --store.")
     if explain and (tables.scans, tables.store) != (None, None):
         raise click.UsageError(
             "--explain says why the promises of orders are what they are; leave --scans out."
@@ -176,12 +181,20 @@ def score(
             "progress": lambda done, most: bar("scoring", done, most),
         }
         scan_rejects = None
-        source: Any = tables.shipments
-        sent: Any = tables.scans
         if tables.store is not None:
-            kept = stored_history(tables.store, event=loaded.event)  # type: ignore[arg-type]
-            source, sent = kept.under_way(pd.Timestamp(as_of), most_days=loaded.horizon)
-        alone = sent is None and tables.mapping is None
+            count = score_store(
+                model,
+                tables.store,
+                out,
+                as_of=pd.Timestamp(as_of),
+                service_level=service_level,
+                at_risk_threshold=loaded.alert_threshold(**wish),
+                engine=engine,
+            )
+            click.echo(f"{out}  {count:,} promises")
+            return
+        alone = tables.scans is None and tables.mapping is None
+        source = tables.shipments
         if alone and source is not None and scoring_files.can_stream(source, out):
             counts = scoring_files.score_file(loaded, source, out, **told)
             bar.close()
@@ -190,7 +203,7 @@ def score(
             found = scoring.score(
                 loaded,
                 source,
-                sent,
+                tables.scans,
                 at_risk_threshold=None if alone else loaded.alert_threshold(**wish),
                 vocabulary=tables.vocabulary,
                 mapping=tables.mapping,

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etapromise.cli.arguments import INPUT_FILE, OUTPUT_DIRECTORY, example, reported_errors, say
+from etapromise.cli.arguments import (
+    INPUT_FILE,
+    OUTPUT_DIRECTORY,
+    engine_option,
+    example,
+    reported_errors,
+    say,
+)
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TABLE, rejects_beside
 
@@ -30,12 +37,7 @@ etapromise train --store store/ --as-of 2026-02-01 --out models/
 @click.option("--mapping", type=INPUT_FILE, help="Which columns are which; see `check`. TOML.")
 @click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so.")
 @click.option("--time-zone", help="IANA zone of times that carry none; without it, an error.")
-@click.option(
-    "--engine",
-    default="local",
-    show_default=True,
-    help="Where the work is done: local, dask://HOST:PORT or spark://HOST:PORT.",
-)
+@engine_option
 @click.option(
     "--buckets", type=click.IntRange(min=1), help="Parts of a week; settled at first.  [1]"
 )

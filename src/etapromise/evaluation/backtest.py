@@ -18,6 +18,7 @@ from etapromise.errors import ContractError
 from etapromise.evaluation.judgement import LEVELS, Truth, judge
 from etapromise.evaluation.replay import Forecaster, extract_end, known_at, replay_quotes
 from etapromise.evaluation.summary import summary_of
+from etapromise.text_type import TEXT
 from etapromise.tracking import Event, Source, TrackedHistory
 from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import tracked_history
@@ -242,9 +243,9 @@ def _take(
     for number, days in enumerate(quotes):
         seed = (config.seed, step.number, number)
         part = judge(truth, days.rows, days.forecast, levels=config.levels, seed=seed)
-        part["period"] = pd.Series(step.period, index=part.index, dtype="str")
+        part["period"] = pd.Series(step.period, index=part.index, dtype=TEXT)
         part["quoted_as_of"] = days.refreshed_at
-        part["model_version"] = pd.Series(days.version, index=part.index, dtype="str")
+        part["model_version"] = pd.Series(days.version, index=part.index, dtype=TEXT)
         parts.append(part)
     return step.number, pd.concat(parts, ignore_index=True)
 

@@ -13,6 +13,7 @@ import pandas as pd
 from etapromise.errors import ContractError
 from etapromise.evaluation.metrics import Outcomes, Seed, crps_days, pit_values
 from etapromise.evaluation.replay import Forecast
+from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
 __all__ = [
@@ -127,7 +128,7 @@ def judge(
         "shipment_id": shipments["shipment_id"],
         "ordered_at": shipments["ordered_at"],
         **groups_of(shipments),
-        "outcome": pd.Series(outcome, dtype="str"),
+        "outcome": pd.Series(outcome, dtype=TEXT),
         "origin_date": origin.astype("datetime64[s]"),
         "event_date": event_dates.astype("datetime64[s]"),
         "event_day": event_day,
@@ -177,8 +178,8 @@ def groups_of(shipments: pd.DataFrame) -> dict[str, pd.Series[Any]]:
 
     def words(name: str, otherwise: str) -> pd.Series[Any]:
         if name not in shipments:
-            return pd.Series(otherwise, index=shipments.index, dtype="str")
-        found: pd.Series[Any] = shipments[name].astype("str").fillna(otherwise)
+            return pd.Series(otherwise, index=shipments.index, dtype=TEXT)
+        found: pd.Series[Any] = shipments[name].astype(TEXT).fillna(otherwise)
         return found
 
     def place(side: str) -> pd.Series[Any]:

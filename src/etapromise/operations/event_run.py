@@ -18,6 +18,7 @@ from etapromise.encoding.requests import local_seconds
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations.event_log import EventLog
 from etapromise.operations.events import NewsSettings, find_news, recall, worth_remembering
+from etapromise.text_type import TEXT
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
 from etapromise.tracking.accounts import Account, refuse_strangers
 from etapromise.tracking.plain_dates import at_their_places
@@ -278,4 +279,4 @@ def _dates(times: pd.Series[Any], zones: npt.NDArray[Any]) -> pd.Series[Any]:
 
 
 def _missing(count: int) -> pd.Series[Any]:
-    return pd.Series(None, range(count), dtype="str")
+    return pd.Series(None, range(count), dtype=TEXT)

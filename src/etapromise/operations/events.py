@@ -23,6 +23,7 @@ from etapromise.promise.repromise_policy import (
     Standings,
     reason_of,
 )
+from etapromise.text_type import TEXT
 
 __all__ = [
     "EVENTS",
@@ -59,12 +60,12 @@ _FLAGS: Final = ("later_told", "doubtful", "available_told", "lost", "delivered_
 _STANDING: Final = tuple(Standings.promised(np.zeros(0, "datetime64[D]")).columns)
 
 EVENT_TYPES: Final = (
-    dict.fromkeys(("event_id", "event", "shipment_id", "order_id"), "str")
+    dict.fromkeys(("event_id", "event", "shipment_id", "order_id"), TEXT)
     | dict.fromkeys(("occurred_at", "as_of"), "datetime64[us, UTC]")
-    | dict.fromkeys(("reason", "text"), "str")
+    | dict.fromkeys(("reason", "text"), TEXT)
     | dict.fromkeys(("original_date", "standing_date", "new_date"), "datetime64[s]")
     | dict.fromkeys(("confidence", "late_probability", "lost_probability"), "float64")
-    | {"model_version": "str"}
+    | {"model_version": TEXT}
 )
 """Columns of a table of events, in their order; dates are destination-local."""
 
@@ -133,7 +134,7 @@ class News:
 
 def no_memory() -> pd.DataFrame:
     """The memory of somebody who has told nothing yet."""
-    return _first_met(pd.Series(dtype="str"), np.zeros(0, "datetime64[D]"))
+    return _first_met(pd.Series(dtype=TEXT), np.zeros(0, "datetime64[D]"))
 
 
 def recall(memory: pd.DataFrame, shipment_id: pd.Series[Any], promised: Dates) -> pd.DataFrame:
@@ -188,7 +189,7 @@ def _first_met(shipment_id: pd.Series[Any], promised: Dates) -> pd.DataFrame:
     count = len(shipment_id)
     dates = promised.astype("datetime64[s]")
     columns: dict[str, Any] = {
-        "shipment_id": shipment_id.astype("str").to_numpy(),
+        "shipment_id": shipment_id.astype(TEXT).to_numpy(),
         "original_date": dates,
         "current_date": dates,
         "candidate_date": np.full(count, np.datetime64("NaT", "s")),
@@ -196,8 +197,8 @@ def _first_met(shipment_id: pd.Series[Any], promised: Dates) -> pd.DataFrame:
     columns |= {name: pd.Series(pd.NaT, range(count), "datetime64[us, UTC]") for name in _TIMES}
     columns |= {name: np.zeros(count, np.int64) for name in _COUNTS}
     columns |= {name: np.zeros(count, bool) for name in _FLAGS}
-    columns["closed_told"] = pd.Series(None, range(count), "str")
-    return pd.DataFrame(columns).astype({"shipment_id": "str"})
+    columns["closed_told"] = pd.Series(None, range(count), TEXT)
+    return pd.DataFrame(columns).astype({"shipment_id": TEXT})
 
 
 class _Looking:
@@ -259,13 +260,13 @@ class _Looking:
                 count=memory["reopenings"],
             )
         memory["delivered_told"] &= ~no_delivery
-        memory["closed_told"] = memory["closed_told"].where(~no_return).astype("str")
+        memory["closed_told"] = memory["closed_told"].where(~no_return).astype(TEXT)
         memory["settled_at"] = memory["settled_at"].where(~(no_delivery | no_return))
 
     def _again(self) -> pd.Series[Any]:
         """(n,) which end of a parcel this is, empty for the first."""
         times = self._memory["reopenings"]
-        return times.astype("str").where(times > 0, "")
+        return times.astype(TEXT).where(times > 0, "")
 
     def _delivered(self) -> Booleans:
         parcels, memory = self._parcels, self._memory
@@ -305,7 +306,7 @@ class _Looking:
                 count=self._again(),
             )
         memory["closed_told"] = (
-            parcels["closed_as"].where(known, memory["closed_told"]).astype("str")
+            parcels["closed_as"].where(known, memory["closed_told"]).astype(TEXT)
         )
         self._settle(known & ~delivered, "closed")
         return known

@@ -15,6 +15,7 @@ import pandas as pd
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
 from etapromise.evaluation.model_comparison import scan_carriers, scan_lag_shifts
+from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
 __all__ = [
@@ -60,8 +61,8 @@ def rejected_scans(history: TrackedHistory) -> pd.DataFrame:
 
     def words(name: str) -> pd.Series[Any]:
         if name not in rejects:
-            return pd.Series(pd.NA, index=rejects.index, dtype="str")
-        return rejects[name].astype("str")
+            return pd.Series(pd.NA, index=rejects.index, dtype=TEXT)
+        return rejects[name].astype(TEXT)
 
     carrier = words("carrier")
     if "carrier" in history.shipments:
@@ -73,7 +74,7 @@ def rejected_scans(history: TrackedHistory) -> pd.DataFrame:
             "carrier": carrier.fillna("carrier not said"),
             "vocabulary": words("vocabulary").fillna("standard"),
             "status": words("status").fillna(""),
-            "reason": rejects["reason"].astype("str"),
+            "reason": rejects["reason"].astype(TEXT),
         }
     )
 
@@ -85,7 +86,7 @@ def all_received(
     rejects = rejected_scans(history)
     received = pd.concat([history.scans["received_at"], rejects["received_at"]], ignore_index=True)
     carrier = pd.concat(
-        [scan_carriers(history).astype("str"), rejects["carrier"]], ignore_index=True
+        [scan_carriers(history).astype(TEXT), rejects["carrier"]], ignore_index=True
     )
     told = (received <= until).to_numpy()
     return received[told].reset_index(drop=True), carrier[told].reset_index(drop=True)
@@ -181,7 +182,7 @@ def clock_lies(history: TrackedHistory) -> list[dict[str, Any]]:
         that was written the local one); the latter is a third of the former at most.
     """
     scans = history.scans
-    carrier = scan_carriers(history).astype("str")
+    carrier = scan_carriers(history).astype(TEXT)
     told = np.ones(len(scans), dtype=bool)
     if "scanned_on" in scans:
         told = scans["scanned_on"].isna().to_numpy()

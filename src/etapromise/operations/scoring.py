@@ -12,6 +12,7 @@ import pandas as pd
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.promise.model import PromiseModel
+from etapromise.text_type import TEXT
 from etapromise.tracking import read_shipments
 from etapromise.tracking.accounts import refuse_strangers
 from etapromise.tracking.faults import Note, rejects_table
@@ -171,7 +172,7 @@ def scan_rejects_path(out: Path) -> Path:
 def _rejected(
     orders: pd.DataFrame, as_of: pd.Timestamp, rows: npt.NDArray[np.int64]
 ) -> pd.DataFrame:
-    text = orders.astype("str").reset_index(drop=True)
+    text = orders.astype(TEXT).reset_index(drop=True)
     return rejects_table(
         text,
         [TOO_LATE] * len(text),

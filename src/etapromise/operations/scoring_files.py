@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
 from etapromise.operations.scoring import TOO_LATE, rejects_path, score
+from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
 from etapromise.tracking.sources import parquet_tables
 from etapromise.tracking.table_files import damage_named, find_files, parquet_files
@@ -212,7 +213,7 @@ def _with_doubles(
         for name in batch.column_names
     }
     doubles = rejects_table(
-        pd.DataFrame(text).astype("str"),
+        pd.DataFrame(text).astype(TEXT),
         ["duplicate_shipment_id"] * len(rows),
         [
             f"shipment_id is {found!r}, expected an id that no row before has"

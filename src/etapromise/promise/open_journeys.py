@@ -32,6 +32,7 @@ from etapromise.in_transit.states import (
     microseconds_from,
     stage_number,
 )
+from etapromise.text_type import TEXT
 from etapromise.tracking.milestones import milestones
 from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.plain_dates import at_their_places
@@ -407,5 +408,5 @@ def read_any_scans(
 @functools.cache
 def _no_scans() -> pd.DataFrame:
     times = pd.Series([], dtype="datetime64[us, UTC]")
-    words = pd.Series([], dtype="str")
+    words = pd.Series([], dtype=TEXT)
     return pd.DataFrame({"shipment_id": words, "scanned_at": times, "status": words})

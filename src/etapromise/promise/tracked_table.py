@@ -17,6 +17,7 @@ from etapromise.promise.open_journeys import journeys_at
 from etapromise.promise.promise import PERCENTILES
 from etapromise.promise.promise_table import as_dates, message_codes
 from etapromise.promise.service_levels import require_level
+from etapromise.text_type import TEXT
 from etapromise.tracking.contract import STATUSES
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def at_risk_threshold(model: ModelCore, asked: float | None) -> float:
 
 def _words(words: tuple[str, ...], numbers: NDArray[np.uint8]) -> Any:
     table = np.array([*words, None], dtype=object)
-    return pd.array(table[np.minimum(numbers, len(words))], dtype="str")
+    return pd.array(table[np.minimum(numbers, len(words))], dtype=TEXT)
 
 
 def _times(moments: NDArray[np.int64]) -> pd.Series[Any]:

@@ -20,6 +20,7 @@ from etapromise.errors import StoreError
 from etapromise.locking import only_writer, sync_directory
 from etapromise.store.layout import Commit, Files, Layout, Partition, StoredFile
 from etapromise.store.partition_update import SCAN_SCHEMA
+from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.journeys import microseconds
@@ -359,7 +360,7 @@ class _Ingest:
         for kind, tables in self._rejects.items():
             table = _together(tables)
             if len(table):
-                arrow = pa.Table.from_pandas(table.astype("str"), preserve_index=False)
+                arrow = pa.Table.from_pandas(table.astype(TEXT), preserve_index=False)
                 rejects[kind] = (*rejects.get(kind, ()), layout.write("rejects", kind, arrow))
         commit = replace(
             self._before,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from etapromise.text_type import TEXT
 from etapromise.tracking.contract import EVENTS, SCAN_COLUMNS, Event
 from etapromise.tracking.journeys import MILESTONES
 from etapromise.tracking.milestones import milestones
@@ -84,7 +85,7 @@ def milestones_for(journeys: pa.Table, event: Event) -> pd.DataFrame:
     own = {f"{name}_{event}": name for name in _OF_EVENT}
     others = [f"{name}_{other}" for other in EVENTS if other != event for name in _OF_EVENT]
     frame = journeys.drop_columns(others).to_pandas().rename(columns=own)[_COLUMNS]
-    found: pd.DataFrame = frame.astype(dict.fromkeys(_WORDS, "str"))
+    found: pd.DataFrame = frame.astype(dict.fromkeys(_WORDS, TEXT))
     return found
 
 

@@ -209,12 +209,14 @@ class Layout:
         write_text(root / _HEAD, json.dumps(told, indent=2) + "\n")
         return cls(root, buckets, keep_scans_days)
 
-    def commit(self) -> Commit:
-        """The latest commit.
+    def commit(self, number: int | None = None) -> Commit:
+        """The latest commit, or one of the last of a number.
 
         Raises:
-            StoreError: it cannot be read, or is of a newer format.
+            StoreError: it cannot be read, is of a newer format, or is forgotten.
         """
+        if number is not None:
+            return Commit.of(_read(self.root / "commits" / f"{number:010d}.json"))
         found = self._commits()
         return Commit.of(_read(found[-1])) if found else Commit()
 
@@ -306,7 +308,7 @@ def _read(path: Path) -> _Plain:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         version = int(told["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"Found {path} unreadable ({error}); expected what `etapromise ingest` writes. Bring "
             "it back from a copy."

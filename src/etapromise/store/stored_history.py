@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,8 @@ from etapromise.store.journeys import (
     scans_frame,
     shipments_frame,
 )
-from etapromise.store.layout import Commit, Layout, StoredFile
+from etapromise.store.layout import Commit, Layout, Partition, StoredFile
+from etapromise.text_type import TEXT
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.contract import Event
 from etapromise.tracking.journeys import microseconds
@@ -33,7 +34,7 @@ from etapromise.tracking.tracked import TrackedHistory, tracked_history
 
 __all__ = ["StoredHistory", "history_from", "stored_history"]
 
-_REJECTED: Final = {"reason": "str", "detail": "str", "row": "int64"}
+_REJECTED: Final = {"reason": TEXT, "detail": TEXT, "row": "int64"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,12 +137,20 @@ def history_from(
     return stored_history(store, event=event)
 
 
-def stored_history(store: str | Path, *, event: Event = "delivered") -> StoredHistory:
-    """The history that a store holds now; an ingest meanwhile changes nothing of it.
+def stored_history(
+    store: str | Path,
+    *,
+    event: Event = "delivered",
+    commit: int | None = None,
+    partition: str | None = None,
+) -> StoredHistory:
+    """The history that a store holds; an ingest meanwhile changes nothing of it.
 
     Args:
         store: its directory.
         event: what is waited for.
+        commit: of which commit; by default the latest.
+        partition: the name of the one that is wanted; by default all.
 
     Raises:
         StoreError: there is no store, or it is damaged or newer.
@@ -149,10 +158,13 @@ def stored_history(store: str | Path, *, event: Event = "delivered") -> StoredHi
     """
     require_event(event)
     layout = Layout.open(Path(store))
-    commit = layout.commit()
+    held = layout.commit(commit)
+    if partition is not None:
+        one = Partition.named(partition)
+        held = replace(held, partitions={one: held.partitions[one]})
     tables = {
         kind: layout.read(
-            file for files in commit.partitions.values() for file in files.get(kind, ())
+            file for files in held.partitions.values() for file in files.get(kind, ())
         )
         for kind in ("shipments", "journeys")
     }
@@ -165,6 +177,4 @@ def stored_history(store: str | Path, *, event: Event = "delivered") -> StoredHi
     found = milestones_for(
         journeys.take(order) if len(order) else journeys_of(shipments, journeys), event
     )
-    return StoredHistory(
-        shipments=frame, milestones=found, event=event, layout=layout, commit=commit
-    )
+    return StoredHistory(shipments=frame, milestones=found, event=event, layout=layout, commit=held)

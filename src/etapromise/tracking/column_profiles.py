@@ -19,6 +19,7 @@ import pyarrow.types as pt
 
 from etapromise.normal_forms.places import is_country, normal_country
 from etapromise.normal_forms.zones import is_time_zone
+from etapromise.text_type import TEXT
 from etapromise.tracking.written_times import english_months, has_clock, parsed
 
 __all__ = ["SAMPLE", "Profile", "TimeGuess", "profile_of", "sampled"]
@@ -182,7 +183,7 @@ def profile_of(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray) -> Pr
     """The profile of a column, out of a sample of it and, for what is counted, all of it."""
     kind = sample.type.value_type if pt.is_dictionary(sample.type) else sample.type
     raw = sample.cast(kind) if pt.is_dictionary(sample.type) else sample
-    text = _as_text(raw).to_pandas().astype("str").str.strip()
+    text = _as_text(raw).to_pandas().astype(TEXT).str.strip()
     values = text[text.notna() & (text != "")].reset_index(drop=True)
     blank = len(text) - len(values)
     return Profile(

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.text_type import TEXT
+
 __all__ = ["Checked", "Faults", "Note", "merged_notes", "rejects_table", "remedy_of"]
 
 _OWN_COLUMNS: Final = ("reason", "detail", "value", "remedy", "row")
@@ -200,9 +202,9 @@ def rejects_table(
     """Rejected rows as text, with why and whence; see `Checked`."""
     table = text.rename(columns={name: f"input_{name}" for name in _OWN_COLUMNS})
     table = table.reset_index(drop=True)
-    table["reason"] = pd.Series(reasons, dtype="str")
-    table["detail"] = pd.Series(details, dtype="str")
-    table["value"] = pd.Series(values, dtype="str")
-    table["remedy"] = pd.Series([remedy_of(reason) for reason in reasons], dtype="str")
+    table["reason"] = pd.Series(reasons, dtype=TEXT)
+    table["detail"] = pd.Series(details, dtype=TEXT)
+    table["value"] = pd.Series(values, dtype=TEXT)
+    table["remedy"] = pd.Series([remedy_of(reason) for reason in reasons], dtype=TEXT)
     table["row"] = np.asarray(rows, dtype=np.int64)
     return table

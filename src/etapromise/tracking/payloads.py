@@ -15,6 +15,7 @@ from typing import Any, Final
 import pandas as pd
 
 from etapromise.errors import ContractError
+from etapromise.text_type import TEXT
 
 __all__ = ["PAYLOADS", "payload_vendor", "scans_of_payload", "scans_source"]
 
@@ -60,7 +61,7 @@ def scans_of_payload(
     optional = ("received_at", "facility", "carrier", "scanned_time_zone")
     columns += [name for name in optional if any(row.get(name) for row in rows)]
     return pd.DataFrame(
-        {name: pd.Series([row.get(name) or None for row in rows], dtype="str") for name in columns}
+        {name: pd.Series([row.get(name) or None for row in rows], dtype=TEXT) for name in columns}
     )
 
 

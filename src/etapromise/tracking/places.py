@@ -15,6 +15,7 @@ from etapromise.normal_forms.places import is_country, is_region
 from etapromise.normal_forms.postcodes import lost_zeros
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
 from etapromise.normal_forms.zones import zone_at, zone_of_country, zone_of_region
+from etapromise.text_type import TEXT
 from etapromise.tracking.columns import NOON, localized, read_text, spread
 from etapromise.tracking.faults import Faults, Note
 from etapromise.tracking.texts import as_series, coded
@@ -280,7 +281,7 @@ def with_zones(shipments: pd.DataFrame, named: str | None) -> tuple[pd.DataFrame
         "destination_time_zone",
         "are not known, as nothing says where these places are",
     )
-    filled = pd.Series(stated, index=shipments.index).astype("str")
+    filled = pd.Series(stated, index=shipments.index).astype(TEXT)
     return shipments.assign(destination_time_zone=filled), told.notes
 
 

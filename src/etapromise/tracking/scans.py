@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import ContractError
+from etapromise.text_type import TEXT
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.faults import Checked, Faults
 from etapromise.tracking.journeys import (
@@ -207,7 +208,7 @@ def clean_scans(
     faults = Faults(len(scans))
     rules.add_faults(faults, found)
     faulty = np.flatnonzero(found)
-    text = scans.iloc[faulty].reset_index(drop=True).astype("str")
+    text = scans.iloc[faulty].reset_index(drop=True).astype(TEXT)
     return Checked(accepted=accepted, rejects=faults.table(faulty, text, faulty.astype(np.int64)))
 
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import normal_name, normal_text
 from etapromise.normal_forms.zones import zone_name
+from etapromise.text_type import TEXT
 from etapromise.tracking import columns as read
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES, Column, Kind
 from etapromise.tracking.faults import Checked, Faults, rejects_table
@@ -463,11 +464,11 @@ def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
         name: _arrow_as_text(array.take(pa.array(faulty))) for name, array in raw.contract.items()
     }
     for name in raw.extras.columns:
-        text[name] = raw.extras[name].iloc[faulty].reset_index(drop=True).astype("str")
+        text[name] = raw.extras[name].iloc[faulty].reset_index(drop=True).astype(TEXT)
     table = faults.table(faulty, pd.DataFrame(text), raw.rows[faulty])
     if not raw.broken:
         return table
-    nothing = pd.DataFrame({name: [None] * len(raw.broken) for name in text}, dtype="str")
+    nothing = pd.DataFrame({name: [None] * len(raw.broken) for name in text}, dtype=TEXT)
     broken = rejects_table(
         nothing,
         ["wrong_number_of_fields"] * len(raw.broken),
@@ -483,5 +484,5 @@ def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
 
 
 def _arrow_as_text(array: pa.ChunkedArray) -> pd.Series[Any]:
-    text: pd.Series[Any] = pc.cast(array, pa.large_string()).to_pandas().astype("str")
+    text: pd.Series[Any] = pc.cast(array, pa.large_string()).to_pandas().astype(TEXT)
     return text

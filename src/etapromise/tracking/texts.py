@@ -15,6 +15,7 @@ import pyarrow.types as pt
 
 from etapromise import native
 from etapromise.errors import ContractError
+from etapromise.text_type import TEXT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,7 +175,7 @@ def as_text(texts: pd.Series[Any] | pa.ChunkedArray) -> pa.ChunkedArray:
 
 def as_series(texts: pa.ChunkedArray) -> pd.Series[Any]:
     """Text as pandas has it, dtype ``str``."""
-    series: pd.Series[Any] = texts.cast(pa.large_string()).to_pandas().astype("str")
+    series: pd.Series[Any] = texts.cast(pa.large_string()).to_pandas().astype(TEXT)
     return series
 
 

@@ -22,6 +22,7 @@ from babel.dates import get_month_names
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.zones import is_time_zone
+from etapromise.text_type import TEXT
 
 __all__ = ["NUMBERED", "WrittenTime", "english_months", "has_clock", "iso_times", "parsed"]
 
@@ -179,7 +180,7 @@ def _distinct(array: pa.ChunkedArray) -> tuple[pa.Array, pd.Series[Any]]:
     whole = array.unify_dictionaries().combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.chunk(0) if whole.num_chunks else pa.array([], array.type)
-    words = whole.dictionary.cast(pa.large_string()).to_pandas().astype("str").str.strip()
+    words = whole.dictionary.cast(pa.large_string()).to_pandas().astype(TEXT).str.strip()
     return whole.indices, words.where(words != "")
 
 
@@ -205,7 +206,7 @@ def _in_utc(iso: pd.Series[Any], zone: str) -> Any:
 def _by_zone(iso: pa.Array, local: Any, zones: pa.ChunkedArray, otherwise: str | None) -> pa.Array:
     codes, names = _distinct(zones)
     numbers = np.where(_filled(codes) < 0, len(names), _filled(codes))
-    text = iso.to_pandas().astype("str")
+    text = iso.to_pandas().astype(TEXT)
     for number, name in enumerate([*names, otherwise]):
         rows = local & (numbers == number)
         zone = name if isinstance(name, str) and is_time_zone(name) else otherwise

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.promise.model import PromiseModel
+from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
 __all__ = ["fallback_shares", "input_drift", "stability_index"]
@@ -80,7 +81,7 @@ def input_drift(
     for name, part in (("hour of the order", "hour"), ("weekday of the order", "day_of_week")):
         if name.startswith("weekday") and days % 7:
             continue  # parts of a week differ from whole ones without any drift
-        parts = [getattr(rows["ordered_at"].dt, part).astype("str") for rows in (before, fresh)]
+        parts = [getattr(rows["ordered_at"].dt, part).astype(TEXT) for rows in (before, fresh)]
         found.append(_drift(name, *parts))
     return sorted(found, key=lambda row: -row["index"])
 
@@ -148,7 +149,7 @@ def _drift(name: str, before: pd.Series[Any], now: pd.Series[Any]) -> dict[str, 
     if pd.api.types.is_numeric_dtype(before):
         labels, old, new = _binned(before, now)
     else:
-        labels, old, new = _counted(before.astype("str"), now.astype("str"))
+        labels, old, new = _counted(before.astype(TEXT), now.astype(TEXT))
     missing = [int(values.isna().sum()) for values in (before, now)]
     if any(missing):
         labels = [*labels, "missing"]

@@ -28,6 +28,7 @@ from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
+from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
 __all__ = ["Made", "promises_made"]
@@ -108,7 +109,7 @@ def promises_made(
     versions: Any = [
         block.forecaster.version if block.forecaster else None for block, _, _ in blocks
     ]
-    table["model_version"] = pd.Series(np.repeat(versions, sizes), index=table.index, dtype="str")
+    table["model_version"] = pd.Series(np.repeat(versions, sizes), index=table.index, dtype=TEXT)
     recorded = known.shipments.get("promised_confidence")
     table["recorded"] = (
         np.nan if recorded is None else pd.to_numeric(recorded.iloc[rows], "coerce").to_numpy()
@@ -238,10 +239,10 @@ def _choose(table: pd.DataFrame, config: MonitorConfig) -> None:
     stated = np.where(shop, of_shop, np.where(ours, table[stated_column(level)], np.nan))
     table["promised_day"] = days
     table["stated"] = np.where(np.isnan(days), np.nan, stated)
-    table["source"] = pd.Series(np.where(shop, "shop", "model"), index=table.index, dtype="str")
+    table["source"] = pd.Series(np.where(shop, "shop", "model"), index=table.index, dtype=TEXT)
     ordered: Any = table["ordered_at"].dt.tz_convert("UTC")
-    table["month"] = ordered.dt.strftime("%Y-%m").astype("str")
-    table["week"] = ordered.dt.strftime("%G-W%V").astype("str")
+    table["month"] = ordered.dt.strftime("%Y-%m").astype(TEXT)
+    table["week"] = ordered.dt.strftime("%G-W%V").astype(TEXT)
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:

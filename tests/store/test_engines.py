@@ -1,0 +1,136 @@
+"""Every engine gives what this process gives, on real ones: a local Dask cluster, Spark Connect."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import etapromise
+from etapromise.engines import engine_of
+from etapromise.errors import CommandError, StoreError
+from etapromise.operations.scoring_store import score_store
+from etapromise.store.ingest import ingest
+from etapromise.store.stored_history import stored_history
+from tests.small_network import AS_OF
+
+# They leave sockets and event loops to the garbage collector, and tell of their own plans.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def _is_there(*names: str) -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in names)
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[str]:
+    if not _is_there("distributed"):
+        pytest.skip("dask.distributed is not installed")
+    from distributed import LocalCluster  # noqa: PLC0415 — an extra
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield f"dask://{cluster.scheduler_address.removeprefix('tcp://')}"
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[str]:
+    if not _is_there("pysail", "pyspark"):
+        pytest.skip("pysail and pyspark-client are not installed")
+    from pysail.spark import SparkConnectServer  # noqa: PLC0415 — an extra
+
+    server = SparkConnectServer()
+    server.start()
+    yield f"spark://localhost:{server.listening_address[1]}"
+    server.stop()
+
+
+@pytest.fixture(params=["dask", "spark"])
+def engine(request) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture(scope="module")
+def last_weeks(simulation) -> tuple[pd.DataFrame, pd.DataFrame]:
+    recent = simulation.shipments["ordered_at"] > AS_OF - pd.Timedelta(days=24)
+    shipments = simulation.shipments[recent]
+    scans = simulation.scans[simulation.scans["shipment_id"].isin(shipments["shipment_id"])]
+    return shipments, scans
+
+
+def test_work_is_done_elsewhere_and_errors_come_back(engine, tmp_path):
+    where = engine_of(engine)
+    tasks = [{"number": number} for number in range(5)]
+    assert where.run("copy:copy", tasks) == tasks
+    lost = {"path": "shipments/lost.parquet", "rows": 1, "bytes": 1}
+    task = {"root": str(tmp_path), "buckets": 1, "keep_scans_days": 1, "partition": "x"}
+    task |= {"files": {"shipments": [lost]}, "shipments": [], "scans": []}
+    with pytest.raises(StoreError, match=r"nothing at .*lost"):
+        where.run("etapromise.store.partition_update:update_partition", [task])
+
+
+def test_a_store_is_the_same_whoever_made_it(engine, last_weeks, model, tmp_path):
+    for name, where in (("here", "local"), ("there", engine)):
+        ingest(tmp_path / name, *last_weeks, engine=where, buckets=2)
+    here, there = (stored_history(tmp_path / name) for name in ("here", "there"))
+    pd.testing.assert_frame_equal(here.shipments, there.shipments)
+    pd.testing.assert_frame_equal(here.milestones, there.milestones)
+    pd.testing.assert_frame_equal(here.scans, there.scans)
+    path = model.save(tmp_path / "model")
+    assert _scored(path, tmp_path / "here", engine).equals(
+        _scored(path, tmp_path / "there", "local")
+    )
+
+
+def test_scoring_a_store_is_tracking_its_parcels(last_weeks, model, tmp_path):
+    ingest(tmp_path / "store", *last_weeks)
+    scored = _scored(model.save(tmp_path / "model"), tmp_path / "store", "local")
+    orders, scans = stored_history(tmp_path / "store").under_way(AS_OF, most_days=model.horizon)
+    told = model.track_many(orders, scans, AS_OF.to_pydatetime())
+    assert len(scored) == len(orders) > 100
+    assert list(scored["shipment_id"]) == list(orders["shipment_id"])
+    assert scored["confidence"].to_numpy() == pytest.approx(told["confidence"].to_numpy(), abs=1e-9)
+    dates = pd.to_datetime(scored["estimated_delivery_date"]).to_numpy()
+    assert (dates == told["estimated_delivery_date"].to_numpy()).all()
+
+
+def test_an_engine_that_is_not_there_is_told_and_nothing_changes(last_weeks, tmp_path):
+    ingest(tmp_path / "store", *last_weeks)
+    before = sorted(str(path) for path in (tmp_path / "store").rglob("*.parquet"))
+    more = last_weeks[0].assign(shipment_id="again-" + last_weeks[0]["shipment_id"])
+    with pytest.raises(CommandError, match="Found engine 'elsewhere'"):
+        ingest(tmp_path / "store", more, engine="elsewhere")
+    if _is_there("distributed"):
+        with pytest.raises(CommandError, match=r"no working Dask scheduler at localhost:1"):
+            ingest(tmp_path / "store", more, engine="dask://localhost:1")
+    assert sorted(str(path) for path in (tmp_path / "store").rglob("*.parquet")) == before
+
+
+def _scored(model: Path, store: Path, engine: str) -> pd.DataFrame:
+    out = store.with_suffix(".parquet")
+    score_store(model, store, out, as_of=AS_OF, engine=engine)
+    return pd.read_parquet(out)
+
+
+def test_a_record_batch_is_scored_in_a_function_of_an_engine(model, orders, tmp_path):
+    """The recipe for `mapInArrow` and for Snowflake's vectorised functions."""
+    path = model.save(tmp_path / "model")
+
+    def promises(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        loaded = etapromise.load(path)
+        for batch in batches:
+            told = loaded.promise_many(batch.to_pandas(), 0.9)
+            yield from pa.Table.from_pandas(told, preserve_index=False).to_batches()
+
+    table = pa.Table.from_pandas(orders.iloc[:60], preserve_index=False)
+    found = pa.Table.from_batches(promises(iter(table.to_batches(max_chunksize=25))))
+    whole = model.promise_many(orders.iloc[:60], 0.9)
+    assert found["shipment_id"].to_pylist() == list(whole["shipment_id"])
+    dates = pd.to_datetime(found["estimated_delivery_date"].to_pandas()).to_numpy()
+    assert (dates == whole["estimated_delivery_date"].to_numpy()).all()
