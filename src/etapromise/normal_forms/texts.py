@@ -143,7 +143,7 @@ def normal_name(value: Any) -> str | None:
     # Folding may take a composed letter apart again.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", said).casefold())
     folded = _NAME_DROPPED.sub("", folded)
-    name = _NAME_GAPS.sub("-", folded).strip("-")
+    name = unicodedata.normalize("NFKC", _NAME_GAPS.sub("-", folded).strip("-"))
     return None if is_placeholder(name) else name
 
 
