@@ -190,6 +190,7 @@ def test_known_attacks_in_transit_are_refused_by_name(changed: Any, name: str, c
         ("version", None, "for version"),
         ("dependence", {"order": 2.0}, "dependence"),
         ("calendars", 5, "for calendars"),
+        ("disruptions", ["a", "a"], "for disruptions"),
         ("numeric", ["a", "a"], "for numeric"),
         ("dispatch", ["no parts"], "the key 'no parts'"),
         ("zones", {"default": "Mars/Base", "countries": {}, "regions": [], "origins": []}, "IANA"),

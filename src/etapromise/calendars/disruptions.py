@@ -131,7 +131,7 @@ class Disruption:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ContractError(
-                f"Found a disruption {dict(plain)!r}; expected first and last as YYYY-MM-DD and "
+                f"Found a disruption {plain!r}; expected first and last as YYYY-MM-DD and "
                 f"the fields of Disruption ({error})."
             ) from error
 
