@@ -21,7 +21,7 @@ from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import read_number
 from etapromise.normal_forms.texts import normal_text
 from etapromise.normal_forms.zones import is_time_zone
-from etapromise.tracking.texts import are_plain, coded
+from etapromise.tracking.texts import are_plain, coded, of_floats
 from etapromise.tracking.times import DAY, MISSING, Clocks, read_clocks
 
 __all__ = [
@@ -42,8 +42,7 @@ __all__ = [
 
 Mask = npt.NDArray[np.bool_]
 
-# A whole number that went through a float: exact below 2**53 only.
-_THROUGH_FLOAT: Final = r"^\d+(\.\d+)?[eE]\+?\d+$|^\d+\.0+$"
+# A whole number that went through a float is exact below this only.
 _EXACT: Final = 2**53
 NOON: Final = DAY // 2
 """Where in its day a date without a clock stands: no zone makes it another day."""
@@ -199,12 +198,11 @@ def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray
     if pt.is_integer(array.type) or pt.is_floating(array.type):
         return text, inexact
     flat = text.cast(pa.large_string()) if pt.is_dictionary(text.type) else text
-    if not are_plain(flat.drop_null()):
+    if not are_plain(flat.drop_null() if flat.null_count else flat, said=True):
         flat = text = rewritten(flat, normal_text).column
-    numbers = pc.match_substring_regex(flat, _THROUGH_FLOAT)
-    if not pc.any(numbers).as_py():
+    through = of_floats(flat)
+    if through is None:
         return text, inexact
-    through = np.asarray(pc.fill_null(numbers, fill_value=False).to_numpy(), dtype=bool)
     values = [float(value) for value in flat.filter(pa.array(through)).to_pylist()]
     digits = [
         str(int(value)) if value < _EXACT and value.is_integer() else None for value in values
@@ -239,7 +237,8 @@ def read_times(
     """
     clocks = read_clocks(array, name)
     moments = clocks.utc
-    moments[clocks.plain] = clocks.wall[clocks.plain] + NOON
+    if clocks.plain.any():
+        moments[clocks.plain] = clocks.wall[clocks.plain] + NOON
     naive = clocks.naive
     if naive.any():
         named = np.full(len(moments), naive_time_zone, dtype=object)

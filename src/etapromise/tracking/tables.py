@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import normal_name, normal_text
@@ -26,7 +27,7 @@ from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.places import orders_on_days, read_place
 from etapromise.tracking.plain_dates import dated
 from etapromise.tracking.sources import RawTable, Source, open_table
-from etapromise.tracking.texts import as_series, coded
+from etapromise.tracking.texts import are_plain, as_series, coded
 from etapromise.tracking.times import Clocks
 from etapromise.tracking.vocabularies import (
     STANDARD,
@@ -261,7 +262,7 @@ def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> Valu
         if inexact.any():
             expected = "text: a number in scientific notation, or beyond 2**53 with .0, lost digits"
             faults.add(inexact, f"unreadable_{name}", name, expected)
-        if name != "shipment_id" and not text.type.equals(pa.string()):
+        if name != "shipment_id" and not _all_said(text):
             text = _told(read.rewritten(text, normal_text), name, faults)
         return text
     text = read.read_text(array, name)
@@ -270,6 +271,11 @@ def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> Valu
     if column.kind is Kind.TIME_ZONE:
         return _read_zones(text, name, faults)
     return text
+
+
+def _all_said(text: pa.ChunkedArray) -> bool:
+    """Whether a column is in its normal form at first sight."""
+    return not pt.is_dictionary(text.type) and are_plain(text, said=True)
 
 
 def _told(found: read.Rewritten, name: str, faults: Faults) -> pa.ChunkedArray:
@@ -460,8 +466,10 @@ def _split(
 
 def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
     faulty = np.flatnonzero(~faults.free)
+    # Taking nothing from a column of text would copy all of it first.
     text = {
-        name: _arrow_as_text(array.take(pa.array(faulty))) for name, array in raw.contract.items()
+        name: _arrow_as_text(array.take(pa.array(faulty)) if len(faulty) else array.slice(0, 0))
+        for name, array in raw.contract.items()
     }
     for name in raw.extras.columns:
         text[name] = raw.extras[name].iloc[faulty].reset_index(drop=True).astype(TEXT)
