@@ -149,12 +149,11 @@ static int single_blanks(const uint8_t *text, int64_t length) {
 }
 
 /* Placeholders have 13 characters at most, and those with a digit have a #. */
-static int surely_said(const uint8_t *text, int64_t length) {
+static int surely_said(const uint8_t *text, int64_t length, int marks) {
     if (length > 13) return 1;
-    if (memchr(text, '#', (size_t)length)) return 0;
-    for (int64_t k = length; k-- > 0;)
-        if (is_digit(text[k])) return 1;
-    return 0;
+    int64_t k = length;
+    while (k > 0 && !is_digit(text[k - 1])) k--;
+    return k > 0 && (!marks || !memchr(text, '#', (size_t)length));
 }
 
 /* Whether every text is plain: printable ASCII, not empty, no blank at an end or beside another, and no
@@ -168,11 +167,12 @@ ETP_EXPORT int etp_texts_plain(const etp_texts *texts, int64_t count, int said) 
     for (int64_t k = first; k < last; k++) odd |= (uint8_t)(text[k] - ' ') > '~' - ' ';
     if (odd) return 0;
     const int blanks = memchr(text + first, ' ', (size_t)(last - first)) != NULL;
+    const int marks = memchr(text + first, '#', (size_t)(last - first)) != NULL;
     for (int64_t i = 0; i < count; i++) {
         const int64_t start = offset_at(texts, i), length = offset_at(texts, i + 1) - start;
         if (length == 0 || text[start] == '\'') return 0;
         if (blanks && !single_blanks(text + start, length)) return 0;
-        if (said && !surely_said(text + start, length)) return 0;
+        if (said && !surely_said(text + start, length, marks)) return 0;
     }
     return 1;
 }

@@ -7,7 +7,7 @@ a value that cannot be read is a fault of its row, or, in an optional column, le
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -187,22 +187,24 @@ def spread(
     )
 
 
-def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray, Mask]:
-    """Ids as text, and which of them went through a float and may be another's, (n,).
+def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[Rewritten, Mask]:
+    """Ids as text in their normal form, and which of them went through a float and may be another's, (n,).
 
     Raises:
         ContractError: as for `read_text`, or floats from 2**53 on.
     """
     text = read_text(array, name)
+    found = Rewritten(column=text, changed=0, emptied=0, pairs=())
     inexact = np.zeros(len(text), dtype=bool)
     if pt.is_integer(array.type) or pt.is_floating(array.type):
-        return text, inexact
+        return found, inexact
     flat = text.cast(pa.large_string()) if pt.is_dictionary(text.type) else text
     if not are_plain(flat.drop_null() if flat.null_count else flat, said=True):
-        flat = text = rewritten(flat, normal_text).column
+        found = rewritten(flat, normal_text)
+        flat = found.column
     through = of_floats(flat)
     if through is None:
-        return text, inexact
+        return found, inexact
     values = [float(value) for value in flat.filter(pa.array(through)).to_pylist()]
     digits = [
         str(int(value)) if value < _EXACT and value.is_integer() else None for value in values
@@ -210,7 +212,8 @@ def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray
     inexact[through] = [digit is None for digit in digits]
     whole = flat.to_pandas().astype(object)
     whole[through] = digits
-    return pa.chunked_array([pa.array(whole, pa.large_string(), from_pandas=True)]), inexact
+    column = pa.chunked_array([pa.array(whole, pa.large_string(), from_pandas=True)])
+    return replace(found, column=column), inexact
 
 
 def read_times(

@@ -63,9 +63,12 @@ def dated(
     if isinstance(stated, pd.Series):
         told = stated.to_numpy().astype("datetime64[us]").view(np.int64)
         day = np.where(told != MISSING, told, day)
-    rest = (day == MISSING) & (clocks.wall != MISSING)
+    rest = clocks.wall != MISSING
+    dates = int((day != MISSING).sum()) if clocks.plain.any() or stated is not None else 0
+    if dates:
+        rest &= day == MISSING
     faults.note(
-        int((day != MISSING).sum()),
+        dates,
         "plain_scanned_at",
         "scanned_at",
         "have no clock time, and are taken as local dates where the thing happened",
@@ -85,6 +88,7 @@ def dated(
         if rows.any():
             day[rows] = wall[rows]
             rest &= ~rows
+            dates += int(rows.sum())
             names = [STATUSES[k - 1] for k in np.flatnonzero(whole).tolist()]
             faults.note(
                 int(rows.sum()),
@@ -93,7 +97,7 @@ def dated(
                 "are midnights, as all times of their status, and are taken as local dates",
                 names,
             )
-    if (day == MISSING).all():
+    if not dates:
         return
     plain = day != MISSING
     values["scanned_on"] = pd.Series(day.view("datetime64[us]"))

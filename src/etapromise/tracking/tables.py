@@ -14,10 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.types as pt
 
 from etapromise.errors import ContractError
-from etapromise.normal_forms.texts import normal_name, normal_text
+from etapromise.normal_forms.texts import normal_name
 from etapromise.normal_forms.zones import zone_name
 from etapromise.text_type import TEXT
 from etapromise.tracking import columns as read
@@ -27,7 +26,7 @@ from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.places import orders_on_days, read_place
 from etapromise.tracking.plain_dates import dated
 from etapromise.tracking.sources import RawTable, Source, open_table
-from etapromise.tracking.texts import are_plain, as_series, coded
+from etapromise.tracking.texts import as_series, coded
 from etapromise.tracking.times import Clocks
 from etapromise.tracking.vocabularies import (
     STANDARD,
@@ -258,24 +257,17 @@ def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> Valu
     if column.kind is Kind.NUMBER:
         return _read_number(array, column, faults)
     if column.kind is Kind.IDENTIFIER:
-        text, inexact = read.read_identifiers(array, name)
+        found, inexact = read.read_identifiers(array, name)
         if inexact.any():
             expected = "text: a number in scientific notation, or beyond 2**53 with .0, lost digits"
             faults.add(inexact, f"unreadable_{name}", name, expected)
-        if name != "shipment_id" and not _all_said(text):
-            text = _told(read.rewritten(text, normal_text), name, faults)
-        return text
+        return found.column if name == "shipment_id" else _told(found, name, faults)
     text = read.read_text(array, name)
     if column.kind is Kind.NAME:
         return _told(read.rewritten(text, normal_name), name, faults)
     if column.kind is Kind.TIME_ZONE:
         return _read_zones(text, name, faults)
     return text
-
-
-def _all_said(text: pa.ChunkedArray) -> bool:
-    """Whether a column is in its normal form at first sight."""
-    return not pt.is_dictionary(text.type) and are_plain(text, said=True)
 
 
 def _told(found: read.Rewritten, name: str, faults: Faults) -> pa.ChunkedArray:
