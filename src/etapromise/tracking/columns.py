@@ -188,7 +188,7 @@ def spread(
 
 
 def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[Rewritten, Mask]:
-    """Ids as text in their normal form, and which of them went through a float and may be another's, (n,).
+    """Ids in their normal form, and which went through a float and may be another's, (n,).
 
     Raises:
         ContractError: as for `read_text`, or floats from 2**53 on.
