@@ -7,7 +7,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from etapromise.lanes.levels import Level
 __all__ = [
     "CODES",
     "MESSAGES",
+    "NO_DATE",
     "AssessesOne",
     "Assessment",
     "assess",
@@ -138,7 +139,7 @@ def assess(
 class AssessesOne:
     """What `assess` says of one request at a time. Immutable."""
 
-    __slots__ = ("_alike", "_as_of_day", "_evidence", "_levels")
+    __slots__ = ("_alike", "_as_of_day", "_evidence", "_levels", "_place", "_start")
 
     def __init__(self, statistics: Statistics, levels: Sequence[Level], *, alike: bool) -> None:
         """Take the tables, the levels of the requests' codes, and what `assess` calls alike."""
@@ -150,6 +151,8 @@ class AssessesOne:
             for position, level in enumerate(levels)
             if level.name in _TELLING
         )
+        self._place = {name: position for name, position, _ in self._levels}
+        self._start = {name: start for name, _, start in self._levels}
 
     def assess(
         self,
@@ -177,7 +180,25 @@ class AssessesOne:
                 code = number
         return code, sum([_BIT[name] for name, flag in flags.items() if flag])
 
+    def has_date(
+        self, codes: Sequence[int], *, reachable: bool, days: Callable[[], Sequence[int]]
+    ) -> bool:
+        """Whether the code that `assess` gives is below NO_DATE; `days` are asked for last."""
+        found, place, start = self._evidence.item, self._place, self._start
 
+        def lacks(level: str, parcels: float) -> bool:
+            return found(start[level] + codes[place[level]]) < parcels
+
+        if not reachable or lacks("carrier", _SEEN) or lacks("network", _THIN):
+            return False
+        if lacks("destination_region", _SEEN) and lacks("destination_prefix", _SEEN):
+            return False
+        earliest, middle, latest = days()
+        return not _irregular(latest - earliest, middle)
+
+
+NO_DATE: Final = 30000
+"""Codes from here on say that no date can be promised."""
 _ONE_DATE: Final = 10000
 # The levels whose evidence says something.
 _TELLING: Final = frozenset(
@@ -216,14 +237,17 @@ _FROM_REGION, _FROM_COUNTRY, _DEFAULT = (
 
 def _codes(flags: Mapping[str, Any], width: Any, middle: Any) -> Sequence[tuple[int, Any]]:
     """Codes and whether each holds, for those that another one replaces first."""
-    irregular = (width > _IRREGULAR + 2) & (width > _IRREGULAR * middle + 2)
     return (
         (10001, width > 1),
         (20001, (width > 4) | flags["all_parcels_alike"]),
-        (30001, flags["service_level_unreachable"] | irregular),
+        (30001, flags["service_level_unreachable"] | _irregular(width, middle)),
         (30004, flags["unseen_destination"]),
         (30002, flags["thin_history"] | flags["unseen_carrier"]),
     )
+
+
+def _irregular(width: Any, middle: Any) -> Any:
+    return (width > _IRREGULAR + 2) & (width > _IRREGULAR * middle + 2)
 
 
 def messages_of(reasons: int) -> tuple[dict[str, str], ...]:

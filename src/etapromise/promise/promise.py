@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.promise import exports
+from etapromise.promise.confidence import NO_DATE
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.promise_details import Explained
 
@@ -148,6 +149,11 @@ class Promise(Explained):
     def confidence_code(self) -> int:
         """10000 one date … 30004 none: see `promise.confidence.CODES`."""
         return self._assess()[0]
+
+    @property
+    def has_date(self) -> bool:
+        """Whether the code says that a date can be promised."""
+        return self._assess()[0] < NO_DATE
 
     @property
     def messages(self) -> tuple[dict[str, str], ...]:

@@ -276,6 +276,13 @@ class QuotesOne:
             messages += declared_message(told)
         return code, messages
 
+    def _has_date(self, answer: Answer, service_level: float) -> bool:
+        return self._assessor.has_date(
+            answer.code,
+            reachable=answer.probability[-1] >= service_level,
+            days=lambda: _BAND.days(self._address, answer),
+        )
+
 
 _BAND: Final = Levels((0.1, 0.5, 0.9))
 _SHOWN: Final = Levels([percent / 100.0 for percent in PERCENTILES])
@@ -326,6 +333,11 @@ class QuotedPromise(Promise):
     def confidence(self) -> float:
         """Stated probability that `date` is kept."""
         return self._answer.probability[self._answer.position]
+
+    @property
+    def has_date(self) -> bool:
+        """Whether the code says that a date can be promised; sooner known than the code."""
+        return self._model._has_date(self._answer, self.service_level)  # noqa: SLF001
 
     @property
     def event(self) -> str:
