@@ -315,19 +315,19 @@ def _judge(
         one.meets = one.wanted >= service_level
     if isinstance(policy, CostPolicy):
         one.date = one.promise.decide(policy)
-    elif isinstance(policy, dt.date):
-        one.date = policy
-    one.confidence = one.promise.probability_by(one.date)
-    if isinstance(policy, CostPolicy):
+        one.confidence = one.promise.probability_by(one.date)
         if wanted_by is None:
             one.meets = one.promise.arrival_probability > 0.0
         late = policy.lateness_cost_days * (1.0 - one.confidence)
         one.cost = one.sending + (day_number(one.date) - first) + late
     elif isinstance(policy, dt.date):
+        one.date = policy
+        one.confidence = one.promise.probability_by(policy)
         one.cost = one.sending
     else:
+        one.confidence = one.promise.confidence
         if wanted_by is None:
-            one.meets = one.promise.confidence >= service_level
+            one.meets = one.confidence >= service_level
         one.cost = one.sending + (day_number(one.date) - first)
 
 
@@ -350,8 +350,8 @@ def _dominating(weighed: Sequence[_Weighed], curves: Floats) -> list[list[int]]:
     )
     told = iter(pairs[: 2 * many])
     found: list[list[int]] = [[] for _ in weighed]
-    for one, other in zip(told, told, strict=True):
-        found[other].append(one)
+    for above, below in zip(told, told, strict=True):
+        found[below].append(above)
     return found
 
 
@@ -404,29 +404,29 @@ def _told(
     *,
     left_out: bool,
 ) -> ComparedOption:
-    dominators = tuple(sorted([place[id(other)] for other in one.dominators]))
+    above = one.dominators
+    dominators = tuple(sorted([place[id(other)] for other in above])) if above else ()
     reason = _reason(one, best, dominators)
     told = object.__new__(ComparedOption)
     # Field by field, a frozen dataclass takes longer than a promise.
-    told.__dict__.update(
-        rank=rank,
-        option=one.option,
-        promise=one.promise,
-        date=one.date,
-        confidence=one.confidence,
-        price=one.price,
-        expected_cost=one.cost,
-        probability_by_wanted=one.wanted,
-        meets=one.meets,
-        dominated_by=dominators,
-        reason=reason,
-        promised=one.promised,
-        co2_kg=None if math.isnan(one.co2) else one.co2,
-        windows=one.windows,
-        _why=partial(
-            _words, reason, one, best, dominators, wanted_by, service_level, left_out=left_out
-        ),
-    )
+    values = {
+        "rank": rank,
+        "option": one.option,
+        "promise": one.promise,
+        "date": one.date,
+        "confidence": one.confidence,
+        "price": one.price,
+        "expected_cost": one.cost,
+        "probability_by_wanted": one.wanted,
+        "meets": one.meets,
+        "dominated_by": dominators,
+        "reason": reason,
+        "promised": one.promised,
+        "co2_kg": None if math.isnan(one.co2) else one.co2,
+        "windows": one.windows,
+        "_why": partial(_words, reason, one, best, dominators, wanted_by, service_level, left_out),
+    }
+    object.__setattr__(told, "__dict__", values)
     return told
 
 
@@ -451,8 +451,7 @@ def _words(
     dominators: tuple[int, ...],
     wanted_by: dt.date | None,
     service_level: float,
-    *,
-    left_out: bool,
+    left_out: bool,  # noqa: FBT001 — by position, a partial is half as dear
 ) -> str:
     """The reason in words."""
     if reason == "best":

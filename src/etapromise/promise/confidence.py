@@ -139,7 +139,7 @@ def assess(
 class AssessesOne:
     """What `assess` says of one request at a time. Immutable."""
 
-    __slots__ = ("_alike", "_as_of_day", "_evidence", "_levels", "_place", "_start")
+    __slots__ = ("_alike", "_as_of_day", "_deciding", "_evidence", "_levels")
 
     def __init__(self, statistics: Statistics, levels: Sequence[Level], *, alike: bool) -> None:
         """Take the tables, the levels of the requests' codes, and what `assess` calls alike."""
@@ -151,8 +151,8 @@ class AssessesOne:
             for position, level in enumerate(levels)
             if level.name in _TELLING
         )
-        self._place = {name: position for name, position, _ in self._levels}
-        self._start = {name: start for name, _, start in self._levels}
+        numbered = {name: (position, start) for name, position, start in self._levels}
+        self._deciding = [numbered[name] for name in _DECIDING]
 
     def assess(
         self,
@@ -184,14 +184,13 @@ class AssessesOne:
         self, codes: Sequence[int], *, reachable: bool, days: Callable[[], Sequence[int]]
     ) -> bool:
         """Whether the code that `assess` gives is below NO_DATE; `days` are asked for last."""
-        found, place, start = self._evidence.item, self._place, self._start
-
-        def lacks(level: str, parcels: float) -> bool:
-            return found(start[level] + codes[place[level]]) < parcels
-
-        if not reachable or lacks("carrier", _SEEN) or lacks("network", _THIN):
+        found = self._evidence.item
+        network, carrier, region, prefix = [
+            found(start + codes[place]) for place, start in self._deciding
+        ]
+        if not reachable or carrier < _SEEN or network < _THIN:
             return False
-        if lacks("destination_region", _SEEN) and lacks("destination_prefix", _SEEN):
+        if region < _SEEN and prefix < _SEEN:
             return False
         earliest, middle, latest = days()
         return not _irregular(latest - earliest, middle)
@@ -200,6 +199,8 @@ class AssessesOne:
 NO_DATE: Final = 30000
 """Codes from here on say that no date can be promised."""
 _ONE_DATE: Final = 10000
+# The levels whose evidence decides whether there is a date.
+_DECIDING: Final = ("network", "carrier", "destination_region", "destination_prefix")
 # The levels whose evidence says something.
 _TELLING: Final = frozenset(
     {
