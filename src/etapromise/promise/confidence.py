@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -253,11 +254,12 @@ def _irregular(width: Any, middle: Any) -> Any:
 
 def messages_of(reasons: int) -> tuple[dict[str, str], ...]:
     """The reasons in a bit set, each with its `code` and `text`."""
-    return tuple(
-        {"code": name, "text": text}
-        for position, (name, text) in enumerate(MESSAGES)
-        if reasons >> position & 1
-    )
+    return tuple([{"code": name, "text": text} for name, text in _said(reasons)])
+
+
+@lru_cache(maxsize=4096)
+def _said(reasons: int) -> list[tuple[str, str]]:
+    return [message for position, message in enumerate(MESSAGES) if reasons >> position & 1]
 
 
 def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:
