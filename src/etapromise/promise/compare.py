@@ -13,9 +13,8 @@ import ctypes
 import datetime as dt
 import math
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -94,12 +93,13 @@ class ComparedOption:
     promised: bool
     co2_kg: float | None
     windows: tuple[BookedWindow, ...]
-    _why: Callable[[], str] = field(repr=False)
+    _weighed: _Weighed = field(repr=False)
+    _terms: _Terms = field(repr=False)
 
     @property
     def why(self) -> str:
         """What decided the rank, in words."""
-        return self._why()
+        return _in_words(self.reason, self._weighed, self.dominated_by, self._terms)
 
     @property
     def dominated(self) -> bool:
@@ -127,6 +127,16 @@ class ComparedOption:
             "why": self.why,
             "promise": self.promise.as_dict(),
         }
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What all options were ranked by."""
+
+    best: _Weighed
+    wanted_by: dt.date | None
+    service_level: float
+    left_out: bool  # whether there are prices that nothing was added to
 
 
 class _Spelled:
@@ -220,10 +230,8 @@ def compare(
     place = {id(one): rank for rank, one in enumerate(ranked, start=1)}
     unpriced = day_price is None and not isinstance(policy, ShopperPolicy | dt.date)
     left_out = unpriced and any(one.price for one in weighed)
-    return [
-        _told(one, rank, ranked[0], place, wanted_by, level, left_out=left_out)
-        for rank, one in enumerate(ranked, start=1)
-    ]
+    terms = _Terms(ranked[0], wanted_by, level, left_out)
+    return [_told(one, rank, place, terms) for rank, one in enumerate(ranked, start=1)]
 
 
 def _understood(
@@ -394,19 +402,9 @@ def _ask_wishes(
         one.wishes = policy.key(measures, marks, quickest)
 
 
-def _told(
-    one: _Weighed,
-    rank: int,
-    best: _Weighed,
-    place: Mapping[int, int],
-    wanted_by: dt.date | None,
-    service_level: float,
-    *,
-    left_out: bool,
-) -> ComparedOption:
+def _told(one: _Weighed, rank: int, place: Mapping[int, int], terms: _Terms) -> ComparedOption:
     above = one.dominators
     dominators = tuple(sorted([place[id(other)] for other in above])) if above else ()
-    reason = _reason(one, best, dominators)
     told = object.__new__(ComparedOption)
     # Field by field, a frozen dataclass takes longer than a promise.
     values = {
@@ -420,11 +418,12 @@ def _told(
         "probability_by_wanted": one.wanted,
         "meets": one.meets,
         "dominated_by": dominators,
-        "reason": reason,
+        "reason": _reason(one, terms.best, dominators),
         "promised": one.promised,
         "co2_kg": None if math.isnan(one.co2) else one.co2,
         "windows": one.windows,
-        "_why": partial(_words, reason, one, best, dominators, wanted_by, service_level, left_out),
+        "_weighed": one,
+        "_terms": terms,
     }
     object.__setattr__(told, "__dict__", values)
     return told
@@ -444,16 +443,9 @@ def _reason(one: _Weighed, best: _Weighed, dominators: tuple[int, ...]) -> str:
     return "costs_more" if one.cost - best.cost > 0.0 else "tied"
 
 
-def _words(
-    reason: str,
-    one: _Weighed,
-    best: _Weighed,
-    dominators: tuple[int, ...],
-    wanted_by: dt.date | None,
-    service_level: float,
-    left_out: bool,  # noqa: FBT001 — by position, a partial is half as dear
-) -> str:
+def _in_words(reason: str, one: _Weighed, dominators: tuple[int, ...], terms: _Terms) -> str:
     """The reason in words."""
+    best, wanted_by, service_level = terms.best, terms.wanted_by, terms.service_level
     if reason == "best":
         also = "" if one.wanted is None else f", {one.wanted:.0%} by {wanted_by}"
         said = f"The best: {one.cost:.2f} days' worth, {one.confidence:.0%} by {one.date}{also}."
@@ -478,7 +470,7 @@ def _words(
         said = f"Costs {one.cost - best.cost:.2f} days' worth more than the best."
     else:
         said = "As good as the best; listed after it by date, confidence and price."
-    if left_out:
+    if terms.left_out:
         said += " Prices are left out: no day_price says what a day of waiting is worth."
     return said
 
