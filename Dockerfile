@@ -11,8 +11,8 @@ COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir "$(echo /wheels/etapromise-*.whl)[serve]" && rm -rf /wheels && useradd --system eta
 USER eta
 VOLUME /models
-EXPOSE 8000
-CMD ["etapromise", "serve", "--models", "/models", "--host", "0.0.0.0", "--port", "8000"]
+EXPOSE 8080
+CMD ["etapromise", "serve", "--models", "/models", "--host", "0.0.0.0", "--port", "8080"]
 
 FROM build AS demo
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*

@@ -51,6 +51,19 @@ def test_a_promise_needs_none_and_a_table_of_them_says_so(model, tmp_path):
     assert "pip install 'etapromise[train]'" in done.stdout
 
 
+def test_a_command_that_needs_an_extra_ends_with_one_line(tmp_path):
+    (tmp_path / "shipments.csv").write_text("shipment_id\n")
+    files = str(tmp_path / "shipments.csv")
+    done = run(
+        "from etapromise.cli import main\n"
+        f"main(['train', '--shipments', {files!r}, '--scans', {files!r}, '--as-of', '2026-01-01',"
+        f" '--out', {str(tmp_path / 'models')!r}])"
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'etapromise[train]'" in done.stderr
+
+
 def test_a_package_of_no_extra_is_not_hidden():
     with pytest.raises(ModuleNotFoundError, match="nonsense"), extra_needed():
         import nonsense  # noqa: F401, PLC0415

@@ -29,6 +29,7 @@ _EXTRA_OF: Final = {
         "train",
     ),
     **dict.fromkeys(("orjson", "prometheus_client", "starlette", "uvicorn"), "serve"),
+    "cryptography": "signing",
     "openpyxl": "excel",
     "fsspec": "remote",
     "distributed": "dask",

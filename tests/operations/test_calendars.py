@@ -20,10 +20,10 @@ from tests.small_network import AS_OF, TRAINING, fields_of
 
 FILE = """
 [[carriers]]
-carrier = "acme"
+carrier = "ACME "
 delivers = "Tue, Thu"
 [[destinations]]
-country = "CA"
+country = "Kanada"
 delivers = "Mon-Wed"
 [[blackouts]]
 days = ["2025-07-09 to 2025-07-10"]

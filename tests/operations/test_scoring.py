@@ -10,6 +10,7 @@ import pytest
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations import scoring
 from etapromise.operations.scoring import rejects_path, score
+from etapromise.operations.scoring_files import score_file
 from etapromise.tracking.table_writer import write_table
 from tests.small_network import AS_OF
 
@@ -112,3 +113,24 @@ def test_scans_move_the_predictions_in_chunks_as_at_once(
     none = score(model, open_orders.iloc[:0], path, as_of=AS_OF).promises
     assert len(none) == 0
     assert none.columns.tolist() == whole.promises.columns.tolist()
+
+
+def test_orders_older_than_the_model_are_told(model, simulation, open_orders, tmp_path):
+    ordered = simulation.shipments["ordered_at"]
+    kept = (ordered > AS_OF - pd.Timedelta(days=30)) & (ordered < AS_OF + pd.Timedelta(days=3))
+    orders = simulation.shipments[kept].reset_index(drop=True)
+    older = int((orders["ordered_at"] < AS_OF).sum())
+    assert 0 < older < len(orders)
+    later = AS_OF + pd.Timedelta(days=3)
+
+    def told(notes):
+        return [note.rows for note in notes if note.reason == "older_than_model"]
+
+    assert told(score(model, orders, as_of=later).notes) == [older]
+    fresh = orders[orders["ordered_at"] >= AS_OF]
+    assert told(score(model, fresh, as_of=later).notes) == []
+    # With scans they are parcels on their way, which are older as a rule.
+    assert told(score(model, orders, simulation.scans, as_of=later).notes) == []
+    orders.to_parquet(tmp_path / "orders.parquet")
+    counts = score_file(model, tmp_path / "orders.parquet", tmp_path / "out.parquet", as_of=later)
+    assert told(counts.notes) == [older]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,14 +28,17 @@ from etapromise.calendars.calendar_values import (
     days,
     flag,
     line_of,
+    name,
     nearest,
     text,
     times,
     week,
     zone,
 )
-from etapromise.calendars.disruptions import Disruption
+from etapromise.calendars.disruptions import Disruption, area_postcode
 from etapromise.errors import ContractError
+from etapromise.normal_forms.places import normal_region
+from etapromise.normal_forms.postcodes import normal_postcode
 
 __all__ = [
     "Blackout",
@@ -169,8 +172,8 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
         Blackout,
         {
             "days": days,
-            "carrier": text,
-            "service": text,
+            "carrier": name,
+            "service": name,
             "country": country,
             "region": text,
             "reason": text,
@@ -179,8 +182,8 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
     "carriers": (
         CarrierRule,
         {
-            "carrier": text,
-            "service": text,
+            "carrier": name,
+            "service": name,
             "delivers": week,
             "delivers_on_holidays": flag,
             "pickups": times,
@@ -216,8 +219,8 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
             "delay": amount,
             "spread": amount,
             "recovery": amount,
-            "carrier": text,
-            "service": text,
+            "carrier": name,
+            "service": name,
             "country": country,
             "region": text,
             "postcodes": codes,
@@ -252,9 +255,26 @@ _ABOUT: Final = {
 }
 
 
+# Names and codes: what is only spelled otherwise is read as in the shipments.
+_SPELLED: Final = {"carrier", "service", "country", "region", "origin", "postcodes"}
+
+
+def _within_country(values: dict[str, Any]) -> dict[str, Any]:
+    """Regions and places in the form that their country gives them, where it is told."""
+    country = values.get("country")
+    if "region" in values:
+        values["region"] = normal_region(values["region"], country)
+    if "postcodes" in values:
+        values["postcodes"] = tuple(area_postcode(one, country) for one in values["postcodes"])
+    if "origin" in values:
+        # In which form depends on the orders' countries: see `spelled_as`.
+        values["origin"] = normal_postcode(values["origin"], None)
+    return values
+
+
 @dataclass(frozen=True)
 class CalendarFile:
-    """What a calendar file says.
+    """What a calendar file says, its names and codes in the normal form of shipments.
 
     Attributes:
         text: the file as it was written.
@@ -294,6 +314,51 @@ class CalendarFile:
             ContractError: as for `read`.
         """
         return given if isinstance(given, CalendarFile) else cls.read(given)
+
+    def spelled_as(self, warehouses: Iterable[tuple[str, str]]) -> CalendarFile:
+        """This file with its warehouses spelled as in the orders, whose countries it may not tell.
+
+        Args:
+            warehouses: country ("" where there is none) and origin, in normal form.
+        """
+        known = list(warehouses)
+        origins = {origin for _, origin in known}
+
+        def spelled(values: dict[str, Any]) -> list[dict[str, Any]]:
+            written = values.get("origin")
+            # As an order calls a warehouse goes before the form of another country.
+            if written is None or written in origins:
+                return [values]
+            meant = {
+                origin
+                for country, origin in known
+                if normal_postcode(written, country or None) == origin
+            }
+            return [values | {"origin": origin} for origin in sorted(meant)] or [values]
+
+        found = CalendarFile(self.text, self.name)
+        found.__dict__["_values"] = {
+            table: [one for values in rules for one in spelled(values)]
+            for table, rules in self._values.items()
+        }
+        del found.__dict__["_tables"]
+        found._tables  # noqa: B018 — two spellings may be one warehouse
+        return found
+
+    def respelled(self) -> tuple[str, ...]:
+        """Names and codes that are written otherwise than they were read: ``DHL = dhl``."""
+        found: dict[str, None] = {}
+        for table, rules in self._values.items():
+            for written, values in zip(self._document.get(table, []), rules, strict=True):
+                for key in _SPELLED & values.keys():
+                    before = written[key] if isinstance(written[key], list) else [written[key]]
+                    read = values[key] if key == "postcodes" else [values[key]]
+                    pairs = zip(before, read, strict=True)
+                    found |= {f"{key} {was} = {now}": None for was, now in pairs if was != now}
+        default = self._document.get("default_country")
+        if default != self.default_country:
+            found[f"default_country {default} = {self.default_country}"] = None
+        return tuple(found)
 
     @property
     def default_time_zone(self) -> str | None:
@@ -341,6 +406,21 @@ class CalendarFile:
         rules = self._tables["disruptions"]
         return tuple(one for rule in rules for one in rule.disruptions)
 
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The carriers, services, countries, regions and origins that it names, without doubles.
+
+        A service after its carrier and a region after its country, with a blank between.
+        """
+        wide = {"service": "carrier", "region": "country"}
+        found: dict[str, dict[str, None]] = {
+            key: {} for key in ("carrier", "service", "country", "region", "origin")
+        }
+        for values in (values for rules in self._values.values() for values in rules):
+            for key in found.keys() & values.keys():
+                before = values.get(wide.get(key, ""))
+                found[key][f"{before} {values[key]}" if before else values[key]] = None
+        return {key: tuple(names) for key, names in found.items()}
+
     @cached_property
     def _document(self) -> Mapping[str, Any]:
         self._require_size()
@@ -384,13 +464,22 @@ class CalendarFile:
             if key not in known and key not in _OF_A_MAPPING:
                 self._refuse("", 0, key, f"the key {key!r}", f"one of {', '.join(known)}", known)
         self._settings  # noqa: B018 — parses
+        found = {}
+        for table, (kind, _) in _RULES.items():
+            rules = [kind(**values) for values in self._values[table]]
+            self._require_distinct(table, rules)
+            found[table] = tuple(rules)
+        return found
+
+    @cached_property
+    def _values(self) -> dict[str, list[dict[str, Any]]]:
         return {table: self._rules(table) for table in _RULES}
 
-    def _rules(self, table: str) -> tuple[Any, ...]:
+    def _rules(self, table: str) -> list[dict[str, Any]]:
         found = self._document.get(table, [])
         if not isinstance(found, list) or not all(isinstance(rule, dict) for rule in found):
             self._refuse("", 0, table, f"{table} = {found!r}", f"tables headed [[{table}]]")
-        kind, parsers = _RULES[table]
+        _, parsers = _RULES[table]
         rules = []
         for number, rule in enumerate(found):
             for key in rule:
@@ -403,25 +492,32 @@ class CalendarFile:
             for key in _NEEDED[table]:
                 if key not in rule:
                     self._refuse(table, number, None, f"[[{table}]] without {key}", f"a {key}")
-            values = {
-                key: self._parsed(parsers[key], value, table, number, key)
-                for key, value in rule.items()
-            }
+            read = _within_country(
+                {
+                    key: self._parsed(parsers[key], value, table, number, key)
+                    for key, value in rule.items()
+                }
+            )
+            for key in ("region", "postcodes", "origin"):
+                if key in read and (read[key] is None or "" in tuple(read[key])):
+                    self._refuse(
+                        *(table, number, key, f"{key} = {rule[key]!r}, which stands for nothing"),
+                        "a name or code, spelled as in the shipments",
+                    )
             for narrow, wide in (("service", "carrier"), ("region", "country")):
-                if narrow in values and wide not in values and table != "warehouses":
+                if narrow in read and wide not in read and table != "warehouses":
                     self._refuse(
                         *(table, number, narrow, f"a {narrow} without a {wide}"),
                         f"the {wide} that it belongs to",
                     )
-            if table == "carriers" and "origin" in values and values.keys() - _OF_A_WAREHOUSE:
+            if table == "carriers" and "origin" in read and read.keys() - _OF_A_WAREHOUSE:
                 self._refuse(
                     *(table, number, "origin", "an origin beside a carrier's week"),
                     "the week in a [[carriers]] table of its own, without origin: a carrier "
                     "delivers on the same days wherever a parcel is from",
                 )
-            rules.append(kind(**values))
-        self._require_distinct(table, rules)
-        return tuple(rules)
+            rules.append(read)
+        return rules
 
     def _require_distinct(self, table: str, rules: list[Any]) -> None:
         seen: dict[tuple[Any, ...], int] = {}

@@ -17,6 +17,8 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 from etapromise.calendars.zones import zone_named
 from etapromise.errors import ContractError
+from etapromise.normal_forms.places import normal_country
+from etapromise.normal_forms.texts import normal_name
 
 __all__ = ["Cutoff", "Days", "Week", "Wrong"]
 
@@ -70,11 +72,19 @@ def _is_control(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cs"}
 
 
+def name(value: Any) -> str:
+    """The name of a carrier or a service, in its normal form."""
+    return normal_name(text(value)) or _wrong(value, "a name in quotes, as in the shipments")
+
+
 def country(value: Any) -> str:
-    """An ISO 3166 code."""
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z]{2,3}", value):
-        return value
-    return _wrong(value, "a country's code in quotes, as in the shipments, such as 'DE'")
+    """A country's code or name, in its normal form."""
+    expected = "a country's code or name in quotes, such as 'DE'"
+    return (
+        normal_country(value) or _wrong(value, expected)
+        if isinstance(value, str)
+        else _wrong(value, expected)
+    )
 
 
 def flag(value: Any) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "first_cut_offs",
     "warehouse_rule",
     "warehouse_zones",
+    "warehouses_of",
 ]
 
 _SEPARATOR: Final = "\x1f"
@@ -179,6 +180,13 @@ def warehouse_zones(zones: ZoneMap, rules: CalendarFile, shipments: pd.DataFrame
             "neither the file nor the orders tell. Give its country, or use default_time_zone."
         )
     return zones.overridden(default=None, countries=countries, regions=regions, origins=origins)
+
+
+def warehouses_of(shipments: pd.DataFrame) -> list[tuple[str, str]]:
+    """Country ("" where there is none) and origin of the warehouses in orders."""
+    _, keys = level_keys(shipments, [_PLACE])[0]
+    pairs = (key.split(_SEPARATOR) for key in keys)
+    return sorted({(country, origin) for origin, country in pairs if origin})
 
 
 def _warehouse_keys(rules: CalendarFile, seen: set[str]) -> dict[str, str]:

@@ -33,7 +33,7 @@ from etapromise.normal_forms.texts import normal_name, normal_text
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOST_DISRUPTIONS", "Disruption", "Disruptions"]
+__all__ = ["MOST_DISRUPTIONS", "Disruption", "Disruptions", "area_postcode"]
 
 MOST_DISRUPTIONS: Final = 52
 """Spans that a model keeps at a time: a bit of a double for each."""
@@ -162,11 +162,18 @@ class Disruption:
         return [scale * value for value in values]
 
 
-def _postcode(code: str, country: str | None) -> tuple[str, str, bool]:
+def area_postcode(code: str, country: str | None) -> str:
+    """A postcode, or a beginning of some with its mark, in normal form; country in it too."""
     start = code.removesuffix(_PREFIX_MARK)
     if start != code:
-        return "destination", (normal_text(start) or "").upper(), True
-    return "destination", normal_postcode(code, country) or "", False
+        return (normal_text(start) or "").upper() + _PREFIX_MARK
+    return normal_postcode(code, country) or ""
+
+
+def _postcode(code: str, country: str | None) -> tuple[str, str, bool]:
+    form = area_postcode(code, country)
+    start = form.removesuffix(_PREFIX_MARK)
+    return "destination", start, start != form
 
 
 _held = native.function(

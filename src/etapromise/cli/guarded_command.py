@@ -16,6 +16,7 @@ import click
 
 from etapromise.cli.arguments import ARGUMENTS, debugging
 from etapromise.cli.tables import TABLE, rejects_beside
+from etapromise.errors import MissingExtraError, extra_needed
 
 __all__ = ["GuardedCommand"]
 
@@ -44,10 +45,12 @@ class GuardedCommand(click.Command):
             raise click.ClickException("Found standard output closed; results are told there.")
         _refuse_to_overwrite(self, ctx)
         try:
-            with _terminated_as_an_exception():
+            with _terminated_as_an_exception(), extra_needed():
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except MissingExtraError as error:
+            _end(_one_line(error), _FAILED)
         except KeyboardInterrupt:
             _end("interrupted; nothing half-written is left", _INTERRUPTED)
         except OSError as error:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +25,10 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import Tables, history_options, max_rejects_option
+
+if TYPE_CHECKING:
+    from etapromise.calendars.calendar_file import CalendarFile
+    from etapromise.tracking import TrackedHistory
 
 __all__ = ["refresh", "retrain", "train"]
 
@@ -102,6 +107,7 @@ def train(
             )
     with reported_errors():
         history = tables.read(event, out, max_rejects=max_rejects)
+        _tell_names(config.calendars, history)
         bar = ProgressBar()
         record = None
         if search is not None:
@@ -207,6 +213,7 @@ def retrain(
             recipe = recipe_of(champion) if champion is not None else TrainingConfig()
             config = replace(recipe, calendars=stated)
         history = tables.read(event, models, max_rejects=max_rejects)
+        _tell_names(stated, history)
         decision = run(
             history,
             registry,
@@ -266,8 +273,18 @@ def refresh(
         registry = ModelRegistry(models)
         event = registry.load_current().event
         history = tables.read(event, models, max_rejects=max_rejects)
+        _tell_names(stated, history)
         version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
     click.echo(models / version)
+
+
+def _tell_names(calendars: CalendarFile | str | Path | None, history: TrackedHistory) -> None:
+    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
+    from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — likewise
+
+    if calendars is not None:
+        for note in calendar_notes(CalendarFile.of(calendars), history.shipments):
+            say(note)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks, configured_zones
-from etapromise.calendars.configured_dispatch import configured_dispatch, warehouse_zones
+from etapromise.calendars.configured_dispatch import (
+    configured_dispatch,
+    warehouse_zones,
+    warehouses_of,
+)
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
@@ -169,6 +173,7 @@ class KnownOrders:
         """
         zones = ZoneMap.learned(self.shipments, default=default_time_zone)
         if calendars is not None:
+            calendars = calendars.spelled_as(warehouses_of(self.shipments))
             zones = configured_zones(zones, calendars)
             zones = warehouse_zones(zones, calendars, self.shipments)
         for name in (*numeric, *categorical):

@@ -139,18 +139,95 @@ ETP_EXPORT void etp_identifiers_find(const etp_identifiers *ids, const etp_texts
     }
 }
 
+static inline int is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
+
+static int single_blanks(const uint8_t *text, int64_t length) {
+    if (text[0] == ' ' || text[length - 1] == ' ') return 0;
+    for (int64_t k = 1; k < length; k++)
+        if (text[k] == ' ' && text[k - 1] == ' ') return 0;
+    return 1;
+}
+
+/* Placeholders have 13 characters at most, and those with a digit have a #. */
+static int surely_said(const uint8_t *text, int64_t length, int marks) {
+    if (length > 13) return 1;
+    int64_t k = length;
+    while (k > 0 && !is_digit(text[k - 1])) k--;
+    return k > 0 && (!marks || !memchr(text, '#', (size_t)length));
+}
+
 /* Whether every text is plain: printable ASCII, not empty, no blank at an end or beside another, and no
- * apostrophe in front. What is not plain is left to a closer look. */
-ETP_EXPORT int etp_texts_plain(const etp_texts *texts, int64_t count) {
+ * apostrophe in front; if `said`, also that none may be a placeholder. What is not plain is left to a
+ * closer look. */
+ETP_EXPORT int etp_texts_plain(const etp_texts *texts, int64_t count, int said) {
+    const int64_t first = offset_at(texts, 0), last = offset_at(texts, count);
+    if (first == last) return count == 0;
+    const uint8_t *text = texts->text;
+    unsigned odd = 0;
+    for (int64_t k = first; k < last; k++) odd |= (uint8_t)(text[k] - ' ') > '~' - ' ';
+    if (odd) return 0;
+    const int blanks = memchr(text + first, ' ', (size_t)(last - first)) != NULL;
+    const int marks = memchr(text + first, '#', (size_t)(last - first)) != NULL;
     for (int64_t i = 0; i < count; i++) {
-        const int64_t start = offset_at(texts, i), end = offset_at(texts, i + 1);
-        if (start == end) return 0;
-        const uint8_t *text = texts->text;
-        if (text[start] == ' ' || text[end - 1] == ' ' || text[start] == '\'') return 0;
-        unsigned odd = 0;
-        for (int64_t k = start; k < end; k++) odd |= (uint8_t)(text[k] - ' ') > '~' - ' ';
-        for (int64_t k = start + 1; k < end; k++) odd |= text[k] == ' ' && text[k - 1] == ' ';
-        if (odd) return 0;
+        const int64_t start = offset_at(texts, i), length = offset_at(texts, i + 1) - start;
+        if (length == 0 || text[start] == '\'') return 0;
+        if (blanks && !single_blanks(text + start, length)) return 0;
+        if (said && !surely_said(text + start, length, marks)) return 0;
     }
     return 1;
+}
+
+/* Whether a text is a number as floats are written: 12.0, 1.2e+5. */
+static int of_float(const uint8_t *text, int64_t length) {
+    if (length < 3 || !is_digit(text[0]) || !is_digit(text[length - 1])) return 0;
+    int64_t k = 0;
+    while (k < length && is_digit(text[k])) k++;
+    if (k == length) return 0;
+    if (text[k] == '.') {
+        const int64_t point = k++;
+        int zeros = 1;
+        for (; k < length && is_digit(text[k]); k++) zeros &= text[k] == '0';
+        if (k == length) return zeros;
+        if (k == point + 1) return 0;
+    }
+    if (text[k] != 'e' && text[k] != 'E') return 0;
+    if (text[++k] == '+') k++;
+    if (k == length) return 0;
+    while (k < length && is_digit(text[k])) k++;
+    return k == length;
+}
+
+/* found: (count,) whether each text is a whole number that went through a float. Returns whether any is. */
+ETP_EXPORT int etp_texts_of_floats(const etp_texts *texts, int64_t count, uint8_t *found) {
+    int any = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t start = offset_at(texts, i);
+        found[i] = (uint8_t)of_float(texts->text + start, offset_at(texts, i + 1) - start);
+        any |= found[i];
+    }
+    return any;
+}
+
+/* shape: (count,) the kinds of each text's characters, three bits each, the last one lowest: 1 a digit, 2 a
+ * capital, 3 a small letter, 4 a blank, 5 a hyphen; 0 if there are others, none, or more than 21. */
+ETP_EXPORT void etp_texts_shapes(const etp_texts *texts, int64_t count, uint64_t *shape) {
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t start = offset_at(texts, i), end = offset_at(texts, i + 1);
+        uint64_t found = 0;
+        for (int64_t k = end - start > 21 ? end : start; k < end; k++) {
+            const uint8_t c = texts->text[k];
+            const unsigned kind = is_digit(c)             ? 1
+                                  : c >= 'A' && c <= 'Z' ? 2
+                                  : c >= 'a' && c <= 'z' ? 3
+                                  : c == ' '             ? 4
+                                  : c == '-'             ? 5
+                                                         : 0;
+            if (kind == 0) {
+                found = 0;
+                break;
+            }
+            found = found << 3 | kind;
+        }
+        shape[i] = found;
+    }
 }

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from etapromise.normal_forms.texts import normal_text
 
-__all__ = ["has_form", "lost_zeros", "normal_postcode"]
+__all__ = ["has_form", "is_normal_shape", "lost_zeros", "normal_postcode"]
 
 # The first form is the usual one, in which zeros may be lost; there may be shorter ones beside.
 _FORMS: Final[dict[str, tuple[str, ...]]] = {
@@ -119,6 +119,8 @@ _NO_LEADING_ZERO: Final = frozenset(
         "EG",
     }
 )
+# Forms that begin with two letters of the country.
+_LITERAL: Final = ("LV", "AZ", "AD")
 _GAPS: Final = re.compile(r"[\s\-\u2010-\u2015.]+")
 _WHOLE_FLOAT: Final = re.compile(r"(\d+)\.0+")
 _MOST_LOST: Final = 2
@@ -149,6 +151,23 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
 def has_form(country: str) -> bool:
     """Whether the form of the country's postcodes is known."""
     return country in _FORMS
+
+
+def is_normal_shape(shape: str, country: str | None) -> bool:
+    """Whether all texts of a shape surely are their own `normal_postcode`.
+
+    Args:
+        shape: digits as 9, capitals as A, small letters as a, single blanks and hyphens.
+        country: ISO 3166-1 alpha-2, None where it is not known.
+    """
+    if "9" not in shape or shape != " ".join(shape.split()):
+        return False
+    if country not in _FORMS:
+        return True
+    if _FORMS[country][0].startswith(_LITERAL):
+        return False
+    forms = _FORMS[country][:1] if country in {"US", "PR"} else _FORMS[country]
+    return any(re.fullmatch(form.replace("X", "[9A]"), shape) for form in forms)
 
 
 def lost_zeros(value: str, form: str) -> bool:
@@ -202,7 +221,7 @@ def _patterns(country: str) -> tuple[tuple[re.Pattern[str], str, tuple[tuple[int
     signs = {"9": r"\d", "A": "[A-Z]", "X": "[A-Z0-9]"}
     found = []
     for form in _FORMS[country]:
-        literal = form.startswith(("LV", "AZ", "AD"))
+        literal = form.startswith(_LITERAL)
         bare = re.sub(r"[ -]", "", form)
         body = bare[2:] if literal else bare
         pattern = (bare[:2] if literal else "") + "".join(signs[sign] for sign in body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -151,7 +152,8 @@ def score(
         promises=pd.concat(parts, ignore_index=True),
         rejects=rejects,
         scan_rejects=None if sent is None else sent.rejects,
-        notes=checked.notes,
+        # With scans they are parcels on their way, which are older as a rule.
+        notes=checked.notes + (_before_the_model(orders, model.as_of) if sent is None else ()),
         scan_notes=() if sent is None else sent.notes,
         left_aside=checked.left_aside,
         scans_used=0 if sent is None else len(sent.scans),
@@ -167,6 +169,28 @@ def rejects_path(out: Path) -> Path:
 def scan_rejects_path(out: Path) -> Path:
     """Where the rejected scans go: ``scored.scan_rejects.parquet`` beside the file."""
     return out.with_name(f"{out.stem}.scan_rejects{out.suffix}")
+
+
+def _before_the_model(orders: pd.DataFrame, known: datetime) -> tuple[Note, ...]:
+    """Orders of which the model may have seen how they went on: their promises flatter it."""
+    before = orders["ordered_at"][orders["ordered_at"] < known]
+    if before.empty:
+        return ()
+    told = (
+        f"were placed before the model's as_of {known.isoformat()}, which may know how they went "
+        "on: their promises are not those of their day. Judge a model with backtest, and score "
+        "orders on their way with their scans"
+    )
+    first = (str(before.min()),)
+    return (
+        Note(
+            reason="older_than_model",
+            column="ordered_at",
+            rows=len(before),
+            told=told,
+            examples=first,
+        ),
+    )
 
 
 def _rejected(

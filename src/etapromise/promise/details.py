@@ -88,7 +88,10 @@ class Explanation:
     def _stated(self) -> list[list[int]]:
         """Seconds of the cut-offs that the calendar file states, by weekday: the later ones too."""
         text = self._model.parts.manifest.get("calendars")
-        return _NONE_STATED if text is None else _stated_cut_offs(text, self._fields.get("origin"))
+        if text is None:
+            return _NONE_STATED
+        fields = self._fields
+        return _stated_cut_offs(text, fields.get("origin"), fields.get("origin_country"))
 
     @cached_property
     def expires_at(self) -> dt.datetime:
@@ -212,10 +215,13 @@ class Explanation:
 
 
 @lru_cache(maxsize=256)
-def _stated_cut_offs(text: str, origin: str | None) -> list[list[int]]:
+def _stated_cut_offs(text: str, origin: str | None, country: str | None) -> list[list[int]]:
     from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — not all have one
 
-    rules = {rule.origin: rule for rule in CalendarFile(text).warehouses}
+    file = CalendarFile(text)
+    if origin is not None:
+        file = file.spelled_as([(country or "", origin)])
+    rules = {rule.origin: rule for rule in file.warehouses}
     rule = rules.get(origin, rules.get(None))
     if rule is None:
         return _NONE_STATED

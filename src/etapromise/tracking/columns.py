@@ -7,7 +7,7 @@ a value that cannot be read is a fault of its row, or, in an optional column, le
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +21,7 @@ from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import read_number
 from etapromise.normal_forms.texts import normal_text
 from etapromise.normal_forms.zones import is_time_zone
-from etapromise.tracking.texts import are_plain, coded
+from etapromise.tracking.texts import are_plain, coded, of_floats
 from etapromise.tracking.times import DAY, MISSING, Clocks, read_clocks
 
 __all__ = [
@@ -42,8 +42,7 @@ __all__ = [
 
 Mask = npt.NDArray[np.bool_]
 
-# A whole number that went through a float: exact below 2**53 only.
-_THROUGH_FLOAT: Final = r"^\d+(\.\d+)?[eE]\+?\d+$|^\d+\.0+$"
+# A whole number that went through a float is exact below this only.
 _EXACT: Final = 2**53
 NOON: Final = DAY // 2
 """Where in its day a date without a clock stands: no zone makes it another day."""
@@ -188,23 +187,24 @@ def spread(
     )
 
 
-def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray, Mask]:
-    """Ids as text, and which of them went through a float and may be another's, (n,).
+def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[Rewritten, Mask]:
+    """Ids in their normal form, and which went through a float and may be another's, (n,).
 
     Raises:
         ContractError: as for `read_text`, or floats from 2**53 on.
     """
     text = read_text(array, name)
+    found = Rewritten(column=text, changed=0, emptied=0, pairs=())
     inexact = np.zeros(len(text), dtype=bool)
     if pt.is_integer(array.type) or pt.is_floating(array.type):
-        return text, inexact
+        return found, inexact
     flat = text.cast(pa.large_string()) if pt.is_dictionary(text.type) else text
-    if not are_plain(flat.drop_null()):
-        flat = text = rewritten(flat, normal_text).column
-    numbers = pc.match_substring_regex(flat, _THROUGH_FLOAT)
-    if not pc.any(numbers).as_py():
-        return text, inexact
-    through = np.asarray(pc.fill_null(numbers, fill_value=False).to_numpy(), dtype=bool)
+    if not are_plain(flat.drop_null() if flat.null_count else flat, said=True):
+        found = rewritten(flat, normal_text)
+        flat = found.column
+    through = of_floats(flat)
+    if through is None:
+        return found, inexact
     values = [float(value) for value in flat.filter(pa.array(through)).to_pylist()]
     digits = [
         str(int(value)) if value < _EXACT and value.is_integer() else None for value in values
@@ -212,7 +212,8 @@ def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray
     inexact[through] = [digit is None for digit in digits]
     whole = flat.to_pandas().astype(object)
     whole[through] = digits
-    return pa.chunked_array([pa.array(whole, pa.large_string(), from_pandas=True)]), inexact
+    column = pa.chunked_array([pa.array(whole, pa.large_string(), from_pandas=True)])
+    return replace(found, column=column), inexact
 
 
 def read_times(
@@ -239,7 +240,8 @@ def read_times(
     """
     clocks = read_clocks(array, name)
     moments = clocks.utc
-    moments[clocks.plain] = clocks.wall[clocks.plain] + NOON
+    if clocks.plain.any():
+        moments[clocks.plain] = clocks.wall[clocks.plain] + NOON
     naive = clocks.naive
     if naive.any():
         named = np.full(len(moments), naive_time_zone, dtype=object)

@@ -10,15 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 
 from etapromise.normal_forms.places import is_country, is_region
-from etapromise.normal_forms.postcodes import lost_zeros
+from etapromise.normal_forms.postcodes import is_normal_shape, lost_zeros
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
 from etapromise.normal_forms.zones import zone_at, zone_of_country, zone_of_region
 from etapromise.text_type import TEXT
 from etapromise.tracking.columns import NOON, localized, read_text, spread
 from etapromise.tracking.faults import Faults, Note
-from etapromise.tracking.texts import as_series, coded
+from etapromise.tracking.texts import as_series, coded, shapes
 from etapromise.tracking.times import DAY, MISSING, Clocks, whole_days
 
 __all__ = [
@@ -118,8 +119,47 @@ def _within(
     countries: tuple[npt.NDArray[np.int32], list[str]] | None,
     faults: Faults,
 ) -> pa.ChunkedArray:
-    """Regions or places, whose forms depend on their countries; each distinct pair is read once."""
+    """Regions or places, whose forms depend on their countries."""
     text = read_text(array, name)
+    if name.endswith("_region") or pt.is_dictionary(text.type):
+        return _closely_within(text, name, countries, faults)
+    sure = _surely_normal(text, countries)
+    if sure.all():
+        return text
+    rows = np.flatnonzero(~sure)
+    owners = None if countries is None else (countries[0][rows], countries[1])
+    found = _closely_within(text.take(pa.array(rows)), name, owners, faults)
+    both = pa.chunked_array([*text.cast(found.type).chunks, *found.chunks], found.type)
+    place = np.arange(len(text))
+    place[rows] = len(text) + np.arange(len(rows))
+    return both.take(pa.array(place))
+
+
+def _surely_normal(
+    text: pa.ChunkedArray, countries: tuple[npt.NDArray[np.int32], list[str]] | None
+) -> npt.NDArray[np.bool_]:
+    """(n,) places whose shape tells that they are in their normal form."""
+    codes, seen = shapes(text)
+    if countries is None:
+        return np.array([*(is_normal_shape(shape, None) for shape in seen)], dtype=bool)[codes]
+    owner, names = countries
+    # The last country is none, at which -1 points.
+    width = len(names) + 1
+    pairs = codes.astype(np.int64) * width + owner % width
+    sure = np.zeros(len(seen) * width, dtype=bool)
+    for pair in pd.unique(pairs).tolist():
+        shape, land = divmod(pair, width)
+        sure[pair] = is_normal_shape(seen[shape], names[land] if land < len(names) else None)
+    return np.asarray(sure[pairs])
+
+
+def _closely_within(
+    text: pa.ChunkedArray,
+    name: str,
+    countries: tuple[npt.NDArray[np.int32], list[str]] | None,
+    faults: Faults,
+) -> pa.ChunkedArray:
+    """Regions or places; each distinct pair of one and its country is read once."""
     codes, words = coded(text)
     is_a_region = name.endswith("_region")
     remembered = REGIONS if is_a_region else POSTCODES
@@ -159,7 +199,11 @@ def _within(
             int(counted[unknown].sum()), f"unknown_{name}", name, told, [said[k] for k in unknown]
         )
     else:
-        mended = [k for k, form in enumerate(forms) if form and lost_zeros(said[k], form)]
+        mended = [
+            k
+            for k, form in enumerate(forms)
+            if form and form != said[k] and lost_zeros(said[k], form)
+        ]
         told = "had lost zeros at the front, which were put back"
         examples = [f"{said[k]} = {forms[k]}" for k in mended]
         faults.note(int(counted[mended].sum()), f"lost_zeros_{name}", name, told, examples)

@@ -28,6 +28,8 @@ __all__ = ["at_their_places", "dated"]
 
 Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
+# So many scans mostly show which statuses have a clock; only the others are looked at in full.
+_FIRST_SCANS: Final = 4096
 _AT_ORIGIN: Final = frozenset({"label_created", "picked_up", "cancelled"})
 
 
@@ -54,24 +56,31 @@ def dated(
     moments = values.get("scanned_at")
     if clocks is None or not isinstance(moments, pd.Series):
         return
-    day = np.where(clocks.plain, clocks.wall // DAY * DAY, MISSING)
+    day = np.full(len(status), MISSING, np.int64)
+    if clocks.plain.any():
+        day[clocks.plain] = clocks.wall[clocks.plain] // DAY * DAY
     stated = values.get("scanned_on")
     if isinstance(stated, pd.Series):
         told = stated.to_numpy().astype("datetime64[us]").view(np.int64)
         day = np.where(told != MISSING, told, day)
-    rest = (day == MISSING) & (clocks.wall != MISSING)
+    rest = clocks.wall != MISSING
+    dates = int((day != MISSING).sum()) if clocks.plain.any() or stated is not None else 0
+    if dates:
+        rest &= day == MISSING
     faults.note(
-        int((day != MISSING).sum()),
+        dates,
         "plain_scanned_at",
         "scanned_at",
         "have no clock time, and are taken as local dates where the thing happened",
     )
     for wall in _walls(clocks, moments, named):
-        midnight = whole_days(wall) & rest
-        if not midnight.any():
+        doubtful = rest & _may_be_dates(wall, rest, status)
+        if not doubtful.any():
             continue
+        midnight = whole_days(wall) & doubtful
         all_of, midnights = (
-            np.bincount(status[rows] + 1, minlength=len(STATUSES) + 1) for rows in (rest, midnight)
+            np.bincount(status[rows] + 1, minlength=len(STATUSES) + 1)
+            for rows in (doubtful, midnight)
         )
         whole = (all_of == midnights) & (midnights >= LEAST_MIDNIGHTS)
         whole[0] = False
@@ -79,6 +88,7 @@ def dated(
         if rows.any():
             day[rows] = wall[rows]
             rest &= ~rows
+            dates += int(rows.sum())
             names = [STATUSES[k - 1] for k in np.flatnonzero(whole).tolist()]
             faults.note(
                 int(rows.sum()),
@@ -87,7 +97,7 @@ def dated(
                 "are midnights, as all times of their status, and are taken as local dates",
                 names,
             )
-    if (day == MISSING).all():
+    if not dates:
         return
     plain = day != MISSING
     values["scanned_on"] = pd.Series(day.view("datetime64[us]"))
@@ -95,12 +105,23 @@ def dated(
     values["scanned_at"] = _moments(np.where(plain, day + NOON, utc))
 
 
+def _may_be_dates(
+    wall: npt.NDArray[np.int64], rest: npt.NDArray[np.bool_], status: npt.NDArray[np.int8]
+) -> npt.NDArray[np.bool_]:
+    """(n,) scans of a status that has no time but midnights among the first scans."""
+    clock = rest[:_FIRST_SCANS] & ~whole_days(wall[:_FIRST_SCANS])
+    may = np.ones(len(STATUSES) + 1, dtype=bool)
+    may[0] = False
+    may[status[:_FIRST_SCANS][clock] + 1] = False
+    return np.asarray(may[status + 1])
+
+
 def _walls(
     clocks: Clocks, moments: pd.Series[Any], named: str | None
 ) -> list[npt.NDArray[np.int64]]:
     """The clocks on which midnights are looked for: as written, in UTC, in the named zone."""
     walls = [clocks.wall]
-    if clocks.zoned.any() and (clocks.offset[clocks.zoned] != 0).any():
+    if (clocks.zoned & (clocks.offset != 0)).any():
         walls.append(clocks.utc)
     if named is not None:
         local = moments.dt.tz_convert(named).dt.tz_localize(None).to_numpy()

@@ -107,7 +107,7 @@ class OpenedTable:
     def rows(self) -> npt.NDArray[np.int64]:
         """Position of every row in the input, (n,)."""
         total = np.arange(len(self.table) + len(self.broken), dtype=np.int64)
-        return np.delete(total, [line.row for line in self.broken])
+        return np.delete(total, [line.row for line in self.broken]) if self.broken else total
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etapromise.errors import ContractError
-from etapromise.normal_forms.texts import normal_name, normal_text
+from etapromise.normal_forms.texts import normal_name
 from etapromise.normal_forms.zones import zone_name
 from etapromise.text_type import TEXT
 from etapromise.tracking import columns as read
@@ -257,13 +257,11 @@ def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> Valu
     if column.kind is Kind.NUMBER:
         return _read_number(array, column, faults)
     if column.kind is Kind.IDENTIFIER:
-        text, inexact = read.read_identifiers(array, name)
+        found, inexact = read.read_identifiers(array, name)
         if inexact.any():
             expected = "text: a number in scientific notation, or beyond 2**53 with .0, lost digits"
             faults.add(inexact, f"unreadable_{name}", name, expected)
-        if name != "shipment_id" and not text.type.equals(pa.string()):
-            text = _told(read.rewritten(text, normal_text), name, faults)
-        return text
+        return found.column if name == "shipment_id" else _told(found, name, faults)
     text = read.read_text(array, name)
     if column.kind is Kind.NAME:
         return _told(read.rewritten(text, normal_name), name, faults)
@@ -460,8 +458,10 @@ def _split(
 
 def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
     faulty = np.flatnonzero(~faults.free)
+    # Taking nothing from a column of text would copy all of it first.
     text = {
-        name: _arrow_as_text(array.take(pa.array(faulty))) for name, array in raw.contract.items()
+        name: _arrow_as_text(array.take(pa.array(faulty)) if len(faulty) else array.slice(0, 0))
+        for name, array in raw.contract.items()
     }
     for name in raw.extras.columns:
         text[name] = raw.extras[name].iloc[faulty].reset_index(drop=True).astype(TEXT)

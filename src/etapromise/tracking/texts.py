@@ -20,7 +20,17 @@ from etapromise.text_type import TEXT
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UNSAID", "Identifiers", "Words", "are_plain", "as_series", "as_text", "coded"]
+__all__ = [
+    "UNSAID",
+    "Identifiers",
+    "Words",
+    "are_plain",
+    "as_series",
+    "as_text",
+    "coded",
+    "of_floats",
+    "shapes",
+]
 
 # The number of a word that is missing; larger than that of any other.
 UNSAID: Final = np.iinfo(np.uint16).max
@@ -42,7 +52,11 @@ _free = native.function("etp_identifiers_free", None, native.POINTER)
 _find = native.function(
     "etp_identifiers_find", None, native.POINTER, _TEXTS, native.LONG, native.POINTER
 )
-_plain = native.function("etp_texts_plain", native.INT, _TEXTS, native.LONG)
+_plain = native.function("etp_texts_plain", native.INT, _TEXTS, native.LONG, native.INT)
+_of_floats = native.function("etp_texts_of_floats", native.INT, _TEXTS, native.LONG, native.POINTER)
+_shapes = native.function("etp_texts_shapes", None, _TEXTS, native.LONG, native.POINTER)
+# What stands for each kind of character in native/identifiers.c.
+_SIGNS: Final = " 9Aa -"
 
 
 def _texts(array: pa.Array) -> _Texts:
@@ -56,15 +70,59 @@ def _texts(array: pa.Array) -> _Texts:
     )
 
 
-def are_plain(column: pa.ChunkedArray) -> bool:
+def are_plain(column: pa.ChunkedArray, *, said: bool = False) -> bool:
     """Whether all texts are there, of printable ASCII, and plainly have no needless blanks.
 
     Args:
         column: string or large_string. If this is False a closer look may still find nothing.
+        said: Also whether none may be a placeholder, so that all are in their normal form.
     """
     return column.null_count == 0 and all(
-        _plain(_texts(chunk), len(chunk)) for chunk in column.chunks if len(chunk)
+        _plain(_texts(chunk), len(chunk), said) for chunk in column.chunks if len(chunk)
     )
+
+
+def of_floats(column: pa.ChunkedArray) -> npt.NDArray[np.bool_] | None:
+    """Which texts are whole numbers that went through a float, such as 12.0 or 1.2e+5; None: none.
+
+    Args:
+        column: (n,) string or large_string.
+    """
+    found = np.zeros(len(column), dtype=bool)
+    first, some = 0, False
+    for chunk in column.chunks:
+        part = found[first : first + len(chunk)]
+        if len(chunk) and _of_floats(_texts(chunk), len(chunk), part.ctypes.data):
+            # Arrow may keep any text where a value is missing.
+            part &= chunk.is_valid().to_numpy(zero_copy_only=False)
+            some = some or bool(part.any())
+        first += len(chunk)
+    return found if some else None
+
+
+def shapes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """The shape of each text: 9 for a digit, A and a for letters, blanks and hyphens as they are.
+
+    Args:
+        column: (n,) string or large_string.
+
+    Returns:
+        Positions (n,) in a list of shapes, and that list; "" is the shape of what is missing, has
+        other characters or more than 21.
+    """
+    found = np.zeros(len(column), dtype=np.uint64)
+    first = 0
+    for chunk in column.chunks:
+        part = found[first : first + len(chunk)]
+        if len(chunk):
+            _shapes(_texts(chunk), len(chunk), part.ctypes.data)
+        if chunk.null_count:
+            part[chunk.is_null().to_numpy(zero_copy_only=False)] = 0
+        first += len(chunk)
+    distinct = pc.dictionary_encode(pa.array(found))
+    numbers = [f"{number:o}" if number else "" for number in distinct.dictionary.to_pylist()]
+    codes = np.asarray(distinct.indices.to_numpy(), dtype=np.int32)
+    return codes, ["".join(_SIGNS[int(sign)] for sign in number) for number in numbers]
 
 
 class Identifiers:

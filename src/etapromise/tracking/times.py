@@ -98,7 +98,8 @@ class Clocks:
     @property
     def utc(self) -> Ints:
         """(n,) microseconds since 1970 UTC where an offset was said, else `MISSING`."""
-        return np.where(self.zoned, self.wall - np.where(self.zoned, self.offset, 0), MISSING)
+        # What overflows is not taken.
+        return np.where(self.zoned, self.wall - self.offset, MISSING)
 
 
 def whole_days(moments: Ints) -> Mask:
