@@ -47,6 +47,8 @@ def compare(model: PromiseModel, asked: Any) -> Plain:
     policy = _policy(given.pop("policy"))
     if given.get("wanted_by") is not None:
         given["wanted_by"] = _date("wanted_by", given["wanted_by"])
+    if not all(one.get("ordered_at") for one in options if isinstance(one, Mapping)):
+        given["ordered_at"] = given.get("ordered_at") or dt.datetime.now(dt.UTC)
     found = model.compare([_times(option) for option in options], policy, **_times(given))
     return {
         "options": [one.as_dict() | {"text": one.promise.text(locale)} for one in found],
