@@ -9,13 +9,15 @@ the path of one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.errors import ContractError
 from etapromise.evaluation.backtest import BacktestConfig, BacktestResult
 from etapromise.evaluation.backtest import backtest as walk
 from etapromise.evaluation.forecasters import TrainModel
@@ -185,7 +187,7 @@ def backtest(
     tables = _tables(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
-    levels = tuple(sorted(set(service_levels)))
+    levels = tuple(sorted(_levels(service_levels)))
     walked = BacktestConfig(
         start=moment_of(start),
         end=moment_of(end),
@@ -428,8 +430,24 @@ def scorecard(
     )
 
 
+def _levels(service_levels: Sequence[float]) -> set[float]:
+    given: object = service_levels
+    levels = set(given) if isinstance(given, Iterable) else set()
+    if not levels or not all(isinstance(one, float | int) for one in levels):
+        raise ContractError(
+            f"Found service_levels={service_levels!r}; expected probabilities such as (0.8, 0.9)."
+        )
+    return levels
+
+
 def _loaded(model: Model) -> PromiseModel:
-    return model if isinstance(model, PromiseModel) else load_model(model)
+    if isinstance(model, PromiseModel):
+        return model
+    if not isinstance(model, str | PathLike):
+        raise ContractError(
+            f"Found {type(model).__name__} for the model; expected a PromiseModel or its path."
+        )
+    return load_model(model)
 
 
 def _tables(
@@ -443,6 +461,11 @@ def _tables(
     max_rejects: float = 1.0,
 ) -> TrackedHistory:
     if isinstance(shipments, TrackedHistory):
+        if scans is not None or mapping is not None or vocabulary is not None:
+            raise ContractError(
+                "Found a history that was read already, and scans, mapping or vocabulary beside "
+                "it; expected it alone. Hand these to `read`."
+            )
         return shipments
     return read(
         shipments,

@@ -17,7 +17,7 @@ from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import normal_number, read_number
 from etapromise.normal_forms.places import normal_country, normal_region
 from etapromise.normal_forms.postcodes import lost_zeros, normal_postcode
-from etapromise.normal_forms.remembered import NAMES, POSTCODES
+from etapromise.normal_forms.remembered import NAMES, PLACES, POSTCODES
 from etapromise.normal_forms.texts import normal_name, normal_text
 from etapromise.normal_forms.zones import zone_at, zone_name, zone_of_country, zone_of_region
 from etapromise.tracking import read_shipments
@@ -96,6 +96,9 @@ def test_postcodes(written: Any, country: str | None, form: str | None) -> None:
     assert normal_postcode(written, country) == form
     if isinstance(written, str):
         assert POSTCODES[written, country or ""] == (form or "")
+        # An end of a way is its parts, asked for the first time and again.
+        assert PLACES[written, None, country].split("\0")[0] == (form or "")
+        assert PLACES[written, None, country].split("\0")[0] == (form or "")
 
 
 @settings(max_examples=200, deadline=None)

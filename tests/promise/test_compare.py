@@ -13,6 +13,7 @@ import pytest
 from etapromise import CostPolicy, PromiseModel
 from etapromise.errors import ContractError
 from etapromise.promise.compare import ComparedOption
+from etapromise.promise.confidence import NO_DATE
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:
@@ -212,3 +213,48 @@ def test_curves_of_all_options_are_compared_on_the_same_dates(
     gap = (ranked[1].date - ranked[0].date).days
     assert ranked[1].expected_cost - ranked[0].expected_cost == pytest.approx(gap)
     assert np.isfinite([one.expected_cost for one in ranked]).all()
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.99999])
+def test_whether_there_is_a_date_is_what_the_code_says(
+    model: PromiseModel, parcel: dict[str, Any], level: float
+) -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"service": "by balloon"},
+        {"carrier": "nobody"},
+        {"carrier": None, "service": None},
+        {"origin": "nowhere"},
+        {"destination": "nowhere", "destination_region": "no such"},
+        {"destination_region": None},
+    ]
+    promises = [model.promise(**parcel | change, service_level=level) for change in changes]
+    found = [promise.has_date for promise in promises]
+    assert found == [promise.confidence_code < NO_DATE for promise in promises]
+    assert not all(found)
+    ranked = model.compare(changes, level, **parcel)
+    assert all(one.promised == one.promise.has_date for one in ranked)
+
+
+def test_options_that_differ_in_price_alone_share_a_promise(
+    model: PromiseModel, parcel: dict[str, Any]
+) -> None:
+    rest = _rest(parcel)
+    way = {"carrier": "acme", "service": "ground"}
+    options = [
+        way | {"price": 2.0},
+        way | {"price": 1.0, "guaranteed": True},
+        way | {"weight_kg": 3},
+    ]
+    ranked = model.compare(options, 0.9, day_price=1.0, **rest)
+    for one in ranked:
+        asked = {
+            name: one.option[name]
+            for name in ("carrier", "service", "weight_kg")
+            if name in one.option
+        }
+        alone = model.promise(**rest | asked)
+        assert np.array_equal(one.promise.distribution()[1], alone.distribution()[1])
+    cheap, dear = sorted((one for one in ranked if one.price), key=lambda one: one.price)
+    assert cheap.promise is dear.promise
+    assert cheap.rank in dear.dominated_by

@@ -356,10 +356,15 @@ def milestones(
     def among(*names: str) -> Mask:
         return single & status_mask(journeys.status, names)
 
-    returning = journeys.first(among("returning", "returned"))
-    to_customer = ~(
-        (returning.known[owner] <= journeys.received) & (returning.when[owner] <= journeys.scanned)
+    told = pd.DataFrame(
+        {"owner": owner, "received": journeys.received, "scanned": journeys.scanned}
     )
+    turns = told[among("returning", "returned")]
+    pairs = told.reset_index(names="row").merge(turns, on="owner", suffixes=("", "_back"))
+    back = (pairs["received_back"] <= pairs["received"]) & (
+        pairs["scanned_back"] <= pairs["scanned"]
+    )
+    to_customer = ~np.isin(np.arange(len(told)), pairs["row"][back])
     attempts = among("attempted") & to_customer
     unsaid = len(carriers)
     another = (journeys.carrier != unsaid) & (journeys.carrier != own_carrier[owner])

@@ -151,10 +151,10 @@ def milestones_of(
     ]
 
     def for_the_customer(scan: Scan) -> bool:
-        if not backwards:
-            return True
-        turn = backwards[0]
-        return not (known(turn) <= known(scan) and turn["scanned_at"] <= scan["scanned_at"])
+        return not any(
+            known(turn) <= known(scan) and turn["scanned_at"] <= scan["scanned_at"]
+            for turn in backwards
+        )
 
     forward = [scan for scan in scans if for_the_customer(scan) and stands(scan)]
     at_customer = {

@@ -194,6 +194,13 @@ def test_a_delivery_before_the_return_is_the_customers_even_if_heard_of_later() 
     assert journey((4, "returning"), (3, "delivered", 6))["delivered_at"] == 3
 
 
+@pytest.mark.parametrize("late", [5.5, 7])
+def test_a_way_back_begins_when_it_happened_not_when_it_was_heard_of(late: float) -> None:
+    # Of two scans of the way back the later is received first.
+    found = journey((6, "returned"), (3, "returning", 6.5), (4, "delivered", late))
+    assert found["delivered_at"] == (4 if late < 6.5 else None)
+
+
 def test_a_return_after_the_event_does_not_close_the_parcel() -> None:
     found = journey((3, "delivered"), (20, "returning"), (30, "returned"))
     assert (found["event_at"], found["closed_as"]) == (3, None)

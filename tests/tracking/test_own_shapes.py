@@ -161,3 +161,74 @@ def test_codes_without_a_meaning_are_counted(tmp_path: Path) -> None:
     assert meanings == {"collected": "picked_up", "zugestellt": "delivered"}
     assert found.history is not None
     assert found.history.accounts[1].rejects["reason"].tolist() == ["unknown_status"] * 80
+
+
+def test_a_few_common_words_are_no_sign_of_a_vendor(tmp_path: Path) -> None:
+    truth = parcels(6, 80)
+    at = {"PICKUP": truth["picked"], "DELIVERED": truth["picked"] + pd.Timedelta(days=2)}
+    pd.DataFrame(
+        {
+            "shipment_id": truth["id"],
+            "ordered_at": [t.tz_localize(HOME).isoformat() for t in truth["ordered"]],
+            "destination": truth["postcode"],
+            "destination_country": truth["country"],
+        }
+    ).to_csv(tmp_path / "orders.csv", index=False)
+    pd.concat(
+        pd.DataFrame(
+            {
+                "shipment_id": truth["id"],
+                "scanned_at": [t.tz_localize(HOME).isoformat() for t in times],
+                "status": code,
+            }
+        )
+        for code, times in at.items()
+    ).to_csv(tmp_path / "scans.csv", index=False)
+    found = check([tmp_path / "orders.csv", tmp_path / "scans.csv"], quality=False)
+    assert found.proposal is not None
+    assert found.proposal.vocabulary is None
+    status, number, why = found.proposal.statuses["PICKUP"]
+    assert (status, number) == ("picked_up", len(truth))
+    assert "asendia" in why
+    assert "please check" in why
+
+
+@pytest.mark.parametrize("named", ["named", ""])
+def test_dates_of_places_nobody_knows_are_on_the_named_clock_or_told(
+    named: str, tmp_path: Path
+) -> None:
+    pd.DataFrame(
+        {
+            "order id": ["a", "b", "c"],
+            "order date": ["7/13/26 10:00 PM", "7/14/26 11:00 PM", "7/15/26 9:00 AM"],
+            "zip": ["10101", "20202", "60606"],
+            "delivered": ["7/15/26 9:30 PM", "7/16/26 11:00 PM", "7/17/26 12:15 AM"],
+        }
+    ).to_csv(tmp_path / "orders.csv", index=False)
+    zone = "America/Chicago"
+    form = "%m/%d/%y %I:%M %p"
+    on = f'zone = "{zone}"'
+    (tmp_path / "mapping.toml").write_text(
+        f"""[shipments]
+files = ["orders.csv"]
+{f'time_zone = "{zone}"' if named else ""}
+[shipments.columns]
+shipment_id = "order id"
+origin = {{ value = "main" }}
+destination = "zip"
+ordered_at = {{ column = "order date", format = "{form}"{"" if named else ", " + on} }}
+[shipments.milestones]
+delivered = {{ column = "delivered", format = "{form}"{"" if named else ", " + on} }}
+""",
+        encoding="utf-8",
+    )
+    found = history(mapping=tmp_path / "mapping.toml")
+    told = " ".join(found.accounts[0].lines)
+    if named:
+        assert found.shipments["destination_time_zone"].tolist() == [zone] * 3
+        days = found.milestones["event_at"].dt.tz_convert(zone).dt.day.tolist()
+        assert days == [15, 16, 17]
+        assert "named for the table" in told
+    else:
+        assert "destination_time_zone" not in found.shipments
+        assert "UTC" in told

@@ -83,7 +83,12 @@ class BacktestConfig:
                 raise ContractError(
                     f"found service level {level}, expected one strictly between 0 and 1"
                 )
-        for name, least in (("refresh_every", 1), ("settle_days", 0), ("smallest_group", 1)):
+        for name, least in (
+            ("refresh_every", 1),
+            ("jobs", 1),
+            ("settle_days", 0),
+            ("smallest_group", 1),
+        ):
             if getattr(self, name) < least:
                 raise ContractError(f"found {name}={getattr(self, name)}, expected {least} or more")
 

@@ -51,6 +51,9 @@ def moment_of(as_of: str | date | datetime | pd.Timestamp) -> pd.Timestamp:
     Raises:
         ContractError: it is not a time.
     """
+    given: object = as_of
+    if isinstance(given, int):
+        as_of = str(given)  # a number would be nanoseconds since 1970
     try:
         moment = pd.Timestamp(as_of)
     except (TypeError, ValueError) as error:

@@ -204,7 +204,7 @@ static etp_reopening reopening_of(const etp_journeys *j, const etp_scan *scans, 
 
 static void find_milestones(const etp_journeys *j, const etp_scan *scans, int64_t n, int64_t shipment) {
     const first_scan none = {NEVER, NEVER, NULL};
-    first_scan found[MILESTONES] = {none, none, none, none, none, none, none}, back = none;
+    first_scan found[MILESTONES] = {none, none, none, none, none, none, none};
     const etp_scan *word = NULL;
     int64_t attempts = 0;
     const etp_reopening reopening = reopening_of(j, scans, n);
@@ -217,12 +217,16 @@ static void find_milestones(const etp_journeys *j, const etp_scan *scans, int64_
         if (is(scan, j->closing) && !no_return) take(&found[CLOSED], scan);
         const int another = scan->carrier != ETP_CARRIER_UNSAID && own != ETP_CARRIER_UNSAID && scan->carrier != own;
         if (another || is(scan, j->transferred)) take(&found[TRANSFERRED], scan);
-        if (is(scan, j->back) && !no_return) take(&back, scan);
     }
-    for (int64_t i = 0; i < n; i++) {
+    int64_t back = NEVER; /* when the way back began, as far as it is known when a scan is received */
+    for (int64_t i = 0, told = 0; i < n; i++) {
         const etp_scan *scan = &scans[i];
+        for (; told < n && scans[told].received <= scan->received; told++) {
+            const int64_t when = scans[told].scanned;
+            if (is(&scans[told], j->back) && when < back && !etp_void_return(&reopening, when)) back = when;
+        }
         if (!is(scan, j->attempted | j->delivered | j->available)) continue;
-        if (back.known <= scan->received && back.when <= scan->scanned) continue;
+        if (back <= scan->scanned) continue;
         if (is(scan, j->delivered) && etp_void_delivery(&reopening, scan->scanned)) continue;
         if (is(scan, j->attempted)) {
             attempts++;

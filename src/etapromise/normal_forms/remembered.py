@@ -12,7 +12,7 @@ from etapromise.normal_forms.places import normal_country, normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
 
-__all__ = ["COUNTRIES", "NAMES", "POSTCODES", "REGIONS", "TEXTS", "Remembered"]
+__all__ = ["COUNTRIES", "NAMES", "PLACES", "POSTCODES", "REGIONS", "TEXTS", "Remembered"]
 
 # How many words are remembered: beyond, all are forgotten and learned again.
 _MOST_REMEMBERED: Final = 2**16
@@ -21,7 +21,7 @@ _MOST_REMEMBERED: Final = 2**16
 class Remembered(dict[Any, str]):
     """Normal forms by what was written, learned as asked for; "" stands for a missing value.
 
-    Only plain texts (and tuples of them) are remembered: 1, 1.0 and True are one key.
+    Only plain texts, None and tuples of these are remembered: 1, 1.0 and True are one key.
     """
 
     def __init__(self, form: Callable[..., str | None], *, parts: int = 1) -> None:
@@ -34,7 +34,7 @@ class Remembered(dict[Any, str]):
         """Learn another one."""
         parts = (written,) if self._parts == 1 else written
         found = self._form(*parts) or ""
-        if all(type(part) is str for part in parts):
+        if all(part is None or type(part) is str for part in parts):
             if len(self) >= _MOST_REMEMBERED:
                 self.clear()
             self[written] = found
@@ -46,3 +46,18 @@ NAMES: Final = Remembered(normal_name)
 COUNTRIES: Final = Remembered(normal_country)
 REGIONS: Final = Remembered(normal_region, parts=2)
 POSTCODES: Final = Remembered(normal_postcode, parts=2)
+
+
+def _place(postcode: Any, region: Any, country: Any) -> str:
+    nation = "" if country is None else COUNTRIES[country]
+    return "\0".join(
+        (
+            "" if postcode is None else POSTCODES[postcode, nation],
+            "" if region is None else REGIONS[region, nation],
+            nation,
+        )
+    )
+
+
+# Postcode, region and country of one end of a way, joined by zero bytes.
+PLACES: Final = Remembered(_place, parts=3)

@@ -69,12 +69,12 @@ def own_tables(
     found: list[OwnTable] = []
     for source in sources:
         name = _from_there(source, beside)
-        files = find_files(source, "your files")
+        files = find_files(source, "orders or scans")
         first = files[0]
         for sheet in sheets_of(first) or [""]:
             for rows in ("", *inner_lists(first)):
                 options = FileOptions(rows=rows, sheet=sheet or None)
-                opened = arrow_table(source, "your files", options)
+                opened = arrow_table(source, "orders or scans", options)
                 settings = _settings(first)
                 if sheet and len(sheets_of(first)) > 1:
                     settings["sheet"] = sheet

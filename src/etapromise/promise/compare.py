@@ -9,8 +9,10 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise import native
 from etapromise.errors import ContractError
 from etapromise.promise.booked_windows import BookedWindow, booked_windows
 from etapromise.promise.decision import CostPolicy
@@ -33,10 +36,14 @@ __all__ = ["ComparedOption", "compare"]
 
 # What an option says of itself beside the shipment's fields.
 _MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
-_NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", "windows", *_MARKS})
+# What one has and another has not: bits from the second on, the first being a promise at all.
+_OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*_MARKS, "windows"))}
+_NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", *_OFFERS})
 _REQUIRED: Final = frozenset({"origin", "destination", "ordered_at"})
-# Codes from here on say that no date can be promised.
-_NO_DATE: Final = 30000
+
+_dominance = native.function(
+    "etp_dominance", native.LONG, native.LONG, native.LONG, *[native.POINTER] * 4
+)
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +75,6 @@ class ComparedOption:
         dominated_by: ranks of options that cost no more, in price, days and carbon dioxide, and are
             at no date less likely to have arrived, and better in one of these; empty where there
             is none.
-        why: what decided the rank, in words.
         reason: the same as a code: "best", "no_promise", "dominated", "costs_more",
             "level_not_reached", "less_wanted", "tied".
     """
@@ -83,11 +89,17 @@ class ComparedOption:
     probability_by_wanted: float | None
     meets: bool
     dominated_by: tuple[int, ...]
-    why: str
     reason: str
     promised: bool
     co2_kg: float | None
     windows: tuple[BookedWindow, ...]
+    _weighed: _Weighed = field(repr=False)
+    _terms: _Terms = field(repr=False)
+
+    @property
+    def why(self) -> str:
+        """What decided the rank, in words."""
+        return _in_words(self.reason, self._weighed, self.dominated_by, self._terms)
 
     @property
     def dominated(self) -> bool:
@@ -115,6 +127,16 @@ class ComparedOption:
             "why": self.why,
             "promise": self.promise.as_dict(),
         }
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What all options were ranked by."""
+
+    best: _Weighed
+    wanted_by: dt.date | None
+    service_level: float
+    left_out: bool  # whether there are prices that nothing was added to
 
 
 class _Spelled:
@@ -190,7 +212,9 @@ def compare(
             "above 0, or None to leave prices out of what is added up."
         )
     policy, level, wanted_by = _understood(policy, service_level, wanted_by)
-    weighed = [_weighed(model, one, level, day_price, shared) for one in options]
+    known = _NOT_FIELDS | model.known_fields
+    asked: dict[object, _Weighed] = {}
+    weighed = [_weighed(model, one, level, day_price, shared, known, asked) for one in options]
     first, curves = on_common_dates([one.promise for one in weighed])
     for one in weighed:
         _judge(one, policy, level, wanted_by, first)
@@ -206,10 +230,8 @@ def compare(
     place = {id(one): rank for rank, one in enumerate(ranked, start=1)}
     unpriced = day_price is None and not isinstance(policy, ShopperPolicy | dt.date)
     left_out = unpriced and any(one.price for one in weighed)
-    return [
-        _told(one, rank, ranked[0], place, wanted_by, level, left_out=left_out)
-        for rank, one in enumerate(ranked, start=1)
-    ]
+    terms = _Terms(ranked[0], wanted_by, level, left_out)
+    return [_told(one, rank, place, terms) for rank, one in enumerate(ranked, start=1)]
 
 
 def _understood(
@@ -241,35 +263,52 @@ def _weighed(
     service_level: float,
     day_price: float | None,
     shared: Mapping[str, Any],
+    known: frozenset[str],
+    asked: dict[object, _Weighed],
 ) -> _Weighed:
+    """An option's promise and costs; one that differs in costs and offers only was `asked` for."""
     if not isinstance(option, Mapping):
         raise ContractError(
             f"Found the option {option!r}; expected a mapping of the contract's fields and a "
             'price, such as {"carrier": "acme", "service": "ground", "price": 4.9, …}.'
         )
-    if strange := option.keys() - _NOT_FIELDS - model.known_fields:
-        refuse_unknown(strange, _NOT_FIELDS | model.known_fields, "an option")
-    fields = {**shared, **option}
-    for name in _NOT_FIELDS & option.keys():
-        del fields[name]
-    if not fields.keys() >= _REQUIRED:
-        missing = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
-        raise ContractError(
-            f"Found an option without {', '.join(missing)}; expected it in the option or among the "
-            "fields that all options share."
-        )
-    price, cost, co2 = [_amount(option, name) for name in ("price", "cost", "co2_kg")]
-    promise = model.promise(**fields, service_level=service_level)
-    return _Weighed(
+    if not option.keys() <= known:
+        refuse_unknown(option.keys() - known, known, "an option")
+    own = {name: value for name, value in option.items() if name not in _NOT_FIELDS}
+    # Other values than texts may be equal and yet not mean the same: 1, 1.0 and True.
+    texts = set(map(type, own.values())) <= {str}
+    key = tuple(own.items()) if texts else object()
+    price, cost, co2 = [
+        _amount(option, name) if name in option else 0.0 for name in ("price", "cost", "co2_kg")
+    ]
+    like = asked.get(key)
+    if like is None:
+        fields = {**shared, **own}
+        if not fields.keys() >= _REQUIRED:
+            missing = [
+                name for name in ("origin", "destination", "ordered_at") if name not in fields
+            ]
+            raise ContractError(
+                f"Found an option without {', '.join(missing)}; expected it in the option or among "
+                "the fields that all options share."
+            )
+        promise = model.promise(**fields, service_level=service_level)
+        date, promised = promise.date, promise.has_date
+    else:
+        promise, date, promised = like.promise, like.date, like.promised
+    weighed = _Weighed(
         option=option,
         promise=promise,
-        date=promise.date,
+        date=date,
         price=price,
         sending=cost + (0.0 if day_price is None else price / day_price),
         own=cost,
         co2=co2 if "co2_kg" in option else math.nan,
-        promised=promise.confidence_code < _NO_DATE,
+        promised=promised,
     )
+    if like is None:
+        asked[key] = weighed
+    return weighed
 
 
 def _judge(
@@ -284,19 +323,19 @@ def _judge(
         one.meets = one.wanted >= service_level
     if isinstance(policy, CostPolicy):
         one.date = one.promise.decide(policy)
-    elif isinstance(policy, dt.date):
-        one.date = policy
-    one.confidence = one.promise.probability_by(one.date)
-    if isinstance(policy, CostPolicy):
+        one.confidence = one.promise.probability_by(one.date)
         if wanted_by is None:
             one.meets = one.promise.arrival_probability > 0.0
         late = policy.lateness_cost_days * (1.0 - one.confidence)
         one.cost = one.sending + (day_number(one.date) - first) + late
     elif isinstance(policy, dt.date):
+        one.date = policy
+        one.confidence = one.promise.probability_by(policy)
         one.cost = one.sending
     else:
+        one.confidence = one.promise.confidence
         if wanted_by is None:
-            one.meets = one.promise.confidence >= service_level
+            one.meets = one.confidence >= service_level
         one.cost = one.sending + (day_number(one.date) - first)
 
 
@@ -307,29 +346,27 @@ def _dominating(weighed: Sequence[_Weighed], curves: Floats) -> list[list[int]]:
     is not dominated by what is not; and where carbon dioxide is known of one of two only, nobody
     can say.
     """
-    costs = np.array([(one.price, one.own, one.co2) for one in weighed])
-    unknown = np.isnan(costs[:, 2])
-    costs[unknown, 2] = math.inf
-    marks = np.array(
-        [
-            (one.promised, *[bool(one.option.get(name)) for name in (*_MARKS, "windows")])
-            for one in weighed
-        ]
+    count = len(weighed)
+    costs = array("d")
+    for one in weighed:
+        costs.extend((one.price, one.own, math.inf if math.isnan(one.co2) else one.co2))
+    offers = bytes([one.promised | _offered(one.option) for one in weighed])
+    pairs = (ctypes.c_int32 * (2 * count * count))()
+    many = _dominance(
+        *(count, curves.shape[1], curves.ctypes.data, costs.buffer_info()[0], offers),
+        ctypes.addressof(pairs),
     )
-    by_date = np.ascontiguousarray(curves.T)
-    never_worse = (by_date[:, :, None] >= by_date[:, None, :]).all(axis=0)
-    for cost in costs.T:
-        never_worse &= cost[:, None] <= cost
-    told = marks.any(axis=0) & ~marks.all(axis=0)
-    better = never_worse & ~never_worse.T
-    for mark in marks.T[told]:
-        better &= mark[:, None] >= mark
-    if unknown.any() and not unknown.all():
-        better &= unknown[:, None] == unknown
+    told = iter(pairs[: 2 * many])
     found: list[list[int]] = [[] for _ in weighed]
-    for one, other in np.argwhere(better).tolist():
-        found[other].append(one)
+    for above, below in zip(told, told, strict=True):
+        found[below].append(above)
     return found
+
+
+def _offered(option: Mapping[str, Any]) -> int:
+    if option.keys().isdisjoint(_OFFERS):
+        return 0
+    return sum(bit for name, bit in _OFFERS.items() if option.get(name))
 
 
 def _ask_wishes(
@@ -365,81 +402,77 @@ def _ask_wishes(
         one.wishes = policy.key(measures, marks, quickest)
 
 
-def _told(
-    one: _Weighed,
-    rank: int,
-    best: _Weighed,
-    place: Mapping[int, int],
-    wanted_by: dt.date | None,
-    service_level: float,
-    *,
-    left_out: bool,
-) -> ComparedOption:
-    dominators = tuple(sorted([place[id(other)] for other in one.dominators]))
-    reason, why = _reason(one, best, dominators, wanted_by, service_level)
-    if left_out:
-        why += " Prices are left out: no day_price says what a day of waiting is worth."
+def _told(one: _Weighed, rank: int, place: Mapping[int, int], terms: _Terms) -> ComparedOption:
+    above = one.dominators
+    dominators = tuple(sorted([place[id(other)] for other in above])) if above else ()
     told = object.__new__(ComparedOption)
     # Field by field, a frozen dataclass takes longer than a promise.
-    told.__dict__.update(
-        rank=rank,
-        option=one.option,
-        promise=one.promise,
-        date=one.date,
-        confidence=one.confidence,
-        price=one.price,
-        expected_cost=one.cost,
-        probability_by_wanted=one.wanted,
-        meets=one.meets,
-        dominated_by=dominators,
-        why=why,
-        reason=reason,
-        promised=one.promised,
-        co2_kg=None if math.isnan(one.co2) else one.co2,
-        windows=one.windows,
-    )
+    values = {
+        "rank": rank,
+        "option": one.option,
+        "promise": one.promise,
+        "date": one.date,
+        "confidence": one.confidence,
+        "price": one.price,
+        "expected_cost": one.cost,
+        "probability_by_wanted": one.wanted,
+        "meets": one.meets,
+        "dominated_by": dominators,
+        "reason": _reason(one, terms.best, dominators),
+        "promised": one.promised,
+        "co2_kg": None if math.isnan(one.co2) else one.co2,
+        "windows": one.windows,
+        "_weighed": one,
+        "_terms": terms,
+    }
+    object.__setattr__(told, "__dict__", values)
     return told
 
 
-def _reason(
-    one: _Weighed,
-    best: _Weighed,
-    dominators: tuple[int, ...],
-    wanted_by: dt.date | None,
-    service_level: float,
-) -> tuple[str, str]:
+def _reason(one: _Weighed, best: _Weighed, dominators: tuple[int, ...]) -> str:
     if one is best:
+        return "best"
+    if not one.promised and best.promised:
+        return "no_promise"
+    if dominators:
+        return "dominated"
+    if not one.meets and best.meets:
+        return "level_not_reached"
+    if one.wishes != best.wishes:
+        return "less_wanted"
+    return "costs_more" if one.cost - best.cost > 0.0 else "tied"
+
+
+def _in_words(reason: str, one: _Weighed, dominators: tuple[int, ...], terms: _Terms) -> str:
+    """The reason in words."""
+    best, wanted_by, service_level = terms.best, terms.wanted_by, terms.service_level
+    if reason == "best":
         also = "" if one.wanted is None else f", {one.wanted:.0%} by {wanted_by}"
         said = f"The best: {one.cost:.2f} days' worth, {one.confidence:.0%} by {one.date}{also}."
         if not one.meets:
             said = f"The best of options that all miss the service level of {service_level:.0%}."
         if not one.promised:
             said = "The best of options of which none can be promised."
-        return "best", said
-    if not one.promised and best.promised:
+    elif reason == "no_promise":
         reasons = " ".join(message["text"] for message in one.promise.messages)
-        return "no_promise", f"No date can be promised. {reasons}".rstrip()
-    if dominators:
-        return "dominated", (
+        said = f"No date can be promised. {reasons}".rstrip()
+    elif reason == "dominated":
+        said = (
             f"Number {dominators[0]} costs no more and is at no date less likely to have arrived."
         )
-    if not one.meets and best.meets:
+    elif reason == "level_not_reached":
         chance = one.confidence if one.wanted is None else one.wanted
         until = one.date if wanted_by is None else wanted_by
-        return "level_not_reached", (
-            f"Only {chance:.0%} by {until}; {service_level:.0%} is asked for."
-        )
-    more = one.cost - best.cost
-    if one.wishes != best.wishes:
-        reason = "less_wanted", "Another is better by what the policy asks for first."
-    elif more > 0.0:
-        reason = "costs_more", f"Costs {more:.2f} days' worth more than the best."
+        said = f"Only {chance:.0%} by {until}; {service_level:.0%} is asked for."
+    elif reason == "less_wanted":
+        said = "Another is better by what the policy asks for first."
+    elif reason == "costs_more":
+        said = f"Costs {one.cost - best.cost:.2f} days' worth more than the best."
     else:
-        reason = (
-            "tied",
-            "As good as the best; listed after it by date, confidence and price.",
-        )
-    return reason
+        said = "As good as the best; listed after it by date, confidence and price."
+    if terms.left_out:
+        said += " Prices are left out: no day_price says what a day of waiting is worth."
+    return said
 
 
 def _amount(option: Mapping[str, Any], name: str) -> float:

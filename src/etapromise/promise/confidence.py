@@ -7,8 +7,9 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +25,7 @@ from etapromise.lanes.levels import Level
 __all__ = [
     "CODES",
     "MESSAGES",
+    "NO_DATE",
     "AssessesOne",
     "Assessment",
     "assess",
@@ -138,7 +140,7 @@ def assess(
 class AssessesOne:
     """What `assess` says of one request at a time. Immutable."""
 
-    __slots__ = ("_alike", "_as_of_day", "_evidence", "_levels")
+    __slots__ = ("_alike", "_as_of_day", "_deciding", "_evidence", "_levels")
 
     def __init__(self, statistics: Statistics, levels: Sequence[Level], *, alike: bool) -> None:
         """Take the tables, the levels of the requests' codes, and what `assess` calls alike."""
@@ -150,6 +152,8 @@ class AssessesOne:
             for position, level in enumerate(levels)
             if level.name in _TELLING
         )
+        numbered = {name: (position, start) for name, position, start in self._levels}
+        self._deciding = [numbered[name] for name in _DECIDING]
 
     def assess(
         self,
@@ -177,8 +181,27 @@ class AssessesOne:
                 code = number
         return code, sum([_BIT[name] for name, flag in flags.items() if flag])
 
+    def has_date(
+        self, codes: Sequence[int], *, reachable: bool, days: Callable[[], Sequence[int]]
+    ) -> bool:
+        """Whether the code that `assess` gives is below NO_DATE; `days` are asked for last."""
+        found = self._evidence.item
+        network, carrier, region, prefix = [
+            found(start + codes[place]) for place, start in self._deciding
+        ]
+        if not reachable or carrier < _SEEN or network < _THIN:
+            return False
+        if region < _SEEN and prefix < _SEEN:
+            return False
+        earliest, middle, latest = days()
+        return not _irregular(latest - earliest, middle)
 
+
+NO_DATE: Final = 30000
+"""Codes from here on say that no date can be promised."""
 _ONE_DATE: Final = 10000
+# The levels whose evidence decides whether there is a date.
+_DECIDING: Final = ("network", "carrier", "destination_region", "destination_prefix")
 # The levels whose evidence says something.
 _TELLING: Final = frozenset(
     {
@@ -216,23 +239,27 @@ _FROM_REGION, _FROM_COUNTRY, _DEFAULT = (
 
 def _codes(flags: Mapping[str, Any], width: Any, middle: Any) -> Sequence[tuple[int, Any]]:
     """Codes and whether each holds, for those that another one replaces first."""
-    irregular = (width > _IRREGULAR + 2) & (width > _IRREGULAR * middle + 2)
     return (
         (10001, width > 1),
         (20001, (width > 4) | flags["all_parcels_alike"]),
-        (30001, flags["service_level_unreachable"] | irregular),
+        (30001, flags["service_level_unreachable"] | _irregular(width, middle)),
         (30004, flags["unseen_destination"]),
         (30002, flags["thin_history"] | flags["unseen_carrier"]),
     )
 
 
+def _irregular(width: Any, middle: Any) -> Any:
+    return (width > _IRREGULAR + 2) & (width > _IRREGULAR * middle + 2)
+
+
 def messages_of(reasons: int) -> tuple[dict[str, str], ...]:
     """The reasons in a bit set, each with its `code` and `text`."""
-    return tuple(
-        {"code": name, "text": text}
-        for position, (name, text) in enumerate(MESSAGES)
-        if reasons >> position & 1
-    )
+    return tuple([{"code": name, "text": text} for name, text in _said(reasons)])
+
+
+@lru_cache(maxsize=4096)
+def _said(reasons: int) -> list[tuple[str, str]]:
+    return [message for position, message in enumerate(MESSAGES) if reasons >> position & 1]
 
 
 def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:

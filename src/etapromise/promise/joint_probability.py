@@ -24,6 +24,7 @@ References:
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -122,23 +123,24 @@ def joint_probability(
     if count == 1:
         return np.asarray(probability[0])
     numbers: dict[object, int] = {}
-    group = np.array([numbers.setdefault(journey, len(numbers)) for journey in journeys], np.int32)
-    if len(numbers) > 1:
+    group = [numbers.setdefault(journey, len(numbers)) for journey in journeys]
+    ascending = sorted(group)
+    if ascending != group:
         # The kernel wants each group's together.
-        order = np.argsort(group, kind="stable")
-        group, probability = group[order], probability[order]
+        probability = probability[sorted(range(count), key=group.__getitem__)]
     parcels = np.ascontiguousarray(probability, np.float64)
-    scratch = np.empty(count * 3 + (count + 1) * (len(numbers) + 1))
+    groups = array("i", ascending)
     joint = np.empty(parcels.shape[1])
+    scratch = array("d", bytes(8 * (count * 3 + (count + 1) * (len(numbers) + 1))))
     _joint(
         count,
         len(joint),
         len(numbers),
         parcels.ctypes.data,
-        group.ctypes.data,
+        groups.buffer_info()[0],
         math.sqrt(dependence.journey),
         math.sqrt(dependence.order / dependence.journey) if dependence.journey else 0.0,
-        scratch.ctypes.data,
+        scratch.buffer_info()[0],
         joint.ctypes.data,
     )
     return joint

@@ -96,13 +96,13 @@ class KeptTable:
             codes: (L,) or more, of one request.
         """
         for position, name in enumerate(self.levels):
-            code = int(codes[self.columns[position]])
-            row = int(self.starts[position]) + code
-            orders = int(self.orders[row])
+            code = int(codes[self.columns.item(position)])
+            row = self.starts.item(position) + code
+            orders = self.orders.item(row)
             if code and orders >= _ENOUGH:
                 return KeptRecord(
                     group=name,
-                    kept_rate=int(self.kept[row]) / orders,
+                    kept_rate=self.kept.item(row) / orders,
                     service_level=self.service_level,
                     count=orders,
                     as_of=date_of(self.as_of_day),

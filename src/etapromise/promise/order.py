@@ -6,6 +6,7 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
-from etapromise.lanes.levels import KeyPlan
+from etapromise.lanes.levels import spelled
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.joint_probability import JOURNEY, Dependence, joint_probability
 from etapromise.promise.promise import Promise, date_of, day_number, on_common_dates
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OrderPromise", "promise_order"]
 
-_PLAN: Final = KeyPlan((JOURNEY,))
 _UNREACHABLE: Final = {
     "code": "service_level_unreachable",
     "text": "So many parcels never arrive that no date reaches the level for all of them.",
@@ -171,19 +171,22 @@ def promise_order(
     first, probability = on_common_dates(promises)
     dependence = model.dependence
     journeys = [
-        (promise.first_date, *_PLAN.keys(one))
+        (promise.first_date, *[_text(one.get(column)) for column in JOURNEY.columns])
         for promise, one in zip(promises, fields, strict=True)
     ]
     joint = joint_probability(probability, journeys, dependence)
     joint.flags.writeable = False
     # The last date on which anything arrives stands in for one that no date reaches.
-    wanted = np.minimum((service_level, (1.0 - band) / 2, (1.0 + band) / 2), joint[-1])
-    position, low, high = joint.searchsorted(wanted).tolist()
+    chances = joint.tolist()
+    position, low, high = [
+        bisect_left(chances, min(level, chances[-1]))
+        for level in (service_level, (1.0 - band) / 2, (1.0 + band) / 2)
+    ]
     return OrderPromise(
         date=date_of(first + position),
         earliest=date_of(first + low),
         latest=date_of(first + high),
-        confidence=float(joint[position]),
+        confidence=chances[position],
         service_level=service_level,
         event=model.event,
         parcels=promises,
@@ -192,6 +195,12 @@ def promise_order(
         _first_day=first,
         _probability=joint,
     )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if type(value) is str else spelled(value)
 
 
 def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:

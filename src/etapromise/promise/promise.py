@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.promise import exports
+from etapromise.promise.confidence import NO_DATE
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.promise_details import Explained
 
@@ -150,6 +152,11 @@ class Promise(Explained):
         return self._assess()[0]
 
     @property
+    def has_date(self) -> bool:
+        """Whether the code says that a date can be promised."""
+        return self._assess()[0] < NO_DATE
+
+    @property
     def messages(self) -> tuple[dict[str, str], ...]:
         """Why the code is what it is: each with a `code` and a `text`."""
         return self._assess()[1]
@@ -174,7 +181,7 @@ class Promise(Explained):
             "service_level": self.service_level,
             "confidence": self.confidence,
             **{
-                name: date_of(first + day).isoformat()
+                name: _written(first + day)
                 for name, day in zip(_PERCENTILE_NAMES, self._percentiles(), strict=True)
             },
             "lost_probability": self.lost_probability,
@@ -344,6 +351,11 @@ def on_common_dates(promises: Sequence[Promise]) -> tuple[int, NDArray[np.float6
 def date_of(day: int) -> dt.date:
     """The calendar date `day` days after 1970-01-01."""
     return dt.date.fromordinal(day + _EPOCH_ORDINAL)
+
+
+@lru_cache(maxsize=4096)
+def _written(day: int) -> str:
+    return date_of(day).isoformat()
 
 
 def day_number(day: dt.date) -> int:

@@ -23,7 +23,7 @@ from etapromise.encoding.compiled_encoder import (
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
-from etapromise.normal_forms.remembered import COUNTRIES, NAMES, POSTCODES, REGIONS
+from etapromise.normal_forms.remembered import NAMES, PLACES
 from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.confidence import AssessesOne, declared_message, messages_of
 from etapromise.promise.kept_record import KeptTable
@@ -181,16 +181,10 @@ class QuotesOne:
         status, text = None, b""
         if self._plain:
             try:
-                left = "" if origin_country is None else COUNTRIES[origin_country]
-                there = "" if destination_country is None else COUNTRIES[destination_country]
                 text = "\0".join(
                     (
-                        "" if origin is None else POSTCODES[origin, left],
-                        "" if origin_region is None else REGIONS[origin_region, left],
-                        left,
-                        "" if destination is None else POSTCODES[destination, there],
-                        "" if destination_region is None else REGIONS[destination_region, there],
-                        there,
+                        PLACES[origin, origin_region, origin_country],
+                        PLACES[destination, destination_region, destination_country],
                         "" if carrier is None else NAMES[carrier],
                         "" if service is None else NAMES[service],
                         "" if destination_time_zone is None else destination_time_zone,
@@ -276,6 +270,13 @@ class QuotesOne:
             messages += declared_message(told)
         return code, messages
 
+    def _has_date(self, answer: Answer, service_level: float) -> bool:
+        return self._assessor.has_date(
+            answer.code,
+            reachable=answer.probability[-1] >= service_level,
+            days=lambda: _BAND.days(self._address, answer),
+        )
+
 
 _BAND: Final = Levels((0.1, 0.5, 0.9))
 _SHOWN: Final = Levels([percent / 100.0 for percent in PERCENTILES])
@@ -326,6 +327,11 @@ class QuotedPromise(Promise):
     def confidence(self) -> float:
         """Stated probability that `date` is kept."""
         return self._answer.probability[self._answer.position]
+
+    @property
+    def has_date(self) -> bool:
+        """Whether the code says that a date can be promised; sooner known than the code."""
+        return self._model._has_date(self._answer, self.service_level)  # noqa: SLF001
 
     @property
     def event(self) -> str:

@@ -209,8 +209,12 @@ def _refuse_typos(shipment: object, scans: object, known: frozenset[str]) -> Non
     if isinstance(shipment, Mapping):
         _refuse_typos_of(shipment.keys() - known, known, "a shipment")
     if isinstance(scans, list | tuple):
-        names = {name for scan in scans if isinstance(scan, Mapping) for name in scan}
-        _refuse_typos_of(names - _OF_A_SCAN, _OF_A_SCAN, "a scan")
+        strange = [
+            scan.keys() - _OF_A_SCAN
+            for scan in scans
+            if isinstance(scan, Mapping) and not scan.keys() <= _OF_A_SCAN
+        ]
+        _refuse_typos_of(set().union(*strange), _OF_A_SCAN, "a scan")
 
 
 def _refuse_typos_of(strange: Iterable[str], known: frozenset[str], what: str) -> None:

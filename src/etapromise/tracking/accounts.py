@@ -82,6 +82,9 @@ def refuse_too_many(accounts: Iterable[Account], most: float = MAX_REJECTS) -> N
     Raises:
         ContractError: More were.
     """
+    share: object = most
+    if not isinstance(share, float | int) or not 0 <= share <= 1:
+        raise ContractError(f"found max_rejects={most!r}, expected a share from 0 to 1")
     for one in accounts:
         counted = one.rejects[~one.rejects["reason"].isin(_HARMLESS)]
         total = one.accepted + len(one.rejects)

@@ -161,6 +161,11 @@ def read_mapping(source: MappingSource) -> TableMapping:
     """
     if isinstance(source, TableMapping):
         return source
+    if not isinstance(source, str | os.PathLike):
+        raise ContractError(
+            f"found {type(source).__name__} for the mapping, expected the path of a mapping file; "
+            "let `etapromise check --write-mapping` propose one"
+        )
     path = Path(source)
     try:
         text = path.read_text(encoding="utf-8")

@@ -55,8 +55,8 @@ def milestones(
         - ``picked_up_at``, ``picked_up_known_at``: the carrier has the parcel. A label does not
           prove it, nor does a delivery tell since when.
         - ``attempted_at``, ``delivered_at``, ``available_at`` with their ``_known_at``: at the
-          customer's. From the moment a return is known to have begun, what is attempted or
-          delivered is the sender's and left out.
+          customer's. What is attempted or delivered after a return began, as far as that is known
+          when the scan is received, is the sender's and left out.
         - ``event_at``, ``event_known_at``: the chosen one.
         - ``closed_at``, ``closed_known_at``, ``closed_as``: the first scan known before any event
           after which the event is given up, as ``returned``, ``cancelled``, ``lost`` or

@@ -313,8 +313,6 @@ def with_zones(shipments: pd.DataFrame, named: str | None) -> tuple[pd.DataFrame
         return shipments, ()
     zones, sources = place_zones(shipments.iloc[rows], "destination", named)
     stated[rows] = zones
-    if pd.isna(stated).all():
-        return shipments, ()
     told = Faults(0)
     for source, number in sources.items():
         words = f"were taken from {ZONE_TOLD[source]}"
@@ -323,8 +321,11 @@ def with_zones(shipments: pd.DataFrame, named: str | None) -> tuple[pd.DataFrame
         int(pd.isna(stated).sum()),
         "zone_unknown",
         "destination_time_zone",
-        "are not known, as nothing says where these places are",
+        "are not known, as nothing says where these places are, and their dates are those of the "
+        "zone of most others, or of UTC; add a destination_country, or name a time_zone",
     )
+    if pd.isna(stated).all():
+        return shipments, told.notes
     filled = pd.Series(stated, index=shipments.index).astype(TEXT)
     return shipments.assign(destination_time_zone=filled), told.notes
 

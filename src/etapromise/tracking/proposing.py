@@ -479,18 +479,59 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
     best = max(shares, key=lambda name: (shares[name], name == STANDARD))
     if best != STANDARD and (shares[best] < 0.5 * total or shares[STANDARD] >= shares[best]):
         best = STANDARD
+    contested: dict[str, dict[str, str]] = {}
     if best != STANDARD:
-        proposal.vocabulary = best
+        contested = _contested(codes, [name for name, n in shares.items() if n == shares[best]])
+        if all(code in contested or not _unknown(_standard(code)) for code in codes):
+            best = STANDARD  # no code shows that they are this vendor's
+        else:
+            proposal.vocabulary = best
     read = vocabularies()[best].read
     for code, n in sorted(codes.items(), key=lambda one: -one[1]):
-        if not _unknown(read(code)):
+        rivals = contested.get(code)
+        if rivals is None and not _unknown(read(code)):
             continue
         status = status_of_word(code)
-        if status is not None:
+        if rivals is not None:
+            others = ", ".join(f"{read} in {name}'s" for name, read in rivals.items())
+            status = status or next(iter(rivals.values()))
+            why = f"codes of several vendors have it: {others}; please check"
+            proposal.statuses[code] = (status, n, why)
+        elif status is not None:
             proposal.statuses[code] = (status, n, "its words")
         else:
             proposal.open_codes[code] = n
     _codes_by_place(proposal, table)
+
+
+def _standard(code: str) -> str | Fault:
+    return vocabularies()[STANDARD].read(code)
+
+
+def _contested(codes: Mapping[str, int], rivals: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Codes that vocabularies which fit equally well read differently, and how each does.
+
+    Where no code is any vendor's own but those that plain words read otherwise, their words are
+    a rival too: a few common words are no sign of a vendor.
+    """
+    readings = {
+        code: {
+            name: str(found)
+            for name in rivals
+            if not isinstance(found := vocabularies()[name].read(code), Fault)
+        }
+        for code in codes
+    }
+    words = {code: status_of_word(code) for code in codes}
+    shown = any(
+        found and _unknown(_standard(code)) and words[code] in {None, *found.values()}
+        for code, found in readings.items()
+    )
+    return {
+        code: found
+        for code, found in readings.items()
+        if len({*found.values(), *(() if shown or not found else (words[code],))} - {None}) > 1
+    }
 
 
 def _unknown(found: object) -> bool:

@@ -13,6 +13,7 @@ from etapromise.errors import ContractError
 from etapromise.tracking.accounts import MAX_REJECTS, Account, refuse_strangers, refuse_too_many
 from etapromise.tracking.faults import Checked, Note
 from etapromise.tracking.mapped import mapped_tables
+from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.milestones import milestones
 from etapromise.tracking.places import with_zones
 from etapromise.tracking.plain_dates import at_their_places
@@ -113,11 +114,15 @@ def history(
         ContractError: No scan is of a shipment; a table cannot be read, lacks a column, has one of
             a wrong type or naive times; there is no such event, zone or vocabulary.
     """
+    named = naive_time_zone
+    if mapping is not None:
+        mapping = read_mapping(mapping)
+        named = named or mapping.shipments.time_zone
     shipments, scans = both_tables(shipments, scans, mapping)
     checked_shipments = read_shipments(shipments, naive_time_zone=naive_time_zone)
     checked_scans = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
-    orders, zone_notes = with_zones(checked_shipments.accepted, naive_time_zone)
-    placed = at_their_places(checked_scans.accepted, orders, naive_time_zone)
+    orders, zone_notes = with_zones(checked_shipments.accepted, named)
+    placed = at_their_places(checked_scans.accepted, orders, named)
     cleaned = clean_scans(placed, orders, rules=rules)
     if not len(cleaned.accepted) and (cleaned.rejects["reason"] == "unknown_shipment").all():
         refuse_strangers(orders, checked_scans.accepted)
