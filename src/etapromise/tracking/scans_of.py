@@ -83,10 +83,20 @@ def read_scans_of(
             kept.append(split.accepted[mine])
             owners.append(rows[mine])
             others += int((~mine).sum()) + split.left_aside
-            if stranger is None and not mine.all():
-                stranger = split.accepted[~mine].iloc[:_STRANGERS].reset_index(drop=True)
             rejects.append(split.rejects)
             notes += split.notes
+            if mine.all():
+                continue
+            if stranger is None:
+                stranger = split.accepted[~mine].iloc[:_STRANGERS].reset_index(drop=True)
+            notes.append(
+                Note(
+                    reason="other_shipments",
+                    column="shipment_id",
+                    rows=int((~mine).sum()),
+                    told="are of shipments that are not in the table, and were left aside",
+                )
+            )
     owner = np.concatenate(owners)
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner, minlength=len(shipments))
