@@ -26,7 +26,8 @@ BLOCK = re.compile(
 )
 GOES_ON = re.compile(r"<!-- examples go on from ([a-z-]+\.md) -->")
 TRAIN = (
-    "etapromise train --shipments data/sample/shipments.parquet --scans data/sample/scans.parquet"
+    "etapromise train --shipments data/sample/shipments.parquet "
+    "--scans data/sample/scans.parquet --as-of 2026-02-01 --out"
 )
 
 
