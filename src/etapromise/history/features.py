@@ -285,12 +285,12 @@ class FeatureBuilder:
         _rows(
             ctypes.addressof(self.struct),
             count,
-            codes.ctypes.data,
-            numbers.ctypes.data,
-            anchor.ctypes.data,
-            clock.ctypes.data,
-            x.ctypes.data,
-            offset.ctypes.data,
+            native.address(codes),
+            native.address(numbers),
+            native.address(anchor),
+            native.address(clock),
+            native.address(x),
+            native.address(offset),
         )
         return x, offset
 
