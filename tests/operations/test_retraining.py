@@ -257,7 +257,8 @@ folder = Path(sys.argv[1])
 history = tracking.history(folder / "shipments.parquet", folder / "scans.parquet")
 print("ready", flush=True)
 gate = GateConfig(refresh_every=14, least_judged=100)
-retrain_current(history, ModelRegistry(folder / "models"), as_of=pd.Timestamp(sys.argv[2]), gate=gate)
+registry = ModelRegistry(folder / "models")
+retrain_current(history, registry, as_of=pd.Timestamp(sys.argv[2]), gate=gate)
 print("done", flush=True)
 """
 
