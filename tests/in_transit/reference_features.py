@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from etapromise.array_types import MISSING
 from etapromise.in_transit.features import REMAINING_OFFSET, TRANSIT_FEATURES, TransitInputs
 from etapromise.in_transit.flow import ANYWHERE, EVIDENCE, FLOW_LEVELS, PARENTS
-from etapromise.in_transit.states import MISSING
 
 HOUR = 3_600_000_000
 LEAST_SHARE = 0.25

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.in_transit.flow import ANYWHERE, EVIDENCE, FLOW_LEVELS, PARENTS
 from etapromise.in_transit.snapshots import Positions
 from etapromise.in_transit.states import States
@@ -98,8 +99,6 @@ _TYPES: Final[dict[str, type[np.generic]]] = {
     **dict.fromkeys(("scans", "clock"), np.int32),
     **dict.fromkeys(("start", "now", "evidence", "total", "given", "elapsed"), np.float64),
 }
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

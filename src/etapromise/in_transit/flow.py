@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.array_types import Floats
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 __all__ = [
     "ANYWHERE",
@@ -40,9 +41,8 @@ ANYWHERE: Final = 1.2
 _STATUSES: Final = 32
 _HALF_LIFE: Final = 30.0
 
-Floats = NDArray[np.float64]
 
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     start=Array("int64", "starts"),
     evidence=Array("float32", "rows", low=-1e-3, high=1e12),
     total=Array("float32", "rows", low=-1e12, high=1e12),
