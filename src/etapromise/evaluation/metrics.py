@@ -18,12 +18,12 @@ distribution are cut off at ``known_until`` for every parcel, early or late, for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError
+from etapromise.evaluation.intervals import wilson_interval
 
 __all__ = [
     "CensoredOutcomes",
@@ -38,12 +38,9 @@ __all__ = [
     "pit_values",
     "summarise",
     "summarise_delivered",
-    "wilson_interval",
 ]
 
 Seed = int | tuple[int, ...]
-
-Z_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +144,7 @@ def summarise(
     n_judged = int(rows.sum())
     n_kept = int((rows & kept(outcomes, promised_day)).sum())
     n_undelivered = int((rows & np.isinf(outcomes.event_day)).sum())
-    low, high = wilson_interval(n_kept, n_judged) if n_judged else (None, None)
+    low, high = map(float, wilson_interval(n_kept, n_judged)) if n_judged else (None, None)
     rate = n_kept / n_judged if n_judged else None
     stated = mean_or_none(confidence[rows]) if confidence is not None else None
     return Kept(
@@ -182,39 +179,6 @@ def summarise_delivered(
         promised_day[arrived],
         None if confidence is None else confidence[arrived],
     )
-
-
-def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson score interval of a proportion.
-
-    ``(p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)`` (Wilson 1927, JASA 22:209). It treats
-    promises as independent; parcels that share a storm are not, so that it is too narrow for one
-    bad week and about right for luck.
-
-    Args:
-        successes: From 0 to ``trials``.
-        trials: At least 1.
-        z: Standard normal quantile; 1.96 gives 95 %.
-
-    Returns:
-        Both ends, within [0, 1].
-
-    Raises:
-        ContractError: The counts are impossible.
-    """
-    if trials < 1 or not 0 <= successes <= trials:
-        raise ContractError(
-            f"found {successes} successes of {trials} trials, "
-            "expected at least one trial and no more successes than trials"
-        )
-    share = successes / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    scale = 1 + z * z / trials
-    # Rounding may leave the closed ends 0 and 1 by 1e-17.
-    low = 0.0 if successes == 0 else float((centre - spread) / scale)
-    high = 1.0 if successes == trials else float((centre + spread) / scale)
-    return low, high
 
 
 def pinball_days(outcomes: CensoredOutcomes, quantile_day: Floats, level: float) -> Floats:
