@@ -27,7 +27,7 @@ from etapromise.evaluation.intervals import wilson_interval
 
 __all__ = [
     "CensoredOutcomes",
-    "Kept",
+    "KeptCounts",
     "Seed",
     "crps_days",
     "interval_hits",
@@ -77,7 +77,7 @@ class CensoredOutcomes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptCounts:
     """How a set of promises was kept.
 
     Attributes:
@@ -131,7 +131,7 @@ def kept(outcomes: CensoredOutcomes, promised_day: Floats) -> Mask:
 
 def summarise(
     outcomes: CensoredOutcomes, promised_day: Floats, confidence: Floats | None = None
-) -> Kept:
+) -> KeptCounts:
     """Count and rate promises; undelivered, not cancelled parcels count as broken.
 
     Args:
@@ -147,7 +147,7 @@ def summarise(
     low, high = map(float, wilson_interval(n_kept, n_judged)) if n_judged else (None, None)
     rate = n_kept / n_judged if n_judged else None
     stated = mean_or_none(confidence[rows]) if confidence is not None else None
-    return Kept(
+    return KeptCounts(
         promises=len(outcomes),
         judged=n_judged,
         kept=n_kept,
@@ -167,7 +167,7 @@ def summarise(
 
 def summarise_delivered(
     outcomes: CensoredOutcomes, promised_day: Floats, confidence: Floats | None = None
-) -> Kept:
+) -> KeptCounts:
     """The same over parcels known to be delivered, as marketplaces and carriers like to count.
 
     What never arrived is left out, so this flatters; beside `summarise` it tells how much of the

@@ -78,7 +78,7 @@ class TransitInputs:
         states: where they stand.
         positions: where that is on the clock.
         ordered: (m,) microseconds since 1970 UTC.
-        anchor: (m,) origin-local date of the order, days since 1970-01-01.
+        order_day: (m,) origin-local date of the order, days since 1970-01-01.
         flow: (m, levels) evidence and sums of `history.flow`, by latest status.
         given: (m, 1 + len(GIVEN_LEVELS)) what the promise at the order says: the probability that
             it would have come by now, and quantiles of the remaining operational days.
@@ -87,7 +87,7 @@ class TransitInputs:
     states: States
     positions: Positions
     ordered: NDArray[np.int64]
-    anchor: NDArray[np.int64]
+    order_day: NDArray[np.int64]
     flow: tuple[Floats, Floats]
     given: Floats
 
@@ -111,7 +111,7 @@ def build_features(inputs: TransitInputs) -> tuple[NDArray[np.float32], Floats]:
     usual = np.exp(means[:, [_SERVICE_REGION, _DESTINATION, _FACILITY]]) - REMAINING_OFFSET
     left = usual - passed[:, None]
     offset = np.log(np.maximum(left[:, 0], _LEAST_SHARE * usual[:, 0]) + REMAINING_OFFSET)
-    since_order = places.start - places.before(inputs.anchor)
+    since_order = places.start - places.before(inputs.order_day)
     latest = np.where(states.last_scan == MISSING, inputs.ordered, states.last_scan)
     picked_up, moved, went_out, ordered, since = places.position(
         np.stack([states.picked_up, states.moved, states.went_out, inputs.ordered, latest])
