@@ -45,7 +45,7 @@ def reference_features(inputs: TransitInputs):
     usual = np.exp(means[:, [SERVICE_REGION, DESTINATION, FACILITY]]) - REMAINING_OFFSET
     left = usual - passed[:, None]
     offset = np.log(np.maximum(left[:, 0], LEAST_SHARE * usual[:, 0]) + REMAINING_OFFSET)
-    since_order = places.start - places.before(inputs.anchor)
+    since_order = places.start - places.before(inputs.order_day)
     latest = np.where(states.last_scan == MISSING, inputs.ordered, states.last_scan)
     picked_up, moved, went_out, ordered, since = places.position(
         np.stack([states.picked_up, states.moved, states.went_out, inputs.ordered, latest])

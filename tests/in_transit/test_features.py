@@ -69,7 +69,7 @@ def looks(draw: st.DrawFn) -> TransitInputs:
             CLOCKS, clock, shift, today, unplaced.before(today), unplaced.position(states.moment)
         ),
         ordered=ordered.astype(np.int64),
-        anchor=np.floor_divide(ordered.astype(np.int64), DAY),
+        order_day=np.floor_divide(ordered.astype(np.int64), DAY),
         flow=(evidence, evidence * random.normal(1.0, 1.0, evidence.shape)),
         given=random.random((count, 4)) * 5.0,
     )
@@ -99,7 +99,7 @@ def test_a_look_has_the_same_features_alone(inputs: TransitInputs) -> None:
                     *(getattr(places, name)[one] for name in ("start", "now")),
                 ),
                 ordered=inputs.ordered[one],
-                anchor=inputs.anchor[one],
+                order_day=inputs.order_day[one],
                 flow=(inputs.flow[0][one], inputs.flow[1][one]),
                 given=inputs.given[one],
             )

@@ -81,7 +81,7 @@ class EncodedStruct(ctypes.Structure):
     """`etp_encoded` of native/encoder.h.
 
     Attributes:
-        anchor: origin-local date of the order, days since 1970-01-01: day 0.
+        order_day: origin-local date of the order, days since 1970-01-01: day 0.
         clock: row of the clocks' elapsed table.
         zone_source: how the destination's zone was found, a position in ZONE_SOURCES.
         zone: number of that zone, -1 where it was given.
@@ -95,11 +95,11 @@ class EncodedStruct(ctypes.Structure):
     _fields_ = tuple(
         (name, ctypes.c_int32)
         for name in (
-            *("anchor", "clock", "zone_source", "zone", "origin_zone", "warehouse"),
+            *("order_day", "clock", "zone_source", "zone", "origin_zone", "warehouse"),
             *("holidays", "leg_clock", "leg"),
         )
     )
-    anchor: int
+    order_day: int
     clock: int
     zone_source: int
     zone: int
@@ -326,7 +326,7 @@ class CompiledEncoder:
             *(shipment, extra, text, found, native.address(code), native.address(number)),
         )
         if status == OUTSIDE_CALENDARS:
-            self._clocks.require_days(found.anchor, found.anchor)
+            self._clocks.require_days(found.order_day, found.order_day)
         return found, code, number
 
     def zone_name(self, number: int, given: object) -> str:

@@ -80,7 +80,7 @@ class PickupDays:
         second = np.round(requests.numbers[:, 0] * 3600.0)
         cut_offs = calendars.cut_off[row].astype(np.int64)
         start = encoder.dispatch.begin_days(
-            *(np.asarray(part, np.int32) for part in (row, calendar, requests.anchor, second))
+            *(np.asarray(part, np.int32) for part in (row, calendar, requests.order_day, second))
         )
         return cls(clocks.first_day, elapsed, clock, start, cut_offs)
 

@@ -23,7 +23,7 @@ from etapromise.evaluation.intervals import (
     chance_best,
     kaplan_meier_percentiles,
     shrunk_shares,
-    wilson,
+    wilson_interval,
 )
 from etapromise.evaluation.judgement import groups_of
 from etapromise.files import write_text
@@ -125,7 +125,7 @@ def carrier_scorecards(
         )
     table = pd.DataFrame(rows)
     for name, hits, count in _SHARES:
-        low, high = wilson(table[hits], table[count])
+        low, high = wilson_interval(table[hits], table[count])
         with np.errstate(invalid="ignore"):
             rate = table[hits] / table[count]
         table[name], table[f"{name}_low"], table[f"{name}_high"] = rate, low, high

@@ -279,7 +279,10 @@ class FeatureBuilder:
         count = len(requests)
         codes = np.ascontiguousarray(codes, np.int32)
         numbers = np.ascontiguousarray(requests.numbers)
-        anchor, clock = np.ascontiguousarray(requests.anchor), np.ascontiguousarray(requests.clock)
+        order_day, clock = (
+            np.ascontiguousarray(requests.order_day),
+            np.ascontiguousarray(requests.clock),
+        )
         x = np.empty((count, len(self.contract.names)), np.float32)
         offset = np.empty(count)
         _rows(
@@ -287,7 +290,7 @@ class FeatureBuilder:
             count,
             native.address(codes),
             native.address(numbers),
-            native.address(anchor),
+            native.address(order_day),
             native.address(clock),
             native.address(x),
             native.address(offset),

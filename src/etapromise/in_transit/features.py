@@ -77,7 +77,7 @@ class _LooksStruct(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in (*_STATE_BYTES, "scans", *_STATE_TIMES)),
-        *((name, ctypes.c_void_p) for name in ("ordered", "anchor", "clock", "shift", "today")),
+        *((name, ctypes.c_void_p) for name in ("ordered", "order_day", "clock", "shift", "today")),
         *((name, ctypes.c_void_p) for name in ("start", "now", "evidence", "total", "given")),
         ("elapsed", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("clock_days", "first_day", "levels")),
@@ -95,7 +95,7 @@ _features = native.function(
 _PARENTS: Final = np.array(PARENTS, np.int64)
 _TYPES: Final[dict[str, type[np.generic]]] = {
     **dict.fromkeys(_STATE_BYTES, np.uint8),
-    **dict.fromkeys((*_STATE_TIMES, "ordered", "anchor", "shift", "today", "parent"), np.int64),
+    **dict.fromkeys((*_STATE_TIMES, "ordered", "order_day", "shift", "today", "parent"), np.int64),
     **dict.fromkeys(("scans", "clock"), np.int32),
     **dict.fromkeys(("start", "now", "evidence", "total", "given", "elapsed"), np.float64),
 }
@@ -109,7 +109,7 @@ class TransitInputs:
         states: where they stand.
         positions: where that is on the clock.
         ordered: (m,) microseconds since 1970 UTC.
-        anchor: (m,) origin-local date of the order, days since 1970-01-01.
+        order_day: (m,) origin-local date of the order, days since 1970-01-01.
         flow: (m, levels) evidence and sums of `history.flow`, by latest status.
         given: (m, 1 + len(GIVEN_LEVELS)) what the promise at the order says: the probability that
             it would have come by now, and quantiles of the remaining operational days.
@@ -118,7 +118,7 @@ class TransitInputs:
     states: States
     positions: Positions
     ordered: NDArray[np.int64]
-    anchor: NDArray[np.int64]
+    order_day: NDArray[np.int64]
     flow: tuple[Floats, Floats]
     given: Floats
 
@@ -136,7 +136,7 @@ def build_features(inputs: TransitInputs) -> tuple[NDArray[np.float32], Floats]:
         **{name: getattr(states, name) for name in (*_STATE_BYTES, "scans", *_STATE_TIMES)},
         **{name: getattr(places, name) for name in ("clock", "shift", "today", "start", "now")},
         "ordered": inputs.ordered,
-        "anchor": inputs.anchor,
+        "order_day": inputs.order_day,
         "evidence": evidence,
         "total": total,
         "given": inputs.given,

@@ -62,7 +62,7 @@ static int place(order *o, int64_t second) {
     const int status = etp_place_moment(m->encoder, second, o->quoted_day, &o->request, o->number);
     if (status != ETP_FINE)
         return status;
-    const etp_request r = {o->code, o->number, o->request.anchor, o->request.clock};
+    const etp_request r = {o->code, o->number, o->request.order_day, o->request.clock};
     o->offset = etp_feature_row(m->features, &r, o->x);
     o->start = etp_start(m->features, &r);
     return ETP_FINE;
@@ -76,7 +76,7 @@ static int32_t date_at(order *o, int64_t second) {
     etp_parcel parcel;
     if (place(o, second) != ETP_FINE)
         return NEVER;
-    const etp_request r = {o->code, o->number, o->request.anchor, o->request.clock};
+    const etp_request r = {o->code, o->number, o->request.order_day, o->request.clock};
     etp_forest_row(m->forest, o->x, log_days, scratch);
     etp_quote_begin(m, &r, log_days, o->offset, &parcel);
     int32_t grown = 0;
@@ -88,7 +88,7 @@ static int32_t date_at(order *o, int64_t second) {
             break;
         last = p;
     }
-    return o->request.anchor + grown;
+    return o->request.order_day + grown;
 }
 
 /* Whether the forest is asked the same from one moment to another of a day: then so is all between. */
@@ -125,8 +125,8 @@ ETP_EXPORT int64_t etp_answer_expiry(const etp_model *m, const etp_answer *answe
     const double *number = etp_answer_number(m, answer);
     order o = {.model = m, .request = answer->request, .code = etp_answer_code(m, answer), .level = level};
     memcpy(o.number, number, sizeof(double) * (size_t)m->features->numbers);
-    o.quoted_day = number[ETP_QUOTED_DAYS] + (double)answer->request.anchor;
-    const int32_t promised = answer->request.anchor + answer->position;
+    o.quoted_day = number[ETP_QUOTED_DAYS] + (double)answer->request.order_day;
+    const int32_t promised = answer->request.order_day + answer->position;
     const etp_zones *zones = m->encoder->zones;
     const int64_t zone = answer->request.origin_zone;
     for (;;) {

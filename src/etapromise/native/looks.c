@@ -12,7 +12,7 @@ typedef struct {
     const uint8_t *stage, *last_status, *attempts, *customs, *handed_off, *troubled; /* (m,) each */
     const int32_t *scans;
     const int64_t *moment, *last_scan, *last_known, *picked_up, *moved, *went_out;
-    const int64_t *ordered, *anchor; /* of its parcel: the order's moment and its local date */
+    const int64_t *ordered, *order_day; /* of its parcel: the order's moment and its local date */
     const int32_t *clock;            /* row of `elapsed` */
     const int64_t *shift, *today;    /* microseconds to local time; local date */
     const double *start, *now;       /* operational days before today, before the moment */
@@ -82,7 +82,7 @@ ETP_EXPORT void etp_look_features(const etp_looks *l, int64_t m, float *x, doubl
             l->last_status[i] == UNKNOWN ? -1 : l->last_status[i],
             fmax(now - reading(l, i, latest), 0),
             (double)(l->moment[i] - latest) / (double)HOUR,
-            start - before(l, i, l->anchor[i]),
+            start - before(l, i, l->order_day[i]),
             now - picked_up,
             now - reading(l, i, l->moved[i]),
             now - reading(l, i, l->went_out[i]),

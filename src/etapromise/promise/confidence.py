@@ -121,11 +121,11 @@ def assess(
         evidence,
         unreachable=~reachable,
         source=requests.zone_source,
-        age=requests.anchor - statistics.as_of_day,
+        age=requests.order_day - statistics.as_of_day,
         alike=alike,
     )
     if disruptions is not None:
-        from_day = requests.anchor.astype(np.int64) if today is None else today
+        from_day = requests.order_day.astype(np.int64) if today is None else today
         flags["declared_disruption"] = disruptions.strike(
             requests.numbers[:, DISRUPTED], from_day, from_day + latest
         )
@@ -176,7 +176,7 @@ class AssessesOne:
         codes: Sequence[int],
         *,
         zone_source: int,
-        anchor: int,
+        order_day: int,
         reachable: bool,
         days: Sequence[int],
     ) -> tuple[int, int]:
@@ -187,7 +187,7 @@ class AssessesOne:
             evidence,
             unreachable=not reachable,
             source=zone_source,
-            age=anchor - self._as_of_day,
+            age=order_day - self._as_of_day,
             alike=self._alike,
         )
         earliest, middle, latest = days

@@ -74,7 +74,7 @@ class Answer(ctypes.Structure):
         return Requests(
             np.array([self.code[:levels]], np.int32),
             np.array([self.number], np.float64),
-            np.array([request.anchor], np.int32),
+            np.array([request.order_day], np.int32),
             np.array([request.clock], np.int32),
             np.array([request.zone_source], np.int8),
         )

@@ -53,13 +53,13 @@ if TYPE_CHECKING:
 
     from etapromise.promise.details import Explanation
 
-__all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "QuotesOne"]
+__all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "SingleQuotes"]
 
 DEFAULT_SERVICE_LEVEL: Final = 0.9
 DEFAULT_BAND: Final = 0.8
 
 
-class QuotesOne:
+class SingleQuotes:
     """The part of a model that answers for one parcel at a time."""
 
     __slots__ = (
@@ -258,7 +258,7 @@ class QuotesOne:
         shipment, extra, text = encoder.compiled.packed(fields, utc_second(fields["ordered_at"]))
         status = ask(self._address, shipment + levels + extra, text, answer)
         if status == OUTSIDE_CALENDARS:
-            encoder.clocks.require_days(answer.request.anchor, answer.request.anchor)
+            encoder.clocks.require_days(answer.request.order_day, answer.request.order_day)
         return text
 
     def _assess(
@@ -269,7 +269,7 @@ class QuotesOne:
         code, reasons = self._assessor.assess(
             answer.code,
             zone_source=request.zone_source,
-            anchor=request.anchor,
+            order_day=request.order_day,
             reachable=answer.probability[-1] >= service_level,
             days=days,
         )
@@ -277,7 +277,7 @@ class QuotesOne:
         disruptions = self._encoder.disruptions
         if disruptions is not None:
             told = disruptions.reasons(
-                answer.number[DISRUPTED], request.anchor, request.anchor + days[2]
+                answer.number[DISRUPTED], request.order_day, request.order_day + days[2]
             )
             messages += declared_message(told)
         return code, messages
@@ -297,12 +297,12 @@ class QuotedPromise(Promise):
 
     _answer: Answer
     _given_zone: object
-    _model: QuotesOne
+    _model: SingleQuotes
     _quote: tuple[Answer, bytes, datetime, int]
 
     def __init__(
         self,
-        model: QuotesOne,
+        model: SingleQuotes,
         quote: tuple[Answer, bytes, datetime, int],
         ordered_at: datetime,
         service_level: float,
@@ -364,7 +364,7 @@ class QuotedPromise(Promise):
 
     @property
     def _first_day(self) -> int:
-        return self._answer.request.anchor
+        return self._answer.request.order_day
 
     @property
     def _probability(self) -> NDArray[np.float64]:
