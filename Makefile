@@ -62,7 +62,7 @@ docs: check
 
 # One worker a core, each on one thread; a file's tests share what they train.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -k "not spark"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 # The kernels with address and undefined-behaviour sanitizers, under the tests that reach them.
 sanitize: $(INSTALLED)

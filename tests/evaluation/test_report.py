@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from etapromise.errors import ContractError
-from etapromise.evaluation.backtest import backtest
+from etapromise.evaluation.backtest import run_backtest
 from etapromise.evaluation.report import findings, monitor_page, render_backtest, scorecard_page
 from etapromise.evaluation.report import page as page_module
 from etapromise.evaluation.report.wording import LANGUAGES, wording
@@ -162,9 +162,9 @@ def test_a_language_without_a_catalogue_is_refused_by_name(walked):
 def test_the_verdict_follows_the_numbers(walked, network, tracked):
     assert findings.verdict(walked.facts, ENGLISH).tone == "good"
     few = replace(CONFIG, start=pd.Timestamp("2025-06-20", tz="UTC"))
-    hurried = backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
+    hurried = run_backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
     assert findings.verdict(hurried.facts, ENGLISH).tone == "bad"
-    late = backtest(tracked, few, fit=TrainOracle(network.config, hurry=-2))
+    late = run_backtest(tracked, few, fit=TrainOracle(network.config, hurry=-2))
     assert findings.verdict(late.facts, ENGLISH).tone == "cautious"
 
 

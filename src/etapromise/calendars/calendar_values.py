@@ -5,11 +5,9 @@ Imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import pairwise
@@ -103,7 +101,7 @@ def zone(value: Any) -> str:
 _ZONE: Final = "an IANA name such as 'America/Chicago'"
 
 
-def days(value: Any) -> Days:
+def date_spans(value: Any) -> Days:
     """Dates, and spans such as "2026-12-24 to 2027-01-01"; one or a list of them."""
     expected = "dates such as '2026-12-24' or '2026-12-24 to 2027-01-01', in a list"
     found = []
@@ -211,12 +209,6 @@ def cutoffs(value: Any) -> tuple[Cutoff, ...]:
                     "on a later day",
                 )
     return tuple(found) if found else _wrong(value, expected)
-
-
-def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that was probably meant."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return close[0] if close else None
 
 
 def line_of(written: str, table: str, number: int, key: str | None) -> int:

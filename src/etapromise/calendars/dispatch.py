@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, require_spans
 from etapromise.lanes.levels import Level, stored_keys
-from etapromise.stored_arrays import Array, Layout, StoredPart, StoredValues
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart, StoredValues
 
 __all__ = [
     "A_WORKING_DAY",
@@ -79,7 +79,7 @@ _EARLIEST_CUT_OFF: Final = 6 * 3600
 _INDIFFERENT: Final = 4.0
 
 _ROUNDING: Final = 1e-9
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     cut_off=Array("int32", "rows", 7, low=0, high=NO_CUT_OFF),
     weeks=Array("float64", "rows", 7, low=0.0, high=1e3),
     holiday_weights=Array("float64", "rows", HOLIDAY_KINDS, low=0.0, high=1e3),

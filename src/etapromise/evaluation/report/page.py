@@ -11,11 +11,11 @@ import jinja2
 
 from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import draw_charts
+from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.wording import Wording, wording
 
 __all__ = ["backtest_plots", "environment", "page_parts", "render_backtest"]
 
-Facts = dict[str, Any]
 
 # Bars of kept rates begin here: below lies nothing that anybody would sell as a promise.
 BAR_START: Final = 0.5
