@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
 
 from etapromise.promise.why_facts import Fact
-from etapromise.promise.wording import Wording, clauses
+from etapromise.promise.wording import Wording, clauses, dated
 
 __all__ = ["why_text"]
 
@@ -74,7 +74,4 @@ def _written(day: dt.date, start: dt.date, locale: Locale, weekdays: Sequence[st
         return weekdays[day.weekday()] if weekdays else str(format_date(day, "EEEE", locale=locale))
     if weekdays:
         return f"{weekdays[day.weekday()]}, {format_date(day, 'd MMMM', locale=locale)}"
-    try:
-        return str(format_skeleton("EEEEdMMMM", day, locale=locale))
-    except KeyError:
-        return str(format_date(day, "full", locale=locale))
+    return dated(day, str(locale))

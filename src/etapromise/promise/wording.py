@@ -27,6 +27,7 @@ __all__ = [
     "Shown",
     "Wording",
     "clauses",
+    "dated",
     "notice",
     "order_within",
     "sentence",
@@ -335,6 +336,15 @@ def clauses(locale: str, words: Wording | str | Path | None = None) -> Mapping[s
     """
     found: Mapping[str, Any] = _voice(locale, Wording.of(words)).words["why"]
     return found
+
+
+def dated(day: date, locale: str) -> str:
+    """Weekday, day and month as CLDR writes them in a locale, all names in full.
+
+    Raises:
+        ContractError: as for `sentence`.
+    """
+    return _voice(locale, Wording.of(None)).dated(day, "")
 
 
 def notice(event: str, day: date, locale: str, words: Wording | str | Path | None = None) -> str:
