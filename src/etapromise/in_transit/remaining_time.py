@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import os
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +14,6 @@ from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct, uncalibrated
 
 __all__ = ["Remaining", "RemainingKernel", "remaining_given"]
-
-_PART: Final = 16_384
 
 
 class _RemainingStruct(ctypes.Structure):
@@ -178,7 +174,7 @@ class RemainingKernel:
                 out[part].ctypes.data,
             )
 
-        _in_parts(len(parcels), work)
+        native.in_parts(len(parcels), work)
         return out
 
     def reach(
@@ -215,7 +211,7 @@ class RemainingKernel:
                 found[part].ctypes.data,
             )
 
-        _in_parts(count, work)
+        native.in_parts(count, work)
         return day, probability, found
 
 
@@ -255,13 +251,3 @@ def remaining_given(
         out.ctypes.data,
     )
     return out
-
-
-def _in_parts(count: int, work: Any) -> None:
-    parts = [slice(i, min(i + _PART, count)) for i in range(0, count, _PART)]
-    if len(parts) <= 1:
-        for part in parts:
-            work(part)
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, parts))
