@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import Promise, PromiseModel
-from etapromise.calendars.dispatch import NO_CUT_OFF
+from etapromise.calendars.dispatch import DISPATCH_LEVELS, NO_CUT_OFF
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.encoding.pickup_days import PickupDays
 from etapromise.encoding.requests import Requests
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import Statistics
-from etapromise.lanes.levels import Level
+from etapromise.lanes.levels import KeyPlan, Level
 from etapromise.promise.details import stages_of
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.stages import StageTime, StageTimes
@@ -91,6 +91,7 @@ def slow_cut_off(
     """Of a model without a calendar file."""
     encoder = model.parts.encoder
     days = PickupDays.of_fields(encoder, fields, requests)
+    row = encoder.dispatch.row(KeyPlan(DISPATCH_LEVELS).keys(fields))
     zone, _ = encoder.zones.resolve(
         None,
         fields.get("origin_country"),
@@ -99,7 +100,7 @@ def slow_cut_off(
     )
     day = fields["ordered_at"].astimezone(zone).date()
     for _ in range(120):
-        second = int(days.cut_offs[0, day.weekday()])
+        second = int(encoder.dispatch.calendars.cut_off[row, day.weekday()])
         if days.open_on((day - dt.date(1970, 1, 1)).days) and second < NO_CUT_OFF:
             at = dt.time(second // 3600, second % 3600 // 60, second % 60)
             moment = dt.datetime.combine(day, at, zone).astimezone(dt.UTC)
