@@ -153,7 +153,11 @@ def score(
         rejects=rejects,
         scan_rejects=None if sent is None else sent.rejects,
         # With scans they are parcels on their way, which are older as a rule.
-        notes=checked.notes + (_before_the_model(orders, model.as_of) if sent is None else ()),
+        notes=(
+            *checked.notes,
+            *(_before_the_model(orders, model.as_of) if sent is None else ()),
+            *_guessed_zones(model, orders),
+        ),
         scan_notes=() if sent is None else sent.notes,
         left_aside=checked.left_aside,
         scans_used=0 if sent is None else len(sent.scans),
@@ -191,6 +195,44 @@ def _before_the_model(orders: pd.DataFrame, known: datetime) -> tuple[Note, ...]
             examples=first,
         ),
     )
+
+
+def _guessed_zones(model: PromiseModel, orders: pd.DataFrame) -> tuple[Note, ...]:
+    """Destinations of which nothing tells the zone: their dates may be a day off."""
+    if orders.empty:
+        return ()
+    zones, sources = model.parts.encoder.zones.resolve_many(orders, "destination")
+    told = Faults(0)
+    countries = orders["destination_country"] if "destination_country" in orders else None
+    if countries is not None:
+        several = countries.map(_has_several_zones, na_action="ignore").eq(True).to_numpy()  # noqa: FBT003
+        guessed = several & (sources == ZONE_SOURCES.index("country"))
+        told.note(
+            int(guessed.sum()),
+            "zone_from_usual",
+            "destination_time_zone",
+            "were taken from a country with several zones, and dates may be a day off; add a "
+            "destination_region, a postcode or a destination_time_zone",
+            [f"{land} = {zone}" for land, zone in _distinct(countries[guessed], zones[guessed])],
+        )
+    unknown = sources == ZONE_SOURCES.index("default")
+    told.note(
+        int(unknown.sum()),
+        "zone_unknown",
+        "destination_time_zone",
+        "are not known, and are taken as the model's usual one; add a destination_country",
+        [model.parts.encoder.zones.default],
+    )
+    return told.notes
+
+
+def _has_several_zones(country: str) -> bool:
+    known = zone_of_country(country)
+    return known is not None and not known[1]
+
+
+def _distinct(countries: pd.Series[Any], zones: npt.NDArray[Any]) -> list[tuple[str, str]]:
+    return sorted({*zip(countries.astype(str), zones, strict=True)})
 
 
 def _rejected(

@@ -50,7 +50,7 @@ MESSAGES: Final = (
     ("unseen_service", "Little history of this service: the promise leans on its carrier's."),
     ("unseen_destination", "No history of this destination's region or postcode area."),
     ("unseen_origin", "No history of this origin: the promise leans on its region's."),
-    ("zone_from_region", "Destination time zone taken from its region."),
+    ("zone_from_region", "Destination time zone taken from its region or postcode."),
     ("zone_from_country", "Destination time zone taken from its country."),
     ("zone_default", "Destination time zone unknown: the default is used, a date may be off."),
     ("stale_statistics", "Ordered long after the statistics were made: refresh the model."),
