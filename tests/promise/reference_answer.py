@@ -45,6 +45,8 @@ BITS = {
             "zone_default",
             "stale_statistics",
             "thin_history",
+            "all_parcels_alike",
+            "value_outside",
         )
     )
 }
@@ -60,6 +62,7 @@ def slow_answer(model: PromiseModel, fields: Mapping[str, Any], promise: Promise
         requests,
         model.parts.statistics,
         encoder.levels,
+        outside=is_outside(model, fields),
         reachable=probability[-1:] >= promise.service_level,
         earliest=days[:1],
         middle=days[1:2],
@@ -123,6 +126,7 @@ def slow_assessment(
     statistics: Statistics,
     levels: Sequence[Level],
     *,
+    outside: bool,
     reachable: NDArray[np.bool_],
     earliest: NDArray[np.int64],
     middle: NDArray[np.int64],
@@ -146,6 +150,7 @@ def slow_assessment(
         "zone_default": source == ZONE_SOURCES.index("default"),
         "stale_statistics": requests.anchor > statistics.as_of_day + 14,
         "thin_history": evidence["network"] < 100.0,
+        "value_outside": np.array([outside]),
     }
     reasons = np.zeros(len(requests), np.int32)
     for name, flag in flags.items():
@@ -156,13 +161,20 @@ def slow_assessment(
             flags["thin_history"] | flags["unseen_carrier"],
             flags["unseen_destination"],
             flags["service_level_unreachable"] | (width > 2.5 * np.maximum(middle, 1) + 2),
-            width > 4,
+            flags["value_outside"] | (width > 4),
             width > 1,
         ],
         [30002, 30004, 30001, 20001, 10001],
         10000,
     )
     return code.astype(np.int32), reasons
+
+
+def is_outside(model: PromiseModel, fields: Mapping[str, Any]) -> bool:
+    """Whether a number is far from what the model was trained on."""
+    ranges = model.manifest["ranges"].items()
+    given = [(float(fields.get(name) or "nan"), row[0], row[-1]) for name, row in ranges]
+    return any(value < low or value > high for value, low, high in given)
 
 
 def evidence_of(

@@ -200,7 +200,18 @@ def test_known_attacks_in_transit_are_refused_by_name(changed: Any, name: str, c
         ("disruptions", ["a", "a"], "for disruptions"),
         ("numeric", ["a", "a"], "for numeric"),
         ("dispatch", ["no parts"], "the key 'no parts'"),
-        ("zones", {"default": "Mars/Base", "countries": {}, "regions": [], "origins": []}, "IANA"),
+        (
+            "zones",
+            {
+                "default": "Mars/Base",
+                "countries": {},
+                "regions": [],
+                "origins": [],
+                "postcodes": [],
+            },
+            "IANA",
+        ),
+        ("ranges", {"weight_kg": [1, 2, 3, 5, 4]}, "for weight_kg.*ascending"),
     ],
 )
 def test_a_manifest_of_nonsense_is_refused(

@@ -30,6 +30,7 @@ from etapromise.history.features import (
     FeatureContract,
     all_features,
 )
+from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import lost_shares
 from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
@@ -222,6 +223,7 @@ def train(
         "trees": {"holdout": average.tree_count, "final": forest.tree_count},
         "config": _plain(config),
         **({} if tuning is None else {"tuning": dict(tuning)}),
+        "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),
     }
     transit = None
