@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.evaluation.backtest import BacktestConfig, BacktestResult
-from etapromise.evaluation.backtest import backtest as walk
+from etapromise.evaluation.backtest import run_backtest as walk
 from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.history.as_of import moment_of
@@ -129,7 +129,7 @@ def score(
     """
     loaded = _loaded(model)
     under_way = scans is not None or mapping is not None
-    return scoring.score(
+    return scoring.score_table(
         loaded,
         shipments,
         scans,
@@ -290,7 +290,7 @@ def retrain(
             TrainingConfig() if champion is None else retraining.recipe_of(champion)
         )
         config = replace(recipe, calendars=CalendarFile.of(calendars))
-    return retraining.retrain(
+    return retraining.retrain_current(
         tables,
         registry,
         as_of=moment_of(as_of),
@@ -334,7 +334,7 @@ def monitor(
     event: Any = loaded.event
     tables = _tables(shipments, scans, mapping, vocabulary, naive_time_zone, event)
     registry = None if isinstance(model, PromiseModel) else registry_of(Path(model))
-    return monitoring.monitor(
+    return monitoring.run_monitor(
         tables, loaded, as_of=moment_of(as_of), config=config, registry=registry
     )
 

@@ -25,7 +25,7 @@ from etapromise.calendars.dispatch import (
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.history.as_of import KnownOrders
-from etapromise.history.effects import NEVER
+from etapromise.history.effects import NEVER_DAY
 from etapromise.history.learned_calendars import learned_dispatch
 from etapromise.history.outcomes import Outcomes
 from etapromise_simulator import NetworkConfig, simulate
@@ -285,11 +285,11 @@ def test_the_quick_of_the_last_days_do_not_stand_for_those_still_waiting() -> No
     results = Outcomes(
         as_of_day=as_of_day,
         start_day=start.astype(np.int32),
-        event_day=np.full(len(start), NEVER, np.int64),
-        event_known_day=np.full(len(start), NEVER, np.int32),
-        pickup_day=np.where(picked, start + taken, NEVER),
-        pickup_known_day=np.where(picked, start + taken, NEVER).astype(np.int32),
-        closed_day=np.full(len(start), NEVER, np.int32),
+        event_day=np.full(len(start), NEVER_DAY, np.int64),
+        event_known_day=np.full(len(start), NEVER_DAY, np.int32),
+        pickup_day=np.where(picked, start + taken, NEVER_DAY),
+        pickup_known_day=np.where(picked, start + taken, NEVER_DAY).astype(np.int32),
+        closed_day=np.full(len(start), NEVER_DAY, np.int32),
         within=np.full(len(start), 0.5),
     )
     shipments = pd.DataFrame(

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etapromise.evaluation.backtest import backtest
+from etapromise.evaluation.backtest import run_backtest
 from etapromise.evaluation.report import findings, render_backtest
 from etapromise.evaluation.summary import summary_of
 from tests.evaluation.conftest import CONFIG
@@ -96,9 +96,9 @@ def test_names_from_the_data_cannot_become_markup(walked):
 def test_the_verdict_follows_the_numbers(walked, network, tracked):
     assert findings.verdict(walked.facts).tone == "good"
     few = replace(CONFIG, start=pd.Timestamp("2025-06-20", tz="UTC"))
-    hurried = backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
+    hurried = run_backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
     assert findings.verdict(hurried.facts).tone == "bad"
-    late = backtest(tracked, few, fit=TrainOracle(network.config, hurry=-2))
+    late = run_backtest(tracked, few, fit=TrainOracle(network.config, hurry=-2))
     assert findings.verdict(late.facts).tone == "cautious"
 
 

@@ -18,7 +18,7 @@ from etapromise.locking import only_writer
 from etapromise.operations import event_log
 from etapromise.operations.event_log import EventLog, read_events
 from etapromise.operations.event_run import Told, tell
-from etapromise.operations.events import EVENT_TYPES, EVENTS, NewsSettings
+from etapromise.operations.events import EVENT_KINDS, EVENT_TYPES, NewsSettings
 from etapromise.promise.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF
@@ -78,7 +78,7 @@ def test_a_walk_tells_of_everything_and_of_nothing_twice(
     folder, runs = walked
     assert list(events.columns) == list(EVENT_TYPES)
     assert events["event_id"].is_unique
-    assert set(events["event"]) <= set(EVENTS)
+    assert set(events["event"]) <= set(EVENT_KINDS)
     assert {"delivered", "attempted", "delayed", "earlier"} <= set(events["event"])
     assert len(events) == sum(len(told.events) for told in runs) == sum(t.written for t in runs)
     pd.testing.assert_frame_equal(EventLog(folder / "state").events(), events)

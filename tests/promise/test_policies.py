@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etapromise import CostPolicy, PromiseModel, load_policies
 from etapromise.errors import ContractError
-from etapromise.promise.booked_windows import booked_windows, hours_of
+from etapromise.promise.booked_windows import booked_windows, window_hours
 from etapromise.promise.policies import MEASURES, ShopperPolicy, shipped_policies
 from etapromise.promise.service_levels import SERVICE_LEVELS
 from tests.small_network import fields_of
@@ -148,7 +148,7 @@ def test_a_window_is_offered_with_the_probability_that_it_is_kept(
 @pytest.mark.parametrize("wrong", ["12:00-08:00", "8-12", "08:00", "x", 3, "08:00-08:00"])
 def test_a_window_that_is_none(wrong: Any) -> None:
     with pytest.raises(ContractError, match="window"):
-        hours_of(wrong)
+        window_hours(wrong)
 
 
 def test_named_levels_are_the_numbers(model: PromiseModel, parcel: dict[str, Any]) -> None:

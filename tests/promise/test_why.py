@@ -17,7 +17,7 @@ from etapromise import PromiseModel
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.contributions import CAUSES, cause_of, contributions, shapley
-from etapromise.promise.why_facts import whole_days
+from etapromise.promise.why_facts import rounded_to_sum
 from etapromise.promise.why_wording import _words
 from tests.small_network import fields_of
 
@@ -127,7 +127,7 @@ FEATURES = {
 def test_whole_days_keep_the_sum_and_stay_close(parts: list[float]) -> None:
     named = {str(place): part for place, part in enumerate(parts)}
     named["rest"] = math.ceil(sum(parts)) - sum(parts)
-    found = whole_days(named)
+    found = rounded_to_sum(named)
     assert sum(found.values()) == round(sum(named.values()))
     assert all(abs(found[name] - days) < 1.0 + 1e-9 for name, days in named.items())
 

@@ -25,18 +25,17 @@ from etapromise.calendars.calendar_values import (
     codes,
     country,
     cutoffs,
-    days,
+    date_spans,
     flag,
     line_of,
     name,
-    nearest,
     text,
     times,
     week,
     zone,
 )
 from etapromise.calendars.disruptions import Disruption, area_postcode
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.places import normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 
@@ -175,11 +174,11 @@ class DisruptionRule:
 
 
 _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
-    "closures": (Closure, {"days": days, "origin": text, "reason": text}),
+    "closures": (Closure, {"days": date_spans, "origin": text, "reason": text}),
     "blackouts": (
         Blackout,
         {
-            "days": days,
+            "days": date_spans,
             "carrier": name,
             "service": name,
             "country": country,
@@ -194,8 +193,8 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
             "service": name,
             "delivers": week,
             "delivers_on_holidays": flag,
-            "extra_days": days,
-            "half_days": days,
+            "extra_days": date_spans,
+            "half_days": date_spans,
             "pickups": times,
             "pickup_days": week,
             "origin": text,
@@ -207,8 +206,8 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
             "origin": text,
             "works": week,
             "works_on_holidays": flag,
-            "extra_days": days,
-            "half_days": days,
+            "extra_days": date_spans,
+            "half_days": date_spans,
             "cutoffs": cutoffs,
             "country": country,
             "region": text,
@@ -221,12 +220,12 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
     ),
     "holidays": (
         HolidayRule,
-        {"country": country, "region": text, "extra": days, "dropped": days},
+        {"country": country, "region": text, "extra": date_spans, "dropped": date_spans},
     ),
     "disruptions": (
         DisruptionRule,
         {
-            "days": days,
+            "days": date_spans,
             "stop": flag,
             "delay": amount,
             "spread": amount,
@@ -560,7 +559,7 @@ class CalendarFile:
         known: tuple[str, ...] = (),
     ) -> Any:
         line = line_of(self.text, table, number, key)
-        meant = nearest(key, known) if key is not None and known else None
+        meant = name_meant(key, known, likeness=0.5) if key is not None and known else None
         raise ContractError(
             f"Found {found} in line {line} of {self.name}; expected {expected}. "
             + (f"Did you mean {meant!r}?" if meant else "Correct that line.")

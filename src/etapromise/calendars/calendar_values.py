@@ -5,11 +5,9 @@ Imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from itertools import pairwise
@@ -109,7 +107,7 @@ def zone(value: Any) -> str:
 _ZONE: Final = "an IANA name such as 'America/Chicago'"
 
 
-def days(value: Any) -> Days:
+def date_spans(value: Any) -> Days:
     """Dates, and spans such as "2026-12-24 to 2027-01-01"; one or a list of them."""
     expected = "dates such as '2026-12-24' or '2026-12-24 to 2027-01-01', in a list"
     found = []
@@ -204,7 +202,7 @@ def cutoffs(value: Any) -> tuple[Cutoff, ...]:
         match = _CUTOFF.fullmatch(item.strip()) if isinstance(item, str) else None
         if match is None:
             _wrong(item, expected)
-        dated = days(match[1]) if match[1] and match[1][0].isdigit() else ()
+        dated = date_spans(match[1]) if match[1] and match[1][0].isdigit() else ()
         worked = _NO_DAY if dated else week(match[1]) if match[1] else _EVERY_DAY
         minute = _minute(match[2], item, expected)
         if minute == 0:
@@ -239,12 +237,6 @@ def _require_later(here: list[Cutoff], value: Any, when: str) -> None:
                 value,
                 f"on {when} each cut-off later than the one before, and handled on a later day",
             )
-
-
-def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that was probably meant."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return close[0] if close else None
 
 
 def line_of(written: str, table: str, number: int, key: str | None) -> int:

@@ -27,7 +27,7 @@ from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
     Array,
-    Layout,
+    ArrayLayout,
     StoredPart,
     StoredValues,
 )
@@ -86,7 +86,7 @@ _EARLIEST_CUT_OFF: Final = 6 * 3600
 _INDIFFERENT: Final = 4.0
 
 _ROUNDING: Final = 1e-9
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     cut_off=Array("int32", "rows", 7, low=0, high=NO_CUT_OFF),
     weeks=Array("float64", "rows", 7, low=0.0, high=1e3),
     holiday_weights=Array("float64", "rows", HOLIDAY_KINDS, low=0.0, high=1e3),

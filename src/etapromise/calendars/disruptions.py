@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.errors import ContractError
 from etapromise.lanes.key_tables import utf8
@@ -41,8 +42,6 @@ MOST_DISRUPTIONS: Final = 52
 _SCENARIOS: Final = 8
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _PREFIX_MARK: Final = "*"
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
     Array,
-    Layout,
+    ArrayLayout,
     StoredPart,
     StoredValues,
 )
@@ -46,7 +46,7 @@ _SEPARATOR: Final = "\x1f"
 _MOST_CELLS: Final = 2**28
 _MOST_KEYS: Final = 2**24
 _WEIGHT: Final = 1e3
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     weeks=Array("float64", "services", 7, low=0.0, high=_WEIGHT),
     holidays=Array("uint8", "calendars", "days", high=HOLIDAY_KINDS),
     holiday_weights=Array("float64", "services", HOLIDAY_KINDS, low=0.0, high=_WEIGHT),

@@ -25,7 +25,7 @@ __all__ = [
     "OUTPUT_DIRECTORY",
     "OUTPUT_FILE",
     "STORE",
-    "Level",
+    "ProbabilityType",
     "ProgressBar",
     "as_of_option",
     "calendars_option",
@@ -67,7 +67,7 @@ def zoned_moment(text: str) -> datetime:
     return found
 
 
-class Level(click.FloatRange):
+class ProbabilityType(click.FloatRange):
     """A probability strictly between 0 and 1."""
 
     name = "level"

@@ -9,19 +9,20 @@ import click
 
 from etapromise.cli.arguments import (
     OUTPUT_DIRECTORY,
-    Level,
+    ProbabilityType,
     event_option,
     example,
     moment,
     reported_errors,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import Tables, history_options, max_rejects_option
+from etapromise.cli.tables import TableArguments, history_options, max_rejects_option
 
-__all__ = ["backtest"]
+__all__ = ["backtest_command"]
 
 
 @click.command(
+    "backtest",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise backtest --shipments data/sample/shipments.parquet \
@@ -49,7 +50,7 @@ etapromise backtest --shipments data/sample/shipments.parquet \
 @event_option
 @click.option(
     "--service-level",
-    type=Level(),
+    type=ProbabilityType(),
     multiple=True,
     default=(0.8, 0.9, 0.95),
     show_default=True,
@@ -57,8 +58,8 @@ etapromise backtest --shipments data/sample/shipments.parquet \
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
-def backtest(
-    tables: Tables,
+def backtest_command(
+    tables: TableArguments,
     max_rejects: float,
     event: str,
     service_level: tuple[float, ...],
@@ -87,7 +88,7 @@ def backtest(
         )
     with reported_errors():
         history = tables.read(event, out, max_rejects=max_rejects)
-        result = walking.backtest(
+        result = walking.run_backtest(
             history,
             config,
             fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True),

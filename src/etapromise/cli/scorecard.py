@@ -16,14 +16,15 @@ from etapromise.cli.arguments import (
     reported_errors,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import Tables, history_options
+from etapromise.cli.tables import TableArguments, history_options
 
-__all__ = ["scorecard"]
+__all__ = ["scorecard_command"]
 
 _SUFFIXES = (".parquet", ".csv", ".json", ".html")
 
 
 @click.command(
+    "scorecard",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise scorecard --shipments data/sample/shipments.parquet \
@@ -52,8 +53,8 @@ etapromise scorecard --shipments data/sample/shipments.parquet \
 @click.option(
     "--out", type=OUTPUT_FILE, required=True, help="Parquet, CSV, JSON or HTML, by its name."
 )
-def scorecard(
-    tables: Tables,
+def scorecard_command(
+    tables: TableArguments,
     as_of: datetime,
     since: datetime | None,
     out: Path,

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from etapromise.errors import ContractError
-from etapromise.evaluation.judgement import LEVELS, Truth, judge
+from etapromise.evaluation.judgement import JUDGED_LEVELS, Truth, judge
 from etapromise.evaluation.replay import Forecaster, extract_end, known_at, replay_quotes
 from etapromise.evaluation.summary import summary_of
 from etapromise.text_type import TEXT
@@ -23,12 +23,12 @@ from etapromise.tracking import Event, Source, TrackedHistory
 from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import tracked_history
 
-__all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "backtest", "steps"]
+__all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "run_backtest", "steps"]
 
 Fit = Callable[[TrackedHistory, pd.Timestamp], Forecaster]
 """Trains a model on a history, as of a moment. Runs in worker processes, so it must pickle."""
 
-FORMAT: Final = "etapromise-backtest/1"
+BACKTEST_FORMAT: Final = "etapromise-backtest/1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class BacktestConfig:
         every: A new model is trained at ``start`` and at the beginning of each calendar month or
             week (Monday) after it, in the zone of ``start``.
         refresh_every: Days from one refresh of statistics and calibration to the next.
-        service_levels: Told in full; the report also draws those of `LEVELS`.
+        service_levels: Told in full; the report also draws those of `JUDGED_LEVELS`.
         main_level: The service level told by group; one of ``service_levels``.
         settle_days: Days that the last scans of a date may take to arrive; a promise is judged when
             its date ended this long before the end of the extract.
@@ -95,7 +95,7 @@ class BacktestConfig:
     @property
     def levels(self) -> tuple[float, ...]:
         """All service levels that are judged, from low to high."""
-        return tuple(sorted({*LEVELS, *self.service_levels}))
+        return tuple(sorted({*JUDGED_LEVELS, *self.service_levels}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ class BacktestResult:
         return page
 
 
-def backtest(
+def run_backtest(
     history: TrackedHistory | Source | None,
     config: BacktestConfig,
     *,
@@ -267,7 +267,7 @@ def _facts(
     del settings["jobs"]  # what does not change the result does not belong to it
     settings["start"], settings["end"] = config.start.isoformat(), config.end.isoformat()
     return {
-        "format": FORMAT,
+        "format": BACKTEST_FORMAT,
         "library_version": version("etapromise"),
         "event": history.event,
         "config": settings,

@@ -7,12 +7,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from etapromise.array_types import Floats, Mask
 from etapromise.errors import ContractError
 
 __all__ = ["chance_best", "kaplan_meier_percentiles", "shrunk_shares", "wilson"]
 
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
 
 # Of the standard normal: central 95 %.
 _Z: Final = 1.959963984540054
@@ -49,9 +48,7 @@ def wilson(hits: npt.ArrayLike, count: npt.ArrayLike) -> tuple[Floats, Floats]:
     return low, high
 
 
-def kaplan_meier_percentiles(
-    days: Floats, arrived: Booleans, percents: tuple[float, ...]
-) -> Floats:
+def kaplan_meier_percentiles(days: Floats, arrived: Mask, percents: tuple[float, ...]) -> Floats:
     """Percentiles of durations of which some are not over yet.
 
     The product-limit estimate of Kaplan & Meier (1958), Nonparametric estimation from incomplete

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError
 
 __all__ = [
+    "CensoredOutcomes",
     "Kept",
-    "Outcomes",
     "Seed",
     "crps_days",
     "interval_hits",
@@ -41,16 +41,13 @@ __all__ = [
     "wilson_interval",
 ]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Seed = int | tuple[int, ...]
 
 Z_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcomes:
+class CensoredOutcomes:
     """What became of n parcels; see the module's text for the three arrays, each (n,)."""
 
     event_day: Floats
@@ -73,9 +70,9 @@ class Outcomes:
         """Number of parcels."""
         return len(self.event_day)
 
-    def __getitem__(self, rows: Mask | Ints) -> Outcomes:
+    def __getitem__(self, rows: Mask | Ints) -> CensoredOutcomes:
         """The outcomes of some parcels."""
-        return Outcomes(
+        return CensoredOutcomes(
             event_day=self.event_day[rows],
             known_until=self.known_until[rows],
             cancelled=self.cancelled[rows],
@@ -120,7 +117,7 @@ class Kept:
     mean_days: float | None
 
 
-def judged(outcomes: Outcomes, promised_day: Floats) -> Mask:
+def judged(outcomes: CensoredOutcomes, promised_day: Floats) -> Mask:
     """Promises that can be judged, (n,): dated, not cancelled, and their day has run out.
 
     Args:
@@ -130,12 +127,14 @@ def judged(outcomes: Outcomes, promised_day: Floats) -> Mask:
     return ~outcomes.cancelled & np.isfinite(promised_day) & (promised_day <= outcomes.known_until)
 
 
-def kept(outcomes: Outcomes, promised_day: Floats) -> Mask:
+def kept(outcomes: CensoredOutcomes, promised_day: Floats) -> Mask:
     """Whether the event came by the promised day, (n,); only to be read where `judged`."""
     return outcomes.event_day <= promised_day
 
 
-def summarise(outcomes: Outcomes, promised_day: Floats, confidence: Floats | None = None) -> Kept:
+def summarise(
+    outcomes: CensoredOutcomes, promised_day: Floats, confidence: Floats | None = None
+) -> Kept:
     """Count and rate promises; undelivered, not cancelled parcels count as broken.
 
     Args:
@@ -170,7 +169,7 @@ def summarise(outcomes: Outcomes, promised_day: Floats, confidence: Floats | Non
 
 
 def summarise_delivered(
-    outcomes: Outcomes, promised_day: Floats, confidence: Floats | None = None
+    outcomes: CensoredOutcomes, promised_day: Floats, confidence: Floats | None = None
 ) -> Kept:
     """The same over parcels known to be delivered, as marketplaces and carriers like to count.
 
@@ -218,7 +217,7 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
     return low, high
 
 
-def pinball_days(outcomes: Outcomes, quantile_day: Floats, level: float) -> Floats:
+def pinball_days(outcomes: CensoredOutcomes, quantile_day: Floats, level: float) -> Floats:
     """Pinball loss of one quantile in days, (n,), both sides cut off at ``known_until``.
 
     ``(level - 1[y < q]) (y - q)`` (Koenker & Bassett 1978) with ``y = min(event_day, c)`` and
@@ -238,7 +237,7 @@ def pinball_days(outcomes: Outcomes, quantile_day: Floats, level: float) -> Floa
     return np.asarray(np.where(short >= 0, level * short, (level - 1) * short))
 
 
-def crps_days(outcomes: Outcomes, probability: Floats) -> Floats:
+def crps_days(outcomes: CensoredOutcomes, probability: Floats) -> Floats:
     """Continuous ranked probability score on dates, in days, (n,).
 
     ``sum over k <= c of (F(k) - 1[event_day <= k])²`` with ``c = known_until`` cut to the horizon:
@@ -255,7 +254,7 @@ def crps_days(outcomes: Outcomes, probability: Floats) -> Floats:
     return np.asarray(np.sum(np.where(covered, (probability - happened) ** 2, 0.0), axis=1))
 
 
-def pit_values(outcomes: Outcomes, probability: Floats, *, seed: Seed) -> Floats:
+def pit_values(outcomes: CensoredOutcomes, probability: Floats, *, seed: Seed) -> Floats:
     """Randomised probability integral transform, (n,): uniform on [0, 1] if the forecast is right.
 
     ``u = F(y - 1) + V (F(y) - F(y - 1))``, V uniform (Czado, Gneiting & Held 2009, Biometrics
@@ -282,7 +281,9 @@ def pit_values(outcomes: Outcomes, probability: Floats, *, seed: Seed) -> Floats
     return np.asarray(low + np.random.default_rng(seed).random(n) * (high - low))
 
 
-def interval_hits(outcomes: Outcomes, low_day: Floats, high_day: Floats) -> tuple[Mask, Mask]:
+def interval_hits(
+    outcomes: CensoredOutcomes, low_day: Floats, high_day: Floats
+) -> tuple[Mask, Mask]:
     """Whether the event fell on a day of the closed interval, and whether that can be said, (n,).
 
     It can be said once ``high_day`` has run out and the order was not cancelled.

@@ -11,17 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
 from etapromise.tracking import TrackedHistory, as_of
 
 __all__ = ["Forecast", "Forecaster", "QuotedDays", "extract_end", "known_at", "replay_quotes"]
-
-Dates = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class Forecast(Protocol):

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Floats
 from etapromise.evaluation.judgement import (
     INTERVAL,
-    LEVELS,
+    JUDGED_LEVELS,
     day_column,
     outcomes_of,
     stated_column,
@@ -26,11 +26,10 @@ from etapromise.evaluation.metrics import (
     summarise_delivered,
 )
 
-__all__ = ["GROUPINGS", "days_matched_kept_rate", "kept_by_group", "summary_of"]
+__all__ = ["BACKTEST_GROUPINGS", "days_matched_kept_rate", "kept_by_group", "summary_of"]
 
-Floats = npt.NDArray[np.float64]
 
-GROUPINGS: Final = (
+BACKTEST_GROUPINGS: Final = (
     "period",
     "carrier",
     "service",
@@ -53,7 +52,7 @@ def summary_of(
     service_levels: Sequence[float],
     main_level: float,
     smallest_group: int,
-    levels: Sequence[float] = LEVELS,
+    levels: Sequence[float] = JUDGED_LEVELS,
 ) -> dict[str, Any]:
     """Everything a report tells, ready for JSON (None where there is nothing to tell).
 
@@ -92,7 +91,7 @@ def summary_of(
                 stated_column(main_level),
                 smallest_group=1 if name == "period" else smallest_group,
             )
-            for name in GROUPINGS
+            for name in BACKTEST_GROUPINGS
         },
         "shop": _shop(table, levels=levels, smallest_group=smallest_group),
         "scores": {
@@ -182,7 +181,7 @@ def _shop(
                 None,
                 smallest_group=1 if name == "period" else smallest_group,
             )
-            for name in GROUPINGS
+            for name in BACKTEST_GROUPINGS
         },
         "by_stated_probability": _shop_by_probability(promised),
     }

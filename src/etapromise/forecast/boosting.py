@@ -32,12 +32,12 @@ from etapromise.forecast.lightgbm_engine import lightgbm
 from etapromise.forecast.lightgbm_trees import join_trees, read_trees
 from etapromise.forecast.monotone import hold_monotone
 
-__all__ = ["BoostingConfig", "Progress", "fit_forest", "kaplan_meier_quantiles"]
+__all__ = ["BoostingConfig", "TreeProgress", "fit_forest", "kaplan_meier_quantiles"]
 
 # LightGBM may fail on one level's gradient and not on the next.
 _FAILURES_IN_A_ROW = 3
 
-Progress = Callable[[int, int], None]
+TreeProgress = Callable[[int, int], None]
 """Called after every tree with how many there are and how many there will be at most."""
 
 
@@ -99,7 +99,7 @@ def fit_forest(
     censored: ArrayLike | None = None,
     config: BoostingConfig | None = None,
     validation: ArrayLike | None = None,
-    progress: Progress | None = None,
+    progress: TreeProgress | None = None,
 ) -> Forest:
     """Grow a forest of conditional quantiles. The same input gives the same forest, bit for bit.
 
@@ -169,7 +169,7 @@ def _grow(
     stopping: _Stopping | None,
     level: NDArray[np.float64],
     config: BoostingConfig,
-    progress: Progress | None,
+    progress: TreeProgress | None,
 ) -> tuple[list[Trees], list[NDArray[np.float32]]]:
     grower = _TreeGrower(training, config)
     order = _level_order(len(level))

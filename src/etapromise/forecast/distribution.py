@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
 
-__all__ = ["DateDistribution", "DistributionStruct", "raw_probability", "uncalibrated"]
+__all__ = [
+    "NOT_ASKED",
+    "DateDistribution",
+    "DistributionStruct",
+    "raw_probability",
+    "uncalibrated",
+]
+
+NOT_ASKED: Final = np.iinfo(np.int32).min
+"""Stands where the probability of no day is asked for."""
 
 
 class DistributionStruct(ctypes.Structure):

@@ -14,7 +14,7 @@ import numpy as np
 from etapromise import native
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, compile_layout
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 if TYPE_CHECKING:
     # Not at run time, and no thread pool before it is needed: a checkout worker starts sooner.
@@ -43,7 +43,7 @@ _TREE_TYPES = tuple(
 )
 # What a forest says are logarithms of days.
 _LOG: Final = 1e3
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     levels=Array("float64", "levels", low=0.0, high=1.0, order="strictly"),
     start=Array("float64", "levels", low=-_LOG, high=_LOG),
     features=Array("int64"),

@@ -22,7 +22,7 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.errors import ContractError, InsufficientHistoryError
-from etapromise.history.effects import NEVER, EffectSettings
+from etapromise.history.effects import NEVER_DAY, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
 from etapromise.history.learned_calendars import learned_clocks, learned_dispatch
 from etapromise.history.learned_hand_offs import (
@@ -345,7 +345,7 @@ class HistoryAsOf:
         event = operational_days(
             self.encoder.clocks,
             requests,
-            np.where(arrived, results.event_day[rows], NEVER),
+            np.where(arrived, results.event_day[rows], NEVER_DAY),
             results.within[rows],
         )
         now = operational_days(

@@ -13,7 +13,7 @@ from etapromise.calendars.working_clocks import CALENDAR_BEFORE, Clocks
 from etapromise.calendars.working_weeks import Ways, learn_clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
-from etapromise.history.effects import NEVER
+from etapromise.history.effects import NEVER_DAY
 from etapromise.history.outcomes import Outcomes
 from etapromise.lanes.levels import Level, level_keys, sorted_keys
 
@@ -62,9 +62,9 @@ def learned_clocks(
     places = np.concatenate([there[0], here[0] + len(there[1])])
     calendars, calendar_keys = sorted_keys(places, [*there[1], *here[1]])
     first_day = int(results.start_day[0]) - CALENDAR_BEFORE
-    arrived = results.event_day < NEVER
+    arrived = results.event_day < NEVER_DAY
     begun = results.pickup_day
-    if not (begun < NEVER).any():
+    if not (begun < NEVER_DAY).any():
         begun = results.start_day.astype(np.int64)
     last = np.where(arrived, results.event_day, results.as_of_day - 1)
     on_way = np.flatnonzero((begun >= first_day) & (begun <= last) & ~results.closed)
@@ -119,7 +119,7 @@ def _all_picked_up(results: Outcomes) -> NDArray[np.int64]:
 
     Of the last days only the quick ones are known, and would stand for all.
     """
-    rows = np.flatnonzero(results.pickup_day < NEVER)
+    rows = np.flatnonzero(results.pickup_day < NEVER_DAY)
     if not len(rows):
         return rows
     waited = results.pickup_day[rows] - results.start_day[rows]

@@ -19,7 +19,7 @@ from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
     Array,
-    Layout,
+    ArrayLayout,
     StoredPart,
     StoredValues,
 )
@@ -41,7 +41,7 @@ _MANY: Final = 1e12
 # Sums that fade are a rounding error below nothing at times.
 _LOW: Final = (-_LOG, -1e-3, -_LOG, -1e-3, -_LOG)
 _HIGH: Final = (_LOG, _MANY, _LOG, _MANY, _LOG)
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     total=Array("float32", "rows", len(FIELDS), low=_LOW, high=_HIGH),
     total_start=Array("int64", "levels"),
     handling=Array("float32", "handling_rows", len(FIELDS), low=_LOW, high=_HIGH),

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Ints
 from etapromise.forecast.calibration import Calibration, CalibrationSettings, calibrate
-from etapromise.forecast.distribution import raw_probability
+from etapromise.forecast.distribution import NOT_ASKED, raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.features import FeatureContract
@@ -29,8 +29,7 @@ from etapromise.in_transit.past_journeys import (
     flow_sizes,
     transit_history,
 )
-from etapromise.in_transit.remaining_time import NOT_ASKED
-from etapromise.in_transit.sampling import sampled
+from etapromise.in_transit.sampling import sampled_parcels
 from etapromise.in_transit.states import STAGES
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -58,9 +57,6 @@ _LOST_BETWEEN: Final = (0.2, 0.9)
 _CERTAIN_AFTER: Final = 3
 _STANDING_LEVEL: Final = 0.9
 _LONGEST_PROMISE: Final = 90
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def assemble_transit(
@@ -113,7 +109,7 @@ def refresh_transit(
     sample_looks: int,
 ) -> TransitParts:
     """The same forest with everything else as of a later moment."""
-    known, gathered, weight = sampled(known, gathered, sample_looks)
+    known, gathered, weight = sampled_parcels(known, gathered, sample_looks)
     past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)
     return assemble_transit(
         past, known, gathered, forest=parts.forest, trained_day=parts.trained_day

@@ -13,9 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import MISSING, Floats
 from etapromise.in_transit.flow import FLOW_LEVELS, mixed
 from etapromise.in_transit.snapshots import Positions
-from etapromise.in_transit.states import MISSING, States
+from etapromise.in_transit.states import States
 
 __all__ = [
     "GIVEN_LEVELS",
@@ -67,8 +68,6 @@ _DESTINATION: Final = FLOW_LEVELS.index("destination_prefix")
 _FACILITY: Final = FLOW_LEVELS.index("facility")
 # A parcel that is overdue by what is typical still needs some of it.
 _LEAST_SHARE: Final = 0.25
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

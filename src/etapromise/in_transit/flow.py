@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.array_types import Floats
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 __all__ = ["FLOW_LEVELS", "FlowTables", "Passages", "flow_as_of", "flow_tables", "mixed"]
 
@@ -27,9 +28,8 @@ _EVIDENCE: Final = 15.0
 # Of the whole before anything is known: about three days.
 _ANYWHERE: Final = 1.2
 
-Floats = NDArray[np.float64]
 
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     start=Array("int64", "starts"),
     evidence=Array("float32", "rows", low=-1e-3, high=1e12),
     total=Array("float32", "rows", low=-1e12, high=1e12),

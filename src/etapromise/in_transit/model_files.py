@@ -26,7 +26,7 @@ from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
     Array,
-    Layout,
+    ArrayLayout,
     StoredArrays,
     StoredPart,
     array_of_texts,
@@ -39,9 +39,8 @@ _GOLDEN_ROWS: Final = 26
 # Another processor's exp and log may differ in the last bits, and dates must not.
 _GOLDEN_TOLERANCE: Final = 1e-9
 
-Arrays = dict[str, NDArray[Any]]
 
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     trained_day=Array("int64", low=EARLIEST_DAY, high=LATEST_DAY),
     golden=Array("float64", "rows", "horizon", low=0.0, high=1.0),
 )
@@ -49,7 +48,7 @@ _LAYOUT: Final = Layout(
 
 def transit_to_bytes(parts: TransitParts, clocks: Clocks, horizon: int) -> bytes:
     """The parts as a file of arrays."""
-    arrays: Arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         **{f"forest.{name}": array for name, array in parts.forest.to_arrays().items()},
         "trained_day": np.array(parts.trained_day, np.int64),
         "names": array_of_texts([TRANSIT_FEATURES, STAGES, parts.facilities]),

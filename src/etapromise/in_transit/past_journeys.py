@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.encoding.requests import Encoder
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
@@ -17,7 +18,14 @@ from etapromise.history.learned_hand_offs import known_hand_offs
 from etapromise.history.outcomes import Outcomes
 from etapromise.in_transit.features import REMAINING_OFFSET
 from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables, Passages, flow_as_of, flow_tables
-from etapromise.in_transit.outlook import Exits, HandedOver, Looks, OrderPromises, is_open, shares
+from etapromise.in_transit.outlook import (
+    Exits,
+    HandedOver,
+    OrderPromises,
+    Snapshots,
+    is_open,
+    shares,
+)
 from etapromise.in_transit.sampling import WINDOW
 from etapromise.in_transit.silence import Silences, SilenceTable, silence_table
 from etapromise.in_transit.snapshots import snapshot_moments
@@ -31,10 +39,6 @@ _DAY: Final = 86_400_000_000
 # Parcels' worth of belief in the coarser share of returns, and that a lost parcel stays lost.
 _EXIT_EVIDENCE: Final = 50.0
 _FOUND_ANYWHERE: Final = 0.02
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +60,10 @@ class TransitHistory:
     """
 
     scans: ParcelScans
-    looks: Looks
+    looks: Snapshots
     outcomes: Outcomes
-    returned: Flags
-    settled: Flags
+    returned: Mask
+    settled: Mask
     day: Ints
     weight: Floats
     parcel_weight: Floats
@@ -72,19 +76,19 @@ class TransitHistory:
         """(m,) whose look."""
         return self.looks.states.parcel
 
-    def take(self, rows: NDArray[np.int64] | Flags) -> TransitHistory:
+    def take(self, rows: NDArray[np.int64] | Mask) -> TransitHistory:
         """Some of the looks, at their weights."""
         return replace(
             self, looks=self.looks.take(rows), day=self.day[rows], weight=self.weight[rows]
         )
 
-    def at_scans(self) -> Flags:
+    def at_scans(self) -> Mask:
         """(m,) at the order or at the receipt of a scan, not on a silent day."""
         states = self.looks.states
         ordered = self.scans.ordered[states.parcel]
         return np.asarray((states.moment == states.last_known) | (states.moment == ordered))
 
-    def remaining(self, results: Outcomes) -> tuple[Floats, Flags]:
+    def remaining(self, results: Outcomes) -> tuple[Floats, Mask]:
         """Operational days from the start of each look's today to the event, and if it is known.
 
         Args:
@@ -158,7 +162,7 @@ class TransitHistory:
         waiting = asked & last & gone & ~self.settled[part.states.parcel]
         waiting &= ~self.outcomes.closed[part.states.parcel]
 
-        def silences(rows: Flags, ended: Flags, weight: Floats) -> Silences:
+        def silences(rows: Mask, ended: Mask, weight: Floats) -> Silences:
             return Silences(
                 stage=stage[rows],
                 carrier=carrier[rows],
@@ -253,7 +257,7 @@ def transit_history(
     offsets = np.zeros(len(log_days))
     offsets[rows] = offset
     zones, _ = gathered.encoder.zones.resolve_many(known.shipments, "destination")
-    looks = Looks.at(
+    looks = Snapshots.at(
         states,
         levels=gathered.encoder.levels,
         clocks=gathered.encoder.clocks,

@@ -15,9 +15,8 @@ from etapromise.calendars.disruptions import Disruptions
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct, uncalibrated
 
-__all__ = ["NOT_ASKED", "Remaining", "RemainingKernel", "remaining_given"]
+__all__ = ["Remaining", "RemainingKernel", "remaining_given"]
 
-NOT_ASKED: Final = np.iinfo(np.int32).min
 _PART: Final = 16_384
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 
-__all__ = ["MOST_LOOKS", "WINDOW", "sampled"]
+__all__ = ["MOST_LOOKS", "WINDOW", "sampled_parcels"]
 
 MOST_LOOKS: Final = 3_000_000
 """About so many looks are taken at most where no setting says otherwise."""
@@ -27,10 +27,8 @@ _FEWEST: Final = 25
 # Silent days are looked at no further; see `snapshot_moments`.
 _MOST_DAYS: Final = 60
 
-Floats = NDArray[np.float64]
 
-
-def sampled(
+def sampled_parcels(
     known: KnownOrders, gathered: HistoryAsOf, most_looks: int
 ) -> tuple[KnownOrders, HistoryAsOf, Floats]:
     """The parcels to look at, and how much each counts, 1 on average.

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.array_types import Floats
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 __all__ = ["SILENCE_EDGES", "SilenceTable", "Silences", "silence_table"]
 
@@ -33,9 +34,8 @@ _SHARE_EVIDENCE: Final = 400.0
 _SHARE_ANYWHERE: Final = 0.001
 _LEAST_SURVIVAL: Final = 1e-300
 
-Floats = NDArray[np.float64]
 
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     rate=Array("float64", "stages", "carriers", len(SILENCE_EDGES), low=0.0, high=1e9),
     lost=Array("float64", "stages", "carriers", low=1e-300, high=1.0),
     later=Array("float64", "stages", "carriers", low=0.0, high=1.0),

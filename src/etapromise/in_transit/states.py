@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Ints
 from etapromise.tracking.contract import (
     CLOSING_STATUSES,
     POSSESSION_STATUSES,
@@ -34,14 +35,13 @@ from etapromise.tracking.contract import (
 )
 from etapromise.tracking.journeys import EVENT_PROOFS, REOPENED_AFTER, microseconds
 from etapromise.tracking.scans import ScanRules, scan_times, standard_statuses
-from etapromise.tracking.texts import Identifiers, Words, coded
+from etapromise.tracking.texts import CategoryCodes, Identifiers, coded
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "FINAL_STAGES",
-    "MISSING",
     "STAGES",
     "OneScan",
     "ParcelScans",
@@ -51,10 +51,6 @@ __all__ = [
     "stage_number",
 ]
 
-Ints = NDArray[np.int64]
-
-# Stands for a time that is not there: NaT.
-MISSING: Final = np.iinfo(np.int64).min
 
 STAGES: Final = (
     "ordered",
@@ -389,7 +385,7 @@ def _by_others(
 ) -> NDArray[np.uint8]:
     if "carrier" not in scans or "carrier" not in shipments:
         return np.zeros(len(rows), np.uint8)
-    words = Words("carrier")
+    words = CategoryCodes("carrier")
     own, made = words.numbers(shipments["carrier"]), words.numbers(scans["carrier"])[rows]
     unsaid = np.iinfo(np.uint16).max
     known = (made != unsaid) & (own[parcel] != unsaid)

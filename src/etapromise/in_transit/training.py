@@ -18,7 +18,7 @@ from etapromise.in_transit.assembling import assemble_transit, at_most
 from etapromise.in_transit.features import REMAINING_OFFSET
 from etapromise.in_transit.outlook import TransitParts, is_open
 from etapromise.in_transit.past_journeys import TransitHistory, transit_history
-from etapromise.in_transit.sampling import MOST_LOOKS, sampled
+from etapromise.in_transit.sampling import MOST_LOOKS, sampled_parcels
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["TransitSettings", "train_transit"]
@@ -94,7 +94,7 @@ def train_transit(
         settings: how.
         progress: told after every tree.
     """
-    known, gathered, weight = sampled(known, gathered, settings.sample_looks)
+    known, gathered, weight = sampled_parcels(known, gathered, settings.sample_looks)
     past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)
     end = gathered.outcomes.as_of_day
     start = int(gathered.outcomes.start_day[0])

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.lanes.levels import TAKER, KeyPlan, Level, level_keys, stored_keys
-from etapromise.stored_arrays import Array, Layout, StoredPart, array_of_texts, different_texts
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart, array_of_texts, different_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ _SEPARATOR: Final = "\x1f"
 _PLAN: Final = KeyPlan(HAND_OFF_LEVELS)
 _LEG_PLAN: Final = KeyPlan((FIRST_LEG,))
 # The takers' names and all keys are in `texts`.
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     taker=Array("int32", "rows", low=0, below="takers"),
     share=Array("float64", "rows", low=0.0, high=1.0),
     leg_days=Array("float64", "legs", LONGEST_LEG + 1, low=0.0, high=1.0 + 1e-9),

@@ -306,6 +306,94 @@ _COUNTRIES: Final = frozenset(
         "ZZ",
     ]
 )
+# Regions' codes in use that ISO 3166-2 does not have, or no longer.
+_CUSTOMARY_REGIONS: Final = {
+    ("CA", "NF"): "NL",
+    ("CA", "PQ"): "QC",
+    ("DE", "NRW"): "NW",
+    ("FR", "75"): "75C",
+    ("GB", "GREATER LONDON"): "LND",
+    ("IN", "NCT OF DELHI"): "DL",
+    ("MX", "CDMX"): "CMX",
+    ("MX", "DF"): "CMX",
+    ("US", "WASHINGTON DC"): "DC",
+}
+# What kind of region it is, which one list says and another leaves out; folded.
+_KINDS: Final = frozenset(
+    [
+        "autonomous",
+        "bundesland",
+        "canton",
+        "capital",
+        "city",
+        "comunidad",
+        "county",
+        "d",
+        "da",
+        "de",
+        "del",
+        "departamento",
+        "departement",
+        "department",
+        "district",
+        "do",
+        "federal",
+        "free",
+        "freistaat",
+        "fu",
+        "fylke",
+        "governorate",
+        "kanton",
+        "ken",
+        "krai",
+        "kray",
+        "la",
+        "lan",
+        "maakunta",
+        "metropolitan",
+        "municipality",
+        "obl",
+        "oblast",
+        "of",
+        "okrug",
+        "opstina",
+        "parish",
+        "prefecture",
+        "principality",
+        "province",
+        "provincia",
+        "provincie",
+        "provinsi",
+        "provinz",
+        "rayon",
+        "regiao",
+        "region",
+        "regione",
+        "republic",
+        "resp",
+        "respublika",
+        "sheng",
+        "shi",
+        "state",
+        "territory",
+        "to",
+        "union",
+        "voivodeship",
+        "voivodship",
+        "woj",
+        "wojewodztwo",
+        "zhou",
+        "город",
+        "краи",
+        "обл",
+        "область",
+        "республика",
+    ]
+)
+_KINDS_AT_THE_END: Final = re.compile(
+    "(?:特別市|特別自治市|特別自治道|広域市|特别行政区|维吾尔自治区|壮族自治区|回族自治区|自治区"
+    "|광역시|특별시|특별자치시|특별자치도|都|府|県|县|州|省|市|道|도|시)$"
+)
 _PLAIN_CODE: Final = re.compile(r"[A-Z0-9]{1,3}")
 _NOT_LETTERS: Final = re.compile(r"[\W_]+")
 _ARTICLES: Final = re.compile(r"^(the|republic of|state of|estado de|estado do|estado da|land) ")
@@ -369,14 +457,22 @@ def region_code(said: str, country: str) -> str | None:
             return upper[len(prefix) :]
     if upper in codes:
         return upper
+    # W.A.
+    bare = upper.replace(".", "").strip()
+    found = bare if bare in codes else _CUSTOMARY_REGIONS.get((country, bare))
+    if found is not None:
+        return found
     if upper.isdigit():
         # Only a zero that was lost, or one too many.
         close = [code for code in codes if code.isdigit() and int(code) == int(upper)]
         if len(close) == 1:
             return close[0]
     folded = _folded(said)
-    found = names.get(folded)
-    return found if found is not None else _translated_regions(country).get(folded)
+    return (
+        names.get(folded)
+        or _translated_regions(country).get(folded)
+        or _regions_without_kinds(country).get(_without_kind(folded))
+    )
 
 
 def is_region(code: str, country: str) -> bool:
@@ -479,6 +575,23 @@ def _translated_regions(country: str) -> dict[str, str]:
         for region in regions:
             names.setdefault(_folded(translate(region.name)), region.code.partition("-")[2])
     return names
+
+
+@cache
+def _regions_without_kinds(country: str) -> dict[str, str]:
+    """Bare names that are those of one region only: Moscow's city and its oblast have one name."""
+    regions: dict[str, set[str]] = {}
+    for known in (_regions(country)[1], _translated_regions(country)):
+        for name, code in known.items():
+            regions.setdefault(_without_kind(name), set()).add(code)
+    return {name: min(codes) for name, codes in regions.items() if name and len(codes) == 1}
+
+
+def _without_kind(folded: str) -> str:
+    """A folded name without the words for what kind of region it is."""
+    bare = " ".join(word for word in folded.split() if word not in _KINDS)
+    # Folding took Hangul apart.
+    return _KINDS_AT_THE_END.sub("", unicodedata.normalize("NFC", bare)) or bare
 
 
 def _translation(domain: str, language: str) -> Callable[[str], str]:

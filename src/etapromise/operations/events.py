@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Dates, Mask
 from etapromise.errors import ContractError
 from etapromise.promise.repromise_policy import (
     DELAYED,
@@ -26,7 +27,7 @@ from etapromise.promise.repromise_policy import (
 from etapromise.text_type import TEXT
 
 __all__ = [
-    "EVENTS",
+    "EVENT_KINDS",
     "EVENT_TYPES",
     "News",
     "NewsSettings",
@@ -38,10 +39,8 @@ __all__ = [
     "worth_remembering",
 ]
 
-Booleans = npt.NDArray[np.bool_]
-Dates = npt.NDArray[np.datetime64]
 
-EVENTS: Final = (
+EVENT_KINDS: Final = (
     "reopened",
     "delivered",
     "returned",
@@ -268,7 +267,7 @@ class _Looking:
         times = self._memory["reopenings"]
         return times.astype(TEXT).where(times > 0, "")
 
-    def _delivered(self) -> Booleans:
+    def _delivered(self) -> Mask:
         parcels, memory = self._parcels, self._memory
         known = parcels["delivered_at"].notna().to_numpy()
         fresh = self._fresh(known, "delivered")
@@ -290,7 +289,7 @@ class _Looking:
         self._settle(known, "delivered")
         return known
 
-    def _closed(self) -> Booleans:
+    def _closed(self) -> Mask:
         parcels, memory = self._parcels, self._memory
         known = parcels["closed_as"].notna().to_numpy()
         delivered = parcels["delivered_at"].notna().to_numpy()
@@ -311,7 +310,7 @@ class _Looking:
         self._settle(known & ~delivered, "closed")
         return known
 
-    def _attempted(self, on_its_way: Booleans) -> None:
+    def _attempted(self, on_its_way: Mask) -> None:
         parcels, memory = self._parcels, self._memory
         count = parcels["attempt_count"].to_numpy(dtype=np.int64)
         fresh = self._fresh(on_its_way & (count > memory["attempts_told"].to_numpy()), "attempted")
@@ -326,7 +325,7 @@ class _Looking:
         )
         memory["attempts_told"] = np.maximum(memory["attempts_told"].to_numpy(), count)
 
-    def _available(self, on_its_way: Booleans) -> None:
+    def _available(self, on_its_way: Mask) -> None:
         parcels, memory = self._parcels, self._memory
         known = on_its_way & parcels["available_at"].notna().to_numpy()
         self._tell(
@@ -339,7 +338,7 @@ class _Looking:
         )
         memory["available_told"] |= known
 
-    def _lost(self, on_its_way: Booleans) -> None:
+    def _lost(self, on_its_way: Mask) -> None:
         memory, settings = self._memory, self._settings
         chance = self._parcels["lost_probability"].to_numpy(dtype=np.float64)
         was = memory["lost"].to_numpy()
@@ -361,7 +360,7 @@ class _Looking:
         )
         memory["lost"] = lost
 
-    def _dates(self, on_its_way: Booleans) -> None:
+    def _dates(self, on_its_way: Mask) -> None:
         parcels, memory = self._parcels, self._memory
         talk = on_its_way & parcels["open"].to_numpy(dtype=bool) & ~memory["lost"].to_numpy()
         date = parcels["estimated_delivery_date"].to_numpy().astype("datetime64[D]")
@@ -414,21 +413,21 @@ class _Looking:
             else:
                 self._memory[name] = column
 
-    def _fresh(self, rows: Booleans, name: str) -> Booleans:
+    def _fresh(self, rows: Mask, name: str) -> Mask:
         """Those of the rows whose news is not older than a first meeting allows."""
         oldest = self._now - pd.Timedelta(days=self._settings.most_age_days)
         recent = (self._parcels[f"{name}_known_at"] >= oldest).to_numpy()
-        fresh: Booleans = rows & (recent | ~self._new)
+        fresh: Mask = rows & (recent | ~self._new)
         return fresh
 
-    def _settle(self, rows: Booleans, name: str) -> None:
+    def _settle(self, rows: Mask, name: str) -> None:
         known_at = self._parcels[f"{name}_known_at"]
         self._memory["settled_at"] = known_at.where(rows, self._memory["settled_at"])
 
     def _tell(
         self,
         event: str,
-        rows: Booleans,
+        rows: Mask,
         *,
         reason: str,
         occurred_at: pd.Series[Any],
@@ -487,7 +486,7 @@ class _Looking:
         if not self._found:
             return no_events()
         events = pd.concat(self._found, ignore_index=True)
-        rank = events["event"].map({name: place for place, name in enumerate(EVENTS)})
+        rank = events["event"].map({name: place for place, name in enumerate(EVENT_KINDS)})
         order = events.assign(rank=rank).sort_values(
             ["occurred_at", "shipment_id", "rank"], kind="stable"
         )

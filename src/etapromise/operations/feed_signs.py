@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Floats
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
 from etapromise.evaluation.model_comparison import scan_carriers, scan_lag_shifts
@@ -27,7 +28,6 @@ __all__ = [
     "rejected_shares",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabulary")
 """Reasons of rejects in codes that nobody can read."""

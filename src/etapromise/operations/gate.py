@@ -16,7 +16,7 @@ _LEAST_SCANS: Final = 50
 # Standard normal quantile of 95 %.
 _ONE_SIDED: Final = 1.645
 
-__all__ = ["Check", "GateConfig", "check_feed", "check_quality", "check_shift", "check_speed"]
+__all__ = ["GateCheck", "GateConfig", "check_feed", "check_quality", "check_shift", "check_speed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class GateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class GateCheck:
     """One question and its answer.
 
     Attributes:
@@ -125,7 +125,7 @@ def check_quality(
     gate: GateConfig,
     *,
     score_error: float | None = None,
-) -> list[Check]:
+) -> list[GateCheck]:
     """Judge the promises on matured orders.
 
     Args:
@@ -144,7 +144,7 @@ def check_quality(
     kept = challenger["kept"]
     if kept["judged"] < gate.least_judged:
         return [
-            Check(
+            GateCheck(
                 name="enough_judged",
                 passed=False,
                 reason=(
@@ -160,7 +160,7 @@ def check_quality(
     return checks
 
 
-def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> Check:
+def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> GateCheck:
     """Compare the dates that the two models promise for the latest orders.
 
     Args:
@@ -169,7 +169,7 @@ def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> Check
         orders: How many there are.
         gate: How much is too much.
     """
-    return Check(
+    return GateCheck(
         name="date_shift",
         passed=abs(mean) <= gate.mean_shift and far <= gate.far_share,
         reason=(
@@ -180,21 +180,23 @@ def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> Check
     )
 
 
-def check_speed(ratio: float, gate: GateConfig) -> Check:
+def check_speed(ratio: float, gate: GateConfig) -> GateCheck:
     """Compare how long a quote takes.
 
     Args:
         ratio: The challenger's time over the champion's.
         gate: How much is too much.
     """
-    return Check(
+    return GateCheck(
         name="speed",
         passed=ratio <= gate.slower,
         reason=f"a quote takes {ratio:.2f} times as long, allowed is {gate.slower:g} times",
     )
 
 
-def check_feed(signs: Mapping[str, Sequence[Mapping[str, Any]]], gate: GateConfig) -> list[Check]:
+def check_feed(
+    signs: Mapping[str, Sequence[Mapping[str, Any]]], gate: GateConfig
+) -> list[GateCheck]:
     """Whether the new weeks of scans can be learned from.
 
     Args:
@@ -253,7 +255,7 @@ def _risen(
     rows: Sequence[Mapping[str, Any]],
     columns: tuple[str, str],
     allowed: float,
-) -> Check:
+) -> GateCheck:
     now, before = columns
     return _feed_check(
         name,
@@ -272,7 +274,7 @@ def _risen(
 
 def _feed_check(
     name: str, fault: str, found: Sequence[tuple[float, Mapping[str, Any], str]]
-) -> Check:
+) -> GateCheck:
     """Of each carrier the worst week is told."""
     worst: dict[str, tuple[float, str]] = {}
     for size, row, told in found:
@@ -280,17 +282,17 @@ def _feed_check(
         if carrier not in worst or size > worst[carrier][0]:
             worst[carrier] = size, f"{carrier} {told}, week from {row['week_from'][:10]}"
     if not worst:
-        return Check(name=name, passed=True, reason=f"of no carrier it is so that {fault}")
+        return GateCheck(name=name, passed=True, reason=f"of no carrier it is so that {fault}")
     told = "; ".join(text for _, text in worst.values())
-    return Check(name=name, passed=False, reason=f"the feed is not as it was: {fault}: {told}")
+    return GateCheck(name=name, passed=False, reason=f"the feed is not as it was: {fault}: {told}")
 
 
 def _as_good_as_its_word(
     kept: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
-) -> Check:
+) -> GateCheck:
     short = kept["kept_high"] < kept["mean_confidence"] - gate.short_by
     forgiven = champion is not None and _no_less_short(kept, champion["kept"], gate)
-    return Check(
+    return GateCheck(
         name="kept_as_stated",
         passed=not short or forgiven,
         reason=(
@@ -304,7 +306,7 @@ def _as_good_as_its_word(
 
 def _groups(
     challenger: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
-) -> Check:
+) -> GateCheck:
     theirs = {} if champion is None else {row["group"]: row for row in champion["groups"]}
     short = [
         row
@@ -315,7 +317,7 @@ def _groups(
     ]
     allowed = f"{100 * gate.group_short_by:g} points, beyond luck"
     if not short:
-        return Check(
+        return GateCheck(
             name="groups_kept_as_stated",
             passed=True,
             reason=f"no carrier's service falls short of its word by more than {allowed}",
@@ -325,7 +327,7 @@ def _groups(
         f"{100 * row['mean_confidence']:.1f} %)"
         for row in short
     )
-    return Check(
+    return GateCheck(
         name="groups_kept_as_stated",
         passed=False,
         reason=f"these fall short of their word by more than {allowed}: {told}",
@@ -341,14 +343,14 @@ def _not_worse(
     champion: Mapping[str, Any],
     gate: GateConfig,
     score_error: float | None,
-) -> list[Check]:
+) -> list[GateCheck]:
     ours, theirs = challenger["kept"], champion["kept"]
     score, their_score = challenger["crps_days"], champion["crps_days"]
     gain = ours["kept_rate"] - theirs["kept_rate"]
     longer = ours["mean_days"] / theirs["mean_days"] - 1 if theirs["mean_days"] else 0.0
     return [
         _score(score, their_score, score_error, gate),
-        Check(
+        GateCheck(
             name="kept_rate",
             # Keeping less is no fault where the champion kept more than it said.
             passed=gain >= -gate.kept_worse or ours["gap"] >= 0,
@@ -358,7 +360,7 @@ def _not_worse(
                 "less, or its own word"
             ),
         ),
-        Check(
+        GateCheck(
             name="days_promised",
             # Longer promises are no fault where they mend promises that were broken.
             passed=longer <= gate.longer or (gain > 0 and theirs["gap"] < 0),
@@ -371,7 +373,7 @@ def _not_worse(
     ]
 
 
-def _score(ours: float, theirs: float, error: float | None, gate: GateConfig) -> Check:
+def _score(ours: float, theirs: float, error: float | None, gate: GateConfig) -> GateCheck:
     apart, luck = ours - theirs, None if error is None else _ONE_SIDED * error
     if gate.must_gain:
         passed = luck is not None and apart <= -luck
@@ -380,7 +382,7 @@ def _score(ours: float, theirs: float, error: float | None, gate: GateConfig) ->
         passed = apart <= 0 or (luck is not None and apart <= min(luck, gate.worse_score * theirs))
         allowed = f"allowed is {100 * gate.worse_score:g} % more, if luck explains that"
     told = "luck unknown" if luck is None else f"luck up to {luck:.3f}"
-    return Check(
+    return GateCheck(
         name="score",
         passed=passed,
         reason=(

@@ -34,7 +34,7 @@ __all__ = [
     "Scored",
     "rejects_path",
     "scan_rejects_path",
-    "score",
+    "score_table",
 ]
 
 _ROWS_AT_ONCE: Final = 100_000
@@ -66,7 +66,7 @@ class Scored:
     scans_left_aside: int = 0
 
 
-def score(
+def score_table(
     model: PromiseModel,
     shipments: Source | None,
     scans: Source | None = None,

@@ -37,7 +37,7 @@ from etapromise.training.training import TrainingConfig
 
 __all__ = ["SPACE", "Search", "Tuned", "duration", "tune", "with_settings"]
 
-FORMAT: Final = "etapromise-tuning/1"
+TUNING_FORMAT: Final = "etapromise-tuning/1"
 
 SPACE: Final[Mapping[str, Sequence[float]]] = {
     "boosting.learning_rate": (0.04, 0.06, 0.08, 0.12, 0.18),
@@ -273,7 +273,7 @@ def _chosen(
     if scores[winner] > scores[0] * (1 - search.better):
         winner = 0
     record = {
-        "format": FORMAT,
+        "format": TUNING_FORMAT,
         "search": asdict(search),
         "folds": [
             {"from": start.isoformat(), "to": (start + search.fold_days * _DAY).isoformat()}

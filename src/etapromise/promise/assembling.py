@@ -24,7 +24,7 @@ from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.features import FeatureContract
-from etapromise.history.learned_hours import hours_of
+from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of
 from etapromise.in_transit.assembling import refresh_transit
 from etapromise.in_transit.outlook import TransitParts
@@ -97,7 +97,7 @@ def assemble_parts(
         stages=stages,
         calibration=calibration,
         kept=judged.kept(calibration),
-        hours=hours_of(
+        hours=learned_delivery_hours(
             known, gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
         ),
         horizon=int(manifest["give_up_after_days"]) + 1,

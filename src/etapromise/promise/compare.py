@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.errors import ContractError
 from etapromise.promise.booked_windows import BookedWindow, booked_windows
 from etapromise.promise.decision import CostPolicy
@@ -44,8 +44,6 @@ _REQUIRED: Final = frozenset({"origin", "destination", "ordered_at"})
 _dominance = native.function(
     "etp_dominance", native.LONG, native.LONG, native.LONG, *[native.POINTER] * 4
 )
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,10 +23,8 @@ from etapromise.forecast.forest import Forest
 from etapromise.history.features import FeatureBuilder
 from etapromise.history.statistics import Statistics
 
-__all__ = ["NOT_ASKED", "QuoteKernel", "Reached", "between_variances"]
+__all__ = ["QuoteKernel", "Reached", "between_variances"]
 
-# An asked day that is not asked.
-NOT_ASKED: Final = np.iinfo(np.int32).min
 # Parcels after which half of a new key's distance from the whole is known.
 BETWEEN_EVIDENCE: Final = 10.0
 _WIDENED: Final = ("carrier", "service", "destination_region")

@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.encoding.requests import Requests
+from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
 from etapromise.history.features import OFFSET_TERMS, with_handling_codes
 from etapromise.lanes.levels import TAKER
-from etapromise.promise.compiled_quote import NOT_ASKED
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -62,7 +63,6 @@ _CARRIERS: Final = ("carrier", "service", TAKER)
 _UPPER: Final = 0.7  # ETP_GROUPS_FROM of native/distribution.h
 _PARTS: Final = 4
 
-Floats = NDArray[np.float64]
 
 _explain = native.function(
     "etp_forest_explain",

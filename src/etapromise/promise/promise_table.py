@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from etapromise.encoding.requests import days_of, require_table
 from etapromise.errors import ContractError
+from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
-from etapromise.promise.compiled_quote import NOT_ASKED
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.promise import PERCENTILES

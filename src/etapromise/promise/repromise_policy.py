@@ -23,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Dates, Floats, Mask
 from etapromise.errors import ContractError
 
 __all__ = [
@@ -46,10 +47,6 @@ _DAY: Final = np.timedelta64(1, "D")
 _RELIEF: Final = 0.15
 # Of the rest between notices: beyond that it is longer than any parcel's way.
 _MOST_DOUBLINGS: Final = 10
-
-Dates = NDArray[np.datetime64]
-Floats = NDArray[np.float64]
-Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,7 +352,7 @@ class RepromisePolicy:
         date: Dates,
         confidence: Floats,
         kept: Floats,
-    ) -> tuple[Standings, NDArray[np.int8], Booleans]:
+    ) -> tuple[Standings, NDArray[np.int8], Mask]:
         """One look at n parcels under way; see `look`.
 
         Args:

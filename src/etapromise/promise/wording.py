@@ -22,7 +22,7 @@ from babel.units import format_unit
 
 from etapromise.errors import ContractError
 
-__all__ = ["LANGUAGES", "Shown", "Words", "notice", "order_within", "sentence", "stage_sentence"]
+__all__ = ["LANGUAGES", "Shown", "Wording", "notice", "order_within", "sentence", "stage_sentence"]
 
 Shown = Literal["date", "range", "follows"]
 """What a sentence tells."""
@@ -58,7 +58,7 @@ _DEFAULTS: Final = {
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class Wording:
     """Sentences by language. Immutable.
 
     Attributes:
@@ -68,7 +68,7 @@ class Words:
     languages: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def of(cls, source: Words | str | Path | None) -> Words:
+    def of(cls, source: Wording | str | Path | None) -> Wording:
         """The library's own words, those in a file beside them, or words as they are.
 
         Args:
@@ -97,13 +97,13 @@ class Words:
 
 
 @cache
-def _own_words() -> Words:
+def _own_words() -> Wording:
     text = resources.files("etapromise.promise").joinpath("words.toml").read_text("utf-8")
-    return Words(tomllib.loads(text))
+    return Wording(tomllib.loads(text))
 
 
 @lru_cache(maxsize=16)
-def _read_words(path: Path, _changed: int) -> Words:
+def _read_words(path: Path, _changed: int) -> Wording:
     merged = {name: dict(table) for name, table in _own_words().languages.items()}
     for name, table in tomllib.loads(path.read_text("utf-8")).items():
         if not isinstance(table, dict):
@@ -112,7 +112,7 @@ def _read_words(path: Path, _changed: int) -> Words:
             _require_sentence(path, f"{name}.{key}", key, text)
         stages = {**merged.get(name, {}).get("stages", {}), **table.get("stages", {})}
         merged[name] = {**merged.get(name, {}), **table, "stages": stages}
-    return Words(merged)
+    return Wording(merged)
 
 
 def _require_sentence(path: Path, where: str, key: str, text: object) -> None:
@@ -145,7 +145,7 @@ LANGUAGES: Final = tuple(sorted(name for name in _own_words().languages if "_" n
 class _Voice:
     """One locale's words and dates."""
 
-    def __init__(self, locale: Locale, words: Words) -> None:
+    def __init__(self, locale: Locale, words: Wording) -> None:
         self._locale = locale
         tables: dict[str, Any] = {}
         for name in (
@@ -223,7 +223,7 @@ def sentence(
     locale: str,
     parcels: int = 1,
     show: Shown | Mapping[int, Shown] | None = None,
-    words: Words | str | Path | None = None,
+    words: Wording | str | Path | None = None,
 ) -> str:
     """One sentence: a date for codes 10000 and 10001, a range for 20001, no date above.
 
@@ -235,7 +235,7 @@ def sentence(
         locale: a CLDR locale, such as "de" or "pt_BR".
         parcels: how many the dates are for.
         show: what to tell instead: the same always, or by code.
-        words: see `Words.of`.
+        words: see `Wording.of`.
 
     Returns:
         It; in a language without sentences the date or the range alone, or nothing.
@@ -252,31 +252,33 @@ def sentence(
             f"Found show={show!r}; expected one of {', '.join(_SHOWN)}, or a mapping of confidence "
             "codes to them."
         )
-    return _voice(locale, Words.of(words)).sentence(asked, day, earliest, latest, many=parcels > 1)
+    return _voice(locale, Wording.of(words)).sentence(
+        asked, day, earliest, latest, many=parcels > 1
+    )
 
 
-def stage_sentence(stage: str, locale: str, words: Words | str | Path | None = None) -> str:
+def stage_sentence(stage: str, locale: str, words: Wording | str | Path | None = None) -> str:
     """What a customer reads of a parcel's stage; empty in a language without sentences.
 
     Args:
         stage: one of `in_transit.states.STAGES`.
         locale: a CLDR locale.
-        words: see `Words.of`.
+        words: see `Wording.of`.
 
     Raises:
         ContractError: as for `sentence`.
     """
-    return str(_voice(locale, Words.of(words)).words["stages"].get(stage, ""))
+    return str(_voice(locale, Wording.of(words)).words["stages"].get(stage, ""))
 
 
-def notice(event: str, day: date, locale: str, words: Words | str | Path | None = None) -> str:
+def notice(event: str, day: date, locale: str, words: Wording | str | Path | None = None) -> str:
     """What a customer reads when another date is told.
 
     Args:
         event: "delayed" or "earlier".
         day: the new date.
         locale: a CLDR locale.
-        words: see `Words.of`.
+        words: see `Wording.of`.
 
     Returns:
         It; in a language without sentences the date alone.
@@ -286,19 +288,19 @@ def notice(event: str, day: date, locale: str, words: Words | str | Path | None 
     """
     if event not in _NOTICES:
         raise ContractError(f"Found the event {event!r}; expected one of {', '.join(_NOTICES)}.")
-    return _voice(locale, Words.of(words)).told(_NOTICES[event], day)
+    return _voice(locale, Wording.of(words)).told(_NOTICES[event], day)
 
 
 _NOTICES: Final = {"delayed": "later", "earlier": "earlier"}
 
 
-def order_within(length: timedelta, locale: str, words: Words | str | Path | None = None) -> str:
+def order_within(length: timedelta, locale: str, words: Wording | str | Path | None = None) -> str:
     """Such as "Order within 3 h 12 min"; whole minutes, rounded down. Empty where none is left.
 
     Args:
         length: how long the promise still stands.
         locale: a CLDR locale, such as "de" or "pt_BR".
-        words: see `Words.of`.
+        words: see `Wording.of`.
 
     Returns:
         It; in a language without sentences the time alone.
@@ -306,19 +308,19 @@ def order_within(length: timedelta, locale: str, words: Words | str | Path | Non
     Raises:
         ContractError: as for `sentence`.
     """
-    voice = _voice(locale, Words.of(words))
+    voice = _voice(locale, Wording.of(words))
     hours, minutes = divmod(int(length.total_seconds()) // 60, 60)
     return voice.time(hours, minutes) if hours > 0 or minutes > 0 else ""
 
 
-def _voice(locale: object, words: Words) -> _Voice:
+def _voice(locale: object, words: Wording) -> _Voice:
     if not isinstance(locale, str):
         raise _no_locale(locale)
     return _voices(locale, words)
 
 
 @lru_cache(maxsize=2048)
-def _voices(name: str, words: Words) -> _Voice:
+def _voices(name: str, words: Wording) -> _Voice:
     try:
         # Without what a browser adds on calendars and digits.
         plain = name.replace("-", "_").partition("_u_")[0]

@@ -11,7 +11,7 @@ from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.promise import Promise
 
-__all__ = ["ANSWERS", "compare", "fallback", "order", "problem", "quotes", "track"]
+__all__ = ["ANSWERS", "compare_options", "fallback", "order", "problem", "quotes", "track"]
 
 _MOST_AT_ONCE: Final = 1000
 Plain = dict[str, Any]
@@ -34,7 +34,7 @@ def order(model: PromiseModel, asked: Any) -> Plain:
     return found.as_dict() | {"text": found.text(locale), "fallback": False}
 
 
-def compare(model: PromiseModel, asked: Any) -> Plain:
+def compare_options(model: PromiseModel, asked: Any) -> Plain:
     """`options`, best first by a `policy`."""
     given = _object(asked)
     locale = given.pop("locale", "en")
@@ -75,7 +75,7 @@ def track(model: PromiseModel, asked: Any) -> Plain:
 ANSWERS: Final[Mapping[str, Callable[[PromiseModel, Any], Any]]] = {
     "/quotes": quotes,
     "/orders": order,
-    "/compare": compare,
+    "/compare": compare_options,
     "/track": track,
 }
 

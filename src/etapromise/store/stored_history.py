@@ -15,12 +15,12 @@ from etapromise.errors import ContractError
 from etapromise.store.journeys import (
     NO_SHIPMENTS,
     cleaned,
-    journeys_of,
     milestones_for,
+    milestones_of,
     scans_frame,
     shipments_frame,
 )
-from etapromise.store.layout import Commit, Layout, Partition, StoredFile
+from etapromise.store.layout import Commit, Partition, StoredFile, StoreLayout
 from etapromise.text_type import TEXT
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.contract import Event
@@ -45,7 +45,7 @@ class StoredHistory(TrackedHistory):
     read when they are first looked at, and `scans_of` reads those of the weeks that it needs.
     """
 
-    layout: Layout
+    layout: StoreLayout
     commit: Commit
     scans: pd.DataFrame = field(init=False, repr=False)
     shipment_rejects: pd.DataFrame = field(init=False, repr=False)
@@ -157,7 +157,7 @@ def stored_history(
         ContractError: there is no such event.
     """
     require_event(event)
-    layout = Layout.open(Path(store))
+    layout = StoreLayout.open(Path(store))
     held = layout.commit(commit)
     if partition is not None:
         one = Partition.named(partition)
@@ -175,6 +175,6 @@ def stored_history(
     frame = shipments_frame(shipments.take(order))
     journeys = tables.pop("journeys")
     found = milestones_for(
-        journeys.take(order) if len(order) else journeys_of(shipments, journeys), event
+        journeys.take(order) if len(order) else milestones_of(shipments, journeys), event
     )
     return StoredHistory(shipments=frame, milestones=found, event=event, layout=layout, commit=held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from etapromise.array_types import MISSING
 from etapromise.normal_forms.places import is_country, is_region
 from etapromise.normal_forms.postcodes import is_normal_shape, lost_zeros
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
@@ -25,8 +26,8 @@ from etapromise.normal_forms.zones import (
 from etapromise.text_type import TEXT
 from etapromise.tracking.columns import NOON, localized, read_text, spread
 from etapromise.tracking.faults import Faults, Note
-from etapromise.tracking.texts import as_series, coded, shapes
-from etapromise.tracking.times import DAY, MISSING, Clocks, whole_days
+from etapromise.tracking.texts import ColumnValues, as_series, coded, shapes
+from etapromise.tracking.times import DAY, WallTimes, at_midnight
 
 __all__ = [
     "LEAST_MIDNIGHTS",
@@ -38,7 +39,6 @@ __all__ = [
     "zones_of",
 ]
 
-Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
 ZONE_TOLD: Final = {
     "coordinates": "its coordinates",
@@ -57,7 +57,7 @@ LEAST_MIDNIGHTS: Final = 3
 
 def read_place(
     raw: Mapping[str, pa.ChunkedArray],
-    values: MutableMapping[str, Values],
+    values: MutableMapping[str, ColumnValues],
     side: str,
     faults: Faults,
 ) -> None:
@@ -218,7 +218,7 @@ def _closely_within(
     return found.column
 
 
-def _no_point(values: MutableMapping[str, Values], side: str, faults: Faults) -> None:
+def _no_point(values: MutableMapping[str, ColumnValues], side: str, faults: Faults) -> None:
     """(0, 0) lies in the sea, and stands for nothing."""
     names = f"{side}_lat", f"{side}_lon"
     latitude, longitude = (values.get(name) for name in names)
@@ -368,8 +368,8 @@ def with_zones(shipments: pd.DataFrame, named: str | None) -> tuple[pd.DataFrame
 
 
 def orders_on_days(
-    values: MutableMapping[str, Values],
-    clocks: Clocks,
+    values: MutableMapping[str, ColumnValues],
+    clocks: WallTimes,
     faults: Faults,
     named: str | None,
 ) -> None:
@@ -384,7 +384,7 @@ def orders_on_days(
     moments = values["ordered_at"]
     plain = clocks.plain
     there = clocks.wall != MISSING
-    if not plain.any() and whole_days(clocks.wall)[there].all() and there.sum() >= LEAST_MIDNIGHTS:
+    if not plain.any() and at_midnight(clocks.wall)[there].all() and there.sum() >= LEAST_MIDNIGHTS:
         plain = there
     if not plain.any() or not isinstance(moments, pd.Series):
         return

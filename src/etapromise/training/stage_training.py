@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from etapromise.encoding.pickup_days import PickupDays
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
-from etapromise.history.effects import NEVER
+from etapromise.history.effects import NEVER_DAY
 from etapromise.promise.stages import HANDLING_OFFSET, StageForests, transit_features
 
 __all__ = ["fit_stage_forests"]
@@ -45,7 +45,7 @@ def fit_stage_forests(
     """
     results, clocks = gathered.outcomes, gathered.encoder.clocks
     requests = gathered.requests.take(rows)
-    fetched = results.pickup_day[rows] < NEVER
+    fetched = results.pickup_day[rows] < NEVER_DAY
     arrived = results.arrived[rows]
     if fetched.sum() < _FEWEST_PICKUPS or (fetched & arrived).sum() < _FEWEST_PICKUPS:
         return None

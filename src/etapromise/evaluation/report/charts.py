@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.inline_svg import Ink, draw
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["dots", "draw_charts", "draw_pit", "label_some", "percent_axis"]
-
-Facts = dict[str, Any]
 
 
 def draw_charts(facts: Facts) -> dict[str, str]:

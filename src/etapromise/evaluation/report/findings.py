@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-__all__ = ["Verdict", "days", "findings", "number", "percent", "points", "verdict", "worst_first"]
+__all__ = [
+    "Verdict",
+    "days_text",
+    "findings",
+    "number",
+    "percent",
+    "points",
+    "verdict",
+    "worst_first",
+]
 
 Facts = dict[str, Any]
 
@@ -38,7 +47,7 @@ def points(difference: float | None) -> str:
     return f"{100 * difference:+.1f}".replace("-", "\u2212")
 
 
-def days(count: float | None) -> str:
+def days_text(count: float | None) -> str:
     """A number of days with one decimal."""
     return "–" if count is None else f"{count:.1f}"  # noqa: RUF001
 
@@ -92,7 +101,7 @@ def findings(facts: Facts) -> list[str]:
     if band["covered"] is not None:
         told.append(
             f"The band from the 10{_NARROW}% to the 90{_NARROW}% date is "
-            f"{days(band['mean_width_days'])} days wide on average and held "
+            f"{days_text(band['mean_width_days'])} days wide on average and held "
             f"{percent(band['covered'])} of the deliveries; it said {percent(band['stated'])}."
         )
     return told
@@ -146,7 +155,7 @@ def _shop(facts: Facts) -> list[str]:
         return []
     text = (
         f"The shop's own dates were kept {percent(shop['kept_rate'])} of the time, "
-        f"{days(shop['mean_days'])} days after the order on average."
+        f"{days_text(shop['mean_days'])} days after the order on average."
     )
     same = shop["our_kept_rate_at_their_mean_days"]
     if same is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import dots, draw_pit, label_some, percent_axis
+from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.inline_svg import Ink, draw
 from etapromise.evaluation.report.page import environment
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["render_monitor"]
 
-Facts = dict[str, Any]
 
 _MOST_DESTINATIONS: Final = 10
 _MEASURES: Final = {

@@ -10,10 +10,10 @@ import jinja2
 
 from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import draw_charts
+from etapromise.evaluation.report.findings import Facts
 
 __all__ = ["environment", "render_backtest"]
 
-Facts = dict[str, Any]
 
 # Bars of kept rates begin here: below lies nothing that anybody would sell as a promise.
 BAR_START: Final = 0.5
@@ -58,7 +58,7 @@ def environment() -> jinja2.Environment:
     environment.filters |= {
         "percent": findings.percent,
         "points": findings.points,
-        "days": findings.days,
+        "days": findings.days_text,
         "number": findings.number,
         "bar": _bar,
         "tone": _tone,
