@@ -45,7 +45,7 @@ def main() -> None:
     found = contributions(model, requests, 0.9)
     took = time.process_time() - start
     dates = model.promise_many(frame)["estimated_delivery_date"].to_numpy()
-    days = dates.astype("datetime64[D]").astype(np.int64) - requests.anchor
+    days = dates.astype("datetime64[D]").astype(np.int64) - requests.order_day
     sums = np.array([math.fsum(row) for row in found])
     print(f"orders                          {len(frame):,}")
     print(f"furthest sum from its promise   {np.abs(sums - days).max():.1e} days")

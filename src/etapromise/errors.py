@@ -33,6 +33,7 @@ _EXTRA_OF: Final = {
     **dict.fromkeys(("orjson", "prometheus_client", "starlette", "uvicorn"), "serve"),
     "cryptography": "signing",
     "openpyxl": "excel",
+    "optuna": "tune",
     "fsspec": "remote",
     "distributed": "dask",
     "pyspark": "spark",

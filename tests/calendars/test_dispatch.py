@@ -109,7 +109,7 @@ def plain_lead(
     clocks: Clocks,
     row: int,
     calendar: int,
-    anchor: int,
+    order_day: int,
     second: int,
     clock: int,
 ) -> float:
@@ -124,9 +124,9 @@ def plain_lead(
 
     share = partial(share_on, table, clocks, row, calendar)
     own = [day for of, day, *_ in table.dated_cut_offs.tolist() if of == row]
-    day = EPOCH + timedelta(anchor)
+    day = EPOCH + timedelta(order_day)
     waits = None
-    if own and (not table.wait_row[row] or anchor in own):
+    if own and (not table.wait_row[row] or order_day in own):
         begun = next_begin(table, row, share, day, second)
         day, second = begun, 0 if begun > day else second
     if table.wait_row[row]:
@@ -147,7 +147,9 @@ def plain_lead(
         step * (table.handling[row, step + 1] - table.handling[row, step])
         for step in range(table.handling.shape[1] - 1)
     )
-    return math.fsum(expected) - float(clocks.elapsed[clock, anchor - clocks.first_day]) - undelayed
+    return (
+        math.fsum(expected) - float(clocks.elapsed[clock, order_day - clocks.first_day]) - undelayed
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -184,9 +186,9 @@ def test_an_order_an_hour_later_is_never_nearer_to_its_pick_up(
     clock = clocks.row(1, 1)
 
     def reading(hour: int) -> float:
-        anchor = MONDAY + day + hour // 24
-        start = clocks.elapsed[clock, anchor - clocks.first_day]
-        return float(start) + dispatch.lead(1, 1, anchor, hour % 24 * 3600, clock)
+        order_day = MONDAY + day + hour // 24
+        start = clocks.elapsed[clock, order_day - clocks.first_day]
+        return float(start) + dispatch.lead(1, 1, order_day, hour % 24 * 3600, clock)
 
     assert reading(hours + 1) >= reading(hours) - 1e-9
 
@@ -215,13 +217,13 @@ def test_a_warehouse_never_seen_delays_nothing() -> None:
 
 
 def learned(
-    anchor: NDArray[np.int64], second: NDArray[np.int64], pickup: NDArray[np.int64]
+    order_day: NDArray[np.int64], second: NDArray[np.int64], pickup: NDArray[np.int64]
 ) -> Dispatch:
     rng = np.random.default_rng(1)
-    zeros = np.zeros(len(anchor), np.int64)
+    zeros = np.zeros(len(order_day), np.int64)
     return learn_dispatch(
         keys=[(zeros, ["W"])],
-        anchor=anchor,
+        order_day=order_day,
         second=second,
         pickup_day=pickup,
         calendar=zeros,
@@ -231,9 +233,9 @@ def learned(
 
 def test_where_the_hour_does_not_matter_there_is_no_cut_off() -> None:
     rng = np.random.default_rng(5)
-    anchor = MONDAY + np.arange(3000) % 300
+    order_day = MONDAY + np.arange(3000) % 300
     second = rng.integers(0, 86_400, 3000)
-    dispatch = learned(anchor, second, anchor + rng.integers(0, 4, 3000))
+    dispatch = learned(order_day, second, order_day + rng.integers(0, 4, 3000))
     assert (dispatch.calendars.cut_off == NO_CUT_OFF).all()
     assert (dispatch.calendars.weeks == 1.0).all()
 
@@ -345,11 +347,11 @@ def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: s
         holidays=np.zeros((2, 200), np.uint8),
         holiday_weights=np.ones((2, HOLIDAY_KINDS)),
     )
-    anchor = np.floor(ordered).astype(np.int64)
+    order_day = np.floor(ordered).astype(np.int64)
     dispatch = learn_dispatch(
         keys=[(np.zeros(count, np.int64), ["W"])] * 4,
-        anchor=anchor + MONDAY,
-        second=((ordered - anchor) * 86_400).astype(np.int64),
+        order_day=order_day + MONDAY,
+        second=((ordered - order_day) * 86_400).astype(np.int64),
         pickup_day=picked + MONDAY,
         calendar=np.zeros(count, np.int64),
         clocks=clocks,

@@ -219,7 +219,7 @@ def test_a_promise_is_asked_with_the_same_request(model: PromiseModel, data: Any
             model.promise(**fields)
         return
     dates, probability = model.promise(**fields).distribution()
-    assert dates[0] == request.anchor[0].astype("datetime64[D]")
+    assert dates[0] == request.order_day[0].astype("datetime64[D]")
     np.testing.assert_array_equal(
         probability, model.kernel.dates(request, with_handling_codes(request.codes))[0]
     )

@@ -135,25 +135,6 @@ def test_true_distributions_keep_their_promises_though_the_extract_cuts_off_the_
         assert abs(found.gap) < 4 * math.sqrt(0.25 / found.judged)
 
 
-@given(st.integers(1, 400), st.data())
-def test_the_wilson_interval_holds_the_shares_whose_score_test_does_not_reject(trials, data):
-    successes = data.draw(st.integers(0, trials))
-    low, high = quality.wilson_interval(successes, trials)
-    share = successes / trials
-    assert 0 <= low <= share <= high <= 1
-    # Inverting the score test is what the interval is: at its ends |share - p| = z sqrt(p(1-p)/n).
-    for end in (low, high):
-        if 0 < end < 1:
-            score = abs(share - end) / math.sqrt(end * (1 - end) / trials)
-            assert score == pytest.approx(quality.Z_95, rel=1e-6)
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 0), (-1, 5), (6, 5)])
-def test_impossible_counts_are_refused(successes, trials):
-    with pytest.raises(ContractError, match="successes"):
-        quality.wilson_interval(successes, trials)
-
-
 def test_the_true_quantile_has_the_lowest_pinball_loss():
     _, probability = simulated(1, seed=2)
     one = probability[0]

@@ -174,7 +174,7 @@ def test_durations_run_on_the_operational_clock(gathered: HistoryAsOf) -> None:
     share = np.diff(clocks.elapsed, axis=1)
     for i in np.flatnonzero(results.arrived)[::61]:
         row = share[requests.clock[i]]
-        first = requests.anchor[i] - clocks.first_day
+        first = requests.order_day[i] - clocks.first_day
         last = int(results.event_day[i]) - clocks.first_day
         days = row[first:last].sum() + row[last] * results.within[i]
         days = max(days - requests.lead[i], 0.0)

@@ -381,10 +381,10 @@ def test_a_zone_of_a_warehouse_is_its_own(parcels_known: KnownOrders) -> None:
         assert encoder.zones.resolve(None, *here)[0].key == "America/Chicago"
         own = encoder.encode_one(fields | noon)
         neighbour = encoder.encode_one(fields | noon | {"origin": "next door"})
-        hours[name] = own.numbers[0, 0], neighbour.numbers[0, 0], own.anchor[0]
+        hours[name] = own.numbers[0, 0], neighbour.numbers[0, 0], own.order_day[0]
         frame = pd.DataFrame([place]).assign(ordered_at=pd.Timestamp(noon["ordered_at"]))
         assert encoder.encode(frame).numbers[0, 0] == own.numbers[0, 0]
-        assert encoder.encode(frame).anchor[0] == own.anchor[0]
+        assert encoder.encode(frame).order_day[0] == own.order_day[0]
     day = dt.date(2025, 7, 16).toordinal() - dt.date(1970, 1, 1).toordinal()
     assert hours["plain"] == (0.5, 0.5, day)
     assert hours["stated"] == (23.5, 0.5, day - 1)

@@ -148,7 +148,7 @@ def slow_assessment(
         "zone_from_region": source == ZONE_SOURCES.index("region"),
         "zone_from_country": source == ZONE_SOURCES.index("country"),
         "zone_default": source == ZONE_SOURCES.index("default"),
-        "stale_statistics": requests.anchor > statistics.as_of_day + 14,
+        "stale_statistics": requests.order_day > statistics.as_of_day + 14,
         "thin_history": evidence["network"] < 100.0,
         "value_outside": np.array([outside]),
     }
@@ -190,7 +190,7 @@ def both_stages(
     """Handling and transit of the first of n requests, each on its own."""
     pickup, whole = times.pickup[0], times.whole[0]
     longest, horizon = whole.shape
-    days = int(requests.anchor[0]) + np.arange(horizon + 1)
+    days = int(requests.order_day[0]) + np.arange(horizon + 1)
     # Working days passed before each date: of the warehouse since the order's start, of the carrier
     # since the first date.
     worked = np.ceil(pickup_days.take(np.zeros(horizon + 1, np.int64)).worked(days) - 1e-9)

@@ -35,7 +35,7 @@ def test_contributions_sum_to_the_promise(
     requests = model.parts.encoder.encode(strange)
     found = contributions(model, requests, level)
     dates = model.promise_many(strange, level)["estimated_delivery_date"].to_numpy()
-    days = dates.astype("datetime64[D]").astype(np.int64) - requests.anchor
+    days = dates.astype("datetime64[D]").astype(np.int64) - requests.order_day
     sums = np.array([math.fsum(row) for row in found])
     assert np.abs(sums - days).max() < 1e-9
     assert np.isfinite(found).all()

@@ -358,7 +358,7 @@ class Dispatch:
         self,
         rows: NDArray[np.int32],
         calendar: NDArray[np.int32],
-        anchor: NDArray[np.int32],
+        order_day: NDArray[np.int32],
         second: NDArray[np.int32],
     ) -> NDArray[np.int64]:
         """(n,) origin-local day on which each warehouse begins with an order at the earliest.
@@ -367,22 +367,22 @@ class Dispatch:
         """
         out = np.empty(len(rows), np.int64)
         arrays = [
-            np.ascontiguousarray(array, np.int32) for array in (rows, calendar, anchor, second)
+            np.ascontiguousarray(array, np.int32) for array in (rows, calendar, order_day, second)
         ]
         _begin_days(
             self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data
         )
         return out
 
-    def lead(self, row: int, calendar: int, anchor: int, second: int, clock: int) -> float:
+    def lead(self, row: int, calendar: int, order_day: int, second: int, clock: int) -> float:
         """The lead of one order; arguments as of `leads`."""
-        return float(_lead(self.address, row, calendar, anchor, second, clock, None))
+        return float(_lead(self.address, row, calendar, order_day, second, clock, None))
 
     def leads(
         self,
         rows: NDArray[np.int32],
         calendar: NDArray[np.int32],
-        anchor: NDArray[np.int32],
+        order_day: NDArray[np.int32],
         second: NDArray[np.int32],
         clock: NDArray[np.int32],
     ) -> NDArray[np.float64]:
@@ -391,14 +391,14 @@ class Dispatch:
         Args:
             rows: (n,) of the warehouses.
             calendar: (n,) row of the clocks' holidays at the origin.
-            anchor: (n,) origin-local date of the order, days since 1970-01-01.
+            order_day: (n,) origin-local date of the order, days since 1970-01-01.
             second: (n,) origin-local second of the day.
             clock: (n,) row of the clocks' elapsed table.
         """
         out = np.empty(len(rows))
         arrays = [
             np.ascontiguousarray(array, np.int32)
-            for array in (rows, calendar, anchor, second, clock)
+            for array in (rows, calendar, order_day, second, clock)
         ]
         _leads(self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data)
         return out
@@ -407,7 +407,7 @@ class Dispatch:
         self,
         rows: NDArray[np.int32],
         calendar: NDArray[np.int32],
-        anchor: NDArray[np.int32],
+        order_day: NDArray[np.int32],
         second: NDArray[np.int32],
         clock: NDArray[np.int32],
         *,
@@ -423,7 +423,7 @@ class Dispatch:
         Args:
             rows: as of `leads`, like the next four.
             calendar: (n,)
-            anchor: (n,)
+            order_day: (n,)
             second: (n,)
             clock: (n,) of the carrier that delivers.
             leg_clock: (n,) row of the clocks' elapsed table, of the carrier that fetches.
@@ -433,7 +433,7 @@ class Dispatch:
         out = np.empty(len(rows))
         arrays = [
             np.ascontiguousarray(array, np.int32)
-            for array in (rows, calendar, anchor, second, clock, leg_clock, leg)
+            for array in (rows, calendar, order_day, second, clock, leg_clock, leg)
         ]
         days = np.ascontiguousarray(leg_days, np.float64)
         _relay_leads(
@@ -454,7 +454,7 @@ class Dispatch:
 def learn_dispatch(
     *,
     keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
-    anchor: NDArray[np.int64],
+    order_day: NDArray[np.int64],
     second: NDArray[np.int64],
     pickup_day: NDArray[np.int64],
     calendar: NDArray[np.int64],
@@ -465,19 +465,19 @@ def learn_dispatch(
     Args:
         keys: for each of `DISPATCH_LEVELS` the (n,) positions of the parcels that were picked up
             into its distinct keys, and those.
-        anchor: (n,) origin-local date of the order, days since 1970-01-01.
+        order_day: (n,) origin-local date of the order, days since 1970-01-01.
         second: (n,) origin-local second of the day of the order.
         pickup_day: (n,) origin-local date of the pick-up, days since 1970-01-01.
         calendar: (n,) row of the clocks' holidays at the origin.
         clocks: the carriers' clocks.
     """
-    if not len(anchor):
+    if not len(order_day):
         return Dispatch.unknown(clocks)
-    orders = _Orders(anchor, second, pickup_day, calendar, clocks.holidays, clocks.first_day)
+    orders = _Orders(order_day, second, pickup_day, calendar, clocks.holidays, clocks.first_day)
     names: list[str] = []
     rows = [orders.described(None)]
     # Row of what is around each parcel: the network at first, then its key at each coarser level.
-    around = np.zeros(len(anchor), np.int64)
+    around = np.zeros(len(order_day), np.int64)
     for positions, distinct in keys:
         counts = np.bincount(positions, minlength=len(distinct))
         by_key = np.argsort(positions, kind="stable")
@@ -501,7 +501,7 @@ def learn_dispatch(
 class _Orders:
     """Orders that were picked up; (n,), days since 1970-01-01; and the holidays of places."""
 
-    anchor: NDArray[np.int64]
+    order_day: NDArray[np.int64]
     second: NDArray[np.int64]
     pickup_day: NDArray[np.int64]
     calendar: NDArray[np.int64]
@@ -510,7 +510,7 @@ class _Orders:
 
     def take(self, rows: NDArray[np.int64]) -> _Orders:
         return _Orders(
-            self.anchor[rows],
+            self.order_day[rows],
             self.second[rows],
             self.pickup_day[rows],
             self.calendar[rows],
@@ -521,14 +521,14 @@ class _Orders:
     def described(self, around: DispatchCalendars | None) -> DispatchCalendars:
         """One row, shrunk towards that of what is around it, if that is given."""
         week = self._week(around)
-        worked = _worked_days(week, self.anchor, self.pickup_day)
+        worked = _worked_days(week, self.order_day, self.pickup_day)
         inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
-        cut_off = _cut_off(week, self.anchor, self.second, worked, inherited)
-        wait = _waits(week, self.anchor, self.second, worked, cut_off, around)
+        cut_off = _cut_off(week, self.order_day, self.second, worked, inherited)
+        wait = _waits(week, self.order_day, self.second, worked, cut_off, around)
         if len(wait):
             cut_off = NO_CUT_OFF
         late = self.second >= cut_off
-        handling = _worked_days(week, self.anchor + late, self.pickup_day)
+        handling = _worked_days(week, self.order_day + late, self.pickup_day)
         return DispatchCalendars(
             cut_off=np.full((1, 7), cut_off, np.int32),
             weeks=week[None, :],
@@ -588,7 +588,7 @@ def _worked_days(
 
 def _cut_off(
     week: NDArray[np.float64],
-    anchor: NDArray[np.int64],
+    order_day: NDArray[np.int64],
     second: NDArray[np.int64],
     worked: NDArray[np.float64],
     inherited: int,
@@ -599,7 +599,7 @@ def _cut_off(
     not clearly explain more than the `inherited` one, that stays.
     """
     # On a closed day nothing starts, however early the order.
-    told = week[(anchor + 3) % 7] > 0.5
+    told = week[(order_day + 3) % 7] > 0.5
     second, worked = second[told], worked[told]
     if len(worked) < _OWN_EVIDENCE:
         return inherited
@@ -631,7 +631,7 @@ def _cut_off(
 
 def _waits(
     week: NDArray[np.float64],
-    anchor: NDArray[np.int64],
+    order_day: NDArray[np.int64],
     second: NDArray[np.int64],
     worked: NDArray[np.float64],
     cut_off: int,
@@ -649,7 +649,7 @@ def _waits(
     if len(worked) < _OWN_EVIDENCE:
         return inherited
     worked = np.minimum(worked, np.quantile(worked, 0.9) + 1.0)
-    day, hour = (anchor + 3) % 7, second // 3600
+    day, hour = (order_day + 3) % 7, second // 3600
     works = week > 0.5
     if not works.any():
         return none

@@ -75,14 +75,14 @@ def events_command(
 
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415
     from etapromise.operations import event_run as telling  # noqa: PLC0415
-    from etapromise.operations.events import NewsSettings  # noqa: PLC0415
+    from etapromise.operations.events import EventSettings  # noqa: PLC0415
     from etapromise.promise.model import load_model  # noqa: PLC0415
     from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415
 
     if out.suffix not in {".jsonl", ".parquet"}:
         raise click.UsageError(f"--out is {out}; expected it to end in .jsonl or .parquet.")
     with reported_errors():
-        settings = NewsSettings(
+        settings = EventSettings(
             policy=RepromisePolicy() if policy is None else read_policy(policy),
             lost_above=lost_above,
             found_below=0.25 if lost_above is None else lost_above / 2,
@@ -92,7 +92,7 @@ def events_command(
         if tables.store is not None:
             kept = tables.read(loaded.event, out)
             given = (kept.shipments, kept.scans)
-        told = telling.tell(
+        told = telling.run_events(
             loaded,
             *given,
             as_of=pd.Timestamp(as_of),

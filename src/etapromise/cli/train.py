@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from datetime import datetime
@@ -82,9 +83,9 @@ def train_command(
 ) -> None:
     """Train a model and make it the current one of a directory.
 
-    With --tune, settings are searched for by walking validation inside the training period; what
-    was found goes into the manifest, and later retraining keeps it. A search that was killed goes
-    on where it stopped: finished trials are in the directory's tuning/.
+    With --tune (the extra "tune"), settings are searched for by walking validation inside the
+    training period; what was found goes into the manifest, and later retraining keeps it. A search
+    that was killed goes on where it stopped: finished trials are in the directory's tuning/.
 
     Prints the path of the new model.
     """
@@ -93,19 +94,18 @@ def train_command(
     from etapromise.operations import tuning  # noqa: PLC0415
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
     from etapromise.training import training  # noqa: PLC0415
+    from etapromise.training.settings import with_settings  # noqa: PLC0415
 
     with reported_errors(2):
         config = training.TrainingConfig(
             numeric=numeric, categorical=categorical, calendars=calendars
         )
-        config = tuning.with_settings(config, dict(_pair(text) for text in settings))
+        config = with_settings(config, dict(_pair(text) for text in settings))
         if tune is None and trials is not None:
             raise click.UsageError("--trials goes with --tune.")
         search = None
         if tune is not None:
-            search = tuning.Search(
-                seconds=tuning.duration(tune), trials=trials or 200, seed=tune_seed
-            )
+            search = tuning.Search(seconds=_seconds(tune), trials=trials or 200, seed=tune_seed)
     with reported_errors():
         history = tables.read(event, out, max_rejects=max_rejects)
         _tell_names(config.calendars, history)
@@ -117,7 +117,7 @@ def train_command(
                 as_of=pd.Timestamp(as_of),
                 config=config,
                 search=search,
-                notes=out / "tuning",
+                journals=out / "tuning",
                 progress=bar,
             )
             config, record = tuned.config, tuned.record
@@ -290,6 +290,14 @@ def _tell_names(calendars: CalendarFile | str | Path | None, history: TrackedHis
     if calendars is not None:
         for note in calendar_notes(CalendarFile.of(calendars), history.shipments):
             say(note)
+
+
+def _seconds(text: str) -> float:
+    """Of a duration such as ``90s``, ``20m`` or ``1.5h``."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise click.BadParameter(f"--tune is {text!r}; expected one such as 90s, 20m or 1.5h.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _pair(text: str) -> tuple[str, str]:

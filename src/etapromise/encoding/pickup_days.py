@@ -76,7 +76,7 @@ class PickupDays:
         elapsed = _worked(encoder, *np.divmod(pairs, len(clocks.holidays)))
         second = np.round(requests.numbers[:, 0] * 3600.0)
         start = encoder.dispatch.begin_days(
-            *(np.asarray(part, np.int32) for part in (row, calendar, requests.anchor, second))
+            *(np.asarray(part, np.int32) for part in (row, calendar, requests.order_day, second))
         )
         return cls(clocks.first_day, elapsed, clock, start)
 

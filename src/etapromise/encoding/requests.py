@@ -69,7 +69,7 @@ class Requests:
         codes: (n, L) int32 row of each level's table, 0 where the key was never seen.
         numbers: (n, m) float64, NaN where missing: `NUMBERS`, then the contract's numeric columns.
             `lead` is never missing.
-        anchor: (n,) int32 origin-local date of the order, days since 1970-01-01. Day 0 of every
+        order_day: (n,) int32 origin-local date of the order, days since 1970-01-01. Day 0 of every
             duration and distribution.
         clock: (n,) int32 row of the clocks' elapsed table.
         zone_source: (n,) int8 how the destination's zone was found, positions in ZONE_SOURCES.
@@ -77,13 +77,13 @@ class Requests:
 
     codes: NDArray[np.int32]
     numbers: NDArray[np.float64]
-    anchor: NDArray[np.int32]
+    order_day: NDArray[np.int32]
     clock: NDArray[np.int32]
     zone_source: NDArray[np.int8]
 
     def __len__(self) -> int:
         """How many shipments."""
-        return len(self.anchor)
+        return len(self.order_day)
 
     @property
     def lead(self) -> NDArray[np.float64]:
@@ -107,7 +107,7 @@ class Requests:
         return Requests(
             self.codes[rows],
             self.numbers[rows],
-            self.anchor[rows],
+            self.order_day[rows],
             self.clock[rows],
             self.zone_source[rows],
         )
@@ -216,9 +216,9 @@ class Encoder:
             codes[:, level] = self.indexes[level].rows(positions, texts)
         own = self._clock_rows(*service, *calendar)
         clock = self._brought(frame, own, taker)
-        anchor, second = self._local_orders(frame)
+        order_day, second = self._local_orders(frame)
         if count:
-            self.clocks.require_days(int(anchor.min()), int(anchor.max()))
+            self.clocks.require_days(int(order_day.min()), int(order_day.max()))
         numbers = np.full((count, len(NUMBERS) + len(self.numeric)), np.nan)
         numbers[:, 0] = second / 3600.0
         numbers[:, DISRUPTED] = 0.0 if self.disruptions is None else self.disruptions.concern(frame)
@@ -229,7 +229,7 @@ class Encoder:
             (
                 self.dispatch.rows(dispatch),
                 self._calendar_of(*origin_calendar),
-                anchor,
+                order_day,
                 second,
                 clock,
             ),
@@ -238,11 +238,11 @@ class Encoder:
             if name in frame.columns:
                 numbers[:, column] = _as_numbers(frame, name)
         if "quoted_date" in frame.columns:
-            numbers[:, 6] = _quoted_days(frame, anchor)
+            numbers[:, 6] = _quoted_days(frame, order_day)
         for column, name in enumerate(self.numeric, start=len(NUMBERS)):
             numbers[:, column] = _as_numbers(frame, name)
         _, source = self.zones.resolve_many(frame, "destination")
-        return Requests(codes, numbers, anchor, clock, source)
+        return Requests(codes, numbers, order_day, clock, source)
 
     def encode_one(self, fields: Mapping[str, Any]) -> Requests:
         """One shipment.
@@ -262,7 +262,7 @@ class Encoder:
         requests = Requests(
             code[None, : len(self.levels)],
             number[None, :],
-            np.array([found.anchor], np.int32),
+            np.array([found.order_day], np.int32),
             np.array([found.clock], np.int32),
             np.array([found.zone_source], np.int8),
         )
@@ -429,9 +429,9 @@ def _require_orders(frame: pd.DataFrame) -> None:
         )
 
 
-def _quoted_days(frame: pd.DataFrame, anchor: NDArray[np.int32]) -> NDArray[np.float64]:
+def _quoted_days(frame: pd.DataFrame, order_day: NDArray[np.int32]) -> NDArray[np.float64]:
     quoted = days_of(frame, "quoted_date")
-    days = quoted.astype(np.int64).astype(np.float64) - anchor
+    days = quoted.astype(np.int64).astype(np.float64) - order_day
     days[np.isnat(quoted)] = np.nan
     return days
 

@@ -18,16 +18,16 @@ distribution are cut off at ``known_until`` for every parcel, early or late, for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError
+from etapromise.evaluation.intervals import wilson_interval
 
 __all__ = [
     "CensoredOutcomes",
-    "Kept",
+    "KeptCounts",
     "Seed",
     "crps_days",
     "interval_hits",
@@ -38,12 +38,9 @@ __all__ = [
     "pit_values",
     "summarise",
     "summarise_delivered",
-    "wilson_interval",
 ]
 
 Seed = int | tuple[int, ...]
-
-Z_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +77,7 @@ class CensoredOutcomes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptCounts:
     """How a set of promises was kept.
 
     Attributes:
@@ -134,7 +131,7 @@ def kept(outcomes: CensoredOutcomes, promised_day: Floats) -> Mask:
 
 def summarise(
     outcomes: CensoredOutcomes, promised_day: Floats, confidence: Floats | None = None
-) -> Kept:
+) -> KeptCounts:
     """Count and rate promises; undelivered, not cancelled parcels count as broken.
 
     Args:
@@ -147,10 +144,10 @@ def summarise(
     n_judged = int(rows.sum())
     n_kept = int((rows & kept(outcomes, promised_day)).sum())
     n_undelivered = int((rows & np.isinf(outcomes.event_day)).sum())
-    low, high = wilson_interval(n_kept, n_judged) if n_judged else (None, None)
+    low, high = map(float, wilson_interval(n_kept, n_judged)) if n_judged else (None, None)
     rate = n_kept / n_judged if n_judged else None
     stated = mean_or_none(confidence[rows]) if confidence is not None else None
-    return Kept(
+    return KeptCounts(
         promises=len(outcomes),
         judged=n_judged,
         kept=n_kept,
@@ -170,7 +167,7 @@ def summarise(
 
 def summarise_delivered(
     outcomes: CensoredOutcomes, promised_day: Floats, confidence: Floats | None = None
-) -> Kept:
+) -> KeptCounts:
     """The same over parcels known to be delivered, as marketplaces and carriers like to count.
 
     What never arrived is left out, so this flatters; beside `summarise` it tells how much of the
@@ -182,39 +179,6 @@ def summarise_delivered(
         promised_day[arrived],
         None if confidence is None else confidence[arrived],
     )
-
-
-def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson score interval of a proportion.
-
-    ``(p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)`` (Wilson 1927, JASA 22:209). It treats
-    promises as independent; parcels that share a storm are not, so that it is too narrow for one
-    bad week and about right for luck.
-
-    Args:
-        successes: From 0 to ``trials``.
-        trials: At least 1.
-        z: Standard normal quantile; 1.96 gives 95 %.
-
-    Returns:
-        Both ends, within [0, 1].
-
-    Raises:
-        ContractError: The counts are impossible.
-    """
-    if trials < 1 or not 0 <= successes <= trials:
-        raise ContractError(
-            f"found {successes} successes of {trials} trials, "
-            "expected at least one trial and no more successes than trials"
-        )
-    share = successes / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    scale = 1 + z * z / trials
-    # Rounding may leave the closed ends 0 and 1 by 1e-17.
-    low = 0.0 if successes == 0 else float((centre - spread) / scale)
-    high = 1.0 if successes == trials else float((centre + spread) / scale)
-    return low, high
 
 
 def pinball_days(outcomes: CensoredOutcomes, quantile_day: Floats, level: float) -> Floats:

@@ -24,7 +24,13 @@ import pandas as pd
 from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
 from etapromise.files import write_text
-from etapromise.promise.repromise_policy import DELAYED, EARLIER, QUIET, RepromisePolicy, Standings
+from etapromise.promise.repromise_policy import (
+    DELAYED,
+    EARLIER,
+    QUIET,
+    RepromisePolicy,
+    StandingDates,
+)
 
 __all__ = [
     "PastPredictions",
@@ -279,7 +285,7 @@ def read_policy(path: Path) -> RepromisePolicy:
 class _Said:
     """What the customers have heard so far; parcels (m,)."""
 
-    standing: Standings
+    standing: StandingDates
     first_delay: Dates  # local date of the first delay notice
     last_way: npt.NDArray[np.int8]
     turned: npt.NDArray[np.bool_]
@@ -292,7 +298,7 @@ class _Said:
     def nothing(cls, looks: PastPredictions) -> _Said:
         parcels = len(looks.original_date)
         return cls(
-            standing=Standings.promised(looks.original_date),
+            standing=StandingDates.promised(looks.original_date),
             first_delay=np.full(parcels, np.datetime64("NaT", "D")),
             last_way=np.zeros(parcels, np.int8),
             turned=np.zeros(parcels, bool),

@@ -23,7 +23,7 @@ from etapromise.evaluation.intervals import (
     chance_best,
     kaplan_meier_percentiles,
     shrunk_shares,
-    wilson,
+    wilson_interval,
 )
 from etapromise.evaluation.judgement import groups_of
 from etapromise.files import write_text
@@ -125,20 +125,23 @@ def carrier_scorecards(
         )
     table = pd.DataFrame(rows)
     for name, hits, count in _SHARES:
-        low, high = wilson(table[hits], table[count])
+        low, high = wilson_interval(table[hits], table[count])
         with np.errstate(invalid="ignore"):
             rate = table[hits] / table[count]
         table[name], table[f"{name}_low"], table[f"{name}_high"] = rate, low, high
     return _ranked(table, parcels, keys, ranked_by)
 
 
-def write_scorecards(table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp) -> None:
+def write_scorecards(
+    table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp, language: str = "en"
+) -> None:
     """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page.
 
     Args:
         table: What `carrier_scorecards` gives.
         path: Which of these, by its name.
         as_of: Zone-aware moment of the table.
+        language: Of an HTML page.
 
     Raises:
         CommandError: The name ends in none of these.
@@ -149,7 +152,7 @@ def write_scorecards(table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp) ->
     if path.suffix == ".html":
         from etapromise.evaluation.report import render_scorecards  # noqa: PLC0415 (matplotlib)
 
-        text = render_scorecards(table, as_of=as_of)
+        text = render_scorecards(table, as_of=as_of, language=language)
     else:
         finite = table.replace([np.inf, -np.inf], np.nan)
         text = finite.to_json(orient="records", indent=2, force_ascii=False) + "\n"

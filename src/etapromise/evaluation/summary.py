@@ -18,7 +18,7 @@ from etapromise.evaluation.judgement import (
     stated_column,
 )
 from etapromise.evaluation.metrics import (
-    Kept,
+    KeptCounts,
     interval_hits,
     mean_or_none,
     pinball_days,
@@ -64,10 +64,10 @@ def summary_of(
         levels: All that were judged, for the reliability curve and the pinball loss.
 
     Returns:
-        ``outcomes`` (count by word), ``service_levels`` and ``reliability`` (lists of `Kept` with
-        ``service_level``, the first also with ``delivered_only``), ``by`` (grouping → list of
-        `Kept` with ``group``, at the main level), ``shop`` (its own promise: likewise, None where
-        it made none), ``scores``, ``pit`` (counts in 20 equal bins).
+        ``outcomes`` (count by word), ``service_levels`` and ``reliability`` (lists of `KeptCounts`
+        with ``service_level``, the first also with ``delivered_only``), ``by`` (grouping → list of
+        `KeptCounts` with ``group``, at the main level), ``shop`` (its own promise: likewise, None
+        where it made none), ``scores``, ``pit`` (counts in 20 equal bins).
     """
     return {
         "outcomes": {str(word): int(n) for word, n in table["outcome"].value_counts().items()},
@@ -135,7 +135,7 @@ def days_matched_kept_rate(reliability: Sequence[dict[str, Any]], days: float) -
     Interpolated linearly between service levels: what a mixture of the two would keep.
 
     Args:
-        reliability: `Kept` by service level, from low to high.
+        reliability: `KeptCounts` by service level, from low to high.
         days: Mean promised days, those of somebody else's promises.
     """
     told = [row for row in reliability if row["judged"] and row["mean_days"] is not None]
@@ -146,7 +146,7 @@ def days_matched_kept_rate(reliability: Sequence[dict[str, Any]], days: float) -
     return float(np.interp(days, length, rate))
 
 
-def _kept_at(table: pd.DataFrame, level: float, *, delivered_only: bool = False) -> Kept:
+def _kept_at(table: pd.DataFrame, level: float, *, delivered_only: bool = False) -> KeptCounts:
     summarising = summarise_delivered if delivered_only else summarise
     return summarising(
         outcomes_of(table),

@@ -286,7 +286,7 @@ class HistoryAsOf:
             day = np.where(results.arrived, results.event_day, results.as_of_day - 1)
             held = encoder.disruptions.held(
                 *(encoder.clocks, requests.numbers[:, DISRUPTED], requests.clock),
-                *(requests.anchor.astype(np.int64), day),
+                *(requests.order_day.astype(np.int64), day),
             )
             requests = requests.later(held)
         statistics, at_order = build_statistics(encoder, requests, results, settings, asked)
@@ -373,5 +373,5 @@ class HistoryAsOf:
     def typical_age(self) -> float:
         """Days in which nine of ten parcels arrive."""
         results = self.outcomes
-        taken = (results.event_day - self.requests.anchor)[results.arrived]
+        taken = (results.event_day - self.requests.order_day)[results.arrived]
         return float(np.quantile(taken, 0.9)) if len(taken) else 0.0

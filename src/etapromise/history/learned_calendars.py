@@ -99,15 +99,15 @@ def learned_dispatch(
     keys = [sorted_keys(*found) for found in level_keys(orders, DISPATCH_LEVELS)]
     names, _ = zones.resolve_many(orders, "origin")
     seconds = local_seconds(orders["ordered_at"], names)
-    anchor = np.floor_divide(seconds, 86_400)
+    order_day = np.floor_divide(seconds, 86_400)
     calendar_rows = clocks.indexes()[1]
     # The keys of the first level, places, are those of the holiday calendars.
     places, place_keys = keys[0]
     calendar = np.array([calendar_rows.get(key, 0) for key in place_keys], np.int64)[places]
     return learn_dispatch(
         keys=keys,
-        anchor=anchor,
-        second=seconds - anchor * 86_400,
+        order_day=order_day,
+        second=seconds - order_day * 86_400,
         pickup_day=results.pickup_day[picked],
         calendar=calendar,
         clocks=clocks,

@@ -181,7 +181,7 @@ def operational_days(
     Counted from the order's date and its lead: see `history.dispatch`.
     """
     known = day < NEVER_DAY
-    day = np.where(known, day, requests.anchor)
+    day = np.where(known, day, requests.order_day)
     before = _elapsed_at(clocks, requests.clock, day)
     after = _elapsed_at(clocks, requests.clock, day + 1)
     days = before + (after - before) * within - start_clock(clocks, requests)
@@ -190,7 +190,7 @@ def operational_days(
 
 def start_clock(clocks: Clocks, requests: Requests) -> NDArray[np.float64]:
     """(n,) reading of each carrier's clock from which the durations of the orders count."""
-    return _elapsed_at(clocks, requests.clock, requests.anchor) + requests.lead
+    return _elapsed_at(clocks, requests.clock, requests.order_day) + requests.lead
 
 
 def _elapsed_at(clocks: Clocks, clock: NDArray[np.int32], day: NDArray[Any]) -> NDArray[np.float64]:

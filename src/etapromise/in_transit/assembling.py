@@ -192,7 +192,7 @@ def _alerts(
 def _standing_days(known: KnownOrders, gathered: HistoryAsOf, past: TransitHistory) -> Ints:
     """(n,) local day that was promised; where none is told, that of a 0.9 promise at the order."""
     promises, requests = past.looks.promises, gathered.requests
-    own = requests.anchor.astype(np.int64)
+    own = requests.order_day.astype(np.int64)
     pending = np.ones(len(own), bool)
     clocks = gathered.encoder.clocks
     start = own - clocks.first_day
@@ -210,7 +210,7 @@ def _standing_days(known: KnownOrders, gathered: HistoryAsOf, past: TransitHisto
             promises.offset[rows],
             days,
         )
-        own[rows] = requests.anchor[rows] + ahead
+        own[rows] = requests.order_day[rows] + ahead
         pending[rows[reached >= _STANDING_LEVEL]] = False
     return _told_or(known.shipments, own)
 

@@ -20,7 +20,7 @@ from etapromise.in_transit.flow import FlowTables
 from etapromise.in_transit.outlook import Exits, TransitParts, transit_kernel
 from etapromise.in_transit.past_journeys import flow_sizes
 from etapromise.in_transit.remaining_time import Remaining
-from etapromise.in_transit.silence import SilenceTable
+from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.in_transit.states import STAGES
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
@@ -98,7 +98,7 @@ def transit_from_bytes(content: bytes, encoder: Encoder, horizon: int) -> Transi
         trained_day=int(known["trained_day"]),
         flow=FlowTables.stored(whole.part("flow"), flow_sizes(encoder, facilities)),
         facilities=facilities,
-        silence=SilenceTable.stored(
+        silence=ScanGapTable.stored(
             whole.part("silence"), stages=len(STAGES), carriers=sizes["carrier"]
         ),
         exits=Exits.stored(whole.part("exits")),

@@ -28,7 +28,7 @@ from etapromise.in_transit.features import (
 )
 from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables, Passages
 from etapromise.in_transit.remaining_time import Remaining, RemainingKernel, remaining_given
-from etapromise.in_transit.silence import SilenceTable
+from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.in_transit.snapshots import Positions
 from etapromise.in_transit.states import (
     FINAL_STAGES,
@@ -135,7 +135,7 @@ class TransitParts:
     trained_day: int
     flow: FlowTables
     facilities: tuple[str, ...]
-    silence: SilenceTable
+    silence: ScanGapTable
     exits: Exits
     calibrations: tuple[Calibration, ...]
     alerts: Alerts
@@ -327,14 +327,14 @@ class Snapshots:
     def features(self, flow: tuple[Floats, Floats]) -> tuple[NDArray[np.float32], Floats]:
         """Features and offsets, see `build_features`."""
         parcel, places = self.states.parcel, self.positions
-        anchor = self.requests.anchor[parcel].astype(np.int64)
+        order_day = self.requests.order_day[parcel].astype(np.int64)
         promises = self.promises
         given = remaining_given(
             promises.levels,
             promises.duration_offset,
             promises.log_days[parcel],
             promises.offset[parcel],
-            np.maximum(places.start - places.before(anchor), 0.0),
+            np.maximum(places.start - places.before(order_day), 0.0),
             GIVEN_LEVELS,
         )
         return build_features(
@@ -342,7 +342,7 @@ class Snapshots:
                 states=self.states,
                 positions=places,
                 ordered=self.ordered[parcel],
-                anchor=anchor,
+                order_day=order_day,
                 flow=flow,
                 given=given,
             )
@@ -429,7 +429,7 @@ def outlook(parts: TransitParts, looks: Snapshots, scans: ParcelScans, flow: Any
     )
 
 
-def shares(silence: SilenceTable, exits: Exits, looks: Snapshots) -> tuple[Floats, Floats]:
+def shares(silence: ScanGapTable, exits: Exits, looks: Snapshots) -> tuple[Floats, Floats]:
     """(m,) probabilities of being lost for good, and of going back to the sender."""
     states = looks.states
     stage = states.stage.astype(np.int64)

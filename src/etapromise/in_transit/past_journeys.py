@@ -27,7 +27,7 @@ from etapromise.in_transit.outlook import (
     shares,
 )
 from etapromise.in_transit.sampling import WINDOW
-from etapromise.in_transit.silence import Silences, SilenceTable, silence_table
+from etapromise.in_transit.scan_gaps import ScanGaps, ScanGapTable, scan_gap_table
 from etapromise.in_transit.snapshots import snapshot_moments
 from etapromise.in_transit.states import STAGES, ParcelScans, stage_number
 from etapromise.tracking.contract import Event
@@ -129,7 +129,7 @@ class TransitHistory:
         value = np.log(np.maximum(days, 0.0) + REMAINING_OFFSET)
         return passages, value, self.parcel_weight[ended.parcel]
 
-    def silence(self, carriers: int) -> SilenceTable:
+    def silence(self, carriers: int) -> ScanGapTable:
         """How long parcels are silent, and how many for ever; see `forecast.silence`."""
         looks, states = self.looks, self.looks.states
         parcel = self.parcel
@@ -162,8 +162,8 @@ class TransitHistory:
         waiting = asked & last & gone & ~self.settled[part.states.parcel]
         waiting &= ~self.outcomes.closed[part.states.parcel]
 
-        def silences(rows: Mask, ended: Mask, weight: Floats) -> Silences:
-            return Silences(
+        def silences(rows: Mask, ended: Mask, weight: Floats) -> ScanGaps:
+            return ScanGaps(
                 stage=stage[rows],
                 carrier=carrier[rows],
                 days=np.maximum(np.nan_to_num(days[rows]), 0.0),
@@ -175,14 +175,14 @@ class TransitHistory:
         alike = self.parcel_weight[part.states.parcel]
         fates = silences(fate, ~for_ever, alike)
         sizes = {"stages": len(STAGES), "carriers": carriers}
-        first = silence_table(silences(usual, ~waiting, alike), fates, **sizes)
+        first = scan_gap_table(silences(usual, ~waiting, alike), fates, **sizes)
         # Silences that go on today count by how likely they end: without them the recent past
         # looks quick.
         ends = 1.0 - first.lost_probability(stage, carrier, np.maximum(np.nan_to_num(days), 0.0))
         weight = alike * np.where(waiting, ends, 1.0)
-        return silence_table(silences(usual | waiting, ~waiting, weight), fates, **sizes)
+        return scan_gap_table(silences(usual | waiting, ~waiting, weight), fates, **sizes)
 
-    def arriving(self, silence: SilenceTable, exits: Exits, day: int) -> Floats:
+    def arriving(self, silence: ScanGapTable, exits: Exits, day: int) -> Floats:
         """(n,) probability that each arrives, by where it stood at the start of a UTC day."""
         count = len(self.scans)
         states = self.scans.states(

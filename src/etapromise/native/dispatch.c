@@ -174,15 +174,15 @@ static double wait_at(const etp_dispatch *d, const double *waits, int32_t row, i
     return at[0] + (double)(second - hour * 3600) / 3600.0 * (at[1] - at[0]);
 }
 
-double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor, int32_t second,
+double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t order_day, int32_t second,
                 int32_t clock, const etp_leg *leg) {
     const double *handling = d->handling + (int64_t)row * (d->steps + 1);
     const double *elapsed = d->elapsed + (int64_t)clock * (d->days + 1);
-    const int64_t start = (int64_t)anchor - d->first_day;
+    const int64_t start = (int64_t)order_day - d->first_day;
     const double *waits = waits_of(d, row);
     /* Where the hours of the week tell the wait, a date's own cut-off may still be over. */
     const int64_t begun =
-        waits && !dated_on(d, row, anchor).count ? start : begin_day(d, row, calendar, start, second);
+        waits && !dated_on(d, row, order_day).count ? start : begin_day(d, row, calendar, start, second);
     int64_t day = begun;
     const double wait = waits ? wait_at(d, waits, row, calendar, begun, begun > start ? 0 : second) : 0;
     double worked = 0, done = 0, reading = 0;
@@ -205,13 +205,13 @@ double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t an
     return reading - elapsed[clamp(start, 0, d->days)] - undelayed;
 }
 
-int64_t etp_begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor,
+int64_t etp_begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t order_day,
                       int32_t second) {
-    return d->first_day + begin_day(d, row, calendar, (int64_t)anchor - d->first_day, second);
+    return d->first_day + begin_day(d, row, calendar, (int64_t)order_day - d->first_day, second);
 }
 
-int32_t etp_next_cut_off(const etp_dispatch *d, int32_t row, int32_t anchor, int32_t second) {
-    const cut_offs here = cut_offs_on(d, row, anchor);
+int32_t etp_next_cut_off(const etp_dispatch *d, int32_t row, int32_t order_day, int32_t second) {
+    const cut_offs here = cut_offs_on(d, row, order_day);
     int32_t next = NO_CUT_OFF;
     for (int64_t k = 0; k < here.count; k++)
         if (here.second[k] > second && here.second[k] < next)
@@ -221,29 +221,29 @@ int32_t etp_next_cut_off(const etp_dispatch *d, int32_t row, int32_t anchor, int
 
 /* The days (since 1970-01-01) on which the warehouses begin with n orders at the earliest into out (n,). */
 ETP_EXPORT void etp_begin_days(const etp_dispatch *d, int64_t n, const int32_t *row,
-                               const int32_t *calendar, const int32_t *anchor,
+                               const int32_t *calendar, const int32_t *order_day,
                                const int32_t *second, int64_t *out) {
     for (int64_t i = 0; i < n; i++)
-        out[i] = etp_begin_day(d, row[i], calendar[i], anchor[i], second[i]);
+        out[i] = etp_begin_day(d, row[i], calendar[i], order_day[i], second[i]);
 }
 
 /* The lead of n orders into out (n,). */
 ETP_EXPORT void etp_leads(const etp_dispatch *d, int64_t n, const int32_t *row,
-                          const int32_t *calendar, const int32_t *anchor, const int32_t *second,
+                          const int32_t *calendar, const int32_t *order_day, const int32_t *second,
                           const int32_t *clock, double *out) {
     for (int64_t i = 0; i < n; i++)
-        out[i] = etp_lead(d, row[i], calendar[i], anchor[i], second[i], clock[i], NULL);
+        out[i] = etp_lead(d, row[i], calendar[i], order_day[i], second[i], clock[i], NULL);
 }
 
 /* The same for orders that another carrier delivers: leg_clock (n,) clocks of the first one, leg (n,)
  * rows of leg_days (rows, steps + 1). */
 ETP_EXPORT void etp_relay_leads(const etp_dispatch *d, int64_t n, const int32_t *row,
-                                const int32_t *calendar, const int32_t *anchor,
+                                const int32_t *calendar, const int32_t *order_day,
                                 const int32_t *second, const int32_t *clock,
                                 const int32_t *leg_clock, const int32_t *leg,
                                 const double *leg_days, int64_t steps, double *out) {
     for (int64_t i = 0; i < n; i++) {
         const etp_leg way = {leg_clock[i], (int32_t)steps, leg_days + leg[i] * (steps + 1)};
-        out[i] = etp_lead(d, row[i], calendar[i], anchor[i], second[i], clock[i], &way);
+        out[i] = etp_lead(d, row[i], calendar[i], order_day[i], second[i], clock[i], &way);
     }
 }

@@ -160,7 +160,7 @@ int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, et
                      double *number) {
     const int64_t local = etp_zone_local(e->zones, out->origin_zone, second);
     const int64_t day = floor_divide(local, DAY);
-    out->anchor = (int32_t)day;
+    out->order_day = (int32_t)day;
     if (day < e->first_day || day > e->last_day)
         return ETP_OUTSIDE_CALENDARS;
     const int32_t of_day = (int32_t)(local - day * DAY);
@@ -172,7 +172,7 @@ int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, et
         leg.steps = (int32_t)h->leg_steps;
         leg.days = h->leg_days + out->leg * (h->leg_steps + 1);
     }
-    number[ETP_LEAD] = etp_lead(e->dispatch, out->warehouse, out->holidays, out->anchor, of_day,
+    number[ETP_LEAD] = etp_lead(e->dispatch, out->warehouse, out->holidays, out->order_day, of_day,
                                 out->clock, out->leg >= 0 ? &leg : NULL);
     return ETP_FINE;
 }

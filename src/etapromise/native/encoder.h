@@ -92,7 +92,7 @@ typedef struct {
 
 /* What is written of it: all that the order's moment is placed by, too. */
 typedef struct {
-    int32_t anchor, clock, zone_source, zone;
+    int32_t order_day, clock, zone_source, zone;
     int32_t origin_zone, warehouse, holidays; /* of the warehouse: its calendar's row, its place's */
     int32_t leg_clock, leg; /* of who has the parcel first; no leg (-1) where that one brings it */
 } etp_encoded;
@@ -106,7 +106,7 @@ ETP_EXPORT int etp_encode(const etp_encoder *encoder, const etp_shipment *shipme
                           const double *extra, const uint8_t *text, etp_encoded *out,
                           int32_t *code, double *number);
 
-/* Writes what hangs on the moment alone: the anchor, and of the numbers the hour, the quoted days and
+/* Writes what hangs on the moment alone: the order_day, and of the numbers the hour, the quoted days and
  * the lead. Returns ETP_FINE or ETP_OUTSIDE_CALENDARS. */
 int etp_place_moment(const etp_encoder *encoder, int64_t second, double quoted_day, etp_encoded *out,
                      double *number);

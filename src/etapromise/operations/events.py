@@ -21,7 +21,7 @@ from etapromise.promise.repromise_policy import (
     DELAYED,
     EARLIER,
     RepromisePolicy,
-    Standings,
+    StandingDates,
     reason_of,
 )
 from etapromise.text_type import TEXT
@@ -29,10 +29,10 @@ from etapromise.text_type import TEXT
 __all__ = [
     "EVENT_KINDS",
     "EVENT_TYPES",
-    "News",
-    "NewsSettings",
+    "EventSettings",
+    "FoundEvents",
     "event_id",
-    "find_news",
+    "find_events",
     "no_events",
     "no_memory",
     "recall",
@@ -56,7 +56,7 @@ _DATES: Final = ("original_date", "current_date", "candidate_date")
 _TIMES: Final = ("told_at", "candidate_since", "looked_at", "settled_at", "seen_at")
 _COUNTS: Final = ("changes", "candidate_looks", "attempts_told", "losses_told", "reopenings")
 _FLAGS: Final = ("later_told", "doubtful", "available_told", "lost", "delivered_told")
-_STANDING: Final = tuple(Standings.promised(np.zeros(0, "datetime64[D]")).columns)
+_STANDING: Final = tuple(StandingDates.promised(np.zeros(0, "datetime64[D]")).columns)
 
 EVENT_TYPES: Final = (
     dict.fromkeys(("event_id", "event", "shipment_id", "order_id"), TEXT)
@@ -82,7 +82,7 @@ _DATE_TEXTS: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewsSettings:
+class EventSettings:
     """What is news.
 
     Attributes:
@@ -119,7 +119,7 @@ class NewsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class News:
+class FoundEvents:
     """What a look adds.
 
     Attributes:
@@ -158,14 +158,14 @@ def recall(memory: pd.DataFrame, shipment_id: pd.Series[Any], promised: Dates) -
     return rows
 
 
-def find_news(
+def find_events(
     parcels: pd.DataFrame,
     recalled: pd.DataFrame,
     *,
     now: pd.Timestamp,
-    settings: NewsSettings,
+    settings: EventSettings,
     model_version: str,
-) -> News:
+) -> FoundEvents:
     """What is to be told of n parcels, and what to remember of them.
 
     Args:
@@ -208,7 +208,7 @@ class _Looking:
         parcels: pd.DataFrame,
         recalled: pd.DataFrame,
         now: pd.Timestamp,
-        settings: NewsSettings,
+        settings: EventSettings,
         model_version: str,
     ) -> None:
         self._parcels = parcels.reset_index(drop=True)
@@ -219,7 +219,7 @@ class _Looking:
         self._version = model_version
         self._found: list[pd.DataFrame] = []
 
-    def news(self) -> News:
+    def news(self) -> FoundEvents:
         self._reopened()
         delivered = self._delivered()
         closed = self._closed() & ~delivered
@@ -229,7 +229,7 @@ class _Looking:
         self._lost(on_its_way)
         self._dates(on_its_way)
         self._memory["seen_at"] = self._now
-        return News(events=self._events(), memory=self._memory)
+        return FoundEvents(events=self._events(), memory=self._memory)
 
     def _reopened(self) -> None:
         """Correct an end that was told and never was, so that what follows is told again."""
@@ -392,7 +392,7 @@ class _Looking:
             )
         self._remember(after)
 
-    def _standings(self) -> Standings:
+    def _standings(self) -> StandingDates:
         columns: dict[str, npt.NDArray[Any]] = {}
         for name in _STANDING:
             column = self._memory[name]
@@ -402,9 +402,9 @@ class _Looking:
                 columns[name] = _utc_array(column)
             else:
                 columns[name] = column.to_numpy()
-        return Standings(columns)
+        return StandingDates(columns)
 
-    def _remember(self, after: Standings) -> None:
+    def _remember(self, after: StandingDates) -> None:
         for name, column in after.columns.items():
             if name in _DATES:
                 self._memory[name] = column.astype("datetime64[s]")
@@ -510,7 +510,7 @@ def event_id(shipment_id: str, event: str, count: str = "") -> str:
 
 
 def worth_remembering(
-    memory: pd.DataFrame, *, now: pd.Timestamp, settings: NewsSettings
+    memory: pd.DataFrame, *, now: pd.Timestamp, settings: EventSettings
 ) -> pd.DataFrame:
     """The memory less what has been settled, or was in no table, for long; by shipment.
 

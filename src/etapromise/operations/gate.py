@@ -6,13 +6,12 @@ Pure functions of numbers; `retraining` says where the numbers come from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from etapromise.errors import ContractError
+from etapromise.operations.feed_signs import FEED_SIGNS, FeedFault, FeedLimits, feed_faults
 
-# A week with fewer scans says nothing of shares.
-_LEAST_SCANS: Final = 50
 # Standard normal quantile of 95 %.
 _ONE_SIDED: Final = 1.645
 
@@ -20,7 +19,7 @@ __all__ = ["GateCheck", "GateConfig", "check_feed", "check_quality", "check_shif
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateConfig:
+class GateConfig(FeedLimits):
     """How much worse is worse.
 
     Attributes:
@@ -44,12 +43,8 @@ class GateConfig:
         mean_shift: How many days the dates of the latest orders may move on average.
         far_share: The share of them that may move by more than three days.
         slower: How many times as long as the champion a quote may take.
-        lag_hours: How far the usual time from a carrier's scan to its receipt may move in a week
-            that is new to the challenger, against the eight weeks before it.
-        hour_shift: How many hours of the day its deliveries may move, local time.
-        night_more: How much the share of its deliveries between 22 and 6 o'clock may rise.
-        early_more: How much the share of its scans that come before their order may rise.
-        rejected_more: How much the share of its scans that are rejected may rise, doubles apart.
+
+    How far the feed may move in a week that is new to the challenger is said by `FeedLimits`.
     """
 
     service_level: float = 0.9
@@ -68,11 +63,6 @@ class GateConfig:
     mean_shift: float = 1.5
     far_share: float = 0.25
     slower: float = 5.0
-    lag_hours: float = 2.0
-    hour_shift: float = 2.0
-    night_more: float = 0.05
-    early_more: float = 0.02
-    rejected_more: float = 0.05
 
     def __post_init__(self) -> None:
         """Refuse what cannot be judged by."""
@@ -92,11 +82,7 @@ class GateConfig:
             "kept_worse",
             "mean_shift",
             "far_share",
-            "lag_hours",
-            "hour_shift",
-            "night_more",
-            "early_more",
-            "rejected_more",
+            *(each.name for each in fields(FeedLimits)),
         ):
             if getattr(self, name) < 0:
                 raise ContractError(f"found {name}={getattr(self, name)}, expected 0 or more")
@@ -204,86 +190,26 @@ def check_feed(
             ``week_from``.
         gate: How much is too much.
     """
-    clocks, rejected = signs["clocks"], signs["rejected"]
+    found = list(feed_faults(signs["clocks"], signs["rejected"], gate))
     return [
-        _feed_check(
-            "scan_clock",
-            f"the usual time from scan to receipt moved by more than {gate.lag_hours:g} hours, "
-            "which is what times in a wrong zone look like",
-            [
-                (abs(row["lag_hours"]), row, f"by {row['lag_hours']:+.1f} hours")
-                for row in clocks
-                if abs(row["lag_hours"]) > gate.lag_hours
-            ],
-        ),
-        _feed_check(
-            "delivery_hours",
-            f"deliveries moved by more than {gate.hour_shift:g} hours of the day",
-            [
-                (abs(row["hour_shift"]), row, f"by {row['hour_shift']:+.1f} hours")
-                for row in clocks
-                if row["hour_shift"] is not None and abs(row["hour_shift"]) > gate.hour_shift
-            ],
-        ),
-        _risen(
-            "night_deliveries",
-            f"over {100 * gate.night_more:g} points more of the deliveries come at night",
-            [row for row in clocks if row["night_share"] is not None],
-            ("night_share", "night_share_before"),
-            gate.night_more,
-        ),
-        _risen(
-            "scans_before_order",
-            f"over {100 * gate.early_more:g} points more of the scans come before their order",
-            clocks,
-            ("early_share", "early_share_before"),
-            gate.early_more,
-        ),
-        _risen(
-            "rejected_scans",
-            f"over {100 * gate.rejected_more:g} points more of the scans were rejected",
-            [row for row in rejected if row["share"] is not None and row["scans"] >= _LEAST_SCANS],
-            ("share", "share_before"),
-            gate.rejected_more,
-        ),
+        _feed_check(name, fault, [one for one in found if one.sign == name])
+        for name, fault in FEED_SIGNS.items()
     ]
 
 
-def _risen(
-    name: str,
-    fault: str,
-    rows: Sequence[Mapping[str, Any]],
-    columns: tuple[str, str],
-    allowed: float,
-) -> GateCheck:
-    now, before = columns
-    return _feed_check(
-        name,
-        fault,
-        [
-            (
-                row[now] - (row[before] or 0.0),
-                row,
-                f"{100 * row[now]:.1f} %, before {100 * (row[before] or 0.0):.1f} %",
-            )
-            for row in rows
-            if row[now] - (row[before] or 0.0) > allowed
-        ],
-    )
-
-
-def _feed_check(
-    name: str, fault: str, found: Sequence[tuple[float, Mapping[str, Any], str]]
-) -> GateCheck:
+def _feed_check(name: str, fault: str, found: Sequence[FeedFault]) -> GateCheck:
     """Of each carrier the worst week is told."""
-    worst: dict[str, tuple[float, str]] = {}
-    for size, row, told in found:
-        carrier = str(row["carrier"])
-        if carrier not in worst or size > worst[carrier][0]:
-            worst[carrier] = size, f"{carrier} {told}, week from {row['week_from'][:10]}"
+    worst: dict[str, FeedFault] = {}
+    for one in found:
+        carrier = str(one.row["carrier"])
+        if carrier not in worst or abs(one.moved) > abs(worst[carrier].moved):
+            worst[carrier] = one
     if not worst:
         return GateCheck(name=name, passed=True, reason=f"of no carrier it is so that {fault}")
-    told = "; ".join(text for _, text in worst.values())
+    told = "; ".join(
+        f"{carrier} {one.told}, week from {one.row['week_from'][:10]}"
+        for carrier, one in worst.items()
+    )
     return GateCheck(name=name, passed=False, reason=f"the feed is not as it was: {fault}: {told}")
 
 

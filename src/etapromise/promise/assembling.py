@@ -261,7 +261,7 @@ class _Judged:
             )
         ]
         journey = level_keys(orders, (JOURNEY,))[0][0]
-        day = gathered.requests.anchor[self._rows]
+        day = gathered.requests.order_day[self._rows]
         together = (journey[pairs.first] == journey[pairs.second]) & (
             day[pairs.first] == day[pairs.second]
         )

@@ -212,7 +212,7 @@ class QuoteKernel:
                 part.stop - part.start,
                 codes[part].ctypes.data,
                 requests.numbers[part].ctypes.data,
-                requests.anchor[part].ctypes.data,
+                requests.order_day[part].ctypes.data,
                 requests.clock[part].ctypes.data,
                 *rest(part),
             )

@@ -7,7 +7,8 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ctypes
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -124,12 +125,12 @@ def assess(
         evidence,
         unreachable=~reachable,
         source=requests.zone_source,
-        age=requests.anchor - statistics.as_of_day,
+        age=requests.order_day - statistics.as_of_day,
         alike=alike,
         outside=_outside(requests, ranges),
     )
     if disruptions is not None:
-        from_day = requests.anchor.astype(np.int64) if today is None else today
+        from_day = requests.order_day.astype(np.int64) if today is None else today
         flags["declared_disruption"] = disruptions.strike(
             requests.numbers[:, DISRUPTED], from_day, from_day + latest
         )
@@ -150,10 +151,23 @@ def _outside(requests: Requests, ranges: LearnedRanges | None) -> NDArray[np.boo
     return found
 
 
-class AssessesOne:
-    """What `assess` says of one request at a time. Immutable."""
+class _DateRule(ctypes.Structure):
+    """`etp_date_rule` of native/answer.c: whether a code is below NO_DATE, sooner known than it."""
 
-    __slots__ = ("_alike", "_as_of_day", "_bounds", "_deciding", "_evidence", "_levels")
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("network", "carrier", "region", "prefix")),
+        *((name, ctypes.c_double) for name in ("seen", "thin", "irregular")),
+    )
+
+
+class AssessesOne:
+    """What `assess` says of one request at a time. Immutable.
+
+    Attributes:
+        date_rule: what of it decides whether there is a date, for `has_date`.
+    """
+
+    __slots__ = ("_alike", "_as_of_day", "_bounds", "_evidence", "_levels", "date_rule")
 
     def __init__(
         self, statistics: Statistics, levels: Sequence[Level], ranges: LearnedRanges, *, alike: bool
@@ -168,8 +182,10 @@ class AssessesOne:
             for position, level in enumerate(levels)
             if level.name in _TELLING
         )
-        numbered = {name: (position, start) for name, position, start in self._levels}
-        self._deciding = [numbered[name] for name in _DECIDING]
+        numbered = {name: position for name, position, _ in self._levels}
+        self.date_rule = _DateRule(
+            *(numbered[name] for name in _DECIDING), seen=_SEEN, thin=_THIN, irregular=_IRREGULAR
+        )
 
     def assess(
         self,
@@ -177,7 +193,7 @@ class AssessesOne:
         numbers: Sequence[float],
         *,
         zone_source: int,
-        anchor: int,
+        order_day: int,
         reachable: bool,
         days: Sequence[int],
     ) -> tuple[int, int]:
@@ -188,7 +204,7 @@ class AssessesOne:
             evidence,
             unreachable=not reachable,
             source=zone_source,
-            age=anchor - self._as_of_day,
+            age=order_day - self._as_of_day,
             alike=self._alike,
             outside=any(numbers[k] < low or numbers[k] > high for k, low, high in self._bounds),
         )
@@ -198,21 +214,6 @@ class AssessesOne:
             if holds:
                 code = number
         return code, sum([_BIT[name] for name, flag in flags.items() if flag])
-
-    def has_date(
-        self, codes: Sequence[int], *, reachable: bool, days: Callable[[], Sequence[int]]
-    ) -> bool:
-        """Whether the code that `assess` gives is below NO_DATE; `days` are asked for last."""
-        found = self._evidence.item
-        network, carrier, region, prefix = [
-            found(start + codes[place]) for place, start in self._deciding
-        ]
-        if not reachable or carrier < _SEEN or network < _THIN:
-            return False
-        if region < _SEEN and prefix < _SEEN:
-            return False
-        earliest, middle, latest = days()
-        return not _irregular(latest - earliest, middle)
 
 
 NO_DATE: Final = 30000

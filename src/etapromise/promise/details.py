@@ -107,7 +107,7 @@ class Explanation:
     @property
     def works(self) -> bool:
         """Whether the warehouse works on the day of the order."""
-        return self._warehouse.open_on(self._answer.request.anchor)
+        return self._warehouse.open_on(self._answer.request.order_day)
 
     @property
     def works_on(self) -> tuple[bool, ...]:
@@ -141,7 +141,11 @@ class Explanation:
         if usual is None:
             return None
         after = first_leg_time(
-            self._stages.times, usual.first_leg, encoder.clocks, request.leg_clock, request.anchor
+            self._stages.times,
+            usual.first_leg,
+            encoder.clocks,
+            request.leg_clock,
+            request.order_day,
         )
         return HandOffTime(usual.carrier, usual.share, after)
 
@@ -157,19 +161,19 @@ class Explanation:
         requests = self._answer.requests(len(encoder.levels))
         found = contributions(self._model, requests, service_level)[0]
         parts = dict(zip(CAUSES, found.tolist(), strict=True))
-        anchor = self._answer.request.anchor
+        order_day = self._answer.request.order_day
         begins = begin_day(self._model.kernel.address, self._answer)
         leaves = begins
         if self.has_stages:
-            leaves = max(begins, anchor + self.stages[0].calendar_days[1])
+            leaves = max(begins, order_day + self.stages[0].calendar_days[1])
         ordered, begun, left = (
-            dt.date.fromordinal(day + _EPOCH_ORDINAL) for day in (anchor, begins, leaves)
+            dt.date.fromordinal(day + _EPOCH_ORDINAL) for day in (order_day, begins, leaves)
         )
         days = round(sum(parts.values()))
         told: tuple[str, ...] = ()
         if encoder.disruptions is not None:
             concern = self._answer.number[DISRUPTED]
-            told = encoder.disruptions.reasons(concern, anchor, anchor + days)
+            told = encoder.disruptions.reasons(concern, order_day, order_day + days)
         return Why(
             days=days,
             start=ordered,

@@ -247,7 +247,7 @@ def golden_requests(parts: ModelParts) -> Requests:
     return Requests(
         codes=codes,
         numbers=numbers,
-        anchor=(parts.statistics.as_of_day + row).astype(np.int32),
+        order_day=(parts.statistics.as_of_day + row).astype(np.int32),
         clock=(row * 3 % clocks).astype(np.int32),
         zone_source=np.zeros(_GOLDEN_ROWS, np.int8),
     )

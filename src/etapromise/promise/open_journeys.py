@@ -348,7 +348,7 @@ def _given_none_came(model: ModelCore, requests: Requests, today: Ints) -> tuple
     """(n, horizon) from today on, given that nothing came before; (n,) that nothing ever will."""
     whole = model.kernel.dates(requests, with_handling_codes(requests.codes))
     count, horizon = whole.shape
-    first = today - requests.anchor
+    first = today - requests.order_day
     column = first[:, None] + np.arange(horizon)
     rows = np.arange(count)
     by = whole[rows[:, None], np.clip(column, 0, horizon - 1)]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from etapromise.array_types import Floats
 from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
-__all__ = ["SILENCE_EDGES", "SilenceTable", "Silences", "silence_table"]
+__all__ = ["SILENCE_EDGES", "ScanGapTable", "ScanGaps", "scan_gap_table"]
 
 SILENCE_EDGES: Final = np.array(
     [0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0]
@@ -43,7 +43,7 @@ _LAYOUT: Final = ArrayLayout(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Silences:
+class ScanGaps:
     """k silences.
 
     Attributes:
@@ -64,7 +64,7 @@ class Silences:
 
 
 @dataclass(frozen=True)
-class SilenceTable:
+class ScanGapTable:
     """Rates and shares by stage and carrier.
 
     Attributes:
@@ -78,7 +78,7 @@ class SilenceTable:
     later: Floats
 
     @classmethod
-    def stored(cls, part: StoredPart, *, stages: int, carriers: int) -> SilenceTable:
+    def stored(cls, part: StoredPart, *, stages: int, carriers: int) -> ScanGapTable:
         """The table of a model's files.
 
         Raises:
@@ -106,7 +106,7 @@ class SilenceTable:
 _WIDTHS: Final = np.append(np.diff(SILENCE_EDGES), np.inf)
 
 
-def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int) -> SilenceTable:
+def scan_gap_table(usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: int) -> ScanGapTable:
     """Rates from silences of parcels that were heard of again, shares from settled parcels.
 
     Args:
@@ -145,7 +145,7 @@ def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int
         .reshape(stages, carriers)
         for weight in (over, over * lost.gone)
     )
-    return SilenceTable(rate, _shares(gone, seen), _shares(doomed, heard))
+    return ScanGapTable(rate, _shares(gone, seen), _shares(doomed, heard))
 
 
 def _mix_unseen(rate: Floats, ends: Floats) -> None:
