@@ -135,7 +135,10 @@ def history_from(
             max_rejects=max_rejects,
         )
     if (shipments, scans, mapping, vocabulary) != (None, None, None, None):
-        raise ContractError("Found a store and tables, a mapping or a vocabulary beside it; expected one or the other.")
+        raise ContractError(
+            "Found a store and tables, a mapping or a vocabulary beside it; expected one or the "
+            "other."
+        )
     return stored_history(store, event=event)
 
 
