@@ -29,6 +29,7 @@ __all__ = [
     "POINTER",
     "SIZE",
     "NativeLibraryError",
+    "address",
     "function",
     "library_path",
     "processors",
@@ -60,6 +61,18 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def address(array: Any) -> int:
+    """Where a contiguous array's values are: `array.ctypes.data`, a quarter of its time."""
+    try:
+        return ctypes.addressof(_Byte.from_buffer(array))
+    except (TypeError, ValueError, BufferError):
+        # Nothing in it, or not to be written to.
+        return int(array.ctypes.data)
+
+
+_Byte = ctypes.c_char
 
 
 def function(name: str, result: type[Any] | None, *arguments: type[Any]) -> NativeFunction:

@@ -14,7 +14,7 @@ import unicodedata
 from functools import cache
 from typing import Any, Final
 
-from etapromise.normal_forms.texts import normal_text
+from etapromise.normal_forms.texts import normal_text, refuse_nameless
 
 __all__ = ["has_form", "is_normal_shape", "lost_zeros", "normal_postcode"]
 
@@ -136,6 +136,7 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
         value: as written.
         country: ISO 3166-1 alpha-2, None where it is not known.
     """
+    refuse_nameless(value)
     said = normal_text(value)
     if said is None:
         return None

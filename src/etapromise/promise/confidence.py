@@ -7,7 +7,8 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ctypes
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -137,10 +138,23 @@ def assess(
     return Assessment(code.astype(np.int32), reasons)
 
 
-class AssessesOne:
-    """What `assess` says of one request at a time. Immutable."""
+class _DateRule(ctypes.Structure):
+    """`etp_date_rule` of native/answer.c: whether a code is below NO_DATE, sooner known than it."""
 
-    __slots__ = ("_alike", "_as_of_day", "_deciding", "_evidence", "_levels")
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("network", "carrier", "region", "prefix")),
+        *((name, ctypes.c_double) for name in ("seen", "thin", "irregular")),
+    )
+
+
+class AssessesOne:
+    """What `assess` says of one request at a time. Immutable.
+
+    Attributes:
+        date_rule: what of it decides whether there is a date, for `has_date`.
+    """
+
+    __slots__ = ("_alike", "_as_of_day", "_evidence", "_levels", "date_rule")
 
     def __init__(self, statistics: Statistics, levels: Sequence[Level], *, alike: bool) -> None:
         """Take the tables, the levels of the requests' codes, and what `assess` calls alike."""
@@ -152,8 +166,10 @@ class AssessesOne:
             for position, level in enumerate(levels)
             if level.name in _TELLING
         )
-        numbered = {name: (position, start) for name, position, start in self._levels}
-        self._deciding = [numbered[name] for name in _DECIDING]
+        numbered = {name: position for name, position, _ in self._levels}
+        self.date_rule = _DateRule(
+            *(numbered[name] for name in _DECIDING), seen=_SEEN, thin=_THIN, irregular=_IRREGULAR
+        )
 
     def assess(
         self,
@@ -180,21 +196,6 @@ class AssessesOne:
             if holds:
                 code = number
         return code, sum([_BIT[name] for name, flag in flags.items() if flag])
-
-    def has_date(
-        self, codes: Sequence[int], *, reachable: bool, days: Callable[[], Sequence[int]]
-    ) -> bool:
-        """Whether the code that `assess` gives is below NO_DATE; `days` are asked for last."""
-        found = self._evidence.item
-        network, carrier, region, prefix = [
-            found(start + codes[place]) for place, start in self._deciding
-        ]
-        if not reachable or carrier < _SEEN or network < _THIN:
-            return False
-        if region < _SEEN and prefix < _SEEN:
-            return False
-        earliest, middle, latest = days()
-        return not _irregular(latest - earliest, middle)
 
 
 NO_DATE: Final = 30000

@@ -5,6 +5,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 from collections.abc import Mapping
 from datetime import datetime
@@ -40,6 +41,7 @@ from etapromise.promise.quote_arguments import (
     Quote,
     answer_type,
     ask,
+    has_date,
     pack_levels,
     pack_question,
 )
@@ -64,6 +66,7 @@ class SingleQuotes:
         "_address",
         "_answer",
         "_assessor",
+        "_date_rule",
         "_encoder",
         "_kept",
         "_known",
@@ -88,6 +91,7 @@ class SingleQuotes:
         """Take what a promise is read off: `kernel` is bound to the same encoder and statistics."""
         self._encoder = encoder
         self._assessor = AssessesOne(statistics, encoder.levels, alike=alike)
+        self._date_rule = ctypes.addressof(self._assessor.date_rule)
         self._lost = statistics.lost
         self._kept = kept
         self._address = kernel.address
@@ -204,7 +208,15 @@ class SingleQuotes:
                     low,
                     high,
                 )
-                if destination_time_zone is None or destination_time_zone in self._zones:
+                if (
+                    destination_time_zone is None or destination_time_zone in self._zones
+                ) and bool not in {
+                    type(origin_lat),
+                    type(origin_lon),
+                    type(destination_lat),
+                    type(destination_lon),
+                    type(weight_kg),
+                }:
                     status = ask(self._address, question, text, answer)
             except UNUSUAL:
                 pass
@@ -271,11 +283,7 @@ class SingleQuotes:
         return code, messages
 
     def _has_date(self, answer: Answer, service_level: float) -> bool:
-        return self._assessor.has_date(
-            answer.code,
-            reachable=answer.probability[-1] >= service_level,
-            days=lambda: _BAND.days(self._address, answer),
-        )
+        return bool(has_date(self._address, answer, service_level, self._date_rule))
 
 
 _BAND: Final = Levels((0.1, 0.5, 0.9))
