@@ -106,6 +106,9 @@ class _Remembering:
         days.to_parquet(self.folder / f"{self.version}.parquet")
         return forecast
 
+    def why(self, frame: pd.DataFrame, level: float) -> None:
+        """Only the report of a backtest asks."""
+
     def local_event_date(self, history: TrackedHistory) -> NDArray[np.datetime64]:
         return self.inner.local_event_date(history)
 

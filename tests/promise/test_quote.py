@@ -115,7 +115,7 @@ def test_one_at_a_time_equals_the_batch(
         assert row["messages"].split() == [message["code"] for message in one.messages]
         assert row["lost_probability"] == pytest.approx(one.lost_probability, abs=1e-9)
         assert row["delivery_date_confidence"] == pytest.approx(
-            one.probability_by(promised), abs=1e-7
+            one.probability_by(promised), abs=1e-9
         )
         for percent in PERCENTILES:
             assert row[f"percentile_{percent}"].date() == one.percentile(percent)

@@ -33,6 +33,7 @@ __all__ = [
     "engine_option",
     "event_option",
     "example",
+    "language_option",
     "moment",
     "reported_errors",
     "say",
@@ -206,6 +207,17 @@ class ProgressBar:
         """End the bar."""
         if self._bar is not None:
             self._bar.close()
+
+
+def language_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--language``: the one that a page is written in."""
+    return click.option(
+        "--language",
+        type=click.Choice(["en", "de", "es", "fr"]),
+        default="en",
+        show_default=True,
+        help="Of the page.",
+    )(command)
 
 
 def example(text: str) -> str:

@@ -12,6 +12,7 @@ from etapromise.cli.arguments import (
     ProbabilityType,
     event_option,
     example,
+    language_option,
     moment,
     reported_errors,
 )
@@ -57,6 +58,7 @@ etapromise backtest --shipments data/sample/shipments.parquet \
     help="Repeatable. The report tells the one nearest to 90 % by group.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
+@language_option
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
 def backtest_command(
     tables: TableArguments,
@@ -64,6 +66,7 @@ def backtest_command(
     event: str,
     service_level: tuple[float, ...],
     out: Path,
+    language: str,
     **walk: Any,
 ) -> None:
     """Walk through the past as it was, and judge every promise.
@@ -94,7 +97,7 @@ def backtest_command(
             fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True),
             progress=True,
         )
-        page = result.write(out)
+        page = result.write(out, language=language)
     for row in result.facts["service_levels"]:
         click.echo(_level_line(row))
     click.echo(page)

@@ -17,6 +17,7 @@ from etapromise.cli.arguments import (
     ProbabilityType,
     as_of_option,
     example,
+    language_option,
     reported_errors,
     say,
 )
@@ -41,6 +42,7 @@ etapromise monitor --model models/current --shipments shipments.parquet \
 @history_options
 @as_of_option
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
+@language_option
 @click.option("--thresholds", type=INPUT_FILE, help="TOML; its table [thresholds] says how much.")
 @click.option(
     "--threshold", multiple=True, help="One of them, as name=value, such as kept_short=0.02."
@@ -67,6 +69,7 @@ def monitor_command(
     out: Path,
     thresholds: Path | None,
     threshold: tuple[str, ...],
+    language: str,
     **settings: Any,
 ) -> None:
     """Look at a model at work: promises kept, calibration, drift and the flow of scans.
@@ -100,7 +103,7 @@ def monitor_command(
             config=config,
             registry=registry_of(model),
         )
-        page = found.write(out)
+        page = found.write(out, language=language)
     causes = found.facts["causes"]
     for cause in causes:
         click.echo(f"{cause['name']}: {cause['reason']}")

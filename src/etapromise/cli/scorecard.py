@@ -12,6 +12,7 @@ from etapromise.cli.arguments import (
     OUTPUT_FILE,
     as_of_option,
     example,
+    language_option,
     moment,
     reported_errors,
 )
@@ -49,6 +50,7 @@ etapromise scorecard --shipments data/sample/shipments.parquet \
     type=click.Choice(["promise_kept", "quoted_kept", "swift"]),
     help="What partners are ranked by; by default the first that the data allow.",
 )
+@language_option
 @click.option("--smallest-group", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
     "--out", type=OUTPUT_FILE, required=True, help="Parquet, CSV, JSON or HTML, by its name."
@@ -58,6 +60,7 @@ def scorecard_command(
     as_of: datetime,
     since: datetime | None,
     out: Path,
+    language: str,
     **asked: Any,
 ) -> None:
     """How each carrier and service does where, and which is best there.
@@ -81,5 +84,5 @@ def scorecard_command(
             default_time_zone=tables.time_zone,
             **asked,
         )
-        write_scorecards(table, out, as_of=pd.Timestamp(as_of))
+        write_scorecards(table, out, as_of=pd.Timestamp(as_of), language=language)
     click.echo(f"{out}  {len(table):,} groups")

@@ -22,9 +22,7 @@ from etapromise.lanes.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, RELAY, HandOf
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
 from etapromise.lanes.levels import PREFIX_LENGTH, TAKER, Level, spelled
 from etapromise.normal_forms.numbers import normal_number
-from etapromise.normal_forms.places import normal_country, normal_region
-from etapromise.normal_forms.postcodes import normal_postcode
-from etapromise.normal_forms.texts import normal_name, normal_text
+from etapromise.normal_forms.remembered import COUNTRIES, NAMES, POSTCODES, REGIONS, TEXTS
 from etapromise.normal_forms.zones import zone_name
 
 if TYPE_CHECKING:
@@ -287,9 +285,9 @@ class CompiledEncoder:
         """
         self.require_extra(fields)
         normal = normal_places(fields)
-        normal |= {name: normal_name(fields.get(name)) or "" for name in ("carrier", "service")}
+        normal |= {name: NAMES.of(fields.get(name)) for name in ("carrier", "service")}
         texts = [
-            normal[column] if column in normal else normal_text(fields.get(column)) or ""
+            normal[column] if column in normal else TEXTS.of(fields.get(column))
             for column in self.columns
         ]
         zone = texts[self._zone_column]
@@ -333,7 +331,8 @@ class CompiledEncoder:
         code = np.zeros(self._codes, np.int32)
         number = np.zeros(self._numbers)
         status = _encode(
-            self.address, shipment, extra, text, found, code.ctypes.data, number.ctypes.data
+            self.address,
+            *(shipment, extra, text, found, native.address(code), native.address(number)),
         )
         if status == OUTSIDE_CALENDARS:
             self._clocks.require_days(found.order_day, found.order_day)
@@ -511,10 +510,10 @@ def normal_places(fields: Mapping[str, Any]) -> dict[str, str]:
     """The places of a shipment in their normal forms, "" where there are none."""
     found = {}
     for side in ("origin", "destination"):
-        country = normal_country(fields.get(f"{side}_country"))
-        found[f"{side}_country"] = country or ""
-        found[f"{side}_region"] = normal_region(fields.get(f"{side}_region"), country) or ""
-        found[side] = normal_postcode(fields.get(side), country) or ""
+        country = COUNTRIES.of(fields.get(f"{side}_country"))
+        found[f"{side}_country"] = country
+        found[f"{side}_region"] = REGIONS.of(fields.get(f"{side}_region"), country)
+        found[side] = POSTCODES.of(fields.get(side), country)
     return found
 
 

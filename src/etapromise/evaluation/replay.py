@@ -6,7 +6,7 @@ is taken out of the tables before a model sees them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -47,6 +47,9 @@ class Forecaster(Protocol):
 
     def local_event_date(self, history: TrackedHistory) -> Dates:
         """Destination-local date of each shipment's event, (n,) datetime64[D], NaT where none."""
+
+    def why(self, frame: pd.DataFrame, level: float) -> Mapping[str, float] | None:
+        """Days by cause of the promise of a frame's one row; None if the model cannot tell."""
 
 
 @dataclass(frozen=True, kw_only=True)

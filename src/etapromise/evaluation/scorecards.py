@@ -132,13 +132,16 @@ def carrier_scorecards(
     return _ranked(table, parcels, keys, ranked_by)
 
 
-def write_scorecards(table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp) -> None:
+def write_scorecards(
+    table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp, language: str = "en"
+) -> None:
     """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page.
 
     Args:
         table: What `carrier_scorecards` gives.
         path: Which of these, by its name.
         as_of: Zone-aware moment of the table.
+        language: Of an HTML page.
 
     Raises:
         CommandError: The name ends in none of these.
@@ -149,7 +152,7 @@ def write_scorecards(table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp) ->
     if path.suffix == ".html":
         from etapromise.evaluation.report import render_scorecards  # noqa: PLC0415 (matplotlib)
 
-        text = render_scorecards(table, as_of=as_of)
+        text = render_scorecards(table, as_of=as_of, language=language)
     else:
         finite = table.replace([np.inf, -np.inf], np.nan)
         text = finite.to_json(orient="records", indent=2, force_ascii=False) + "\n"

@@ -264,7 +264,7 @@ class Forest:
         threads: int | None,
     ) -> None:
         is_double = int(rows.dtype == np.float64)
-        source, target = rows.ctypes.data, out.ctypes.data
+        source, target = native.address(rows), native.address(out)
         source_stride, target_stride = rows.strides[0], out.strides[0]
 
         def run(part: tuple[int, int]) -> int:
@@ -314,6 +314,8 @@ def stored_forest(part: StoredPart, features: int) -> dict[str, NDArray[np.gener
 
 def _parts(rows: int, threads: int | None) -> list[tuple[int, int]]:
     """Cut the rows into one range for each thread."""
+    if rows < 2 * _ROWS_PER_THREAD:
+        return [(0, rows)]
     available = threads if threads is not None else native.processors()
     count = max(1, min(available, rows // _ROWS_PER_THREAD))
     edges = [rows * i // count // _ALIGNMENT * _ALIGNMENT for i in range(count)] + [rows]

@@ -288,12 +288,12 @@ class FeatureBuilder:
         _rows(
             ctypes.addressof(self.struct),
             count,
-            codes.ctypes.data,
-            numbers.ctypes.data,
-            order_day.ctypes.data,
-            clock.ctypes.data,
-            x.ctypes.data,
-            offset.ctypes.data,
+            native.address(codes),
+            native.address(numbers),
+            native.address(order_day),
+            native.address(clock),
+            native.address(x),
+            native.address(offset),
         )
         return x, offset
 

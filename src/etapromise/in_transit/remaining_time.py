@@ -114,7 +114,9 @@ class Remaining:
 
     def addresses(self, part: slice) -> list[int]:
         """Where the arrays of some of them are."""
-        return [array[part].ctypes.data for array in self.arrays]
+        if part.start == 0:
+            return [native.address(array) for array in self.arrays]
+        return [native.address(array[part]) for array in self.arrays]
 
 
 class RemainingKernel:
@@ -171,7 +173,7 @@ class RemainingKernel:
                 self._address,
                 part.stop - part.start,
                 *parcels.addresses(part),
-                out[part].ctypes.data,
+                native.address(out[part]),
             )
 
         native.in_parts(len(parcels), work)
@@ -204,11 +206,11 @@ class RemainingKernel:
                 part.stop - part.start,
                 *parcels.addresses(part),
                 wanted,
-                level.ctypes.data,
-                day[part].ctypes.data,
-                probability[part].ctypes.data,
-                asked[part].ctypes.data,
-                found[part].ctypes.data,
+                native.address(level),
+                native.address(day[part]),
+                native.address(probability[part]),
+                native.address(asked[part]),
+                native.address(found[part]),
             )
 
         native.in_parts(count, work)
@@ -245,9 +247,9 @@ def remaining_given(
     _given(
         ctypes.addressof(struct),
         len(offset),
-        *(array.ctypes.data for array in arrays[:3]),
+        *(native.address(array) for array in arrays[:3]),
         len(wanted),
-        arrays[3].ctypes.data,
-        out.ctypes.data,
+        native.address(arrays[3]),
+        native.address(out),
     )
     return out

@@ -103,6 +103,7 @@ def stage_number(name: str) -> int:
 _STAGE_BYTES: Final = np.array(
     [stage_number(_STAGE_OF.get(name, "ordered")) for name in STATUSES], np.uint8
 )
+_STAGES_AT: Final = native.address(_STAGE_BYTES)
 
 
 def _bits(names: Any) -> int:
@@ -335,17 +336,17 @@ class ParcelScans:
             recycled_after=_RULES.recycled_after,
             longest_life=_RULES.longest_life,
             reopened_after=REOPENED_AFTER,
-            asked=asked.ctypes.data,
-            moment=moment.ctypes.data,
-            stage_of=_STAGE_BYTES.ctypes.data,
+            asked=native.address(asked),
+            moment=native.address(moment),
+            stage_of=_STAGES_AT,
             proofs=proofs,
             **_STATUS_SETS,
-            **{name: array.ctypes.data for name, array in out.items()},
+            **{name: native.address(array) for name, array in out.items()},
             **{
-                name: getattr(self, name).ctypes.data
+                name: native.address(getattr(self, name))
                 for name in ("first", "scanned", "received", "status", "other", "facility")
             },
-            ordered=self.ordered.ctypes.data,
+            ordered=native.address(self.ordered),
         )
         native.in_parts(len(self), lambda part: _states(struct, part.start, part.stop))
         return States(parcel=parcel, moment=moment, **out)

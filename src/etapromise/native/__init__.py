@@ -30,6 +30,7 @@ __all__ = [
     "POINTER",
     "SIZE",
     "NativeLibraryError",
+    "address",
     "function",
     "in_parts",
     "library_path",
@@ -74,6 +75,18 @@ def in_parts(count: int, work: Callable[[slice], Any], size: int = 16_384) -> li
 
     with ThreadPoolExecutor(processors()) as pool:
         return list(pool.map(work, parts))
+
+
+def address(array: Any) -> int:
+    """Where a contiguous array's values are: `array.ctypes.data`, a quarter of its time."""
+    try:
+        return ctypes.addressof(_Byte.from_buffer(array))
+    except (TypeError, ValueError, BufferError):
+        # Nothing in it, or not to be written to.
+        return int(array.ctypes.data)
+
+
+_Byte = ctypes.c_char
 
 
 def function(name: str, result: type[Any] | None, *arguments: type[Any]) -> NativeFunction:

@@ -20,6 +20,32 @@ ETP_EXPORT void etp_answer_days(const etp_model *m, const etp_answer *answer, in
     }
 }
 
+/* What the confidence code asks before it lets a date be promised: promise/confidence.py. */
+typedef struct {
+    int64_t network, carrier, region, prefix; /* levels */
+    double seen, thin;    /* decayed parcels of a key, of the whole */
+    double irregular;     /* a band so many times as long as the way to its middle */
+} etp_date_rule;
+
+static double evidence(const etp_model *m, const int32_t *code, int64_t level) {
+    return m->features->total[(m->features->total_start[level] + code[level]) * ETP_FIELDS + 1];
+}
+
+/* Whether the code of an answer says that a date can be promised. */
+ETP_EXPORT int etp_answer_has_date(const etp_model *m, const etp_answer *answer, double level,
+                                   const etp_date_rule *rule) {
+    static const double band[] = {0.1, 0.5, 0.9};
+    const int32_t *code = etp_answer_code(m, answer);
+    int32_t day[3];
+    if (((const double *)(answer + 1))[m->horizon - 1] < level ||
+        evidence(m, code, rule->carrier) < rule->seen || evidence(m, code, rule->network) < rule->thin ||
+        (evidence(m, code, rule->region) < rule->seen && evidence(m, code, rule->prefix) < rule->seen))
+        return 0;
+    etp_answer_days(m, answer, 3, band, day);
+    const double width = day[2] - day[0];
+    return !(width > rule->irregular + 2 && width > rule->irregular * day[1] + 2);
+}
+
 /* An order, and what hangs on its moment. */
 typedef struct {
     const etp_model *model;

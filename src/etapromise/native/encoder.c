@@ -32,13 +32,40 @@ int64_t etp_zone_moment(const etp_zones *zones, int64_t zone, int64_t local) {
     return local - zones->offset[k];
 }
 
-/* The zone of a place, and where it came from. */
-static int64_t zone_of(const etp_zones *zones, etp_text country, etp_text region, int32_t *source) {
+/* The row of the area of a postcode, 0 where it is none or none is known. */
+static int32_t area_of(const etp_zones *zones, etp_text country, etp_text code) {
+    uint8_t shape[16];
+    if (!zones->areas || !country.length || code.length > (int64_t)sizeof shape)
+        return 0;
+    for (int64_t k = 0; k < code.length; k++) {
+        const uint8_t sign = code.bytes[k];
+        shape[k] = sign >= '0' && sign <= '9' ? '9' : sign >= 'A' && sign <= 'Z' ? 'A' : sign;
+    }
+    etp_text place[2] = {country, {shape, code.length}};
+    if (!etp_keys_find(&zones->form, place, 2, ETP_PLACE_SEPARATOR))
+        return 0;
+    place[1].bytes = code.bytes;
+    int64_t length = code.length < zones->longest_area ? code.length : zones->longest_area;
+    int32_t row = 0;
+    for (; length >= 0 && !row; length--) {
+        place[1].length = length;
+        row = etp_keys_find(&zones->area, place, 2, ETP_PLACE_SEPARATOR);
+    }
+    return row;
+}
+
+/* The zone of a place, and where it came from; the area of a postcode is a region. */
+static int64_t zone_of(const etp_zones *zones, etp_text country, etp_text region, etp_text code,
+                       int32_t *source) {
     const etp_text place[2] = {country, region};
     int32_t row;
     if (region.length && (row = etp_keys_find(&zones->region, place, 2, ETP_PLACE_SEPARATOR))) {
         *source = ETP_ZONE_REGION;
         return zones->region_zone[row - 1];
+    }
+    if ((row = area_of(zones, country, code))) {
+        *source = ETP_ZONE_REGION;
+        return zones->area_zone[row - 1];
     }
     if (country.length && (row = etp_keys_find(&zones->country, place, 1, ETP_PLACE_SEPARATOR))) {
         *source = ETP_ZONE_COUNTRY;
@@ -57,7 +84,7 @@ static int64_t zone_of_origin(const etp_encoder *e, const etp_text *text) {
             return zones->origin_zone[row - 1];
     }
     int32_t source;
-    return zone_of(zones, text[e->origin_country], text[e->origin_region], &source);
+    return zone_of(zones, text[e->origin_country], text[e->origin_region], text[e->origin], &source);
 }
 
 /* The first `characters` of a text: in UTF-8 every byte but 10xxxxxx begins one. */
@@ -162,7 +189,7 @@ static void encode_texts(const etp_encoder *e, etp_text *text, int32_t taker, et
         out->zone = -1;
     } else
         out->zone = (int32_t)zone_of(e->zones, text[e->destination_country],
-                                     text[e->destination_region], &out->zone_source);
+                                     text[e->destination_region], text[e->destination], &out->zone_source);
 
     const int64_t calendar_keys = e->levels;
     const int64_t taker_keys = calendar_keys + 3 + e->warehouse_levels;

@@ -33,6 +33,11 @@ typedef struct {
     const int32_t *region_zone, *country_zone, *origin_zone; /* by row, from row 1 on */
     int64_t origins; /* warehouses with one of their own */
     int64_t default_zone;
+    /* Where postcodes tell the zone: how those of a country look (digits as 9, capitals as A), and how
+     * those of an area begin; the longest beginning counts. */
+    etp_keys form, area;
+    const int32_t *area_zone; /* by row, from row 1 on */
+    int64_t areas, longest_area;
     const int64_t *change_start; /* (zones + 1,) */
     const int64_t *change;       /* UTC seconds from which an offset holds; ascending in each zone */
     const int64_t *offset;       /* seconds east of UTC from each change on; the first also before */

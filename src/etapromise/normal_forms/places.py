@@ -9,6 +9,7 @@ Imports the standard library only at first: the quote path.
 
 from __future__ import annotations
 
+import difflib
 import gettext
 import re
 import unicodedata
@@ -17,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import code_text
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "normal_country",
     "normal_region",
     "region_code",
+    "stated_country",
 ]
 
 # Codes in use that ISO 3166 does not give to the country.
@@ -398,6 +401,9 @@ _PLAIN_CODE: Final = re.compile(r"[A-Z0-9]{1,3}")
 _NOT_LETTERS: Final = re.compile(r"[\W_]+")
 _ARTICLES: Final = re.compile(r"^(the|republic of|state of|estado de|estado do|estado da|land) ")
 # Languages are asked in this order: a name that means two countries is that of the first.
+_LONGEST_CODE: Final = 3
+# How alike two names are that one of them is a typo of the other.
+_A_TYPO: Final = 0.8
 _FIRST_LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "ar", "zh", "ja", "ru")
 
 
@@ -405,6 +411,28 @@ def normal_country(value: Any) -> str | None:
     """ISO 3166-1 alpha-2 from a code or a name in any language; else as it is written."""
     said = code_text(value)
     return said if said is None else country_code(said) or said
+
+
+def stated_country(value: Any) -> str | None:
+    """`normal_country` of one that somebody states: a misspelt name is refused, as nobody sees it.
+
+    A table's are kept as they are written, and told. Codes and names that are like none of
+    ISO 3166-1, such as those of a shop's own, are kept here too.
+
+    Raises:
+        ContractError: it is nearly the name of a country.
+    """
+    found = normal_country(value)
+    if found is None or len(found) <= _LONGEST_CODE or found in _COUNTRIES:
+        return found
+    names = _country_names(_FIRST_LANGUAGES)
+    near = difflib.get_close_matches(_folded(found), names, n=1, cutoff=_A_TYPO)
+    if near:
+        raise ContractError(
+            f"Found the country {value!r}; expected an ISO 3166-1 code or a name: did you mean "
+            f"{names[near[0]]!r} ({near[0].title()})?"
+        )
+    return found
 
 
 def normal_region(value: Any, country: str | None) -> str | None:

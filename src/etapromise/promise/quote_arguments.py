@@ -28,6 +28,7 @@ __all__ = [
     "ask",
     "begin_day",
     "expiry",
+    "has_date",
     "pack_levels",
     "pack_question",
 ]
@@ -108,7 +109,11 @@ expiry = native.function(
     *(native.POINTER, ctypes.POINTER(Answer), native.LONG, native.DOUBLE),
 )
 
-
+has_date = native.function(
+    "etp_answer_has_date",
+    native.INT,
+    *(native.POINTER, ctypes.POINTER(Answer), native.DOUBLE, native.POINTER),
+)
 begin_day = native.function(
     "etp_answer_begin_day", native.LONG, native.POINTER, ctypes.POINTER(Answer)
 )

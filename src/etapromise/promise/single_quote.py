@@ -5,6 +5,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,6 +22,7 @@ from etapromise.encoding.compiled_encoder import (
     utc_second,
 )
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
+from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
@@ -40,6 +42,7 @@ from etapromise.promise.quote_arguments import (
     Quote,
     answer_type,
     ask,
+    has_date,
     pack_levels,
     pack_question,
 )
@@ -64,6 +67,7 @@ class SingleQuotes:
         "_address",
         "_answer",
         "_assessor",
+        "_date_rule",
         "_encoder",
         "_kept",
         "_known",
@@ -81,13 +85,15 @@ class SingleQuotes:
         statistics: Statistics,
         kept: KeptTable,
         kernel: QuoteKernel,
+        ranges: LearnedRanges,
         alike: bool,
         event: str,
         version: str,
     ) -> None:
         """Take what a promise is read off: `kernel` is bound to the same encoder and statistics."""
         self._encoder = encoder
-        self._assessor = AssessesOne(statistics, encoder.levels, alike=alike)
+        self._assessor = AssessesOne(statistics, encoder.levels, ranges, alike=alike)
+        self._date_rule = ctypes.addressof(self._assessor.date_rule)
         self._lost = statistics.lost
         self._kept = kept
         self._address = kernel.address
@@ -204,7 +210,15 @@ class SingleQuotes:
                     low,
                     high,
                 )
-                if destination_time_zone is None or destination_time_zone in self._zones:
+                if (
+                    destination_time_zone is None or destination_time_zone in self._zones
+                ) and bool not in {
+                    type(origin_lat),
+                    type(origin_lon),
+                    type(destination_lat),
+                    type(destination_lon),
+                    type(weight_kg),
+                }:
                     status = ask(self._address, question, text, answer)
             except UNUSUAL:
                 pass
@@ -256,6 +270,7 @@ class SingleQuotes:
         days = _BAND.days(self._address, answer)
         code, reasons = self._assessor.assess(
             answer.code,
+            answer.number,
             zone_source=request.zone_source,
             order_day=request.order_day,
             reachable=answer.probability[-1] >= service_level,
@@ -271,11 +286,7 @@ class SingleQuotes:
         return code, messages
 
     def _has_date(self, answer: Answer, service_level: float) -> bool:
-        return self._assessor.has_date(
-            answer.code,
-            reachable=answer.probability[-1] >= service_level,
-            days=lambda: _BAND.days(self._address, answer),
-        )
+        return bool(has_date(self._address, answer, service_level, self._date_rule))
 
 
 _BAND: Final = Levels((0.1, 0.5, 0.9))

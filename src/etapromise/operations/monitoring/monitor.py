@@ -88,16 +88,27 @@ class Findings:
         """Everything, ready for JSON."""
         return self.facts
 
-    def to_html(self) -> str:
-        """The page: one HTML document with its styles and drawings inside."""
+    def to_html(self, *, language: str = "en") -> str:
+        """The page: one HTML document with its styles and drawings inside.
+
+        Args:
+            language: One of en, de, es, fr. Reasons of alarms are English in each.
+
+        Raises:
+            ContractError: Pages are not written in this language.
+        """
         from etapromise.evaluation.report import render_monitor  # noqa: PLC0415 (matplotlib)
 
-        return render_monitor(self.facts)
+        return render_monitor(self.facts, language=language)
 
-    def write(self, directory: Path) -> Path:
+    def write(self, directory: Path, *, language: str = "en") -> Path:
         """Write ``monitor.json``, ``metrics.prom``, ``promises.parquet`` and ``report.html``.
 
         Each file is replaced in one step, so that a collector reads no half of it.
+
+        Args:
+            directory: Made if it is not there.
+            language: Of the page.
 
         Returns:
             The path of the page.
@@ -108,7 +119,7 @@ class Findings:
         _replace(directory / "metrics.prom", prometheus_text(self.facts).encode())
         self.table.to_parquet(directory / "promises.parquet", index=False)
         page = directory / "report.html"
-        _replace(page, self.to_html().encode())
+        _replace(page, self.to_html(language=language).encode())
         return page
 
 
