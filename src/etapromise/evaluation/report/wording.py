@@ -95,6 +95,7 @@ def wording(language: str = "en") -> ReportWording:
     if code not in REPORT_LANGUAGES:
         raise ContractError(
             f"Found the language {language!r} for a page; expected one of "
-            f"{', '.join(REPORT_LANGUAGES)}. Another is a file more in evaluation/report/translations."
+            f"{', '.join(REPORT_LANGUAGES)}. Another is a file more in "
+            "evaluation/report/translations."
         )
     return ReportWording(code)
