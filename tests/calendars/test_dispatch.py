@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -53,15 +55,53 @@ def calendars_of(rng: np.random.Generator) -> DispatchCalendars:
         row[4:] = 1.0
     # Of the warehouse, of every one, or none.
     first = MONDAY + rng.integers(0, 20, 2)
-    closures = np.column_stack([[1, -1], first, first + rng.integers(0, 4, 2)])
-    closures = closures[: rng.integers(0, 3)]
+    share = rng.choice([0, 50, 100], 2)
+    special = np.column_stack([[-1, 1], first, first + rng.integers(0, 4, 2), share])
+    special = special[: rng.integers(0, 3)]
+    dates = MONDAY + rng.integers(0, 60, 3)
+    dated = np.column_stack([[1] * 3, dates, rng.integers(0, 86_400, 3), rng.integers(0, 3, 3)])
+    dated = dated[np.unique(dates, return_index=True)[1]][: rng.integers(0, 4)]
     return DispatchCalendars(
         cut_off=np.stack([np.full(7, NO_CUT_OFF), rng.integers(0, 86_400, 7)]).astype(np.int32),
         weeks=weeks,
         holiday_weights=rng.choice([0.0, 0.5, 1.0], (2, 2)),
         handling=handling,
-        closures=closures,
+        special_days=special,
+        dated_cut_offs=dated,
     )
+
+
+def share_on(table: DispatchCalendars, clocks: Clocks, row: int, calendar: int, day: date) -> float:
+    """The share of a working day."""
+    number = (day - EPOCH).days
+    kind = int(clocks.holidays[calendar, number - clocks.first_day])
+    share = float(table.weeks[row, day.weekday()])
+    share *= float(table.holiday_weights[row, kind - 1]) if kind else 1.0
+    for of, first, last, percent in table.special_days.tolist():
+        if of in {-1, row} and first <= number <= last:
+            share = percent / 100.0
+    return share
+
+
+def next_begin(
+    table: DispatchCalendars, row: int, share: Callable[[date], float], day: date, second: int
+) -> date:
+    """The soonest day that any of the cut-offs from now on leads to."""
+    own = [one[1:] for one in table.dated_cut_offs.tolist() if one[0] == row]
+    found = []
+    for later in range(60):
+        at = day + timedelta(later)
+        if share(at) <= 0:
+            continue
+        dated = [(until, wait) for number, until, wait in own if number == (at - EPOCH).days]
+        for until, wait in dated or [(int(table.cut_off[row, at.weekday()]), 0)]:
+            if later or second < until:
+                begun, left = at, wait
+                while left:
+                    begun += timedelta(1)
+                    left -= share(begun) > 0
+                found.append(begun)
+    return min(found)
 
 
 def plain_lead(
@@ -82,29 +122,22 @@ def plain_lead(
         low = int(worked)
         return float(steps[low] + (worked - low) * (steps[low + 1] - steps[low]))
 
-    def share_on(day: date) -> float:
-        number = (day - EPOCH).days
-        kind = int(clocks.holidays[calendar, number - clocks.first_day])
-        share = float(table.weeks[row, day.weekday()])
-        share *= float(table.holiday_weights[row, kind - 1]) if kind else 1.0
-        closed = any(
-            of in {-1, row} and first <= number <= last
-            for of, first, last in table.closures.tolist()
-        )
-        return 0.0 if closed else share
-
+    share = partial(share_on, table, clocks, row, calendar)
+    own = [day for of, day, *_ in table.dated_cut_offs.tolist() if of == row]
     day = EPOCH + timedelta(order_day)
     waits = None
+    if own and (not table.wait_row[row] or order_day in own):
+        begun = next_begin(table, row, share, day, second)
+        day, second = begun, 0 if begun > day else second
     if table.wait_row[row]:
         week = table.wait[table.wait_row[row] - 1][day.weekday()]
-        is_holiday = share_on(day) == 0.0 and table.weeks[row, day.weekday()] > 0
+        is_holiday = share(day) == 0.0 and table.weeks[row, day.weekday()] > 0
         waits = float(np.interp(0.0 if is_holiday else second / 3600, np.arange(25), week))
-    else:
+    elif not own:
         day += timedelta(second >= int(table.cut_off[row, day.weekday()]))
     worked, done, expected = 0.0, 0.0, []
     for _ in range(90):
-        share = share_on(day)
-        worked += share
+        worked += share(day)
         now = finished(worked) if waits is None else min(max(worked - waits, done), 1.0)
         column = (day - EPOCH).days - clocks.first_day
         expected.append((now - done) * float(clocks.elapsed[clock, column]))
@@ -133,13 +166,6 @@ def test_a_lead_is_what_walking_through_the_days_gives(seed: int, day: int, seco
             expected = plain_lead(table, clocks, row, calendar, MONDAY + day, second, clock)
             one = dispatch.lead(row, calendar, MONDAY + day, second, clock)
             assert one == pytest.approx(expected, abs=1e-9)
-            many = dispatch.leads(
-                *(
-                    np.array([value, value])
-                    for value in (row, calendar, MONDAY + day, second, clock)
-                )
-            )
-            assert many.tolist() == [one, one]
 
 
 @settings(max_examples=60, deadline=None)

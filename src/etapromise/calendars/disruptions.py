@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,9 @@ from etapromise.array_types import Floats
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.errors import ContractError
 from etapromise.lanes.key_tables import utf8
-from etapromise.lanes.levels import spelled
 from etapromise.normal_forms.places import normal_country, normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["MOST_DISRUPTIONS", "Disruption", "Disruptions", "area_postcode"]
 
@@ -264,25 +260,6 @@ class Disruptions:
         self._alive = (structs, arrays, joined)
         self.address = ctypes.addressof(self._struct)
 
-    def concern(self, frame: pd.DataFrame) -> Floats:
-        """(n,) which disruptions concern shipments, a bit for each, as the compiled code has it.
-
-        Args:
-            frame: accepted rows of the contract.
-        """
-        found = np.zeros(len(frame), np.uint64)
-        texts: dict[str, NDArray[Any]] = {}
-        for at, one in enumerate(self.declared):
-            for area in one.conditions():
-                holds = np.ones(len(frame), bool)
-                for column, text, prefix in area:
-                    if column not in texts:
-                        texts[column] = _texts(frame, column)
-                    here = texts[column]
-                    holds &= np.char.startswith(here, text) if prefix else here == text
-                found |= holds.astype(np.uint64) << np.uint64(at)
-        return found.astype(np.float64)
-
     def strike(
         self, concern: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
@@ -349,14 +326,3 @@ class Disruptions:
             column = min(max(int(day[row]) + 1 - clocks.first_day, 0), last)
             out[row] = clocks.elapsed[clock[row], column] - sum(readings) / _SCENARIOS
         return out
-
-
-def _texts(frame: pd.DataFrame, column: str) -> NDArray[Any]:
-    if column not in frame.columns:
-        return np.full(len(frame), "")
-    values = frame[column]
-    missing = values.isna().to_numpy()
-    return np.array(
-        ["" if gone else spelled(value) for value, gone in zip(values, missing, strict=True)]
-        or np.zeros(0, "U1")
-    )

@@ -18,6 +18,7 @@ import ctypes
 import functools
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from etapromise.errors import EtapromiseError
@@ -31,6 +32,7 @@ __all__ = [
     "NativeLibraryError",
     "address",
     "function",
+    "in_parts",
     "library_path",
     "processors",
 ]
@@ -61,6 +63,18 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def in_parts(count: int, work: Callable[[slice], Any], size: int = 16_384) -> list[Any]:
+    """What `work` makes of each part of `count` rows, on all processors where there are several."""
+    parts = [slice(first, min(first + size, count)) for first in range(0, count, size)]
+    if len(parts) <= 1:
+        return [work(part) for part in parts]
+    # Its import costs a checkout worker more than this module.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 — start-up time
+
+    with ThreadPoolExecutor(processors()) as pool:
+        return list(pool.map(work, parts))
 
 
 def address(array: Any) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -42,7 +42,6 @@ __all__ = ["Explanation", "required_stages", "stages_of"]
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 _LONGEST_CLOSURE: Final = 120
 _ONE_DAY: Final = dt.timedelta(days=1)
-_NONE_STATED: Final[list[list[int]]] = [[]] * 7
 
 
 class Explanation:
@@ -70,28 +69,18 @@ class Explanation:
 
         None where orders have been seen to count until midnight.
         """
-        warehouse, stated = self._warehouse, self._stated
+        warehouse = self._warehouse
         zone, after = self.origin_zone, self._quote.moment
         day = after.astimezone(zone).date()
         for _ in range(_LONGEST_CLOSURE):
-            if warehouse.open_on(day.toordinal() - _EPOCH_ORDINAL):
-                weekday = day.weekday()
-                for second in sorted({warehouse.cut_offs[weekday], *stated[weekday]}):
-                    if second < NO_CUT_OFF:
-                        moment = _wall_clock(day, second, zone)
-                        if moment > after:
-                            return moment
+            number = day.toordinal() - _EPOCH_ORDINAL
+            if warehouse.open_on(number):
+                for second in warehouse.cut_offs(number):
+                    moment = _wall_clock(day, second, zone)
+                    if second < NO_CUT_OFF and moment > after:
+                        return moment
             day += _ONE_DAY
         return None
-
-    @property
-    def _stated(self) -> list[list[int]]:
-        """Seconds of the cut-offs that the calendar file states, by weekday: the later ones too."""
-        text = self._model.parts.manifest.get("calendars")
-        if text is None:
-            return _NONE_STATED
-        fields = self._fields
-        return _stated_cut_offs(text, fields.get("origin"), fields.get("origin_country"))
 
     @cached_property
     def expires_at(self) -> dt.datetime:
@@ -216,20 +205,6 @@ class Explanation:
             duration_offset=parts.statistics.settings.offset,
             horizon=parts.horizon,
         )
-
-
-@lru_cache(maxsize=256)
-def _stated_cut_offs(text: str, origin: str | None, country: str | None) -> list[list[int]]:
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — not all have one
-
-    file = CalendarFile(text)
-    if origin is not None:
-        file = file.spelled_as([(country or "", origin)])
-    rules = {rule.origin: rule for rule in file.warehouses}
-    rule = rules.get(origin, rules.get(None))
-    if rule is None:
-        return _NONE_STATED
-    return [[cutoff.minute * 60 for cutoff in rule.cutoffs if cutoff.week[day]] for day in range(7)]
 
 
 def stages_of(model: ModelCore, requests: Requests, pickup_days: PickupDays) -> StageTimes:

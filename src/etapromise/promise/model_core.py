@@ -73,6 +73,7 @@ class ModelCore(SingleQuotes):
             statistics=parts.statistics,
             kept=parts.kept,
             kernel=self._kernel,
+            ranges=parts.ranges,
             alike=parts.alike,
             event=self.event,
             version=self.version,

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "load_saved", "model_contents", "model_of_contents", "save_model"]
 
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
@@ -267,7 +267,7 @@ def _arrays(parts: ModelParts) -> dict[str, NDArray[Any]]:
         "clocks.holidays": clocks.holidays,
         "clocks.holiday_weights": clocks.holiday_weights,
         "clocks.place_weeks": clocks.place_weeks,
-        "clocks.blackouts": clocks.blackouts,
+        "clocks.special_days": clocks.special_days,
         "clocks.region_weeks": clocks.region_weeks,
         **{f"dispatch.{name}": array for name, array in parts.encoder.dispatch.as_arrays().items()},
         "calibration.knot": parts.calibration.knot,

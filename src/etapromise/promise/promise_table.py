@@ -57,6 +57,7 @@ def promise_frame(
         middle=middle,
         latest=high,
         disruptions=model.parts.encoder.disruptions,
+        ranges=model.parts.ranges,
     )
     asked = standing != NOT_ASKED
     late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)

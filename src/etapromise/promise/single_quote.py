@@ -22,6 +22,7 @@ from etapromise.encoding.compiled_encoder import (
     utc_second,
 )
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
+from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
@@ -84,13 +85,14 @@ class SingleQuotes:
         statistics: Statistics,
         kept: KeptTable,
         kernel: QuoteKernel,
+        ranges: LearnedRanges,
         alike: bool,
         event: str,
         version: str,
     ) -> None:
         """Take what a promise is read off: `kernel` is bound to the same encoder and statistics."""
         self._encoder = encoder
-        self._assessor = AssessesOne(statistics, encoder.levels, alike=alike)
+        self._assessor = AssessesOne(statistics, encoder.levels, ranges, alike=alike)
         self._date_rule = ctypes.addressof(self._assessor.date_rule)
         self._lost = statistics.lost
         self._kept = kept
@@ -268,6 +270,7 @@ class SingleQuotes:
         days = _BAND.days(self._address, answer)
         code, reasons = self._assessor.assess(
             answer.code,
+            answer.number,
             zone_source=request.zone_source,
             order_day=request.order_day,
             reachable=answer.probability[-1] >= service_level,

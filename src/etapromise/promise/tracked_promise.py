@@ -274,6 +274,7 @@ def _promise(
             middle=days[1:2],
             latest=days[2:],
             disruptions=model.parts.encoder.disruptions,
+            ranges=model.parts.ranges,
             today=journey.today,
         )
         return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))

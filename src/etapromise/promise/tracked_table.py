@@ -61,6 +61,7 @@ def track_frame(
         middle=middle - today,
         latest=high - today,
         disruptions=model.parts.encoder.disruptions,
+        ranges=model.parts.ranges,
         today=today,
     )
     came, never = journey.came, journey.never

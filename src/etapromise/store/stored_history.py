@@ -115,6 +115,7 @@ def history_from(
     event: Event,
     naive_time_zone: str | None = None,
     mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
     max_rejects: float = MAX_REJECTS,
 ) -> TrackedHistory:
     """The history of a store, or `tracking.tracked_history` of what is given instead.
@@ -130,10 +131,14 @@ def history_from(
             event=event,
             naive_time_zone=naive_time_zone,
             mapping=mapping,
+            vocabulary=vocabulary,
             max_rejects=max_rejects,
         )
-    if (shipments, scans, mapping) != (None, None, None):
-        raise ContractError("Found a store and tables beside it; expected one or the other.")
+    if (shipments, scans, mapping, vocabulary) != (None, None, None, None):
+        raise ContractError(
+            "Found a store and tables, a mapping or a vocabulary beside it; expected one or the "
+            "other."
+        )
     return stored_history(store, event=event)
 
 

@@ -16,7 +16,13 @@ from etapromise.array_types import MISSING
 from etapromise.normal_forms.places import is_country, is_region
 from etapromise.normal_forms.postcodes import is_normal_shape, lost_zeros
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
-from etapromise.normal_forms.zones import zone_at, zone_of_country, zone_of_region
+from etapromise.normal_forms.zones import (
+    zone_at,
+    zone_of_country,
+    zone_of_postcode,
+    zone_of_region,
+    zones_of_postcodes,
+)
 from etapromise.text_type import TEXT
 from etapromise.tracking.columns import NOON, localized, read_text, spread
 from etapromise.tracking.faults import Faults, Note
@@ -37,8 +43,10 @@ __all__ = [
 ZONE_TOLD: Final = {
     "coordinates": "its coordinates",
     "region": "its region",
+    "postcode": "its postcode",
     "country": "its country",
-    "usual": "its country, that of most people of several zones",
+    "usual": "its country, that of most people of several zones; a region, postcode or coordinates "
+    "would tell it",
     "named": "the zone that was named for the table",
 }
 """Where a zone came from that the table did not say, best first."""
@@ -259,6 +267,7 @@ def place_zones(
         if here is not None:
             by_place[place], why[place] = here, "region"
     zones[:], source[:] = by_place[pairs], why[pairs]
+    _by_postcode(shipments, side, (lands, countries), zones, source)
     _by_coordinates(shipments, side, ~sure[pairs], zones, source)
     if named is not None:
         lacking = pd.isna(zones)
@@ -271,6 +280,34 @@ def _words(shipments: pd.DataFrame, name: str) -> tuple[npt.NDArray[np.int32], l
     if name not in shipments:
         return np.full(len(shipments), -1, np.int32), []
     return coded(shipments[name])
+
+
+def _by_postcode(
+    shipments: pd.DataFrame,
+    side: str,
+    countries: tuple[npt.NDArray[np.int32], list[str]],
+    zones: npt.NDArray[np.object_],
+    source: npt.NDArray[np.object_],
+) -> None:
+    """Areas of postcodes go before the country, where they have zones of their own."""
+    lands, names = countries
+    areas = np.array([*(bool(zones_of_postcodes(name)) for name in names), False])
+    rows = np.flatnonzero(areas[lands] & np.isin(source, ["usual", "country"]))
+    if not len(rows) or side not in shipments:
+        return
+    codes, words = coded(shipments[side].iloc[rows])
+    pairs, distinct = pd.factorize(codes.astype(np.int64) * len(names) + lands[rows])
+    found = np.array(
+        [
+            zone_of_postcode(names[pair % len(names)], words[pair // len(names)])
+            if pair >= 0
+            else None
+            for pair in distinct.tolist()
+        ],
+        dtype=object,
+    )[pairs]
+    known = ~pd.isna(found)
+    zones[rows[known]], source[rows[known]] = found[known], "postcode"
 
 
 def _by_coordinates(

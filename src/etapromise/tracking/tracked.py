@@ -211,8 +211,9 @@ def tracked_history(
         )
         refuse_too_many(found.accounts, max_rejects)
         return found
-    if mapping is not None:
-        raise ContractError("Found a mapping beside a tracked history, which was read already.")
+    for what, given in (("a mapping", mapping), ("a vocabulary", vocabulary)):
+        if given is not None:
+            raise ContractError(f"Found {what} beside a tracked history, which was read already.")
     if scans is not None:
         raise ContractError("Found scans beside a tracked history, which has its own already.")
     if shipments.event != event:

@@ -30,6 +30,7 @@ from etapromise.history.features import (
     FeatureContract,
     all_features,
 )
+from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import lost_shares
 from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
@@ -150,6 +151,7 @@ def train(
     progress: Progress | None = None,
     tuning: Mapping[str, Any] | None = None,
     mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
     max_rejects: float = MAX_REJECTS,
 ) -> PromiseModel:
     """Train a model on what was received before `as_of`.
@@ -167,6 +169,7 @@ def train(
         tuning: how the settings were found (`Tuned.record`), for the manifest.
         mapping: which columns of own tables are those of the contract; its path, or one that was
             read. It may name the files too, and then needs no tables beside it.
+        vocabulary: whose codes scans carry that do not say: a name or a TOML file.
         max_rejects: the share of a table's rows that may be rejected; more stop the training.
 
     Raises:
@@ -181,6 +184,7 @@ def train(
         event=event,
         naive_time_zone=naive_time_zone,
         mapping=mapping,
+        vocabulary=vocabulary,
         max_rejects=max_rejects,
     )
     moment = moment_of(as_of)
@@ -222,6 +226,7 @@ def train(
         "trees": {"holdout": average.tree_count, "final": forest.tree_count},
         "config": _plain(config),
         **({} if tuning is None else {"tuning": dict(tuning)}),
+        "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),
     }
     transit = None
