@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from later_orders import MOMENT, LaterOrders
 
 import etapromise
-from benchmarks.later_orders import MOMENT, LaterOrders
 from etapromise import PromiseModel
 from etapromise.calendars.disruptions import Disruption
 

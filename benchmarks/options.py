@@ -10,9 +10,9 @@ import math
 import time
 
 import numpy as np
+from later_orders import MOMENT, LaterOrders
 
 import etapromise
-from benchmarks.later_orders import MOMENT, LaterOrders
 from etapromise import load_policies
 from etapromise.evaluation.policy_replay import replay_policies
 from etapromise.promise.contributions import CAUSES, contributions
