@@ -265,7 +265,7 @@ def refresh(
         shipments: as for `read`, or what it returned; should reach half a year back.
         scans: as for `read`.
         as_of: nothing received later is looked at.
-        calendars: a calendar file from now on; by default that which the model has.
+        calendars: a calendar file from now on; by default that in the mapping, else the model's.
         mapping: as for `read`.
         vocabulary: as for `read`.
         naive_time_zone: as for `read`.
@@ -281,7 +281,7 @@ def refresh(
     tables = _tables(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
-    stated = None if calendars is None else CalendarFile.of(calendars)
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
     version = retraining.refresh_current(tables, registry, as_of=moment_of(as_of), calendars=stated)
     return registry.load(version)
 
@@ -311,7 +311,7 @@ def retrain(
         as_of: nothing received later is looked at.
         gate: how much worse is worse.
         config: the challenger's recipe; by default the current model's.
-        calendars: a calendar file from now on.
+        calendars: a calendar file from now on; by default that in the mapping.
         dry_run: judge, but write nothing.
         force: promote although checks fail; the record says so.
         mapping: as for `read`.
@@ -330,11 +330,12 @@ def retrain(
     tables = _tables(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
-    if calendars is not None:
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
+    if stated is not None:
         recipe = config or (
             TrainingConfig() if champion is None else retraining.recipe_of(champion)
         )
-        config = replace(recipe, calendars=CalendarFile.of(calendars))
+        config = replace(recipe, calendars=stated)
     return retraining.retrain_current(
         tables,
         registry,

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etapromise.normal_forms.places import normal_country
-from etapromise.normal_forms.zones import zone_of_country
+from etapromise.normal_forms.postcodes import own_forms, postcode_forms
+from etapromise.normal_forms.zones import shape_of, zone_of_country
 from etapromise.tracking.column_names import names_of, score_name, status_of_word
 from etapromise.tracking.column_profiles import Profile, TimeGuess, profile_of, sample_rows
 from etapromise.tracking.id_matches import NearMatch, near_match
@@ -39,6 +40,9 @@ _DEFAULT_ORIGIN: Final = "main"
 # A column of codes has no more of them.
 _MOST_CODES: Final = 2000
 _REPEATED: Final = 0.998
+# Shares of postcodes that must have a country's forms, and such as no other country has.
+_OF_ONE_COUNTRY: Final = 0.98
+_OWN_FORMS: Final = 0.2
 # Share of parcels whose order must be there.
 _JOINED: Final = 0.8
 # In so few rows codes need not repeat.
@@ -160,10 +164,17 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     others = [table for table in tables if table is not shipments and _as_scans(table) > 0]
     scans = max(others, key=_as_scans) if others else None
     proposal = Proposal(shipments=shipments, scans=scans)
+    if shipments.join is not None:
+        proposal.told.append(
+            f"{', '.join(shipments.files)} is joined with {', '.join(shipments.join['files'])}: "
+            f"{shipments.join['on']!r} names its {shipments.join['to']!r}"
+        )
     _shipment_columns(proposal)
     if scans is not None:
         _scan_columns(proposal)
     _join(proposal)
+    if scans is not None and proposal.open_codes:
+        _codes_by_place(proposal, scans)
     _rows_of_one_order(proposal)
     _zones(proposal)
     if not {"delivered"} & set(proposal.milestones) and scans is None:
@@ -410,6 +421,7 @@ def _shipment_columns(proposal: Proposal) -> None:
             why="no column tells the warehouse, so there is one; name it as you like",
             details={"value": _DEFAULT_ORIGIN},
         )
+    _country_of_postcodes(proposal)
     for role in ("shipment_id", "ordered_at", "destination"):
         if role not in columns:
             columns[role] = Proposed(
@@ -421,6 +433,35 @@ def _shipment_columns(proposal: Proposal) -> None:
             )
     taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
+
+
+def _country_of_postcodes(proposal: Proposal) -> None:
+    """Where nothing tells the country: the one that writes postcodes so, else it is told."""
+    if "destination_country" in proposal.columns or "destination" not in proposal.columns:
+        return
+    column = proposal.columns["destination"].column
+    words = proposal.shipments.profiles[str(column)].filled_values if column else pd.Series([""])
+    shapes = words.map(lambda word: shape_of(str(word).strip().upper()))
+    found = [
+        country
+        for country, forms in own_forms().items()
+        if shapes.isin(list(forms)).mean() >= _OWN_FORMS
+        and shapes.isin(list(postcode_forms(country))).mean() >= _OF_ONE_COUNTRY
+    ]
+    if len(found) == 1:
+        proposal.columns["destination_country"] = Proposed(
+            column=None,
+            certainty=0.6,
+            why=f"no column tells it, and only there postcodes are written like {words.iloc[0]!r}; "
+            "please check",
+            details={"value": found[0]},
+        )
+        return
+    proposal.told.append(
+        "no column tells the country of the destinations: without it no public holidays are known, "
+        "lost zeros of postcodes stay lost, and the zone is the one that is named; if all go to "
+        'one, add destination_country = { value = "…" }'
+    )
 
 
 def _times_by_order(proposal: Proposal) -> None:
@@ -561,7 +602,6 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
             proposal.statuses[code] = (status, n, "its words")
         else:
             proposal.open_codes[code] = n
-    _codes_by_place(proposal, table)
 
 
 def _standard(code: str) -> str | Fault:
