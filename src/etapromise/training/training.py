@@ -101,6 +101,11 @@ class TrainingConfig:
         stages: whether handling and transit get forests of their own, which explain promises.
         hand_offs: whether to learn which parcels are usually handed to another carrier, and to
             promise these by both carriers' ways.
+
+    Examples:
+        >>> config = etapromise.TrainingConfig(numeric=["weight_kg_billed"], members=1)
+        >>> config.holdout_days
+        56
     """
 
     numeric: Sequence[str] = ()
@@ -175,6 +180,12 @@ def train(
     Raises:
         ContractError: tables or arguments do not fit the contract.
         InsufficientHistoryError: too little had happened by `as_of`.
+
+    Examples:
+        >>> model = etapromise.train("shipments.parquet", "scans.parquet", as_of="2025-07-01",
+        ...                          config=quick)
+        >>> model.event
+        'delivered'
     """
     config = config or TrainingConfig()
     tracked = history_from(
