@@ -11,6 +11,7 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -51,7 +52,8 @@ class Disruption:
             then arrives `delay` days later.
         delay: working days of the carrier by which parcels are late on the average; of a stop, by
             how many they are late once it is over.
-        spread: standard deviation of the delay, as a share of it.
+        spread: standard deviation of the delay, as a share of it: how differently parcels are late,
+            and how little is known of the mean.
         recovery: working days from the last day to the first due date that is kept again.
         carrier: at all its services unless one is named.
         service: of the carrier.
@@ -66,7 +68,7 @@ class Disruption:
     last: date
     stop: bool = False
     delay: float = 0.0
-    spread: float = 0.5
+    spread: float = 0.8
     recovery: float = 3.0
     carrier: str | None = None
     service: str | None = None
@@ -149,12 +151,15 @@ class Disruption:
         return [(*always, _postcode(code, country)) for code in self.postcodes]
 
     def late_days(self) -> list[float]:
-        """The delay in each of the scenarios: equally likely values of a lognormal distribution."""
+        """The delay in each of the scenarios: means of equally likely parts of a lognormal."""
         sigma = math.sqrt(math.log1p(self.spread**2))
-        at = [(k + 0.5) / _SCENARIOS for k in range(_SCENARIOS)]
-        values = [math.exp(sigma * NormalDist().inv_cdf(u)) for u in at]
-        scale = self.delay * _SCENARIOS / sum(values)
-        return [scale * value for value in values]
+        if sigma == 0.0:
+            return [self.delay] * _SCENARIOS
+        normal = NormalDist()
+        edges = [normal.inv_cdf(k / _SCENARIOS) for k in range(1, _SCENARIOS)]
+        # How much of the mean lies below each edge.
+        below = [0.0, *(normal.cdf(edge - sigma) for edge in edges), 1.0]
+        return [self.delay * _SCENARIOS * (high - low) for low, high in itertools.pairwise(below)]
 
 
 def area_postcode(code: str, country: str | None) -> str:

@@ -37,7 +37,7 @@ etapromise disruptions declare --models models/ --first 2027-01-18 --last 2027-0
 @click.option("--last", type=date.fromisoformat, required=True, help="Last day, within.")
 @click.option("--delay", type=click.FloatRange(min=0), help="Working days that parcels are late.")
 @click.option("--stop", is_flag=True, help="Nothing arrives from the first to the last day.")
-@click.option("--spread", type=click.FloatRange(min=0), help="Of the delay, as a share; 0.5.")
+@click.option("--spread", type=click.FloatRange(min=0), help="Of the delay, as a share; 0.8.")
 @click.option("--recovery", type=click.FloatRange(min=0), help="Working days afterwards; 3.")
 @click.option("--country", help="Of the destination.")
 @click.option("--region", help="Of the destination.")

@@ -32,6 +32,7 @@ from etapromise.history.features import (
 )
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import lost_shares
+from etapromise.in_transit.sampling import sampled_parcels
 from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
@@ -209,6 +210,7 @@ def train(
         calendars=config.calendars if isinstance(config.calendars, CalendarFile) else None,
         hand_offs=config.hand_offs,
     )
+    tracked.let_go()
     gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
     tell = progress or (lambda *_: None)
     split = _Split.of(gathered, config)
@@ -240,12 +242,14 @@ def train(
         "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),
     }
-    transit = None
+    transit = sample = None
     if config.transit is not None:
+        sample = sampled_parcels(known, gathered, config.transit.sample_looks)
+    gathered = gathered.knowing_days_since(split.cut)
+    if config.transit is not None and sample is not None:
         transit = train_transit(
             tracked,
-            known,
-            gathered,
+            sample,
             contract=contract,
             promises_by=average,
             settings=config.transit,
