@@ -87,6 +87,11 @@ def read(
 
     Raises:
         ContractError: a table does not fit the contract, or too many rows were rejected.
+
+    Examples:
+        >>> history = etapromise.read("shipments.parquet", "scans.parquet")
+        >>> len(history.shipments) == len(history.milestones)
+        True
     """
     found = history(
         shipments,
@@ -171,6 +176,11 @@ def score(
     Raises:
         ContractError: a table does not fit the contract.
         CommandError: the model knows more than was known at `as_of`.
+
+    Examples:
+        >>> scored = etapromise.score("models/current", "shipments.parquet", as_of="2025-07-03")
+        >>> bool(scored.promises["confidence"].ge(0.9).mean() > 0.9)
+        True
     """
     loaded = _loaded(model)
     under_way = scans is not None or mapping is not None
@@ -228,6 +238,12 @@ def backtest(
     Raises:
         ContractError: a table does not fit the contract, or there is no order to quote.
         InsufficientHistoryError: too little history to train the first model.
+
+    Examples:
+        >>> result = etapromise.backtest(history, start="2025-06-01", end="2025-06-15",
+        ...                              refresh_every=7, config=quick)
+        >>> result.facts["outcomes"]["delivered"] > 0
+        True
     """
     tables = _tables(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
@@ -275,6 +291,11 @@ def refresh(
         ContractError: a table does not fit the contract.
         CommandError: another process changes the directory, or the model knows more than was known.
         ModelFileError: there is no current model.
+
+    Examples:
+        >>> model = etapromise.refresh("models", history, as_of="2025-07-02")
+        >>> etapromise.load("models/current").version == model.version
+        True
     """
     registry = ModelRegistry(models)
     event: Any = registry.load_current().event
@@ -323,6 +344,13 @@ def retrain(
         ContractError: a table does not fit the contract.
         CommandError: another process changes the directory, or the model knows more than was known.
         InsufficientHistoryError: too little to train on.
+
+    Examples:
+        >>> gate = etapromise.GateConfig(refresh_every=14)
+        >>> decision = etapromise.retrain("models", history, as_of="2025-07-15", config=quick,
+        ...                               gate=gate, dry_run=True)
+        >>> decision.outcome in {"would promote", "would refuse"}
+        True
     """
     registry = ModelRegistry(models)
     champion = registry.load_current() if registry.current else None
@@ -375,6 +403,11 @@ def monitor(
         ContractError: a table does not fit the contract.
         CommandError: the model knows more than was known at `as_of`.
         InsufficientHistoryError: there is no order to look at.
+
+    Examples:
+        >>> found = etapromise.monitor(model, history, as_of="2025-07-15")
+        >>> found.facts["promises"]["overall"]["judged"] > 0
+        True
     """
     loaded = _loaded(model)
     event: Any = loaded.event
@@ -417,6 +450,12 @@ def events(
     Raises:
         ContractError: a table does not fit the contract.
         CommandError: the model knows more than was known at `as_of`, or the run goes back in time.
+
+    Examples:
+        >>> run = etapromise.events(model, "shipments.parquet", "scans.parquet",
+        ...                         as_of="2025-07-03", state="told")
+        >>> run.parcels > 0
+        True
     """
     return event_run.run_events(
         _loaded(model),
@@ -463,6 +502,11 @@ def scorecard(
 
     Raises:
         ContractError: a table does not fit the contract.
+
+    Examples:
+        >>> card = etapromise.scorecard(history, as_of="2025-07-15", by=["carrier"])
+        >>> sorted(card["carrier"])
+        ['acme', 'birdpost', 'corvid', 'dromedary']
     """
     tables = _tables(shipments, scans, mapping, vocabulary, naive_time_zone, "delivered")
     return carrier_scorecards(

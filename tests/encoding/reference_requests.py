@@ -82,13 +82,10 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
             *("carrier", "service", "hand_off_carrier"),
             *("destination_country", "destination_region"),
         )
-        place = [np.array([number]) for number in (warehouse, closed, order_day, second, clock)]
-        lead = encoder.dispatch.relay_leads(
-            *place,
-            leg_clock=np.array([own]),
-            leg=np.array([leg]),
-            leg_days=encoder.hand_offs.leg_days,
-        )[0]
+        lead = encoder.dispatch.lead(
+            *(warehouse, closed, order_day, second, clock),
+            leg=(own, encoder.hand_offs.leg_days[leg]),
+        )
     numbers = [
         second / 3600.0,
         *(number(fields, name) for name in GIVEN),

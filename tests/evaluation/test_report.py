@@ -22,7 +22,7 @@ from etapromise.errors import ContractError
 from etapromise.evaluation.backtest import run_backtest
 from etapromise.evaluation.report import findings, monitor_page, render_backtest, scorecard_page
 from etapromise.evaluation.report import page as page_module
-from etapromise.evaluation.report.wording import LANGUAGES, wording
+from etapromise.evaluation.report.wording import REPORT_LANGUAGES, wording
 from etapromise.evaluation.summary import summary_of
 from tests.evaluation.conftest import CONFIG
 from tests.evaluation.oracle_forecaster import TrainOracle
@@ -133,7 +133,7 @@ def placeholders(text):
     return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
 
 
-@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
+@pytest.mark.parametrize("language", [each for each in REPORT_LANGUAGES if each != "en"])
 def test_every_message_of_a_page_is_translated_with_its_values(language):
     known = wording(language)
     wanted = messages()
@@ -144,7 +144,7 @@ def test_every_message_of_a_page_is_translated_with_its_values(language):
         assert placeholders(known._told[message]) == placeholders(message), message
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", REPORT_LANGUAGES)
 def test_a_page_is_written_in_a_language(language, walked):
     page = render_backtest(walked.facts, language=language)
     assert f'<html lang="{language}">' in page

@@ -436,17 +436,9 @@ def test_the_lead_of_two_ways(
     dispatch = Dispatch((), calendars, clocks)
     days = np.array([leg]) / sum(leg)
     order_day = first_day + start
-    number = [np.array([value], np.int32) for value in (0, 0, order_day, second, 2)]
 
     def lead(first: int, last: int) -> float:
-        found = dispatch.relay_leads(
-            *number[:4],
-            np.array([last]),
-            leg_clock=np.array([first]),
-            leg=np.array([0]),
-            leg_days=days,
-        )
-        return float(found[0])
+        return dispatch.lead(0, 0, order_day, second, last, leg=(first, days[0]))
 
     def open_on(days_open: list[bool], day: int) -> bool:
         return days_open[(day + 3) % 7]

@@ -28,6 +28,8 @@ STRUCTS = {
     "encoding.compiled_encoder.EncodedStruct": ("encoder.h", "etp_encoded"),
     "encoding.compiled_encoder._EncoderStruct": ("encoder.h", "etp_encoder"),
     "encoding.compiled_encoder._HandOffsStruct": ("encoder.h", "etp_hand_offs"),
+    "encoding.compiled_encoder._WordsStruct": ("encoder.h", "etp_words"),
+    "calendars.dispatch._LegStruct": ("dispatch.h", "etp_leg"),
     "tracking.texts._Texts": ("identifiers.c", "etp_texts"),
     "tracking.journeys._Job": ("milestones.c", "etp_journeys"),
     "in_transit.states._StatesStruct": ("states.c", "etp_states"),

@@ -17,6 +17,9 @@ from tests.small_network import fields_of
 if TYPE_CHECKING:
     from etapromise import Option, Parcel, Scan
 
+# What it leaves out is tested for itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Prices are left out")
+
 NOW = dt.datetime(2025, 7, 3, 15, tzinfo=dt.UTC)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.promise.compare import ComparedOption
+
+# What it leaves out is tested for itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Prices are left out")
 
 PERSONAS = ("price_sensitive", "parcel_centric", "convenience", "time_is_money", "eco")
 WAYS: tuple[dict[str, Any], ...] = (
@@ -214,3 +218,19 @@ def test_who_is_better_in_everything_comes_first(
     better = dict.fromkeys(MEASURES, -1.0)
     keys = [policy.key(one, {}, quickest) for one in values]
     assert policy.key(better, {}, min(quickest, -1.0)) <= min(keys)
+
+
+def test_prices_left_out_without_a_word_are_warned_of(
+    model: PromiseModel, parcel: dict[str, Any]
+) -> None:
+    for policy in (0.9, CostPolicy(lateness_cost_days=5.0)):
+        with pytest.warns(DeprecationWarning, match="day_price"):
+            unsaid = model.compare(WAYS, policy, **parcel)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            said = model.compare(WAYS, policy, day_price=None, **parcel)
+            model.compare(WAYS, policy, day_price=1.0, **parcel)
+            model.compare(WAYS, "eco", **parcel)
+            free = [{k: v for k, v in way.items() if k != "price"} for way in WAYS]
+            model.compare(free, policy, **parcel)
+        assert [one.option for one in unsaid] == [one.option for one in said]

@@ -19,7 +19,10 @@ import pytest
 import etapromise
 from etapromise import tracking
 from etapromise.errors import CommandError, ContractError, StoreError
+from etapromise.evaluation.replay import known_at
 from etapromise.locking import only_writer
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.retraining import refresh_current
 from etapromise.store.ingest import Ingested, ingest
 from etapromise.store.layout import StoreLayout
 from etapromise.store.stored_history import stored_history
@@ -110,6 +113,14 @@ def test_the_model_from_a_store_is_that_from_the_tables(store, model, parcels, t
     refreshed = model.refresh(store=store, as_of=later)
     expected = model.refresh(parcels, as_of=later)
     assert saved(refreshed, tmp_path / "late") == saved(expected, tmp_path / "expected")
+    # As a night does it: from what was known then, without reading every scan.
+    registry = ModelRegistry(tmp_path / "models")
+    registry.promote(registry.add(model), why="trained")
+    kept = stored_history(store)
+    refresh_current(kept, registry, as_of=later)
+    assert "scans" not in vars(kept)
+    known = model.refresh(known_at(parcels, later), as_of=later)
+    assert saved(registry.load_current(), tmp_path / "night") == saved(known, tmp_path / "known")
 
 
 def test_what_is_under_way_is_scored_as_from_the_tables(store, model, parcels):

@@ -236,18 +236,14 @@ class _DispatchStruct(ctypes.Structure):
 _begin_days = native.function(
     "etp_begin_days", None, native.POINTER, native.LONG, *[native.POINTER] * 5
 )
-_leads = native.function(
-    "etp_leads",
-    None,
-    *(native.POINTER, native.LONG, *[native.POINTER] * 6),
-)
 
 
-_relay_leads = native.function(
-    "etp_relay_leads",
-    None,
-    *(native.POINTER, native.LONG, *[native.POINTER] * 8, native.LONG, native.POINTER),
-)
+class _LegStruct(ctypes.Structure):
+    """`etp_leg` of native/dispatch.h."""
+
+    _fields_ = (("clock", ctypes.c_int32), ("steps", ctypes.c_int32), ("days", ctypes.c_void_p))
+
+
 _lead = native.function(
     "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, native.POINTER
 )
@@ -363,7 +359,8 @@ class Dispatch:
     ) -> NDArray[np.int64]:
         """(n,) origin-local day on which each warehouse begins with an order at the earliest.
 
-        Arguments as of `leads`. Where it is closed on that day, it begins on its next working day.
+        Arguments as of `lead`, each (n,). Where it is closed on that day, it begins on its next
+        working day.
         """
         out = np.empty(len(rows), np.int64)
         arrays = [
@@ -374,77 +371,33 @@ class Dispatch:
         )
         return out
 
-    def lead(self, row: int, calendar: int, order_day: int, second: int, clock: int) -> float:
-        """The lead of one order; arguments as of `leads`."""
-        return float(_lead(self.address, row, calendar, order_day, second, clock, None))
-
-    def leads(
+    def lead(
         self,
-        rows: NDArray[np.int32],
-        calendar: NDArray[np.int32],
-        order_day: NDArray[np.int32],
-        second: NDArray[np.int32],
-        clock: NDArray[np.int32],
-    ) -> NDArray[np.float64]:
-        """Operational days between each order's date and the date that it is as good as ordered on.
-
-        Args:
-            rows: (n,) of the warehouses.
-            calendar: (n,) row of the clocks' holidays at the origin.
-            order_day: (n,) origin-local date of the order, days since 1970-01-01.
-            second: (n,) origin-local second of the day.
-            clock: (n,) row of the clocks' elapsed table.
-        """
-        out = np.empty(len(rows))
-        arrays = [
-            np.ascontiguousarray(array, np.int32)
-            for array in (rows, calendar, order_day, second, clock)
-        ]
-        _leads(self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data)
-        return out
-
-    def relay_leads(
-        self,
-        rows: NDArray[np.int32],
-        calendar: NDArray[np.int32],
-        order_day: NDArray[np.int32],
-        second: NDArray[np.int32],
-        clock: NDArray[np.int32],
+        row: int,
+        calendar: int,
+        order_day: int,
+        second: int,
+        clock: int,
         *,
-        leg_clock: NDArray[np.int32],
-        leg: NDArray[np.int32],
-        leg_days: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """The leads of orders that another carrier delivers than the one that fetches them.
-
-        What that one's week does to its way is in them too: counted from the order's date and its
-        lead, durations on the clock of the carrier that delivers are alike whatever the weekday.
+        leg: tuple[int, NDArray[np.float64]] | None = None,
+    ) -> float:
+        """Operational days between an order's date and the date that it is as good as ordered on.
 
         Args:
-            rows: as of `leads`, like the next four.
-            calendar: (n,)
-            order_day: (n,)
-            second: (n,)
-            clock: (n,) of the carrier that delivers.
-            leg_clock: (n,) row of the clocks' elapsed table, of the carrier that fetches.
-            leg: (n,) row of `leg_days`.
-            leg_days: (legs, k) P(0, 1, … of its working days from the pick-up to the hand-off).
+            row: of the warehouse.
+            calendar: row of the clocks' holidays at the origin.
+            order_day: origin-local date of the order, days since 1970-01-01.
+            second: origin-local second of the day.
+            clock: row of the clocks' elapsed table, of the carrier that delivers.
+            leg: where another one fetches it, that one's clock, and (k,) P(0, 1, … of its working
+                days from the pick-up to the hand-off). What its week does to its way is in the lead
+                too: counted from there, durations are alike whatever the weekday.
         """
-        out = np.empty(len(rows))
-        arrays = [
-            np.ascontiguousarray(array, np.int32)
-            for array in (rows, calendar, order_day, second, clock, leg_clock, leg)
-        ]
-        days = np.ascontiguousarray(leg_days, np.float64)
-        _relay_leads(
-            self.address,
-            len(rows),
-            *(array.ctypes.data for array in arrays),
-            days.ctypes.data,
-            days.shape[1] - 1,
-            out.ctypes.data,
-        )
-        return out
+        way = None
+        if leg is not None:
+            days = np.ascontiguousarray(leg[1], np.float64)
+            way = ctypes.byref(_LegStruct(leg[0], len(days) - 1, days.ctypes.data))
+        return float(_lead(self.address, row, calendar, order_day, second, clock, way))
 
     def as_arrays(self) -> Mapping[str, NDArray[Any]]:
         """The tables by name; with `keys`, all that has to be stored."""

@@ -74,7 +74,7 @@ def check_command(
             files, mapping=mapping, write_to=write_mapping, event=event, quality=quality
         )
     if write_mapping is not None and found.text is not None:
-        from etapromise.files import write_text  # noqa: PLC0415
+        from etapromise.files import write_text  # noqa: PLC0415 — start-up time
 
         write_text(write_mapping, found.text)
     if html is not None:

@@ -79,10 +79,13 @@ class TableArguments:
             out: What the command writes, a directory or a file; the rejects go into or beside it.
             max_rejects: Stop where a larger share of a table was rejected; None never does.
         """
-        from etapromise.operations.feed_signs import clock_lies, lie_told  # noqa: PLC0415 — likewise
-        from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — likewise
+        from etapromise.operations.feed_signs import (  # noqa: PLC0415 — start-up time
+            clock_lies,
+            lie_told,
+        )
+        from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — start-up time
         from etapromise.tracking import history  # noqa: PLC0415 — start-up time
-        from etapromise.tracking.accounts import refuse_too_many  # noqa: PLC0415
+        from etapromise.tracking.accounts import refuse_too_many  # noqa: PLC0415 — start-up time
 
         if self.store is not None:
             kept = stored_history(self.store, event=event)  # type: ignore[arg-type]  # likewise

@@ -89,12 +89,12 @@ def train_command(
 
     Prints the path of the new model.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.operations import tuning  # noqa: PLC0415
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
-    from etapromise.training import training  # noqa: PLC0415
-    from etapromise.training.settings import with_settings  # noqa: PLC0415
+    from etapromise.operations import tuning  # noqa: PLC0415 — start-up time
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
+    from etapromise.training import training  # noqa: PLC0415 — start-up time
+    from etapromise.training.settings import with_settings  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = training.TrainingConfig(
@@ -199,14 +199,14 @@ def retrain_command(
 
     Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415
-    from etapromise.operations.gate import GateConfig  # noqa: PLC0415
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
-    from etapromise.operations.retraining import recipe_of  # noqa: PLC0415
-    from etapromise.operations.retraining import retrain_current as run  # noqa: PLC0415
-    from etapromise.training.training import TrainingConfig  # noqa: PLC0415
+    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
+    from etapromise.operations.gate import GateConfig  # noqa: PLC0415 — start-up time
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
+    from etapromise.operations.retraining import recipe_of  # noqa: PLC0415 — start-up time
+    from etapromise.operations.retraining import retrain_current as run  # noqa: PLC0415 — start-up time
+    from etapromise.training.training import TrainingConfig  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         stated = (
@@ -270,11 +270,11 @@ def refresh_command(
     To be run daily. The tables should reach at least half a year back. Prints the path of the
     refreshed model, which is the current one then.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
-    from etapromise.operations.retraining import refresh_current  # noqa: PLC0415
+    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
+    from etapromise.operations.retraining import refresh_current  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         stated = (
@@ -301,7 +301,7 @@ def _calendar_within(mapping: Path | None) -> CalendarFile | None:
 
 def _tell_names(calendars: CalendarFile | str | Path | None, history: TrackedHistory) -> None:
     from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
-    from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — likewise
+    from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — start-up time
 
     if calendars is not None:
         for note in calendar_notes(CalendarFile.of(calendars), history.shipments):

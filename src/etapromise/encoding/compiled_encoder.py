@@ -1,6 +1,4 @@
-"""One shipment's columns in, a request out, in compiled code: what a promise is asked with.
-
-`Encoder.encode` gives the same numbers for tables.
+"""Shipments' columns in, requests out, in compiled code: one shipment, or a table of them.
 
 The quote path: imports numpy and the standard library only.
 """
@@ -10,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -116,6 +114,9 @@ _encode = native.function(
     *(native.POINTER, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p),
     *(ctypes.POINTER(EncodedStruct), native.POINTER, native.POINTER),
 )
+_encode_many = native.function(
+    "etp_encode_many", None, native.POINTER, native.LONG, native.LONG, *[native.POINTER] * 7
+)
 # `etp_shipment`: second, length of the texts, byte between them, quoted day, GIVEN_NUMBERS.
 pack_shipment = struct.Struct("=3q6d").pack
 
@@ -150,6 +151,12 @@ class _HandOffsStruct(ctypes.Structure):
     )
 
 
+class _WordsStruct(ctypes.Structure):
+    """`etp_words` of native/encoder.h."""
+
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("word", "start", "bytes"))
+
+
 class CompiledEncoder:
     """An encoder's keys, zones and calendars as the compiled code reads them. Immutable.
 
@@ -163,6 +170,7 @@ class CompiledEncoder:
         "_categorical",
         "_clocks",
         "_codes",
+        "_levels",
         "_numbers",
         "_numeric",
         "_zone_column",
@@ -226,7 +234,8 @@ class CompiledEncoder:
         self._categorical, self._numeric = encoder.categorical, encoder.numeric
         self._clocks, self._zones = clocks, encoder.zones
         self._zone_column = place["destination_time_zone"]
-        self._codes = len(encoder.levels) + len(handling)
+        self._levels = len(encoder.levels)
+        self._codes = self._levels + len(handling)
         self._numbers = _STANDARD_NUMBERS + len(encoder.numeric)
         bound = _EncoderStruct(
             levels=len(encoder.levels),
@@ -274,7 +283,7 @@ class CompiledEncoder:
         Raises:
             ContractError: an extra column is missing, a value is not a number, or a zone unknown.
         """
-        self._require_columns(fields)
+        self.require_extra(fields)
         normal = normal_places(fields)
         normal |= {name: NAMES.of(fields.get(name)) for name in ("carrier", "service")}
         texts = [
@@ -329,13 +338,75 @@ class CompiledEncoder:
             self._clocks.require_days(found.order_day, found.order_day)
         return found, code, number
 
+    def encode_many(
+        self,
+        columns: Sequence[tuple[NDArray[np.int64], list[str]]],
+        second: NDArray[np.int64],
+        quoted: NDArray[np.float64],
+        number: NDArray[np.float64],
+        taker: NDArray[np.int32] | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Many shipments.
+
+        Args:
+            columns: for each of `columns` (n,) positions into its different texts, and those.
+            second: (n,) of the orders, UTC seconds since 1970-01-01.
+            quoted: (n,) quoted dates, days since 1970-01-01, NaN where missing.
+            number: (n, m) contiguous, with the numbers that are given; the others are written.
+            taker: (n,) who was seen to take each over, 0 nobody; None: who usually does.
+
+        Returns:
+            (n, f) the fields of `EncodedStruct`, in their order; (n, L) codes.
+
+        Raises:
+            ContractError: a zone is unknown, or an order's date outside the calendars.
+        """
+        for zone in columns[self._zone_column][1]:
+            if zone:
+                self._zones.zone(zone)
+        count = len(second)
+        alive, words = [], (_WordsStruct * len(columns))()
+        for column, (place, texts) in enumerate(columns):
+            spelled_out = [utf8(text) for text in texts]
+            start = np.cumsum([0, *map(len, spelled_out)], dtype=np.int64)
+            kept = np.ascontiguousarray(place, np.int32), start, b"".join(spelled_out)
+            words[column] = _WordsStruct(
+                kept[0].ctypes.data,
+                start.ctypes.data,
+                ctypes.cast(ctypes.c_char_p(kept[2]), ctypes.c_void_p),
+            )
+            alive.append(kept)
+        found = np.empty((count, len(EncodedStruct._fields_)), np.int32)
+        code = np.empty((count, self._levels), np.int32)
+        second = np.ascontiguousarray(second, np.int64)
+        quoted = np.ascontiguousarray(quoted, np.float64)
+        taken = None if taker is None else np.ascontiguousarray(taker, np.int32)
+
+        def work(part: slice) -> None:
+            _encode_many(
+                *(self.address, part.start, part.stop, ctypes.addressof(words)),
+                *(second.ctypes.data, quoted.ctypes.data),
+                None if taken is None else taken.ctypes.data,
+                *(found.ctypes.data, code.ctypes.data, number.ctypes.data),
+            )
+
+        native.in_parts(count, work)
+        if count:
+            self._clocks.require_days(int(found[:, 0].min()), int(found[:, 0].max()))
+        return found, code
+
     def zone_name(self, number: int, given: object) -> str:
         """The IANA name of a destination's zone: that of a number, or the one that was given."""
         if number >= 0:
             return self._zones.names[number]
         return zone_name(spelled(given)) or spelled(given)
 
-    def _require_columns(self, fields: Mapping[str, Any]) -> None:
+    def require_extra(self, fields: Container[str]) -> None:
+        """Refuse shipments without the extra columns that were trained with.
+
+        Raises:
+            ContractError: one is missing.
+        """
         required = (*self._categorical, *self._numeric)
         lacking = [name for name in required if name not in fields]
         if lacking:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -104,7 +104,8 @@ class KnownOrders:
         rows = np.flatnonzero(keep)
         ordered = shipments["ordered_at"].to_numpy()[rows]
         names = shipments["shipment_id"].to_numpy(dtype=object)[rows]
-        rows = rows[np.lexsort((names.astype(str), ordered))]
+        if not _in_order(ordered, names):
+            rows = rows[np.lexsort((names.astype(str), ordered))]
         return cls(
             shipments.iloc[rows].reset_index(drop=True),
             milestones.iloc[rows].reset_index(drop=True),
@@ -251,6 +252,14 @@ class KnownOrders:
         )
 
 
+def _in_order(ordered: NDArray[Any], names: NDArray[np.object_]) -> bool:
+    """Whether orders are by time and name already, as a store gives them."""
+    if not bool((ordered[1:] >= ordered[:-1]).all()):
+        return False
+    alike = np.flatnonzero(ordered[1:] == ordered[:-1])
+    return bool((names[alike] <= names[alike + 1]).all())
+
+
 @dataclass(frozen=True)
 class HistoryAsOf:
     """Everything that forests and calibration are made from, at one moment."""
@@ -308,10 +317,19 @@ class HistoryAsOf:
             requests=self.requests.take(rows),
             outcomes=self.outcomes.take(rows),
             at_order=AsOfOrder(
-                total=self.at_order.total[rows], handling=self.at_order.handling[rows]
+                total=self.at_order.total[rows - self.at_order.first],
+                handling=self.at_order.handling[rows - self.at_order.first],
             ),
             surge=self.surge[rows],
         )
+
+    def knowing_days_since(self, day: int) -> HistoryAsOf:
+        """The same with order days as of a UTC day only; of older orders no features can be made.
+
+        What was known on each order's own day is the largest part by far.
+        """
+        first = int(np.searchsorted(self.outcomes.start_day, day))
+        return replace(self, at_order=self.at_order.since(max(first, self.at_order.first)))
 
     def builder(self, contract: FeatureContract) -> FeatureBuilder:
         """Builds features from what each order's own day knew."""
@@ -333,7 +351,7 @@ class HistoryAsOf:
         offset = np.empty(len(rows))
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             part = rows[start : start + _ROWS_AT_ONCE]
-            codes = own_rows(part, len(self.encoder.levels))
+            codes = own_rows(part - self.at_order.first, len(self.encoder.levels))
             place = slice(start, start + len(part))
             x[place], offset[place] = builder.rows(self.requests.take(part), codes)
         return x, offset + self.surge[rows]

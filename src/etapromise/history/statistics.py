@@ -116,12 +116,21 @@ class AsOfOrder:
     """What was known on each parcel's own order day.
 
     Attributes:
-        total: (n, L, 5) float32.
-        handling: (n, H, 5) float32.
+        total: (n - first, L, 5) float32.
+        handling: (n - first, H, 5) float32.
+        first: the first of the n parcels of whose day it is still known.
     """
 
     total: NDArray[np.float32]
     handling: NDArray[np.float32]
+    first: int = 0
+
+    def since(self, first: int) -> AsOfOrder:
+        """Of the parcels from a position on only; the others' memory is let go of."""
+        start = first - self.first
+        return AsOfOrder(
+            total=self.total[start:].copy(), handling=self.handling[start:].copy(), first=first
+        )
 
 
 def build_statistics(

@@ -29,7 +29,7 @@ from etapromise.in_transit.past_journeys import (
     flow_sizes,
     transit_history,
 )
-from etapromise.in_transit.sampling import sampled_parcels
+from etapromise.in_transit.sampling import Sample
 from etapromise.in_transit.states import STAGES
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -79,10 +79,11 @@ def assemble_transit(
     facilities = past.scans.facilities
     carriers = len(gathered.encoder.indexes[past.looks.level_names.index("carrier")])
     services = len(gathered.encoder.indexes[past.looks.level_names.index("service")])
+    ended = past.ended(facilities)
     parts = TransitParts(
         forest=forest,
         trained_day=trained_day,
-        flow=past.flow_now(facilities, flow_sizes(gathered.encoder, facilities)),
+        flow=ended.flow_on(past.outcomes.as_of_day, flow_sizes(gathered.encoder, facilities)),
         facilities=facilities,
         silence=past.silence(carriers),
         exits=past.exits(),
@@ -94,7 +95,7 @@ def assemble_transit(
     judged = past.take(at_most(past, np.flatnonzero(recent), _MOST_LOOKS))
     if not len(judged.day):
         return parts
-    seen = outlook(parts, judged.looks, past.scans, flow=past.flow(facilities, judged))
+    seen = outlook(parts, judged.looks, past.scans, flow=ended.flow(facilities, judged))
     parts = replace(parts, calibrations=_calibrations(parts, judged, seen, services))
     return replace(parts, alerts=_alerts(parts, judged, seen, known, gathered))
 
@@ -102,14 +103,12 @@ def assemble_transit(
 def refresh_transit(
     parts: TransitParts,
     tracked: TrackedHistory,
-    known: KnownOrders,
-    gathered: HistoryAsOf,
+    sample: Sample,
     contract: FeatureContract,
     promises_by: Forest,
-    sample_looks: int,
 ) -> TransitParts:
     """The same forest with everything else as of a later moment."""
-    known, gathered, weight = sampled_parcels(known, gathered, sample_looks)
+    known, gathered, weight = sample
     past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)
     return assemble_transit(
         past, known, gathered, forest=parts.forest, trained_day=parts.trained_day

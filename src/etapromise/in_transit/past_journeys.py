@@ -41,6 +41,30 @@ _EXIT_EVIDENCE: Final = 50.0
 _FOUND_ANYWHERE: Final = 0.02
 
 
+@dataclass(frozen=True)
+class Ended:
+    """k looks at parcels that have come since.
+
+    Attributes:
+        passages: where each stood, and when it was known to have come.
+        value: (k,) log remaining days.
+        weight: (k,) how much each counts.
+    """
+
+    passages: Passages
+    value: Floats
+    weight: Floats
+
+    def flow(self, facilities: Sequence[str], asked: TransitHistory) -> tuple[Floats, Floats]:
+        """Evidence and sums (m', levels) as each look of `asked` knew them."""
+        places = asked.looks.passages(asked.scans.facilities, facilities, asked.day)
+        return flow_as_of(self.passages, self.value, self.weight, places)
+
+    def flow_on(self, day: int, sizes: Ints) -> FlowTables:
+        """The flow as of a UTC day."""
+        return flow_tables(self.passages, self.value, self.weight, as_of_day=day, sizes=sizes)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TransitHistory:
     """m looks at n parcels, and what became of them by `outcomes.as_of_day`.
@@ -104,22 +128,8 @@ class TransitHistory:
         so_far = places.before(np.full(len(parcel), results.as_of_day, np.int64)) - places.start
         return np.where(arrived, event, so_far), arrived
 
-    def flow(self, facilities: Sequence[str], asked: TransitHistory) -> tuple[Floats, Floats]:
-        """Evidence and sums (m', levels) as each look of `asked` knew them."""
-        learned, value, weight = self._ended(facilities)
-        return flow_as_of(
-            learned,
-            value,
-            weight,
-            asked.looks.passages(asked.scans.facilities, facilities, asked.day),
-        )
-
-    def flow_now(self, facilities: Sequence[str], sizes: Ints) -> FlowTables:
-        """The flow on `outcomes.as_of_day`."""
-        learned, value, weight = self._ended(facilities)
-        return flow_tables(learned, value, weight, as_of_day=self.outcomes.as_of_day, sizes=sizes)
-
-    def _ended(self, facilities: Sequence[str]) -> tuple[Passages, Floats, Floats]:
+    def ended(self, facilities: Sequence[str]) -> Ended:
+        """The looks whose parcels have come, for the flow."""
         ended = self.take(
             self.at_scans() & is_open(self.looks.states) & self.outcomes.arrived[self.parcel]
         )
@@ -127,7 +137,7 @@ class TransitHistory:
         known = self.outcomes.event_known_day[ended.parcel].astype(np.int64)
         passages = ended.looks.passages(self.scans.facilities, facilities, known)
         value = np.log(np.maximum(days, 0.0) + REMAINING_OFFSET)
-        return passages, value, self.parcel_weight[ended.parcel]
+        return Ended(passages, value, self.parcel_weight[ended.parcel])
 
     def silence(self, carriers: int) -> ScanGapTable:
         """How long parcels are silent, and how many for ever; see `forecast.silence`."""

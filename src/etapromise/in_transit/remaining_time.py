@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import os
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +14,6 @@ from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct, uncalibrated
 
 __all__ = ["Remaining", "RemainingKernel", "remaining_given"]
-
-_PART: Final = 16_384
 
 
 class _RemainingStruct(ctypes.Structure):
@@ -180,7 +176,7 @@ class RemainingKernel:
                 native.address(out[part]),
             )
 
-        _in_parts(len(parcels), work)
+        native.in_parts(len(parcels), work)
         return out
 
     def reach(
@@ -217,7 +213,7 @@ class RemainingKernel:
                 native.address(found[part]),
             )
 
-        _in_parts(count, work)
+        native.in_parts(count, work)
         return day, probability, found
 
 
@@ -257,13 +253,3 @@ def remaining_given(
         native.address(out),
     )
     return out
-
-
-def _in_parts(count: int, work: Any) -> None:
-    parts = [slice(i, min(i + _PART, count)) for i in range(0, count, _PART)]
-    if len(parts) <= 1:
-        for part in parts:
-            work(part)
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, parts))

@@ -88,10 +88,11 @@ class ScanGapTable:
 
     def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
-        spent = np.minimum(np.maximum(days[:, None] - SILENCE_EDGES, 0.0), _WIDTHS)
-        exposure = spent * self.rate[stage, carrier]
-        # One column after the other: a sum along rows may round by the number of rows.
-        return np.asarray(np.exp(-np.cumsum(exposure, axis=1)[:, -1]))
+        # One stretch after the other: a sum along rows may round by the number of rows.
+        exposure = np.zeros(len(days))
+        for stretch, (edge, width) in enumerate(zip(SILENCE_EDGES, _WIDTHS, strict=True)):
+            exposure += _spent(days, edge, width) * self.rate[stage, carrier, stretch]
+        return np.asarray(np.exp(-exposure))
 
     def lost_probability(
         self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
@@ -104,6 +105,11 @@ class ScanGapTable:
 
 
 _WIDTHS: Final = np.append(np.diff(SILENCE_EDGES), np.inf)
+
+
+def _spent(days: Floats, edge: float, width: float) -> Floats:
+    """(n,) how much of `days` lies in a stretch."""
+    return np.asarray(np.minimum(np.maximum(days - edge, 0.0), width))
 
 
 def scan_gap_table(usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: int) -> ScanGapTable:
@@ -120,11 +126,14 @@ def scan_gap_table(usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: in
     # A silence of a whole day, as dates without a clock have it, ends in the stretch that it fills.
     place = np.maximum(np.searchsorted(SILENCE_EDGES, usual.days, side="left") - 1, 0)
     cells, stretches = stages * carriers, len(SILENCE_EDGES)
-    ended = np.zeros((cells, stretches))
-    np.add.at(ended, (cell, place), usual.weight * usual.ended)
-    spent = np.clip(usual.days[:, None] - SILENCE_EDGES, 0.0, _WIDTHS) * usual.weight[:, None]
-    columns = [np.bincount(cell, weights=column, minlength=cells) for column in spent.T]
-    ends = ended.reshape(stages, carriers, stretches)
+    ended = np.bincount(
+        cell * stretches + place, weights=usual.weight * usual.ended, minlength=cells * stretches
+    )
+    columns = [
+        np.bincount(cell, weights=_spent(usual.days, *stretch) * usual.weight, minlength=cells)
+        for stretch in zip(SILENCE_EDGES, _WIDTHS, strict=True)
+    ]
+    ends = ended.astype(np.float64).reshape(stages, carriers, stretches)
     exposure = np.stack(columns, axis=1).astype(np.float64).reshape(stages, carriers, stretches)
     whole = _leaning(ends.sum((0, 1)), exposure.sum((0, 1)), _RATE_ANYWHERE)
     by_stage = _leaning(ends.sum(1), exposure.sum(1), whole)

@@ -15,9 +15,7 @@ from __future__ import annotations
 import ctypes
 import datetime as dt
 import operator
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -350,20 +348,8 @@ class ParcelScans:
             },
             ordered=native.address(self.ordered),
         )
-        _in_parts(len(self), lambda first, last: _states(struct, first, last))
+        native.in_parts(len(self), lambda part: _states(struct, part.start, part.stop))
         return States(parcel=parcel, moment=moment, **out)
-
-
-_PART: Final = 20_000
-
-
-def _in_parts(count: int, work: Any) -> None:
-    starts = range(0, count, _PART)
-    if len(starts) <= 1:
-        work(0, count)
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda start: work(start, min(start + _PART, count)), starts))
 
 
 def _facilities(

@@ -134,11 +134,6 @@ class HandOffs:
             found = np.where(own > 0, taker[own], found)
         return np.maximum(found, 0)
 
-    def legs_of(self, frame: pd.DataFrame, taker: NDArray[np.int32]) -> NDArray[np.int32]:
-        """(n,) row of `leg_days` of each shipment, handed to `taker` (n,)."""
-        positions, keys = level_keys(self.named(frame, taker), (FIRST_LEG,))[0]
-        return np.array([self._leg_rows.get(key, 0) for key in keys], np.int32)[positions]
-
     def named(self, frame: pd.DataFrame, taker: NDArray[np.int32]) -> pd.DataFrame:
         """The shipments with the name of who brings them, missing where it is their carrier."""
         names = np.array([None, *self.takers], dtype=object)

@@ -4,7 +4,7 @@ To add a kernel: put `<kernel>.c` beside this file (`#include "etapromise.h"`, m
 calls with `ETP_EXPORT`), rebuild with `python build_backend/compiler.py`, and ask for it in the
 Python module that wraps it:
 
-    _count = native.function("etp_count", None, native.POINTER, native.SIZE)
+    _count = native.function("etp_count", None, native.POINTER, native.LONG)
     _count(values.ctypes.data, len(values))
 
 Pointers are passed as plain integers, which is the cheapest that ctypes offers. A call releases the
@@ -18,6 +18,7 @@ import ctypes
 import functools
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from etapromise.errors import EtapromiseError
@@ -27,16 +28,15 @@ __all__ = [
     "INT",
     "LONG",
     "POINTER",
-    "SIZE",
     "NativeLibraryError",
     "address",
     "function",
+    "in_parts",
     "library_path",
     "processors",
 ]
 
 POINTER = ctypes.c_void_p
-SIZE = ctypes.c_ssize_t
 INT = ctypes.c_int
 LONG = ctypes.c_int64
 DOUBLE = ctypes.c_double
@@ -61,6 +61,18 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def in_parts(count: int, work: Callable[[slice], Any], size: int = 16_384) -> list[Any]:
+    """What `work` makes of each part of `count` rows, on all processors where there are several."""
+    parts = [slice(first, min(first + size, count)) for first in range(0, count, size)]
+    if len(parts) <= 1:
+        return [work(part) for part in parts]
+    # Its import costs a checkout worker more than this module.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 — start-up time
+
+    with ThreadPoolExecutor(processors()) as pool:
+        return list(pool.map(work, parts))
 
 
 def address(array: Any) -> int:

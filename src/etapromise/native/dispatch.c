@@ -226,24 +226,3 @@ ETP_EXPORT void etp_begin_days(const etp_dispatch *d, int64_t n, const int32_t *
     for (int64_t i = 0; i < n; i++)
         out[i] = etp_begin_day(d, row[i], calendar[i], order_day[i], second[i]);
 }
-
-/* The lead of n orders into out (n,). */
-ETP_EXPORT void etp_leads(const etp_dispatch *d, int64_t n, const int32_t *row,
-                          const int32_t *calendar, const int32_t *order_day, const int32_t *second,
-                          const int32_t *clock, double *out) {
-    for (int64_t i = 0; i < n; i++)
-        out[i] = etp_lead(d, row[i], calendar[i], order_day[i], second[i], clock[i], NULL);
-}
-
-/* The same for orders that another carrier delivers: leg_clock (n,) clocks of the first one, leg (n,)
- * rows of leg_days (rows, steps + 1). */
-ETP_EXPORT void etp_relay_leads(const etp_dispatch *d, int64_t n, const int32_t *row,
-                                const int32_t *calendar, const int32_t *order_day,
-                                const int32_t *second, const int32_t *clock,
-                                const int32_t *leg_clock, const int32_t *leg,
-                                const double *leg_days, int64_t steps, double *out) {
-    for (int64_t i = 0; i < n; i++) {
-        const etp_leg way = {leg_clock[i], (int32_t)steps, leg_days + leg[i] * (steps + 1)};
-        out[i] = etp_lead(d, row[i], calendar[i], order_day[i], second[i], clock[i], &way);
-    }
-}

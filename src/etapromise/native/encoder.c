@@ -177,15 +177,10 @@ int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, et
     return ETP_FINE;
 }
 
-int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double *extra,
-               const uint8_t *bytes, etp_encoded *out, int32_t *code, double *number) {
-    etp_text text[ETP_MAX_TEXTS];
-    const int unclear =
-        split(bytes, shipment->text_length, (int)shipment->separator, text, e->columns);
-    if (unclear)
-        return unclear;
-    if (is_unusual(shipment->given))
-        return ETP_UNCLEAR_TEXT;
+/* All that hangs on texts: zones, rows of levels, clocks, calendars, who brings it. `taker` is who was seen
+ * to take it over, 0 nobody; negative: who usually does. */
+static void encode_texts(const etp_encoder *e, etp_text *text, int32_t taker, etp_encoded *out,
+                         int32_t *code, double *number) {
     text[e->columns] = beginning(text[e->destination], e->prefix_length);
 
     out->origin_zone = (int32_t)zone_of_origin(e, text);
@@ -198,18 +193,17 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
 
     const int64_t calendar_keys = e->levels;
     const int64_t taker_keys = calendar_keys + 3 + e->warehouse_levels;
-    int32_t taker = 0;
     if (e->hand_offs) {
         const etp_hand_offs *h = e->hand_offs;
         etp_text *name = &text[e->columns + 1];
-        taker = taker_of(e, taker_keys, text);
+        if (taker < 0)
+            taker = taker_of(e, taker_keys, text);
         name->bytes = h->name + (taker ? h->name_start[taker - 1] : 0);
         name->length = taker ? h->name_start[taker] - h->name_start[taker - 1] : 0;
-    }
+    } else
+        taker = 0;
     for (int64_t level = 0; level < e->levels; level++)
         code[level] = row_of(e, level, text);
-    for (int64_t k = 0; k < e->handling_levels; k++)
-        code[e->levels + k] = code[e->handling[k]];
     const int32_t there = clock_row(e, calendar_keys + 1, text);
     const int32_t own = clock_row(e, calendar_keys, text) * (int32_t)e->calendars + there;
     out->clock = own;
@@ -227,7 +221,38 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
     out->leg_clock = own;
     out->leg = taker ? row_of(e, taker_keys + e->hand_offs->levels, text) : -1;
     number[ETP_DISRUPTED] = e->disruptions ? etp_disruptions_of(e->disruptions, text) : 0;
+}
+
+int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double *extra,
+               const uint8_t *bytes, etp_encoded *out, int32_t *code, double *number) {
+    etp_text text[ETP_MAX_TEXTS];
+    const int unclear =
+        split(bytes, shipment->text_length, (int)shipment->separator, text, e->columns);
+    if (unclear)
+        return unclear;
+    if (is_unusual(shipment->given))
+        return ETP_UNCLEAR_TEXT;
+    encode_texts(e, text, -1, out, code, number);
+    for (int64_t k = 0; k < e->handling_levels; k++)
+        code[e->levels + k] = code[e->handling[k]];
     memcpy(number + ETP_GIVEN, shipment->given, sizeof shipment->given);
     memcpy(number + ETP_NUMBERS, extra, sizeof(double) * (size_t)e->numeric);
     return etp_place_moment(e, shipment->second, shipment->quoted_day, out, number);
+}
+
+void etp_encode_many(const etp_encoder *e, int64_t first, int64_t last, const etp_words *column,
+                     const int64_t *second, const double *quoted_day, const int32_t *taker,
+                     etp_encoded *out, int32_t *code, double *number) {
+    const int64_t numbers = ETP_NUMBERS + e->numeric;
+    for (int64_t i = first; i < last; i++) {
+        etp_text text[ETP_MAX_TEXTS];
+        for (int64_t c = 0; c < e->columns; c++) {
+            const int64_t *start = column[c].start + column[c].word[i];
+            text[c].bytes = column[c].bytes + start[0];
+            text[c].length = start[1] - start[0];
+        }
+        encode_texts(e, text, taker ? taker[i] : -1, &out[i], code + i * e->levels,
+                     number + i * numbers);
+        etp_place_moment(e, second[i], quoted_day[i], &out[i], number + i * numbers);
+    }
 }

@@ -106,6 +106,22 @@ ETP_EXPORT int etp_encode(const etp_encoder *encoder, const etp_shipment *shipme
                           const double *extra, const uint8_t *text, etp_encoded *out,
                           int32_t *code, double *number);
 
+/* A column of texts, each different one spelled once. */
+typedef struct {
+    const int32_t *word;  /* (n,) which of them */
+    const int64_t *start; /* (words + 1,) where each begins in `bytes` */
+    const uint8_t *bytes;
+} etp_words;
+
+/* The shipments `first` to `last` of n: column (columns,), second and quoted_day (n,), out (n,), code
+ * (n, L), number (n, ETP_NUMBERS + numeric), into which the given and the further numbers are written
+ * before. `taker` (n,) says who was seen to take them over, 0 nobody; NULL: who usually does. Of those
+ * outside the calendars only the order_day is right. */
+ETP_EXPORT void etp_encode_many(const etp_encoder *encoder, int64_t first, int64_t last,
+                                const etp_words *column, const int64_t *second,
+                                const double *quoted_day, const int32_t *taker, etp_encoded *out,
+                                int32_t *code, double *number);
+
 /* Writes what hangs on the moment alone: the order_day, and of the numbers the hour, the quoted days and
  * the lead. Returns ETP_FINE or ETP_OUTSIDE_CALENDARS. */
 int etp_place_moment(const etp_encoder *encoder, int64_t second, double quoted_day, etp_encoded *out,

@@ -17,14 +17,7 @@ from typing import Any, Final
 
 from etapromise.normal_forms.texts import normal_text, refuse_nameless
 
-__all__ = [
-    "has_form",
-    "is_normal_shape",
-    "lost_zeros",
-    "normal_postcode",
-    "own_forms",
-    "postcode_forms",
-]
+__all__ = ["is_normal_shape", "lost_zeros", "normal_postcode", "own_forms", "postcode_forms"]
 
 # The first form is the usual one, in which zeros may be lost; there may be shorter ones beside.
 _FORMS: Final[dict[str, tuple[str, ...]]] = {
@@ -155,11 +148,6 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
         return said
     found = _in_form(said, country)
     return said if found is None else found
-
-
-def has_form(country: str) -> bool:
-    """Whether the form of the country's postcodes is known."""
-    return country in _FORMS
 
 
 def postcode_forms(country: str) -> tuple[str, ...]:

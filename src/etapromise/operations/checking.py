@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from etapromise.tracking.table_files import (
     FoundFile,
     find_files,
     inner_lists,
+    one_table,
     sheets_of,
     text_dialect,
 )
@@ -91,8 +93,6 @@ def _settings(file: FoundFile) -> dict[str, Any]:
 
 def _united(tables: list[OwnTable]) -> list[OwnTable]:
     """Tables of the same columns, such as a file for each month, as one."""
-    from etapromise.tracking.table_files import one_table  # noqa: PLC0415 — beside its only use
-
     found: dict[tuple[Any, ...], OwnTable] = {}
     for one in tables:
         key = (one.rows, *sorted(one.table.column_names), *sorted(one.settings.items()))
@@ -173,8 +173,6 @@ def check_tables(
 
 
 def _try(found: CheckReport, mapping: str | os.PathLike[str] | None, event: Any) -> None:
-    import tempfile  # noqa: PLC0415 — only where a proposal is tried
-
     try:
         if mapping is not None:
             found.history = history(mapping=read_mapping(mapping), event=event)
@@ -319,8 +317,8 @@ def _every(found: TrackedHistory, step: int) -> TrackedHistory:
 def _quality(found: TrackedHistory) -> dict[str, Any]:
     """A short walk through the latest weeks whose parcels have arrived."""
     from etapromise.evaluation.backtest import BacktestConfig, run_backtest  # noqa: PLC0415 — slow
-    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415
-    from etapromise.training.training import TrainingConfig  # noqa: PLC0415
+    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415 — slow, and rarely asked for
+    from etapromise.training.training import TrainingConfig  # noqa: PLC0415 — slow, and rarely asked for
 
     arrived = found.milestones["event_at"]
     if arrived.notna().sum() < _LEAST_ORDERS:

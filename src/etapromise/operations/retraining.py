@@ -195,9 +195,8 @@ def refresh_current(
     with registry.lock():
         champion = registry.load_current()
         _check_champion(champion, history, as_of)
-        version = registry.add(
-            champion.refresh(known_at(history, as_of), as_of=as_of, calendars=calendars)
-        )
+        # A refresh looks at nothing received later, and reads no more of a store than it needs.
+        version = registry.add(champion.refresh(history, as_of=as_of, calendars=calendars))
         registry.promote(version, why="refreshed")
     return version
 

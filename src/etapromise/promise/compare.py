@@ -12,9 +12,11 @@ from __future__ import annotations
 import ctypes
 import datetime as dt
 import math
+import warnings
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -241,12 +243,15 @@ def compare(
     *,
     service_level: float | str,
     wanted_by: dt.date | None,
-    day_price: float | None,
+    day_price: float | EllipsisType | None,
     shared: Mapping[str, Any],
 ) -> list[ComparedOption]:
     """See `PromiseModel.compare`."""
     if not options:
         raise ContractError("Found no options to compare; expected at least one.")
+    said = day_price is not ...
+    if day_price is ...:
+        day_price = None
     if day_price is not None and not _number(day_price) > 0.0:
         raise ContractError(
             f"Found day_price={day_price!r}; expected the price that one day of waiting is worth, "
@@ -272,6 +277,13 @@ def compare(
         one.rank = rank
     unpriced = day_price is None and not isinstance(policy, ShopperPolicy | dt.date)
     left_out = unpriced and any(one.price for one in weighed)
+    if left_out and not said:
+        warnings.warn(
+            "Prices are left out: day_price, the price of a day of waiting, is not given. It was "
+            "1.0 by default once; give it, or day_price=None to leave prices out.",
+            DeprecationWarning,
+            stacklevel=3,
+        )
     terms = _Terms(ranked[0], wanted_by, level, left_out)
     return [_told(one, terms) for one in ranked]
 

@@ -6,7 +6,6 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import ctypes
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,7 +27,6 @@ __all__ = ["QuoteKernel", "Reached", "between_variances"]
 # Parcels after which half of a new key's distance from the whole is known.
 BETWEEN_EVIDENCE: Final = 10.0
 _WIDENED: Final = ("carrier", "service", "destination_region")
-_CHUNK: Final = 16_384
 
 
 class _ModelStruct(ctypes.Structure):
@@ -218,12 +216,6 @@ class QuoteKernel:
             )
             return failed
 
-        count = len(requests)
-        parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
-        if len(parts) <= 1:
-            failures = [work(part) for part in parts]
-        else:
-            with ThreadPoolExecutor(native.processors()) as pool:
-                failures = list(pool.map(work, parts))
+        failures = native.in_parts(len(requests), work)
         if any(failures):
             raise MemoryError("No memory for the scratch space of the quote's kernel.")

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from etapromise.errors import extra_needed
@@ -44,7 +45,17 @@ __all__ = ["PromiseModel", "load_model", "restored_model"]
 
 
 class PromiseModel(ModelCore):
-    """Answers what date can be promised. Immutable; any number of threads may share one."""
+    """Answers what date can be promised. Immutable; any number of threads may share one.
+
+    Examples:
+        >>> model = etapromise.load("models/current")
+        >>> parcel = dict(origin="60492", destination="90585", carrier="acme", service="ground")
+        >>> promise = model.promise(**parcel, ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+        >>> order = model.promise_order([parcel, parcel],
+        ...                             ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+        >>> order.date >= promise.date
+        True
+    """
 
     __slots__ = ()
 
@@ -107,7 +118,7 @@ class PromiseModel(ModelCore):
         *,
         service_level: float | str = DEFAULT_SERVICE_LEVEL,
         wanted_by: date | None = None,
-        day_price: float | None = None,
+        day_price: float | EllipsisType | None = ...,
         **shared: Any,
     ) -> list[ComparedOption]:
         """Ways to send a parcel, best first: carriers, services, warehouses, prices.
@@ -133,9 +144,13 @@ class PromiseModel(ModelCore):
                 service level come first.
             day_price: the price that one day of waiting is worth, in the prices' currency. Without
                 it prices are not added to days: a `CostPolicy` and a service level leave them out
-                and say so in `why`.
+                and say so in `why`. Say None where that is meant: it was 1.0 by default once, and
+                prices that are left out without a word are warned of.
             **shared: fields that all options have in common, such as `ordered_at`; an option's own
                 come first.
+
+        Warns:
+            DeprecationWarning: prices are left out, and nothing is said of `day_price`.
 
         Raises:
             ContractError: as for `promise`; no option, one without origin, destination or time, a
@@ -495,5 +510,9 @@ def load_model(directory: str | Path, *, verify: str | Path | None = None) -> Pr
     Raises:
         ModelFileError: it is missing, incomplete, damaged, of another format, not signed as it must
             be, or gives other predictions on this machine than on the one that wrote it.
+
+    Examples:
+        >>> etapromise.load("models/current").event
+        'delivered'
     """
     return load_saved(directory, PromiseModel, verify or os.environ.get(VERIFY_KEY) or None)

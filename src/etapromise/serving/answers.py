@@ -49,6 +49,7 @@ def compare_options(model: PromiseModel, asked: Any) -> Plain:
         given["wanted_by"] = _date("wanted_by", given["wanted_by"])
     if not all(one.get("ordered_at") for one in options if isinstance(one, Mapping)):
         given["ordered_at"] = given.get("ordered_at") or dt.datetime.now(dt.UTC)
+    given.setdefault("day_price", None)
     found = model.compare([_times(option) for option in options], policy, **_times(given))
     return {
         "options": [one.as_dict() | {"text": one.promise.text(locale)} for one in found],
@@ -208,7 +209,7 @@ def _require_few(found: Sequence[Any], name: str) -> None:
 def _times(given: Mapping[str, Any]) -> Plain:
     """The fields, times as times."""
     fields = dict(given)
-    for name in ("ordered_at", "scanned_at", "received_at"):
+    for name in ("ordered_at", "available_from", "scanned_at", "received_at"):
         if isinstance(fields.get(name), str):
             fields[name] = _moment(name, fields[name])
     return fields

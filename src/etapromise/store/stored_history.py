@@ -34,6 +34,7 @@ from etapromise.tracking.tracked import TrackedHistory, tracked_history
 
 __all__ = ["StoredHistory", "history_from", "stored_history"]
 
+_READ_LATE: Final = ("shipments", "milestones", "scans", "shipment_rejects", "scan_rejects")
 _REJECTED: Final = {"reason": TEXT, "detail": TEXT, "row": "int64"}
 
 
@@ -41,21 +42,25 @@ _REJECTED: Final = {"reason": TEXT, "detail": TEXT, "row": "int64"}
 class StoredHistory(TrackedHistory):
     """The history that a store holds, by order and identifier.
 
-    `shipments` and `milestones` are read at once. `scans` and the rejects, the larger part, are
-    read when they are first looked at, and `scans_of` reads those of the weeks that it needs.
+    Its tables are read when they are first looked at; `scans_of` reads the scans of the weeks that
+    it needs.
     """
 
     layout: StoreLayout
     commit: Commit
+    shipments: pd.DataFrame = field(init=False, repr=False)
+    milestones: pd.DataFrame = field(init=False, repr=False)
     scans: pd.DataFrame = field(init=False, repr=False)
     shipment_rejects: pd.DataFrame = field(init=False, repr=False)
     scan_rejects: pd.DataFrame = field(init=False, repr=False)
 
     def __getattr__(self, name: str) -> Any:
         """What is read when it is first asked for."""
-        if name not in {"scans", "shipment_rejects", "scan_rejects"}:
+        if name not in _READ_LATE:
             raise AttributeError(name)
-        if name == "shipment_rejects":
+        if name in {"shipments", "milestones"}:
+            self._read_parcels()
+        elif name == "shipment_rejects":
             object.__setattr__(self, name, self._rejects("shipments"))
         else:
             files = self.commit.partitions.values()
@@ -66,6 +71,11 @@ class StoredHistory(TrackedHistory):
             rejects = pd.concat([part for part in both if len(part)] or both, ignore_index=True)
             object.__setattr__(self, "scan_rejects", rejects)
         return self.__dict__[name]
+
+    def let_go(self) -> None:
+        """Keep no table in memory; whoever looks at one has it read again."""
+        for name in _READ_LATE:
+            self.__dict__.pop(name, None)
 
     def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
         """The scans of some of the shipments that were received before a moment."""
@@ -95,6 +105,20 @@ class StoredHistory(TrackedHistory):
         rows = np.flatnonzero((young & ~over).to_numpy(bool))
         orders = self.shipments.iloc[rows].reset_index(drop=True)
         return orders, self.scans_of(orders, at + pd.Timedelta(microseconds=1))
+
+    def _read_parcels(self) -> None:
+        kinds = self.commit.partitions.values()
+        shipments, journeys = (
+            self.layout.read(file for files in kinds for file in files.get(kind, ()))
+            for kind in ("shipments", "journeys")
+        )
+        if not shipments.num_columns:
+            shipments = NO_SHIPMENTS
+        by = [("ordered_at", "ascending"), ("shipment_id", "ascending")]
+        order = pc.sort_indices(shipments, by)
+        object.__setattr__(self, "shipments", shipments_frame(shipments.take(order)))
+        found = journeys.take(order) if len(order) else milestones_of(shipments, journeys)
+        object.__setattr__(self, "milestones", milestones_for(found, self.event))
 
     def _rejects(self, kind: str) -> pd.DataFrame:
         files: tuple[StoredFile, ...] = self.commit.rejects.get(kind, ())
@@ -160,6 +184,11 @@ def stored_history(
     Raises:
         StoreError: there is no store, or it is damaged or newer.
         ContractError: there is no such event.
+
+    Examples:
+        >>> taken = etapromise.ingest("store", "shipments.parquet", "scans.parquet")
+        >>> len(etapromise.stored_history("store").shipments) == len(history.shipments)
+        True
     """
     require_event(event)
     layout = StoreLayout.open(Path(store))
@@ -167,19 +196,6 @@ def stored_history(
     if partition is not None:
         one = Partition.named(partition)
         held = replace(held, partitions={one: held.partitions[one]})
-    tables = {
-        kind: layout.read(
-            file for files in held.partitions.values() for file in files.get(kind, ())
-        )
-        for kind in ("shipments", "journeys")
-    }
-    shipments = tables["shipments"]
-    if not shipments.num_columns:
-        shipments = NO_SHIPMENTS
-    order = pc.sort_indices(shipments, [("ordered_at", "ascending"), ("shipment_id", "ascending")])
-    frame = shipments_frame(shipments.take(order))
-    journeys = tables.pop("journeys")
-    found = milestones_for(
-        journeys.take(order) if len(order) else milestones_of(shipments, journeys), event
-    )
-    return StoredHistory(shipments=frame, milestones=found, event=event, layout=layout, commit=held)
+    kept = StoredHistory(event=event, layout=layout, commit=held)
+    kept._read_parcels()  # noqa: SLF001 — what is damaged is told now
+    return kept

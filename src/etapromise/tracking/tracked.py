@@ -81,6 +81,9 @@ class TrackedHistory:
             ),
         )
 
+    def let_go(self) -> None:
+        """Keep no table in memory that can be read again; these were made from tables at hand."""
+
     def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
         """The scans of some of the shipments that were received before a moment."""
         mine = Identifiers(shipments["shipment_id"]).rows(self.scans["shipment_id"]) >= 0

@@ -32,6 +32,7 @@ from etapromise.history.features import (
 )
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import lost_shares
+from etapromise.in_transit.sampling import sampled_parcels
 from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
@@ -101,6 +102,11 @@ class TrainingConfig:
         stages: whether handling and transit get forests of their own, which explain promises.
         hand_offs: whether to learn which parcels are usually handed to another carrier, and to
             promise these by both carriers' ways.
+
+    Examples:
+        >>> config = etapromise.TrainingConfig(numeric=["weight_kg_billed"], members=1)
+        >>> config.holdout_days
+        56
     """
 
     numeric: Sequence[str] = ()
@@ -176,6 +182,12 @@ def train(
     Raises:
         ContractError: tables or arguments do not fit the contract.
         InsufficientHistoryError: too little had happened by `as_of`.
+
+    Examples:
+        >>> model = etapromise.train("shipments.parquet", "scans.parquet", as_of="2025-07-01",
+        ...                          config=quick)
+        >>> model.event
+        'delivered'
     """
     config = config or TrainingConfig()
     if config.calendars is None:
@@ -201,6 +213,7 @@ def train(
         calendars=config.calendars if isinstance(config.calendars, CalendarFile) else None,
         hand_offs=config.hand_offs,
     )
+    tracked.let_go()
     gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
     tell = progress or (lambda *_: None)
     split = _Split.of(gathered, config)
@@ -232,12 +245,14 @@ def train(
         "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),
     }
-    transit = None
+    transit = sample = None
     if config.transit is not None:
+        sample = sampled_parcels(known, gathered, config.transit.sample_looks)
+    gathered = gathered.knowing_days_since(split.cut)
+    if config.transit is not None and sample is not None:
         transit = train_transit(
             tracked,
-            known,
-            gathered,
+            sample,
             contract=contract,
             promises_by=average,
             settings=config.transit,

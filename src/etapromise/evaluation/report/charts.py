@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.inline_svg import Ink, draw, tell
-from etapromise.evaluation.report.wording import Wording
+from etapromise.evaluation.report.wording import ReportWording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["dots", "draw_charts", "draw_pit", "label_some", "percent_axis"]
 
 
-def draw_charts(facts: Facts, words: Wording) -> dict[str, str]:
+def draw_charts(facts: Facts, words: ReportWording) -> dict[str, str]:
     """Every drawing of the page by name, as SVG elements.
 
     Args:
@@ -68,7 +68,7 @@ def draw_charts(facts: Facts, words: Wording) -> dict[str, str]:
     return drawn
 
 
-def _levels(figure: Figure, facts: Facts, words: Wording) -> None:
+def _levels(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["reliability"] if row["judged"]]
     level = [row["service_level"] for row in rows]
@@ -84,7 +84,7 @@ def _levels(figure: Figure, facts: Facts, words: Wording) -> None:
     axes.legend(loc="lower right")
 
 
-def _reliability(figure: Figure, facts: Facts, words: Wording) -> None:
+def _reliability(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=Ink.MUTED, linewidth=1, dashes=(1, 2), label=words("honest"))
     rows = [row for row in facts["reliability"] if row["judged"]]
@@ -103,7 +103,7 @@ def _reliability(figure: Figure, facts: Facts, words: Wording) -> None:
     axes.legend(loc="lower right")
 
 
-def _periods(figure: Figure, facts: Facts, words: Wording) -> None:
+def _periods(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["by"]["period"] if row["judged"]]
     place = {row["group"]: i for i, row in enumerate(rows)}
@@ -134,7 +134,7 @@ def _periods(figure: Figure, facts: Facts, words: Wording) -> None:
     figure.legend(loc="outside upper center", ncols=2)
 
 
-def _frontier(figure: Figure, facts: Facts, words: Wording) -> None:
+def _frontier(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     shop = facts["shop"]
     ours = facts["reliability"] if shop is None else shop["ours_on_the_same_orders"]
@@ -167,7 +167,7 @@ def _frontier(figure: Figure, facts: Facts, words: Wording) -> None:
     axes.legend(loc="lower right")
 
 
-def _sharpness(figure: Figure, facts: Facts, words: Wording) -> None:
+def _sharpness(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["scores"]["by_period"] if row["crps_days"] is not None]
     x = np.arange(len(rows))
@@ -192,7 +192,7 @@ def _sharpness(figure: Figure, facts: Facts, words: Wording) -> None:
     axes.legend(loc="best")
 
 
-def draw_pit(figure: Figure, pit_counts: Sequence[int], words: Wording) -> None:
+def draw_pit(figure: Figure, pit_counts: Sequence[int], words: ReportWording) -> None:
     """The histogram of the probability integral transform; flat is right."""
     axes = figure.subplots()
     counts = np.array(pit_counts, dtype=np.float64)
@@ -215,7 +215,7 @@ def dots(
     rows: Sequence[dict[str, Any]],
     colour: Ink,
     label: str | None,
-    words: Wording,
+    words: ReportWording,
     *,
     hollow: bool = False,
 ) -> None:
@@ -239,7 +239,7 @@ def dots(
     tell(drawn[0], [_numbers(row, words) for row in rows])
 
 
-def _numbers(row: dict[str, Any], words: Wording) -> str:
+def _numbers(row: dict[str, Any], words: ReportWording) -> str:
     name = row.get("group") or ""
     if not name and row.get("service_level") is not None:
         name = words.level(row["service_level"])
@@ -254,7 +254,7 @@ def _numbers(row: dict[str, Any], words: Wording) -> str:
     return f"{name}: {told}" if name else told
 
 
-def _example(figure: Figure, example: dict[str, Any], words: Wording) -> None:
+def _example(figure: Figure, example: dict[str, Any], words: ReportWording) -> None:
     axes = figure.subplots()
     probability = np.array(example["probability"], dtype=np.float64)
     day = np.arange(len(probability))
@@ -274,7 +274,7 @@ def _example(figure: Figure, example: dict[str, Any], words: Wording) -> None:
     axes.legend(loc="lower right")
 
 
-def percent_axis(axes: Axes, which: str, words: Wording) -> None:
+def percent_axis(axes: Axes, which: str, words: ReportWording) -> None:
     """Shares as percentages, on the axes named in ``which``."""
     written = FuncFormatter(lambda value, _: words.level(value))
     if "x" in which:

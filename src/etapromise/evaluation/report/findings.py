@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from etapromise.evaluation.report.wording import Wording
+from etapromise.evaluation.report.wording import ReportWording
 
 __all__ = ["Verdict", "findings", "verdict", "worst_first"]
 
@@ -26,7 +26,7 @@ class Verdict:
     explanation: str
 
 
-def verdict(facts: Facts, words: Wording) -> Verdict:
+def verdict(facts: Facts, words: ReportWording) -> Verdict:
     """Whether the promises at the main level were kept as they were stated."""
     main = _main(facts)
     asked = words.level(facts["main_level"])
@@ -64,7 +64,7 @@ def verdict(facts: Facts, words: Wording) -> Verdict:
     )
 
 
-def findings(facts: Facts, words: Wording) -> list[str]:
+def findings(facts: Facts, words: ReportWording) -> list[str]:
     """Sentences for the top of the page, the most important first."""
     told = [
         _counted(facts, words),
@@ -109,7 +109,7 @@ def _main(facts: Facts) -> dict[str, Any]:
     return found
 
 
-def _counted(facts: Facts, words: Wording) -> str:
+def _counted(facts: Facts, words: ReportWording) -> str:
     main = _main(facts)
     text = words(
         "{orders} orders were quoted; {judged} promises have run out and are judged: {kept} kept, "
@@ -135,7 +135,7 @@ def _counted(facts: Facts, words: Wording) -> str:
     return f"{text} {words('Counted apart: {list}.', list=', '.join(told))}"
 
 
-def _shop(facts: Facts, words: Wording) -> list[str]:
+def _shop(facts: Facts, words: ReportWording) -> list[str]:
     shop = facts["shop"]
     if shop is None or not shop["judged"]:
         return []
@@ -156,7 +156,7 @@ def _shop(facts: Facts, words: Wording) -> list[str]:
     return [text]
 
 
-def _periods(facts: Facts, words: Wording) -> list[str]:
+def _periods(facts: Facts, words: ReportWording) -> list[str]:
     rows = [row for row in facts["by"]["period"] if row["judged"] >= LEAST_JUDGED]
     if len(rows) < 3:
         return []
@@ -178,7 +178,7 @@ def _periods(facts: Facts, words: Wording) -> list[str]:
     ]
 
 
-def _lanes(facts: Facts, words: Wording) -> list[str]:
+def _lanes(facts: Facts, words: ReportWording) -> list[str]:
     lanes = [row for row in facts["by"]["lane_group"] if row["judged"]]
     short = [row for row in worst_first(lanes) if row["kept_high"] < row["mean_confidence"]]
     if not short:

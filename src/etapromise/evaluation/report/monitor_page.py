@@ -11,7 +11,7 @@ from etapromise.evaluation.report.charts import dots, draw_pit, label_some, perc
 from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.inline_svg import Ink, draw
 from etapromise.evaluation.report.page import environment, page_parts
-from etapromise.evaluation.report.wording import Wording, wording
+from etapromise.evaluation.report.wording import ReportWording, wording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,7 +81,7 @@ def _lane_matrix(lanes: list[dict[str, Any]]) -> dict[str, Any]:
     return {"cells": dict(sorted(cells.items())), "destinations": ranked[:_MOST_DESTINATIONS]}
 
 
-def _verdict(facts: Facts, words: Wording) -> findings.Verdict:
+def _verdict(facts: Facts, words: ReportWording) -> findings.Verdict:
     overall = facts["promises"]["overall"]
     kept = (
         words(
@@ -110,7 +110,7 @@ def _verdict(facts: Facts, words: Wording) -> findings.Verdict:
     )
 
 
-def _charts(facts: Facts, words: Wording) -> dict[str, str]:
+def _charts(facts: Facts, words: ReportWording) -> dict[str, str]:
     drawn = {}
     if any(row["judged"] for row in facts["promises"]["by"]["week"]):
         drawn["weeks"] = draw(
@@ -127,7 +127,7 @@ def _charts(facts: Facts, words: Wording) -> dict[str, str]:
     return drawn
 
 
-def _weeks(figure: Figure, facts: Facts, words: Wording) -> None:
+def _weeks(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["promises"]["by"]["week"] if row["judged"]]
     x = np.arange(len(rows), dtype=np.float64)

@@ -12,7 +12,7 @@ import jinja2
 from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import draw_charts
 from etapromise.evaluation.report.findings import Facts
-from etapromise.evaluation.report.wording import Wording, wording
+from etapromise.evaluation.report.wording import ReportWording, wording
 
 __all__ = ["backtest_plots", "environment", "page_parts", "render_backtest"]
 
@@ -91,7 +91,7 @@ def page_parts() -> dict[str, str]:
 
 
 @cache
-def environment(words: Wording) -> jinja2.Environment:
+def environment(words: ReportWording) -> jinja2.Environment:
     """Templates with the filters of the pages, in a language; ``_`` translates."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__, "."),

@@ -12,20 +12,20 @@ from babel.numbers import format_decimal
 
 from etapromise.errors import ContractError
 
-__all__ = ["LANGUAGES", "Wording", "wording"]
+__all__ = ["REPORT_LANGUAGES", "ReportWording", "wording"]
 
-LANGUAGES: Final = ("en", "de", "es", "fr")
+REPORT_LANGUAGES: Final = ("en", "de", "es", "fr")
 """The languages that pages are written in; English messages are the catalogues' keys."""
 
 _NONE: Final = "\u2013"
 _NARROW: Final = "\u202f"  # a narrow space that does not break, between a number and its unit
 
 
-class Wording:
+class ReportWording:
     """What a page says in one language.
 
     Args:
-        language: One of `LANGUAGES`.
+        language: One of `REPORT_LANGUAGES`.
     """
 
     def __init__(self, language: str) -> None:
@@ -79,7 +79,7 @@ class Wording:
 
 
 @cache
-def wording(language: str = "en") -> Wording:
+def wording(language: str = "en") -> ReportWording:
     """The wording of a language.
 
     Args:
@@ -92,9 +92,10 @@ def wording(language: str = "en") -> Wording:
         code = Locale.parse(language.replace("-", "_")).language
     except (UnknownLocaleError, ValueError, TypeError, AttributeError):
         code = ""
-    if code not in LANGUAGES:
+    if code not in REPORT_LANGUAGES:
         raise ContractError(
-            f"Found the language {language!r} for a page; expected one of {', '.join(LANGUAGES)}. "
-            "Another is a file more in evaluation/report/translations."
+            f"Found the language {language!r} for a page; expected one of "
+            f"{', '.join(REPORT_LANGUAGES)}. Another is a file more in "
+            "evaluation/report/translations."
         )
-    return Wording(code)
+    return ReportWording(code)
