@@ -81,6 +81,17 @@ class Promise(Explained):
         model_version: which model said so.
         kept_record: how promises like this one were kept; None where that was not measured.
         lost_probability: probability that the event never comes: lost, returned or given up.
+
+    Examples:
+        >>> ordered_at = datetime(2025, 7, 3, 15, tzinfo=UTC)
+        >>> promise = model.promise(origin="60492", destination="90585", carrier="acme",
+        ...                         service="ground", ordered_at=ordered_at, service_level=0.9)
+        >>> promise.earliest <= promise.date <= promise.latest
+        True
+        >>> promise.confidence >= 0.9
+        True
+        >>> promise.probability_by(promise.date) == promise.confidence
+        True
     """
 
     date: dt.date

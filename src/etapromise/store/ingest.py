@@ -122,6 +122,9 @@ def ingest(
         ContractError: as for `tracking.history`.
         StoreError: the store is damaged, newer, made with other settings, or contradicted.
         CommandError: somebody else is writing, or the engine cannot be reached.
+
+    Examples:
+        >>> taken = etapromise.ingest("store", "shipments.parquet", "scans.parquet")
     """
     root = Path(store)
     work = engine_of(engine)

@@ -184,6 +184,11 @@ def stored_history(
     Raises:
         StoreError: there is no store, or it is damaged or newer.
         ContractError: there is no such event.
+
+    Examples:
+        >>> taken = etapromise.ingest("store", "shipments.parquet", "scans.parquet")
+        >>> len(etapromise.stored_history("store").shipments) == len(history.shipments)
+        True
     """
     require_event(event)
     layout = StoreLayout.open(Path(store))
