@@ -131,9 +131,16 @@ def test_a_store_is_the_same_whoever_made_it(engine, last_weeks, model, tmp_path
     shipments, scans = last_weeks
     ingest(tmp_path / "here", shipments, scans)
     half = len(scans) // 2
-    ingest(tmp_path / "there", shipments.iloc[::-2], scans.iloc[half:], engine=engine, buckets=3)
+    # The workers share reading a file of several row groups; rejects and waiting ones come back.
+    file = tmp_path / "later.parquet"
+    broken = scans.iloc[half:].assign(status=lambda told: told["status"].where(told.index % 97 > 0))
+    broken.to_parquet(file, row_group_size=-(-len(broken) // 3))
+    one = ingest(tmp_path / "there", shipments.iloc[::-2], file, engine=engine, buckets=3)
+    assert one.waiting > 0
+    assert len(one.scan_rejects) == (broken["status"].isna()).sum() > 0
+    assert one.new_scans + one.waiting + one.known_scans + len(one.scan_rejects) == len(broken)
     ingest(tmp_path / "there", shipments.iloc[::2], scans.iloc[:half], engine=engine)
-    ingest(tmp_path / "there", shipments, engine=engine)
+    ingest(tmp_path / "there", shipments, scans, engine=engine)
     here, there = (stored_history(tmp_path / name) for name in ("here", "there"))
     pd.testing.assert_frame_equal(here.shipments, there.shipments)
     pd.testing.assert_frame_equal(here.milestones, there.milestones)
