@@ -23,7 +23,7 @@ from etapromise.evaluation.backtest import run_backtest as walk
 from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.history.as_of import moment_of
-from etapromise.operations import event_run, monitoring, retraining, scoring
+from etapromise.operations import checking, event_run, monitoring, retraining, scoring
 from etapromise.operations.events import EventSettings
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.evaluation.scorecards import Measure
+    from etapromise.operations.check_report import CheckReport
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
 
 __all__ = [
     "backtest",
+    "check",
     "events",
     "monitor",
     "read",
@@ -100,6 +102,49 @@ def read(
         mapping=mapping,
     )
     refuse_too_many(found.accounts, max_rejects)
+    return found
+
+
+def check(
+    files: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+    *,
+    mapping: str | PathLike[str] | None = None,
+    write_mapping: str | PathLike[str] | None = None,
+    event: Event = "delivered",
+    quality: bool = True,
+) -> CheckReport:
+    """Look at own tables: what each column is, what would be rejected, what can be promised.
+
+    Args:
+        files: paths, directories, patterns or addresses of orders, scans, or both.
+        mapping: a mapping to try instead of proposing one; it names the files.
+        write_mapping: where to write the proposed one, beside which its files are named.
+        event: what is to be promised.
+        quality: whether promises are tried on the latest weeks.
+
+    Returns:
+        The proposal with its reasons and open questions, the account of every row, and the quality
+        to expect; `to_text`, `to_dict`, `to_html`, `write_mapping`.
+
+    Raises:
+        ContractError: neither files nor a mapping, or both; a file cannot be read at all.
+    """
+    named = [files] if isinstance(files, str | PathLike) else list(files)
+    if bool(named) == (mapping is not None):
+        raise ContractError(
+            "Found neither files nor a mapping to look at, or both; expected files, or a mapping "
+            "that names them."
+        )
+    if mapping is not None and write_mapping is not None:
+        raise ContractError(
+            "Found write_mapping beside a mapping; expected it with files, where one is proposed."
+        )
+    target = None if write_mapping is None else Path(write_mapping)
+    found = checking.check_tables(
+        named, mapping=mapping, write_to=target, event=event, quality=quality
+    )
+    if target is not None:
+        found.write_mapping(target)
     return found
 
 
@@ -236,7 +281,7 @@ def refresh(
         shipments: as for `read`, or what it returned; should reach half a year back.
         scans: as for `read`.
         as_of: nothing received later is looked at.
-        calendars: a calendar file from now on; by default that which the model has.
+        calendars: a calendar file from now on; by default that in the mapping, else the model's.
         mapping: as for `read`.
         vocabulary: as for `read`.
         naive_time_zone: as for `read`.
@@ -257,7 +302,7 @@ def refresh(
     tables = _tables(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
-    stated = None if calendars is None else CalendarFile.of(calendars)
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
     version = retraining.refresh_current(tables, registry, as_of=moment_of(as_of), calendars=stated)
     return registry.load(version)
 
@@ -287,7 +332,7 @@ def retrain(
         as_of: nothing received later is looked at.
         gate: how much worse is worse.
         config: the challenger's recipe; by default the current model's.
-        calendars: a calendar file from now on.
+        calendars: a calendar file from now on; by default that in the mapping.
         dry_run: judge, but write nothing.
         force: promote although checks fail; the record says so.
         mapping: as for `read`.
@@ -313,11 +358,12 @@ def retrain(
     tables = _tables(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
-    if calendars is not None:
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
+    if stated is not None:
         recipe = config or (
             TrainingConfig() if champion is None else retraining.recipe_of(champion)
         )
-        config = replace(recipe, calendars=CalendarFile.of(calendars))
+        config = replace(recipe, calendars=stated)
     return retraining.retrain_current(
         tables,
         registry,

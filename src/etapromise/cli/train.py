@@ -98,7 +98,9 @@ def train_command(
 
     with reported_errors(2):
         config = training.TrainingConfig(
-            numeric=numeric, categorical=categorical, calendars=calendars
+            numeric=numeric,
+            categorical=categorical,
+            calendars=calendars or _calendar_within(tables.mapping),
         )
         config = with_settings(config, dict(_pair(text) for text in settings))
         if tune is None and trials is not None:
@@ -207,7 +209,9 @@ def retrain_command(
     from etapromise.training.training import TrainingConfig  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        stated = None if calendars is None else CalendarFile.read(calendars)
+        stated = (
+            _calendar_within(tables.mapping) if calendars is None else CalendarFile.read(calendars)
+        )
     with reported_errors():
         registry = ModelRegistry(models)
         champion = registry.load_current() if registry.current else None
@@ -273,7 +277,9 @@ def refresh_command(
     from etapromise.operations.retraining import refresh_current  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        stated = None if calendars is None else CalendarFile.read(calendars)
+        stated = (
+            _calendar_within(tables.mapping) if calendars is None else CalendarFile.read(calendars)
+        )
     with reported_errors():
         registry = ModelRegistry(models)
         event = registry.load_current().event
@@ -281,6 +287,16 @@ def refresh_command(
         _tell_names(stated, history)
         version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
     click.echo(models / version)
+
+
+def _calendar_within(mapping: Path | None) -> CalendarFile | None:
+    """The calendar that stands in the mapping, told once."""
+    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
+
+    found = CalendarFile.within(mapping)
+    if found is not None:
+        say(f"calendar: that of {mapping}")
+    return found
 
 
 def _tell_names(calendars: CalendarFile | str | Path | None, history: TrackedHistory) -> None:

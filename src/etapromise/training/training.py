@@ -175,7 +175,8 @@ def train(
         progress: told of every stage.
         tuning: how the settings were found (`Tuned.record`), for the manifest.
         mapping: which columns of own tables are those of the contract; its path, or one that was
-            read. It may name the files too, and then needs no tables beside it.
+            read. It may name the files too, and then needs no tables beside it. A calendar in it
+            counts where `config` has none.
         vocabulary: whose codes scans carry that do not say: a name or a TOML file.
         max_rejects: the share of a table's rows that may be rejected; more stop the training.
 
@@ -190,6 +191,8 @@ def train(
         'delivered'
     """
     config = config or TrainingConfig()
+    if config.calendars is None:
+        config = replace(config, calendars=CalendarFile.within(mapping))
     tracked = history_from(
         shipments,
         scans,
