@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats
+from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 __all__ = ["SILENCE_EDGES", "ScanGapTable", "ScanGaps", "scan_gap_table"]
@@ -25,13 +26,6 @@ SILENCE_EDGES: Final = np.array(
 )
 """(b,) where the stretches begin, in operational days."""
 
-# Ends of silence's worth of belief in the level above.
-_RATE_EVIDENCE: Final = 5.0
-# Ends per operational day before anything is known.
-_RATE_ANYWHERE: Final = 0.3
-# Silences' worth of belief that a carrier loses parcels in a stage like all carriers.
-_SHARE_EVIDENCE: Final = 400.0
-_SHARE_ANYWHERE: Final = 0.001
 _LEAST_SURVIVAL: Final = 1e-300
 
 
@@ -89,6 +83,11 @@ class ScanGapTable:
     def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
         # One stretch after the other: a sum along rows may round by the number of rows.
+        if len(days) <= _FEW:
+            spent = _spent(days[:, None], SILENCE_EDGES, _WIDTHS)
+            sums = np.cumsum(spent * self.rate[stage, carrier], axis=1)
+            return np.asarray(np.exp(-sums[:, -1]))
+        # Many at once would take 18 times the memory.
         exposure = np.zeros(len(days))
         for stretch, (edge, width) in enumerate(zip(SILENCE_EDGES, _WIDTHS, strict=True)):
             exposure += _spent(days, edge, width) * self.rate[stage, carrier, stretch]
@@ -98,16 +97,23 @@ class ScanGapTable:
         self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
     ) -> Floats:
         """(n,) probability that a silence of `days` so far never ends, or else a later one."""
+        return self.lost_given(stage, carrier, self.still(stage, carrier, days))
+
+    def lost_given(
+        self, stage: NDArray[np.int64], carrier: NDArray[np.int64], still: Floats
+    ) -> Floats:
+        """`lost_probability`, from what `still` (n,) says of those silences."""
         lost = self.lost[stage, carrier]
-        waiting = (1.0 - lost) * self.still(stage, carrier, days)
+        waiting = (1.0 - lost) * still
         gone = lost / (lost + waiting)
         return np.asarray(gone + (1.0 - gone) * self.later[stage, carrier])
 
 
+_FEW: Final = 256
 _WIDTHS: Final = np.append(np.diff(SILENCE_EDGES), np.inf)
 
 
-def _spent(days: Floats, edge: float, width: float) -> Floats:
+def _spent(days: Floats, edge: Floats | float, width: Floats | float) -> Floats:
     """(n,) how much of `days` lies in a stretch."""
     return np.asarray(np.minimum(np.maximum(days - edge, 0.0), width))
 
@@ -135,7 +141,7 @@ def scan_gap_table(usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: in
     ]
     ends = ended.astype(np.float64).reshape(stages, carriers, stretches)
     exposure = np.stack(columns, axis=1).astype(np.float64).reshape(stages, carriers, stretches)
-    whole = _leaning(ends.sum((0, 1)), exposure.sum((0, 1)), _RATE_ANYWHERE)
+    whole = _leaning(ends.sum((0, 1)), exposure.sum((0, 1)), PRIORS.scan_gap_rate_first)
     by_stage = _leaning(ends.sum(1), exposure.sum(1), whole)
     rate = _leaning(ends, exposure, by_stage[:, None, :])
     _mix_unseen(rate, ends.sum(2))
@@ -183,13 +189,15 @@ def _mix_unseen(rate: Floats, ends: Floats) -> None:
 
 def _shares(gone: Floats, seen: Floats) -> Floats:
     """By carrier and stage, leaning on all carriers' in the stage and these on the whole."""
-    share = _share(gone.sum(), seen.sum(), _SHARE_ANYWHERE)
+    share = _share(gone.sum(), seen.sum(), PRIORS.scan_gap_lost_share)
     return _share(gone, seen, _share(gone.sum(1), seen.sum(1), share)[:, None])
 
 
 def _leaning(ends: Floats, exposure: Floats, above: Floats | float) -> Floats:
-    return np.asarray((ends + _RATE_EVIDENCE) / (exposure + _RATE_EVIDENCE / above))
+    # Of rates the prior's exposure is what its ends take.
+    believed = PRIORS.scan_gap_rate
+    return np.asarray((ends + believed) / (exposure + believed / above))
 
 
 def _share(gone: Any, seen: Any, above: Floats | float) -> Floats:
-    return np.asarray((gone + _SHARE_EVIDENCE * above) / (seen + _SHARE_EVIDENCE))
+    return np.asarray(shrunk(gone, seen, above, PRIORS.scan_gap_lost))

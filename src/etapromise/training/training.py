@@ -37,6 +37,7 @@ from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.stages import StageForests
+from etapromise.shrinkage import PRIORS
 from etapromise.store.stored_history import history_from
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.mapping import MappingSource
@@ -241,6 +242,7 @@ def train(
         "holdout_days": split.holdout_days,
         "trees": {"holdout": average.tree_count, "final": forest.tree_count},
         "config": _plain(config),
+        "priors": asdict(PRIORS),
         **({} if tuning is None else {"tuning": dict(tuning)}),
         "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),
