@@ -28,8 +28,8 @@ from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of
 from etapromise.history.present_pace import pace_since
 from etapromise.in_transit.assembling import refresh_transit
-from etapromise.in_transit.outlook import TransitParts
 from etapromise.in_transit.sampling import MOST_LOOKS, sampled_parcels
+from etapromise.in_transit.transit_parts import TransitParts
 from etapromise.lanes.levels import level_keys
 from etapromise.promise.compiled_quote import between_variances
 from etapromise.promise.joint_probability import JOURNEY, Dependence, learn_dependence, pairs_of

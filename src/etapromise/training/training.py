@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.forecast.averaging import average_forests
@@ -146,6 +147,7 @@ class TrainingConfig:
                 raise ContractError(f"{name} is {getattr(self, name)}; expected at least 1.")
 
 
+@kinds_checked(config=TrainingConfig)
 def train(
     shipments: Source | TrackedHistory | None = None,
     scans: Source | None = None,
