@@ -53,6 +53,7 @@ _LAYOUT: Final = Layout(
     place_weeks=Array("bool", "calendars", 7),
     blackouts=Array("int64", "closed", 4),
     region_weeks=Array("float64", "regions", 9, low=0.0, high=float(_MOST_KEYS)),
+    new_weeks=Array("float64", "changes", 9, low=0.0, high=float(_MOST_KEYS)),
 )
 
 
@@ -73,6 +74,8 @@ class Clocks:
             since 1970-01-01: nothing is delivered there then.
         region_weeks: (k, 9) service row, calendar row, and the weights there of Monday … Sunday,
             where a service's week is another one than elsewhere.
+        new_weeks: (k, 9) service row, a day (since 1970-01-01), and the weights of Monday … Sunday
+            from that day on, where a service changed its week.
         elapsed: ((services + 1) * (calendars + 1), days + 1) operational days before each day's
             start, counted from first_day.
     """
@@ -86,6 +89,7 @@ class Clocks:
     place_weeks: NDArray[np.bool_]
     blackouts: NDArray[np.int64]
     region_weeks: NDArray[np.float64]
+    new_weeks: NDArray[np.float64]
     elapsed: NDArray[np.float64]
 
     @classmethod
@@ -101,10 +105,16 @@ class Clocks:
         place_weeks: NDArray[np.bool_] | None = None,
         blackouts: NDArray[np.int64] | None = None,
         region_weeks: NDArray[np.float64] | None = None,
+        new_weeks: NDArray[np.float64] | None = None,
     ) -> Clocks:
-        """The tables of elapsed time; by default no place has a week of its own, nor blackouts."""
+        """The tables of elapsed time.
+
+        By default no place has a week of its own, no service a new one, and there are no blackouts.
+        """
         if region_weeks is None:
             region_weeks = np.zeros((0, 9))
+        if new_weeks is None:
+            new_weeks = np.zeros((0, 9))
         if place_weeks is None:
             place_weeks = np.ones((len(holidays), 7), dtype=bool)
         if blackouts is None:
@@ -114,6 +124,11 @@ class Clocks:
         weekday = (first_day + np.arange(days) + 3) % 7
         factors = np.concatenate([np.ones((len(weeks), 1)), holiday_weights], axis=1)
         weight = weeks[:, None, :][:, :, weekday] * factors[:, holidays]
+        for service, first, *week in new_weeks.tolist():
+            row, since = int(service), slice(max(int(first) - first_day, 0), None)
+            weight[row, :, since] = (
+                np.array(week)[weekday[since]] * factors[row][holidays[:, since]]
+            )
         for service, calendar, *week in region_weeks.tolist():
             row, place = int(service), int(calendar)
             weight[row, place] = np.array(week)[weekday] * factors[row, holidays[place]]
@@ -134,7 +149,18 @@ class Clocks:
             place_weeks=place_weeks,
             blackouts=blackouts,
             region_weeks=region_weeks,
+            new_weeks=new_weeks,
             elapsed=elapsed,
+        )
+
+    def changed(self, **arrays: NDArray[np.float64]) -> Clocks:
+        """The same with other arrays."""
+        kept = {name: getattr(self, name) for name in _LAYOUT.arrays}
+        return Clocks.build(
+            first_day=self.first_day,
+            services=self.services,
+            calendars=self.calendars,
+            **(kept | arrays),
         )
 
     @classmethod
@@ -160,13 +186,15 @@ class Clocks:
             part.refuse("holidays", f"{days} days", f"1 to {LATEST_DAY - first_day}")
         if len(arrays["weeks"]) * len(arrays["holidays"]) * (days + 1) > _MOST_CELLS:
             part.refuse("holidays", "tables too large for memory", f"{_MOST_CELLS} cells at most")
-        weeks, rows = arrays["region_weeks"], (len(services), len(calendars))
-        if (
-            np.any(weeks[:, :2] > rows)
-            or np.any(weeks[:, :2] % 1)
-            or np.any(weeks[:, 2:] > _WEIGHT)
-        ):
-            part.refuse("region_weeks", "rows or weights that there are not", f"rows to {rows}")
+        rows = (len(services), len(calendars))
+        for name, most in (("region_weeks", rows), ("new_weeks", (len(services), LATEST_DAY))):
+            found = arrays[name]
+            if (
+                np.any(found[:, :2] > most)
+                or np.any(found[:, :2] % 1)
+                or np.any(found[:, 2:] > _WEIGHT)
+            ):
+                part.refuse(name, "rows or weights that there are not", f"rows to {most}")
         require_spans(part, "blackouts", arrays["blackouts"], rows)
         return cls.build(first_day=first_day, services=services, calendars=calendars, **arrays)
 

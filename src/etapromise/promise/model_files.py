@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "load_saved", "model_contents", "model_of_contents", "save_model"]
 
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
@@ -268,6 +268,7 @@ def _arrays(parts: ModelParts) -> Arrays:
         "clocks.place_weeks": clocks.place_weeks,
         "clocks.blackouts": clocks.blackouts,
         "clocks.region_weeks": clocks.region_weeks,
+        "clocks.new_weeks": clocks.new_weeks,
         **{f"dispatch.{name}": array for name, array in parts.encoder.dispatch.as_arrays().items()},
         "calibration.knot": parts.calibration.knot,
         "calibration.kept": parts.calibration.kept,
