@@ -4,11 +4,15 @@ FROM python:3.12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN pip wheel --no-deps --wheel-dir /wheels .
+RUN pip wheel --no-deps --wheel-dir /wheels . \
+    && python -m venv /opt/etapromise \
+    && /opt/etapromise/bin/pip install --no-cache-dir --no-compile "$(echo /wheels/etapromise-*.whl)[serve]" \
+    && scripts/trim_environment.sh /opt/etapromise
 
 FROM python:3.12-slim AS serve
-COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir "$(echo /wheels/etapromise-*.whl)[serve]" && rm -rf /wheels && useradd --system eta
+COPY --from=build /opt/etapromise /opt/etapromise
+ENV PATH=/opt/etapromise/bin:$PATH
+RUN useradd --system eta
 USER eta
 VOLUME /models
 EXPOSE 8080

@@ -4,6 +4,7 @@
 #   make test    every check that guards the main branch
 #   make check   the same without the tests: style, types, order of the rooms, documentation
 #   make docs    the documentation, into site/
+#   make notebooks  run the notebooks and keep what they show
 #   make bench   the benchmarks
 #   make sanitize  the kernels under sanitizers; make fuzz  random calls and models
 #   make clean   remove what the above made (the environment too)
@@ -25,7 +26,7 @@ BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py sc
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \
 	$(wildcard src/etapromise/native/*.c) $(wildcard src/etapromise/native/*.h)
 
-.PHONY: demo test check docs bench clean environment sanitize fuzz
+.PHONY: demo test check docs notebooks bench clean environment sanitize fuzz
 .DELETE_ON_ERROR:
 
 environment: $(INSTALLED)
@@ -61,7 +62,7 @@ docs: check
 
 # One worker a core, each on one thread; a file's tests share what they train.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile -k "not spark"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 # The kernels with address and undefined-behaviour sanitizers, under the tests that reach them.
 sanitize: $(INSTALLED)
@@ -81,6 +82,11 @@ fuzz: $(INSTALLED)
 demo: $(INSTALLED)
 	@rm -rf $(OUTPUT)
 	@PATH="$(abspath $(BIN)):$$PATH" sh scripts/demo.sh $(SAMPLE) $(OUTPUT)
+
+# The notebooks from top to bottom, kept with what they show.
+notebooks: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,serve,notebooks]' --group dev
+	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,serve,benchmarks]' --group dev

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from later_orders import MOMENT, LaterOrders
 
 import etapromise
-from benchmarks.later_orders import MOMENT, LaterOrders
 from etapromise import PromiseModel
 from etapromise.calendars.disruptions import Disruption
 
@@ -124,11 +124,13 @@ def run(seed: int, regions: int) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for scene in SCENES:
         real = put_off(scene, frame["carrier"].tolist(), day, hit, orders)
-        for told, asked in (
-            ("nothing", model),
-            ("what happens", model.with_disruptions(declared(scene, names))),
+        for told, asked, came in (
+            # As if nothing had happened: what the model keeps of the same orders.
+            ("nothing happens", model, day),
+            ("nothing", model, real),
+            ("what happens", model.with_disruptions(declared(scene, names)), real),
         ):
-            rows += judged(asked, frame, real, hit, scene, told)
+            rows += judged(asked, frame, came, hit, scene, told)
     return pd.DataFrame(rows)
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from olist_tables import CATEGORICAL, NUMERIC, ZONE, olist_history, require_olist
 
 import etapromise
-from etapromise.evaluation.backtest import BacktestConfig, backtest
+from etapromise.evaluation.backtest import BacktestConfig, run_backtest
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
 from etapromise.evaluation.judgement import day_column, stated_column
 from etapromise.evaluation.replay import Forecast
@@ -50,7 +50,7 @@ def main() -> None:
     print(train_quote_score(history, pd.Timestamp(arguments.end, tz=ZONE)))
     start = pd.Timestamp(arguments.start, tz=ZONE)
     with tempfile.TemporaryDirectory() as folder:
-        result = backtest(
+        result = run_backtest(
             history,
             BacktestConfig(
                 start=start - pd.DateOffset(months=1),
@@ -105,6 +105,9 @@ class _Remembering:
         days.columns = days.columns.astype(str)
         days.to_parquet(self.folder / f"{self.version}.parquet")
         return forecast
+
+    def why(self, frame: pd.DataFrame, level: float) -> None:
+        """Only the report of a backtest asks."""
 
     def local_event_date(self, history: TrackedHistory) -> NDArray[np.datetime64]:
         return self.inner.local_event_date(history)

@@ -10,9 +10,9 @@ import math
 import time
 
 import numpy as np
+from later_orders import MOMENT, LaterOrders
 
 import etapromise
-from benchmarks.later_orders import MOMENT, LaterOrders
 from etapromise import load_policies
 from etapromise.evaluation.policy_replay import replay_policies
 from etapromise.promise.contributions import CAUSES, contributions
@@ -45,7 +45,7 @@ def main() -> None:
     found = contributions(model, requests, 0.9)
     took = time.process_time() - start
     dates = model.promise_many(frame)["estimated_delivery_date"].to_numpy()
-    days = dates.astype("datetime64[D]").astype(np.int64) - requests.anchor
+    days = dates.astype("datetime64[D]").astype(np.int64) - requests.order_day
     sums = np.array([math.fsum(row) for row in found])
     print(f"orders                          {len(frame):,}")
     print(f"furthest sum from its promise   {np.abs(sums - days).max():.1e} days")

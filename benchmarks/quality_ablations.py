@@ -116,6 +116,9 @@ class _Part:
     def distribution_many(self, frame: pd.DataFrame) -> Forecast:
         return self.inner.distribution_many(frame)
 
+    def why(self, frame: pd.DataFrame, level: float) -> None:
+        """Only the report of a backtest asks."""
+
     def local_event_date(self, history: TrackedHistory) -> Any:
         return self.inner.local_event_date(history)
 

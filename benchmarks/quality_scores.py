@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from etapromise import cost_for
 from etapromise.errors import ContractError
 from etapromise.evaluation.judgement import Truth, day_column, judge, outcomes_of, stated_column
-from etapromise.evaluation.metrics import Kept, pinball_days, summarise
+from etapromise.evaluation.metrics import KeptCounts, pinball_days, summarise
 from etapromise.forecast.distribution import DateDistribution, raw_probability
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _gaps(table: pd.DataFrame, name: str, column: str, at_least: int) -> dict[st
     return {f"{name} gap": gaps.max(), f"{name} error": float(np.average(gaps, weights=orders))}
 
 
-def _kept(table: pd.DataFrame, level: float) -> Kept:
+def _kept(table: pd.DataFrame, level: float) -> KeptCounts:
     return summarise(
         outcomes_of(table),
         _never(table[day_column(level)]),

@@ -150,7 +150,7 @@ def peer_tables(network: Network, fold: Fold) -> tuple[pd.DataFrame, pd.DataFram
     own["own:lead"] = gathered.requests.lead.astype(np.float32)
     for name in ("hour", "weekday"):
         own[f"own:{name}"] = raw[f"raw:{name}"]
-    days = gathered.outcomes.event_day - gathered.requests.anchor + gathered.outcomes.within
+    days = gathered.outcomes.event_day - gathered.requests.order_day + gathered.outcomes.within
     arrived = known < NOT_YET
     plain = raw.set_axis([f"plain:{name[4:]}" for name in raw.columns], axis=1)
     means = _as_of_means(network.lanes, later.shipments, start, np.where(arrived, known, -1), days)
@@ -175,7 +175,7 @@ def _raw_features(
         for place, name in enumerate(names)
         if name not in LEARNT
     }
-    columns["raw:weekday"] = (requests.anchor + 3) % 7
+    columns["raw:weekday"] = (requests.order_day + 3) % 7
     here, there = (
         np.radians(requests.numbers[:, [names.index(f"{end}_lat"), names.index(f"{end}_lon")]])
         for end in ("origin", "destination")

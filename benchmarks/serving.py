@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import uvloop
+from later_orders import MOMENT, LaterOrders
 
 import etapromise
-from benchmarks.later_orders import MOMENT, LaterOrders
 from etapromise import TrainingConfig
 from etapromise.forecast.boosting import BoostingConfig
 

@@ -41,7 +41,7 @@ def main() -> None:
     arrives = 1.0 - model.parts.statistics.lost[requests.codes[:, service]]
     summed = times.total * arrives[:, None]
     day = local_day(happened["event_at"], encoder.zones.resolve_many(frame, "destination")[0])
-    day -= requests.anchor
+    day -= requests.order_day
     print(f"{len(frame):,} orders, seed {asked.seed}\n")
     print("| | direct | stages | stages / direct |\n|---|---|---|---|")
     for name, score in (("pinball loss, days", pinball), ("CRPS, days", crps)):
@@ -49,7 +49,7 @@ def main() -> None:
         print(f"| {name} | {one:.4f} | {other:.4f} | {other / one:.4f} |")
     picked = local_day(happened["picked_up_at"], encoder.zones.resolve_many(frame, "origin")[0])
     seen = np.isfinite(picked)
-    picked -= requests.anchor
+    picked -= requests.order_day
     said = times.pickup.cumsum(axis=1)[seen]
     print("\n| picked up by the end of day | said | happened |\n|---|---|---|")
     for k in range(7):

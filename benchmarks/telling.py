@@ -26,9 +26,9 @@ import numpy as np
 import pandas as pd
 
 from etapromise import PromiseModel, tracking, train
-from etapromise.evaluation.past_predictions import past_looks
-from etapromise.evaluation.repromise_replay import Looks, pick_policy, simulate_repromises
-from etapromise.operations.event_run import tell
+from etapromise.evaluation.past_predictions import past_predictions
+from etapromise.evaluation.repromise_replay import PastPredictions, pick_policy, simulate_repromises
+from etapromise.operations.event_run import run_events
 from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
@@ -61,7 +61,7 @@ def main(seed: int, per_day: float) -> None:
     ours = replace(history, shipments=history.shipments.drop(columns="promised_date"))
     for name, told in (("the shop's dates", history), ("the model's dates", ours)):
         begin = time.perf_counter()
-        looks = past_looks(model, told, start=SPLIT)
+        looks = past_predictions(model, told, start=SPLIT)
         spent = time.perf_counter() - begin
         print(f"\n{name} stand at first: {len(looks.moment):,} looks in {spent:.1f} s")
         policies(looks)
@@ -118,7 +118,7 @@ def one_week(
             found.setdefault(name, []).append((kept, float(curve[day]), float(day)))
 
 
-def policies(looks: Looks) -> None:
+def policies(looks: PastPredictions) -> None:
     """The policy picked on the first half of the parcels, measured on the second."""
     half = len(looks.original_date) // 2
     first = looks.of_parcels(np.arange(half))
@@ -158,7 +158,7 @@ def events(model: PromiseModel, history: TrackedHistory) -> None:
             moment = SPLIT + pd.Timedelta(days=day, hours=6)
             recent = history.shipments["ordered_at"] > moment - pd.Timedelta(days=45)
             shipments = history.shipments[recent].reset_index(drop=True)
-            told = tell(
+            told = run_events(
                 model,
                 shipments,
                 history.scans[history.scans["shipment_id"].isin(shipments["shipment_id"])],

@@ -20,8 +20,8 @@ from etapromise.evaluation.model_comparison import clustered_mean
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.monitoring import MonitorConfig, monitor
-from etapromise.operations.retraining import refresh_current, retrain
+from etapromise.operations.monitoring import MonitorConfig, run_monitor
+from etapromise.operations.retraining import refresh_current, retrain_current
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import (
     CarrierCollapse,
@@ -227,7 +227,7 @@ def live(script: Script, feed: Feed, registry: ModelRegistry, diary: Diary) -> N
             diary.seconds["read"] += time.perf_counter() - started
         if monday:
             started = time.perf_counter()
-            decision = retrain(history, registry, as_of=at, gate=gate)
+            decision = retrain_current(history, registry, as_of=at, gate=gate)
             diary.seconds["retrain"] += time.perf_counter() - started
             diary.decisions.append(
                 {
@@ -284,7 +284,7 @@ def watched(
         promised_date=rows.map(promised["promised_date"]),
         promised_confidence=rows.map(promised["promised_confidence"]),
     )
-    found = monitor(
+    found = run_monitor(
         replace(history, shipments=shipments),
         registry.load_current(),
         as_of=at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,7 @@ WALK: dict[str, Any] = {"start": AS_OF - pd.Timedelta(days=30), "end": AS_OF}
         ({"jobs": 0}, "jobs"),
         ({"scans": "scans.csv"}, "read already"),
         ({"mapping": "mapping.toml"}, "read already"),
+        ({"vocabulary": "aftership"}, "read already"),
         ({"start": 17}, "found|Found"),
     ],
 )
@@ -43,3 +45,15 @@ def test_wrong_kinds_are_named(simulation) -> None:
 def test_the_share_of_rejects_is_a_share(simulation, most: Any) -> None:
     with pytest.raises(ContractError, match="max_rejects"):
         etapromise.read(simulation.shipments, simulation.scans, max_rejects=most)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["read", "train", "backtest", "refresh", "retrain", "score", "monitor", "events", "scorecard"],
+)
+def test_whatever_reads_tables_takes_the_same_arguments(name: str) -> None:
+    taken = inspect.signature(getattr(etapromise, name)).parameters
+    alike = inspect.signature(etapromise.read).parameters
+    for argument in ("mapping", "vocabulary", "naive_time_zone"):
+        assert taken[argument] == alike[argument], argument
+    assert {"shipments", "scans"} <= set(taken)

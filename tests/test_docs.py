@@ -77,6 +77,8 @@ def test_the_examples_of_a_page_run_one_after_the_other(page, tmp_path, trained)
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "OMP_NUM_THREADS": "1",
     }
+    if "openssl" in page.read_text(encoding="utf-8") and not shutil.which("openssl"):
+        pytest.skip("the page's commands need openssl")
     program: list[str] = []
     for kind, text in blocks(page):
         if kind not in {"sh", "python"}:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.evaluation.backtest import BacktestConfig, BacktestResult
-from etapromise.evaluation.backtest import backtest as walk
+from etapromise.evaluation.backtest import run_backtest as walk
 from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.history.as_of import moment_of
 from etapromise.operations import event_run, monitoring, retraining, scoring
-from etapromise.operations.events import NewsSettings
+from etapromise.operations.events import EventSettings
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.monitor import registry_of
@@ -129,7 +129,7 @@ def score(
     """
     loaded = _loaded(model)
     under_way = scans is not None or mapping is not None
-    return scoring.score(
+    return scoring.score_table(
         loaded,
         shipments,
         scans,
@@ -290,7 +290,7 @@ def retrain(
             TrainingConfig() if champion is None else retraining.recipe_of(champion)
         )
         config = replace(recipe, calendars=CalendarFile.of(calendars))
-    return retraining.retrain(
+    return retraining.retrain_current(
         tables,
         registry,
         as_of=moment_of(as_of),
@@ -334,7 +334,7 @@ def monitor(
     event: Any = loaded.event
     tables = _tables(shipments, scans, mapping, vocabulary, naive_time_zone, event)
     registry = None if isinstance(model, PromiseModel) else registry_of(Path(model))
-    return monitoring.monitor(
+    return monitoring.run_monitor(
         tables, loaded, as_of=moment_of(as_of), config=config, registry=registry
     )
 
@@ -348,11 +348,11 @@ def events(
     state: str | Path,
     out: str | Path | None = None,
     service_level: float = 0.9,
-    settings: NewsSettings | None = None,
+    settings: EventSettings | None = None,
     mapping: MappingSource | None = None,
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
-) -> event_run.Told:
+) -> event_run.EventRun:
     """Find what is worth telling customers, and tell each once.
 
     Args:
@@ -372,7 +372,7 @@ def events(
         ContractError: a table does not fit the contract.
         CommandError: the model knows more than was known at `as_of`, or the run goes back in time.
     """
-    return event_run.tell(
+    return event_run.run_events(
         _loaded(model),
         shipments,
         scans,
@@ -380,7 +380,7 @@ def events(
         state=state,
         out=out,
         service_level=service_level,
-        settings=settings or NewsSettings(),
+        settings=settings or EventSettings(),
         naive_time_zone=naive_time_zone,
         vocabulary=vocabulary,
         mapping=mapping,

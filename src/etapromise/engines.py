@@ -7,9 +7,16 @@ path. Shuffles, retries and where what runs are the engine's own business.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.util
 import json
+import os
+import socket
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -22,6 +29,11 @@ __all__ = ["ENGINES", "Engine", "engine_of"]
 
 ENGINES: Final = ("local", "dask://HOST:PORT", "spark://HOST:PORT")
 """How an engine is named; ``dask://local/2`` starts two Dask workers on this machine."""
+
+_DASK_PORT: Final = 8786
+_SPARK_PORT: Final = 15002
+# Seconds that an engine has to answer.
+_PATIENCE: Final = 10.0
 
 Task = Mapping[str, Any]
 Result = dict[str, Any]
@@ -83,18 +95,29 @@ class _Dask:
             workers = int(self._workers or 1)
             how = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
             with distributed.LocalCluster(**how) as here, distributed.Client(here) as client:
-                return _mapped(client, function, texts)
+                return self._mapped(distributed, client, function, texts)
+        _require_answer("Dask scheduler", self._host, _DASK_PORT)
         try:
-            client = distributed.Client(f"tcp://{self._host}", timeout="10s")
+            client = distributed.Client(f"tcp://{self._host}", timeout=_PATIENCE)
         except (OSError, TimeoutError) as error:
             raise CommandError(_unreachable("Dask scheduler", self._host, error)) from error
         with client:
-            return _mapped(client, function, texts)
+            return self._mapped(distributed, client, function, texts)
 
-
-def _mapped(client: Any, function: str, texts: list[str]) -> list[Result]:
-    done = client.map(_text_of, [function] * len(texts), texts, pure=False)
-    return _opened(client.gather(done))
+    def _mapped(
+        self, distributed: Any, client: Any, function: str, texts: list[str]
+    ) -> list[Result]:
+        try:
+            done = client.gather(client.map(_text_of, [function] * len(texts), texts, pure=False))
+        except distributed.KilledWorker as error:
+            raise CommandError(
+                f"Found the workers of the Dask cluster at {self._host} dying over one piece of "
+                f"work ({_said(error)}); nothing was changed. Give them more memory, or make a "
+                "store of more buckets, whose pieces are smaller, and run it again."
+            ) from error
+        except (OSError, CancelledError) as error:
+            raise CommandError(_unreachable("Dask scheduler", self._host, error)) from error
+        return _opened(done)
 
 
 class _Spark:
@@ -106,23 +129,59 @@ class _Spark:
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
         if not tasks:
             return []
-        try:
-            from pyspark.errors import PySparkException  # noqa: PLC0415 — an extra
-            from pyspark.sql import SparkSession  # noqa: PLC0415
-        except ImportError as error:
-            raise CommandError(_missing("spark")) from error
+        session, failures = _connect()
         rows = [(number, function, json.dumps(task)) for number, task in enumerate(tasks)]
+        # The client would try again for many minutes.
+        _require_answer("Spark Connect", self._host, _SPARK_PORT)
         try:
-            spark = SparkSession.builder.remote(f"sc://{self._host}").getOrCreate()
+            # A session of our own: one that the caller has may lead elsewhere.
+            spark = session(connection=f"sc://{self._host}")
+        except failures as error:
+            raise CommandError(_unreachable("Spark Connect", self._host, error)) from error
+        try:
             table = spark.createDataFrame(rows, "number long, function string, task string")
             told = (
                 table.repartition(len(rows))
                 .mapInArrow(_results_of, "number long, result string")
                 .collect()
             )
-        except (PySparkException, OSError) as error:
+        except failures as error:
+            # Left open it would ask a server that is gone once more when the process ends.
+            spark.client.close()
             raise CommandError(_unreachable("Spark Connect", self._host, error)) from error
+        spark.stop()
         return _opened([row["result"] for row in sorted(told, key=lambda row: row["number"])])
+
+
+def _connect() -> tuple[Any, tuple[type[Exception], ...]]:
+    """The session of Spark Connect, and what it fails with."""
+    try:
+        with warnings.catch_warnings(), _spark_home():
+            # Of pandas it says that it knows no 3 yet; nothing here goes through pandas.
+            warnings.simplefilter("ignore", FutureWarning)
+            from pyspark.errors import PySparkException  # noqa: PLC0415 — an extra
+            from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415
+    except ImportError as error:
+        raise CommandError(_missing("spark")) from error
+    return SparkSession, (PySparkException, OSError)
+
+
+@contextlib.contextmanager
+def _spark_home() -> Iterator[None]:
+    """A place that pyspark may take for Spark's.
+
+    Where no file was started (``python -c``, a test runner's worker) it looks for a whole Spark as
+    it is imported, which its client does not bring, and ends the process.
+    """
+    found = importlib.util.find_spec("pyspark")
+    if "SPARK_HOME" in os.environ or found is None or found.origin is None:
+        yield
+        return
+    os.environ["SPARK_HOME"] = str(Path(found.origin).parent)
+    try:
+        yield
+    finally:
+        del os.environ["SPARK_HOME"]
 
 
 def _results_of(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -141,16 +200,20 @@ def _results_of(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _text_of(function: str, task: str) -> str:
-    """Do a task on a worker. Our own errors travel as text: not every engine keeps their kind."""
+    """Do a task on a worker. Errors travel as text: not every engine keeps their kind."""
     try:
         return json.dumps(_named(function)(json.loads(task)))
     except EtapromiseError as error:
         return json.dumps({"error": type(error).__name__, "message": str(error)})
+    except OSError as error:  # a full disk, as this process would tell it
+        return json.dumps({"errno": error.errno, "message": str(error)})
 
 
 def _opened(texts: Sequence[str]) -> list[Result]:
     results: list[Result] = [json.loads(text) for text in texts]
     for result in results:
+        if "errno" in result:
+            raise OSError(result["errno"], f"{result['message']}, on a worker")
         if "error" in result:
             import etapromise.errors as ours  # noqa: PLC0415
 
@@ -171,9 +234,20 @@ def _missing(extra: str) -> str:
     )
 
 
+def _require_answer(what: str, host: str, port: int) -> None:
+    where = urlsplit(f"//{host}")
+    try:
+        socket.create_connection((where.hostname, where.port or port), timeout=_PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise CommandError(_unreachable(what, host, error)) from error
+
+
 def _unreachable(what: str, host: str, error: Exception) -> str:
-    said = str(error).splitlines()[0] if str(error) else repr(error)
     return (
-        f"Found no working {what} at {host} ({said}"
+        f"Found no working {what} at {host} ({_said(error)}"
         "); nothing was changed. Check the address and the engine's log, or use --engine local."
     )
+
+
+def _said(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else repr(error)

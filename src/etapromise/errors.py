@@ -6,7 +6,8 @@ A message says what was found, what was expected and what to do next.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ModelFileError",
     "StoreError",
     "extra_needed",
+    "name_meant",
 ]
 
 _EXTRA_OF: Final = {
@@ -31,6 +33,7 @@ _EXTRA_OF: Final = {
     **dict.fromkeys(("orjson", "prometheus_client", "starlette", "uvicorn"), "serve"),
     "cryptography": "signing",
     "openpyxl": "excel",
+    "optuna": "tune",
     "fsspec": "remote",
     "distributed": "dask",
     "pyspark": "spark",
@@ -83,3 +86,15 @@ def extra_needed() -> Iterator[None]:
             f"Found {package} not installed; this needs the extra {extra!r}. "
             f"Install it: pip install 'etapromise[{extra}]'."
         ) from error
+
+
+def name_meant(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The known name that `name` is probably a typo of; None where it is another word.
+
+    Args:
+        name: as given.
+        known: what is read.
+        likeness: how alike they must be, `difflib`'s ratio.
+    """
+    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=likeness)
+    return found[0] if found else None

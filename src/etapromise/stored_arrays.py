@@ -1,6 +1,6 @@
 """What a saved model's arrays and values must be: one validator, once, when they are read.
 
-Whoever keeps arrays in a model's file states beside them what they look like (`Layout`): type,
+Whoever keeps arrays in a model's file states beside them what they look like (`ArrayLayout`): type,
 shape, bounds, order. An array that no layout names is refused, so a new part cannot forget to state
 its own, and the compiled code only ever sees what has passed.
 
@@ -27,7 +27,7 @@ __all__ = [
     "EARLIEST_DAY",
     "LATEST_DAY",
     "Array",
-    "Layout",
+    "ArrayLayout",
     "StoredArrays",
     "StoredPart",
     "StoredValues",
@@ -87,7 +87,7 @@ class Array:
         self.below, self.order, self.infinite = below, order, infinite
 
 
-class Layout:
+class ArrayLayout:
     """The arrays of one part, by name."""
 
     __slots__ = ("arrays",)
@@ -202,7 +202,7 @@ class StoredPart:
         """A part of this part."""
         return StoredPart(self._all, f"{self._prefix}{name}.")
 
-    def read(self, layout: Layout, **sizes: int) -> dict[str, NDArray[Any]]:
+    def read(self, layout: ArrayLayout, **sizes: int) -> dict[str, NDArray[Any]]:
         """The arrays of a layout, each as it says.
 
         Args:
@@ -227,7 +227,7 @@ class StoredPart:
         Raises:
             ModelFileError: it is none.
         """
-        stored = self.read(Layout(**{name: Array("uint8", "bytes")}))[name]
+        stored = self.read(ArrayLayout(**{name: Array("uint8", "bytes")}))[name]
         found = json_of(f"{self._prefix}{name} in {self._all.file}", stored.tobytes())
         if not isinstance(found, list):
             self.refuse(name, f"a {type(found).__name__}", "a list of texts")

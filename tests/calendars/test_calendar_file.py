@@ -57,6 +57,17 @@ def test_a_week_is_the_days_that_it_names(first: int, length: int, more: set[int
     assert {day for day in range(7) if rule.delivers[day]} == expected  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    "written", ['"2026-12-24 11:00"', "2026-12-24T11:00:00", '"2026-12-24 11:00 -> next day"']
+)
+def test_a_cut_off_of_a_date(written: str) -> None:
+    (rule,) = CalendarFile(f'[[warehouses]]\ncutoffs = ["14:00 -> next day", {written}]').warehouses
+    dated, weekly = sorted(rule.cutoffs, key=lambda cutoff: cutoff.minute)
+    assert (dated.minute, dated.days, any(dated.week)) == (660, 1, False)
+    assert dated.dates == ((date(2026, 12, 24),) * 2,)
+    assert (weekly.minute, weekly.days, weekly.dates) == (840, 1, ())
+
+
 MISTAKES = {
     "clousures = 1": ("line 1", "'clousures'", "mean 'closures'"),
     "\n[[blackouts]]\ndays = []": ("line 3", "days = []", "'2026-12-24'"),
@@ -76,6 +87,18 @@ MISTAKES = {
     '[[warehouses]]\ncutoffs = ["11:00 -> yesterday"]': ("line 2", "yesterday", "next day"),
     '[[warehouses]]\ncutoffs = ["9:00 -> next day", "Sat 11:00 -> same day"]': (
         *("line 2", "on a Sat each cut-off later"),
+    ),
+    '[[warehouses]]\ncutoffs = ["2026-02-30 11:00"]': ("line 2", "no day of the calendar"),
+    '[[warehouses]]\ncutoffs = ["2026-12-24"]': ("line 2", "'2026-12-24 11:00'"),
+    '[[warehouses]]\ncutoffs = ["11:00 -> next day", "2026-12-24 9:00 -> same day"]': (
+        *("line 2", "sooner than on any weekday"),
+    ),
+    '[[warehouses]]\ncutoffs = ["2026-12-24 9:00", "2026-12-24 to 2026-12-26 11:00"]': (
+        *("line 2", "on 2026-12-24 each cut-off later"),
+    ),
+    '[[warehouses]]\nhalf_day = ["2026-12-24"]': ("line 2", "mean 'half_days'"),
+    '[[carriers]]\ncarrier = "a"\norigin = "1"\nextra_days = ["2026-12-20"]': (
+        *("line 3", "without origin"),
     ),
     '[[destinations]]\ncountry = "US"\ntime_zone = "America/Chicagoo"': ("line 3", "IANA"),
     '[[destinations]]\ncountry = "US"\ndelivers = 5': ("line 3", "delivers = 5", "'Mon-Sat'"),

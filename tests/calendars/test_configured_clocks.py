@@ -148,6 +148,42 @@ def test_days_left_out_are_closed_and_named_ones_are_open(
     assert (weights(after, *untouched) == weights(before, *untouched)).all()
 
 
+def test_days_on_which_a_carrier_delivers_for_once_or_in_part() -> None:
+    found = configured_clocks(
+        learned(),
+        CalendarFile("""
+            [[carriers]]
+            carrier = "acme"
+            delivers = "Mon-Fri"
+            delivers_on_holidays = false
+            extra_days = ["2024-12-22", "2024-12-25 to 2024-12-26"]
+            half_days = ["2024-12-24"]
+            [[carriers]]
+            carrier = "acme"
+            service = "express"
+            half_days = ["2024-12-22"]
+            [[destinations]]
+            country = "US"
+            delivers = "Mon-Fri"
+            [[blackouts]]
+            carrier = "acme"
+            days = ["2024-12-26"]
+        """),
+    )
+    ground, express = "acme\x1fground", "acme\x1fexpress"
+    sunday = date(2024, 12, 22)
+    assert weight(found, ground, "DE\x1fBY", sunday) == 1.0
+    assert weight(found, express, "DE\x1fBY", sunday) == 0.5
+    # Where nobody delivers on Sundays, nobody does.
+    assert weight(found, ground, "US\x1fCA", sunday) == 0.0
+    assert weight(found, ground, "DE\x1fBY", date(2024, 12, 24)) == 0.5
+    assert weight(found, ground, "DE\x1fBY", date(2024, 12, 25)) == 1.0
+    assert weight(found, ground, "DE\x1fBY", date(2024, 12, 26)) == 0.0
+    assert weight(found, ground, "DE\x1fBY", sunday - timedelta(7)) == 0.0
+    bird = "bird\x1fground", "DE\x1fBY"
+    assert (weights(found, *bird) == weights(learned(), *bird)).all()
+
+
 def test_holidays_more_and_fewer_and_those_of_places_without_a_country() -> None:
     found = configured_clocks(
         learned(),

@@ -61,8 +61,8 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
         local = ordered_at.astimezone(zone)
     except OverflowError as error:
         raise ContractError("calendars") from error
-    anchor = local.toordinal() - EPOCH
-    encoder.clocks.require_days(anchor, anchor)
+    order_day = local.toordinal() - EPOCH
+    encoder.clocks.require_days(order_day, order_day)
     quoted = fields.get("quoted_date")
     there = clock_row(encoder.clocks.calendars, "destination_country", "destination_region")
     own = encoder.clocks.row(clock_row(encoder.clocks.services, "carrier", "service"), there)
@@ -75,24 +75,23 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
     closed = clock_row(encoder.clocks.calendars, "origin_country", "origin_region")
     warehouses = [row(encoder.dispatch.keys, *level.columns) for level in DISPATCH_LEVELS]
     warehouse = next((found for found in reversed(warehouses) if found), 0)
-    lead = encoder.dispatch.lead(warehouse, closed, anchor, second, clock)
+    lead = encoder.dispatch.lead(warehouse, closed, order_day, second, clock)
     if taker is not None:
         leg = row(
             encoder.hand_offs.leg_keys,
             *("carrier", "service", "hand_off_carrier"),
             *("destination_country", "destination_region"),
         )
-        place = [np.array([number]) for number in (warehouse, closed, anchor, second, clock)]
-        lead = encoder.dispatch.relay_leads(
-            *place,
-            leg_clock=np.array([own]),
-            leg=np.array([leg]),
-            leg_days=encoder.hand_offs.leg_days,
-        )[0]
+        lead = encoder.dispatch.lead(
+            *(warehouse, closed, order_day, second, clock),
+            leg=(own, encoder.hand_offs.leg_days[leg]),
+        )
     numbers = [
         second / 3600.0,
         *(number(fields, name) for name in GIVEN),
-        math.nan if quoted is None or not is_a_date(quoted) else ordinal(quoted) - EPOCH - anchor,
+        math.nan
+        if quoted is None or not is_a_date(quoted)
+        else ordinal(quoted) - EPOCH - order_day,
         lead,
         0.0,
         *(number(fields, name) for name in encoder.numeric),
@@ -103,7 +102,7 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
     return Requests(
         np.array([codes], np.int32),
         np.array([numbers], np.float64),
-        np.array([anchor], np.int32),
+        np.array([order_day], np.int32),
         np.array([clock], np.int32),
         np.array([ZONE_SOURCES.index(source)], np.int8),
     )

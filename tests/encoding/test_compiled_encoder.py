@@ -119,7 +119,7 @@ def dispatch(clocks: Clocks) -> Dispatch:
         holiday_weights=np.repeat(unknown.holiday_weights, rows, axis=0),
         handling=handling,
         rounds=np.array([[0, 2, 40_000, 1], [2, 2, 30_000, 0], [2, 2, 60_000, 2]]),
-        closures=np.array([[-1, clocks.first_day + 9, clocks.first_day + 12]]),
+        special_days=np.array([[-1, clocks.first_day + 9, clocks.first_day + 12, 0]]),
         wait_row=(np.arange(rows) % 3).astype(np.int32),
         wait=np.sort(3.0 * rng.random((2, 7, 25)), axis=2),
     )
@@ -219,7 +219,7 @@ def test_a_promise_is_asked_with_the_same_request(model: PromiseModel, data: Any
             model.promise(**fields)
         return
     dates, probability = model.promise(**fields).distribution()
-    assert dates[0] == request.anchor[0].astype("datetime64[D]")
+    assert dates[0] == request.order_day[0].astype("datetime64[D]")
     np.testing.assert_array_equal(
         probability, model.kernel.dates(request, with_handling_codes(request.codes))[0]
     )

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from etapromise import tracking
-from etapromise.evaluation.backtest import BacktestConfig, BacktestResult, backtest
+from etapromise.evaluation.backtest import BacktestConfig, BacktestResult, run_backtest
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import NetworkConfig, Simulation, simulate
 from tests.evaluation.oracle_forecaster import TrainOracle
@@ -35,4 +35,4 @@ def tracked(network: Simulation) -> TrackedHistory:
 @pytest.fixture(scope="session")
 def walked(network: Simulation, tracked: TrackedHistory) -> BacktestResult:
     """A backtest of forecasts that tell the truth."""
-    return backtest(tracked, CONFIG, fit=TrainOracle(network.config))
+    return run_backtest(tracked, CONFIG, fit=TrainOracle(network.config))

@@ -14,10 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
-from etapromise.evaluation.backtest import BacktestConfig, backtest, steps
-from etapromise.evaluation.judgement import LEVELS, Truth, day_column, outcomes_of, stated_column
+from etapromise.evaluation.backtest import BacktestConfig, run_backtest, steps
+from etapromise.evaluation.judgement import (
+    JUDGED_LEVELS,
+    Truth,
+    day_column,
+    outcomes_of,
+    stated_column,
+)
 from etapromise.evaluation.summary import (
-    GROUPINGS,
+    BACKTEST_GROUPINGS,
     days_matched_kept_rate,
     kept_by_group,
     summary_of,
@@ -52,8 +58,8 @@ def test_the_truth_is_found_honest_at_every_level(walked):
 
 def test_a_forecast_that_comes_too_early_is_found_out(network, tracked):
     few = replace(CONFIG, start=utc("2025-06-20"))
-    hurried = backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
-    true = backtest(tracked, few, fit=TrainOracle(network.config)).facts["scores"]["overall"]
+    hurried = run_backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
+    true = run_backtest(tracked, few, fit=TrainOracle(network.config)).facts["scores"]["overall"]
     found = hurried.facts["scores"]["overall"]
     assert hurried.facts["service_levels"][1]["gap"] < -0.05
     assert found["crps_days"] > true["crps_days"]
@@ -80,7 +86,7 @@ def test_the_table_says_what_happened(walked, tracked, network):
             assert row["outcome"] == "delivered"
             assert row["event_day"] == (event.tz_convert(zone).date() - origin).days
         assert row["shop_day"] == (shipment["promised_date"].date() - origin).days
-        for level in LEVELS:
+        for level in JUDGED_LEVELS:
             days = [k for k, p in enumerate(probability) if p >= level]
             if days:
                 assert row[day_column(level)] == days[0]
@@ -92,7 +98,7 @@ def test_the_table_says_what_happened(walked, tracked, network):
 def test_groups_add_up_to_the_whole(walked):
     whole = walked.facts["service_levels"][1]
     assert whole["service_level"] == walked.facts["main_level"]
-    for name in GROUPINGS:
+    for name in BACKTEST_GROUPINGS:
         groups = walked.facts["by"][name]
         for count in ("promises", "judged", "kept", "late", "undelivered", "pending", "cancelled"):
             assert sum(group[count] for group in groups) == whole[count]
@@ -129,8 +135,8 @@ def test_the_shop_is_judged_on_the_orders_it_promised(walked):
 
 def test_two_processes_find_the_same_as_one(network, tracked):
     config = replace(CONFIG, start=utc("2025-07-01"), end=utc("2025-07-10"), every="week")
-    one = backtest(tracked, config, fit=TrainOracle(network.config))
-    two = backtest(tracked, replace(config, jobs=2), fit=TrainOracle(network.config))
+    one = run_backtest(tracked, config, fit=TrainOracle(network.config))
+    two = run_backtest(tracked, replace(config, jobs=2), fit=TrainOracle(network.config))
     pd.testing.assert_frame_equal(one.table, two.table)
     assert one.facts == two.facts
     assert json.loads(json.dumps(one.facts, allow_nan=False)) == json.loads(json.dumps(two.facts))
@@ -187,7 +193,7 @@ def test_the_kept_rate_at_a_given_length_lies_between_its_neighbours():
 def test_a_time_without_orders_is_an_error_that_says_when_there_are_some(network, tracked):
     config = replace(CONFIG, start=utc("2030-01-01"), end=utc("2030-02-01"))
     with pytest.raises(ContractError, match="2025-03-03"):
-        backtest(tracked, config, fit=TrainOracle(network.config))
+        run_backtest(tracked, config, fit=TrainOracle(network.config))
 
 
 @pytest.mark.parametrize(

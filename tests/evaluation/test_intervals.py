@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,13 +14,13 @@ from etapromise.evaluation.intervals import (
     chance_best,
     kaplan_meier_percentiles,
     shrunk_shares,
-    wilson,
+    wilson_interval,
 )
 
 
 def test_wilson_is_the_published_interval() -> None:
     """Newcombe (1998), Statistics in Medicine 17, table I, method 3."""
-    low, high = wilson([81, 15, 0, 1], [263, 148, 20, 29])
+    low, high = wilson_interval([81, 15, 0, 1], [263, 148, 20, 29])
     assert low == pytest.approx([0.2553, 0.0624, 0.0, 0.0061], abs=5e-5)
     assert high == pytest.approx([0.3662, 0.1605, 0.1611, 0.1718], abs=5e-5)
 
@@ -26,18 +28,23 @@ def test_wilson_is_the_published_interval() -> None:
 @given(st.integers(1, 400), st.data())
 def test_wilson_holds_the_share_and_mirrors(count: int, data: st.DataObject) -> None:
     hits = data.draw(st.integers(0, count))
-    low, high = (float(edge) for edge in wilson(hits, count))
+    low, high = (float(edge) for edge in wilson_interval(hits, count))
     assert 0.0 <= low <= hits / count <= high <= 1.0
     assert low < high
-    mirrored = [1.0 - float(edge) for edge in wilson(count - hits, count)]
+    mirrored = [1.0 - float(edge) for edge in wilson_interval(count - hits, count)]
     assert mirrored[::-1] == pytest.approx([low, high])
+    # Inverting the score test is what it is: at its ends |share - p| = z sqrt(p (1 - p) / n).
+    for end in (low, high):
+        if 0 < end < 1:
+            score = abs(hits / count - end) / math.sqrt(end * (1 - end) / count)
+            assert score == pytest.approx(1.959963984540054, rel=1e-6)
 
 
 def test_nothing_seen_is_nothing_known() -> None:
-    assert np.isnan(wilson([0], [0])).all()
+    assert np.isnan(wilson_interval([0], [0])).all()
     for hits in (4, -1):
         with pytest.raises(ContractError, match="more hits than parcels"):
-            wilson([hits], [3])
+            wilson_interval([hits], [3])
 
 
 percents = st.lists(st.floats(1, 99), min_size=1, max_size=4).map(tuple)

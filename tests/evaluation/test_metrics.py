@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
 from etapromise.evaluation import metrics as quality
-from etapromise.evaluation.metrics import Outcomes
+from etapromise.evaluation.metrics import CensoredOutcomes
 
 DAYS = st.one_of(st.integers(-2, 30).map(float), st.just(math.inf))
 
@@ -23,7 +23,7 @@ def judged_promises(draw):
     def column(values):
         return np.array(draw(st.lists(values, min_size=n, max_size=n)), dtype=float)
 
-    outcomes = Outcomes(
+    outcomes = CensoredOutcomes(
         event_day=column(DAYS),
         known_until=column(st.integers(-3, 30)),
         cancelled=column(st.booleans()).astype(bool),
@@ -43,7 +43,7 @@ def simulated(n, *, seed, known_until=None, horizon=25):
     until = np.full(n, np.inf) if known_until is None else known_until(rng, n)
     # As in an extract: what comes after its end is not known.
     day[day > until] = np.inf
-    outcomes = Outcomes(
+    outcomes = CensoredOutcomes(
         event_day=day,
         known_until=np.minimum(until, horizon - 1.0),
         cancelled=np.zeros(n, dtype=bool),
@@ -135,32 +135,13 @@ def test_true_distributions_keep_their_promises_though_the_extract_cuts_off_the_
         assert abs(found.gap) < 4 * math.sqrt(0.25 / found.judged)
 
 
-@given(st.integers(1, 400), st.data())
-def test_the_wilson_interval_holds_the_shares_whose_score_test_does_not_reject(trials, data):
-    successes = data.draw(st.integers(0, trials))
-    low, high = quality.wilson_interval(successes, trials)
-    share = successes / trials
-    assert 0 <= low <= share <= high <= 1
-    # Inverting the score test is what the interval is: at its ends |share - p| = z sqrt(p(1-p)/n).
-    for end in (low, high):
-        if 0 < end < 1:
-            score = abs(share - end) / math.sqrt(end * (1 - end) / trials)
-            assert score == pytest.approx(quality.Z_95, rel=1e-6)
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 0), (-1, 5), (6, 5)])
-def test_impossible_counts_are_refused(successes, trials):
-    with pytest.raises(ContractError, match="successes"):
-        quality.wilson_interval(successes, trials)
-
-
 def test_the_true_quantile_has_the_lowest_pinball_loss():
     _, probability = simulated(1, seed=2)
     one = probability[0]
     # The expected loss over the true distribution of this one parcel, exactly.
     days = np.concatenate([np.arange(25.0), [np.inf]])
     mass = np.diff(np.concatenate([[0.0], one, [1.0]]))
-    every = Outcomes(
+    every = CensoredOutcomes(
         event_day=days, known_until=np.full(26, 18.0), cancelled=np.zeros(26, dtype=bool)
     )
     for level in (0.1, 0.5, 0.9, 0.97):
@@ -174,7 +155,7 @@ def test_the_true_quantile_has_the_lowest_pinball_loss():
 
 
 def test_pinball_without_a_cut_off_is_the_textbook_formula():
-    outcomes = Outcomes(
+    outcomes = CensoredOutcomes(
         event_day=np.array([3.0, 10.0]),
         known_until=np.array([np.inf, np.inf]),
         cancelled=np.zeros(2, dtype=bool),
@@ -230,7 +211,7 @@ def test_pit_of_the_truth_is_uniform_although_dates_are_discrete_and_censored():
 
 
 def test_a_hit_is_an_event_on_either_end_of_the_interval():
-    outcomes = Outcomes(
+    outcomes = CensoredOutcomes(
         event_day=np.array([2.0, 3.0, 6.0, 7.0, np.inf, 4.0]),
         known_until=np.array([9.0, 9.0, 9.0, 9.0, 9.0, 5.0]),
         cancelled=np.zeros(6, dtype=bool),
@@ -242,9 +223,11 @@ def test_a_hit_is_an_event_on_either_end_of_the_interval():
 
 def test_outcomes_that_do_not_belong_together_are_refused():
     with pytest.raises(ContractError, match="known_until"):
-        Outcomes(event_day=np.zeros(3), known_until=np.zeros(2), cancelled=np.zeros(3, dtype=bool))
+        CensoredOutcomes(
+            event_day=np.zeros(3), known_until=np.zeros(2), cancelled=np.zeros(3, dtype=bool)
+        )
     with pytest.raises(ContractError, match="NaN"):
-        Outcomes(
+        CensoredOutcomes(
             event_day=np.array([np.nan]),
             known_until=np.zeros(1),
             cancelled=np.zeros(1, dtype=bool),

@@ -10,8 +10,8 @@ import pytest
 
 from etapromise import PromiseModel
 from etapromise.errors import ContractError
-from etapromise.evaluation.past_predictions import past_looks
-from etapromise.evaluation.repromise_replay import Looks, simulate_repromises
+from etapromise.evaluation.past_predictions import past_predictions
+from etapromise.evaluation.repromise_replay import PastPredictions, simulate_repromises
 from etapromise.promise.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
 
@@ -25,12 +25,12 @@ def earlier(model: PromiseModel, parcels: TrackedHistory) -> PromiseModel:
 
 
 @pytest.fixture(scope="module")
-def looks(earlier: PromiseModel, parcels: TrackedHistory) -> Looks:
-    return past_looks(earlier, parcels, start=START, end=END)
+def looks(earlier: PromiseModel, parcels: TrackedHistory) -> PastPredictions:
+    return past_predictions(earlier, parcels, start=START, end=END)
 
 
 def test_every_parcel_is_looked_at_each_morning_of_its_way(
-    looks: Looks, parcels: TrackedHistory
+    looks: PastPredictions, parcels: TrackedHistory
 ) -> None:
     ordered = parcels.shipments["ordered_at"]
     chosen = (ordered >= START) & (ordered < END)
@@ -50,7 +50,7 @@ def test_every_parcel_is_looked_at_each_morning_of_its_way(
 
 
 def test_looks_say_what_track_many_says(
-    looks: Looks, earlier: PromiseModel, parcels: TrackedHistory
+    looks: PastPredictions, earlier: PromiseModel, parcels: TrackedHistory
 ) -> None:
     moment = START + pd.Timedelta(days=6)
     chosen = looks.moment == np.datetime64(moment.tz_localize(None))
@@ -72,21 +72,21 @@ def test_looks_say_what_track_many_says(
 
 
 def test_what_was_received_later_changes_no_look(
-    looks: Looks, earlier: PromiseModel, parcels: TrackedHistory
+    looks: PastPredictions, earlier: PromiseModel, parcels: TrackedHistory
 ) -> None:
     """The scans of after a morning are of another parcel's story: all of them late by a year."""
     moment = START + pd.Timedelta(days=9)
     scans = parcels.scans.copy()
     later = scans["received_at"] > moment
     scans.loc[later, "status"] = "exception"
-    told = past_looks(earlier, replace(parcels, scans=scans), start=START, end=END)
+    told = past_predictions(earlier, replace(parcels, scans=scans), start=START, end=END)
     before = looks.moment <= np.datetime64(moment.tz_localize(None))
     assert before.sum() > 100
     assert (told.probability[before] == looks.probability[before]).all()
     assert (told.probability[~before] != looks.probability[~before]).any()
 
 
-def test_telling_halves_what_breaks_in_silence_with_few_changes(looks: Looks) -> None:
+def test_telling_halves_what_breaks_in_silence_with_few_changes(looks: PastPredictions) -> None:
     silence = simulate_repromises(
         looks, RepromisePolicy(tell_below=0.0, calm_above=0.0, earlier_days=99)
     )
@@ -102,6 +102,6 @@ def test_a_past_that_cannot_be_replayed(
     model: PromiseModel, earlier: PromiseModel, parcels: TrackedHistory
 ) -> None:
     with pytest.raises(ContractError, match="knows nothing of the parcels"):
-        past_looks(model, parcels, start=START)
+        past_predictions(model, parcels, start=START)
     with pytest.raises(ContractError, match="no parcel ordered"):
-        past_looks(earlier, parcels, start=START + pd.Timedelta(days=300))
+        past_predictions(earlier, parcels, start=START + pd.Timedelta(days=300))

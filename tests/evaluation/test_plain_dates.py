@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etapromise.evaluation.backtest import BacktestConfig, backtest
+from etapromise.evaluation.backtest import BacktestConfig, run_backtest
 from etapromise.evaluation.forecasters import TrainModel
 from tests.small_network import TRAINING
 
@@ -94,7 +94,7 @@ def test_the_kept_rate_is_the_truth_s(form: str, named: str | None) -> None:
         jobs=1,
     )
     recipe = replace(TRAINING, members=1, boosting=replace(TRAINING.boosting, rounds=4))
-    result = backtest(
+    result = run_backtest(
         shipments,
         config,
         fit=TrainModel(recipe, threads=1, quotes_only=True),

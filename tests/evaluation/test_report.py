@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import html
 import json
 import re
 import shutil
+import string
 import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -16,8 +18,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etapromise.evaluation.backtest import backtest
-from etapromise.evaluation.report import findings, render_backtest
+from etapromise.errors import ContractError
+from etapromise.evaluation.backtest import run_backtest
+from etapromise.evaluation.report import findings, monitor_page, render_backtest, scorecard_page
+from etapromise.evaluation.report import page as page_module
+from etapromise.evaluation.report.wording import REPORT_LANGUAGES, wording
 from etapromise.evaluation.summary import summary_of
 from tests.evaluation.conftest import CONFIG
 from tests.evaluation.oracle_forecaster import TrainOracle
@@ -25,6 +30,7 @@ from tests.evaluation.oracle_forecaster import TrainOracle
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+ENGLISH = wording()
 needs_browser = pytest.mark.skipif(
     BROWSER is None, reason="no browser found: apt-get install chromium to test the page in one"
 )
@@ -39,9 +45,12 @@ def test_the_page_is_whole_and_asks_nobody_for_anything(page):
     assert page.startswith("<!doctype html>")
     assert page.rstrip().endswith("</html>")
     assert all(link.startswith("#") for link in re.findall(r'\b(?:src|href)="([^"]*)', page))
-    assert not re.search(r"<(script|link|iframe|object|img)\b", page)
+    assert not re.search(r"<(link|iframe|object|img)\b", page)
+    assert re.findall(r"<script[^>]*>", page) == ["<script>"]
+    assert not re.search(r"\b(fetch|XMLHttpRequest|import|sendBeacon)\b", page)
     assert not re.search(r"@import|url\((?!#)", page)
     assert "{{" not in page
+    assert len(page) < 500_000
     assert not re.search(r">\s*(None|nan)\b", page)
 
 
@@ -51,7 +60,7 @@ def test_the_same_facts_give_the_same_page_also_by_way_of_json(page, walked):
 
 def test_every_drawing_is_well_formed_and_has_ids_and_colours_of_its_own(page):
     drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(drawings) == 6
+    assert len(drawings) == 7
     seen: set[str] = set()
     for drawing in drawings:
         tree = ET.fromstring(drawing)  # noqa: S314 (our own drawing)
@@ -65,18 +74,27 @@ def test_every_drawing_is_well_formed_and_has_ids_and_colours_of_its_own(page):
         assert set(re.findall(r"#[0-9a-f]{6}\b", drawing)) <= {"#ffffff", "#000000"}
 
 
+def test_plots_stand_alone_as_svg_files(walked):
+    plots = walked.plots()
+    assert set(plots) >= {"levels", "reliability", "periods", "frontier", "sharpness", "pit"}
+    for drawing in plots.values():
+        assert ET.fromstring(drawing).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 (ours)
+        assert "var(" not in drawing
+
+
 def test_what_the_page_says_first_is_what_was_measured(page, walked):
     main = walked.facts["service_levels"][1]
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
-    assert f"kept {findings.percent(main['kept_rate'])} of the time" in text
-    assert f"{findings.number(main['judged'])} promises have run out" in text
+    assert f"kept {ENGLISH.percent(main['kept_rate'])} of the time" in text
+    assert f"{ENGLISH.number(main['judged'])} promises have run out" in text
     for group in walked.facts["by"]["carrier_service"]:
-        assert findings.percent(group["kept_rate"]) in text
+        assert ENGLISH.percent(group["kept_rate"]) in text
 
 
 def test_a_page_without_a_shop_and_one_with_nothing_judged(walked, network, tracked):
     alone = copy.deepcopy(walked.facts) | {"shop": None}
-    assert "shop" not in re.sub(r"<style>.*?</style>", "", render_backtest(alone), flags=re.DOTALL)
+    told = re.sub(r"<(style|script)>.*?</\1>", "", render_backtest(alone), flags=re.DOTALL)
+    assert "shop" not in told
     unknown = walked.table.assign(known_until=-5.0)
     facts = walked.facts | summary_of(
         unknown, service_levels=CONFIG.service_levels, main_level=0.9, smallest_group=30
@@ -89,17 +107,65 @@ def test_names_from_the_data_cannot_become_markup(walked):
     facts["by"]["lane_group"][0]["group"] = "<script>alert(1)</script>"
     facts["by"]["carrier_service"][0]["group"] = "<b>x</b> · <i>y</i>"
     page = render_backtest(facts)
-    assert "<script" not in page
+    assert "<script>alert" not in page
     assert "<i>y" not in page
 
 
+def messages():
+    """Every message of the pages, read off the templates and the code."""
+    found: set[str] = set()
+    for path in files(page_module.__package__).iterdir():
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if path.name.endswith(".jinja"):
+            found |= set(re.findall(r'\b_\("((?:[^"\\]|\\.)*)"', text))
+            for choices in re.findall(r"_\(\{(.*?)\}\[", text):
+                found |= set(re.findall(r': "([^"]*)"', choices))
+        if path.name.endswith(".py"):
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "words":
+                    found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
+    for table in (page_module._CAUSES, monitor_page._ADVICE, monitor_page._MEASURES):
+        found |= set(table.values())
+    return found | set(scorecard_page._RANKED_BY.values()) | {"month", "week"}
+
+
+def placeholders(text):
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+@pytest.mark.parametrize("language", [each for each in REPORT_LANGUAGES if each != "en"])
+def test_every_message_of_a_page_is_translated_with_its_values(language):
+    known = wording(language)
+    wanted = messages()
+    assert len(wanted) > 200
+    assert {each for each in wanted if each not in known._told} == set()
+    assert set(known._told) - wanted == {""} & set(known._told)
+    for message in wanted:
+        assert placeholders(known._told[message]) == placeholders(message), message
+
+
+@pytest.mark.parametrize("language", REPORT_LANGUAGES)
+def test_a_page_is_written_in_a_language(language, walked):
+    page = render_backtest(walked.facts, language=language)
+    assert f'<html lang="{language}">' in page
+    rate = walked.facts["service_levels"][1]["kept_rate"]
+    assert wording(language).percent(rate) in html.unescape(page)
+    assert ("The band from" in page) == (language == "en")
+
+
+def test_a_language_without_a_catalogue_is_refused_by_name(walked):
+    with pytest.raises(ContractError, match=r"'xx'.*expected one of en, de, es, fr"):
+        walked.to_html(language="xx")
+    assert walked.to_html(language="de-AT") == walked.to_html(language="de")
+
+
 def test_the_verdict_follows_the_numbers(walked, network, tracked):
-    assert findings.verdict(walked.facts).tone == "good"
+    assert findings.verdict(walked.facts, ENGLISH).tone == "good"
     few = replace(CONFIG, start=pd.Timestamp("2025-06-20", tz="UTC"))
-    hurried = backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
-    assert findings.verdict(hurried.facts).tone == "bad"
-    late = backtest(tracked, few, fit=TrainOracle(network.config, hurry=-2))
-    assert findings.verdict(late.facts).tone == "cautious"
+    hurried = run_backtest(tracked, few, fit=TrainOracle(network.config, hurry=1))
+    assert findings.verdict(hurried.facts, ENGLISH).tone == "bad"
+    late = run_backtest(tracked, few, fit=TrainOracle(network.config, hurry=-2))
+    assert findings.verdict(late.facts, ENGLISH).tone == "cautious"
 
 
 def test_the_surest_shortfall_comes_first_and_the_unjudged_last():
@@ -171,6 +237,24 @@ addEventListener("load", () => setTimeout(() => {{
         e.scrollWidth > e.clientWidth + 1).length,
       height: page.documentElement.scrollHeight,
     }};
+    const lanes = page.querySelector("ol.lanes"), field = page.querySelector("ol.lanes")
+      ? lanes.previousElementSibling : null;
+    if (field && field.matches("input.filter")) {{
+      const names = [...lanes.querySelectorAll("li:not(.axis)")];
+      field.value = names[1].firstElementChild.textContent;
+      field.dispatchEvent(new view.Event("input"));
+      found[frame.id].shown = names.filter((row) => row.offsetHeight > 0)
+        .map((row) => row.firstElementChild.textContent);
+      found[frame.id].wanted = field.value;
+    }}
+    const dot = page.querySelector("svg .dot");
+    if (dot) {{
+      const text = dot.querySelector("title").textContent;
+      dot.dispatchEvent(new view.Event("pointerenter"));
+      const tip = page.querySelector(".tip"), place = tip.getBoundingClientRect();
+      const inside = place.right <= view.innerWidth;
+      found[frame.id].tip = [text, tip.textContent, place.height > 0, inside];
+    }}
   }}
   const pre = document.createElement("pre");
   pre.id = "found";
@@ -238,6 +322,13 @@ def test_a_browser_shows_it_on_a_phone_and_in_the_dark(page, tmp_path):
         assert facts["outside"] == []
         assert facts["requests"] == []
         assert facts["height"] > 2000
+        assert facts["shown"]
+        assert all(facts["wanted"] in name for name in facts["shown"])
+        text, told, seen, inside = facts["tip"]
+        assert "judged" in text
+        assert told == text
+        assert seen
+        assert inside
     assert found["w375"]["smallest"] >= 9  # CSS pixels, the smallest letters in a drawing
     dark = ask_browser(page, tmp_path, "--blink-settings=preferredColorScheme=0")
     assert dark["w375"]["fill"] != found["w375"]["fill"]

@@ -9,7 +9,7 @@ import pytest
 
 from etapromise.errors import ContractError
 from etapromise.evaluation.repromise_replay import (
-    Looks,
+    PastPredictions,
     candidate_policies,
     pick_policy,
     simulate_repromises,
@@ -30,7 +30,7 @@ def arrival_curve(stages_left: int, days: int) -> np.ndarray:
     return np.clip(chance, 0.0, 1.0)
 
 
-def journeys(count: int, seed: int) -> Looks:
+def journeys(count: int, seed: int) -> PastPredictions:
     """Parcels that take a step a day or not, looked at each morning by who sees the steps."""
     rng = np.random.default_rng(seed)
     ordered = np.datetime64("2025-07-01") + rng.integers(0, 30, count).astype("timedelta64[D]")
@@ -46,7 +46,7 @@ def journeys(count: int, seed: int) -> Looks:
             moment.append((ordered[who] + day).astype("datetime64[us]") + np.timedelta64(6, "h"))
             probability.append(curves[left - 1])
     promised = int((curves[-1] >= 0.9).argmax())
-    return Looks(
+    return PastPredictions(
         original_date=ordered + promised,
         event_date=ordered + arrived,
         moment=np.array(moment),
@@ -58,16 +58,16 @@ def journeys(count: int, seed: int) -> Looks:
 
 
 @pytest.fixture(scope="module")
-def past() -> Looks:
+def past() -> PastPredictions:
     return journeys(600, 1)
 
 
 @pytest.fixture(scope="module")
-def future() -> Looks:
+def future() -> PastPredictions:
     return journeys(400, 2)
 
 
-def test_silence_changes_nothing_and_misses_what_the_promise_misses(past: Looks) -> None:
+def test_silence_changes_nothing_and_misses_what_the_promise_misses(past: PastPredictions) -> None:
     record = simulate_repromises(past, NEVER_TELLS)
     late = (past.event_date > past.original_date).mean()
     assert record.changes_per_parcel == record.delayed == record.earlier == 0
@@ -78,7 +78,7 @@ def test_silence_changes_nothing_and_misses_what_the_promise_misses(past: Looks)
     assert record.cost_per_parcel == pytest.approx(5.0 * late)
 
 
-def test_telling_in_time_leaves_few_silent_misses(past: Looks) -> None:
+def test_telling_in_time_leaves_few_silent_misses(past: PastPredictions) -> None:
     silent = simulate_repromises(past, NEVER_TELLS)
     record = simulate_repromises(past, RepromisePolicy())
     assert record.turns == 0
@@ -91,7 +91,7 @@ def test_telling_in_time_leaves_few_silent_misses(past: Looks) -> None:
     assert record.missed_originals == silent.missed_originals
 
 
-def test_a_higher_threshold_tells_more_and_misses_less(past: Looks) -> None:
+def test_a_higher_threshold_tells_more_and_misses_less(past: PastPredictions) -> None:
     records = [
         simulate_repromises(past, RepromisePolicy(tell_below=below, calm_above=0.95))
         for below in (0.05, 0.5, 0.9)
@@ -103,7 +103,7 @@ def test_a_higher_threshold_tells_more_and_misses_less(past: Looks) -> None:
 
 
 def test_the_policy_is_the_cheapest_of_the_quiet_ones_and_holds_on_later_parcels(
-    past: Looks, future: Looks
+    past: PastPredictions, future: PastPredictions
 ) -> None:
     tried = [policy for n, policy in enumerate(candidate_policies()) if n % 3 == 0]
     choice = pick_policy(past, silent_miss_cost=8.0, candidates=tried)
@@ -118,7 +118,7 @@ def test_the_policy_is_the_cheapest_of_the_quiet_ones_and_holds_on_later_parcels
     assert later.cost_per_parcel < 0.7 * never.cost_per_parcel
 
 
-def test_dear_notices_are_seldom_sent(past: Looks) -> None:
+def test_dear_notices_are_seldom_sent(past: PastPredictions) -> None:
     few = [policy for n, policy in enumerate(candidate_policies()) if n % 9 == 0]
     dear = pick_policy(past, notice_cost=3.0, silent_miss_cost=4.0, candidates=few)
     cheap = pick_policy(past, notice_cost=0.1, silent_miss_cost=4.0, candidates=few)
@@ -126,9 +126,9 @@ def test_dear_notices_are_seldom_sent(past: Looks) -> None:
     assert dear.record.silent_misses >= cheap.record.silent_misses
 
 
-def test_the_order_of_the_looks_does_not_matter(past: Looks) -> None:
+def test_the_order_of_the_looks_does_not_matter(past: PastPredictions) -> None:
     rows = np.random.default_rng(3).permutation(len(past.moment))
-    shuffled = Looks(
+    shuffled = PastPredictions(
         original_date=past.original_date,
         event_date=past.event_date,
         moment=past.moment[rows],
@@ -141,7 +141,7 @@ def test_the_order_of_the_looks_does_not_matter(past: Looks) -> None:
     assert simulate_repromises(shuffled, policy) == simulate_repromises(past, policy)
 
 
-def test_some_parcels_are_replayed_like_all_of_them(past: Looks) -> None:
+def test_some_parcels_are_replayed_like_all_of_them(past: PastPredictions) -> None:
     policy = RepromisePolicy()
     halves = np.array_split(np.arange(600), 2)
     parts = [simulate_repromises(past.of_parcels(half), policy) for half in halves]
@@ -150,13 +150,13 @@ def test_some_parcels_are_replayed_like_all_of_them(past: Looks) -> None:
     assert np.mean([part.silent_misses for part in parts]) == pytest.approx(whole.silent_misses)
 
 
-def test_what_cannot_be_replayed(past: Looks) -> None:
+def test_what_cannot_be_replayed(past: PastPredictions) -> None:
     with pytest.raises(ContractError, match="no parcels"):
         simulate_repromises(past.of_parcels(np.zeros(0, np.int64)), RepromisePolicy())
     talkative = RepromisePolicy(tell_below=0.9, calm_above=0.95, stable_looks=1, stable_hours=0)
     with pytest.raises(ContractError, match=r"no policy with at most 0\.0 changes"):
         pick_policy(past, most_changes=0.0, candidates=[talkative])
     with pytest.raises(ContractError, match="other lengths"):
-        Looks(**{**vars(past), "today": past.today[:-1]})
+        PastPredictions(**{**vars(past), "today": past.today[:-1]})
     with pytest.raises(ContractError, match="none of those given"):
-        Looks(**{**vars(past), "parcel": past.parcel + 600})
+        PastPredictions(**{**vars(past), "parcel": past.parcel + 600})

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.forecast import boosting
-from etapromise.forecast.boosting import BoostingConfig, fit_forest, kaplan_meier_quantiles
+from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.boosting_state import BoostingState, Workers
 from etapromise.forecast.forest import Forest
+from etapromise.forecast.survival import kaplan_meier_quantiles
 from tests.forecast.reference_boosting import (
     boosted,
     kaplan_meier,

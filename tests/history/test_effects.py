@@ -9,7 +9,7 @@ import pytest
 
 from etapromise.errors import InsufficientHistoryError
 from etapromise.history.as_of import HistoryAsOf
-from etapromise.history.effects import FIELDS, NEVER, Durations, EffectSettings, effects_as_of
+from etapromise.history.effects import FIELDS, NEVER_DAY, Durations, EffectSettings, effects_as_of
 from etapromise.history.statistics import build_statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
 from tests.history.reference_effects import ReferenceEffects
@@ -41,7 +41,7 @@ def random_parcels(seed: int, count: int) -> tuple[Durations, np.ndarray]:
         + rng.normal(0, 0.5, count)
     )
     known = start + np.ceil(taken).astype(np.int32) + rng.integers(0, 3, count).astype(np.int32)
-    known[rng.random(count) < 0.05] = NEVER
+    known[rng.random(count) < 0.05] = NEVER_DAY
     closed = np.where(rng.random(count) < 0.05, start + rng.integers(0, 20, count), start + 30)
     clock = rng.integers(0, 3, count).astype(np.int32)
     # A scan received on the very day of the order, and news older than the order.
@@ -51,7 +51,7 @@ def random_parcels(seed: int, count: int) -> tuple[Durations, np.ndarray]:
             start_day=start,
             start_clock=elapsed()[clock, start - (FIRST - 5)],
             clock=clock,
-            value=np.where(known < NEVER, np.log(taken + 1.0), np.nan),
+            value=np.where(known < NEVER_DAY, np.log(taken + 1.0), np.nan),
             known_day=known.astype(np.int32),
             closed_day=closed.astype(np.int32),
         ),
@@ -126,7 +126,7 @@ def test_what_becomes_known_later_changes_nothing_before() -> None:
             np.int32
         ),
         value=np.where(later, rng.normal(3, 1, 400), durations.value),
-        closed_day=np.where(durations.closed_day >= moment, NEVER, durations.closed_day).astype(
+        closed_day=np.where(durations.closed_day >= moment, NEVER_DAY, durations.closed_day).astype(
             np.int32
         ),
     )
@@ -164,7 +164,7 @@ def test_a_slow_key_is_recovered() -> None:
         clock=np.zeros(count, np.int32),
         value=value,
         known_day=start + 3,
-        closed_day=np.full(count, NEVER, np.int32),
+        closed_day=np.full(count, NEVER_DAY, np.int32),
     )
     _, at_end = compiled(durations, codes, FIRST + DAYS, EffectSettings(prior=1.0))
     effect = at_end[:, FIELDS.index("effect")]
@@ -237,7 +237,7 @@ def alike(slowdown: float) -> tuple[Durations, np.ndarray]:
         clock=np.zeros(count, np.int32),
         value=np.log(days + 1.0),
         known_day=start + np.ceil(days).astype(np.int32),
-        closed_day=np.full(count, NEVER, np.int32),
+        closed_day=np.full(count, NEVER_DAY, np.int32),
     )
     return durations, codes.astype(np.int32)
 

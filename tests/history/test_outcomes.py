@@ -12,7 +12,7 @@ import pytest
 from etapromise import tracking
 from etapromise.calendars.zones import ZoneMap
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
-from etapromise.history.effects import NEVER
+from etapromise.history.effects import NEVER_DAY
 from etapromise.history.outcomes import day_of, outcomes, spread_within_day
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF
@@ -39,9 +39,11 @@ def test_every_parcel_equals_one_looked_at_alone(known: KnownOrders) -> None:
         shipment, row = known.shipments.iloc[i], known.milestones.iloc[i]
         start = utc_day(shipment["ordered_at"])
         arrived = row["event_known_at"] < AS_OF
-        event = local_day(row["event_at"], shipment["destination_time_zone"]) if arrived else NEVER
-        known_day = utc_day(row["event_known_at"]) if arrived else NEVER
-        closed = utc_day(row["closed_known_at"]) if row["closed_known_at"] < AS_OF else NEVER
+        event = (
+            local_day(row["event_at"], shipment["destination_time_zone"]) if arrived else NEVER_DAY
+        )
+        known_day = utc_day(row["event_known_at"]) if arrived else NEVER_DAY
+        closed = utc_day(row["closed_known_at"]) if row["closed_known_at"] < AS_OF else NEVER_DAY
         closed = min(closed, start + GIVE_UP)
         assert results.start_day[i] == start
         assert results.event_day[i] == event
@@ -172,11 +174,11 @@ def test_durations_run_on_the_operational_clock(gathered: HistoryAsOf) -> None:
     share = np.diff(clocks.elapsed, axis=1)
     for i in np.flatnonzero(results.arrived)[::61]:
         row = share[requests.clock[i]]
-        first = requests.anchor[i] - clocks.first_day
+        first = requests.order_day[i] - clocks.first_day
         last = int(results.event_day[i]) - clocks.first_day
         days = row[first:last].sum() + row[last] * results.within[i]
         days = max(days - requests.lead[i], 0.0)
         assert np.exp(total.value[i]) - 1.0 == pytest.approx(days, abs=1e-9)
-    unknown = results.event_known_day == NEVER
+    unknown = results.event_known_day == NEVER_DAY
     assert np.isnan(total.value[unknown]).all()
     assert not np.isnan(total.value[~unknown]).any()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etapromise.in_transit.flow import FLOW_LEVELS, Passages, flow_as_of, flow_tables, mixed
+from etapromise.in_transit.flow import FLOW_LEVELS, Passages, flow_as_of, flow_tables
+from tests.in_transit.reference_features import mixed
 
 SIZES = np.array([2, 4, 5, 6, 7])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from etapromise.in_transit.past_journeys import transit_history
-from etapromise.in_transit.sampling import sampled
+from etapromise.in_transit.sampling import sampled_parcels
 
 ALL = 10**9
 
@@ -17,15 +17,15 @@ def _thin_small_weeks_too(monkeypatch):
 
 
 def test_a_sample_that_holds_all_is_all(known, gathered):
-    some, of_them, weight = sampled(known, gathered, ALL)
+    some, of_them, weight = sampled_parcels(known, gathered, ALL)
     assert some is known
     assert of_them is gathered
     assert (weight == 1.0).all()
 
 
 def test_services_and_weeks_keep_their_shares_and_the_same_is_drawn_again(known, gathered):
-    some, of_them, weight = sampled(known, gathered, 20_000)
-    again, _, _ = sampled(known, gathered, 20_000)
+    some, of_them, weight = sampled_parcels(known, gathered, 20_000)
+    again, _, _ = sampled_parcels(known, gathered, 20_000)
     assert list(some.shipments["shipment_id"]) == list(again.shipments["shipment_id"])
     assert 0.2 < len(weight) / len(known.shipments) < 0.8
     assert weight.mean() == pytest.approx(1.0)
@@ -43,7 +43,7 @@ def test_means_of_a_sample_are_those_of_all(parcels, known, gathered, model):
     parts = model.parts
     found = []
     for most in (ALL, 20_000):
-        some, of_them, weight = sampled(known, gathered, most)
+        some, of_them, weight = sampled_parcels(known, gathered, most)
         past = transit_history(
             parcels, some, of_them, parts.contract, parts.holdout_forest, weight=weight
         )

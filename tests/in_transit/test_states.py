@@ -7,7 +7,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etapromise.in_transit.states import MISSING, STAGES, ParcelScans
+from etapromise.array_types import MISSING
+from etapromise.in_transit.states import STAGES, ParcelScans
 from etapromise.tracking.contract import POSSESSION_STATUSES, STATUSES
 from tests.tracking.reopened import reopened
 

@@ -435,26 +435,18 @@ def test_the_lead_of_two_ways(
     )
     dispatch = Dispatch((), calendars, clocks)
     days = np.array([leg]) / sum(leg)
-    anchor = first_day + start
-    number = [np.array([value], np.int32) for value in (0, 0, anchor, second, 2)]
+    order_day = first_day + start
 
     def lead(first: int, last: int) -> float:
-        found = dispatch.relay_leads(
-            *number[:4],
-            np.array([last]),
-            leg_clock=np.array([first]),
-            leg=np.array([0]),
-            leg_days=days,
-        )
-        return float(found[0])
+        return dispatch.lead(0, 0, order_day, second, last, leg=(first, days[0]))
 
     def open_on(days_open: list[bool], day: int) -> bool:
         return days_open[(day + 3) % 7]
 
     def reading(day: int) -> float:
-        return float(sum(open_on(taking, one) for one in range(anchor, day)))
+        return float(sum(open_on(taking, one) for one in range(order_day, day)))
 
-    pick_ups, day = [], anchor + (second >= 43_200)
+    pick_ups, day = [], order_day + (second >= 43_200)
     while len(pick_ups) < 3:
         if open_on(works, day):
             pick_ups.append(day)
@@ -471,7 +463,7 @@ def test_the_lead_of_two_ways(
             expected += share * part * (reading(over) - step)
     assert lead(1, 2) == pytest.approx(expected - 1.0, abs=1e-9)
     for clock in (1, 2):
-        plain = dispatch.lead(0, 0, anchor, second, clock)
+        plain = dispatch.lead(0, 0, order_day, second, clock)
         assert lead(clock, clock) == pytest.approx(plain, abs=1e-9)
 
 

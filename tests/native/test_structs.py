@@ -28,6 +28,8 @@ STRUCTS = {
     "encoding.compiled_encoder.EncodedStruct": ("encoder.h", "etp_encoded"),
     "encoding.compiled_encoder._EncoderStruct": ("encoder.h", "etp_encoder"),
     "encoding.compiled_encoder._HandOffsStruct": ("encoder.h", "etp_hand_offs"),
+    "encoding.compiled_encoder._WordsStruct": ("encoder.h", "etp_words"),
+    "calendars.dispatch._LegStruct": ("dispatch.h", "etp_leg"),
     "tracking.texts._Texts": ("identifiers.c", "etp_texts"),
     "tracking.journeys._Job": ("milestones.c", "etp_journeys"),
     "in_transit.states._StatesStruct": ("states.c", "etp_states"),
@@ -35,6 +37,8 @@ STRUCTS = {
     "calendars.dispatch._DispatchStruct": ("dispatch.c", "etp_dispatch"),
     "calendars.disruptions._DisruptionStruct": ("disruptions.h", "etp_disruption"),
     "calendars.disruptions._DisruptionsStruct": ("disruptions.h", "etp_disruptions"),
+    "in_transit.features._LooksStruct": ("looks.c", "etp_looks"),
+    "promise.confidence._DateRule": ("answer.c", "etp_date_rule"),
     "promise.stages._Question": ("stages.c", "etp_stage_question"),
     "calendars.zone_tables._ZonesStruct": ("encoder.h", "etp_zones"),
 }

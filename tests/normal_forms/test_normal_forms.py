@@ -233,3 +233,25 @@ def test_a_promise_checks_what_tables_check(model: PromiseModel, name: str) -> N
     assert placeholder.distribution()[1].tolist() == (
         model.promise(**fields).distribution()[1].tolist()
     )
+
+
+@pytest.mark.parametrize(
+    ("country", "said", "code"),
+    [
+        ("JP", "東京都", "13"),
+        ("JP", "Kanagawa Prefecture", "14"),
+        ("KR", "부산광역시", "26"),
+        ("CN", "广东", "GD"),
+        ("US", "カリフォルニア州", "CA"),
+        ("DE", "Freistaat Bayern", "BY"),
+        ("PL", "woj. mazowieckie", "14"),
+        ("MX", "CDMX", "CMX"),
+        ("CA", "B.C.", "BC"),
+        ("US", "Washington", "WA"),
+        # A city and the province around it have one name: only the exact one is read.
+        ("MX", "Estado de México", "MEX"),
+        ("MX", "Ciudad de México", "CMX"),
+    ],
+)
+def test_a_region_is_known_with_and_without_the_word_for_its_kind(country, said, code):
+    assert normal_region(said, country) == code

@@ -17,15 +17,15 @@ from etapromise.errors import CommandError, ContractError
 from etapromise.locking import only_writer
 from etapromise.operations import event_log
 from etapromise.operations.event_log import EventLog, read_events
-from etapromise.operations.event_run import Told, tell
-from etapromise.operations.events import EVENT_TYPES, EVENTS, NewsSettings
+from etapromise.operations.event_run import EventRun, run_events
+from etapromise.operations.events import EVENT_KINDS, EVENT_TYPES, EventSettings
 from etapromise.promise.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF
 
 DAY = pd.Timedelta(days=1)
 DAYS = [AS_OF + (2 + count) * DAY for count in range(5)]
-SETTINGS = NewsSettings(policy=RepromisePolicy(earlier_days=2, earlier_confidence=0.9))
+SETTINGS = EventSettings(policy=RepromisePolicy(earlier_days=2, earlier_confidence=0.9))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,9 @@ def tables(parcels: TrackedHistory) -> tuple[pd.DataFrame, pd.DataFrame]:
     return shipments, scans.reset_index(drop=True)
 
 
-def run(model: PromiseModel, tables: Any, folder: Path, day: pd.Timestamp, **options: Any) -> Told:
+def run(
+    model: PromiseModel, tables: Any, folder: Path, day: pd.Timestamp, **options: Any
+) -> EventRun:
     shipments, scans = tables
     asked: dict[str, Any] = {
         "as_of": day,
@@ -47,20 +49,20 @@ def run(model: PromiseModel, tables: Any, folder: Path, day: pd.Timestamp, **opt
         "out": folder / "events.jsonl",
         "settings": SETTINGS,
     }
-    return tell(model, shipments, scans, **asked | options)
+    return run_events(model, shipments, scans, **asked | options)
 
 
 @pytest.fixture(scope="module")
 def walked(
     model: PromiseModel, tables: Any, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, list[Told]]:
+) -> tuple[Path, list[EventRun]]:
     """A run each morning; nobody changes the folder afterwards."""
     folder = tmp_path_factory.mktemp("walked")
     return folder, [run(model, tables, folder, day) for day in DAYS]
 
 
 @pytest.fixture
-def events(walked: tuple[Path, list[Told]]) -> pd.DataFrame:
+def events(walked: tuple[Path, list[EventRun]]) -> pd.DataFrame:
     return read_events(walked[0] / "events.jsonl")
 
 
@@ -73,12 +75,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_walk_tells_of_everything_and_of_nothing_twice(
-    walked: tuple[Path, list[Told]], events: pd.DataFrame, tables: Any, parcels: TrackedHistory
+    walked: tuple[Path, list[EventRun]], events: pd.DataFrame, tables: Any, parcels: TrackedHistory
 ) -> None:
     folder, runs = walked
     assert list(events.columns) == list(EVENT_TYPES)
     assert events["event_id"].is_unique
-    assert set(events["event"]) <= set(EVENTS)
+    assert set(events["event"]) <= set(EVENT_KINDS)
     assert {"delivered", "attempted", "delayed", "earlier"} <= set(events["event"])
     assert len(events) == sum(len(told.events) for told in runs) == sum(t.written for t in runs)
     pd.testing.assert_frame_equal(EventLog(folder / "state").events(), events)
@@ -117,7 +119,7 @@ def test_a_delivery_is_judged_by_the_date_that_stood(events: pd.DataFrame) -> No
 
 
 def test_the_same_run_twice_adds_nothing(
-    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[EventRun]], tmp_path: Path
 ) -> None:
     shutil.copytree(walked[0], tmp_path / "again")
     before = contents(tmp_path / "again")
@@ -128,7 +130,7 @@ def test_the_same_run_twice_adds_nothing(
 
 
 def test_neither_the_order_of_rows_nor_what_comes_later_matters(
-    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[EventRun]], tmp_path: Path
 ) -> None:
     shipments, scans = tables
     for count, day in enumerate(DAYS[:2]):
@@ -142,7 +144,7 @@ def test_neither_the_order_of_rows_nor_what_comes_later_matters(
 
 
 def test_parquet_holds_what_the_lines_hold(
-    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[EventRun]], tmp_path: Path
 ) -> None:
     for day in DAYS[:2]:
         run(model, tables, tmp_path, day, out=tmp_path / "events.parquet")
@@ -212,7 +214,7 @@ def test_a_run_that_is_killed_loses_and_doubles_nothing(
 
 
 def test_so_does_a_log_that_is_killed_anywhere(
-    walked: tuple[Path, list[Told]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    walked: tuple[Path, list[EventRun]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = EventLog(walked[0] / "state").memory()
 
@@ -241,7 +243,7 @@ def test_a_line_cut_short_is_written_again(
 
 
 def test_a_file_that_was_taken_away_is_not_filled_again(
-    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[EventRun]], tmp_path: Path
 ) -> None:
     run(model, tables, tmp_path, DAYS[0])
     (tmp_path / "events.jsonl").unlink()
@@ -252,7 +254,7 @@ def test_a_file_that_was_taken_away_is_not_filled_again(
 
 
 def test_parcels_may_come_in_several_tables(
-    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[EventRun]], tmp_path: Path
 ) -> None:
     """Those that are in no table of a run are kept in mind."""
     shipments, scans = tables
@@ -266,19 +268,19 @@ def test_parcels_may_come_in_several_tables(
 
 def test_the_past_is_no_news(model: PromiseModel, tables: Any, tmp_path: Path) -> None:
     late = DAYS[-1] + 4 * DAY
-    told = run(model, tables, tmp_path, late, settings=NewsSettings(most_age_days=1))
+    told = run(model, tables, tmp_path, late, settings=EventSettings(most_age_days=1))
     scanned = told.events[told.events["event"].isin(["delivered", "attempted"])]
     assert len(scanned)
     assert (scanned["occurred_at"] > late - 2 * DAY).all()
     # What is over and told is forgotten, and not told again for that.
     remembered = EventLog(tmp_path / "state").memory()
     assert 0 < len(remembered) < told.parcels
-    later = run(model, tables, tmp_path, late + DAY, settings=NewsSettings(most_age_days=1))
+    later = run(model, tables, tmp_path, late + DAY, settings=EventSettings(most_age_days=1))
     assert not set(later.events["event_id"]) & set(told.events["event_id"])
 
 
 def test_runs_go_forward_one_at_a_time(
-    model: PromiseModel, tables: Any, walked: tuple[Path, list[Told]], tmp_path: Path
+    model: PromiseModel, tables: Any, walked: tuple[Path, list[EventRun]], tmp_path: Path
 ) -> None:
     shutil.copytree(walked[0], tmp_path / "copy")
     with pytest.raises(CommandError, match="expected runs to go forward"):

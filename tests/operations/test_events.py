@@ -11,9 +11,9 @@ import pytest
 from etapromise.errors import ContractError
 from etapromise.operations.events import (
     EVENT_TYPES,
-    NewsSettings,
+    EventSettings,
     event_id,
-    find_news,
+    find_events,
     no_events,
     no_memory,
     recall,
@@ -24,7 +24,7 @@ START = pd.Timestamp("2025-07-01T06:00", tz="UTC")
 DAY = pd.Timedelta(days=1)
 PROMISED = pd.Timestamp("2025-07-08")
 NO_TIME = pd.NaT
-SETTINGS = NewsSettings(lost_above=0.5, found_below=0.25)
+SETTINGS = EventSettings(lost_above=0.5, found_below=0.25)
 
 
 def parcel(now: pd.Timestamp, **story: Any) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def at(name: str, moment: pd.Timestamp) -> dict[str, pd.Timestamp]:
 class Story:
     """Looks at one parcel, one a day, and what was told of it."""
 
-    def __init__(self, settings: NewsSettings = SETTINGS) -> None:
+    def __init__(self, settings: EventSettings = SETTINGS) -> None:
         self.memory, self.day, self.settings = no_memory(), 0, settings
 
     def look(self, **story: Any) -> list[tuple[str, str]]:
@@ -70,7 +70,7 @@ class Story:
             recalled = recall(
                 self.memory, row["shipment_id"], np.array([PROMISED], "datetime64[D]")
             )
-            news = find_news(row, recalled, now=now, settings=self.settings, model_version="v")
+            news = find_events(row, recalled, now=now, settings=self.settings, model_version="v")
             if _ == 0:
                 first = news.events
             else:
@@ -175,7 +175,7 @@ def test_a_loss_is_told_again_only_after_a_sign_of_life() -> None:
     chances = (0.4, 0.55, 0.45, 0.6, 0.2, 0.3, 0.52, 0.9)
     told = [bool(story.look(lost_probability=chance)) for chance in chances]
     assert told == [False, True, False, False, False, False, True, False]
-    predicted = Story(NewsSettings())
+    predicted = Story(EventSettings())
     assert predicted.look(lost_probability=0.3, likely_lost=True) == [("likely_lost", "silence")]
     assert predicted.look(lost_probability=0.3, likely_lost=False) == []
 
@@ -223,4 +223,4 @@ def test_nothing_is_an_empty_table_of_the_same_columns() -> None:
 )
 def test_settings_that_make_no_sense(settings: dict[str, Any]) -> None:
     with pytest.raises(ContractError, match="expected"):
-        NewsSettings(**settings)
+        EventSettings(**settings)

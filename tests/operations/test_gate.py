@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
-from etapromise.evaluation.metrics import Outcomes, summarise
+from etapromise.evaluation.metrics import CensoredOutcomes, summarise
 from etapromise.operations.gate import (
     GateConfig,
     check_feed,
@@ -26,7 +26,7 @@ def quality(kept, judged=1000, *, stated=0.92, days=6.0, crps=1.0, groups=()):
     """A contender as `quality_of` describes one."""
 
     def promises(kept, judged, stated):
-        outcomes = Outcomes(
+        outcomes = CensoredOutcomes(
             event_day=np.where(np.arange(judged) < kept, 0.0, np.inf),
             known_until=np.full(judged, 30.0),
             cancelled=np.zeros(judged, dtype=bool),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -287,7 +288,7 @@ def test_random_cut_offs_against_every_later_moment(
         DispatchCalendars.unknown(),
         cut_off=np.minimum(first_cut_offs(found), pickup * 60)[None, :],
         weeks=np.array([[float(day in works) for day in range(7)]]),
-        closures=np.array([[0, FIRST_DAY + closed, FIRST_DAY + closed + 2]]),
+        special_days=np.array([[0, FIRST_DAY + closed, FIRST_DAY + closed + 2, 0]]),
         rounds=np.array([(0, *item) for item in rounds], np.int64).reshape(-1, 4),
     )
     clocks = Clocks.build(
@@ -364,7 +365,6 @@ def test_the_batch_and_the_loaded_model_say_the_same(
         fields = fields_of(row)
         single = PickupDays.of_fields(encoder, fields, encoder.encode_one(fields))
         assert single.start[0] == many.start[number]
-        assert (single.cut_offs[0] == many.cut_offs[number]).all()
         assert (single.elapsed[0] == many.elapsed[many.clock[number]]).all()
 
 
@@ -381,10 +381,10 @@ def test_a_zone_of_a_warehouse_is_its_own(parcels_known: KnownOrders) -> None:
         assert encoder.zones.resolve(None, *here)[0].key == "America/Chicago"
         own = encoder.encode_one(fields | noon)
         neighbour = encoder.encode_one(fields | noon | {"origin": "next door"})
-        hours[name] = own.numbers[0, 0], neighbour.numbers[0, 0], own.anchor[0]
+        hours[name] = own.numbers[0, 0], neighbour.numbers[0, 0], own.order_day[0]
         frame = pd.DataFrame([place]).assign(ordered_at=pd.Timestamp(noon["ordered_at"]))
         assert encoder.encode(frame).numbers[0, 0] == own.numbers[0, 0]
-        assert encoder.encode(frame).anchor[0] == own.anchor[0]
+        assert encoder.encode(frame).order_day[0] == own.order_day[0]
     day = dt.date(2025, 7, 16).toordinal() - dt.date(1970, 1, 1).toordinal()
     assert hours["plain"] == (0.5, 0.5, day)
     assert hours["stated"] == (23.5, 0.5, day - 1)
@@ -417,6 +417,92 @@ def test_a_cut_off_is_in_the_warehouses_own_time(
         assert begun(encoder, shipment, after) == dt.date(2025, 7, 17)
         lead = [encoder.encode_one(shipment | {"ordered_at": at}).lead[0] for at in (before, after)]
         assert lead[0] < lead[1]
+
+
+SPECIAL = f"""
+[[warehouses]]
+origin = "{ORIGIN}"
+works = "Mon-Fri"
+extra_days = ["2025-07-19", "2025-07-26"]
+half_days = ["2025-07-23"]
+cutoffs = [
+    "Mon-Fri 14:00 -> same day",
+    "2025-07-17 11:00",
+    "2025-07-18 9:00 -> same day", "2025-07-18 10:00 -> next day",
+    "2025-07-26 08:00",
+]
+[[closures]]
+days = ["2025-07-19", "2025-07-25"]
+"""
+
+
+@pytest.fixture(scope="module")
+def special(parcels: TrackedHistory, told: PromiseModel) -> PromiseModel:
+    """The model under SPECIAL; what was learned beside calendars stays."""
+    encoder = encoder_under(KnownOrders.of(parcels, AS_OF), SPECIAL)
+    manifest = {**told.manifest, "calendars": SPECIAL}
+    return PromiseModel(replace(told.parts, encoder=encoder, manifest=manifest))
+
+
+def test_days_and_cut_offs_of_dates(
+    parcels: TrackedHistory, special: PromiseModel, shipment: dict[str, Any], tmp_path: Path
+) -> None:
+    model = etapromise.load(special.save(tmp_path / "model"))
+    encoder = model.parts.encoder
+    cases = {
+        # local time: first day of work, next cut-off
+        "2025-07-16 13:59": ("2025-07-16", "2025-07-16 14:00"),
+        "2025-07-16 14:00": ("2025-07-17", "2025-07-17 11:00"),
+        "2025-07-17 11:00": ("2025-07-18", "2025-07-18 09:00"),
+        "2025-07-18 09:00": ("2025-07-19", "2025-07-18 10:00"),
+        # The Saturday that is worked has the Fridays' cut-off, whatever the company does.
+        "2025-07-18 10:00": ("2025-07-19", "2025-07-19 14:00"),
+        "2025-07-19 13:59": ("2025-07-19", "2025-07-19 14:00"),
+        "2025-07-19 14:00": ("2025-07-21", "2025-07-21 14:00"),
+        "2025-07-24 15:00": ("2025-07-26", "2025-07-26 08:00"),
+        "2025-07-26 08:00": ("2025-07-28", "2025-07-28 14:00"),
+    }
+    orders = []
+    for local, (first, cut_off) in cases.items():
+        ordered_at = dt.datetime.fromisoformat(local).replace(tzinfo=ZONE)
+        assert begun(model.parts.encoder, shipment, ordered_at) == dt.date.fromisoformat(first)
+        promise = model.promise(**shipment, ordered_at=ordered_at)
+        expected = dt.datetime.fromisoformat(cut_off).replace(tzinfo=ZONE)
+        assert promise.cutoff_datetime_utc == expected
+        last = promise.expires_at - dt.timedelta(seconds=1)
+        assert model.promise(**shipment, ordered_at=last).date == promise.date
+        assert model.promise(**shipment, ordered_at=promise.expires_at).date > promise.date
+        orders.append(shipment | {"ordered_at": ordered_at, "shipment_id": local})
+    batch = model.promise_many(pd.DataFrame(orders))
+    singles = [
+        model.promise(**{k: v for k, v in order.items() if k != "shipment_id"}) for order in orders
+    ]
+    assert [found.date() for found in batch["estimated_delivery_date"]] == [
+        promise.date for promise in singles
+    ]
+    assert batch["confidence"].tolist() == [promise.confidence for promise in singles]
+    # Half of a day's work is done: nobody begins later, and half of what would leave waits.
+    known = KnownOrders.of(parcels, AS_OF)
+    plain = encoder_under(known, SPECIAL.replace("half_days", "#"))
+    at = dt.datetime(2025, 7, 23, 9, tzinfo=ZONE)
+    half, whole = (
+        one.encode_one(shipment | {"ordered_at": at}).lead[0] for one in (encoder, plain)
+    )
+    assert begun(encoder, shipment, at) == at.date()
+    assert half > whole
+    # The week is what it was.
+    works = model.promise(**shipment, ordered_at=at).explanation.works_on
+    assert works == (True,) * 5 + (False,) * 2
+
+
+def test_why_names_the_cut_off_of_a_date(special: PromiseModel, shipment: dict[str, Any]) -> None:
+    days = {}
+    for hour in (10, 12):
+        ordered_at = dt.datetime(2025, 7, 17, hour, tzinfo=ZONE)
+        why = special.promise(**shipment, ordered_at=ordered_at).why()
+        days[hour] = why.contributions["handling"]
+        assert ("cut-off" in why.text()) is (hour == 12)
+    assert days[12] > days[10]
 
 
 @settings(max_examples=8, deadline=None)

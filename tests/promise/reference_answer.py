@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import Promise, PromiseModel
-from etapromise.calendars.dispatch import NO_CUT_OFF
+from etapromise.calendars.dispatch import DISPATCH_LEVELS, NO_CUT_OFF
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.encoding.pickup_days import PickupDays
 from etapromise.encoding.requests import Requests
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import Statistics
-from etapromise.lanes.levels import Level
+from etapromise.lanes.levels import KeyPlan, Level
 from etapromise.promise.details import stages_of
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.stages import StageTime, StageTimes
@@ -45,6 +45,8 @@ BITS = {
             "zone_default",
             "stale_statistics",
             "thin_history",
+            "all_parcels_alike",
+            "value_outside",
         )
     )
 }
@@ -60,6 +62,7 @@ def slow_answer(model: PromiseModel, fields: Mapping[str, Any], promise: Promise
         requests,
         model.parts.statistics,
         encoder.levels,
+        outside=is_outside(model, fields),
         reachable=probability[-1:] >= promise.service_level,
         earliest=days[:1],
         middle=days[1:2],
@@ -91,6 +94,7 @@ def slow_cut_off(
     """Of a model without a calendar file."""
     encoder = model.parts.encoder
     days = PickupDays.of_fields(encoder, fields, requests)
+    row = encoder.dispatch.row(KeyPlan(DISPATCH_LEVELS).keys(fields))
     zone, _ = encoder.zones.resolve(
         None,
         fields.get("origin_country"),
@@ -99,7 +103,7 @@ def slow_cut_off(
     )
     day = fields["ordered_at"].astimezone(zone).date()
     for _ in range(120):
-        second = int(days.cut_offs[0, day.weekday()])
+        second = int(encoder.dispatch.calendars.cut_off[row, day.weekday()])
         if days.open_on((day - dt.date(1970, 1, 1)).days) and second < NO_CUT_OFF:
             at = dt.time(second // 3600, second % 3600 // 60, second % 60)
             moment = dt.datetime.combine(day, at, zone).astimezone(dt.UTC)
@@ -122,6 +126,7 @@ def slow_assessment(
     statistics: Statistics,
     levels: Sequence[Level],
     *,
+    outside: bool,
     reachable: NDArray[np.bool_],
     earliest: NDArray[np.int64],
     middle: NDArray[np.int64],
@@ -143,8 +148,9 @@ def slow_assessment(
         "zone_from_region": source == ZONE_SOURCES.index("region"),
         "zone_from_country": source == ZONE_SOURCES.index("country"),
         "zone_default": source == ZONE_SOURCES.index("default"),
-        "stale_statistics": requests.anchor > statistics.as_of_day + 14,
+        "stale_statistics": requests.order_day > statistics.as_of_day + 14,
         "thin_history": evidence["network"] < 100.0,
+        "value_outside": np.array([outside]),
     }
     reasons = np.zeros(len(requests), np.int32)
     for name, flag in flags.items():
@@ -155,13 +161,20 @@ def slow_assessment(
             flags["thin_history"] | flags["unseen_carrier"],
             flags["unseen_destination"],
             flags["service_level_unreachable"] | (width > 2.5 * np.maximum(middle, 1) + 2),
-            width > 4,
+            flags["value_outside"] | (width > 4),
             width > 1,
         ],
         [30002, 30004, 30001, 20001, 10001],
         10000,
     )
     return code.astype(np.int32), reasons
+
+
+def is_outside(model: PromiseModel, fields: Mapping[str, Any]) -> bool:
+    """Whether a number is far from what the model was trained on."""
+    ranges = model.manifest["ranges"].items()
+    given = [(float(fields.get(name) or "nan"), row[0], row[-1]) for name, row in ranges]
+    return any(value < low or value > high for value, low, high in given)
 
 
 def evidence_of(
@@ -177,7 +190,7 @@ def both_stages(
     """Handling and transit of the first of n requests, each on its own."""
     pickup, whole = times.pickup[0], times.whole[0]
     longest, horizon = whole.shape
-    days = int(requests.anchor[0]) + np.arange(horizon + 1)
+    days = int(requests.order_day[0]) + np.arange(horizon + 1)
     # Working days passed before each date: of the warehouse since the order's start, of the carrier
     # since the first date.
     worked = np.ceil(pickup_days.take(np.zeros(horizon + 1, np.int64)).worked(days) - 1e-9)

@@ -43,7 +43,7 @@ class ReferenceQuote:
         self.levels = {level.name: number for number, level in enumerate(self.parts.encoder.levels)}
         zone = self.zone("origin", None)
         local = fields["ordered_at"].astimezone(ZoneInfo(zone))
-        self.anchor = local.date()
+        self.order_day = local.date()
         self.hour = (local.hour * 3600 + local.minute * 60 + local.second) / 3600
         self.fields["hand_off_carrier"] = self.taker = self.brought_by()
         # Only so that the tests are quick: each is looked up once.
@@ -154,11 +154,13 @@ class ReferenceQuote:
         """Expected operational days to the pick-up, less those without closed days or cut-off."""
         table = self.parts.encoder.dispatch.calendars
         handling = [float(value) for value in table.handling[self.warehouse]]
-        late = round(self.hour * 3600) >= int(table.cut_off[self.warehouse, self.anchor.weekday()])
+        late = round(self.hour * 3600) >= int(
+            table.cut_off[self.warehouse, self.order_day.weekday()]
+        )
         waits = self.waits(table)
         worked, done, readings = 0.0, 0.0, []
         for day in range(90):
-            worked += self.dispatched(self.anchor + timedelta(day + late))
+            worked += self.dispatched(self.order_day + timedelta(day + late))
             if waits is None:
                 now = _interpolated(handling, worked)
             else:
@@ -174,9 +176,9 @@ class ReferenceQuote:
         number = int(table.wait_row[self.warehouse])
         if number == 0:
             return None
-        week = table.wait[number - 1][self.anchor.weekday()]
-        is_holiday = self.dispatched(self.anchor) == 0.0
-        works = table.weeks[self.warehouse, self.anchor.weekday()] > 0
+        week = table.wait[number - 1][self.order_day.weekday()]
+        is_holiday = self.dispatched(self.order_day) == 0.0
+        works = table.weeks[self.warehouse, self.order_day.weekday()] > 0
         hour = 0.0 if is_holiday and works else self.hour
         return float(np.interp(hour, np.arange(25), week))
 
@@ -189,7 +191,7 @@ class ReferenceQuote:
             # Handed over on the day after which the own carrier has worked more than `step` days.
             day, worked = fetched, 0.0
             while True:
-                worked += self.open_share(self.anchor + timedelta(day), own=True)
+                worked += self.open_share(self.order_day + timedelta(day), own=True)
                 if worked > step + 1e-9:
                     break
                 day += 1
@@ -198,7 +200,7 @@ class ReferenceQuote:
 
     def operational_days(self, days: int) -> float:
         """Operational days from the start of the order's date to that of the date `days` later."""
-        return math.fsum(self.open_share(self.anchor + timedelta(k)) for k in range(days))
+        return math.fsum(self.open_share(self.order_day + timedelta(k)) for k in range(days))
 
     def number(self, name: str) -> float:
         if name == "hour":
@@ -218,7 +220,7 @@ class ReferenceQuote:
         if name == "distance_km":
             return self.distance()
         if name == "weekday":
-            return float(self.anchor.weekday())
+            return float(self.order_day.weekday())
         if name == "explained":
             usual = [self.total(level, field) for level, field in OFFSET if field == "effect"]
             return self.explained() - math.fsum(usual)
@@ -226,7 +228,7 @@ class ReferenceQuote:
         quoted = self.fields.get("quoted_date")
         if quoted is None:
             return math.nan
-        days = max(self.operational_days((quoted - self.anchor).days) - self.lead(), 0.0)
+        days = max(self.operational_days((quoted - self.order_day).days) - self.lead(), 0.0)
         return math.log(days + self.parts.statistics.settings.offset) - self.explained()
 
     def distance(self) -> float:

@@ -144,7 +144,7 @@ def test_an_option_is_dominated_by_whom_it_was(model: PromiseModel, orders: pd.D
         for service in ("ground", "express")
         for price in (3.0, 5.5)
     ]
-    ranked = model.compare(options, 0.9, **shared)
+    ranked = model.compare(options, 0.9, day_price=None, **shared)
     _, curves = on_common_dates([one.promise for one in ranked])
     slow = slow_dominators([one.price for one in ranked], list(curves))
     assert [list(one.dominated_by) for one in ranked] == [[k + 1 for k in found] for found in slow]

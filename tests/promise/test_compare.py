@@ -19,6 +19,9 @@ from tests.small_network import fields_of
 if TYPE_CHECKING:
     import pandas as pd
 
+# What it leaves out is tested for itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Prices are left out")
+
 CARRIERS = ("acme", "birdpost", "corvid", "dromedary")
 SERVICES = ("ground", "express")
 

@@ -11,11 +11,14 @@ import pandas as pd
 import pytest
 
 import etapromise
-from etapromise import ContractError, EtapromiseError, PromiseModel
+from etapromise import ContractError, EtapromiseError, PromiseModel, tracking
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:
     from etapromise import Option, Parcel, Scan
+
+# What it leaves out is tested for itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Prices are left out")
 
 NOW = dt.datetime(2025, 7, 3, 15, tzinfo=dt.UTC)
 
@@ -153,6 +156,54 @@ def test_strange_texts_are_read_or_refused(
             assert model.promise(**parcel | {name: text}).date
         except ContractError as error:
             assert "expected" in str(error)  # noqa: PT017
+
+
+def doors(model: PromiseModel, parcel: dict[str, Any], field: str, value: object) -> list[Any]:
+    """Every door, asked for the parcel with one other value."""
+    strange: dict[str, Any] = parcel | {field: value}
+    return [
+        lambda: model.promise(**strange),
+        lambda: model.promise_order([parcel, strange]),
+        lambda: model.compare([parcel, strange], 0.9),
+        lambda: model.track(strange, [], NOW + dt.timedelta(days=1)),
+        lambda: tracking.read_shipments(pd.DataFrame([{"shipment_id": "1", **strange}])),
+    ]
+
+
+@pytest.mark.parametrize("field", ["origin", "destination", "carrier", "service", "origin_region"])
+@pytest.mark.parametrize("value", [True, ["acme"], ("acme",), {"acme": 1}, 3.5, np.array(["a"])])
+def test_what_is_no_text_is_refused_at_every_door(
+    model: PromiseModel, parcel: dict[str, Any], field: str, value: object
+) -> None:
+    for ask in doors(model, parcel, field, value):
+        with pytest.raises(ContractError, match="text"):
+            ask()
+
+
+@pytest.mark.parametrize("field", ["weight_kg", "origin_lat", "destination_lon"])
+@pytest.mark.parametrize("value", [True, False, [1.0]])
+def test_what_is_no_number_is_refused_at_every_door(
+    model: PromiseModel, parcel: dict[str, Any], field: str, value: object
+) -> None:
+    for ask in doors(model, parcel, field, value):
+        with pytest.raises(ContractError, match="number"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("written", "code"), [("Germny", "DE"), ("United Sates", "US"), ("Frnace", "FR")]
+)
+def test_a_misspelt_country_is_refused_with_the_right_one(
+    model: PromiseModel, parcel: dict[str, Any], written: str, code: str
+) -> None:
+    for side in ("origin_country", "destination_country"):
+        # A table's are told, all of them at once.
+        for ask in doors(model, parcel, side, written)[:-1]:
+            with pytest.raises(ContractError, match=f"did you mean '{code}'"):
+                ask()
+    # What a shop calls its own is no typo.
+    for own in ("ZZ", "XK", "Scotland", "EU"):
+        assert model.promise(**parcel | {"destination_country": own}).date
 
 
 def test_errors_are_within_reach() -> None:

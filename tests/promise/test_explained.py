@@ -153,7 +153,7 @@ def test_stages_are_about_as_good_as_the_direct_distribution(
     event = parcels.milestones.set_index(parcels.shipments["shipment_id"])["event_at"]
     local = event.loc[frame["shipment_id"]].dt.tz_convert("America/Chicago")
     day = local.dt.tz_localize(None).to_numpy().astype("datetime64[D]").astype(float)
-    day = np.where(local.isna(), np.inf, day) - requests.anchor
+    day = np.where(local.isna(), np.inf, day) - requests.order_day
     came = day[:, None] <= np.arange(model.horizon)
     direct, stages = (((p - came) ** 2).sum(axis=1).mean() for p in (arrives, summed))
     assert stages < 1.08 * direct

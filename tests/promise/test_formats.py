@@ -18,25 +18,35 @@ from tests.small_network import fields_of
 if TYPE_CHECKING:
     import pandas as pd
 
-# What the Agentic Commerce Protocol asks of a fulfilment option that is shipped.
+# What the Agentic Commerce Protocol of 2026-04-17 asks of a fulfilment option that is shipped.
 AGENTIC = {
     "type": "object",
-    "required": ["type", "id", "title", "subtotal", "tax", "total"],
+    "required": ["type", "id", "title", "totals"],
     "additionalProperties": False,
     "properties": {
         "type": {"const": "shipping"},
         "id": {"type": "string"},
         "title": {"type": "string"},
-        "subtitle": {"type": "string"},
+        "description": {"type": "string"},
         "carrier": {"type": "string"},
         "earliest_delivery_time": {"type": "string", "format": "date-time"},
         "latest_delivery_time": {"type": "string", "format": "date-time"},
-        "subtotal": {"type": "integer"},
-        "tax": {"type": "integer"},
-        "total": {"type": "integer"},
+        "totals": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["type", "display_text", "amount"],
+                "additionalProperties": False,
+                "properties": {
+                    "type": {"enum": ["subtotal", "fulfillment", "tax", "fee", "total"]},
+                    "display_text": {"type": "string"},
+                    "amount": {"type": "integer"},
+                },
+            },
+        },
     },
 }
-# What the Universal Commerce Protocol asks of an option of a fulfilment group.
+# What the Universal Commerce Protocol of 2026-04-08 asks of an option of a fulfilment group.
 UNIVERSAL = {
     "type": "object",
     "required": ["id", "title", "totals"],
@@ -143,7 +153,11 @@ def test_other_systems_read_it(promises: list[Promise]) -> None:
         zone = ZoneInfo(promise.destination_time_zone)
         agentic = promise.as_agentic_commerce(id="1", title="Ground", subtotal=499, tax=40)
         jsonschema.validate(agentic, AGENTIC)
-        assert agentic["total"] == 539
+        assert {one["type"]: one["amount"] for one in agentic["totals"]} == {
+            "subtotal": 499,
+            "tax": 40,
+            "total": 539,
+        }
         universal = promise.as_universal_commerce(id="1", title="Ground", total=539, carrier="acme")
         jsonschema.validate(universal, UNIVERSAL)
         for first, last in (

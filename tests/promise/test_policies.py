@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from etapromise import CostPolicy, PromiseModel, load_policies
 from etapromise.errors import ContractError
-from etapromise.promise.booked_windows import booked_windows, hours_of
+from etapromise.promise.booked_windows import booked_windows, window_hours
 from etapromise.promise.policies import MEASURES, ShopperPolicy, shipped_policies
 from etapromise.promise.service_levels import SERVICE_LEVELS
 from tests.small_network import fields_of
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.promise.compare import ComparedOption
+
+# What it leaves out is tested for itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Prices are left out")
 
 PERSONAS = ("price_sensitive", "parcel_centric", "convenience", "time_is_money", "eco")
 WAYS: tuple[dict[str, Any], ...] = (
@@ -148,7 +152,7 @@ def test_a_window_is_offered_with_the_probability_that_it_is_kept(
 @pytest.mark.parametrize("wrong", ["12:00-08:00", "8-12", "08:00", "x", 3, "08:00-08:00"])
 def test_a_window_that_is_none(wrong: Any) -> None:
     with pytest.raises(ContractError, match="window"):
-        hours_of(wrong)
+        window_hours(wrong)
 
 
 def test_named_levels_are_the_numbers(model: PromiseModel, parcel: dict[str, Any]) -> None:
@@ -214,3 +218,19 @@ def test_who_is_better_in_everything_comes_first(
     better = dict.fromkeys(MEASURES, -1.0)
     keys = [policy.key(one, {}, quickest) for one in values]
     assert policy.key(better, {}, min(quickest, -1.0)) <= min(keys)
+
+
+def test_prices_left_out_without_a_word_are_warned_of(
+    model: PromiseModel, parcel: dict[str, Any]
+) -> None:
+    for policy in (0.9, CostPolicy(lateness_cost_days=5.0)):
+        with pytest.warns(DeprecationWarning, match="day_price"):
+            unsaid = model.compare(WAYS, policy, **parcel)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            said = model.compare(WAYS, policy, day_price=None, **parcel)
+            model.compare(WAYS, policy, day_price=1.0, **parcel)
+            model.compare(WAYS, "eco", **parcel)
+            free = [{k: v for k, v in way.items() if k != "price"} for way in WAYS]
+            model.compare(free, policy, **parcel)
+        assert [one.option for one in unsaid] == [one.option for one in said]

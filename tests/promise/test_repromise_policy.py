@@ -14,7 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
-from etapromise.promise.repromise_policy import Look, RepromisePolicy, StandingDate, Standings
+from etapromise.promise.repromise_policy import (
+    RepromisePolicy,
+    RepromiseStep,
+    StandingDate,
+    StandingDates,
+)
 
 START = datetime(2025, 7, 1, 6, tzinfo=UTC)
 PROMISED = date(2025, 7, 10)
@@ -39,7 +44,9 @@ steps = st.lists(
 )
 
 
-def walk(policy: RepromisePolicy, moves: list[tuple[int, int, float, float]]) -> list[Look]:
+def walk(
+    policy: RepromisePolicy, moves: list[tuple[int, int, float, float]]
+) -> list[RepromiseStep]:
     standing, now, looks = StandingDate.promised(PROMISED), START, []
     for hours, shift, confidence, kept in moves:
         now += timedelta(hours=hours)
@@ -110,14 +117,14 @@ def test_the_record_survives_being_written_down(policy: Any, moves: Any) -> None
     for look in walk(policy, moves):
         plain = json.loads(json.dumps(look.standing.to_dict()))
         assert StandingDate.from_dict(plain) == look.standing
-        assert Standings.of([look.standing] * 3).records() == [look.standing] * 3
+        assert StandingDates.of([look.standing] * 3).records() == [look.standing] * 3
 
 
 @settings(max_examples=40)
 @given(policies, st.lists(steps, min_size=1, max_size=3))
 def test_many_parcels_are_looked_at_like_each_alone(policy: Any, walks: Any) -> None:
     length = min(len(moves) for moves in walks)
-    standings = Standings.promised(np.array([PROMISED] * len(walks)))
+    standings = StandingDates.promised(np.array([PROMISED] * len(walks)))
     moment = np.full(len(walks), np.datetime64(START.replace(tzinfo=None), "us"))
     alone = [walk(policy, moves) for moves in walks]
     for step in range(length):
@@ -210,7 +217,7 @@ def test_doubt_lasts_until_one_is_calm_again() -> None:
 
 def test_what_cannot_be_predicted_changes_nothing() -> None:
     policy = RepromisePolicy()
-    standings = Standings.promised(np.array([PROMISED, PROMISED]))
+    standings = StandingDates.promised(np.array([PROMISED, PROMISED]))
     after, told, _ = policy.look_many(
         standings,
         now=np.datetime64("2025-07-09T06:00"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from babel import localedata
+from babel import Locale, localedata
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +19,9 @@ from etapromise import PromiseModel
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.contributions import CAUSES, cause_of, contributions, shapley
-from etapromise.promise.why_facts import whole_days
-from etapromise.promise.why_wording import _words
+from etapromise.promise.why import Why
+from etapromise.promise.why_facts import Fact, rounded_to_sum
+from etapromise.promise.wording import LANGUAGES, clauses
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ def test_contributions_sum_to_the_promise(
     requests = model.parts.encoder.encode(strange)
     found = contributions(model, requests, level)
     dates = model.promise_many(strange, level)["estimated_delivery_date"].to_numpy()
-    days = dates.astype("datetime64[D]").astype(np.int64) - requests.anchor
+    days = dates.astype("datetime64[D]").astype(np.int64) - requests.order_day
     sums = np.array([math.fsum(row) for row in found])
     assert np.abs(sums - days).max() < 1e-9
     assert np.isfinite(found).all()
@@ -127,7 +130,7 @@ FEATURES = {
 def test_whole_days_keep_the_sum_and_stay_close(parts: list[float]) -> None:
     named = {str(place): part for place, part in enumerate(parts)}
     named["rest"] = math.ceil(sum(parts)) - sum(parts)
-    found = whole_days(named)
+    found = rounded_to_sum(named)
     assert sum(found.values()) == round(sum(named.values()))
     assert all(abs(found[name] - days) < 1.0 + 1e-9 for name, days in named.items())
 
@@ -146,6 +149,39 @@ def test_words_in_every_locale(model: PromiseModel, orders: pd.DataFrame) -> Non
 
 
 def test_every_language_has_every_clause() -> None:
-    words: dict[str, Any] = dict(_words())
-    for clauses in words.values():
-        assert set(clauses) == set(words["en"])
+    words = {name: clauses(name) for name in (*LANGUAGES, "zh_Hant")}
+    for name, said in words.items():
+        assert set(said) - {"weekdays", "between", "ends"} == set(words["en"])
+        # All that CLDR tells apart in whole numbers from 1 on.
+        forms = {Locale.parse(name).plural_form(number) for number in range(1, 1000)}
+        for clause in said.values():
+            assert not isinstance(clause, dict) or forms <= set(clause)
+
+
+def test_own_words_replace_clauses(tmp_path: Path) -> None:
+    words = tmp_path / "words.toml"
+    day = date(2025, 7, 3)
+    why = Why(4, day, {}, (Fact("leaves", day=day), Fact("usual", 1), Fact("closed_days", 3)))
+    words.write_text(
+        "[en.why]\nleaves = 'with the carrier on {day}'\n"
+        "usual = { one = 'a working day', other = '{n} working days' }\n"
+        "[fi.why]\nleaves = 'lähtee {day}'\n",
+        encoding="utf-8",
+    )
+    said = "With the carrier on Thursday; a working day; 3 days without deliveries."
+    assert why.text(words=words) == why.text("en-GB", words=words) == said
+    assert why.text("de", words=words) == why.text("de")
+    # Without words for every clause there is the date alone.
+    assert why.text("fi", words=words) == why.text("fi")
+    for wrong in (
+        "leaves = 'soon'",
+        "leafs = '{day}'",
+        "usual = { one = '{n}' }",
+        "usual = { several = '{n}', other = '{n}' }",
+        "closed_days = '{n} {x}'",
+        "reserve = '{n}'",
+        "leaves = 3",
+    ):
+        words.write_text(f"[en.why]\n{wrong}\n", encoding="utf-8")
+        with pytest.raises(ContractError, match="expected"):
+            why.text(words=words)

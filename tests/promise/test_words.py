@@ -15,7 +15,7 @@ from etapromise.errors import ContractError
 from etapromise.in_transit.states import STAGES
 from etapromise.promise.wording import (
     LANGUAGES,
-    Words,
+    Wording,
     notice,
     order_within,
     sentence,
@@ -53,7 +53,7 @@ def test_every_locale_renders_and_names_the_weekday_in_full() -> None:
 
 def test_twelve_languages_and_more_speak_in_sentences() -> None:
     assert set(LANGUAGES) >= SPOKEN
-    for language, table in Words.of(None).languages.items():
+    for language, table in Wording.of(None).languages.items():
         if "_" not in language:
             assert set(table["stages"]) == set(STAGES), language
     assert sentence(code=10000, locale="en", **DATES) == "Arrives by Friday, February 13"
@@ -127,4 +127,4 @@ def test_a_file_that_says_no_sentences_is_refused(tmp_path: Path, text: str, sai
     with pytest.raises(ContractError, match=said):
         sentence(code=10000, locale="en", words=path, **DATES)
     with pytest.raises(ContractError, match="cannot be read"):
-        Words.of(tmp_path / "nowhere.toml")
+        Wording.of(tmp_path / "nowhere.toml")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import signal
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +25,26 @@ from tests.small_network import AS_OF
 
 # They leave sockets and event loops to the garbage collector, and tell of their own plans.
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+_MOST_SECONDS = 120
+
+
+@pytest.fixture(autouse=True)
+def _ends_in_time() -> Iterator[None]:
+    """An engine that never answers fails its test, and does not hold up the others."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError(f"no answer in {_MOST_SECONDS} seconds")
+
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(_MOST_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def _is_there(*names: str) -> bool:
@@ -75,6 +99,33 @@ def test_work_is_done_elsewhere_and_errors_come_back(engine, tmp_path):
         where.run("etapromise.store.partition_update:update_partition", [task])
 
 
+def test_spark_is_reached_where_no_file_was_started(spark):
+    """Test runners' and notebooks' workers have no main file; the process ends when it is done."""
+    told = (
+        "from etapromise.engines import engine_of;"
+        f"print(engine_of({spark!r}).run('copy:copy', [dict(number=1)]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        capture_output=True,
+        text=True,
+        timeout=_MOST_SECONDS,
+        check=False,
+    )
+    assert done.stdout == "[{'number': 1}]\n", done.stderr
+    assert "FutureWarning" not in done.stderr
+
+
+def test_a_full_disk_at_a_worker_is_told_as_here(engine):
+    with pytest.raises(OSError, match="No space left on device, on a worker") as told:
+        engine_of(engine).run(f"{__name__}:full_disk", [{"number": 1}])
+    assert told.value.errno == errno.ENOSPC
+
+
+def full_disk(_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_store_is_the_same_whoever_made_it(engine, last_weeks, model, tmp_path):
     for name, where in (("here", "local"), ("there", engine)):
         ingest(tmp_path / name, *last_weeks, engine=where, buckets=2)
@@ -106,9 +157,13 @@ def test_an_engine_that_is_not_there_is_told_and_nothing_changes(last_weeks, tmp
     more = last_weeks[0].assign(shipment_id="again-" + last_weeks[0]["shipment_id"])
     with pytest.raises(CommandError, match="Found engine 'elsewhere'"):
         ingest(tmp_path / "store", more, engine="elsewhere")
-    if _is_there("distributed"):
-        with pytest.raises(CommandError, match=r"no working Dask scheduler at localhost:1"):
-            ingest(tmp_path / "store", more, engine="dask://localhost:1")
+    for scheme, what, needs in (
+        ("dask", "Dask scheduler", "distributed"),
+        ("spark", "Spark Connect", "pyspark"),
+    ):
+        if _is_there(needs):
+            with pytest.raises(CommandError, match=rf"no working {what} at localhost:1"):
+                ingest(tmp_path / "store", more, engine=f"{scheme}://localhost:1")
     assert sorted(str(path) for path in (tmp_path / "store").rglob("*.parquet")) == before
 
 

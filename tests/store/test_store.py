@@ -19,9 +19,12 @@ import pytest
 import etapromise
 from etapromise import tracking
 from etapromise.errors import CommandError, ContractError, StoreError
+from etapromise.evaluation.replay import known_at
 from etapromise.locking import only_writer
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.retraining import refresh_current
 from etapromise.store.ingest import Ingested, ingest
-from etapromise.store.layout import Layout
+from etapromise.store.layout import StoreLayout
 from etapromise.store.stored_history import stored_history
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, TRAINING, saved
@@ -110,6 +113,14 @@ def test_the_model_from_a_store_is_that_from_the_tables(store, model, parcels, t
     refreshed = model.refresh(store=store, as_of=later)
     expected = model.refresh(parcels, as_of=later)
     assert saved(refreshed, tmp_path / "late") == saved(expected, tmp_path / "expected")
+    # As a night does it: from what was known then, without reading every scan.
+    registry = ModelRegistry(tmp_path / "models")
+    registry.promote(registry.add(model), why="trained")
+    kept = stored_history(store)
+    refresh_current(kept, registry, as_of=later)
+    assert "scans" not in vars(kept)
+    known = model.refresh(known_at(parcels, later), as_of=later)
+    assert saved(registry.load_current(), tmp_path / "night") == saved(known, tmp_path / "known")
 
 
 def test_what_is_under_way_is_scored_as_from_the_tables(store, model, parcels):
@@ -128,7 +139,7 @@ def test_what_is_under_way_is_scored_as_from_the_tables(store, model, parcels):
 
 def test_a_contradiction_is_told_and_nothing_is_taken(store, given, tmp_path):
     root = shutil.copytree(store, tmp_path / "copy")
-    before = json.dumps(Layout.open(root).commit().plain())
+    before = json.dumps(StoreLayout.open(root).commit().plain())
     table = given.shipments.slice(0, 50)
     other = pc.if_else(pc.equal(table["carrier"], "acme"), "nobody", table["carrier"])
     place = table.column_names.index("carrier")
@@ -138,7 +149,7 @@ def test_a_contradiction_is_told_and_nothing_is_taken(store, given, tmp_path):
     place = table.column_names.index("ordered_at")
     with pytest.raises(StoreError, match="ordered at"):
         ingest(root, table.set_column(place, "ordered_at", late))
-    assert json.dumps(Layout.open(root).commit().plain()) == before
+    assert json.dumps(StoreLayout.open(root).commit().plain()) == before
 
 
 def test_a_shipment_that_comes_again_may_tell_more(given, tmp_path):
@@ -167,7 +178,7 @@ def test_an_ingest_that_is_cut_off_changes_nothing_and_is_cleared_away(
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        patch.setattr(Layout, "write_commit", full)
+        patch.setattr(StoreLayout, "write_commit", full)
         with pytest.raises(OSError, match="No space"):
             ingest(root, more)
     (root / "scans" / "week=2025-01-06" / "half.parquet").write_bytes(b"PAR1 and no more")
@@ -236,7 +247,7 @@ def test_scans_are_let_go_of_in_time_and_milestones_stay(given, parcels, tmp_pat
 def test_any_engine_can_read_the_files(store, given):
     names = [
         str(store / file.path)
-        for kinds in Layout.open(store).commit().partitions.values()
+        for kinds in StoreLayout.open(store).commit().partitions.values()
         for file in kinds["journeys"]
     ]
     table = pyarrow.dataset.dataset(names, format="parquet").to_table()

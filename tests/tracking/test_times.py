@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etapromise.array_types import MISSING
 from etapromise.errors import ContractError
 from etapromise.tracking import history, read_scans, read_shipments
-from etapromise.tracking.times import MISSING, read_clocks
+from etapromise.tracking.times import read_wall_times
 
 # How a wall clock is written, and to what precision in seconds.
 DIALECTS = {
@@ -45,7 +46,7 @@ def column(*values: object) -> pa.ChunkedArray:
 def test_what_is_written_is_read(walls: list[dt.datetime], form: str, offset: str) -> None:
     whole = [wall.replace(microsecond=0) for wall in walls]
     whole = [wall.replace(second=0) if DIALECTS[form] == 60 else wall for wall in whole]
-    clocks = read_clocks(column(*(f"{wall.strftime(form)}{offset}" for wall in whole)), "at")
+    clocks = read_wall_times(column(*(f"{wall.strftime(form)}{offset}" for wall in whole)), "at")
     assert not clocks.unreadable.any()
     assert clocks.wall.view("datetime64[us]").tolist() == whole
     expected = MISSING if not offset else OFFSETS[offset] * 60_000_000
@@ -60,18 +61,18 @@ def test_slashed_dates_are_read_in_the_one_order_that_fits_or_refused(days: list
         written = [day.strftime(form) for day in days]
         same = all(day.day == day.month for day in days)
         if same or any(day.day > 12 for day in days):
-            clocks = read_clocks(column(*written), "on")
+            clocks = read_wall_times(column(*written), "on")
         else:
             with pytest.raises(ContractError, match="either way"):
-                read_clocks(column(*written), "on")
-            clocks = read_clocks(column(*written), "on", day_first=day_first)
+                read_wall_times(column(*written), "on")
+            clocks = read_wall_times(column(*written), "on", day_first=day_first)
         assert clocks.plain.all()
         assert [day.date() for day in clocks.wall.view("datetime64[us]").tolist()] == days
 
 
 def test_dates_in_both_orders_are_refused() -> None:
     with pytest.raises(ContractError, match="some only day first, others only month first"):
-        read_clocks(column("23/2/2026", "2/23/2026"), "on")
+        read_wall_times(column("23/2/2026", "2/23/2026"), "on")
 
 
 @settings(max_examples=100, deadline=None)
@@ -81,11 +82,11 @@ def test_numbers_are_epochs_or_serials(moment: dt.datetime) -> None:
     seconds = int((moment - dt.datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001
     for factor in (1, 10**3, 10**6, 10**9):
         for values in ([seconds * factor], [str(seconds * factor)]):
-            clocks = read_clocks(column(*values), "at")
+            clocks = read_wall_times(column(*values), "at")
             assert clocks.wall.view("datetime64[us]").tolist() == [moment]
             assert clocks.offset.tolist() == [0]
     serial = seconds / 86_400 + 25_569
-    clocks = read_clocks(column(serial), "at")
+    clocks = read_wall_times(column(serial), "at")
     assert clocks.wall.view("datetime64[us]").tolist() == [moment]
     assert clocks.offset.tolist() == [MISSING]
     assert clocks.plain[0] == (moment.time() == dt.time())
@@ -95,7 +96,7 @@ def test_numbers_are_epochs_or_serials(moment: dt.datetime) -> None:
     "text", ["soon", "31.04.2026", "2026-02-30", "25:00", "2026-02-05 10:00 PST"]
 )
 def test_what_is_no_time_is_told(text: str) -> None:
-    clocks = read_clocks(column("2026-02-05T10:00Z", text, None, "n/a"), "at")
+    clocks = read_wall_times(column("2026-02-05T10:00Z", text, None, "n/a"), "at")
     assert clocks.unreadable.tolist() == [False, True, False, False]
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import etapromise
 from etapromise import tracking
 from etapromise.errors import InsufficientHistoryError
-from etapromise.evaluation.backtest import BacktestConfig, backtest
+from etapromise.evaluation.backtest import BacktestConfig, run_backtest
 from etapromise.evaluation.forecasters import TrainModel
-from etapromise.operations.scoring import score
+from etapromise.operations.scoring import score_table
 from etapromise.training.few_parcels import forest_of_few
 from etapromise.training.training import TrainingConfig, train
 from etapromise_simulator.families import FAMILIES, World
@@ -77,10 +77,10 @@ def test_a_small_shop_is_served_at_every_door(orders, tmp_path):
 
     later = model.refresh(history, as_of=moment(world, 134))
     assert later.as_of > model.as_of
-    found = score(later, world.shipments, scans=world.scans, as_of=moment(world, 134))
+    found = score_table(later, world.shipments, scans=world.scans, as_of=moment(world, 134))
     assert len(found.promises) + len(found.rejects) == len(world.shipments)
     walk = BacktestConfig(start=moment(world), end=moment(world, 134), refresh_every=7, jobs=1)
-    result = backtest(history, walk, fit=TrainModel(config, threads=1, quotes_only=True))
+    result = run_backtest(history, walk, fit=TrainModel(config, threads=1, quotes_only=True))
     assert len(result.table) > 0
 
 

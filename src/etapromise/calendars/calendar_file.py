@@ -25,18 +25,17 @@ from etapromise.calendars.calendar_values import (
     codes,
     country,
     cutoffs,
-    days,
+    date_spans,
     flag,
     line_of,
     name,
-    nearest,
     text,
     times,
     week,
     zone,
 )
 from etapromise.calendars.disruptions import Disruption, area_postcode
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.places import normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 
@@ -97,6 +96,8 @@ class CarrierRule:
         service: as in the shipments.
         delivers: the days of its week, Monday first; None leaves it to the scans.
         delivers_on_holidays: whether it does; None leaves it to the scans.
+        extra_days: dates on which it delivers for once, whatever its week and the holidays say.
+        half_days: dates on which it delivers half of what it does on another day.
         pickups: minutes after local midnight at which it fetches parcels from the warehouse.
         pickup_days: the days on which it fetches; None takes the days of a warehouse.
         origin: the warehouse that the pick-ups are of; None is any.
@@ -106,6 +107,8 @@ class CarrierRule:
     service: str | None = None
     delivers: Week | None = None
     delivers_on_holidays: bool | None = None
+    extra_days: Days = ()
+    half_days: Days = ()
     pickups: tuple[int, ...] = ()
     pickup_days: Week | None = None
     origin: str | None = None
@@ -119,7 +122,9 @@ class WarehouseRule:
         origin: as in the shipments.
         works: the days of its week; None leaves it to the scans.
         works_on_holidays: whether it does; None leaves it to the scans.
-        cutoffs: ascending on every weekday; empty leaves them to the scans.
+        extra_days: dates on which it works for once, whatever its week and the holidays say.
+        half_days: dates on which half of a day's work is done.
+        cutoffs: ascending on every weekday and date; the scans tell those of the week without any.
         country: whose holidays it keeps; None takes the shipments' `origin_country`.
         region: likewise.
         time_zone: IANA name, of this warehouse alone; None takes what region and country say.
@@ -128,6 +133,8 @@ class WarehouseRule:
     origin: str | None = None
     works: Week | None = None
     works_on_holidays: bool | None = None
+    extra_days: Days = ()
+    half_days: Days = ()
     cutoffs: tuple[Cutoff, ...] = ()
     country: str | None = None
     region: str | None = None
@@ -167,11 +174,11 @@ class DisruptionRule:
 
 
 _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
-    "closures": (Closure, {"days": days, "origin": text, "reason": text}),
+    "closures": (Closure, {"days": date_spans, "origin": text, "reason": text}),
     "blackouts": (
         Blackout,
         {
-            "days": days,
+            "days": date_spans,
             "carrier": name,
             "service": name,
             "country": country,
@@ -186,6 +193,8 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
             "service": name,
             "delivers": week,
             "delivers_on_holidays": flag,
+            "extra_days": date_spans,
+            "half_days": date_spans,
             "pickups": times,
             "pickup_days": week,
             "origin": text,
@@ -197,6 +206,8 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
             "origin": text,
             "works": week,
             "works_on_holidays": flag,
+            "extra_days": date_spans,
+            "half_days": date_spans,
             "cutoffs": cutoffs,
             "country": country,
             "region": text,
@@ -209,12 +220,12 @@ _RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
     ),
     "holidays": (
         HolidayRule,
-        {"country": country, "region": text, "extra": days, "dropped": days},
+        {"country": country, "region": text, "extra": date_spans, "dropped": date_spans},
     ),
     "disruptions": (
         DisruptionRule,
         {
-            "days": days,
+            "days": date_spans,
             "stop": flag,
             "delay": amount,
             "spread": amount,
@@ -548,7 +559,7 @@ class CalendarFile:
         known: tuple[str, ...] = (),
     ) -> Any:
         line = line_of(self.text, table, number, key)
-        meant = nearest(key, known) if key is not None and known else None
+        meant = name_meant(key, known, likeness=0.5) if key is not None and known else None
         raise ContractError(
             f"Found {found} in line {line} of {self.name}; expected {expected}. "
             + (f"Did you mean {meant!r}?" if meant else "Correct that line.")

@@ -5,12 +5,10 @@ Imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from itertools import pairwise
 from typing import Any, Final, NoReturn, TypeAlias
@@ -29,10 +27,14 @@ Week: TypeAlias = tuple[bool, bool, bool, bool, bool, bool, bool]
 
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EVERY_DAY: Final[Week] = (True, True, True, True, True, True, True)
+_NO_DAY: Final[Week] = (False, False, False, False, False, False, False)
 _DAY: Final = 1440
 _SPAN: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:\s+to\s+(\d{4}-\d\d-\d\d))?")
 _TIME: Final = re.compile(r"(\d{1,2}):(\d\d)")
-_CUTOFF: Final = re.compile(r"(?:([A-Za-z][A-Za-z, -]*?)\s+)?(\d{1,2}:\d\d)\s*->\s*([a-z0-9 ]+?)")
+_CUTOFF: Final = re.compile(
+    r"(?:([A-Za-z][A-Za-z, -]*?|\d{4}-\d\d-\d\d(?:\s+to\s+\d{4}-\d\d-\d\d)?)(?:\s+|T))?"
+    r"(\d{1,2}:\d\d)(?:\s*->\s*([a-z0-9 ]+?))?"
+)
 _LATER: Final = re.compile(r"(\d+) days later")
 _HEADER: Final = re.compile(r"\s*\[\[?\s*\"?([^\]\"]+?)\"?\s*\]\]?")
 
@@ -51,14 +53,16 @@ class Cutoff:
     """Orders before `minute` are handled `days` working days later.
 
     Attributes:
-        week: weekdays on which it holds.
+        week: weekdays on which it holds; none where it is of dates.
         minute: minutes after local midnight, 1 … 1440; an order at that minute is too late.
         days: working days of the warehouse from the order's own: 0 is the same day.
+        dates: dates on which it stands in for the cut-offs of their weekday.
     """
 
     week: Week
     minute: int
     days: int
+    dates: Days = ()
 
 
 def text(value: Any) -> str:
@@ -103,7 +107,7 @@ def zone(value: Any) -> str:
 _ZONE: Final = "an IANA name such as 'America/Chicago'"
 
 
-def days(value: Any) -> Days:
+def date_spans(value: Any) -> Days:
     """Dates, and spans such as "2026-12-24 to 2027-01-01"; one or a list of them."""
     expected = "dates such as '2026-12-24' or '2026-12-24 to 2027-01-01', in a list"
     found = []
@@ -182,41 +186,57 @@ def _minute(item: Any, value: Any, expected: str) -> int:
 
 
 def cutoffs(value: Any) -> tuple[Cutoff, ...]:
-    """Such as "11:00 -> same day" and "Sat 09:00 -> 2 days later", one or a list of them."""
+    """Such as "11:00 -> same day", "Sat 09:00 -> 2 days later" and "2026-12-24 11:00", or a list.
+
+    One of a date that does not say when is handled as soon as the soonest of the week.
+    """
     expected = (
-        "cut-offs such as '11:00 -> same day', '23:00 -> next day' or 'Sat 9:00 -> 2 days later'"
+        "cut-offs such as '11:00 -> same day', '23:00 -> next day', 'Sat 9:00 -> 2 days later' or "
+        "'2026-12-24 11:00'"
     )
-    found = []
+    found: list[Cutoff] = []
+    untold: list[Cutoff] = []
     for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, datetime) and item.tzinfo is None and not item.second:
+            item = f"{item:%Y-%m-%d %H:%M}"  # noqa: PLW2901 — TOML's own way to write it
         match = _CUTOFF.fullmatch(item.strip()) if isinstance(item, str) else None
         if match is None:
             _wrong(item, expected)
-        worked = week(match[1]) if match[1] else _EVERY_DAY
+        dated = date_spans(match[1]) if match[1] and match[1][0].isdigit() else ()
+        worked = _NO_DAY if dated else week(match[1]) if match[1] else _EVERY_DAY
         minute = _minute(match[2], item, expected)
         if minute == 0:
             _wrong(item, "a time after 00:00, before which nothing can be ordered on its day")
-        later = _LATER.fullmatch(match[3])
+        if match[3] is None and dated:
+            untold.append(Cutoff(worked, minute, 0, dated))
+            continue
+        later = _LATER.fullmatch(match[3] or "")
         if match[3] not in {"same day", "next day"} and later is None:
             _wrong(item, expected)
         count = int(later[1]) if later else int(match[3] == "next day")
-        found.append(Cutoff(worked, minute, count))
+        found.append(Cutoff(worked, minute, count, dated))
+    weekly = [cutoff.days for cutoff in found if not cutoff.dates]
+    soonest = min(weekly, default=0)
+    found += [replace(cutoff, days=soonest) for cutoff in untold]
     found.sort(key=lambda cutoff: (cutoff.minute, cutoff.days))
-    for day in range(7):
-        here = [cutoff for cutoff in found if cutoff.week[day]]
-        for early, late in pairwise(here):
-            if early.minute == late.minute or early.days >= late.days:
-                _wrong(
-                    value,
-                    f"on a {_WEEKDAYS[day]} each cut-off later than the one before, and handled "
-                    "on a later day",
-                )
+    for cutoff in found:
+        if cutoff.dates and cutoff.days < soonest:
+            _wrong(value, "on no date orders that are handled sooner than on any weekday")
+    for number, name in enumerate(_WEEKDAYS):
+        _require_later([each for each in found if each.week[number]], value, f"a {name}")
+    for first, last in {span for cutoff in found for span in cutoff.dates}:
+        here = [each for each in found if any(a <= last and first <= b for a, b in each.dates)]
+        _require_later(here, value, f"{first}")
     return tuple(found) if found else _wrong(value, expected)
 
 
-def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that was probably meant."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return close[0] if close else None
+def _require_later(here: list[Cutoff], value: Any, when: str) -> None:
+    for early, late in pairwise(here):
+        if early.minute == late.minute or early.days >= late.days:
+            _wrong(
+                value,
+                f"on {when} each cut-off later than the one before, and handled on a later day",
+            )
 
 
 def line_of(written: str, table: str, number: int, key: str | None) -> int:

@@ -24,7 +24,7 @@ _ANY: Final = -1
 def configured_clocks(
     clocks: Clocks, rules: CalendarFile, hand_offs: HandOffs | None = None
 ) -> Clocks:
-    """Learned clocks under the weeks, holidays and blackouts of a file.
+    """Learned clocks under the weeks, holidays and special days of a file.
 
     What the file says of a carrier also holds for the parcels that it hands over: these get a clock
     of their own (`RELAY`), on which both carriers' days are left out.
@@ -77,7 +77,7 @@ def configured_clocks(
         holidays=_holidays(clocks, calendars, rules),
         holiday_weights=holiday_weights,
         place_weeks=place_weeks,
-        blackouts=_blackouts(services, calendars, rules),
+        special_days=_special_days(services, calendars, rules),
         region_weeks=_region_weeks(clocks, rules, single, relays, weeks),
         new_weeks=_new_weeks(clocks, rules),
     )
@@ -192,17 +192,36 @@ def _holidays(clocks: Clocks, calendars: Sequence[str], rules: CalendarFile) -> 
     return table
 
 
-def _blackouts(
+def _special_days(
     services: Sequence[str], calendars: Sequence[str], rules: CalendarFile
 ) -> NDArray[np.int64]:
+    """Days on which a carrier delivers for once, or in part; then those on which nobody does."""
     found = [
-        (service, calendar, first, last)
+        (service, _ANY, first, last, share)
+        for rule in sorted(rules.carriers, key=lambda rule: rule.service is not None)
+        for days, share in ((rule.extra_days, 100), (rule.half_days, 50))
+        for service in _brought_by(services, rule.carrier, rule.service)
+        for first, last in spans(days)
+    ]
+    found += [
+        (service, calendar, first, last, 0)
         for rule in rules.blackouts
         for service in _rows(services, rule.carrier, rule.service)
         for calendar in _rows(calendars, rule.country, rule.region, rules.default_country)
         for first, last in spans(rule.days)
     ]
-    return np.array(found, np.int64).reshape(-1, 4)
+    return np.array(found, np.int64).reshape(-1, 5)
+
+
+def _brought_by(services: Sequence[str], carrier: str, service: str | None) -> list[int]:
+    """Rows of the services that a carrier brings to the door."""
+    rows = []
+    for row, key in enumerate(services, start=1):
+        first, own, *taker = key.split(_SEPARATOR)
+        named = service is None if taker else service in {None, own}
+        if (taker or [first])[0] == carrier and named:
+            rows.append(row)
+    return rows
 
 
 def _rows(

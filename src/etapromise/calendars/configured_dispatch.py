@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "configured_dispatch",
     "cut_off_rounds",
+    "dated_cut_offs",
     "first_cut_offs",
     "warehouse_rule",
     "warehouse_zones",
@@ -62,8 +63,9 @@ def configured_dispatch(
     handling = learned.handling[source].copy()
     wait_row = learned.wait_row[source].copy()
     rounds: list[tuple[int, int, int, int]] = []
-    closures = [
-        (_EVERY_ROW, first, last)
+    dated: list[tuple[int, int, int, int]] = []
+    special = [
+        (_EVERY_ROW, first, last, 0)
         for rule in rules.closures
         if rule.origin is None
         for first, last in spans(rule.days)
@@ -79,7 +81,13 @@ def configured_dispatch(
                 weeks[row] = np.where(rule.works, learned_week, 0.0)
             if rule.works_on_holidays is not None:
                 holiday_weights[row] = float(rule.works_on_holidays)
-            if rule.cutoffs:
+            for days, share in ((rule.extra_days, 100), (rule.half_days, 50)):
+                special += [(row, first, last, share) for first, last in spans(days)]
+            dated += [
+                (row, day, second if wait else min(second, last_pickup), wait)
+                for day, second, wait in dated_cut_offs(rule)
+            ]
+            if any(not cutoff.dates for cutoff in rule.cutoffs):
                 cut_off[row] = first_cut_offs(rule.cutoffs)
                 wait_row[row] = 0
                 handling[row] = _not_before(handling[row], _soonest(rule.cutoffs))
@@ -92,8 +100,8 @@ def configured_dispatch(
             wait_row[row] = 0
             if pickup.pickup_days is not None:
                 weeks[row] = np.where(pickup.pickup_days, weeks[row], 0.0)
-        closures += [
-            (row, first, last)
+        special += [
+            (row, first, last, 0)
             for closure in rules.closures
             if origin is not None and closure.origin == origin
             for first, last in spans(closure.days)
@@ -104,8 +112,9 @@ def configured_dispatch(
         weeks=weeks,
         holiday_weights=holiday_weights,
         handling=handling,
-        closures=np.array(closures, np.int64).reshape(-1, 3),
+        special_days=np.array(special, np.int64).reshape(-1, 4),
         rounds=np.array(rounds, np.int64).reshape(-1, 4),
+        dated_cut_offs=np.array(dated, np.int64).reshape(-1, 4),
         wait_row=wait_row,
     )
     return Dispatch(keys, calendars, clocks)
@@ -142,8 +151,38 @@ def cut_off_rounds(cutoffs: Sequence[Cutoff]) -> list[tuple[int, int, int]]:
     return found if any(wait for _, _, wait in found) else []
 
 
+def dated_cut_offs(rule: WarehouseRule) -> list[tuple[int, int, int]]:
+    """Days since 1970-01-01, seconds and working days to wait beyond the soonest of the week.
+
+    A day that is worked for once and has no cut-off, nor its weekday, where others have: those of
+    the last weekday before it that has one.
+    """
+    soonest = _soonest(rule.cutoffs)
+    found = [
+        (day, cutoff.minute * 60, cutoff.days - soonest)
+        for cutoff in rule.cutoffs
+        for first, last in spans(cutoff.dates)
+        for day in range(first, last + 1)
+    ]
+    weekdays: dict[int, list[Cutoff]] = {}
+    for cutoff in rule.cutoffs:
+        for weekday in np.flatnonzero(cutoff.week):
+            weekdays.setdefault(int(weekday), []).append(cutoff)
+    told = {day for day, _, _ in found}
+    for first, last in spans(rule.extra_days) if weekdays else ():
+        for day in range(first, last + 1):
+            if day not in told and (day + 3) % 7 not in weekdays:
+                before = next(back for back in range(7) if (day + 3 - back) % 7 in weekdays)
+                found += [
+                    (day, cutoff.minute * 60, cutoff.days - soonest)
+                    for cutoff in weekdays[(day + 3 - before) % 7]
+                ]
+    return found
+
+
 def _soonest(cutoffs: Sequence[Cutoff]) -> int:
-    return min(cutoff.days for cutoff in cutoffs)
+    """Of the week; 0 where only dates have one: handling takes as long as it was learned to."""
+    return min((cutoff.days for cutoff in cutoffs if not cutoff.dates), default=0)
 
 
 def warehouse_zones(zones: ZoneMap, rules: CalendarFile, shipments: pd.DataFrame) -> ZoneMap:

@@ -21,9 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, require_spans
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, require_special
 from etapromise.lanes.levels import Level, stored_keys
-from etapromise.stored_arrays import Array, Layout, StoredPart, StoredValues
+from etapromise.stored_arrays import (
+    EARLIEST_DAY,
+    LATEST_DAY,
+    Array,
+    ArrayLayout,
+    StoredPart,
+    StoredValues,
+)
 
 __all__ = [
     "A_WORKING_DAY",
@@ -79,7 +86,7 @@ _EARLIEST_CUT_OFF: Final = 6 * 3600
 _INDIFFERENT: Final = 4.0
 
 _ROUNDING: Final = 1e-9
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     cut_off=Array("int32", "rows", 7, low=0, high=NO_CUT_OFF),
     weeks=Array("float64", "rows", 7, low=0.0, high=1e3),
     holiday_weights=Array("float64", "rows", HOLIDAY_KINDS, low=0.0, high=1e3),
@@ -89,13 +96,21 @@ _LAYOUT: Final = Layout(
         high=1.0 + _ROUNDING,
         order="ascending",
     ),
-    closures=Array("int64", "closed", 3),
+    special_days=Array("int64", "special", 4),
     rounds=Array("int64", "rounds", 4, low=0, high=(2**31, 6, NO_CUT_OFF, _LONGEST_WAIT)),
+    dated_cut_offs=Array(
+        "int64",
+        "dated",
+        4,
+        low=(0, EARLIEST_DAY, 0, 0),
+        high=(2**31, LATEST_DAY, NO_CUT_OFF, _LONGEST_WAIT),
+    ),
     wait_row=Array("int32", "rows", low=0),
     wait=Array("float64", "waits", 7, _HOURS + 1, low=0.0, high=float(_LONGEST_WAIT)),
 )
-# Of the table of closed days, which is made of the arrays.
+# Of the table of special days, which is made of the arrays; and what it has where there is none.
 _MOST_CELLS: Final = 2**30
+_AS_USUAL: Final = 255
 
 
 @dataclass(frozen=True)
@@ -109,11 +124,14 @@ class DispatchCalendars:
         holiday_weights: (w, 2) factor on the weekday's share on a holiday of either kind.
         handling: (w, 16) cumulative probability that the pick-up comes within 0, 1, … 15 working
             days after the start of the order's.
-        closures: (k, 3) row (-1 is every one), first and last day, days since 1970-01-01: nobody
-            works there then.
+        special_days: (k, 4) row (-1 is every one), first and last day (days since 1970-01-01) and
+            per cent of a working day: 0 where nobody works then, 100 where the week says otherwise.
+            A later one goes before an earlier one.
         rounds: (k, 4) row, weekday, second and working days to wait: the cut-offs of the rows that
             have some which lead to a later day than others. An order takes the next one, or a later
             one that leads to an earlier day.
+        dated_cut_offs: (k, 4) row, day since 1970-01-01, second and working days to wait: on that
+            date they stand in for those of the weekday.
         wait_row: (w,) int32 where `wait` has a row's, from 1 on; 0 where cut-off and handling say
             it.
         wait: (d, 7, 25) working days from the start of an order's day to its pick-up, by weekday,
@@ -125,8 +143,9 @@ class DispatchCalendars:
     weeks: NDArray[np.float64]
     holiday_weights: NDArray[np.float64]
     handling: NDArray[np.float64]
-    closures: NDArray[np.int64]
+    special_days: NDArray[np.int64]
     rounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    dated_cut_offs: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
     wait_row: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     wait: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 7, _HOURS + 1)))
 
@@ -135,15 +154,57 @@ class DispatchCalendars:
         if not len(self.wait):
             object.__setattr__(self, "wait_row", np.zeros(len(self.cut_off), np.int32))
 
-    def closed(self, first_day: int, days: int) -> NDArray[np.uint8] | None:
-        """(w, days) whether nobody works there, from `first_day` on; None if nothing is closed."""
-        if not len(self.closures):
+    def special(self, first_day: int, days: int) -> NDArray[np.uint8] | None:
+        """(w, days) per cent of a working day, from `first_day` on; None if no day is special.
+
+        255 where the week and the holidays say it.
+        """
+        if not len(self.special_days):
             return None
-        table = np.zeros((len(self.cut_off), days), np.uint8)
-        for row, first, last in self.closures.tolist():
+        table = np.full((len(self.cut_off), days), _AS_USUAL, np.uint8)
+        for row, first, last, share in self.special_days.tolist():
             span = slice(max(first - first_day, 0), max(last - first_day + 1, 0))
-            table[slice(None) if row < 0 else row, span] = 1
+            table[slice(None) if row < 0 else row, span] = share
         return table
+
+    def shares(
+        self,
+        rows: NDArray[np.int64],
+        holidays: NDArray[np.uint8],
+        first_day: int,
+    ) -> NDArray[np.float64]:
+        """(k, days) the share of a working day that rows work on each day.
+
+        Args:
+            rows: (k,)
+            holidays: (k, days) kinds of holidays, as `Clocks.holidays` has them.
+            first_day: days since 1970-01-01.
+        """
+        days = holidays.shape[1]
+        factors = np.concatenate([np.ones((len(rows), 1)), self.holiday_weights[rows]], axis=1)
+        share = self.weeks[rows][:, (first_day + np.arange(days) + 3) % 7]
+        share *= np.take_along_axis(factors, holidays.astype(np.int64), axis=1)
+        special = self.special(first_day, days)
+        if special is not None:
+            share = np.where(special[rows] == _AS_USUAL, share, special[rows] / 100.0)
+        return np.asarray(share)
+
+    def cut_offs_of(self, row: int) -> tuple[list[list[int]], dict[int, list[int]]]:
+        """A row's cut-offs: of Monday … Sunday, and of dates, which stand in for the weekday's.
+
+        Local seconds of the day, ascending; dates are days since 1970-01-01.
+        """
+        own, dated = (table[table[:, 0] == row] for table in (self.rounds, self.dated_cut_offs))
+        if len(own):
+            week = [sorted(own[own[:, 1] == day, 2].tolist()) for day in range(7)]
+        else:
+            week = [
+                [second] if second < NO_CUT_OFF else [] for second in self.cut_off[row].tolist()
+            ]
+        dates = {
+            day: sorted(dated[dated[:, 1] == day, 2].tolist()) for day in set(dated[:, 1].tolist())
+        }
+        return week, dates
 
     @classmethod
     def unknown(cls) -> DispatchCalendars:
@@ -155,7 +216,7 @@ class DispatchCalendars:
             weeks=np.ones((1, 7)),
             holiday_weights=np.ones((1, HOLIDAY_KINDS)),
             handling=handling,
-            closures=np.zeros((0, 3), np.int64),
+            special_days=np.zeros((0, 4), np.int64),
         )
 
 
@@ -166,26 +227,23 @@ class _DispatchStruct(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("holidays", "elapsed")),
         ("days", ctypes.c_int64),
         ("first_day", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("closed", "round_start")),
-        *((name, ctypes.c_void_p) for name in ("round_second", "round_wait", "wait_row", "wait")),
+        *((name, ctypes.c_void_p) for name in ("special", "round_start", "round_second")),
+        *((name, ctypes.c_void_p) for name in ("round_wait", "dated_start", "dated_day")),
+        *((name, ctypes.c_void_p) for name in ("dated_second", "dated_wait", "wait_row", "wait")),
     )
 
 
 _begin_days = native.function(
     "etp_begin_days", None, native.POINTER, native.LONG, *[native.POINTER] * 5
 )
-_leads = native.function(
-    "etp_leads",
-    None,
-    *(native.POINTER, native.LONG, *[native.POINTER] * 6),
-)
 
 
-_relay_leads = native.function(
-    "etp_relay_leads",
-    None,
-    *(native.POINTER, native.LONG, *[native.POINTER] * 8, native.LONG, native.POINTER),
-)
+class _LegStruct(ctypes.Structure):
+    """`etp_leg` of native/dispatch.h."""
+
+    _fields_ = (("clock", ctypes.c_int32), ("steps", ctypes.c_int32), ("days", ctypes.c_void_p))
+
+
 _lead = native.function(
     "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, native.POINTER
 )
@@ -215,15 +273,23 @@ class Dispatch:
             "holidays": np.ascontiguousarray(clocks.holidays, np.uint8),
             "elapsed": np.ascontiguousarray(clocks.elapsed, np.float64),
         }
-        closed = calendars.closed(clocks.first_day, clocks.holidays.shape[1])
-        if closed is not None:
-            arrays["closed"] = closed
+        special = calendars.special(clocks.first_day, clocks.holidays.shape[1])
+        if special is not None:
+            arrays["special"] = special
         if len(calendars.rounds):
             row, weekday, second, wait = calendars.rounds[np.lexsort(calendars.rounds.T[2::-1])].T
             counts = np.bincount(row * 7 + weekday, minlength=len(calendars.cut_off) * 7)
             arrays["round_start"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
             arrays["round_second"] = second.astype(np.int32)
             arrays["round_wait"] = wait.astype(np.int32)
+        if len(calendars.dated_cut_offs):
+            dated = calendars.dated_cut_offs
+            row, day, second, wait = dated[np.lexsort(dated.T[2::-1])].T
+            counts = np.bincount(row, minlength=len(calendars.cut_off))
+            arrays["dated_start"] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+            arrays["dated_day"] = day.astype(np.int32)
+            arrays["dated_second"] = second.astype(np.int32)
+            arrays["dated_wait"] = wait.astype(np.int32)
         if len(calendars.wait):
             arrays["wait_row"] = np.ascontiguousarray(calendars.wait_row, np.int32)
             arrays["wait"] = np.ascontiguousarray(calendars.wait, np.float64)
@@ -250,13 +316,16 @@ class Dispatch:
         """
         keys = stored_keys("the warehouses' calendars", values.texts("dispatch"), DISPATCH_LEVELS)
         arrays = part.read(_LAYOUT, rows=len(keys) + 1)
-        require_spans(part, "closures", arrays["closures"], (len(keys),))
-        if np.any(arrays["rounds"][:, 0] > len(keys)):
-            part.refuse("rounds", "a row that there is not", f"{len(keys)} at most")
+        require_special(part, "special_days", arrays["special_days"], (len(keys),))
+        for name in ("rounds", "dated_cut_offs"):
+            if np.any(arrays[name][:, 0] > len(keys)):
+                part.refuse(name, "a row that there is not", f"{len(keys)} at most")
         if np.any(arrays["wait_row"] > len(arrays["wait"])):
             part.refuse("wait_row", "a row that there is not", f"{len(arrays['wait'])} at most")
-        if len(arrays["closures"]) and (len(keys) + 1) * clocks.holidays.shape[1] > _MOST_CELLS:
-            part.refuse("closures", "tables too large for memory", f"{_MOST_CELLS} cells at most")
+        if len(arrays["special_days"]) and (len(keys) + 1) * clocks.holidays.shape[1] > _MOST_CELLS:
+            part.refuse(
+                "special_days", "tables too large for memory", f"{_MOST_CELLS} cells at most"
+            )
         return cls(keys, DispatchCalendars(**arrays), clocks)
 
     @classmethod
@@ -285,93 +354,50 @@ class Dispatch:
         self,
         rows: NDArray[np.int32],
         calendar: NDArray[np.int32],
-        anchor: NDArray[np.int32],
+        order_day: NDArray[np.int32],
         second: NDArray[np.int32],
     ) -> NDArray[np.int64]:
         """(n,) origin-local day on which each warehouse begins with an order at the earliest.
 
-        Arguments as of `leads`. Where it is closed on that day, it begins on its next working day.
+        Arguments as of `lead`, each (n,). Where it is closed on that day, it begins on its next
+        working day.
         """
         out = np.empty(len(rows), np.int64)
         arrays = [
-            np.ascontiguousarray(array, np.int32) for array in (rows, calendar, anchor, second)
+            np.ascontiguousarray(array, np.int32) for array in (rows, calendar, order_day, second)
         ]
         _begin_days(
             self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data
         )
         return out
 
-    def lead(self, row: int, calendar: int, anchor: int, second: int, clock: int) -> float:
-        """The lead of one order; arguments as of `leads`."""
-        return float(_lead(self.address, row, calendar, anchor, second, clock, None))
-
-    def leads(
+    def lead(
         self,
-        rows: NDArray[np.int32],
-        calendar: NDArray[np.int32],
-        anchor: NDArray[np.int32],
-        second: NDArray[np.int32],
-        clock: NDArray[np.int32],
-    ) -> NDArray[np.float64]:
-        """Operational days between each order's date and the date that it is as good as ordered on.
-
-        Args:
-            rows: (n,) of the warehouses.
-            calendar: (n,) row of the clocks' holidays at the origin.
-            anchor: (n,) origin-local date of the order, days since 1970-01-01.
-            second: (n,) origin-local second of the day.
-            clock: (n,) row of the clocks' elapsed table.
-        """
-        out = np.empty(len(rows))
-        arrays = [
-            np.ascontiguousarray(array, np.int32)
-            for array in (rows, calendar, anchor, second, clock)
-        ]
-        _leads(self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data)
-        return out
-
-    def relay_leads(
-        self,
-        rows: NDArray[np.int32],
-        calendar: NDArray[np.int32],
-        anchor: NDArray[np.int32],
-        second: NDArray[np.int32],
-        clock: NDArray[np.int32],
+        row: int,
+        calendar: int,
+        order_day: int,
+        second: int,
+        clock: int,
         *,
-        leg_clock: NDArray[np.int32],
-        leg: NDArray[np.int32],
-        leg_days: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """The leads of orders that another carrier delivers than the one that fetches them.
-
-        What that one's week does to its way is in them too: counted from the order's date and its
-        lead, durations on the clock of the carrier that delivers are alike whatever the weekday.
+        leg: tuple[int, NDArray[np.float64]] | None = None,
+    ) -> float:
+        """Operational days between an order's date and the date that it is as good as ordered on.
 
         Args:
-            rows: as of `leads`, like the next four.
-            calendar: (n,)
-            anchor: (n,)
-            second: (n,)
-            clock: (n,) of the carrier that delivers.
-            leg_clock: (n,) row of the clocks' elapsed table, of the carrier that fetches.
-            leg: (n,) row of `leg_days`.
-            leg_days: (legs, k) P(0, 1, … of its working days from the pick-up to the hand-off).
+            row: of the warehouse.
+            calendar: row of the clocks' holidays at the origin.
+            order_day: origin-local date of the order, days since 1970-01-01.
+            second: origin-local second of the day.
+            clock: row of the clocks' elapsed table, of the carrier that delivers.
+            leg: where another one fetches it, that one's clock, and (k,) P(0, 1, … of its working
+                days from the pick-up to the hand-off). What its week does to its way is in the lead
+                too: counted from there, durations are alike whatever the weekday.
         """
-        out = np.empty(len(rows))
-        arrays = [
-            np.ascontiguousarray(array, np.int32)
-            for array in (rows, calendar, anchor, second, clock, leg_clock, leg)
-        ]
-        days = np.ascontiguousarray(leg_days, np.float64)
-        _relay_leads(
-            self.address,
-            len(rows),
-            *(array.ctypes.data for array in arrays),
-            days.ctypes.data,
-            days.shape[1] - 1,
-            out.ctypes.data,
-        )
-        return out
+        way = None
+        if leg is not None:
+            days = np.ascontiguousarray(leg[1], np.float64)
+            way = ctypes.byref(_LegStruct(leg[0], len(days) - 1, days.ctypes.data))
+        return float(_lead(self.address, row, calendar, order_day, second, clock, way))
 
     def as_arrays(self) -> Mapping[str, NDArray[Any]]:
         """The tables by name; with `keys`, all that has to be stored."""
@@ -381,7 +407,7 @@ class Dispatch:
 def learn_dispatch(
     *,
     keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
-    anchor: NDArray[np.int64],
+    order_day: NDArray[np.int64],
     second: NDArray[np.int64],
     pickup_day: NDArray[np.int64],
     calendar: NDArray[np.int64],
@@ -392,19 +418,19 @@ def learn_dispatch(
     Args:
         keys: for each of `DISPATCH_LEVELS` the (n,) positions of the parcels that were picked up
             into its distinct keys, and those.
-        anchor: (n,) origin-local date of the order, days since 1970-01-01.
+        order_day: (n,) origin-local date of the order, days since 1970-01-01.
         second: (n,) origin-local second of the day of the order.
         pickup_day: (n,) origin-local date of the pick-up, days since 1970-01-01.
         calendar: (n,) row of the clocks' holidays at the origin.
         clocks: the carriers' clocks.
     """
-    if not len(anchor):
+    if not len(order_day):
         return Dispatch.unknown(clocks)
-    orders = _Orders(anchor, second, pickup_day, calendar, clocks.holidays, clocks.first_day)
+    orders = _Orders(order_day, second, pickup_day, calendar, clocks.holidays, clocks.first_day)
     names: list[str] = []
     rows = [orders.described(None)]
     # Row of what is around each parcel: the network at first, then its key at each coarser level.
-    around = np.zeros(len(anchor), np.int64)
+    around = np.zeros(len(order_day), np.int64)
     for positions, distinct in keys:
         counts = np.bincount(positions, minlength=len(distinct))
         by_key = np.argsort(positions, kind="stable")
@@ -428,7 +454,7 @@ def learn_dispatch(
 class _Orders:
     """Orders that were picked up; (n,), days since 1970-01-01; and the holidays of places."""
 
-    anchor: NDArray[np.int64]
+    order_day: NDArray[np.int64]
     second: NDArray[np.int64]
     pickup_day: NDArray[np.int64]
     calendar: NDArray[np.int64]
@@ -437,7 +463,7 @@ class _Orders:
 
     def take(self, rows: NDArray[np.int64]) -> _Orders:
         return _Orders(
-            self.anchor[rows],
+            self.order_day[rows],
             self.second[rows],
             self.pickup_day[rows],
             self.calendar[rows],
@@ -448,20 +474,20 @@ class _Orders:
     def described(self, around: DispatchCalendars | None) -> DispatchCalendars:
         """One row, shrunk towards that of what is around it, if that is given."""
         week = self._week(around)
-        worked = _worked_days(week, self.anchor, self.pickup_day)
+        worked = _worked_days(week, self.order_day, self.pickup_day)
         inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
-        cut_off = _cut_off(week, self.anchor, self.second, worked, inherited)
-        wait = _waits(week, self.anchor, self.second, worked, cut_off, around)
+        cut_off = _cut_off(week, self.order_day, self.second, worked, inherited)
+        wait = _waits(week, self.order_day, self.second, worked, cut_off, around)
         if len(wait):
             cut_off = NO_CUT_OFF
         late = self.second >= cut_off
-        handling = _worked_days(week, self.anchor + late, self.pickup_day)
+        handling = _worked_days(week, self.order_day + late, self.pickup_day)
         return DispatchCalendars(
             cut_off=np.full((1, 7), cut_off, np.int32),
             weeks=week[None, :],
             holiday_weights=self._holiday_weights(around),
             handling=_cumulative(handling, around)[None, :],
-            closures=np.zeros((0, 3), np.int64),
+            special_days=np.zeros((0, 4), np.int64),
             wait_row=np.full(1, len(wait), np.int32),
             wait=wait,
         )
@@ -515,7 +541,7 @@ def _worked_days(
 
 def _cut_off(
     week: NDArray[np.float64],
-    anchor: NDArray[np.int64],
+    order_day: NDArray[np.int64],
     second: NDArray[np.int64],
     worked: NDArray[np.float64],
     inherited: int,
@@ -526,7 +552,7 @@ def _cut_off(
     not clearly explain more than the `inherited` one, that stays.
     """
     # On a closed day nothing starts, however early the order.
-    told = week[(anchor + 3) % 7] > 0.5
+    told = week[(order_day + 3) % 7] > 0.5
     second, worked = second[told], worked[told]
     if len(worked) < _OWN_EVIDENCE:
         return inherited
@@ -558,7 +584,7 @@ def _cut_off(
 
 def _waits(
     week: NDArray[np.float64],
-    anchor: NDArray[np.int64],
+    order_day: NDArray[np.int64],
     second: NDArray[np.int64],
     worked: NDArray[np.float64],
     cut_off: int,
@@ -576,7 +602,7 @@ def _waits(
     if len(worked) < _OWN_EVIDENCE:
         return inherited
     worked = np.minimum(worked, np.quantile(worked, 0.9) + 1.0)
-    day, hour = (anchor + 3) % 7, second // 3600
+    day, hour = (order_day + 3) % 7, second // 3600
     works = week > 0.5
     if not works.any():
         return none

@@ -11,27 +11,25 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.errors import ContractError
 from etapromise.lanes.key_tables import utf8
-from etapromise.lanes.levels import spelled
 from etapromise.normal_forms.places import normal_country, normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["MOST_DISRUPTIONS", "Disruption", "Disruptions", "area_postcode"]
 
@@ -41,8 +39,6 @@ MOST_DISRUPTIONS: Final = 52
 _SCENARIOS: Final = 8
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _PREFIX_MARK: Final = "*"
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +52,8 @@ class Disruption:
             then arrives `delay` days later.
         delay: working days of the carrier by which parcels are late on the average; of a stop, by
             how many they are late once it is over.
-        spread: standard deviation of the delay, as a share of it.
+        spread: standard deviation of the delay, as a share of it: how differently parcels are late,
+            and how little is known of the mean.
         recovery: working days from the last day to the first due date that is kept again.
         carrier: at all its services unless one is named.
         service: of the carrier.
@@ -71,7 +68,7 @@ class Disruption:
     last: date
     stop: bool = False
     delay: float = 0.0
-    spread: float = 0.5
+    spread: float = 0.8
     recovery: float = 3.0
     carrier: str | None = None
     service: str | None = None
@@ -154,12 +151,15 @@ class Disruption:
         return [(*always, _postcode(code, country)) for code in self.postcodes]
 
     def late_days(self) -> list[float]:
-        """The delay in each of the scenarios: equally likely values of a lognormal distribution."""
+        """The delay in each of the scenarios: means of equally likely parts of a lognormal."""
         sigma = math.sqrt(math.log1p(self.spread**2))
-        at = [(k + 0.5) / _SCENARIOS for k in range(_SCENARIOS)]
-        values = [math.exp(sigma * NormalDist().inv_cdf(u)) for u in at]
-        scale = self.delay * _SCENARIOS / sum(values)
-        return [scale * value for value in values]
+        if sigma == 0.0:
+            return [self.delay] * _SCENARIOS
+        normal = NormalDist()
+        edges = [normal.inv_cdf(k / _SCENARIOS) for k in range(1, _SCENARIOS)]
+        # How much of the mean lies below each edge.
+        below = [0.0, *(normal.cdf(edge - sigma) for edge in edges), 1.0]
+        return [self.delay * _SCENARIOS * (high - low) for low, high in itertools.pairwise(below)]
 
 
 def area_postcode(code: str, country: str | None) -> str:
@@ -260,25 +260,6 @@ class Disruptions:
         self._alive = (structs, arrays, joined)
         self.address = ctypes.addressof(self._struct)
 
-    def concern(self, frame: pd.DataFrame) -> Floats:
-        """(n,) which disruptions concern shipments, a bit for each, as the compiled code has it.
-
-        Args:
-            frame: accepted rows of the contract.
-        """
-        found = np.zeros(len(frame), np.uint64)
-        texts: dict[str, NDArray[Any]] = {}
-        for at, one in enumerate(self.declared):
-            for area in one.conditions():
-                holds = np.ones(len(frame), bool)
-                for column, text, prefix in area:
-                    if column not in texts:
-                        texts[column] = _texts(frame, column)
-                    here = texts[column]
-                    holds &= np.char.startswith(here, text) if prefix else here == text
-                found |= holds.astype(np.uint64) << np.uint64(at)
-        return found.astype(np.float64)
-
     def strike(
         self, concern: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
@@ -345,14 +326,3 @@ class Disruptions:
             column = min(max(int(day[row]) + 1 - clocks.first_day, 0), last)
             out[row] = clocks.elapsed[clock[row], column] - sum(readings) / _SCENARIOS
         return out
-
-
-def _texts(frame: pd.DataFrame, column: str) -> NDArray[Any]:
-    if column not in frame.columns:
-        return np.full(len(frame), "")
-    values = frame[column]
-    missing = values.isna().to_numpy()
-    return np.array(
-        ["" if gone else spelled(value) for value, gone in zip(values, missing, strict=True)]
-        or np.zeros(0, "U1")
-    )

@@ -23,7 +23,7 @@ from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
     Array,
-    Layout,
+    ArrayLayout,
     StoredPart,
     StoredValues,
 )
@@ -34,7 +34,7 @@ __all__ = [
     "Clocks",
     "holiday_days",
     "holiday_table",
-    "require_spans",
+    "require_special",
 ]
 
 HOLIDAY_KINDS: Final = 2
@@ -46,12 +46,12 @@ _SEPARATOR: Final = "\x1f"
 _MOST_CELLS: Final = 2**28
 _MOST_KEYS: Final = 2**24
 _WEIGHT: Final = 1e3
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     weeks=Array("float64", "services", 7, low=0.0, high=_WEIGHT),
     holidays=Array("uint8", "calendars", "days", high=HOLIDAY_KINDS),
     holiday_weights=Array("float64", "services", HOLIDAY_KINDS, low=0.0, high=_WEIGHT),
     place_weeks=Array("bool", "calendars", 7),
-    blackouts=Array("int64", "closed", 4),
+    special_days=Array("int64", "special", 5),
     region_weeks=Array("float64", "regions", 9, low=0.0, high=float(_MOST_KEYS)),
     new_weeks=Array("float64", "changes", 9, low=0.0, high=float(_MOST_KEYS)),
 )
@@ -70,8 +70,9 @@ class Clocks:
             one of the region only.
         holiday_weights: (services + 1, 2) factor on the weekday's weight on each kind of holiday.
         place_weeks: (calendars + 1, 7) whether anybody delivers there on Monday … Sunday.
-        blackouts: (k, 4) service row, calendar row (-1 is every one), first and last day, days
-            since 1970-01-01: nothing is delivered there then.
+        special_days: (k, 5) service row, calendar row (-1 is every one), first and last day (days
+            since 1970-01-01) and per cent of an ordinary day: 0 where nothing is delivered then,
+            more where the week says otherwise.
         region_weeks: (k, 9) service row, calendar row, and the weights there of Monday … Sunday,
             where a service's week is another one than elsewhere.
         new_weeks: (k, 9) service row, a day (since 1970-01-01), and the weights of Monday … Sunday
@@ -87,7 +88,7 @@ class Clocks:
     holidays: NDArray[np.uint8]
     holiday_weights: NDArray[np.float64]
     place_weeks: NDArray[np.bool_]
-    blackouts: NDArray[np.int64]
+    special_days: NDArray[np.int64]
     region_weeks: NDArray[np.float64]
     new_weeks: NDArray[np.float64]
     elapsed: NDArray[np.float64]
@@ -103,13 +104,15 @@ class Clocks:
         holidays: NDArray[np.uint8],
         holiday_weights: NDArray[np.float64],
         place_weeks: NDArray[np.bool_] | None = None,
-        blackouts: NDArray[np.int64] | None = None,
+        special_days: NDArray[np.int64] | None = None,
         region_weeks: NDArray[np.float64] | None = None,
         new_weeks: NDArray[np.float64] | None = None,
     ) -> Clocks:
         """The tables of elapsed time.
 
-        By default no place has a week of its own, no service a new one, and there are no blackouts.
+        By default no place has a week of its own, no service a new one, nor are there special days.
+        A place's week goes before days on which a carrier delivers for once; days on which nothing
+        is delivered go before all.
         """
         if region_weeks is None:
             region_weeks = np.zeros((0, 9))
@@ -117,8 +120,8 @@ class Clocks:
             new_weeks = np.zeros((0, 9))
         if place_weeks is None:
             place_weeks = np.ones((len(holidays), 7), dtype=bool)
-        if blackouts is None:
-            blackouts = np.zeros((0, 4), np.int64)
+        if special_days is None:
+            special_days = np.zeros((0, 5), np.int64)
         days = holidays.shape[1]
         # 1970-01-01 was a Thursday.
         weekday = (first_day + np.arange(days) + 3) % 7
@@ -132,10 +135,12 @@ class Clocks:
         for service, calendar, *week in region_weeks.tolist():
             row, place = int(service), int(calendar)
             weight[row, place] = np.array(week)[weekday] * factors[row, holidays[place]]
+        closed = special_days[:, 4] == 0
+        for one in special_days[~closed].tolist():
+            weight[_cells(one, first_day)] = one[4] / 100.0
         weight *= place_weeks[None, :, weekday]
-        for service, calendar, first, last in blackouts.tolist():
-            rows = (slice(None) if row < 0 else row for row in (service, calendar))
-            weight[(*rows, slice(max(first - first_day, 0), max(last - first_day + 1, 0)))] = 0.0
+        for one in special_days[closed].tolist():
+            weight[_cells(one, first_day)] = 0.0
         elapsed = np.zeros((len(weeks) * len(holidays), days + 1))
         np.cumsum(weight.reshape(-1, days), axis=1, out=elapsed[:, 1:])
         elapsed.flags.writeable = False
@@ -147,7 +152,7 @@ class Clocks:
             holidays=holidays,
             holiday_weights=holiday_weights,
             place_weeks=place_weeks,
-            blackouts=blackouts,
+            special_days=special_days,
             region_weeks=region_weeks,
             new_weeks=new_weeks,
             elapsed=elapsed,
@@ -195,7 +200,7 @@ class Clocks:
                 or np.any(found[:, 2:] > _WEIGHT)
             ):
                 part.refuse(name, "rows or weights that there are not", f"rows to {most}")
-        require_spans(part, "blackouts", arrays["blackouts"], rows)
+        require_special(part, "special_days", arrays["special_days"], rows)
         return cls.build(first_day=first_day, services=services, calendars=calendars, **arrays)
 
     @property
@@ -234,23 +239,30 @@ class Clocks:
             )
 
 
-def require_spans(
-    part: StoredPart, name: str, spans: NDArray[np.int64], rows: Sequence[int]
+def _cells(special: Sequence[int], first_day: int) -> tuple[slice | int, ...]:
+    """The cells of a table of weights (services, calendars, days) that a special day is about."""
+    *rows, first, last, _ = special
+    days = slice(max(first - first_day, 0), max(last - first_day + 1, 0))
+    return (*(slice(None) if row < 0 else row for row in rows), days)
+
+
+def require_special(
+    part: StoredPart, name: str, days: NDArray[np.int64], rows: Sequence[int]
 ) -> None:
-    """Refuse spans of days whose rows do not exist.
+    """Refuse special days whose rows do not exist.
 
     Args:
         part: whose array it is.
         name: the array's.
-        spans: (k, r + 2) r rows, each -1 (every one) to its number, first and last day.
+        days: (k, r + 3) r rows, each -1 (every one) to its number, first and last day, per cent.
         rows: (r,) the last row of each.
 
     Raises:
-        ModelFileError: a row or a day is out of range.
+        ModelFileError: a row, a day or a share is out of range.
     """
-    low, high = (-1,) * len(rows) + (EARLIEST_DAY,) * 2, (*rows, LATEST_DAY, LATEST_DAY)
-    if np.any(spans < low) or np.any(spans > high):
-        part.refuse(name, "a row or day out of range", f"rows from -1 to {tuple(rows)}")
+    low = (*(-1 for _ in rows), EARLIEST_DAY, EARLIEST_DAY, 0)
+    if np.any(days < low) or np.any(days > (*rows, LATEST_DAY, LATEST_DAY, 100)):
+        part.refuse(name, "a row, day or share out of range", f"rows from -1 to {tuple(rows)}")
 
 
 def holiday_table(calendar_keys: Sequence[str], first_day: int, last_day: int) -> NDArray[np.uint8]:

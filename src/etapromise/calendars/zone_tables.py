@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from etapromise.calendars.zones import ZoneMap, zone_named
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
+from etapromise.normal_forms.postcodes import postcode_forms
+from etapromise.normal_forms.zones import LONGEST_AREA
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -37,6 +39,9 @@ class _ZonesStruct(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("region_zone", "country_zone", "origin_zone")),
         ("origins", ctypes.c_int64),
         ("default_zone", ctypes.c_int64),
+        *((name, KeysStruct) for name in ("form", "area")),
+        ("area_zone", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("areas", "longest_area")),
         *((name, ctypes.c_void_p) for name in ("change_start", "change", "offset")),
     )
 
@@ -58,16 +63,22 @@ class ZoneTables:
         regions = {(country, region): number[zone] for country, region, zone in plain["regions"]}
         origins = {(country, origin): number[zone] for country, origin, zone in plain["origins"]}
         countries = {country: number[zone] for country, zone in plain["countries"].items()}
+        areas = {(country, area): number[zone] for country, area, zone in plain["postcodes"]}
+        lands = sorted({country for country, _ in areas})
+        forms = [(country, form) for country in lands for form in postcode_forms(country)]
         changes = [offset_changes(zones.zone(name), first_day, last_day) for name in self.names]
         tables = (
             KeyTable([_PLACE_SEPARATOR.join(map(utf8, place)) for place in regions]),
             KeyTable(list(countries)),
             KeyTable([_PLACE_SEPARATOR.join(map(utf8, place)) for place in origins]),
+            KeyTable([_PLACE_SEPARATOR.join(map(utf8, place)) for place in forms]),
+            KeyTable([_PLACE_SEPARATOR.join(map(utf8, place)) for place in areas]),
         )
         arrays: dict[str, NDArray[Any]] = {
             "region_zone": np.array(list(regions.values()), np.int32),
             "country_zone": np.array(list(countries.values()), np.int32),
             "origin_zone": np.array(list(origins.values()), np.int32),
+            "area_zone": np.array(list(areas.values()), np.int32),
             "change_start": np.cumsum([0, *(len(when) for when, _ in changes)], dtype=np.int64),
             "change": np.concatenate([when for when, _ in changes]),
             "offset": np.concatenate([offset for _, offset in changes]),
@@ -78,6 +89,10 @@ class ZoneTables:
             origin=tables[2].struct,
             origins=len(origins),
             default_zone=number[zones.default],
+            form=tables[3].struct,
+            area=tables[4].struct,
+            areas=len(areas),
+            longest_area=LONGEST_AREA,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
         self._alive = (tables, arrays)

@@ -1,7 +1,7 @@
 """Which time zone a place is in, when the data do not always say.
 
-A zone that is missing is taken from the region, then the country, then the configured default; the
-source is reported, because a date may then be a day off.
+A zone that is missing is taken from the region, then the area of the postcode, then the country,
+then the configured default; the source is reported, because a date may then be a day off.
 
 The quote path: imports numpy and the standard library only.
 """
@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import Level, level_keys, spelled
-from etapromise.normal_forms.zones import zone_of_country, zone_of_region
+from etapromise.normal_forms.postcodes import postcode_forms
+from etapromise.normal_forms.zones import (
+    LONGEST_AREA,
+    shape_of,
+    zone_of_country,
+    zone_of_region,
+    zones_of_postcodes,
+)
 from etapromise.stored_arrays import StoredValues
 
 if TYPE_CHECKING:
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ZONE_SOURCES", "ZoneMap", "zone_named"]
 
-# Where a zone came from, best first.
+# Where a zone came from, best first; the area of a postcode is a region.
 ZONE_SOURCES: Final = ("given", "region", "country", "default")
 
 
@@ -44,12 +51,15 @@ def zone_named(name: str) -> ZoneInfo:
 
 
 class ZoneMap:
-    """Zones by region and country, as most shipments that named one had it. Immutable.
+    """Zones by region, postcode and country, as most shipments that named one had it. Immutable.
 
     A warehouse may have one of its own: it counts for what is sent from there.
     """
 
-    __slots__ = ("_countries", "_numbered", "_origins", "_regions", "_zones", "default")
+    __slots__ = (
+        *("_countries", "_forms", "_numbered", "_origins", "_postcodes", "_regions", "_zones"),
+        "default",
+    )
 
     def __init__(
         self,
@@ -58,14 +68,17 @@ class ZoneMap:
         countries: Mapping[str, str],
         regions: Mapping[tuple[str, str], str],
         origins: Mapping[tuple[str, str], str] | None = None,
+        postcodes: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
-        """Take zone names by country, by (country, region) and by (country, origin)."""
+        """Take zone names by country, and by it and a region, an origin or how postcodes begin."""
         self.default = default
         self._countries = dict(countries)
         self._regions = dict(regions)
         self._origins = dict(origins or {})
+        self._postcodes = dict(postcodes or {})
+        self._forms = {country: postcode_forms(country) for country, _ in self._postcodes}
         names = {default, *self._countries.values(), *self._regions.values()}
-        names.update(self._origins.values())
+        names.update(self._origins.values(), self._postcodes.values())
         self._zones = {name: zone_named(name) for name in sorted(names)}
         self._numbered = tuple(self._zones.values())
 
@@ -80,8 +93,18 @@ class ZoneMap:
             default: the zone of last resort; None takes the most frequent one, or UTC.
         """
         countries, regions = _known_places(shipments)
+        postcodes = {
+            (country, area): zone
+            for country in countries
+            for area, zone in zones_of_postcodes(country).items()
+        }
         if "destination_time_zone" not in shipments.columns:
-            return cls(default=default or "UTC", countries=countries, regions=regions)
+            return cls(
+                default=default or "UTC",
+                countries=countries,
+                regions=regions,
+                postcodes=postcodes,
+            )
         named = shipments.loc[shipments["destination_time_zone"].notna()]
         zones = named["destination_time_zone"].astype(str)
         if default is None:
@@ -95,7 +118,7 @@ class ZoneMap:
                 for key, zone in joined.items():
                     left, right = key.split("\x1f")
                     regions[left, right] = zone
-        return cls(default=default, countries=countries, regions=regions)
+        return cls(default=default, countries=countries, regions=regions, postcodes=postcodes)
 
     def overridden(
         self,
@@ -106,12 +129,16 @@ class ZoneMap:
         origins: Mapping[tuple[str, str], str] | None = None,
     ) -> ZoneMap:
         """These zones, but for the places named; a country's goes before its regions' learned."""
-        kept = {key: zone for key, zone in self._regions.items() if key[0] not in countries}
+        kept, areas = (
+            {key: zone for key, zone in places.items() if key[0] not in countries}
+            for places in (self._regions, self._postcodes)
+        )
         return ZoneMap(
             default=default or self.default,
             countries=self._countries | dict(countries),
             regions=kept | dict(regions),
             origins=self._origins | dict(origins or {}),
+            postcodes=areas,
         )
 
     @property
@@ -139,6 +166,7 @@ class ZoneMap:
         region: str | None,
         *,
         origin: str | None = None,
+        postcode: str | None = None,
     ) -> tuple[ZoneInfo, str]:
         """The zone of one place and where it came from (one of ZONE_SOURCES).
 
@@ -147,6 +175,7 @@ class ZoneMap:
             country: ISO 3166 code.
             region: within the country.
             origin: the warehouse, where it is one; its own zone counts as given.
+            postcode: or another code of the place.
 
         Raises:
             ContractError: `given` is not an IANA name.
@@ -159,6 +188,11 @@ class ZoneMap:
         name = self._regions.get((country or "", region or ""))
         if name is not None and region:
             return self._zones[name], "region"
+        if country in self._forms and postcode and shape_of(postcode) in self._forms[country]:
+            for length in range(LONGEST_AREA, -1, -1):
+                name = self._postcodes.get((country, postcode[:length]))
+                if name is not None:
+                    return self._zones[name], "region"
         name = self._countries.get(country or "")
         if name is not None and country:
             return self._zones[name], "country"
@@ -174,16 +208,34 @@ class ZoneMap:
         Returns:
             (n,) names, (n,) sources.
         """
+        names, sources = self._resolve_many(frame, side, by_code=False)
+        country = f"{side}_country"
+        if self._forms and country in frame.columns:
+            # Of most places there is no need to look at the postcode.
+            areas = frame[country].isin(list(self._forms)).to_numpy()
+            rows = np.flatnonzero(areas & (sources == ZONE_SOURCES.index("country")))
+            if len(rows):
+                found = self._resolve_many(frame.iloc[rows], side, by_code=True)
+                names[rows], sources[rows] = found
+        return names, sources
+
+    def _resolve_many(
+        self, frame: pd.DataFrame, side: str, *, by_code: bool
+    ) -> tuple[NDArray[Any], NDArray[np.int8]]:
         columns = (f"{side}_time_zone", f"{side}_country", f"{side}_region")
-        warehouse = ("origin",) if side == "origin" and self._origins else ()
-        place = Level("zone", (*columns, *warehouse))
+        by_code = by_code or (side == "origin" and bool(self._origins))
+        place = Level("zone", (*columns, *((side,) if by_code else ())))
         positions, keys = level_keys(frame, [place])[0]
         names = []
         sources = []
         for key in keys:
-            given, country, region, *origin = key.split("\x1f")
+            given, country, region, *code = key.split("\x1f")
             zone, source = self.resolve(
-                given or None, country or None, region or None, origin=origin[0] if origin else None
+                given or None,
+                country or None,
+                region or None,
+                origin=code[0] if code and side == "origin" else None,
+                postcode=code[0] if code else None,
             )
             names.append(zone.key)
             sources.append(ZONE_SOURCES.index(source))
@@ -196,6 +248,7 @@ class ZoneMap:
             "countries": self._countries,
             "regions": [[*key, zone] for key, zone in self._regions.items()],
             "origins": [[*key, zone] for key, zone in self._origins.items()],
+            "postcodes": [[*key, zone] for key, zone in self._postcodes.items()],
         }
 
     @classmethod
@@ -210,7 +263,7 @@ class ZoneMap:
             return cls(
                 default=values.text("default"),
                 countries={country: countries.text(country) for country in countries.plain},
-                **{name: _places(values, name) for name in ("regions", "origins")},
+                **{name: _places(values, name) for name in ("regions", "origins", "postcodes")},
             )
         except ContractError as error:
             values.refuse("default", "an unknown zone", f"IANA names: {error}")

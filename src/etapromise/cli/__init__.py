@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import click
 
-from etapromise.cli.backtest import backtest
-from etapromise.cli.check import check
+from etapromise.cli.backtest import backtest_command
+from etapromise.cli.check import check_command
 from etapromise.cli.disruptions import disruptions
-from etapromise.cli.events import events, repromise
+from etapromise.cli.events import events_command, repromise
 from etapromise.cli.models import inspect, models, rollback
-from etapromise.cli.monitor import monitor
+from etapromise.cli.monitor import monitor_command
 from etapromise.cli.policies import policies
-from etapromise.cli.quote_and_score import quote, score
+from etapromise.cli.quote_and_score import quote_command, score_command
 from etapromise.cli.sample import sample
-from etapromise.cli.scorecard import scorecard
+from etapromise.cli.scorecard import scorecard_command
 from etapromise.cli.serve import serve
-from etapromise.cli.store import ingest
-from etapromise.cli.train import refresh, retrain, train
+from etapromise.cli.store import ingest_command
+from etapromise.cli.train import refresh_command, retrain_command, train_command
 
 __all__ = ["main"]
 
@@ -33,9 +33,24 @@ def main() -> None:
 
 
 for _command in (
-    *(sample, check, ingest, train, quote, score, backtest),
+    *(
+        sample,
+        check_command,
+        ingest_command,
+        train_command,
+        quote_command,
+        score_command,
+        backtest_command,
+    ),
     *(serve, policies, disruptions),
-    *(retrain, refresh, monitor, events, repromise, scorecard),
+    *(
+        retrain_command,
+        refresh_command,
+        monitor_command,
+        events_command,
+        repromise,
+        scorecard_command,
+    ),
     *(models, inspect, rollback),
 ):
     main.add_command(_command)

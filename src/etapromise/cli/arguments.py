@@ -25,7 +25,7 @@ __all__ = [
     "OUTPUT_DIRECTORY",
     "OUTPUT_FILE",
     "STORE",
-    "Level",
+    "ProbabilityType",
     "ProgressBar",
     "as_of_option",
     "calendars_option",
@@ -33,6 +33,7 @@ __all__ = [
     "engine_option",
     "event_option",
     "example",
+    "language_option",
     "moment",
     "reported_errors",
     "say",
@@ -67,7 +68,7 @@ def zoned_moment(text: str) -> datetime:
     return found
 
 
-class Level(click.FloatRange):
+class ProbabilityType(click.FloatRange):
     """A probability strictly between 0 and 1."""
 
     name = "level"
@@ -206,6 +207,17 @@ class ProgressBar:
         """End the bar."""
         if self._bar is not None:
             self._bar.close()
+
+
+def language_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--language``: the one that a page is written in."""
+    return click.option(
+        "--language",
+        type=click.Choice(["en", "de", "es", "fr"]),
+        default="en",
+        show_default=True,
+        help="Of the page.",
+    )(command)
 
 
 def example(text: str) -> str:

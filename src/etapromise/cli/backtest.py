@@ -9,19 +9,21 @@ import click
 
 from etapromise.cli.arguments import (
     OUTPUT_DIRECTORY,
-    Level,
+    ProbabilityType,
     event_option,
     example,
+    language_option,
     moment,
     reported_errors,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import Tables, history_options, max_rejects_option
+from etapromise.cli.tables import TableArguments, history_options, max_rejects_option
 
-__all__ = ["backtest"]
+__all__ = ["backtest_command"]
 
 
 @click.command(
+    "backtest",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise backtest --shipments data/sample/shipments.parquet \
@@ -49,20 +51,22 @@ etapromise backtest --shipments data/sample/shipments.parquet \
 @event_option
 @click.option(
     "--service-level",
-    type=Level(),
+    type=ProbabilityType(),
     multiple=True,
     default=(0.8, 0.9, 0.95),
     show_default=True,
     help="Repeatable. The report tells the one nearest to 90 % by group.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
+@language_option
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
-def backtest(
-    tables: Tables,
+def backtest_command(
+    tables: TableArguments,
     max_rejects: float,
     event: str,
     service_level: tuple[float, ...],
     out: Path,
+    language: str,
     **walk: Any,
 ) -> None:
     """Walk through the past as it was, and judge every promise.
@@ -87,13 +91,13 @@ def backtest(
         )
     with reported_errors():
         history = tables.read(event, out, max_rejects=max_rejects)
-        result = walking.backtest(
+        result = walking.run_backtest(
             history,
             config,
             fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True),
             progress=True,
         )
-        page = result.write(out)
+        page = result.write(out, language=language)
     for row in result.facts["service_levels"]:
         click.echo(_level_line(row))
     click.echo(page)

@@ -21,15 +21,16 @@ from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TABLE
 
 if TYPE_CHECKING:
-    from etapromise.operations.checking import Check
+    from etapromise.operations.checking import CheckReport
 
-__all__ = ["check"]
+__all__ = ["check_command"]
 
-OPEN = 3
+EXIT_OPEN = 3
 """Exit code where something must be answered or mended before the tables can be used."""
 
 
 @click.command(
+    "check",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise check --write-mapping mapping.toml orders.csv scans.csv
@@ -46,7 +47,7 @@ etapromise check --mapping mapping.toml --no-quality
     help="Try promises on the latest weeks, where there is enough to learn from.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON on stdout.")
-def check(
+def check_command(
     files: tuple[Any, ...],
     mapping: Path | None,
     write_mapping: Path | None,
@@ -70,7 +71,7 @@ def check(
     if mapping is not None and (files or write_mapping):
         raise click.UsageError("A --mapping names its files; leave the others out.")
     with reported_errors():
-        found = checking.check(
+        found = checking.check_tables(
             files, mapping=mapping, write_to=write_mapping, event=event, quality=quality
         )
     if write_mapping is not None and found.text is not None:
@@ -86,10 +87,10 @@ def check(
     if write_mapping is not None:
         say(f"the proposed mapping is in {write_mapping}; read it before you use it")
     if found.failure is not None:
-        sys.exit(OPEN)
+        sys.exit(EXIT_OPEN)
 
 
-def _lines(found: Check) -> list[str]:
+def _lines(found: CheckReport) -> list[str]:
     lines: list[str] = []
     for table in found.facts.get("tables", []):
         told = ", ".join(f"{key} {value!r}" for key, value in table["settings"].items())
@@ -118,7 +119,7 @@ def _lines(found: Check) -> list[str]:
     return lines
 
 
-def _proposal_lines(found: Check) -> list[str]:
+def _proposal_lines(found: CheckReport) -> list[str]:
     proposal = found.proposal
     if proposal is None:
         return []

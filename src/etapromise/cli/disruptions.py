@@ -8,8 +8,15 @@ from typing import Any
 
 import click
 
-from etapromise.cli.arguments import MODEL, OUTPUT_FILE, Level, example, reported_errors, say
-from etapromise.cli.tables import Tables, history_options
+from etapromise.cli.arguments import (
+    MODEL,
+    OUTPUT_FILE,
+    ProbabilityType,
+    example,
+    reported_errors,
+    say,
+)
+from etapromise.cli.tables import TableArguments, history_options
 
 __all__ = ["disruptions"]
 
@@ -30,7 +37,7 @@ etapromise disruptions declare --models models/ --first 2027-01-18 --last 2027-0
 @click.option("--last", type=date.fromisoformat, required=True, help="Last day, within.")
 @click.option("--delay", type=click.FloatRange(min=0), help="Working days that parcels are late.")
 @click.option("--stop", is_flag=True, help="Nothing arrives from the first to the last day.")
-@click.option("--spread", type=click.FloatRange(min=0), help="Of the delay, as a share; 0.5.")
+@click.option("--spread", type=click.FloatRange(min=0), help="Of the delay, as a share; 0.8.")
 @click.option("--recovery", type=click.FloatRange(min=0), help="Working days afterwards; 3.")
 @click.option("--country", help="Of the destination.")
 @click.option("--region", help="Of the destination.")
@@ -72,9 +79,9 @@ etapromise disruptions record --model models/current --shipments shipments.parqu
 )
 @click.option("--model", type=MODEL, required=True, help="The model with the disruptions.")
 @history_options
-@click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
-def record(model: Path, tables: Tables, service_level: float, out: Path) -> None:
+def record(model: Path, tables: TableArguments, service_level: float, out: Path) -> None:
     """Say afterwards whether each was right: promises kept in its area, with it and without."""
     from etapromise.evaluation.declared_record import declared_record  # noqa: PLC0415
     from etapromise.promise.model import load_model  # noqa: PLC0415

@@ -15,7 +15,7 @@ from etapromise.cli.arguments import (
     MODEL,
     OUTPUT_DIRECTORY,
     OUTPUT_FILE,
-    Level,
+    ProbabilityType,
     as_of_option,
     example,
     moment,
@@ -23,12 +23,13 @@ from etapromise.cli.arguments import (
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import Tables, history_options, rejects_beside, tell_account
+from etapromise.cli.tables import TableArguments, history_options, rejects_beside, tell_account
 
-__all__ = ["events", "repromise"]
+__all__ = ["events_command", "repromise"]
 
 
 @click.command(
+    "events",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise events --model models/current --shipments open_orders.parquet \
@@ -44,17 +45,19 @@ etapromise events --model models/current --shipments open_orders.parquet \
     required=True,
     help="Directory in which it is kept what was told; the same from run to run.",
 )
-@click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
 @click.option("--policy", type=INPUT_FILE, help="When to tell another date: JSON of `repromise`.")
 @click.option(
-    "--lost-above", type=Level(), help="Call a parcel likely lost from this probability on."
+    "--lost-above",
+    type=ProbabilityType(),
+    help="Call a parcel likely lost from this probability on.",
 )
 @click.option(
     "--out", type=OUTPUT_FILE, required=True, help="Events are added to it: .jsonl or .parquet."
 )
-def events(
+def events_command(
     model: Path,
-    tables: Tables,
+    tables: TableArguments,
     as_of: datetime,
     state: Path,
     service_level: float,
@@ -72,14 +75,14 @@ def events(
 
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415
     from etapromise.operations import event_run as telling  # noqa: PLC0415
-    from etapromise.operations.events import NewsSettings  # noqa: PLC0415
+    from etapromise.operations.events import EventSettings  # noqa: PLC0415
     from etapromise.promise.model import load_model  # noqa: PLC0415
     from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415
 
     if out.suffix not in {".jsonl", ".parquet"}:
         raise click.UsageError(f"--out is {out}; expected it to end in .jsonl or .parquet.")
     with reported_errors():
-        settings = NewsSettings(
+        settings = EventSettings(
             policy=RepromisePolicy() if policy is None else read_policy(policy),
             lost_above=lost_above,
             found_below=0.25 if lost_above is None else lost_above / 2,
@@ -89,7 +92,7 @@ def events(
         if tables.store is not None:
             kept = tables.read(loaded.event, out)
             given = (kept.shipments, kept.scans)
-        told = telling.tell(
+        told = telling.run_events(
             loaded,
             *given,
             as_of=pd.Timestamp(as_of),
@@ -118,7 +121,7 @@ etapromise repromise --model models/current --shipments shipments.parquet \
 @history_options
 @click.option("--from", "start", type=moment, required=True, help="First order. UTC.")
 @click.option("--to", "end", type=moment, help="The moment after the last. UTC.")
-@click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
 @click.option("--notice-cost", type=click.FloatRange(min=0), default=1.0, show_default=True)
 @click.option("--silent-miss-cost", type=click.FloatRange(min=0), default=5.0, show_default=True)
 @click.option(
@@ -131,7 +134,7 @@ etapromise repromise --model models/current --shipments shipments.parquet \
 @click.option("--out", type=OUTPUT_FILE, required=True, help="JSON, for `events --policy`.")
 def repromise(
     model: Path,
-    tables: Tables,
+    tables: TableArguments,
     start: datetime,
     end: datetime | None,
     service_level: float,
@@ -145,14 +148,14 @@ def repromise(
     """
     import pandas as pd  # noqa: PLC0415
 
-    from etapromise.evaluation.past_predictions import past_looks  # noqa: PLC0415
+    from etapromise.evaluation.past_predictions import past_predictions  # noqa: PLC0415
     from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415
     from etapromise.promise.model import load_model  # noqa: PLC0415
 
     with reported_errors():
         loaded = load_model(model)
         history = tables.read(loaded.event, out)
-        looks = past_looks(
+        looks = past_predictions(
             loaded,
             history,
             start=pd.Timestamp(start),

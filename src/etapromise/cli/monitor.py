@@ -14,22 +14,24 @@ from etapromise.cli.arguments import (
     INPUT_FILE,
     MODEL,
     OUTPUT_DIRECTORY,
-    Level,
+    ProbabilityType,
     as_of_option,
     example,
+    language_option,
     reported_errors,
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import Tables, history_options
+from etapromise.cli.tables import TableArguments, history_options
 
-__all__ = ["monitor"]
+__all__ = ["monitor_command"]
 
 ALARM = 3
 """Exit code where a threshold was crossed: nothing failed, but somebody should look."""
 
 
 @click.command(
+    "monitor",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise monitor --model models/current --shipments shipments.parquet \
@@ -40,11 +42,14 @@ etapromise monitor --model models/current --shipments shipments.parquet \
 @history_options
 @as_of_option
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
+@language_option
 @click.option("--thresholds", type=INPUT_FILE, help="TOML; its table [thresholds] says how much.")
 @click.option(
     "--threshold", multiple=True, help="One of them, as name=value, such as kept_short=0.02."
 )
-@click.option("--service-level", type=Level(), help="Compared with, and replayed at.  [0.9]")
+@click.option(
+    "--service-level", type=ProbabilityType(), help="Compared with, and replayed at.  [0.9]"
+)
 @click.option("--days", type=click.IntRange(min=1), help="Days of orders looked at.  [90]")
 @click.option("--recent-days", type=click.IntRange(min=1), help="What lately means.  [7]")
 @click.option(
@@ -57,13 +62,14 @@ etapromise monitor --model models/current --shipments shipments.parquet \
     type=click.IntRange(min=1),
     help="Days between refreshes where the past is replayed.  [7]",
 )
-def monitor(
+def monitor_command(
     model: Path,
-    tables: Tables,
+    tables: TableArguments,
     as_of: datetime,
     out: Path,
     thresholds: Path | None,
     threshold: tuple[str, ...],
+    language: str,
     **settings: Any,
 ) -> None:
     """Look at a model at work: promises kept, calibration, drift and the flow of scans.
@@ -90,14 +96,14 @@ def monitor(
     with reported_errors():
         loaded = load_model(model)
         history = tables.read(loaded.event, out)
-        found = monitoring.monitor(
+        found = monitoring.run_monitor(
             history,
             loaded,
             as_of=pd.Timestamp(as_of),
             config=config,
             registry=registry_of(model),
         )
-        page = found.write(out)
+        page = found.write(out, language=language)
     causes = found.facts["causes"]
     for cause in causes:
         click.echo(f"{cause['name']}: {cause['reason']}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from etapromise.cli.arguments import INPUT_FILE, MODEL, OUTPUT_FILE, example, reported_errors
-from etapromise.cli.tables import Tables, history_options
+from etapromise.cli.tables import TableArguments, history_options
 
 __all__ = ["policies"]
 
@@ -41,7 +41,7 @@ etapromise policies replay --model models/2026-01-01 --shipments shipments.parqu
 @click.option("--orders", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
 def replay(
-    model: Path, tables: Tables, ways: Path, own: Path | None, orders: int, out: Path
+    model: Path, tables: TableArguments, ways: Path, own: Path | None, orders: int, out: Path
 ) -> None:
     """What each policy would have chosen for past orders: a line for each.
 

@@ -12,7 +12,7 @@ import click
 from etapromise.cli.arguments import (
     MODEL,
     OUTPUT_FILE,
-    Level,
+    ProbabilityType,
     ProgressBar,
     as_of_option,
     engine_option,
@@ -23,16 +23,17 @@ from etapromise.cli.arguments import (
     zoned_moment,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import Tables, order_options, tell_account
+from etapromise.cli.tables import TableArguments, order_options, tell_account
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.promise.promise import Promise
 
-__all__ = ["quote", "score"]
+__all__ = ["quote_command", "score_command"]
 
 
 @click.command(
+    "quote",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise quote --model models/current --origin 14409 --destination 88032 \
@@ -57,8 +58,10 @@ etapromise quote --model models/current --origin 14409 --destination 88032 \
 @click.option("--destination-time-zone", help="IANA name; by default what the region says.")
 @click.option("--weight-kg", type=click.FloatRange(min=0))
 @click.option("--field", multiple=True, help="A further feature, as name=value. Repeatable.")
-@click.option("--service-level", type=Level(), default=0.9, show_default=True)
-@click.option("--band", type=Level(), default=0.8, show_default=True, help="Central probability.")
+@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
+@click.option(
+    "--band", type=ProbabilityType(), default=0.8, show_default=True, help="Central probability."
+)
 @click.option(
     "--format",
     "form",
@@ -67,7 +70,7 @@ etapromise quote --model models/current --origin 14409 --destination 88032 \
     show_default=True,
 )
 @click.option("--locale", default="en", show_default=True, help="Of the text, such as de or pt_BR.")
-def quote(
+def quote_command(
     model: Path,
     as_of: datetime | None,
     form: str,
@@ -108,6 +111,7 @@ def _said(found: Promise, form: str, locale: str) -> str:
 
 
 @click.command(
+    "score",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise score --model models/current --as-of 2026-02-01 \
@@ -119,17 +123,17 @@ etapromise score --model models/current --as-of 2026-02-01T06:00Z \
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
 @order_options
 @as_of_option
-@click.option("--service-level", type=Level(), default=0.9, show_default=True)
+@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
 @click.option(
     "--at-risk-precision",
-    type=Level(),
+    type=ProbabilityType(),
     default=0.8,
     show_default=True,
     help="With --scans: wanted share of the parcels called at risk that will be late.",
 )
 @click.option(
     "--at-risk-budget",
-    type=Level(),
+    type=ProbabilityType(),
     help="Instead: the most parcels to be called at risk on their way, as a share.",
 )
 @click.option(
@@ -137,9 +141,9 @@ etapromise score --model models/current --as-of 2026-02-01T06:00Z \
 )
 @engine_option
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
-def score(
+def score_command(
     model: Path,
-    tables: Tables,
+    tables: TableArguments,
     as_of: datetime,
     service_level: float,
     at_risk_precision: float,
@@ -200,7 +204,7 @@ def score(
             bar.close()
             notes = counts.notes
         else:
-            found = scoring.score(
+            found = scoring.score_table(
                 loaded,
                 source,
                 tables.scans,

@@ -12,18 +12,20 @@ from etapromise.cli.arguments import (
     OUTPUT_FILE,
     as_of_option,
     example,
+    language_option,
     moment,
     reported_errors,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import Tables, history_options
+from etapromise.cli.tables import TableArguments, history_options
 
-__all__ = ["scorecard"]
+__all__ = ["scorecard_command"]
 
 _SUFFIXES = (".parquet", ".csv", ".json", ".html")
 
 
 @click.command(
+    "scorecard",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise scorecard --shipments data/sample/shipments.parquet \
@@ -48,15 +50,17 @@ etapromise scorecard --shipments data/sample/shipments.parquet \
     type=click.Choice(["promise_kept", "quoted_kept", "swift"]),
     help="What partners are ranked by; by default the first that the data allow.",
 )
+@language_option
 @click.option("--smallest-group", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
     "--out", type=OUTPUT_FILE, required=True, help="Parquet, CSV, JSON or HTML, by its name."
 )
-def scorecard(
-    tables: Tables,
+def scorecard_command(
+    tables: TableArguments,
     as_of: datetime,
     since: datetime | None,
     out: Path,
+    language: str,
     **asked: Any,
 ) -> None:
     """How each carrier and service does where, and which is best there.
@@ -80,5 +84,5 @@ def scorecard(
             default_time_zone=tables.time_zone,
             **asked,
         )
-        write_scorecards(table, out, as_of=pd.Timestamp(as_of))
+        write_scorecards(table, out, as_of=pd.Timestamp(as_of), language=language)
     click.echo(f"{out}  {len(table):,} groups")

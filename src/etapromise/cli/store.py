@@ -21,10 +21,11 @@ from etapromise.cli.tables import TABLE, rejects_beside
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ingest"]
+__all__ = ["ingest_command"]
 
 
 @click.command(
+    "ingest",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise ingest --store store/ --shipments shipments.parquet --scans scans.parquet
@@ -46,7 +47,7 @@ etapromise train --store store/ --as-of 2026-02-01 --out models/
     type=click.IntRange(min=1),
     help="How long scans are kept beside milestones; settled at first.  [430]",
 )
-def ingest(
+def ingest_command(
     store: Path,
     shipments: Path | str | None,
     scans: Path | str | None,

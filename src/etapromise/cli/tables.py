@@ -7,11 +7,11 @@ import glob
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from etapromise.cli.arguments import INPUT_FILE, STORE, say
+from etapromise.cli.arguments import INPUT_FILE, STORE, Command, say
 
 if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TABLE",
-    "Tables",
+    "TableArguments",
     "history_options",
     "max_rejects_option",
     "order_options",
@@ -27,7 +27,6 @@ __all__ = [
     "tell_account",
 ]
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 Place: TypeAlias = "Path | str"
 
 
@@ -53,7 +52,7 @@ TABLE = _TableType()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tables:
+class TableArguments:
     """What the options say of the tables.
 
     Attributes:
@@ -163,7 +162,7 @@ def _gathered(*, scans_needed: bool) -> Callable[[Command], Command]:
                         raise click.UsageError(
                             f"Missing option '{name}', or --mapping or --store for it."
                         )
-            tables = Tables(
+            tables = TableArguments(
                 shipments=shipments,
                 scans=scans,
                 vocabulary=vocabulary,

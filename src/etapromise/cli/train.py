@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,7 @@ import click
 
 from etapromise.cli.arguments import (
     OUTPUT_DIRECTORY,
-    Level,
+    ProbabilityType,
     ProgressBar,
     as_of_option,
     calendars_option,
@@ -24,19 +25,20 @@ from etapromise.cli.arguments import (
     sign_key_option,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import Tables, history_options, max_rejects_option
+from etapromise.cli.tables import TableArguments, history_options, max_rejects_option
 
 if TYPE_CHECKING:
     from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.tracking import TrackedHistory
 
-__all__ = ["refresh", "retrain", "train"]
+__all__ = ["refresh_command", "retrain_command", "train_command"]
 
 REFUSED = 3
 """Exit code of a refused challenger: nothing failed, and nothing changed."""
 
 
 @click.command(
+    "train",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise train --shipments data/sample/shipments.parquet \
@@ -65,8 +67,8 @@ etapromise train --shipments data/sample/shipments.parquet \
     help="A setting, as name=number, such as boosting.num_leaves=31. Repeatable.",
 )
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
-def train(
-    tables: Tables,
+def train_command(
+    tables: TableArguments,
     max_rejects: float,
     as_of: datetime,
     event: str,
@@ -81,9 +83,9 @@ def train(
 ) -> None:
     """Train a model and make it the current one of a directory.
 
-    With --tune, settings are searched for by walking validation inside the training period; what
-    was found goes into the manifest, and later retraining keeps it. A search that was killed goes
-    on where it stopped: finished trials are in the directory's tuning/.
+    With --tune (the extra "tune"), settings are searched for by walking validation inside the
+    training period; what was found goes into the manifest, and later retraining keeps it. A search
+    that was killed goes on where it stopped: finished trials are in the directory's tuning/.
 
     Prints the path of the new model.
     """
@@ -92,19 +94,18 @@ def train(
     from etapromise.operations import tuning  # noqa: PLC0415
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
     from etapromise.training import training  # noqa: PLC0415
+    from etapromise.training.settings import with_settings  # noqa: PLC0415
 
     with reported_errors(2):
         config = training.TrainingConfig(
             numeric=numeric, categorical=categorical, calendars=calendars
         )
-        config = tuning.with_settings(config, dict(_pair(text) for text in settings))
+        config = with_settings(config, dict(_pair(text) for text in settings))
         if tune is None and trials is not None:
             raise click.UsageError("--trials goes with --tune.")
         search = None
         if tune is not None:
-            search = tuning.Search(
-                seconds=tuning.duration(tune), trials=trials or 200, seed=tune_seed
-            )
+            search = tuning.Search(seconds=_seconds(tune), trials=trials or 200, seed=tune_seed)
     with reported_errors():
         history = tables.read(event, out, max_rejects=max_rejects)
         _tell_names(config.calendars, history)
@@ -116,7 +117,7 @@ def train(
                 as_of=pd.Timestamp(as_of),
                 config=config,
                 search=search,
-                notes=out / "tuning",
+                journals=out / "tuning",
                 progress=bar,
             )
             config, record = tuned.config, tuned.record
@@ -139,6 +140,7 @@ def train(
 
 
 @click.command(
+    "retrain",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise retrain --shipments shipments.parquet --scans scans.parquet \
@@ -153,7 +155,9 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
 @calendars_option
 @click.option("--dry-run", is_flag=True, help="Judge, but change nothing.")
 @click.option("--force", is_flag=True, help="Promote although checks fail; the record says so.")
-@click.option("--service-level", type=Level(), default=0.9, show_default=True, help="Judged by it.")
+@click.option(
+    "--service-level", type=ProbabilityType(), default=0.9, show_default=True, help="Judged by it."
+)
 @click.option(
     "--judge-days",
     type=click.IntRange(min=1),
@@ -173,8 +177,8 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
     is_flag=True,
     help="Promote only what is shown to be better, beyond luck; for who retrains often.",
 )
-def retrain(
-    tables: Tables,
+def retrain_command(
+    tables: TableArguments,
     max_rejects: float,
     as_of: datetime,
     models: Path,
@@ -199,7 +203,7 @@ def retrain(
     from etapromise.operations.gate import GateConfig  # noqa: PLC0415
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
     from etapromise.operations.retraining import recipe_of  # noqa: PLC0415
-    from etapromise.operations.retraining import retrain as run  # noqa: PLC0415
+    from etapromise.operations.retraining import retrain_current as run  # noqa: PLC0415
     from etapromise.training.training import TrainingConfig  # noqa: PLC0415
 
     with reported_errors(2):
@@ -237,6 +241,7 @@ def retrain(
 
 
 @click.command(
+    "refresh",
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise refresh --shipments shipments.parquet --scans scans.parquet \
@@ -249,8 +254,8 @@ etapromise refresh --shipments shipments.parquet --scans scans.parquet \
 @sign_key_option
 @click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 @calendars_option
-def refresh(
-    tables: Tables,
+def refresh_command(
+    tables: TableArguments,
     max_rejects: float,
     as_of: datetime,
     models: Path,
@@ -285,6 +290,14 @@ def _tell_names(calendars: CalendarFile | str | Path | None, history: TrackedHis
     if calendars is not None:
         for note in calendar_notes(CalendarFile.of(calendars), history.shipments):
             say(note)
+
+
+def _seconds(text: str) -> float:
+    """Of a duration such as ``90s``, ``20m`` or ``1.5h``."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise click.BadParameter(f"--tune is {text!r}; expected one such as 90s, 20m or 1.5h.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,6 +1,4 @@
-"""One shipment's columns in, a request out, in compiled code: what a promise is asked with.
-
-`Encoder.encode` gives the same numbers for tables.
+"""Shipments' columns in, requests out, in compiled code: one shipment, or a table of them.
 
 The quote path: imports numpy and the standard library only.
 """
@@ -10,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,9 +22,7 @@ from etapromise.lanes.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, RELAY, HandOf
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
 from etapromise.lanes.levels import PREFIX_LENGTH, TAKER, Level, spelled
 from etapromise.normal_forms.numbers import normal_number
-from etapromise.normal_forms.places import normal_country, normal_region
-from etapromise.normal_forms.postcodes import normal_postcode
-from etapromise.normal_forms.texts import normal_name, normal_text
+from etapromise.normal_forms.remembered import COUNTRIES, NAMES, POSTCODES, REGIONS, TEXTS
 from etapromise.normal_forms.zones import zone_name
 
 if TYPE_CHECKING:
@@ -83,7 +79,7 @@ class EncodedStruct(ctypes.Structure):
     """`etp_encoded` of native/encoder.h.
 
     Attributes:
-        anchor: origin-local date of the order, days since 1970-01-01: day 0.
+        order_day: origin-local date of the order, days since 1970-01-01: day 0.
         clock: row of the clocks' elapsed table.
         zone_source: how the destination's zone was found, a position in ZONE_SOURCES.
         zone: number of that zone, -1 where it was given.
@@ -97,11 +93,11 @@ class EncodedStruct(ctypes.Structure):
     _fields_ = tuple(
         (name, ctypes.c_int32)
         for name in (
-            *("anchor", "clock", "zone_source", "zone", "origin_zone", "warehouse"),
+            *("order_day", "clock", "zone_source", "zone", "origin_zone", "warehouse"),
             *("holidays", "leg_clock", "leg"),
         )
     )
-    anchor: int
+    order_day: int
     clock: int
     zone_source: int
     zone: int
@@ -117,6 +113,9 @@ _encode = native.function(
     native.INT,
     *(native.POINTER, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p),
     *(ctypes.POINTER(EncodedStruct), native.POINTER, native.POINTER),
+)
+_encode_many = native.function(
+    "etp_encode_many", None, native.POINTER, native.LONG, native.LONG, *[native.POINTER] * 7
 )
 # `etp_shipment`: second, length of the texts, byte between them, quoted day, GIVEN_NUMBERS.
 pack_shipment = struct.Struct("=3q6d").pack
@@ -152,6 +151,12 @@ class _HandOffsStruct(ctypes.Structure):
     )
 
 
+class _WordsStruct(ctypes.Structure):
+    """`etp_words` of native/encoder.h."""
+
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("word", "start", "bytes"))
+
+
 class CompiledEncoder:
     """An encoder's keys, zones and calendars as the compiled code reads them. Immutable.
 
@@ -165,6 +170,7 @@ class CompiledEncoder:
         "_categorical",
         "_clocks",
         "_codes",
+        "_levels",
         "_numbers",
         "_numeric",
         "_zone_column",
@@ -228,7 +234,8 @@ class CompiledEncoder:
         self._categorical, self._numeric = encoder.categorical, encoder.numeric
         self._clocks, self._zones = clocks, encoder.zones
         self._zone_column = place["destination_time_zone"]
-        self._codes = len(encoder.levels) + len(handling)
+        self._levels = len(encoder.levels)
+        self._codes = self._levels + len(handling)
         self._numbers = _STANDARD_NUMBERS + len(encoder.numeric)
         bound = _EncoderStruct(
             levels=len(encoder.levels),
@@ -276,11 +283,11 @@ class CompiledEncoder:
         Raises:
             ContractError: an extra column is missing, a value is not a number, or a zone unknown.
         """
-        self._require_columns(fields)
+        self.require_extra(fields)
         normal = normal_places(fields)
-        normal |= {name: normal_name(fields.get(name)) or "" for name in ("carrier", "service")}
+        normal |= {name: NAMES.of(fields.get(name)) for name in ("carrier", "service")}
         texts = [
-            normal[column] if column in normal else normal_text(fields.get(column)) or ""
+            normal[column] if column in normal else TEXTS.of(fields.get(column))
             for column in self.columns
         ]
         zone = texts[self._zone_column]
@@ -324,11 +331,69 @@ class CompiledEncoder:
         code = np.zeros(self._codes, np.int32)
         number = np.zeros(self._numbers)
         status = _encode(
-            self.address, shipment, extra, text, found, code.ctypes.data, number.ctypes.data
+            self.address,
+            *(shipment, extra, text, found, native.address(code), native.address(number)),
         )
         if status == OUTSIDE_CALENDARS:
-            self._clocks.require_days(found.anchor, found.anchor)
+            self._clocks.require_days(found.order_day, found.order_day)
         return found, code, number
+
+    def encode_many(
+        self,
+        columns: Sequence[tuple[NDArray[np.int64], list[str]]],
+        second: NDArray[np.int64],
+        quoted: NDArray[np.float64],
+        number: NDArray[np.float64],
+        taker: NDArray[np.int32] | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Many shipments.
+
+        Args:
+            columns: for each of `columns` (n,) positions into its different texts, and those.
+            second: (n,) of the orders, UTC seconds since 1970-01-01.
+            quoted: (n,) quoted dates, days since 1970-01-01, NaN where missing.
+            number: (n, m) contiguous, with the numbers that are given; the others are written.
+            taker: (n,) who was seen to take each over, 0 nobody; None: who usually does.
+
+        Returns:
+            (n, f) the fields of `EncodedStruct`, in their order; (n, L) codes.
+
+        Raises:
+            ContractError: a zone is unknown, or an order's date outside the calendars.
+        """
+        for zone in columns[self._zone_column][1]:
+            if zone:
+                self._zones.zone(zone)
+        count = len(second)
+        alive, words = [], (_WordsStruct * len(columns))()
+        for column, (place, texts) in enumerate(columns):
+            spelled_out = [utf8(text) for text in texts]
+            start = np.cumsum([0, *map(len, spelled_out)], dtype=np.int64)
+            kept = np.ascontiguousarray(place, np.int32), start, b"".join(spelled_out)
+            words[column] = _WordsStruct(
+                kept[0].ctypes.data,
+                start.ctypes.data,
+                ctypes.cast(ctypes.c_char_p(kept[2]), ctypes.c_void_p),
+            )
+            alive.append(kept)
+        found = np.empty((count, len(EncodedStruct._fields_)), np.int32)
+        code = np.empty((count, self._levels), np.int32)
+        second = np.ascontiguousarray(second, np.int64)
+        quoted = np.ascontiguousarray(quoted, np.float64)
+        taken = None if taker is None else np.ascontiguousarray(taker, np.int32)
+
+        def work(part: slice) -> None:
+            _encode_many(
+                *(self.address, part.start, part.stop, ctypes.addressof(words)),
+                *(second.ctypes.data, quoted.ctypes.data),
+                None if taken is None else taken.ctypes.data,
+                *(found.ctypes.data, code.ctypes.data, number.ctypes.data),
+            )
+
+        native.in_parts(count, work)
+        if count:
+            self._clocks.require_days(int(found[:, 0].min()), int(found[:, 0].max()))
+        return found, code
 
     def zone_name(self, number: int, given: object) -> str:
         """The IANA name of a destination's zone: that of a number, or the one that was given."""
@@ -336,7 +401,12 @@ class CompiledEncoder:
             return self._zones.names[number]
         return zone_name(spelled(given)) or spelled(given)
 
-    def _require_columns(self, fields: Mapping[str, Any]) -> None:
+    def require_extra(self, fields: Container[str]) -> None:
+        """Refuse shipments without the extra columns that were trained with.
+
+        Raises:
+            ContractError: one is missing.
+        """
         required = (*self._categorical, *self._numeric)
         lacking = [name for name in required if name not in fields]
         if lacking:
@@ -440,10 +510,10 @@ def normal_places(fields: Mapping[str, Any]) -> dict[str, str]:
     """The places of a shipment in their normal forms, "" where there are none."""
     found = {}
     for side in ("origin", "destination"):
-        country = normal_country(fields.get(f"{side}_country"))
-        found[f"{side}_country"] = country or ""
-        found[f"{side}_region"] = normal_region(fields.get(f"{side}_region"), country) or ""
-        found[side] = normal_postcode(fields.get(side), country) or ""
+        country = COUNTRIES.of(fields.get(f"{side}_country"))
+        found[f"{side}_country"] = country
+        found[f"{side}_region"] = REGIONS.of(fields.get(f"{side}_region"), country)
+        found[side] = POSTCODES.of(fields.get(side), country)
     return found
 
 

@@ -9,7 +9,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,15 +38,12 @@ class PickupDays:
         elapsed: (clocks, days + 1) working days before the start of each day.
         clock: (n,) row of `elapsed`.
         start: (n,) origin-local day on which the warehouse begins with the order at the earliest.
-        cut_offs: (n, 7) origin-local second of Monday … Sunday from which an order waits for the
-            next day; NO_CUT_OFF where there is none.
     """
 
     first_day: int
     elapsed: NDArray[np.float64]
     clock: NDArray[np.int64]
     start: NDArray[np.int64]
-    cut_offs: NDArray[np.int64]
 
     @classmethod
     def of_frame(cls, encoder: Encoder, frame: pd.DataFrame, requests: Requests) -> PickupDays:
@@ -74,15 +71,14 @@ class PickupDays:
         calendar: NDArray[np.int64],
         requests: Requests,
     ) -> PickupDays:
-        clocks, calendars = encoder.clocks, encoder.dispatch.calendars
+        clocks = encoder.clocks
         pairs, clock = np.unique(row * len(clocks.holidays) + calendar, return_inverse=True)
         elapsed = _worked(encoder, *np.divmod(pairs, len(clocks.holidays)))
         second = np.round(requests.numbers[:, 0] * 3600.0)
-        cut_offs = calendars.cut_off[row].astype(np.int64)
         start = encoder.dispatch.begin_days(
-            *(np.asarray(part, np.int32) for part in (row, calendar, requests.anchor, second))
+            *(np.asarray(part, np.int32) for part in (row, calendar, requests.order_day, second))
         )
-        return cls(clocks.first_day, elapsed, clock, start, cut_offs)
+        return cls(clocks.first_day, elapsed, clock, start)
 
     def worked(self, day: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n,) or (n, k) working days from the start of each order's to the start of `day`."""
@@ -96,9 +92,7 @@ class PickupDays:
 
     def take(self, rows: NDArray[np.int64]) -> PickupDays:
         """Those of some requests."""
-        return PickupDays(
-            *(self.first_day, self.elapsed, self.clock[rows], self.start[rows], self.cut_offs[rows])
-        )
+        return PickupDays(self.first_day, self.elapsed, self.clock[rows], self.start[rows])
 
     def open_on(self, day: int) -> bool:
         """Whether the warehouse of the first request works on a day, days since 1970-01-01."""
@@ -116,30 +110,34 @@ class WarehouseDays:
         elapsed: (days + 1,) working days before the start of each day.
         is_open: (days,) 1 where it works, else 0.
         week: whether it works on Monday … Sunday, holidays aside.
-        cut_offs: origin-local second of Monday … Sunday from which an order waits for the next day;
-            NO_CUT_OFF where there is none.
+        week_cut_offs: origin-local seconds of Monday … Sunday from which an order waits longer than
+            before, ascending.
+        dated_cut_offs: likewise of days since 1970-01-01 that have their own.
     """
 
     first_day: int
     elapsed: NDArray[np.float64]
     is_open: bytes
     week: tuple[bool, ...]
-    cut_offs: tuple[int, ...]
+    week_cut_offs: Sequence[Sequence[int]]
+    dated_cut_offs: Mapping[int, Sequence[int]]
 
     @classmethod
     def of(cls, encoder: Encoder, row: int, calendar: int) -> WarehouseDays:
         """Those of a row of the dispatch calendars under a row of the clocks' holidays."""
         elapsed = _worked(encoder, np.array([row]), np.array([calendar]))[0]
-        works = np.diff(elapsed) > A_WORKING_DAY
-        first_day = encoder.clocks.first_day
-        weekday = (first_day + np.arange(len(works)) + 3) % 7
+        calendars = encoder.dispatch.calendars
         return cls(
-            first_day,
+            encoder.clocks.first_day,
             elapsed,
-            works.astype(np.uint8).tobytes(),
-            tuple(bool(works[weekday == day].any()) for day in range(7)),
-            tuple(encoder.dispatch.calendars.cut_off[row].tolist()),
+            (np.diff(elapsed) > A_WORKING_DAY).astype(np.uint8).tobytes(),
+            tuple((calendars.weeks[row] > A_WORKING_DAY).tolist()),
+            *calendars.cut_offs_of(row),
         )
+
+    def cut_offs(self, day: int) -> Sequence[int]:
+        """Origin-local seconds of its cut-offs on a day since 1970-01-01, ascending."""
+        return self.dated_cut_offs.get(day, self.week_cut_offs[(day + 3) % 7])
 
     def open_on(self, day: int) -> bool:
         """Whether it works on a day, days since 1970-01-01."""
@@ -151,15 +149,8 @@ def _worked(
 ) -> NDArray[np.float64]:
     """(k, days + 1) working days before each day's start, of k warehouses under holidays."""
     clocks, calendars = encoder.clocks, encoder.dispatch.calendars
-    days = clocks.holidays.shape[1]
-    weekday = (clocks.first_day + np.arange(days) + 3) % 7
-    weights = calendars.holiday_weights[rows]
-    factors = np.concatenate([np.ones((len(rows), 1)), weights], axis=1)
-    share = calendars.weeks[rows][:, weekday]
-    share *= np.take_along_axis(factors, clocks.holidays[places].astype(np.int64), axis=1)
-    closed = calendars.closed(clocks.first_day, days)
-    if closed is not None:
-        share[closed[rows] > 0] = 0.0
-    elapsed = np.zeros((len(rows), days + 1))
+    holidays = clocks.holidays[places]
+    elapsed = np.zeros((len(rows), holidays.shape[1] + 1))
+    share = calendars.shares(rows, holidays, clocks.first_day)
     np.cumsum(share, axis=1, out=elapsed[:, 1:])
     return elapsed

@@ -19,16 +19,15 @@ from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch
 from etapromise.calendars.disruptions import Disruption, Disruptions
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.compiled_encoder import CompiledEncoder, text_columns
+from etapromise.encoding.compiled_encoder import GIVEN_NUMBERS, CompiledEncoder, text_columns
 from etapromise.errors import ContractError
 from etapromise.lanes.hand_offs import RELAY, HandOffs
 from etapromise.lanes.levels import (
     HANDLING_LEVELS,
     TAKER,
     KeyIndex,
-    KeyPlan,
     Level,
-    level_keys,
+    distinct_texts,
     levels_with,
 )
 
@@ -49,7 +48,6 @@ NUMBERS: Final = (
     "lead",
     "disrupted",
 )
-_GIVEN_NUMBERS: Final = NUMBERS[1:6]
 _SEPARATOR: Final = "\x1f"
 _SERVICE: Final = Level("service", ("carrier", "service"))
 _CALENDAR: Final = Level("calendar", ("destination_country", "destination_region"))
@@ -58,7 +56,6 @@ _CALENDAR_LEVELS: Final = (_SERVICE, _CALENDAR, _ORIGIN_CALENDAR, *DISPATCH_LEVE
 _LEAD: Final = NUMBERS.index("lead")
 DISRUPTED: Final = NUMBERS.index("disrupted")
 """Where a request says which declared disruptions concern it, see `Disruptions.concern`."""
-_SERVICE_PLAN: Final = KeyPlan((_SERVICE,))
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Requests:
         codes: (n, L) int32 row of each level's table, 0 where the key was never seen.
         numbers: (n, m) float64, NaN where missing: `NUMBERS`, then the contract's numeric columns.
             `lead` is never missing.
-        anchor: (n,) int32 origin-local date of the order, days since 1970-01-01. Day 0 of every
+        order_day: (n,) int32 origin-local date of the order, days since 1970-01-01. Day 0 of every
             duration and distribution.
         clock: (n,) int32 row of the clocks' elapsed table.
         zone_source: (n,) int8 how the destination's zone was found, positions in ZONE_SOURCES.
@@ -77,13 +74,13 @@ class Requests:
 
     codes: NDArray[np.int32]
     numbers: NDArray[np.float64]
-    anchor: NDArray[np.int32]
+    order_day: NDArray[np.int32]
     clock: NDArray[np.int32]
     zone_source: NDArray[np.int8]
 
     def __len__(self) -> int:
         """How many shipments."""
-        return len(self.anchor)
+        return len(self.order_day)
 
     @property
     def lead(self) -> NDArray[np.float64]:
@@ -107,7 +104,7 @@ class Requests:
         return Requests(
             self.codes[rows],
             self.numbers[rows],
-            self.anchor[rows],
+            self.order_day[rows],
             self.clock[rows],
             self.zone_source[rows],
         )
@@ -120,8 +117,6 @@ class Encoder:
     """
 
     __slots__ = (
-        "_calendar_rows",
-        "_service_rows",
         "categorical",
         "clocks",
         "compiled",
@@ -155,13 +150,13 @@ class Encoder:
         self.indexes = tuple(indexes)
         self.clocks = clocks
         self.zones = zones
-        self._service_rows, self._calendar_rows = clocks.indexes()
+        service_rows, _ = clocks.indexes()
         self.dispatch = dispatch
         self.hand_offs = hand_offs
         # (takers,) rows of the clocks' services.
         self.taker_services = np.array(
             [
-                row_of(self._service_rows, f"{taker}{_SEPARATOR}")
+                row_of(service_rows, f"{taker}{_SEPARATOR}")
                 for taker in (() if hand_offs is None else hand_offs.takers)
             ],
             np.int32,
@@ -202,47 +197,35 @@ class Encoder:
                 an order time is outside the calendars.
         """
         require_table(frame)
-        self._require_columns(frame.columns)
+        self.compiled.require_extra(frame.columns)
         _require_orders(frame)
-        count = len(frame)
-        taker = np.zeros(count, np.int32)
-        if self.hand_offs is not None:
-            taker = self.hand_offs.takers_of(frame)
-            frame = self.hand_offs.named(frame, taker)
-        codes = np.empty((count, len(self.levels)), np.int32)
-        keys = level_keys(frame, (*self.levels, *_CALENDAR_LEVELS))
-        service, calendar, origin_calendar, *dispatch = keys[len(self.levels) :]
-        for level, (positions, texts) in enumerate(keys[: len(self.levels)]):
-            codes[:, level] = self.indexes[level].rows(positions, texts)
-        own = self._clock_rows(*service, *calendar)
-        clock = self._brought(frame, own, taker)
-        anchor, second = self._local_orders(frame)
-        if count:
-            self.clocks.require_days(int(anchor.min()), int(anchor.max()))
-        numbers = np.full((count, len(NUMBERS) + len(self.numeric)), np.nan)
-        numbers[:, 0] = second / 3600.0
-        numbers[:, DISRUPTED] = 0.0 if self.disruptions is None else self.disruptions.concern(frame)
-        numbers[:, _LEAD] = self._leads(
-            frame,
-            taker,
-            own,
-            (
-                self.dispatch.rows(dispatch),
-                self._calendar_of(*origin_calendar),
-                anchor,
-                second,
-                clock,
-            ),
-        )
-        for column, name in enumerate(_GIVEN_NUMBERS, start=1):
-            if name in frame.columns:
+        numbers = np.full((len(frame), len(NUMBERS) + len(self.numeric)), np.nan)
+        for column, name in enumerate(NUMBERS):
+            if name in GIVEN_NUMBERS and name in frame.columns:
                 numbers[:, column] = _as_numbers(frame, name)
-        if "quoted_date" in frame.columns:
-            numbers[:, 6] = _quoted_days(frame, anchor)
         for column, name in enumerate(self.numeric, start=len(NUMBERS)):
             numbers[:, column] = _as_numbers(frame, name)
-        _, source = self.zones.resolve_many(frame, "destination")
-        return Requests(codes, numbers, anchor, clock, source)
+        found, codes = self._encode(frame, numbers)
+        day, clock, source = found[:, 0].copy(), found[:, 1].copy(), found[:, 2].astype(np.int8)
+        return Requests(codes, numbers, day, clock, source)
+
+    def _encode(
+        self,
+        frame: pd.DataFrame,
+        numbers: NDArray[np.float64],
+        taker: NDArray[np.int32] | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        quoted = np.full(len(frame), np.nan)
+        if "quoted_date" in frame.columns:
+            dates = days_of(frame, "quoted_date")
+            quoted = np.where(np.isnat(dates), np.nan, dates.astype(np.int64))
+        return self.compiled.encode_many(
+            [distinct_texts(frame, column) for column in self.compiled.columns],
+            local_seconds(frame["ordered_at"], np.full(len(frame), "UTC", dtype=object)),
+            quoted,
+            numbers,
+            taker,
+        )
 
     def encode_one(self, fields: Mapping[str, Any]) -> Requests:
         """One shipment.
@@ -262,32 +245,12 @@ class Encoder:
         requests = Requests(
             code[None, : len(self.levels)],
             number[None, :],
-            np.array([found.anchor], np.int32),
+            np.array([found.order_day], np.int32),
             np.array([found.clock], np.int32),
             np.array([found.zone_source], np.int8),
         )
         zone = self.compiled.zone_name(found.zone, fields.get("destination_time_zone"))
         return requests, zone
-
-    def _brought(
-        self, named: pd.DataFrame, clock: NDArray[np.int32], taker: NDArray[np.int32]
-    ) -> NDArray[np.int32]:
-        """(n,) the clocks of who brings shipments: of their takers (n,), or for 0 those given."""
-        if not taker.any():
-            return clock
-        service = np.concatenate([[0], self.taker_services])[taker]
-        if self.has_relays:
-            positions, keys = level_keys(named, (RELAY,))[0]
-            own = np.array([self._service_rows.get(key, 0) for key in keys], np.int64)[positions]
-            service = np.where(own > 0, own, service)
-        calendars = len(self.clocks.holidays)
-        return np.where(taker > 0, service * calendars + clock % calendars, clock).astype(np.int32)
-
-    def own_clock(self, fields: Mapping[str, Any], clock: int) -> int:
-        """The clock of a shipment's own carrier, where `clock` is that of who brings it."""
-        key = _SERVICE_PLAN.keys(fields)[0]
-        calendars = len(self.clocks.holidays)
-        return row_of(self._service_rows, key) * calendars + clock % calendars
 
     def handed_over(
         self, requests: Requests, frame: pd.DataFrame, taker: NDArray[np.int32]
@@ -301,67 +264,15 @@ class Encoder:
         """
         if self.hand_offs is None:
             return requests
+        # Who it is handed to is told by some levels and the clock.
+        found, codes = self._encode(frame, requests.numbers.copy(), taker)
         known = taker > 0
-        named = self.hand_offs.named(frame, taker)
-        codes = requests.codes.copy()
-        for position, level in enumerate(self.levels):
-            if TAKER in level.columns:
-                found = self.indexes[position].rows(*level_keys(named, (level,))[0])
-                codes[:, position] = np.where(known, found, codes[:, position])
-        return replace(requests, codes=codes, clock=self._brought(named, requests.clock, taker))
-
-    def _leads(
-        self,
-        frame: pd.DataFrame,
-        taker: NDArray[np.int32],
-        own: NDArray[np.int32],
-        orders: tuple[NDArray[np.int32], ...],
-    ) -> NDArray[np.float64]:
-        leads = self.dispatch.leads(*orders)
-        rows = np.flatnonzero(taker)
-        if self.hand_offs is not None and len(rows):
-            leads[rows] = self.dispatch.relay_leads(
-                *(part[rows] for part in orders),
-                leg_clock=own[rows],
-                leg=self.hand_offs.legs_of(frame.iloc[rows], taker[rows]),
-                leg_days=self.hand_offs.leg_days,
-            )
-        return leads
-
-    def _require_columns(self, columns: Any) -> None:
-        missing = [name for name in (*self.categorical, *self.numeric) if name not in columns]
-        if missing:
-            raise ContractError(
-                f"Found no {', '.join(missing)}; this model was trained with "
-                f"{', '.join((*self.categorical, *self.numeric))} as extra features. Give them "
-                "(None where unknown), or train without them."
-            )
-
-    def _clock_rows(
-        self,
-        service_positions: NDArray[np.int64],
-        services: Sequence[str],
-        calendar_positions: NDArray[np.int64],
-        calendars: Sequence[str],
-    ) -> NDArray[np.int32]:
-        service = np.array([row_of(self._service_rows, key) for key in services], np.int64)
-        calendar = self._calendar_of(calendar_positions, calendars)
-        return (service[service_positions] * len(self.clocks.holidays) + calendar).astype(np.int32)
-
-    def _calendar_of(
-        self, positions: NDArray[np.int64], calendars: Sequence[str]
-    ) -> NDArray[np.int32]:
-        rows = np.array([row_of(self._calendar_rows, key) for key in calendars], np.int32)
-        return rows[positions]
-
-    def _local_orders(self, frame: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        # An order's own `origin_time_zone` is no column of the contract; only the place counts.
-        columns = ("origin", "origin_country", "origin_region")
-        place = [name for name in columns if name in frame.columns]
-        names, _ = self.zones.resolve_many(frame[place], "origin")
-        seconds = local_seconds(frame["ordered_at"], names)
-        days = np.floor_divide(seconds, 86_400)
-        return days.astype(np.int32), (seconds - days * 86_400).astype(np.int32)
+        told = known[:, None] & [TAKER in level.columns for level in self.levels]
+        return replace(
+            requests,
+            codes=np.where(told, codes, requests.codes),
+            clock=np.where(known, found[:, 1], requests.clock),
+        )
 
 
 def row_of(rows: Mapping[str, int], key: str) -> int:
@@ -427,13 +338,6 @@ def _require_orders(frame: pd.DataFrame) -> None:
             f"Found order times of type {kind}, {int(frame['ordered_at'].isna().sum())} missing; "
             "expected a zone-aware time in every row. Read the table with tracking.read_shipments."
         )
-
-
-def _quoted_days(frame: pd.DataFrame, anchor: NDArray[np.int32]) -> NDArray[np.float64]:
-    quoted = days_of(frame, "quoted_date")
-    days = quoted.astype(np.int64).astype(np.float64) - anchor
-    days[np.isnat(quoted)] = np.nan
-    return days
 
 
 def days_of(frame: pd.DataFrame, name: str) -> NDArray[np.datetime64]:

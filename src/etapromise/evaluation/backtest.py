@@ -15,7 +15,8 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from etapromise.errors import ContractError
-from etapromise.evaluation.judgement import LEVELS, Truth, judge
+from etapromise.evaluation.example_promise import example_promise
+from etapromise.evaluation.judgement import JUDGED_LEVELS, Truth, judge
 from etapromise.evaluation.replay import Forecaster, extract_end, known_at, replay_quotes
 from etapromise.evaluation.summary import summary_of
 from etapromise.text_type import TEXT
@@ -23,12 +24,12 @@ from etapromise.tracking import Event, Source, TrackedHistory
 from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import tracked_history
 
-__all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "backtest", "steps"]
+__all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "run_backtest", "steps"]
 
 Fit = Callable[[TrackedHistory, pd.Timestamp], Forecaster]
 """Trains a model on a history, as of a moment. Runs in worker processes, so it must pickle."""
 
-FORMAT: Final = "etapromise-backtest/1"
+BACKTEST_FORMAT: Final = "etapromise-backtest/1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class BacktestConfig:
         every: A new model is trained at ``start`` and at the beginning of each calendar month or
             week (Monday) after it, in the zone of ``start``.
         refresh_every: Days from one refresh of statistics and calibration to the next.
-        service_levels: Told in full; the report also draws those of `LEVELS`.
+        service_levels: Told in full; the report also draws those of `JUDGED_LEVELS`.
         main_level: The service level told by group; one of ``service_levels``.
         settle_days: Days that the last scans of a date may take to arrive; a promise is judged when
             its date ended this long before the end of the extract.
@@ -95,7 +96,7 @@ class BacktestConfig:
     @property
     def levels(self) -> tuple[float, ...]:
         """All service levels that are judged, from low to high."""
-        return tuple(sorted({*LEVELS, *self.service_levels}))
+        return tuple(sorted({*JUDGED_LEVELS, *self.service_levels}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +117,8 @@ class BacktestResult:
         config: How it was walked.
         table: One row per quoted order, see `judge`, with ``period``, ``quoted_as_of`` (the moment
             whose knowledge the quote used) and ``model_version``; by step and time of order.
-        facts: The numbers, ready for JSON: ``format``, ``config``, ``data``, ``steps``, and what
-            `summary_of` says.
+        facts: The numbers, ready for JSON: ``format``, ``config``, ``data``, ``steps``, ``example``
+            (see `example_promise`), and what `summary_of` says.
     """
 
     config: BacktestConfig
@@ -128,17 +129,38 @@ class BacktestResult:
         """The numbers, ready for JSON."""
         return self.facts
 
-    def to_html(self) -> str:
-        """The report: one HTML document with its styles and drawings inside."""
+    def to_html(self, *, language: str = "en") -> str:
+        """The report: one HTML document with its styles and drawings inside.
+
+        Args:
+            language: One of en, de, es, fr.
+
+        Raises:
+            ContractError: Pages are not written in this language.
+        """
         from etapromise.evaluation.report import render_backtest  # noqa: PLC0415 (matplotlib)
 
-        return render_backtest(self.facts)
+        return render_backtest(self.facts, language=language)
 
-    def write(self, directory: Path) -> Path:
+    def plots(self, *, language: str = "en") -> dict[str, str]:
+        """The report's drawings by name (``levels``, ``reliability``, …), each a whole SVG file.
+
+        Args:
+            language: One of en, de, es, fr.
+
+        Raises:
+            ContractError: Drawings are not labelled in this language.
+        """
+        from etapromise.evaluation.report import backtest_plots  # noqa: PLC0415 (matplotlib)
+
+        return backtest_plots(self.facts, language=language)
+
+    def write(self, directory: Path, *, language: str = "en") -> Path:
         """Write ``promises.parquet``, ``backtest.json`` and ``report.html``.
 
         Args:
             directory: Made if it is not there; files of these names are replaced.
+            language: Of the report.
 
         Returns:
             The path of the report.
@@ -148,11 +170,11 @@ class BacktestResult:
         text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
         (directory / "backtest.json").write_text(text + "\n", encoding="utf-8")
         page = directory / "report.html"
-        page.write_text(self.to_html(), encoding="utf-8")
+        page.write_text(self.to_html(language=language), encoding="utf-8")
         return page
 
 
-def backtest(
+def run_backtest(
     history: TrackedHistory | Source | None,
     config: BacktestConfig,
     *,
@@ -197,12 +219,14 @@ def backtest(
             f"to {history.shipments['ordered_at'].max()}"
         )
     parts: dict[int, pd.DataFrame] = {}
+    examples: dict[int, dict[str, Any] | None] = {}
     with tqdm(total=len(walk), unit=config.every, disable=None if progress else True) as bar:
-        for number, part in _walked(history, config, walk, fit):
-            parts[number] = part
+        for number, part, example in _walked(history, config, walk, fit):
+            parts[number], examples[number] = part, example
             bar.update()
     table = pd.concat([parts[step.number] for step in walk], ignore_index=True)
-    return BacktestResult(config=config, table=table, facts=_facts(history, config, walk, table))
+    facts = _facts(history, config, walk, table) | {"example": examples[walk[-1].number]}
+    return BacktestResult(config=config, table=table, facts=facts)
 
 
 def steps(config: BacktestConfig) -> list[Step]:
@@ -221,7 +245,7 @@ def steps(config: BacktestConfig) -> list[Step]:
 
 def _walked(
     history: TrackedHistory, config: BacktestConfig, walk: list[Step], fit: Fit
-) -> Iterator[tuple[int, pd.DataFrame]]:
+) -> Iterator[tuple[int, pd.DataFrame, dict[str, Any] | None]]:
     """The parts as they are done, which need not be in order."""
     if config.jobs == 1 or len(walk) == 1:
         for step in walk:
@@ -233,7 +257,7 @@ def _walked(
 
 def _take(
     step: Step, history: TrackedHistory, config: BacktestConfig, fit: Fit
-) -> tuple[int, pd.DataFrame]:
+) -> tuple[int, pd.DataFrame, dict[str, Any] | None]:
     model = fit(known_at(history, step.start), step.start)
     truth = Truth.of(
         history,
@@ -242,17 +266,22 @@ def _take(
         settle_days=config.settle_days,
     )
     parts = []
+    example = None
     quotes = replay_quotes(
         model, history, start=step.start, end=step.end, refresh_every=config.refresh_every
     )
     for number, days in enumerate(quotes):
         seed = (config.seed, step.number, number)
         part = judge(truth, days.rows, days.forecast, levels=config.levels, seed=seed)
+        if number == 0:  # those that this very model quoted, before its first refresh
+            example = example_promise(
+                history, model, days.rows, days.forecast, part, level=config.main_level
+            )
         part["period"] = pd.Series(step.period, index=part.index, dtype=TEXT)
         part["quoted_as_of"] = days.refreshed_at
         part["model_version"] = pd.Series(days.version, index=part.index, dtype=TEXT)
         parts.append(part)
-    return step.number, pd.concat(parts, ignore_index=True)
+    return step.number, pd.concat(parts, ignore_index=True), example
 
 
 def _has_orders(history: TrackedHistory, step: Step) -> bool:
@@ -267,7 +296,7 @@ def _facts(
     del settings["jobs"]  # what does not change the result does not belong to it
     settings["start"], settings["end"] = config.start.isoformat(), config.end.isoformat()
     return {
-        "format": FORMAT,
+        "format": BACKTEST_FORMAT,
         "library_version": version("etapromise"),
         "event": history.event,
         "config": settings,

@@ -66,7 +66,7 @@ def declared_record(
             int(np.datetime64(day, "D").astype(np.int64)) for day in (one.first, one.last)
         )
         here = (bits >> np.uint64(place)) & np.uint64(1) > 0
-        meanwhile = decided & (plain >= first) & (requests.anchor <= last)
+        meanwhile = decided & (plain >= first) & (requests.order_day <= last)
         these, others = here & meanwhile, ~here & meanwhile & came
         row: dict[str, Any] = {
             "reason": one.reason,

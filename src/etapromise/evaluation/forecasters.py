@@ -14,6 +14,8 @@ from etapromise.tracking import TrackedHistory
 from etapromise.training.training import TrainingConfig, train
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from etapromise.evaluation.replay import Forecast
@@ -45,6 +47,16 @@ class ModelForecaster:
     def distribution_many(self, frame: pd.DataFrame) -> Forecast:
         """The predictive distribution of each row of accepted shipments."""
         return self.model.distribution_many(frame)
+
+    def why(self, frame: pd.DataFrame, level: float) -> Mapping[str, float]:
+        """Days by cause of the promise of a frame's one row, which sum to those promised."""
+        told = self.model.promise_many(frame, service_level=level, explain=True).iloc[0]
+        prefix = "why_"
+        return {
+            str(name).removeprefix(prefix): float(told[name])
+            for name in told.index
+            if str(name).startswith(prefix)
+        }
 
     def local_event_date(self, history: TrackedHistory) -> npt.NDArray[np.datetime64]:
         """Destination-local date of each event, in the zones that the model takes for granted."""

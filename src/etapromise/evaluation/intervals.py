@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from etapromise.array_types import Floats, Mask
 from etapromise.errors import ContractError
+from etapromise.forecast.survival import kaplan_meier
 
-__all__ = ["chance_best", "kaplan_meier_percentiles", "shrunk_shares", "wilson"]
+__all__ = ["chance_best", "kaplan_meier_percentiles", "shrunk_shares", "wilson_interval"]
 
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
 
 # Of the standard normal: central 95 %.
 _Z: Final = 1.959963984540054
@@ -21,11 +21,13 @@ _EVIDENCE: Final = (10.0, 400.0)
 _GRID: Final = (np.arange(1_000) + 0.5) / 1_000
 
 
-def wilson(hits: npt.ArrayLike, count: npt.ArrayLike) -> tuple[Floats, Floats]:
+def wilson_interval(hits: npt.ArrayLike, count: npt.ArrayLike) -> tuple[Floats, Floats]:
     """The central 95 % interval of a share, of which `hits` out of `count` were seen.
 
     Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22:
-    never empty and never outside 0 to 1, also for three parcels of three.
+    never empty and never outside 0 to 1, also for three parcels of three. It takes parcels as
+    independent; those of one storm are not, so that it is too narrow for one bad week and about
+    right for luck.
 
     Args:
         hits: (n,) parcels that did.
@@ -49,9 +51,7 @@ def wilson(hits: npt.ArrayLike, count: npt.ArrayLike) -> tuple[Floats, Floats]:
     return low, high
 
 
-def kaplan_meier_percentiles(
-    days: Floats, arrived: Booleans, percents: tuple[float, ...]
-) -> Floats:
+def kaplan_meier_percentiles(days: Floats, arrived: Mask, percents: tuple[float, ...]) -> Floats:
     """Percentiles of durations of which some are not over yet.
 
     The product-limit estimate of Kaplan & Meier (1958), Nonparametric estimation from incomplete
@@ -69,20 +69,10 @@ def kaplan_meier_percentiles(
     """
     if not len(days):
         return np.full(len(percents), np.nan)
-    never = ~arrived & np.isinf(days)
-    moments, place = np.unique(days[arrived], return_inverse=True)
-    events = np.bincount(place, minlength=len(moments)).astype(np.float64)
-    at_risk = len(days) - np.searchsorted(np.sort(days), moments, side="left")
-    left = np.cumprod(1.0 - events / at_risk)
-    out = np.full(len(percents), np.nan)
-    for position, percent in enumerate(percents):
-        # Rounding in the product must not push a percentile that is reached to the next duration.
-        reached = np.flatnonzero(1.0 - left >= percent / 100.0 - 1e-12)
-        if len(reached):
-            out[position] = moments[reached[0]]
-        elif (~arrived & ~never).sum() == 0:
-            out[position] = np.inf
-    return out
+    times, reached = kaplan_meier(days, censored=~arrived)
+    first = np.searchsorted(reached, np.asarray(percents) / 100.0 - 1e-12)
+    beyond = np.inf if np.isinf(days[~arrived]).all() else np.nan
+    return np.append(times, beyond)[first]
 
 
 def shrunk_shares(hits: Floats, count: Floats, prior: Floats) -> tuple[Floats, Floats]:

@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
-from etapromise.evaluation.metrics import Outcomes, Seed, crps_days, pit_values
+from etapromise.evaluation.metrics import CensoredOutcomes, Seed, crps_days, pit_values
 from etapromise.evaluation.replay import Forecast
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
 __all__ = [
     "INTERVAL",
-    "LEVELS",
+    "JUDGED_LEVELS",
     "Truth",
     "day_column",
     "groups_of",
@@ -27,11 +28,8 @@ __all__ = [
     "stated_column",
 ]
 
-Dates = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
-LEVELS: Final = (0.05, 0.10, 0.25, 0.50, 0.75, 0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
+JUDGED_LEVELS: Final = (0.05, 0.10, 0.25, 0.50, 0.75, 0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
 """The service levels at which every quote is judged: the percentiles of `score`."""
 
 INTERVAL: Final = (0.10, 0.90)
@@ -95,7 +93,12 @@ def stated_column(level: float) -> str:
 
 
 def judge(
-    truth: Truth, rows: Ints, forecast: Forecast, *, levels: Sequence[float] = LEVELS, seed: Seed
+    truth: Truth,
+    rows: Ints,
+    forecast: Forecast,
+    *,
+    levels: Sequence[float] = JUDGED_LEVELS,
+    seed: Seed,
 ) -> pd.DataFrame:
     """One row per quote: what was promised, what happened, and the scores.
 
@@ -157,10 +160,10 @@ def judge(
     return table
 
 
-def outcomes_of(table: pd.DataFrame) -> Outcomes:
+def outcomes_of(table: pd.DataFrame) -> CensoredOutcomes:
     """The outcomes in a judged table, for the functions of `quality`."""
     event_day = table["event_day"].to_numpy(dtype=np.float64)
-    return Outcomes(
+    return CensoredOutcomes(
         event_day=np.where(np.isnan(event_day), np.inf, event_day),
         known_until=table["known_until"].to_numpy(dtype=np.float64),
         cancelled=(table["outcome"] == "cancelled").to_numpy(dtype=np.bool_),

@@ -18,16 +18,16 @@ distribution are cut off at ``known_until`` for every parcel, early or late, for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError
+from etapromise.evaluation.intervals import wilson_interval
 
 __all__ = [
-    "Kept",
-    "Outcomes",
+    "CensoredOutcomes",
+    "KeptCounts",
     "Seed",
     "crps_days",
     "interval_hits",
@@ -38,19 +38,13 @@ __all__ = [
     "pit_values",
     "summarise",
     "summarise_delivered",
-    "wilson_interval",
 ]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Seed = int | tuple[int, ...]
-
-Z_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcomes:
+class CensoredOutcomes:
     """What became of n parcels; see the module's text for the three arrays, each (n,)."""
 
     event_day: Floats
@@ -73,9 +67,9 @@ class Outcomes:
         """Number of parcels."""
         return len(self.event_day)
 
-    def __getitem__(self, rows: Mask | Ints) -> Outcomes:
+    def __getitem__(self, rows: Mask | Ints) -> CensoredOutcomes:
         """The outcomes of some parcels."""
-        return Outcomes(
+        return CensoredOutcomes(
             event_day=self.event_day[rows],
             known_until=self.known_until[rows],
             cancelled=self.cancelled[rows],
@@ -83,7 +77,7 @@ class Outcomes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptCounts:
     """How a set of promises was kept.
 
     Attributes:
@@ -120,7 +114,7 @@ class Kept:
     mean_days: float | None
 
 
-def judged(outcomes: Outcomes, promised_day: Floats) -> Mask:
+def judged(outcomes: CensoredOutcomes, promised_day: Floats) -> Mask:
     """Promises that can be judged, (n,): dated, not cancelled, and their day has run out.
 
     Args:
@@ -130,12 +124,14 @@ def judged(outcomes: Outcomes, promised_day: Floats) -> Mask:
     return ~outcomes.cancelled & np.isfinite(promised_day) & (promised_day <= outcomes.known_until)
 
 
-def kept(outcomes: Outcomes, promised_day: Floats) -> Mask:
+def kept(outcomes: CensoredOutcomes, promised_day: Floats) -> Mask:
     """Whether the event came by the promised day, (n,); only to be read where `judged`."""
     return outcomes.event_day <= promised_day
 
 
-def summarise(outcomes: Outcomes, promised_day: Floats, confidence: Floats | None = None) -> Kept:
+def summarise(
+    outcomes: CensoredOutcomes, promised_day: Floats, confidence: Floats | None = None
+) -> KeptCounts:
     """Count and rate promises; undelivered, not cancelled parcels count as broken.
 
     Args:
@@ -148,10 +144,10 @@ def summarise(outcomes: Outcomes, promised_day: Floats, confidence: Floats | Non
     n_judged = int(rows.sum())
     n_kept = int((rows & kept(outcomes, promised_day)).sum())
     n_undelivered = int((rows & np.isinf(outcomes.event_day)).sum())
-    low, high = wilson_interval(n_kept, n_judged) if n_judged else (None, None)
+    low, high = map(float, wilson_interval(n_kept, n_judged)) if n_judged else (None, None)
     rate = n_kept / n_judged if n_judged else None
     stated = mean_or_none(confidence[rows]) if confidence is not None else None
-    return Kept(
+    return KeptCounts(
         promises=len(outcomes),
         judged=n_judged,
         kept=n_kept,
@@ -170,8 +166,8 @@ def summarise(outcomes: Outcomes, promised_day: Floats, confidence: Floats | Non
 
 
 def summarise_delivered(
-    outcomes: Outcomes, promised_day: Floats, confidence: Floats | None = None
-) -> Kept:
+    outcomes: CensoredOutcomes, promised_day: Floats, confidence: Floats | None = None
+) -> KeptCounts:
     """The same over parcels known to be delivered, as marketplaces and carriers like to count.
 
     What never arrived is left out, so this flatters; beside `summarise` it tells how much of the
@@ -185,40 +181,7 @@ def summarise_delivered(
     )
 
 
-def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson score interval of a proportion.
-
-    ``(p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)`` (Wilson 1927, JASA 22:209). It treats
-    promises as independent; parcels that share a storm are not, so that it is too narrow for one
-    bad week and about right for luck.
-
-    Args:
-        successes: From 0 to ``trials``.
-        trials: At least 1.
-        z: Standard normal quantile; 1.96 gives 95 %.
-
-    Returns:
-        Both ends, within [0, 1].
-
-    Raises:
-        ContractError: The counts are impossible.
-    """
-    if trials < 1 or not 0 <= successes <= trials:
-        raise ContractError(
-            f"found {successes} successes of {trials} trials, "
-            "expected at least one trial and no more successes than trials"
-        )
-    share = successes / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    scale = 1 + z * z / trials
-    # Rounding may leave the closed ends 0 and 1 by 1e-17.
-    low = 0.0 if successes == 0 else float((centre - spread) / scale)
-    high = 1.0 if successes == trials else float((centre + spread) / scale)
-    return low, high
-
-
-def pinball_days(outcomes: Outcomes, quantile_day: Floats, level: float) -> Floats:
+def pinball_days(outcomes: CensoredOutcomes, quantile_day: Floats, level: float) -> Floats:
     """Pinball loss of one quantile in days, (n,), both sides cut off at ``known_until``.
 
     ``(level - 1[y < q]) (y - q)`` (Koenker & Bassett 1978) with ``y = min(event_day, c)`` and
@@ -238,7 +201,7 @@ def pinball_days(outcomes: Outcomes, quantile_day: Floats, level: float) -> Floa
     return np.asarray(np.where(short >= 0, level * short, (level - 1) * short))
 
 
-def crps_days(outcomes: Outcomes, probability: Floats) -> Floats:
+def crps_days(outcomes: CensoredOutcomes, probability: Floats) -> Floats:
     """Continuous ranked probability score on dates, in days, (n,).
 
     ``sum over k <= c of (F(k) - 1[event_day <= k])²`` with ``c = known_until`` cut to the horizon:
@@ -255,7 +218,7 @@ def crps_days(outcomes: Outcomes, probability: Floats) -> Floats:
     return np.asarray(np.sum(np.where(covered, (probability - happened) ** 2, 0.0), axis=1))
 
 
-def pit_values(outcomes: Outcomes, probability: Floats, *, seed: Seed) -> Floats:
+def pit_values(outcomes: CensoredOutcomes, probability: Floats, *, seed: Seed) -> Floats:
     """Randomised probability integral transform, (n,): uniform on [0, 1] if the forecast is right.
 
     ``u = F(y - 1) + V (F(y) - F(y - 1))``, V uniform (Czado, Gneiting & Held 2009, Biometrics
@@ -282,7 +245,9 @@ def pit_values(outcomes: Outcomes, probability: Floats, *, seed: Seed) -> Floats
     return np.asarray(low + np.random.default_rng(seed).random(n) * (high - low))
 
 
-def interval_hits(outcomes: Outcomes, low_day: Floats, high_day: Floats) -> tuple[Mask, Mask]:
+def interval_hits(
+    outcomes: CensoredOutcomes, low_day: Floats, high_day: Floats
+) -> tuple[Mask, Mask]:
     """Whether the event fell on a day of the closed interval, and whether that can be said, (n,).
 
     It can be said once ``high_day`` has run out and the order was not cancelled.

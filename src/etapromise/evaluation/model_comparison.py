@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Dates
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.judgement import Truth, day_column, judge, outcomes_of, stated_column
 from etapromise.evaluation.metrics import mean_or_none, summarise
@@ -32,7 +33,6 @@ __all__ = [
     "shift_between",
 ]
 
-Dates = npt.NDArray[np.datetime64]
 
 _DAY: Final = pd.Timedelta(days=1)
 # Scans that tell how long a carrier usually takes to send them.

@@ -14,20 +14,20 @@ import pandas as pd
 from etapromise.encoding.requests import local_seconds
 from etapromise.errors import ContractError
 from etapromise.evaluation.replay import extract_end
-from etapromise.evaluation.repromise_replay import Looks
+from etapromise.evaluation.repromise_replay import PastPredictions
 from etapromise.promise.open_journeys import journeys_at
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.tracking import TrackedHistory
 
-__all__ = ["past_looks"]
+__all__ = ["past_predictions"]
 
 _DAY: Final = pd.Timedelta(days=1)
 _DAY_SECONDS: Final = 86_400
 
 
-def past_looks(
+def past_predictions(
     model: PromiseModel,
     history: TrackedHistory,
     *,
@@ -35,7 +35,7 @@ def past_looks(
     end: pd.Timestamp | None = None,
     every_hours: float = 24.0,
     service_level: float = 0.9,
-) -> Looks:
+) -> PastPredictions:
     """Looks at every parcel from its order until it arrived, came to another end or was given up.
 
     What stood at first is the shipment's ``promised_date``; where it has none, the model's promise.
@@ -85,7 +85,7 @@ def past_looks(
         moment += pd.Timedelta(hours=every_hours)
     if not parts:
         raise ContractError("Found no parcel under way at any look; expected looks more often.")
-    return Looks(
+    return PastPredictions(
         original_date=_promised(model, shipments, service_level),
         event_date=_event_dates(model, shipments, milestones["event_at"]),
         **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},

@@ -94,7 +94,7 @@ def _outcome(
     row: Mapping[Any, Any],
     event: dt.date | None,
 ) -> dict[str, float]:
-    best = model.compare(ways, policy, **fields)[0]
+    best = model.compare(ways, policy, day_price=None, **fields)[0]
     first = best.promise.first_date
     taken = all(row.get(name) == best.option.get(name) for name in ("carrier", "service"))
     kept = event is not None and event <= best.date

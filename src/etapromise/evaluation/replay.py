@@ -6,22 +6,18 @@ is taken out of the tables before a model sees them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
 from etapromise.tracking import TrackedHistory, as_of
 
 __all__ = ["Forecast", "Forecaster", "QuotedDays", "extract_end", "known_at", "replay_quotes"]
-
-Dates = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class Forecast(Protocol):
@@ -51,6 +47,9 @@ class Forecaster(Protocol):
 
     def local_event_date(self, history: TrackedHistory) -> Dates:
         """Destination-local date of each shipment's event, (n,) datetime64[D], NaT where none."""
+
+    def why(self, frame: pd.DataFrame, level: float) -> Mapping[str, float] | None:
+        """Days by cause of the promise of a frame's one row; None if the model cannot tell."""
 
 
 @dataclass(frozen=True, kw_only=True)

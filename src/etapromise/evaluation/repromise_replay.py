@@ -21,12 +21,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
 from etapromise.files import write_text
-from etapromise.promise.repromise_policy import DELAYED, EARLIER, QUIET, RepromisePolicy, Standings
+from etapromise.promise.repromise_policy import (
+    DELAYED,
+    EARLIER,
+    QUIET,
+    RepromisePolicy,
+    StandingDates,
+)
 
 __all__ = [
-    "Looks",
+    "PastPredictions",
     "PolicyChoice",
     "PolicyRecord",
     "candidate_policies",
@@ -36,15 +43,12 @@ __all__ = [
     "write_policy",
 ]
 
-Dates = npt.NDArray[np.datetime64]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 _DAY: Final = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looks:
+class PastPredictions:
     """What was predicted, at each look, of the parcels that were under way then.
 
     Attributes:
@@ -84,7 +88,7 @@ class Looks:
         if np.isnat(self.original_date).any():
             raise ContractError("Found parcels without an original date; leave them out.")
 
-    def of_parcels(self, chosen: Ints) -> Looks:
+    def of_parcels(self, chosen: Ints) -> PastPredictions:
         """The looks at some of the parcels, which are numbered anew in the order of `chosen`."""
         place = np.full(len(self.original_date), -1)
         place[chosen] = np.arange(len(chosen))
@@ -157,7 +161,7 @@ class PolicyChoice:
 
 
 def simulate_repromises(
-    looks: Looks,
+    looks: PastPredictions,
     policy: RepromisePolicy,
     *,
     service_level: float = 0.9,
@@ -186,7 +190,7 @@ def simulate_repromises(
 
 
 def pick_policy(
-    looks: Looks,
+    looks: PastPredictions,
     *,
     notice_cost: float = 1.0,
     silent_miss_cost: float = 5.0,
@@ -281,7 +285,7 @@ def read_policy(path: Path) -> RepromisePolicy:
 class _Said:
     """What the customers have heard so far; parcels (m,)."""
 
-    standing: Standings
+    standing: StandingDates
     first_delay: Dates  # local date of the first delay notice
     last_way: npt.NDArray[np.int8]
     turned: npt.NDArray[np.bool_]
@@ -291,17 +295,19 @@ class _Said:
     earlier: int = 0
 
     @classmethod
-    def nothing(cls, looks: Looks) -> _Said:
+    def nothing(cls, looks: PastPredictions) -> _Said:
         parcels = len(looks.original_date)
         return cls(
-            standing=Standings.promised(looks.original_date),
+            standing=StandingDates.promised(looks.original_date),
             first_delay=np.full(parcels, np.datetime64("NaT", "D")),
             last_way=np.zeros(parcels, np.int8),
             turned=np.zeros(parcels, bool),
             silent=np.zeros(parcels, bool),
         )
 
-    def look(self, looks: Looks, rows: Ints, policy: RepromisePolicy, service_level: float) -> None:
+    def look(
+        self, looks: PastPredictions, rows: Ints, policy: RepromisePolicy, service_level: float
+    ) -> None:
         """All looks of one moment."""
         parcel = looks.parcel[rows]
         before = self.standing.take(parcel)
@@ -327,7 +333,12 @@ class _Said:
         self.standing = self.standing.put(parcel, after)
 
     def _count(
-        self, looks: Looks, parcel: Ints, old: Dates, today: Dates, told: npt.NDArray[np.int8]
+        self,
+        looks: PastPredictions,
+        parcel: Ints,
+        old: Dates,
+        today: Dates,
+        told: npt.NDArray[np.int8],
     ) -> None:
         later = told == DELAYED
         event = looks.event_date[parcel]
@@ -339,7 +350,9 @@ class _Said:
         self.turned[parcel] |= (told == EARLIER) & (self.last_way[parcel] == DELAYED)
         self.last_way[parcel] = np.where(told == QUIET, self.last_way[parcel], told)
 
-    def record(self, looks: Looks, notice_cost: float, silent_miss_cost: float) -> PolicyRecord:
+    def record(
+        self, looks: PastPredictions, notice_cost: float, silent_miss_cost: float
+    ) -> PolicyRecord:
         event, original = looks.event_date, looks.original_date
         never = np.isnat(event)
         missed = never | (event > original)
@@ -366,7 +379,7 @@ class _Said:
         )
 
 
-def _by_moment(looks: Looks) -> Iterator[Ints]:
+def _by_moment(looks: PastPredictions) -> Iterator[Ints]:
     """Positions of the looks of each moment, from the first moment to the last."""
     order = np.argsort(looks.moment, kind="stable")
     edges = np.flatnonzero(np.diff(looks.moment[order]).astype(np.int64)) + 1

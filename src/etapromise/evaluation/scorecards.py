@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Floats, Mask
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
 from etapromise.errors import ContractError
@@ -22,26 +23,30 @@ from etapromise.evaluation.intervals import (
     chance_best,
     kaplan_meier_percentiles,
     shrunk_shares,
-    wilson,
+    wilson_interval,
 )
 from etapromise.evaluation.judgement import groups_of
 from etapromise.files import write_text
 from etapromise.tracking import TrackedHistory, milestones
 from etapromise.tracking.table_writer import write_table
 
-__all__ = ["GROUPS", "PERCENTILES", "Measure", "carrier_scorecards", "write_scorecards"]
+__all__ = [
+    "SCORECARD_GROUPS",
+    "SCORECARD_PERCENTILES",
+    "Measure",
+    "carrier_scorecards",
+    "write_scorecards",
+]
 
-Booleans = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 Measure = Literal["promise_kept", "quoted_kept", "swift"]
 """What the ranking goes by: the shop's promised dates, the carrier's quoted dates, or arrival in as
 many days from the order as four of five parcels of the same place take, whoever carries them."""
 
-GROUPS: Final = ("carrier", "service", "destination_region", "lane_group")
+SCORECARD_GROUPS: Final = ("carrier", "service", "destination_region", "lane_group")
 """What a scorecard can tell apart: "lane_group" is from region to region."""
 
-PERCENTILES: Final = (50.0, 80.0, 90.0, 95.0)
+SCORECARD_PERCENTILES: Final = (50.0, 80.0, 90.0, 95.0)
 
 _DAY_SECONDS: Final = 86_400.0
 _SWIFT: Final = 80.0
@@ -69,8 +74,8 @@ def carrier_scorecards(
         history: A tracked history; what was received after ``as_of`` is not looked at.
         as_of: Zone-aware.
         since: Parcels ordered from then on; by default the last 180 days.
-        by: Of `GROUPS`, ``carrier`` among them. Carrier and service are the partner, the rest the
-            place in which partners are compared.
+        by: Of `SCORECARD_GROUPS`, ``carrier`` among them. Carrier and service are the partner,
+            the rest the place in which partners are compared.
         measure: What the ranking goes by; by default the first of ``promise_kept``, ``quoted_kept``
             and ``swift`` that the data allow.
         smallest_group: Groups of fewer parcels are left out, though their parcels count elsewhere.
@@ -120,20 +125,23 @@ def carrier_scorecards(
         )
     table = pd.DataFrame(rows)
     for name, hits, count in _SHARES:
-        low, high = wilson(table[hits], table[count])
+        low, high = wilson_interval(table[hits], table[count])
         with np.errstate(invalid="ignore"):
             rate = table[hits] / table[count]
         table[name], table[f"{name}_low"], table[f"{name}_high"] = rate, low, high
     return _ranked(table, parcels, keys, ranked_by)
 
 
-def write_scorecards(table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp) -> None:
+def write_scorecards(
+    table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp, language: str = "en"
+) -> None:
     """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page.
 
     Args:
         table: What `carrier_scorecards` gives.
         path: Which of these, by its name.
         as_of: Zone-aware moment of the table.
+        language: Of an HTML page.
 
     Raises:
         CommandError: The name ends in none of these.
@@ -144,7 +152,7 @@ def write_scorecards(table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp) ->
     if path.suffix == ".html":
         from etapromise.evaluation.report import render_scorecards  # noqa: PLC0415 (matplotlib)
 
-        text = render_scorecards(table, as_of=as_of)
+        text = render_scorecards(table, as_of=as_of, language=language)
     else:
         finite = table.replace([np.inf, -np.inf], np.nan)
         text = finite.to_json(orient="records", indent=2, force_ascii=False) + "\n"
@@ -246,7 +254,7 @@ def _kept(
     }
 
 
-def _transit(found: pd.DataFrame, never: Booleans, as_of: pd.Timestamp) -> dict[str, Any]:
+def _transit(found: pd.DataFrame, never: Mask, as_of: pd.Timestamp) -> dict[str, Any]:
     """Days from possession to delivery, to now where open, infinite where it never comes."""
     begin = found["picked_up_at"]
     days = (found["delivered_at"].fillna(as_of) - begin).dt.total_seconds() / _DAY_SECONDS
@@ -310,7 +318,7 @@ def _card(own: pd.DataFrame) -> dict[str, Any]:
     carried = own["transit_parcels"].to_numpy()
     card["transit_parcels"] = int(carried.sum())
     transit = own["transit"].to_numpy()
-    card |= _percentiles("transit", transit[carried], came[carried], PERCENTILES)
+    card |= _percentiles("transit", transit[carried], came[carried], SCORECARD_PERCENTILES)
     silence = own["silence"].dropna().to_numpy()
     card |= _percentiles("silence", silence, np.ones(len(silence), bool), (50.0, 90.0))
     card["scans_per_parcel"] = float(own["scans"].mean())
@@ -318,7 +326,7 @@ def _card(own: pd.DataFrame) -> dict[str, Any]:
 
 
 def _percentiles(
-    name: str, days: Floats, arrived: Booleans, percents: tuple[float, ...]
+    name: str, days: Floats, arrived: Mask, percents: tuple[float, ...]
 ) -> dict[str, float]:
     found = kaplan_meier_percentiles(days, arrived, percents)
     return {
@@ -395,10 +403,10 @@ def _first_possible(parcels: pd.DataFrame) -> Measure:
 def _require(by: Sequence[str], measure: str | None, as_of: pd.Timestamp) -> None:
     if as_of.tzinfo is None:
         raise ContractError(f"found the naive moment {as_of}, expected one with a time zone")
-    if "carrier" not in by or len(set(by)) != len(by) or set(by) - set(GROUPS):
+    if "carrier" not in by or len(set(by)) != len(by) or set(by) - set(SCORECARD_GROUPS):
         raise ContractError(
-            f"Found by={list(by)!r}; expected some of {', '.join(GROUPS)}, each once, carrier "
-            "among them."
+            f"Found by={list(by)!r}; expected some of {', '.join(SCORECARD_GROUPS)}, each once, "
+            "carrier among them."
         )
     if measure is not None and measure not in get_args(Measure):
         raise ContractError(

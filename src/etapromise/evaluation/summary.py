@@ -7,18 +7,18 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Floats
 from etapromise.evaluation.judgement import (
     INTERVAL,
-    LEVELS,
+    JUDGED_LEVELS,
     day_column,
     outcomes_of,
     stated_column,
 )
 from etapromise.evaluation.metrics import (
-    Kept,
+    KeptCounts,
     interval_hits,
     mean_or_none,
     pinball_days,
@@ -26,11 +26,10 @@ from etapromise.evaluation.metrics import (
     summarise_delivered,
 )
 
-__all__ = ["GROUPINGS", "days_matched_kept_rate", "kept_by_group", "summary_of"]
+__all__ = ["BACKTEST_GROUPINGS", "days_matched_kept_rate", "kept_by_group", "summary_of"]
 
-Floats = npt.NDArray[np.float64]
 
-GROUPINGS: Final = (
+BACKTEST_GROUPINGS: Final = (
     "period",
     "carrier",
     "service",
@@ -53,7 +52,7 @@ def summary_of(
     service_levels: Sequence[float],
     main_level: float,
     smallest_group: int,
-    levels: Sequence[float] = LEVELS,
+    levels: Sequence[float] = JUDGED_LEVELS,
 ) -> dict[str, Any]:
     """Everything a report tells, ready for JSON (None where there is nothing to tell).
 
@@ -65,10 +64,10 @@ def summary_of(
         levels: All that were judged, for the reliability curve and the pinball loss.
 
     Returns:
-        ``outcomes`` (count by word), ``service_levels`` and ``reliability`` (lists of `Kept` with
-        ``service_level``, the first also with ``delivered_only``), ``by`` (grouping → list of
-        `Kept` with ``group``, at the main level), ``shop`` (its own promise: likewise, None where
-        it made none), ``scores``, ``pit`` (counts in 20 equal bins).
+        ``outcomes`` (count by word), ``service_levels`` and ``reliability`` (lists of `KeptCounts`
+        with ``service_level``, the first also with ``delivered_only``), ``by`` (grouping → list of
+        `KeptCounts` with ``group``, at the main level), ``shop`` (its own promise: likewise, None
+        where it made none), ``scores``, ``pit`` (counts in 20 equal bins).
     """
     return {
         "outcomes": {str(word): int(n) for word, n in table["outcome"].value_counts().items()},
@@ -92,7 +91,7 @@ def summary_of(
                 stated_column(main_level),
                 smallest_group=1 if name == "period" else smallest_group,
             )
-            for name in GROUPINGS
+            for name in BACKTEST_GROUPINGS
         },
         "shop": _shop(table, levels=levels, smallest_group=smallest_group),
         "scores": {
@@ -136,7 +135,7 @@ def days_matched_kept_rate(reliability: Sequence[dict[str, Any]], days: float) -
     Interpolated linearly between service levels: what a mixture of the two would keep.
 
     Args:
-        reliability: `Kept` by service level, from low to high.
+        reliability: `KeptCounts` by service level, from low to high.
         days: Mean promised days, those of somebody else's promises.
     """
     told = [row for row in reliability if row["judged"] and row["mean_days"] is not None]
@@ -147,7 +146,7 @@ def days_matched_kept_rate(reliability: Sequence[dict[str, Any]], days: float) -
     return float(np.interp(days, length, rate))
 
 
-def _kept_at(table: pd.DataFrame, level: float, *, delivered_only: bool = False) -> Kept:
+def _kept_at(table: pd.DataFrame, level: float, *, delivered_only: bool = False) -> KeptCounts:
     summarising = summarise_delivered if delivered_only else summarise
     return summarising(
         outcomes_of(table),
@@ -182,7 +181,7 @@ def _shop(
                 None,
                 smallest_group=1 if name == "period" else smallest_group,
             )
-            for name in GROUPINGS
+            for name in BACKTEST_GROUPINGS
         },
         "by_stated_probability": _shop_by_probability(promised),
     }

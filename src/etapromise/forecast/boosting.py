@@ -30,13 +30,14 @@ from etapromise.forecast.forest import Forest
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees
 from etapromise.forecast.lightgbm_engine import lightgbm
 from etapromise.forecast.lightgbm_trees import join_trees, read_trees
+from etapromise.forecast.survival import kaplan_meier_quantiles
 
-__all__ = ["BoostingConfig", "Progress", "fit_forest", "kaplan_meier_quantiles"]
+__all__ = ["BoostingConfig", "TreeProgress", "fit_forest"]
 
 # LightGBM may fail on one level's gradient and not on the next.
 _FAILURES_IN_A_ROW = 3
 
-Progress = Callable[[int, int], None]
+TreeProgress = Callable[[int, int], None]
 """Called after every tree with how many there are and how many there will be at most."""
 
 
@@ -94,7 +95,7 @@ def fit_forest(
     censored: ArrayLike | None = None,
     config: BoostingConfig | None = None,
     validation: ArrayLike | None = None,
-    progress: Progress | None = None,
+    progress: TreeProgress | None = None,
 ) -> Forest:
     """Grow a forest of conditional quantiles. The same input gives the same forest, bit for bit.
 
@@ -159,7 +160,7 @@ def _grow(
     stopping: _Stopping | None,
     level: NDArray[np.float64],
     config: BoostingConfig,
-    progress: Progress | None,
+    progress: TreeProgress | None,
 ) -> tuple[list[Trees], list[NDArray[np.float32]]]:
     grower = _TreeGrower(training, config)
     order = _level_order(len(level))
@@ -324,39 +325,6 @@ def _level_order(count: int) -> NDArray[np.intp]:
     steps = [step for step in range(1, count + 1) if math.gcd(step, count) == 1]
     step = min(steps, key=lambda step: abs(step - 0.382 * count))
     return np.arange(count) * step % count
-
-
-def kaplan_meier_quantiles(
-    y: NDArray[np.float64],
-    levels: NDArray[np.float64],
-    *,
-    weight: NDArray[np.float64] | None = None,
-    censored: NDArray[np.bool_] | None = None,
-) -> NDArray[np.float64]:
-    """Quantiles of the weighted Kaplan-Meier estimate.
-
-    Args:
-        y: (n,) values; where censored, lower bounds.
-        levels: (q,) quantile levels.
-        weight: (n,) how much each row counts.
-        censored: (n,) true where only a lower bound is known. At ties, events come first.
-
-    Returns:
-        (q,) the smallest value by which the estimate reaches each level; the largest y where it
-        never does because the rest is censored.
-    """
-    weights = np.ones(len(y)) if weight is None else weight
-    event = weights if censored is None else np.where(censored, 0.0, weights)
-    times, place = np.unique(y, return_inverse=True)
-    events = np.bincount(place, event, len(times))
-    leaving = np.bincount(place, weights, len(times))
-    at_risk = np.cumsum(leaving[::-1])[::-1]
-    hazard = np.divide(events, at_risk, out=np.zeros(len(times)), where=at_risk > 0)
-    reached = 1.0 - np.cumprod(1.0 - hazard)
-    # A hair of tolerance: 1 - (1 - 1/2) (1 - 1/5) … must count as reaching the level it equals.
-    first = np.searchsorted(reached, levels - 1e-12)
-    result: NDArray[np.float64] = times[np.minimum(first, len(times) - 1)]
-    return result
 
 
 def _start(

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 __all__ = [
     "CALIBRATED_LEVELS",
@@ -53,7 +53,7 @@ CALIBRATED_LEVELS: Final = (
 
 # A group's hazard, as a logarithm: from hardly any to many times the whole's.
 _LOG_HAZARD: Final = 20.0
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     knot=Array("float64", "knots", low=0.0, high=1.0, order="strictly"),
     kept=Array("float64", "knots", low=0.0, high=1.0, order="ascending"),
     log_hazard=Array("float32", "rows", low=-_LOG_HAZARD, high=_LOG_HAZARD),
@@ -142,7 +142,7 @@ class Calibration:
             for name, each in _LAYOUT.arrays.items()
         }
         evidence = Array("float64", "count", low=0.0, high=1e12)
-        arrays = part.read(Layout(**layouts, evidence=evidence), count=count, rows=rows)
+        arrays = part.read(ArrayLayout(**layouts, evidence=evidence), count=count, rows=rows)
         _require_whole(part, arrays["knot"])
         return tuple(
             cls(

@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
 
-__all__ = ["DateDistribution", "DistributionStruct", "raw_probability", "uncalibrated"]
+__all__ = [
+    "NOT_ASKED",
+    "DateDistribution",
+    "DistributionStruct",
+    "raw_probability",
+    "uncalibrated",
+]
+
+NOT_ASKED: Final = np.iinfo(np.int32).min
+"""Stands where the probability of no day is asked for."""
 
 
 class DistributionStruct(ctypes.Structure):
@@ -85,7 +96,15 @@ def uncalibrated(
         levels: (q,) ascending probabilities of the forest's quantiles.
         duration_offset: operational days that were added before the logarithm.
     """
-    level = np.ascontiguousarray(levels, np.float64)
+    return _uncalibrated(np.ascontiguousarray(levels, np.float64).tobytes(), duration_offset)
+
+
+@lru_cache(maxsize=256)
+def _uncalibrated(
+    levels: bytes, duration_offset: float
+) -> tuple[DistributionStruct, list[NDArray[np.float64]]]:
+    # Immutable like its arguments, so that all who ask may share it.
+    level = np.frombuffer(levels, np.float64)
     straight = np.array([0.0, 1.0])
     struct = DistributionStruct(
         levels=len(level),

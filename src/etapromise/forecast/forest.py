@@ -14,7 +14,7 @@ import numpy as np
 from etapromise import native
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, compile_layout
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 if TYPE_CHECKING:
     # Not at run time, and no thread pool before it is needed: a checkout worker starts sooner.
@@ -43,7 +43,7 @@ _TREE_TYPES = tuple(
 )
 # What a forest says are logarithms of days.
 _LOG: Final = 1e3
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     levels=Array("float64", "levels", low=0.0, high=1.0, order="strictly"),
     start=Array("float64", "levels", low=-_LOG, high=_LOG),
     features=Array("int64"),
@@ -264,7 +264,7 @@ class Forest:
         threads: int | None,
     ) -> None:
         is_double = int(rows.dtype == np.float64)
-        source, target = rows.ctypes.data, out.ctypes.data
+        source, target = native.address(rows), native.address(out)
         source_stride, target_stride = rows.strides[0], out.strides[0]
 
         def run(part: tuple[int, int]) -> int:
@@ -314,6 +314,8 @@ def stored_forest(part: StoredPart, features: int) -> dict[str, NDArray[np.gener
 
 def _parts(rows: int, threads: int | None) -> list[tuple[int, int]]:
     """Cut the rows into one range for each thread."""
+    if rows < 2 * _ROWS_PER_THREAD:
+        return [(0, rows)]
     available = threads if threads is not None else native.processors()
     count = max(1, min(available, rows // _ROWS_PER_THREAD))
     edges = [rows * i // count // _ALIGNMENT * _ALIGNMENT for i in range(count)] + [rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.errors import ContractError, InsufficientHistoryError
-from etapromise.history.effects import NEVER, EffectSettings
+from etapromise.history.effects import NEVER_DAY, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
 from etapromise.history.learned_calendars import (
     learned_clocks,
@@ -109,7 +109,8 @@ class KnownOrders:
         rows = np.flatnonzero(keep)
         ordered = shipments["ordered_at"].to_numpy()[rows]
         names = shipments["shipment_id"].to_numpy(dtype=object)[rows]
-        rows = rows[np.lexsort((names.astype(str), ordered))]
+        if not _in_order(ordered, names):
+            rows = rows[np.lexsort((names.astype(str), ordered))]
         return cls(
             shipments.iloc[rows].reset_index(drop=True),
             milestones.iloc[rows].reset_index(drop=True),
@@ -281,6 +282,14 @@ class KnownOrders:
         )
 
 
+def _in_order(ordered: NDArray[Any], names: NDArray[np.object_]) -> bool:
+    """Whether orders are by time and name already, as a store gives them."""
+    if not bool((ordered[1:] >= ordered[:-1]).all()):
+        return False
+    alike = np.flatnonzero(ordered[1:] == ordered[:-1])
+    return bool((names[alike] <= names[alike + 1]).all())
+
+
 @dataclass(frozen=True)
 class HistoryAsOf:
     """Everything that forests and calibration are made from, at one moment."""
@@ -316,7 +325,7 @@ class HistoryAsOf:
             day = np.where(results.arrived, results.event_day, results.as_of_day - 1)
             held = encoder.disruptions.held(
                 *(encoder.clocks, requests.numbers[:, DISRUPTED], requests.clock),
-                *(requests.anchor.astype(np.int64), day),
+                *(requests.order_day.astype(np.int64), day),
             )
             requests = requests.later(held)
         statistics, at_order = build_statistics(encoder, requests, results, settings, asked)
@@ -338,10 +347,19 @@ class HistoryAsOf:
             requests=self.requests.take(rows),
             outcomes=self.outcomes.take(rows),
             at_order=AsOfOrder(
-                total=self.at_order.total[rows], handling=self.at_order.handling[rows]
+                total=self.at_order.total[rows - self.at_order.first],
+                handling=self.at_order.handling[rows - self.at_order.first],
             ),
             surge=self.surge[rows],
         )
+
+    def knowing_days_since(self, day: int) -> HistoryAsOf:
+        """The same with order days as of a UTC day only; of older orders no features can be made.
+
+        What was known on each order's own day is the largest part by far.
+        """
+        first = int(np.searchsorted(self.outcomes.start_day, day))
+        return replace(self, at_order=self.at_order.since(max(first, self.at_order.first)))
 
     def builder(self, contract: FeatureContract) -> FeatureBuilder:
         """Builds features from what each order's own day knew."""
@@ -363,7 +381,7 @@ class HistoryAsOf:
         offset = np.empty(len(rows))
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             part = rows[start : start + _ROWS_AT_ONCE]
-            codes = own_rows(part, len(self.encoder.levels))
+            codes = own_rows(part - self.at_order.first, len(self.encoder.levels))
             place = slice(start, start + len(part))
             x[place], offset[place] = builder.rows(self.requests.take(part), codes)
         return x, offset + self.surge[rows]
@@ -375,7 +393,7 @@ class HistoryAsOf:
         event = operational_days(
             self.encoder.clocks,
             requests,
-            np.where(arrived, results.event_day[rows], NEVER),
+            np.where(arrived, results.event_day[rows], NEVER_DAY),
             results.within[rows],
         )
         now = operational_days(
@@ -403,5 +421,5 @@ class HistoryAsOf:
     def typical_age(self) -> float:
         """Days in which nine of ten parcels arrive."""
         results = self.outcomes
-        taken = (results.event_day - self.requests.anchor)[results.arrived]
+        taken = (results.event_day - self.requests.order_day)[results.arrived]
         return float(np.quantile(taken, 0.9)) if len(taken) else 0.0

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.lanes.levels import KeyPlan, Level
-from etapromise.stored_arrays import Array, Layout, StoredPart, array_of_texts, different_texts
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart, array_of_texts, different_texts
 
 __all__ = ["HOUR_LEVELS", "DeliveryHours", "learn_delivery_hours"]
 
@@ -52,7 +52,7 @@ _MEASURED_PRIOR: Final = 300.0
 _NOMINAL: Final = np.concatenate([np.arange(0.05, 0.96, 0.05), [0.97, 0.985, 0.995]])
 _STEP: Final = 300
 
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     cumulative=Array("float64", "rows", _BINS + 1, low=0.0, high=1.0, order="ascending"),
     evidence=Array("float64", "rows", low=0.0, high=1e12),
     nominal=Array("float64", "windows", low=0.0, high=1.0, order="ascending"),

@@ -17,12 +17,12 @@ from etapromise import native
 from etapromise.errors import InsufficientHistoryError
 from etapromise.stored_arrays import StoredValues
 
-__all__ = ["FIELDS", "NEVER", "Durations", "EffectSettings", "effects_as_of"]
+__all__ = ["FIELDS", "NEVER_DAY", "Durations", "EffectSettings", "effects_as_of"]
 
 # Columns of an effect table.
 FIELDS: Final = ("effect", "evidence", "pace", "pace_evidence", "deviation")
 # A day later than any other: what has this day has not happened.
-NEVER: Final = np.iinfo(np.int32).max
+NEVER_DAY: Final = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -279,18 +279,21 @@ class FeatureBuilder:
         count = len(requests)
         codes = np.ascontiguousarray(codes, np.int32)
         numbers = np.ascontiguousarray(requests.numbers)
-        anchor, clock = np.ascontiguousarray(requests.anchor), np.ascontiguousarray(requests.clock)
+        order_day, clock = (
+            np.ascontiguousarray(requests.order_day),
+            np.ascontiguousarray(requests.clock),
+        )
         x = np.empty((count, len(self.contract.names)), np.float32)
         offset = np.empty(count)
         _rows(
             ctypes.addressof(self.struct),
             count,
-            codes.ctypes.data,
-            numbers.ctypes.data,
-            anchor.ctypes.data,
-            clock.ctypes.data,
-            x.ctypes.data,
-            offset.ctypes.data,
+            native.address(codes),
+            native.address(numbers),
+            native.address(order_day),
+            native.address(clock),
+            native.address(x),
+            native.address(offset),
         )
         return x, offset
 

@@ -15,7 +15,7 @@ from etapromise.calendars.working_clocks import CALENDAR_BEFORE, Clocks
 from etapromise.calendars.working_weeks import learn_clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
-from etapromise.history.effects import NEVER
+from etapromise.history.effects import NEVER_DAY
 from etapromise.history.outcomes import Outcomes
 from etapromise.lanes.levels import Level, level_keys, sorted_keys
 
@@ -101,9 +101,9 @@ def _ways(
     places = np.concatenate([there[0], here[0] + len(there[1])])
     calendars, calendar_keys = sorted_keys(places, [*there[1], *here[1]])
     first_day = int(results.start_day[0]) - CALENDAR_BEFORE
-    arrived = results.event_day < NEVER
+    arrived = results.event_day < NEVER_DAY
     begun = results.pickup_day
-    if not (begun < NEVER).any():
+    if not (begun < NEVER_DAY).any():
         begun = results.start_day.astype(np.int64)
     last = np.where(arrived, results.event_day, results.as_of_day - 1)
     on_way = np.flatnonzero((begun >= first_day) & (begun <= last) & ~results.closed)
@@ -133,15 +133,15 @@ def learned_dispatch(
     keys = [sorted_keys(*found) for found in level_keys(orders, DISPATCH_LEVELS)]
     names, _ = zones.resolve_many(orders, "origin")
     seconds = local_seconds(orders["ordered_at"], names)
-    anchor = np.floor_divide(seconds, 86_400)
+    order_day = np.floor_divide(seconds, 86_400)
     calendar_rows = clocks.indexes()[1]
     # The keys of the first level, places, are those of the holiday calendars.
     places, place_keys = keys[0]
     calendar = np.array([calendar_rows.get(key, 0) for key in place_keys], np.int64)[places]
     return learn_dispatch(
         keys=keys,
-        anchor=anchor,
-        second=seconds - anchor * 86_400,
+        order_day=order_day,
+        second=seconds - order_day * 86_400,
         pickup_day=results.pickup_day[picked],
         calendar=calendar,
         clocks=clocks,
@@ -153,7 +153,7 @@ def _all_picked_up(results: Outcomes) -> NDArray[np.int64]:
 
     Of the last days only the quick ones are known, and would stand for all.
     """
-    rows = np.flatnonzero(results.pickup_day < NEVER)
+    rows = np.flatnonzero(results.pickup_day < NEVER_DAY)
     if not len(rows):
         return rows
     waited = results.pickup_day[rows] - results.start_day[rows]

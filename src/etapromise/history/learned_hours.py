@@ -19,12 +19,12 @@ from etapromise.lanes.levels import level_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["hours_of"]
+__all__ = ["learned_delivery_hours"]
 
 _DAY: Final = 86_400
 
 
-def hours_of(
+def learned_delivery_hours(
     known: KnownOrders, results: Outcomes, zones: ZoneMap, hand_offs: HandOffs | None = None
 ) -> DeliveryHours:
     """From the events among `known` that had been received, whose outcomes are `results`.

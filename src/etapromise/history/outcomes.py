@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import Requests, local_seconds
-from etapromise.history.effects import NEVER, Durations
+from etapromise.history.effects import NEVER_DAY, Durations
 
 __all__ = ["Outcomes", "day_of", "outcomes", "spread_within_day"]
 
@@ -68,10 +68,12 @@ class Outcomes:
         return Outcomes(
             as_of_day=day,
             start_day=self.start_day,
-            event_day=np.where(seen_event, self.event_day, NEVER),
-            event_known_day=np.where(seen_event, self.event_known_day, NEVER).astype(np.int32),
-            pickup_day=np.where(seen_pickup, self.pickup_day, NEVER),
-            pickup_known_day=np.where(seen_pickup, self.pickup_known_day, NEVER).astype(np.int32),
+            event_day=np.where(seen_event, self.event_day, NEVER_DAY),
+            event_known_day=np.where(seen_event, self.event_known_day, NEVER_DAY).astype(np.int32),
+            pickup_day=np.where(seen_pickup, self.pickup_day, NEVER_DAY),
+            pickup_known_day=np.where(seen_pickup, self.pickup_known_day, NEVER_DAY).astype(
+                np.int32
+            ),
             closed_day=self.closed_day,
             within=self.within,
         )
@@ -98,7 +100,7 @@ class Outcomes:
         """Order to the carrier's possession, on the operational clock."""
         days = operational_days(clocks, requests, self.pickup_day, self.within)
         # A parcel delivered without a pick-up scan was picked up, nobody knows when.
-        unscanned = (self.event_known_day < NEVER) & (self.pickup_known_day == NEVER)
+        unscanned = (self.event_known_day < NEVER_DAY) & (self.pickup_known_day == NEVER_DAY)
         closed = np.where(
             unscanned, np.minimum(self.event_known_day, self.closed_day), self.closed_day
         )
@@ -139,7 +141,7 @@ def outcomes(
         shipments, milestones, "picked_up", "origin", zones, moment
     )
     closed = _known_days(milestones["closed_known_at"], moment)
-    give_up = np.minimum(start.astype(np.int64) + give_up_after, NEVER)
+    give_up = np.minimum(start.astype(np.int64) + give_up_after, NEVER_DAY)
     return Outcomes(
         as_of_day=end_day,
         start_day=start,
@@ -178,8 +180,8 @@ def operational_days(
 
     Counted from the order's date and its lead: see `history.dispatch`.
     """
-    known = day < NEVER
-    day = np.where(known, day, requests.anchor)
+    known = day < NEVER_DAY
+    day = np.where(known, day, requests.order_day)
     before = _elapsed_at(clocks, requests.clock, day)
     after = _elapsed_at(clocks, requests.clock, day + 1)
     days = before + (after - before) * within - start_clock(clocks, requests)
@@ -188,7 +190,7 @@ def operational_days(
 
 def start_clock(clocks: Clocks, requests: Requests) -> NDArray[np.float64]:
     """(n,) reading of each carrier's clock from which the durations of the orders count."""
-    return _elapsed_at(clocks, requests.clock, requests.anchor) + requests.lead
+    return _elapsed_at(clocks, requests.clock, requests.order_day) + requests.lead
 
 
 def _elapsed_at(clocks: Clocks, clock: NDArray[np.int32], day: NDArray[Any]) -> NDArray[np.float64]:
@@ -205,8 +207,8 @@ def _milestone(
     moment: pd.Timestamp,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     known = _known_days(milestones[f"{name}_known_at"], moment)
-    rows = np.flatnonzero(known < NEVER)
-    day = np.full(len(shipments), NEVER, np.int64)
+    rows = np.flatnonzero(known < NEVER_DAY)
+    day = np.full(len(shipments), NEVER_DAY, np.int64)
     if len(rows):
         names, _ = zones.resolve_many(shipments.iloc[rows], side)
         day[rows] = local_seconds(milestones[f"{name}_at"].iloc[rows], names) // _DAY
@@ -215,7 +217,7 @@ def _milestone(
 
 def _known_days(known_at: pd.Series[Any], moment: pd.Timestamp) -> NDArray[np.int32]:
     known = (known_at < moment).to_numpy(dtype=bool)
-    days = np.full(len(known_at), NEVER, np.int32)
+    days = np.full(len(known_at), NEVER_DAY, np.int32)
     days[known] = _utc_days(known_at[known])
     return days
 

@@ -19,7 +19,7 @@ from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
     Array,
-    Layout,
+    ArrayLayout,
     StoredPart,
     StoredValues,
 )
@@ -41,7 +41,7 @@ _MANY: Final = 1e12
 # Sums that fade are a rounding error below nothing at times.
 _LOW: Final = (-_LOG, -1e-3, -_LOG, -1e-3, -_LOG)
 _HIGH: Final = (_LOG, _MANY, _LOG, _MANY, _LOG)
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     total=Array("float32", "rows", len(FIELDS), low=_LOW, high=_HIGH),
     total_start=Array("int64", "levels"),
     handling=Array("float32", "handling_rows", len(FIELDS), low=_LOW, high=_HIGH),
@@ -116,12 +116,21 @@ class AsOfOrder:
     """What was known on each parcel's own order day.
 
     Attributes:
-        total: (n, L, 5) float32.
-        handling: (n, H, 5) float32.
+        total: (n - first, L, 5) float32.
+        handling: (n - first, H, 5) float32.
+        first: the first of the n parcels of whose day it is still known.
     """
 
     total: NDArray[np.float32]
     handling: NDArray[np.float32]
+    first: int = 0
+
+    def since(self, first: int) -> AsOfOrder:
+        """Of the parcels from a position on only; the others' memory is let go of."""
+        start = first - self.first
+        return AsOfOrder(
+            total=self.total[start:].copy(), handling=self.handling[start:].copy(), first=first
+        )
 
 
 def build_statistics(

@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.errors import ContractError
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 __all__ = ["DEFAULT_PRECISION", "Alerts", "choose_alerts"]
 
@@ -23,9 +24,8 @@ _GRID: Final = np.round(np.arange(0.05, 1.0, 0.01), 2)
 _EVIDENCE: Final = 10.0
 _LIKELY_LOST: Final = 0.5
 
-Floats = NDArray[np.float64]
 
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     threshold=Array("float64", "thresholds", low=0.0, high=1.0, order="strictly"),
     precision=Array("float64", "thresholds", low=-1.0, high=1.0),
     recall=Array("float64", "thresholds", low=0.0, high=1.0),

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Ints
 from etapromise.forecast.calibration import Calibration, CalibrationSettings, calibrate
-from etapromise.forecast.distribution import raw_probability
+from etapromise.forecast.distribution import NOT_ASKED, raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.features import FeatureContract
@@ -29,8 +29,7 @@ from etapromise.in_transit.past_journeys import (
     flow_sizes,
     transit_history,
 )
-from etapromise.in_transit.remaining_time import NOT_ASKED
-from etapromise.in_transit.sampling import sampled
+from etapromise.in_transit.sampling import Sample
 from etapromise.in_transit.states import STAGES
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -59,9 +58,6 @@ _CERTAIN_AFTER: Final = 3
 _STANDING_LEVEL: Final = 0.9
 _LONGEST_PROMISE: Final = 90
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
 
 def assemble_transit(
     past: TransitHistory,
@@ -83,10 +79,11 @@ def assemble_transit(
     facilities = past.scans.facilities
     carriers = len(gathered.encoder.indexes[past.looks.level_names.index("carrier")])
     services = len(gathered.encoder.indexes[past.looks.level_names.index("service")])
+    ended = past.ended(facilities)
     parts = TransitParts(
         forest=forest,
         trained_day=trained_day,
-        flow=past.flow_now(facilities, flow_sizes(gathered.encoder, facilities)),
+        flow=ended.flow_on(past.outcomes.as_of_day, flow_sizes(gathered.encoder, facilities)),
         facilities=facilities,
         silence=past.silence(carriers),
         exits=past.exits(),
@@ -98,7 +95,7 @@ def assemble_transit(
     judged = past.take(at_most(past, np.flatnonzero(recent), _MOST_LOOKS))
     if not len(judged.day):
         return parts
-    seen = outlook(parts, judged.looks, past.scans, flow=past.flow(facilities, judged))
+    seen = outlook(parts, judged.looks, past.scans, flow=ended.flow(facilities, judged))
     parts = replace(parts, calibrations=_calibrations(parts, judged, seen, services))
     return replace(parts, alerts=_alerts(parts, judged, seen, known, gathered))
 
@@ -106,14 +103,12 @@ def assemble_transit(
 def refresh_transit(
     parts: TransitParts,
     tracked: TrackedHistory,
-    known: KnownOrders,
-    gathered: HistoryAsOf,
+    sample: Sample,
     contract: FeatureContract,
     promises_by: Forest,
-    sample_looks: int,
 ) -> TransitParts:
     """The same forest with everything else as of a later moment."""
-    known, gathered, weight = sampled(known, gathered, sample_looks)
+    known, gathered, weight = sample
     past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)
     return assemble_transit(
         past, known, gathered, forest=parts.forest, trained_day=parts.trained_day
@@ -196,7 +191,7 @@ def _alerts(
 def _standing_days(known: KnownOrders, gathered: HistoryAsOf, past: TransitHistory) -> Ints:
     """(n,) local day that was promised; where none is told, that of a 0.9 promise at the order."""
     promises, requests = past.looks.promises, gathered.requests
-    own = requests.anchor.astype(np.int64)
+    own = requests.order_day.astype(np.int64)
     pending = np.ones(len(own), bool)
     clocks = gathered.encoder.clocks
     start = own - clocks.first_day
@@ -214,7 +209,7 @@ def _standing_days(known: KnownOrders, gathered: HistoryAsOf, past: TransitHisto
             promises.offset[rows],
             days,
         )
-        own[rows] = requests.anchor[rows] + ahead
+        own[rows] = requests.order_day[rows] + ahead
         pending[rows[reached >= _STANDING_LEVEL]] = False
     return _told_or(known.shipments, own)
 

@@ -6,16 +6,18 @@ date of the moment: then the ends of dates are where the clock says, and the hou
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.in_transit.flow import FLOW_LEVELS, mixed
+from etapromise import native
+from etapromise.array_types import Floats
+from etapromise.in_transit.flow import ANYWHERE, EVIDENCE, FLOW_LEVELS, PARENTS
 from etapromise.in_transit.snapshots import Positions
-from etapromise.in_transit.states import MISSING, States
+from etapromise.in_transit.states import States
 
 __all__ = [
     "GIVEN_LEVELS",
@@ -61,14 +63,42 @@ TRANSIT_FEATURES: Final = (
 )
 """(p,) in the order of the columns."""
 
-_HOUR: Final = 3_600_000_000
 _SERVICE_REGION: Final = FLOW_LEVELS.index("service_region")
 _DESTINATION: Final = FLOW_LEVELS.index("destination_prefix")
 _FACILITY: Final = FLOW_LEVELS.index("facility")
 # A parcel that is overdue by what is typical still needs some of it.
 _LEAST_SHARE: Final = 0.25
+_STATE_BYTES: Final = (*("stage", "last_status", "attempts", "customs", "handed_off", "troubled"),)
+_STATE_TIMES: Final = (*("moment", "last_scan", "last_known", "picked_up", "moved", "went_out"),)
 
-Floats = NDArray[np.float64]
+
+class _LooksStruct(ctypes.Structure):
+    """`etp_looks` of native/looks.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in (*_STATE_BYTES, "scans", *_STATE_TIMES)),
+        *((name, ctypes.c_void_p) for name in ("ordered", "order_day", "clock", "shift", "today")),
+        *((name, ctypes.c_void_p) for name in ("start", "now", "evidence", "total", "given")),
+        ("elapsed", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("clock_days", "first_day", "levels")),
+        ("parent", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("region", "destination", "facility")),
+        *((name, ctypes.c_double) for name in ("prior", "anywhere", "offset", "least_share")),
+    )
+
+
+_features = native.function(
+    "etp_look_features",
+    None,
+    *(ctypes.POINTER(_LooksStruct), native.LONG, native.POINTER, native.POINTER),
+)
+_PARENTS: Final = np.array(PARENTS, np.int64)
+_TYPES: Final[dict[str, type[np.generic]]] = {
+    **dict.fromkeys(_STATE_BYTES, np.uint8),
+    **dict.fromkeys((*_STATE_TIMES, "ordered", "order_day", "shift", "today", "parent"), np.int64),
+    **dict.fromkeys(("scans", "clock"), np.int32),
+    **dict.fromkeys(("start", "now", "evidence", "total", "given", "elapsed"), np.float64),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +109,7 @@ class TransitInputs:
         states: where they stand.
         positions: where that is on the clock.
         ordered: (m,) microseconds since 1970 UTC.
-        anchor: (m,) origin-local date of the order, days since 1970-01-01.
+        order_day: (m,) origin-local date of the order, days since 1970-01-01.
         flow: (m, levels) evidence and sums of `history.flow`, by latest status.
         given: (m, 1 + len(GIVEN_LEVELS)) what the promise at the order says: the probability that
             it would have come by now, and quantiles of the remaining operational days.
@@ -88,7 +118,7 @@ class TransitInputs:
     states: States
     positions: Positions
     ordered: NDArray[np.int64]
-    anchor: NDArray[np.int64]
+    order_day: NDArray[np.int64]
     flow: tuple[Floats, Floats]
     given: Floats
 
@@ -100,51 +130,34 @@ def build_features(inputs: TransitInputs) -> tuple[NDArray[np.float32], Floats]:
         (m, p) float32 as `TRANSIT_FEATURES`; (m,) log of the remaining days, plus
         `REMAINING_OFFSET`, that are typical.
     """
-    states, places = inputs.states, inputs.positions
+    states, places, clocks = inputs.states, inputs.positions, inputs.positions.clocks
     evidence, total = inputs.flow
-    means = mixed(evidence, total)
-    heard = np.where(states.last_known == MISSING, inputs.ordered, states.last_known)
-    # Typical is counted from the start of the day on which the last scan came in.
-    heard_day, *days = places.before(
-        np.stack([places.day(heard), *(places.today + ahead for ahead in range(4))])
-    )
-    passed = places.start - heard_day
-    usual = np.exp(means[:, [_SERVICE_REGION, _DESTINATION, _FACILITY]]) - REMAINING_OFFSET
-    left = usual - passed[:, None]
-    offset = np.log(np.maximum(left[:, 0], _LEAST_SHARE * usual[:, 0]) + REMAINING_OFFSET)
-    since_order = places.start - places.before(inputs.anchor)
-    latest = np.where(states.last_scan == MISSING, inputs.ordered, states.last_scan)
-    picked_up, moved, went_out, ordered, since = places.position(
-        np.stack([states.picked_up, states.moved, states.went_out, inputs.ordered, latest])
-    )
-    local = states.moment + places.shift
-    weight = [after - before for before, after in pairwise(days)]
-    columns = (
-        states.stage,
-        np.where(states.last_status == 255, -1, states.last_status.astype(np.int64)),
-        np.maximum(places.now - since, 0.0),
-        (states.moment - latest) / _HOUR,
-        since_order,
-        places.now - picked_up,
-        places.now - moved,
-        places.now - went_out,
-        left[:, 0],
-        left[:, 1],
-        left[:, 2],
-        np.log1p(evidence[:, _SERVICE_REGION]),
-        *inputs.given.T,
-        left[:, 0] - inputs.given[:, 2],
-        picked_up - ordered,
-        states.attempts,
-        states.customs,
-        states.handed_off,
-        states.troubled,
-        states.scans,
-        (local % (24 * _HOUR)) / _HOUR,
-        (places.today + 3) % 7,
-        *weight,
+    given = {
+        **{name: getattr(states, name) for name in (*_STATE_BYTES, "scans", *_STATE_TIMES)},
+        **{name: getattr(places, name) for name in ("clock", "shift", "today", "start", "now")},
+        "ordered": inputs.ordered,
+        "order_day": inputs.order_day,
+        "evidence": evidence,
+        "total": total,
+        "given": inputs.given,
+        "elapsed": clocks.elapsed,
+        "parent": _PARENTS,
+    }
+    arrays = {name: np.ascontiguousarray(array, _TYPES[name]) for name, array in given.items()}
+    struct = _LooksStruct(
+        clock_days=clocks.elapsed.shape[1],
+        first_day=clocks.first_day,
+        levels=len(FLOW_LEVELS),
+        region=_SERVICE_REGION,
+        destination=_DESTINATION,
+        facility=_FACILITY,
+        prior=EVIDENCE,
+        anywhere=ANYWHERE,
+        offset=REMAINING_OFFSET,
+        least_share=_LEAST_SHARE,
+        **{name: native.address(array) for name, array in arrays.items()},
     )
     x = np.empty((len(states), len(TRANSIT_FEATURES)), np.float32)
-    for place, column in enumerate(columns):
-        x[:, place] = column
-    return x, offset
+    typical = np.empty(len(states))
+    _features(struct, len(states), native.address(x), native.address(typical))
+    return x, typical

@@ -12,24 +12,37 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.array_types import Floats
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
-__all__ = ["FLOW_LEVELS", "FlowTables", "Passages", "flow_as_of", "flow_tables", "mixed"]
+__all__ = [
+    "ANYWHERE",
+    "EVIDENCE",
+    "FLOW_LEVELS",
+    "PARENTS",
+    "FlowTables",
+    "Passages",
+    "flow_as_of",
+    "flow_tables",
+]
 
 FLOW_LEVELS: Final = ("network", "service", "service_region", "destination_prefix", "facility")
 """The levels of the encoder that are looked at, and the facility of the latest scan."""
 
-_PARENT: Final = (-1, 0, 1, 1, 1)
+PARENTS: Final = (-1, 0, 1, 1, 1)
+"""Which level each leans on, -1 for none."""
+
+EVIDENCE: Final = 15.0
+"""Parcels' worth of belief in the coarser level."""
+
+ANYWHERE: Final = 1.2
+"""Mean log remaining days of the whole before anything is known: about three days."""
+
 _STATUSES: Final = 32
 _HALF_LIFE: Final = 30.0
-# Parcels' worth of belief in the coarser level.
-_EVIDENCE: Final = 15.0
-# Of the whole before anything is known: about three days.
-_ANYWHERE: Final = 1.2
 
-Floats = NDArray[np.float64]
 
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     start=Array("int64", "starts"),
     evidence=Array("float32", "rows", low=-1e-3, high=1e12),
     total=Array("float32", "rows", low=-1e12, high=1e12),
@@ -154,12 +167,3 @@ def flow_tables(
 
 def _starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(sizes * _STATUSES)]).astype(np.int64)
-
-
-def mixed(evidence: Floats, total: Floats) -> Floats:
-    """(m, levels) means, each level leaning on its parent; see the module."""
-    means = np.empty_like(evidence)
-    for level, parent in enumerate(_PARENT):
-        above = means[:, parent] if parent >= 0 else np.full(len(evidence), _ANYWHERE)
-        means[:, level] = (total[:, level] + _EVIDENCE * above) / (evidence[:, level] + _EVIDENCE)
-    return means

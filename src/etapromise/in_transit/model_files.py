@@ -20,13 +20,13 @@ from etapromise.in_transit.flow import FlowTables
 from etapromise.in_transit.outlook import Exits, TransitParts, transit_kernel
 from etapromise.in_transit.past_journeys import flow_sizes
 from etapromise.in_transit.remaining_time import Remaining
-from etapromise.in_transit.silence import SilenceTable
+from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.in_transit.states import STAGES
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
     Array,
-    Layout,
+    ArrayLayout,
     StoredArrays,
     StoredPart,
     array_of_texts,
@@ -39,9 +39,8 @@ _GOLDEN_ROWS: Final = 26
 # Another processor's exp and log may differ in the last bits, and dates must not.
 _GOLDEN_TOLERANCE: Final = 1e-9
 
-Arrays = dict[str, NDArray[Any]]
 
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     trained_day=Array("int64", low=EARLIEST_DAY, high=LATEST_DAY),
     golden=Array("float64", "rows", "horizon", low=0.0, high=1.0),
 )
@@ -49,7 +48,7 @@ _LAYOUT: Final = Layout(
 
 def transit_to_bytes(parts: TransitParts, clocks: Clocks, horizon: int) -> bytes:
     """The parts as a file of arrays."""
-    arrays: Arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         **{f"forest.{name}": array for name, array in parts.forest.to_arrays().items()},
         "trained_day": np.array(parts.trained_day, np.int64),
         "names": array_of_texts([TRANSIT_FEATURES, STAGES, parts.facilities]),
@@ -99,7 +98,7 @@ def transit_from_bytes(content: bytes, encoder: Encoder, horizon: int) -> Transi
         trained_day=int(known["trained_day"]),
         flow=FlowTables.stored(whole.part("flow"), flow_sizes(encoder, facilities)),
         facilities=facilities,
-        silence=SilenceTable.stored(
+        silence=ScanGapTable.stored(
             whole.part("silence"), stages=len(STAGES), carriers=sizes["carrier"]
         ),
         exits=Exits.stored(whole.part("exits")),

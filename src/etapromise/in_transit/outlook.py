@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
@@ -27,7 +28,7 @@ from etapromise.in_transit.features import (
 )
 from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables, Passages
 from etapromise.in_transit.remaining_time import Remaining, RemainingKernel, remaining_given
-from etapromise.in_transit.silence import SilenceTable
+from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.in_transit.snapshots import Positions
 from etapromise.in_transit.states import (
     FINAL_STAGES,
@@ -38,7 +39,7 @@ from etapromise.in_transit.states import (
     stage_number,
 )
 from etapromise.lanes.levels import Level
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +49,9 @@ __all__ = [
     "OPEN_STAGES",
     "Exits",
     "HandedOver",
-    "Looks",
     "OrderPromises",
     "Outlook",
+    "Snapshots",
     "TransitParts",
     "is_open",
     "outlook",
@@ -72,8 +73,6 @@ _STALLED_BELOW: Final = 0.02
 _EXIT_EDGES: Final = np.array([0.0, 1.0, 3.0, 6.0])
 _MOST_ATTEMPTS: Final = 3
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Exits:
@@ -94,7 +93,7 @@ class Exits:
         Raises:
             ModelFileError: they are not what they must be.
         """
-        layout = Layout(
+        layout = ArrayLayout(
             returned=Array("float64", *cls.shape(), low=0.0, high=1.0),
             found=Array("float64", len(STAGES), low=0.0, high=1.0),
         )
@@ -136,7 +135,7 @@ class TransitParts:
     trained_day: int
     flow: FlowTables
     facilities: tuple[str, ...]
-    silence: SilenceTable
+    silence: ScanGapTable
     exits: Exits
     calibrations: tuple[Calibration, ...]
     alerts: Alerts
@@ -212,7 +211,7 @@ class HandedOver:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looks:
+class Snapshots:
     """m looks at n parcels, ready for features.
 
     Attributes:
@@ -247,7 +246,7 @@ class Looks:
         ordered: NDArray[np.int64],
         promises: OrderPromises,
         handed_over: HandedOver | None = None,
-    ) -> Looks:
+    ) -> Snapshots:
         """Place states of parcels; `zones` (n,) are the destinations' IANA names."""
         parcel = states.parcel
         clock = _clocks(states, requests, handed_over)
@@ -263,7 +262,7 @@ class Looks:
             handed_over=handed_over,
         )
 
-    def elsewhere(self, states: States, zones: NDArray[Any]) -> Looks:
+    def elsewhere(self, states: States, zones: NDArray[Any]) -> Snapshots:
         """Other looks at the same parcels; `zones` (n,) are the destinations' IANA names."""
         parcel = states.parcel
         clocks = self.positions.clocks
@@ -276,7 +275,7 @@ class Looks:
             silence=positions.silence(states, self.ordered[parcel]),
         )
 
-    def take(self, rows: NDArray[Any]) -> Looks:
+    def take(self, rows: NDArray[Any]) -> Snapshots:
         """Some of them."""
         places = self.positions
         return replace(
@@ -328,14 +327,14 @@ class Looks:
     def features(self, flow: tuple[Floats, Floats]) -> tuple[NDArray[np.float32], Floats]:
         """Features and offsets, see `build_features`."""
         parcel, places = self.states.parcel, self.positions
-        anchor = self.requests.anchor[parcel].astype(np.int64)
+        order_day = self.requests.order_day[parcel].astype(np.int64)
         promises = self.promises
         given = remaining_given(
             promises.levels,
             promises.duration_offset,
             promises.log_days[parcel],
             promises.offset[parcel],
-            np.maximum(places.start - places.before(anchor), 0.0),
+            np.maximum(places.start - places.before(order_day), 0.0),
             GIVEN_LEVELS,
         )
         return build_features(
@@ -343,7 +342,7 @@ class Looks:
                 states=self.states,
                 positions=places,
                 ordered=self.ordered[parcel],
-                anchor=anchor,
+                order_day=order_day,
                 flow=flow,
                 given=given,
             )
@@ -376,7 +375,7 @@ class Outlook:
         returned: (m,) probability that it goes back to the sender.
     """
 
-    looks: Looks
+    looks: Snapshots
     remaining: Remaining
     still: Floats
     lost: Floats
@@ -393,7 +392,7 @@ def is_open(states: States) -> NDArray[np.bool_]:
     return np.asarray(_OPEN[states.stage] & (states.arrived == np.iinfo(np.int64).min))
 
 
-def outlook(parts: TransitParts, looks: Looks, scans: ParcelScans, flow: Any = None) -> Outlook:
+def outlook(parts: TransitParts, looks: Snapshots, scans: ParcelScans, flow: Any = None) -> Outlook:
     """Quantiles of the remaining time, and the shares of other ends.
 
     Args:
@@ -430,7 +429,7 @@ def outlook(parts: TransitParts, looks: Looks, scans: ParcelScans, flow: Any = N
     )
 
 
-def shares(silence: SilenceTable, exits: Exits, looks: Looks) -> tuple[Floats, Floats]:
+def shares(silence: ScanGapTable, exits: Exits, looks: Snapshots) -> tuple[Floats, Floats]:
     """(m,) probabilities of being lost for good, and of going back to the sender."""
     states = looks.states
     stage = states.stage.astype(np.int64)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.encoding.requests import Encoder
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
@@ -17,9 +18,16 @@ from etapromise.history.learned_hand_offs import known_hand_offs
 from etapromise.history.outcomes import Outcomes
 from etapromise.in_transit.features import REMAINING_OFFSET
 from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables, Passages, flow_as_of, flow_tables
-from etapromise.in_transit.outlook import Exits, HandedOver, Looks, OrderPromises, is_open, shares
+from etapromise.in_transit.outlook import (
+    Exits,
+    HandedOver,
+    OrderPromises,
+    Snapshots,
+    is_open,
+    shares,
+)
 from etapromise.in_transit.sampling import WINDOW
-from etapromise.in_transit.silence import Silences, SilenceTable, silence_table
+from etapromise.in_transit.scan_gaps import ScanGaps, ScanGapTable, scan_gap_table
 from etapromise.in_transit.snapshots import snapshot_moments
 from etapromise.in_transit.states import STAGES, ParcelScans, stage_number
 from etapromise.tracking.contract import Event
@@ -32,9 +40,29 @@ _DAY: Final = 86_400_000_000
 _EXIT_EVIDENCE: Final = 50.0
 _FOUND_ANYWHERE: Final = 0.02
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+
+@dataclass(frozen=True)
+class Ended:
+    """k looks at parcels that have come since.
+
+    Attributes:
+        passages: where each stood, and when it was known to have come.
+        value: (k,) log remaining days.
+        weight: (k,) how much each counts.
+    """
+
+    passages: Passages
+    value: Floats
+    weight: Floats
+
+    def flow(self, facilities: Sequence[str], asked: TransitHistory) -> tuple[Floats, Floats]:
+        """Evidence and sums (m', levels) as each look of `asked` knew them."""
+        places = asked.looks.passages(asked.scans.facilities, facilities, asked.day)
+        return flow_as_of(self.passages, self.value, self.weight, places)
+
+    def flow_on(self, day: int, sizes: Ints) -> FlowTables:
+        """The flow as of a UTC day."""
+        return flow_tables(self.passages, self.value, self.weight, as_of_day=day, sizes=sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +84,10 @@ class TransitHistory:
     """
 
     scans: ParcelScans
-    looks: Looks
+    looks: Snapshots
     outcomes: Outcomes
-    returned: Flags
-    settled: Flags
+    returned: Mask
+    settled: Mask
     day: Ints
     weight: Floats
     parcel_weight: Floats
@@ -72,19 +100,19 @@ class TransitHistory:
         """(m,) whose look."""
         return self.looks.states.parcel
 
-    def take(self, rows: NDArray[np.int64] | Flags) -> TransitHistory:
+    def take(self, rows: NDArray[np.int64] | Mask) -> TransitHistory:
         """Some of the looks, at their weights."""
         return replace(
             self, looks=self.looks.take(rows), day=self.day[rows], weight=self.weight[rows]
         )
 
-    def at_scans(self) -> Flags:
+    def at_scans(self) -> Mask:
         """(m,) at the order or at the receipt of a scan, not on a silent day."""
         states = self.looks.states
         ordered = self.scans.ordered[states.parcel]
         return np.asarray((states.moment == states.last_known) | (states.moment == ordered))
 
-    def remaining(self, results: Outcomes) -> tuple[Floats, Flags]:
+    def remaining(self, results: Outcomes) -> tuple[Floats, Mask]:
         """Operational days from the start of each look's today to the event, and if it is known.
 
         Args:
@@ -100,22 +128,8 @@ class TransitHistory:
         so_far = places.before(np.full(len(parcel), results.as_of_day, np.int64)) - places.start
         return np.where(arrived, event, so_far), arrived
 
-    def flow(self, facilities: Sequence[str], asked: TransitHistory) -> tuple[Floats, Floats]:
-        """Evidence and sums (m', levels) as each look of `asked` knew them."""
-        learned, value, weight = self._ended(facilities)
-        return flow_as_of(
-            learned,
-            value,
-            weight,
-            asked.looks.passages(asked.scans.facilities, facilities, asked.day),
-        )
-
-    def flow_now(self, facilities: Sequence[str], sizes: Ints) -> FlowTables:
-        """The flow on `outcomes.as_of_day`."""
-        learned, value, weight = self._ended(facilities)
-        return flow_tables(learned, value, weight, as_of_day=self.outcomes.as_of_day, sizes=sizes)
-
-    def _ended(self, facilities: Sequence[str]) -> tuple[Passages, Floats, Floats]:
+    def ended(self, facilities: Sequence[str]) -> Ended:
+        """The looks whose parcels have come, for the flow."""
         ended = self.take(
             self.at_scans() & is_open(self.looks.states) & self.outcomes.arrived[self.parcel]
         )
@@ -123,9 +137,9 @@ class TransitHistory:
         known = self.outcomes.event_known_day[ended.parcel].astype(np.int64)
         passages = ended.looks.passages(self.scans.facilities, facilities, known)
         value = np.log(np.maximum(days, 0.0) + REMAINING_OFFSET)
-        return passages, value, self.parcel_weight[ended.parcel]
+        return Ended(passages, value, self.parcel_weight[ended.parcel])
 
-    def silence(self, carriers: int) -> SilenceTable:
+    def silence(self, carriers: int) -> ScanGapTable:
         """How long parcels are silent, and how many for ever; see `forecast.silence`."""
         looks, states = self.looks, self.looks.states
         parcel = self.parcel
@@ -158,8 +172,8 @@ class TransitHistory:
         waiting = asked & last & gone & ~self.settled[part.states.parcel]
         waiting &= ~self.outcomes.closed[part.states.parcel]
 
-        def silences(rows: Flags, ended: Flags, weight: Floats) -> Silences:
-            return Silences(
+        def silences(rows: Mask, ended: Mask, weight: Floats) -> ScanGaps:
+            return ScanGaps(
                 stage=stage[rows],
                 carrier=carrier[rows],
                 days=np.maximum(np.nan_to_num(days[rows]), 0.0),
@@ -171,14 +185,14 @@ class TransitHistory:
         alike = self.parcel_weight[part.states.parcel]
         fates = silences(fate, ~for_ever, alike)
         sizes = {"stages": len(STAGES), "carriers": carriers}
-        first = silence_table(silences(usual, ~waiting, alike), fates, **sizes)
+        first = scan_gap_table(silences(usual, ~waiting, alike), fates, **sizes)
         # Silences that go on today count by how likely they end: without them the recent past
         # looks quick.
         ends = 1.0 - first.lost_probability(stage, carrier, np.maximum(np.nan_to_num(days), 0.0))
         weight = alike * np.where(waiting, ends, 1.0)
-        return silence_table(silences(usual | waiting, ~waiting, weight), fates, **sizes)
+        return scan_gap_table(silences(usual | waiting, ~waiting, weight), fates, **sizes)
 
-    def arriving(self, silence: SilenceTable, exits: Exits, day: int) -> Floats:
+    def arriving(self, silence: ScanGapTable, exits: Exits, day: int) -> Floats:
         """(n,) probability that each arrives, by where it stood at the start of a UTC day."""
         count = len(self.scans)
         states = self.scans.states(
@@ -253,7 +267,7 @@ def transit_history(
     offsets = np.zeros(len(log_days))
     offsets[rows] = offset
     zones, _ = gathered.encoder.zones.resolve_many(known.shipments, "destination")
-    looks = Looks.at(
+    looks = Snapshots.at(
         states,
         levels=gathered.encoder.levels,
         clocks=gathered.encoder.clocks,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import os
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +13,7 @@ from etapromise.calendars.disruptions import Disruptions
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct, uncalibrated
 
-__all__ = ["NOT_ASKED", "Remaining", "RemainingKernel", "remaining_given"]
-
-NOT_ASKED: Final = np.iinfo(np.int32).min
-_PART: Final = 16_384
+__all__ = ["Remaining", "RemainingKernel", "remaining_given"]
 
 
 class _RemainingStruct(ctypes.Structure):
@@ -119,7 +114,9 @@ class Remaining:
 
     def addresses(self, part: slice) -> list[int]:
         """Where the arrays of some of them are."""
-        return [array[part].ctypes.data for array in self.arrays]
+        if part.start == 0:
+            return [native.address(array) for array in self.arrays]
+        return [native.address(array[part]) for array in self.arrays]
 
 
 class RemainingKernel:
@@ -176,10 +173,10 @@ class RemainingKernel:
                 self._address,
                 part.stop - part.start,
                 *parcels.addresses(part),
-                out[part].ctypes.data,
+                native.address(out[part]),
             )
 
-        _in_parts(len(parcels), work)
+        native.in_parts(len(parcels), work)
         return out
 
     def reach(
@@ -209,14 +206,14 @@ class RemainingKernel:
                 part.stop - part.start,
                 *parcels.addresses(part),
                 wanted,
-                level.ctypes.data,
-                day[part].ctypes.data,
-                probability[part].ctypes.data,
-                asked[part].ctypes.data,
-                found[part].ctypes.data,
+                native.address(level),
+                native.address(day[part]),
+                native.address(probability[part]),
+                native.address(asked[part]),
+                native.address(found[part]),
             )
 
-        _in_parts(count, work)
+        native.in_parts(count, work)
         return day, probability, found
 
 
@@ -250,19 +247,9 @@ def remaining_given(
     _given(
         ctypes.addressof(struct),
         len(offset),
-        *(array.ctypes.data for array in arrays[:3]),
+        *(native.address(array) for array in arrays[:3]),
         len(wanted),
-        arrays[3].ctypes.data,
-        out.ctypes.data,
+        native.address(arrays[3]),
+        native.address(out),
     )
     return out
-
-
-def _in_parts(count: int, work: Any) -> None:
-    parts = [slice(i, min(i + _PART, count)) for i in range(0, count, _PART)]
-    if len(parts) <= 1:
-        for part in parts:
-            work(part)
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, parts))

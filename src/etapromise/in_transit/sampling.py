@@ -7,14 +7,14 @@ decides, always the same for the same parcel.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 
-__all__ = ["MOST_LOOKS", "WINDOW", "sampled"]
+__all__ = ["MOST_LOOKS", "WINDOW", "Sample", "sampled_parcels"]
 
 MOST_LOOKS: Final = 3_000_000
 """About so many looks are taken at most where no setting says otherwise."""
@@ -27,13 +27,23 @@ _FEWEST: Final = 25
 # Silent days are looked at no further; see `snapshot_moments`.
 _MOST_DAYS: Final = 60
 
-Floats = NDArray[np.float64]
+
+class Sample(NamedTuple):
+    """Parcels to look at.
+
+    Attributes:
+        known: n orders.
+        gathered: the same as features and outcomes.
+        weight: (n,) how many parcels each stands for, 1 on average.
+    """
+
+    known: KnownOrders
+    gathered: HistoryAsOf
+    weight: Floats
 
 
-def sampled(
-    known: KnownOrders, gathered: HistoryAsOf, most_looks: int
-) -> tuple[KnownOrders, HistoryAsOf, Floats]:
-    """The parcels to look at, and how much each counts, 1 on average.
+def sampled_parcels(known: KnownOrders, gathered: HistoryAsOf, most_looks: int) -> Sample:
+    """The parcels to look at.
 
     Args:
         known: n orders.
@@ -44,7 +54,7 @@ def sampled(
     rows = np.flatnonzero(results.start_day >= results.as_of_day - WINDOW)
     looks = _looks(known, gathered)[rows]
     if looks.sum() <= most_looks:
-        return known, gathered, np.ones(len(results.start_day))
+        return Sample(known, gathered, np.ones(len(results.start_day)))
     names = [level.name for level in gathered.encoder.levels]
     service = gathered.requests.codes[rows, names.index("service")].astype(np.int64)
     week = results.start_day[rows].astype(np.int64) // 7
@@ -59,7 +69,7 @@ def sampled(
     taken = rank < kept[stratum]
     weight = (size / kept)[stratum[taken]]
     rows = rows[taken]
-    return known.take(rows), gathered.take(rows), weight / weight.mean()
+    return Sample(known.take(rows), gathered.take(rows), weight / weight.mean())
 
 
 def _looks(known: KnownOrders, gathered: HistoryAsOf) -> Floats:

@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import MISSING, Floats, Ints
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zone_tables import local_from_utc
-from etapromise.in_transit.states import MISSING, ParcelScans, States
+from etapromise.in_transit.states import ParcelScans, States
 
 __all__ = ["Positions", "snapshot_moments"]
 
@@ -22,9 +23,6 @@ _DAY: Final = 86_400
 _MICROSECONDS: Final = 1_000_000
 # Silent days beyond these say nothing that those before have not said.
 _MOST_DAYS: Final = 60
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def snapshot_moments(

@@ -15,9 +15,7 @@ from __future__ import annotations
 import ctypes
 import datetime as dt
 import operator
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -25,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Ints
 from etapromise.tracking.contract import (
     CLOSING_STATUSES,
     POSSESSION_STATUSES,
@@ -34,14 +33,13 @@ from etapromise.tracking.contract import (
 )
 from etapromise.tracking.journeys import EVENT_PROOFS, REOPENED_AFTER, microseconds
 from etapromise.tracking.scans import ScanRules, scan_times, standard_statuses
-from etapromise.tracking.texts import Identifiers, Words, coded
+from etapromise.tracking.texts import CategoryCodes, Identifiers, coded
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "FINAL_STAGES",
-    "MISSING",
     "STAGES",
     "OneScan",
     "ParcelScans",
@@ -51,10 +49,6 @@ __all__ = [
     "stage_number",
 ]
 
-Ints = NDArray[np.int64]
-
-# Stands for a time that is not there: NaT.
-MISSING: Final = np.iinfo(np.int64).min
 
 STAGES: Final = (
     "ordered",
@@ -109,6 +103,7 @@ def stage_number(name: str) -> int:
 _STAGE_BYTES: Final = np.array(
     [stage_number(_STAGE_OF.get(name, "ordered")) for name in STATUSES], np.uint8
 )
+_STAGES_AT: Final = native.address(_STAGE_BYTES)
 
 
 def _bits(names: Any) -> int:
@@ -341,32 +336,20 @@ class ParcelScans:
             recycled_after=_RULES.recycled_after,
             longest_life=_RULES.longest_life,
             reopened_after=REOPENED_AFTER,
-            asked=asked.ctypes.data,
-            moment=moment.ctypes.data,
-            stage_of=_STAGE_BYTES.ctypes.data,
+            asked=native.address(asked),
+            moment=native.address(moment),
+            stage_of=_STAGES_AT,
             proofs=proofs,
             **_STATUS_SETS,
-            **{name: array.ctypes.data for name, array in out.items()},
+            **{name: native.address(array) for name, array in out.items()},
             **{
-                name: getattr(self, name).ctypes.data
+                name: native.address(getattr(self, name))
                 for name in ("first", "scanned", "received", "status", "other", "facility")
             },
-            ordered=self.ordered.ctypes.data,
+            ordered=native.address(self.ordered),
         )
-        _in_parts(len(self), lambda first, last: _states(struct, first, last))
+        native.in_parts(len(self), lambda part: _states(struct, part.start, part.stop))
         return States(parcel=parcel, moment=moment, **out)
-
-
-_PART: Final = 20_000
-
-
-def _in_parts(count: int, work: Any) -> None:
-    starts = range(0, count, _PART)
-    if len(starts) <= 1:
-        work(0, count)
-        return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda start: work(start, min(start + _PART, count)), starts))
 
 
 def _facilities(
@@ -389,7 +372,7 @@ def _by_others(
 ) -> NDArray[np.uint8]:
     if "carrier" not in scans or "carrier" not in shipments:
         return np.zeros(len(rows), np.uint8)
-    words = Words("carrier")
+    words = CategoryCodes("carrier")
     own, made = words.numbers(shipments["carrier"]), words.numbers(scans["carrier"])[rows]
     unsaid = np.iinfo(np.uint16).max
     known = (made != unsaid) & (own[parcel] != unsaid)

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from etapromise.errors import ContractError
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.forest import Forest
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import HistoryAsOf
 from etapromise.history.features import FeatureContract
 from etapromise.in_transit.assembling import assemble_transit, at_most
 from etapromise.in_transit.features import REMAINING_OFFSET
 from etapromise.in_transit.outlook import TransitParts, is_open
 from etapromise.in_transit.past_journeys import TransitHistory, transit_history
-from etapromise.in_transit.sampling import MOST_LOOKS, sampled
+from etapromise.in_transit.sampling import MOST_LOOKS, Sample
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["TransitSettings", "train_transit"]
@@ -75,26 +75,24 @@ class TransitSettings:
 
 def train_transit(
     tracked: TrackedHistory,
-    known: KnownOrders,
-    gathered: HistoryAsOf,
+    sample: Sample,
     *,
     contract: FeatureContract,
     promises_by: Forest,
     settings: TransitSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> TransitParts | None:
-    """The in-transit parts as of `known.moment`; None if there are no journeys to learn from.
+    """The in-transit parts as of `sample.known.moment`; None without journeys to learn from.
 
     Args:
         tracked: the tables.
-        known: the orders.
-        gathered: the same as features and outcomes.
+        sample: the parcels to look at.
         contract: features of the promise at the order.
         promises_by: its forest, grown without the latest orders.
         settings: how.
         progress: told after every tree.
     """
-    known, gathered, weight = sampled(known, gathered, settings.sample_looks)
+    known, gathered, weight = sample
     past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)
     end = gathered.outcomes.as_of_day
     start = int(gathered.outcomes.start_day[0])
@@ -132,7 +130,7 @@ def _grow(
     now, now_known = looks.remaining(results)
     days, arrived = np.where(grow, then, now), np.where(grow, then_known, now_known)
     facilities = past.scans.facilities
-    x, offset = looks.looks.features(past.flow(facilities, looks))
+    x, offset = looks.looks.features(past.ended(facilities).flow(facilities, looks))
     weight = looks.weight * _arriving(past, gathered, looks, grow, arrived, cut)
     usable = arrived | (days > 0)
     if not (arrived & grow).any() or not (arrived & ~grow).any():

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.lanes.levels import TAKER, KeyPlan, Level, level_keys, stored_keys
-from etapromise.stored_arrays import Array, Layout, StoredPart, array_of_texts, different_texts
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart, array_of_texts, different_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ _SEPARATOR: Final = "\x1f"
 _PLAN: Final = KeyPlan(HAND_OFF_LEVELS)
 _LEG_PLAN: Final = KeyPlan((FIRST_LEG,))
 # The takers' names and all keys are in `texts`.
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     taker=Array("int32", "rows", low=0, below="takers"),
     share=Array("float64", "rows", low=0.0, high=1.0),
     leg_days=Array("float64", "legs", LONGEST_LEG + 1, low=0.0, high=1.0 + 1e-9),
@@ -133,11 +133,6 @@ class HandOffs:
             own = np.array([rows.get(key, 0) for key in keys], np.int64)[positions]
             found = np.where(own > 0, taker[own], found)
         return np.maximum(found, 0)
-
-    def legs_of(self, frame: pd.DataFrame, taker: NDArray[np.int32]) -> NDArray[np.int32]:
-        """(n,) row of `leg_days` of each shipment, handed to `taker` (n,)."""
-        positions, keys = level_keys(self.named(frame, taker), (FIRST_LEG,))[0]
-        return np.array([self._leg_rows.get(key, 0) for key in keys], np.int32)[positions]
 
     def named(self, frame: pd.DataFrame, taker: NDArray[np.int32]) -> pd.DataFrame:
         """The shipments with the name of who brings them, missing where it is their carrier."""

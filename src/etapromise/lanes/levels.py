@@ -32,6 +32,7 @@ __all__ = [
     "KeyIndex",
     "KeyPlan",
     "Level",
+    "distinct_texts",
     "level_keys",
     "levels_with",
     "sorted_keys",
@@ -185,26 +186,38 @@ def level_keys(
 
     columns: dict[str, tuple[NDArray[np.int64], list[str]]] = {}
     for column in {column for level in levels for column in level.columns}:
-        source = "destination" if column == "destination_prefix" else column
-        if source not in frame.columns:
-            columns[column] = np.zeros(len(frame), np.int64), [""]
-            continue
-        try:
-            codes, values = pd.factorize(frame[source], use_na_sentinel=True)
-        except TypeError as error:
-            raise ContractError(
-                f"Found values in column {source} that are no texts ({error}); expected names or "
-                "codes, missing where unknown. Read the table with tracking.read_shipments."
-            ) from error
-        texts = [*(spelled(value) for value in values), ""]
-        codes = np.where(codes < 0, len(values), codes).astype(np.int64)
-        if column == "destination_prefix":
+        is_prefix = column == "destination_prefix"
+        codes, texts = distinct_texts(frame, "destination" if is_prefix else column)
+        if is_prefix:
             prefix, shorter = pd.factorize(pd.Index([text[:PREFIX_LENGTH] for text in texts]))
             codes, texts = prefix[codes].astype(np.int64), [str(text) for text in shorter]
         columns[column] = codes, texts
     return [
         _combined([columns[column] for column in level.columns], len(frame)) for level in levels
     ]
+
+
+def distinct_texts(frame: pd.DataFrame, column: str) -> tuple[NDArray[np.int64], list[str]]:
+    """A column as it stands in keys: (n,) positions into its different texts, and those.
+
+    Where it is absent or says nothing the text is empty.
+
+    Raises:
+        ContractError: it holds what cannot be a name.
+    """
+    import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
+
+    if column not in frame.columns:
+        return np.zeros(len(frame), np.int64), [""]
+    try:
+        codes, values = pd.factorize(frame[column], use_na_sentinel=True)
+    except TypeError as error:
+        raise ContractError(
+            f"Found values in column {column} that are no texts ({error}); expected names or "
+            "codes, missing where unknown. Read the table with tracking.read_shipments."
+        ) from error
+    texts = [*(spelled(value) for value in values), ""]
+    return np.where(codes < 0, len(values), codes).astype(np.int64), texts
 
 
 def _combined(

@@ -18,6 +18,7 @@ import ctypes
 import functools
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from etapromise.errors import EtapromiseError
@@ -29,7 +30,9 @@ __all__ = [
     "POINTER",
     "SIZE",
     "NativeLibraryError",
+    "address",
     "function",
+    "in_parts",
     "library_path",
     "processors",
 ]
@@ -60,6 +63,30 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def in_parts(count: int, work: Callable[[slice], Any], size: int = 16_384) -> list[Any]:
+    """What `work` makes of each part of `count` rows, on all processors where there are several."""
+    parts = [slice(first, min(first + size, count)) for first in range(0, count, size)]
+    if len(parts) <= 1:
+        return [work(part) for part in parts]
+    # Its import costs a checkout worker more than this module.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 — start-up time
+
+    with ThreadPoolExecutor(processors()) as pool:
+        return list(pool.map(work, parts))
+
+
+def address(array: Any) -> int:
+    """Where a contiguous array's values are: `array.ctypes.data`, a quarter of its time."""
+    try:
+        return ctypes.addressof(_Byte.from_buffer(array))
+    except (TypeError, ValueError, BufferError):
+        # Nothing in it, or not to be written to.
+        return int(array.ctypes.data)
+
+
+_Byte = ctypes.c_char
 
 
 def function(name: str, result: type[Any] | None, *arguments: type[Any]) -> NativeFunction:

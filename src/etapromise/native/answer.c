@@ -20,6 +20,32 @@ ETP_EXPORT void etp_answer_days(const etp_model *m, const etp_answer *answer, in
     }
 }
 
+/* What the confidence code asks before it lets a date be promised: promise/confidence.py. */
+typedef struct {
+    int64_t network, carrier, region, prefix; /* levels */
+    double seen, thin;    /* decayed parcels of a key, of the whole */
+    double irregular;     /* a band so many times as long as the way to its middle */
+} etp_date_rule;
+
+static double evidence(const etp_model *m, const int32_t *code, int64_t level) {
+    return m->features->total[(m->features->total_start[level] + code[level]) * ETP_FIELDS + 1];
+}
+
+/* Whether the code of an answer says that a date can be promised. */
+ETP_EXPORT int etp_answer_has_date(const etp_model *m, const etp_answer *answer, double level,
+                                   const etp_date_rule *rule) {
+    static const double band[] = {0.1, 0.5, 0.9};
+    const int32_t *code = etp_answer_code(m, answer);
+    int32_t day[3];
+    if (((const double *)(answer + 1))[m->horizon - 1] < level ||
+        evidence(m, code, rule->carrier) < rule->seen || evidence(m, code, rule->network) < rule->thin ||
+        (evidence(m, code, rule->region) < rule->seen && evidence(m, code, rule->prefix) < rule->seen))
+        return 0;
+    etp_answer_days(m, answer, 3, band, day);
+    const double width = day[2] - day[0];
+    return !(width > rule->irregular + 2 && width > rule->irregular * day[1] + 2);
+}
+
 /* An order, and what hangs on its moment. */
 typedef struct {
     const etp_model *model;
@@ -36,7 +62,7 @@ static int place(order *o, int64_t second) {
     const int status = etp_place_moment(m->encoder, second, o->quoted_day, &o->request, o->number);
     if (status != ETP_FINE)
         return status;
-    const etp_request r = {o->code, o->number, o->request.anchor, o->request.clock};
+    const etp_request r = {o->code, o->number, o->request.order_day, o->request.clock};
     o->offset = etp_feature_row(m->features, &r, o->x);
     o->start = etp_start(m->features, &r);
     return ETP_FINE;
@@ -50,7 +76,7 @@ static int32_t date_at(order *o, int64_t second) {
     etp_parcel parcel;
     if (place(o, second) != ETP_FINE)
         return NEVER;
-    const etp_request r = {o->code, o->number, o->request.anchor, o->request.clock};
+    const etp_request r = {o->code, o->number, o->request.order_day, o->request.clock};
     etp_forest_row(m->forest, o->x, log_days, scratch);
     etp_quote_begin(m, &r, log_days, o->offset, &parcel);
     int32_t grown = 0;
@@ -62,7 +88,7 @@ static int32_t date_at(order *o, int64_t second) {
             break;
         last = p;
     }
-    return o->request.anchor + grown;
+    return o->request.order_day + grown;
 }
 
 /* Whether the forest is asked the same from one moment to another of a day: then so is all between. */
@@ -99,8 +125,8 @@ ETP_EXPORT int64_t etp_answer_expiry(const etp_model *m, const etp_answer *answe
     const double *number = etp_answer_number(m, answer);
     order o = {.model = m, .request = answer->request, .code = etp_answer_code(m, answer), .level = level};
     memcpy(o.number, number, sizeof(double) * (size_t)m->features->numbers);
-    o.quoted_day = number[ETP_QUOTED_DAYS] + (double)answer->request.anchor;
-    const int32_t promised = answer->request.anchor + answer->position;
+    o.quoted_day = number[ETP_QUOTED_DAYS] + (double)answer->request.order_day;
+    const int32_t promised = answer->request.order_day + answer->position;
     const etp_zones *zones = m->encoder->zones;
     const int64_t zone = answer->request.origin_zone;
     for (;;) {

@@ -7,7 +7,7 @@
 /* Days after which a parcel is on its way, whatever the calendar says. */
 enum { LONGEST_WAIT = 90 };
 
-enum { HOLIDAY_KINDS = 2, HOURS = 24 };
+enum { HOLIDAY_KINDS = 2, HOURS = 24, NO_CUT_OFF = 86400, AS_USUAL = 255 };
 
 struct etp_dispatch {
     const int32_t *cut_off;        /* (rows, 7) local second of Monday … Sunday */
@@ -19,12 +19,19 @@ struct etp_dispatch {
     const double *elapsed;   /* (clocks, days + 1) operational time at the start of each day */
     int64_t days;
     int64_t first_day;
-    const uint8_t *closed; /* (rows, days) on which nobody works there, or NULL */
+    /* (rows, days) per cent of a working day that is worked on the date whatever the week says, or
+     * AS_USUAL; NULL: no row has any. */
+    const uint8_t *special;
     /* Where some cut-offs of a row lead to later working days than others, or NULL: the cut-offs of
      * each row and weekday, ascending. */
     const int64_t *round_start;  /* (rows * 7 + 1,) */
     const int32_t *round_second; /* local second of the day */
     const int32_t *round_wait;   /* working days more than for the soonest */
+    /* Cut-offs of dates, which stand in for those of their weekday; NULL: no row has any. Ascending. */
+    const int64_t *dated_start; /* (rows + 1,) */
+    const int32_t *dated_day;   /* since 1970-01-01 */
+    const int32_t *dated_second;
+    const int32_t *dated_wait;
     /* Working days from the start of an order's day to its pick-up, at the start of each hour of Monday
      * … Sunday and the day's end (waits, 7, HOURS + 1), and the number of a row's from 1 on; 0 where a
      * cut-off and `handling` say it. NULL: no row has any. */
@@ -69,10 +76,13 @@ static double reading_at(const etp_dispatch *d, const double *elapsed, int64_t d
 static double share_of(const etp_dispatch *d, int32_t row, int32_t calendar, int64_t day) {
     const int64_t column = clamp(day, 0, d->days - 1);
     const uint8_t kind = d->holidays[(int64_t)calendar * d->days + column];
+    const uint8_t special = d->special ? d->special[row * d->days + column] : AS_USUAL;
+    if (special != AS_USUAL)
+        return special / 100.0;
     double share = d->weeks[(int64_t)row * 7 + ((day + d->first_day + 3) % 7 + 7) % 7];
     if (kind)
         share *= d->holiday_weights[row * HOLIDAY_KINDS + kind - 1];
-    return d->closed && d->closed[row * d->days + column] ? 0 : share;
+    return share;
 }
 
 /* The working day after `wait` others, from one on. */
@@ -83,24 +93,63 @@ static int64_t after_working_days(const etp_dispatch *d, int32_t row, int32_t ca
     return day;
 }
 
+/* The cut-offs of a day: how many, the local seconds of the day, and for how many working days more than
+ * for the soonest each one waits. */
+typedef struct {
+    int64_t count;
+    const int32_t *second, *wait;
+} cut_offs;
+
+/* Those that are stated for a date, since 1970-01-01. */
+static cut_offs dated_on(const etp_dispatch *d, int32_t row, int64_t date) {
+    cut_offs found = {0, NULL, NULL};
+    if (!d->dated_start)
+        return found;
+    for (int64_t k = d->dated_start[row]; k < d->dated_start[row + 1]; k++)
+        if (d->dated_day[k] == date) {
+            if (!found.count)
+                found.second = d->dated_second + k, found.wait = d->dated_wait + k;
+            found.count++;
+        }
+    return found;
+}
+
+static cut_offs cut_offs_on(const etp_dispatch *d, int32_t row, int64_t date) {
+    static const int32_t none = 0;
+    cut_offs found = dated_on(d, row, date);
+    const int64_t weekday = (int64_t)row * 7 + ((date + 3) % 7 + 7) % 7;
+    const int64_t *rounds = d->round_start ? d->round_start + (int64_t)row * 7 : NULL;
+    if (found.count)
+        return found;
+    if (rounds && rounds[0] < rounds[7]) {
+        const int64_t first = d->round_start[weekday];
+        const cut_offs own = {d->round_start[weekday + 1] - first, d->round_second + first,
+                              d->round_wait + first};
+        return own;
+    }
+    const cut_offs one = {d->cut_off[weekday] < NO_CUT_OFF, d->cut_off + weekday, &none};
+    return one;
+}
+
 /* The day, as a position in the tables, on which a warehouse begins with an order at the earliest. Who
  * orders waits for the next cut-off, or for a later one that leads to an earlier day: so a later order
  * is never begun before an earlier one. */
 static int64_t begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, int64_t day,
                          int32_t second) {
     const int64_t *rounds = d->round_start ? d->round_start + (int64_t)row * 7 : NULL;
-    if (!rounds || rounds[0] == rounds[7])
+    const int64_t *dated = d->dated_start ? d->dated_start + row : NULL;
+    if ((!rounds || rounds[0] == rounds[7]) && (!dated || dated[0] == dated[1]))
         return day + (second >= d->cut_off[row * 7 + ((day + d->first_day + 3) % 7 + 7) % 7]);
     int64_t best = day + LONGEST_WAIT;
     for (int64_t at = day; at < best; at++, second = 0) {
         if (share_of(d, row, calendar, at) <= 0)
             continue;
-        const int64_t weekday = ((at + d->first_day + 3) % 7 + 7) % 7;
-        if (rounds[weekday] == rounds[weekday + 1])
+        const cut_offs here = cut_offs_on(d, row, at + d->first_day);
+        if (!here.count)
             return at; /* a day without a cut-off, and no sooner one */
-        for (int64_t k = rounds[weekday]; k < rounds[weekday + 1]; k++)
-            if (second < d->round_second[k]) {
-                int64_t found = after_working_days(d, row, calendar, at, d->round_wait[k]);
+        for (int64_t k = 0; k < here.count; k++)
+            if (second < here.second[k]) {
+                int64_t found = after_working_days(d, row, calendar, at, here.wait[k]);
                 best = found < best ? found : best;
             }
     }
@@ -125,14 +174,17 @@ static double wait_at(const etp_dispatch *d, const double *waits, int32_t row, i
     return at[0] + (double)(second - hour * 3600) / 3600.0 * (at[1] - at[0]);
 }
 
-double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor, int32_t second,
+double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t order_day, int32_t second,
                 int32_t clock, const etp_leg *leg) {
     const double *handling = d->handling + (int64_t)row * (d->steps + 1);
     const double *elapsed = d->elapsed + (int64_t)clock * (d->days + 1);
-    const int64_t start = (int64_t)anchor - d->first_day;
+    const int64_t start = (int64_t)order_day - d->first_day;
     const double *waits = waits_of(d, row);
-    int64_t day = waits ? start : begin_day(d, row, calendar, start, second);
-    const double wait = waits ? wait_at(d, waits, row, calendar, start, second) : 0;
+    /* Where the hours of the week tell the wait, a date's own cut-off may still be over. */
+    const int64_t begun =
+        waits && !dated_on(d, row, order_day).count ? start : begin_day(d, row, calendar, start, second);
+    int64_t day = begun;
+    const double wait = waits ? wait_at(d, waits, row, calendar, begun, begun > start ? 0 : second) : 0;
     double worked = 0, done = 0, reading = 0;
     for (int64_t waited = 0; waited < LONGEST_WAIT && done < 1; waited++, day++) {
         const double share = share_of(d, row, calendar, day);
@@ -153,46 +205,24 @@ double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t an
     return reading - elapsed[clamp(start, 0, d->days)] - undelayed;
 }
 
-int64_t etp_begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t anchor,
+int64_t etp_begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t order_day,
                       int32_t second) {
-    return d->first_day + begin_day(d, row, calendar, (int64_t)anchor - d->first_day, second);
+    return d->first_day + begin_day(d, row, calendar, (int64_t)order_day - d->first_day, second);
 }
 
-int32_t etp_next_cut_off(const etp_dispatch *d, int32_t row, int32_t anchor, int32_t second) {
-    const int64_t day = (int64_t)row * 7 + ((anchor + 3) % 7 + 7) % 7;
-    int32_t next = d->cut_off[day] > second ? d->cut_off[day] : 86400;
-    if (d->round_start)
-        for (int64_t k = d->round_start[day]; k < d->round_start[day + 1]; k++)
-            if (d->round_second[k] > second && d->round_second[k] < next)
-                next = d->round_second[k];
-    return next < 86400 ? next : 86400;
+int32_t etp_next_cut_off(const etp_dispatch *d, int32_t row, int32_t order_day, int32_t second) {
+    const cut_offs here = cut_offs_on(d, row, order_day);
+    int32_t next = NO_CUT_OFF;
+    for (int64_t k = 0; k < here.count; k++)
+        if (here.second[k] > second && here.second[k] < next)
+            next = here.second[k];
+    return next;
 }
 
 /* The days (since 1970-01-01) on which the warehouses begin with n orders at the earliest into out (n,). */
 ETP_EXPORT void etp_begin_days(const etp_dispatch *d, int64_t n, const int32_t *row,
-                               const int32_t *calendar, const int32_t *anchor,
+                               const int32_t *calendar, const int32_t *order_day,
                                const int32_t *second, int64_t *out) {
     for (int64_t i = 0; i < n; i++)
-        out[i] = etp_begin_day(d, row[i], calendar[i], anchor[i], second[i]);
-}
-
-/* The lead of n orders into out (n,). */
-ETP_EXPORT void etp_leads(const etp_dispatch *d, int64_t n, const int32_t *row,
-                          const int32_t *calendar, const int32_t *anchor, const int32_t *second,
-                          const int32_t *clock, double *out) {
-    for (int64_t i = 0; i < n; i++)
-        out[i] = etp_lead(d, row[i], calendar[i], anchor[i], second[i], clock[i], NULL);
-}
-
-/* The same for orders that another carrier delivers: leg_clock (n,) clocks of the first one, leg (n,)
- * rows of leg_days (rows, steps + 1). */
-ETP_EXPORT void etp_relay_leads(const etp_dispatch *d, int64_t n, const int32_t *row,
-                                const int32_t *calendar, const int32_t *anchor,
-                                const int32_t *second, const int32_t *clock,
-                                const int32_t *leg_clock, const int32_t *leg,
-                                const double *leg_days, int64_t steps, double *out) {
-    for (int64_t i = 0; i < n; i++) {
-        const etp_leg way = {leg_clock[i], (int32_t)steps, leg_days + leg[i] * (steps + 1)};
-        out[i] = etp_lead(d, row[i], calendar[i], anchor[i], second[i], clock[i], &way);
-    }
+        out[i] = etp_begin_day(d, row[i], calendar[i], order_day[i], second[i]);
 }

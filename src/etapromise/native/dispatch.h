@@ -15,18 +15,18 @@ typedef struct {
 
 /* Operational days between an order's date and the date that it is as good as ordered on: of a
  * warehouse's row, under the holidays of the row `calendar`, ordered at the local `second` of the day
- * `anchor` (days since 1970-01-01), on the clock of the carrier that delivers. Where that is another
+ * `order_day` (days since 1970-01-01), on the clock of the carrier that delivers. Where that is another
  * than the one that fetches, `leg` is the way until the hand-off, else NULL. */
-ETP_EXPORT double etp_lead(const etp_dispatch *dispatch, int32_t row, int32_t calendar, int32_t anchor,
+ETP_EXPORT double etp_lead(const etp_dispatch *dispatch, int32_t row, int32_t calendar, int32_t order_day,
                            int32_t second, int32_t clock, const etp_leg *leg);
 
 /* The day (since 1970-01-01) on which a warehouse begins with an order at the earliest; where it is closed
  * on that day, it begins on its next working day. Arguments as of etp_lead. */
-int64_t etp_begin_day(const etp_dispatch *dispatch, int32_t row, int32_t calendar, int32_t anchor,
+int64_t etp_begin_day(const etp_dispatch *dispatch, int32_t row, int32_t calendar, int32_t order_day,
                       int32_t second);
 
-/* The first second of the day after `second` from which an order of the day `anchor` may wait longer than
+/* The first second of the day after `second` from which an order of the day `order_day` may wait longer than
  * before it: a cut-off of the weekday; 86400 where there is none left. */
-int32_t etp_next_cut_off(const etp_dispatch *dispatch, int32_t row, int32_t anchor, int32_t second);
+int32_t etp_next_cut_off(const etp_dispatch *dispatch, int32_t row, int32_t order_day, int32_t second);
 
 #endif

@@ -32,13 +32,40 @@ int64_t etp_zone_moment(const etp_zones *zones, int64_t zone, int64_t local) {
     return local - zones->offset[k];
 }
 
-/* The zone of a place, and where it came from. */
-static int64_t zone_of(const etp_zones *zones, etp_text country, etp_text region, int32_t *source) {
+/* The row of the area of a postcode, 0 where it is none or none is known. */
+static int32_t area_of(const etp_zones *zones, etp_text country, etp_text code) {
+    uint8_t shape[16];
+    if (!zones->areas || !country.length || code.length > (int64_t)sizeof shape)
+        return 0;
+    for (int64_t k = 0; k < code.length; k++) {
+        const uint8_t sign = code.bytes[k];
+        shape[k] = sign >= '0' && sign <= '9' ? '9' : sign >= 'A' && sign <= 'Z' ? 'A' : sign;
+    }
+    etp_text place[2] = {country, {shape, code.length}};
+    if (!etp_keys_find(&zones->form, place, 2, ETP_PLACE_SEPARATOR))
+        return 0;
+    place[1].bytes = code.bytes;
+    int64_t length = code.length < zones->longest_area ? code.length : zones->longest_area;
+    int32_t row = 0;
+    for (; length >= 0 && !row; length--) {
+        place[1].length = length;
+        row = etp_keys_find(&zones->area, place, 2, ETP_PLACE_SEPARATOR);
+    }
+    return row;
+}
+
+/* The zone of a place, and where it came from; the area of a postcode is a region. */
+static int64_t zone_of(const etp_zones *zones, etp_text country, etp_text region, etp_text code,
+                       int32_t *source) {
     const etp_text place[2] = {country, region};
     int32_t row;
     if (region.length && (row = etp_keys_find(&zones->region, place, 2, ETP_PLACE_SEPARATOR))) {
         *source = ETP_ZONE_REGION;
         return zones->region_zone[row - 1];
+    }
+    if ((row = area_of(zones, country, code))) {
+        *source = ETP_ZONE_REGION;
+        return zones->area_zone[row - 1];
     }
     if (country.length && (row = etp_keys_find(&zones->country, place, 1, ETP_PLACE_SEPARATOR))) {
         *source = ETP_ZONE_COUNTRY;
@@ -57,7 +84,7 @@ static int64_t zone_of_origin(const etp_encoder *e, const etp_text *text) {
             return zones->origin_zone[row - 1];
     }
     int32_t source;
-    return zone_of(zones, text[e->origin_country], text[e->origin_region], &source);
+    return zone_of(zones, text[e->origin_country], text[e->origin_region], text[e->origin], &source);
 }
 
 /* The first `characters` of a text: in UTF-8 every byte but 10xxxxxx begins one. */
@@ -133,7 +160,7 @@ int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, et
                      double *number) {
     const int64_t local = etp_zone_local(e->zones, out->origin_zone, second);
     const int64_t day = floor_divide(local, DAY);
-    out->anchor = (int32_t)day;
+    out->order_day = (int32_t)day;
     if (day < e->first_day || day > e->last_day)
         return ETP_OUTSIDE_CALENDARS;
     const int32_t of_day = (int32_t)(local - day * DAY);
@@ -145,20 +172,15 @@ int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, et
         leg.steps = (int32_t)h->leg_steps;
         leg.days = h->leg_days + out->leg * (h->leg_steps + 1);
     }
-    number[ETP_LEAD] = etp_lead(e->dispatch, out->warehouse, out->holidays, out->anchor, of_day,
+    number[ETP_LEAD] = etp_lead(e->dispatch, out->warehouse, out->holidays, out->order_day, of_day,
                                 out->clock, out->leg >= 0 ? &leg : NULL);
     return ETP_FINE;
 }
 
-int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double *extra,
-               const uint8_t *bytes, etp_encoded *out, int32_t *code, double *number) {
-    etp_text text[ETP_MAX_TEXTS];
-    const int unclear =
-        split(bytes, shipment->text_length, (int)shipment->separator, text, e->columns);
-    if (unclear)
-        return unclear;
-    if (is_unusual(shipment->given))
-        return ETP_UNCLEAR_TEXT;
+/* All that hangs on texts: zones, rows of levels, clocks, calendars, who brings it. `taker` is who was seen
+ * to take it over, 0 nobody; negative: who usually does. */
+static void encode_texts(const etp_encoder *e, etp_text *text, int32_t taker, etp_encoded *out,
+                         int32_t *code, double *number) {
     text[e->columns] = beginning(text[e->destination], e->prefix_length);
 
     out->origin_zone = (int32_t)zone_of_origin(e, text);
@@ -167,22 +189,21 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
         out->zone = -1;
     } else
         out->zone = (int32_t)zone_of(e->zones, text[e->destination_country],
-                                     text[e->destination_region], &out->zone_source);
+                                     text[e->destination_region], text[e->destination], &out->zone_source);
 
     const int64_t calendar_keys = e->levels;
     const int64_t taker_keys = calendar_keys + 3 + e->warehouse_levels;
-    int32_t taker = 0;
     if (e->hand_offs) {
         const etp_hand_offs *h = e->hand_offs;
         etp_text *name = &text[e->columns + 1];
-        taker = taker_of(e, taker_keys, text);
+        if (taker < 0)
+            taker = taker_of(e, taker_keys, text);
         name->bytes = h->name + (taker ? h->name_start[taker - 1] : 0);
         name->length = taker ? h->name_start[taker] - h->name_start[taker - 1] : 0;
-    }
+    } else
+        taker = 0;
     for (int64_t level = 0; level < e->levels; level++)
         code[level] = row_of(e, level, text);
-    for (int64_t k = 0; k < e->handling_levels; k++)
-        code[e->levels + k] = code[e->handling[k]];
     const int32_t there = clock_row(e, calendar_keys + 1, text);
     const int32_t own = clock_row(e, calendar_keys, text) * (int32_t)e->calendars + there;
     out->clock = own;
@@ -200,7 +221,38 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
     out->leg_clock = own;
     out->leg = taker ? row_of(e, taker_keys + e->hand_offs->levels, text) : -1;
     number[ETP_DISRUPTED] = e->disruptions ? etp_disruptions_of(e->disruptions, text) : 0;
+}
+
+int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double *extra,
+               const uint8_t *bytes, etp_encoded *out, int32_t *code, double *number) {
+    etp_text text[ETP_MAX_TEXTS];
+    const int unclear =
+        split(bytes, shipment->text_length, (int)shipment->separator, text, e->columns);
+    if (unclear)
+        return unclear;
+    if (is_unusual(shipment->given))
+        return ETP_UNCLEAR_TEXT;
+    encode_texts(e, text, -1, out, code, number);
+    for (int64_t k = 0; k < e->handling_levels; k++)
+        code[e->levels + k] = code[e->handling[k]];
     memcpy(number + ETP_GIVEN, shipment->given, sizeof shipment->given);
     memcpy(number + ETP_NUMBERS, extra, sizeof(double) * (size_t)e->numeric);
     return etp_place_moment(e, shipment->second, shipment->quoted_day, out, number);
+}
+
+void etp_encode_many(const etp_encoder *e, int64_t first, int64_t last, const etp_words *column,
+                     const int64_t *second, const double *quoted_day, const int32_t *taker,
+                     etp_encoded *out, int32_t *code, double *number) {
+    const int64_t numbers = ETP_NUMBERS + e->numeric;
+    for (int64_t i = first; i < last; i++) {
+        etp_text text[ETP_MAX_TEXTS];
+        for (int64_t c = 0; c < e->columns; c++) {
+            const int64_t *start = column[c].start + column[c].word[i];
+            text[c].bytes = column[c].bytes + start[0];
+            text[c].length = start[1] - start[0];
+        }
+        encode_texts(e, text, taker ? taker[i] : -1, &out[i], code + i * e->levels,
+                     number + i * numbers);
+        etp_place_moment(e, second[i], quoted_day[i], &out[i], number + i * numbers);
+    }
 }

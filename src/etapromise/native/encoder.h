@@ -33,6 +33,11 @@ typedef struct {
     const int32_t *region_zone, *country_zone, *origin_zone; /* by row, from row 1 on */
     int64_t origins; /* warehouses with one of their own */
     int64_t default_zone;
+    /* Where postcodes tell the zone: how those of a country look (digits as 9, capitals as A), and how
+     * those of an area begin; the longest beginning counts. */
+    etp_keys form, area;
+    const int32_t *area_zone; /* by row, from row 1 on */
+    int64_t areas, longest_area;
     const int64_t *change_start; /* (zones + 1,) */
     const int64_t *change;       /* UTC seconds from which an offset holds; ascending in each zone */
     const int64_t *offset;       /* seconds east of UTC from each change on; the first also before */
@@ -87,7 +92,7 @@ typedef struct {
 
 /* What is written of it: all that the order's moment is placed by, too. */
 typedef struct {
-    int32_t anchor, clock, zone_source, zone;
+    int32_t order_day, clock, zone_source, zone;
     int32_t origin_zone, warehouse, holidays; /* of the warehouse: its calendar's row, its place's */
     int32_t leg_clock, leg; /* of who has the parcel first; no leg (-1) where that one brings it */
 } etp_encoded;
@@ -101,7 +106,23 @@ ETP_EXPORT int etp_encode(const etp_encoder *encoder, const etp_shipment *shipme
                           const double *extra, const uint8_t *text, etp_encoded *out,
                           int32_t *code, double *number);
 
-/* Writes what hangs on the moment alone: the anchor, and of the numbers the hour, the quoted days and
+/* A column of texts, each different one spelled once. */
+typedef struct {
+    const int32_t *word;  /* (n,) which of them */
+    const int64_t *start; /* (words + 1,) where each begins in `bytes` */
+    const uint8_t *bytes;
+} etp_words;
+
+/* The shipments `first` to `last` of n: column (columns,), second and quoted_day (n,), out (n,), code
+ * (n, L), number (n, ETP_NUMBERS + numeric), into which the given and the further numbers are written
+ * before. `taker` (n,) says who was seen to take them over, 0 nobody; NULL: who usually does. Of those
+ * outside the calendars only the order_day is right. */
+ETP_EXPORT void etp_encode_many(const etp_encoder *encoder, int64_t first, int64_t last,
+                                const etp_words *column, const int64_t *second,
+                                const double *quoted_day, const int32_t *taker, etp_encoded *out,
+                                int32_t *code, double *number);
+
+/* Writes what hangs on the moment alone: the order_day, and of the numbers the hour, the quoted days and
  * the lead. Returns ETP_FINE or ETP_OUTSIDE_CALENDARS. */
 int etp_place_moment(const etp_encoder *encoder, int64_t second, double quoted_day, etp_encoded *out,
                      double *number);

@@ -35,12 +35,12 @@ static double derived(const etp_features *f, const etp_request *r, int32_t which
         if (isnan(number[ETP_QUOTED_DAYS]))
             return NAN;
         start = etp_start(f, r);
-        double end = etp_elapsed(f, r->clock, r->anchor + (int64_t)number[ETP_QUOTED_DAYS]);
+        double end = etp_elapsed(f, r->clock, r->order_day + (int64_t)number[ETP_QUOTED_DAYS]);
         double days = end > start ? end - start : 0;
         return log(days + f->duration_offset) - explained(f, r);
     }
     case ETP_WEEKDAY:
-        return ((r->anchor + 3) % 7 + 7) % 7; /* Monday is 0 */
+        return ((r->order_day + 3) % 7 + 7) % 7; /* Monday is 0 */
     default:
         return NAN;
     }
@@ -81,11 +81,11 @@ double etp_feature_row(const etp_features *f, const etp_request *r, float *out) 
 
 /* Feature rows of n shipments: x (n, features), offset (n,). */
 ETP_EXPORT void etp_feature_rows(const etp_features *f, int64_t n, const int32_t *code,
-                                 const double *number, const int32_t *anchor, const int32_t *clock,
+                                 const double *number, const int32_t *order_day, const int32_t *clock,
                                  float *x, double *offset) {
     int64_t codes = f->levels + f->handling_levels;
     for (int64_t i = 0; i < n; i++) {
-        etp_request r = {code + i * codes, number + i * f->numbers, anchor[i], clock[i]};
+        etp_request r = {code + i * codes, number + i * f->numbers, order_day[i], clock[i]};
         offset[i] = etp_feature_row(f, &r, x + i * f->features);
     }
 }

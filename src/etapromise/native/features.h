@@ -35,7 +35,7 @@ typedef struct {
 typedef struct {
     const int32_t *code; /* (levels + handling_levels,) rows of the tables */
     const double *number;
-    int32_t anchor; /* days since 1970-01-01 */
+    int32_t order_day; /* days since 1970-01-01 */
     int32_t clock;
 } etp_request;
 
@@ -54,7 +54,7 @@ static inline double etp_elapsed(const etp_features *features, int32_t clock, in
 
 /* The reading of the carrier's clock from which the request's duration counts. */
 static inline double etp_start(const etp_features *features, const etp_request *r) {
-    return etp_elapsed(features, r->clock, r->anchor) + r->number[ETP_LEAD];
+    return etp_elapsed(features, r->clock, r->order_day) + r->number[ETP_LEAD];
 }
 
 #endif

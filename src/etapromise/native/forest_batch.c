@@ -13,7 +13,7 @@
 #include <immintrin.h>
 #endif
 
-enum { BLOCK = 128, TREES_AT_ONCE = 8, FEW = 12 };
+enum { BLOCK = 128, TREES_AT_ONCE = 8, FEW = 12, ONE_BY_ONE = 4 };
 
 typedef struct {
     uint8_t row[(ETP_LEAF_ROW + ETP_MAX_LEAVES) * BLOCK]; /* leaf by node, then the leaves themselves */
@@ -80,6 +80,13 @@ static int for_blocks(const etp_forest *forest, const void *x, int is_double, in
 
 int etp_forest_predict(const etp_forest *forest, const void *x, int is_double, int64_t rows,
                        double *out) {
+    if (!is_double && rows <= ONE_BY_ONE) {
+        uint8_t codes[ETP_MAX_COLUMNS + 64];
+        for (int64_t i = 0; i < rows; i++)
+            etp_forest_row(forest, (const float *)x + i * forest->features, out + i * forest->levels,
+                           codes);
+        return 0;
+    }
     block_kernel *kernel = predict_baseline;
 #ifdef ETP_X86
     const int simd = etp_simd_level();

@@ -32,9 +32,9 @@ void etp_quote_begin(const etp_model *m, const etp_request *r, double *log_days,
 }
 
 static etp_request request(const etp_model *m, int64_t i, const int32_t *code, const double *number,
-                           const int32_t *anchor, const int32_t *clock) {
+                           const int32_t *order_day, const int32_t *clock) {
     const etp_features *f = m->features;
-    etp_request r = {code + i * (f->levels + f->handling_levels), number + i * f->numbers, anchor[i],
+    etp_request r = {code + i * (f->levels + f->handling_levels), number + i * f->numbers, order_day[i],
                      clock[i]};
     return r;
 }
@@ -45,12 +45,12 @@ static double by_date_disrupted(const etp_model *m, const etp_request *r, etp_pa
     const etp_disruptions *d = m->encoder->disruptions;
     const etp_features *f = m->features;
     const double *row = f->elapsed + (int64_t)r->clock * f->clock_days;
-    const double first = etp_elapsed(f, r->clock, r->anchor);
+    const double first = etp_elapsed(f, r->clock, r->order_day);
     double sum = 0;
     for (int64_t s = 0; s < d->scenarios; s++) {
         const double end =
             etp_held_reading(d, r->number[ETP_DISRUPTED], s, row, f->clock_days, f->clock_first_day,
-                             r->anchor, (int64_t)r->anchor + k);
+                             r->order_day, (int64_t)r->order_day + k);
         p->quantile = p->knot = 0; /* readings of different scenarios do not ascend */
         if (end > first)
             sum += etp_parcel_by(p, end - start);
@@ -61,9 +61,9 @@ static double by_date_disrupted(const etp_model *m, const etp_request *r, etp_pa
 double etp_quote_by(const etp_model *m, const etp_request *r, etp_parcel *p, double start, int64_t k) {
     if (r->number[ETP_DISRUPTED] > 0 && m->encoder->disruptions)
         return by_date_disrupted(m, r, p, start, k);
-    double end = etp_elapsed(m->features, r->clock, (int64_t)r->anchor + k + 1);
+    double end = etp_elapsed(m->features, r->clock, (int64_t)r->order_day + k + 1);
     /* A lead may be negative, but nothing arrives before the carrier has worked. */
-    if (end <= etp_elapsed(m->features, r->clock, r->anchor))
+    if (end <= etp_elapsed(m->features, r->clock, r->order_day))
         return 0;
     return etp_parcel_by(p, end - start);
 }
@@ -90,28 +90,28 @@ static int open_workplace(const etp_model *m, int64_t n, workplace *w) {
 
 /* Requests `first` to `last` of those given through the forest. */
 static int ask_forest(const etp_model *m, int64_t first, int64_t last, const int32_t *code,
-                      const double *number, const int32_t *anchor, const int32_t *clock,
+                      const double *number, const int32_t *order_day, const int32_t *clock,
                       const workplace *w) {
     for (int64_t i = first; i < last; i++) {
-        const etp_request r = request(m, i, code, number, anchor, clock);
+        const etp_request r = request(m, i, code, number, order_day, clock);
         w->offset[i - first] =
             etp_feature_row(m->features, &r, w->x + (i - first) * m->features->features);
     }
     return etp_forest_predict(m->forest, w->x, 0, last - first, w->log_days);
 }
 
-/* P(arrived by the end of the anchor date + k), k = 0 .. horizon - 1, into out (n, horizon).
+/* P(arrived by the end of the order's day + k), k = 0 .. horizon - 1, into out (n, horizon).
  * Returns 0, or -1 if there is no memory. */
 ETP_EXPORT int etp_quote_dates(const etp_model *m, int64_t n, const int32_t *code,
-                               const double *number, const int32_t *anchor, const int32_t *clock,
+                               const double *number, const int32_t *order_day, const int32_t *clock,
                                double *out) {
     workplace w;
     int failed = open_workplace(m, n, &w);
     for (int64_t first = 0; first < n && !failed; first += BLOCK) {
         const int64_t last = first + BLOCK < n ? first + BLOCK : n;
-        failed = ask_forest(m, first, last, code, number, anchor, clock, &w);
+        failed = ask_forest(m, first, last, code, number, order_day, clock, &w);
         for (int64_t i = first; i < last && !failed; i++) {
-            const etp_request r = request(m, i, code, number, anchor, clock);
+            const etp_request r = request(m, i, code, number, order_day, clock);
             etp_parcel parcel;
             etp_quote_begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
             const double start = etp_start(m->features, &r);
@@ -147,7 +147,7 @@ ETP_EXPORT int etp_promise(const etp_model *m, const etp_question *question, con
                    &answer->request, code, number);
     if (status != ETP_FINE)
         return status;
-    const etp_request r = {code, number, answer->request.anchor, answer->request.clock};
+    const etp_request r = {code, number, answer->request.order_day, answer->request.clock};
     const double offset = etp_feature_row(m->features, &r, x);
     etp_forest_row(m->forest, x, log_days, scratch);
     etp_quote_begin(m, &r, log_days, offset, &parcel);
@@ -178,20 +178,20 @@ static void find_levels(const etp_model *m, const etp_request *r, etp_parcel *pa
 }
 
 /* For each parcel and each of `levels` ascending probabilities the first date that reaches it, as
- * days since the anchor (where none does, the last one on which anything arrives), and the probability
+ * days since the order's day (where none does, the last one on which anything arrives), and the probability
  * of that date. For each parcel's asked day (n,), if any are asked, its probability; NaN for
  * INT32_MIN. Returns 0, or -1 if there is no memory. */
 ETP_EXPORT int etp_quote_levels(const etp_model *m, int64_t n, const int32_t *code,
-                                const double *number, const int32_t *anchor, const int32_t *clock,
+                                const double *number, const int32_t *order_day, const int32_t *clock,
                                 int64_t levels, const double *level, int16_t *day,
                                 double *probability, const int32_t *asked, double *asked_out) {
     workplace w;
     int failed = open_workplace(m, n, &w);
     for (int64_t first = 0; first < n && !failed; first += BLOCK) {
         const int64_t last = first + BLOCK < n ? first + BLOCK : n;
-        failed = ask_forest(m, first, last, code, number, anchor, clock, &w);
+        failed = ask_forest(m, first, last, code, number, order_day, clock, &w);
         for (int64_t i = first; i < last && !failed; i++) {
-            const etp_request r = request(m, i, code, number, anchor, clock);
+            const etp_request r = request(m, i, code, number, order_day, clock);
             etp_parcel parcel;
             etp_quote_begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
             find_levels(m, &r, &parcel, levels, level, day + i * levels, probability + i * levels);
@@ -224,18 +224,18 @@ ETP_EXPORT void etp_quote_raw(const etp_distribution *d, int64_t n, const double
  * operational days from the start of day 0 to that of the way; then the quantiles in operational days.
  * offset (n,) as of etp_feature_rows, log_days (n, levels) as the forest says them. */
 ETP_EXPORT void etp_quote_parts(const etp_model *m, int64_t n, const int32_t *code,
-                                const double *number, const int32_t *anchor, const int32_t *clock,
+                                const double *number, const int32_t *order_day, const int32_t *clock,
                                 const double *offset, double *log_days, double *out) {
     const int64_t levels = m->forest->levels;
     for (int64_t i = 0; i < n; i++) {
-        const etp_request r = request(m, i, code, number, anchor, clock);
+        const etp_request r = request(m, i, code, number, order_day, clock);
         double *row = out + i * (4 + levels);
         etp_parcel parcel;
         row[0] = widening(m, &r);
         etp_quote_begin(m, &r, log_days + i * levels, offset[i], &parcel);
         row[1] = log(parcel.hazard);
         row[2] = parcel.arrives;
-        row[3] = etp_start(m->features, &r) - etp_elapsed(m->features, r.clock, r.anchor);
+        row[3] = etp_start(m->features, &r) - etp_elapsed(m->features, r.clock, r.order_day);
         for (int64_t k = 0; k < levels; k++) row[4 + k] = parcel.day[k];
     }
 }

@@ -37,7 +37,7 @@ typedef struct {
 void etp_quote_begin(const etp_model *m, const etp_request *r, double *log_days, double offset,
                      etp_parcel *parcel);
 
-/* P(event by the end of the anchor date + k); k must not go back from call to call. */
+/* P(event by the end of the order's day + k); k must not go back from call to call. */
 double etp_quote_by(const etp_model *m, const etp_request *r, etp_parcel *p, double start, int64_t k);
 
 /* The last date on which anything arrives stands in for one that no date reaches. */

@@ -49,7 +49,7 @@ static int64_t whole_days(double days) {
 /* The day (since 1970-01-01) on which the warehouse begins with the order at the earliest. */
 ETP_EXPORT int64_t etp_answer_begin_day(const etp_model *m, const etp_answer *answer) {
     return etp_begin_day(m->encoder->dispatch, answer->request.warehouse, answer->request.holidays,
-                         answer->request.anchor,
+                         answer->request.order_day,
                          (int32_t)lround(etp_answer_number(m, answer)[ETP_HOUR] * 3600));
 }
 
@@ -62,9 +62,9 @@ ETP_EXPORT void etp_answer_stages(const etp_model *m, const etp_answer *answer,
     float x[ETP_MAX_FEATURES + 2];
     double log_days[ETP_MAX_LEVELS];
     uint8_t scratch[ETP_MAX_COLUMNS + 64];
-    const int64_t horizon = m->horizon, anchor = answer->request.anchor, width = horizon + 1;
+    const int64_t horizon = m->horizon, order_day = answer->request.order_day, width = horizon + 1;
     const etp_features *f = m->features;
-    const etp_request r = {etp_answer_code(m, answer), etp_answer_number(m, answer), (int32_t)anchor,
+    const etp_request r = {etp_answer_code(m, answer), etp_answer_number(m, answer), (int32_t)order_day,
                            answer->request.clock};
     const double offset = etp_feature_row(f, &r, x);
     const int64_t start = etp_answer_begin_day(m, answer);
@@ -77,7 +77,7 @@ ETP_EXPORT void etp_answer_stages(const etp_model *m, const etp_answer *answer,
     for (int64_t k = 0; k < q->longest; k++) {
         double reached = 1;
         if (k < q->longest - 1) {
-            double worked = clamped(q->worked, anchor + k + 1 - q->first_day, q->days) - begun;
+            double worked = clamped(q->worked, order_day + k + 1 - q->first_day, q->days) - begun;
             worked = worked > 0 ? worked : 0;
             reached = etp_parcel_raw(&parcel, worked) * (worked > 0);
         }
@@ -90,25 +90,25 @@ ETP_EXPORT void etp_answer_stages(const etp_model *m, const etp_answer *answer,
     memset(shares, 0, sizeof(double) * (size_t)(4 * width));
     memset(whole, 0, sizeof(double) * (size_t)(q->longest * horizon));
     memcpy(calendar[0], pickup, sizeof(double) * (size_t)q->longest);
-    const double first = etp_elapsed(f, r.clock, anchor);
+    const double first = etp_elapsed(f, r.clock, order_day);
     for (int64_t day = 0; day < q->longest; day++) {
-        double worked = clamped(q->worked, anchor + day - q->first_day, q->days) - begun;
+        double worked = clamped(q->worked, order_day + day - q->first_day, q->days) - begun;
         int64_t place = whole_days(worked > 0 ? worked : 0);
         business[0][place < horizon ? place : horizon] += pickup[day];
         if (!(pickup[day] > 1e-6))
             continue;
-        const double here = etp_elapsed(f, r.clock, anchor + day);
-        x[f->features] = (float)((anchor + day + 3) % 7);
+        const double here = etp_elapsed(f, r.clock, order_day + day);
+        x[f->features] = (float)((order_day + day + 3) % 7);
         x[f->features + 1] = (float)(here - first);
         etp_forest_row(q->transit, x, log_days, scratch);
         etp_parcel_begin(&parcel, q->transit_distribution, log_days, offset, 0, 0);
         double come = 0;
         int64_t delivered = 0;
         for (int64_t k = day; k < horizon; k++) {
-            const double end = etp_elapsed(f, r.clock, anchor + k + 1);
+            const double end = etp_elapsed(f, r.clock, order_day + k + 1);
             const double now = end > here ? etp_parcel_raw(&parcel, end - here) : 0;
             if (k > day)
-                delivered += end - etp_elapsed(f, r.clock, anchor + k) > q->business_day;
+                delivered += end - etp_elapsed(f, r.clock, order_day + k) > q->business_day;
             const double next = now > come ? now : come;
             whole[day * horizon + k] = next;
             calendar[1][k - day] += (next - come) * pickup[day];

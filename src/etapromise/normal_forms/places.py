@@ -9,6 +9,7 @@ Imports the standard library only at first: the quote path.
 
 from __future__ import annotations
 
+import difflib
 import gettext
 import re
 import unicodedata
@@ -17,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import code_text
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "normal_country",
     "normal_region",
     "region_code",
+    "stated_country",
 ]
 
 # Codes in use that ISO 3166 does not give to the country.
@@ -306,10 +309,101 @@ _COUNTRIES: Final = frozenset(
         "ZZ",
     ]
 )
+# Regions' codes in use that ISO 3166-2 does not have, or no longer.
+_CUSTOMARY_REGIONS: Final = {
+    ("CA", "NF"): "NL",
+    ("CA", "PQ"): "QC",
+    ("DE", "NRW"): "NW",
+    ("FR", "75"): "75C",
+    ("GB", "GREATER LONDON"): "LND",
+    ("IN", "NCT OF DELHI"): "DL",
+    ("MX", "CDMX"): "CMX",
+    ("MX", "DF"): "CMX",
+    ("US", "WASHINGTON DC"): "DC",
+}
+# What kind of region it is, which one list says and another leaves out; folded.
+_KINDS: Final = frozenset(
+    [
+        "autonomous",
+        "bundesland",
+        "canton",
+        "capital",
+        "city",
+        "comunidad",
+        "county",
+        "d",
+        "da",
+        "de",
+        "del",
+        "departamento",
+        "departement",
+        "department",
+        "district",
+        "do",
+        "federal",
+        "free",
+        "freistaat",
+        "fu",
+        "fylke",
+        "governorate",
+        "kanton",
+        "ken",
+        "krai",
+        "kray",
+        "la",
+        "lan",
+        "maakunta",
+        "metropolitan",
+        "municipality",
+        "obl",
+        "oblast",
+        "of",
+        "okrug",
+        "opstina",
+        "parish",
+        "prefecture",
+        "principality",
+        "province",
+        "provincia",
+        "provincie",
+        "provinsi",
+        "provinz",
+        "rayon",
+        "regiao",
+        "region",
+        "regione",
+        "republic",
+        "resp",
+        "respublika",
+        "sheng",
+        "shi",
+        "state",
+        "territory",
+        "to",
+        "union",
+        "voivodeship",
+        "voivodship",
+        "woj",
+        "wojewodztwo",
+        "zhou",
+        "город",
+        "краи",
+        "обл",
+        "область",
+        "республика",
+    ]
+)
+_KINDS_AT_THE_END: Final = re.compile(
+    "(?:特別市|特別自治市|特別自治道|広域市|特别行政区|维吾尔自治区|壮族自治区|回族自治区|自治区"
+    "|광역시|특별시|특별자치시|특별자치도|都|府|県|县|州|省|市|道|도|시)$"
+)
 _PLAIN_CODE: Final = re.compile(r"[A-Z0-9]{1,3}")
 _NOT_LETTERS: Final = re.compile(r"[\W_]+")
 _ARTICLES: Final = re.compile(r"^(the|republic of|state of|estado de|estado do|estado da|land) ")
 # Languages are asked in this order: a name that means two countries is that of the first.
+_LONGEST_CODE: Final = 3
+# How alike two names are that one of them is a typo of the other.
+_A_TYPO: Final = 0.8
 _FIRST_LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "ar", "zh", "ja", "ru")
 
 
@@ -317,6 +411,28 @@ def normal_country(value: Any) -> str | None:
     """ISO 3166-1 alpha-2 from a code or a name in any language; else as it is written."""
     said = code_text(value)
     return said if said is None else country_code(said) or said
+
+
+def stated_country(value: Any) -> str | None:
+    """`normal_country` of one that somebody states: a misspelt name is refused, as nobody sees it.
+
+    A table's are kept as they are written, and told. Codes and names that are like none of
+    ISO 3166-1, such as those of a shop's own, are kept here too.
+
+    Raises:
+        ContractError: it is nearly the name of a country.
+    """
+    found = normal_country(value)
+    if found is None or len(found) <= _LONGEST_CODE or found in _COUNTRIES:
+        return found
+    names = _country_names(_FIRST_LANGUAGES)
+    near = difflib.get_close_matches(_folded(found), names, n=1, cutoff=_A_TYPO)
+    if near:
+        raise ContractError(
+            f"Found the country {value!r}; expected an ISO 3166-1 code or a name: did you mean "
+            f"{names[near[0]]!r} ({near[0].title()})?"
+        )
+    return found
 
 
 def normal_region(value: Any, country: str | None) -> str | None:
@@ -369,14 +485,22 @@ def region_code(said: str, country: str) -> str | None:
             return upper[len(prefix) :]
     if upper in codes:
         return upper
+    # W.A.
+    bare = upper.replace(".", "").strip()
+    found = bare if bare in codes else _CUSTOMARY_REGIONS.get((country, bare))
+    if found is not None:
+        return found
     if upper.isdigit():
         # Only a zero that was lost, or one too many.
         close = [code for code in codes if code.isdigit() and int(code) == int(upper)]
         if len(close) == 1:
             return close[0]
     folded = _folded(said)
-    found = names.get(folded)
-    return found if found is not None else _translated_regions(country).get(folded)
+    return (
+        names.get(folded)
+        or _translated_regions(country).get(folded)
+        or _regions_without_kinds(country).get(_without_kind(folded))
+    )
 
 
 def is_region(code: str, country: str) -> bool:
@@ -479,6 +603,23 @@ def _translated_regions(country: str) -> dict[str, str]:
         for region in regions:
             names.setdefault(_folded(translate(region.name)), region.code.partition("-")[2])
     return names
+
+
+@cache
+def _regions_without_kinds(country: str) -> dict[str, str]:
+    """Bare names that are those of one region only: Moscow's city and its oblast have one name."""
+    regions: dict[str, set[str]] = {}
+    for known in (_regions(country)[1], _translated_regions(country)):
+        for name, code in known.items():
+            regions.setdefault(_without_kind(name), set()).add(code)
+    return {name: min(codes) for name, codes in regions.items() if name and len(codes) == 1}
+
+
+def _without_kind(folded: str) -> str:
+    """A folded name without the words for what kind of region it is."""
+    bare = " ".join(word for word in folded.split() if word not in _KINDS)
+    # Folding took Hangul apart.
+    return _KINDS_AT_THE_END.sub("", unicodedata.normalize("NFC", bare)) or bare
 
 
 def _translation(domain: str, language: str) -> Callable[[str], str]:

@@ -14,9 +14,9 @@ import unicodedata
 from functools import cache
 from typing import Any, Final
 
-from etapromise.normal_forms.texts import normal_text
+from etapromise.normal_forms.texts import normal_text, refuse_nameless
 
-__all__ = ["has_form", "is_normal_shape", "lost_zeros", "normal_postcode"]
+__all__ = ["has_form", "is_normal_shape", "lost_zeros", "normal_postcode", "postcode_forms"]
 
 # The first form is the usual one, in which zeros may be lost; there may be shorter ones beside.
 _FORMS: Final[dict[str, tuple[str, ...]]] = {
@@ -136,6 +136,7 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
         value: as written.
         country: ISO 3166-1 alpha-2, None where it is not known.
     """
+    refuse_nameless(value)
     said = normal_text(value)
     if said is None:
         return None
@@ -151,6 +152,11 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
 def has_form(country: str) -> bool:
     """Whether the form of the country's postcodes is known."""
     return country in _FORMS
+
+
+def postcode_forms(country: str) -> tuple[str, ...]:
+    """How the country's postcodes look: digits as 9, letters as A; empty if unknown."""
+    return _FORMS.get(country, ())
 
 
 def is_normal_shape(shape: str, country: str | None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from etapromise.normal_forms.places import normal_country, normal_region
+from etapromise.normal_forms.places import normal_region, stated_country
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
 
@@ -30,6 +30,13 @@ class Remembered(dict[Any, str]):
         self._form = form
         self._parts = parts
 
+    def of(self, value: Any, *within: str) -> str:
+        """The normal form of any value, with the rest of its parts."""
+        if type(value) is str:
+            return self[(value, *within) if within else value]
+        # What is no text may not even be a key.
+        return self._form(value, *within) or ""
+
     def __missing__(self, written: Any) -> str:
         """Learn another one."""
         parts = (written,) if self._parts == 1 else written
@@ -43,20 +50,14 @@ class Remembered(dict[Any, str]):
 
 TEXTS: Final = Remembered(normal_text)
 NAMES: Final = Remembered(normal_name)
-COUNTRIES: Final = Remembered(normal_country)
+COUNTRIES: Final = Remembered(stated_country)
 REGIONS: Final = Remembered(normal_region, parts=2)
 POSTCODES: Final = Remembered(normal_postcode, parts=2)
 
 
 def _place(postcode: Any, region: Any, country: Any) -> str:
-    nation = "" if country is None else COUNTRIES[country]
-    return "\0".join(
-        (
-            "" if postcode is None else POSTCODES[postcode, nation],
-            "" if region is None else REGIONS[region, nation],
-            nation,
-        )
-    )
+    nation = COUNTRIES.of(country)
+    return "\0".join((POSTCODES.of(postcode, nation), REGIONS.of(region, nation), nation))
 
 
 # Postcode, region and country of one end of a way, joined by zero bytes.

@@ -19,7 +19,14 @@ import numpy as np
 
 from etapromise.errors import ContractError
 
-__all__ = ["as_written", "code_text", "is_placeholder", "normal_name", "normal_text"]
+__all__ = [
+    "as_written",
+    "code_text",
+    "is_placeholder",
+    "normal_name",
+    "normal_text",
+    "refuse_nameless",
+]
 
 _PLACEHOLDERS: Final = frozenset(
     {
@@ -93,6 +100,11 @@ def _number_as_text(value: Any) -> str | None:
             return None
         whole = value.is_finite() and value == value.to_integral_value()
         return str(int(value)) if whole else str(value)
+    if isinstance(value, list | tuple | dict | set | frozenset | np.ndarray):
+        raise ContractError(
+            f"Found {value!r} of type {type(value).__name__} as a text; expected one text or "
+            "number. Take one of its values, or None."
+        )
     return str(value)
 
 
@@ -132,11 +144,30 @@ def is_placeholder(said: str) -> bool:
     return said.lower() in _PLACEHOLDERS or _NOTHING.fullmatch(said) is not None
 
 
+def refuse_nameless(value: Any) -> None:
+    """Refuse what is no name and no code: a truth value, a number with a part of a whole one.
+
+    Raises:
+        ContractError: it is one.
+    """
+    if isinstance(value, bool | np.bool_) or (
+        isinstance(value, float | np.floating) and math.isfinite(value) and value % 1
+    ):
+        raise ContractError(
+            f"Found {value!r} as a name or a place; expected text, such as 'acme' or '14409', or "
+            "None where it is not known."
+        )
+
+
 def normal_name(value: Any) -> str | None:
     """The name of a carrier or a service: lower case, parts joined by one hyphen.
 
     ``DHL Paket``, ``dhl_paket`` and ``Dhl-Paket `` are ``dhl-paket``; accents stay.
+
+    Raises:
+        ContractError: it is no name.
     """
+    refuse_nameless(value)
     said = normal_text(value)
     if said is None or _PLAIN_NAME.fullmatch(said):
         return said
@@ -149,6 +180,7 @@ def normal_name(value: Any) -> str | None:
 
 def code_text(value: Any) -> str | None:
     """`normal_text` for codes of places, among which ``NA`` is Namibia."""
+    refuse_nameless(value)
     said = as_written(value)
     if said is not None and not _PLAIN.fullmatch(said):
         said = _clean(said)

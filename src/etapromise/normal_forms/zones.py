@@ -1,7 +1,8 @@
-"""The time zone of a place that does not say it: by region, country or coordinates.
+"""The time zone of a place that does not say it: by region, postcode, country or coordinates.
 
 Countries and their zones are those of the IANA database, regions those of ``place_zones.toml``,
-coordinates those of the time zone boundaries of OpenStreetMap (through tzfpy).
+postcodes those of ``postcode_zones.toml``, coordinates those of the time zone boundaries of
+OpenStreetMap (through tzfpy).
 
 The quote path: imports the standard library only at first.
 """
@@ -18,9 +19,27 @@ from importlib import resources
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-__all__ = ["is_time_zone", "zone_at", "zone_name", "zone_of_country", "zone_of_region"]
+from etapromise.normal_forms.postcodes import postcode_forms
 
+__all__ = [
+    "LONGEST_AREA",
+    "is_time_zone",
+    "shape_of",
+    "zone_at",
+    "zone_name",
+    "zone_of_country",
+    "zone_of_postcode",
+    "zone_of_region",
+    "zones_of_postcodes",
+]
+
+_SHAPE: Final = {
+    **dict.fromkeys(range(ord("0"), ord("9") + 1), "9"),
+    **dict.fromkeys(range(ord("A"), ord("Z") + 1), "A"),
+}
 _OFFSET_NAME: Final = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?00)?")
+LONGEST_AREA: Final = 5
+"""Characters of a postcode that tell areas of different zones apart."""
 # One zone by these clocks is one zone: January and July of years in which parcels are sent.
 _COMPARED: Final = tuple(
     datetime(year, month, 15, tzinfo=UTC) for year in (2018, 2022, 2025) for month in (1, 7)
@@ -62,6 +81,48 @@ def zone_of_region(country: str, region: str) -> str | None:
     return _regions().get((country, region))
 
 
+def zone_of_postcode(country: str, postcode: str) -> str | None:
+    """The IANA zone of a postcode's area (normal forms); None where none is known.
+
+    Only of countries with several zones, or with parts overseas; a place code that is no postcode
+    of the country has none.
+    """
+    areas = zones_of_postcodes(country)
+    if not areas or shape_of(postcode) not in postcode_forms(country):
+        return None
+    lengths = range(LONGEST_AREA, -1, -1)
+    return next((areas[postcode[:n]] for n in lengths if postcode[:n] in areas), None)
+
+
+def shape_of(text: str) -> str:
+    """A text with ASCII digits as 9 and capitals as A."""
+    return text.translate(_SHAPE)
+
+
+@cache
+def zones_of_postcodes(country: str) -> Mapping[str, str]:
+    """The zones of a country's postcode areas by how their postcodes begin; often none."""
+    stated = _stated("postcode_zones.toml").get(country, {})
+    return {
+        area: zone
+        for zone, spans in stated.items()
+        for span in spans
+        for area in _beginnings(*(span.split("-") if "-" in span else (span, span)))
+    }
+
+
+def _beginnings(first: str, last: str) -> list[str]:
+    """All from one to another of the same length, in as few and as short ones as will do."""
+    if not first:
+        return [""]
+    found = []
+    for sign in map(chr, range(ord(first[0]), ord(last[0]) + 1)):
+        low = first[1:] if sign == first[0] else "0" * len(first[1:])
+        high = last[1:] if sign == last[0] else "9" * len(last[1:])
+        found += [sign + rest for rest in _beginnings(low, high)]
+    return [""] if found == list("0123456789") else found
+
+
 def zone_of_country(country: str) -> tuple[str, bool] | None:
     """The IANA zone of a country, and whether it is the only one; None if there is no such country.
 
@@ -84,8 +145,8 @@ def zone_at(latitude: float, longitude: float) -> str | None:
 
 
 @cache
-def _stated() -> Mapping[str, Mapping[str, Any]]:
-    text = resources.files(__package__).joinpath("place_zones.toml").read_text(encoding="utf-8")
+def _stated(file: str = "place_zones.toml") -> Mapping[str, Mapping[str, Any]]:
+    text = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ from etapromise.tracking.table_files import (
     text_dialect,
 )
 
-__all__ = ["Check", "check", "own_tables"]
+__all__ = ["CheckReport", "check_tables", "own_tables"]
 
 _LEAST_ORDERS: Final = 500
 # More of them would tell it better and take longer than a first look may.
@@ -36,8 +37,8 @@ _SETTLING_DAYS: Final = 21
 
 
 @dataclass(kw_only=True)
-class Check:
-    """What `check` found.
+class CheckReport:
+    """What `check_tables` found.
 
     Attributes:
         proposal: The mapping that is proposed; None where one was given.
@@ -133,14 +134,14 @@ def _from_there(source: str | os.PathLike[str], beside: Path | None) -> str:
     return Path(os.path.relpath(Path(text).absolute(), base)).as_posix()
 
 
-def check(
+def check_tables(
     sources: Sequence[str | os.PathLike[str]],
     *,
     mapping: str | os.PathLike[str] | None = None,
     write_to: Path | None = None,
     event: Any = "delivered",
     quality: bool = True,
-) -> Check:
+) -> CheckReport:
     """Look at tables, propose a mapping or try a given one, and tell what they are good for.
 
     Args:
@@ -153,7 +154,7 @@ def check(
     Raises:
         ContractError: A file cannot be read at all.
     """
-    found = Check()
+    found = CheckReport()
     if mapping is None:
         beside = None if write_to is None else write_to.parent
         tables = own_tables(sources, beside)
@@ -188,7 +189,7 @@ def check(
     return found
 
 
-def _try(found: Check, mapping: str | os.PathLike[str] | None, event: Any) -> None:
+def _try(found: CheckReport, mapping: str | os.PathLike[str] | None, event: Any) -> None:
     import tempfile  # noqa: PLC0415 — only where a proposal is tried
 
     try:
@@ -299,8 +300,6 @@ def _longest(days: Any) -> int:
 
 def _near_doubles(names: pd.Series[Any]) -> list[list[str]]:
     """Names that differ by case, blanks and signs only, or by a letter of a long word."""
-    import difflib  # noqa: PLC0415 — beside its only use
-
     known = [str(name) for name in names.dropna().unique()[:500]]
     plain = {name: "".join(letter for letter in name.lower() if letter.isalnum()) for name in known}
     found = []
@@ -333,7 +332,7 @@ def _every(found: TrackedHistory, step: int) -> TrackedHistory:
 
 def _quality(found: TrackedHistory) -> dict[str, Any]:
     """A short walk through the latest weeks whose parcels have arrived."""
-    from etapromise.evaluation.backtest import BacktestConfig, backtest  # noqa: PLC0415 — slow
+    from etapromise.evaluation.backtest import BacktestConfig, run_backtest  # noqa: PLC0415 — slow
     from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415
     from etapromise.training.training import TrainingConfig  # noqa: PLC0415
 
@@ -352,7 +351,7 @@ def _quality(found: TrackedHistory) -> dict[str, Any]:
         start=end - pd.Timedelta(days=_JUDGED_DAYS), end=end, refresh_every=7, jobs=1
     )
     try:
-        result = backtest(
+        result = run_backtest(
             found, config, fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True)
         )
     except (EtapromiseError, ContractError) as error:

@@ -17,7 +17,7 @@ import pandas as pd
 from etapromise.encoding.requests import local_seconds
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations.event_log import EventLog
-from etapromise.operations.events import NewsSettings, find_news, recall, worth_remembering
+from etapromise.operations.events import EventSettings, find_events, recall, worth_remembering
 from etapromise.text_type import TEXT
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
 from etapromise.tracking.accounts import Account, refuse_strangers
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
 
-__all__ = ["Told", "tell"]
+__all__ = ["EventRun", "run_events"]
 
 _DAY: Final = 86_400
 _PREDICTED: Final = (
@@ -40,11 +40,11 @@ _PREDICTED: Final = (
     "lost_probability",
     "likely_lost",
 )
-_DEFAULT_SETTINGS: Final = NewsSettings()
+_DEFAULT_SETTINGS: Final = EventSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class EventRun:
     """What came of a run.
 
     Attributes:
@@ -64,7 +64,7 @@ class Told:
     accounts: tuple[Account, Account]
 
 
-def tell(
+def run_events(
     model: PromiseModel,
     shipments: Source | None,
     scans: Source | None,
@@ -73,11 +73,11 @@ def tell(
     state: str | Path,
     out: str | Path | None = None,
     service_level: float = 0.9,
-    settings: NewsSettings = _DEFAULT_SETTINGS,
+    settings: EventSettings = _DEFAULT_SETTINGS,
     naive_time_zone: str | None = None,
     vocabulary: str | None = None,
     mapping: MappingSource | None = None,
-) -> Told:
+) -> EventRun:
     """Find what is worth telling, keep it, and hand it over.
 
     A customer goes by the shipment's ``promised_date``, or, where it has none, by the date that the
@@ -133,7 +133,9 @@ def tell(
         promised = _promised(model, orders, fresh.to_numpy(), service_level)
         recalled = recall(memory, orders["shipment_id"], promised)
         _predict(model, orders, known, now, parcels, recalled, service_level)
-        news = find_news(parcels, recalled, now=now, settings=settings, model_version=model.version)
+        news = find_events(
+            parcels, recalled, now=now, settings=settings, model_version=model.version
+        )
         others = memory[~memory["shipment_id"].isin(orders["shipment_id"])]
         parts = [part for part in (others, news.memory) if len(part)]
         kept = worth_remembering(
@@ -142,7 +144,7 @@ def tell(
         if len(news.events) or before != now or not kept.equals(memory):
             log.commit(news.events, kept, now)
             written += log.publish(target)
-    return Told(
+    return EventRun(
         events=news.events,
         written=written,
         parcels=len(orders),
@@ -189,7 +191,7 @@ def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> npt.NDArray[np.bool_
 def _parcels(
     model: PromiseModel, orders: pd.DataFrame, scans: pd.DataFrame, now: pd.Timestamp
 ) -> pd.DataFrame:
-    """What is known of each order, without predictions; see `find_news`."""
+    """What is known of each order, without predictions; see `find_events`."""
     event: Event = model.event  # type: ignore[assignment]  # a model's event is one of them
     found = milestones(orders, scans, event=event)
     zones, _ = model.parts.encoder.zones.resolve_many(orders, "destination")

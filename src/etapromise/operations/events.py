@@ -15,33 +15,32 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Dates, Mask
 from etapromise.errors import ContractError
 from etapromise.promise.repromise_policy import (
     DELAYED,
     EARLIER,
     RepromisePolicy,
-    Standings,
+    StandingDates,
     reason_of,
 )
 from etapromise.text_type import TEXT
 
 __all__ = [
-    "EVENTS",
+    "EVENT_KINDS",
     "EVENT_TYPES",
-    "News",
-    "NewsSettings",
+    "EventSettings",
+    "FoundEvents",
     "event_id",
-    "find_news",
+    "find_events",
     "no_events",
     "no_memory",
     "recall",
     "worth_remembering",
 ]
 
-Booleans = npt.NDArray[np.bool_]
-Dates = npt.NDArray[np.datetime64]
 
-EVENTS: Final = (
+EVENT_KINDS: Final = (
     "reopened",
     "delivered",
     "returned",
@@ -57,7 +56,7 @@ _DATES: Final = ("original_date", "current_date", "candidate_date")
 _TIMES: Final = ("told_at", "candidate_since", "looked_at", "settled_at", "seen_at")
 _COUNTS: Final = ("changes", "candidate_looks", "attempts_told", "losses_told", "reopenings")
 _FLAGS: Final = ("later_told", "doubtful", "available_told", "lost", "delivered_told")
-_STANDING: Final = tuple(Standings.promised(np.zeros(0, "datetime64[D]")).columns)
+_STANDING: Final = tuple(StandingDates.promised(np.zeros(0, "datetime64[D]")).columns)
 
 EVENT_TYPES: Final = (
     dict.fromkeys(("event_id", "event", "shipment_id", "order_id"), TEXT)
@@ -83,7 +82,7 @@ _DATE_TEXTS: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewsSettings:
+class EventSettings:
     """What is news.
 
     Attributes:
@@ -120,7 +119,7 @@ class NewsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class News:
+class FoundEvents:
     """What a look adds.
 
     Attributes:
@@ -159,14 +158,14 @@ def recall(memory: pd.DataFrame, shipment_id: pd.Series[Any], promised: Dates) -
     return rows
 
 
-def find_news(
+def find_events(
     parcels: pd.DataFrame,
     recalled: pd.DataFrame,
     *,
     now: pd.Timestamp,
-    settings: NewsSettings,
+    settings: EventSettings,
     model_version: str,
-) -> News:
+) -> FoundEvents:
     """What is to be told of n parcels, and what to remember of them.
 
     Args:
@@ -209,7 +208,7 @@ class _Looking:
         parcels: pd.DataFrame,
         recalled: pd.DataFrame,
         now: pd.Timestamp,
-        settings: NewsSettings,
+        settings: EventSettings,
         model_version: str,
     ) -> None:
         self._parcels = parcels.reset_index(drop=True)
@@ -220,7 +219,7 @@ class _Looking:
         self._version = model_version
         self._found: list[pd.DataFrame] = []
 
-    def news(self) -> News:
+    def news(self) -> FoundEvents:
         self._reopened()
         delivered = self._delivered()
         closed = self._closed() & ~delivered
@@ -230,7 +229,7 @@ class _Looking:
         self._lost(on_its_way)
         self._dates(on_its_way)
         self._memory["seen_at"] = self._now
-        return News(events=self._events(), memory=self._memory)
+        return FoundEvents(events=self._events(), memory=self._memory)
 
     def _reopened(self) -> None:
         """Correct an end that was told and never was, so that what follows is told again."""
@@ -268,7 +267,7 @@ class _Looking:
         times = self._memory["reopenings"]
         return times.astype(TEXT).where(times > 0, "")
 
-    def _delivered(self) -> Booleans:
+    def _delivered(self) -> Mask:
         parcels, memory = self._parcels, self._memory
         known = parcels["delivered_at"].notna().to_numpy()
         fresh = self._fresh(known, "delivered")
@@ -290,7 +289,7 @@ class _Looking:
         self._settle(known, "delivered")
         return known
 
-    def _closed(self) -> Booleans:
+    def _closed(self) -> Mask:
         parcels, memory = self._parcels, self._memory
         known = parcels["closed_as"].notna().to_numpy()
         delivered = parcels["delivered_at"].notna().to_numpy()
@@ -311,7 +310,7 @@ class _Looking:
         self._settle(known & ~delivered, "closed")
         return known
 
-    def _attempted(self, on_its_way: Booleans) -> None:
+    def _attempted(self, on_its_way: Mask) -> None:
         parcels, memory = self._parcels, self._memory
         count = parcels["attempt_count"].to_numpy(dtype=np.int64)
         fresh = self._fresh(on_its_way & (count > memory["attempts_told"].to_numpy()), "attempted")
@@ -326,7 +325,7 @@ class _Looking:
         )
         memory["attempts_told"] = np.maximum(memory["attempts_told"].to_numpy(), count)
 
-    def _available(self, on_its_way: Booleans) -> None:
+    def _available(self, on_its_way: Mask) -> None:
         parcels, memory = self._parcels, self._memory
         known = on_its_way & parcels["available_at"].notna().to_numpy()
         self._tell(
@@ -339,7 +338,7 @@ class _Looking:
         )
         memory["available_told"] |= known
 
-    def _lost(self, on_its_way: Booleans) -> None:
+    def _lost(self, on_its_way: Mask) -> None:
         memory, settings = self._memory, self._settings
         chance = self._parcels["lost_probability"].to_numpy(dtype=np.float64)
         was = memory["lost"].to_numpy()
@@ -361,7 +360,7 @@ class _Looking:
         )
         memory["lost"] = lost
 
-    def _dates(self, on_its_way: Booleans) -> None:
+    def _dates(self, on_its_way: Mask) -> None:
         parcels, memory = self._parcels, self._memory
         talk = on_its_way & parcels["open"].to_numpy(dtype=bool) & ~memory["lost"].to_numpy()
         date = parcels["estimated_delivery_date"].to_numpy().astype("datetime64[D]")
@@ -393,7 +392,7 @@ class _Looking:
             )
         self._remember(after)
 
-    def _standings(self) -> Standings:
+    def _standings(self) -> StandingDates:
         columns: dict[str, npt.NDArray[Any]] = {}
         for name in _STANDING:
             column = self._memory[name]
@@ -403,9 +402,9 @@ class _Looking:
                 columns[name] = _utc_array(column)
             else:
                 columns[name] = column.to_numpy()
-        return Standings(columns)
+        return StandingDates(columns)
 
-    def _remember(self, after: Standings) -> None:
+    def _remember(self, after: StandingDates) -> None:
         for name, column in after.columns.items():
             if name in _DATES:
                 self._memory[name] = column.astype("datetime64[s]")
@@ -414,21 +413,21 @@ class _Looking:
             else:
                 self._memory[name] = column
 
-    def _fresh(self, rows: Booleans, name: str) -> Booleans:
+    def _fresh(self, rows: Mask, name: str) -> Mask:
         """Those of the rows whose news is not older than a first meeting allows."""
         oldest = self._now - pd.Timedelta(days=self._settings.most_age_days)
         recent = (self._parcels[f"{name}_known_at"] >= oldest).to_numpy()
-        fresh: Booleans = rows & (recent | ~self._new)
+        fresh: Mask = rows & (recent | ~self._new)
         return fresh
 
-    def _settle(self, rows: Booleans, name: str) -> None:
+    def _settle(self, rows: Mask, name: str) -> None:
         known_at = self._parcels[f"{name}_known_at"]
         self._memory["settled_at"] = known_at.where(rows, self._memory["settled_at"])
 
     def _tell(
         self,
         event: str,
-        rows: Booleans,
+        rows: Mask,
         *,
         reason: str,
         occurred_at: pd.Series[Any],
@@ -487,7 +486,7 @@ class _Looking:
         if not self._found:
             return no_events()
         events = pd.concat(self._found, ignore_index=True)
-        rank = events["event"].map({name: place for place, name in enumerate(EVENTS)})
+        rank = events["event"].map({name: place for place, name in enumerate(EVENT_KINDS)})
         order = events.assign(rank=rank).sort_values(
             ["occurred_at", "shipment_id", "rank"], kind="stable"
         )
@@ -511,7 +510,7 @@ def event_id(shipment_id: str, event: str, count: str = "") -> str:
 
 
 def worth_remembering(
-    memory: pd.DataFrame, *, now: pd.Timestamp, settings: NewsSettings
+    memory: pd.DataFrame, *, now: pd.Timestamp, settings: EventSettings
 ) -> pd.DataFrame:
     """The memory less what has been settled, or was in no table, for long; by shipment.
 

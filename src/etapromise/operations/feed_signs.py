@@ -6,12 +6,15 @@ feed days before it shows in broken promises.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Floats
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
 from etapromise.evaluation.model_comparison import scan_carriers, scan_lag_shifts
@@ -19,15 +22,18 @@ from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
 __all__ = [
+    "FEED_SIGNS",
     "UNREADABLE",
+    "FeedFault",
+    "FeedLimits",
     "all_received",
     "clock_lies",
     "clock_signs",
+    "feed_faults",
     "rejected_scans",
     "rejected_shares",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabulary")
 """Reasons of rejects in codes that nobody can read."""
@@ -41,6 +47,86 @@ _FAR: Final = 2
 _MANY_AT_NIGHT: Final = 0.2
 # A clock a little off, or an order written down after its label, is nothing to speak of.
 _EARLIER: Final = pd.Timedelta(minutes=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedLimits:
+    """How far a carrier's feed may move in a week, against the eight weeks before it.
+
+    Attributes:
+        lag_hours: How far the usual time from a scan to its receipt may move.
+        hour_shift: How many hours of the day deliveries may move, local time.
+        night_more: How much the share of deliveries between 22 and 6 o'clock may rise.
+        early_more: How much the share of scans made before their order may rise.
+        rejected_more: How much the share of rejected scans may rise, doubles apart.
+    """
+
+    lag_hours: float = 2.0
+    hour_shift: float = 2.0
+    night_more: float = 0.05
+    early_more: float = 0.02
+    rejected_more: float = 0.05
+
+
+@dataclass(frozen=True)
+class FeedFault:
+    """One limit that a carrier's feed has crossed.
+
+    Attributes:
+        sign: Which, of `FEED_SIGNS`.
+        row: The signs of that carrier and week.
+        moved: How far.
+        allowed: The limit.
+        told: The same in words.
+    """
+
+    sign: str
+    row: Mapping[str, Any]
+    moved: float
+    allowed: float
+    told: str
+
+
+FEED_SIGNS: Final = {
+    "scan_clock": "the usual time from scan to receipt moved, as if times were in a wrong zone",
+    "delivery_hours": "the usual hour of deliveries moved",
+    "night_deliveries": "more deliveries come at night",
+    "scans_before_order": "more scans come before their order",
+    "rejected_scans": "more scans were rejected",
+}
+"""What each sign says where it is too strong."""
+
+
+def feed_faults(
+    clocks: Iterable[Mapping[str, Any]], rejected: Iterable[Mapping[str, Any]], limits: FeedLimits
+) -> Iterator[FeedFault]:
+    """Where the feed of a carrier is not as it was.
+
+    Args:
+        clocks: See `clock_signs`.
+        rejected: See `rejected_shares`; carriers with fewer than 50 scans say nothing of shares.
+        limits: How much is too much.
+    """
+    for row in clocks:
+        for sign, name, allowed in (
+            ("scan_clock", "lag_hours", limits.lag_hours),
+            ("delivery_hours", "hour_shift", limits.hour_shift),
+        ):
+            moved = row[name]
+            if moved is not None and abs(moved) > allowed:
+                yield FeedFault(sign, row, moved, allowed, f"by {moved:+.1f} hours")
+        yield from _risen("night_deliveries", row, "night_share", limits.night_more)
+        yield from _risen("scans_before_order", row, "early_share", limits.early_more)
+    for row in rejected:
+        if row["scans"] >= _LEAST:
+            yield from _risen("rejected_scans", row, "share", limits.rejected_more)
+
+
+def _risen(sign: str, row: Mapping[str, Any], name: str, allowed: float) -> Iterator[FeedFault]:
+    now, before = row[name], row[f"{name}_before"] or 0.0
+    if now is not None and now - before > allowed:
+        told = f"{100 * now:.1f} %, before {100 * before:.1f} %"
+        yield FeedFault(sign, row, now - before, allowed, told)
 
 
 def rejected_scans(history: TrackedHistory) -> pd.DataFrame:

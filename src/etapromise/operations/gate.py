@@ -6,21 +6,20 @@ Pure functions of numbers; `retraining` says where the numbers come from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from etapromise.errors import ContractError
+from etapromise.operations.feed_signs import FEED_SIGNS, FeedFault, FeedLimits, feed_faults
 
-# A week with fewer scans says nothing of shares.
-_LEAST_SCANS: Final = 50
 # Standard normal quantile of 95 %.
 _ONE_SIDED: Final = 1.645
 
-__all__ = ["Check", "GateConfig", "check_feed", "check_quality", "check_shift", "check_speed"]
+__all__ = ["GateCheck", "GateConfig", "check_feed", "check_quality", "check_shift", "check_speed"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateConfig:
+class GateConfig(FeedLimits):
     """How much worse is worse.
 
     Attributes:
@@ -44,12 +43,8 @@ class GateConfig:
         mean_shift: How many days the dates of the latest orders may move on average.
         far_share: The share of them that may move by more than three days.
         slower: How many times as long as the champion a quote may take.
-        lag_hours: How far the usual time from a carrier's scan to its receipt may move in a week
-            that is new to the challenger, against the eight weeks before it.
-        hour_shift: How many hours of the day its deliveries may move, local time.
-        night_more: How much the share of its deliveries between 22 and 6 o'clock may rise.
-        early_more: How much the share of its scans that come before their order may rise.
-        rejected_more: How much the share of its scans that are rejected may rise, doubles apart.
+
+    How far the feed may move in a week that is new to the challenger is said by `FeedLimits`.
     """
 
     service_level: float = 0.9
@@ -68,11 +63,6 @@ class GateConfig:
     mean_shift: float = 1.5
     far_share: float = 0.25
     slower: float = 5.0
-    lag_hours: float = 2.0
-    hour_shift: float = 2.0
-    night_more: float = 0.05
-    early_more: float = 0.02
-    rejected_more: float = 0.05
 
     def __post_init__(self) -> None:
         """Refuse what cannot be judged by."""
@@ -92,11 +82,7 @@ class GateConfig:
             "kept_worse",
             "mean_shift",
             "far_share",
-            "lag_hours",
-            "hour_shift",
-            "night_more",
-            "early_more",
-            "rejected_more",
+            *(each.name for each in fields(FeedLimits)),
         ):
             if getattr(self, name) < 0:
                 raise ContractError(f"found {name}={getattr(self, name)}, expected 0 or more")
@@ -105,7 +91,7 @@ class GateConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class GateCheck:
     """One question and its answer.
 
     Attributes:
@@ -125,7 +111,7 @@ def check_quality(
     gate: GateConfig,
     *,
     score_error: float | None = None,
-) -> list[Check]:
+) -> list[GateCheck]:
     """Judge the promises on matured orders.
 
     Args:
@@ -144,7 +130,7 @@ def check_quality(
     kept = challenger["kept"]
     if kept["judged"] < gate.least_judged:
         return [
-            Check(
+            GateCheck(
                 name="enough_judged",
                 passed=False,
                 reason=(
@@ -160,7 +146,7 @@ def check_quality(
     return checks
 
 
-def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> Check:
+def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> GateCheck:
     """Compare the dates that the two models promise for the latest orders.
 
     Args:
@@ -169,7 +155,7 @@ def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> Check
         orders: How many there are.
         gate: How much is too much.
     """
-    return Check(
+    return GateCheck(
         name="date_shift",
         passed=abs(mean) <= gate.mean_shift and far <= gate.far_share,
         reason=(
@@ -180,21 +166,23 @@ def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> Check
     )
 
 
-def check_speed(ratio: float, gate: GateConfig) -> Check:
+def check_speed(ratio: float, gate: GateConfig) -> GateCheck:
     """Compare how long a quote takes.
 
     Args:
         ratio: The challenger's time over the champion's.
         gate: How much is too much.
     """
-    return Check(
+    return GateCheck(
         name="speed",
         passed=ratio <= gate.slower,
         reason=f"a quote takes {ratio:.2f} times as long, allowed is {gate.slower:g} times",
     )
 
 
-def check_feed(signs: Mapping[str, Sequence[Mapping[str, Any]]], gate: GateConfig) -> list[Check]:
+def check_feed(
+    signs: Mapping[str, Sequence[Mapping[str, Any]]], gate: GateConfig
+) -> list[GateCheck]:
     """Whether the new weeks of scans can be learned from.
 
     Args:
@@ -202,95 +190,35 @@ def check_feed(signs: Mapping[str, Sequence[Mapping[str, Any]]], gate: GateConfi
             ``week_from``.
         gate: How much is too much.
     """
-    clocks, rejected = signs["clocks"], signs["rejected"]
+    found = list(feed_faults(signs["clocks"], signs["rejected"], gate))
     return [
-        _feed_check(
-            "scan_clock",
-            f"the usual time from scan to receipt moved by more than {gate.lag_hours:g} hours, "
-            "which is what times in a wrong zone look like",
-            [
-                (abs(row["lag_hours"]), row, f"by {row['lag_hours']:+.1f} hours")
-                for row in clocks
-                if abs(row["lag_hours"]) > gate.lag_hours
-            ],
-        ),
-        _feed_check(
-            "delivery_hours",
-            f"deliveries moved by more than {gate.hour_shift:g} hours of the day",
-            [
-                (abs(row["hour_shift"]), row, f"by {row['hour_shift']:+.1f} hours")
-                for row in clocks
-                if row["hour_shift"] is not None and abs(row["hour_shift"]) > gate.hour_shift
-            ],
-        ),
-        _risen(
-            "night_deliveries",
-            f"over {100 * gate.night_more:g} points more of the deliveries come at night",
-            [row for row in clocks if row["night_share"] is not None],
-            ("night_share", "night_share_before"),
-            gate.night_more,
-        ),
-        _risen(
-            "scans_before_order",
-            f"over {100 * gate.early_more:g} points more of the scans come before their order",
-            clocks,
-            ("early_share", "early_share_before"),
-            gate.early_more,
-        ),
-        _risen(
-            "rejected_scans",
-            f"over {100 * gate.rejected_more:g} points more of the scans were rejected",
-            [row for row in rejected if row["share"] is not None and row["scans"] >= _LEAST_SCANS],
-            ("share", "share_before"),
-            gate.rejected_more,
-        ),
+        _feed_check(name, fault, [one for one in found if one.sign == name])
+        for name, fault in FEED_SIGNS.items()
     ]
 
 
-def _risen(
-    name: str,
-    fault: str,
-    rows: Sequence[Mapping[str, Any]],
-    columns: tuple[str, str],
-    allowed: float,
-) -> Check:
-    now, before = columns
-    return _feed_check(
-        name,
-        fault,
-        [
-            (
-                row[now] - (row[before] or 0.0),
-                row,
-                f"{100 * row[now]:.1f} %, before {100 * (row[before] or 0.0):.1f} %",
-            )
-            for row in rows
-            if row[now] - (row[before] or 0.0) > allowed
-        ],
-    )
-
-
-def _feed_check(
-    name: str, fault: str, found: Sequence[tuple[float, Mapping[str, Any], str]]
-) -> Check:
+def _feed_check(name: str, fault: str, found: Sequence[FeedFault]) -> GateCheck:
     """Of each carrier the worst week is told."""
-    worst: dict[str, tuple[float, str]] = {}
-    for size, row, told in found:
-        carrier = str(row["carrier"])
-        if carrier not in worst or size > worst[carrier][0]:
-            worst[carrier] = size, f"{carrier} {told}, week from {row['week_from'][:10]}"
+    worst: dict[str, FeedFault] = {}
+    for one in found:
+        carrier = str(one.row["carrier"])
+        if carrier not in worst or abs(one.moved) > abs(worst[carrier].moved):
+            worst[carrier] = one
     if not worst:
-        return Check(name=name, passed=True, reason=f"of no carrier it is so that {fault}")
-    told = "; ".join(text for _, text in worst.values())
-    return Check(name=name, passed=False, reason=f"the feed is not as it was: {fault}: {told}")
+        return GateCheck(name=name, passed=True, reason=f"of no carrier it is so that {fault}")
+    told = "; ".join(
+        f"{carrier} {one.told}, week from {one.row['week_from'][:10]}"
+        for carrier, one in worst.items()
+    )
+    return GateCheck(name=name, passed=False, reason=f"the feed is not as it was: {fault}: {told}")
 
 
 def _as_good_as_its_word(
     kept: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
-) -> Check:
+) -> GateCheck:
     short = kept["kept_high"] < kept["mean_confidence"] - gate.short_by
     forgiven = champion is not None and _no_less_short(kept, champion["kept"], gate)
-    return Check(
+    return GateCheck(
         name="kept_as_stated",
         passed=not short or forgiven,
         reason=(
@@ -304,7 +232,7 @@ def _as_good_as_its_word(
 
 def _groups(
     challenger: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
-) -> Check:
+) -> GateCheck:
     theirs = {} if champion is None else {row["group"]: row for row in champion["groups"]}
     short = [
         row
@@ -315,7 +243,7 @@ def _groups(
     ]
     allowed = f"{100 * gate.group_short_by:g} points, beyond luck"
     if not short:
-        return Check(
+        return GateCheck(
             name="groups_kept_as_stated",
             passed=True,
             reason=f"no carrier's service falls short of its word by more than {allowed}",
@@ -325,7 +253,7 @@ def _groups(
         f"{100 * row['mean_confidence']:.1f} %)"
         for row in short
     )
-    return Check(
+    return GateCheck(
         name="groups_kept_as_stated",
         passed=False,
         reason=f"these fall short of their word by more than {allowed}: {told}",
@@ -341,14 +269,14 @@ def _not_worse(
     champion: Mapping[str, Any],
     gate: GateConfig,
     score_error: float | None,
-) -> list[Check]:
+) -> list[GateCheck]:
     ours, theirs = challenger["kept"], champion["kept"]
     score, their_score = challenger["crps_days"], champion["crps_days"]
     gain = ours["kept_rate"] - theirs["kept_rate"]
     longer = ours["mean_days"] / theirs["mean_days"] - 1 if theirs["mean_days"] else 0.0
     return [
         _score(score, their_score, score_error, gate),
-        Check(
+        GateCheck(
             name="kept_rate",
             # Keeping less is no fault where the champion kept more than it said.
             passed=gain >= -gate.kept_worse or ours["gap"] >= 0,
@@ -358,7 +286,7 @@ def _not_worse(
                 "less, or its own word"
             ),
         ),
-        Check(
+        GateCheck(
             name="days_promised",
             # Longer promises are no fault where they mend promises that were broken.
             passed=longer <= gate.longer or (gain > 0 and theirs["gap"] < 0),
@@ -371,7 +299,7 @@ def _not_worse(
     ]
 
 
-def _score(ours: float, theirs: float, error: float | None, gate: GateConfig) -> Check:
+def _score(ours: float, theirs: float, error: float | None, gate: GateConfig) -> GateCheck:
     apart, luck = ours - theirs, None if error is None else _ONE_SIDED * error
     if gate.must_gain:
         passed = luck is not None and apart <= -luck
@@ -380,7 +308,7 @@ def _score(ours: float, theirs: float, error: float | None, gate: GateConfig) ->
         passed = apart <= 0 or (luck is not None and apart <= min(luck, gate.worse_score * theirs))
         allowed = f"allowed is {100 * gate.worse_score:g} % more, if luck explains that"
     told = "luck unknown" if luck is None else f"luck up to {luck:.3f}"
-    return Check(
+    return GateCheck(
         name="score",
         passed=passed,
         reason=(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from etapromise.evaluation.metrics import wilson_interval
+from etapromise.evaluation.intervals import wilson_interval
 from etapromise.history.effects import FIELDS
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.promise.model import PromiseModel
@@ -136,7 +136,7 @@ def _quality(model: PromiseModel) -> Iterator[dict[str, Any]]:
             place = int(kept.starts[position]) + row
             judged, good = int(kept.orders[place]), int(kept.kept[place])
             if judged:
-                low, high = wilson_interval(good, judged)
+                low, high = map(float, wilson_interval(good, judged))
                 yield {
                     "level": level,
                     "group": _spoken(key),

@@ -51,7 +51,7 @@ from etapromise.evaluation.replay import Forecaster, known_at
 from etapromise.history.as_of import moment_of
 from etapromise.operations.feed_signs import clock_signs, rejected_shares
 from etapromise.operations.gate import (
-    Check,
+    GateCheck,
     GateConfig,
     check_feed,
     check_quality,
@@ -63,9 +63,9 @@ from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 from etapromise.training.training import TrainingConfig
 
-__all__ = ["Decision", "recipe_of", "refresh_current", "retrain"]
+__all__ = ["Decision", "recipe_of", "refresh_current", "retrain_current"]
 
-FORMAT: Final = "etapromise-decision/1"
+DECISION_FORMAT: Final = "etapromise-decision/1"
 MOST_WEEKS_WATCHED: Final = 8
 
 Outcome = Literal["promoted", "refused", "forced", "would promote", "would refuse"]
@@ -101,7 +101,7 @@ class _Weeks:
     days_to_mature: int
 
 
-def retrain(
+def retrain_current(
     history: TrackedHistory,
     registry: ModelRegistry,
     *,
@@ -146,7 +146,7 @@ def retrain(
         judged, checks = _judge(history, known, champion, challenger, recipe, as_of, gate, tell)
         outcome, reasons = _decide(checks, champion, dry_run=dry_run, force=force)
         record: dict[str, Any] = {
-            "format": FORMAT,
+            "format": DECISION_FORMAT,
             "library_version": installed_version("etapromise"),
             "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "as_of": as_of.isoformat(),
@@ -195,9 +195,8 @@ def refresh_current(
     with registry.lock():
         champion = registry.load_current()
         _check_champion(champion, history, as_of)
-        version = registry.add(
-            champion.refresh(known_at(history, as_of), as_of=as_of, calendars=calendars)
-        )
+        # A refresh looks at nothing received later, and reads no more of a store than it needs.
+        version = registry.add(champion.refresh(history, as_of=as_of, calendars=calendars))
         registry.promote(version, why="refreshed")
     return version
 
@@ -248,7 +247,7 @@ def _judge(
     as_of: pd.Timestamp,
     gate: GateConfig,
     tell: Tell,
-) -> tuple[dict[str, Any], list[Check]]:
+) -> tuple[dict[str, Any], list[GateCheck]]:
     weeks = _weeks(known, as_of, gate)
     then = known_at(known, weeks.start)
     tell(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
@@ -369,12 +368,12 @@ def _side_by_side(
     challenger: ModelForecaster,
     as_of: pd.Timestamp,
     gate: GateConfig,
-    checks: list[Check],
+    checks: list[GateCheck],
 ) -> dict[str, Any]:
     orders = latest_orders(known, as_of, days=gate.shift_days)
     if orders.empty:
         checks.append(
-            Check(
+            GateCheck(
                 name="date_shift",
                 passed=False,
                 reason=f"there is no order of the last {gate.shift_days} days to compare dates on",
@@ -403,7 +402,7 @@ def _side_by_side(
 
 
 def _decide(
-    checks: list[Check], champion: PromiseModel | None, *, dry_run: bool, force: bool
+    checks: list[GateCheck], champion: PromiseModel | None, *, dry_run: bool, force: bool
 ) -> tuple[Outcome, list[str]]:
     failed = [check.reason for check in checks if not check.passed]
     outcome: Outcome

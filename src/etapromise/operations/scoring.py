@@ -6,24 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.errors import CommandError, ContractError
+from etapromise.history.number_ranges import nearest_remedy
+from etapromise.normal_forms.zones import zone_of_country
 from etapromise.promise.model import PromiseModel
 from etapromise.text_type import TEXT
 from etapromise.tracking import read_shipments
 from etapromise.tracking.accounts import refuse_strangers
-from etapromise.tracking.faults import Note, rejects_table
+from etapromise.tracking.faults import Faults, Note, rejects_table
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.scans_of import read_scans_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from etapromise.tracking import Source
     from etapromise.tracking.mapping import MappingSource
 
@@ -32,7 +34,7 @@ __all__ = [
     "Scored",
     "rejects_path",
     "scan_rejects_path",
-    "score",
+    "score_table",
 ]
 
 _ROWS_AT_ONCE: Final = 100_000
@@ -64,7 +66,7 @@ class Scored:
     scans_left_aside: int = 0
 
 
-def score(
+def score_table(
     model: PromiseModel,
     shipments: Source | None,
     scans: Source | None = None,
@@ -153,7 +155,12 @@ def score(
         rejects=rejects,
         scan_rejects=None if sent is None else sent.rejects,
         # With scans they are parcels on their way, which are older as a rule.
-        notes=checked.notes + (_before_the_model(orders, model.as_of) if sent is None else ()),
+        notes=(
+            *checked.notes,
+            *(_before_the_model(orders, model.as_of) if sent is None else ()),
+            *_guessed_zones(model, orders),
+            *_far_outside(model, orders),
+        ),
         scan_notes=() if sent is None else sent.notes,
         left_aside=checked.left_aside,
         scans_used=0 if sent is None else len(sent.scans),
@@ -191,6 +198,65 @@ def _before_the_model(orders: pd.DataFrame, known: datetime) -> tuple[Note, ...]
             examples=first,
         ),
     )
+
+
+def _far_outside(model: PromiseModel, orders: pd.DataFrame) -> tuple[Note, ...]:
+    """Numbers beyond what was learned, column by column, with what they most likely are."""
+    told = Faults(0)
+    for name, spread in model.parts.ranges.spreads.items():
+        if name not in orders:
+            continue
+        values = orders[name].to_numpy(np.float64, na_value=np.nan)
+        outside = spread.outside(values)
+        if outside.any():
+            middle = float(np.median(values[outside]))
+            told.note(
+                int(outside.sum()),
+                f"outside_{name}",
+                name,
+                f"lie far outside of what was learned ({spread.least:.4g} to {spread.most:.4g}), "
+                f"and their promises may be off; {nearest_remedy(name, middle, spread.middle)}",
+                [f"{value:g}" for value in values[outside][:3]],
+            )
+    return told.notes
+
+
+def _guessed_zones(model: PromiseModel, orders: pd.DataFrame) -> tuple[Note, ...]:
+    """Destinations of which nothing tells the zone: their dates may be a day off."""
+    if orders.empty:
+        return ()
+    zones, sources = model.parts.encoder.zones.resolve_many(orders, "destination")
+    told = Faults(0)
+    countries = orders.get("destination_country")
+    if countries is not None:
+        several = countries.map(_has_several_zones, na_action="ignore").eq(True).to_numpy()  # noqa: FBT003
+        guessed = several & (sources == ZONE_SOURCES.index("country"))
+        told.note(
+            int(guessed.sum()),
+            "zone_from_usual",
+            "destination_time_zone",
+            "were taken from a country with several zones, and dates may be a day off; add a "
+            "destination_region, a postcode or a destination_time_zone",
+            [f"{land} = {zone}" for land, zone in _distinct(countries[guessed], zones[guessed])],
+        )
+    unknown = sources == ZONE_SOURCES.index("default")
+    told.note(
+        int(unknown.sum()),
+        "zone_unknown",
+        "destination_time_zone",
+        "are not known, and are taken as the model's usual one; add a destination_country",
+        [model.parts.encoder.zones.default],
+    )
+    return told.notes
+
+
+def _has_several_zones(country: str) -> bool:
+    known = zone_of_country(country)
+    return known is not None and not known[1]
+
+
+def _distinct(countries: pd.Series[Any], zones: npt.NDArray[Any]) -> list[tuple[str, str]]:
+    return sorted({*zip(countries.astype(str), zones, strict=True)})
 
 
 def _rejected(

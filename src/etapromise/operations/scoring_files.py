@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
-from etapromise.operations.scoring import TOO_LATE, rejects_path, score
+from etapromise.operations.scoring import TOO_LATE, rejects_path, score_table
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
 from etapromise.tracking.sources import parquet_tables
@@ -97,7 +97,7 @@ def score_file(
         promises = stack.enter_context(_writer(out))
         rejects = stack.enter_context(_writer(rejects_path(out)))
         for batch in parquet_tables(files, "shipments", _ROWS_AT_ONCE):
-            found = score(
+            found = score_table(
                 model,
                 batch,
                 as_of=as_of,

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from etapromise.engines import engine_of
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
-from etapromise.operations.scoring import score
+from etapromise.operations.scoring import score_table
 from etapromise.promise.model import load_model
-from etapromise.store.layout import Layout
+from etapromise.store.layout import StoreLayout
 from etapromise.store.stored_history import stored_history
 from etapromise.tracking.table_writer import with_dates, write_table
 
@@ -64,7 +64,7 @@ def score_store(
         StoreError: there is no store, or it is damaged or newer.
     """
     loaded = load_model(model)
-    layout = Layout.open(store)
+    layout = StoreLayout.open(store)
     commit = layout.commit()
     oldest = (as_of - loaded.horizon * _DAY).timestamp() // 86_400
     parts = out.absolute().with_name(f".{out.name}.{secrets.token_hex(4)}.parts")
@@ -106,7 +106,7 @@ def score_partition(task: Mapping[str, Any]) -> dict[str, Any]:
         task["store"], event=event, commit=task["commit"], partition=task["partition"]
     )
     orders, scans = kept.under_way(at, most_days=model.horizon)
-    found = score(
+    found = score_table(
         model,
         orders,
         scans,

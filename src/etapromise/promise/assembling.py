@@ -24,11 +24,11 @@ from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.features import FeatureContract
-from etapromise.history.learned_hours import hours_of
+from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of
 from etapromise.in_transit.assembling import refresh_transit
 from etapromise.in_transit.outlook import TransitParts
-from etapromise.in_transit.sampling import MOST_LOOKS
+from etapromise.in_transit.sampling import MOST_LOOKS, sampled_parcels
 from etapromise.lanes.levels import level_keys
 from etapromise.promise.compiled_quote import BETWEEN_EVIDENCE, between_variances
 from etapromise.promise.joint_probability import JOURNEY, Dependence, learn_dependence, pairs_of
@@ -72,9 +72,7 @@ def assemble_parts(
         transit: what is known of parcels under way at `moment`.
     """
     trained_day = day_of(moment_of(manifest["trained_as_of"]))
-    judged = _Judged(
-        gathered, contract, forest, holdout, trained_day, int(manifest["holdout_days"])
-    )
+    judged = _Judged(gathered, contract, forest, holdout, trained_day, _first_judged_day(manifest))
     calibration = judged.calibration(settings)
     record = dict(manifest) | {
         "as_of": moment.isoformat(),
@@ -97,7 +95,7 @@ def assemble_parts(
         stages=stages,
         calibration=calibration,
         kept=judged.kept(calibration),
-        hours=hours_of(
+        hours=learned_delivery_hours(
             known, gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
         ),
         horizon=int(manifest["give_up_after_days"]) + 1,
@@ -146,12 +144,18 @@ def refreshed_parts(
             hand_offs=parts.encoder.hand_offs or False,
         )
         manifest["calendars"] = calendars.text
+    tracked.let_go()
     gathered = HistoryAsOf.at(
         known,
         encoder,
         give_up,
         parts.statistics.settings,
     )
+    sample = None
+    if model.transit is not None:
+        looks = (parts.manifest["config"]["transit"] or {}).get("sample_looks", MOST_LOOKS)
+        sample = sampled_parcels(known, gathered, looks)
+    gathered = gathered.knowing_days_since(_first_judged_day(parts.manifest))
     return assemble_parts(
         gathered,
         known,
@@ -163,17 +167,14 @@ def refreshed_parts(
         manifest=manifest,
         moment=moment,
         transit=None
-        if model.transit is None
-        else refresh_transit(
-            model.transit,
-            tracked,
-            known,
-            gathered,
-            parts.contract,
-            parts.holdout_forest,
-            (parts.manifest["config"]["transit"] or {}).get("sample_looks", MOST_LOOKS),
-        ),
+        if model.transit is None or sample is None
+        else refresh_transit(model.transit, tracked, sample, parts.contract, parts.holdout_forest),
     )
+
+
+def _first_judged_day(manifest: Mapping[str, Any]) -> int:
+    """The UTC day from which on orders have not been seen by the hold-out forest."""
+    return day_of(moment_of(manifest["trained_as_of"])) - int(manifest["holdout_days"])
 
 
 class _Judged:
@@ -186,11 +187,11 @@ class _Judged:
         forest: Forest,
         holdout: Forest,
         trained_day: int,
-        holdout_days: int,
+        first_day: int,
     ) -> None:
         results = gathered.outcomes
         # Orders that the hold-out forest was grown on cannot judge it.
-        honest = results.start_day >= trained_day - holdout_days
+        honest = results.start_day >= first_day
         rows = np.flatnonzero(honest & ~results.closed)
         x, self._offset = gathered.features(gathered.builder(contract), rows)
         quantiles = np.empty((len(rows), len(forest.levels)))
@@ -264,7 +265,7 @@ class _Judged:
             )
         ]
         journey = level_keys(orders, (JOURNEY,))[0][0]
-        day = gathered.requests.anchor[self._rows]
+        day = gathered.requests.order_day[self._rows]
         together = (journey[pairs.first] == journey[pairs.second]) & (
             day[pairs.first] == day[pairs.second]
         )
@@ -290,8 +291,9 @@ class _Judged:
         between = between_variances(
             self._names, gathered.statistics, [len(index) for index in gathered.encoder.indexes]
         )
-        seen = gathered.at_order.total[rows][:, :, 1].astype(np.float64)
-        within = gathered.at_order.total[rows][:, 0, 4].astype(np.float64) ** 2
+        known = gathered.at_order.total[rows - gathered.at_order.first]
+        seen = known[:, :, 1].astype(np.float64)
+        within = known[:, 0, 4].astype(np.float64) ** 2
         unknown = (between * BETWEEN_EVIDENCE / (seen + BETWEEN_EVIDENCE)).sum(axis=1)
         wider = np.sqrt(1.0 + unknown / np.maximum(within, 1e-12))
         middle = quantiles[:, [int(np.abs(self._levels - 0.5).argmin())]]

@@ -13,7 +13,7 @@ from typing import Any, Final
 from etapromise.errors import ContractError
 from etapromise.promise.promise import Promise
 
-__all__ = ["BookedWindow", "booked_windows", "hours_of"]
+__all__ = ["BookedWindow", "booked_windows", "window_hours"]
 
 _MOST_DAYS: Final = 45
 _ONE_DAY: Final = dt.timedelta(days=1)
@@ -47,7 +47,7 @@ class BookedWindow:
         }
 
 
-def hours_of(value: object) -> tuple[dt.time, dt.time]:
+def window_hours(value: object) -> tuple[dt.time, dt.time]:
     """A window such as "08:00-12:00" as its two times.
 
     Raises:
@@ -83,7 +83,7 @@ def booked_windows(
     Raises:
         ContractError: `hours` holds something else.
     """
-    offered = sorted(hours_of(one) for one in hours)
+    offered = sorted(window_hours(one) for one in hours)
     found: list[BookedWindow] = []
     day = promise.percentile(min(probability * 100.0, 99.99))
     for _ in range(_MOST_DAYS):

@@ -12,15 +12,17 @@ from __future__ import annotations
 import ctypes
 import datetime as dt
 import math
+import warnings
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.errors import ContractError
 from etapromise.promise.booked_windows import BookedWindow, booked_windows
 from etapromise.promise.decision import CostPolicy
@@ -39,13 +41,12 @@ _MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
 # What one has and another has not: bits from the second on, the first being a promise at all.
 _OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*_MARKS, "windows"))}
 _NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", *_OFFERS})
+_TEXTS: Final = frozenset({str})
 _REQUIRED: Final = frozenset({"origin", "destination", "ordered_at"})
 
 _dominance = native.function(
     "etp_dominance", native.LONG, native.LONG, native.LONG, *[native.POINTER] * 4
 )
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,47 +55,95 @@ class ComparedOption:
 
     Attributes:
         rank: 1 is best.
-        option: what was asked for, as given.
-        promise: what can be promised with it.
-        date: the date to promise by the policy: of the service level, of the least cost, or the
-            wanted date.
-        confidence: stated probability that `date` is kept.
-        price: as given, 0 where none was.
-        promised: whether a date can be promised at all: whatever the policy, an option with a
-            promise comes before one without.
-        expected_cost: days, the less the better: the option's `cost`, its price in days where
-            `day_price` says what that is, and the days to `date` (by a wanted date: none); by a
-            `CostPolicy` also its lateness cost times the probability of lateness. Days count from
-            the earliest option's order date.
-        probability_by_wanted: probability of an arrival by the wanted date; None without one.
-        meets: whether the service level is reached: by any date, or by the wanted one; with a
-            `CostPolicy` and no wanted date, whether any date has a probability.
-        co2_kg: as given; None where it was not.
-        windows: of the hours that the option offers, the first that are kept with the policy's
-            probability.
-        dominated_by: ranks of options that cost no more, in price, days and carbon dioxide, and are
-            at no date less likely to have arrived, and better in one of these; empty where there
-            is none.
-        reason: the same as a code: "best", "no_promise", "dominated", "costs_more",
-            "level_not_reached", "less_wanted", "tied".
     """
 
     rank: int
-    option: Mapping[str, Any]
-    promise: Promise
-    date: dt.date
-    confidence: float
-    price: float
-    expected_cost: float
-    probability_by_wanted: float | None
-    meets: bool
-    dominated_by: tuple[int, ...]
-    reason: str
-    promised: bool
-    co2_kg: float | None
-    windows: tuple[BookedWindow, ...]
     _weighed: _Weighed = field(repr=False)
     _terms: _Terms = field(repr=False)
+
+    @property
+    def dominated_by(self) -> tuple[int, ...]:
+        """Ranks of options that leave nothing to say for it; empty where there is none.
+
+        They cost no more, in price, days and carbon dioxide, are at no date less likely to have
+        arrived, and better in one of these.
+        """
+        return tuple(sorted([other.rank for other in self._weighed.dominators]))
+
+    @property
+    def option(self) -> Mapping[str, Any]:
+        """What was asked for, as given."""
+        return self._weighed.option
+
+    @property
+    def promise(self) -> Promise:
+        """What can be promised with it."""
+        return self._weighed.promise
+
+    @property
+    def date(self) -> dt.date:
+        """The date to promise by the policy: of the level, the least cost, or the wanted one."""
+        return self._weighed.date
+
+    @property
+    def confidence(self) -> float:
+        """Stated probability that `date` is kept."""
+        return self._weighed.confidence
+
+    @property
+    def price(self) -> float:
+        """As given, 0 where none was."""
+        return self._weighed.price
+
+    @property
+    def expected_cost(self) -> float:
+        """Days, the less the better.
+
+        The option's `cost`, its price in days where `day_price` says what that is, and the days to
+        `date` (by a wanted date: none); by a `CostPolicy` also its lateness cost times the
+        probability of lateness. Days count from the earliest option's order date.
+        """
+        return self._weighed.cost
+
+    @property
+    def probability_by_wanted(self) -> float | None:
+        """Probability of an arrival by the wanted date; None without one."""
+        return self._weighed.wanted
+
+    @property
+    def meets(self) -> bool:
+        """Whether the service level is reached: by any date, or by the wanted one.
+
+        With a `CostPolicy` and no wanted date: whether any date has a probability.
+        """
+        return self._weighed.meets
+
+    @property
+    def promised(self) -> bool:
+        """Whether a date can be promised at all.
+
+        Whatever the policy, an option with a promise comes before one without.
+        """
+        return self._weighed.promised
+
+    @property
+    def co2_kg(self) -> float | None:
+        """As given; None where it was not."""
+        carbon = self._weighed.co2
+        return None if math.isnan(carbon) else carbon
+
+    @property
+    def windows(self) -> tuple[BookedWindow, ...]:
+        """Of the hours that it offers, the first that are kept with the policy's probability."""
+        return self._weighed.windows
+
+    @property
+    def reason(self) -> str:
+        """What decided the rank, as a code.
+
+        "best", "no_promise", "dominated", "costs_more", "level_not_reached", "less_wanted", "tied".
+        """
+        return _reason(self._weighed, self._terms.best)
 
     @property
     def why(self) -> str:
@@ -104,7 +153,7 @@ class ComparedOption:
     @property
     def dominated(self) -> bool:
         """Whether another option is at least as good by every policy."""
-        return bool(self.dominated_by)
+        return bool(self._weighed.dominators)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON, the promise's own among them."""
@@ -139,21 +188,6 @@ class _Terms:
     left_out: bool  # whether there are prices that nothing was added to
 
 
-class _Spelled:
-    """An option's own words, by which the last ties are broken; rarely asked for."""
-
-    __slots__ = ("_option",)
-
-    def __init__(self, option: Mapping[str, Any]) -> None:
-        self._option = option
-
-    def __lt__(self, other: _Spelled) -> bool:
-        return self._words() < other._words()
-
-    def _words(self) -> str:
-        return repr(sorted(self._option.items(), key=lambda item: item[0]))
-
-
 @dataclass(eq=False, slots=True)
 class _Weighed:
     """An option on the common scale of dates, before it is ranked."""
@@ -172,7 +206,9 @@ class _Weighed:
     promised: bool = True
     windows: tuple[BookedWindow, ...] = ()
     wishes: tuple[float, ...] = ()  # what a shopper's policy compares, the first first
-    dominators: list[_Weighed] = field(default_factory=list)
+    dominators: Sequence[_Weighed] = ()
+    curve: int = 0  # its promise among those that were asked for
+    rank: int = 0
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -189,8 +225,15 @@ class _Weighed:
             self.price,
             math.inf if math.isnan(self.co2) else self.co2,
             len(self.dominators),
-            _Spelled(self.option),
+            self,
         )
+
+    def __lt__(self, other: _Weighed) -> bool:
+        """By its own words, which break the last ties; rarely asked for."""
+        return self._words() < other._words()
+
+    def _words(self) -> str:
+        return repr(sorted(self.option.items(), key=lambda item: item[0]))
 
 
 def compare(
@@ -200,12 +243,15 @@ def compare(
     *,
     service_level: float | str,
     wanted_by: dt.date | None,
-    day_price: float | None,
+    day_price: float | EllipsisType | None,
     shared: Mapping[str, Any],
 ) -> list[ComparedOption]:
     """See `PromiseModel.compare`."""
     if not options:
         raise ContractError("Found no options to compare; expected at least one.")
+    said = day_price is not ...
+    if day_price is ...:
+        day_price = None
     if day_price is not None and not _number(day_price) > 0.0:
         raise ContractError(
             f"Found day_price={day_price!r}; expected the price that one day of waiting is worth, "
@@ -215,7 +261,8 @@ def compare(
     known = _NOT_FIELDS | model.known_fields
     asked: dict[object, _Weighed] = {}
     weighed = [_weighed(model, one, level, day_price, shared, known, asked) for one in options]
-    first, curves = on_common_dates([one.promise for one in weighed])
+    first, curves = on_common_dates([one.promise for one in asked.values()])
+    curves = curves[[one.curve for one in weighed]]
     for one in weighed:
         _judge(one, policy, level, wanted_by, first)
     if isinstance(policy, ShopperPolicy):
@@ -224,14 +271,21 @@ def compare(
         # Nothing but prices is left to compare, and these need no rate of exchange.
         for one in weighed:
             one.wishes = (one.price,)
-    for one, others in zip(weighed, _dominating(weighed, curves), strict=True):
-        one.dominators = [weighed[other] for other in others]
+    _tell_dominated(weighed, curves)
     ranked = sorted(weighed, key=lambda one: one.key)
-    place = {id(one): rank for rank, one in enumerate(ranked, start=1)}
+    for rank, one in enumerate(ranked, start=1):
+        one.rank = rank
     unpriced = day_price is None and not isinstance(policy, ShopperPolicy | dt.date)
     left_out = unpriced and any(one.price for one in weighed)
+    if left_out and not said:
+        warnings.warn(
+            "Prices are left out: day_price, the price of a day of waiting, is not given. It was "
+            "1.0 by default once; give it, or day_price=None to leave prices out.",
+            DeprecationWarning,
+            stacklevel=3,
+        )
     terms = _Terms(ranked[0], wanted_by, level, left_out)
-    return [_told(one, rank, place, terms) for rank, one in enumerate(ranked, start=1)]
+    return [_told(one, terms) for one in ranked]
 
 
 def _understood(
@@ -267,7 +321,7 @@ def _weighed(
     asked: dict[object, _Weighed],
 ) -> _Weighed:
     """An option's promise and costs; one that differs in costs and offers only was `asked` for."""
-    if not isinstance(option, Mapping):
+    if type(option) is not dict and not isinstance(option, Mapping):
         raise ContractError(
             f"Found the option {option!r}; expected a mapping of the contract's fields and a "
             'price, such as {"carrier": "acme", "service": "ground", "price": 4.9, …}.'
@@ -276,11 +330,11 @@ def _weighed(
         refuse_unknown(option.keys() - known, known, "an option")
     own = {name: value for name, value in option.items() if name not in _NOT_FIELDS}
     # Other values than texts may be equal and yet not mean the same: 1, 1.0 and True.
-    texts = set(map(type, own.values())) <= {str}
+    texts = _TEXTS.issuperset(map(type, own.values()))
     key = tuple(own.items()) if texts else object()
-    price, cost, co2 = [
-        _amount(option, name) if name in option else 0.0 for name in ("price", "cost", "co2_kg")
-    ]
+    price = _amount(option, "price") if "price" in option else 0.0
+    cost = _amount(option, "cost") if "cost" in option else 0.0
+    co2 = _amount(option, "co2_kg") if "co2_kg" in option else math.nan
     like = asked.get(key)
     if like is None:
         fields = {**shared, **own}
@@ -293,9 +347,9 @@ def _weighed(
                 "the fields that all options share."
             )
         promise = model.promise(**fields, service_level=service_level)
-        date, promised = promise.date, promise.has_date
+        date, promised, curve = promise.date, promise.has_date, len(asked)
     else:
-        promise, date, promised = like.promise, like.date, like.promised
+        promise, date, promised, curve = like.promise, like.date, like.promised, like.curve
     weighed = _Weighed(
         option=option,
         promise=promise,
@@ -303,8 +357,9 @@ def _weighed(
         price=price,
         sending=cost + (0.0 if day_price is None else price / day_price),
         own=cost,
-        co2=co2 if "co2_kg" in option else math.nan,
+        co2=co2,
         promised=promised,
+        curve=curve,
     )
     if like is None:
         asked[key] = weighed
@@ -339,8 +394,8 @@ def _judge(
         one.cost = one.sending + (day_number(one.date) - first)
 
 
-def _dominating(weighed: Sequence[_Weighed], curves: Floats) -> list[list[int]]:
-    """For each option, whose positions dominate it.
+def _tell_dominated(weighed: Sequence[_Weighed], curves: Floats) -> None:
+    """Tell each option which ones dominate it.
 
     They cost no more, are never less likely there, and are better in one of these. What is promised
     is not dominated by what is not; and where carbon dioxide is known of one of two only, nobody
@@ -357,10 +412,11 @@ def _dominating(weighed: Sequence[_Weighed], curves: Floats) -> list[list[int]]:
         ctypes.addressof(pairs),
     )
     told = iter(pairs[: 2 * many])
-    found: list[list[int]] = [[] for _ in weighed]
-    for above, below in zip(told, told, strict=True):
-        found[below].append(above)
-    return found
+    above: dict[int, list[_Weighed]] = {}
+    for over, under in zip(told, told, strict=True):
+        above.setdefault(under, []).append(weighed[over])
+    for under, dominators in above.items():
+        weighed[under].dominators = dominators
 
 
 def _offered(option: Mapping[str, Any]) -> int:
@@ -402,39 +458,19 @@ def _ask_wishes(
         one.wishes = policy.key(measures, marks, quickest)
 
 
-def _told(one: _Weighed, rank: int, place: Mapping[int, int], terms: _Terms) -> ComparedOption:
-    above = one.dominators
-    dominators = tuple(sorted([place[id(other)] for other in above])) if above else ()
+def _told(one: _Weighed, terms: _Terms) -> ComparedOption:
     told = object.__new__(ComparedOption)
-    # Field by field, a frozen dataclass takes longer than a promise.
-    values = {
-        "rank": rank,
-        "option": one.option,
-        "promise": one.promise,
-        "date": one.date,
-        "confidence": one.confidence,
-        "price": one.price,
-        "expected_cost": one.cost,
-        "probability_by_wanted": one.wanted,
-        "meets": one.meets,
-        "dominated_by": dominators,
-        "reason": _reason(one, terms.best, dominators),
-        "promised": one.promised,
-        "co2_kg": None if math.isnan(one.co2) else one.co2,
-        "windows": one.windows,
-        "_weighed": one,
-        "_terms": terms,
-    }
-    object.__setattr__(told, "__dict__", values)
+    # At once: field by field, a frozen dataclass takes longer than a promise.
+    object.__setattr__(told, "__dict__", {"rank": one.rank, "_weighed": one, "_terms": terms})
     return told
 
 
-def _reason(one: _Weighed, best: _Weighed, dominators: tuple[int, ...]) -> str:
+def _reason(one: _Weighed, best: _Weighed) -> str:
     if one is best:
         return "best"
     if not one.promised and best.promised:
         return "no_promise"
-    if dominators:
+    if one.dominators:
         return "dominated"
     if not one.meets and best.meets:
         return "level_not_reached"
@@ -476,7 +512,9 @@ def _in_words(reason: str, one: _Weighed, dominators: tuple[int, ...], terms: _T
 
 
 def _amount(option: Mapping[str, Any], name: str) -> float:
-    value = option.get(name, 0.0)
+    value = option[name]
+    if type(value) is float and math.isfinite(value):
+        return value
     number = _number(value)
     if math.isnan(number):
         raise ContractError(
@@ -488,8 +526,6 @@ def _amount(option: Mapping[str, Any], name: str) -> float:
 
 def _number(value: object) -> float:
     """The number that `value` is, NaN where it is none or not finite."""
-    if type(value) is float:
-        return value if math.isfinite(value) else math.nan
     if not isinstance(value, int | float | np.number) or isinstance(value, bool):
         return math.nan
     return float(value) if math.isfinite(float(value)) else math.nan

@@ -6,7 +6,6 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import ctypes
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,14 +22,11 @@ from etapromise.forecast.forest import Forest
 from etapromise.history.features import FeatureBuilder
 from etapromise.history.statistics import Statistics
 
-__all__ = ["NOT_ASKED", "QuoteKernel", "Reached", "between_variances"]
+__all__ = ["QuoteKernel", "Reached", "between_variances"]
 
-# An asked day that is not asked.
-NOT_ASKED: Final = np.iinfo(np.int32).min
 # Parcels after which half of a new key's distance from the whole is known.
 BETWEEN_EVIDENCE: Final = 10.0
 _WIDENED: Final = ("carrier", "service", "destination_region")
-_CHUNK: Final = 16_384
 
 
 class _ModelStruct(ctypes.Structure):
@@ -214,18 +210,12 @@ class QuoteKernel:
                 part.stop - part.start,
                 codes[part].ctypes.data,
                 requests.numbers[part].ctypes.data,
-                requests.anchor[part].ctypes.data,
+                requests.order_day[part].ctypes.data,
                 requests.clock[part].ctypes.data,
                 *rest(part),
             )
             return failed
 
-        count = len(requests)
-        parts = [slice(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
-        if len(parts) <= 1:
-            failures = [work(part) for part in parts]
-        else:
-            with ThreadPoolExecutor(native.processors()) as pool:
-                failures = list(pool.map(work, parts))
+        failures = native.in_parts(len(requests), work)
         if any(failures):
             raise MemoryError("No memory for the scratch space of the quote's kernel.")

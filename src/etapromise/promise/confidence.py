@@ -7,7 +7,8 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ctypes
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -19,6 +20,7 @@ from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.encoding.requests import DISRUPTED, Requests
 from etapromise.history.effects import FIELDS
+from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import Level
 
@@ -50,12 +52,13 @@ MESSAGES: Final = (
     ("unseen_service", "Little history of this service: the promise leans on its carrier's."),
     ("unseen_destination", "No history of this destination's region or postcode area."),
     ("unseen_origin", "No history of this origin: the promise leans on its region's."),
-    ("zone_from_region", "Destination time zone taken from its region."),
+    ("zone_from_region", "Destination time zone taken from its region or postcode."),
     ("zone_from_country", "Destination time zone taken from its country."),
     ("zone_default", "Destination time zone unknown: the default is used, a date may be off."),
     ("stale_statistics", "Ordered long after the statistics were made: refresh the model."),
     ("thin_history", "Little history altogether."),
     ("all_parcels_alike", "Too few parcels to tell any apart: promised is what all of them take."),
+    ("value_outside", "A number lies far outside what was learned, such as a weight in grams."),
     ("declared_disruption", "A declared disruption delays deliveries like this one."),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
@@ -94,6 +97,7 @@ def assess(
     middle: NDArray[np.int64],
     latest: NDArray[np.int64],
     disruptions: Disruptions | None = None,
+    ranges: LearnedRanges | None = None,
     today: NDArray[np.int64] | None = None,
 ) -> Assessment:
     """Codes and reasons of n promises.
@@ -108,6 +112,7 @@ def assess(
         middle: (n,) its middle.
         latest: (n,) its last day.
         disruptions: those that the model knows of.
+        ranges: within which the model's numbers were learned.
         today: (n,) day 0 of the distributions; by default that of the order.
     """
     evidence = {
@@ -120,11 +125,12 @@ def assess(
         evidence,
         unreachable=~reachable,
         source=requests.zone_source,
-        age=requests.anchor - statistics.as_of_day,
+        age=requests.order_day - statistics.as_of_day,
         alike=alike,
+        outside=_outside(requests, ranges),
     )
     if disruptions is not None:
-        from_day = requests.anchor.astype(np.int64) if today is None else today
+        from_day = requests.order_day.astype(np.int64) if today is None else today
         flags["declared_disruption"] = disruptions.strike(
             requests.numbers[:, DISRUPTED], from_day, from_day + latest
         )
@@ -137,14 +143,38 @@ def assess(
     return Assessment(code.astype(np.int32), reasons)
 
 
+def _outside(requests: Requests, ranges: LearnedRanges | None) -> NDArray[np.bool_]:
+    """(n,) whether any number is far outside."""
+    found = np.zeros(len(requests), dtype=bool)
+    for one in () if ranges is None else ranges.outside(requests.numbers).values():
+        found |= one
+    return found
+
+
+class _DateRule(ctypes.Structure):
+    """`etp_date_rule` of native/answer.c: whether a code is below NO_DATE, sooner known than it."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("network", "carrier", "region", "prefix")),
+        *((name, ctypes.c_double) for name in ("seen", "thin", "irregular")),
+    )
+
+
 class AssessesOne:
-    """What `assess` says of one request at a time. Immutable."""
+    """What `assess` says of one request at a time. Immutable.
 
-    __slots__ = ("_alike", "_as_of_day", "_deciding", "_evidence", "_levels")
+    Attributes:
+        date_rule: what of it decides whether there is a date, for `has_date`.
+    """
 
-    def __init__(self, statistics: Statistics, levels: Sequence[Level], *, alike: bool) -> None:
+    __slots__ = ("_alike", "_as_of_day", "_bounds", "_evidence", "_levels", "date_rule")
+
+    def __init__(
+        self, statistics: Statistics, levels: Sequence[Level], ranges: LearnedRanges, *, alike: bool
+    ) -> None:
         """Take the tables, the levels of the requests' codes, and what `assess` calls alike."""
         self._alike = alike
+        self._bounds = ranges.bounds()
         self._as_of_day = statistics.as_of_day
         self._evidence = np.ascontiguousarray(statistics.total[:, FIELDS.index("evidence")])
         self._levels = tuple(
@@ -152,15 +182,18 @@ class AssessesOne:
             for position, level in enumerate(levels)
             if level.name in _TELLING
         )
-        numbered = {name: (position, start) for name, position, start in self._levels}
-        self._deciding = [numbered[name] for name in _DECIDING]
+        numbered = {name: position for name, position, _ in self._levels}
+        self.date_rule = _DateRule(
+            *(numbered[name] for name in _DECIDING), seen=_SEEN, thin=_THIN, irregular=_IRREGULAR
+        )
 
     def assess(
         self,
         codes: Sequence[int],
+        numbers: Sequence[float],
         *,
         zone_source: int,
-        anchor: int,
+        order_day: int,
         reachable: bool,
         days: Sequence[int],
     ) -> tuple[int, int]:
@@ -171,8 +204,9 @@ class AssessesOne:
             evidence,
             unreachable=not reachable,
             source=zone_source,
-            age=anchor - self._as_of_day,
+            age=order_day - self._as_of_day,
             alike=self._alike,
+            outside=any(numbers[k] < low or numbers[k] > high for k, low, high in self._bounds),
         )
         earliest, middle, latest = days
         code = _ONE_DATE
@@ -180,21 +214,6 @@ class AssessesOne:
             if holds:
                 code = number
         return code, sum([_BIT[name] for name, flag in flags.items() if flag])
-
-    def has_date(
-        self, codes: Sequence[int], *, reachable: bool, days: Callable[[], Sequence[int]]
-    ) -> bool:
-        """Whether the code that `assess` gives is below NO_DATE; `days` are asked for last."""
-        found = self._evidence.item
-        network, carrier, region, prefix = [
-            found(start + codes[place]) for place, start in self._deciding
-        ]
-        if not reachable or carrier < _SEEN or network < _THIN:
-            return False
-        if region < _SEEN and prefix < _SEEN:
-            return False
-        earliest, middle, latest = days()
-        return not _irregular(latest - earliest, middle)
 
 
 NO_DATE: Final = 30000
@@ -212,7 +231,13 @@ _TELLING: Final = frozenset(
 
 
 def _flags(
-    evidence: Mapping[str, Any], *, unreachable: Any, source: Any, age: Any, alike: bool
+    evidence: Mapping[str, Any],
+    *,
+    unreachable: Any,
+    source: Any,
+    age: Any,
+    alike: bool,
+    outside: Any,
 ) -> dict[str, Any]:
     """Which reasons hold: of one request, or (n,) of n, by the types of the arguments."""
     region, prefix = evidence["destination_region"], evidence["destination_prefix"]
@@ -229,6 +254,7 @@ def _flags(
         "stale_statistics": age > _STALE_AFTER,
         "thin_history": evidence["network"] < _THIN,
         "all_parcels_alike": alike,
+        "value_outside": outside,
     }
 
 
@@ -241,7 +267,7 @@ def _codes(flags: Mapping[str, Any], width: Any, middle: Any) -> Sequence[tuple[
     """Codes and whether each holds, for those that another one replaces first."""
     return (
         (10001, width > 1),
-        (20001, (width > 4) | flags["all_parcels_alike"]),
+        (20001, (width > 4) | flags["all_parcels_alike"] | flags["value_outside"]),
         (30001, flags["service_level_unreachable"] | _irregular(width, middle)),
         (30004, flags["unseen_destination"]),
         (30002, flags["thin_history"] | flags["unseen_carrier"]),

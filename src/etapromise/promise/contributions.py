@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.encoding.requests import Requests
+from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
 from etapromise.history.features import OFFSET_TERMS, with_handling_codes
 from etapromise.lanes.levels import TAKER
-from etapromise.promise.compiled_quote import NOT_ASKED
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -62,7 +63,6 @@ _CARRIERS: Final = ("carrier", "service", TAKER)
 _UPPER: Final = 0.7  # ETP_GROUPS_FROM of native/distribution.h
 _PARTS: Final = 4
 
-Floats = NDArray[np.float64]
 
 _explain = native.function(
     "etp_forest_explain",
@@ -132,7 +132,7 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     row = np.arange(count)
     start, end = (
         np.clip(moved - clocks.first_day, 0, last)
-        for moved in (requests.anchor.astype(np.int64), requests.anchor + day + 1)
+        for moved in (requests.order_day.astype(np.int64), requests.order_day + day + 1)
     )
     found["closed_days"] = (day + 1) - (elapsed[row, end] - elapsed[row, start])
     found["disruption"] = (declared - day).astype(np.float64)
@@ -274,7 +274,7 @@ def _parts(
     """(n, 4 + q) see `etp_quote_parts`; `log_days` is used up."""
     out = np.empty((len(requests), _PARTS + log_days.shape[1]))
     arrays = (
-        *(codes, requests.numbers, requests.anchor, requests.clock),
+        *(codes, requests.numbers, requests.order_day, requests.clock),
         *(offset, log_days),
     )
     kept = [np.ascontiguousarray(array) for array in arrays]

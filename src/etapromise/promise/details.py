@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -42,7 +42,6 @@ __all__ = ["Explanation", "required_stages", "stages_of"]
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 _LONGEST_CLOSURE: Final = 120
 _ONE_DAY: Final = dt.timedelta(days=1)
-_NONE_STATED: Final[list[list[int]]] = [[]] * 7
 
 
 class Explanation:
@@ -70,28 +69,18 @@ class Explanation:
 
         None where orders have been seen to count until midnight.
         """
-        warehouse, stated = self._warehouse, self._stated
+        warehouse = self._warehouse
         zone, after = self.origin_zone, self._quote.moment
         day = after.astimezone(zone).date()
         for _ in range(_LONGEST_CLOSURE):
-            if warehouse.open_on(day.toordinal() - _EPOCH_ORDINAL):
-                weekday = day.weekday()
-                for second in sorted({warehouse.cut_offs[weekday], *stated[weekday]}):
-                    if second < NO_CUT_OFF:
-                        moment = _wall_clock(day, second, zone)
-                        if moment > after:
-                            return moment
+            number = day.toordinal() - _EPOCH_ORDINAL
+            if warehouse.open_on(number):
+                for second in warehouse.cut_offs(number):
+                    moment = _wall_clock(day, second, zone)
+                    if second < NO_CUT_OFF and moment > after:
+                        return moment
             day += _ONE_DAY
         return None
-
-    @property
-    def _stated(self) -> list[list[int]]:
-        """Seconds of the cut-offs that the calendar file states, by weekday: the later ones too."""
-        text = self._model.parts.manifest.get("calendars")
-        if text is None:
-            return _NONE_STATED
-        fields = self._fields
-        return _stated_cut_offs(text, fields.get("origin"), fields.get("origin_country"))
 
     @cached_property
     def expires_at(self) -> dt.datetime:
@@ -118,7 +107,7 @@ class Explanation:
     @property
     def works(self) -> bool:
         """Whether the warehouse works on the day of the order."""
-        return self._warehouse.open_on(self._answer.request.anchor)
+        return self._warehouse.open_on(self._answer.request.order_day)
 
     @property
     def works_on(self) -> tuple[bool, ...]:
@@ -152,7 +141,11 @@ class Explanation:
         if usual is None:
             return None
         after = first_leg_time(
-            self._stages.times, usual.first_leg, encoder.clocks, request.leg_clock, request.anchor
+            self._stages.times,
+            usual.first_leg,
+            encoder.clocks,
+            request.leg_clock,
+            request.order_day,
         )
         return HandOffTime(usual.carrier, usual.share, after)
 
@@ -168,19 +161,19 @@ class Explanation:
         requests = self._answer.requests(len(encoder.levels))
         found = contributions(self._model, requests, service_level)[0]
         parts = dict(zip(CAUSES, found.tolist(), strict=True))
-        anchor = self._answer.request.anchor
+        order_day = self._answer.request.order_day
         begins = begin_day(self._model.kernel.address, self._answer)
         leaves = begins
         if self.has_stages:
-            leaves = max(begins, anchor + self.stages[0].calendar_days[1])
+            leaves = max(begins, order_day + self.stages[0].calendar_days[1])
         ordered, begun, left = (
-            dt.date.fromordinal(day + _EPOCH_ORDINAL) for day in (anchor, begins, leaves)
+            dt.date.fromordinal(day + _EPOCH_ORDINAL) for day in (order_day, begins, leaves)
         )
         days = round(sum(parts.values()))
         told: tuple[str, ...] = ()
         if encoder.disruptions is not None:
             concern = self._answer.number[DISRUPTED]
-            told = encoder.disruptions.reasons(concern, anchor, anchor + days)
+            told = encoder.disruptions.reasons(concern, order_day, order_day + days)
         return Why(
             days=days,
             start=ordered,
@@ -212,20 +205,6 @@ class Explanation:
             duration_offset=parts.statistics.settings.offset,
             horizon=parts.horizon,
         )
-
-
-@lru_cache(maxsize=256)
-def _stated_cut_offs(text: str, origin: str | None, country: str | None) -> list[list[int]]:
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — not all have one
-
-    file = CalendarFile(text)
-    if origin is not None:
-        file = file.spelled_as([(country or "", origin)])
-    rules = {rule.origin: rule for rule in file.warehouses}
-    rule = rules.get(origin, rules.get(None))
-    if rule is None:
-        return _NONE_STATED
-    return [[cutoff.minute * 60 for cutoff in rule.cutoffs if cutoff.week[day]] for day in range(7)]
 
 
 def stages_of(model: ModelCore, requests: Requests, pickup_days: PickupDays) -> StageTimes:

@@ -1,8 +1,8 @@
 """A promise under the names of other systems: merchants' feeds, shopping agents, shipping APIs.
 
-Written from the public specifications: Google Merchant Center's product data, the Agentic Commerce
-Protocol's and the Universal Commerce Protocol's fulfilment options, EasyPost's smart rates and
-AfterShip's estimated delivery dates.
+Written from the public specifications: Google Merchant Center's product data, the fulfilment
+options of the Agentic Commerce Protocol of 2026-04-17 and of the Universal Commerce Protocol of
+2026-04-08, EasyPost's smart rates and AfterShip's estimated delivery dates.
 
 The quote path: imports the standard library only.
 """
@@ -53,9 +53,10 @@ def as_agentic_commerce(
     subtotal: int,
     tax: int = 0,
     carrier: str | None = None,
-    subtitle: str | None = None,
+    description: str | None = None,
+    labels: tuple[str, str, str] = ("Shipping", "Tax", "Total"),
 ) -> dict[str, Any]:
-    """Agentic Commerce Protocol: a fulfilment option of the type "shipping".
+    """Agentic Commerce Protocol, version 2026-04-17: a fulfilment option of the type "shipping".
 
     Args:
         promise: of the option.
@@ -64,23 +65,26 @@ def as_agentic_commerce(
         subtotal: in minor units of the currency.
         tax: likewise.
         carrier: its name.
-        subtitle: more for the buyer.
+        description: more for the buyer.
+        labels: what the buyer reads beside the subtotal, the tax and the total.
 
     Raises:
         ContractError: a sum is no whole number.
     """
     _require_minor_units(subtotal=subtotal, tax=tax)
+    amounts = {"subtotal": subtotal, "tax": tax, "total": subtotal + tax}
     option = {
         "type": "shipping",
         "id": id,
         "title": title,
-        "subtitle": subtitle,
+        "description": description,
         "carrier": carrier,
         "earliest_delivery_time": _begins(promise),
         "latest_delivery_time": _ends(promise),
-        "subtotal": subtotal,
-        "tax": tax,
-        "total": subtotal + tax,
+        "totals": [
+            {"type": name, "display_text": label, "amount": amount}
+            for (name, amount), label in zip(amounts.items(), labels, strict=True)
+        ],
     }
     return {name: value for name, value in option.items() if value is not None}
 
@@ -94,7 +98,7 @@ def as_universal_commerce(
     carrier: str | None = None,
     description: str | None = None,
 ) -> dict[str, Any]:
-    """Universal Commerce Protocol: an option of a fulfilment group.
+    """Universal Commerce Protocol, version 2026-04-08: an option of a fulfilment group.
 
     Args:
         promise: of the option.

@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.lanes.levels import Level
 from etapromise.stored_arrays import StoredValues
 
@@ -48,8 +49,6 @@ _EVIDENCE: Final = 20.0
 # Of an order of a hundred parcels the first ones tell enough.
 _MOST_PARCELS: Final = 8
 _ROUNDS: Final = 500
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
     Array,
-    Layout,
+    ArrayLayout,
     StoredPart,
     StoredValues,
 )
@@ -27,7 +27,7 @@ __all__ = ["KEPT_LEVELS", "KeptTable", "kept_table"]
 # Fine to coarse: the first with enough orders speaks.
 KEPT_LEVELS: Final = ("service_region", "service", "carrier", "network")
 _ENOUGH: Final = 50
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     columns=Array("int64", "levels"),
     starts=Array("int64", "levels"),
     orders=Array("int64", "rows", low=0, high=2**53),

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from etapromise.errors import extra_needed
@@ -107,7 +108,7 @@ class PromiseModel(ModelCore):
         *,
         service_level: float | str = DEFAULT_SERVICE_LEVEL,
         wanted_by: date | None = None,
-        day_price: float | None = None,
+        day_price: float | EllipsisType | None = ...,
         **shared: Any,
     ) -> list[ComparedOption]:
         """Ways to send a parcel, best first: carriers, services, warehouses, prices.
@@ -133,9 +134,13 @@ class PromiseModel(ModelCore):
                 service level come first.
             day_price: the price that one day of waiting is worth, in the prices' currency. Without
                 it prices are not added to days: a `CostPolicy` and a service level leave them out
-                and say so in `why`.
+                and say so in `why`. Say None where that is meant: it was 1.0 by default once, and
+                prices that are left out without a word are warned of.
             **shared: fields that all options have in common, such as `ordered_at`; an option's own
                 come first.
+
+        Warns:
+            DeprecationWarning: prices are left out, and nothing is said of `day_price`.
 
         Raises:
             ContractError: as for `promise`; no option, one without origin, destination or time, a

@@ -22,7 +22,7 @@ from etapromise.promise.compiled_quote import QuoteKernel, between_variances
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.released import as_released
-from etapromise.promise.single_quote import QuotesOne
+from etapromise.promise.single_quote import SingleQuotes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelCore"]
 
 
-class ModelCore(QuotesOne):
+class ModelCore(SingleQuotes):
     """A model's parts and its compiled quote. Immutable; any number of threads may share one."""
 
     __slots__ = ("_dependence", "_features", "_kernel", "_transit_kernel", "_warehouses", "parts")
@@ -73,6 +73,7 @@ class ModelCore(QuotesOne):
             statistics=parts.statistics,
             kept=parts.kept,
             kernel=self._kernel,
+            ranges=parts.ranges,
             alike=parts.alike,
             event=self.event,
             version=self.version,
@@ -130,7 +131,7 @@ class ModelCore(QuotesOne):
         """
         requests = self.parts.encoder.encode(as_released(frame))
         return DateDistribution(
-            requests.anchor.astype("datetime64[D]"),
+            requests.order_day.astype("datetime64[D]"),
             self._kernel.dates(requests, with_handling_codes(requests.codes)),
         )
 

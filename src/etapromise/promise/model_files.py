@@ -48,7 +48,7 @@ from etapromise.promise.signatures import (
     signature_of,
 )
 from etapromise.promise.stages import StageForests
-from etapromise.stored_arrays import Array, Layout, StoredArrays, StoredValues, json_of
+from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredValues, json_of
 
 if TYPE_CHECKING:
     from etapromise.in_transit.outlook import TransitParts
@@ -67,10 +67,9 @@ _GOLDEN_ROWS: Final = 16
 # Another processor's exp and log may differ in the last bits, and dates must not.
 _GOLDEN_TOLERANCE: Final = 1e-9
 
-Model = TypeVar("Model", bound=ModelCore)
-Arrays = dict[str, NDArray[Any]]
+ModelKind = TypeVar("ModelKind", bound=ModelCore)
 
-_LAYOUT: Final = Layout(golden=Array("float64", "rows", "horizon", low=0.0, high=1.0))
+_LAYOUT: Final = ArrayLayout(golden=Array("float64", "rows", "horizon", low=0.0, high=1.0))
 # Dates of a distribution, or days in which something is to happen.
 _MOST_DATES: Final = 8192
 _EVENTS: Final = ("delivered", "first_attempt", "available_for_pickup")
@@ -115,7 +114,9 @@ def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = 
     return directory
 
 
-def load_saved(directory: str | Path, kind: type[Model], verify: str | Path | None = None) -> Model:
+def load_saved(
+    directory: str | Path, kind: type[ModelKind], verify: str | Path | None = None
+) -> ModelKind:
     """Read a model directory that `save_model` wrote, as a model of some kind.
 
     Args:
@@ -156,7 +157,7 @@ def model_contents(model: ModelCore) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
 
 
-def model_of_contents(contents: Mapping[str, bytes], kind: type[Model]) -> Model:
+def model_of_contents(contents: Mapping[str, bytes], kind: type[ModelKind]) -> ModelKind:
     """The model of which `model_contents` gave the files.
 
     Raises:
@@ -246,13 +247,13 @@ def golden_requests(parts: ModelParts) -> Requests:
     return Requests(
         codes=codes,
         numbers=numbers,
-        anchor=(parts.statistics.as_of_day + row).astype(np.int32),
+        order_day=(parts.statistics.as_of_day + row).astype(np.int32),
         clock=(row * 3 % clocks).astype(np.int32),
         zone_source=np.zeros(_GOLDEN_ROWS, np.int8),
     )
 
 
-def _arrays(parts: ModelParts) -> Arrays:
+def _arrays(parts: ModelParts) -> dict[str, NDArray[Any]]:
     statistics, clocks = parts.statistics, parts.encoder.clocks
     return {
         **{f"forest.{name}": array for name, array in parts.forest.to_arrays().items()},
@@ -266,7 +267,7 @@ def _arrays(parts: ModelParts) -> Arrays:
         "clocks.holidays": clocks.holidays,
         "clocks.holiday_weights": clocks.holiday_weights,
         "clocks.place_weeks": clocks.place_weeks,
-        "clocks.blackouts": clocks.blackouts,
+        "clocks.special_days": clocks.special_days,
         "clocks.region_weeks": clocks.region_weeks,
         "clocks.new_weeks": clocks.new_weeks,
         **{f"dispatch.{name}": array for name, array in parts.encoder.dispatch.as_arrays().items()},

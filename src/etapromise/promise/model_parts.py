@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from etapromise.encoding.requests import Encoder
@@ -14,10 +15,12 @@ from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.delivery_hours import DeliveryHours
 from etapromise.history.features import FeatureContract
+from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.in_transit.stored_model import StoredTransit
 from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.stages import StageForests
+from etapromise.stored_arrays import StoredValues
 
 if TYPE_CHECKING:
     from etapromise.in_transit.outlook import TransitParts
@@ -58,6 +61,12 @@ class ModelParts:
     horizon: int
     manifest: Mapping[str, Any]
     transit: TransitParts | StoredTransit | None = None
+
+    @cached_property
+    def ranges(self) -> LearnedRanges:
+        """Within which the numbers of orders were learned."""
+        told = StoredValues("ranges of the manifest", self.manifest.get("ranges", {}))
+        return LearnedRanges.stored(told, self.encoder.numeric)
 
     @property
     def alike(self) -> bool:

@@ -18,7 +18,7 @@ from etapromise.encoding.compiled_encoder import missing
 from etapromise.in_transit.outlook import HandedOver
 from etapromise.in_transit.states import OneScan, ParcelScans, microseconds_from
 from etapromise.normal_forms.remembered import NAMES, TEXTS
-from etapromise.promise.open_journeys import Journey, journeys_of
+from etapromise.promise.open_journeys import Journey, expected_journeys
 from etapromise.tracking.contract import SHIPMENT_COLUMNS, STATUSES, Kind
 from etapromise.tracking.tables import EARLIEST, LATEST
 from etapromise.tracking.vocabularies import STANDARD, vocabularies
@@ -79,7 +79,7 @@ class PlainParcel:
         ):
             return None
         requests, zone = encoder.encode_placed(self.fields)
-        return journeys_of(
+        return expected_journeys(
             model,
             ParcelScans.of_one(ordered_at, self.scans),
             requests,

@@ -11,21 +11,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.array_types import MISSING, Floats, Ints
 from etapromise.encoding.requests import Requests
 from etapromise.errors import ContractError
+from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
 from etapromise.history.learned_hand_offs import known_hand_offs
 from etapromise.in_transit.features import REMAINING_OFFSET
 from etapromise.in_transit.outlook import (
     HandedOver,
-    Looks,
     OrderPromises,
+    Snapshots,
     is_open,
     outlook,
 )
-from etapromise.in_transit.remaining_time import NOT_ASKED, Remaining, RemainingKernel
+from etapromise.in_transit.remaining_time import Remaining, RemainingKernel
 from etapromise.in_transit.states import (
-    MISSING,
     STAGES,
     ParcelScans,
     States,
@@ -44,14 +45,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Journey",
     "Standing",
+    "expected_journeys",
     "journeys_at",
-    "journeys_of",
     "microseconds_of",
     "read_any_scans",
 ]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 ScansLike = "Source | Sequence[Mapping[str, Any]] | None"
 Standing = "date | str | Sequence[date] | pd.Series[Any] | NDArray[Any] | None"
 
@@ -145,7 +144,7 @@ class Journey:
     """
 
     requests: Requests
-    looks: Looks
+    looks: Snapshots
     lost: Floats
     returned: Floats
     stalled: NDArray[np.bool_]
@@ -241,10 +240,10 @@ def journeys_at(
     requests = encoder.encode(shipments)
     zones, _ = encoder.zones.resolve_many(shipments, "destination")
     taken = HandedOver.of(encoder, requests, shipments, _handed_over(model, shipments, scans, now))
-    return journeys_of(model, sent, requests, zones, taken, moment)
+    return expected_journeys(model, sent, requests, zones, taken, moment)
 
 
-def journeys_of(
+def expected_journeys(
     model: ModelCore,
     sent: ParcelScans,
     requests: Requests,
@@ -268,7 +267,7 @@ def journeys_of(
     encoder = model.parts.encoder
     count = len(requests)
     states = sent.states(np.arange(count), np.full(count, moment, np.int64), _event(model.event))
-    looks = Looks.at(
+    looks = Snapshots.at(
         states,
         levels=encoder.levels,
         clocks=encoder.clocks,
@@ -349,7 +348,7 @@ def _given_none_came(model: ModelCore, requests: Requests, today: Ints) -> tuple
     """(n, horizon) from today on, given that nothing came before; (n,) that nothing ever will."""
     whole = model.kernel.dates(requests, with_handling_codes(requests.codes))
     count, horizon = whole.shape
-    first = today - requests.anchor
+    first = today - requests.order_day
     column = first[:, None] + np.arange(horizon)
     rows = np.arange(count)
     by = whole[rows[:, None], np.clip(column, 0, horizon - 1)]

@@ -23,7 +23,7 @@ from etapromise.promise.promise import Promise, date_of, day_number, on_common_d
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-    from etapromise.promise.wording import Shown, Words
+    from etapromise.promise.wording import Shown, Wording
 
 __all__ = ["OrderPromise", "promise_order"]
 
@@ -130,7 +130,7 @@ class OrderPromise:
         locale: str = "en",
         *,
         show: Shown | Mapping[int, Shown] | None = None,
-        words: Words | str | Path | None = None,
+        words: Wording | str | Path | None = None,
     ) -> str:
         """One sentence for the customer, as of `Promise.text`, for all parcels."""
         from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import

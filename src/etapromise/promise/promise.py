@@ -23,7 +23,7 @@ from etapromise.promise.promise_details import Explained
 
 if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
-    from etapromise.promise.wording import Shown, Words
+    from etapromise.promise.wording import Shown, Wording
 
 __all__ = [
     "PERCENTILES",
@@ -300,7 +300,7 @@ class Promise(Explained):
         locale: str = "en",
         *,
         show: Shown | Mapping[int, Shown] | None = None,
-        words: Words | str | Path | None = None,
+        words: Wording | str | Path | None = None,
     ) -> str:
         """One sentence for the customer: a date, a range or neither, as the confidence code says.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
     from etapromise.promise.stages import HandOffTime, StageTime
     from etapromise.promise.why import Why
-    from etapromise.promise.wording import Words
+    from etapromise.promise.wording import Wording
 
 __all__ = ["Explained"]
 
@@ -83,7 +83,7 @@ class Explained:
         locale: str = "en",
         now: dt.datetime | None = None,
         *,
-        words: Words | str | Path | None = None,
+        words: Wording | str | Path | None = None,
     ) -> str:
         """Such as "Order within 3 h 12 min"; empty once the promise has expired.
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from etapromise.encoding.requests import days_of, require_table
 from etapromise.errors import ContractError
+from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
-from etapromise.promise.compiled_quote import NOT_ASKED
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.promise import PERCENTILES
@@ -57,23 +57,24 @@ def promise_frame(
         middle=middle,
         latest=high,
         disruptions=model.parts.encoder.disruptions,
+        ranges=model.parts.ranges,
     )
     asked = standing != NOT_ASKED
     late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)
     service = requests.codes[
         :, [level.name for level in model.parts.encoder.levels].index("service")
     ]
-    anchor = requests.anchor.astype(np.int64)
+    order_day = requests.order_day.astype(np.int64)
     return pd.DataFrame(
         {
             "shipment_id": frame["shipment_id"].to_numpy(),
-            "estimated_delivery_date": as_dates(anchor + promised),
-            "estimated_delivery_date_min": as_dates(anchor + low),
-            "estimated_delivery_date_max": as_dates(anchor + high),
+            "estimated_delivery_date": as_dates(order_day + promised),
+            "estimated_delivery_date_min": as_dates(order_day + low),
+            "estimated_delivery_date_max": as_dates(order_day + high),
             "service_level": service_level,
             "confidence": confidence,
             **{
-                f"percentile_{percent}": as_dates(anchor + days[:, column])
+                f"percentile_{percent}": as_dates(order_day + days[:, column])
                 for column, percent in enumerate(PERCENTILES)
             },
             "delivery_date_confidence": np.where(asked, reached.asked, np.nan),
@@ -99,7 +100,7 @@ def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDA
     if "promised_date" not in frame.columns:
         return np.full(len(frame), NOT_ASKED, np.int32)
     promised = days_of(frame, "promised_date")
-    days = promised.astype(np.int64) - requests.anchor
+    days = promised.astype(np.int64) - requests.order_day
     # Beyond the horizon probabilities stay as they are on its last day, as in `Promise`.
     days = np.minimum(days, horizon - 1)
     return np.where(np.isnat(promised), NOT_ASKED, days).astype(np.int32)

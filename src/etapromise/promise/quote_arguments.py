@@ -28,6 +28,7 @@ __all__ = [
     "ask",
     "begin_day",
     "expiry",
+    "has_date",
     "pack_levels",
     "pack_question",
 ]
@@ -73,7 +74,7 @@ class Answer(ctypes.Structure):
         return Requests(
             np.array([self.code[:levels]], np.int32),
             np.array([self.number], np.float64),
-            np.array([request.anchor], np.int32),
+            np.array([request.order_day], np.int32),
             np.array([request.clock], np.int32),
             np.array([request.zone_source], np.int8),
         )
@@ -108,7 +109,11 @@ expiry = native.function(
     *(native.POINTER, ctypes.POINTER(Answer), native.LONG, native.DOUBLE),
 )
 
-
+has_date = native.function(
+    "etp_answer_has_date",
+    native.INT,
+    *(native.POINTER, ctypes.POINTER(Answer), native.DOUBLE, native.POINTER),
+)
 begin_day = native.function(
     "etp_answer_begin_day", native.LONG, native.POINTER, ctypes.POINTER(Answer)
 )

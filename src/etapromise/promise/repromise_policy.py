@@ -23,16 +23,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Dates, Floats, Mask
 from etapromise.errors import ContractError
 
 __all__ = [
     "DELAYED",
     "EARLIER",
     "QUIET",
-    "Look",
     "RepromisePolicy",
+    "RepromiseStep",
     "StandingDate",
-    "Standings",
+    "StandingDates",
     "reason_of",
 ]
 
@@ -46,10 +47,6 @@ _DAY: Final = np.timedelta64(1, "D")
 _RELIEF: Final = 0.15
 # Of the rest between notices: beyond that it is longer than any parcel's way.
 _MOST_DOUBLINGS: Final = 10
-
-Dates = NDArray[np.datetime64]
-Floats = NDArray[np.float64]
-Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +128,7 @@ _READERS: Final = {
 
 
 @dataclass(frozen=True, eq=False)
-class Standings:
+class StandingDates:
     """The standing dates of n parcels, one array for each value of `StandingDate`.
 
     Attributes:
@@ -142,7 +139,7 @@ class Standings:
     columns: Mapping[str, NDArray[Any]]
 
     @classmethod
-    def promised(cls, date: Dates) -> Standings:
+    def promised(cls, date: Dates) -> StandingDates:
         """What stands when dates (n,) have just been promised."""
         date = np.asarray(date, "datetime64[D]")
         return cls(
@@ -161,7 +158,7 @@ class Standings:
         )
 
     @classmethod
-    def of(cls, records: list[StandingDate]) -> Standings:
+    def of(cls, records: list[StandingDate]) -> StandingDates:
         """The same as records."""
         out = cls.promised(np.array([record.original_date for record in records], "datetime64[D]"))
         for name, column in out.columns.items():
@@ -185,16 +182,16 @@ class Standings:
             for row in zip(*plain.values(), strict=True)
         ]
 
-    def take(self, rows: NDArray[np.int64]) -> Standings:
+    def take(self, rows: NDArray[np.int64]) -> StandingDates:
         """Some of them, in the order of `rows`."""
-        return Standings({name: column[rows] for name, column in self.columns.items()})
+        return StandingDates({name: column[rows] for name, column in self.columns.items()})
 
-    def put(self, rows: NDArray[np.int64], changed: Standings) -> Standings:
+    def put(self, rows: NDArray[np.int64], changed: StandingDates) -> StandingDates:
         """All of them, those at `rows` replaced."""
         out = {name: column.copy() for name, column in self.columns.items()}
         for name, column in changed.columns.items():
             out[name][rows] = column
-        return Standings(out)
+        return StandingDates(out)
 
     def __len__(self) -> int:
         """How many parcels."""
@@ -207,7 +204,7 @@ class Standings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class RepromiseStep:
     """What came of one look at one parcel.
 
     Attributes:
@@ -311,7 +308,7 @@ class RepromisePolicy:
         date: dt.date,
         confidence: float,
         kept: float,
-    ) -> Look:
+    ) -> RepromiseStep:
         """One look at one parcel under way.
 
         Args:
@@ -329,7 +326,7 @@ class RepromisePolicy:
             raise ContractError(f"Found the naive moment {now}; expected one with a time zone.")
         moment = np.datetime64(now.astimezone(dt.UTC).replace(tzinfo=None), "us")
         after, told, last_call = self.look_many(
-            Standings.of([standing]),
+            StandingDates.of([standing]),
             now=moment,
             today=np.array([today], "datetime64[D]"),
             date=np.array([date], "datetime64[D]"),
@@ -338,7 +335,7 @@ class RepromisePolicy:
         )
         (record,) = after.records()
         event = (None, "delayed", "earlier")[int(told[0])]
-        return Look(
+        return RepromiseStep(
             standing=record,
             event=event,
             old_date=standing.current_date,
@@ -348,14 +345,14 @@ class RepromisePolicy:
 
     def look_many(
         self,
-        standings: Standings,
+        standings: StandingDates,
         *,
         now: np.datetime64 | NDArray[np.datetime64],
         today: Dates,
         date: Dates,
         confidence: Floats,
         kept: Floats,
-    ) -> tuple[Standings, NDArray[np.int8], Booleans]:
+    ) -> tuple[StandingDates, NDArray[np.int8], Mask]:
         """One look at n parcels under way; see `look`.
 
         Args:
@@ -416,7 +413,7 @@ class RepromisePolicy:
         }
         kept_as_is = {name: np.where(new_look, column, old[name]) for name, column in after.items()}
         told = np.where(tell, np.where(later, DELAYED, EARLIER), QUIET).astype(np.int8)
-        return Standings(kept_as_is), told, tell & later & ~steady
+        return StandingDates(kept_as_is), told, tell & later & ~steady
 
 
 def reason_of(told: int, *, last_call: bool) -> str | None:

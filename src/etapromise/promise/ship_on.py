@@ -43,6 +43,7 @@ def ship_on_date(
         fields.get("origin_country"),
         fields.get("origin_region"),
         origin=fields.get("origin"),
+        postcode=fields.get("origin"),
     )
     # One day more than the horizon: the origin may be a date ahead of the destination.
     for day in (wanted_date + dt.timedelta(days=1 - back) for back in range(model.horizon + 1)):

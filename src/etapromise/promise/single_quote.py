@@ -5,6 +5,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,6 +22,7 @@ from etapromise.encoding.compiled_encoder import (
     utc_second,
 )
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
+from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
@@ -40,6 +42,7 @@ from etapromise.promise.quote_arguments import (
     Quote,
     answer_type,
     ask,
+    has_date,
     pack_levels,
     pack_question,
 )
@@ -51,19 +54,20 @@ if TYPE_CHECKING:
 
     from etapromise.promise.details import Explanation
 
-__all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "QuotesOne"]
+__all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "SingleQuotes"]
 
 DEFAULT_SERVICE_LEVEL: Final = 0.9
 DEFAULT_BAND: Final = 0.8
 
 
-class QuotesOne:
+class SingleQuotes:
     """The part of a model that answers for one parcel at a time."""
 
     __slots__ = (
         "_address",
         "_answer",
         "_assessor",
+        "_date_rule",
         "_encoder",
         "_kept",
         "_known",
@@ -81,13 +85,15 @@ class QuotesOne:
         statistics: Statistics,
         kept: KeptTable,
         kernel: QuoteKernel,
+        ranges: LearnedRanges,
         alike: bool,
         event: str,
         version: str,
     ) -> None:
         """Take what a promise is read off: `kernel` is bound to the same encoder and statistics."""
         self._encoder = encoder
-        self._assessor = AssessesOne(statistics, encoder.levels, alike=alike)
+        self._assessor = AssessesOne(statistics, encoder.levels, ranges, alike=alike)
+        self._date_rule = ctypes.addressof(self._assessor.date_rule)
         self._lost = statistics.lost
         self._kept = kept
         self._address = kernel.address
@@ -204,7 +210,15 @@ class QuotesOne:
                     low,
                     high,
                 )
-                if destination_time_zone is None or destination_time_zone in self._zones:
+                if (
+                    destination_time_zone is None or destination_time_zone in self._zones
+                ) and bool not in {
+                    type(origin_lat),
+                    type(origin_lon),
+                    type(destination_lat),
+                    type(destination_lon),
+                    type(weight_kg),
+                }:
                     status = ask(self._address, question, text, answer)
             except UNUSUAL:
                 pass
@@ -246,7 +260,7 @@ class QuotesOne:
         shipment, extra, text = encoder.compiled.packed(fields, utc_second(fields["ordered_at"]))
         status = ask(self._address, shipment + levels + extra, text, answer)
         if status == OUTSIDE_CALENDARS:
-            encoder.clocks.require_days(answer.request.anchor, answer.request.anchor)
+            encoder.clocks.require_days(answer.request.order_day, answer.request.order_day)
         return text
 
     def _assess(
@@ -256,8 +270,9 @@ class QuotesOne:
         days = _BAND.days(self._address, answer)
         code, reasons = self._assessor.assess(
             answer.code,
+            answer.number,
             zone_source=request.zone_source,
-            anchor=request.anchor,
+            order_day=request.order_day,
             reachable=answer.probability[-1] >= service_level,
             days=days,
         )
@@ -265,17 +280,13 @@ class QuotesOne:
         disruptions = self._encoder.disruptions
         if disruptions is not None:
             told = disruptions.reasons(
-                answer.number[DISRUPTED], request.anchor, request.anchor + days[2]
+                answer.number[DISRUPTED], request.order_day, request.order_day + days[2]
             )
             messages += declared_message(told)
         return code, messages
 
     def _has_date(self, answer: Answer, service_level: float) -> bool:
-        return self._assessor.has_date(
-            answer.code,
-            reachable=answer.probability[-1] >= service_level,
-            days=lambda: _BAND.days(self._address, answer),
-        )
+        return bool(has_date(self._address, answer, service_level, self._date_rule))
 
 
 _BAND: Final = Levels((0.1, 0.5, 0.9))
@@ -289,12 +300,12 @@ class QuotedPromise(Promise):
 
     _answer: Answer
     _given_zone: object
-    _model: QuotesOne
+    _model: SingleQuotes
     _quote: tuple[Answer, bytes, datetime, int]
 
     def __init__(
         self,
-        model: QuotesOne,
+        model: SingleQuotes,
         quote: tuple[Answer, bytes, datetime, int],
         ordered_at: datetime,
         service_level: float,
@@ -356,7 +367,7 @@ class QuotedPromise(Promise):
 
     @property
     def _first_day(self) -> int:
-        return self._answer.request.anchor
+        return self._answer.request.order_day
 
     @property
     def _probability(self) -> NDArray[np.float64]:

@@ -252,7 +252,7 @@ def first_leg_time(
     first_leg: NDArray[np.float64],
     clocks: Clocks,
     clock: int,
-    anchor: int,
+    order_day: int,
 ) -> StageTime:
     """From the pick-up of the first of n requests to its hand-off, which is before the event.
 
@@ -261,10 +261,10 @@ def first_leg_time(
         first_leg: (k,) P(0, 1, … working days of the carrier that has it first).
         clocks: the carriers'.
         clock: of that carrier.
-        anchor: the first request's.
+        order_day: the first request's.
     """
     pickup = times.pickup[0]
-    first = anchor - clocks.first_day
+    first = order_day - clocks.first_day
     elapsed = clocks.elapsed[clock, min(first, clocks.elapsed.shape[1] - 1) :]
     steps = np.arange(len(first_leg))
     calendar, business = np.zeros(len(elapsed) + 1), np.zeros(len(first_leg))
@@ -322,7 +322,7 @@ def stage_times(
         horizon: dates.
     """
     count, longest = len(requests), min(_LONGEST_HANDLING, horizon)
-    days = requests.anchor.astype(np.int64)[:, None] + np.arange(max(longest, horizon) + 1)
+    days = requests.order_day.astype(np.int64)[:, None] + np.arange(max(longest, horizon) + 1)
     fetched = np.ones((count, longest))
     quantiles = forests.handling.predict(x, threads=1)
     for day in range(longest - 1):

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.encoding.requests import DISRUPTED
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.states import STAGES
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.one_journey import plain_parcel
@@ -25,7 +25,7 @@ from etapromise.promise.open_journeys import (
 from etapromise.promise.promise import Promise, date_of
 from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
 from etapromise.promise.tracked_why import tracked_why
-from etapromise.promise.typed_inputs import Scan, nearest, refuse_unknown
+from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.tables import read_shipments
 
@@ -219,7 +219,7 @@ def _refuse_typos(shipment: object, scans: object, known: frozenset[str]) -> Non
 
 def _refuse_typos_of(strange: Iterable[str], known: frozenset[str], what: str) -> None:
     for name in strange:
-        if nearest(str(name), known) is not None:
+        if name_meant(str(name), known, likeness=A_TYPO) is not None:
             refuse_unknown([name], known, what)
 
 
@@ -274,6 +274,7 @@ def _promise(
             middle=days[1:2],
             latest=days[2:],
             disruptions=model.parts.encoder.disruptions,
+            ranges=model.parts.ranges,
             today=journey.today,
         )
         return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))

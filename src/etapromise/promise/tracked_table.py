@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.encoding.requests import require_table
 from etapromise.errors import ContractError
 from etapromise.in_transit.states import STAGES, stage_number
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["at_risk_threshold", "late_probability", "standing_dates", "track_frame"]
 
 _AT_RISK: Final = 0.5
-
-Floats = NDArray[np.float64]
 
 
 def track_frame(
@@ -62,6 +61,7 @@ def track_frame(
         middle=middle - today,
         latest=high - today,
         disruptions=model.parts.encoder.disruptions,
+        ranges=model.parts.ranges,
         today=today,
     )
     came, never = journey.came, journey.never

@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 
+from etapromise.array_types import MISSING
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.in_transit.states import MISSING
 from etapromise.promise.open_journeys import Journey
 from etapromise.promise.promise import date_of
 from etapromise.promise.why import Why
-from etapromise.promise.why_facts import Fact, whole_days
+from etapromise.promise.why_facts import Fact, rounded_to_sum
 
 __all__ = ["tracked_why"]
 
@@ -64,7 +64,7 @@ def tracked_why(
         facts.append(Fact("stands_still", day=heard))
     else:
         facts.append(Fact("under_way", day=date_of(int(places.day(states.picked_up)[0]))))
-    counted = whole_days(
+    counted = rounded_to_sum(
         {
             "left": middle,
             "closed_days": closed,

@@ -9,13 +9,12 @@ The quote path: imports the standard library only.
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from collections.abc import Iterable
 from typing import Final, TypedDict
 
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, name_meant
 
-__all__ = ["ASKED", "CARRIED", "Option", "Parcel", "Scan", "nearest", "refuse_unknown"]
+__all__ = ["ASKED", "A_TYPO", "CARRIED", "Option", "Parcel", "Scan", "refuse_unknown"]
 
 
 class Parcel(TypedDict, total=False):
@@ -75,14 +74,8 @@ CARRIED: Final = frozenset({"shipment_id", "order_id", "promised_date"})
 ASKED: Final = frozenset(Parcel.__annotations__)
 """All names that a parcel may have."""
 
-# How alike two names are that one of them is a typo of the other.
-_A_TYPO: Final = 0.75
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` is probably a typo of; None where it is another word."""
-    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_A_TYPO)
-    return found[0] if found else None
+A_TYPO: Final = 0.75
+"""How alike two names are that one of them is a typo of the other."""
 
 
 def refuse_unknown(names: Iterable[str], known: Iterable[str], what: str) -> None:
@@ -99,7 +92,7 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str], what: str) -> Non
     known = set(known)
     for name in names:
         if name not in known:
-            near = nearest(str(name), known)
+            near = name_meant(str(name), known, likeness=A_TYPO)
             meant = f"did you mean {near!r}?" if near else f"expected {', '.join(sorted(known))}."
             raise ContractError(
                 f"Found {name!r} for {what}, which nobody reads; {meant} Extra features must be "

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from etapromise.promise.why_facts import Fact
+    from etapromise.promise.wording import Wording
 
 __all__ = ["Why"]
 
@@ -33,18 +36,20 @@ class Why:
     contributions: Mapping[str, float]
     facts: tuple[Fact, ...]
 
-    def text(self, locale: str = "en") -> str:
+    def text(self, locale: str = "en", *, words: Wording | str | Path | None = None) -> str:
         """One sentence in clauses; in a language without such words, the date alone.
 
         Args:
             locale: a CLDR locale, such as "en", "de" or "pt_BR".
+            words: a TOML file whose clauses, in tables such as [en.why], replace the library's.
 
         Raises:
-            ContractError: there is no such locale.
+            ContractError: there is no such locale, or the words are not to be read.
         """
         from etapromise.promise.why_wording import why_text  # noqa: PLC0415 — Babel is slow
 
-        return why_text(self.facts, self.start, self.start + dt.timedelta(days=self.days), locale)
+        promised = self.start + dt.timedelta(days=self.days)
+        return why_text(self.facts, self.start, promised, locale, words)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Fact", "order_facts", "whole_days"]
+__all__ = ["Fact", "order_facts", "rounded_to_sum"]
 
 # From how many days on a state of the network is worth a word.
 _WORTH_A_WORD: Final = 0.35
@@ -36,7 +36,7 @@ class Fact:
     share: float | None = None
 
 
-def whole_days(parts: Mapping[str, float]) -> dict[str, int]:
+def rounded_to_sum(parts: Mapping[str, float]) -> dict[str, int]:
     """Whole days that have the same sum, each as close as can be: largest remainders go up.
 
     Args:
@@ -72,7 +72,7 @@ def order_facts(
     now = parts["now"]
     noted = now if abs(now) >= _WORTH_A_WORD else 0.0
     way = sum(parts[name] for name in ("usual", "lane", "carrier", "parcel", "handling"))
-    counted = whole_days(
+    counted = rounded_to_sum(
         {
             "way": way + (now - noted),
             "closed_days": parts["closed_days"],

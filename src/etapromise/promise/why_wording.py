@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import tomllib
-from collections.abc import Mapping, Sequence
-from importlib import resources
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton
+from babel import Locale
+from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
 
-from etapromise.errors import ContractError
 from etapromise.promise.why_facts import Fact
+from etapromise.promise.wording import Wording, clauses, dated
 
 __all__ = ["why_text"]
 
@@ -22,7 +20,13 @@ __all__ = ["why_text"]
 _A_WEEK: Final = 6
 
 
-def why_text(facts: Sequence[Fact], start: dt.date, day: dt.date, locale: str) -> str:
+def why_text(
+    facts: Sequence[Fact],
+    start: dt.date,
+    day: dt.date,
+    locale: str,
+    words: Wording | str | Path | None = None,
+) -> str:
     """The clauses as one sentence; the date alone where the language has no words for them.
 
     Args:
@@ -30,30 +34,29 @@ def why_text(facts: Sequence[Fact], start: dt.date, day: dt.date, locale: str) -
         start: the day that dates are near to.
         day: the promised date.
         locale: a CLDR locale.
+        words: see `Wording.of`.
 
     Raises:
-        ContractError: there is no such locale.
+        ContractError: there is no such locale, or the words are not to be read.
     """
-    try:
-        parsed = Locale.parse(locale.replace("-", "_"))
-    except (ValueError, UnknownLocaleError) as error:
-        raise ContractError(
-            f"Found the locale {locale!r}; expected a CLDR locale such as 'en' or 'pt_BR'."
-        ) from error
-    words = _words().get(parsed.language)
-    if words is None:
+    said = clauses(locale, words)
+    parsed = Locale.parse(locale.replace("-", "_").partition("_u_")[0])
+    if any(fact.name not in said for fact in facts):
         return str(format_date(day, "full", locale=parsed))
-    clauses = [_clause(words[fact.name], fact, start, parsed) for fact in facts]
-    said = "; ".join(clauses)
-    return said[:1].upper() + said[1:] + "."
+    weekdays = said.get("weekdays")
+    told = [_clause(said[fact.name], fact, start, parsed, weekdays) for fact in facts]
+    text = str(said.get("between", "; ")).join(told)
+    return text[:1].upper() + text[1:] + str(said.get("ends", "."))
 
 
-def _clause(words: Any, fact: Fact, start: dt.date, locale: Locale) -> str:
+def _clause(
+    words: Any, fact: Fact, start: dt.date, locale: Locale, weekdays: Sequence[str] | None
+) -> str:
     if isinstance(words, dict):
         words = words.get(locale.plural_form(fact.days or 0), words["other"])
     return str(words).format(
         n="" if fact.days is None else format_decimal(fact.days, locale=locale),
-        day="" if fact.day is None else _written(fact.day, start, locale),
+        day="" if fact.day is None else _written(fact.day, start, locale, weekdays),
         share="" if fact.share is None else _percent(fact.share, locale),
         text=fact.text,
     )
@@ -66,16 +69,9 @@ def _percent(share: float, locale: Locale) -> str:
     return str(format_percent(share, pattern, locale=locale))
 
 
-def _written(day: dt.date, start: dt.date, locale: Locale) -> str:
+def _written(day: dt.date, start: dt.date, locale: Locale, weekdays: Sequence[str] | None) -> str:
     if abs((day - start).days) <= _A_WEEK:
-        return str(format_date(day, "EEEE", locale=locale))
-    try:
-        return str(format_skeleton("EEEEdMMMM", day, locale=locale))
-    except KeyError:
-        return str(format_date(day, "full", locale=locale))
-
-
-@functools.cache
-def _words() -> Mapping[str, Mapping[str, Any]]:
-    text = resources.files("etapromise.promise").joinpath("why_words.toml").read_text("utf-8")
-    return tomllib.loads(text)
+        return weekdays[day.weekday()] if weekdays else str(format_date(day, "EEEE", locale=locale))
+    if weekdays:
+        return f"{weekdays[day.weekday()]}, {format_date(day, 'd MMMM', locale=locale)}"
+    return dated(day, str(locale))

@@ -22,7 +22,17 @@ from babel.units import format_unit
 
 from etapromise.errors import ContractError
 
-__all__ = ["LANGUAGES", "Shown", "Words", "notice", "order_within", "sentence", "stage_sentence"]
+__all__ = [
+    "LANGUAGES",
+    "Shown",
+    "Wording",
+    "clauses",
+    "dated",
+    "notice",
+    "order_within",
+    "sentence",
+    "stage_sentence",
+]
 
 Shown = Literal["date", "range", "follows"]
 """What a sentence tells."""
@@ -47,6 +57,10 @@ _PLACES: Final = {
     "joined": set(),
     "ends": set(),
 }
+# Words of a kind of their own within a language's.
+_TABLES: Final = ("stages", "why")
+_OF_CLAUSES: Final = ("between", "ends")
+_PLURALS: Final = frozenset({"zero", "one", "two", "few", "many", "other"})
 _WEEKDAYS: Final = ("by_weekdays", "between_weekdays")
 _DEFAULTS: Final = {
     "hours": "{n} h",
@@ -58,17 +72,18 @@ _DEFAULTS: Final = {
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class Wording:
     """Sentences by language. Immutable.
 
     Attributes:
-        languages: as in `words.toml`: by language, language_Script or language_TERRITORY.
+        languages: as in `words.toml`: by language, language_Script or language_TERRITORY; the
+            clauses of `why_words.toml` are their tables `why`.
     """
 
     languages: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def of(cls, source: Words | str | Path | None) -> Words:
+    def of(cls, source: Wording | str | Path | None) -> Wording:
         """The library's own words, those in a file beside them, or words as they are.
 
         Args:
@@ -97,22 +112,29 @@ class Words:
 
 
 @cache
-def _own_words() -> Words:
-    text = resources.files("etapromise.promise").joinpath("words.toml").read_text("utf-8")
-    return Words(tomllib.loads(text))
+def _own_words() -> Wording:
+    sentences, clauses = [
+        tomllib.loads(resources.files("etapromise.promise").joinpath(name).read_text("utf-8"))
+        for name in ("words.toml", "why_words.toml")
+    ]
+    return Wording({name: {**sentences[name], "why": clauses.get(name, {})} for name in sentences})
 
 
 @lru_cache(maxsize=16)
-def _read_words(path: Path, _changed: int) -> Words:
+def _read_words(path: Path, _changed: int) -> Wording:
     merged = {name: dict(table) for name, table in _own_words().languages.items()}
     for name, table in tomllib.loads(path.read_text("utf-8")).items():
         if not isinstance(table, dict):
             raise ContractError(f"Found {name}={table!r} in {path}; expected a table [{name}].")
         for key, text in table.items():
             _require_sentence(path, f"{name}.{key}", key, text)
-        stages = {**merged.get(name, {}).get("stages", {}), **table.get("stages", {})}
-        merged[name] = {**merged.get(name, {}), **table, "stages": stages}
-    return Words(merged)
+        merged[name] = _laid_over(merged.get(name, {}), table)
+    return Wording(merged)
+
+
+def _laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    within = {name: {**under.get(name, {}), **over.get(name, {})} for name in _TABLES}
+    return {**under, **over, **within}
 
 
 def _require_sentence(path: Path, where: str, key: str, text: object) -> None:
@@ -124,18 +146,51 @@ def _require_sentence(path: Path, where: str, key: str, text: object) -> None:
                 f"Found {where} with {', '.join(strange) or 'no texts'} in {path}; expected texts "
                 f"of {', '.join(sorted(known))}."
             )
+    elif key == "why" and isinstance(text, dict):
+        for name, clause in text.items():
+            _require_clause(path, f"{where}.{name}", name, clause)
     elif key in _WEEKDAYS:
-        days = text if isinstance(text, list) else []
-        if len(days) != 7 or not all(isinstance(day, str) for day in days):
+        if not _are_weekdays(text):
             raise ContractError(f"Found {where}={text!r} in {path}; expected seven weekdays.")
     elif key not in _PLACES or not isinstance(text, str):
         raise ContractError(
             f"Found {where}={text!r} in {path}; expected texts under "
-            f"{', '.join((*_PLACES, *_WEEKDAYS, 'stages'))}."
+            f"{', '.join((*_PLACES, *_WEEKDAYS, *_TABLES))}."
         )
     elif set(re.findall(r"\{(\w*)\}", text)) != _PLACES[key]:
         places = " and ".join(f"{{{place}}}" for place in sorted(_PLACES[key])) or "no braces"
         raise ContractError(f"Found {where}={text!r} in {path}; expected a text with {places}.")
+
+
+def _are_weekdays(found: object) -> bool:
+    return isinstance(found, list) and len(found) == 7 and all(isinstance(x, str) for x in found)
+
+
+def _require_clause(path: Path, where: str, name: str, clause: object) -> None:
+    known = _own_words().languages["en"]["why"]
+    if name in _OF_CLAUSES and isinstance(clause, str):
+        return
+    if name == "weekdays" and _are_weekdays(clause):
+        return
+    if name not in known:
+        raise ContractError(f"Found {where} in {path}; expected {', '.join(sorted(known))}.")
+    usual = known[name]
+    counts = isinstance(usual, dict)
+    forms = clause if isinstance(clause, dict) and counts else {"other": clause}
+    places = set(re.findall(r"\{(\w*)\}", usual["other"] if counts else usual))
+    # "One day" and "two days" need no number.
+    needed = places - {"n"}
+    if "other" not in forms or not all(
+        form in _PLURALS
+        and isinstance(text, str)
+        and needed <= set(re.findall(r"\{(\w*)\}", text)) <= places
+        for form, text in forms.items()
+    ):
+        wanted = " and ".join(f"{{{place}}}" for place in sorted(places)) or "no braces"
+        raise ContractError(
+            f"Found {where}={clause!r} in {path}; expected a text with {wanted}"
+            + (", or one for each plural form, such as one and other." if counts else ".")
+        )
 
 
 LANGUAGES: Final = tuple(sorted(name for name in _own_words().languages if "_" not in name))
@@ -145,7 +200,7 @@ LANGUAGES: Final = tuple(sorted(name for name in _own_words().languages if "_" n
 class _Voice:
     """One locale's words and dates."""
 
-    def __init__(self, locale: Locale, words: Words) -> None:
+    def __init__(self, locale: Locale, words: Wording) -> None:
         self._locale = locale
         tables: dict[str, Any] = {}
         for name in (
@@ -153,9 +208,7 @@ class _Voice:
             f"{locale.language}_{locale.script}",
             f"{locale.language}_{locale.territory}",
         ):
-            more = words.languages.get(name, {})
-            stages = {**tables.get("stages", {}), **more.get("stages", {})}
-            tables = {**tables, **more, "stages": stages}
+            tables = _laid_over(tables, words.languages.get(name, {}))
         self.words: Mapping[str, Any] = {**_DEFAULTS, **tables}
         self._whole, self._day = (_pattern(locale, skeleton) for skeleton in (_WHOLE, _DAY))
         self._between = str(locale.interval_formats[None])
@@ -223,7 +276,7 @@ def sentence(
     locale: str,
     parcels: int = 1,
     show: Shown | Mapping[int, Shown] | None = None,
-    words: Words | str | Path | None = None,
+    words: Wording | str | Path | None = None,
 ) -> str:
     """One sentence: a date for codes 10000 and 10001, a range for 20001, no date above.
 
@@ -235,7 +288,7 @@ def sentence(
         locale: a CLDR locale, such as "de" or "pt_BR".
         parcels: how many the dates are for.
         show: what to tell instead: the same always, or by code.
-        words: see `Words.of`.
+        words: see `Wording.of`.
 
     Returns:
         It; in a language without sentences the date or the range alone, or nothing.
@@ -252,31 +305,56 @@ def sentence(
             f"Found show={show!r}; expected one of {', '.join(_SHOWN)}, or a mapping of confidence "
             "codes to them."
         )
-    return _voice(locale, Words.of(words)).sentence(asked, day, earliest, latest, many=parcels > 1)
+    return _voice(locale, Wording.of(words)).sentence(
+        asked, day, earliest, latest, many=parcels > 1
+    )
 
 
-def stage_sentence(stage: str, locale: str, words: Words | str | Path | None = None) -> str:
+def stage_sentence(stage: str, locale: str, words: Wording | str | Path | None = None) -> str:
     """What a customer reads of a parcel's stage; empty in a language without sentences.
 
     Args:
         stage: one of `in_transit.states.STAGES`.
         locale: a CLDR locale.
-        words: see `Words.of`.
+        words: see `Wording.of`.
 
     Raises:
         ContractError: as for `sentence`.
     """
-    return str(_voice(locale, Words.of(words)).words["stages"].get(stage, ""))
+    return str(_voice(locale, Wording.of(words)).words["stages"].get(stage, ""))
 
 
-def notice(event: str, day: date, locale: str, words: Words | str | Path | None = None) -> str:
+def clauses(locale: str, words: Wording | str | Path | None = None) -> Mapping[str, Any]:
+    """The clauses of a reason in a locale's language, by name; none where it has no words for them.
+
+    Args:
+        locale: a CLDR locale, such as "de" or "pt_BR".
+        words: see `Wording.of`.
+
+    Raises:
+        ContractError: as for `sentence`.
+    """
+    found: Mapping[str, Any] = _voice(locale, Wording.of(words)).words["why"]
+    return found
+
+
+def dated(day: date, locale: str) -> str:
+    """Weekday, day and month as CLDR writes them in a locale, all names in full.
+
+    Raises:
+        ContractError: as for `sentence`.
+    """
+    return _voice(locale, Wording.of(None)).dated(day, "")
+
+
+def notice(event: str, day: date, locale: str, words: Wording | str | Path | None = None) -> str:
     """What a customer reads when another date is told.
 
     Args:
         event: "delayed" or "earlier".
         day: the new date.
         locale: a CLDR locale.
-        words: see `Words.of`.
+        words: see `Wording.of`.
 
     Returns:
         It; in a language without sentences the date alone.
@@ -286,19 +364,19 @@ def notice(event: str, day: date, locale: str, words: Words | str | Path | None 
     """
     if event not in _NOTICES:
         raise ContractError(f"Found the event {event!r}; expected one of {', '.join(_NOTICES)}.")
-    return _voice(locale, Words.of(words)).told(_NOTICES[event], day)
+    return _voice(locale, Wording.of(words)).told(_NOTICES[event], day)
 
 
 _NOTICES: Final = {"delayed": "later", "earlier": "earlier"}
 
 
-def order_within(length: timedelta, locale: str, words: Words | str | Path | None = None) -> str:
+def order_within(length: timedelta, locale: str, words: Wording | str | Path | None = None) -> str:
     """Such as "Order within 3 h 12 min"; whole minutes, rounded down. Empty where none is left.
 
     Args:
         length: how long the promise still stands.
         locale: a CLDR locale, such as "de" or "pt_BR".
-        words: see `Words.of`.
+        words: see `Wording.of`.
 
     Returns:
         It; in a language without sentences the time alone.
@@ -306,19 +384,19 @@ def order_within(length: timedelta, locale: str, words: Words | str | Path | Non
     Raises:
         ContractError: as for `sentence`.
     """
-    voice = _voice(locale, Words.of(words))
+    voice = _voice(locale, Wording.of(words))
     hours, minutes = divmod(int(length.total_seconds()) // 60, 60)
     return voice.time(hours, minutes) if hours > 0 or minutes > 0 else ""
 
 
-def _voice(locale: object, words: Words) -> _Voice:
+def _voice(locale: object, words: Wording) -> _Voice:
     if not isinstance(locale, str):
         raise _no_locale(locale)
     return _voices(locale, words)
 
 
 @lru_cache(maxsize=2048)
-def _voices(name: str, words: Words) -> _Voice:
+def _voices(name: str, words: Wording) -> _Voice:
     try:
         # Without what a browser adds on calendars and digits.
         plain = name.replace("-", "_").partition("_u_")[0]

@@ -11,7 +11,7 @@ from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.promise import Promise
 
-__all__ = ["ANSWERS", "compare", "fallback", "order", "problem", "quotes", "track"]
+__all__ = ["ANSWERS", "compare_options", "fallback", "order", "problem", "quotes", "track"]
 
 _MOST_AT_ONCE: Final = 1000
 Plain = dict[str, Any]
@@ -34,7 +34,7 @@ def order(model: PromiseModel, asked: Any) -> Plain:
     return found.as_dict() | {"text": found.text(locale), "fallback": False}
 
 
-def compare(model: PromiseModel, asked: Any) -> Plain:
+def compare_options(model: PromiseModel, asked: Any) -> Plain:
     """`options`, best first by a `policy`."""
     given = _object(asked)
     locale = given.pop("locale", "en")
@@ -49,6 +49,7 @@ def compare(model: PromiseModel, asked: Any) -> Plain:
         given["wanted_by"] = _date("wanted_by", given["wanted_by"])
     if not all(one.get("ordered_at") for one in options if isinstance(one, Mapping)):
         given["ordered_at"] = given.get("ordered_at") or dt.datetime.now(dt.UTC)
+    given.setdefault("day_price", None)
     found = model.compare([_times(option) for option in options], policy, **_times(given))
     return {
         "options": [one.as_dict() | {"text": one.promise.text(locale)} for one in found],
@@ -75,7 +76,7 @@ def track(model: PromiseModel, asked: Any) -> Plain:
 ANSWERS: Final[Mapping[str, Callable[[PromiseModel, Any], Any]]] = {
     "/quotes": quotes,
     "/orders": order,
-    "/compare": compare,
+    "/compare": compare_options,
     "/track": track,
 }
 
@@ -208,7 +209,7 @@ def _require_few(found: Sequence[Any], name: str) -> None:
 def _times(given: Mapping[str, Any]) -> Plain:
     """The fields, times as times."""
     fields = dict(given)
-    for name in ("ordered_at", "scanned_at", "received_at"):
+    for name in ("ordered_at", "available_from", "scanned_at", "received_at"):
         if isinstance(fields.get(name), str):
             fields[name] = _moment(name, fields[name])
     return fields

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from etapromise.engines import engine_of
 from etapromise.errors import StoreError
 from etapromise.locking import only_writer, sync_directory
-from etapromise.store.layout import Commit, Files, Layout, Partition, StoredFile
+from etapromise.store.layout import Commit, Files, Partition, StoredFile, StoreLayout
 from etapromise.store.partition_update import SCAN_SCHEMA
 from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
@@ -141,14 +141,14 @@ def ingest(
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _layout(root: Path, buckets: int | None, keep_scans_days: int | None) -> Layout:
+def _layout(root: Path, buckets: int | None, keep_scans_days: int | None) -> StoreLayout:
     if not any(path.name != ".lock" for path in root.iterdir()):
-        return Layout.create(
+        return StoreLayout.create(
             root,
             buckets=BUCKETS if buckets is None else buckets,
             keep_scans_days=KEEP_SCANS_DAYS if keep_scans_days is None else keep_scans_days,
         )
-    found = Layout.open(root)
+    found = StoreLayout.open(root)
     for name, asked in (("buckets", buckets), ("keep_scans_days", keep_scans_days)):
         if asked is not None and asked != getattr(found, name):
             raise StoreError(
@@ -161,7 +161,7 @@ def _layout(root: Path, buckets: int | None, keep_scans_days: int | None) -> Lay
 class _Ingest:
     """One ingest, from the first row to the commit."""
 
-    def __init__(self, layout: Layout, staging: Path) -> None:
+    def __init__(self, layout: StoreLayout, staging: Path) -> None:
         self._layout = layout
         self._before = layout.commit()
         self._shipments = _Staged(staging / "shipments")

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_SHIPMENTS",
     "cleaned",
-    "journeys_of",
     "milestones_for",
+    "milestones_of",
     "scans_frame",
     "shipments_frame",
 ]
@@ -57,7 +57,7 @@ _WORDS: Final = ("shipment_id", "closed_as", "transferred_to", "last_status")
 _ORDER: Final = ("shipment_id", "scanned_at", "received_at", "status", "facility", "carrier")
 
 
-def journeys_of(shipments: pa.Table, scans: pa.Table) -> pa.Table:
+def milestones_of(shipments: pa.Table, scans: pa.Table) -> pa.Table:
     """A row a parcel: its milestones, for each event that can be waited for.
 
     Args:

@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 from etapromise.errors import StoreError
 from etapromise.files import whole_file, write_text
 
-__all__ = ["FORMAT", "Commit", "Layout", "Partition", "StoredFile", "read_table"]
+__all__ = ["STORE_FORMAT", "Commit", "Partition", "StoreLayout", "StoredFile", "read_table"]
 
-FORMAT: Final = 1
+STORE_FORMAT: Final = 1
 _HEAD: Final = "etapromise-store.json"
 _DAY: Final = 86_400_000_000
 # 1970-01-05 was a Monday.
@@ -124,7 +124,7 @@ class Commit:
             return {kind: [vars(file) for file in files] for kind, files in kinds.items()}
 
         return {
-            "format": FORMAT,
+            "format": STORE_FORMAT,
             "number": self.number,
             "latest_receipt": self.latest,
             "partitions": {
@@ -157,7 +157,7 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Layout:
+class StoreLayout:
     """A store on disk, and its lasting settings.
 
     Attributes:
@@ -172,7 +172,7 @@ class Layout:
     keep_scans_days: int
 
     @classmethod
-    def open(cls, root: Path) -> Layout:
+    def open(cls, root: Path) -> StoreLayout:
         """An existing store.
 
         Raises:
@@ -188,7 +188,7 @@ class Layout:
         return cls(root, int(told["buckets"]), int(told["keep_scans_days"]))
 
     @classmethod
-    def create(cls, root: Path, *, buckets: int, keep_scans_days: int) -> Layout:
+    def create(cls, root: Path, *, buckets: int, keep_scans_days: int) -> StoreLayout:
         """A new store, where there is none yet.
 
         Raises:
@@ -205,7 +205,7 @@ class Layout:
                 f"Found {', '.join(sorted(others)[:3])} in {root} and no store; expected an empty "
                 "directory, or a store. Choose another one."
             )
-        told = {"format": FORMAT, "buckets": buckets, "keep_scans_days": keep_scans_days}
+        told = {"format": STORE_FORMAT, "buckets": buckets, "keep_scans_days": keep_scans_days}
         write_text(root / _HEAD, json.dumps(told, indent=2) + "\n")
         return cls(root, buckets, keep_scans_days)
 
@@ -313,9 +313,9 @@ def _read(path: Path) -> _Plain:
             f"Found {path} unreadable ({error}); expected what `etapromise ingest` writes. Bring "
             "it back from a copy."
         ) from error
-    if version > FORMAT:
+    if version > STORE_FORMAT:
         raise StoreError(
-            f"Found {path} of format {version}; expected at most {FORMAT}. A newer etapromise has "
-            "written it: update this one."
+            f"Found {path} of format {version}; expected at most {STORE_FORMAT}. A newer "
+            "etapromise has written it: update this one."
         )
     return dict(told)

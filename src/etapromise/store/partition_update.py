@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.store.journeys import journeys_of
-from etapromise.store.layout import Files, Layout, StoredFile, read_table
+from etapromise.store.journeys import milestones_of
+from etapromise.store.layout import Files, StoredFile, StoreLayout, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def update_partition(task: Mapping[str, Any]) -> dict[str, Any]:
         longer kept); ``contradictions``, a sentence each, of which any means that nothing may be
         committed.
     """
-    layout = Layout(Path(task["root"]), task["buckets"], task["keep_scans_days"])
+    layout = StoreLayout(Path(task["root"]), task["buckets"], task["keep_scans_days"])
     files: Files = {
         kind: tuple(StoredFile(**file) for file in listed) for kind, listed in task["files"].items()
     }
@@ -88,7 +88,7 @@ def update_partition(task: Mapping[str, Any]) -> dict[str, Any]:
         # Of what is no longer kept the milestones stand.
         held = _held(journeys, scans)
         moved = moved.filter(pc.invert(pc.is_in(moved["shipment_id"], held)))
-        parts = [journeys_of(moved, scans)]
+        parts = [milestones_of(moved, scans)]
         if journeys.num_columns:
             same = pc.is_in(journeys["shipment_id"], moved["shipment_id"].combine_chunks())
             parts.insert(0, journeys.filter(pc.invert(same)))
@@ -184,7 +184,7 @@ def _in_time(fresh: pa.Table, stored: pa.Table, journeys: pa.Table) -> tuple[pa.
 
 
 def _with(
-    layout: Layout, name: str, files: tuple[StoredFile, ...], stored: pa.Table, fresh: pa.Table
+    layout: StoreLayout, name: str, files: tuple[StoredFile, ...], stored: pa.Table, fresh: pa.Table
 ) -> tuple[StoredFile, ...]:
     order = [("shipment_id", "ascending"), ("scanned_at", "ascending")]
     if len(files) < _MOST_FILES:

@@ -15,12 +15,12 @@ from etapromise.errors import ContractError
 from etapromise.store.journeys import (
     NO_SHIPMENTS,
     cleaned,
-    journeys_of,
     milestones_for,
+    milestones_of,
     scans_frame,
     shipments_frame,
 )
-from etapromise.store.layout import Commit, Layout, Partition, StoredFile
+from etapromise.store.layout import Commit, Partition, StoredFile, StoreLayout
 from etapromise.text_type import TEXT
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.contract import Event
@@ -34,6 +34,7 @@ from etapromise.tracking.tracked import TrackedHistory, tracked_history
 
 __all__ = ["StoredHistory", "history_from", "stored_history"]
 
+_READ_LATE: Final = ("shipments", "milestones", "scans", "shipment_rejects", "scan_rejects")
 _REJECTED: Final = {"reason": TEXT, "detail": TEXT, "row": "int64"}
 
 
@@ -41,21 +42,25 @@ _REJECTED: Final = {"reason": TEXT, "detail": TEXT, "row": "int64"}
 class StoredHistory(TrackedHistory):
     """The history that a store holds, by order and identifier.
 
-    `shipments` and `milestones` are read at once. `scans` and the rejects, the larger part, are
-    read when they are first looked at, and `scans_of` reads those of the weeks that it needs.
+    Its tables are read when they are first looked at; `scans_of` reads the scans of the weeks that
+    it needs.
     """
 
-    layout: Layout
+    layout: StoreLayout
     commit: Commit
+    shipments: pd.DataFrame = field(init=False, repr=False)
+    milestones: pd.DataFrame = field(init=False, repr=False)
     scans: pd.DataFrame = field(init=False, repr=False)
     shipment_rejects: pd.DataFrame = field(init=False, repr=False)
     scan_rejects: pd.DataFrame = field(init=False, repr=False)
 
     def __getattr__(self, name: str) -> Any:
         """What is read when it is first asked for."""
-        if name not in {"scans", "shipment_rejects", "scan_rejects"}:
+        if name not in _READ_LATE:
             raise AttributeError(name)
-        if name == "shipment_rejects":
+        if name in {"shipments", "milestones"}:
+            self._read_parcels()
+        elif name == "shipment_rejects":
             object.__setattr__(self, name, self._rejects("shipments"))
         else:
             files = self.commit.partitions.values()
@@ -66,6 +71,11 @@ class StoredHistory(TrackedHistory):
             rejects = pd.concat([part for part in both if len(part)] or both, ignore_index=True)
             object.__setattr__(self, "scan_rejects", rejects)
         return self.__dict__[name]
+
+    def let_go(self) -> None:
+        """Keep no table in memory; whoever looks at one has it read again."""
+        for name in _READ_LATE:
+            self.__dict__.pop(name, None)
 
     def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
         """The scans of some of the shipments that were received before a moment."""
@@ -96,6 +106,20 @@ class StoredHistory(TrackedHistory):
         orders = self.shipments.iloc[rows].reset_index(drop=True)
         return orders, self.scans_of(orders, at + pd.Timedelta(microseconds=1))
 
+    def _read_parcels(self) -> None:
+        kinds = self.commit.partitions.values()
+        shipments, journeys = (
+            self.layout.read(file for files in kinds for file in files.get(kind, ()))
+            for kind in ("shipments", "journeys")
+        )
+        if not shipments.num_columns:
+            shipments = NO_SHIPMENTS
+        by = [("ordered_at", "ascending"), ("shipment_id", "ascending")]
+        order = pc.sort_indices(shipments, by)
+        object.__setattr__(self, "shipments", shipments_frame(shipments.take(order)))
+        found = journeys.take(order) if len(order) else milestones_of(shipments, journeys)
+        object.__setattr__(self, "milestones", milestones_for(found, self.event))
+
     def _rejects(self, kind: str) -> pd.DataFrame:
         files: tuple[StoredFile, ...] = self.commit.rejects.get(kind, ())
         if not files:
@@ -115,6 +139,7 @@ def history_from(
     event: Event,
     naive_time_zone: str | None = None,
     mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
     max_rejects: float = MAX_REJECTS,
 ) -> TrackedHistory:
     """The history of a store, or `tracking.tracked_history` of what is given instead.
@@ -130,10 +155,14 @@ def history_from(
             event=event,
             naive_time_zone=naive_time_zone,
             mapping=mapping,
+            vocabulary=vocabulary,
             max_rejects=max_rejects,
         )
-    if (shipments, scans, mapping) != (None, None, None):
-        raise ContractError("Found a store and tables beside it; expected one or the other.")
+    if (shipments, scans, mapping, vocabulary) != (None, None, None, None):
+        raise ContractError(
+            "Found a store and tables, a mapping or a vocabulary beside it; expected one or the "
+            "other."
+        )
     return stored_history(store, event=event)
 
 
@@ -157,24 +186,11 @@ def stored_history(
         ContractError: there is no such event.
     """
     require_event(event)
-    layout = Layout.open(Path(store))
+    layout = StoreLayout.open(Path(store))
     held = layout.commit(commit)
     if partition is not None:
         one = Partition.named(partition)
         held = replace(held, partitions={one: held.partitions[one]})
-    tables = {
-        kind: layout.read(
-            file for files in held.partitions.values() for file in files.get(kind, ())
-        )
-        for kind in ("shipments", "journeys")
-    }
-    shipments = tables["shipments"]
-    if not shipments.num_columns:
-        shipments = NO_SHIPMENTS
-    order = pc.sort_indices(shipments, [("ordered_at", "ascending"), ("shipment_id", "ascending")])
-    frame = shipments_frame(shipments.take(order))
-    journeys = tables.pop("journeys")
-    found = milestones_for(
-        journeys.take(order) if len(order) else journeys_of(shipments, journeys), event
-    )
-    return StoredHistory(shipments=frame, milestones=found, event=event, layout=layout, commit=held)
+    kept = StoredHistory(event=event, layout=layout, commit=held)
+    kept._read_parcels()  # noqa: SLF001 — what is damaged is told now
+    return kept

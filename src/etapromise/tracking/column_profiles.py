@@ -22,7 +22,7 @@ from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT
 from etapromise.tracking.written_times import english_months, has_clock, parsed
 
-__all__ = ["SAMPLE", "Profile", "TimeGuess", "profile_of", "sampled"]
+__all__ = ["SAMPLE", "Profile", "TimeGuess", "profile_of", "sample_rows"]
 
 SAMPLE: Final = 20_000
 _TRIED: Final = 400
@@ -172,7 +172,7 @@ class Profile:
         return bool(len(words) and words.str.match(r"^\d+([.,]\d+)?$").all())
 
 
-def sampled(table: pa.Table) -> pa.Table:
+def sample_rows(table: pa.Table) -> pa.Table:
     """Rows evenly spread over a table, all where they are few."""
     if len(table) <= SAMPLE:
         return table

@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from etapromise.array_types import MISSING, Mask
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import read_number
 from etapromise.normal_forms.texts import normal_text
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.tracking.texts import are_plain, coded, of_floats
-from etapromise.tracking.times import DAY, MISSING, Clocks, read_clocks
+from etapromise.tracking.times import DAY, WallTimes, read_wall_times
 
 __all__ = [
     "NOON",
@@ -40,7 +41,6 @@ __all__ = [
     "spread",
 ]
 
-Mask = npt.NDArray[np.bool_]
 
 # A whole number that went through a float is exact below this only.
 _EXACT: Final = 2**53
@@ -69,7 +69,7 @@ class ReadTimes(Read):
         clocks: What was written.
     """
 
-    clocks: Clocks
+    clocks: WallTimes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +238,7 @@ def read_times(
     Raises:
         ContractError: The column holds no times, or naive ones while no zone is named.
     """
-    clocks = read_clocks(array, name)
+    clocks = read_wall_times(array, name)
     moments = clocks.utc
     if clocks.plain.any():
         moments[clocks.plain] = clocks.wall[clocks.plain] + NOON
@@ -292,12 +292,12 @@ def read_dates(array: pa.ChunkedArray, name: str) -> Read:
     kind = array.type
     if pt.is_timestamp(kind) and kind.tz is None:
         # A stored date is whole; a clock beside it, as some programs keep, is none of a parcel's.
-        clocks = read_clocks(array, name)
+        clocks = read_wall_times(array, name)
         wall = np.where(clocks.wall == MISSING, MISSING, clocks.wall // DAY * DAY)
         return Read(series=_days(wall), unreadable=_none(len(array)))
     if pt.is_integer(kind) or pt.is_boolean(kind) or pt.is_floating(kind):
         raise _wrong_type(name, kind, "calendar dates in the destination's local time")
-    clocks = read_clocks(array, name)
+    clocks = read_wall_times(array, name)
     there = clocks.wall != MISSING
     dates = there & (clocks.plain | (clocks.wall % DAY == 0))
     if pt.is_timestamp(kind) and not dates[there].all():

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etapromise import native
+from etapromise.array_types import Ints
 from etapromise.errors import ContractError
 from etapromise.tracking.contract import (
     CLOSING_STATUSES,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EVENT_PROOFS",
     "MILESTONES",
-    "NEVER",
+    "NO_TIME",
     "REOPENED_AFTER",
     "Found",
     "Journeys",
@@ -46,13 +47,12 @@ __all__ = [
     "status_numbers",
 ]
 
-Ints = npt.NDArray[np.int64]
 
 REOPENED_AFTER: Final = 12 * 3_600_000_000
 """Microseconds from an end to the van that says it was none; see `milestones`."""
 
 # Stands for a time that is not said.
-NEVER: Final = np.iinfo(np.int64).max
+NO_TIME: Final = np.iinfo(np.int64).max
 
 # In the order of native/milestones.c.
 MILESTONES: Final = (
@@ -218,7 +218,7 @@ class Store:
             shipment: 0-based numbers.
             status: Positions in `STATUSES`.
             scanned: Event times, microseconds since 1970 UTC.
-            received: Times of receipt, `NEVER` or no array where not said: the event time.
+            received: Times of receipt, `NO_TIME` or no array where not said: the event time.
             carrier: Numbers, `UNSAID` where not said.
 
         Raises:
@@ -334,7 +334,7 @@ def _point_to(job: _Job, found: Found, event: Event) -> None:
 
 
 def microseconds(times: pd.Series[Any], name: str) -> Ints:
-    """Zone-aware times as microseconds since 1970 UTC, `NEVER` where missing, (n,).
+    """Zone-aware times as microseconds since 1970 UTC, `NO_TIME` where missing, (n,).
 
     Raises:
         ContractError: The times are naive or no times at all.
@@ -349,7 +349,7 @@ def microseconds(times: pd.Series[Any], name: str) -> Ints:
     utc = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     counts = utc.view(np.int64)
     missing = np.isnat(utc)
-    return np.where(missing, np.int64(NEVER), counts) if missing.any() else counts
+    return np.where(missing, np.int64(NO_TIME), counts) if missing.any() else counts
 
 
 def status_numbers(statuses: pd.Series[Any] | pa.ChunkedArray) -> npt.NDArray[np.int8]:

@@ -6,7 +6,6 @@ judged where the tables are read.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, name_meant
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, Column, Kind
 from etapromise.tracking.faults import Note
 from etapromise.tracking.mapping import (
@@ -167,11 +166,11 @@ def _require_columns(
         if name in doubled:
             raise ContractError(f"the {table} have column {name!r} more than once; rename one")
         if name not in found:
-            near = difflib.get_close_matches(name, found, n=1, cutoff=0.6)
+            near = name_meant(name, found)
             raise ContractError(
                 f"the mapping {mapping.path or ''} takes {key} from column {name!r}, which the "
                 f"{table} do not have"
-                + (f"; did you mean {near[0]!r}?" if near else ".")
+                + (f"; did you mean {near!r}?" if near else ".")
                 + f" Found {', '.join(map(repr, found)) or 'no columns'}; mend the mapping"
             )
 

@@ -18,7 +18,6 @@ A calendar may stand in the same file. `docs/mapping.md` has every key.
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES
 from etapromise.tracking.written_times import NUMBERED
@@ -373,5 +372,5 @@ def _only(data: Any, known: Sequence[str], where: str, path: Path) -> None:
 
 
 def _near(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return f", did you mean {near[0]!r}?" if near else ""
+    near = name_meant(name.lower(), known)
+    return f", did you mean {near!r}?" if near else ""

@@ -29,7 +29,7 @@ from etapromise.errors import ContractError
 from etapromise.tracking.contract import CLOSING_STATUSES, STATUSES, Event
 from etapromise.tracking.journeys import MILESTONES, Found, Journeys
 from etapromise.tracking.scans import scan_times, standard_statuses
-from etapromise.tracking.texts import Identifiers, Words, as_series
+from etapromise.tracking.texts import CategoryCodes, Identifiers, as_series
 
 __all__ = ["as_of", "milestones", "milestones_table", "require_event"]
 
@@ -75,7 +75,7 @@ def milestones(
     """
     require_event(event)
     scanned, received = scan_times(scans)
-    carriers = Words("carrier")
+    carriers = CategoryCodes("carrier")
     carrier, own = (
         carriers.numbers(table["carrier"]) if "carrier" in table else None
         for table in (scans, shipments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +12,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from etapromise.array_types import MISSING
 from etapromise.normal_forms.places import is_country, is_region
 from etapromise.normal_forms.postcodes import is_normal_shape, lost_zeros
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
-from etapromise.normal_forms.zones import zone_at, zone_of_country, zone_of_region
+from etapromise.normal_forms.zones import (
+    zone_at,
+    zone_of_country,
+    zone_of_postcode,
+    zone_of_region,
+    zones_of_postcodes,
+)
 from etapromise.text_type import TEXT
 from etapromise.tracking.columns import NOON, localized, read_text, spread
 from etapromise.tracking.faults import Faults, Note
-from etapromise.tracking.texts import as_series, coded, shapes
-from etapromise.tracking.times import DAY, MISSING, Clocks, whole_days
+from etapromise.tracking.texts import ColumnValues, as_series, coded, shapes
+from etapromise.tracking.times import DAY, WallTimes, at_midnight
 
 __all__ = [
     "LEAST_MIDNIGHTS",
@@ -32,13 +39,14 @@ __all__ = [
     "zones_of",
 ]
 
-Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
 ZONE_TOLD: Final = {
     "coordinates": "its coordinates",
     "region": "its region",
+    "postcode": "its postcode",
     "country": "its country",
-    "usual": "its country, that of most people of several zones",
+    "usual": "its country, that of most people of several zones; a region, postcode or coordinates "
+    "would tell it",
     "named": "the zone that was named for the table",
 }
 """Where a zone came from that the table did not say, best first."""
@@ -49,7 +57,7 @@ LEAST_MIDNIGHTS: Final = 3
 
 def read_place(
     raw: Mapping[str, pa.ChunkedArray],
-    values: MutableMapping[str, Values],
+    values: MutableMapping[str, ColumnValues],
     side: str,
     faults: Faults,
 ) -> None:
@@ -210,7 +218,7 @@ def _closely_within(
     return found.column
 
 
-def _no_point(values: MutableMapping[str, Values], side: str, faults: Faults) -> None:
+def _no_point(values: MutableMapping[str, ColumnValues], side: str, faults: Faults) -> None:
     """(0, 0) lies in the sea, and stands for nothing."""
     names = f"{side}_lat", f"{side}_lon"
     latitude, longitude = (values.get(name) for name in names)
@@ -259,6 +267,7 @@ def place_zones(
         if here is not None:
             by_place[place], why[place] = here, "region"
     zones[:], source[:] = by_place[pairs], why[pairs]
+    _by_postcode(shipments, side, (lands, countries), zones, source)
     _by_coordinates(shipments, side, ~sure[pairs], zones, source)
     if named is not None:
         lacking = pd.isna(zones)
@@ -271,6 +280,34 @@ def _words(shipments: pd.DataFrame, name: str) -> tuple[npt.NDArray[np.int32], l
     if name not in shipments:
         return np.full(len(shipments), -1, np.int32), []
     return coded(shipments[name])
+
+
+def _by_postcode(
+    shipments: pd.DataFrame,
+    side: str,
+    countries: tuple[npt.NDArray[np.int32], list[str]],
+    zones: npt.NDArray[np.object_],
+    source: npt.NDArray[np.object_],
+) -> None:
+    """Areas of postcodes go before the country, where they have zones of their own."""
+    lands, names = countries
+    areas = np.array([*(bool(zones_of_postcodes(name)) for name in names), False])
+    rows = np.flatnonzero(areas[lands] & np.isin(source, ["usual", "country"]))
+    if not len(rows) or side not in shipments:
+        return
+    codes, words = coded(shipments[side].iloc[rows])
+    pairs, distinct = pd.factorize(codes.astype(np.int64) * len(names) + lands[rows])
+    found = np.array(
+        [
+            zone_of_postcode(names[pair % len(names)], words[pair // len(names)])
+            if pair >= 0
+            else None
+            for pair in distinct.tolist()
+        ],
+        dtype=object,
+    )[pairs]
+    known = ~pd.isna(found)
+    zones[rows[known]], source[rows[known]] = found[known], "postcode"
 
 
 def _by_coordinates(
@@ -331,8 +368,8 @@ def with_zones(shipments: pd.DataFrame, named: str | None) -> tuple[pd.DataFrame
 
 
 def orders_on_days(
-    values: MutableMapping[str, Values],
-    clocks: Clocks,
+    values: MutableMapping[str, ColumnValues],
+    clocks: WallTimes,
     faults: Faults,
     named: str | None,
 ) -> None:
@@ -347,7 +384,7 @@ def orders_on_days(
     moments = values["ordered_at"]
     plain = clocks.plain
     there = clocks.wall != MISSING
-    if not plain.any() and whole_days(clocks.wall)[there].all() and there.sum() >= LEAST_MIDNIGHTS:
+    if not plain.any() and at_midnight(clocks.wall)[there].all() and there.sum() >= LEAST_MIDNIGHTS:
         plain = there
     if not plain.any() or not isinstance(moments, pd.Series):
         return

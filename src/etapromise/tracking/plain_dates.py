@@ -8,25 +8,22 @@ is noon at the place, and was known at the end of that day.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import MISSING
 from etapromise.tracking.columns import NOON, localized
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.faults import Faults
 from etapromise.tracking.places import LEAST_MIDNIGHTS, zones_of
-from etapromise.tracking.texts import Identifiers
-from etapromise.tracking.times import DAY, MISSING, Clocks, whole_days
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from etapromise.tracking.texts import ColumnValues, Identifiers
+from etapromise.tracking.times import DAY, WallTimes, at_midnight
 
 __all__ = ["at_their_places", "dated"]
 
-Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
 # So many scans mostly show which statuses have a clock; only the others are looked at in full.
 _FIRST_SCANS: Final = 4096
@@ -34,8 +31,8 @@ _AT_ORIGIN: Final = frozenset({"label_created", "picked_up", "cancelled"})
 
 
 def dated(
-    values: MutableMapping[str, Values],
-    written: Mapping[str, Clocks],
+    values: MutableMapping[str, ColumnValues],
+    written: Mapping[str, WallTimes],
     status: npt.NDArray[np.int8],
     faults: Faults,
     named: str | None,
@@ -77,7 +74,7 @@ def dated(
         doubtful = rest & _may_be_dates(wall, rest, status)
         if not doubtful.any():
             continue
-        midnight = whole_days(wall) & doubtful
+        midnight = at_midnight(wall) & doubtful
         all_of, midnights = (
             np.bincount(status[rows] + 1, minlength=len(STATUSES) + 1)
             for rows in (doubtful, midnight)
@@ -109,7 +106,7 @@ def _may_be_dates(
     wall: npt.NDArray[np.int64], rest: npt.NDArray[np.bool_], status: npt.NDArray[np.int8]
 ) -> npt.NDArray[np.bool_]:
     """(n,) scans of a status that has no time but midnights among the first scans."""
-    clock = rest[:_FIRST_SCANS] & ~whole_days(wall[:_FIRST_SCANS])
+    clock = rest[:_FIRST_SCANS] & ~at_midnight(wall[:_FIRST_SCANS])
     may = np.ones(len(STATUSES) + 1, dtype=bool)
     may[0] = False
     may[status[:_FIRST_SCANS][clock] + 1] = False
@@ -117,7 +114,7 @@ def _may_be_dates(
 
 
 def _walls(
-    clocks: Clocks, moments: pd.Series[Any], named: str | None
+    clocks: WallTimes, moments: pd.Series[Any], named: str | None
 ) -> list[npt.NDArray[np.int64]]:
     """The clocks on which midnights are looked for: as written, in UTC, in the named zone."""
     walls = [clocks.wall]

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from etapromise.normal_forms.places import normal_country
 from etapromise.normal_forms.zones import zone_of_country
 from etapromise.tracking.column_names import names_of, score_name, status_of_word
-from etapromise.tracking.column_profiles import Profile, TimeGuess, profile_of, sampled
+from etapromise.tracking.column_profiles import Profile, TimeGuess, profile_of, sample_rows
 from etapromise.tracking.id_matches import NearMatch, near_match
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
 
@@ -62,7 +62,7 @@ class OwnTable:
     @cached_property
     def profiles(self) -> dict[str, Profile]:
         """By column."""
-        sample = sampled(self.table)
+        sample = sample_rows(self.table)
         return {
             name: profile_of(name, sample.column(name), self.table.column(name))
             for name in self.table.column_names
@@ -583,7 +583,7 @@ def _join(proposal: Proposal) -> None:
     for left in mine:
         known = pc.unique(text_of(ours.table.column(left.name)))
         for right in other:
-            sample = text_of(sampled(theirs.table).column(right.name)).drop_null()
+            sample = text_of(sample_rows(theirs.table).column(right.name)).drop_null()
             share = float(pc.mean(pc.is_in(sample, value_set=known)).as_py() or 0.0)
             share += 0.01 * score_name(left.name, "shipments", "shipment_id")
             if left.distinct > 1 and (best is None or share > best[0]):

@@ -19,13 +19,13 @@ from etapromise.text_type import TEXT
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.faults import Checked, Faults
 from etapromise.tracking.journeys import (
-    NEVER,
+    NO_TIME,
     Journeys,
     Tolerances,
     microseconds,
     status_numbers,
 )
-from etapromise.tracking.texts import Identifiers, Words
+from etapromise.tracking.texts import CategoryCodes, Identifiers
 
 __all__ = ["UNKNOWN_SHIPMENT", "ScanRules", "clean_scans", "scan_times", "standard_statuses"]
 
@@ -178,7 +178,7 @@ def clean_scans(
         shipment = Identifiers(shipments["shipment_id"]).rows(scans["shipment_id"])
         n_shipments = len(shipments)
         ordered = microseconds(shipments["ordered_at"], "ordered_at")
-    carriers = Words("carrier")
+    carriers = CategoryCodes("carrier")
     carrier = carriers.numbers(scans["carrier"]) if "carrier" in scans else None
     # Of equal doubles that with the smallest facility stays, so the scans come in this order.
     turn = _by_facility(scans)
@@ -219,7 +219,7 @@ def scan_times(scans: pd.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[
         ContractError: Times are naive, or the time of a scan is missing.
     """
     scanned = microseconds(scans["scanned_at"], "scanned_at")
-    if (scanned == NEVER).any():
+    if (scanned == NO_TIME).any():
         message = (
             "found a scan without scanned_at; read the table with read_scans, which rejects it"
         )
@@ -227,7 +227,7 @@ def scan_times(scans: pd.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     if "received_at" not in scans:
         return scanned, scanned
     received = microseconds(scans["received_at"], "received_at")
-    return scanned, np.where(received == NEVER, scanned, received)
+    return scanned, np.where(received == NO_TIME, scanned, received)
 
 
 def standard_statuses(scans: pd.DataFrame) -> npt.NDArray[np.int8]:

@@ -6,7 +6,6 @@ any size is read a batch of rows at a time.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.texts import as_written
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
@@ -400,9 +399,9 @@ def _near_names(found: list[str], columns: Mapping[str, Column], rows: int) -> t
     for name in found:
         if name in columns:
             continue
-        near = difflib.get_close_matches(name.lower(), absent, n=1, cutoff=_NEAR)
+        near = name_meant(name.lower(), absent, likeness=_NEAR)
         if near:
-            told = f"rows have it, a column that is not known; did you mean {near[0]!r}?"
+            told = f"rows have it, a column that is not known; did you mean {near!r}?"
             notes.append(Note(reason="unknown_column", column=name, rows=rows, told=told))
     return tuple(notes)
 

@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,8 @@ from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.places import orders_on_days, read_place
 from etapromise.tracking.plain_dates import dated
 from etapromise.tracking.sources import RawTable, Source, open_table
-from etapromise.tracking.texts import as_series, coded
-from etapromise.tracking.times import Clocks
+from etapromise.tracking.texts import ColumnValues, as_series, coded
+from etapromise.tracking.times import WallTimes
 from etapromise.tracking.vocabularies import (
     STANDARD,
     Fault,
@@ -39,7 +39,6 @@ from etapromise.tracking.vocabularies import (
 
 __all__ = ["CheckedScans", "check_scans", "read_scans", "read_shipments", "split_scans"]
 
-Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
 # Sentinels such as 0001-01-01 and 9999-12-31 are no moments in a parcel's life.
 EARLIEST: Final = int(np.datetime64("1990-01-01", "us").astype(np.int64))
@@ -52,7 +51,7 @@ _MOST_NAMES: Final = 200
 _LEAST_LETTERS: Final = 5
 _NEAR: Final = 0.9
 
-SILENT: Final = Fault.WITHOUT_INFORMATION.value
+WITHOUT_INFORMATION: Final = Fault.WITHOUT_INFORMATION.value
 
 _STATUS_FAULTS: Final = {
     Fault.UNKNOWN_STATUS: f"one of {', '.join(STATUSES)}, or a vendor's code with its vocabulary",
@@ -123,7 +122,7 @@ class CheckedScans:
         faults: What is wrong with which row.
     """
 
-    columns: dict[str, Values]
+    columns: dict[str, ColumnValues]
     status: npt.NDArray[np.int8]
     faults: Faults
 
@@ -151,11 +150,11 @@ def split_scans(raw: RawTable, checked: CheckedScans) -> Checked:
 
 def _read_columns(
     raw: RawTable, columns: Mapping[str, Column], faults: Faults, naive_time_zone: str | None
-) -> tuple[dict[str, Values], dict[str, Clocks]]:
+) -> tuple[dict[str, ColumnValues], dict[str, WallTimes]]:
     """The columns, and what their times looked like."""
     if naive_time_zone is not None:
         read.require_time_zone(naive_time_zone)
-    values: dict[str, Values] = {}
+    values: dict[str, ColumnValues] = {}
     for name, array in raw.contract.items():
         if columns[name].kind not in (Kind.TIME, *_OF_PLACES):
             values[name] = _read_column(array, columns[name], faults)
@@ -183,10 +182,10 @@ _CLOCK_ZONES: Final = {"ordered_at": "ordered_time_zone", "scanned_at": "scanned
 def _read_moments(
     array: pa.ChunkedArray,
     column: Column,
-    values: Mapping[str, Values],
+    values: Mapping[str, ColumnValues],
     faults: Faults,
     naive_time_zone: str | None,
-) -> tuple[pd.Series[Any], Clocks]:
+) -> tuple[pd.Series[Any], WallTimes]:
     name = column.name
     zones = None
     stated = values.get(_CLOCK_ZONES.get(name, ""))
@@ -237,7 +236,7 @@ def _examples(array: pa.ChunkedArray, rows: npt.NDArray[np.bool_]) -> list[str]:
     return [str(value) for value in some.to_pylist()]
 
 
-def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> Values:
+def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> ColumnValues:
     name = column.name
     if column.kind is Kind.DATE:
         dates = read.read_dates(array, name)
@@ -361,7 +360,7 @@ def _read_number(array: pa.ChunkedArray, column: Column, faults: Faults) -> pd.S
 
 
 def _standard_statuses(
-    values: Mapping[str, Values], default: Vocabulary, faults: Faults
+    values: Mapping[str, ColumnValues], default: Vocabulary, faults: Faults
 ) -> npt.NDArray[np.int8]:
     """Translate each distinct pair of vocabulary and code once, then spread it over the rows."""
     status_codes, statuses = coded(values["status"])
@@ -421,7 +420,7 @@ def _tell_codes(
     width = len(statuses) + 1
     for what, reason, told in (
         (new, "new_code", "hold a finer code that is in no vocabulary; the coarse one decided"),
-        (silent, SILENT, "say nothing about the parcel and were left aside"),
+        (silent, WITHOUT_INFORMATION, "say nothing about the parcel and were left aside"),
     ):
         if what.any():
             counted = np.bincount(pair[pair >= 0], minlength=len(meaning))
@@ -432,7 +431,7 @@ def _tell_codes(
 
 def _split(
     raw: RawTable,
-    values: Mapping[str, Values],
+    values: Mapping[str, ColumnValues],
     faults: Faults,
     aside: npt.NDArray[np.bool_] | None = None,
 ) -> Checked:

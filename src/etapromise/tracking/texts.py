@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNSAID",
+    "CategoryCodes",
+    "ColumnValues",
     "Identifiers",
-    "Words",
     "are_plain",
     "as_series",
     "as_text",
@@ -31,6 +32,8 @@ __all__ = [
     "of_floats",
     "shapes",
 ]
+
+ColumnValues: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
 # The number of a word that is missing; larger than that of any other.
 UNSAID: Final = np.iinfo(np.uint16).max
@@ -184,7 +187,7 @@ class Identifiers:
         return found
 
 
-class Words:
+class CategoryCodes:
     """Numbers for the words of a column with few of them; threads may add words at once."""
 
     def __init__(self, column: str) -> None:

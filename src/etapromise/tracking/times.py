@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from etapromise.array_types import MISSING, Ints, Mask
 from etapromise.errors import ContractError
 
-__all__ = ["DAY", "MISSING", "Clocks", "read_clocks", "whole_days"]
+__all__ = ["DAY", "WallTimes", "at_midnight", "read_wall_times"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
-MISSING: Final = np.iinfo(np.int64).min
-"""NaT as a number."""
 DAY: Final = 86_400_000_000
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
@@ -67,7 +63,7 @@ _LAST_SERIAL: Final = 73_051
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clocks:
+class WallTimes:
     """n times as they were written.
 
     Attributes:
@@ -102,12 +98,14 @@ class Clocks:
         return np.where(self.zoned, self.wall - self.offset, MISSING)
 
 
-def whole_days(moments: Ints) -> Mask:
+def at_midnight(moments: Ints) -> Mask:
     """(n,) which moments are a midnight."""
     return np.asarray((moments % DAY == 0) & (moments != MISSING))
 
 
-def read_clocks(array: pa.ChunkedArray, name: str, *, day_first: bool | None = None) -> Clocks:
+def read_wall_times(
+    array: pa.ChunkedArray, name: str, *, day_first: bool | None = None
+) -> WallTimes:
     """Times of any stored type.
 
     Args:
@@ -138,15 +136,15 @@ def read_clocks(array: pa.ChunkedArray, name: str, *, day_first: bool | None = N
     )
 
 
-def _nothing(n: int) -> Clocks:
+def _nothing(n: int) -> WallTimes:
     missing = np.full(n, MISSING, np.int64)
     none = np.zeros(n, dtype=bool)
-    return Clocks(wall=missing, offset=missing, plain=none, unreadable=none)
+    return WallTimes(wall=missing, offset=missing, plain=none, unreadable=none)
 
 
-def _plain(days: Ints) -> Clocks:
+def _plain(days: Ints) -> WallTimes:
     there = days != MISSING
-    return Clocks(
+    return WallTimes(
         wall=days,
         offset=np.full(len(days), MISSING, np.int64),
         plain=there,
@@ -159,27 +157,27 @@ def _microseconds(array: pa.ChunkedArray) -> Ints:
     return np.asarray(pc.fill_null(stamps, MISSING).to_numpy(), dtype=np.int64)
 
 
-def _typed_clocks(array: pa.ChunkedArray) -> Clocks:
+def _typed_clocks(array: pa.ChunkedArray) -> WallTimes:
     utc = _microseconds(array)
     none = np.zeros(len(utc), dtype=bool)
     zone = array.type.tz
     if zone is None:
-        return Clocks(
+        return WallTimes(
             wall=utc, offset=np.full(len(utc), MISSING, np.int64), plain=none, unreadable=none
         )
     missing = utc == MISSING
     if zone.upper() in {"UTC", "Z", "+00:00", "ETC/UTC", "GMT"}:
         offset = np.where(missing, MISSING, 0)
-        return Clocks(wall=utc, offset=offset, plain=none, unreadable=none)
+        return WallTimes(wall=utc, offset=offset, plain=none, unreadable=none)
     local = pd.DatetimeIndex(utc.view("datetime64[us]")).tz_localize("UTC").tz_convert(zone)
     wall = local.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
     wall = np.where(missing, MISSING, wall)
-    return Clocks(
+    return WallTimes(
         wall=wall, offset=np.where(missing, MISSING, wall - utc), plain=none, unreadable=none
     )
 
 
-def _numbered(array: pa.ChunkedArray, name: str) -> Clocks:
+def _numbered(array: pa.ChunkedArray, name: str) -> WallTimes:
     """Epochs, spreadsheet serials and YYYYMMDD: their numbers lie far apart."""
     number = np.asarray(pc.fill_null(array, np.nan).to_numpy(), dtype=np.float64)
     there = ~np.isnan(number)
@@ -221,12 +219,12 @@ def _numbered(array: pa.ChunkedArray, name: str) -> Clocks:
             f"{number[there][0]:g} that are no epoch from 1990 to 2100, no spreadsheet serial and "
             "no YYYYMMDD; expected zone-aware times. Convert the column"
         )
-    return Clocks(
+    return WallTimes(
         wall=wall, offset=offset, plain=plain, unreadable=unreadable, dialects=tuple(dialects)
     )
 
 
-def _text_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> Clocks:
+def _text_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> WallTimes:
     text = pc.utf8_trim_whitespace(text)
     empty = pc.or_kleene(
         pc.equal(text, ""),
@@ -252,7 +250,7 @@ def _text_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) ->
         other = _dialect_clocks(text.filter(pa.array(rest)), name, day_first=day_first)
         wall[rest], offset[rest], plain[rest] = other.wall, other.offset, other.plain
         dialects = list(other.dialects)
-    return Clocks(
+    return WallTimes(
         wall=wall,
         offset=offset,
         plain=plain,
@@ -308,7 +306,7 @@ def _offset_of(word: str | None) -> int:
     return (minutes if word[0] == "+" else -minutes) * _MINUTE
 
 
-def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> Clocks:
+def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> WallTimes:
     """Texts that are no ISO 8601: each form tried on what is left."""
     text = pc.replace_substring_regex(text, _BRACKETS, "")
     text = pc.replace_substring_regex(text, r"[\x{00A0}\x{202F}\x{2009}]", " ")
@@ -349,7 +347,7 @@ def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None)
         plain[rows] = ~has_clock[valid]
         if len(rows):
             dialects.append((said, len(rows)))
-    return Clocks(
+    return WallTimes(
         wall=wall,
         offset=offset,
         plain=plain,

@@ -81,6 +81,9 @@ class TrackedHistory:
             ),
         )
 
+    def let_go(self) -> None:
+        """Keep no table in memory that can be read again; these were made from tables at hand."""
+
     def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
         """The scans of some of the shipments that were received before a moment."""
         mine = Identifiers(shipments["shipment_id"]).rows(self.scans["shipment_id"]) >= 0
@@ -211,8 +214,9 @@ def tracked_history(
         )
         refuse_too_many(found.accounts, max_rejects)
         return found
-    if mapping is not None:
-        raise ContractError("Found a mapping beside a tracked history, which was read already.")
+    for what, given in (("a mapping", mapping), ("a vocabulary", vocabulary)):
+        if given is not None:
+            raise ContractError(f"Found {what} beside a tracked history, which was read already.")
     if scans is not None:
         raise ContractError("Found scans beside a tracked history, which has its own already.")
     if shipments.event != event:

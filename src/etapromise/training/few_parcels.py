@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from etapromise.forecast.boosting import kaplan_meier_quantiles
 from etapromise.forecast.forest import Forest
 from etapromise.forecast.lightgbm_trees import join_trees
+from etapromise.forecast.survival import kaplan_meier_quantiles
 from etapromise.history.as_of import HistoryAsOf
 from etapromise.history.features import (
     FeatureBuilder,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from etapromise.encoding.pickup_days import PickupDays
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
-from etapromise.history.effects import NEVER
+from etapromise.history.effects import NEVER_DAY
 from etapromise.promise.stages import HANDLING_OFFSET, StageForests, transit_features
 
 __all__ = ["fit_stage_forests"]
@@ -45,14 +45,14 @@ def fit_stage_forests(
     """
     results, clocks = gathered.outcomes, gathered.encoder.clocks
     requests = gathered.requests.take(rows)
-    fetched = results.pickup_day[rows] < NEVER
+    fetched = results.pickup_day[rows] < NEVER_DAY
     arrived = results.arrived[rows]
     if fetched.sum() < _FEWEST_PICKUPS or (fetched & arrived).sum() < _FEWEST_PICKUPS:
         return None
     days = PickupDays.of_frame(gathered.encoder, known.shipments.iloc[rows], requests)
     pickup_day = np.where(fetched, results.pickup_day[rows], results.as_of_day)
     # A pick-up before the order's start is a mistaken clock or cut-off: it is the first day's.
-    pickup_day = np.maximum(pickup_day, requests.anchor)
+    pickup_day = np.maximum(pickup_day, requests.order_day)
     before, after = days.worked(pickup_day), days.worked(pickup_day + 1)
     worked = np.where(fetched, before + (after - before) * results.within[rows], before)
     # Delivered without a pick-up scan: it was fetched, nobody knows when.
@@ -76,7 +76,7 @@ def fit_stage_forests(
     start, first = elapsed(pickup_day), elapsed(event)
     within = np.where(arrived, results.within[rows], 0.0)
     way = first + (elapsed(event + 1) - first) * within - start
-    handled = start - elapsed(requests.anchor.astype(np.int64))
+    handled = start - elapsed(requests.order_day.astype(np.int64))
     target = np.log(np.maximum(way, 0.0) + gathered.statistics.settings.offset) - offset
     transit = fit_forest(
         transit_features(x[fetched], pickup_day[fetched], handled[fetched]),

@@ -30,7 +30,9 @@ from etapromise.history.features import (
     FeatureContract,
     all_features,
 )
+from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import lost_shares
+from etapromise.in_transit.sampling import sampled_parcels
 from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
@@ -150,6 +152,7 @@ def train(
     progress: Progress | None = None,
     tuning: Mapping[str, Any] | None = None,
     mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
     max_rejects: float = MAX_REJECTS,
 ) -> PromiseModel:
     """Train a model on what was received before `as_of`.
@@ -167,6 +170,7 @@ def train(
         tuning: how the settings were found (`Tuned.record`), for the manifest.
         mapping: which columns of own tables are those of the contract; its path, or one that was
             read. It may name the files too, and then needs no tables beside it.
+        vocabulary: whose codes scans carry that do not say: a name or a TOML file.
         max_rejects: the share of a table's rows that may be rejected; more stop the training.
 
     Raises:
@@ -181,6 +185,7 @@ def train(
         event=event,
         naive_time_zone=naive_time_zone,
         mapping=mapping,
+        vocabulary=vocabulary,
         max_rejects=max_rejects,
     )
     moment = moment_of(as_of)
@@ -194,6 +199,7 @@ def train(
         calendars=config.calendars if isinstance(config.calendars, CalendarFile) else None,
         hand_offs=config.hand_offs,
     )
+    tracked.let_go()
     gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
     tell = progress or (lambda *_: None)
     split = _Split.of(gathered, config)
@@ -222,14 +228,17 @@ def train(
         "trees": {"holdout": average.tree_count, "final": forest.tree_count},
         "config": _plain(config),
         **({} if tuning is None else {"tuning": dict(tuning)}),
+        "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),
     }
-    transit = None
+    transit = sample = None
     if config.transit is not None:
+        sample = sampled_parcels(known, gathered, config.transit.sample_looks)
+    gathered = gathered.knowing_days_since(split.cut)
+    if config.transit is not None and sample is not None:
         transit = train_transit(
             tracked,
-            known,
-            gathered,
+            sample,
             contract=contract,
             promises_by=average,
             settings=config.transit,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from etapromise.evaluation.report.inline_svg import Ink, draw
+from etapromise.evaluation.report.findings import Facts
+from etapromise.evaluation.report.inline_svg import Ink, draw, tell
+from etapromise.evaluation.report.wording import ReportWording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,124 +18,156 @@ if TYPE_CHECKING:
 
 __all__ = ["dots", "draw_charts", "draw_pit", "label_some", "percent_axis"]
 
-Facts = dict[str, Any]
 
-
-def draw_charts(facts: Facts) -> dict[str, str]:
+def draw_charts(facts: Facts, words: ReportWording) -> dict[str, str]:
     """Every drawing of the page by name, as SVG elements.
 
     Args:
         facts: The facts of a backtest.
+        words: The page's language.
     """
-    return {
+    period = words(facts["config"]["every"])
+    drawn = {
         "levels": draw(
             "levels",
-            "Kept rate and stated confidence at each service level.",
-            lambda figure: _levels(figure, facts),
+            words("Kept rate and stated confidence at each service level."),
+            lambda figure: _levels(figure, facts, words),
         ),
         "reliability": draw(
             "reliability",
-            "Kept rate against stated probability; honest forecasts lie on the diagonal.",
-            lambda figure: _reliability(figure, facts),
+            words("Kept rate against stated probability; honest forecasts lie on the diagonal."),
+            lambda figure: _reliability(figure, facts, words),
         ),
         "periods": draw(
             "periods",
-            f"Kept rate by {facts['config']['every']}, with 95 % intervals.",
-            lambda figure: _periods(figure, facts),
+            words("Kept rate by {period}, with 95 % intervals.", period=period),
+            lambda figure: _periods(figure, facts, words),
         ),
         "frontier": draw(
             "frontier",
-            "Kept rate against the mean number of days promised.",
-            lambda figure: _frontier(figure, facts),
+            words("Kept rate against the mean number of days promised."),
+            lambda figure: _frontier(figure, facts, words),
         ),
         "sharpness": draw(
             "sharpness",
-            f"Error and width of the band by {facts['config']['every']}.",
-            lambda figure: _sharpness(figure, facts),
+            words("Error and width of the band by {period}.", period=period),
+            lambda figure: _sharpness(figure, facts, words),
         ),
         "pit": draw(
             "pit",
-            "How often events fell into each twentieth of their forecast; level is right.",
-            lambda figure: _pit(figure, facts),
+            words("How often events fell into each twentieth of their forecast; level is right."),
+            lambda figure: draw_pit(figure, facts["pit"]["counts"], words),
         ),
     }
+    if facts.get("example"):
+        drawn["example"] = draw(
+            "example",
+            words("Probability of delivery by each day, for one order."),
+            lambda figure: _example(figure, facts["example"], words),
+        )
+    return drawn
 
 
-def _levels(figure: Figure, facts: Facts) -> None:
+def _levels(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["reliability"] if row["judged"]]
     level = [row["service_level"] for row in rows]
-    axes.plot([0, 1], [0, 1], color=Ink.MUTED, linewidth=1, dashes=(1, 2), label="service level")
-    axes.plot(level, [row["mean_confidence"] for row in rows], color=Ink.STATED, label="stated")
-    dots(axes, level, rows, Ink.OURS, "kept")
-    axes.set(xlabel="service level asked for", xlim=(0, 1.02), ylim=(0, 1.02))
-    percent_axis(axes, "xy")
+    axes.plot(
+        [0, 1], [0, 1], color=Ink.MUTED, linewidth=1, dashes=(1, 2), label=words("service level")
+    )
+    axes.plot(
+        level, [row["mean_confidence"] for row in rows], color=Ink.STATED, label=words("stated")
+    )
+    dots(axes, level, rows, Ink.OURS, words("kept"), words)
+    axes.set(xlabel=words("service level asked for"), xlim=(0, 1.02), ylim=(0, 1.02))
+    percent_axis(axes, "xy", words)
     axes.legend(loc="lower right")
 
 
-def _reliability(figure: Figure, facts: Facts) -> None:
+def _reliability(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color=Ink.MUTED, linewidth=1, dashes=(1, 2), label="honest")
+    axes.plot([0, 1], [0, 1], color=Ink.MUTED, linewidth=1, dashes=(1, 2), label=words("honest"))
     rows = [row for row in facts["reliability"] if row["judged"]]
-    dots(axes, [row["mean_confidence"] for row in rows], rows, Ink.OURS, "our dates")
+    dots(axes, [row["mean_confidence"] for row in rows], rows, Ink.OURS, words("our dates"), words)
     if facts["shop"] is not None:
         rows = [row for row in facts["shop"]["by_stated_probability"] if row["judged"]]
         stated = [row["mean_confidence"] for row in rows]
-        dots(axes, stated, rows, Ink.SHOP, "the shop's dates", hollow=True)
-    axes.set(xlabel="probability stated beforehand", ylabel="kept", xlim=(0, 1.02), ylim=(0, 1.02))
-    percent_axis(axes, "xy")
+        dots(axes, stated, rows, Ink.SHOP, words("the shop's dates"), words, hollow=True)
+    axes.set(
+        xlabel=words("probability stated beforehand"),
+        ylabel=words("kept"),
+        xlim=(0, 1.02),
+        ylim=(0, 1.02),
+    )
+    percent_axis(axes, "xy", words)
     axes.legend(loc="lower right")
 
 
-def _periods(figure: Figure, facts: Facts) -> None:
+def _periods(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["by"]["period"] if row["judged"]]
     place = {row["group"]: i for i, row in enumerate(rows)}
     x = np.arange(len(rows), dtype=np.float64)
     stated = [row["mean_confidence"] for row in rows]
-    axes.hlines(stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label="stated")
+    axes.hlines(stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label=words("stated"))
     if facts["shop"] is not None:
         shop = [
             row for row in facts["shop"]["by"]["period"] if row["judged"] and row["group"] in place
         ]
         at = [place[row["group"]] + 0.18 for row in shop]
-        dots(axes, at, shop, Ink.SHOP, "the shop's dates", hollow=True)
-    dots(axes, x, rows, Ink.OURS, f"our {100 * facts['main_level']:g} % dates")
+        dots(axes, at, shop, Ink.SHOP, words("the shop's dates"), words, hollow=True)
+    dots(
+        axes,
+        x,
+        rows,
+        Ink.OURS,
+        words("our {level} dates", level=words.level(facts["main_level"])),
+        words,
+    )
     axes.axhline(facts["main_level"], color=Ink.MUTED, linewidth=1, dashes=(1, 2))
     label_some(axes, x.tolist(), [row["group"] for row in rows])
     axes.set(xlim=(-0.6, len(rows) - 0.4))
     axes.set_ylim(top=1.005)
     axes.grid(visible=False, axis="x")
-    percent_axis(axes, "y")
-    axes.legend(loc="best")
+    percent_axis(axes, "y", words)
+    # Above the drawing: intervals leave no corner free.
+    figure.legend(loc="outside upper center", ncols=2)
 
 
-def _frontier(figure: Figure, facts: Facts) -> None:
+def _frontier(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     shop = facts["shop"]
     ours = facts["reliability"] if shop is None else shop["ours_on_the_same_orders"]
     rows = [row for row in ours if row["judged"] and row["service_level"] >= 0.5]
     days = [row["mean_days"] for row in rows]
-    axes.plot(days, [row["kept_rate"] for row in rows], color=Ink.OURS, label="our dates")
-    dots(axes, days, rows, Ink.OURS, None)
+    axes.plot(days, [row["kept_rate"] for row in rows], color=Ink.OURS, label=words("our dates"))
+    dots(axes, days, rows, Ink.OURS, None, words)
     for row, day in zip(rows, days, strict=True):
         if row["service_level"] in {0.5, 0.8, 0.9, 0.95}:
             axes.annotate(
-                f"{100 * row['service_level']:g} %",
+                words.level(row["service_level"]),
                 (day, row["kept_rate"]),
                 xytext=(6, -12),
                 textcoords="offset points",
                 color=Ink.MUTED,
             )
     if shop is not None and shop["judged"]:
-        dots(axes, [shop["mean_days"]], [shop], Ink.SHOP, "the shop's dates", hollow=True)
-    axes.set(xlabel="days promised, on average", ylabel="kept")
+        dots(
+            axes,
+            [shop["mean_days"]],
+            [shop],
+            Ink.SHOP,
+            words("the shop's dates"),
+            words,
+            hollow=True,
+        )
+    axes.set(xlabel=words("days promised, on average"), ylabel=words("kept"))
     axes.margins(x=0.1)
-    percent_axis(axes, "y")
+    percent_axis(axes, "y", words)
     axes.legend(loc="lower right")
 
 
-def _sharpness(figure: Figure, facts: Facts) -> None:
+def _sharpness(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["scores"]["by_period"] if row["crps_days"] is not None]
     x = np.arange(len(rows))
@@ -143,24 +177,22 @@ def _sharpness(figure: Figure, facts: Facts) -> None:
         color=Ink.OURS,
         marker="o",
         markersize=4,
-        label="error of the forecast (CRPS)",
+        label=words("error of the forecast (CRPS)"),
     )
     width = [row["interval"]["mean_width_days"] for row in rows]
-    axes.plot(x, width, color=Ink.STATED, marker="o", markersize=4, label="width of the 80 % band")
+    axes.plot(
+        x, width, color=Ink.STATED, marker="o", markersize=4, label=words("width of the 80 % band")
+    )
     names = [row["period"] for row in rows]
     label_some(axes, x.tolist(), names)
     axes.set(xlim=(-0.6, len(rows) - 0.4))
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("days")
+    axes.set_ylabel(words("days"))
     axes.grid(visible=False, axis="x")
     axes.legend(loc="best")
 
 
-def _pit(figure: Figure, facts: Facts) -> None:
-    draw_pit(figure, facts["pit"]["counts"])
-
-
-def draw_pit(figure: Figure, pit_counts: Sequence[int]) -> None:
+def draw_pit(figure: Figure, pit_counts: Sequence[int], words: ReportWording) -> None:
     """The histogram of the probability integral transform; flat is right."""
     axes = figure.subplots()
     counts = np.array(pit_counts, dtype=np.float64)
@@ -168,11 +200,13 @@ def draw_pit(figure: Figure, pit_counts: Sequence[int]) -> None:
     left = np.arange(len(counts)) / len(counts)
     axes.bar(left, share, width=0.92 / len(counts), align="edge", color=Ink.OURS, alpha=0.75)
     axes.axhline(1, color=Ink.MUTED, linewidth=1, dashes=(1, 2))
-    axes.set(xlabel="earlier than forecast  ←   place in the forecast   →  later", xlim=(0, 1))
-    axes.set_ylabel("times the expected")
+    axes.set(
+        xlabel=words("earlier than forecast  ←   place in the forecast   →  later"), xlim=(0, 1)
+    )
+    axes.set_ylabel(words("times the expected"))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.grid(visible=False, axis="x")
-    percent_axis(axes, "x")
+    percent_axis(axes, "x", words)
 
 
 def dots(
@@ -181,14 +215,15 @@ def dots(
     rows: Sequence[dict[str, Any]],
     colour: Ink,
     label: str | None,
+    words: ReportWording,
     *,
     hollow: bool = False,
 ) -> None:
-    """Kept rates with their 95 % intervals."""
+    """Kept rates with their 95 % intervals; each dot tells its numbers when pointed at."""
     rate = np.array([row["kept_rate"] for row in rows], dtype=np.float64)
     low = np.array([row["kept_low"] for row in rows], dtype=np.float64)
     high = np.array([row["kept_high"] for row in rows], dtype=np.float64)
-    axes.errorbar(
+    drawn = axes.errorbar(
         np.asarray(x, dtype=np.float64),
         rate,
         # Rounding may leave an end of the interval on the wrong side of the rate by 1e-17.
@@ -201,11 +236,47 @@ def dots(
         capsize=0,
         label=label,
     )
+    tell(drawn[0], [_numbers(row, words) for row in rows])
 
 
-def percent_axis(axes: Axes, which: str) -> None:
+def _numbers(row: dict[str, Any], words: ReportWording) -> str:
+    name = row.get("group") or ""
+    if not name and row.get("service_level") is not None:
+        name = words.level(row["service_level"])
+    told = words(
+        "{kept} kept ({low} to {high}), {stated} stated, {judged} judged",
+        kept=words.percent(row["kept_rate"]),
+        low=words.percent(row["kept_low"]),
+        high=words.percent(row["kept_high"]),
+        stated=words.percent(row.get("mean_confidence")),
+        judged=words.number(row["judged"]),
+    )
+    return f"{name}: {told}" if name else told
+
+
+def _example(figure: Figure, example: dict[str, Any], words: ReportWording) -> None:
+    axes = figure.subplots()
+    probability = np.array(example["probability"], dtype=np.float64)
+    day = np.arange(len(probability))
+    axes.step(day, probability, where="post", color=Ink.OURS, label=words("delivered by this day"))
+    axes.axvline(example["day"], color=Ink.STATED, linewidth=1.4, label=words("promised"))
+    if example["event_day"] is not None:
+        axes.axvline(
+            example["event_day"],
+            color=Ink.TEXT,
+            linewidth=1.4,
+            dashes=(3, 2),
+            label=words("delivered"),
+        )
+    axes.set(xlabel=words("days after the order"), ylim=(0, 1.02), xlim=(0, len(probability) - 1))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    percent_axis(axes, "y", words)
+    axes.legend(loc="lower right")
+
+
+def percent_axis(axes: Axes, which: str, words: ReportWording) -> None:
     """Shares as percentages, on the axes named in ``which``."""
-    written = FuncFormatter(lambda value, _: f"{100 * value:.4g} %")
+    written = FuncFormatter(lambda value, _: words.level(value))
     if "x" in which:
         axes.xaxis.set_major_formatter(written)
     if "y" in which:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-__all__ = ["Verdict", "days", "findings", "number", "percent", "points", "verdict", "worst_first"]
+from etapromise.evaluation.report.wording import ReportWording
+
+__all__ = ["Verdict", "findings", "verdict", "worst_first"]
 
 Facts = dict[str, Any]
 
@@ -13,8 +15,6 @@ Facts = dict[str, Any]
 HONEST_WITHIN: Final = 0.02
 # A time with fewer judged promises is not worth a sentence.
 LEAST_JUDGED: Final = 100
-
-_NARROW: Final = "\u202f"  # a narrow space that does not break, between a number and its unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,74 +26,62 @@ class Verdict:
     explanation: str
 
 
-def percent(share: float | None) -> str:
-    """A share as a percentage with one decimal, a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.1f}{_NARROW}%"  # noqa: RUF001 (a dash is meant)
-
-
-def points(difference: float | None) -> str:
-    """A difference of shares in signed percentage points."""
-    if difference is None:
-        return "–"  # noqa: RUF001
-    return f"{100 * difference:+.1f}".replace("-", "\u2212")
-
-
-def days(count: float | None) -> str:
-    """A number of days with one decimal."""
-    return "–" if count is None else f"{count:.1f}"  # noqa: RUF001
-
-
-def number(count: int) -> str:
-    """A count with narrow spaces between thousands."""
-    return f"{count:,}".replace(",", _NARROW)
-
-
-def verdict(facts: Facts) -> Verdict:
+def verdict(facts: Facts, words: ReportWording) -> Verdict:
     """Whether the promises at the main level were kept as they were stated."""
     main = _main(facts)
-    asked = f"{100 * facts['main_level']:g}{_NARROW}%"
+    asked = words.level(facts["main_level"])
     if not main["judged"]:
         return Verdict(
             tone="unknown",
-            headline="No promise can be judged yet",
-            explanation="Every promised date lies after the end of the data.",
+            headline=words("No promise can be judged yet"),
+            explanation=words("Every promised date lies after the end of the data."),
         )
-    headline = f"{asked} promises were kept {percent(main['kept_rate'])} of the time"
-    said = f"Each states its own confidence, {percent(main['mean_confidence'])} on average"
-    if main["gap"] >= -HONEST_WITHIN and main["kept_high"] < facts["main_level"]:
-        return Verdict(
-            tone="bad",
-            headline=headline,
-            explanation=f"{said}: they fell short of the {asked} that were asked for.",
-        )
+    tone: Literal["good", "cautious", "bad"]
     if main["gap"] < -HONEST_WITHIN:
-        return Verdict(
-            tone="bad",
-            headline=headline,
-            explanation=f"{said}: they promised too much, by {percent(-main['gap'])}.",
-        )
-    if main["gap"] > HONEST_WITHIN:
-        return Verdict(
-            tone="cautious",
-            headline=headline,
-            explanation=f"{said}: they were more careful than they said, and could be shorter.",
-        )
+        tone = "bad"
+        judged = words("they promised too much, by {points}.", points=words.percent(-main["gap"]))
+    elif main["kept_high"] < facts["main_level"]:
+        tone = "bad"
+        judged = words("they fell short of the {level} that were asked for.", level=asked)
+    elif main["gap"] > HONEST_WITHIN:
+        tone = "cautious"
+        judged = words("they were more careful than they said, and could be shorter.")
+    else:
+        tone = "good"
+        judged = words("the promises were as good as their word.")
     return Verdict(
-        tone="good",
-        headline=headline,
-        explanation=f"{said}: the promises were as good as their word.",
+        tone=tone,
+        headline=words(
+            "{level} promises were kept {kept} of the time",
+            level=asked,
+            kept=words.percent(main["kept_rate"]),
+        ),
+        explanation=words(
+            "Each states its own confidence, {stated} on average: {judged}",
+            stated=words.percent(main["mean_confidence"]),
+            judged=judged,
+        ),
     )
 
 
-def findings(facts: Facts) -> list[str]:
+def findings(facts: Facts, words: ReportWording) -> list[str]:
     """Sentences for the top of the page, the most important first."""
-    told = [_counted(facts), *_shop(facts), *_periods(facts), *_lanes(facts)]
+    told = [
+        _counted(facts, words),
+        *_shop(facts, words),
+        *_periods(facts, words),
+        *_lanes(facts, words),
+    ]
     band = facts["scores"]["overall"]["interval"]
     if band["covered"] is not None:
         told.append(
-            f"The band from the 10{_NARROW}% to the 90{_NARROW}% date is "
-            f"{days(band['mean_width_days'])} days wide on average and held "
-            f"{percent(band['covered'])} of the deliveries; it said {percent(band['stated'])}."
+            words(
+                "The band from the 10 % to the 90 % date is {width} days wide on average and held "
+                "{held} of the deliveries; it said {stated}.",
+                width=words.days(band["mean_width_days"]),
+                held=words.percent(band["covered"]),
+                stated=words.percent(band["stated"]),
+            )
         )
     return told
 
@@ -121,43 +109,54 @@ def _main(facts: Facts) -> dict[str, Any]:
     return found
 
 
-def _counted(facts: Facts) -> str:
+def _counted(facts: Facts, words: ReportWording) -> str:
     main = _main(facts)
-    text = (
-        f"{number(main['promises'])} orders were quoted; {number(main['judged'])} promises have "
-        f"run out and are judged: {number(main['kept'])} kept, {number(main['late'])} late, "
-        f"{number(main['undelivered'])} not delivered."
+    text = words(
+        "{orders} orders were quoted; {judged} promises have run out and are judged: {kept} kept, "
+        "{late} late, {undelivered} not delivered.",
+        orders=words.number(main["promises"]),
+        judged=words.number(main["judged"]),
+        kept=words.number(main["kept"]),
+        late=words.number(main["late"]),
+        undelivered=words.number(main["undelivered"]),
     )
-    apart = [
-        f"{number(main[name])} {words}"
-        for name, words in (
-            ("pending", "whose date the data do not reach yet"),
-            ("cancelled", "cancelled"),
-            ("undated", "for which no date is safe enough"),
-        )
-        if main[name]
-    ]
-    return text + (f" Counted apart: {', '.join(apart)}." if apart else "")
+    apart = {
+        "pending": words(
+            "{count} whose date the data do not reach yet", count=words.number(main["pending"])
+        ),
+        "cancelled": words("{count} cancelled", count=words.number(main["cancelled"])),
+        "undated": words(
+            "{count} for which no date is safe enough", count=words.number(main["undated"])
+        ),
+    }
+    told = [text for name, text in apart.items() if main[name]]
+    if not told:
+        return text
+    return f"{text} {words('Counted apart: {list}.', list=', '.join(told))}"
 
 
-def _shop(facts: Facts) -> list[str]:
+def _shop(facts: Facts, words: ReportWording) -> list[str]:
     shop = facts["shop"]
     if shop is None or not shop["judged"]:
         return []
-    text = (
-        f"The shop's own dates were kept {percent(shop['kept_rate'])} of the time, "
-        f"{days(shop['mean_days'])} days after the order on average."
+    text = words(
+        "The shop's own dates were kept {kept} of the time, {days} days after the order on "
+        "average.",
+        kept=words.percent(shop["kept_rate"]),
+        days=words.days(shop["mean_days"]),
     )
     same = shop["our_kept_rate_at_their_mean_days"]
     if same is not None:
-        text += (
-            f" Promises from here that are as long on average would have been kept {percent(same)}"
-            " of the time."
+        ours = words(
+            "Promises from here that are as long on average would have been kept {kept} of the "
+            "time.",
+            kept=words.percent(same),
         )
+        text = f"{text} {ours}"
     return [text]
 
 
-def _periods(facts: Facts) -> list[str]:
+def _periods(facts: Facts, words: ReportWording) -> list[str]:
     rows = [row for row in facts["by"]["period"] if row["judged"] >= LEAST_JUDGED]
     if len(rows) < 3:
         return []
@@ -165,24 +164,40 @@ def _periods(facts: Facts) -> list[str]:
         choose(rows, key=lambda row: row["kept_rate"] - row["mean_confidence"])
         for choose in (min, max)
     )
-    text = (
-        f"Measured against what was stated, {worst['group']} went worst "
-        f"({percent(worst['kept_rate'])} kept, {points(worst['gap'])} points) "
-        f"and {best['group']} best ({percent(best['kept_rate'])}, {points(best['gap'])})."
-    )
-    return [text]
+    return [
+        words(
+            "Measured against what was stated, {worst} went worst ({worst_kept} kept, {worst_gap} "
+            "points) and {best} best ({best_kept}, {best_gap}).",
+            worst=worst["group"],
+            worst_kept=words.percent(worst["kept_rate"]),
+            worst_gap=words.points(worst["gap"]),
+            best=best["group"],
+            best_kept=words.percent(best["kept_rate"]),
+            best_gap=words.points(best["gap"]),
+        )
+    ]
 
 
-def _lanes(facts: Facts) -> list[str]:
+def _lanes(facts: Facts, words: ReportWording) -> list[str]:
     lanes = [row for row in facts["by"]["lane_group"] if row["judged"]]
     short = [row for row in worst_first(lanes) if row["kept_high"] < row["mean_confidence"]]
     if not short:
-        return [f"Of {len(lanes)} groups of lanes, none fell short of its word by more than luck."]
-    # One in forty 95 % intervals lies below the truth by luck alone.
-    by_luck = max(1, round(len(lanes) / 40))
-    named = ", ".join(f"{row['group']} ({percent(row['kept_rate'])})" for row in short[:3])
-    text = (
-        f"{len(short)} of {len(lanes)} groups of lanes fell short of their word, where about "
-        f"{by_luck} would by luck alone; first of all {named}."
-    )
-    return [text]
+        return [
+            words(
+                "Of {count} groups of lanes, none fell short of its word by more than luck.",
+                count=len(lanes),
+            )
+        ]
+    return [
+        words(
+            "{short} of {count} groups of lanes fell short of their word, where about {luck} would "
+            "by luck alone; first of all {named}.",
+            short=len(short),
+            count=len(lanes),
+            # One in forty 95 % intervals lies below the truth by luck alone.
+            luck=max(1, round(len(lanes) / 40)),
+            named=", ".join(
+                f"{row['group']} ({words.percent(row['kept_rate'])})" for row in short[:3]
+            ),
+        )
+    ]

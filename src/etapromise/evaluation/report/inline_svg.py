@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-__all__ = ["Ink", "draw"]
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+
+__all__ = ["Ink", "draw", "tell"]
 
 
 class Ink(StrEnum):
@@ -94,10 +98,42 @@ def draw(name: str, describe: str, paint: Callable[[Figure], None]) -> str:
     return _inline(file.getvalue(), name, describe)
 
 
+# The id of a line's markers carries what they tell until the drawing is text.
+_TELLS: Final = "tells-"
+
+
+def tell(markers: Artist, texts: Sequence[str]) -> None:
+    """Give each marker of a line, in order, a text that it tells when pointed at.
+
+    Args:
+        markers: A drawn line whose markers all lie inside the axes.
+        texts: One for each marker.
+    """
+    markers.set_gid(_TELLS + json.dumps(list(texts)).encode().hex())
+
+
+def _told(svg: str) -> str:
+    """The texts of `tell` as titles of their markers, which a screen reader finds as well."""
+
+    def titled(group: re.Match[str]) -> str:
+        texts = iter(json.loads(bytes.fromhex(group[1])))
+        marked = re.sub(
+            r"<use [^>]*/>",
+            lambda use: (
+                f'<g class="dot" tabindex="0"><title>{html.escape(next(texts))}</title>{use[0]}</g>'
+            ),
+            group[2],
+        )
+        return f"<g>{marked}</g>"
+
+    return re.sub(rf'<g id="{_TELLS}([0-9a-f]*)">(.*?</g>)\s*</g>', titled, svg, flags=re.DOTALL)
+
+
 def _inline(text: str, name: str, describe: str) -> str:
     svg = text[text.index("<svg") :].strip()
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
+    svg = _told(svg)
     # Ids are unique in a file but not in a page with several drawings.
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)

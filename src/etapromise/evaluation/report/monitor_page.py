@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import dots, draw_pit, label_some, percent_axis
+from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.inline_svg import Ink, draw
-from etapromise.evaluation.report.page import environment
+from etapromise.evaluation.report.page import environment, page_parts
+from etapromise.evaluation.report.wording import ReportWording, wording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["render_monitor"]
 
-Facts = dict[str, Any]
 
 _MOST_DESTINATIONS: Final = 10
 _MEASURES: Final = {
@@ -42,27 +42,29 @@ _ADVICE: Final = {
 }
 
 
-def render_monitor(facts: Facts) -> str:
+def render_monitor(facts: Facts, *, language: str = "en") -> str:
     """The page of a monitoring.
 
     Args:
         facts: What `Findings.facts` holds, or the parsed ``monitor.json``.
+        language: One of `wording.LANGUAGES`. Alarms' reasons stay English, as in the log.
 
     Returns:
         An HTML document with its styles and drawings inside. The same facts give the same text.
     """
-    page = environment().get_template("monitor.html.jinja")
+    words = wording(language)
+    page = environment(words).get_template("monitor.html.jinja")
     by = facts["promises"]["by"]
     return page.render(
         facts=facts,
-        verdict=_verdict(facts),
-        causes=[cause | {"advice": _ADVICE[cause["name"]]} for cause in facts["causes"]],
-        charts=_charts(facts),
+        verdict=_verdict(facts, words),
+        causes=[cause | {"advice": words(_ADVICE[cause["name"]])} for cause in facts["causes"]],
+        charts=_charts(facts, words),
         lanes=findings.worst_first(by["lane_group"]),
         matrix=_lane_matrix(by["lane_group"]),
         measures=_MEASURES,
         carriers=findings.worst_first(by["carrier"]),
-        style=files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
+        **page_parts(),
     )
 
 
@@ -79,58 +81,65 @@ def _lane_matrix(lanes: list[dict[str, Any]]) -> dict[str, Any]:
     return {"cells": dict(sorted(cells.items())), "destinations": ranked[:_MOST_DESTINATIONS]}
 
 
-def _verdict(facts: Facts) -> findings.Verdict:
+def _verdict(facts: Facts, words: ReportWording) -> findings.Verdict:
     overall = facts["promises"]["overall"]
     kept = (
-        f"{findings.percent(overall['kept_rate'])} of the promises were kept, stated were "
-        f"{findings.percent(overall['mean_confidence'])}"
+        words(
+            "{kept} of the promises were kept, stated were {stated}.",
+            kept=words.percent(overall["kept_rate"]),
+            stated=words.percent(overall["mean_confidence"]),
+        )
         if overall["judged"]
-        else "No promise of this time has run out yet"
+        else words("No promise of this time has run out yet.")
     )
     count = len(facts["causes"])
     if count:
         whom = sorted({cause["group"] for cause in facts["causes"] if cause["group"]})
-        about = f" About {', '.join(whom[:4])}." if whom else ""
+        about = " " + words("About {names}.", names=", ".join(whom[:4])) if whom else ""
         return findings.Verdict(
             tone="bad",
-            headline=f"{count} thing{'s' if count > 1 else ''} to look at",
-            explanation=f"{kept}.{about}",
+            headline=words("{count} things to look at", count=count)
+            if count > 1
+            else words("One thing to look at"),
+            explanation=f"{kept}{about}",
         )
     return findings.Verdict(
         tone="good" if overall["judged"] else "unknown",
-        headline="Nothing to worry about",
-        explanation=f"{kept}. No threshold was crossed.",
+        headline=words("Nothing to worry about"),
+        explanation=f"{kept} {words('No threshold was crossed.')}",
     )
 
 
-def _charts(facts: Facts) -> dict[str, str]:
+def _charts(facts: Facts, words: ReportWording) -> dict[str, str]:
     drawn = {}
     if any(row["judged"] for row in facts["promises"]["by"]["week"]):
         drawn["weeks"] = draw(
             "weeks",
-            "Kept rate by week of the order, with 95 % intervals.",
-            lambda figure: _weeks(figure, facts),
+            words("Kept rate by week of the order, with 95 % intervals."),
+            lambda figure: _weeks(figure, facts, words),
         )
     if facts["calibration"]["forecast"]:
         drawn["pit"] = draw(
             "monitor-pit",
-            "How often events fell into each twentieth of their forecast; level is right.",
-            lambda figure: draw_pit(figure, facts["calibration"]["pit"]["counts"]),
+            words("How often events fell into each twentieth of their forecast; level is right."),
+            lambda figure: draw_pit(figure, facts["calibration"]["pit"]["counts"], words),
         )
     return drawn
 
 
-def _weeks(figure: Figure, facts: Facts) -> None:
+def _weeks(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["promises"]["by"]["week"] if row["judged"]]
     x = np.arange(len(rows), dtype=np.float64)
     stated = [row["mean_confidence"] for row in rows]
     if all(value is not None for value in stated):
-        axes.hlines(stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label="stated")
-    dots(axes, x, rows, Ink.OURS, "kept")
+        axes.hlines(
+            stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label=words("stated")
+        )
+    dots(axes, x, rows, Ink.OURS, words("kept"), words)
     label_some(axes, x.tolist(), [row["group"] for row in rows])
     axes.set(xlim=(-0.6, len(rows) - 0.4))
     axes.set_ylim(top=1.005)
     axes.grid(visible=False, axis="x")
-    percent_axis(axes, "y")
-    axes.legend(loc="best")
+    percent_axis(axes, "y", words)
+    figure.legend(loc="outside upper center", ncols=2)

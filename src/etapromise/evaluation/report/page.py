@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -10,44 +11,88 @@ import jinja2
 
 from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import draw_charts
+from etapromise.evaluation.report.findings import Facts
+from etapromise.evaluation.report.wording import ReportWording, wording
 
-__all__ = ["environment", "render_backtest"]
+__all__ = ["backtest_plots", "environment", "page_parts", "render_backtest"]
 
-Facts = dict[str, Any]
 
 # Bars of kept rates begin here: below lies nothing that anybody would sell as a promise.
 BAR_START: Final = 0.5
 
+_CAUSES: Final = {
+    "usual": "what is usual",
+    "handling": "handling and cut-off",
+    "closed_days": "closed days",
+    "lane": "distance and lane",
+    "carrier": "carrier and service",
+    "now": "season and pace now",
+    "parcel": "the parcel",
+    "service_level": "reserve for the service level",
+    "disruption": "a declared disruption",
+    "whole_days": "rounding to whole days",
+}
 
-def render_backtest(facts: Facts) -> str:
+
+def render_backtest(facts: Facts, *, language: str = "en") -> str:
     """The report of a backtest.
 
     Args:
         facts: What `BacktestResult.facts` holds, or the parsed ``backtest.json``.
+        language: One of `wording.LANGUAGES`.
 
     Returns:
         An HTML document with its styles and drawings inside. The same facts give the same text.
     """
-    charts = draw_charts(facts)
-    page = environment().get_template("backtest.html.jinja")
+    words = wording(language)
+    page = environment(words).get_template("backtest.html.jinja")
     return page.render(
         facts=facts,
-        charts=charts,
-        verdict=findings.verdict(facts),
-        findings=findings.findings(facts),
+        charts=draw_charts(facts, words),
+        verdict=findings.verdict(facts, words),
+        findings=findings.findings(facts, words),
         matrix=_matrix(facts["by"]["carrier_service"]),
         lanes=findings.worst_first(facts["by"]["lane_group"]),
         shop_periods={
             row["group"]: row for row in (facts["shop"] or {"by": {"period": []}})["by"]["period"]
         },
+        causes=_CAUSES,
+        longest=max(map(abs, ((facts.get("example") or {}).get("why") or {"": 1.0}).values())),
         score_periods={row["period"]: row for row in facts["scores"]["by_period"]},
-        style=files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
+        **page_parts(),
     )
 
 
+def backtest_plots(facts: Facts, *, language: str = "en") -> dict[str, str]:
+    """The drawings of a backtest's report, each a whole SVG file in the page's light colours.
+
+    Args:
+        facts: What `BacktestResult.facts` holds.
+        language: One of `wording.LANGUAGES`.
+    """
+    style = page_parts()["style"]
+    light = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", style[: style.index("@media")]))
+    tag = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" '
+    return {
+        name: re.sub(r"var\(--([\w-]+)\)", lambda used: light[used[1]], svg).replace(
+            "<svg ", tag, 1
+        )
+        for name, svg in draw_charts(facts, wording(language)).items()
+    }
+
+
+def page_parts() -> dict[str, str]:
+    """What every page has inside: its style and its small script."""
+    here = files(__package__)
+    return {
+        "style": here.joinpath("page.css").read_text(encoding="utf-8"),
+        "script": here.joinpath("page.js").read_text(encoding="utf-8"),
+    }
+
+
 @cache
-def environment() -> jinja2.Environment:
-    """Templates with the filters of the pages."""
+def environment(words: ReportWording) -> jinja2.Environment:
+    """Templates with the filters of the pages, in a language; ``_`` translates."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__, "."),
         autoescape=True,
@@ -56,13 +101,17 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": findings.percent,
-        "points": findings.points,
-        "days": findings.days,
-        "number": findings.number,
+        "percent": words.percent,
+        "points": words.points,
+        "days": words.days,
+        "number": words.number,
+        "decimal": words.decimal,
+        "level": words.level,
+        "signed": words.signed,
         "bar": _bar,
         "tone": _tone,
     }
+    environment.globals |= {"_": words, "language": words.language}
     return environment
 
 

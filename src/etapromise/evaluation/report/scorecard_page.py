@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from etapromise.evaluation.report.page import environment
+from etapromise.evaluation.report.page import environment, page_parts
+from etapromise.evaluation.report.wording import wording
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +24,15 @@ _PLACE: Final = ("destination_region", "lane_group")
 MOST_PLACES: Final = 30
 
 
-def scorecard_section(table: pd.DataFrame, *, most_places: int = MOST_PLACES) -> str:
+def scorecard_section(
+    table: pd.DataFrame, *, most_places: int = MOST_PLACES, language: str = "en"
+) -> str:
     """The scorecards as an HTML section, styled by ``page.css``.
 
     Args:
         table: What `carrier_scorecards` gives.
         most_places: How many places are shown, those with the most parcels first.
+        language: One of `wording.LANGUAGES`.
 
     Returns:
         An HTML ``section``. The same table gives the same text.
@@ -42,7 +45,7 @@ def scorecard_section(table: pd.DataFrame, *, most_places: int = MOST_PLACES) ->
         places.setdefault(row["place"], []).append(row)
     ordered = sorted(places, key=lambda name: (-sum(r["parcels"] for r in places[name]), name))
     return (
-        environment()
+        environment(wording(language))
         .get_template("scorecards.html.jinja")
         .render(
             ranked_by=_RANKED_BY[str(table["measure"].iloc[0])],
@@ -52,20 +55,21 @@ def scorecard_section(table: pd.DataFrame, *, most_places: int = MOST_PLACES) ->
     )
 
 
-def render_scorecards(table: pd.DataFrame, *, as_of: pd.Timestamp) -> str:
+def render_scorecards(table: pd.DataFrame, *, as_of: pd.Timestamp, language: str = "en") -> str:
     """The scorecards as a page of their own.
 
     Args:
         table: What `carrier_scorecards` gives.
         as_of: Zone-aware moment of the table.
+        language: One of `wording.LANGUAGES`.
     """
     return (
-        environment()
+        environment(wording(language))
         .get_template("scorecards_page.html.jinja")
         .render(
             as_of=f"{as_of.tz_convert('UTC'):%Y-%m-%d %H:%M}",
-            section=scorecard_section(table),
-            style=files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
+            section=scorecard_section(table, language=language),
+            **page_parts(),
         )
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from etapromise.operations.feed_signs import FEED_SIGNS, FeedFault, feed_faults
 from etapromise.operations.monitoring.thresholds import Thresholds
 
 __all__ = ["Alarm", "alarms_of"]
@@ -40,12 +41,11 @@ def alarms_of(facts: dict[str, Any], limits: Thresholds) -> list[Alarm]:
     return [
         *_silent(facts, limits),
         *_unreadable(facts, limits),
-        *_clocks(facts, limits),
+        *_feed(facts, limits),
         *_behind(facts, limits),
         *_kept(facts, limits),
         *_calibration(facts, limits),
         *_churn(facts, limits),
-        *_rejected(facts, limits),
         *_drift(facts, limits),
         *_old(facts, limits),
     ]
@@ -86,47 +86,26 @@ def _unreadable(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
             )
 
 
-def _clocks(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
-    for row in facts["scan_flow"]["clocks"]:
-        found = _clock_reasons(row, limits)
-        if found:
-            value, threshold, _ = found[0]
-            yield Alarm(
-                name="wrong_clock",
-                group=f"carrier {row['carrier']}",
-                value=value,
-                threshold=threshold,
-                reason=(
-                    f"times of {row['carrier']} look as if in a wrong zone: "
-                    + "; ".join(told for _, _, told in found)
-                ),
-            )
-
-
-def _clock_reasons(row: dict[str, Any], limits: Thresholds) -> list[tuple[float, float, str]]:
-    found = []
-    if abs(row["lag_hours"]) > limits.lag_hours:
-        told = f"the usual time from scan to receipt moved by {row['lag_hours']:+.1f} hours"
-        found.append((row["lag_hours"], limits.lag_hours, told))
-    if row["hour_shift"] is not None and abs(row["hour_shift"]) > limits.hour_shift:
-        told = f"the usual hour of deliveries moved by {row['hour_shift']:+.1f} hours"
-        found.append((row["hour_shift"], limits.hour_shift, told))
-    if row["night_share"] is not None:
-        more = row["night_share"] - row["night_share_before"]
-        if more > limits.night_more:
-            told = (
-                f"{100 * row['night_share']:.1f} % of deliveries come at night, "
-                f"{100 * row['night_share_before']:.1f} % before"
-            )
-            found.append((more, limits.night_more, told))
-    more = row["early_share"] - row["early_share_before"]
-    if more > limits.early_more:
-        told = (
-            f"{100 * row['early_share']:.1f} % of scans come before their order, "
-            f"{100 * row['early_share_before']:.1f} % before"
+def _feed(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    """Of each carrier, what its clocks say in one alarm, and its rejected scans in another."""
+    flow = facts["scan_flow"]
+    found: dict[tuple[str, str], list[FeedFault]] = {}
+    for fault in feed_faults(flow["clocks"], flow["rejected"], limits):
+        name = "rejected_scans" if fault.sign == "rejected_scans" else "wrong_clock"
+        found.setdefault((name, str(fault.row["carrier"])), []).append(fault)
+    # What the clocks say comes first.
+    for (name, carrier), faults in sorted(found.items(), reverse=True, key=lambda one: one[0][0]):
+        reason = "; ".join(f"{FEED_SIGNS[one.sign]}: {one.told}" for one in faults)
+        if name == "rejected_scans":
+            kinds = list(faults[0].row["reasons"].items())[:3]
+            reason += f" ({', '.join(f'{why} {count:,}' for why, count in kinds)})"
+        yield Alarm(
+            name=name,
+            group=f"carrier {carrier}",
+            value=faults[0].moved,
+            threshold=faults[0].allowed,
+            reason=f"{carrier}: {reason}",
         )
-        found.append((more, limits.early_more, told))
-    return found
 
 
 def _behind(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
@@ -203,25 +182,6 @@ def _churn(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
                     f"orders by {row['mean_days']:+.2f} days on average and "
                     f"{100 * row['far_share']:.1f} % of them by more than three, against "
                     f"{row['before']}"
-                ),
-            )
-
-
-def _rejected(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
-    for row in facts["scan_flow"]["rejected"]:
-        if row["share"] is None or row["share_before"] is None:
-            continue
-        more = row["share"] - row["share_before"]
-        if more > limits.rejected_more and sum(row["reasons"].values()) >= 5:
-            why = ", ".join(f"{name} {count:,}" for name, count in list(row["reasons"].items())[:3])
-            yield Alarm(
-                name="rejected_scans",
-                group=f"carrier {row['carrier']}",
-                value=row["share"],
-                threshold=row["share_before"] + limits.rejected_more,
-                reason=(
-                    f"{100 * row['share']:.1f} % of the scans of {row['carrier']} were rejected "
-                    f"lately, {100 * row['share_before']:.1f} % before ({why})"
                 ),
             )
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 __all__ = ["group_alarms"]
 
-Facts = Mapping[str, Any]
 
 # Earlier kinds explain later ones, never the other way round: what the feed did not tell cannot
 # have been delivered in time, and what is delivered late breaks promises and bends calibrations.
@@ -23,7 +22,7 @@ _FOLLOWS: Final = {
 }
 
 
-def group_alarms(alarms: Sequence[Facts]) -> list[dict[str, Any]]:
+def group_alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Alarms by cause, the cause first.
 
     A cause explains what can follow from it and concerns the same carrier, or the whole, or any
@@ -50,7 +49,7 @@ def group_alarms(alarms: Sequence[Facts]) -> list[dict[str, Any]]:
     return causes
 
 
-def _concerns(cause: Facts, alarm: Facts) -> bool:
+def _concerns(cause: Mapping[str, Any], alarm: Mapping[str, Any]) -> bool:
     carrier, other = _carrier(cause["group"]), _carrier(alarm["group"])
     if carrier is None or other is None:
         return True

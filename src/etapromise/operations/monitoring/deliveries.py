@@ -13,16 +13,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Floats
 from etapromise.evaluation.replay import Forecast
 
-__all__ = ["GROUPS", "DeliveryFlow"]
+__all__ = ["DELIVERY_GROUPS", "DeliveryFlow"]
 
-Floats = npt.NDArray[np.float64]
 
-GROUPS: Final = ("carrier", "destination_region")
+DELIVERY_GROUPS: Final = ("carrier", "destination_region")
 _WINDOWS: Final = (1, 2, 3, 5, 7)
 _USUAL_DAYS: Final = 42
 _LEAST_USUAL: Final = 10
@@ -37,7 +36,7 @@ class DeliveryFlow:
     def __init__(self, last_date: np.datetime64) -> None:
         """Count up to a date, the last that the data wholly cover."""
         self.last_date = last_date
-        self._parts: dict[str, list[pd.DataFrame]] = {name: [] for name in GROUPS}
+        self._parts: dict[str, list[pd.DataFrame]] = {name: [] for name in DELIVERY_GROUPS}
 
     def add(self, table: pd.DataFrame, forecast: Forecast) -> None:
         """Add orders.
@@ -61,7 +60,7 @@ class DeliveryFlow:
         variance = np.where(at_risk, hazard * (1.0 - hazard), 0.0)
         observed = at_risk & (event[:, None] == day)
         date = (forecast.origin_dates.astype(np.int64)[:, None] + day).ravel()
-        for name in GROUPS:
+        for name in DELIVERY_GROUPS:
             part = pd.DataFrame(
                 {
                     "group": np.repeat(table[name].to_numpy(dtype=object), horizon),

@@ -14,16 +14,15 @@ from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Floats
 from etapromise.promise.model import PromiseModel
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
 __all__ = ["fallback_shares", "input_drift", "stability_index"]
 
-Floats = npt.NDArray[np.float64]
 
 _DAY: Final = pd.Timedelta(days=1)
 _BEFORE_DAYS: Final = 90

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Dates
 from etapromise.errors import CommandError, ContractError, EtapromiseError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import outcomes_of
@@ -26,7 +26,7 @@ from etapromise.operations.feed_signs import clock_signs, rejected_shares
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of
 from etapromise.operations.monitoring.causes import group_alarms
-from etapromise.operations.monitoring.deliveries import GROUPS
+from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
 from etapromise.operations.monitoring.promises import promises_made
@@ -38,10 +38,10 @@ from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["Findings", "monitor"]
+__all__ = ["Findings", "run_monitor"]
 
-FORMAT: Final = "etapromise-monitor/1"
-GROUPINGS: Final = (
+MONITOR_FORMAT: Final = "etapromise-monitor/1"
+MONITOR_GROUPINGS: Final = (
     "month",
     "week",
     "carrier",
@@ -66,8 +66,6 @@ SCORECARD_NUMBERS: Final = (
 
 _DAY: Final = pd.Timedelta(days=1)
 
-Dates = npt.NDArray[np.datetime64]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
@@ -90,16 +88,27 @@ class Findings:
         """Everything, ready for JSON."""
         return self.facts
 
-    def to_html(self) -> str:
-        """The page: one HTML document with its styles and drawings inside."""
+    def to_html(self, *, language: str = "en") -> str:
+        """The page: one HTML document with its styles and drawings inside.
+
+        Args:
+            language: One of en, de, es, fr. Reasons of alarms are English in each.
+
+        Raises:
+            ContractError: Pages are not written in this language.
+        """
         from etapromise.evaluation.report import render_monitor  # noqa: PLC0415 (matplotlib)
 
-        return render_monitor(self.facts)
+        return render_monitor(self.facts, language=language)
 
-    def write(self, directory: Path) -> Path:
+    def write(self, directory: Path, *, language: str = "en") -> Path:
         """Write ``monitor.json``, ``metrics.prom``, ``promises.parquet`` and ``report.html``.
 
         Each file is replaced in one step, so that a collector reads no half of it.
+
+        Args:
+            directory: Made if it is not there.
+            language: Of the page.
 
         Returns:
             The path of the page.
@@ -110,11 +119,11 @@ class Findings:
         _replace(directory / "metrics.prom", prometheus_text(self.facts).encode())
         self.table.to_parquet(directory / "promises.parquet", index=False)
         page = directory / "report.html"
-        _replace(page, self.to_html().encode())
+        _replace(page, self.to_html(language=language).encode())
         return page
 
 
-def monitor(
+def run_monitor(
     history: TrackedHistory,
     model: PromiseModel,
     *,
@@ -152,7 +161,7 @@ def monitor(
     made = promises_made(known, model, registry, as_of=as_of, config=config)
     recent = as_of - config.recent_days * _DAY
     facts: dict[str, Any] = {
-        "format": FORMAT,
+        "format": MONITOR_FORMAT,
         "library_version": installed_version("etapromise"),
         "as_of": as_of.isoformat(),
         "event": history.event,
@@ -161,10 +170,10 @@ def monitor(
         "data": made.counts | {"scans": len(known.scans)},
         "promises": {
             "overall": _kept(made.table),
-            "by": {name: _groups(made.table, name, config) for name in GROUPINGS},
+            "by": {name: _groups(made.table, name, config) for name in MONITOR_GROUPINGS},
         },
         "calibration": _calibration(made.table),
-        "deliveries": {name: made.flow.standing(name) for name in GROUPS},
+        "deliveries": {name: made.flow.standing(name) for name in DELIVERY_GROUPS},
         "churn": _churn(known, registry, as_of, config),
         "drift": input_drift(known, model, as_of=as_of, days=config.recent_days),
         "fallbacks": fallback_shares(known, model, as_of=as_of, days=config.recent_days),

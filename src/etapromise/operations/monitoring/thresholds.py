@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from etapromise.errors import CommandError, ContractError
+from etapromise.operations.feed_signs import FeedLimits
 
 __all__ = ["MonitorConfig", "Promises", "Thresholds", "read_thresholds"]
 
@@ -15,7 +16,7 @@ Promises = Literal["auto", "shop", "model"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thresholds:
+class Thresholds(FeedLimits):
     """How much is too much; shares from 0 to 1, times as their names say.
 
     Attributes:
@@ -34,18 +35,14 @@ class Thresholds:
         silent_share: A carrier that sends less than this share of its usual scans in two days is
             silent, where that is not luck.
         unreadable_share: Scans of one carrier in codes nobody can read, as a share of its scans.
-        rejected_more: How much the share of rejected scans may rise over the weeks before (doubles
-            do not count).
-        lag_hours: How far the usual time from scan to receipt may move.
-        hour_shift: How far the usual local hour of deliveries may move.
-        night_more: How much the share of deliveries between 22 and 6 o'clock may rise.
-        early_more: How much the share of scans made before their order may rise.
         psi: Population stability index of an input, beyond luck.
         fallback_more: How much the share of orders without history of their own may rise.
         mean_shift: Days by which a new version may move the dates of the latest orders on average.
         far_share: Share of them that it may move by more than three days.
         refresh_age_days: Age of the statistics.
         training_age_days: Age of the trees.
+
+    How far the feed may move is said by `FeedLimits`, as for the retraining gate.
     """
 
     kept_short: float = 0.03
@@ -58,11 +55,6 @@ class Thresholds:
     steep_deviations: float = 2.5
     silent_share: float = 0.1
     unreadable_share: float = 0.02
-    rejected_more: float = 0.03
-    lag_hours: float = 2.0
-    hour_shift: float = 2.0
-    night_more: float = 0.05
-    early_more: float = 0.02
     psi: float = 0.25
     fallback_more: float = 0.05
     mean_shift: float = 1.5

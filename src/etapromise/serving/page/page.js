@@ -69,7 +69,7 @@ function line(one, shared) {
   button.type = "button";
   button.setAttribute("aria-pressed", "false");
   const date = one.promise.estimated_delivery_date;
-  button.append(element("span", "text", one.text || written(date)));
+  button.append(spoken(element("span", "text"), one.text || written(date)));
   button.append(element("span", "price", one.price ? one.price.toFixed(2) : ""));
   button.append(element("span", "way", [one.carrier, one.service].filter(Boolean).join(" · ")));
   const note = element("span", "note");
@@ -82,14 +82,28 @@ function line(one, shared) {
     const hours = `${written(window.date)}, ${window.start}–${window.end}`;
     button.append(element("span", "window", `to be booked: ${hours} (kept with ${kept})`));
   }
-  button.addEventListener("click", () => explain(one, shared));
+  button.addEventListener("click", () => explain(one, shared).catch((error) => {
+    at("notice").textContent = error.message;
+  }));
   one.button = button;
   item.append(button);
   return item;
 }
 
+function language() {
+  return at("ask").elements.locale.value;
+}
+
+// What a customer reads is in the chosen language, whichever way that is written.
+function spoken(place, text) {
+  place.lang = language();
+  place.dir = "auto";
+  place.textContent = text;
+  return place;
+}
+
 function written(day) {
-  return new Date(`${day}T12:00`).toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long" });
+  return new Date(`${day}T12:00`).toLocaleDateString(language(), { weekday: "long", day: "numeric", month: "long" });
 }
 
 async function explain(one, shared) {
@@ -106,7 +120,7 @@ async function explain(one, shared) {
   at("why").hidden = !told.why;
   at("version").textContent = `Model ${told.model_version}`;
   if (!told.why) return;
-  at("why-text").textContent = told.why.text;
+  spoken(at("why-text"), told.why.text);
   const parts = told.why.contributions.filter((part) => Math.abs(part.days) >= 0.005);
   const most = Math.max(1, ...parts.map((part) => Math.abs(part.days)));
   const rows = parts.map((part) => row(CAUSES[part.cause] || part.cause, part.days, most, 2));

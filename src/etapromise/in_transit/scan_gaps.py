@@ -15,9 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.stored_arrays import Array, Layout, StoredPart
+from etapromise.array_types import Floats
+from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
-__all__ = ["SILENCE_EDGES", "SilenceTable", "Silences", "silence_table"]
+__all__ = ["SILENCE_EDGES", "ScanGapTable", "ScanGaps", "scan_gap_table"]
 
 SILENCE_EDGES: Final = np.array(
     [0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0]
@@ -33,9 +34,8 @@ _SHARE_EVIDENCE: Final = 400.0
 _SHARE_ANYWHERE: Final = 0.001
 _LEAST_SURVIVAL: Final = 1e-300
 
-Floats = NDArray[np.float64]
 
-_LAYOUT: Final = Layout(
+_LAYOUT: Final = ArrayLayout(
     rate=Array("float64", "stages", "carriers", len(SILENCE_EDGES), low=0.0, high=1e9),
     lost=Array("float64", "stages", "carriers", low=1e-300, high=1.0),
     later=Array("float64", "stages", "carriers", low=0.0, high=1.0),
@@ -43,7 +43,7 @@ _LAYOUT: Final = Layout(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Silences:
+class ScanGaps:
     """k silences.
 
     Attributes:
@@ -64,7 +64,7 @@ class Silences:
 
 
 @dataclass(frozen=True)
-class SilenceTable:
+class ScanGapTable:
     """Rates and shares by stage and carrier.
 
     Attributes:
@@ -78,7 +78,7 @@ class SilenceTable:
     later: Floats
 
     @classmethod
-    def stored(cls, part: StoredPart, *, stages: int, carriers: int) -> SilenceTable:
+    def stored(cls, part: StoredPart, *, stages: int, carriers: int) -> ScanGapTable:
         """The table of a model's files.
 
         Raises:
@@ -88,10 +88,11 @@ class SilenceTable:
 
     def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
-        spent = np.minimum(np.maximum(days[:, None] - SILENCE_EDGES, 0.0), _WIDTHS)
-        exposure = spent * self.rate[stage, carrier]
-        # One column after the other: a sum along rows may round by the number of rows.
-        return np.asarray(np.exp(-np.cumsum(exposure, axis=1)[:, -1]))
+        # One stretch after the other: a sum along rows may round by the number of rows.
+        exposure = np.zeros(len(days))
+        for stretch, (edge, width) in enumerate(zip(SILENCE_EDGES, _WIDTHS, strict=True)):
+            exposure += _spent(days, edge, width) * self.rate[stage, carrier, stretch]
+        return np.asarray(np.exp(-exposure))
 
     def lost_probability(
         self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
@@ -106,7 +107,12 @@ class SilenceTable:
 _WIDTHS: Final = np.append(np.diff(SILENCE_EDGES), np.inf)
 
 
-def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int) -> SilenceTable:
+def _spent(days: Floats, edge: float, width: float) -> Floats:
+    """(n,) how much of `days` lies in a stretch."""
+    return np.asarray(np.minimum(np.maximum(days - edge, 0.0), width))
+
+
+def scan_gap_table(usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: int) -> ScanGapTable:
     """Rates from silences of parcels that were heard of again, shares from settled parcels.
 
     Args:
@@ -120,11 +126,14 @@ def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int
     # A silence of a whole day, as dates without a clock have it, ends in the stretch that it fills.
     place = np.maximum(np.searchsorted(SILENCE_EDGES, usual.days, side="left") - 1, 0)
     cells, stretches = stages * carriers, len(SILENCE_EDGES)
-    ended = np.zeros((cells, stretches))
-    np.add.at(ended, (cell, place), usual.weight * usual.ended)
-    spent = np.clip(usual.days[:, None] - SILENCE_EDGES, 0.0, _WIDTHS) * usual.weight[:, None]
-    columns = [np.bincount(cell, weights=column, minlength=cells) for column in spent.T]
-    ends = ended.reshape(stages, carriers, stretches)
+    ended = np.bincount(
+        cell * stretches + place, weights=usual.weight * usual.ended, minlength=cells * stretches
+    )
+    columns = [
+        np.bincount(cell, weights=_spent(usual.days, *stretch) * usual.weight, minlength=cells)
+        for stretch in zip(SILENCE_EDGES, _WIDTHS, strict=True)
+    ]
+    ends = ended.astype(np.float64).reshape(stages, carriers, stretches)
     exposure = np.stack(columns, axis=1).astype(np.float64).reshape(stages, carriers, stretches)
     whole = _leaning(ends.sum((0, 1)), exposure.sum((0, 1)), _RATE_ANYWHERE)
     by_stage = _leaning(ends.sum(1), exposure.sum(1), whole)
@@ -145,7 +154,7 @@ def silence_table(usual: Silences, lost: Silences, *, stages: int, carriers: int
         .reshape(stages, carriers)
         for weight in (over, over * lost.gone)
     )
-    return SilenceTable(rate, _shares(gone, seen), _shares(doomed, heard))
+    return ScanGapTable(rate, _shares(gone, seen), _shares(doomed, heard))
 
 
 def _mix_unseen(rate: Floats, ends: Floats) -> None:

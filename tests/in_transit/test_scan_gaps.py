@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etapromise.in_transit.silence import Silences, silence_table
+from etapromise.in_transit.scan_gaps import ScanGaps, scan_gap_table
 
 
-def drawn(rng: np.random.Generator, n: int, mean: float, lost: float, carrier: int) -> Silences:
+def drawn(rng: np.random.Generator, n: int, mean: float, lost: float, carrier: int) -> ScanGaps:
     """Exponential silences of one carrier in stage 1, of which a share never ends."""
     gone = rng.random(n) < lost
-    return Silences(
+    return ScanGaps(
         stage=np.full(n, 1),
         carrier=np.full(n, carrier),
         days=rng.exponential(mean, n),
@@ -21,28 +21,28 @@ def drawn(rng: np.random.Generator, n: int, mean: float, lost: float, carrier: i
     )
 
 
-def joined(*parts: Silences) -> Silences:
+def joined(*parts: ScanGaps) -> ScanGaps:
     names = ("stage", "carrier", "days", "ended", "weight", "gone")
-    return Silences(
+    return ScanGaps(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     )
 
 
-def heard(silences: Silences) -> Silences:
+def heard(silences: ScanGaps) -> ScanGaps:
     """Those that ended, as a feed shows them."""
     rows = silences.ended
     names = ("stage", "carrier", "days", "ended", "weight", "gone")
-    return Silences(**{name: getattr(silences, name)[rows] for name in names})
+    return ScanGaps(**{name: getattr(silences, name)[rows] for name in names})
 
 
 @pytest.fixture(scope="module")
-def both() -> Silences:
+def both() -> ScanGaps:
     rng = np.random.default_rng(2)
     return joined(drawn(rng, 60_000, 0.8, 0.01, 1), drawn(rng, 60_000, 2.0, 0.001, 2))
 
 
 def test_rates_and_probabilities_are_those_of_the_law(both):
-    table = silence_table(heard(both), both, stages=3, carriers=4)
+    table = scan_gap_table(heard(both), both, stages=3, carriers=4)
     days = np.array([0.5, 1.0, 2.0, 4.0])
     ones = np.ones(4, np.int64)
     for carrier, mean in ((1, 0.8), (2, 2.0)):
@@ -55,7 +55,7 @@ def test_rates_and_probabilities_are_those_of_the_law(both):
 
 
 def test_silence_only_raises_the_doubt_and_begins_small(both):
-    table = silence_table(heard(both), both, stages=3, carriers=4)
+    table = scan_gap_table(heard(both), both, stages=3, carriers=4)
     days = np.linspace(0.0, 60.0, 500)
     for stage in range(3):
         for carrier in range(4):
@@ -67,7 +67,7 @@ def test_silence_only_raises_the_doubt_and_begins_small(both):
 
 
 def test_an_unknown_carrier_is_like_all_together(both):
-    table = silence_table(heard(both), both, stages=3, carriers=4)
+    table = scan_gap_table(heard(both), both, stages=3, carriers=4)
     days, stage = np.array([1.0, 3.0]), np.ones(2, np.int64)
     known = [table.still(stage, np.full(2, carrier), days) for carrier in (1, 2)]
     unseen = table.still(stage, np.full(2, 3), days)
@@ -78,8 +78,8 @@ def test_an_unknown_carrier_is_like_all_together(both):
 def test_a_few_silences_hardly_move_a_carrier(both):
     """Three quick scans of a new carrier do not make its silences alarming."""
     few = drawn(np.random.default_rng(1), 3, 0.01, 0.0, 3)
-    with_few = silence_table(heard(joined(both, few)), joined(both, few), stages=3, carriers=4)
-    without = silence_table(heard(both), both, stages=3, carriers=4)
+    with_few = scan_gap_table(heard(joined(both, few)), joined(both, few), stages=3, carriers=4)
+    without = scan_gap_table(heard(both), both, stages=3, carriers=4)
     asked = np.ones(1, np.int64), np.full(1, 3), np.array([3.0])
     assert with_few.lost_probability(*asked) == pytest.approx(
         without.lost_probability(*asked), rel=0.7
@@ -89,8 +89,8 @@ def test_a_few_silences_hardly_move_a_carrier(both):
 def test_losses_to_come_count_from_the_start(both):
     rng = np.random.default_rng(3)
     early = drawn(rng, 20_000, 0.5, 0.0, 1)
-    doomed = Silences(**{**vars(early), "gone": rng.random(20_000) < 0.05})
-    table = silence_table(early, doomed, stages=3, carriers=2)
+    doomed = ScanGaps(**{**vars(early), "gone": rng.random(20_000) < 0.05})
+    table = scan_gap_table(early, doomed, stages=3, carriers=2)
     start = table.lost_probability(np.ones(1, np.int64), np.ones(1, np.int64), np.zeros(1))
     assert start == pytest.approx(0.05, rel=0.15)
 
@@ -101,7 +101,7 @@ def test_a_carrier_never_seen_is_silent_like_a_mixture_of_the_others() -> None:
     count = 4000
     carrier = np.repeat([1, 2], count)
     days = np.where(carrier == 1, rng.exponential(0.3, 2 * count), rng.exponential(3.0, 2 * count))
-    silences = Silences(
+    silences = ScanGaps(
         stage=np.zeros(2 * count, np.int64),
         carrier=carrier,
         days=days,
@@ -109,7 +109,7 @@ def test_a_carrier_never_seen_is_silent_like_a_mixture_of_the_others() -> None:
         weight=np.ones(2 * count),
         gone=np.zeros(2 * count, bool),
     )
-    table = silence_table(silences, silences, stages=1, carriers=3)
+    table = scan_gap_table(silences, silences, stages=1, carriers=3)
     asked = np.array([0.2, 0.8, 2.0, 5.0, 9.0])
     found = table.still(np.zeros(5, np.int64), np.zeros(5, np.int64), asked)
     expected = [(days > day).mean() for day in asked]
@@ -121,7 +121,7 @@ def test_silences_of_whole_days_stay_finite():
     rng = np.random.default_rng(3)
     n = 200_000
     never = np.zeros(n, bool)
-    whole = Silences(
+    whole = ScanGaps(
         stage=np.full(n, 1),
         carrier=np.full(n, 1),
         days=rng.integers(0, 3, n).astype(float),
@@ -129,7 +129,7 @@ def test_silences_of_whole_days_stay_finite():
         weight=np.ones(n),
         gone=never,
     )
-    table = silence_table(whole, whole, stages=3, carriers=2)
+    table = scan_gap_table(whole, whole, stages=3, carriers=2)
     days = np.linspace(0.0, 400.0, 999)
     for carrier in (0, 1):
         rows = np.full(999, 1), np.full(999, carrier)

@@ -1,0 +1,131 @@
+"""Tables as requests by pandas: keys joined as texts, times by its zones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from etapromise.calendars.disruptions import Disruptions
+from etapromise.encoding.requests import (
+    _CALENDAR_LEVELS,
+    NUMBERS,
+    Encoder,
+    Requests,
+    days_of,
+    local_seconds,
+    row_of,
+)
+from etapromise.lanes.hand_offs import FIRST_LEG, RELAY
+from etapromise.lanes.levels import TAKER, level_keys, spelled
+
+GIVEN = NUMBERS[1:6]
+
+
+def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
+    """What `Encoder.encode` gives."""
+    count = len(frame)
+    services, calendars = encoder.clocks.indexes()
+    taker = np.zeros(count, np.int32)
+    if encoder.hand_offs is not None:
+        taker = encoder.hand_offs.takers_of(frame)
+        frame = encoder.hand_offs.named(frame, taker)
+    found = level_keys(frame, (*encoder.levels, *_CALENDAR_LEVELS))
+    keys = found[: len(encoder.levels)]
+    service, there, here, *warehouse = found[len(encoder.levels) :]
+    codes = np.empty((count, len(encoder.levels)), np.int32)
+    for level, (positions, texts) in enumerate(keys):
+        codes[:, level] = encoder.indexes[level].rows(positions, texts)
+    own = encoder.clocks.row(rows_of(services, service), rows_of(calendars, there))
+    clock = brought(encoder, frame, own, taker)
+    places = [column for column in ("origin", "origin_country", "origin_region") if column in frame]
+    names, _ = encoder.zones.resolve_many(frame[places], "origin")
+    seconds = local_seconds(frame["ordered_at"], names)
+    day = np.floor_divide(seconds, 86_400)
+    second = seconds - day * 86_400
+    numbers = np.full((count, len(NUMBERS) + len(encoder.numeric)), np.nan)
+    numbers[:, 0] = second / 3600.0
+    for column, name in enumerate((*GIVEN, *encoder.numeric), start=1):
+        place = column if name in GIVEN else len(NUMBERS) + encoder.numeric.index(name)
+        if name in frame:
+            numbers[:, place] = frame[name].to_numpy(np.float64, na_value=np.nan)
+    if "quoted_date" in frame:
+        quoted = days_of(frame, "quoted_date")
+        numbers[:, 6] = np.where(np.isnat(quoted), np.nan, quoted.astype(np.int64) - day)
+    numbers[:, NUMBERS.index("lead")] = leads(
+        encoder, frame, taker, own, encoder.dispatch.rows(warehouse), rows_of(calendars, here),
+        day, second, clock,
+    )  # fmt: skip
+    numbers[:, NUMBERS.index("disrupted")] = concern(encoder.disruptions, frame)
+    _, source = encoder.zones.resolve_many(frame, "destination")
+    return Requests(codes, numbers, day.astype(np.int32), clock.astype(np.int32), source)
+
+
+def reference_handed_over(
+    encoder: Encoder, requests: Requests, frame: pd.DataFrame, taker: np.ndarray
+) -> Requests:
+    """What `Encoder.handed_over` gives."""
+    named = encoder.hand_offs.named(frame, taker)
+    codes = requests.codes.copy()
+    for position, level in enumerate(encoder.levels):
+        if TAKER in level.columns:
+            rows = encoder.indexes[position].rows(*level_keys(named, (level,))[0])
+            codes[:, position] = np.where(taker > 0, rows, codes[:, position])
+    clock = brought(encoder, named, requests.clock, taker)
+    return replace(requests, codes=codes, clock=clock.astype(np.int32))
+
+
+def rows_of(rows, found):
+    positions, keys = found
+    return np.array([row_of(rows, key) for key in keys], np.int64)[positions]
+
+
+def brought(encoder, named, clock, taker):
+    """The clocks of who brings shipments: of their takers, or for 0 those given."""
+    if not taker.any():
+        return clock
+    service = np.concatenate([[0], encoder.taker_services])[taker]
+    if encoder.has_relays:
+        positions, keys = level_keys(named, (RELAY,))[0]
+        services, _ = encoder.clocks.indexes()
+        own = np.array([services.get(key, 0) for key in keys], np.int64)[positions]
+        service = np.where(own > 0, own, service)
+    calendars = len(encoder.clocks.holidays)
+    return np.where(taker > 0, service * calendars + clock % calendars, clock)
+
+
+def leads(encoder, frame, taker, own, warehouse, calendar, day, second, clock):
+    out = np.empty(len(frame))
+    legs = np.zeros(len(frame), np.int64)
+    if encoder.hand_offs is not None:
+        positions, keys = level_keys(frame, (FIRST_LEG,))[0]
+        rows = {key: row for row, key in enumerate(encoder.hand_offs.leg_keys, start=1)}
+        legs = np.array([rows.get(key, 0) for key in keys], np.int64)[positions]
+    for row in range(len(frame)):
+        leg = None
+        if taker[row]:
+            leg = int(own[row]), encoder.hand_offs.leg_days[legs[row]]
+        order = (warehouse[row], calendar[row], day[row], second[row], clock[row])
+        out[row] = encoder.dispatch.lead(*map(int, order), leg=leg)
+    return out
+
+
+def concern(disruptions: Disruptions | None, frame: pd.DataFrame) -> np.ndarray:
+    """Which disruptions concern shipments, a bit for each."""
+    found = np.zeros(len(frame), np.uint64)
+    texts: dict[str, list[str]] = {}
+    for at, one in enumerate([] if disruptions is None else disruptions.declared):
+        for area in one.conditions():
+            holds = np.ones(len(frame), bool)
+            for column, text, prefix in area:
+                values = frame[column] if column in frame else [None] * len(frame)
+                texts.setdefault(
+                    column, ["" if pd.isna(value) else spelled(value) for value in values]
+                )
+                holds &= np.array(
+                    [here.startswith(text) if prefix else here == text for here in texts[column]],
+                    bool,
+                )
+            found |= holds.astype(np.uint64) << np.uint64(at)
+    return found.astype(np.float64)
