@@ -213,6 +213,11 @@ class Clocks:
         """The first UTC day of orders whose local dates are in the tables wherever they are."""
         return self.first_day + CALENDAR_BEFORE
 
+    def works_seldom(self, days: float) -> bool:
+        """Whether some service works on fewer days a week, somewhere at least."""
+        weeks = (self.weeks[1:], self.region_weeks[:, 2:], self.new_weeks[:, 2:])
+        return bool((np.concatenate(weeks).sum(axis=1) < days).any())
+
     def indexes(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """Rows by service key and by calendar key."""
         return (
