@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import etapromise
 
 HEAVY = {
     "babel", "duckdb", "holidays", "jinja2", "joblib", "lightgbm", "matplotlib", "numba",
@@ -54,3 +58,14 @@ def test_a_promise_loads_nothing_heavy(script, model, tmp_path):
 
 def test_training_is_reached_through_the_package_and_loads_what_it_needs():
     assert {"pandas", "lightgbm"} <= loaded_by("import etapromise; etapromise.train")
+
+
+def test_an_import_inside_a_function_says_why():
+    sources = Path(etapromise.__file__).parent
+    silent = [
+        f"{path.relative_to(sources)}: {line.strip()}"
+        for path in sorted(sources.rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"# noqa: PLC0415\W*$", line)
+    ]
+    assert silent == []

@@ -27,7 +27,17 @@ from etapromise.promise.promise import Promise
 from etapromise.promise.typed_inputs import Option, Parcel, Scan
 
 if TYPE_CHECKING:
-    from etapromise.api import backtest, events, monitor, read, refresh, retrain, score, scorecard
+    from etapromise.api import (
+        backtest,
+        check,
+        events,
+        monitor,
+        read,
+        refresh,
+        retrain,
+        score,
+        scorecard,
+    )
     from etapromise.operations.gate import GateConfig
     from etapromise.operations.monitoring import MonitorConfig
     from etapromise.store.ingest import ingest
@@ -52,6 +62,7 @@ __all__ = [
     "ShopperPolicy",
     "TrainingConfig",
     "backtest",
+    "check",
     "cost_for",
     "events",
     "ingest",
@@ -74,6 +85,7 @@ _LATE: Final = {
     "MonitorConfig": "operations.monitoring",
     "TrainingConfig": "training.training",
     "backtest": "api",
+    "check": "api",
     "events": "api",
     "ingest": "store.ingest",
     "monitor": "api",

@@ -23,7 +23,7 @@ from etapromise.evaluation.backtest import run_backtest as walk
 from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.history.as_of import moment_of
-from etapromise.operations import event_run, monitoring, retraining, scoring
+from etapromise.operations import checking, event_run, monitoring, retraining, scoring
 from etapromise.operations.events import EventSettings
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.evaluation.scorecards import Measure
+    from etapromise.operations.check_report import CheckReport
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
 
 __all__ = [
     "backtest",
+    "check",
     "events",
     "monitor",
     "read",
@@ -85,6 +87,11 @@ def read(
 
     Raises:
         ContractError: a table does not fit the contract, or too many rows were rejected.
+
+    Examples:
+        >>> history = etapromise.read("shipments.parquet", "scans.parquet")
+        >>> len(history.shipments) == len(history.milestones)
+        True
     """
     found = history(
         shipments,
@@ -95,6 +102,49 @@ def read(
         mapping=mapping,
     )
     refuse_too_many(found.accounts, max_rejects)
+    return found
+
+
+def check(
+    files: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+    *,
+    mapping: str | PathLike[str] | None = None,
+    write_mapping: str | PathLike[str] | None = None,
+    event: Event = "delivered",
+    quality: bool = True,
+) -> CheckReport:
+    """Look at own tables: what each column is, what would be rejected, what can be promised.
+
+    Args:
+        files: paths, directories, patterns or addresses of orders, scans, or both.
+        mapping: a mapping to try instead of proposing one; it names the files.
+        write_mapping: where to write the proposed one, beside which its files are named.
+        event: what is to be promised.
+        quality: whether promises are tried on the latest weeks.
+
+    Returns:
+        The proposal with its reasons and open questions, the account of every row, and the quality
+        to expect; `to_text`, `to_dict`, `to_html`, `write_mapping`.
+
+    Raises:
+        ContractError: neither files nor a mapping, or both; a file cannot be read at all.
+    """
+    named = [files] if isinstance(files, str | PathLike) else list(files)
+    if bool(named) == (mapping is not None):
+        raise ContractError(
+            "Found neither files nor a mapping to look at, or both; expected files, or a mapping "
+            "that names them."
+        )
+    if mapping is not None and write_mapping is not None:
+        raise ContractError(
+            "Found write_mapping beside a mapping; expected it with files, where one is proposed."
+        )
+    target = None if write_mapping is None else Path(write_mapping)
+    found = checking.check_tables(
+        named, mapping=mapping, write_to=target, event=event, quality=quality
+    )
+    if target is not None:
+        found.write_mapping(target)
     return found
 
 
@@ -126,6 +176,11 @@ def score(
     Raises:
         ContractError: a table does not fit the contract.
         CommandError: the model knows more than was known at `as_of`.
+
+    Examples:
+        >>> scored = etapromise.score("models/current", "shipments.parquet", as_of="2025-07-03")
+        >>> bool(scored.promises["confidence"].ge(0.9).mean() > 0.9)
+        True
     """
     loaded = _loaded(model)
     under_way = scans is not None or mapping is not None
@@ -183,6 +238,12 @@ def backtest(
     Raises:
         ContractError: a table does not fit the contract, or there is no order to quote.
         InsufficientHistoryError: too little history to train the first model.
+
+    Examples:
+        >>> result = etapromise.backtest(history, start="2025-06-01", end="2025-06-15",
+        ...                              refresh_every=7, config=quick)
+        >>> result.facts["outcomes"]["delivered"] > 0
+        True
     """
     tables = _tables(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
@@ -220,7 +281,7 @@ def refresh(
         shipments: as for `read`, or what it returned; should reach half a year back.
         scans: as for `read`.
         as_of: nothing received later is looked at.
-        calendars: a calendar file from now on; by default that which the model has.
+        calendars: a calendar file from now on; by default that in the mapping, else the model's.
         mapping: as for `read`.
         vocabulary: as for `read`.
         naive_time_zone: as for `read`.
@@ -230,13 +291,18 @@ def refresh(
         ContractError: a table does not fit the contract.
         CommandError: another process changes the directory, or the model knows more than was known.
         ModelFileError: there is no current model.
+
+    Examples:
+        >>> model = etapromise.refresh("models", history, as_of="2025-07-02")
+        >>> etapromise.load("models/current").version == model.version
+        True
     """
     registry = ModelRegistry(models)
     event: Any = registry.load_current().event
     tables = _tables(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
-    stated = None if calendars is None else CalendarFile.of(calendars)
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
     version = retraining.refresh_current(tables, registry, as_of=moment_of(as_of), calendars=stated)
     return registry.load(version)
 
@@ -266,7 +332,7 @@ def retrain(
         as_of: nothing received later is looked at.
         gate: how much worse is worse.
         config: the challenger's recipe; by default the current model's.
-        calendars: a calendar file from now on.
+        calendars: a calendar file from now on; by default that in the mapping.
         dry_run: judge, but write nothing.
         force: promote although checks fail; the record says so.
         mapping: as for `read`.
@@ -278,6 +344,13 @@ def retrain(
         ContractError: a table does not fit the contract.
         CommandError: another process changes the directory, or the model knows more than was known.
         InsufficientHistoryError: too little to train on.
+
+    Examples:
+        >>> gate = etapromise.GateConfig(refresh_every=14)
+        >>> decision = etapromise.retrain("models", history, as_of="2025-07-15", config=quick,
+        ...                               gate=gate, dry_run=True)
+        >>> decision.outcome in {"would promote", "would refuse"}
+        True
     """
     registry = ModelRegistry(models)
     champion = registry.load_current() if registry.current else None
@@ -285,11 +358,12 @@ def retrain(
     tables = _tables(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
-    if calendars is not None:
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
+    if stated is not None:
         recipe = config or (
             TrainingConfig() if champion is None else retraining.recipe_of(champion)
         )
-        config = replace(recipe, calendars=CalendarFile.of(calendars))
+        config = replace(recipe, calendars=stated)
     return retraining.retrain_current(
         tables,
         registry,
@@ -329,6 +403,11 @@ def monitor(
         ContractError: a table does not fit the contract.
         CommandError: the model knows more than was known at `as_of`.
         InsufficientHistoryError: there is no order to look at.
+
+    Examples:
+        >>> found = etapromise.monitor(model, history, as_of="2025-07-15")
+        >>> found.facts["promises"]["overall"]["judged"] > 0
+        True
     """
     loaded = _loaded(model)
     event: Any = loaded.event
@@ -371,6 +450,12 @@ def events(
     Raises:
         ContractError: a table does not fit the contract.
         CommandError: the model knows more than was known at `as_of`, or the run goes back in time.
+
+    Examples:
+        >>> run = etapromise.events(model, "shipments.parquet", "scans.parquet",
+        ...                         as_of="2025-07-03", state="told")
+        >>> run.parcels > 0
+        True
     """
     return event_run.run_events(
         _loaded(model),
@@ -417,6 +502,11 @@ def scorecard(
 
     Raises:
         ContractError: a table does not fit the contract.
+
+    Examples:
+        >>> card = etapromise.scorecard(history, as_of="2025-07-15", by=["carrier"])
+        >>> sorted(card["carrier"])
+        ['acme', 'birdpost', 'corvid', 'dromedary']
     """
     tables = _tables(shipments, scans, mapping, vocabulary, naive_time_zone, "delivered")
     return carrier_scorecards(

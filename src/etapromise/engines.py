@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from etapromise import errors
 from etapromise.errors import CommandError, EtapromiseError
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _connect() -> tuple[Any, tuple[type[Exception], ...]]:
             # Of pandas it says that it knows no 3 yet; nothing here goes through pandas.
             warnings.simplefilter("ignore", FutureWarning)
             from pyspark.errors import PySparkException  # noqa: PLC0415 — an extra
-            from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415
+            from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415 — an extra
     except ImportError as error:
         raise CommandError(_missing("spark")) from error
     return SparkSession, (PySparkException, OSError)
@@ -215,9 +216,7 @@ def _opened(texts: Sequence[str]) -> list[Result]:
         if "errno" in result:
             raise OSError(result["errno"], f"{result['message']}, on a worker")
         if "error" in result:
-            import etapromise.errors as ours  # noqa: PLC0415
-
-            raise getattr(ours, result["error"], EtapromiseError)(result["message"])
+            raise getattr(errors, result["error"], EtapromiseError)(result["message"])
     return results
 
 

@@ -41,23 +41,59 @@ _EXTRA_OF: Final = {
 
 
 class EtapromiseError(Exception):
-    """Base of every error that etapromise raises on purpose."""
+    """Base of every error that etapromise raises on purpose.
+
+    Examples:
+        >>> try:
+        ...     etapromise.load("no-such-directory")
+        ... except etapromise.EtapromiseError as error:
+        ...     print(type(error).__name__)
+        ModelFileError
+    """
 
 
 class ContractError(EtapromiseError, ValueError):
-    """A table or an argument does not fit the data contract."""
+    """A table or an argument does not fit the data contract.
+
+    Examples:
+        >>> model.promise(origin="60492", destination="90585", ordered_at="yesterday")
+        Traceback (most recent call last):
+            ...
+        etapromise.errors.ContractError: Found ordered_at='yesterday'; expected ...
+    """
 
 
 class InsufficientHistoryError(EtapromiseError):
-    """There is too little history to train, calibrate or judge on."""
+    """There is too little history to train, calibrate or judge on.
+
+    Examples:
+        >>> etapromise.train(history, as_of="2025-01-07")
+        Traceback (most recent call last):
+            ...
+        etapromise.errors.InsufficientHistoryError: ...
+    """
 
 
 class ModelFileError(EtapromiseError):
-    """A model directory is missing, damaged or of another format."""
+    """A model directory is missing, damaged or of another format.
+
+    Examples:
+        >>> etapromise.load("no-such-directory")
+        Traceback (most recent call last):
+            ...
+        etapromise.errors.ModelFileError: Found no ...
+    """
 
 
 class CommandError(EtapromiseError):
-    """A command was asked for something that it cannot do."""
+    """A command was asked for something that it cannot do.
+
+    Examples:
+        >>> etapromise.score(model, "shipments.parquet", as_of="2025-02-01")
+        Traceback (most recent call last):
+            ...
+        etapromise.errors.CommandError: ...
+    """
 
 
 class StoreError(EtapromiseError):
@@ -65,7 +101,14 @@ class StoreError(EtapromiseError):
 
 
 class MissingExtraError(EtapromiseError, ImportError):
-    """What was asked for needs packages that a promise alone does without."""
+    """What was asked for needs packages that a promise alone does without.
+
+    Examples:
+        Caught like any other failed import:
+
+        >>> issubclass(etapromise.MissingExtraError, ImportError)
+        True
+    """
 
 
 @contextlib.contextmanager

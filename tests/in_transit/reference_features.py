@@ -8,7 +8,8 @@ import numpy as np
 
 from etapromise.array_types import MISSING
 from etapromise.in_transit.features import REMAINING_OFFSET, TRANSIT_FEATURES, TransitInputs
-from etapromise.in_transit.flow import ANYWHERE, EVIDENCE, FLOW_LEVELS, PARENTS
+from etapromise.in_transit.flow import ANYWHERE, FLOW_LEVELS, PARENTS
+from etapromise.shrinkage import PRIORS
 
 HOUR = 3_600_000_000
 LEAST_SHARE = 0.25
@@ -22,7 +23,9 @@ def mixed(evidence, total):
     means = np.empty_like(evidence)
     for level, parent in enumerate(PARENTS):
         above = means[:, parent] if parent >= 0 else np.full(len(evidence), ANYWHERE)
-        means[:, level] = (total[:, level] + EVIDENCE * above) / (evidence[:, level] + EVIDENCE)
+        means[:, level] = (total[:, level] + PRIORS.flow * above) / (
+            evidence[:, level] + PRIORS.flow
+        )
     return means
 
 

@@ -8,6 +8,7 @@ reference (tests/forecast/test_forest.py).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cache
@@ -18,6 +19,7 @@ import numpy as np
 
 from etapromise import PromiseModel
 from etapromise.calendars.dispatch import DispatchCalendars
+from etapromise.normal_forms.postcodes import postcode_forms
 from tests.encoding.reference_requests import normal
 
 EPOCH = date(1970, 1, 1)
@@ -62,6 +64,15 @@ class ReferenceQuote:
         for its_country, its_region, name in zones["regions"]:
             if region and (its_country, its_region) == (country, region):
                 return name
+        code = self.text(side)
+        shape = re.sub("[A-Z]", "A", re.sub("[0-9]", "9", code))
+        areas = [
+            (len(area), name)
+            for its_country, area, name in zones["postcodes"]
+            if its_country == country and code.startswith(area) and shape in postcode_forms(country)
+        ]
+        if areas:
+            return max(areas)[1]
         if country and country in zones["countries"]:
             return zones["countries"][country]
         return zones["default"]

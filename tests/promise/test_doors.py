@@ -206,6 +206,66 @@ def test_a_misspelt_country_is_refused_with_the_right_one(
         assert model.promise(**parcel | {"destination_country": own}).date
 
 
+def test_prices_levels_and_days_of_any_common_kind(
+    model: PromiseModel, parcel: dict[str, Any]
+) -> None:
+    plain = parcel | {"price": 3.5, "co2_kg": 1.5}
+    for kind in (Decimal, np.float64, np.float32):
+        given: Any = {
+            name: kind("3.5" if name == "price" else "1.5") for name in ("price", "co2_kg")
+        }
+        level: Any = kind("0.75")
+        one = model.compare([parcel | given], level, day_price=level)[0]
+        usual = model.compare([plain], 0.75, day_price=0.75)[0]
+        assert (one.price, one.co2_kg, one.expected_cost) == (3.5, 1.5, usual.expected_cost)
+        assert model.promise(**parcel, service_level=level).date == usual.date
+    assert model.compare([parcel | {"co2_kg": None}], 0.9)[0].co2_kg is None
+    for wrong in ("3.5", None, float("nan"), Decimal("Infinity"), True):
+        with pytest.raises(ContractError, match="price"):
+            model.compare([parcel | {"price": wrong}], 0.9)
+    for wrong in (True, "0.9", Decimal("sNaN"), 90, float("nan")):
+        strange: Any = wrong
+        with pytest.raises(ContractError, match="service_level"):
+            model.promise(**parcel, service_level=strange)
+    with pytest.raises(ContractError, match="guaranteed"):
+        model.compare([parcel | {"guaranteed": "no"}], 0.9)
+
+
+def test_days_and_percentiles_are_checked(model: PromiseModel, parcel: dict[str, Any]) -> None:
+    for promise in (model.promise(**parcel), model.promise_order([parcel])):
+        day = promise.date
+        for same in (pd.Timestamp(day), dt.datetime.combine(day, dt.time()), np.datetime64(day)):
+            given: Any = same
+            assert promise.probability_by(given) == promise.probability_by(day)
+        for wrong in ("2025-07-10", NOW, None, 7, pd.NaT, np.datetime64("NaT")):
+            given = wrong
+            with pytest.raises(ContractError, match="date"):
+                promise.probability_by(given)
+        for percent in ("90", True, 0, 100, None, float("nan")):
+            given = percent
+            with pytest.raises(ContractError, match="percentile"):
+                promise.percentile(given)
+    nothing: Any = None
+    for parcels in (nothing, "parcels", parcel):
+        with pytest.raises(ContractError, match="parcel"):
+            model.promise_order(parcels)
+
+
+def test_scans_that_cannot_be_read_are_told(model: PromiseModel, parcel: dict[str, Any]) -> None:
+    later = NOW + dt.timedelta(days=2)
+    known = {"status": "picked_up", "scanned_at": NOW + dt.timedelta(hours=5)}
+    strange = {"status": "piked_up", "scanned_at": NOW + dt.timedelta(hours=6)}
+    told = model.track(parcel, [known, strange], later)
+    usual = model.track(parcel, [known], later)
+    assert usual.unread == ()
+    assert len(told.unread) == 1
+    assert "piked_up" in told.unread[0]
+    assert told.as_dict()["unread_scans"] == list(told.unread)
+    assert told.date == usual.date
+    with pytest.raises(ContractError, match="available_from"):
+        model.track(parcel | {"available_from": True}, [], later)
+
+
 def test_errors_are_within_reach() -> None:
     for name in ("ContractError", "ModelFileError", "InsufficientHistoryError", "CommandError"):
         assert issubclass(getattr(etapromise, name), EtapromiseError)

@@ -181,3 +181,28 @@ def test_other_systems_read_it(promises: list[Promise]) -> None:
         for wrong in (4.99, True, "499"):
             with pytest.raises(ContractError, match="minor units"):
                 promise.as_agentic_commerce(id="1", title="Ground", subtotal=wrong)
+
+
+def test_orders_options_and_parcels_under_way_travel_too(
+    model: PromiseModel, orders: pd.DataFrame
+) -> None:
+    parcel = fields_of(orders.iloc[0])
+    ordered = parcel["ordered_at"]
+    order = model.promise_order([parcel, parcel | {"service": "express"}])
+    back = pickle.loads(pickle.dumps(order))  # noqa: S301 — its own bytes
+    assert back == order
+    assert hash(back) == hash(order)
+    assert back != model.promise_order([parcel])
+    options = [parcel | {"carrier": name, "price": 3.0 + n} for n, name in enumerate("abc")]
+    ranked = model.compare([*options, parcel | {"price": 2.0}], 0.9, day_price=1.0)
+    for copied in (pickle.loads(pickle.dumps(ranked)), copy.deepcopy(ranked)):  # noqa: S301
+        assert [one.as_dict() for one in copied] == [one.as_dict() for one in ranked]
+    tracked = model.track(
+        parcel,
+        [{"status": "picked_up", "scanned_at": ordered + dt.timedelta(hours=4)}],
+        ordered + dt.timedelta(days=1),
+    )
+    there = pickle.loads(pickle.dumps(tracked))  # noqa: S301
+    assert there.as_dict() == tracked.as_dict()
+    assert there.why() == tracked.why()
+    assert pickle.loads(pickle.dumps(there)).why() == tracked.why()  # noqa: S301

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shlex
 import shutil
 import threading
 import zipfile
@@ -17,6 +18,7 @@ import pytest
 
 import etapromise
 from etapromise import PromiseModel
+from etapromise.cli.train import train_command
 from etapromise.errors import ModelFileError
 from etapromise.promise import model_files
 from etapromise.promise.model_files import FORMAT_VERSION
@@ -160,6 +162,31 @@ def test_a_changed_manifest_is_refused(copy: Path, part: str, value: Any) -> Non
 def test_another_format_is_refused(copy: Path, version: Any) -> None:
     rewrite(copy, lambda manifest: manifest.update(format_version=version))
     with pytest.raises(ModelFileError, match=f"format version {version!r}.*reads {FORMAT_VERSION}"):
+        etapromise.load(copy)
+
+
+def test_how_to_train_a_model_of_an_older_format_again_is_said(copy: Path) -> None:
+    told = {"format_version": 3, "numeric": ["the price"], "categorical": ["shop"]}
+    rewrite(copy, lambda manifest: manifest.update(told))
+    with pytest.raises(ModelFileError) as refused:
+        etapromise.load(copy)
+    command = shlex.split(str(refused.value).split("`")[1])
+    assert command[:2] == ["etapromise", "train"]
+    options = dict(zip(command[2::2], command[3::2], strict=True))
+    assert options.pop("--out") == str(copy.resolve().parent)
+    assert pd.Timestamp(options.pop("--as-of")).tz is not None
+    assert options == {
+        "--shipments": "SHIPMENTS",
+        "--scans": "SCANS",
+        "--event": "delivered",
+        "--numeric": "the price",
+        "--categorical": "shop",
+    }
+    known = {name for param in train_command.params for name in param.opts}
+    assert {"--out", "--as-of", *options} <= known
+    # Whatever a manifest of another format says.
+    rewrite(copy, lambda manifest: manifest.update(numeric=3, categorical=[{}], event=None))
+    with pytest.raises(ModelFileError, match="etapromise train"):
         etapromise.load(copy)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from etapromise import CostPolicy, PromiseModel, load
 from etapromise.errors import ContractError
@@ -20,7 +22,9 @@ from tests.small_network import fields_of
 
 if TYPE_CHECKING:
     import pandas as pd
-    from starlette.applications import Starlette
+
+
+DISCONNECT = {"type": "http.disconnect"}
 
 
 class Client:
@@ -309,3 +313,49 @@ def _require_references(part: Any, schemas: dict[str, Any]) -> None:
     elif isinstance(part, list):
         for one in part:
             _require_references(one, schemas)
+
+
+def test_only_posts_are_answered_and_a_path_in_front_changes_nothing(
+    directory: Path, client: Client, parcel: dict[str, Any]
+) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        assert client.ask(method, "/quotes").status_code == 405
+    assert client.ask("POST", "/quotes/", "{}").status_code in {307, 404}
+    outer = Client(Starlette(routes=[Mount("/dates", create_app(directory))]))
+    assert outer.post("/dates/quotes", parcel).json() == client.post("/quotes", parcel).json()
+    assert outer.ask("GET", "/dates/healthz").json()["status"] == "ok"
+
+
+def test_bodies_in_parts_and_callers_that_go_away(client: Client, parcel: dict[str, Any]) -> None:
+    body = json.dumps(parcel).encode()
+    scope = {"type": "http", "method": "POST", "path": "/quotes", "headers": []}
+
+    def asked(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return messages.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        asyncio.run(client.app(dict(scope), receive, send))  # type: ignore[arg-type]
+        return sent
+
+    parts = [
+        {"type": "http.request", "body": body[:9], "more_body": True},
+        {"type": "http.request", "body": body[9:]},
+    ]
+    start, told = asked(parts)
+    assert start["status"] == 200
+    assert json.loads(told["body"]) == client.post("/quotes", parcel).json()
+    assert asked([{"type": "http.request", "body": b"{", "more_body": True}, DISCONNECT]) == []
+
+
+def test_items_released_later_are_quoted_so(client: Client, parcel: dict[str, Any]) -> None:
+    ordered = datetime.fromisoformat(parcel["ordered_at"])
+    released = (ordered + timedelta(days=4)).isoformat()
+    found = client.post("/quotes", parcel | {"available_from": released}).json()
+    then = client.post("/quotes", parcel | {"ordered_at": released}).json()
+    assert found["estimated_delivery_date"] == then["estimated_delivery_date"]
+    assert found["ordered_at"] == client.post("/quotes", parcel).json()["ordered_at"]

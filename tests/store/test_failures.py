@@ -22,7 +22,7 @@ from etapromise.operations import scoring_store
 from etapromise.operations.scoring_store import score_partition, score_store
 from etapromise.store import ingest as ingesting
 from etapromise.store.ingest import ingest
-from etapromise.store.layout import Layout
+from etapromise.store.layout import StoreLayout
 from etapromise.store.partition_update import update_partition
 from etapromise.store.stored_history import stored_history
 from tests.small_network import AS_OF
@@ -57,7 +57,7 @@ def _assert_same(found: Path, expected: Path) -> None:
 
 
 def _plain(root: Path) -> str:
-    return json.dumps(Layout.open(root).commit().plain())
+    return json.dumps(StoreLayout.open(root).commit().plain())
 
 
 # Tasks that kill the worker that does them: the first time, or always.
@@ -153,9 +153,9 @@ def test_workers_that_always_die_are_told_and_the_next_ingest_goes_on(
 
 _KILLED = {
     "reading": ("etapromise.store.ingest", "_Ingest.take_scans"),
-    "in the middle of the partitions": ("etapromise.store.layout", "Layout.sweep"),
+    "in the middle of the partitions": ("etapromise.store.layout", "StoreLayout.sweep"),
     "before the commit": ("etapromise.store.ingest", "_Ingest._committed"),
-    "while the commit is written": ("etapromise.store.layout", "Layout.write_commit"),
+    "while the commit is written": ("etapromise.store.layout", "StoreLayout.write_commit"),
     "after the commit": ("etapromise.store.ingest", "sync_directory"),
 }
 
@@ -169,7 +169,7 @@ holder = importlib.import_module(module)
 *outer, last = name.split(".")
 for part in outer:
     holder = getattr(holder, part)
-if name == "Layout.sweep":
+if name == "StoreLayout.sweep":
     # The sixth file that is written is the last.
     done, real = [], holder.write
     def write(self, *told):
@@ -178,7 +178,7 @@ if name == "Layout.sweep":
             os.kill(os.getpid(), signal.SIGKILL)
         return real(self, *told)
     holder.write = write
-elif name == "Layout.write_commit":
+elif name == "StoreLayout.write_commit":
     import etapromise.files
     def draft(self, text, encoding=None):
         with self.open("w") as file:

@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
 import pytest
+from click.testing import CliRunner
 
 import etapromise
 from etapromise import tracking
+from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError, StoreError
 from etapromise.evaluation.replay import known_at
 from etapromise.locking import only_writer
@@ -25,7 +27,7 @@ from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh_current
 from etapromise.store.ingest import Ingested, ingest
 from etapromise.store.layout import StoreLayout
-from etapromise.store.stored_history import stored_history
+from etapromise.store.stored_history import stored_history, stored_parcel
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, TRAINING, saved
 
@@ -135,6 +137,28 @@ def test_what_is_under_way_is_scored_as_from_the_tables(store, model, parcels):
     pd.testing.assert_frame_equal(
         model.track_many(orders, scans, now), model.track_many(orders, told, now)
     )
+
+
+def test_one_parcel_is_tracked_from_its_partition(store, model, parcels, tmp_path):
+    path = str(model.save(tmp_path / "model"))
+    orders, scans = stored_history(store).under_way(AS_OF, most_days=40)
+    one = str(scans["shipment_id"].iloc[-1])
+    row, mine = stored_parcel(store, one)
+    pd.testing.assert_frame_equal(
+        row.reset_index(drop=True), orders[orders["shipment_id"] == one].reset_index(drop=True)
+    )
+    assert len(mine) >= (scans["shipment_id"] == one).sum() > 0
+    ask = ["track", "--model", path, "--store", str(store), "--as-of", AS_OF.isoformat()]
+    done = CliRunner().invoke(main, [*ask, "--shipment", one])
+    assert done.exit_code == 0, done.output
+    every = model.track_many(orders, scans, AS_OF.to_pydatetime()).set_index("shipment_id")
+    expected = every.loc[one]
+    told = json.loads(done.stdout)
+    assert told["estimated_delivery_date"] == f"{expected['estimated_delivery_date']:%Y-%m-%d}"
+    assert told["late_probability"] == pytest.approx(expected["late_probability"], abs=1e-9)
+    done = CliRunner().invoke(main, [*ask, "--shipment", "nobody"])
+    assert done.exit_code == 1
+    assert "no shipment 'nobody'" in done.stderr
 
 
 def test_a_contradiction_is_told_and_nothing_is_taken(store, given, tmp_path):

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
@@ -326,6 +327,22 @@ class CalendarFile:
         """
         return given if isinstance(given, CalendarFile) else cls.read(given)
 
+    @classmethod
+    def within(cls, mapping: object) -> CalendarFile | None:
+        """The calendar that stands in a mapping file; None where it holds none.
+
+        Args:
+            mapping: its path, a mapping that was read, or None.
+
+        Raises:
+            ContractError: as for `read`; a table there is of no mapping and of no calendar.
+        """
+        path = getattr(mapping, "path", mapping)
+        if not isinstance(path, str | PathLike):
+            return None
+        found = cls.read(Path(path))
+        return found if found.has_tables else None
+
     def spelled_as(self, warehouses: Iterable[tuple[str, str]]) -> CalendarFile:
         """This file with its warehouses spelled as in the orders, whose countries it may not tell.
 
@@ -370,6 +387,11 @@ class CalendarFile:
         if default != self.default_country:
             found[f"default_country {default} = {self.default_country}"] = None
         return tuple(found)
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether it says anything of calendars, beside what a mapping in it says."""
+        return bool(self._document.keys() - {*_OF_A_MAPPING})
 
     @property
     def default_time_zone(self) -> str | None:

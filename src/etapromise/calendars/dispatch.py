@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, require_special
 from etapromise.lanes.levels import Level, stored_keys
+from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
@@ -60,21 +61,16 @@ _LONGEST_WAIT: Final = 90
 _LONGEST_HANDLING: Final = 15
 # Pick-ups from which on a warehouse is described by its own.
 _OWN_EVIDENCE: Final = 40
-# Parcels' worth of belief in the network's week and handling days.
-_PRIOR: Final = 20.0
 # A weekday with less than this share of a working day's pick-ups is closed: those are mis-scans.
 _CLOSED_BELOW: Final = 0.05
 _OPEN_ABOVE: Final = 0.35
-# Expected pick-ups' worth of belief in what holds around a warehouse, on holidays; a holiday with
-# less than the first share of them is closed, with more than the second an ordinary day.
-_HOLIDAY_EVIDENCE: Final = 4.0
+# A holiday with less than the first share of the pick-ups expected is closed, with more than the
+# second an ordinary day.
 _HOLIDAY_CLOSED_BELOW: Final = 0.2
 _ORDINARY_FROM: Final = 0.7
 # A cut-off is believed when it explains this many times the variance of one parcel: the penalty of
 # a searched change point (Yao 1988, with a few thousand orders).
 _CUT_OFF_EVIDENCE: Final = 16.0
-# Parcels' worth of belief, in each hour, in how long orders wait around a warehouse.
-_HOUR_PRIOR: Final = 2.0
 _HOURS: Final = 24
 # The hours of a week are believed when they explain this many times the variance of one parcel more
 # than a cut-off does, which may well be many small ones, and this share of what it leaves.
@@ -497,7 +493,7 @@ class _Orders:
         counts = np.bincount((self.pickup_day[ordinary] + 3) % 7, minlength=7).astype(float)
         if around is not None:
             usual = around.weeks[0]
-            counts += _PRIOR * usual / usual.sum()
+            counts += PRIORS.warehouse * usual / usual.sum()
         busy = counts[counts >= counts.max() / 3]
         week = np.minimum(counts / max(float(np.median(busy)), 1e-9), 1.0)
         week[week < _CLOSED_BELOW] = 0.0
@@ -520,7 +516,7 @@ class _Orders:
                     observed[kinds[holiday] - 1] += counts[holiday]
                     expected[kinds[holiday] - 1] += counts[near].mean()
         usual = np.full(HOLIDAY_KINDS, 0.5) if around is None else around.holiday_weights[0]
-        weights = (observed + _HOLIDAY_EVIDENCE * usual) / (expected + _HOLIDAY_EVIDENCE)
+        weights = shrunk(observed, expected, usual, PRIORS.warehouse_holidays)
         weights[weights < _HOLIDAY_CLOSED_BELOW] = 0.0
         weights[weights > _ORDINARY_FROM] = 1.0
         return weights[None, :]
@@ -614,8 +610,8 @@ def _waits(
     np.add.at(count, (day, hour), 1.0)
     np.add.at(total, (day, hour), worked)
     for usual in inherited:
-        count += _HOUR_PRIOR
-        total += _HOUR_PRIOR * (usual[:, :-1] + usual[:, 1:]) / 2.0
+        count += PRIORS.warehouse_hours
+        total += PRIORS.warehouse_hours * (usual[:, :-1] + usual[:, 1:]) / 2.0
     waits = _rising(works, total, count)
     smooth_squares = float(((worked - waits[day, hour]) ** 2).sum())
     variance = max(smooth_squares / len(worked), 1e-3)
@@ -682,5 +678,5 @@ def _cumulative(
     steps = np.minimum(np.round(handling), _LONGEST_HANDLING - 1).astype(np.int64)
     counts = np.bincount(steps, minlength=_LONGEST_HANDLING).astype(np.float64)
     if around is not None:
-        counts += _PRIOR * np.diff(around.handling[0])
+        counts += PRIORS.warehouse * np.diff(around.handling[0])
     return np.asarray(np.concatenate([[0.0], np.cumsum(counts / counts.sum())]))

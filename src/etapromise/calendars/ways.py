@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
+from etapromise.shrinkage import PRIORS, shrunk
 
 __all__ = ["KINDS", "WEEKDAYS", "Ways", "chances", "days_of", "hazard_of"]
 
@@ -19,8 +20,6 @@ KINDS: Final = WEEKDAYS + HOLIDAY_KINDS
 # Working days on the way that are told apart, and calendar days that are looked at.
 _AGES: Final = 25
 _LONGEST: Final = 45
-# Expected arrivals' worth of belief that parcels of a service arrive like the network's.
-_AGE_EVIDENCE: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +106,4 @@ def hazard_of(
     weight = np.concatenate([clocks.weeks, clocks.holiday_weights * usual_day], axis=1)[1:]
     exposed = (at_risk * weight[:, :, None]).sum(axis=1)
     network_hazard = arrived.sum(axis=(0, 1)) / np.maximum(exposed.sum(axis=0), 1e-9)
-    hazard: NDArray[np.float64] = (arrived.sum(axis=1) + _AGE_EVIDENCE * network_hazard) / (
-        exposed + _AGE_EVIDENCE
-    )
-    return hazard
+    return shrunk(arrived.sum(axis=1), exposed, network_hazard, PRIORS.service_age)

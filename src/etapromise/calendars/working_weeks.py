@@ -20,17 +20,13 @@ from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.country_weekends import days_before_sunday
 from etapromise.calendars.ways import WEEKDAYS, Ways, chances, days_of, hazard_of
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
+from etapromise.shrinkage import PRIORS, shrunk
 
 __all__ = ["learn_clocks"]
 
 _ROUNDS: Final = 5
 # Parcels that are enough to know every service's week by.
 _SAMPLE: Final = 400_000
-# Expected arrivals' worth of belief that a service works like the network, on holidays likewise,
-# and that parcels of a service arrive like the network's; and that the network rests on holidays.
-_WEEK_EVIDENCE: Final = 20.0
-_HOLIDAY_EVIDENCE: Final = 4.0
-_RESTS_EVIDENCE: Final = 8.0
 # Before anything is seen a weekday is closed, worked in part, or worked like any other with these
 # chances; they count like a quarter of a service that is known well, with this many arrivals.
 _DAYS_ARE: Final = 0.25 * np.array([0.15, 0.1, 0.75])
@@ -172,7 +168,7 @@ def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.f
 def _weeks(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
     """(services + 1, 7) from (services, 7) arrivals; row 0 is the network's."""
     network = (observed.sum(axis=0) + 1.0) / (expected.sum(axis=0) + 1.0)
-    own = (observed + _WEEK_EVIDENCE * network) / (expected + _WEEK_EVIDENCE)
+    own = shrunk(observed, expected, network, PRIORS.service_week)
     ordinary = _ordinary(np.concatenate([network[None, :], own]))
     weeks = np.concatenate(
         [network[None, :] / ordinary[0], _worked(observed, expected * ordinary[1:])]
@@ -252,8 +248,8 @@ def _holiday_weights(
     observed: NDArray[np.float64], usual: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """(services + 1, kinds) from (services, kinds) arrivals and those of ordinary days."""
-    network = observed.sum(axis=0) / (usual.sum(axis=0) + _RESTS_EVIDENCE)
-    own = (observed + _HOLIDAY_EVIDENCE * network) / (usual + _HOLIDAY_EVIDENCE)
+    network = observed.sum(axis=0) / (usual.sum(axis=0) + PRIORS.rests)
+    own = shrunk(observed, usual, network, PRIORS.service_holidays)
     weights = np.concatenate([network[None, :], own])
     weights[weights < _HOLIDAY_CLOSED_BELOW] = 0.0
     weights[weights > _ORDINARY_FROM] = 1.0

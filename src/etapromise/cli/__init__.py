@@ -20,7 +20,7 @@ from etapromise.cli.quote_and_score import quote_command, score_command
 from etapromise.cli.sample import sample
 from etapromise.cli.scorecard import scorecard_command
 from etapromise.cli.serve import serve
-from etapromise.cli.store import ingest_command
+from etapromise.cli.store import ingest_command, track_command
 from etapromise.cli.train import refresh_command, retrain_command, train_command
 
 __all__ = ["main"]
@@ -40,6 +40,7 @@ for _command in (
         train_command,
         quote_command,
         score_command,
+        track_command,
         backtest_command,
     ),
     *(serve, policies, disruptions),

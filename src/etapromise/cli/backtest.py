@@ -75,11 +75,11 @@ def backtest_command(
     the day's orders are quoted; what came later is hidden until all promises are judged. Writes
     promises.parquet, backtest.json and report.html.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.evaluation import backtest as walking  # noqa: PLC0415
-    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415
-    from etapromise.training.training import TrainingConfig  # noqa: PLC0415
+    from etapromise.evaluation import backtest as walking  # noqa: PLC0415 — start-up time
+    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415 — start-up time
+    from etapromise.training.training import TrainingConfig  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = walking.BacktestConfig(

@@ -54,7 +54,7 @@ def declare(models: Path, **told: Any) -> None:
     A new version is made and promoted; nothing is trained. A refresh keeps it; a refresh with a
     calendar file takes that file's word instead.
     """
-    from etapromise.calendars.disruptions import Disruption  # noqa: PLC0415
+    from etapromise.calendars.disruptions import Disruption  # noqa: PLC0415 — start-up time
 
     given = {name: value for name, value in told.items() if value not in (None, ())}
     with reported_errors(2):
@@ -83,9 +83,9 @@ etapromise disruptions record --model models/current --shipments shipments.parqu
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
 def record(model: Path, tables: TableArguments, service_level: float, out: Path) -> None:
     """Say afterwards whether each was right: promises kept in its area, with it and without."""
-    from etapromise.evaluation.declared_record import declared_record  # noqa: PLC0415
-    from etapromise.promise.model import load_model  # noqa: PLC0415
-    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
+    from etapromise.evaluation.declared_record import declared_record  # noqa: PLC0415 — start-up time
+    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
+    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     with reported_errors():
         loaded = load_model(model)
@@ -98,7 +98,7 @@ def record(model: Path, tables: TableArguments, service_level: float, out: Path)
 
 
 def _promote(models: Path, more: list[Any], *, keep: bool, why: str) -> None:
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
 
     registry = ModelRegistry(models)
     with registry.lock():

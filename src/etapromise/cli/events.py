@@ -71,13 +71,13 @@ def events_command(
     damaged; each with its reason, the date that stood and the new one. The same run twice adds
     nothing, and a run that was killed is made good by the next.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415
-    from etapromise.operations import event_run as telling  # noqa: PLC0415
-    from etapromise.operations.events import EventSettings  # noqa: PLC0415
-    from etapromise.promise.model import load_model  # noqa: PLC0415
-    from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415
+    from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415 — start-up time
+    from etapromise.operations import event_run as telling  # noqa: PLC0415 — start-up time
+    from etapromise.operations.events import EventSettings  # noqa: PLC0415 — start-up time
+    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
+    from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415 — start-up time
 
     if out.suffix not in {".jsonl", ".parquet"}:
         raise click.UsageError(f"--out is {out}; expected it to end in .jsonl or .parquet.")
@@ -146,11 +146,11 @@ def repromise(
     Every parcel is looked at each morning with what had been received by then; of many policies the
     cheapest is taken that changes dates seldom enough. Prints what it would have done.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.evaluation.past_predictions import past_predictions  # noqa: PLC0415
-    from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415
-    from etapromise.promise.model import load_model  # noqa: PLC0415
+    from etapromise.evaluation.past_predictions import past_predictions  # noqa: PLC0415 — start-up time
+    from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415 — start-up time
+    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
 
     with reported_errors():
         loaded = load_model(model)

@@ -87,9 +87,9 @@ etapromise inspect --model models/2026-02-01 --format json
 )
 def inspect(model: Path, form: str) -> None:
     """Show a model's card: data, features, settings, quality by group, limits, what was decided."""
-    from etapromise.operations.model_cards import card_of  # noqa: PLC0415
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
-    from etapromise.promise.model import load_model  # noqa: PLC0415
+    from etapromise.operations.model_cards import card_of  # noqa: PLC0415 — start-up time
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
+    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
 
     with reported_errors():
         place = model.resolve()
@@ -117,7 +117,7 @@ etapromise rollback --models models/ --to 2026-02-01
 @click.option("--to", "version", help="By default the version that the current one replaced.")
 def rollback(root: Path, version: str | None) -> None:
     """Make an earlier version the current one again, if it still loads. Prints its path."""
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
 
     with reported_errors():
         registry = ModelRegistry(root)
@@ -127,7 +127,7 @@ def rollback(root: Path, version: str | None) -> None:
 
 
 def _chosen(root: Path, market: str | None) -> dict[str, ModelRegistry]:
-    from etapromise.operations.model_shelf import markets  # noqa: PLC0415
+    from etapromise.operations.model_shelf import markets  # noqa: PLC0415 — start-up time
 
     found = markets(root)
     if market is None:
@@ -184,7 +184,7 @@ def _tell_history(found: dict[str, ModelRegistry], *, as_json: bool) -> None:
 
 
 def _compare(found: dict[str, ModelRegistry], names: tuple[str, str]) -> None:
-    from etapromise.operations.model_cards import card_of, compared  # noqa: PLC0415
+    from etapromise.operations.model_cards import card_of, compared  # noqa: PLC0415 — start-up time
 
     cards = []
     for name in names:
@@ -202,7 +202,7 @@ def _compare(found: dict[str, ModelRegistry], names: tuple[str, str]) -> None:
 
 
 def _prune(name: str, registry: ModelRegistry, keep: int, *, dry_run: bool) -> None:
-    from etapromise.operations.model_shelf import plan_pruning, prune  # noqa: PLC0415
+    from etapromise.operations.model_shelf import plan_pruning, prune  # noqa: PLC0415 — start-up time
 
     plan = plan_pruning(registry, keep=keep) if dry_run else prune(registry, keep=keep)
     for version in plan.removed:

@@ -80,11 +80,11 @@ def monitor_command(
 
     Exit codes: 0 all is well, 3 a threshold was crossed, 1 failed, 2 bad usage.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.operations import monitoring  # noqa: PLC0415
-    from etapromise.operations.monitoring.monitor import registry_of  # noqa: PLC0415
-    from etapromise.promise.model import load_model  # noqa: PLC0415
+    from etapromise.operations import monitoring  # noqa: PLC0415 — start-up time
+    from etapromise.operations.monitoring.monitor import registry_of  # noqa: PLC0415 — start-up time
+    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = monitoring.MonitorConfig()
@@ -120,9 +120,9 @@ def monitor_command(
 
 
 def _pairs(told: tuple[str, ...]) -> dict[str, Any]:
-    from dataclasses import fields  # noqa: PLC0415
+    from dataclasses import fields  # noqa: PLC0415 — start-up time
 
-    from etapromise.operations.monitoring import Thresholds  # noqa: PLC0415
+    from etapromise.operations.monitoring import Thresholds  # noqa: PLC0415 — start-up time
 
     known = [each.name for each in fields(Thresholds)]
     found: dict[str, Any] = {}

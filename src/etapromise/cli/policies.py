@@ -18,7 +18,7 @@ __all__ = ["policies"]
 def policies(context: click.Context) -> None:
     """Print the ready policies for shoppers, a TOML file to copy and change."""
     if context.invoked_subcommand is None:
-        from etapromise.promise.policies import shipped_policies  # noqa: PLC0415
+        from etapromise.promise.policies import shipped_policies  # noqa: PLC0415 — start-up time
 
         click.echo(shipped_policies(), nl=False)
 
@@ -48,10 +48,10 @@ def replay(
     Mean price, carbon dioxide, days and stated probability of what it would have chosen; of the
     orders whose chosen way is the one that was taken, also how many came in time.
     """
-    from etapromise.evaluation.policy_replay import replay_policies  # noqa: PLC0415
-    from etapromise.promise.model import load_model  # noqa: PLC0415
-    from etapromise.promise.policies import load_policies  # noqa: PLC0415
-    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
+    from etapromise.evaluation.policy_replay import replay_policies  # noqa: PLC0415 — start-up time
+    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
+    from etapromise.promise.policies import load_policies  # noqa: PLC0415 — start-up time
+    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     try:
         told = json.loads(ways.read_text(encoding="utf-8"))

@@ -82,7 +82,7 @@ def quote_command(
 
     With --as-of the version that was current then answers, as it did then.
     """
-    from etapromise.promise.model import load_model  # noqa: PLC0415
+    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
 
     for pair in field:
         name, told, value = pair.partition("=")
@@ -157,13 +157,13 @@ def score_command(
     Rejected orders go to a file beside the result, with the reason: scored.parquet has its rejects
     in scored.rejects.parquet. With --store all parcels on their way are scored.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.operations import scoring, scoring_files  # noqa: PLC0415
-    from etapromise.operations.scoring_store import score_store  # noqa: PLC0415
-    from etapromise.promise.model import load_model  # noqa: PLC0415
-    from etapromise.tracking.accounts import Account  # noqa: PLC0415
-    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415
+    from etapromise.operations import scoring, scoring_files  # noqa: PLC0415 — start-up time
+    from etapromise.operations.scoring_store import score_store  # noqa: PLC0415 — start-up time
+    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
+    from etapromise.tracking.accounts import Account  # noqa: PLC0415 — start-up time
+    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     if out.suffix not in {".parquet", ".csv"}:
         raise click.UsageError(f"--out is {out}; expected a name that ends in .parquet or .csv.")
@@ -239,7 +239,7 @@ def score_command(
 
 
 def _model_at(directory: Path, as_of: datetime) -> PromiseModel:
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
 
     registry = ModelRegistry(directory)
     if not registry.promotions():

@@ -25,9 +25,9 @@ etapromise sample --out data/sample
 @click.option("--shipments-per-day", type=click.FloatRange(min=0.01), help="Before the peak.")
 def sample(out: Path, **changes: Any) -> None:
     """Write a simulated network's shipments, scans and open orders."""
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace  # noqa: PLC0415 — start-up time
 
-    from etapromise_simulator import SAMPLE, write_sample  # noqa: PLC0415
+    from etapromise_simulator import SAMPLE, write_sample  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = replace(SAMPLE, **{k: v for k, v in changes.items() if v is not None})

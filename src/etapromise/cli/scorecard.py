@@ -69,9 +69,9 @@ def scorecard_command(
     silences, losses and hand-offs, each with its count and 95 % interval; ranked so that a few
     lucky parcels win nothing.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.evaluation.scorecards import carrier_scorecards, write_scorecards  # noqa: PLC0415
+    from etapromise.evaluation.scorecards import carrier_scorecards, write_scorecards  # noqa: PLC0415 — start-up time
 
     if out.suffix not in _SUFFIXES:
         raise click.UsageError(f"--out is {out}; expected it to end in {', '.join(_SUFFIXES)}.")

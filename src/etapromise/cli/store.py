@@ -1,7 +1,9 @@
-"""`etapromise ingest`."""
+"""`etapromise ingest` and `track`: filling a store, and asking it for one parcel."""
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,11 @@ import click
 
 from etapromise.cli.arguments import (
     INPUT_FILE,
+    MODEL,
     OUTPUT_DIRECTORY,
+    STORE,
+    ProbabilityType,
+    as_of_option,
     engine_option,
     example,
     reported_errors,
@@ -21,7 +27,7 @@ from etapromise.cli.tables import TABLE, rejects_beside
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ingest_command"]
+__all__ = ["ingest_command", "track_command"]
 
 
 @click.command(
@@ -63,7 +69,7 @@ def ingest_command(
     Files may come twice, in parts and in any order. All of them are taken in, or nothing.
     """
     from etapromise.store.ingest import ingest as take  # noqa: PLC0415 — loads pandas and Arrow
-    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — likewise
+    from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     if shipments is None and scans is None and mapping is None:
         raise click.UsageError("Missing --shipments or --scans; expected at least one of them.")
@@ -104,3 +110,32 @@ def ingest_command(
 
 def _reasons(rejects: pd.DataFrame) -> str:
     return ", ".join(f"{reason} {n:,}" for reason, n in rejects["reason"].value_counts().items())
+
+
+@click.command(
+    "track",
+    cls=GuardedCommand,
+    epilog=example(r"""
+etapromise track --model models/current --store store/ --shipment 4f1c --as-of 2026-02-01T06:00Z
+"""),
+)
+@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.option("--store", type=STORE, required=True, help="What `etapromise ingest` keeps.")
+@click.option("--shipment", required=True, help="Its shipment_id.")
+@as_of_option
+@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
+def track_command(
+    model: Path, store: Path, shipment: str, as_of: datetime, service_level: float
+) -> None:
+    """Say where one parcel of a store stands and when it will be there, as JSON.
+
+    All that are on their way at once: `score --store`.
+    """
+    from etapromise.promise.model import load_model  # noqa: PLC0415
+    from etapromise.promise.tracked_promise import fields_of  # noqa: PLC0415 — loads pandas
+    from etapromise.store.stored_history import stored_parcel  # noqa: PLC0415 — likewise
+
+    with reported_errors():
+        order, scans = stored_parcel(store, shipment)
+        told = load_model(model).track(fields_of(order), scans, as_of, service_level=service_level)
+    click.echo(json.dumps(told.as_dict(), indent=2, ensure_ascii=False))

@@ -79,10 +79,13 @@ class TableArguments:
             out: What the command writes, a directory or a file; the rejects go into or beside it.
             max_rejects: Stop where a larger share of a table was rejected; None never does.
         """
-        from etapromise.operations.feed_signs import clock_lies  # noqa: PLC0415 — likewise
-        from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — likewise
+        from etapromise.operations.feed_signs import (  # noqa: PLC0415 — start-up time
+            clock_lies,
+            lie_told,
+        )
+        from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — start-up time
         from etapromise.tracking import history  # noqa: PLC0415 — start-up time
-        from etapromise.tracking.accounts import refuse_too_many  # noqa: PLC0415
+        from etapromise.tracking.accounts import refuse_too_many  # noqa: PLC0415 — start-up time
 
         if self.store is not None:
             kept = stored_history(self.store, event=event)  # type: ignore[arg-type]  # likewise
@@ -99,11 +102,7 @@ class TableArguments:
         for account, path in zip(found.accounts, rejects_beside(out), strict=True):
             tell_account(account, path)
         for sign in clock_lies(found):
-            say(
-                f"scans: {sign['night_share']:.0%} of the {sign['deliveries']:,} deliveries of "
-                f"{sign['carrier']!r} fall into the night, {sign['night_share_as_local']:.0%} if "
-                "their times are local ones marked as UTC; check the feed's offsets"
-            )
+            say(f"scans: {lie_told(sign)}")
         if max_rejects is not None:
             refuse_too_many(found.accounts, max_rejects)
         return found

@@ -89,16 +89,18 @@ def train_command(
 
     Prints the path of the new model.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.operations import tuning  # noqa: PLC0415
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
-    from etapromise.training import training  # noqa: PLC0415
-    from etapromise.training.settings import with_settings  # noqa: PLC0415
+    from etapromise.operations import tuning  # noqa: PLC0415 — start-up time
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
+    from etapromise.training import training  # noqa: PLC0415 — start-up time
+    from etapromise.training.settings import with_settings  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = training.TrainingConfig(
-            numeric=numeric, categorical=categorical, calendars=calendars
+            numeric=numeric,
+            categorical=categorical,
+            calendars=calendars or _calendar_within(tables.mapping),
         )
         config = with_settings(config, dict(_pair(text) for text in settings))
         if tune is None and trials is not None:
@@ -197,17 +199,19 @@ def retrain_command(
 
     Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415
-    from etapromise.operations.gate import GateConfig  # noqa: PLC0415
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
-    from etapromise.operations.retraining import recipe_of  # noqa: PLC0415
-    from etapromise.operations.retraining import retrain_current as run  # noqa: PLC0415
-    from etapromise.training.training import TrainingConfig  # noqa: PLC0415
+    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
+    from etapromise.operations.gate import GateConfig  # noqa: PLC0415 — start-up time
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
+    from etapromise.operations.retraining import recipe_of  # noqa: PLC0415 — start-up time
+    from etapromise.operations.retraining import retrain_current as run  # noqa: PLC0415 — start-up time
+    from etapromise.training.training import TrainingConfig  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        stated = None if calendars is None else CalendarFile.read(calendars)
+        stated = (
+            _calendar_within(tables.mapping) if calendars is None else CalendarFile.read(calendars)
+        )
     with reported_errors():
         registry = ModelRegistry(models)
         champion = registry.load_current() if registry.current else None
@@ -266,14 +270,16 @@ def refresh_command(
     To be run daily. The tables should reach at least half a year back. Prints the path of the
     refreshed model, which is the current one then.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415
-    from etapromise.operations.retraining import refresh_current  # noqa: PLC0415
+    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
+    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
+    from etapromise.operations.retraining import refresh_current  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        stated = None if calendars is None else CalendarFile.read(calendars)
+        stated = (
+            _calendar_within(tables.mapping) if calendars is None else CalendarFile.read(calendars)
+        )
     with reported_errors():
         registry = ModelRegistry(models)
         event = registry.load_current().event
@@ -283,9 +289,19 @@ def refresh_command(
     click.echo(models / version)
 
 
+def _calendar_within(mapping: Path | None) -> CalendarFile | None:
+    """The calendar that stands in the mapping, told once."""
+    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
+
+    found = CalendarFile.within(mapping)
+    if found is not None:
+        say(f"calendar: that of {mapping}")
+    return found
+
+
 def _tell_names(calendars: CalendarFile | str | Path | None, history: TrackedHistory) -> None:
     from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
-    from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — likewise
+    from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — start-up time
 
     if calendars is not None:
         for note in calendar_notes(CalendarFile.of(calendars), history.shipments):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from etapromise.array_types import Floats, Mask
 from etapromise.errors import ContractError
 from etapromise.forecast.survival import kaplan_meier
+from etapromise.shrinkage import shrunk
 
 __all__ = ["chance_best", "kaplan_meier_percentiles", "shrunk_shares", "wilson_interval"]
 
@@ -98,7 +99,7 @@ def shrunk_shares(hits: Floats, count: Floats, prior: Floats) -> tuple[Floats, F
     pairs = (count * (count - 1.0) * spread)[seen].sum()
     rho = (deviation.sum() - luck) / pairs if pairs > 0 else 0.0
     evidence = np.clip(1.0 / rho - 1.0 if rho > 0 else np.inf, *_EVIDENCE)
-    return (hits + evidence * prior) / (count + evidence), count + evidence
+    return shrunk(hits, count, prior, evidence), count + evidence
 
 
 def chance_best(share: Floats, evidence: Floats) -> Floats:

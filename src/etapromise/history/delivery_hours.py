@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.lanes.levels import KeyPlan, Level
+from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, StoredPart, array_of_texts, different_texts
 
 __all__ = ["HOUR_LEVELS", "DeliveryHours", "learn_delivery_hours"]
@@ -38,17 +39,13 @@ _PLAN: Final = KeyPlan(HOUR_LEVELS)
 # Keys of all levels stand in one list, so each says of which level it is.
 _AT: Final = "\x1f"
 _HALF_LIFE: Final = 90.0
-# Parcels' worth of belief in the coarser level.
-_PRIOR: Final = 25.0
-# Of them a key needs so many to have a row of its own.
+# Parcels that a key needs to have a row of its own.
 _OWN_EVIDENCE: Final = 5.0
 # Spread over the whole day: nothing is impossible.
 _BACKGROUND: Final = 2.0
 # The last days, on which windows are measured.
 _MEASURED_DAYS: Final = 28
 _MEASURED_LEAST: Final = 200
-# Deliveries' worth of belief that they hold what they were chosen for.
-_MEASURED_PRIOR: Final = 300.0
 _NOMINAL: Final = np.concatenate([np.arange(0.05, 0.96, 0.05), [0.97, 0.985, 0.995]])
 _STEP: Final = 300
 
@@ -222,7 +219,7 @@ class _Deliveries:
             counted = np.bincount(cells, weights=weight, minlength=len(names) * _BINS)
             here = counted.reshape(-1, _BINS)[own]
             before = np.concatenate(shares)[parent[own]]
-            shares.append((here + _PRIOR * before) / (total[own] + _PRIOR)[:, None])
+            shares.append(shrunk(here, total[own][:, None], before, PRIORS.delivery_hours))
             evidence.append(total[own])
             first = len(keys) + 1
             keys += [names[key] for key in own]
@@ -247,7 +244,7 @@ def _held(table: _Tables, found: _Deliveries, later: NDArray[np.bool_]) -> NDArr
     measured = np.maximum.accumulate(kept / len(second))
     # Few deliveries say little against the windows' own word.
     count = len(second)
-    return np.asarray((count * measured + _MEASURED_PRIOR * _NOMINAL) / (count + _MEASURED_PRIOR))
+    return shrunk(count * measured, count, _NOMINAL, PRIORS.hours_measured)
 
 
 def _shortest(

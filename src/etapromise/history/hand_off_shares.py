@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from etapromise.lanes.hand_offs import HAND_OFF_LEVELS
 from etapromise.lanes.levels import Level, level_keys, sorted_keys
+from etapromise.shrinkage import PRIORS, shrunk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +29,6 @@ __all__ = ["hand_off_tables"]
 _SEPARATOR: Final = "\x1f"
 # From this share on a hand-off is usual.
 _USUAL: Final = 0.5
-# Parcels' worth of belief that a key without prefixes hands over as many as the coarser one.
-_PRIOR: Final = 2.0
 _CARRIER, _SERVICE, _SERVICE_REGION, _SERVICE_PREFIX = HAND_OFF_LEVELS
 _EVERYWHERE: Final = Level("everywhere", ())
 _REGION: Final = Level("region", ("destination_country", "destination_region"))
@@ -187,7 +186,7 @@ class _Counted:
         key = self._place[level]
         count = np.bincount(key)
         handed = np.bincount(key, weights=self._handed)
-        share = (handed + _PRIOR * around) / (count + _PRIOR)
+        share = shrunk(handed, count, around, PRIORS.hand_offs)
         return _Shares(self.keys[level], share, np.where(share >= _USUAL, self.most(level), 0))
 
     def most(self, level: Level) -> NDArray[np.int64]:

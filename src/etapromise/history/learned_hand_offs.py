@@ -18,6 +18,7 @@ from etapromise.lanes.hand_offs import (
     HandOffs,
 )
 from etapromise.lanes.levels import Level, level_keys, sorted_keys, spelled
+from etapromise.shrinkage import PRIORS, shrunk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +28,8 @@ __all__ = ["known_hand_offs", "learned_hand_offs", "with_first_legs"]
 _DAY: Final = 86_400
 # A carrier that took fewer parcels over than these is no usual one: those are mis-scans.
 _FEWEST: Final = 20
-# Hand-offs' worth of belief that a first way is as long as any.
-_LEG_PRIOR: Final = 20.0
 # An order's day counts once this share of waits is shorter than its age.
 _NEARLY_ALL: Final = 0.98
-# Parcels' worth of belief that either kind is told as late as both together.
-_TOLD_PRIOR: Final = 1.0
 
 
 def known_hand_offs(milestones: pd.DataFrame, moment: pd.Timestamp) -> NDArray[np.object_]:
@@ -110,8 +107,7 @@ def _untold(
 ) -> NDArray[np.float64]:
     """(n,) the share that waited for longer than each age, leaning on the share `around`, (n,)."""
     longer = len(waited) - np.searchsorted(np.sort(waited), age, side="right")
-    share = (longer + _TOLD_PRIOR * around) / (len(waited) + _TOLD_PRIOR)
-    return np.asarray(share, dtype=np.float64)
+    return shrunk(longer, len(waited), around, PRIORS.hand_offs_told)
 
 
 def _old(
@@ -171,7 +167,7 @@ def with_first_legs(
     width = LONGEST_LEG + 1
     counts = np.bincount(key * width + step, minlength=len(keys) * width).reshape(-1, width)
     any_ = counts.sum(axis=0) / counts.sum()
-    own = (counts + _LEG_PRIOR * any_) / (counts.sum(axis=1, keepdims=True) + _LEG_PRIOR)
+    own = shrunk(counts, counts.sum(axis=1, keepdims=True), any_, PRIORS.first_leg)
     return hand_offs.with_legs(tuple(keys), np.concatenate([any_[None, :], own]))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.history.effects import FIELDS, EffectSettings, effects_as_of
 from etapromise.lanes.levels import HANDLING_LEVELS
+from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsOfOrder", "Statistics", "build_statistics", "lost_shares"]
 
-# Parcels' worth of belief that a level loses parcels like the level above.
-_LOST_EVIDENCE: Final = 300.0
-# … and, before anything is known, that a network loses this share.
-_LOST_ELSEWHERE: Final = 0.005
 _SERVICE_LEVEL: Final = 2
 # Effects and paces are logarithms of durations, or differences of some.
 _LOG: Final = 50.0
@@ -209,6 +206,5 @@ def lost_shares(encoder: Encoder, requests: Requests, outcomes: Outcomes) -> NDA
     settled = decided & (outcomes.start_day + patience < outcomes.as_of_day)
     lost = np.bincount(service[settled & outcomes.closed], minlength=services).astype(np.float64)
     seen = np.bincount(service[settled], minlength=services).astype(np.float64)
-    network = (lost.sum() + _LOST_EVIDENCE * _LOST_ELSEWHERE) / (seen.sum() + _LOST_EVIDENCE)
-    shares: NDArray[np.float64] = (lost + _LOST_EVIDENCE * network) / (seen + _LOST_EVIDENCE)
-    return shares
+    network = shrunk(lost.sum(), seen.sum(), PRIORS.lost_share, PRIORS.lost)
+    return shrunk(lost, seen, network, PRIORS.lost)

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import Floats
 from etapromise.errors import ContractError
+from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 __all__ = ["DEFAULT_PRECISION", "Alerts", "choose_alerts"]
 
 DEFAULT_PRECISION: Final = 0.8
 _GRID: Final = np.round(np.arange(0.05, 1.0, 0.01), 2)
-# Alarms' worth of belief that they are as precise as their probability says.
-_EVIDENCE: Final = 10.0
 _LIKELY_LOST: Final = 0.5
 
 
@@ -113,9 +112,9 @@ def choose_alerts(
     from_above = np.searchsorted(ranked, _GRID, side="left")
     alarmed = (len(ranked) - from_above).astype(np.float64)
     right = np.append(np.cumsum(missed[order][::-1])[::-1], 0)[from_above].astype(np.float64)
-    precise = (right + _EVIDENCE * _GRID) / (alarmed + _EVIDENCE)
+    precise = shrunk(right, alarmed, _GRID, PRIORS.late_alarms)
     # The network of the next weeks is not quite that of the last: a standard error to be safe.
-    doubt = np.sqrt(precise * (1.0 - precise) / (alarmed + _EVIDENCE))
+    doubt = np.sqrt(precise * (1.0 - precise) / (alarmed + PRIORS.late_alarms))
     return Alerts(
         threshold=_GRID,
         precision=precise - doubt,

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.array_types import Floats
-from etapromise.in_transit.flow import ANYWHERE, EVIDENCE, FLOW_LEVELS, PARENTS
+from etapromise.in_transit.flow import ANYWHERE, FLOW_LEVELS, PARENTS
 from etapromise.in_transit.snapshots import Positions
 from etapromise.in_transit.states import States
+from etapromise.shrinkage import PRIORS
 
 __all__ = [
     "GIVEN_LEVELS",
@@ -151,7 +152,7 @@ def build_features(inputs: TransitInputs) -> tuple[NDArray[np.float32], Floats]:
         region=_SERVICE_REGION,
         destination=_DESTINATION,
         facility=_FACILITY,
-        prior=EVIDENCE,
+        prior=PRIORS.flow,
         anywhere=ANYWHERE,
         offset=REMAINING_OFFSET,
         least_share=_LEAST_SHARE,

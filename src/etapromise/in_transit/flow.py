@@ -17,7 +17,6 @@ from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 __all__ = [
     "ANYWHERE",
-    "EVIDENCE",
     "FLOW_LEVELS",
     "PARENTS",
     "FlowTables",
@@ -31,9 +30,6 @@ FLOW_LEVELS: Final = ("network", "service", "service_region", "destination_prefi
 
 PARENTS: Final = (-1, 0, 1, 1, 1)
 """Which level each leans on, -1 for none."""
-
-EVIDENCE: Final = 15.0
-"""Parcels' worth of belief in the coarser level."""
 
 ANYWHERE: Final = 1.2
 """Mean log remaining days of the whole before anything is known: about three days."""

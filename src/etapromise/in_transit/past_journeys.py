@@ -30,15 +30,13 @@ from etapromise.in_transit.sampling import WINDOW
 from etapromise.in_transit.scan_gaps import ScanGaps, ScanGapTable, scan_gap_table
 from etapromise.in_transit.snapshots import snapshot_moments
 from etapromise.in_transit.states import STAGES, ParcelScans, stage_number
+from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.tracking.contract import Event
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["TransitHistory", "chatter_weights", "flow_sizes", "transit_history"]
 
 _DAY: Final = 86_400_000_000
-# Parcels' worth of belief in the coarser share of returns, and that a lost parcel stays lost.
-_EXIT_EVIDENCE: Final = 50.0
-_FOUND_ANYWHERE: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -222,12 +220,12 @@ class TransitHistory:
         found = np.bincount(stages, weights=known.weight * alive, minlength=len(STAGES))
         return Exits(
             returned=_leaning(gone, seen, attempts[:, :, None]),
-            found=(found + _EXIT_EVIDENCE * _FOUND_ANYWHERE) / (seen_in + _EXIT_EVIDENCE),
+            found=shrunk(found, seen_in, PRIORS.found_share, PRIORS.exits),
         )
 
 
 def _leaning(gone: Any, seen: Any, above: Floats | float) -> Floats:
-    return np.asarray((gone + _EXIT_EVIDENCE * above) / (seen + _EXIT_EVIDENCE))
+    return np.asarray(shrunk(gone, seen, above, PRIORS.exits))
 
 
 def transit_history(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats
+from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 __all__ = ["SILENCE_EDGES", "ScanGapTable", "ScanGaps", "scan_gap_table"]
@@ -25,13 +26,6 @@ SILENCE_EDGES: Final = np.array(
 )
 """(b,) where the stretches begin, in operational days."""
 
-# Ends of silence's worth of belief in the level above.
-_RATE_EVIDENCE: Final = 5.0
-# Ends per operational day before anything is known.
-_RATE_ANYWHERE: Final = 0.3
-# Silences' worth of belief that a carrier loses parcels in a stage like all carriers.
-_SHARE_EVIDENCE: Final = 400.0
-_SHARE_ANYWHERE: Final = 0.001
 _LEAST_SURVIVAL: Final = 1e-300
 
 
@@ -135,7 +129,7 @@ def scan_gap_table(usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: in
     ]
     ends = ended.astype(np.float64).reshape(stages, carriers, stretches)
     exposure = np.stack(columns, axis=1).astype(np.float64).reshape(stages, carriers, stretches)
-    whole = _leaning(ends.sum((0, 1)), exposure.sum((0, 1)), _RATE_ANYWHERE)
+    whole = _leaning(ends.sum((0, 1)), exposure.sum((0, 1)), PRIORS.scan_gap_rate_first)
     by_stage = _leaning(ends.sum(1), exposure.sum(1), whole)
     rate = _leaning(ends, exposure, by_stage[:, None, :])
     _mix_unseen(rate, ends.sum(2))
@@ -183,13 +177,15 @@ def _mix_unseen(rate: Floats, ends: Floats) -> None:
 
 def _shares(gone: Floats, seen: Floats) -> Floats:
     """By carrier and stage, leaning on all carriers' in the stage and these on the whole."""
-    share = _share(gone.sum(), seen.sum(), _SHARE_ANYWHERE)
+    share = _share(gone.sum(), seen.sum(), PRIORS.scan_gap_lost_share)
     return _share(gone, seen, _share(gone.sum(1), seen.sum(1), share)[:, None])
 
 
 def _leaning(ends: Floats, exposure: Floats, above: Floats | float) -> Floats:
-    return np.asarray((ends + _RATE_EVIDENCE) / (exposure + _RATE_EVIDENCE / above))
+    # Of rates the prior's exposure is what its ends take.
+    believed = PRIORS.scan_gap_rate
+    return np.asarray((ends + believed) / (exposure + believed / above))
 
 
 def _share(gone: Any, seen: Any, above: Floats | float) -> Floats:
-    return np.asarray((gone + _SHARE_EVIDENCE * above) / (seen + _SHARE_EVIDENCE))
+    return np.asarray(shrunk(gone, seen, above, PRIORS.scan_gap_lost))

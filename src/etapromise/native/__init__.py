@@ -4,7 +4,7 @@ To add a kernel: put `<kernel>.c` beside this file (`#include "etapromise.h"`, m
 calls with `ETP_EXPORT`), rebuild with `python build_backend/compiler.py`, and ask for it in the
 Python module that wraps it:
 
-    _count = native.function("etp_count", None, native.POINTER, native.SIZE)
+    _count = native.function("etp_count", None, native.POINTER, native.LONG)
     _count(values.ctypes.data, len(values))
 
 Pointers are passed as plain integers, which is the cheapest that ctypes offers. A call releases the
@@ -28,7 +28,6 @@ __all__ = [
     "INT",
     "LONG",
     "POINTER",
-    "SIZE",
     "NativeLibraryError",
     "address",
     "function",
@@ -38,7 +37,6 @@ __all__ = [
 ]
 
 POINTER = ctypes.c_void_p
-SIZE = ctypes.c_ssize_t
 INT = ctypes.c_int
 LONG = ctypes.c_int64
 DOUBLE = ctypes.c_double

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import normal_text
 
-__all__ = ["RANGES", "normal_number", "read_number"]
+__all__ = ["RANGES", "normal_number", "plain_number", "read_number"]
 
 RANGES: Final[dict[str, tuple[float, float | None]]] = {
     "origin_lat": (-90.0, 90.0),
@@ -146,3 +147,15 @@ def _as_float(name: str, value: Any) -> float:
     elif type(value).__name__ == "Decimal":
         return math.nan if value.is_nan() else float(value)
     raise ContractError(f"Found {name}={value!r}; expected a number or None.")
+
+
+def plain_number(value: object) -> float:
+    """The number that a value of any common kind of number is; NaN where it is none or infinite."""
+    if isinstance(value, bool | np.bool_) or not isinstance(
+        value, float | int | np.floating | np.integer | Decimal
+    ):
+        return math.nan
+    if isinstance(value, Decimal) and not value.is_finite():
+        return math.nan
+    number = float(value)
+    return number if math.isfinite(number) else math.nan

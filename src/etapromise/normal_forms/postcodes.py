@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from functools import cache
 from typing import Any, Final
 
 from etapromise.normal_forms.texts import normal_text, refuse_nameless
 
-__all__ = ["has_form", "is_normal_shape", "lost_zeros", "normal_postcode", "postcode_forms"]
+__all__ = ["is_normal_shape", "lost_zeros", "normal_postcode", "own_forms", "postcode_forms"]
 
 # The first form is the usual one, in which zeros may be lost; there may be shorter ones beside.
 _FORMS: Final[dict[str, tuple[str, ...]]] = {
@@ -149,14 +150,19 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
     return said if found is None else found
 
 
-def has_form(country: str) -> bool:
-    """Whether the form of the country's postcodes is known."""
-    return country in _FORMS
-
-
 def postcode_forms(country: str) -> tuple[str, ...]:
     """How the country's postcodes look: digits as 9, letters as A; empty if unknown."""
     return _FORMS.get(country, ())
+
+
+def own_forms() -> dict[str, tuple[str, ...]]:
+    """By country the forms that no other one's postcodes have; those without any are left out."""
+    seen = Counter(form for forms in _FORMS.values() for form in forms)
+    own = {
+        country: tuple(form for form in forms if seen[form] == 1)
+        for country, forms in _FORMS.items()
+    }
+    return {country: forms for country, forms in own.items() if forms}
 
 
 def is_normal_shape(shape: str, country: str | None) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from etapromise.errors import ContractError, EtapromiseError
+from etapromise.operations.check_report import CheckReport
+from etapromise.operations.feed_signs import clock_lies, lie_told
 from etapromise.tracking import TrackedHistory, history
 from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.mapping_text import proposal_text
@@ -23,36 +26,18 @@ from etapromise.tracking.table_files import (
     FoundFile,
     find_files,
     inner_lists,
+    one_table,
     sheets_of,
     text_dialect,
 )
 
-__all__ = ["CheckReport", "check_tables", "own_tables"]
+__all__ = ["check_tables", "own_tables"]
 
 _LEAST_ORDERS: Final = 500
 # More of them would tell it better and take longer than a first look may.
 _TRIED_ORDERS: Final = 8000
 _JUDGED_DAYS: Final = 28
 _SETTLING_DAYS: Final = 21
-
-
-@dataclass(kw_only=True)
-class CheckReport:
-    """What `check_tables` found.
-
-    Attributes:
-        proposal: The mapping that is proposed; None where one was given.
-        text: Its file, or None.
-        history: The tables read with the mapping; None where it has open questions or fails.
-        failure: Why they could not be read.
-        facts: All of it, ready for JSON.
-    """
-
-    proposal: Proposal | None = None
-    text: str | None = None
-    history: TrackedHistory | None = None
-    failure: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def own_tables(
@@ -108,8 +93,6 @@ def _settings(file: FoundFile) -> dict[str, Any]:
 
 def _united(tables: list[OwnTable]) -> list[OwnTable]:
     """Tables of the same columns, such as a file for each month, as one."""
-    from etapromise.tracking.table_files import one_table  # noqa: PLC0415 — beside its only use
-
     found: dict[tuple[Any, ...], OwnTable] = {}
     for one in tables:
         key = (one.rows, *sorted(one.table.column_names), *sorted(one.settings.items()))
@@ -190,8 +173,6 @@ def check_tables(
 
 
 def _try(found: CheckReport, mapping: str | os.PathLike[str] | None, event: Any) -> None:
-    import tempfile  # noqa: PLC0415 — only where a proposal is tried
-
     try:
         if mapping is not None:
             found.history = history(mapping=read_mapping(mapping), event=event)
@@ -200,6 +181,8 @@ def _try(found: CheckReport, mapping: str | os.PathLike[str] | None, event: Any)
             path = Path(folder) / "mapping.toml"
             path.write_text(found.text or "", encoding="utf-8")
             told = read_mapping(path)
+            # What is handed over is joined already.
+            told = replace(told, shipments=replace(told.shipments, join=None))
         if found.proposal is None:
             return
         scans = None if found.proposal.scans is None else found.proposal.scans
@@ -282,6 +265,7 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
         "shipments_without_scans": int((found.milestones["scan_count"] == 0).sum()),
         "arrived": int(found.milestones["event_at"].notna().sum()),
         "closed": _counts(found.milestones["closed_as"]),
+        "clock_lies": [lie_told(sign) for sign in clock_lies(found)],
     }
     for name in ("carrier", "service", "destination_country"):
         if name in orders:
@@ -333,8 +317,8 @@ def _every(found: TrackedHistory, step: int) -> TrackedHistory:
 def _quality(found: TrackedHistory) -> dict[str, Any]:
     """A short walk through the latest weeks whose parcels have arrived."""
     from etapromise.evaluation.backtest import BacktestConfig, run_backtest  # noqa: PLC0415 — slow
-    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415
-    from etapromise.training.training import TrainingConfig  # noqa: PLC0415
+    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415 — slow, and rarely asked for
+    from etapromise.training.training import TrainingConfig  # noqa: PLC0415 — slow, and rarely asked for
 
     arrived = found.milestones["event_at"]
     if arrived.notna().sum() < _LEAST_ORDERS:

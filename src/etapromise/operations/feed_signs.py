@@ -23,6 +23,7 @@ from etapromise.tracking import TrackedHistory
 
 __all__ = [
     "FEED_SIGNS",
+    "MANY_AT_NIGHT",
     "UNREADABLE",
     "FeedFault",
     "FeedLimits",
@@ -30,6 +31,7 @@ __all__ = [
     "clock_lies",
     "clock_signs",
     "feed_faults",
+    "lie_told",
     "rejected_scans",
     "rejected_shares",
 ]
@@ -44,7 +46,8 @@ _LEAST: Final = 50
 # Hours from UTC from which the two readings of a clock are told apart, and a share of deliveries at
 # night that no carrier has.
 _FAR: Final = 2
-_MANY_AT_NIGHT: Final = 0.2
+MANY_AT_NIGHT: Final = 0.2
+"""Share of deliveries at night that no carrier has."""
 # A clock a little off, or an order written down after its label, is nothing to speak of.
 _EARLIER: Final = pd.Timedelta(minutes=30)
 
@@ -282,7 +285,7 @@ def clock_lies(history: TrackedHistory) -> list[dict[str, Any]]:
         if rows.sum() < _LEAST:
             continue
         share, as_local = (_night(hours[rows]) for hours in (local, marked))
-        if share >= _MANY_AT_NIGHT and as_local <= share / 3:
+        if share >= MANY_AT_NIGHT and as_local <= share / 3:
             found.append(
                 {
                     "carrier": str(name),
@@ -292,6 +295,15 @@ def clock_lies(history: TrackedHistory) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def lie_told(sign: dict[str, Any]) -> str:
+    """One of `clock_lies` in words."""
+    return (
+        f"{sign['night_share']:.0%} of the {sign['deliveries']:,} deliveries of "
+        f"{sign['carrier']!r} fall into the night, {sign['night_share_as_local']:.0%} if their "
+        "times are local ones marked as UTC; check the feed's offsets"
+    )
 
 
 def _night(hours: Floats) -> float:

@@ -45,6 +45,11 @@ class GateConfig(FeedLimits):
         slower: How many times as long as the champion a quote may take.
 
     How far the feed may move in a week that is new to the challenger is said by `FeedLimits`.
+
+    Examples:
+        >>> strict = etapromise.GateConfig(must_gain=True, least_judged=1_000)
+        >>> strict.rejected_more
+        0.05
     """
 
     service_level: float = 0.9

@@ -30,12 +30,13 @@ from etapromise.in_transit.assembling import refresh_transit
 from etapromise.in_transit.outlook import TransitParts
 from etapromise.in_transit.sampling import MOST_LOOKS, sampled_parcels
 from etapromise.lanes.levels import level_keys
-from etapromise.promise.compiled_quote import BETWEEN_EVIDENCE, between_variances
+from etapromise.promise.compiled_quote import between_variances
 from etapromise.promise.joint_probability import JOURNEY, Dependence, learn_dependence, pairs_of
 from etapromise.promise.kept_record import KeptTable, kept_table
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
+from etapromise.shrinkage import PRIORS
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["assemble_parts", "refreshed_parts"]
@@ -294,7 +295,7 @@ class _Judged:
         known = gathered.at_order.total[rows - gathered.at_order.first]
         seen = known[:, :, 1].astype(np.float64)
         within = known[:, 0, 4].astype(np.float64) ** 2
-        unknown = (between * BETWEEN_EVIDENCE / (seen + BETWEEN_EVIDENCE)).sum(axis=1)
+        unknown = (between * PRIORS.new_key / (seen + PRIORS.new_key)).sum(axis=1)
         wider = np.sqrt(1.0 + unknown / np.maximum(within, 1e-12))
         middle = quantiles[:, [int(np.abs(self._levels - 0.5).argmin())]]
         widened: NDArray[np.float64] = middle + (quantiles - middle) * wider[:, None]

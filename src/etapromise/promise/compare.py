@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from etapromise import native
 from etapromise.array_types import Floats
+from etapromise.encoding.compiled_encoder import missing
 from etapromise.errors import ContractError
+from etapromise.normal_forms.numbers import plain_number
 from etapromise.promise.booked_windows import BookedWindow, booked_windows
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.policies import ShopperPolicy, policy_named
@@ -250,11 +250,13 @@ def compare(
     if not options:
         raise ContractError("Found no options to compare; expected at least one.")
     said = day_price is not ...
-    if day_price is ...:
-        day_price = None
-    if day_price is not None and not _number(day_price) > 0.0:
+    given, day_price = (
+        day_price,
+        None if day_price is ... or day_price is None else plain_number(day_price),
+    )
+    if day_price is not None and not day_price > 0.0:
         raise ContractError(
-            f"Found day_price={day_price!r}; expected the price that one day of waiting is worth, "
+            f"Found day_price={given!r}; expected the price that one day of waiting is worth, "
             "above 0, or None to leave prices out of what is added up."
         )
     policy, level, wanted_by = _understood(policy, service_level, wanted_by)
@@ -301,7 +303,7 @@ def _understood(
         level = policy.service_level
     elif isinstance(policy, dt.date):
         wanted_by = policy
-    elif isinstance(policy, int | float):
+    elif not isinstance(policy, CostPolicy) and not math.isnan(plain_number(policy)):
         level = require_level(policy, "policy")
     elif not isinstance(policy, CostPolicy):
         raise ContractError(
@@ -334,16 +336,16 @@ def _weighed(
     key = tuple(own.items()) if texts else object()
     price = _amount(option, "price") if "price" in option else 0.0
     cost = _amount(option, "cost") if "cost" in option else 0.0
-    co2 = _amount(option, "co2_kg") if "co2_kg" in option else math.nan
+    co2 = math.nan if missing(option.get("co2_kg")) else _amount(option, "co2_kg")
     like = asked.get(key)
     if like is None:
         fields = {**shared, **own}
         if not fields.keys() >= _REQUIRED:
-            missing = [
+            lacking = [
                 name for name in ("origin", "destination", "ordered_at") if name not in fields
             ]
             raise ContractError(
-                f"Found an option without {', '.join(missing)}; expected it in the option or among "
+                f"Found an option without {', '.join(lacking)}; expected it in the option or among "
                 "the fields that all options share."
             )
         promise = model.promise(**fields, service_level=service_level)
@@ -422,6 +424,11 @@ def _tell_dominated(weighed: Sequence[_Weighed], curves: Floats) -> None:
 def _offered(option: Mapping[str, Any]) -> int:
     if option.keys().isdisjoint(_OFFERS):
         return 0
+    for name in _MARKS:
+        if option.get(name) not in {True, False, None}:
+            raise ContractError(
+                f"Found {name}={option[name]!r} in an option; expected True or False."
+            )
     return sum(bit for name, bit in _OFFERS.items() if option.get(name))
 
 
@@ -515,20 +522,14 @@ def _amount(option: Mapping[str, Any], name: str) -> float:
     value = option[name]
     if type(value) is float and math.isfinite(value):
         return value
-    number = _number(value)
+    number = plain_number(value)
     if math.isnan(number):
         raise ContractError(
             f"Found {name}={value!r} in an option; expected a finite number"
             + {"price": ", in any one currency.", "cost": " of days."}.get(name, " of kilograms.")
+            + " Leave it out where it is not known."
         )
     return number
-
-
-def _number(value: object) -> float:
-    """The number that `value` is, NaN where it is none or not finite."""
-    if not isinstance(value, int | float | np.number) or isinstance(value, bool):
-        return math.nan
-    return float(value) if math.isfinite(float(value)) else math.nan
 
 
 def _calendar_date(value: dt.date) -> dt.date:

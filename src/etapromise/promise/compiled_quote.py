@@ -21,11 +21,10 @@ from etapromise.forecast.distribution import DistributionStruct
 from etapromise.forecast.forest import Forest
 from etapromise.history.features import FeatureBuilder
 from etapromise.history.statistics import Statistics
+from etapromise.shrinkage import PRIORS
 
 __all__ = ["QuoteKernel", "Reached", "between_variances"]
 
-# Parcels after which half of a new key's distance from the whole is known.
-BETWEEN_EVIDENCE: Final = 10.0
 _WIDENED: Final = ("carrier", "service", "destination_region")
 
 
@@ -80,7 +79,7 @@ def between_variances(
             continue
         start = statistics.total_start[level]
         table = statistics.total[start + 1 : start + sizes[level]].astype(np.float64)
-        weight = table[:, 1] / (table[:, 1] + BETWEEN_EVIDENCE)
+        weight = table[:, 1] / (table[:, 1] + PRIORS.new_key)
         if weight.sum() > 1.0:
             mean = np.average(table[:, 0], weights=weight)
             out[level] = np.average((table[:, 0] - mean) ** 2, weights=weight)
@@ -144,7 +143,7 @@ class QuoteKernel:
             lost=arrays["lost"].ctypes.data,
             lost_level=lost_level,
             between=arrays["between"].ctypes.data,
-            between_prior=BETWEEN_EVIDENCE,
+            between_prior=PRIORS.new_key,
             median=int(np.abs(forest.levels - 0.5).argmin()),
             horizon=horizon,
             encoder=encoder.address,

@@ -42,6 +42,16 @@ class CostPolicy:
 
     Raises:
         ContractError: that is no finite number, or negative.
+
+    Examples:
+        A broken promise is as bad as five days of waiting:
+
+        >>> patient = etapromise.CostPolicy(lateness_cost_days=5)
+        >>> parcel = dict(origin="60492", destination="90585", carrier="acme", service="ground",
+        ...               ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+        >>> promise = model.promise(**parcel)
+        >>> promise.decide(patient) <= promise.decide(etapromise.CostPolicy(lateness_cost_days=50))
+        True
     """
 
     lateness_cost_days: float
@@ -120,6 +130,12 @@ def cost_for(
     Raises:
         ContractError: not exactly one wish, arrays that do not fit each other, or a wish that no
             cost meets.
+
+    Examples:
+        >>> by_day = np.array([[0.0, 0.5, 0.8, 1.0], [0.0, 0.2, 0.7, 1.0]])
+        >>> policy = etapromise.cost_for(by_day, np.array([1.0, 3.0]), kept_rate=1.0)
+        >>> policy.days(by_day)
+        array([2, 3])
     """
     if probability.ndim != 2 or not probability.size:
         raise ContractError(

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.array_types import Floats
 from etapromise.lanes.levels import Level
+from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import StoredValues
 
 __all__ = ["JOURNEY", "Dependence", "Pairs", "joint_probability", "learn_dependence", "pairs_of"]
@@ -44,8 +45,6 @@ JOURNEY: Final = Level(
     "journey",
     ("carrier", "service", "origin_country", "origin", "destination_country", "destination"),
 )
-# Pairs' worth of belief that parcels go their own ways: with less evidence the later date is said.
-_EVIDENCE: Final = 20.0
 # Of an order of a hundred parcels the first ones tell enough.
 _MOST_PARCELS: Final = 8
 _ROUNDS: Final = 500
@@ -205,12 +204,12 @@ def _share(
 ) -> float:
     """The share of comonotone pairs; the likelihood is concave in it, so there is one summit."""
     same, apart, weight = same[chosen], apart[chosen], weight[chosen]
-    total = float(weight.sum()) + _EVIDENCE
+    total = float(weight.sum())
     share = 0.5
     for _ in range(_ROUNDS):
         likely = share * same
         found = float((weight * likely / (likely + (1.0 - share) * apart)).sum())
-        share, before = (found + _EVIDENCE * prior) / total, share
+        share, before = float(shrunk(found, total, prior, PRIORS.dependence)), share
         if abs(share - before) < 1e-9:
             break
     return share

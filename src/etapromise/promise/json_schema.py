@@ -19,7 +19,12 @@ _TEXT: Final = {"type": "string"}
 
 
 def promise_json_schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12; docs/answer.md says what each value means."""
+    """JSON Schema, draft 2020-12; docs/answer.md says what each value means.
+
+    Examples:
+        >>> etapromise.promise_json_schema()["properties"]["confidence"]
+        {'type': 'number', 'minimum': 0, 'maximum': 1}
+    """
     properties = {
         "estimated_delivery_date": _DATE,
         "estimated_delivery_date_min": _DATE,

@@ -45,7 +45,17 @@ __all__ = ["PromiseModel", "load_model", "restored_model"]
 
 
 class PromiseModel(ModelCore):
-    """Answers what date can be promised. Immutable; any number of threads may share one."""
+    """Answers what date can be promised. Immutable; any number of threads may share one.
+
+    Examples:
+        >>> model = etapromise.load("models/current")
+        >>> parcel = dict(origin="60492", destination="90585", carrier="acme", service="ground")
+        >>> promise = model.promise(**parcel, ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+        >>> order = model.promise_order([parcel, parcel],
+        ...                             ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+        >>> order.date >= promise.date
+        True
+    """
 
     __slots__ = ()
 
@@ -500,5 +510,9 @@ def load_model(directory: str | Path, *, verify: str | Path | None = None) -> Pr
     Raises:
         ModelFileError: it is missing, incomplete, damaged, of another format, not signed as it must
             be, or gives other predictions on this machine than on the one that wrote it.
+
+    Examples:
+        >>> etapromise.load("models/current").event
+        'delivered'
     """
     return load_saved(directory, PromiseModel, verify or os.environ.get(VERIFY_KEY) or None)

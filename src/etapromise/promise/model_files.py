@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -392,7 +393,7 @@ def _read_manifest(path: Path, verify: str | Path | None) -> tuple[StoredValues,
     if found != FORMAT_VERSION or type(found) is not int:
         raise ModelFileError(
             f"Found format version {found!r} in {file}; this version of etapromise reads "
-            f"{FORMAT_VERSION}. Train again, or use the version that wrote it."
+            f"{FORMAT_VERSION}. {_train_command(path, manifest.plain)}"
         )
     stated = manifest.plain.pop(_DIGEST, None)
     if stated != _digest(manifest.plain):
@@ -401,6 +402,22 @@ def _read_manifest(path: Path, verify: str | Path | None) -> tuple[StoredValues,
             "damaged or was changed: copy or train it again."
         )
     return manifest, manifest.part("files").plain
+
+
+def _train_command(path: Path, manifest: Mapping[str, Any]) -> str:
+    """How to get a model of this format in place of one of another, as far as that one says it."""
+    words = ["etapromise", "train", "--shipments", "SHIPMENTS", "--scans", "SCANS"]
+    for option, name in (("--as-of", "trained_as_of"), ("--event", "event")):
+        words += [option, str(manifest[name])] if isinstance(manifest.get(name), str) else []
+    for name in ("numeric", "categorical"):
+        given = manifest.get(name)
+        for column in given if isinstance(given, list) else []:
+            words += [f"--{name}", str(column)]
+    words += ["--out", str(path.resolve().parent)]
+    return (
+        f"Train it again from the shop's tables: `{shlex.join(words)[:2_000]}`; or use the version "
+        "that wrote it."
+    )
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:

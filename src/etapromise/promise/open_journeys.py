@@ -34,6 +34,7 @@ from etapromise.in_transit.states import (
     stage_number,
 )
 from etapromise.text_type import TEXT
+from etapromise.tracking.faults import Checked
 from etapromise.tracking.milestones import milestones
 from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.plain_dates import at_their_places
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Journey",
     "Standing",
+    "checked_scans",
     "expected_journeys",
     "journeys_at",
     "microseconds_of",
@@ -380,7 +382,20 @@ def read_any_scans(
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
 ) -> pd.DataFrame:
-    """Accepted scans from a table of the contract or a list of mappings; unusable ones left out.
+    """Those of `checked_scans` that can be used."""
+    return checked_scans(
+        scans, owner=owner, vocabulary=vocabulary, naive_time_zone=naive_time_zone
+    ).accepted
+
+
+def checked_scans(
+    scans: Any,
+    *,
+    owner: str | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+) -> Checked:
+    """Scans from a table of the contract or a list of mappings, and which cannot be used.
 
     Args:
         scans: as for `tracking.read_scans`, a sequence of mappings, a vendor's payload (see
@@ -393,15 +408,18 @@ def read_any_scans(
         ContractError: as for `tracking.read_scans`.
     """
     if scans is None or (isinstance(scans, list | tuple) and not scans):
-        return _no_scans().copy()
+        return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
     scans = scans_source(scans)
     if isinstance(scans, list | tuple):
         scans = pd.DataFrame([dict(scan) for scan in scans])
     if isinstance(scans, pd.DataFrame) and not len(scans):
-        return _no_scans().copy()
+        return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
     if owner is not None and isinstance(scans, pd.DataFrame) and "shipment_id" not in scans:
         scans = scans.assign(shipment_id=owner)
-    return read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone).accepted
+    return read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
+
+
+_NO_REJECTS: Final = pd.DataFrame({"detail": []})
 
 
 @functools.cache

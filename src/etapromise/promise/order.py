@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,13 @@ from etapromise.errors import ContractError
 from etapromise.lanes.levels import spelled
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.joint_probability import JOURNEY, Dependence, joint_probability
-from etapromise.promise.promise import Promise, date_of, day_number, on_common_dates
+from etapromise.promise.promise import (
+    Promise,
+    date_of,
+    day_number,
+    on_common_dates,
+    require_percent,
+)
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -64,6 +70,15 @@ class OrderPromise:
     _first_day: int = field(repr=False)
     _probability: NDArray[np.float64] = field(repr=False)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same."""
+        if not isinstance(other, OrderPromise):
+            return NotImplemented
+        return self is other or self.as_dict() == other.as_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.model_version, self.date, self.parcels))
+
     def probability_by(self, day: dt.date) -> float:
         """Probability that all parcels have arrived by the end of `day`, destination-local."""
         position = day_number(day) - self._first_day
@@ -79,9 +94,7 @@ class OrderPromise:
         Raises:
             ContractError: `percent` is not within 0 to 100, both excluded.
         """
-        if not 0.0 < percent < 100.0:
-            raise ContractError(f"Found the percentile {percent}; expected one between 0 and 100.")
-        return self._date_at(percent / 100.0)
+        return self._date_at(require_percent(percent) / 100.0)
 
     def decide(self, policy: CostPolicy) -> dt.date:
         """The date with the least expected cost, instead of that of a service level."""
@@ -164,6 +177,11 @@ def promise_order(
     shared: Mapping[str, Any],
 ) -> OrderPromise:
     """See `PromiseModel.promise_order`."""
+    given: object = parcels
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise ContractError(
+            f"Found the parcels {parcels!r}; expected a list of mappings of the contract's fields."
+        )
     fields = [_fields(parcel, shared) for parcel in parcels]
     if not fields:
         raise ContractError("Found an order of no parcels; expected at least one parcel.")

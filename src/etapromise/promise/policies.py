@@ -40,6 +40,15 @@ class ShopperPolicy:
         within_days: options no more than so many days later than the quickest come first.
         rank: of MEASURES.
         window_level: the probability with which an offered window must be kept.
+
+    Examples:
+        >>> cheapest = etapromise.ShopperPolicy(name="cheapest", rank=("price", "days"))
+        >>> offers = [dict(carrier="acme", service="ground", price=4.0),
+        ...           dict(carrier="acme", service="express", price=9.0)]
+        >>> ranked = model.compare(offers, cheapest, origin="60492", destination="90585",
+        ...                        ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+        >>> ranked[0].option["price"]
+        4.0
     """
 
     name: str
@@ -79,6 +88,10 @@ def load_policies(path: str | Path | None = None) -> dict[str, ShopperPolicy]:
 
     Raises:
         ContractError: the file cannot be read, or says what no policy says.
+
+    Examples:
+        >>> sorted(etapromise.load_policies())[:2]
+        ['convenience', 'eco']
     """
     if path is None:
         return dict(_ready())

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.normal_forms.numbers import plain_number
 from etapromise.promise import exports
 from etapromise.promise.confidence import NO_DATE
 from etapromise.promise.decision import CostPolicy
@@ -32,6 +33,7 @@ __all__ = [
     "date_of",
     "day_number",
     "on_common_dates",
+    "require_percent",
 ]
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
@@ -79,6 +81,17 @@ class Promise(Explained):
         model_version: which model said so.
         kept_record: how promises like this one were kept; None where that was not measured.
         lost_probability: probability that the event never comes: lost, returned or given up.
+
+    Examples:
+        >>> ordered_at = datetime(2025, 7, 3, 15, tzinfo=UTC)
+        >>> promise = model.promise(origin="60492", destination="90585", carrier="acme",
+        ...                         service="ground", ordered_at=ordered_at, service_level=0.9)
+        >>> promise.earliest <= promise.date <= promise.latest
+        True
+        >>> promise.confidence >= 0.9
+        True
+        >>> promise.probability_by(promise.date) == promise.confidence
+        True
     """
 
     date: dt.date
@@ -104,7 +117,11 @@ class Promise(Explained):
         return date_of(self._first_day)
 
     def probability_by(self, day: dt.date) -> float:
-        """Probability that the event has happened by the end of `day`, destination-local."""
+        """Probability that the event has happened by the end of `day`, destination-local.
+
+        Raises:
+            ContractError: it is no calendar date.
+        """
         position = day_number(day) - self._first_day
         return self._by(position) if position >= 0 else 0.0
 
@@ -128,9 +145,7 @@ class Promise(Explained):
         Raises:
             ContractError: `percent` is not within 0 to 100, both excluded.
         """
-        if not 0.0 < percent < 100.0:
-            raise ContractError(f"Found the percentile {percent}; expected one between 0 and 100.")
-        reached = min(percent / 100.0, float(self._probability[-1]))
+        reached = min(require_percent(percent) / 100.0, float(self._probability[-1]))
         return date_of(self._first_day + int(np.searchsorted(self._probability, reached)))
 
     def decide(self, policy: CostPolicy) -> dt.date:
@@ -359,5 +374,34 @@ def _written(day: int) -> str:
 
 
 def day_number(day: dt.date) -> int:
-    """How many days after 1970-01-01 a calendar date is."""
-    return day.toordinal() - _EPOCH_ORDINAL
+    """How many days after 1970-01-01 a calendar date is; numpy's and pandas' are taken, too.
+
+    Raises:
+        ContractError: it is no date, or a moment within one: in which zone would be a guess.
+    """
+    if type(day) is dt.date:
+        return day.toordinal() - _EPOCH_ORDINAL
+    found: object = day
+    if isinstance(found, np.datetime64) and not np.isnat(found):
+        found = found.astype("datetime64[s]").item()
+    if isinstance(found, dt.datetime) and found == found:  # noqa: PLR0124 — NaT is one too
+        # A date as tables have it: midnight, without a zone.
+        found = found.date() if found.tzinfo is None and found.time() == dt.time() else None
+    if not isinstance(found, dt.date) or found != found:  # noqa: PLR0124
+        raise ContractError(
+            f"Found the date {day!r}; expected a calendar date in the destination's local time, "
+            "such as datetime.date(2026, 2, 6)."
+        )
+    return found.toordinal() - _EPOCH_ORDINAL
+
+
+def require_percent(percent: object) -> float:
+    """A percentile as a number.
+
+    Raises:
+        ContractError: it is not within 0 to 100, both excluded.
+    """
+    number = plain_number(percent)
+    if not 0.0 < number < 100.0:
+        raise ContractError(f"Found the percentile {percent!r}; expected one between 0 and 100.")
+    return number

@@ -1,14 +1,14 @@
 """The probability with which a promise is to be kept: as a number, or by its name.
 
-The quote path: imports the standard library only.
+The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from etapromise.errors import ContractError
+from etapromise.normal_forms.numbers import plain_number
 
 __all__ = ["SERVICE_LEVELS", "require_level"]
 
@@ -34,10 +34,10 @@ def require_level(level: object, name: str) -> float:
                 f"{', '.join(f'{each!r} ({at})' for each, at in SERVICE_LEVELS.items())}."
             )
         return found
-    number = level if isinstance(level, int | float) else math.nan
+    number = plain_number(level)
     if not 0.0 < number < 1.0:
         raise ContractError(
             f"Found {name}={level!r}; expected a probability above 0 and below 1, such as 0.9. "
             "No date is certain: 1.0 cannot be promised."
         )
-    return float(number)
+    return number

@@ -79,7 +79,7 @@ def require_signature(content: bytes, signature: bytes, key: str | Path, place: 
 def _cryptography() -> tuple[Any, Any]:
     try:
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 — an extra
-        from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 — an extra
     except ImportError as error:
         raise ModelFileError(
             "Found no package cryptography; expected it, since a key is given to sign or verify "

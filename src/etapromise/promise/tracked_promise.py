@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.encoding.compiled_encoder import missing, utc_second
 from etapromise.encoding.requests import DISRUPTED
 from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.states import STAGES
@@ -18,9 +19,9 @@ from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.one_journey import plain_parcel
 from etapromise.promise.open_journeys import (
     Journey,
+    checked_scans,
     journeys_at,
     microseconds_of,
-    read_any_scans,
 )
 from etapromise.promise.promise import Promise, date_of
 from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
@@ -59,6 +60,7 @@ class Tracked:
         attempts: failed attempts so far.
         delivered_at: when the event took place, UTC; None while it has not.
         now: the moment.
+        unread: what was wrong with scans that could not be read, and are not looked at.
     """
 
     promise: Promise
@@ -77,6 +79,11 @@ class Tracked:
     now: dt.datetime
     _expected: bool
     _why: Callable[[], Why | None] = field(repr=False)
+    unread: tuple[str, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """It travels with its reason, without its model."""
+        return {**self.__dict__, "_why": _Said(self.why())}
 
     @property
     def date(self) -> dt.date | None:
@@ -127,7 +134,18 @@ class Tracked:
             "attempts": self.attempts,
             "delivered_at": None if self.delivered_at is None else self.delivered_at.isoformat(),
             "now": self.now.isoformat(),
+            "unread_scans": list(self.unread),
         }
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A reason that was found before."""
+
+    why: Why | None
+
+    def __call__(self) -> Why | None:
+        return self.why
 
 
 def track_one(
@@ -146,17 +164,19 @@ def track_one(
     """See `PromiseModel.track`."""
     _refuse_typos(shipment, scans, model.known_fields)
     extra = (*model.parts.encoder.categorical, *model.parts.encoder.numeric)
+    unread: tuple[str, ...] = ()
     plain = plain_parcel(shipment, scans, vocabulary=vocabulary, extra=extra)
     journey = None if plain is None else plain.journey(model, microseconds_of(now))
     if plain is None or journey is None:
         frame = _one_row(shipment, naive_time_zone)
-        known = read_any_scans(
+        checked = checked_scans(
             scans,
             owner=str(frame["shipment_id"].iloc[0]),
             vocabulary=vocabulary,
             naive_time_zone=naive_time_zone,
         )
-        journey = journeys_at(model, frame, known, now)
+        unread = tuple(checked.rejects["detail"].tolist())
+        journey = journeys_at(model, frame, checked.accepted, now)
         fields = fields_of(frame)
     else:
         fields = plain.fields
@@ -187,6 +207,7 @@ def track_one(
         now=now,
         _expected=not bool(journey.never[0]),
         _why=lambda: _told_why(model, journey, service_level),
+        unread=unread,
     )
 
 
@@ -207,6 +228,8 @@ def _refuse_typos(shipment: object, scans: object, known: frozenset[str]) -> Non
         ContractError: a name is one.
     """
     if isinstance(shipment, Mapping):
+        if not missing(shipment.get("available_from")):
+            utc_second(shipment["available_from"], "available_from")
         _refuse_typos_of(shipment.keys() - known, known, "a shipment")
     if isinstance(scans, list | tuple):
         strange = [

@@ -18,7 +18,12 @@ __all__ = ["ASKED", "A_TYPO", "CARRIED", "Option", "Parcel", "Scan", "refuse_unk
 
 
 class Parcel(TypedDict, total=False):
-    """The arguments of `PromiseModel.promise` that say what is sent, from where, to where."""
+    """The arguments of `PromiseModel.promise` that say what is sent, from where, to where.
+
+    Examples:
+        >>> parcel: etapromise.Parcel = {"origin": "60492", "destination": "90585"}
+        >>> promise = model.promise(**parcel, ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+    """
 
     origin: str | None
     destination: str | None
@@ -43,7 +48,13 @@ class Parcel(TypedDict, total=False):
 
 
 class Option(Parcel, total=False):
-    """One way to send a parcel, as `PromiseModel.compare` takes it."""
+    """One way to send a parcel, as `PromiseModel.compare` takes it.
+
+    Examples:
+        >>> option: etapromise.Option = {"carrier": "acme", "service": "ground", "price": 4.0}
+        >>> [ranked] = model.compare([option], 0.9, origin="60492", destination="90585",
+        ...                          ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+    """
 
     name: str
     price: float
@@ -57,7 +68,15 @@ class Option(Parcel, total=False):
 
 
 class Scan(TypedDict, total=False):
-    """One scan, as `PromiseModel.track` takes it."""
+    """One scan, as `PromiseModel.track` takes it.
+
+    Examples:
+        >>> scan: etapromise.Scan = {"status": "picked_up",
+        ...                          "scanned_at": datetime(2025, 7, 3, 18, tzinfo=UTC)}
+        >>> parcel = dict(origin="60492", destination="90585", carrier="acme", service="ground",
+        ...               ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+        >>> tracked = model.track(parcel, [scan], now=datetime(2025, 7, 4, 12, tzinfo=UTC))
+    """
 
     shipment_id: str
     scanned_at: dt.datetime | str

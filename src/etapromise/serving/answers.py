@@ -10,6 +10,7 @@ from etapromise.errors import ContractError
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.promise import Promise
+from etapromise.promise.wording import sentence
 
 __all__ = ["ANSWERS", "compare_options", "fallback", "order", "problem", "quotes", "track"]
 
@@ -169,7 +170,13 @@ def _quote(model: PromiseModel, asked: Any) -> Plain:
         given["ordered_at"] = dt.datetime.now(dt.UTC)
     promise = model.promise(**_times(given))
     plain = promise.as_dict()
-    plain["text"] = promise.text(locale)
+    plain["text"] = sentence(
+        code=plain["confidence_code"],
+        day=promise.date,
+        earliest=promise.earliest,
+        latest=max(promise.date, promise.latest),
+        locale=locale,
+    )
     plain["fallback"] = False
     if why:
         plain["why"] = _why(promise, locale)

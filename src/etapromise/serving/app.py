@@ -15,6 +15,7 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -28,6 +29,7 @@ from etapromise.serving.server_metrics import ServerMetrics
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
 __all__ = ["FALLBACK_DAYS", "create_app"]
 
@@ -75,9 +77,11 @@ def create_app(
             f"Found fallback_days={fallback_days!r}; expected a whole number of days, at least 1."
         )
     server = _Server(HeldModel(models), fallback_days, ways)
-    return Starlette(
+    return _App(
+        server,
         routes=[
-            *(Route(path, server.answering(path), methods=["POST"]) for path in ANSWERS),
+            # What is no POST is refused here; the rest never comes this far.
+            *(Route(path, server.health, methods=["POST"]) for path in ANSWERS),
             Route("/healthz", server.health),
             Route("/metrics", server.metrics),
             Route("/openapi.json", server.openapi),
@@ -86,6 +90,23 @@ def create_app(
         ],
         lifespan=server.watching(look_every),
     )
+
+
+class _App(Starlette):
+    """Answers on the shortest way; everything else goes the usual one."""
+
+    def __init__(self, server: _Server, **routing: Any) -> None:
+        super().__init__(**routing)
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            # Where it is mounted in another app, the path has that place in front.
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            if path in ANSWERS:
+                await self._server.answer(path, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
 
 class _Server:
@@ -119,16 +140,21 @@ class _Server:
                 # The watch must go on: whatever happened, the model in use still answers.
                 _log.exception("looking for a new model failed")
 
-    def answering(self, path: str) -> Callable[[Request], Awaitable[Response]]:
-        answer = ANSWERS[path]
-
-        async def endpoint(request: Request) -> Response:
-            start = time.perf_counter()
-            status, content = await self._answered(path, answer, await _body(request))
-            self._metrics.answered(path, status, time.perf_counter() - start)
-            return Response(content, status, media_type=_JSON)
-
-        return endpoint
+    async def answer(self, path: str, receive: Receive, send: Send) -> None:
+        """Answer a request to one of ANSWERS."""
+        start = time.perf_counter()
+        try:
+            body = await _body(receive)
+        except ClientDisconnect:
+            return
+        status, content = await self._answered(path, ANSWERS[path], body)
+        self._metrics.answered(path, status, time.perf_counter() - start)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(content)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
 
     async def _answered(
         self, path: str, answer: Callable[[PromiseModel, Any], Any], body: bytes | None
@@ -190,10 +216,15 @@ class _Server:
         return _json(checkout_facts(self._held.model, self._ways))
 
 
-async def _body(request: Request) -> bytes | None:
+async def _body(receive: Receive) -> bytes | None:
     """The request's body; None where it is too large."""
-    parts, size = [], 0
-    async for part in request.stream():
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(part)
         if size > _LARGEST_BODY:
             return None

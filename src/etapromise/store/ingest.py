@@ -15,19 +15,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from etapromise.engines import engine_of
+from etapromise.engines import Engine, engine_of
 from etapromise.errors import StoreError
 from etapromise.locking import only_writer, sync_directory
 from etapromise.store.layout import Commit, Files, Partition, StoredFile, StoreLayout
 from etapromise.store.partition_update import SCAN_SCHEMA
+from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows
 from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
-from etapromise.tracking.scans import scan_times
 from etapromise.tracking.sources import open_parts
-from etapromise.tracking.tables import check_scans, read_shipments, split_scans
+from etapromise.tracking.tables import read_shipments
 from etapromise.tracking.texts import Identifiers, as_series
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ KEEP_SCANS_DAYS: Final = 430
 
 _UPDATE: Final = "etapromise.store.partition_update:update_partition"
 _ROWS_AT_ONCE: Final = 262_144
-# Rows of a partition that wait in memory before they are staged.
-_STAGED_AT_ONCE: Final = 32_768
+_STAGE: Final = "etapromise.store.staging:stage_scans"
+# Pieces that reading a file of scans is shared out in; each reads all parcels' identifiers.
+_MOST_TASKS: Final = 24
 _DAY: Final = 86_400_000_000
 _PARQUET: Final = frozenset({".parquet", ".pq"})
 
@@ -122,6 +123,9 @@ def ingest(
         ContractError: as for `tracking.history`.
         StoreError: the store is damaged, newer, made with other settings, or contradicted.
         CommandError: somebody else is writing, or the engine cannot be reached.
+
+    Examples:
+        >>> taken = etapromise.ingest("store", "shipments.parquet", "scans.parquet")
     """
     root = Path(store)
     work = engine_of(engine)
@@ -134,7 +138,8 @@ def ingest(
         try:
             run = _Ingest(layout, staging)
             run.take_shipments(shipments, naive_time_zone)
-            run.take_scans(scans, vocabulary, naive_time_zone)
+            elsewhere = None if engine == "local" else work
+            run.take_scans(scans, vocabulary, naive_time_zone, elsewhere)
             results = work.run(_UPDATE, run.tasks())
             return run.commit(results, swept)
         finally:
@@ -164,8 +169,9 @@ class _Ingest:
     def __init__(self, layout: StoreLayout, staging: Path) -> None:
         self._layout = layout
         self._before = layout.commit()
-        self._shipments = _Staged(staging / "shipments")
-        self._scans = _Staged(staging / "scans")
+        self._staging = staging
+        self._shipments = StagedRows(staging / "shipments")
+        self._scans = StagedRows(staging / "scans")
         # Of all parcels that the store or this ingest knows: where they lie.
         self._ids, self._places = self._known()
         self._came = self._given = 0
@@ -214,26 +220,54 @@ class _Ingest:
         self._places = np.concatenate([self._places, places[new]])
 
     def take_scans(
-        self, source: Source | None, vocabulary: str | None, naive_time_zone: str | None
+        self,
+        source: Source | None,
+        vocabulary: str | None,
+        naive_time_zone: str | None,
+        workers: Engine | None,
     ) -> None:
-        """Check scans and lay them by their parcels' partitions; others wait."""
-        known = Identifiers(as_series(self._ids))
+        """Check scans and lay them by their parcels' partitions; others wait.
+
+        Args:
+            source: of the scans.
+            vocabulary: whose codes they carry.
+            naive_time_zone: of times that carry none.
+            workers: who checks and lays them; None: this process.
+        """
+        root = self._staging / "scans"
+        intake = ScanIntake(
+            KnownParcels(self._ids, self._places), root, vocabulary, naive_time_zone
+        )
         if self._came and self._before.waiting:
-            self._route(known, self._layout.read(self._before.waiting))
+            intake.lay(self._layout.read(self._before.waiting))
         elif self._before.waiting:
-            self._waiting.append(self._layout.read(self._before.waiting))
-        for part in () if source is None else open_parts(source, SCAN_COLUMNS, table="scans"):
-            for raw in part.read(None if not part.n_rows else list(SCAN_COLUMNS)):
-                split = split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
-                self._notes += split.notes
-                self._rejects["scans"].append(split.rejects)
-                if not len(split.accepted):
-                    continue
-                _, received = scan_times(split.accepted)
-                self._latest = max(self._latest, int(received.max()))
-                self._given += len(split.accepted)
-                self._route(known, _scan_table(split.accepted))
-        self._scans.flush()
+            intake.waiting.append(self._layout.read(self._before.waiting))
+        parts = [] if source is None else open_parts(source, SCAN_COLUMNS, table="scans")
+        full = [number for number, part in enumerate(parts) if part.n_rows]
+        shared = workers is not None and isinstance(source, (str, Path)) and len(full) > 1
+        for part in parts:
+            if not (shared and part.n_rows):
+                intake.take(part)
+        intake.staged.flush()
+        if shared and workers is not None:
+            known = self._staging / "known.parquet"
+            KnownParcels(self._ids, self._places).write(known)
+            size = -(-len(full) // _MOST_TASKS)
+            common = {
+                "source": _found_anywhere(str(source)),
+                "known": str(known.absolute()),
+                "vocabulary": vocabulary,
+                "naive_time_zone": naive_time_zone,
+                "staging": str(root.absolute()),
+            }
+            tasks = [common | {"parts": full[i : i + size]} for i in range(0, len(full), size)]
+            intake.add(workers.run(_STAGE, tasks))
+        self._scans = intake.staged
+        self._waiting = intake.waiting
+        self._rejects["scans"] += intake.rejects
+        self._notes += intake.notes
+        self._given = intake.given
+        self._latest = max(self._latest, intake.latest)
 
     def tasks(self) -> list[dict[str, Any]]:
         """One for each partition that something has come in for."""
@@ -320,14 +354,6 @@ class _Ingest:
                 "the file, or ingest everything into a new store."
             )
 
-    def _route(self, known: Identifiers, scans: pa.Table) -> None:
-        row = known.rows(scans["shipment_id"])
-        mine = row >= 0
-        if not mine.all():
-            self._waiting.append(scans.filter(pa.array(~mine)))
-        if mine.any():
-            self._scans.add(scans.filter(pa.array(mine)), self._places[row[mine]])
-
     def _waiting_now(self) -> tuple[pa.Table | None, int]:
         """The scans that wait if they are others than before, and how many more they are."""
         before = sum(file.rows for file in self._before.waiting)
@@ -375,43 +401,6 @@ class _Ingest:
         return commit
 
 
-class _Staged:
-    """Rows by partition, on disk but for some thousands of each."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._waiting: dict[Partition, list[pa.Table]] = {}
-        self.paths: dict[Partition, list[str]] = {}
-
-    def add(self, table: pa.Table, places: NDArray[np.int64]) -> None:
-        """Lay rows (n, ...) by their week and bucket (n, 2)."""
-        if not len(table):
-            return
-        found, which = np.unique(places, axis=0, return_inverse=True)
-        order = np.argsort(which.ravel(), kind="stable")
-        sorted_rows = table.take(pa.array(order))
-        ends = np.cumsum(np.bincount(which.ravel(), minlength=len(found)))
-        for (week, bucket), start, end in zip(found, [0, *ends[:-1]], ends, strict=True):
-            place = Partition(int(week), int(bucket))
-            parts = self._waiting.setdefault(place, [])
-            parts.append(sorted_rows.slice(start, end - start))
-            if sum(map(len, parts)) >= _STAGED_AT_ONCE:
-                self._write(place)
-
-    def flush(self) -> None:
-        """Write what waits."""
-        for place in list(self._waiting):
-            self._write(place)
-
-    def _write(self, place: Partition) -> None:
-        paths = self.paths.setdefault(place, [])
-        path = self._root / place.name / f"{len(paths):06d}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = pa.concat_tables(self._waiting.pop(place), promote_options="permissive")
-        pq.write_table(table, path, compression="lz4")
-        paths.append(str(path.absolute()))
-
-
 def _batches(source: Source) -> Iterator[Source]:
     """A Parquet file a part at a time, so that its size does not matter; all else as it is."""
     if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _PARQUET:
@@ -429,15 +418,9 @@ def _batches(source: Source) -> Iterator[Source]:
             yield pa.Table.from_batches([batch])
 
 
-def _scan_table(frame: pd.DataFrame) -> pa.Table:
-    columns = {}
-    for field in SCAN_SCHEMA:
-        if field.name in frame.columns:
-            array = pa.array(frame[field.name], from_pandas=True)
-            columns[field.name] = array.cast(field.type)
-        else:
-            columns[field.name] = pa.nulls(len(frame), field.type)
-    return pa.table(columns, schema=SCAN_SCHEMA)
+def _found_anywhere(source: str) -> str:
+    """A path that a worker finds from wherever it runs."""
+    return source if "://" in source else str(Path(source).absolute())
 
 
 def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:

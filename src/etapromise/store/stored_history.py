@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, StoreError
 from etapromise.store.journeys import (
     NO_SHIPMENTS,
     cleaned,
@@ -32,7 +32,7 @@ from etapromise.tracking.sources import Source
 from etapromise.tracking.texts import Identifiers
 from etapromise.tracking.tracked import TrackedHistory, tracked_history
 
-__all__ = ["StoredHistory", "history_from", "stored_history"]
+__all__ = ["StoredHistory", "history_from", "stored_history", "stored_parcel"]
 
 _READ_LATE: Final = ("shipments", "milestones", "scans", "shipment_rejects", "scan_rejects")
 _REJECTED: Final = {"reason": TEXT, "detail": TEXT, "row": "int64"}
@@ -184,6 +184,11 @@ def stored_history(
     Raises:
         StoreError: there is no store, or it is damaged or newer.
         ContractError: there is no such event.
+
+    Examples:
+        >>> taken = etapromise.ingest("store", "shipments.parquet", "scans.parquet")
+        >>> len(etapromise.stored_history("store").shipments) == len(history.shipments)
+        True
     """
     require_event(event)
     layout = StoreLayout.open(Path(store))
@@ -194,3 +199,28 @@ def stored_history(
     kept = StoredHistory(event=event, layout=layout, commit=held)
     kept._read_parcels()  # noqa: SLF001 — what is damaged is told now
     return kept
+
+
+def stored_parcel(store: str | Path, shipment_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One shipment of a store (1, ...) and all its scans; only its partition is read.
+
+    Raises:
+        StoreError: there is no store, it is damaged or newer, or has no such shipment.
+    """
+    layout = StoreLayout.open(Path(store))
+    commit = layout.commit()
+    # Who is asked for is mostly young.
+    for _, kinds in sorted(commit.partitions.items(), reverse=True):
+        ids = layout.read(kinds.get("shipments", ()), ["shipment_id"])
+        if not len(ids) or not pc.any(pc.equal(ids["shipment_id"], shipment_id)).as_py():
+            continue
+        table = layout.read(kinds["shipments"])
+        mine = shipments_frame(table.filter(pc.equal(table["shipment_id"], shipment_id)))
+        scans = layout.read(kinds.get("scans", ()))
+        if scans.num_columns:
+            scans = scans.filter(pc.equal(scans["shipment_id"], shipment_id))
+        return mine, cleaned(mine, scans)
+    raise StoreError(
+        f"Found no shipment {shipment_id!r} among the {len(commit.partitions)} partitions of "
+        f"{store}; expected one that was ingested. Check its spelling, or ingest it first."
+    )

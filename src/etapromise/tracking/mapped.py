@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,11 +20,12 @@ import pyarrow.types as pt
 
 from etapromise.errors import ContractError, name_meant
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, Column, Kind
-from etapromise.tracking.faults import Note
+from etapromise.tracking.faults import Faults, Note
 from etapromise.tracking.mapping import (
     RELEASED,
     SILENT,
     MappedColumn,
+    MappedJoin,
     MappedTable,
     MappingSource,
     TableMapping,
@@ -34,7 +35,14 @@ from etapromise.tracking.sources import OpenedTable, RawTable, Source, arrow_tab
 from etapromise.tracking.table_files import BrokenLine, FileOptions, one_table
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
-__all__ = ["mapped_scans", "mapped_shipments", "mapped_tables", "plain_ids"]
+__all__ = [
+    "joined_tables",
+    "mapped_scans",
+    "mapped_shipments",
+    "mapped_tables",
+    "plain_ids",
+    "text_of",
+]
 
 # What stands in a milestone that has not happened.
 _BLANKS: Final = pa.array(
@@ -118,6 +126,8 @@ def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, 
         )
     else:
         opened = _all([arrow_table(file, table, options) for file in mapping.files_of(part)])
+    if part.join is not None:
+        opened = _joined(mapping, part.join, opened, table)
     _require_columns(mapping, part, opened.table.column_names, table)
     arrow = opened.table
     for name in part.fill_down:
@@ -133,6 +143,72 @@ def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, 
     for one in several:
         own = _split(own, str(one.column), str(one.split))
     return own
+
+
+def _joined(
+    mapping: TableMapping, join: MappedJoin, opened: OpenedTable, table: str
+) -> OpenedTable:
+    """The table with the columns of another beside its own."""
+    options = FileOptions(
+        encoding=join.encoding, separator=join.separator, skip=join.skip, sheet=join.sheet
+    )
+    other = _all([arrow_table(file, "joined table", options) for file in mapping.files_of(join)])
+    for name, names, whose in (
+        (join.on, opened.table.column_names, table),
+        (join.to, other.table.column_names, "joined table"),
+    ):
+        if name not in names:
+            near = name_meant(name, names)
+            raise ContractError(
+                f"the mapping {mapping.path or ''} joins on column {name!r}, which the {whose} "
+                "does not have"
+                + (f"; did you mean {near!r}?" if near else ".")
+                + f" Found {', '.join(map(repr, names))}; mend the mapping"
+            )
+    both, told = joined_tables(opened.table, other.table, join.on, join.to)
+    notes = (*opened.notes, *other.notes, *told)
+    return replace(opened, table=both, notes=notes)
+
+
+def joined_tables(
+    table: pa.Table, other: pa.Table, on: str, to: str
+) -> tuple[pa.Table, tuple[Note, ...]]:
+    """Each row of a table with that row of another whose column `to` names it.
+
+    Args:
+        table: (n, …)
+        other: Of further rows of one name the first counts, its empty fields filled from them.
+        on: A column of `table`.
+        to: A column of `other`.
+
+    Returns:
+        The (n, …) rows, a column that both have called ``… (joined)``; and what has no partner.
+    """
+    rows = np.arange(len(other), dtype=np.int64)
+    whole = _folded(_Own(table=other, rows=rows, broken=(), notes=(), left_aside=0), to).table
+    names = text_of(whole.column(to)).to_pandas()
+    place = pd.Index(names).get_indexer(text_of(table.column(on)).to_pandas())
+    missing = (place < 0) | pd.isna(names).to_numpy()[place]
+    take = pa.array(np.where(missing, 0, place), mask=missing)
+    for name in whole.column_names:
+        column = whole.column(name).take(take)
+        table = table.append_column(
+            f"{name} (joined)" if name in table.column_names else name, column
+        )
+    told = Faults(0)
+    told.note(int(missing.sum()), "not_joined", on, f"have no row in the other table's {to!r}")
+    unused = len(whole) - len(np.unique(place[~missing]))
+    told.note(unused, "without_parcel", to, "of the other table are of no row, and were left out")
+    return table, told.notes
+
+
+def text_of(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Ids as text, whole floats as their digits."""
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    if pa.types.is_floating(array.type):
+        array = pc.cast(array, pa.int64(), safe=False)
+    return pc.utf8_trim_whitespace(array.cast(pa.large_string()))
 
 
 def _all(opened: Sequence[OpenedTable]) -> OpenedTable:

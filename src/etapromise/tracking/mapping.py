@@ -36,6 +36,7 @@ __all__ = [
     "OPEN",
     "RELEASED",
     "MappedColumn",
+    "MappedJoin",
     "MappedTable",
     "MappingSource",
     "TableMapping",
@@ -89,6 +90,29 @@ class MappedColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MappedJoin:
+    """A second table, such as orders beside parcels, whose columns stand beside the first's.
+
+    Attributes:
+        files: As of `MappedTable`, like the next four.
+        on: The column of the first table that names its row.
+        to: The column of the second one that is named so.
+        encoding: See `FileOptions`.
+        separator: Likewise.
+        skip: Likewise.
+        sheet: Likewise.
+    """
+
+    files: tuple[str, ...]
+    on: str
+    to: str
+    encoding: str | None = None
+    separator: str | None = None
+    skip: int | None = None
+    sheet: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class MappedTable:
     """How one table of the contract comes out of own files.
 
@@ -106,6 +130,7 @@ class MappedTable:
         milestones: Of shipments: times that are scans, by status.
         features: Further columns to keep, by the name they get.
         statuses: Of scans: what codes mean, lower case; `SILENT` where nothing.
+        join: Of shipments: a table whose columns stand beside these.
     """
 
     files: tuple[str, ...] = ()
@@ -121,6 +146,7 @@ class MappedTable:
     milestones: Mapping[str, MappedColumn] = field(default_factory=dict)
     features: Mapping[str, MappedColumn] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=dict)
+    join: MappedJoin | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +165,7 @@ class TableMapping:
     ids_ignore: tuple[str, ...] = ()
     path: Path | None = None
 
-    def files_of(self, table: MappedTable) -> list[str]:
+    def files_of(self, table: MappedTable | MappedJoin) -> list[str]:
         """Its files as they can be opened from here."""
         base = Path() if self.path is None else self.path.parent
         return [name if "://" in name else str(base / name) for name in table.files]
@@ -219,7 +245,13 @@ _SETTINGS: Final = {
     "columns": dict,
     "features": dict,
 }
-_ONLY_FOR: Final = {"shipments": {"milestones": dict}, "scans": {"statuses": dict}}
+_ONLY_FOR: Final = {
+    "shipments": {"milestones": dict, "join": dict},
+    "scans": {"statuses": dict},
+}
+_OF_A_JOIN: Final = {"on": str, "to": str} | {
+    key: _SETTINGS[key] for key in ("files", "encoding", "separator", "skip", "sheet")
+}
 
 
 def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> MappedTable:
@@ -265,6 +297,7 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
         columns=columns,
         milestones=milestones,
         features=features,
+        join=_join(data["join"], path) if "join" in data else None,
         statuses={str(code).strip().lower(): one for code, one in data.get("statuses", {}).items()},
         **{
             key: data[key]
@@ -280,6 +313,26 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
             if key in data
         },
     )
+
+
+def _join(data: Mapping[str, Any], path: Path) -> MappedJoin:
+    where = "[shipments.join]"
+    _only(data, tuple(_OF_A_JOIN), where, path)
+    for key, value in data.items():
+        _answered(value, f"{where} {key}", path)
+        if not isinstance(value, _OF_A_JOIN[key]) or isinstance(value, bool):
+            raise ContractError(
+                f"{path}: {where} {key} is {value!r}, expected {_KINDS[_OF_A_JOIN[key]]}"
+            )
+    for key in ("files", "on"):
+        if not data.get(key):
+            raise ContractError(
+                f"{path}: {where} lacks {key}; name the files of the other table, and on which "
+                "column of this one it is joined"
+            )
+    told = {key: data[key] for key in data if key not in {"files", "to"}}
+    files = tuple(_texts(data["files"], f"{where} files", path))
+    return MappedJoin(files=files, to=data.get("to", data["on"]), **told)
 
 
 _KINDS: Final = {str: "text", int: "a whole number", list: "a list of texts", dict: "a table"}

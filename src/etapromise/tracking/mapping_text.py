@@ -23,6 +23,13 @@ def proposal_text(proposal: Proposal) -> str:
     lines = [_HEAD.rstrip()]
     lines += [f"# {sentence}" for sentence in proposal.told]
     lines += ["", *_table("shipments", proposal.shipments, proposal.settings)]
+    if proposal.shipments.join is not None:
+        lines += [
+            "",
+            "# The table of the orders, beside that of their parcels.",
+            "[shipments.join]",
+        ]
+        lines += [f"{key} = {_toml(value)}" for key, value in proposal.shipments.join.items()]
     lines += ["", "[shipments.columns]", *_columns(proposal.columns)]
     if proposal.unused:
         names = ", ".join(map(_plain, proposal.unused))

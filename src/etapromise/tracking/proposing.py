@@ -17,13 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etapromise.normal_forms.places import normal_country
-from etapromise.normal_forms.zones import zone_of_country
+from etapromise.normal_forms.postcodes import own_forms, postcode_forms
+from etapromise.normal_forms.zones import shape_of, zone_of_country
 from etapromise.tracking.column_names import names_of, score_name, status_of_word
 from etapromise.tracking.column_profiles import Profile, TimeGuess, profile_of, sample_rows
 from etapromise.tracking.id_matches import NearMatch, near_match
+from etapromise.tracking.mapped import joined_tables, text_of
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
+from etapromise.tracking.written_times import WrittenTime, iso_times
 
-__all__ = ["OwnTable", "Proposal", "Proposed", "propose", "text_of"]
+__all__ = ["OwnTable", "Proposal", "Proposed", "propose"]
 
 _TIMES: Final = frozenset(
     {"ordered_at", "released_at", "promised_date", "quoted_date", "scanned_at", "received_at"}
@@ -37,6 +40,11 @@ _DEFAULT_ORIGIN: Final = "main"
 # A column of codes has no more of them.
 _MOST_CODES: Final = 2000
 _REPEATED: Final = 0.998
+# Shares of postcodes that must have a country's forms, and such as no other country has.
+_OF_ONE_COUNTRY: Final = 0.98
+_OWN_FORMS: Final = 0.2
+# Share of parcels whose order must be there.
+_JOINED: Final = 0.8
 # In so few rows codes need not repeat.
 _FEW_ROWS: Final = 50
 
@@ -51,6 +59,7 @@ class OwnTable:
         rows: The list inside of each record that its rows are, where it is nested.
         settings: Of `MappedTable`, such as ``encoding``, where they are not the usual.
         doubts: What had to be guessed in reading it.
+        join: Of `MappedJoin`, where it is two tables: the other's files and on what.
     """
 
     files: tuple[str, ...]
@@ -58,6 +67,7 @@ class OwnTable:
     rows: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    join: Mapping[str, Any] | None = None
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
@@ -149,14 +159,22 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     Args:
         tables: All that there is; a nested file once with each of its lists as rows.
     """
+    tables = _orders_and_parcels(tables)
     shipments = max(tables, key=_as_shipments)
     others = [table for table in tables if table is not shipments and _as_scans(table) > 0]
     scans = max(others, key=_as_scans) if others else None
     proposal = Proposal(shipments=shipments, scans=scans)
+    if shipments.join is not None:
+        proposal.told.append(
+            f"{', '.join(shipments.files)} is joined with {', '.join(shipments.join['files'])}: "
+            f"{shipments.join['on']!r} names its {shipments.join['to']!r}"
+        )
     _shipment_columns(proposal)
     if scans is not None:
         _scan_columns(proposal)
     _join(proposal)
+    if scans is not None and proposal.open_codes:
+        _codes_by_place(proposal, scans)
     _rows_of_one_order(proposal)
     _zones(proposal)
     if not {"delivered"} & set(proposal.milestones) and scans is None:
@@ -166,9 +184,62 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         )
     left = [table for table in tables if table not in (shipments, scans)]
     for table in left:
-        if set(table.files) - set(shipments.files) - set(scans.files if scans else ()):
+        known = {*shipments.files, *(shipments.join or {}).get("files", ())}
+        if set(table.files) - known - set(scans.files if scans else ()):
             proposal.told.append(f"{', '.join(table.files)} is not used")
     return proposal
+
+
+def _orders_and_parcels(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
+    """The tables, one of parcels that name an order joined with the one of the orders.
+
+    Whatever says neither when it was ordered nor where it goes is no table of shipments alone.
+    """
+    orders = [
+        table
+        for table in tables
+        if _best(table, "shipments", "ordered_at") and _best(table, "shipments", "destination")
+    ]
+    for parcels in tables:
+        own = ("ordered_at", "destination")
+        if parcels.rows or all(_best(parcels, "shipments", role) for role in own):
+            continue
+        told = [_best(parcels, "milestones", role) for role in ("picked_up", "delivered")]
+        named = _best(parcels, "shipments", "shipment_id") and not _as_scans(parcels)
+        for other in orders:
+            found = _names_rows_of(parcels, other) if (any(told) or named) else None
+            if other is parcels or found is None:
+                continue
+            on, to = found
+            both, notes = joined_tables(parcels.table, other.table, on, to)
+            joined = OwnTable(
+                files=parcels.files,
+                table=both,
+                settings=parcels.settings,
+                doubts=(*parcels.doubts, *other.doubts, *map(str, notes)),
+                join={"files": list(other.files), "on": on, "to": to, **other.settings},
+            )
+            left = [table for table in tables if table is not parcels and table is not other]
+            return [joined, *left]
+    return tables
+
+
+def _names_rows_of(parcels: OwnTable, orders: OwnTable) -> tuple[str, str] | None:
+    """The column of parcels that names orders, and the orders' own, if there are such."""
+    best: tuple[float, str, str] | None = None
+    for to, theirs in orders.profiles.items():
+        if not _may_join(theirs, {}, to) or theirs.distinct < 0.3 * theirs.rows:
+            continue
+        known = pc.unique(text_of(orders.table.column(to)))
+        for on, ours in parcels.profiles.items():
+            if not _may_join(ours, {}, on):
+                continue
+            sample = text_of(sample_rows(parcels.table).column(on)).drop_null()
+            share = float(pc.mean(pc.is_in(sample, value_set=known)).as_py() or 0.0)
+            name = max(score_name(on, "shipments", "order_id"), float(on == to))
+            if share >= _JOINED and (best is None or share + name > best[0]):
+                best = share + name, on, to
+    return None if best is None else best[1:]
 
 
 def _as_shipments(table: OwnTable) -> float:
@@ -350,6 +421,7 @@ def _shipment_columns(proposal: Proposal) -> None:
             why="no column tells the warehouse, so there is one; name it as you like",
             details={"value": _DEFAULT_ORIGIN},
         )
+    _country_of_postcodes(proposal)
     for role in ("shipment_id", "ordered_at", "destination"):
         if role not in columns:
             columns[role] = Proposed(
@@ -361,6 +433,35 @@ def _shipment_columns(proposal: Proposal) -> None:
             )
     taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
+
+
+def _country_of_postcodes(proposal: Proposal) -> None:
+    """Where nothing tells the country: the one that writes postcodes so, else it is told."""
+    if "destination_country" in proposal.columns or "destination" not in proposal.columns:
+        return
+    column = proposal.columns["destination"].column
+    words = proposal.shipments.profiles[str(column)].filled_values if column else pd.Series([""])
+    shapes = words.map(lambda word: shape_of(str(word).strip().upper()))
+    found = [
+        country
+        for country, forms in own_forms().items()
+        if shapes.isin(list(forms)).mean() >= _OWN_FORMS
+        and shapes.isin(list(postcode_forms(country))).mean() >= _OF_ONE_COUNTRY
+    ]
+    if len(found) == 1:
+        proposal.columns["destination_country"] = Proposed(
+            column=None,
+            certainty=0.6,
+            why=f"no column tells it, and only there postcodes are written like {words.iloc[0]!r}; "
+            "please check",
+            details={"value": found[0]},
+        )
+        return
+    proposal.told.append(
+        "no column tells the country of the destinations: without it no public holidays are known, "
+        "lost zeros of postcodes stay lost, and the zone is the one that is named; if all go to "
+        'one, add destination_country = { value = "…" }'
+    )
 
 
 def _times_by_order(proposal: Proposal) -> None:
@@ -501,7 +602,6 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
             proposal.statuses[code] = (status, n, "its words")
         else:
             proposal.open_codes[code] = n
-    _codes_by_place(proposal, table)
 
 
 def _standard(code: str) -> str | Fault:
@@ -551,10 +651,12 @@ def _codes_by_place(proposal: Proposal, table: OwnTable) -> None:
     frame = pd.DataFrame(
         {
             "id": table.table.column(str(ids.column)).cast(pa.large_string()).to_pandas(),
-            "at": table.table.column(str(when.column)).cast(pa.large_string()).to_pandas(),
+            "at": _moments(table.table.column(str(when.column)), when),
             "code": table.table.column(str(status.column)).cast(pa.large_string()).to_pandas(),
         }
     )
+    # Many feeds have the newest first.
+    frame = frame.sort_values("at", kind="stable", na_position="first")
     last = frame.groupby("id", sort=False)["code"].last()
     code = str(last.mode().iloc[0])
     n = proposal.open_codes.get(code)
@@ -563,13 +665,16 @@ def _codes_by_place(proposal: Proposal, table: OwnTable) -> None:
         proposal.open_codes.pop(code)
 
 
-def text_of(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Ids as text, whole floats as their digits."""
-    if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
-    if pa.types.is_floating(array.type):
-        array = pc.cast(array, pa.int64(), safe=False)
-    return pc.utf8_trim_whitespace(array.cast(pa.large_string()))
+def _moments(column: pa.ChunkedArray, when: Proposed) -> pd.Series[Any]:
+    """Times as moments that can be put in order, on whichever clock; NaT where they are none."""
+    formats = when.guess.formats if when.guess is not None else ()
+    if when.guess is not None and when.guess.asked is not None:
+        formats = when.guess.asked[:1]
+    iso = iso_times(column, WrittenTime(formats=formats, zone="UTC"))
+    found: pd.Series[Any] = pd.to_datetime(
+        iso.to_pandas(), utc=True, errors="coerce", format="ISO8601"
+    )
+    return found
 
 
 def _join(proposal: Proposal) -> None:

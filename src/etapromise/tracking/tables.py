@@ -24,7 +24,7 @@ from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSE
 from etapromise.tracking.faults import Checked, Faults, rejects_table
 from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.places import orders_on_days, read_place
-from etapromise.tracking.plain_dates import dated
+from etapromise.tracking.plain_dates import place_plain_dates
 from etapromise.tracking.sources import RawTable, Source, open_table
 from etapromise.tracking.texts import ColumnValues, as_series, coded
 from etapromise.tracking.times import WallTimes
@@ -133,7 +133,7 @@ def check_scans(raw: RawTable, vocabulary: str | None, naive_time_zone: str | No
     faults = Faults(len(raw.rows))
     values, written = _read_columns(raw, SCAN_COLUMNS, faults, naive_time_zone)
     status = _standard_statuses(values, default, faults)
-    dated(values, written, status, faults, naive_time_zone)
+    place_plain_dates(values, written, status, faults, naive_time_zone)
     return CheckedScans(columns=values, status=status, faults=faults)
 
 

@@ -24,13 +24,10 @@ from etapromise.history.features import (
     FeatureTables,
     with_handling_codes,
 )
+from etapromise.shrinkage import PRIORS
 
 __all__ = ["forest_of_few", "relative_to_now"]
 
-# What is known of the spread of log durations before any parcel: about this much, and how many
-# parcels that is worth.
-_USUAL_SPREAD: Final = 0.4
-_SPREAD_EVIDENCE: Final = 4.0
 # With so many parcels their own quantiles count as much as the t distribution's.
 _OWN_SHAPE: Final = 30.0
 
@@ -78,8 +75,8 @@ def forest_of_few(
     middle = kaplan_meier_quantiles(target, np.array([0.5]), weight=weight, censored=~arrived)[0]
     count = int(arrived.sum())
     squares = float(((target[arrived] - middle) ** 2).sum())
-    freedom = _SPREAD_EVIDENCE + count - 1.0
-    spread = np.sqrt((_SPREAD_EVIDENCE * _USUAL_SPREAD**2 + squares) / freedom)
+    freedom = PRIORS.few_spread + count - 1.0
+    spread = np.sqrt((PRIORS.few_spread * PRIORS.few_spread_first**2 + squares) / freedom)
     few = middle + spread * np.sqrt(1.0 + 1.0 / count) * student.ppf(levels, freedom)
     share = count / (count + _OWN_SHAPE)
     return Forest(

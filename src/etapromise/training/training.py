@@ -37,6 +37,7 @@ from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.stages import StageForests
+from etapromise.shrinkage import PRIORS
 from etapromise.store.stored_history import history_from
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.mapping import MappingSource
@@ -104,6 +105,11 @@ class TrainingConfig:
         stages: whether handling and transit get forests of their own, which explain promises.
         hand_offs: whether to learn which parcels are usually handed to another carrier, and to
             promise these by both carriers' ways.
+
+    Examples:
+        >>> config = etapromise.TrainingConfig(numeric=["weight_kg_billed"], members=1)
+        >>> config.holdout_days
+        56
     """
 
     numeric: Sequence[str] = ()
@@ -171,15 +177,24 @@ def train(
         progress: told of every stage.
         tuning: how the settings were found (`Tuned.record`), for the manifest.
         mapping: which columns of own tables are those of the contract; its path, or one that was
-            read. It may name the files too, and then needs no tables beside it.
+            read. It may name the files too, and then needs no tables beside it. A calendar in it
+            counts where `config` has none.
         vocabulary: whose codes scans carry that do not say: a name or a TOML file.
         max_rejects: the share of a table's rows that may be rejected; more stop the training.
 
     Raises:
         ContractError: tables or arguments do not fit the contract.
         InsufficientHistoryError: too little had happened by `as_of`.
+
+    Examples:
+        >>> model = etapromise.train("shipments.parquet", "scans.parquet", as_of="2025-07-01",
+        ...                          config=quick)
+        >>> model.event
+        'delivered'
     """
     config = config or TrainingConfig()
+    if config.calendars is None:
+        config = replace(config, calendars=CalendarFile.within(mapping))
     tracked = history_from(
         shipments,
         scans,
@@ -229,6 +244,7 @@ def train(
         "holdout_days": split.holdout_days,
         "trees": {"holdout": average.tree_count, "final": forest.tree_count},
         "config": _plain(config),
+        "priors": asdict(PRIORS),
         **({} if tuning is None else {"tuning": dict(tuning)}),
         "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from etapromise.operations.feed_signs import FEED_SIGNS, FeedFault, feed_faults
+from etapromise.operations.feed_signs import (
+    FEED_SIGNS,
+    MANY_AT_NIGHT,
+    FeedFault,
+    feed_faults,
+    lie_told,
+)
 from etapromise.operations.monitoring.thresholds import Thresholds
 
 __all__ = ["Alarm", "alarms_of"]
@@ -42,6 +48,7 @@ def alarms_of(facts: dict[str, Any], limits: Thresholds) -> list[Alarm]:
         *_silent(facts, limits),
         *_unreadable(facts, limits),
         *_feed(facts, limits),
+        *_local_as_utc(facts),
         *_behind(facts, limits),
         *_kept(facts, limits),
         *_calibration(facts, limits),
@@ -105,6 +112,18 @@ def _feed(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
             value=faults[0].moved,
             threshold=faults[0].allowed,
             reason=f"{carrier}: {reason}",
+        )
+
+
+def _local_as_utc(facts: dict[str, Any]) -> Iterator[Alarm]:
+    """Feeds whose clock was wrong from the first day on: there is no shift to see."""
+    for row in facts["scan_flow"]["marked_as_utc"]:
+        yield Alarm(
+            name="wrong_clock",
+            group=f"carrier {row['carrier']}",
+            value=row["night_share"],
+            threshold=MANY_AT_NIGHT,
+            reason=lie_told(row),
         )
 
 

@@ -22,7 +22,7 @@ from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.evaluation.summary import MOST_GROUPS, PIT_BINS
 from etapromise.files import whole_file
 from etapromise.history.as_of import moment_of
-from etapromise.operations.feed_signs import clock_signs, rejected_shares
+from etapromise.operations.feed_signs import clock_lies, clock_signs, rejected_shares
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of
 from etapromise.operations.monitoring.causes import group_alarms
@@ -183,6 +183,7 @@ def run_monitor(
             "unreadable": unreadable_codes(history, as_of=as_of, days=config.recent_days),
             "rejected": rejected_shares(history, start=recent, end=as_of),
             "clocks": clock_signs(known, start=recent, end=as_of),
+            "marked_as_utc": clock_lies(known),
         },
     }
     alarms = alarms_of(facts, config.thresholds)

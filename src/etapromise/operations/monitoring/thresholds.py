@@ -87,6 +87,11 @@ class MonitorConfig:
         smallest_group: Lane groups, regions and services with fewer orders are told together.
         seed: Of the randomised probability integral transform.
         thresholds: How much is too much.
+
+    Examples:
+        >>> config = etapromise.MonitorConfig(days=28, recent_days=3)
+        >>> config.thresholds.kept_short
+        0.03
     """
 
     service_level: float = 0.9

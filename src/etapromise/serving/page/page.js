@@ -69,8 +69,9 @@ function line(one, shared) {
   button.type = "button";
   button.setAttribute("aria-pressed", "false");
   const date = one.promise.estimated_delivery_date;
-  button.append(spoken(element("span", "text"), one.text || written(date)));
-  button.append(element("span", "price", one.price ? one.price.toFixed(2) : ""));
+  const text = element("span", one.price ? "text" : "text wide");
+  button.append(spoken(text, one.text || written(date)));
+  if (one.price) button.append(element("span", "price", one.price.toFixed(2)));
   button.append(element("span", "way", [one.carrier, one.service].filter(Boolean).join(" · ")));
   const note = element("span", "note");
   if (one.rank === 1) note.append(element("span", "best", "best"));

@@ -1,0 +1,53 @@
+"""Every public class and function shows an example in its docstring, and the examples run."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+import etapromise
+from etapromise.operations.model_registry import ModelRegistry
+from tests.small_network import TRAINING
+
+
+@pytest.fixture(scope="module")
+def directory(model, simulation, tmp_path_factory):
+    """A shop's tables and models."""
+    path = tmp_path_factory.mktemp("shop")
+    simulation.shipments.to_parquet(path / "shipments.parquet")
+    simulation.scans.to_parquet(path / "scans.parquet")
+    registry = ModelRegistry(path / "models")
+    with registry.lock():
+        registry.add_trained(model)
+    return path
+
+
+@pytest.fixture
+def names(directory, model, parcels, monkeypatch):
+    """What the examples call by name, where they are run."""
+    monkeypatch.chdir(directory)
+    return {
+        "UTC": UTC,
+        "datetime": datetime,
+        "etapromise": etapromise,
+        "history": parcels,
+        "model": model,
+        "np": np,
+        "quick": TRAINING,
+    }
+
+
+@pytest.mark.parametrize("name", etapromise.__all__)
+def test_an_example_runs(name, names, capsys):
+    text = inspect.getdoc(getattr(etapromise, name))
+    assert ">>> " in text
+    example = doctest.DocTestParser().get_doctest(text, names, name, None, None)
+    runner = doctest.DocTestRunner(
+        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False
+    )
+    runner.run(example)
+    assert runner.summarize(verbose=False).failed == 0, capsys.readouterr().out
