@@ -140,8 +140,8 @@ async def load(port: int, run: Run, connections: int, reloads: int, directory: P
     for _ in range(connections):
         await loop.create_connection(lambda: Asking(run), "127.0.0.1", port)
     for turn in range(reloads):
-        # Evenly over the requests, each time after the server has looked.
-        while run.sent < (turn + 0.5) * run.count / reloads and not run.done.is_set():
+        # Evenly over the requests; the server looks once a second, also after the last.
+        while run.sent < turn * run.count / reloads and not run.done.is_set():
             await asyncio.sleep(0.02)
         link = directory / ".next"
         link.symlink_to("one" if turn % 2 else "two")

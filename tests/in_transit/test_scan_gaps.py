@@ -138,3 +138,18 @@ def test_silences_of_whole_days_stay_finite():
     # All have ended by the third day.
     ones = np.ones(1, np.int64)
     assert table.still(ones, ones, np.array([6.0]))[0] < 0.05
+
+
+def test_one_or_many_are_the_same_bits(both):
+    table = scan_gap_table(heard(both), both, stages=3, carriers=4)
+    rng = np.random.default_rng(6)
+    count = 5000
+    stage, carrier = rng.integers(0, 3, count), rng.integers(0, 4, count)
+    days = rng.exponential(4.0, count)
+    many = table.still(stage, carrier, days)
+    for size in (1, 7, 256):
+        rows = slice(40, 40 + size)
+        few = table.still(stage[rows], carrier[rows], days[rows])
+        assert np.array_equal(few, many[rows])
+        lost = table.lost_probability(stage[rows], carrier[rows], days[rows])
+        assert np.array_equal(lost, table.lost_probability(stage, carrier, days)[rows])

@@ -70,8 +70,12 @@ def test_unusual_values_are_left_to_the_tables(
     stamps = [scan | {"scanned_at": pd.Timestamp(scan["scanned_at"])} for scan in scans]
     blanks = [scan | {"facility": f" {scan.get('facility', '')} "} for scan in scans]
     strange = [*scans, scans[0] | {"status": "nonsense"}, scans[0] | {"scanned_at": None}]
-    for told in (as_text, stamps, blanks, strange, tuple(scans), pd.DataFrame(scans)):
+    for told in (as_text, stamps, blanks, tuple(scans), pd.DataFrame(scans)):
         assert model.track(shipment, told, now).as_dict() == usual
+    # What cannot be read changes nothing, and is told.
+    found = model.track(shipment, strange, now).as_dict()
+    assert ["nonsense" in found["unread_scans"][0], len(found["unread_scans"])] == [True, 2]
+    assert found | {"unread_scans": []} == usual
     others = [scan | {"shipment_id": "another", "status": "lost"} for scan in scans]
     assert model.track(shipment, [*scans, *others], now).as_dict() == usual
     assert plain_parcel(shipment, as_text, vocabulary=None, extra=()) is None

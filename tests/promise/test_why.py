@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.contributions import CAUSES, cause_of, contributions, shapley
 from etapromise.promise.why import Why
-from etapromise.promise.why_facts import Fact, rounded_to_sum
+from etapromise.promise.why_facts import Fact, order_facts, rounded_to_sum
 from etapromise.promise.wording import LANGUAGES, clauses
 from tests.small_network import fields_of
 
@@ -156,6 +157,52 @@ def test_every_language_has_every_clause() -> None:
         forms = {Locale.parse(name).plural_form(number) for number in range(1, 1000)}
         for clause in said.values():
             assert not isinstance(clause, dict) or forms <= set(clause)
+
+
+def test_since_when_it_is_slow(model: PromiseModel, orders: pd.DataFrame) -> None:
+    parts = model.parts
+    names = [level.name for level in parts.encoder.levels]
+    keys = parts.encoder.indexes[names.index("service")].keys
+    since = date(2025, 6, 3)
+    days = {"service": dict.fromkeys(keys, since.isoformat())}
+    knowing = PromiseModel(
+        dataclasses.replace(parts, manifest={**parts.manifest, "pace_since": days})
+    )
+    seen = set()
+    for row in orders.head(200).to_dict("records"):
+        why = knowing.promise(**fields_of(row)).why()
+        plain = model.promise(**fields_of(row)).why()
+        assert why.contributions == plain.contributions
+        for fact in why.facts:
+            if fact.name in {"slow_since", "quick_since"}:
+                assert fact.day == since
+                assert "since Tuesday, June 3" in why.text()
+                assert "seit Dienstag, 3. Juni" in why.text("de")
+            seen.add(fact.name)
+    if not seen & {"slow_since", "quick_since", "slow_now", "quick_now"}:
+        pytest.skip("nothing is slow or quick enough for a word")
+
+
+def test_the_clause_names_the_day_where_it_is_known() -> None:
+    parts = dict.fromkeys((*CAUSES, "disruption"), 0.0) | {"usual": 3.0}
+    day = date(2025, 7, 3)
+    for now, since, name in (
+        (2.0, day, "slow_since"),
+        (-1.0, day, "quick_since"),
+        (2.0, None, "slow_now"),
+    ):
+        facts = order_facts(
+            parts | {"now": now},
+            ordered=day,
+            works=True,
+            begins=day,
+            leaves=day,
+            service_level=0.9,
+            since=since,
+        )
+        told = next(fact for fact in facts if fact.name == name)
+        assert told.day == since
+        assert told.days == abs(now)
 
 
 def test_own_words_replace_clauses(tmp_path: Path) -> None:

@@ -359,3 +359,35 @@ def test_items_released_later_are_quoted_so(client: Client, parcel: dict[str, An
     then = client.post("/quotes", parcel | {"ordered_at": released}).json()
     assert found["estimated_delivery_date"] == then["estimated_delivery_date"]
     assert found["ordered_at"] == client.post("/quotes", parcel).json()["ordered_at"]
+
+
+def test_a_parcel_under_way_says_why(
+    client: Client, model: PromiseModel, parcel: dict[str, Any]
+) -> None:
+    ordered = datetime.fromisoformat(parcel["ordered_at"])
+    scans = [{"status": "picked_up", "scanned_at": (ordered + timedelta(hours=3)).isoformat()}]
+    now = ordered + timedelta(days=9)
+    asked = {"shipment": parcel, "scans": scans, "now": now.isoformat(), "locale": "pl"}
+    assert "why" not in client.post("/track", asked).json()
+    told = client.post("/track", asked | {"why": True}).json()["why"]
+    same = model.track(
+        as_fields(parcel),
+        [{"status": "picked_up", "scanned_at": ordered + timedelta(hours=3)}],
+        now,
+    ).why()
+    assert same is not None
+    assert told["text"] == same.text("pl")
+    assert told["days"] == same.days
+
+
+def test_a_static_promise_waits_for_what_is_released_later(tmp_path: Path) -> None:
+    client = Client(create_app(tmp_path / "nothing", fallback_days=3))
+    ordered = {"ordered_at": "2026-02-01T10:00+01:00"}
+    later = {"available_from": "2026-02-05T10:00+01:00"}
+    for path, asked in (
+        ("/quotes", ordered | later),
+        ("/orders", ordered | {"parcels": [{}, later]}),
+    ):
+        assert client.post(path, asked).json()["estimated_delivery_date"] == "2026-02-08"
+    early = {"available_from": "2026-01-05T10:00+01:00"}
+    assert client.post("/quotes", ordered | early).json()["estimated_delivery_date"] == "2026-02-04"

@@ -78,7 +78,7 @@ def check_command(
 
         write_text(write_mapping, found.text)
     if html is not None:
-        from etapromise.files import write_text  # noqa: PLC0415
+        from etapromise.files import write_text  # noqa: PLC0415 — start-up time
 
         write_text(html, found.to_html())
     if as_json:

@@ -408,7 +408,8 @@ def outlook(parts: TransitParts, looks: Snapshots, scans: ParcelScans, flow: Any
     x, offset = looks.features(flow)
     stage = states.stage.astype(np.int64)
     carrier = looks.codes("carrier")
-    lost, returned = shares(parts.silence, parts.exits, looks)
+    still = parts.silence.still(stage, carrier, looks.silence)
+    lost, returned = shares(parts.silence, parts.exits, looks, still)
     service = looks.codes("service")
     hazard = parts.log_hazard[stage, service]
     return Outlook(
@@ -423,18 +424,30 @@ def outlook(parts: TransitParts, looks: Snapshots, scans: ParcelScans, flow: Any
             today=looks.positions.today,
             concern=looks.requests.numbers[states.parcel, DISRUPTED],
         ),
-        still=parts.silence.still(stage, carrier, looks.silence),
+        still=still,
         lost=lost,
         returned=returned,
     )
 
 
-def shares(silence: ScanGapTable, exits: Exits, looks: Snapshots) -> tuple[Floats, Floats]:
-    """(m,) probabilities of being lost for good, and of going back to the sender."""
+def shares(
+    silence: ScanGapTable, exits: Exits, looks: Snapshots, still: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """(m,) probabilities of being lost for good, and of going back to the sender.
+
+    Args:
+        silence: of scans.
+        exits: of stages.
+        looks: m looks.
+        still: (m,) what `silence` says of them, where that is known already.
+    """
     states = looks.states
     stage = states.stage.astype(np.int64)
+    carrier = looks.codes("carrier")
+    if still is None:
+        still = silence.still(stage, carrier, looks.silence)
     open_, given_up = _OPEN[stage], _GIVEN_UP[stage]
-    quiet = silence.lost_probability(stage, looks.codes("carrier"), looks.silence)
+    quiet = silence.lost_given(stage, carrier, still)
     lost = np.where(open_, quiet, np.where(given_up, 1.0 - exits.found[stage], 0.0))
     back = exits.returned[Exits.cells(states, looks.silence)]
     returned = np.where(open_, back, np.where(_SENT_BACK[stage], 1.0, 0.0))

@@ -83,6 +83,11 @@ class ScanGapTable:
     def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
         # One stretch after the other: a sum along rows may round by the number of rows.
+        if len(days) <= _FEW:
+            spent = _spent(days[:, None], SILENCE_EDGES, _WIDTHS)
+            sums = np.cumsum(spent * self.rate[stage, carrier], axis=1)
+            return np.asarray(np.exp(-sums[:, -1]))
+        # Many at once would take 18 times the memory.
         exposure = np.zeros(len(days))
         for stretch, (edge, width) in enumerate(zip(SILENCE_EDGES, _WIDTHS, strict=True)):
             exposure += _spent(days, edge, width) * self.rate[stage, carrier, stretch]
@@ -92,16 +97,23 @@ class ScanGapTable:
         self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
     ) -> Floats:
         """(n,) probability that a silence of `days` so far never ends, or else a later one."""
+        return self.lost_given(stage, carrier, self.still(stage, carrier, days))
+
+    def lost_given(
+        self, stage: NDArray[np.int64], carrier: NDArray[np.int64], still: Floats
+    ) -> Floats:
+        """`lost_probability`, from what `still` (n,) says of those silences."""
         lost = self.lost[stage, carrier]
-        waiting = (1.0 - lost) * self.still(stage, carrier, days)
+        waiting = (1.0 - lost) * still
         gone = lost / (lost + waiting)
         return np.asarray(gone + (1.0 - gone) * self.later[stage, carrier])
 
 
+_FEW: Final = 256
 _WIDTHS: Final = np.append(np.diff(SILENCE_EDGES), np.inf)
 
 
-def _spent(days: Floats, edge: float, width: float) -> Floats:
+def _spent(days: Floats, edge: Floats | float, width: Floats | float) -> Floats:
     """(n,) how much of `days` lies in a stretch."""
     return np.asarray(np.minimum(np.maximum(days - edge, 0.0), width))
 

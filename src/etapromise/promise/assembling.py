@@ -26,6 +26,7 @@ from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.features import FeatureContract
 from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of
+from etapromise.history.present_pace import pace_since
 from etapromise.in_transit.assembling import refresh_transit
 from etapromise.in_transit.outlook import TransitParts
 from etapromise.in_transit.sampling import MOST_LOOKS, sampled_parcels
@@ -78,6 +79,7 @@ def assemble_parts(
     record = dict(manifest) | {
         "as_of": moment.isoformat(),
         "dependence": judged.dependence(calibration, known.shipments).as_dict(),
+        "pace_since": pace_since(gathered),
     }
     digest = hashlib.sha256(repr(sorted(record.items())).encode())
     for array in (*forest.to_arrays().values(), gathered.statistics.total, calibration.kept):
@@ -128,7 +130,7 @@ def refreshed_parts(
     manifest = {
         name: value
         for name, value in parts.manifest.items()
-        if name not in {"version", "as_of", "dependence"}
+        if name not in {"version", "as_of", "dependence", "pace_since"}
     }
     if calendars is not None:
         # What the old file said is in the model's weeks; so they are learned again.

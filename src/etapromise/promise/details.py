@@ -16,6 +16,7 @@ from etapromise.encoding.compiled_encoder import EPOCH
 from etapromise.encoding.pickup_days import PickupDays, WarehouseDays
 from etapromise.encoding.requests import DISRUPTED, Requests
 from etapromise.errors import ContractError
+from etapromise.history.effects import FIELDS
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.delivery_windows import TimeWindow, share_between, time_window
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Explanation", "required_stages", "stages_of"]
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
+_PACE: Final = FIELDS.index("pace")
 _LONGEST_CLOSURE: Final = 120
 _ONE_DAY: Final = dt.timedelta(days=1)
 
@@ -186,8 +188,23 @@ class Explanation:
                 leaves=left,
                 service_level=service_level,
                 disruptions=told,
+                since=self._since(parts["now"], ordered),
             ),
         )
+
+    def _since(self, now: float, ordered: dt.date) -> dt.date | None:
+        """Since when things have been as slow (`now` above 0 days) or as quick as they are."""
+        parts = self._model.parts
+        names = [level.name for level in parts.encoder.levels]
+        told, most = None, 0.0
+        for name, days in parts.manifest.get("pace_since", {}).items():
+            level = names.index(name)
+            row = self._answer.code[level]
+            pace = float(parts.statistics.total[parts.statistics.total_start[level] + row, _PACE])
+            if row > 0 and pace * now > 0.0 and abs(pace) > most:
+                told, most = days.get(parts.encoder.indexes[level].keys[row - 1]), abs(pace)
+        found = None if told is None else dt.date.fromisoformat(told)
+        return found if found is not None and found <= ordered else None
 
     @property
     def _warehouse(self) -> WarehouseDays:

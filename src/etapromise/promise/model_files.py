@@ -16,7 +16,7 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -34,6 +34,7 @@ from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.delivery_hours import DeliveryHours
 from etapromise.history.features import FeatureContract, with_handling_codes
+from etapromise.history.present_pace import PACED
 from etapromise.history.statistics import Statistics
 from etapromise.in_transit.stored_model import StoredTransit
 from etapromise.lanes.hand_offs import HandOffs
@@ -364,10 +365,25 @@ def _require_words(manifest: StoredValues) -> None:
     for name in ("give_up_after_days", "holdout_days"):
         manifest.whole(name, 0, _MOST_DATES)
     Dependence.from_manifest(manifest.plain)
+    _require_days(manifest)
     if manifest.plain.get("calendars") is not None:
         from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — few have one
 
         CalendarFile(manifest.text("calendars"))
+
+
+def _require_days(manifest: StoredValues) -> None:
+    """Refuse what is no day since when a key of a level is slow or quick."""
+    told = manifest.plain.get("pace_since", {})
+    expected = f"days as YYYY-MM-DD by level ({', '.join(PACED)}) and key"
+    if not isinstance(told, dict) or not set(told) <= set(PACED):
+        manifest.refuse("pace_since", told, expected)
+    try:
+        for days in told.values():
+            for day in days.values():
+                date.fromisoformat(day)
+    except (AttributeError, TypeError, ValueError):
+        manifest.refuse("pace_since", told, expected)
 
 
 _WRITTEN_FROM_PARTS: Final = frozenset(

@@ -172,11 +172,11 @@ class Explained:
 
     def _standing(self) -> dict[str, Any]:
         """Until when it stands, as plain values."""
-        cut_off = self.cutoff_datetime_utc
+        cut_off, expires = self.cutoff_datetime_utc, self.expires_at
         return {
             "cutoff_datetime_utc": None if cut_off is None else cut_off.isoformat(),
-            "expires_at": self.expires_at.isoformat(),
-            "order_within": _iso_duration(self.order_within),
+            "expires_at": expires.isoformat(),
+            "order_within": _iso_duration(expires - self.ordered_at),
         }
 
     def _delivery_time(self, *, first: int, last: int) -> dict[str, Any]:
@@ -219,7 +219,9 @@ def _days(low: int, high: int) -> dict[str, Any]:
 
 def _iso_duration(length: dt.timedelta) -> str:
     """ISO 8601, such as PT3H12M5S."""
-    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    minutes, seconds = divmod(length.days * 86_400 + length.seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    parts = [f"{n}{unit}" for n, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if n]
-    return "PT" + ("".join(parts) or "0S")
+    written = f"{hours}H" if hours else ""
+    written += f"{minutes}M" if minutes else ""
+    written += f"{seconds}S" if seconds else ""
+    return f"PT{written or '0S'}"

@@ -27,6 +27,7 @@ __all__ = [
     "answer_type",
     "ask",
     "begin_day",
+    "counted",
     "expiry",
     "has_date",
     "pack_levels",
@@ -98,6 +99,15 @@ ask = native.function(
 # `etp_question`: a shipment (see history/compiled_encoder.py), the service level, the band's ends.
 pack_question = struct.Struct("=3q9d").pack
 pack_levels = struct.Struct("=3d").pack
+
+
+def counted(value: float) -> float:
+    """A number of any kind; of UNUSUAL where it is a truth value, which would be packed as one."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError
+    return value
+
+
 _days = native.function(
     "etp_answer_days",
     None,

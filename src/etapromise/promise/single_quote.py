@@ -42,6 +42,7 @@ from etapromise.promise.quote_arguments import (
     Quote,
     answer_type,
     ask,
+    counted,
     has_date,
     pack_levels,
     pack_question,
@@ -201,24 +202,36 @@ class SingleQuotes:
                     len(text),
                     0,
                     nan if quoted_date is None else quoted_day(quoted_date),
-                    nan if origin_lat is None else origin_lat,
-                    nan if origin_lon is None else origin_lon,
-                    nan if destination_lat is None else destination_lat,
-                    nan if destination_lon is None else destination_lon,
-                    nan if weight_kg is None else weight_kg,
+                    nan
+                    if origin_lat is None
+                    else origin_lat
+                    if type(origin_lat) is float
+                    else counted(origin_lat),
+                    nan
+                    if origin_lon is None
+                    else origin_lon
+                    if type(origin_lon) is float
+                    else counted(origin_lon),
+                    nan
+                    if destination_lat is None
+                    else destination_lat
+                    if type(destination_lat) is float
+                    else counted(destination_lat),
+                    nan
+                    if destination_lon is None
+                    else destination_lon
+                    if type(destination_lon) is float
+                    else counted(destination_lon),
+                    nan
+                    if weight_kg is None
+                    else weight_kg
+                    if type(weight_kg) is float
+                    else counted(weight_kg),
                     service_level,
                     low,
                     high,
                 )
-                if (
-                    destination_time_zone is None or destination_time_zone in self._zones
-                ) and bool not in {
-                    type(origin_lat),
-                    type(origin_lon),
-                    type(destination_lat),
-                    type(destination_lon),
-                    type(weight_kg),
-                }:
+                if destination_time_zone is None or destination_time_zone in self._zones:
                     status = ask(self._address, question, text, answer)
             except UNUSUAL:
                 pass

@@ -57,6 +57,7 @@ def order_facts(
     leaves: dt.date,
     service_level: float,
     disruptions: tuple[str, ...] = (),
+    since: dt.date | None = None,
 ) -> tuple[Fact, ...]:
     """The clauses for a promise.
 
@@ -68,6 +69,8 @@ def order_facts(
         leaves: the date on which the parcel is usually fetched.
         service_level: what was asked for.
         disruptions: reasons of those that were declared for the parcel.
+        since: the day from which things have been as slow, or as quick, as now; None where nobody
+            knows.
     """
     now = parts["now"]
     noted = now if abs(now) >= _WORTH_A_WORD else 0.0
@@ -90,7 +93,9 @@ def order_facts(
     if counted["closed_days"] > 0:
         facts.append(Fact("closed_days", counted["closed_days"]))
     if counted["now"]:
-        facts.append(Fact("slow_now" if counted["now"] > 0 else "quick_now", abs(counted["now"])))
+        clause = "slow" if counted["now"] > 0 else "quick"
+        clause += "_now" if since is None else "_since"
+        facts.append(Fact(clause, abs(counted["now"]), day=since))
     if parts["disruption"] > 0.0:
         facts.extend(
             Fact("disruption", max(counted["disruption"], 1), text=text) for text in disruptions

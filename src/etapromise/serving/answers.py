@@ -9,7 +9,7 @@ from typing import Any, Final
 from etapromise.errors import ContractError
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.promise import Promise
+from etapromise.promise.why import Why
 from etapromise.promise.wording import sentence
 
 __all__ = ["ANSWERS", "compare_options", "fallback", "order", "problem", "quotes", "track"]
@@ -61,7 +61,7 @@ def compare_options(model: PromiseModel, asked: Any) -> Plain:
 def track(model: PromiseModel, asked: Any) -> Plain:
     """What is to be expected of a `shipment` by its `scans`."""
     given = _object(asked)
-    locale = given.pop("locale", "en")
+    locale, why = given.pop("locale", "en"), given.pop("why", False)
     shipment = given.pop("shipment", None)
     if not isinstance(shipment, Mapping):
         raise ContractError(
@@ -71,7 +71,8 @@ def track(model: PromiseModel, asked: Any) -> Plain:
     now = _moment("now", given.pop("now", None))
     found = model.track(_times(shipment), scans, now, **given)
     text = None if found.date is None else found.promise.text(locale)
-    return found.as_dict() | {"text": text, "fallback": False}
+    plain = found.as_dict() | {"text": text, "fallback": False}
+    return plain | {"why": _why(found.why(), locale)} if why else plain
 
 
 ANSWERS: Final[Mapping[str, Callable[[PromiseModel, Any], Any]]] = {
@@ -100,15 +101,14 @@ def fallback(asked: Any, days: int, reason: str) -> Any:
     shipment = given.get("shipment")
     if isinstance(shipment, Mapping):
         given = {**shipment}
-    times = [_moment("ordered_at", given.get("ordered_at"))]
+    times = [_moment("ordered_at", given.get("ordered_at")), *_released(given)]
     for many in ("parcels", "options"):
         told = given.get(many)
-        if isinstance(told, list):
-            times += [
-                _moment("ordered_at", one["ordered_at"])
-                for one in told
-                if isinstance(one, Mapping) and one.get("ordered_at") is not None
-            ]
+        for one in told if isinstance(told, list) else ():
+            if isinstance(one, Mapping):
+                if one.get("ordered_at") is not None:
+                    times.append(_moment("ordered_at", one["ordered_at"]))
+                times += _released(one)
     told = _static(max(times), days, reason)
     options = given.get("options")
     if not isinstance(options, list):
@@ -123,6 +123,11 @@ def fallback(asked: Any, days: int, reason: str) -> Any:
         ],
         "fallback": True,
     }
+
+
+def _released(given: Mapping[str, Any]) -> list[dt.datetime]:
+    told = given.get("available_from")
+    return [] if told is None else [_moment("available_from", told)]
 
 
 def _static(ordered: dt.datetime, days: int, reason: str) -> Plain:
@@ -179,13 +184,12 @@ def _quote(model: PromiseModel, asked: Any) -> Plain:
     )
     plain["fallback"] = False
     if why:
-        plain["why"] = _why(promise, locale)
+        plain["why"] = _why(promise.why(), locale)
     return plain
 
 
-def _why(promise: Promise, locale: str) -> Plain:
-    told = promise.why()
-    return told.as_dict() | {"text": told.text(locale)}
+def _why(told: Why | None, locale: str) -> Plain | None:
+    return None if told is None else told.as_dict() | {"text": told.text(locale)}
 
 
 def _object(asked: Any) -> Plain:

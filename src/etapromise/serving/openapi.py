@@ -47,7 +47,7 @@ def openapi() -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     fields: dict[str, Any] = {name: {"type": ["string", "null"]} for name in _TEXTS}
     fields |= {name: {"type": ["number", "null"]} for name in _NUMBERS}
-    fields |= {"ordered_at": _TIME, "quoted_date": _DATE}
+    fields |= {"ordered_at": _TIME, "available_from": _TIME, "quoted_date": _DATE}
     level = {
         "anyOf": [
             {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
@@ -96,6 +96,7 @@ def _schemas() -> dict[str, Any]:
                 "now": _TIME,
                 "standing": _DATE,
                 "locale": _LOCALE,
+                "why": {"type": "boolean", "default": False},
             },
             required=["shipment"],
         ),
