@@ -6,7 +6,8 @@
 #   make docs    the documentation, into site/
 #   make notebooks  run the notebooks and keep what they show
 #   make bench   the benchmarks
-#   make sanitize  the kernels under sanitizers; make fuzz  random calls and models
+#   make sanitize  the kernels under sanitizers; make fuzz  random inputs of every kind
+#   make lowest  the tests with the oldest dependencies
 #   make clean   remove what the above made (the environment too)
 #
 # PYTHON=... chooses the interpreter, VENV=... the environment.
@@ -26,7 +27,7 @@ BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py sc
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \
 	$(wildcard src/etapromise/native/*.c) $(wildcard src/etapromise/native/*.h)
 
-.PHONY: demo test check docs notebooks bench clean environment sanitize fuzz
+.PHONY: demo test check docs notebooks bench clean environment sanitize fuzz lowest
 .DELETE_ON_ERROR:
 
 environment: $(INSTALLED)
@@ -70,13 +71,31 @@ sanitize: $(INSTALLED)
 		python -m pytest -q -p no:cacheprovider tests/native tests/forecast tests/encoding \
 		tests/tracking tests/promise
 
-# Random changes of a saved model, and random calls; SEED and CASES choose which and how many.
+# Random inputs of every kind; SEED and CASES choose which and how many. Where atheris can be had, it
+# follows the branches of those that are bytes, and keeps what it learned in output/fuzz.
 SEED ?= 1
 CASES ?= 20000
+FUZZ := $(OUTPUT)/fuzz
 fuzz: $(INSTALLED)
-	@rm -rf $(OUTPUT)/fuzz
-	$(BIN)/python -m tests.fuzz.calls $(OUTPUT)/fuzz --cases $(CASES) --seed $(SEED)
-	$(BIN)/python -m tests.fuzz.hostile_models $(OUTPUT)/fuzz/model --cases $(CASES) --seed $(SEED) 2>/dev/null
+	$(BIN)/python -m tests.fuzz.calls $(FUZZ) --count $(CASES) --seed $(SEED)
+	@for kind in tables files payloads toml command_lines; do \
+		$(BIN)/python -m "tests.fuzz.$$kind" --count $(CASES) --seed $(SEED) || exit 1; \
+	done
+	$(BIN)/python -m tests.fuzz.hostile_models $(FUZZ)/model --count $(CASES) --seed $(SEED) 2>/dev/null
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris || exit 0; \
+	for kind in tables files payloads toml; do \
+		$(BIN)/python -m tests.fuzz.guided "$$kind" --count $(CASES) --corpus $(FUZZ)/"$$kind" || exit 1; \
+	done
+
+# The suite with the oldest dependencies that pyproject.toml admits. What these warn of is theirs.
+lowest: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OUTPUT)/lowest
+	$(BIN)/uv pip install --quiet --python $(OUTPUT)/lowest/bin/python --resolution lowest-direct \
+		--editable '.[train,serve,excel,remote,signing]' 'pytest>=8.2' 'hypothesis>=6.100' \
+		'httpx>=0.27' 'jsonschema>=4.20'
+	PATH="$(abspath $(OUTPUT)/lowest/bin):$$PATH" OMP_NUM_THREADS=1 python -m pytest -q \
+		-o filterwarnings= -k "not spark and not dask" tests
 
 # As a newcomer would type it. Everything lands in output/, which is made afresh.
 demo: $(INSTALLED)

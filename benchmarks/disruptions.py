@@ -117,7 +117,7 @@ def run(seed: int, regions: int) -> pd.DataFrame:
     arrived = pd.to_datetime(happened["event_at"], utc=True)
     zones = frame["destination_time_zone"].fillna("America/Chicago")
     local = [
-        np.datetime64("NaT") if pd.isna(at) else np.datetime64(at.tz_convert(zone).date())
+        np.datetime64("NaT", "D") if pd.isna(at) else np.datetime64(at.tz_convert(zone).date())
         for at, zone in zip(arrived, zones, strict=True)
     ]
     day = np.array(local, "datetime64[D]")

@@ -177,7 +177,7 @@ def usual_date(
     names = service[0] + " " + service[1] if service else pd.Series("all", index=shipments.index)
     past = marks["event_known_at"] < known
     starts = {"picked_up_at": marks["picked_up_at"], "ordered_at": shipments["ordered_at"]}
-    due = np.full(len(ahead), np.datetime64("NaT"), "datetime64[s]")
+    due = np.full(len(ahead), np.datetime64("NaT", "s"), "datetime64[s]")
     for name, start in starts.items():
         taken = (marks["event_at"] - start)[past].groupby(names[past]).quantile(percent / 100.0)
         date_ = (ahead[name] + ahead["service"].map(taken)).dt.tz_localize(None).dt.normalize()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from bill_of_materials import bill_of_materials
 from compiler import LIBRARY_NAME, SOURCES, compile_library
 from setuptools import Distribution
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -41,3 +43,10 @@ class PlatformWheel(bdist_wheel):
     def get_tag(self) -> tuple[str, str, str]:
         """`py3-none-<platform>`."""
         return ("py3", "none", super().get_tag()[2])
+
+    def write_wheelfile(self, wheelfile_base: str, *args: Any, **kwargs: Any) -> None:
+        """Beside the wheel's own description goes its bill of materials."""
+        super().write_wheelfile(wheelfile_base, *args, **kwargs)
+        bills = Path(wheelfile_base, "sboms")
+        bills.mkdir(exist_ok=True)
+        (bills / "etapromise.cdx.json").write_text(bill_of_materials(), encoding="utf-8")

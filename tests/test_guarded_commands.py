@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -159,9 +160,7 @@ def test_a_slow_training_does_not_make_older_knowledge_current(
     with registry.lock():
         first = registry.add_trained(model)
         manifest = dict(model.parts.manifest) | {"as_of": "2025-06-01T00:00:00+00:00"}
-        older = etapromise.PromiseModel(
-            type(model.parts)(**{**vars(model.parts), "manifest": manifest})
-        )
+        older = etapromise.PromiseModel(dataclasses.replace(model.parts, manifest=manifest))
         with pytest.raises(CommandError, match=r"rollback --models .* --to 2025-06-01"):
             registry.add_trained(older)
     assert registry.current == first
@@ -229,25 +228,27 @@ def test_tables_that_are_none_are_refused_by_name(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_fork_while_a_thread_opens_the_transit_part_hangs_nobody(place: Path) -> None:
+def test_a_fork_while_a_thread_imports_what_tracks_hangs_nobody(place: Path) -> None:
     script = (
         "import os, sys, threading, time, warnings\n"
         "warnings.simplefilter('ignore')\n"
         "import etapromise\n"
-        "from etapromise.in_transit import model_files\n"
-        "model, read = etapromise.load(sys.argv[1]), model_files.transit_from_bytes\n"
-        "opening = threading.Event()\n"
-        "def slow(*given):\n"
-        "    opening.set()\n"
-        "    time.sleep(1.0)\n"
-        "    return read(*given)\n"
-        "model_files.transit_from_bytes = slow\n"
-        "thread = threading.Thread(target=lambda: model.transit)\n"
+        "model, opening = etapromise.load(sys.argv[1]), threading.Event()\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'etapromise.promise.open_journeys':\n"
+        "            opening.set()\n"
+        "            time.sleep(0.5)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "now = model.as_of\n"
+        "parcel = dict(shipment_id='1', origin='1', destination='2', ordered_at=now)\n"
+        "track = lambda: model.track(parcel, None, now)\n"
+        "thread = threading.Thread(target=track)\n"
         "thread.start()\n"
         "opening.wait()\n"
         "child = os.fork()\n"
         "if not child:\n"
-        "    os._exit(0 if model.transit is not None else 1)\n"
+        "    os._exit(0 if track().date is not None else 1)\n"
         "thread.join()\n"
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )

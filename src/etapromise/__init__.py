@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from etapromise.operations.gate import GateConfig
     from etapromise.operations.monitoring import MonitorConfig
+    from etapromise.serving.static_promises import Fallback, StaticPromise
     from etapromise.store.ingest import ingest
     from etapromise.store.stored_history import stored_history
     from etapromise.training.training import TrainingConfig, train
@@ -49,6 +50,7 @@ __all__ = [
     "ContractError",
     "CostPolicy",
     "EtapromiseError",
+    "Fallback",
     "GateConfig",
     "InsufficientHistoryError",
     "MissingExtraError",
@@ -60,6 +62,7 @@ __all__ = [
     "PromiseModel",
     "Scan",
     "ShopperPolicy",
+    "StaticPromise",
     "TrainingConfig",
     "backtest",
     "check",
@@ -81,6 +84,8 @@ __all__ = [
 
 # Loaded when first asked for: these bring pandas and LightGBM, which checkout does without.
 _LATE: Final = {
+    "Fallback": "serving.static_promises",
+    "StaticPromise": "serving.static_promises",
     "GateConfig": "operations.gate",
     "MonitorConfig": "operations.monitoring",
     "TrainingConfig": "training.training",

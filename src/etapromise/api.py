@@ -16,6 +16,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.evaluation.backtest import BacktestConfig, BacktestResult
@@ -61,6 +62,7 @@ Tables: TypeAlias = "Source | TrackedHistory | None"
 MOST_REJECTS = 0.2
 
 
+@kinds_checked()
 def read(
     shipments: Source | None = None,
     scans: Source | None = None,
@@ -148,6 +150,7 @@ def check(
     return found
 
 
+@kinds_checked()
 def score(
     model: Model,
     shipments: Source | None = None,
@@ -198,6 +201,7 @@ def score(
     )
 
 
+@kinds_checked(config=TrainingConfig)
 def backtest(
     shipments: Tables = None,
     scans: Source | None = None,
@@ -262,6 +266,7 @@ def backtest(
     return walk(tables, walked, fit=fit, progress=progress)
 
 
+@kinds_checked()
 def refresh(
     models: str | Path,
     shipments: Tables = None,
@@ -307,6 +312,7 @@ def refresh(
     return registry.load(version)
 
 
+@kinds_checked(gate=GateConfig, config=TrainingConfig)
 def retrain(
     models: str | Path,
     shipments: Tables = None,
@@ -375,6 +381,7 @@ def retrain(
     )
 
 
+@kinds_checked(config=monitoring.MonitorConfig)
 def monitor(
     model: Model,
     shipments: Tables = None,
@@ -418,6 +425,7 @@ def monitor(
     )
 
 
+@kinds_checked(settings=EventSettings)
 def events(
     model: Model,
     shipments: Source | None = None,
@@ -472,6 +480,7 @@ def events(
     )
 
 
+@kinds_checked()
 def scorecard(
     shipments: Tables = None,
     scans: Source | None = None,

@@ -64,7 +64,10 @@ def engine_of(name: str) -> Engine:
     Raises:
         CommandError: there is no such engine, or what it needs is not installed.
     """
-    where = urlsplit(name)
+    try:
+        where = urlsplit(name)
+    except ValueError:  # brackets that do not close
+        where = urlsplit("")
     if name == "local":
         return _Local()
     if where.scheme == "dask" and where.netloc:

@@ -3,19 +3,88 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+from etapromise.errors import CommandError
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["draft_directory", "whole_file", "write_text"]
+__all__ = [
+    "draft_directory",
+    "require_writable",
+    "settings_text",
+    "whole_file",
+    "write_text",
+    "writing",
+]
 
 _DRAFT = ".draft"
+_MOST_SETTINGS: Final = 2**24
+# What a place says that takes no more, whatever is written.
+_NO_ROOM: Final = frozenset(
+    {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)}
+)
+
+
+def settings_text(path: str | Path) -> str:
+    """What a file of settings says, UTF-8.
+
+    Raises:
+        OSError: it cannot be read, is a device or a pipe, which may never end, or far too large.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    file = Path(path)
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "no plain file", str(file))
+    with file.open("rb") as opened:
+        content = opened.read(_MOST_SETTINGS + 1)
+    if len(content) > _MOST_SETTINGS:
+        raise OSError(errno.EFBIG, f"more than {_MOST_SETTINGS} bytes", str(file))
+    return content.decode("utf-8")
+
+
+@contextlib.contextmanager
+def writing(path: Path, *, only_room: bool = False) -> Iterator[None]:
+    """Name the place that a block could not write to, as its user knows it.
+
+    Args:
+        path: what is to be written.
+        only_room: the block reads as well; only a lack of room is surely about `path`.
+
+    Raises:
+        CommandError: it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if only_room and error.errno not in _NO_ROOM:
+            raise
+        raise CommandError(
+            f"Found no way to write {path} ({error.strerror or error}); expected a place with room "
+            "and permission. Give another, or make room; nothing half-written is left."
+        ) from error
+
+
+def require_writable(path: Path) -> None:
+    """Raises: CommandError: `path` could not be written: no room for a name, or no permission."""
+    with writing(path):
+        _refuse_device(path)
+        near = next(one for one in path.absolute().parents if one.exists())
+        if path.is_dir():
+            near = path
+        elif path.exists():
+            path.open("r+b").close()
+        draft = _draft_name(near / path.name)
+        draft.mkdir()
+        draft.rmdir()
 
 
 @contextlib.contextmanager
@@ -24,18 +93,24 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Whoever reads `path` meanwhile, or after a kill, finds the file of before or the new one. What
     killed processes left of the same file is cleared away.
+
+    Raises:
+        CommandError: the place cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_abandoned(path)
     draft = _draft_name(path)
-    with draft.open("xb") as held:
+    with contextlib.ExitStack() as ending:
+        with writing(path):
+            _refuse_device(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _clear_abandoned(path)
+            held = ending.enter_context(draft.open("xb"))
+        ending.callback(draft.unlink, missing_ok=True)
         _hold(held.fileno())
-        try:
+        with writing(path, only_room=True):
             yield draft
+        with writing(path):
             _to_disk(draft)
             draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -43,20 +118,35 @@ def draft_directory(path: Path) -> Iterator[Path]:
     """A directory to fill, which the block itself puts at `path`; removed where it did not.
 
     What killed processes left of the same directory is cleared away.
+
+    Raises:
+        CommandError: the place cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_abandoned(path)
     draft = _draft_name(path)
-    draft.mkdir()
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(path)
+        draft.mkdir()
     held = None if sys.platform == "win32" else os.open(draft, os.O_RDONLY)
     try:
         if held is not None:
             _hold(held)
-        yield draft
+        with writing(path, only_room=True):
+            yield draft
     finally:
         if held is not None:
             os.close(held)
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _refuse_device(path: Path) -> None:
+    """A draft would take the place of what is no file: with enough rights, of /dev/null itself.
+
+    Raises:
+        OSError: there is a device, a pipe or a socket.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "no plain file", str(path))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -66,7 +156,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _draft_name(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{_DRAFT}")
+    # Absolute: what begins with a word and a colon, Arrow takes for an address.
+    return path.absolute().parent / f".{path.name}.{secrets.token_hex(4)}{_DRAFT}"
 
 
 def _clear_abandoned(path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from etapromise.errors import CommandError
+from etapromise.files import writing
 
 if sys.platform == "win32":
     import msvcrt
@@ -33,11 +34,13 @@ def only_writer(root: Path, *, wait: float = 0.0) -> Iterator[None]:
         wait: seconds to wait for whoever holds the lock.
 
     Raises:
-        CommandError: Another process holds the lock.
+        CommandError: Another process holds the lock, or the directory cannot be written.
     """
-    root.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + wait
-    with (root / ".lock").open("a+b") as file:
+    with writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+        file = (root / ".lock").open("a+b")
+    with file:
         while not (ours := _try_lock(file.fileno())) and time.monotonic() < until:
             time.sleep(_PAUSE)
         if not ours:
@@ -50,9 +53,15 @@ def only_writer(root: Path, *, wait: float = 0.0) -> Iterator[None]:
 
 @contextmanager
 def one_after_another(path: Path) -> Iterator[None]:
-    """Wait until nobody else changes a file, and be the only one until the block ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("a+b") as file:
+    """Wait until nobody else changes a file, and be the only one until the block ends.
+
+    Raises:
+        CommandError: Beside the file nothing can be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(f".{path.name}.lock").open("a+b")
+    with file:
         while not _try_lock(file.fileno()):
             time.sleep(_POLL_SECONDS)
         yield

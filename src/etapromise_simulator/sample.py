@@ -122,7 +122,7 @@ class _Writer:
         if self._file is None:
             times = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
             self._file = pq.ParquetWriter(
-                self._path,
+                self._path.absolute(),
                 table.schema,
                 compression="zstd",
                 compression_level=12,

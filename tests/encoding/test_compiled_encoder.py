@@ -166,7 +166,7 @@ def shipments() -> st.SearchStrategy[dict[str, Any]]:
     )
     quoted = (
         st.sampled_from(
-            (None, pd.NaT, "2025-02-03", np.datetime64("2025-02-03T11"), np.datetime64("NaT"))
+            (None, pd.NaT, "2025-02-03", np.datetime64("2025-02-03T11"), np.datetime64("NaT", "D"))
         )
         | st.dates()
     )

@@ -1,6 +1,6 @@
 """Random calls of `promise`: whatever is handed in, a promise or an `EtapromiseError`.
 
-    python -m tests.fuzz.calls output/fuzz --cases 200000
+    python -m tests.fuzz.calls output/fuzz --count 200000
 
 trains the small model of the tests into that directory unless it is there.
 """
@@ -76,15 +76,15 @@ def main() -> int:
     """Call, count, print what is no promise and no typed error."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
-    model = etapromise.load(_model(asked.folder / "model"))
+    model = etapromise.load(saved_model(asked.folder / "model"))
     rng, counts = np.random.default_rng(asked.seed), collections.Counter[str]()
     usual = datetime(2025, 7, 2, 12, tzinfo=UTC)
     begun = time.monotonic()
-    for _ in range(asked.cases):
+    for _ in range(asked.count):
         fields: dict[str, Any] = {"origin": "60492", "destination": "90585", "ordered_at": usual}
         for name in rng.choice(NAMES, rng.integers(1, 5)):
             fields[str(name)] = VALUES[rng.integers(len(VALUES))]
@@ -101,11 +101,12 @@ def main() -> int:
             counts["FINDING"] += 1
             if counts["FINDING"] <= 20:
                 print(f"FINDING {fields!r}\n{traceback.format_exc()}", flush=True)
-    print(f"{asked.cases} calls in {time.monotonic() - begun:.0f} s: {dict(counts)}")
+    print(f"{asked.count} calls in {time.monotonic() - begun:.0f} s: {dict(counts)}")
     return int(counts["FINDING"] > 0)
 
 
-def _model(path: Path) -> Path:
+def saved_model(path: Path) -> Path:
+    """The small model of the tests, trained where it is not there yet."""
     if not path.exists():
         from etapromise import tracking  # noqa: PLC0415
         from etapromise_simulator import simulate  # noqa: PLC0415

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import copy
 import hashlib
 import io
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -41,8 +41,9 @@ class HostileModels:
     """Makes changed copies of one model."""
 
     def __init__(self, directory: Path) -> None:
-        self.manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
-        self.keys = json.loads((directory / "keys.json").read_text(encoding="utf-8"))
+        self.contents = {path.name: path.read_bytes() for path in directory.iterdir()}
+        self.manifest = json.loads(self.contents["manifest.json"])
+        self.keys = json.loads(self.contents["keys.json"])
         self.arrays = {}
         for file in self.manifest["files"]:
             if file.endswith(".npz"):
@@ -51,27 +52,33 @@ class HostileModels:
 
     def write(self, target: Path, rng: np.random.Generator, changes: int = 1) -> str:
         """Write a changed copy; what was changed."""
-        manifest, keys = copy.deepcopy(self.manifest), copy.deepcopy(self.keys)
-        arrays = {file: dict(each) for file, each in self.arrays.items()}
+        manifest, keys = json.loads(self.contents["manifest.json"]), self.contents["keys.json"]
+        arrays: dict[str, Any] = {}
         said = []
         for _ in range(changes):
             kind = rng.choice(["array", "array", "array", "manifest", "keys"])
             if kind == "array":
-                file = str(rng.choice(list(arrays)))
-                said.append(f"{file} {changed_arrays(arrays[file], rng)}")
+                file = str(rng.choice(list(self.arrays)))
+                changed = arrays.setdefault(file, dict(self.arrays[file]))
+                said.append(f"{file} {changed_arrays(changed, rng)}")
             elif kind == "keys":
+                keys = json.loads(keys) if isinstance(keys, bytes) else keys
                 said.append(f"keys.json {changed_plain(keys, rng)}")
             else:
                 said.append(f"manifest.json {changed_plain(manifest, rng)}")
-        write_model(target, manifest, keys, arrays)
+        untouched = {file: self.contents[file] for file in self.arrays.keys() - arrays.keys()}
+        write_model(target, manifest, keys, arrays | untouched)
         return "; ".join(said)
 
 
 def write_model(target: Path, manifest: Any, keys: Any, arrays: Any) -> None:
-    """Write a directory whose digests fit."""
-    target.mkdir()
-    contents = {"keys.json": json.dumps(keys).encode()}
+    """Write a directory whose digests fit; what is bytes already is written as it is."""
+    target.mkdir(exist_ok=True)
+    contents = {"keys.json": keys if isinstance(keys, bytes) else json.dumps(keys).encode()}
     for file, each in arrays.items():
+        if isinstance(each, bytes):
+            contents[file] = each
+            continue
         content = io.BytesIO()
         np.savez(content, **each)
         contents[file] = content.getvalue()
@@ -104,7 +111,9 @@ def changed_arrays(arrays: dict[str, Any], rng: np.random.Generator) -> str:
         arrays[name], arrays[other] = arrays[other], array
         name = f"{name} with {other}"
     elif how in SHAPES:
-        arrays[name] = SHAPES[how](array)
+        # A second change may be of what a first one made, such as words to numbers.
+        with contextlib.suppress(ValueError, TypeError):
+            arrays[name] = SHAPES[how](array)
     else:
         arrays[name] = changed_values(array, how, rng)
     return f"{name}: {how}"
@@ -185,7 +194,7 @@ def changed_plain(values: Any, rng: np.random.Generator) -> str:
 
 
 def outcome(path: Path) -> str:
-    """What becomes of a directory: "refused", "in transit refused" or "answers".
+    """What becomes of a directory: "refused" or "answers".
 
     Raises:
         AssertionError: it is loaded, and answers what is no promise.
@@ -220,15 +229,13 @@ def outcome(path: Path) -> str:
             _ = promise.stages if hasattr(promise, "stages") else None
         except EtapromiseError:
             pass
-    try:
-        if model.transit is not None:
-            scans = [{"shipment_id": "a", "scanned_at": start, "status": "picked_up"}]
-            shipment = {"shipment_id": "a", "origin": "1", "destination": "2", "ordered_at": start}
+    if model.transit is not None:
+        scans = [{"shipment_id": "a", "scanned_at": start, "status": "picked_up"}]
+        shipment = {"shipment_id": "a", "origin": "1", "destination": "2", "ordered_at": start}
+        with contextlib.suppress(EtapromiseError):
             tracked = model.track(shipment | fields, scans, start + timedelta(days=2))
-            assert np.isfinite(tracked.late_probability or 0.0)
-            assert 0 <= (tracked.lost_probability or 0.0) <= 1
-    except EtapromiseError:
-        return "in transit refused"
+            assert np.isfinite(tracked.late_probability)
+            assert 0 <= tracked.lost_probability <= 1
     return "answers"
 
 
@@ -248,7 +255,7 @@ def main() -> int:
     """Run cases until there are enough, or the first finding with --stop."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, help="A sound model directory.")
-    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stop", action="store_true")
     asked = parser.parse_args()
@@ -257,7 +264,7 @@ def main() -> int:
     any_golden()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        for case in range(asked.seed, asked.seed + asked.cases):
+        for case in range(asked.seed, asked.seed + asked.count):
             rng = np.random.default_rng(case)
             target = Path(folder, "model")
             said = hostile.write(target, rng, changes=1 + case % 3)
@@ -269,7 +276,6 @@ def main() -> int:
                 found = "FINDING"
                 print(f"FINDING {case}: {said}\n{traceback.format_exc()}", flush=True)
             counts[found] += 1
-            shutil.rmtree(target)
             if asked.stop and found == "FINDING":
                 break
     print(f"{sum(counts.values())} cases in {time.monotonic() - begun:.0f} s: {dict(counts)}")

@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from etapromise.array_types import MISSING
-from etapromise.in_transit.features import REMAINING_OFFSET, TRANSIT_FEATURES, TransitInputs
+from etapromise.in_transit.features import TransitInputs
 from etapromise.in_transit.flow import ANYWHERE, FLOW_LEVELS, PARENTS
+from etapromise.in_transit.transit_parts import REMAINING_OFFSET, TRANSIT_FEATURES
 from etapromise.shrinkage import PRIORS
 
 HOUR = 3_600_000_000

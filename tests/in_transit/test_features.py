@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etapromise.array_types import MISSING
-from etapromise.in_transit.features import TRANSIT_FEATURES, TransitInputs, build_features
+from etapromise.in_transit.features import TransitInputs, build_features
 from etapromise.in_transit.flow import FLOW_LEVELS
 from etapromise.in_transit.snapshots import Positions
-from etapromise.in_transit.states import STAGES, States
+from etapromise.in_transit.states import States
+from etapromise.in_transit.transit_parts import STAGES, TRANSIT_FEATURES
 from etapromise.tracking.contract import STATUSES
 from tests.in_transit.reference_features import reference_features
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etapromise.array_types import MISSING
-from etapromise.in_transit.states import STAGES, ParcelScans
+from etapromise.in_transit.states import ParcelScans
+from etapromise.in_transit.transit_parts import STAGES
 from etapromise.tracking.contract import POSSESSION_STATUSES, STATUSES
 from tests.tracking.reopened import reopened
 

@@ -19,7 +19,7 @@ import pytest
 import etapromise
 from etapromise import PromiseModel
 from etapromise.cli.train import train_command
-from etapromise.errors import ModelFileError
+from etapromise.errors import CommandError, ModelFileError
 from etapromise.promise import model_files
 from etapromise.promise.model_files import FORMAT_VERSION
 from tests.small_network import fields_of, saved
@@ -216,9 +216,7 @@ def test_other_predictions_than_when_saved_are_refused(copy: Path) -> None:
         ("forest.values", "no such array at forest"),
     ],
 )
-def test_other_predictions_in_transit_are_refused_when_first_asked(
-    copy: Path, part: str, words: str
-) -> None:
+def test_other_predictions_in_transit_are_refused(copy: Path, part: str, words: str) -> None:
     def change(arrays: dict) -> None:
         if part in ("golden", "silence.lost"):
             arrays[part] = arrays[part] * 0.99
@@ -226,9 +224,8 @@ def test_other_predictions_in_transit_are_refused_when_first_asked(
             del arrays[part]
 
     rewrite_arrays(copy, change, "transit.npz")
-    model = etapromise.load(copy)
     with pytest.raises(ModelFileError, match=words):
-        _ = model.transit
+        etapromise.load(copy)
 
 
 def test_a_model_that_knows_no_journeys_has_no_file_of_them(
@@ -262,7 +259,7 @@ def test_a_failed_save_leaves_nothing(
         raise OSError(28, message)
 
     monkeypatch.setattr(model_files.np, "savez", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(CommandError, match="No space"):
         model.save(tmp_path / "models" / "new")
     assert list((tmp_path / "models").iterdir()) == []
 

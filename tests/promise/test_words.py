@@ -12,7 +12,7 @@ from babel.dates import get_day_names, get_month_names
 from babel.localedata import locale_identifiers
 
 from etapromise.errors import ContractError
-from etapromise.in_transit.states import STAGES
+from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.wording import (
     LANGUAGES,
     Wording,

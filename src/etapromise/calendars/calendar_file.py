@@ -17,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+from etapromise.argument_kinds import require_path
 from etapromise.calendars.calendar_values import (
     Cutoff,
     Days,
@@ -37,6 +38,7 @@ from etapromise.calendars.calendar_values import (
 )
 from etapromise.calendars.disruptions import Disruption, area_postcode
 from etapromise.errors import ContractError, name_meant
+from etapromise.files import settings_text
 from etapromise.normal_forms.places import normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 
@@ -309,8 +311,7 @@ class CalendarFile:
                 names the line.
         """
         try:
-            with Path(path).open(encoding="utf-8") as file:
-                written = file.read(_MOST_LETTERS + 1)
+            written = settings_text(path)
         except (OSError, UnicodeDecodeError) as error:
             raise ContractError(
                 f"Found no readable calendar file at {path} ({error}); expected a TOML file in "
@@ -325,7 +326,10 @@ class CalendarFile:
         Raises:
             ContractError: as for `read`.
         """
-        return given if isinstance(given, CalendarFile) else cls.read(given)
+        if isinstance(given, CalendarFile):
+            return given
+        require_path("calendars", given)
+        return cls.read(given)
 
     @classmethod
     def within(cls, mapping: object) -> CalendarFile | None:

@@ -16,6 +16,7 @@ from etapromise.cli.arguments import (
     reported_errors,
     say,
 )
+from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
 
 __all__ = ["disruptions"]
@@ -27,10 +28,11 @@ def disruptions() -> None:
 
 
 @disruptions.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise disruptions declare --models models/ --first 2027-01-18 --last 2027-01-22 \
   --country US --region MN --delay 2 --reason "snow in Minnesota"
-""")
+"""),
 )
 @click.option("--models", type=MODEL, required=True, help="A directory of models.")
 @click.option("--first", type=date.fromisoformat, required=True, help="First day, YYYY-MM-DD.")
@@ -63,7 +65,7 @@ def declare(models: Path, **told: Any) -> None:
         _promote(models, [one], keep=True, why=f"declared: {one.reason}")
 
 
-@disruptions.command()
+@disruptions.command(cls=GuardedCommand)
 @click.option("--models", type=MODEL, required=True, help="A directory of models.")
 def end(models: Path) -> None:
     """End all: the current model without any, as a new version."""
@@ -72,10 +74,11 @@ def end(models: Path) -> None:
 
 
 @disruptions.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise disruptions record --model models/current --shipments shipments.parquet \
   --scans scans.parquet --out output/disruptions.csv
-""")
+"""),
 )
 @click.option("--model", type=MODEL, required=True, help="The model with the disruptions.")
 @history_options

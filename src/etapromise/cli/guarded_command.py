@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import os
 import signal
 import sys
 import threading
@@ -14,9 +15,10 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from etapromise.cli.arguments import ARGUMENTS, debugging
+from etapromise.cli.arguments import ARGUMENTS, debugging, reported_errors
 from etapromise.cli.tables import TABLE, rejects_beside
 from etapromise.errors import MissingExtraError, extra_needed
+from etapromise.files import require_writable
 
 __all__ = ["GuardedCommand"]
 
@@ -25,6 +27,7 @@ _FAILED: Final = 1
 _INTERRUPTED: Final = 130
 _TERMINATED: Final = 143
 _OUTPUTS: Final = ("out",)
+_WRITTEN: Final = (*_OUTPUTS, "state", "write_mapping")
 
 
 class GuardedCommand(click.Command):
@@ -44,6 +47,10 @@ class GuardedCommand(click.Command):
         if sys.stdout is None:
             raise click.ClickException("Found standard output closed; results are told there.")
         _refuse_to_overwrite(self, ctx)
+        with reported_errors():
+            for name in _WRITTEN:
+                if isinstance(place := ctx.params.get(name), Path):
+                    require_writable(place)
         try:
             with _terminated_as_an_exception(), extra_needed():
                 return super().invoke(ctx)
@@ -70,7 +77,22 @@ class GuardedCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Remember the arguments: --debug counts before anything else goes wrong."""
         ctx.meta[ARGUMENTS] = tuple(args)
-        return super().parse_args(ctx, args)
+        for one in args:
+            _refuse_no_text(one)
+        try:
+            return super().parse_args(ctx, args)
+        except OSError as error:  # a name that is too long, a link to itself
+            raise click.UsageError(f"{_one_line(error)}. Give another path.") from error
+
+
+def _refuse_no_text(argument: str) -> None:
+    """Refuse what no system hands to a program, but a program may hand to this one."""
+    try:
+        sound = b"\0" not in os.fsencode(argument)
+    except UnicodeEncodeError:
+        sound = False
+    if not sound:
+        raise click.UsageError(f"Found the argument {argument!r}; expected text without NUL.")
 
 
 @contextmanager

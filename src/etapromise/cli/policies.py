@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from etapromise.cli.arguments import INPUT_FILE, MODEL, OUTPUT_FILE, example, reported_errors
+from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
+from etapromise.files import settings_text
 
 __all__ = ["policies"]
 
@@ -24,10 +26,11 @@ def policies(context: click.Context) -> None:
 
 
 @policies.command(
+    cls=GuardedCommand,
     epilog=example(r"""
 etapromise policies replay --model models/2026-01-01 --shipments shipments.parquet \
   --scans scans.parquet --ways ways.json --out output/policies.csv
-""")
+"""),
 )
 @click.option("--model", type=MODEL, required=True, help="One from before the orders.")
 @history_options
@@ -54,7 +57,7 @@ def replay(
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     try:
-        told = json.loads(ways.read_text(encoding="utf-8"))
+        told = json.loads(settings_text(ways))
     except ValueError as error:
         raise click.UsageError(f"--ways {ways} is no JSON: {error}.") from error
     with reported_errors():

@@ -9,6 +9,7 @@ import click
 
 from etapromise.cli.arguments import INPUT_FILE, example, reported_errors, say
 from etapromise.cli.guarded_command import GuardedCommand
+from etapromise.files import settings_text
 
 __all__ = ["serve"]
 
@@ -58,7 +59,7 @@ def serve(models: Path, host: str, port: int, fallback_days: int, ways: Path | N
     told = None
     if ways is not None:
         try:
-            told = json.loads(ways.read_text(encoding="utf-8"))
+            told = json.loads(settings_text(ways))
         except ValueError as error:
             raise click.UsageError(f"--ways {ways} is no JSON: {error}.") from error
         if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):

@@ -166,7 +166,7 @@ class BacktestResult:
             The path of the report.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        self.table.to_parquet(directory / "promises.parquet", index=False)
+        self.table.to_parquet(directory.absolute() / "promises.parquet", index=False)
         text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
         (directory / "backtest.json").write_text(text + "\n", encoding="utf-8")
         page = directory / "report.html"

@@ -60,7 +60,7 @@ class ModelForecaster:
 
     def local_event_date(self, history: TrackedHistory) -> npt.NDArray[np.datetime64]:
         """Destination-local date of each event, in the zones that the model takes for granted."""
-        dates = np.full(len(history.shipments), np.datetime64("NaT"), dtype="datetime64[D]")
+        dates = np.full(len(history.shipments), np.datetime64("NaT", "D"), dtype="datetime64[D]")
         event_at = history.milestones["event_at"]
         rows = np.flatnonzero(event_at.notna().to_numpy())
         if len(rows):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.argument_kinds import require_many
 from etapromise.array_types import Floats, Mask
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
@@ -403,7 +404,10 @@ def _first_possible(parcels: pd.DataFrame) -> Measure:
 def _require(by: Sequence[str], measure: str | None, as_of: pd.Timestamp) -> None:
     if as_of.tzinfo is None:
         raise ContractError(f"found the naive moment {as_of}, expected one with a time zone")
-    if "carrier" not in by or len(set(by)) != len(by) or set(by) - set(SCORECARD_GROUPS):
+    require_many("by", by)
+    groups = list(by)
+    doubled = any(groups.count(one) > 1 for one in groups)
+    if "carrier" not in groups or doubled or any(one not in SCORECARD_GROUPS for one in groups):
         raise ContractError(
             f"Found by={list(by)!r}; expected some of {', '.join(SCORECARD_GROUPS)}, each once, "
             "carrier among them."

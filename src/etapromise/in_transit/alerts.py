@@ -81,7 +81,8 @@ class Alerts:
         if precision is not None and budget is not None:
             raise ContractError("Found a wanted precision and a budget; expected one of them.")
         wish = precision if precision is not None else budget
-        if wish is not None and not 0.0 < wish < 1.0:
+        told: object = wish
+        if wish is not None and not (isinstance(told, float | int) and 0.0 < told < 1.0):
             raise ContractError(f"Found the wish {wish!r}; expected a share between 0 and 1.")
         if budget is not None:
             kept = self.share <= budget

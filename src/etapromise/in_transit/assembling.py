@@ -14,23 +14,16 @@ from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.features import FeatureContract
 from etapromise.in_transit.alerts import Alerts, choose_alerts
-from etapromise.in_transit.features import REMAINING_OFFSET
-from etapromise.in_transit.outlook import (
-    OPEN_STAGES,
-    Outlook,
+from etapromise.in_transit.outlook import OPEN_STAGES, Outlook, is_open, outlook
+from etapromise.in_transit.past_journeys import TransitHistory, chatter_weights, transit_history
+from etapromise.in_transit.sampling import Sample
+from etapromise.in_transit.transit_parts import (
+    REMAINING_OFFSET,
+    STAGES,
     TransitParts,
-    is_open,
-    outlook,
+    flow_sizes,
     transit_kernel,
 )
-from etapromise.in_transit.past_journeys import (
-    TransitHistory,
-    chatter_weights,
-    flow_sizes,
-    transit_history,
-)
-from etapromise.in_transit.sampling import Sample
-from etapromise.in_transit.states import STAGES
 from etapromise.tracking.tracked import TrackedHistory
 
 if TYPE_CHECKING:

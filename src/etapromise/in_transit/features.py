@@ -18,51 +18,13 @@ from etapromise.array_types import Floats
 from etapromise.in_transit.flow import ANYWHERE, FLOW_LEVELS, PARENTS
 from etapromise.in_transit.snapshots import Positions
 from etapromise.in_transit.states import States
+from etapromise.in_transit.transit_parts import REMAINING_OFFSET, TRANSIT_FEATURES
 from etapromise.shrinkage import PRIORS
 
 __all__ = [
-    "GIVEN_LEVELS",
-    "REMAINING_OFFSET",
-    "TRANSIT_FEATURES",
     "TransitInputs",
     "build_features",
 ]
-
-REMAINING_OFFSET: Final = 0.5
-"""Operational days added to a remaining time before its logarithm."""
-
-GIVEN_LEVELS: Final = np.array([0.1, 0.5, 0.9])
-"""Levels of what the promise at the order says of the time that remains."""
-
-TRANSIT_FEATURES: Final = (
-    "stage",
-    "last_status",
-    "silence",
-    "hours_since_scan",
-    "since_order",
-    "since_pickup",
-    "since_move",
-    "since_out",
-    "typical",
-    "typical_destination",
-    "typical_facility",
-    "evidence",
-    "given_over",
-    *(f"given_{level:g}" for level in GIVEN_LEVELS),
-    "behind",
-    "handling",
-    "attempts",
-    "customs",
-    "handed_off",
-    "troubled",
-    "scans",
-    "hour",
-    "weekday",
-    "open_today",
-    "open_tomorrow",
-    "open_after",
-)
-"""(p,) in the order of the columns."""
 
 _SERVICE_REGION: Final = FLOW_LEVELS.index("service_region")
 _DESTINATION: Final = FLOW_LEVELS.index("destination_prefix")

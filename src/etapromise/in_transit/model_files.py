@@ -15,13 +15,17 @@ from etapromise.errors import EtapromiseError, ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.in_transit.alerts import Alerts
-from etapromise.in_transit.features import TRANSIT_FEATURES
 from etapromise.in_transit.flow import FlowTables
-from etapromise.in_transit.outlook import Exits, TransitParts, transit_kernel
-from etapromise.in_transit.past_journeys import flow_sizes
 from etapromise.in_transit.remaining_time import Remaining
 from etapromise.in_transit.scan_gaps import ScanGapTable
-from etapromise.in_transit.states import STAGES
+from etapromise.in_transit.transit_parts import (
+    STAGES,
+    TRANSIT_FEATURES,
+    Exits,
+    TransitParts,
+    flow_sizes,
+    transit_kernel,
+)
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,

@@ -7,39 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats
-from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
-from etapromise.forecast.calibration import Calibration
-from etapromise.forecast.forest import Forest
-from etapromise.in_transit.alerts import Alerts
-from etapromise.in_transit.features import (
-    GIVEN_LEVELS,
-    REMAINING_OFFSET,
-    TransitInputs,
-    build_features,
-)
-from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables, Passages
-from etapromise.in_transit.remaining_time import Remaining, RemainingKernel, remaining_given
+from etapromise.in_transit.features import TransitInputs, build_features
+from etapromise.in_transit.flow import FLOW_LEVELS, Passages
+from etapromise.in_transit.remaining_time import Remaining, remaining_given
 from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.in_transit.snapshots import Positions
-from etapromise.in_transit.states import (
+from etapromise.in_transit.states import ParcelScans, States, facility_rows, stage_number
+from etapromise.in_transit.transit_parts import (
     FINAL_STAGES,
+    GIVEN_LEVELS,
     STAGES,
-    ParcelScans,
-    States,
-    facility_rows,
-    stage_number,
+    Exits,
+    TransitParts,
 )
 from etapromise.lanes.levels import Level
-from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,16 +36,13 @@ if TYPE_CHECKING:
 __all__ = [
     "GIVEN_UP_STAGES",
     "OPEN_STAGES",
-    "Exits",
     "HandedOver",
     "OrderPromises",
     "Outlook",
     "Snapshots",
-    "TransitParts",
     "is_open",
     "outlook",
     "shares",
-    "transit_kernel",
 ]
 
 GIVEN_UP_STAGES: Final = ("damaged", "lost")
@@ -70,80 +56,6 @@ _GIVEN_UP: Final = np.array([name in GIVEN_UP_STAGES for name in STAGES])
 _SENT_BACK: Final = np.array([name in ("returning", "returned") for name in STAGES])
 # A silence that at most this share of those that end exceeds is a parcel that stalls.
 _STALLED_BELOW: Final = 0.02
-_EXIT_EDGES: Final = np.array([0.0, 1.0, 3.0, 6.0])
-_MOST_ATTEMPTS: Final = 3
-
-
-@dataclass(frozen=True)
-class Exits:
-    """Other ends than the event, as shares of the parcels seen in a stage.
-
-    Attributes:
-        returned: (stages, attempts 0 … 3 and more, stretches of silence) sent back later on.
-        found: (stages,) arrived after all; for `GIVEN_UP_STAGES`.
-    """
-
-    returned: Floats
-    found: Floats
-
-    @classmethod
-    def stored(cls, part: StoredPart) -> Exits:
-        """The shares of a model's files.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
-        layout = ArrayLayout(
-            returned=Array("float64", *cls.shape(), low=0.0, high=1.0),
-            found=Array("float64", len(STAGES), low=0.0, high=1.0),
-        )
-        return cls(**part.read(layout))
-
-    @staticmethod
-    def cells(
-        states: States, silence: Floats
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Where each state's share is in `returned`."""
-        return (
-            states.stage.astype(np.int64),
-            np.minimum(states.attempts, _MOST_ATTEMPTS).astype(np.int64),
-            np.searchsorted(_EXIT_EDGES, silence, side="right") - 1,
-        )
-
-    @staticmethod
-    def shape() -> tuple[int, int, int]:
-        """Of `returned`."""
-        return len(STAGES), _MOST_ATTEMPTS + 1, len(_EXIT_EDGES)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransitParts:
-    """What predictions of parcels under way are made from.
-
-    Attributes:
-        forest: quantiles of the log remaining days relative to what is typical.
-        trained_day: UTC day; the forest has seen nothing that was received on it or later.
-        flow: how long parcels took of late from each status on.
-        facilities: their names, by row from 1 on.
-        silence: how long parcels stay without a scan.
-        exits: how many never arrive.
-        calibrations: by stage, in the order of `STAGES`; groups are services.
-        alerts: from which probabilities on to call a parcel at risk or likely lost.
-    """
-
-    forest: Forest
-    trained_day: int
-    flow: FlowTables
-    facilities: tuple[str, ...]
-    silence: ScanGapTable
-    exits: Exits
-    calibrations: tuple[Calibration, ...]
-    alerts: Alerts
-
-    @cached_property
-    def log_hazard(self) -> NDArray[np.float32]:
-        """(stages, services) of the calibrations."""
-        return np.stack([one.log_hazard for one in self.calibrations])
 
 
 @dataclass(frozen=True)
@@ -449,21 +361,6 @@ def shares(
     open_, given_up = _OPEN[stage], _GIVEN_UP[stage]
     quiet = silence.lost_given(stage, carrier, still)
     lost = np.where(open_, quiet, np.where(given_up, 1.0 - exits.found[stage], 0.0))
-    back = exits.returned[Exits.cells(states, looks.silence)]
+    back = exits.returned[Exits.cells(states.stage, states.attempts, looks.silence)]
     returned = np.where(open_, back, np.where(_SENT_BACK[stage], 1.0, 0.0))
     return lost, returned
-
-
-def transit_kernel(
-    parts: TransitParts, clocks: Clocks, horizon: int, disruptions: Disruptions | None = None
-) -> RemainingKernel:
-    """The compiled distributions of a model."""
-    return RemainingKernel(
-        levels=parts.forest.levels,
-        duration_offset=REMAINING_OFFSET,
-        calibrations=list(parts.calibrations),
-        elapsed=clocks.elapsed,
-        first_day=clocks.first_day,
-        horizon=horizon,
-        disruptions=disruptions,
-    )

@@ -10,31 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints, Mask
-from etapromise.encoding.requests import Encoder
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.features import FeatureContract
 from etapromise.history.learned_hand_offs import known_hand_offs
 from etapromise.history.outcomes import Outcomes
-from etapromise.in_transit.features import REMAINING_OFFSET
-from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables, Passages, flow_as_of, flow_tables
-from etapromise.in_transit.outlook import (
-    Exits,
-    HandedOver,
-    OrderPromises,
-    Snapshots,
-    is_open,
-    shares,
-)
+from etapromise.in_transit.flow import FlowTables, Passages, flow_as_of, flow_tables
+from etapromise.in_transit.outlook import HandedOver, OrderPromises, Snapshots, is_open, shares
 from etapromise.in_transit.sampling import WINDOW
 from etapromise.in_transit.scan_gaps import ScanGaps, ScanGapTable, scan_gap_table
 from etapromise.in_transit.snapshots import snapshot_moments
-from etapromise.in_transit.states import STAGES, ParcelScans, stage_number
+from etapromise.in_transit.states import ParcelScans, stage_number
+from etapromise.in_transit.transit_parts import REMAINING_OFFSET, STAGES, Exits
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.tracking.contract import Event
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["TransitHistory", "chatter_weights", "flow_sizes", "transit_history"]
+__all__ = ["TransitHistory", "chatter_weights", "transit_history"]
 
 _DAY: Final = 86_400_000_000
 
@@ -203,8 +195,9 @@ class TransitHistory:
     def exits(self) -> Exits:
         """How many of those seen in each stage never arrive."""
         known = self.take(self.settled[self.parcel])
+        states = known.looks.states
         cell = np.ravel_multi_index(
-            Exits.cells(known.looks.states, known.looks.silence), Exits.shape()
+            Exits.cells(states.stage, states.attempts, known.looks.silence), Exits.shape()
         )
         size = int(np.prod(Exits.shape()))
         back = known.returned[known.parcel]
@@ -317,13 +310,3 @@ def chatter_weights(parcel: Ints, service: Ints) -> Floats:
     looks = np.bincount(service, minlength=size)
     parcels = np.bincount(service[first], minlength=size)
     return np.asarray((np.maximum(parcels, 1) / np.maximum(looks, 1))[service])
-
-
-def flow_sizes(encoder: Encoder, facilities: Sequence[str]) -> Ints:
-    """(levels,) rows of the flow's levels."""
-    sizes = {
-        level.name: len(index) for level, index in zip(encoder.levels, encoder.indexes, strict=True)
-    }
-    # Who takes parcels over has rows of its own there, see `HandedOver`.
-    sizes["service_region"] += sizes.get("taker_region", 0)
-    return np.array([*(sizes[name] for name in FLOW_LEVELS[:-1]), len(facilities) + 1], np.int64)

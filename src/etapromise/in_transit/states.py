@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.array_types import Ints
+from etapromise.in_transit.transit_parts import STAGES
 from etapromise.tracking.contract import (
     CLOSING_STATUSES,
     POSSESSION_STATUSES,
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "FINAL_STAGES",
-    "STAGES",
     "OneScan",
     "ParcelScans",
     "States",
@@ -49,26 +48,6 @@ __all__ = [
     "stage_number",
 ]
 
-
-STAGES: Final = (
-    "ordered",
-    "handed_over",
-    "in_transit",
-    "customs",
-    "out_for_delivery",
-    "attempted",
-    "available_for_pickup",
-    "delivered",
-    "returning",
-    "returned",
-    "damaged",
-    "lost",
-    "cancelled",
-)
-"""In the order of native/states.c."""
-
-FINAL_STAGES: Final = ("delivered", "returning", "returned", "cancelled")
-"""From these no delivery to the customer follows any more."""
 
 _STAGE_OF: Final = {
     "picked_up": "handed_over",

@@ -15,10 +15,10 @@ from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf
 from etapromise.history.features import FeatureContract
 from etapromise.in_transit.assembling import assemble_transit, at_most
-from etapromise.in_transit.features import REMAINING_OFFSET
-from etapromise.in_transit.outlook import TransitParts, is_open
+from etapromise.in_transit.outlook import is_open
 from etapromise.in_transit.past_journeys import TransitHistory, transit_history
 from etapromise.in_transit.sampling import MOST_LOOKS, Sample
+from etapromise.in_transit.transit_parts import REMAINING_OFFSET, TransitParts
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["TransitSettings", "train_transit"]

@@ -20,6 +20,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final
 
 from etapromise import native
+from etapromise.argument_kinds import require_many
 from etapromise.array_types import Floats
 from etapromise.encoding.compiled_encoder import missing
 from etapromise.errors import ContractError
@@ -247,6 +248,7 @@ def compare(
     shared: Mapping[str, Any],
 ) -> list[ComparedOption]:
     """See `PromiseModel.compare`."""
+    require_many("options", options)
     if not options:
         raise ContractError("Found no options to compare; expected at least one.")
     said = day_price is not ...

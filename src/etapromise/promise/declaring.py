@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from etapromise.argument_kinds import require_many
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.disruptions import Disruption
 from etapromise.errors import ContractError
@@ -29,6 +30,7 @@ def with_disruptions(
     given: Any = disruptions
     if isinstance(given, str | Path | CalendarFile):
         given = CalendarFile.of(given).disruptions
+    require_many("disruptions", given)
     declared = tuple(given)
     for one in declared:
         if not isinstance(one, Disruption):

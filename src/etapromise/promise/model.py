@@ -12,7 +12,10 @@ from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.errors import extra_needed
+from etapromise.in_transit.alerts import Alerts
+from etapromise.late_imports import IMPORTING
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_files import (
@@ -101,7 +104,8 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: as for `promise`; no parcel, or one without origin, destination or time.
         """
-        from etapromise.promise.order import promise_order  # noqa: PLC0415 — start-up time
+        with IMPORTING:
+            from etapromise.promise.order import promise_order  # noqa: PLC0415 — start-up time
 
         return promise_order(
             self,
@@ -156,7 +160,8 @@ class PromiseModel(ModelCore):
             ContractError: as for `promise`; no option, one without origin, destination or time, a
                 price or cost that is no number, or a policy of another kind.
         """
-        from etapromise.promise.compare import compare  # noqa: PLC0415 — start-up time
+        with IMPORTING:
+            from etapromise.promise.compare import compare  # noqa: PLC0415 — start-up time
 
         return compare(
             self,
@@ -193,7 +198,8 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: as for `compare`; items that no warehouses hold together.
         """
-        from etapromise.promise.sourcing import source_order  # noqa: PLC0415 — start-up time
+        with IMPORTING:
+            from etapromise.promise.sourcing import source_order  # noqa: PLC0415 — start-up time
 
         return source_order(
             self, items, stock, ways, policy, most_parcels=most_parcels, shared=shared
@@ -221,7 +227,7 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: as for `promise`.
         """
-        with extra_needed():
+        with IMPORTING, extra_needed():
             from etapromise.promise.promise_table import promise_frame  # noqa: PLC0415 — needs pandas
 
         level = require_level(service_level, "service_level")
@@ -263,7 +269,7 @@ class PromiseModel(ModelCore):
             ContractError: `now` is naive or before the order; the shipment or the scans do not fit
                 the contract.
         """
-        with extra_needed():
+        with IMPORTING, extra_needed():
             from etapromise.promise.tracked_promise import track_one  # noqa: PLC0415 — needs pandas
 
         return track_one(
@@ -314,7 +320,7 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: as for `track`.
         """
-        with extra_needed():
+        with IMPORTING, extra_needed():
             from etapromise.promise.open_journeys import read_any_scans  # noqa: PLC0415 — needs pandas
             from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
 
@@ -344,8 +350,6 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: both are given, or one is not within 0 to 1.
         """
-        from etapromise.in_transit.alerts import Alerts  # noqa: PLC0415 — not needed by a quote
-
         transit = self.transit
         alerts = Alerts.unmeasured() if transit is None else transit.alerts
         return alerts.at(precision=precision, budget=budget)
@@ -378,9 +382,10 @@ class PromiseModel(ModelCore):
                 another event than the model's.
             InsufficientHistoryError: too little had happened by `as_of`.
         """
-        from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
+        with IMPORTING:
+            from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
 
-        with extra_needed():
+        with IMPORTING, extra_needed():
             from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
             from etapromise.store.stored_history import history_from  # noqa: PLC0415 — needs pandas
 
@@ -414,10 +419,12 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: the file says what it cannot say, or there are too many.
         """
-        from etapromise.promise.declaring import with_disruptions  # noqa: PLC0415 — rarely asked
+        with IMPORTING:
+            from etapromise.promise.declaring import with_disruptions  # noqa: PLC0415 — rarely asked
 
         return PromiseModel(with_disruptions(self.parts, disruptions))
 
+    @kinds_checked()
     def save(self, directory: str | Path, *, sign_key: str | Path | None = None) -> Path:
         """Write a model directory; a reader sees all of it or nothing.
 
@@ -434,7 +441,8 @@ class PromiseModel(ModelCore):
 
     def explanation(self, quote: Quote) -> Explanation:
         """What stands behind a promise: cut-off, stages, hours."""
-        from etapromise.promise.details import Explanation  # noqa: PLC0415 — start-up time
+        with IMPORTING:
+            from etapromise.promise.details import Explanation  # noqa: PLC0415 — start-up time
 
         return Explanation(self, quote)
 
@@ -473,7 +481,8 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: as for `promise`; no date, or a time with a zone.
         """
-        from etapromise.promise.ship_on import ship_on_date  # noqa: PLC0415 — start-up time
+        with IMPORTING:
+            from etapromise.promise.ship_on import ship_on_date  # noqa: PLC0415 — start-up time
 
         asked = fields | {
             "origin": origin,
@@ -499,6 +508,7 @@ def restored_model(contents: Mapping[str, bytes]) -> PromiseModel:
     return model_of_contents(contents, PromiseModel)
 
 
+@kinds_checked()
 def load_model(directory: str | Path, *, verify: str | Path | None = None) -> PromiseModel:
     """Read a model directory that `PromiseModel.save` wrote.
 

@@ -17,7 +17,8 @@ from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.encoding.pickup_days import WarehouseDays
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
-from etapromise.in_transit.stored_model import StoredTransit
+from etapromise.in_transit.remaining_time import RemainingKernel
+from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
 from etapromise.promise.compiled_quote import QuoteKernel, between_variances
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
@@ -26,9 +27,6 @@ from etapromise.promise.single_quote import SingleQuotes
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from etapromise.in_transit.outlook import TransitParts
-    from etapromise.in_transit.remaining_time import RemainingKernel
 
 __all__ = ["ModelCore"]
 
@@ -110,10 +108,7 @@ class ModelCore(SingleQuotes):
     @property
     def transit(self) -> TransitParts | None:
         """What is known of parcels under way; None where the history showed no journeys."""
-        known = self.parts.transit
-        if isinstance(known, StoredTransit):
-            return known.opened(self.parts.encoder, self.parts.horizon)
-        return known
+        return self.parts.transit
 
     @property
     def horizon(self) -> int:
@@ -151,10 +146,6 @@ class ModelCore(SingleQuotes):
 
     def transit_kernel(self, transit: TransitParts) -> RemainingKernel:
         """The compiled distributions of what is known of parcels under way."""
-        from etapromise.in_transit.outlook import (  # noqa: PLC0415 — not needed by a quote
-            transit_kernel,
-        )
-
         if self._transit_kernel is None:
             # Two threads may both do this; they find the same.
             encoder = self.parts.encoder

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ from etapromise.history.delivery_hours import DeliveryHours
 from etapromise.history.features import FeatureContract, with_handling_codes
 from etapromise.history.present_pace import PACED
 from etapromise.history.statistics import Statistics
-from etapromise.in_transit.stored_model import StoredTransit
+from etapromise.in_transit.model_files import transit_from_bytes, transit_to_bytes
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import levels_with, stored_indexes
 from etapromise.promise.joint_probability import Dependence
@@ -51,9 +51,6 @@ from etapromise.promise.signatures import (
 )
 from etapromise.promise.stages import StageForests
 from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredValues, json_of
-
-if TYPE_CHECKING:
-    from etapromise.in_transit.outlook import TransitParts
 
 __all__ = ["FORMAT_VERSION", "load_saved", "model_contents", "model_of_contents", "save_model"]
 
@@ -139,7 +136,8 @@ def load_saved(
     try:
         parts = _parts(path, manifest, arrays, contents[_KEYS])
         if _TRANSIT in contents:
-            parts = replace(parts, transit=StoredTransit(contents[_TRANSIT]))
+            transit = transit_from_bytes(contents[_TRANSIT], parts.encoder, parts.horizon)
+            parts = replace(parts, transit=transit)
         golden = arrays.part("").read(_LAYOUT, rows=_GOLDEN_ROWS, horizon=parts.horizon)
         arrays.require_all_read()
         model = kind(parts)
@@ -185,7 +183,7 @@ def _write(model: ModelCore, directory: Path) -> None:
     (directory / _KEYS).write_text(json.dumps(keys), encoding="utf-8")
     written = [_ARRAYS, _KEYS]
     if parts.transit is not None:
-        content = _transit_bytes(parts.transit, parts)
+        content = transit_to_bytes(parts.transit, parts.encoder.clocks, parts.horizon)
         (directory / _TRANSIT).write_bytes(content)
         written.append(_TRANSIT)
     manifest = {
@@ -222,14 +220,6 @@ def _write(model: ModelCore, directory: Path) -> None:
     (directory / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     for name in (*written, _MANIFEST):
         _sync(directory / name)
-
-
-def _transit_bytes(transit: TransitParts | StoredTransit, parts: ModelParts) -> bytes:
-    if isinstance(transit, StoredTransit):
-        return transit.content
-    from etapromise.in_transit.model_files import transit_to_bytes  # noqa: PLC0415 — needs pandas
-
-    return transit_to_bytes(transit, parts.encoder.clocks, parts.horizon)
 
 
 def golden_requests(parts: ModelParts) -> Requests:
@@ -271,6 +261,7 @@ def _arrays(parts: ModelParts) -> dict[str, NDArray[Any]]:
         "clocks.place_weeks": clocks.place_weeks,
         "clocks.special_days": clocks.special_days,
         "clocks.region_weeks": clocks.region_weeks,
+        "clocks.new_weeks": clocks.new_weeks,
         **{f"dispatch.{name}": array for name, array in parts.encoder.dispatch.as_arrays().items()},
         "calibration.knot": parts.calibration.knot,
         "calibration.kept": parts.calibration.kept,
@@ -395,9 +386,12 @@ _WRITTEN_FROM_PARTS: Final = frozenset(
 def _read_manifest(path: Path, verify: str | Path | None) -> tuple[StoredValues, dict[str, Any]]:
     file = path / _MANIFEST
     if not os.path.lexists(file):
+        within = [path / "current", *sorted(path.iterdir())] if path.is_dir() else []
+        inside = [one.name for one in within if (one / _MANIFEST).is_file()]
+        known = f" It holds models: give the path of one, {path / inside[0]}." if inside else ""
         raise ModelFileError(
-            f"Found no {file}; expected a model directory. Train one with `etapromise train`, or "
-            "give the path of one, such as models/current."
+            f"Found no {file}; expected a model directory.{known}"
+            + ("" if known else " Train one with `etapromise train`, or give another path.")
         )
     content = _read(path, _MANIFEST)
     if verify is not None:
@@ -467,7 +461,8 @@ def _read(path: Path, name: str) -> bytes:
             elif state.st_size > _MOST_BYTES[name]:
                 wrong = f"{state.st_size} bytes, more than {_MOST_BYTES[name]}"
             if not wrong:
-                content = opened.read(_MOST_BYTES[name])
+                # As many bytes as are asked for are taken from the system first.
+                content = opened.read(state.st_size)
     except OSError as error:
         wrong = str(error)
     if wrong:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from etapromise.encoding.requests import Encoder
 from etapromise.forecast.calibration import Calibration
@@ -17,13 +17,10 @@ from etapromise.history.delivery_hours import DeliveryHours
 from etapromise.history.features import FeatureContract
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
-from etapromise.in_transit.stored_model import StoredTransit
+from etapromise.in_transit.transit_parts import TransitParts
 from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.stages import StageForests
 from etapromise.stored_arrays import StoredValues
-
-if TYPE_CHECKING:
-    from etapromise.in_transit.outlook import TransitParts
 
 __all__ = ["ModelParts"]
 
@@ -60,7 +57,7 @@ class ModelParts:
     hours: DeliveryHours
     horizon: int
     manifest: Mapping[str, Any]
-    transit: TransitParts | StoredTransit | None = None
+    transit: TransitParts | None = None
 
     @cached_property
     def ranges(self) -> LearnedRanges:

@@ -102,6 +102,9 @@ def plain_parcel(
     """
     if not isinstance(shipment, Mapping) or not (scans is None or isinstance(scans, list | tuple)):
         return None
+    named: object = vocabulary
+    if not (named is None or isinstance(named, str)):
+        return None
     try:
         fields = _fields(shipment, extra)
         owner = fields.get("shipment_id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -17,7 +18,6 @@ from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
 from etapromise.history.learned_hand_offs import known_hand_offs
-from etapromise.in_transit.features import REMAINING_OFFSET
 from etapromise.in_transit.outlook import (
     HandedOver,
     OrderPromises,
@@ -26,13 +26,8 @@ from etapromise.in_transit.outlook import (
     outlook,
 )
 from etapromise.in_transit.remaining_time import Remaining, RemainingKernel
-from etapromise.in_transit.states import (
-    STAGES,
-    ParcelScans,
-    States,
-    microseconds_from,
-    stage_number,
-)
+from etapromise.in_transit.states import ParcelScans, States, microseconds_from, stage_number
+from etapromise.in_transit.transit_parts import REMAINING_OFFSET, STAGES
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Checked
 from etapromise.tracking.milestones import milestones
@@ -405,13 +400,13 @@ def checked_scans(
         naive_time_zone: IANA zone of times that carry none.
 
     Raises:
-        ContractError: as for `tracking.read_scans`.
+        ContractError: as for `tracking.read_scans`; a scan of a list is no mapping.
     """
     if scans is None or (isinstance(scans, list | tuple) and not scans):
         return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
     scans = scans_source(scans)
     if isinstance(scans, list | tuple):
-        scans = pd.DataFrame([dict(scan) for scan in scans])
+        scans = pd.DataFrame([_mapping(scan) for scan in scans])
     if isinstance(scans, pd.DataFrame) and not len(scans):
         return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
     if owner is not None and isinstance(scans, pd.DataFrame) and "shipment_id" not in scans:
@@ -420,6 +415,15 @@ def checked_scans(
 
 
 _NO_REJECTS: Final = pd.DataFrame({"detail": []})
+
+
+def _mapping(scan: object) -> dict[str, Any]:
+    if not isinstance(scan, Mapping):
+        raise ContractError(
+            f"Found the scan {scan!r}; expected a mapping of the contract's columns to values, "
+            'such as {"scanned_at": "2026-02-01T09:30+01:00", "status": "picked_up"}.'
+        )
+    return dict(scan)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.argument_kinds import require_many
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import spelled
+from etapromise.late_imports import IMPORTING
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.joint_probability import JOURNEY, Dependence, joint_probability
 from etapromise.promise.promise import (
@@ -146,7 +148,8 @@ class OrderPromise:
         words: Wording | str | Path | None = None,
     ) -> str:
         """One sentence for the customer, as of `Promise.text`, for all parcels."""
-        from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
+        with IMPORTING:
+            from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
 
         return sentence(
             code=self.confidence_code,
@@ -177,11 +180,7 @@ def promise_order(
     shared: Mapping[str, Any],
 ) -> OrderPromise:
     """See `PromiseModel.promise_order`."""
-    given: object = parcels
-    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
-        raise ContractError(
-            f"Found the parcels {parcels!r}; expected a list of mappings of the contract's fields."
-        )
+    require_many("parcels", parcels)
     fields = [_fields(parcel, shared) for parcel in parcels]
     if not fields:
         raise ContractError("Found an order of no parcels; expected at least one parcel.")

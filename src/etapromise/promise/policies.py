@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from etapromise.errors import ContractError
+from etapromise.files import settings_text
 from etapromise.promise.service_levels import require_level
 
 __all__ = ["MEASURES", "ShopperPolicy", "load_policies", "policy_named", "shipped_policies"]
@@ -97,7 +98,7 @@ def load_policies(path: str | Path | None = None) -> dict[str, ShopperPolicy]:
         return dict(_ready())
     file = Path(path)
     try:
-        told = tomllib.loads(file.read_text("utf-8"))
+        told = tomllib.loads(settings_text(file))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ContractError(
             f"Found no readable policies at {file} ({error}); expected a TOML file with tables "

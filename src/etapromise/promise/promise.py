@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
+from etapromise.late_imports import IMPORTING
 from etapromise.normal_forms.numbers import plain_number
 from etapromise.promise import exports
 from etapromise.promise.confidence import NO_DATE
@@ -110,6 +111,8 @@ class Promise(Explained):
     _time_zone: Callable[[], str] = field(repr=False)
     _explain: Callable[[], Explanation] = field(repr=False)
     day_basis: str = "calendar"
+    fallback: ClassVar[bool] = False
+    """A model said so: it is no `StaticPromise`."""
 
     @property
     def first_date(self) -> dt.date:
@@ -235,7 +238,8 @@ class Promise(Explained):
         Raises:
             ContractError: a value is missing or of another kind.
         """
-        from etapromise.promise.stored_promise import StoredPromise  # noqa: PLC0415 — its subclass
+        with IMPORTING:
+            from etapromise.promise.stored_promise import StoredPromise  # noqa: PLC0415 — its subclass
 
         return StoredPromise(values)
 
@@ -329,7 +333,8 @@ class Promise(Explained):
             ContractError: CLDR has no such locale, there is nothing like `show`, or the words are
                 not to be read.
         """
-        from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
+        with IMPORTING:
+            from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
 
         return sentence(
             code=self.confidence_code,

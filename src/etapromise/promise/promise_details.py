@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from etapromise.errors import ContractError
+from etapromise.late_imports import IMPORTING
 
 if TYPE_CHECKING:
     from etapromise.promise.delivery_windows import TimeWindow
@@ -96,7 +97,8 @@ class Explained:
         Raises:
             ContractError: CLDR has no such locale, or `now` is naive.
         """
-        from etapromise.promise.wording import order_within  # noqa: PLC0415 — Babel is slow
+        with IMPORTING:
+            from etapromise.promise.wording import order_within  # noqa: PLC0415 — Babel is slow
 
         left = self.time_left(self.ordered_at if now is None else now)
         return order_within(left, locale, words)

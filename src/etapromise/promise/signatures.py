@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from etapromise.errors import CommandError, ModelFileError
+from etapromise.files import settings_text
 
 __all__ = ["SIGNATURE", "SIGN_KEY", "VERIFY_KEY", "require_signature", "signature_of"]
 
@@ -35,7 +36,7 @@ def signature_of(content: bytes, key: str | Path) -> bytes:
     """
     kinds, serialization = _cryptography()
     try:
-        private = serialization.load_pem_private_key(Path(key).read_bytes(), password=None)
+        private = serialization.load_pem_private_key(settings_text(key).encode(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise CommandError(
             f"Found no private key in {key} ({error}); expected a PEM file without a password, as "
@@ -62,7 +63,7 @@ def require_signature(content: bytes, signature: bytes, key: str | Path, place: 
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 — an extra
 
     try:
-        public = serialization.load_pem_public_key(Path(key).read_bytes())
+        public = serialization.load_pem_public_key(settings_text(key).encode())
     except (OSError, ValueError) as error:
         _refuse(f"no public key in {key} ({error})", "a PEM file of an Ed25519 public key")
     if not isinstance(public, kinds.Ed25519PublicKey):

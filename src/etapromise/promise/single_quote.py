@@ -112,6 +112,7 @@ class SingleQuotes:
 
     def promise(
         self,
+        /,
         *,
         origin: str | None,
         destination: str | None,

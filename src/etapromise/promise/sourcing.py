@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from etapromise.argument_kinds import require_many
 from etapromise.errors import ContractError
 from etapromise.promise.compare import ComparedOption, compare
 from etapromise.promise.order import OrderPromise, promise_order
@@ -84,6 +85,8 @@ def source_order(
 ) -> list[Sourcing]:
     """See `PromiseModel.source_order`."""
     rule = _rule(policy)
+    for name, given in (("items", items), ("stock", stock), ("ways", ways)):
+        require_many(name, given)
     wanted = tuple(dict.fromkeys(items))
     if not wanted or not ways:
         raise ContractError(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from etapromise.encoding.compiled_encoder import missing, utc_second
 from etapromise.encoding.requests import DISRUPTED
 from etapromise.errors import ContractError, name_meant
-from etapromise.in_transit.states import STAGES
+from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.one_journey import plain_parcel
 from etapromise.promise.open_journeys import (

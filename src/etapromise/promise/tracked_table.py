@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from etapromise.array_types import Floats
 from etapromise.encoding.requests import require_table
 from etapromise.errors import ContractError
-from etapromise.in_transit.states import STAGES, stage_number
+from etapromise.in_transit.states import stage_number
+from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.confidence import assess
 from etapromise.promise.open_journeys import journeys_at
 from etapromise.promise.promise import PERCENTILES
@@ -70,7 +71,7 @@ def track_frame(
 
     def dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
         found = as_dates(days)
-        found[never] = np.datetime64("NaT")
+        found[never] = np.datetime64("NaT", "D")
         return found
 
     return pd.DataFrame(
@@ -123,7 +124,7 @@ def standing_dates(shipments: pd.DataFrame, standing: Any) -> NDArray[np.datetim
     count = len(shipments)
     if standing is None:
         if "promised_date" not in shipments.columns:
-            return np.full(count, np.datetime64("NaT"), "datetime64[D]")
+            return np.full(count, np.datetime64("NaT", "D"), "datetime64[D]")
         return shipments["promised_date"].to_numpy().astype("datetime64[D]")
     try:
         if isinstance(standing, pd.Series | np.ndarray | list | tuple):

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from etapromise.late_imports import IMPORTING
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,7 +48,8 @@ class Why:
         Raises:
             ContractError: there is no such locale, or the words are not to be read.
         """
-        from etapromise.promise.why_wording import why_text  # noqa: PLC0415 — Babel is slow
+        with IMPORTING:
+            from etapromise.promise.why_wording import why_text  # noqa: PLC0415 — Babel is slow
 
         promised = self.start + dt.timedelta(days=self.days)
         return why_text(self.facts, self.start, promised, locale, words)

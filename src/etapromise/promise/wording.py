@@ -21,6 +21,7 @@ from babel.dates import format_date, match_skeleton
 from babel.units import format_unit
 
 from etapromise.errors import ContractError
+from etapromise.files import settings_text
 
 __all__ = [
     "LANGUAGES",
@@ -123,7 +124,7 @@ def _own_words() -> Wording:
 @lru_cache(maxsize=16)
 def _read_words(path: Path, _changed: int) -> Wording:
     merged = {name: dict(table) for name, table in _own_words().languages.items()}
-    for name, table in tomllib.loads(path.read_text("utf-8")).items():
+    for name, table in tomllib.loads(settings_text(path)).items():
         if not isinstance(table, dict):
             raise ContractError(f"Found {name}={table!r} in {path}; expected a table [{name}].")
         for key, text in table.items():

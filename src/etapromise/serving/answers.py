@@ -11,10 +11,14 @@ from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.why import Why
 from etapromise.promise.wording import sentence
+from etapromise.serving.static_promises import StaticPromise
 
 __all__ = ["ANSWERS", "compare_options", "fallback", "order", "problem", "quotes", "track"]
 
 _MOST_AT_ONCE: Final = 1000
+_BESIDE_A_SHIPMENT: Final = frozenset(
+    {"standing", "service_level", "band", "at_risk_threshold", "vocabulary", "naive_time_zone"}
+)
 Plain = dict[str, Any]
 
 
@@ -67,8 +71,15 @@ def track(model: PromiseModel, asked: Any) -> Plain:
         raise ContractError(
             f"Found shipment={shipment!r}; expected an object with the shipment's columns."
         )
-    scans = [_times(scan) for scan in given.pop("scans", None) or ()]
+    told = given.pop("scans", None)
+    scans = [] if told is None else [_times(scan) for scan in _list({"scans": told}, "scans")]
     now = _moment("now", given.pop("now", None))
+    unknown = sorted(given.keys() - _BESIDE_A_SHIPMENT)
+    if unknown:
+        raise ContractError(
+            f"Found {', '.join(unknown)} beside a shipment; expected some of "
+            f"{', '.join(sorted(_BESIDE_A_SHIPMENT))}. Leave out the rest."
+        )
     found = model.track(_times(shipment), scans, now, **given)
     text = None if found.date is None else found.promise.text(locale)
     plain = found.as_dict() | {"text": text, "fallback": False}
@@ -131,18 +142,8 @@ def _released(given: Mapping[str, Any]) -> list[dt.datetime]:
 
 
 def _static(ordered: dt.datetime, days: int, reason: str) -> Plain:
-    return {
-        "estimated_delivery_date": (ordered.date() + dt.timedelta(days=days)).isoformat(),
-        "estimated_delivery_date_min": None,
-        "estimated_delivery_date_max": None,
-        "confidence": None,
-        "confidence_code": None,
-        "ordered_at": ordered.isoformat(),
-        "messages": [{"code": "fallback", "text": reason}],
-        "text": None,
-        "model_version": None,
-        "fallback": True,
-    }
+    static = StaticPromise(ordered.date() + dt.timedelta(days=days), ordered, reason)
+    return static.as_dict() | {"text": None}
 
 
 def problem(error: Exception) -> Plain:
@@ -152,7 +153,7 @@ def problem(error: Exception) -> Plain:
     expected, _, remedy = rest.partition(". ")
     return {
         "error": {
-            "type": type(error).__name__,
+            "type": next(one.__name__ for one in type(error).__mro__ if one.__name__[:1] != "_"),
             "message": message,
             "found": found if told else message,
             "expected": expected.rstrip(".") if told else None,

@@ -37,6 +37,7 @@ FALLBACK_DAYS: Final = 7
 """Calendar days that are promised where no model can be asked."""
 
 _LARGEST_BODY: Final = 2_000_000
+_MOST_LET_GO: Final = 1_000_000_000
 _LOOK_EVERY: Final = 1.0
 _JSON: Final = "application/json"
 # These take long enough to keep others waiting.
@@ -218,7 +219,8 @@ class _Server:
 
 async def _body(receive: Receive) -> bytes | None:
     """The request's body; None where it is too large."""
-    parts, size, more = [], 0, True
+    parts: list[bytes] = []
+    size, more, too_large = 0, True, False
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -227,9 +229,14 @@ async def _body(receive: Receive) -> bytes | None:
         more = message.get("more_body", False)
         size += len(part)
         if size > _LARGEST_BODY:
-            return None
-        parts.append(part)
-    return b"".join(parts)
+            too_large = True
+            parts.clear()
+            # Whoever still sends does not listen yet: the rest is read and let go.
+            if size > _MOST_LET_GO:
+                break
+        if not too_large:
+            parts.append(part)
+    return None if too_large else b"".join(parts)
 
 
 def _page(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.engines import Engine, engine_of
 from etapromise.errors import StoreError
 from etapromise.locking import only_writer, sync_directory
@@ -88,6 +89,7 @@ class Ingested:
     notes: tuple[Note, ...] = ()
 
 
+@kinds_checked()
 def ingest(
     store: str | Path,
     shipments: Source | None = None,

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.errors import ContractError, StoreError
 from etapromise.store.journeys import (
     NO_SHIPMENTS,
@@ -166,6 +167,7 @@ def history_from(
     return stored_history(store, event=event)
 
 
+@kinds_checked()
 def stored_history(
     store: str | Path,
     *,

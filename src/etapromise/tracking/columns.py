@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -45,6 +46,9 @@ __all__ = [
 # A whole number that went through a float is exact below this only.
 _EXACT: Final = 2**53
 NOON: Final = DAY // 2
+# Microseconds since 1970 of the days that every zone's clock has.
+_FIRST_LOCAL: Final = (date.min.toordinal() + 2 - date(1970, 1, 1).toordinal()) * DAY
+_LAST_LOCAL: Final = (date.max.toordinal() - 2 - date(1970, 1, 1).toordinal()) * DAY
 """Where in its day a date without a clock stands: no zone makes it another day."""
 
 
@@ -95,7 +99,7 @@ def require_time_zone(name: str) -> None:
         raise ContractError(
             f"found time zone {name!r}, expected an IANA name such as 'Europe/Berlin'; "
             "abbreviations such as 'CET' or 'PST' do not say where"
-            if name.isupper()
+            if str(name).isupper()
             else f"found time zone {name!r}, expected an IANA name such as 'Europe/Berlin'"
         )
 
@@ -266,10 +270,12 @@ def localized(wall: npt.NDArray[np.int64], zones: npt.NDArray[np.object_]) -> np
     An hour that the clock went through twice is taken as the first; one that it skipped, as the
     moment after the gap.
     """
-    moments = np.full(len(wall), MISSING, np.int64)
+    # At the ends of the calendar there is no other clock to turn to.
+    told = (wall > _FIRST_LOCAL) & (wall < _LAST_LOCAL)
+    moments = np.where(told, MISSING, wall)
     codes, names = pd.factorize(zones)
     for number, zone in enumerate(names):
-        rows = codes == number
+        rows = (codes == number) & told
         require_time_zone(str(zone))
         clock = pd.DatetimeIndex(wall[rows].view("datetime64[us]"))
         found = clock.tz_localize(

@@ -249,8 +249,11 @@ def _separator(text: str, quote: str) -> str:
     """That which cuts most lines into as many fields as the header, and the header into most."""
 
     def score(separator: str) -> tuple[float, int]:
-        cut = csv.reader(io.StringIO(text), delimiter=separator, quotechar=quote)
-        lines = [line for line in cut if line]
+        cut = csv.reader(io.StringIO(text, newline=None), delimiter=separator, quotechar=quote)
+        try:
+            lines = [line for line in cut if line]
+        except csv.Error:  # a field that is longer than any is
+            return 0.0, 0
         if not lines or len(lines[0]) < 2:
             return 0.0, 0
         like = sum(len(line) == len(lines[0]) for line in lines) / len(lines)

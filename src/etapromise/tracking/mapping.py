@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from etapromise.errors import ContractError, name_meant
+from etapromise.files import settings_text
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES
 from etapromise.tracking.written_times import NUMBERED
@@ -193,7 +194,7 @@ def read_mapping(source: MappingSource) -> TableMapping:
         )
     path = Path(source)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = settings_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"found no readable mapping {path}: {error}; check the path") from error
     try:

@@ -96,6 +96,8 @@ def _payloads(payload: Any) -> Iterator[Mapping[str, Any]]:
         isinstance(payload, str) and payload.lower().endswith((".json", ".jsonl", ".ndjson"))
     ):
         try:
+            if not Path(payload).is_file():
+                raise OSError("no such file")  # noqa: TRY301
             payload = Path(payload).read_bytes()
         except OSError as error:
             raise ContractError(f"found no readable payload at {payload}: {error}") from error

@@ -6,6 +6,7 @@ any size is read a batch of rows at a time.
 
 from __future__ import annotations
 
+import decimal
 import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -52,6 +53,8 @@ _BATCH: Final = 2**19
 # From which likeness on a column is told to be near one of the contract.
 _NEAR: Final = 0.8
 _TOLD_BY_FILES: Final = FileOptions()
+# A signalling NaN is missing as any other is.
+_QUIET: Final = decimal.Context(traps=[])
 
 
 @runtime_checkable
@@ -314,9 +317,10 @@ def arrow_table(source: Source, table: str, options: FileOptions = _TOLD_BY_FILE
                 f"{error}; hand over a DataFrame"
             ) from error
         return OpenedTable(table=_without_views(arrow))
+    lazy = "; collect it first: hand over .collect()" if hasattr(source, "collect") else ""
     raise ContractError(
         f"found {type(source).__name__} for the {table}, expected a path, "
-        "a pandas DataFrame or a pyarrow Table"
+        f"a pandas DataFrame or a pyarrow Table{lazy}"
     )
 
 
@@ -410,10 +414,11 @@ def _arrow_column(series: pd.Series[Any]) -> pa.ChunkedArray:
     if series.dtype == object:
         # Arrow would read a naive datetime beside a zoned one as UTC without a word, so a column of
         # Python objects goes through text, where the missing zone stays visible.
-        series = series.map(_object_as_text, na_action="ignore")
+        with decimal.localcontext(_QUIET):
+            series = series.map(_object_as_text, na_action="ignore")
     try:
         array = pa.Array.from_pandas(series)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise ContractError(
             f"column {series.name!r} of type {series.dtype} cannot be read: {error}; "
             "give it one plain type"

@@ -124,7 +124,8 @@ class FoundFile:
     def open(self) -> pa.NativeFile:
         """Its bytes, which may be read at any place."""
         if self.system is None:
-            return pa.memory_map(self.path)
+            # Not mapped: of a file that is cut meanwhile, reading a mapped page ends the process.
+            return pa.OSFile(self.path)
         return self.system.open_input_file(self.path)
 
     def buffer(self) -> pa.Buffer:
@@ -198,7 +199,9 @@ def _local_files(text: str, table: str) -> list[FoundFile]:
         return [_file(name, name[start:]) for name in named]
     if not path.exists():
         raise ContractError(f"found no file {path} for the {table}; check the path")
-    if path.is_file() and path.stat().st_size == 0:
+    if not path.is_file():
+        raise ContractError(f"{path} is a device or a pipe, expected a plain file; write it to one")
+    if path.stat().st_size == 0:
         raise ContractError(f"{path} is empty, expected a table of {table}; export it again")
     return [_file(text, "")]
 
@@ -365,10 +368,14 @@ def _kind_by_bytes(file: FoundFile) -> str | None:
 def _arrow_file(file: FoundFile) -> pa.Table:
     data = file.buffer()
     if data.slice(0, 6).to_pybytes() == b"ARROW1":
-        return pa.ipc.open_file(pa.BufferReader(data)).read_all()
-    if data.slice(0, 4).to_pybytes() == b"FEA1":
-        return pyarrow.feather.read_table(pa.BufferReader(data))
-    return pa.ipc.open_stream(pa.BufferReader(data)).read_all()
+        table = pa.ipc.open_file(pa.BufferReader(data)).read_all()
+    elif data.slice(0, 4).to_pybytes() == b"FEA1":
+        table = pyarrow.feather.read_table(pa.BufferReader(data))
+    else:
+        table = pa.ipc.open_stream(pa.BufferReader(data)).read_all()
+    # Arrow takes offsets into text as they stand there: wrong ones lead outside of it.
+    table.validate(full=True)
+    return table
 
 
 def with_partition(table: pa.Table, partition: Mapping[str, str | None]) -> pa.Table:

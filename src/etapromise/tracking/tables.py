@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import difflib
 import itertools
 import re
@@ -462,8 +463,9 @@ def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
         name: _arrow_as_text(array.take(pa.array(faulty)) if len(faulty) else array.slice(0, 0))
         for name, array in raw.contract.items()
     }
-    for name in raw.extras.columns:
-        text[name] = raw.extras[name].iloc[faulty].reset_index(drop=True).astype(TEXT)
+    with decimal.localcontext(decimal.Context(traps=[])):  # a signalling NaN is missing
+        for name in raw.extras.columns:
+            text[name] = raw.extras[name].iloc[faulty].reset_index(drop=True).astype(TEXT)
     table = faults.table(faulty, pd.DataFrame(text), raw.rows[faulty])
     if not raw.broken:
         return table

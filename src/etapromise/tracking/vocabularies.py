@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from etapromise.errors import ContractError
+from etapromise.files import settings_text
 from etapromise.tracking.contract import STATUSES
 
 __all__ = ["STANDARD", "Fault", "Meaning", "Vocabulary", "vocabularies", "vocabulary_named"]
@@ -171,9 +172,9 @@ def vocabulary_named(name: str | os.PathLike[str] | Vocabulary) -> Vocabulary:
     """
     if isinstance(name, Vocabulary):
         return name
-    if isinstance(name, os.PathLike) or name.lower().endswith(".toml"):
+    if isinstance(name, os.PathLike) or str(name).lower().endswith(".toml"):
         return _own(Path(name))
-    found = _by_alias().get(folded(name))
+    found = _by_alias().get(folded(str(name)))
     if found is None:
         raise ContractError(
             f"found vocabulary {name!r}, expected one of {', '.join(sorted(vocabularies()))}, or "
@@ -184,7 +185,7 @@ def vocabulary_named(name: str | os.PathLike[str] | Vocabulary) -> Vocabulary:
 
 def _own(path: Path) -> Vocabulary:
     try:
-        written = path.read_text(encoding="utf-8")
+        written = settings_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(
             f"found no readable vocabulary at {path} ({error}), expected a TOML file in UTF-8; "

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.forecast.averaging import average_forests
@@ -60,6 +61,8 @@ QUANTILE_LEVELS: Final = np.array(
 
 _ROWS_FOR_THREADS: Final = 100_000
 _ROWS_AT_ONCE: Final = 100_000
+# Working days a week, below which a carrier's next one is worth a feature.
+_SELDOM_DAYS: Final = 4.5
 # Arrived parcels that a forest needs, and that judge it.
 _LEAST_GROWN: Final = 150
 _LEAST_HELD_OUT: Final = 20
@@ -146,6 +149,7 @@ class TrainingConfig:
                 raise ContractError(f"{name} is {getattr(self, name)}; expected at least 1.")
 
 
+@kinds_checked(config=TrainingConfig)
 def train(
     shipments: Source | TrackedHistory | None = None,
     scans: Source | None = None,
@@ -344,6 +348,7 @@ def _holdout_forest(
             gathered.encoder.numeric,
             telling=[_tells_apart(column) for column in gathered.requests.codes[rows[grow]].T],
             weekday=len(gathered.encoder.dispatch.calendars.wait) > 0,
+            seldom=gathered.encoder.clocks.works_seldom(_SELDOM_DAYS),
         )
     )
     varies = _varies(gathered, contract, rows[grow])

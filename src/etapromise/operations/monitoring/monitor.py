@@ -117,7 +117,7 @@ class Findings:
         text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
         _replace(directory / "monitor.json", (text + "\n").encode())
         _replace(directory / "metrics.prom", prometheus_text(self.facts).encode())
-        self.table.to_parquet(directory / "promises.parquet", index=False)
+        self.table.to_parquet(directory.absolute() / "promises.parquet", index=False)
         page = directory / "report.html"
         _replace(page, self.to_html(language=language).encode())
         return page

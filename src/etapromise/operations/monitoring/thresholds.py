@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from etapromise.errors import CommandError, ContractError
+from etapromise.files import settings_text
 from etapromise.operations.feed_signs import FeedLimits
 
 __all__ = ["MonitorConfig", "Promises", "Thresholds", "read_thresholds"]
@@ -137,7 +138,7 @@ def read_thresholds(path: Path, config: MonitorConfig | None = None) -> MonitorC
     """
     config = config or MonitorConfig()
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = tomllib.loads(settings_text(path))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CommandError(
             f"Found {path} unreadable ({error}); expected TOML with a table [thresholds]."

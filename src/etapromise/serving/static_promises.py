@@ -1,0 +1,173 @@
+"""A checkout that always has a date: static promises where no model can be asked, or one fails.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from etapromise.errors import ContractError, EtapromiseError
+from etapromise.promise.model import PromiseModel
+from etapromise.promise.promise import Promise
+from etapromise.serving.held_model import HeldModel
+
+__all__ = ["Fallback", "StaticPromise"]
+
+_DAYS: Final = 7
+_LOOK_EVERY: Final = 1.0
+
+_log = logging.getLogger("etapromise.serving")
+
+
+@dataclass(frozen=True)
+class StaticPromise:
+    """A date that no model gave: so many calendar days from the order on. Immutable.
+
+    Attributes:
+        date: the order's own date, in the zone of its time, and `days` more.
+        ordered_at: the order's time.
+        reason: what kept a model from answering, for logs.
+    """
+
+    date: dt.date
+    ordered_at: dt.datetime
+    reason: str
+    earliest: ClassVar[None] = None
+    latest: ClassVar[None] = None
+    confidence: ClassVar[None] = None
+    fallback: ClassVar[bool] = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values under the names of `Promise.as_dict`, ready for JSON."""
+        return {
+            "estimated_delivery_date": self.date.isoformat(),
+            "estimated_delivery_date_min": None,
+            "estimated_delivery_date_max": None,
+            "confidence": None,
+            "confidence_code": None,
+            "ordered_at": self.ordered_at.isoformat(),
+            "messages": [{"code": "fallback", "text": self.reason}],
+            "model_version": None,
+            "fallback": True,
+        }
+
+
+class Fallback:
+    """Asks the current model of a directory, and promises a static date where none answers.
+
+    What a caller got wrong is refused as ever; whatever else goes wrong, a date comes, flagged by
+    `found.fallback`, logged and counted. Any number of threads may share one.
+
+        promises = etapromise.Fallback("models/current", days=5)
+        found = promises.promise(origin="60492", destination="90585", ordered_at=now)
+
+    Attributes:
+        counts: promises by who gave them: "model", or "no_model" and "failed" for static ones.
+    """
+
+    def __init__(
+        self,
+        models: str | Path | PromiseModel,
+        *,
+        days: int | Callable[[Mapping[str, Any]], int] = _DAYS,
+        look_every: float = _LOOK_EVERY,
+    ) -> None:
+        """Look for the model; none is no error here.
+
+        Args:
+            models: a directory with a link `current`, a model's own directory, or a loaded model.
+            days: calendar days from the order to a static promise, or a function that tells them
+                from the arguments of `promise`, such as the service.
+            look_every: seconds between looks for a model while there is none; see `refresh`.
+
+        Raises:
+            ContractError: `days` is neither a whole number of days, at least 1, nor a function.
+        """
+        told: object = days
+        whole = isinstance(told, int) and not isinstance(told, bool) and told >= 1
+        if not (whole or callable(told)):
+            raise ContractError(
+                f"Found days={days!r}; expected a whole number of days, at least 1, or a function."
+            )
+        self._given = models if isinstance(models, PromiseModel) else None
+        self._held = None if isinstance(models, PromiseModel) else HeldModel(models)
+        self._days = days
+        self._look_every = look_every
+        self._looked = time.monotonic()
+        self._lock = threading.Lock()
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def model(self) -> PromiseModel | None:
+        """The model in use; None while there is none."""
+        return self._given if self._held is None else self._held.model
+
+    def refresh(self) -> bool:
+        """Look whether another model is current now, and use it; whether there was one."""
+        return self._held is not None and self._held.refresh()
+
+    def promise(self, /, **fields: Any) -> Promise | StaticPromise:
+        """The promise of one parcel, by the model or static.
+
+        Args:
+            **fields: as for `PromiseModel.promise`; `ordered_at` is now where it is missing.
+
+        Raises:
+            ContractError: the arguments are none that any model could answer.
+        """
+        ordered = fields.get("ordered_at")
+        if ordered is None:
+            ordered = fields["ordered_at"] = dt.datetime.now(dt.UTC)
+        model = self.model or self._looked_for()
+        if model is None:
+            told = self._held.error if self._held is not None else None
+            return self._static(fields, "no_model", told or "there is no model")
+        try:
+            found = model.promise(**fields)
+        except EtapromiseError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # A checkout without any date loses the order.
+            _log.exception("a model failed to promise")
+            return self._static(fields, "failed", repr(error))
+        self._count("model")
+        return found
+
+    def _looked_for(self) -> PromiseModel | None:
+        if time.monotonic() - self._looked >= self._look_every:
+            self._looked = time.monotonic()
+            try:
+                self.refresh()
+            except Exception:  # noqa: BLE001
+                _log.exception("looking for a model failed")
+        return self.model
+
+    def _static(self, fields: Mapping[str, Any], kind: str, reason: str) -> StaticPromise:
+        ordered = fields["ordered_at"]
+        if not isinstance(ordered, dt.datetime) or ordered.tzinfo is None:
+            raise ContractError(
+                f"Found ordered_at={ordered!r}; expected a datetime with its zone. Which date it "
+                "is depends on it."
+            )
+        self._count(kind)
+        days = self._days(fields) if callable(self._days) else self._days
+        try:
+            date = ordered.date() + dt.timedelta(days=days)
+        except OverflowError as error:
+            raise ContractError(
+                f"Found ordered_at={ordered!r}; expected a time within the calendar."
+            ) from error
+        return StaticPromise(date, ordered, f"A static promise: {reason}")
+
+    def _count(self, kind: str) -> None:
+        with self._lock:
+            self.counts[kind] += 1
