@@ -38,7 +38,7 @@ from etapromise_simulator.families import FAMILIES, Family
 
 Floats = NDArray[np.float64]
 
-FAST = ("air", "express", "next_day", "two_day")
+FAST = ("air", "express", "next-day", "two-day")
 LEAST_ORDERS = 50
 QUICK_DAYS = 30
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from etapromise.calendars.country_weekends import days_before_sunday
-from etapromise.calendars.working_weeks import Ways, learn_clocks
+from etapromise.calendars.ways import Ways
+from etapromise.calendars.working_weeks import learn_clocks
 
 FIRST = 20_000
 

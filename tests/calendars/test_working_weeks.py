@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from etapromise import tracking
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks
+from etapromise.calendars.ways import Ways
 from etapromise.calendars.working_clocks import Clocks, holiday_days
-from etapromise.calendars.working_weeks import Ways, _weeks, learn_clocks
+from etapromise.calendars.working_weeks import _weeks, learn_clocks
 from etapromise.history.as_of import KnownOrders
 from etapromise_simulator import NetworkConfig, simulate
 

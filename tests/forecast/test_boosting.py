@@ -283,24 +283,6 @@ def test_growing_stops_where_later_rows_are_served_best(*, with_censoring: bool)
         assert int(np.argmin(losses)) == forest.tree_count
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_monotone_features_move_no_quantile_the_wrong_way(sign: int) -> None:
-    rng = np.random.default_rng(10)
-    X, y = durations(3_000, seed=10)
-    y = y + sign * 5 * np.sin(3 * X[:, 2])  # the data are not monotone
-    config = BoostingConfig(
-        rounds=40, num_leaves=16, min_data_in_leaf=5, monotone=(0, 0, sign, 0, 0), threads=1
-    )
-    forest = fit_forest(X, y, levels=LEVELS, config=config)
-    assert 2 in forest.trees.feature
-    rows = rng.normal(size=(300, 5))
-    grid = np.linspace(-4, 4, 60)
-    ladder = np.repeat(rows, len(grid), axis=0)
-    ladder[:, 2] = np.tile(grid, len(rows))
-    steps = np.diff(forest.predict(ladder).reshape(len(rows), len(grid), -1), axis=1)
-    assert (sign * steps >= 0).all()
-
-
 def test_weights_are_repetitions() -> None:
     X, y = durations(800, seed=11)
     times = np.random.default_rng(11).integers(0, 4, 800)
@@ -376,7 +358,6 @@ def test_nothing_to_split_on_leaves_the_start() -> None:
         ({"num_leaves": 257}, "2 to 256"),
         ({"max_depth": 0}, "max_depth"),
         ({"bagging_fraction": 1.5}, "bagging_fraction"),
-        ({"monotone": (2,)}, "-1, 0 or 1"),
         ({"threads": 0}, "threads"),
     ],
 )
@@ -401,11 +382,6 @@ def test_settings_that_cannot_work_are_refused(change: dict[str, object], messag
         ({"validation": np.array([100])}, ContractError, "validation rows do not fit"),
         ({"validation": np.ones(99, np.bool_)}, ContractError, "validation mask has shape"),
         ({"X": np.zeros((0, 2)), "y": np.zeros(0)}, InsufficientHistoryError, "no rows"),
-        (
-            {"config": BoostingConfig(monotone=(1,))},
-            ContractError,
-            "one for each of 2 features",
-        ),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(

@@ -55,6 +55,12 @@ class PlainCalibration:
         shifted = [hazard * (came / awaited) ** settings.shift_power for hazard in slow]
         self.quick = self.hazards(settings.quick_half_life, settings.quick_evidence, shifted)
         self.ratios: dict[int, float] = {}
+        came = awaited = 0.0
+        for value, arrival, days, _ in self.parcels:
+            beyond = self.risk(value, slow) + math.log(1 - GROUPS_FROM)
+            if beyond > 0:
+                came += 0.5 ** (days / settings.group_half_life) * arrival
+                awaited += 0.5 ** (days / settings.group_half_life) * beyond
         for level in levels:
             seen: dict[int, float] = {}
             due: dict[int, float] = {}
@@ -63,6 +69,7 @@ class PlainCalibration:
                 beyond = self.risk(value, slow) + math.log(1 - GROUPS_FROM)
                 if beyond <= 0:
                     continue
+                beyond *= came / awaited
                 for coarser in levels[: levels.index(level)]:
                     beyond *= self.ratios[code[coarser]]
                 group = code[level]
@@ -98,6 +105,16 @@ class PlainCalibration:
 
     def kept(self, stated: float) -> float:
         return 1.0 - math.exp(-self.risk(stated, self.quick))
+
+
+def test_what_all_parcels_have_in_common_is_no_trait_of_their_group() -> None:
+    """One carrier carries all: how late it is is the whole's, and told once."""
+    rng = np.random.default_rng(5)
+    u, age = rng.random(4_000) ** 0.5, rng.integers(0, 100, 4_000).astype(float)
+    codes = np.ones((4_000, 1), np.int64)
+    arrived = np.ones(4_000, np.bool_)
+    found = calibrate(u, arrived, age, codes, levels=[0], rows=2, settings=CalibrationSettings())
+    assert found.log_hazard[1] == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -32,7 +32,9 @@ from tests.small_network import AS_OF, TRAINING, fields_of
 
 
 def every_feature(encoder: Encoder) -> tuple[str, ...]:
-    return all_features(encoder.levels, (), telling=[True] * len(encoder.levels))
+    return all_features(
+        encoder.levels, (), telling=[True] * len(encoder.levels), weekday=True, seldom=True
+    )
 
 
 def snapshot_builder(model: PromiseModel, names: tuple[str, ...]) -> FeatureBuilder:

@@ -179,3 +179,43 @@ def test_a_calendar_in_the_mapping_counts(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("closures", "closure"))
     with pytest.raises(ContractError, match="mean 'closures'"):
         CalendarFile.within(path)
+
+
+def test_a_japanese_export_in_shift_jis(tmp_path: Path) -> None:
+    sent = parcels(1, 300)
+    table = pd.DataFrame(
+        {
+            "注文番号": sent["id"],
+            "注文日時": sent["ordered"].dt.strftime("%Y/%m/%d %H:%M"),
+            "発送日": sent["picked"].dt.strftime("%Y/%m/%d"),
+            "お届け日": sent["delivered"].dt.strftime("%Y/%m/%d"),
+            "郵便番号": "530-0001",
+            "配送業者": "ヤマト運輸",
+        }
+    )
+    (tmp_path / "t.csv").write_bytes(table.to_csv(index=False).encode("cp932"))
+    found = etapromise.check(tmp_path / "t.csv", quality=False)
+    assert found.ready, found.failure
+    assert found.proposal is not None
+    assert found.proposal.settings["time_zone"][0] == "Asia/Tokyo"
+    assert found.history is not None
+    arrived = found.history.milestones["delivered_at"].dt.tz_convert("Asia/Tokyo").dt.date
+    there = sent["delivered"].notna()
+    assert (arrived[there] == sent["delivered"][there].dt.date).all()
+
+
+def test_times_with_an_abbreviation_are_told_by_their_column(tmp_path: Path) -> None:
+    sent = parcels(1, 60)
+    table = pd.DataFrame(
+        {
+            "tracking_number": sent["id"],
+            "order date": sent["ordered"].dt.strftime("%m/%d/%Y %I:%M %p EST"),
+            "delivered": sent["delivered"].dt.strftime("%Y-%m-%d"),
+            "zip": "10001",
+            "country": "United States",
+        }
+    )
+    table.to_csv(tmp_path / "t.csv", index=False)
+    found = etapromise.check(tmp_path / "t.csv", quality=False)
+    assert not found.ready
+    assert "order date is called so" in found.to_text()

@@ -131,6 +131,9 @@ class ReferenceQuote:
         if not 0 <= column < clocks.holidays.shape[1]:
             return 0.0  # beyond the calendars the clock stands still
         share = float(clocks.weeks[week, day.weekday()])
+        for row in clocks.new_weeks:
+            if int(row[0]) == week and (day - EPOCH).days >= row[1]:
+                share = float(row[2 + day.weekday()])
         for row in clocks.region_weeks:
             if (int(row[0]), int(row[1])) == (week, calendar):
                 share = float(row[2 + day.weekday()])
@@ -235,6 +238,12 @@ class ReferenceQuote:
         if name == "explained":
             usual = [self.total(level, field) for level, field in OFFSET if field == "effect"]
             return self.explained() - math.fsum(usual)
+        if name in {"next_day", "second_day"}:
+            wanted = 0.5 if name == "next_day" else 1.5
+            worked = [
+                self.operational_days(day + 1) - self.operational_days(1) for day in range(1, 15)
+            ]
+            return float(next((k for k, sum_ in enumerate(worked, 1) if sum_ >= wanted), 14))
         assert name == "quoted"
         quoted = self.fields.get("quoted_date")
         if quoted is None:

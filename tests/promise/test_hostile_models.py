@@ -138,6 +138,7 @@ def put(place: Any, value: Any) -> Any:
         ("clocks.weeks", put((1, 1), np.nan), r"clocks\.weeks"),
         ("clocks.special_days", lambda _: np.array([[99, 0, 0, 9, 0]]), r"clocks\.special_days"),
         ("clocks.region_weeks", lambda _: np.full((1, 9), 0.5), r"clocks\.region_weeks"),
+        ("clocks.new_weeks", lambda _: np.full((1, 9), 0.5), r"clocks\.new_weeks"),
         ("dispatch.cut_off", put((0, 0), 1 << 30), r"dispatch\.cut_off"),
         ("dispatch.rounds", lambda _: np.array([[1 << 20, 0, 9, 0]]), r"dispatch\.rounds"),
         (

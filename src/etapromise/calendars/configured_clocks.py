@@ -79,6 +79,7 @@ def configured_clocks(
         place_weeks=place_weeks,
         special_days=_special_days(services, calendars, rules),
         region_weeks=_region_weeks(clocks, rules, single, relays, weeks),
+        new_weeks=_new_weeks(clocks, rules),
     )
 
 
@@ -90,13 +91,7 @@ def _region_weeks(
     weeks: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """The learned weeks in regions, but of the services whose week the file tells; of pairs too."""
-    told = [rule for rule in rules.carriers if rule.delivers is not None]
-
-    def is_told(key: str) -> bool:
-        carrier, service, *_ = key.split(_SEPARATOR)
-        return bool(_narrowest_last(told, carrier=carrier, service=service))
-
-    found = [row for row in clocks.region_weeks if not is_told(single[int(row[0]) - 1])]
+    found = [row for row in clocks.region_weeks if not _is_told(rules, single[int(row[0]) - 1])]
     for number, key in enumerate(relays, start=len(single) + 1):
         brings = single.index(f"{key.split(_SEPARATOR)[2]}{_SEPARATOR}") + 1
         closed = weeks[number] == 0
@@ -106,6 +101,19 @@ def _region_weeks(
             if row[0] == brings
         ]
     return np.array(found, np.float64).reshape(-1, 9)
+
+
+def _new_weeks(clocks: Clocks, rules: CalendarFile) -> NDArray[np.float64]:
+    """The learned changes of weeks, but of the services whose week the file tells."""
+    told = [_is_told(rules, clocks.services[int(row) - 1]) for row in clocks.new_weeks[:, 0]]
+    return clocks.new_weeks[~np.array(told, np.bool_)]
+
+
+def _is_told(rules: CalendarFile, key: str) -> bool:
+    """Whether a file tells the week of a service."""
+    carrier, service, *_ = key.split(_SEPARATOR)
+    named = [rule for rule in rules.carriers if rule.delivers is not None]
+    return bool(_narrowest_last(named, carrier=carrier, service=service))
 
 
 def configured_zones(zones: ZoneMap, rules: CalendarFile) -> ZoneMap:

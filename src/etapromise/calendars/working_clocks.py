@@ -53,6 +53,7 @@ _LAYOUT: Final = ArrayLayout(
     place_weeks=Array("bool", "calendars", 7),
     special_days=Array("int64", "special", 5),
     region_weeks=Array("float64", "regions", 9, low=0.0, high=float(_MOST_KEYS)),
+    new_weeks=Array("float64", "changes", 9, low=0.0, high=float(_MOST_KEYS)),
 )
 
 
@@ -74,6 +75,8 @@ class Clocks:
             more where the week says otherwise.
         region_weeks: (k, 9) service row, calendar row, and the weights there of Monday … Sunday,
             where a service's week is another one than elsewhere.
+        new_weeks: (k, 9) service row, a day (since 1970-01-01), and the weights of Monday … Sunday
+            from that day on, where a service changed its week.
         elapsed: ((services + 1) * (calendars + 1), days + 1) operational days before each day's
             start, counted from first_day.
     """
@@ -87,6 +90,7 @@ class Clocks:
     place_weeks: NDArray[np.bool_]
     special_days: NDArray[np.int64]
     region_weeks: NDArray[np.float64]
+    new_weeks: NDArray[np.float64]
     elapsed: NDArray[np.float64]
 
     @classmethod
@@ -102,14 +106,18 @@ class Clocks:
         place_weeks: NDArray[np.bool_] | None = None,
         special_days: NDArray[np.int64] | None = None,
         region_weeks: NDArray[np.float64] | None = None,
+        new_weeks: NDArray[np.float64] | None = None,
     ) -> Clocks:
-        """The tables of elapsed time; by default no place has a week of its own, nor special days.
+        """The tables of elapsed time.
 
+        By default no place has a week of its own, no service a new one, nor are there special days.
         A place's week goes before days on which a carrier delivers for once; days on which nothing
         is delivered go before all.
         """
         if region_weeks is None:
             region_weeks = np.zeros((0, 9))
+        if new_weeks is None:
+            new_weeks = np.zeros((0, 9))
         if place_weeks is None:
             place_weeks = np.ones((len(holidays), 7), dtype=bool)
         if special_days is None:
@@ -119,6 +127,11 @@ class Clocks:
         weekday = (first_day + np.arange(days) + 3) % 7
         factors = np.concatenate([np.ones((len(weeks), 1)), holiday_weights], axis=1)
         weight = weeks[:, None, :][:, :, weekday] * factors[:, holidays]
+        for service, first, *week in new_weeks.tolist():
+            row, since = int(service), slice(max(int(first) - first_day, 0), None)
+            weight[row, :, since] = (
+                np.array(week)[weekday[since]] * factors[row][holidays[:, since]]
+            )
         for service, calendar, *week in region_weeks.tolist():
             row, place = int(service), int(calendar)
             weight[row, place] = np.array(week)[weekday] * factors[row, holidays[place]]
@@ -141,7 +154,18 @@ class Clocks:
             place_weeks=place_weeks,
             special_days=special_days,
             region_weeks=region_weeks,
+            new_weeks=new_weeks,
             elapsed=elapsed,
+        )
+
+    def changed(self, **arrays: NDArray[np.float64]) -> Clocks:
+        """The same with other arrays."""
+        kept = {name: getattr(self, name) for name in _LAYOUT.arrays}
+        return Clocks.build(
+            first_day=self.first_day,
+            services=self.services,
+            calendars=self.calendars,
+            **(kept | arrays),
         )
 
     @classmethod
@@ -167,13 +191,15 @@ class Clocks:
             part.refuse("holidays", f"{days} days", f"1 to {LATEST_DAY - first_day}")
         if len(arrays["weeks"]) * len(arrays["holidays"]) * (days + 1) > _MOST_CELLS:
             part.refuse("holidays", "tables too large for memory", f"{_MOST_CELLS} cells at most")
-        weeks, rows = arrays["region_weeks"], (len(services), len(calendars))
-        if (
-            np.any(weeks[:, :2] > rows)
-            or np.any(weeks[:, :2] % 1)
-            or np.any(weeks[:, 2:] > _WEIGHT)
-        ):
-            part.refuse("region_weeks", "rows or weights that there are not", f"rows to {rows}")
+        rows = (len(services), len(calendars))
+        for name, most in (("region_weeks", rows), ("new_weeks", (len(services), LATEST_DAY))):
+            found = arrays[name]
+            if (
+                np.any(found[:, :2] > most)
+                or np.any(found[:, :2] % 1)
+                or np.any(found[:, 2:] > _WEIGHT)
+            ):
+                part.refuse(name, "rows or weights that there are not", f"rows to {most}")
         require_special(part, "special_days", arrays["special_days"], rows)
         return cls.build(first_day=first_day, services=services, calendars=calendars, **arrays)
 
@@ -186,6 +212,11 @@ class Clocks:
     def first_order_day(self) -> int:
         """The first UTC day of orders whose local dates are in the tables wherever they are."""
         return self.first_day + CALENDAR_BEFORE
+
+    def works_seldom(self, days: float) -> bool:
+        """Whether some service works on fewer days a week, somewhere at least."""
+        weeks = (self.weeks[1:], self.region_weeks[:, 2:], self.new_weeks[:, 2:])
+        return bool((np.concatenate(weeks).sum(axis=1) < days).any())
 
     def indexes(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """Rows by service key and by calendar key."""

@@ -9,27 +9,22 @@ counted in working days, so weeks and lengths are found in turns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.country_weekends import days_before_sunday
+from etapromise.calendars.ways import WEEKDAYS, Ways, chances, days_of, hazard_of
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
 from etapromise.shrinkage import PRIORS, shrunk
 
-__all__ = ["Ways", "learn_clocks"]
+__all__ = ["learn_clocks"]
 
 _ROUNDS: Final = 5
-# The kinds of days: Monday … Sunday, then the kinds of holidays.
-_WEEKDAYS: Final = 7
-_KINDS: Final = _WEEKDAYS + HOLIDAY_KINDS
-# Working days on the way that are told apart, and calendar days that are looked at.
-_AGES: Final = 25
-_LONGEST: Final = 45
 # Parcels that are enough to know every service's week by.
 _SAMPLE: Final = 400_000
 # Before anything is seen a weekday is closed, worked in part, or worked like any other with these
@@ -57,36 +52,6 @@ _CLOSED_SOMEWHERE: Final = 0.1
 _ORDINARY_FROM: Final = 0.7
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ways:
-    """Parcels on their way; all (n,), days since 1970-01-01.
-
-    Attributes:
-        service: positions into the service keys.
-        calendar: positions into the calendar keys, of the destination.
-        first_day: of the pick-up, or of the order where nobody scans pick-ups.
-        last_day: of the event, or the last that has passed.
-        arrived: whether the event was on the last day.
-    """
-
-    service: NDArray[np.int64]
-    calendar: NDArray[np.int64]
-    first_day: NDArray[np.int64]
-    last_day: NDArray[np.int64]
-    arrived: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        """How many parcels."""
-        return len(self.service)
-
-    def latest(self, count: int) -> Ways:
-        """The `count` parcels sent last."""
-        if len(self) <= count:
-            return self
-        rows = np.argsort(self.first_day, kind="stable")[-count:]
-        return Ways(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
-
-
 def learn_clocks(
     ways: Ways,
     *,
@@ -107,15 +72,15 @@ def learn_clocks(
     clocks = Clocks.build(
         first_day=first_day,
         services=service_keys,
-        weeks=np.ones((len(service_keys) + 1, _WEEKDAYS)),
+        weeks=np.ones((len(service_keys) + 1, WEEKDAYS)),
         calendars=calendar_keys,
         holidays=holiday_table(calendar_keys, first_day, last_day),
         holiday_weights=np.ones((len(service_keys) + 1, HOLIDAY_KINDS)),
     )
     sample = ways.latest(_SAMPLE)
     for _ in range(_ROUNDS):
-        clocks = _renewed(clocks, *_tables(sample, clocks))
-    return _with_weekends(sample, _with_regions(sample, clocks))
+        clocks = _renewed(clocks, *chances(sample, clocks))
+    return _with_weekends(sample, _with_regions(sample, with_changed_weeks(sample, clocks)))
 
 
 def _with_weekends(ways: Ways, clocks: Clocks) -> Clocks:
@@ -142,47 +107,9 @@ def _with_weekends(ways: Ways, clocks: Clocks) -> Clocks:
                 found.append([service + 1, place + 1, *week])
     if not found:
         return clocks
-    return Clocks.build(
-        first_day=clocks.first_day,
-        services=clocks.services,
-        weeks=clocks.weeks,
-        calendars=clocks.calendars,
-        holidays=clocks.holidays,
-        holiday_weights=clocks.holiday_weights,
-        region_weeks=np.concatenate([clocks.region_weeks, np.array(found, np.float64)]),
+    return clocks.changed(
+        region_weeks=np.concatenate([clocks.region_weeks, np.array(found, np.float64)])
     )
-
-
-def _days(
-    ways: Ways, clocks: Clocks
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Day after day: who is on the way, the date, how many working days since, the kind of day."""
-    clock = (ways.service + 1) * len(clocks.holidays) + ways.calendar + 1
-    # From the end of the first day: whether a carrier that fetches on a Saturday delivers on it is
-    # no part of the way.
-    start = clocks.elapsed[clock, ways.first_day + 1 - clocks.first_day]
-    for wait in range(_LONGEST):
-        here = np.flatnonzero(ways.first_day + wait <= ways.last_day)
-        if not len(here):
-            break
-        day = ways.first_day[here] + wait
-        column = day - clocks.first_day
-        age = np.floor(clocks.elapsed[clock[here], column] - start[here]).astype(np.int64) + 1
-        age = np.clip(age, int(wait > 0), _AGES - 1)
-        holiday = clocks.holidays[ways.calendar[here] + 1, column].astype(np.int64)
-        yield here, day, age, np.where(holiday > 0, _WEEKDAYS - 1 + holiday, (day + 3) % 7)
-
-
-def _tables(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
-    shape = (len(clocks.services), _KINDS, _AGES)
-    at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in _days(ways, clocks):
-        cell = (ways.service[here] * _KINDS + kind) * _AGES + age
-        at_risk += np.bincount(cell, minlength=len(at_risk))
-        came = ways.arrived[here] & (day == ways.last_day[here])
-        arrived += np.bincount(cell[came], minlength=len(arrived))
-    return at_risk.reshape(shape), arrived.reshape(shape)
 
 
 def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
@@ -194,13 +121,13 @@ def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
     regions = len(clocks.calendars)
     if regions < 2:
         return clocks
-    hazard = _hazard(clocks, *_tables(ways, clocks))
-    shape = (len(clocks.services), regions, _WEEKDAYS)
+    hazard = hazard_of(clocks, *chances(ways, clocks))
+    shape = (len(clocks.services), regions, WEEKDAYS)
     expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in _days(ways, clocks):
-        ordinary = kind < _WEEKDAYS
+    for here, day, age, kind in days_of(ways, clocks):
+        ordinary = kind < WEEKDAYS
         rows = here[ordinary]
-        cell = (ways.service[rows] * regions + ways.calendar[rows]) * _WEEKDAYS + kind[ordinary]
+        cell = (ways.service[rows] * regions + ways.calendar[rows]) * WEEKDAYS + kind[ordinary]
         chance = hazard[ways.service[rows], age[ordinary]]
         expected += np.bincount(cell, weights=chance, minlength=len(expected))
         came = ways.arrived[rows] & (day[ordinary] == ways.last_day[rows])
@@ -223,42 +150,18 @@ def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
             found.append([service + 1, region + 1, *own])
     if not found:
         return clocks
-    return Clocks.build(
-        first_day=clocks.first_day,
-        services=clocks.services,
-        weeks=clocks.weeks,
-        calendars=clocks.calendars,
-        holidays=clocks.holidays,
-        holiday_weights=clocks.holiday_weights,
-        region_weeks=np.array(found, np.float64),
-    )
-
-
-def _hazard(
-    clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(services, ages) chance to arrive on an ordinary day."""
-    usual_day = clocks.weeks.mean(axis=1, keepdims=True)
-    weight = np.concatenate([clocks.weeks, clocks.holiday_weights * usual_day], axis=1)[1:]
-    exposed = (at_risk * weight[:, :, None]).sum(axis=1)
-    network_hazard = arrived.sum(axis=(0, 1)) / np.maximum(exposed.sum(axis=0), 1e-9)
-    return shrunk(arrived.sum(axis=1), exposed, network_hazard, PRIORS.service_age)
+    return clocks.changed(region_weeks=np.array(found, np.float64))
 
 
 def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]) -> Clocks:
-    hazard = _hazard(clocks, at_risk, arrived)
+    hazard = hazard_of(clocks, at_risk, arrived)
     expected = (at_risk * hazard[:, None, :]).sum(axis=2)
     observed = arrived.sum(axis=2)
-    weeks = _weeks(observed[:, :_WEEKDAYS], expected[:, :_WEEKDAYS])
+    weeks = _weeks(observed[:, :WEEKDAYS], expected[:, :WEEKDAYS])
     # A holiday against the ordinary days of the same service.
-    usual = expected[:, _WEEKDAYS:] * weeks[1:].mean(axis=1, keepdims=True)
-    return Clocks.build(
-        first_day=clocks.first_day,
-        services=clocks.services,
-        weeks=weeks,
-        calendars=clocks.calendars,
-        holidays=clocks.holidays,
-        holiday_weights=_holiday_weights(observed[:, _WEEKDAYS:], usual),
+    usual = expected[:, WEEKDAYS:] * weeks[1:].mean(axis=1, keepdims=True)
+    return clocks.changed(
+        weeks=weeks, holiday_weights=_holiday_weights(observed[:, WEEKDAYS:], usual)
     )
 
 
@@ -308,7 +211,7 @@ def _worked(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDA
             (observed + 1 / _ORDINARY_SPREAD) / (expected + 1 / _ORDINARY_SPREAD),
         ]
     )
-    shares = np.repeat(_DAYS_ARE[:, None] / _DAYS_ARE.sum(), _WEEKDAYS, axis=1)
+    shares = np.repeat(_DAYS_ARE[:, None] / _DAYS_ARE.sum(), WEEKDAYS, axis=1)
     chance = _posterior(likelihood, shares)
     for _ in range(_MIXTURE_ROUNDS):
         # A service without arrivals of its own says nothing of what services do.

@@ -30,7 +30,6 @@ from etapromise.forecast.forest import Forest
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees
 from etapromise.forecast.lightgbm_engine import lightgbm
 from etapromise.forecast.lightgbm_trees import join_trees, read_trees
-from etapromise.forecast.monotone import hold_monotone
 from etapromise.forecast.survival import kaplan_meier_quantiles
 
 __all__ = ["BoostingConfig", "TreeProgress", "fit_forest"]
@@ -60,8 +59,6 @@ class BoostingConfig:
     shape_rows: int = 400_000
     """Rows that trees' shapes are grown on at most, drawn by chance; values come from all rows."""
     max_bin: int = 255
-    monotone: tuple[int, ...] | None = None
-    """For each feature 1 (no quantile falls as it grows), -1 (none rises) or 0."""
     patience: int = 36
     """Trees without a better validation loss before growing stops. Needs validation rows."""
     seed: int = 0
@@ -81,8 +78,6 @@ class BoostingConfig:
         self._expect(0.0 < self.bagging_fraction <= 1.0, "bagging_fraction", "in (0, 1]")
         self._expect(self.shape_rows >= 1, "shape_rows", "at least 1")
         self._expect(2 <= self.max_bin <= 65_535, "max_bin", "2 to 65535")
-        signs_fit = self.monotone is None or set(self.monotone) <= {-1, 0, 1}
-        self._expect(signs_fit, "monotone", "None or -1, 0 or 1 for each feature")
         self._expect(self.patience >= 1, "patience", "at least 1")
         self._expect(self.threads >= 1, "threads", "at least 1")
 
@@ -123,11 +118,6 @@ def fit_forest(
     config = config or BoostingConfig()
     features, target, rows = _checked(X, y, weight, censored)
     level = _checked_levels(levels)
-    if config.monotone is not None and len(config.monotone) != features.shape[1]:
-        raise ContractError(
-            f"monotone has {len(config.monotone)} entries; expected one for each of "
-            f"{features.shape[1]} features."
-        )
     mask = _mask(validation, len(target))
     held_out = None if mask is None else _together(mask)
     grow = rows.that_count(mask)
@@ -189,8 +179,6 @@ def _grow(
         single = _without_values(tree, level, training.X.shape[1])
         leaf = training.leaves(single)
         value = training.renewed(leaf, int(tree.leaf_start[-1]), config.learning_rate)
-        if config.monotone is not None:
-            value = hold_monotone(tree, value, config.monotone)
         training.add(leaf, value)
         parts.append(tree)
         values.append(value)
@@ -329,7 +317,6 @@ def _lightgbm_parameters(config: BoostingConfig) -> dict[str, Any]:
         "bagging_fraction": config.bagging_fraction,
         "bagging_freq": 1 if config.bagging_fraction < 1.0 else 0,
         "max_bin": config.max_bin,
-        "monotone_constraints": list(config.monotone) if config.monotone is not None else None,
     }
 
 

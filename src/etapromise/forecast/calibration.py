@@ -228,6 +228,9 @@ def calibrate(
     beyond = _cumulative(exposure, slow) + np.log1p(-_GROUPS_FROM)
     observed = weight * (arrived & (beyond > 0.0))
     expected = weight * np.maximum(beyond, 0.0)
+    # What all have in common is no trait of a group, and corrected already.
+    if observed.any():
+        expected *= observed.sum() / expected.sum()
     for level in levels:
         group = codes[:, level]
         seen = np.bincount(group, weights=observed, minlength=rows)

@@ -18,13 +18,18 @@ from etapromise.calendars.configured_dispatch import (
     warehouse_zones,
     warehouses_of,
 )
+from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.history.effects import NEVER_DAY, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
-from etapromise.history.learned_calendars import learned_clocks, learned_dispatch
+from etapromise.history.learned_calendars import (
+    learned_clocks,
+    learned_dispatch,
+    renewed_clocks,
+)
 from etapromise.history.learned_hand_offs import (
     known_hand_offs,
     learned_hand_offs,
@@ -222,15 +227,21 @@ class KnownOrders:
         return learned_hand_offs(self.shipments, self.milestones, self.moment)
 
     def _clocks(self, results: Outcomes, hand_offs: HandOffs | None) -> Clocks:
+        return learned_clocks(self.shipments, results, *self._takers(results, hand_offs))
+
+    def _takers(
+        self, results: Outcomes, hand_offs: HandOffs | None
+    ) -> tuple[Sequence[str], NDArray[np.int32] | None]:
+        """Carriers that parcels are handed to, and the number of each parcel's."""
         if hand_offs is None:
-            return learned_clocks(self.shipments, results)
+            return (), None
         # Who is known to have a parcel, else who usually gets it; it came without a hand-off where
         # none is known.
         handed = known_hand_offs(self.milestones, self.moment)
         actual = hand_offs.numbered(handed)
         usual = np.where(results.arrived, 0, hand_offs.takers_of(self.shipments))
         taker = np.where(handed != "", actual, usual)
-        return learned_clocks(self.shipments, results, hand_offs.takers, taker.astype(np.int32))
+        return hand_offs.takers, taker.astype(np.int32)
 
     def _indexes(self, levels: Sequence[Level], hand_offs: HandOffs | None) -> list[KeyIndex]:
         frame = self.shipments
@@ -238,15 +249,34 @@ class KnownOrders:
             frame = hand_offs.named(frame, hand_offs.takers_of(frame))
         return [KeyIndex(sorted(keys)) for _, keys in level_keys(frame, levels)]
 
-    def encoder_like(self, encoder: Encoder) -> Encoder:
-        """The keys of these shipments under the columns, zones and working weeks of `encoder`."""
+    def encoder_like(self, encoder: Encoder, *, renew_after: int | None = None) -> Encoder:
+        """The keys of these shipments under the columns, zones and working weeks of `encoder`.
+
+        Args:
+            encoder: of a model.
+            renew_after: take in, too, where services have changed their working weeks since; days
+                after the order when a parcel without an event counts as lost.
+        """
+        clocks, dispatch = encoder.clocks, encoder.dispatch
+        if renew_after is not None:
+            results = outcomes(
+                self.shipments,
+                self.milestones,
+                zones=encoder.zones,
+                as_of=self.moment,
+                give_up_after=renew_after,
+            )
+            takers = self._takers(results, encoder.hand_offs)
+            clocks = renewed_clocks(clocks, self.shipments, results, *takers)
+        if clocks is not encoder.clocks:
+            dispatch = Dispatch(dispatch.keys, dispatch.calendars, clocks)
         return Encoder(
             categorical=encoder.categorical,
             numeric=encoder.numeric,
             indexes=self._indexes(encoder.levels, encoder.hand_offs),
-            clocks=encoder.clocks,
+            clocks=clocks,
             zones=encoder.zones,
-            dispatch=encoder.dispatch,
+            dispatch=dispatch,
             hand_offs=encoder.hand_offs,
             disruptions=encoder.declared,
         )

@@ -35,7 +35,8 @@ __all__ = [
 # ETP_MAX_FEATURES of native/features.h.
 _MOST_FEATURES: Final = 1024
 _KINDS: Final = ("number", "total", "handling", "derived")
-_DERIVED: Final = ("distance_km", "quoted", "explained", "weekday")
+_DERIVED: Final = ("distance_km", "quoted", "explained", "weekday", "next_day", "second_day")
+_SELDOM: Final = ("next_day", "second_day")
 # The hour of an order counts through the calendars alone, its lead and the carrier's clock: so that
 # a later order never gets an earlier date. A forest that saw the hour would find some that do; one
 # that sees the weekday hardly ever does, and does so where no cut-off tells the days apart.
@@ -108,6 +109,7 @@ def all_features(
     *,
     telling: Sequence[bool],
     weekday: bool = False,
+    seldom: bool = False,
 ) -> tuple[str, ...]:
     """Every feature worth building from these levels and numbers.
 
@@ -117,15 +119,18 @@ def all_features(
         telling: (L,) whether a level tells parcels of one day apart. What all parcels of a day
             share tells a forest the date, and it would learn dates that never come again.
         weekday: whether the order's weekday says more than the calendars do.
+        seldom: whether some carrier works on so few days a week that how long a parcel takes, in
+            its working days, hangs on when the next one is.
     """
     names = [level.name for level in levels]
     further = [level.name for level in levels if level.columns == (level.name,)]
     handling = [names[position] for position in HANDLING_LEVELS if position]
     silent = {level.name for level, tells in zip(levels, telling, strict=True) if not tells}
+    left_out = {*(() if weekday else ("weekday",)), *(() if seldom else _SELDOM)}
     plain = [number for number in (*NUMBERS, *numeric) if number not in _NOT_PLAIN]
     candidates = (
         *(f"number:{name}" for name in plain),
-        *(f"derived:{name}" for name in _DERIVED if weekday or name != "weekday"),
+        *(f"derived:{name}" for name in _DERIVED if name not in left_out),
         *(f"total:{name}.effect" for name in names[1:]),
         *(f"total:{name}.pace" for name in (*_PACED, *_PACED_LANES)),
         *(f"total:{name}.pace" for name in _PACED_RELAYS if name in names),

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch, learn_dispatch
+from etapromise.calendars.ways import Ways
 from etapromise.calendars.working_clocks import CALENDAR_BEFORE, Clocks
-from etapromise.calendars.working_weeks import Ways, learn_clocks
+from etapromise.calendars.working_weeks import learn_clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
 from etapromise.history.effects import NEVER_DAY
@@ -20,7 +22,7 @@ from etapromise.lanes.levels import Level, level_keys, sorted_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["learned_clocks", "learned_dispatch"]
+__all__ = ["learned_clocks", "learned_dispatch", "renewed_clocks"]
 
 # Days of calendar beyond the moment: orders a year ahead, and their way.
 _CALENDAR_AHEAD: Final = 500
@@ -43,6 +45,43 @@ def learned_clocks(
         takers: carriers that parcels are handed to; each has a clock, that of any of its services.
         taker: (n,) number of who brings each parcel, from 1 on; 0: its own carrier.
     """
+    ways, service_keys, calendar_keys = _ways(shipments, results, takers, taker)
+    return learn_clocks(
+        ways,
+        service_keys=service_keys,
+        calendar_keys=calendar_keys,
+        first_day=int(results.start_day[0]) - CALENDAR_BEFORE,
+        last_day=results.as_of_day + _CALENDAR_AHEAD,
+    )
+
+
+def renewed_clocks(
+    clocks: Clocks,
+    shipments: pd.DataFrame,
+    results: Outcomes,
+    takers: Sequence[str] = (),
+    taker: NDArray[np.int32] | None = None,
+) -> Clocks:
+    """Clocks that were learned before, with the weeks that services have changed since.
+
+    Args:
+        clocks: of a model.
+        shipments: (n,) as of `learned_clocks`, like all that follows.
+        results: what is known of them.
+        takers: carriers that parcels are handed to.
+        taker: (n,) number of who brings each parcel.
+    """
+    ways, service_keys, calendar_keys = _ways(shipments, results, takers, taker)
+    return with_changed_weeks(ways.named_as(service_keys, calendar_keys, clocks), clocks)
+
+
+def _ways(
+    shipments: pd.DataFrame,
+    results: Outcomes,
+    takers: Sequence[str],
+    taker: NDArray[np.int32] | None,
+) -> tuple[Ways, Sequence[str], Sequence[str]]:
+    """The parcels on their way, and the keys of their services and places."""
     service, there, here = level_keys(
         shipments,
         [
@@ -68,19 +107,14 @@ def learned_clocks(
         begun = results.start_day.astype(np.int64)
     last = np.where(arrived, results.event_day, results.as_of_day - 1)
     on_way = np.flatnonzero((begun >= first_day) & (begun <= last) & ~results.closed)
-    return learn_clocks(
-        Ways(
-            service=services[on_way],
-            calendar=calendars[on_way],
-            first_day=begun[on_way],
-            last_day=last[on_way],
-            arrived=arrived[on_way],
-        ),
-        service_keys=service_keys,
-        calendar_keys=calendar_keys,
-        first_day=first_day,
-        last_day=results.as_of_day + _CALENDAR_AHEAD,
+    ways = Ways(
+        service=services[on_way],
+        calendar=calendars[on_way],
+        first_day=begun[on_way],
+        last_day=last[on_way],
+        arrived=arrived[on_way],
     )
+    return ways, service_keys, calendar_keys
 
 
 def learned_dispatch(

@@ -79,9 +79,10 @@ static int32_t date_at(order *o, int64_t second) {
     const etp_request r = {o->code, o->number, o->request.order_day, o->request.clock};
     etp_forest_row(m->forest, o->x, log_days, scratch);
     etp_quote_begin(m, &r, log_days, o->offset, &parcel);
+    const etp_dates dates = etp_quote_dates_of(m, &r, &parcel);
     int32_t grown = 0;
     for (int64_t k = 0; k < m->horizon; k++) {
-        const double p = etp_quote_by(m, &r, &parcel, o->start, k);
+        const double p = etp_dates_by(&dates, k);
         if (p > last)
             grown = (int32_t)k;
         if (p >= o->level)

@@ -4,6 +4,8 @@
 #include <math.h>
 
 #define EARTH_RADIUS_KM 6371.0088
+/* Days that a carrier's next working day is looked for in. */
+#define MOST_WAIT 14
 #define RADIANS 0.017453292519943295
 
 static double distance_km(double lat1, double lon1, double lat2, double lon2) {
@@ -24,6 +26,16 @@ static double explained(const etp_features *f, const etp_request *r) {
     return sum;
 }
 
+/* Days from the order's date to the carrier's first (second) working day after it. */
+static double days_until(const etp_features *f, const etp_request *r, int working) {
+    const int64_t day = (int64_t)r->order_day + 1;
+    const double until = etp_elapsed(f, r->clock, day) + working - 0.5;
+    int64_t k = 1;
+    while (k < MOST_WAIT && etp_elapsed(f, r->clock, day + k) < until)
+        k++;
+    return (double)k;
+}
+
 static double derived(const etp_features *f, const etp_request *r, int32_t which) {
     const double *number = r->number;
     double start;
@@ -41,6 +53,10 @@ static double derived(const etp_features *f, const etp_request *r, int32_t which
     }
     case ETP_WEEKDAY:
         return ((r->order_day + 3) % 7 + 7) % 7; /* Monday is 0 */
+    case ETP_NEXT_DAY:
+        return days_until(f, r, 1);
+    case ETP_SECOND_DAY:
+        return days_until(f, r, 2);
     default:
         return NAN;
     }

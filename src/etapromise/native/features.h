@@ -8,7 +8,14 @@ enum { ETP_MAX_FEATURES = 1024, ETP_FIELDS = 5 };
 
 /* Where a feature comes from. */
 enum { ETP_NUMBER = 0, ETP_TOTAL = 1, ETP_HANDLING = 2, ETP_DERIVED = 3 };
-enum { ETP_DISTANCE = 0, ETP_QUOTED = 1, ETP_EXPLAINED = 2, ETP_WEEKDAY = 3 };
+enum {
+    ETP_DISTANCE = 0,
+    ETP_QUOTED = 1,
+    ETP_EXPLAINED = 2,
+    ETP_WEEKDAY = 3,
+    ETP_NEXT_DAY = 4,
+    ETP_SECOND_DAY = 5
+};
 
 typedef struct {
     int32_t kind;

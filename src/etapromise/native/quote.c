@@ -39,33 +39,15 @@ static etp_request request(const etp_model *m, int64_t i, const int32_t *code, c
     return r;
 }
 
-/* The same where disruptions were declared: the mean over their scenarios. */
-static double by_date_disrupted(const etp_model *m, const etp_request *r, etp_parcel *p, double start,
-                                int64_t k) {
-    const etp_disruptions *d = m->encoder->disruptions;
+etp_dates etp_quote_dates_of(const etp_model *m, const etp_request *r, etp_parcel *parcel) {
     const etp_features *f = m->features;
-    const double *row = f->elapsed + (int64_t)r->clock * f->clock_days;
-    const double first = etp_elapsed(f, r->clock, r->order_day);
-    double sum = 0;
-    for (int64_t s = 0; s < d->scenarios; s++) {
-        const double end =
-            etp_held_reading(d, r->number[ETP_DISRUPTED], s, row, f->clock_days, f->clock_first_day,
-                             r->order_day, (int64_t)r->order_day + k);
-        p->quantile = p->knot = 0; /* readings of different scenarios do not ascend */
-        if (end > first)
-            sum += etp_parcel_by(p, end - start);
-    }
-    return sum / (double)d->scenarios;
-}
-
-double etp_quote_by(const etp_model *m, const etp_request *r, etp_parcel *p, double start, int64_t k) {
-    if (r->number[ETP_DISRUPTED] > 0 && m->encoder->disruptions)
-        return by_date_disrupted(m, r, p, start, k);
-    double end = etp_elapsed(m->features, r->clock, (int64_t)r->order_day + k + 1);
-    /* A lead may be negative, but nothing arrives before the carrier has worked. */
-    if (end <= etp_elapsed(m->features, r->clock, r->order_day))
-        return 0;
-    return etp_parcel_by(p, end - start);
+    const double concern = r->number[ETP_DISRUPTED];
+    etp_dates dates = {parcel, f->elapsed + (int64_t)r->clock * f->clock_days, f->clock_days,
+                       f->clock_first_day, r->order_day, etp_start(f, r),
+                       /* A lead may be negative, but nothing arrives before the carrier has worked. */
+                       etp_elapsed(f, r->clock, r->order_day),
+                       concern > 0 ? m->encoder->disruptions : NULL, concern};
+    return dates;
 }
 
 /* Rows whose features are built before the forest is asked: it is fastest on many at once. */
@@ -114,9 +96,9 @@ ETP_EXPORT int etp_quote_dates(const etp_model *m, int64_t n, const int32_t *cod
             const etp_request r = request(m, i, code, number, order_day, clock);
             etp_parcel parcel;
             etp_quote_begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
-            const double start = etp_start(m->features, &r);
+            const etp_dates dates = etp_quote_dates_of(m, &r, &parcel);
             for (int64_t k = 0; k < m->horizon; k++)
-                out[i * m->horizon + k] = etp_quote_by(m, &r, &parcel, start, k);
+                out[i * m->horizon + k] = etp_dates_by(&dates, k);
         }
     }
     free(w.log_days);
@@ -151,30 +133,13 @@ ETP_EXPORT int etp_promise(const etp_model *m, const etp_question *question, con
     const double offset = etp_feature_row(m->features, &r, x);
     etp_forest_row(m->forest, x, log_days, scratch);
     etp_quote_begin(m, &r, log_days, offset, &parcel);
-    const double start = etp_start(m->features, &r);
+    const etp_dates dates = etp_quote_dates_of(m, &r, &parcel);
     for (int64_t k = 0; k < m->horizon; k++)
-        probability[k] = etp_quote_by(m, &r, &parcel, start, k);
+        probability[k] = etp_dates_by(&dates, k);
     answer->position = etp_first_to_reach(probability, m->horizon, question->level);
     answer->low = etp_first_to_reach(probability, m->horizon, question->low);
     answer->high = etp_first_to_reach(probability, m->horizon, question->high);
     return ETP_FINE;
-}
-
-static void find_levels(const etp_model *m, const etp_request *r, etp_parcel *parcel, int64_t levels,
-                        const double *level, int16_t *day, double *probability) {
-    const double start = etp_start(m->features, r);
-    int64_t found = 0, grown = 0; /* no parcel arrives on a date on which nothing grows */
-    double before = 0;
-    for (int64_t k = 0; k < m->horizon && found < levels; k++) {
-        const double p = etp_quote_by(m, r, parcel, start, k);
-        if (p > before)
-            grown = k;
-        before = p;
-        for (; found < levels && (p >= level[found] || k == m->horizon - 1); found++) {
-            day[found] = (int16_t)grown;
-            probability[found] = p;
-        }
-    }
 }
 
 /* For each parcel and each of `levels` ascending probabilities the first date that reaches it, as
@@ -194,14 +159,11 @@ ETP_EXPORT int etp_quote_levels(const etp_model *m, int64_t n, const int32_t *co
             const etp_request r = request(m, i, code, number, order_day, clock);
             etp_parcel parcel;
             etp_quote_begin(m, &r, w.log_days + (i - first) * m->forest->levels, w.offset[i - first], &parcel);
-            find_levels(m, &r, &parcel, levels, level, day + i * levels, probability + i * levels);
-            if (asked == NULL)
-                continue;
-            parcel.quantile = 0;
-            parcel.knot = 0;
-            const double start = etp_start(m->features, &r);
-            asked_out[i] = asked[i] < 0 ? (asked[i] == INT32_MIN ? NAN : 0)
-                                        : etp_quote_by(m, &r, &parcel, start, asked[i]);
+            const etp_dates dates = etp_quote_dates_of(m, &r, &parcel);
+            etp_dates_reach(&dates, m->horizon, levels, level, day + i * levels,
+                            probability + i * levels);
+            if (asked)
+                asked_out[i] = etp_dates_asked(&dates, asked[i]);
         }
     }
     free(w.log_days);

@@ -2,6 +2,7 @@
 #ifndef ETAPROMISE_QUOTE_H
 #define ETAPROMISE_QUOTE_H
 
+#include "dates.h"
 #include "distribution.h"
 #include "encoder.h"
 #include "features.h"
@@ -37,8 +38,8 @@ typedef struct {
 void etp_quote_begin(const etp_model *m, const etp_request *r, double *log_days, double offset,
                      etp_parcel *parcel);
 
-/* P(event by the end of the order's day + k); k must not go back from call to call. */
-double etp_quote_by(const etp_model *m, const etp_request *r, etp_parcel *p, double start, int64_t k);
+/* The same over dates, from the order's day on. */
+etp_dates etp_quote_dates_of(const etp_model *m, const etp_request *r, etp_parcel *parcel);
 
 /* The last date on which anything arrives stands in for one that no date reaches. */
 int32_t etp_first_to_reach(const double *probability, int64_t days, double level);

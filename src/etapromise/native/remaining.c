@@ -1,7 +1,6 @@
 /* From quantiles of a parcel's remaining time to probabilities of dates, counted from today; and what
  * a promise made at the order says of the time that remains. */
-#include "disruptions.h"
-#include "distribution.h"
+#include "dates.h"
 
 #include <math.h>
 
@@ -12,34 +11,23 @@ typedef struct {
     const etp_disruptions *disruptions; /* or NULL */
 } etp_remaining;
 
-static double elapsed_at(const etp_remaining *m, int32_t clock, int64_t day) {
-    int64_t column = day - m->first_day;
-    column = column < 0 ? 0 : column >= m->clock_days ? m->clock_days - 1 : column;
-    return m->elapsed[(int64_t)clock * m->clock_days + column];
-}
+/* What is known of n parcels: their stages' distributions, quantiles, clocks and dates. */
+typedef struct {
+    const uint8_t *stage;
+    const double *log_days, *offset, *log_hazard, *arrives;
+    const int32_t *clock, *today;
+    const double *concern;
+} under_way;
 
-static void begin(const etp_remaining *m, etp_parcel *p, int64_t i, const uint8_t *stage,
-                  const double *log_days, const double *offset, const double *log_hazard,
-                  const double *arrives) {
-    const etp_distribution *d = &m->stage[stage[i]];
-    etp_parcel_begin(p, d, log_days + i * d->levels, offset[i], log_hazard[i], 1 - arrives[i]);
-}
-
-/* P(arrived by the end of today + k); k must not go back. `start` is the clock's reading today. */
-static double by_date(const etp_remaining *m, etp_parcel *p, int32_t clock, int64_t today, double start,
-                      double concern, int64_t k) {
-    const etp_disruptions *d = m->disruptions;
-    if (!d || !(concern > 0))
-        return etp_parcel_by(p, elapsed_at(m, clock, today + k + 1) - start);
-    const double *row = m->elapsed + (int64_t)clock * m->clock_days;
-    double sum = 0;
-    for (int64_t s = 0; s < d->scenarios; s++) {
-        p->quantile = p->knot = 0;
-        sum += etp_parcel_by(p, etp_held_reading(d, concern, s, row, m->clock_days, m->first_day, today,
-                                                 today + k) -
-                                    start);
-    }
-    return sum / (double)d->scenarios;
+static etp_dates begin(const etp_remaining *m, const under_way *u, int64_t i, etp_parcel *p) {
+    const etp_distribution *d = &m->stage[u->stage[i]];
+    etp_parcel_begin(p, d, u->log_days + i * d->levels, u->offset[i], u->log_hazard[i],
+                     1 - u->arrives[i]);
+    const double *row = m->elapsed + (int64_t)u->clock[i] * m->clock_days;
+    const double start = etp_clock_reading(row, m->clock_days, u->today[i] - m->first_day);
+    etp_dates dates = {p, row, m->clock_days, m->first_day, u->today[i], start, -INFINITY,
+                       u->concern[i] > 0 ? m->disruptions : NULL, u->concern[i]};
+    return dates;
 }
 
 /* P(arrived by the end of today + k), k = 0 .. horizon - 1, into out (n, horizon). */
@@ -48,12 +36,12 @@ ETP_EXPORT void etp_remaining_dates(const etp_remaining *m, int64_t n, const uin
                                     const double *log_hazard, const double *arrives,
                                     const int32_t *clock, const int32_t *today, const double *concern,
                                     double *out) {
-    etp_parcel p;
+    const under_way u = {stage, log_days, offset, log_hazard, arrives, clock, today, concern};
     for (int64_t i = 0; i < n; i++) {
-        begin(m, &p, i, stage, log_days, offset, log_hazard, arrives);
-        const double start = elapsed_at(m, clock[i], today[i]);
+        etp_parcel p;
+        const etp_dates dates = begin(m, &u, i, &p);
         for (int64_t k = 0; k < m->horizon; k++)
-            out[i * m->horizon + k] = by_date(m, &p, clock[i], today[i], start, concern[i], k);
+            out[i * m->horizon + k] = etp_dates_by(&dates, k);
     }
 }
 
@@ -67,27 +55,12 @@ ETP_EXPORT void etp_remaining_levels(const etp_remaining *m, int64_t n, const ui
                                      int64_t levels,
                                      const double *level, int16_t *day, double *probability,
                                      const int32_t *asked, double *asked_out) {
-    etp_parcel p;
+    const under_way u = {stage, log_days, offset, log_hazard, arrives, clock, today, concern};
     for (int64_t i = 0; i < n; i++) {
-        begin(m, &p, i, stage, log_days, offset, log_hazard, arrives);
-        const double start = elapsed_at(m, clock[i], today[i]);
-        int64_t found = 0, grown = 0; /* no parcel arrives on a date on which nothing grows */
-        double before = 0;
-        for (int64_t k = 0; k < m->horizon && found < levels; k++) {
-            const double by = by_date(m, &p, clock[i], today[i], start, concern[i], k);
-            if (by > before) grown = k;
-            before = by;
-            for (; found < levels && (by >= level[found] || k == m->horizon - 1); found++) {
-                day[i * levels + found] = (int16_t)grown;
-                probability[i * levels + found] = by;
-            }
-        }
-        p.quantile = 0;
-        p.knot = 0;
-        asked_out[i] = asked[i] == INT32_MIN ? NAN
-                       : asked[i] < 0
-                           ? 0
-                           : by_date(m, &p, clock[i], today[i], start, concern[i], asked[i]);
+        etp_parcel p;
+        const etp_dates dates = begin(m, &u, i, &p);
+        etp_dates_reach(&dates, m->horizon, levels, level, day + i * levels, probability + i * levels);
+        asked_out[i] = etp_dates_asked(&dates, asked[i]);
     }
 }
 

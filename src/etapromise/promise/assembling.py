@@ -126,22 +126,25 @@ def refreshed_parts(
     if calendars is None:
         # Older orders than the model's calendars know have long faded from its statistics.
         known = known.since(parts.encoder.clocks.first_order_day)
-    encoder = known.encoder_like(parts.encoder)
     manifest = {
         name: value
         for name, value in parts.manifest.items()
         if name not in {"version", "as_of", "dependence", "pace_since"}
     }
-    if calendars is not None:
+    if calendars is None:
+        # Where a file says what is so, nothing else changes it.
+        told = parts.manifest["calendars"] is not None
+        encoder = known.encoder_like(parts.encoder, renew_after=None if told else give_up)
+    else:
         # What the old file said is in the model's weeks; so they are learned again.
         encoder = known.encoder(
-            numeric=encoder.numeric,
-            categorical=encoder.categorical,
+            numeric=parts.encoder.numeric,
+            categorical=parts.encoder.categorical,
             default_time_zone=parts.manifest["config"]["default_time_zone"],
             give_up_after=give_up,
             calendars=calendars,
             # The forests' features hang on it.
-            hand_offs=encoder.hand_offs or False,
+            hand_offs=parts.encoder.hand_offs or False,
         )
         manifest["calendars"] = calendars.text
     tracked.let_go()

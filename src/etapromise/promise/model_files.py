@@ -261,6 +261,7 @@ def _arrays(parts: ModelParts) -> dict[str, NDArray[Any]]:
         "clocks.place_weeks": clocks.place_weeks,
         "clocks.special_days": clocks.special_days,
         "clocks.region_weeks": clocks.region_weeks,
+        "clocks.new_weeks": clocks.new_weeks,
         **{f"dispatch.{name}": array for name, array in parts.encoder.dispatch.as_arrays().items()},
         "calibration.knot": parts.calibration.knot,
         "calibration.kept": parts.calibration.kept,

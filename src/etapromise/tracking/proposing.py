@@ -429,10 +429,29 @@ def _shipment_columns(proposal: Proposal) -> None:
                 certainty=0.0,
                 why="no column looks like it",
                 details={"column": "?"},
-                asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it",
+                asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it"
+                + _named_so(table, role),
             )
     taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
+
+
+def _named_so(table: OwnTable, role: str) -> str:
+    """Of times that cannot be read, although the column is called so: which, and what to do."""
+    if role not in _TIMES:
+        return ""
+    called = [
+        one
+        for name, one in table.profiles.items()
+        if score_name(name, "shipments", role) >= _CERTAIN and len(one.words)
+    ]
+    if not called:
+        return ""
+    return (
+        f"; {called[0].name} is called so, but values such as {str(called[0].words.iloc[0])!r} are "
+        "no times that can be read: an abbreviation such as EST does not say where, so write "
+        "offsets, or none and name the time_zone"
+    )
 
 
 def _country_of_postcodes(proposal: Proposal) -> None:
@@ -823,9 +842,12 @@ def _home(proposal: Proposal) -> tuple[str, str]:
     )
     for role in ("origin_country", "destination_country"):
         one = proposal.columns.get(role)
-        if one is None or one.column is None:
+        if one is None:
             continue
-        codes = proposal.shipments.profiles[one.column].filled_values.map(normal_country).dropna()
+        words = pd.Series([one.details.get("value")])
+        if one.column is not None:
+            words = proposal.shipments.profiles[one.column].filled_values
+        codes = words.map(normal_country).dropna()
         if not len(codes):
             continue
         home = str(codes.mode().iloc[0])

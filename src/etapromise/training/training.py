@@ -61,6 +61,8 @@ QUANTILE_LEVELS: Final = np.array(
 
 _ROWS_FOR_THREADS: Final = 100_000
 _ROWS_AT_ONCE: Final = 100_000
+# Working days a week, below which a carrier's next one is worth a feature.
+_SELDOM_DAYS: Final = 4.5
 # Arrived parcels that a forest needs, and that judge it.
 _LEAST_GROWN: Final = 150
 _LEAST_HELD_OUT: Final = 20
@@ -346,6 +348,7 @@ def _holdout_forest(
             gathered.encoder.numeric,
             telling=[_tells_apart(column) for column in gathered.requests.codes[rows[grow]].T],
             weekday=len(gathered.encoder.dispatch.calendars.wait) > 0,
+            seldom=gathered.encoder.clocks.works_seldom(_SELDOM_DAYS),
         )
     )
     varies = _varies(gathered, contract, rows[grow])

@@ -26,15 +26,15 @@ FAMILY = Family(
             name="falcon",
             wobble=0.05,
             services={
-                "next_day": (Stage(daily=0.95, minimum=1, status="delivered"),),
-                "two_day": (Stage(daily=0.93, minimum=2, status="delivered"),),
+                "next-day": (Stage(daily=0.95, minimum=1, status="delivered"),),
+                "two-day": (Stage(daily=0.93, minimum=2, status="delivered"),),
             },
         ),
         Carrier(
             name="heron",
             week=MONDAY_TO_SATURDAY,
             services={
-                "next_day": (Stage(daily=0.88, minimum=1, status="delivered"),),
+                "next-day": (Stage(daily=0.88, minimum=1, status="delivered"),),
                 "ground": (
                     Stage(daily=0.7, minimum=1, distance=True),
                     Stage(daily=0.8, status="delivered"),

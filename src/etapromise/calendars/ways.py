@@ -1,0 +1,109 @@
+"""Parcels on their way, and the chances that they had to arrive on each kind of day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
+from etapromise.shrinkage import PRIORS, shrunk
+
+__all__ = ["KINDS", "WEEKDAYS", "Ways", "chances", "days_of", "hazard_of"]
+
+WEEKDAYS: Final = 7
+KINDS: Final = WEEKDAYS + HOLIDAY_KINDS
+"""The kinds of days: Monday … Sunday, then the kinds of holidays."""
+# Working days on the way that are told apart, and calendar days that are looked at.
+_AGES: Final = 25
+_LONGEST: Final = 45
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """Parcels on their way; all (n,), days since 1970-01-01.
+
+    Attributes:
+        service: positions into the service keys.
+        calendar: positions into the calendar keys, of the destination.
+        first_day: of the pick-up, or of the order where nobody scans pick-ups.
+        last_day: of the event, or the last that has passed.
+        arrived: whether the event was on the last day.
+    """
+
+    service: NDArray[np.int64]
+    calendar: NDArray[np.int64]
+    first_day: NDArray[np.int64]
+    last_day: NDArray[np.int64]
+    arrived: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """How many parcels."""
+        return len(self.service)
+
+    def latest(self, count: int) -> Ways:
+        """The `count` parcels sent last."""
+        if len(self) <= count:
+            return self
+        return self.take(np.argsort(self.first_day, kind="stable")[-count:])
+
+    def take(self, rows: NDArray[np.int64]) -> Ways:
+        """Some of them."""
+        return Ways(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def named_as(
+        self, service_keys: Sequence[str], calendar_keys: Sequence[str], clocks: Clocks
+    ) -> Ways:
+        """Those that clocks know, with positions into the clocks' own keys."""
+        services, places = clocks.indexes()
+        service = np.array([services.get(key, 0) for key in service_keys], np.int64)[self.service]
+        calendar = np.array([places.get(key, 0) for key in calendar_keys], np.int64)[self.calendar]
+        known = (service > 0) & (calendar > 0) & (self.first_day >= clocks.first_day)
+        own = replace(self, service=service - 1, calendar=calendar - 1)
+        return own.take(np.flatnonzero(known))
+
+
+def days_of(
+    ways: Ways, clocks: Clocks
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Day after day: who is on the way, the date, how many working days since, the kind of day."""
+    clock = (ways.service + 1) * len(clocks.holidays) + ways.calendar + 1
+    # From the end of the first day: whether a carrier that fetches on a Saturday delivers on it is
+    # no part of the way.
+    start = clocks.elapsed[clock, ways.first_day + 1 - clocks.first_day]
+    for wait in range(_LONGEST):
+        here = np.flatnonzero(ways.first_day + wait <= ways.last_day)
+        if not len(here):
+            break
+        day = ways.first_day[here] + wait
+        column = day - clocks.first_day
+        age = np.floor(clocks.elapsed[clock[here], column] - start[here]).astype(np.int64) + 1
+        age = np.clip(age, int(wait > 0), _AGES - 1)
+        holiday = clocks.holidays[ways.calendar[here] + 1, column].astype(np.int64)
+        yield here, day, age, np.where(holiday > 0, WEEKDAYS - 1 + holiday, (day + 3) % 7)
+
+
+def chances(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
+    shape = (len(clocks.services), KINDS, _AGES)
+    at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
+    for here, day, age, kind in days_of(ways, clocks):
+        cell = (ways.service[here] * KINDS + kind) * _AGES + age
+        at_risk += np.bincount(cell, minlength=len(at_risk))
+        came = ways.arrived[here] & (day == ways.last_day[here])
+        arrived += np.bincount(cell[came], minlength=len(arrived))
+    return at_risk.reshape(shape), arrived.reshape(shape)
+
+
+def hazard_of(
+    clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(services, ages) chance to arrive on an ordinary day."""
+    usual_day = clocks.weeks.mean(axis=1, keepdims=True)
+    weight = np.concatenate([clocks.weeks, clocks.holiday_weights * usual_day], axis=1)[1:]
+    exposed = (at_risk * weight[:, :, None]).sum(axis=1)
+    network_hazard = arrived.sum(axis=(0, 1)) / np.maximum(exposed.sum(axis=0), 1e-9)
+    return shrunk(arrived.sum(axis=1), exposed, network_hazard, PRIORS.service_age)
