@@ -14,7 +14,7 @@ from etapromise.errors import ContractError
 __all__ = ["kinds_checked", "require_many", "require_path"]
 
 P = ParamSpec("P")
-T = TypeVar("T")
+_T = TypeVar("_T")
 Check = Callable[[str, object], object]
 
 
@@ -57,7 +57,7 @@ _CHECKS: Final[Mapping[str, Check]] = {
 }
 
 
-def kinds_checked(**classes: type) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def kinds_checked(**classes: type) -> Callable[[Callable[P, _T]], Callable[P, _T]]:
     """Have a function check the kinds of what it is given, before it does anything.
 
     Arguments that are left at a default of None may be None.
@@ -69,13 +69,13 @@ def kinds_checked(**classes: type) -> Callable[[Callable[P, T]], Callable[P, T]]
         ContractError: by the function that is made, where an argument is of another kind.
     """
 
-    def checked(function: Callable[P, T]) -> Callable[P, T]:
+    def checked(function: Callable[P, _T]) -> Callable[P, _T]:
         signature = inspect.signature(function)
         optional = {name for name, one in signature.parameters.items() if one.default is None}
         looked_at = signature.parameters.keys() & (_CHECKS.keys() | classes.keys())
 
         @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        def call(*args: P.args, **kwargs: P.kwargs) -> _T:
             given: Mapping[str, Any] = signature.bind_partial(*args, **kwargs).arguments
             for name in looked_at & given.keys():
                 value = given[name]

@@ -13,7 +13,7 @@ from etapromise.encoding.requests import (
     NUMBERS,
     Encoder,
     Requests,
-    days_of,
+    dates_in_column,
     local_seconds,
     row_of,
 )
@@ -51,7 +51,7 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
         if name in frame:
             numbers[:, place] = frame[name].to_numpy(np.float64, na_value=np.nan)
     if "quoted_date" in frame:
-        quoted = days_of(frame, "quoted_date")
+        quoted = dates_in_column(frame, "quoted_date")
         numbers[:, 6] = np.where(np.isnat(quoted), np.nan, quoted.astype(np.int64) - day)
     numbers[:, NUMBERS.index("lead")] = leads(
         encoder, frame, taker, own, encoder.dispatch.rows(warehouse), rows_of(calendars, here),

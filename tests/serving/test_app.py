@@ -284,6 +284,16 @@ def test_metrics_name_the_model_and_count_codes(
     assert client.ask("GET", "/healthz").json()["model_version"] == version
 
 
+def test_an_order_without_a_time_is_ordered_now(client: Client, parcel: dict[str, Any]) -> None:
+    bare = {name: value for name, value in parcel.items() if name != "ordered_at"}
+    told = client.post("/orders", {"parcels": [bare, bare]})
+    # Now may lie behind the calendars of the tests' model.
+    assert told.status_code == 200 or "calendars cover" in told.text
+    said = client.post("/orders", {"parcels": [bare], "ordered_at": parcel["ordered_at"]})
+    same = client.post("/orders", {"parcels": [parcel]})
+    assert said.json() == same.json()
+
+
 def test_the_page_and_the_description(client: Client, parcel: dict[str, Any]) -> None:
     page = client.ask("GET", "/")
     assert page.headers["content-type"].startswith("text/html")

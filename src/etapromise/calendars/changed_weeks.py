@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.calendars.ways import WEEKDAYS, Ways, chances, days_of, hazard_of
+from etapromise.calendars.ways import WEEKDAYS, Ways, chances, hazard_of, way_days
 from etapromise.calendars.working_clocks import Clocks
 
 __all__ = ["with_changed_weeks"]
@@ -76,7 +76,7 @@ def _by_week(
     hazard = hazard_of(clocks, *chances(ways, clocks))
     shape = (len(clocks.services), WEEKDAYS, _WEEKS_BACK)
     expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in days_of(ways, clocks):
+    for here, day, age, kind in way_days(ways, clocks):
         week = (last - day) // WEEKDAYS
         counts = (kind < WEEKDAYS) & (week < _WEEKS_BACK)
         rows, week = here[counts], week[counts]

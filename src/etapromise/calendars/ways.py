@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
 
-__all__ = ["KINDS", "WEEKDAYS", "Ways", "chances", "days_of", "hazard_of"]
+__all__ = ["KINDS", "WEEKDAYS", "Ways", "chances", "hazard_of", "way_days"]
 
 WEEKDAYS: Final = 7
 KINDS: Final = WEEKDAYS + HOLIDAY_KINDS
@@ -66,7 +66,7 @@ class Ways:
         return own.take(np.flatnonzero(known))
 
 
-def days_of(
+def way_days(
     ways: Ways, clocks: Clocks
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """Day after day: who is on the way, the date, how many working days since, the kind of day."""
@@ -90,7 +90,7 @@ def chances(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np
     """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
     shape = (len(clocks.services), KINDS, _AGES)
     at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in days_of(ways, clocks):
+    for here, day, age, kind in way_days(ways, clocks):
         cell = (ways.service[here] * KINDS + kind) * _AGES + age
         at_risk += np.bincount(cell, minlength=len(at_risk))
         came = ways.arrived[here] & (day == ways.last_day[here])

@@ -18,7 +18,7 @@ from scipy.special import gammaln
 
 from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.country_weekends import days_before_sunday
-from etapromise.calendars.ways import WEEKDAYS, Ways, chances, days_of, hazard_of
+from etapromise.calendars.ways import WEEKDAYS, Ways, chances, hazard_of, way_days
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
 from etapromise.shrinkage import PRIORS, shrunk
 
@@ -124,7 +124,7 @@ def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
     hazard = hazard_of(clocks, *chances(ways, clocks))
     shape = (len(clocks.services), regions, WEEKDAYS)
     expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in days_of(ways, clocks):
+    for here, day, age, kind in way_days(ways, clocks):
         ordinary = kind < WEEKDAYS
         rows = here[ordinary]
         cell = (ways.service[rows] * regions + ways.calendar[rows]) * WEEKDAYS + kind[ordinary]

@@ -104,10 +104,18 @@ def backtest_command(
 
 
 def _level_line(row: dict[str, Any]) -> str:
+    level = f"{100 * row['service_level']:g} %"
+    undated = (
+        f"no date reaches {level} for {row['undated']:,} of {row['promises']:,} orders, "
+        "since too many never arrive"
+    )
     if not row["judged"]:
-        return f"{100 * row['service_level']:g} %: none of {row['promises']:,} can be judged yet"
-    return (
-        f"{100 * row['service_level']:g} %: kept {100 * row['kept_rate']:.1f} %, stated "
+        if row["undated"] * 2 > row["promises"]:
+            return f"{level}: {undated}"
+        return f"{level}: none of {row['promises']:,} can be judged yet"
+    told = (
+        f"{level}: kept {100 * row['kept_rate']:.1f} %, stated "
         f"{100 * row['mean_confidence']:.1f} %, {row['mean_days']:.1f} days on average, "
         f"{row['judged']:,} judged, {row['pending']:,} pending"
     )
+    return f"{told}; {undated}" if row["undated"] else told

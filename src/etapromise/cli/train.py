@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["refresh_command", "retrain_command", "train_command"]
 
+# Longer than a weekend and a holiday.
+_QUIET_DAYS = 4
+
 REFUSED = 3
 """Exit code of a refused challenger: nothing failed, and nothing changed."""
 
@@ -111,6 +114,7 @@ def train_command(
     with reported_errors():
         history = tables.read(event, out, max_rejects=max_rejects)
         _tell_names(config.calendars, history)
+        _tell_age(history, as_of)
         bar = ProgressBar()
         record = None
         if search is not None:
@@ -222,6 +226,7 @@ def retrain_command(
             config = replace(recipe, calendars=stated)
         history = tables.read(event, models, max_rejects=max_rejects)
         _tell_names(stated, history)
+        _tell_age(history, as_of)
         decision = run(
             history,
             registry,
@@ -285,8 +290,25 @@ def refresh_command(
         event = registry.load_current().event
         history = tables.read(event, models, max_rejects=max_rejects)
         _tell_names(stated, history)
+        _tell_age(history, as_of)
         version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
     click.echo(models / version)
+
+
+def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
+    """A feed that has ended is told, since all else goes on as if it had not."""
+    import pandas as pd  # noqa: PLC0415 — start-up time
+
+    moment = pd.Timestamp(as_of)
+    moments = [history.shipments["ordered_at"], history.scans["received_at"]]
+    known = [times[times <= moment].max() for times in moments if len(times)]
+    newest = max((each for each in known if not pd.isna(each)), default=None)
+    if newest is not None and moment - newest > pd.Timedelta(days=_QUIET_DAYS):
+        days = (moment - newest).days
+        say(
+            f"The newest order or scan is of {newest:%Y-%m-%d %H:%M} UTC, {days} days before "
+            "--as-of: nothing newer is known. Look at the feed, or choose an earlier --as-of."
+        )
 
 
 def _calendar_within(mapping: Path | None) -> CalendarFile | None:

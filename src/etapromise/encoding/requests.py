@@ -34,7 +34,7 @@ from etapromise.lanes.levels import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DISRUPTED", "NUMBERS", "Encoder", "Requests", "days_of", "require_table"]
+__all__ = ["DISRUPTED", "NUMBERS", "Encoder", "Requests", "dates_in_column", "require_table"]
 
 # The numbers that every request has; further numeric columns follow them.
 NUMBERS: Final = (
@@ -217,7 +217,7 @@ class Encoder:
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         quoted = np.full(len(frame), np.nan)
         if "quoted_date" in frame.columns:
-            dates = days_of(frame, "quoted_date")
+            dates = dates_in_column(frame, "quoted_date")
             quoted = np.where(np.isnat(dates), np.nan, dates.astype(np.int64))
         return self.compiled.encode_many(
             [distinct_texts(frame, column) for column in self.compiled.columns],
@@ -340,7 +340,7 @@ def _require_orders(frame: pd.DataFrame) -> None:
         )
 
 
-def days_of(frame: pd.DataFrame, name: str) -> NDArray[np.datetime64]:
+def dates_in_column(frame: pd.DataFrame, name: str) -> NDArray[np.datetime64]:
     """(n,) the calendar dates of a column, NaT where it says none.
 
     Raises:

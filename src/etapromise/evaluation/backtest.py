@@ -218,6 +218,12 @@ def run_backtest(
             f"were ordered from {history.shipments['ordered_at'].min()} "
             f"to {history.shipments['ordered_at'].max()}"
         )
+    first = history.shipments["ordered_at"].min()
+    if first >= walk[0].start:
+        raise ContractError(
+            f"Found no order before {walk[0].start} to train on: the first is of {first}. Choose a "
+            "start some months later."
+        )
     parts: dict[int, pd.DataFrame] = {}
     examples: dict[int, dict[str, Any] | None] = {}
     with tqdm(total=len(walk), unit=config.every, disable=None if progress else True) as bar:

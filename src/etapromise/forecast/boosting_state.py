@@ -18,7 +18,7 @@ from etapromise.forecast.forest import Forest
 
 __all__ = ["BoostingState", "Workers"]
 
-T = TypeVar("T")
+Task = TypeVar("Task")
 R = TypeVar("R")
 
 # Partial sums of the loss are over this many rows whatever the number of threads, so that it is not
@@ -98,7 +98,7 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def map(self, work: Callable[[T], R], tasks: Iterable[T]) -> list[R]:
+    def map(self, work: Callable[[Task], R], tasks: Iterable[Task]) -> list[R]:
         """The results in the order of the tasks, whoever does them."""
         numbered = deque(enumerate(tasks))
         results: list[Any] = [None] * len(numbered)

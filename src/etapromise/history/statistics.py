@@ -52,7 +52,8 @@ class Statistics:
     """Tables by level; row 0 of each level says "no evidence".
 
     Attributes:
-        as_of_day: what was received before this UTC day (days since 1970-01-01) is in them.
+        as_of_day: what was received before this UTC day (days since 1970-01-01) is in them; the
+            day after the newest order or event where nothing came later.
         total: (rows, 5) float32 effects on the whole duration, the levels one after another.
         total_start: (L,) where each level's rows start.
         handling: (rows, 5) float32 effects on the handling time.
@@ -171,8 +172,11 @@ def build_statistics(
         end_day=outcomes.as_of_day,
         settings=settings,
     )
+    known = outcomes.event_known_day[outcomes.event_known_day < outcomes.as_of_day]
+    newest = max(int(outcomes.start_day.max()), int(known.max(initial=EARLIEST_DAY)))
     statistics = Statistics(
-        as_of_day=outcomes.as_of_day,
+        # A feed that has ended makes no statistics new, however often they are made again.
+        as_of_day=min(outcomes.as_of_day, newest + 1),
         total=snapshot,
         total_start=_starts(sizes),
         handling=handling,

@@ -166,10 +166,17 @@ def _quality_lines(quality: dict[str, Any] | None) -> list[str]:
     of = "" if quality["of_every_order"] == 1 else f", one of {quality['of_every_order']}"
     lines = ["", f"Promises tried for orders from {quality['from']} to {quality['to']}{of}:"]
     for row in quality["levels"]:
-        rate = row["kept_rate"]
-        kept = "not judged yet" if rate is None else f"kept {100 * rate:.1f} %"
-        lines.append(
-            f"  {100 * row['service_level']:g} %: {kept} of {row['judged']:,}, "
-            f"stated {100 * row['stated']:.1f} %, {row['mean_days']:.1f} days on average"
-        )
+        level = f"{100 * row['service_level']:g} %"
+        if row["undated"]:
+            lines.append(
+                f"  {level}: no date reaches it for {row['undated']:,} of {row['promises']:,} "
+                "orders, since too many never arrive; are cancelled orders told?"
+            )
+        if row["judged"]:
+            lines.append(
+                f"  {level}: kept {100 * row['kept_rate']:.1f} % of {row['judged']:,}, "
+                f"stated {100 * row['stated']:.1f} %, {row['mean_days']:.1f} days on average"
+            )
+        elif not row["undated"]:
+            lines.append(f"  {level}: none of {row['promises']:,} can be judged yet")
     return lines

@@ -349,6 +349,8 @@ def _quality(found: TrackedHistory) -> dict[str, Any]:
             {
                 "service_level": row["service_level"],
                 "kept_rate": row["kept_rate"] if row["judged"] else None,
+                "promises": row["promises"],
+                "undated": row["undated"],
                 "stated": row["mean_confidence"],
                 "mean_days": row["mean_days"],
                 "judged": row["judged"],

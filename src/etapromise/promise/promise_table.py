@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.encoding.requests import days_of, require_table
+from etapromise.encoding.requests import dates_in_column, require_table
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
@@ -99,7 +99,7 @@ def _why(
 def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDArray[np.int32]:
     if "promised_date" not in frame.columns:
         return np.full(len(frame), NOT_ASKED, np.int32)
-    promised = days_of(frame, "promised_date")
+    promised = dates_in_column(frame, "promised_date")
     days = promised.astype(np.int64) - requests.order_day
     # Beyond the horizon probabilities stay as they are on its last day, as in `Promise`.
     days = np.minimum(days, horizon - 1)

@@ -34,7 +34,14 @@ def order(model: PromiseModel, asked: Any) -> Plain:
     """One date for the `parcels` of an order; what stands beside them holds for all."""
     given = _object(asked)
     locale = given.pop("locale", "en")
-    parcels = _list(given, "parcels")
+    # All of an order are ordered at one moment, which is now where nobody says another.
+    ordered = given.pop("ordered_at", None) or dt.datetime.now(dt.UTC)
+    parcels = [
+        {**parcel, "ordered_at": parcel.get("ordered_at") or ordered}
+        if isinstance(parcel, Mapping)
+        else parcel
+        for parcel in _list(given, "parcels")
+    ]
     found = model.promise_order([_times(parcel) for parcel in parcels], **_times(given))
     return found.as_dict() | {"text": found.text(locale), "fallback": False}
 

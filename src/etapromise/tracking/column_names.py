@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-__all__ = ["names_of", "plain_name", "score_name", "status_of_word"]
+__all__ = ["is_carrier", "names_of", "plain_name", "score_name", "status_of_word"]
 
 _LETTERS: Final = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d"})
 _NEAR: Final = 0.88
@@ -72,3 +72,10 @@ def status_of_word(code: str) -> str | None:
         if len(word) > 4 and f" {word} " in f" {said} "
     ]
     return max(found)[1] if found else None
+
+
+@cache
+def is_carrier(value: str) -> bool:
+    """Whether a cell is, or begins with, the name of a carrier that many know."""
+    said = f"{plain_name(value)} "
+    return any(said.startswith(f"{known} ") for known in names_of()["values"]["carrier"])

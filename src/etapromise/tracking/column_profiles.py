@@ -20,6 +20,7 @@ import pyarrow.types as pt
 from etapromise.normal_forms.places import is_country, normal_country
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT
+from etapromise.tracking.column_names import is_carrier
 from etapromise.tracking.written_times import english_months, has_clock, parsed
 
 __all__ = ["SAMPLE", "Profile", "TimeGuess", "profile_of", "sample_rows"]
@@ -128,6 +129,19 @@ class Profile:
         return "," if comma > point else None
 
     @cached_property
+    def middle(self) -> float:
+        """The median of the numbers, 0 where there are none."""
+        words = (
+            self.words[:_TRIED].str.extract(r"([\d.,' ]+)")[0].str.replace(r"[' ]", "", regex=True)
+        )
+        if self.decimal:
+            words = words.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+        else:
+            words = words.str.replace(",", "", regex=False)
+        numbers = pd.to_numeric(words, errors="coerce").dropna()
+        return float(numbers.median()) if len(numbers) else 0.0
+
+    @cached_property
     def countries(self) -> float:
         """Share of the different values that are countries."""
         words = self.words[:100]
@@ -135,6 +149,14 @@ class Profile:
             return 0.0
         codes = [normal_country(word) for word in words]
         return float(np.mean([code is not None and is_country(code) for code in codes]))
+
+    @cached_property
+    def carriers(self) -> float:
+        """Share of the different values that are carriers."""
+        words = self.words[:_TRIED]
+        if not len(words) or self.distinct > 400:
+            return 0.0
+        return float(np.mean([is_carrier(word) for word in words]))
 
     @cached_property
     def zones(self) -> float:

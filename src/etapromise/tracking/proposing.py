@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from etapromise.normal_forms.places import normal_country
 from etapromise.normal_forms.postcodes import own_forms, postcode_forms
 from etapromise.normal_forms.zones import shape_of, zone_of_country
-from etapromise.tracking.column_names import names_of, score_name, status_of_word
+from etapromise.tracking.column_names import names_of, plain_name, score_name, status_of_word
 from etapromise.tracking.column_profiles import Profile, TimeGuess, profile_of, sample_rows
 from etapromise.tracking.id_matches import NearMatch, near_match
 from etapromise.tracking.mapped import joined_tables, text_of
@@ -47,6 +47,16 @@ _OWN_FORMS: Final = 0.2
 _JOINED: Final = 0.8
 # In so few rows codes need not repeat.
 _FEW_ROWS: Final = 50
+# A column of so few words is one of states, kinds or yes and no.
+_FEW_WORDS: Final = 30
+# Kilograms that hardly any shop's parcels weigh: the numbers are grams.
+_HEAVY: Final = 70
+_UNITS: Final = {
+    **dict.fromkeys(("g", "gr", "gram", "grams", "gramm", "gramme", "grammes"), "g"),
+    **dict.fromkeys(("kg", "kgs", "kilo", "kilos", "kilogram", "kilograms", "kilogramm"), "kg"),
+    **dict.fromkeys(("lb", "lbs", "pound", "pounds"), "lb"),
+    **dict.fromkeys(("oz", "ounce", "ounces"), "oz"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,13 +369,15 @@ def _proposed(profile: Profile, role: str, score: float, rivals: tuple[str, ...]
     elif role == "weight_kg":
         if profile.decimal:
             details["decimal"] = profile.decimal
-        named = score_name(profile.name, "shipments", role) and profile.name.lower()
-        unit = profile.unit or (
-            "g" if str(named).rsplit("_")[-1].endswith(("_g", " g", "grams")) else ""
-        )
-        if unit in {"g", "gr", "lb", "lbs", "oz"}:
-            details["unit"] = {"gr": "g", "lbs": "lb"}.get(unit, unit)
-        elif profile.decimal or profile.unit:
+        unit = _UNITS.get(profile.unit or plain_name(profile.name).rpartition(" ")[2])
+        if unit is not None:
+            details["unit"] = unit
+        elif profile.middle > _HEAVY:
+            details["unit"] = "?"
+            asked = (
+                f"half of {profile.name} are {profile.middle:g} or more: are they g, kg, lb or oz?"
+            )
+        elif profile.decimal:
             details["unit"] = "kg"
     elif role.endswith("_country"):
         why += f"; {', '.join(map(str, profile.words[:3]))} are countries"
@@ -405,6 +417,7 @@ def _shipment_columns(proposal: Proposal) -> None:
         ("destination_country", lambda one: one.countries > 0.9),
         ("destination", lambda one: one.postcodes > 0.9 and not one.unique and one.times() is None),
         ("shipment_id", lambda one: one.unique and one.times() is None and not one.numeric),
+        ("carrier", lambda one: one.carriers > 0.5),
     ]
     for role, fits in by_values:
         taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
@@ -432,8 +445,31 @@ def _shipment_columns(proposal: Proposal) -> None:
                 asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it"
                 + _named_so(table, role),
             )
+    if "carrier" not in columns:
+        proposal.told.append(
+            "no column tells the carrier: all parcels are taken for one carrier's; map one, or "
+            'name it: carrier = { value = "…" }'
+        )
     taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
+    if "cancelled" not in proposal.milestones:
+        proposal.told += _cancelled_words(table, proposal.unused)
+
+
+def _cancelled_words(table: OwnTable, unused: Sequence[str]) -> list[str]:
+    """Columns that are not read although they say which orders were cancelled."""
+    told = []
+    for name in unused:
+        profile = table.profiles[name]
+        if profile.distinct > _FEW_WORDS or profile.times() is not None:
+            continue
+        found = [word for word in profile.words if status_of_word(word) == "cancelled"]
+        if found:
+            told.append(
+                f"{name} has values such as {found[0]!r}: cancelled orders that are not told count "
+                "as never delivered; docs/own-data.md shows how to map such a column"
+            )
+    return told
 
 
 def _named_so(table: OwnTable, role: str) -> str:
