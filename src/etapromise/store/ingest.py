@@ -28,6 +28,7 @@ from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.sources import open_parts
+from etapromise.tracking.table_files import damage_named
 from etapromise.tracking.tables import read_shipments
 from etapromise.tracking.texts import Identifiers, as_series
 
@@ -412,7 +413,7 @@ def _batches(source: Source) -> Iterator[Source]:
     if not path.exists() or path.stat().st_size == 0:
         yield source
         return
-    with pq.ParquetFile(path) as file:
+    with damage_named(path, "shipments"), pq.ParquetFile(path) as file:
         if file.metadata.num_rows <= _ROWS_AT_ONCE:
             yield source
             return

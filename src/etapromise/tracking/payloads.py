@@ -176,7 +176,7 @@ def _easypost(payload: Mapping[str, Any]) -> Scans:
                 "carrier": one.get("carrier"),
                 "scanned_at": detail.get("datetime"),
                 "status": _pair(detail.get("status"), detail.get("status_detail")),
-                "facility": _place(*(place.get(name) for name in ("city", "state", "zip"))),
+                "facility": _place(*(_at(place, name) for name in ("city", "state", "zip"))),
             }
 
 
@@ -204,7 +204,7 @@ def _shippo(payload: Mapping[str, Any]) -> Scans:
             "scanned_at": event.get("status_date"),
             "received_at": event.get("object_created"),
             "status": _pair(event.get("status"), _at(event, "substatus", "code")),
-            "facility": _place(*(place.get(name) for name in ("city", "state", "zip"))),
+            "facility": _place(*(_at(place, name) for name in ("city", "state", "zip"))),
         }
 
 

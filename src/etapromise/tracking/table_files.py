@@ -300,6 +300,11 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
                 f"found {file.name} for the {table}, expected a .parquet or .csv file, another "
                 "table of text, JSON, .xlsx, .arrow, or a directory of them; convert it"
             )
+        if kind in {"parquet", "arrow"}:
+            # Arrow takes names, texts and the offsets into them as they stand there: wrong ones
+            # fail later, or lead outside of the text.
+            _ = opened.table.column_names
+            opened.table.validate(full=True)
         nested = any(pa.types.is_nested(one.type) for one in opened.table.schema)
         if nested and kind in {"parquet", "arrow"}:
             records = opened.table.to_pylist()
@@ -373,8 +378,6 @@ def _arrow_file(file: FoundFile) -> pa.Table:
         table = pyarrow.feather.read_table(pa.BufferReader(data))
     else:
         table = pa.ipc.open_stream(pa.BufferReader(data)).read_all()
-    # Arrow takes offsets into text as they stand there: wrong ones lead outside of it.
-    table.validate(full=True)
     return table
 
 
