@@ -130,6 +130,11 @@ def check(
 
     Raises:
         ContractError: neither files nor a mapping, or both; a file cannot be read at all.
+
+    Examples:
+        >>> tables = ["shipments.parquet", "scans.parquet"]
+        >>> etapromise.check(tables, quality=False).proposal.questions
+        []
     """
     named = [files] if isinstance(files, str | PathLike) else list(files)
     if bool(named) == (mapping is not None):

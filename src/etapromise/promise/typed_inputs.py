@@ -53,7 +53,8 @@ class Option(Parcel, total=False):
     Examples:
         >>> option: etapromise.Option = {"carrier": "acme", "service": "ground", "price": 4.0}
         >>> [ranked] = model.compare([option], 0.9, origin="60492", destination="90585",
-        ...                          ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+        ...                          ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC),
+        ...                          day_price=0.5)  # what a day is worth, in the prices' currency
     """
 
     name: str

@@ -36,6 +36,12 @@ class StaticPromise:
         date: the order's own date, in the zone of its time, and `days` more.
         ordered_at: the order's time.
         reason: what kept a model from answering, for logs.
+
+    Examples:
+        >>> when = datetime(2025, 7, 3, 15, tzinfo=UTC)
+        >>> late = etapromise.StaticPromise(date=when.date(), ordered_at=when, reason="no model")
+        >>> late.confidence is None and late.fallback
+        True
     """
 
     date: dt.date
@@ -67,11 +73,15 @@ class Fallback:
     What a caller got wrong is refused as ever; whatever else goes wrong, a date comes, flagged by
     `found.fallback`, logged and counted. Any number of threads may share one.
 
-        promises = etapromise.Fallback("models/current", days=5)
-        found = promises.promise(origin="60492", destination="90585", ordered_at=now)
-
     Attributes:
         counts: promises by who gave them: "model", or "no_model" and "failed" for static ones.
+
+    Examples:
+        >>> promises = etapromise.Fallback("no/models/here", days=5)
+        >>> found = promises.promise(origin="60492", destination="90585",
+        ...                          ordered_at=datetime(2025, 7, 3, 15, tzinfo=UTC))
+        >>> found.date, found.fallback, promises.counts["no_model"]
+        (datetime.date(2025, 7, 8), True, 1)
     """
 
     def __init__(
