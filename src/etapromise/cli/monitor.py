@@ -117,6 +117,7 @@ def monitor_command(
             f"{len(causes)} cause{'' if len(causes) == 1 else 's'}"
         )
         sys.exit(ALARM)
+    say("All is well: no threshold was crossed.")
 
 
 def _pairs(told: tuple[str, ...]) -> dict[str, Any]:

@@ -187,6 +187,7 @@ def _limits(
             f"{len(short)} groups fell short of 90 % of late, first of all {worst['group']} "
             f"({100 * worst['kept_rate']:.1f} % of {worst['judged']:,})."
         )
+    thin = [row for row in thin if row["group"].strip("\u2013 ")]  # a column that is always empty
     if thin:
         named = ", ".join(row["group"] for row in thin[:5])
         more = f" and {len(thin) - 5} more" if len(thin) > 5 else ""
