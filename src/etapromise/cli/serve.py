@@ -67,4 +67,9 @@ def serve(models: Path, host: str, port: int, fallback_days: int, ways: Path | N
     with reported_errors():
         app = create_app(models, fallback_days=fallback_days, ways=told)
         say(f"serving {models} at http://{host}:{port}/")
+        if not (models / "current").exists():
+            say(
+                f"There is no {models / 'current'} yet: until there is, every answer is the static "
+                f"one of {fallback_days} days. Check the path, or train a model there."
+            )
         uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
