@@ -421,3 +421,18 @@ def test_names_that_may_be_one_are_told_and_kept_apart() -> None:
     assert "swift-post ~ swiftpost" in notes["near_names_carrier"].examples
     assert notes["placeholder_carrier"].rows == 1
     assert not any("depot" in pair for pair in notes["near_names_carrier"].examples)
+
+
+def test_a_rejected_row_may_have_text_that_utf_8_has_not() -> None:
+    table = pd.DataFrame(
+        {
+            "shipment_id": ["a"],
+            "scanned_at": ["nonsense"],
+            "status": ["delivered"],
+            "vocabulary": ["standard"],
+            "remark": ["half a pair: \ud800"],
+        }
+    )
+    rejects = read_scans(table).rejects
+    assert rejects["reason"].tolist() == ["unreadable_scanned_at"]
+    assert rejects["remark"].tolist() == ["half a pair: ?"]

@@ -456,6 +456,11 @@ def _split(
     )
 
 
+def _encodable(value: object) -> str:
+    """A value as text that UTF-8 has, what it has not as a question mark."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
 def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
     faulty = np.flatnonzero(~faults.free)
     # Taking nothing from a column of text would copy all of it first.
@@ -465,7 +470,10 @@ def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
     }
     with decimal.localcontext(decimal.Context(traps=[])):  # a signalling NaN is missing
         for name in raw.extras.columns:
-            text[name] = raw.extras[name].iloc[faulty].reset_index(drop=True).astype(TEXT)
+            values = raw.extras[name].iloc[faulty].reset_index(drop=True)
+            if values.dtype == object:  # where half of a surrogate pair may stand
+                values = values.map(_encodable, na_action="ignore")
+            text[name] = values.astype(TEXT)
     table = faults.table(faulty, pd.DataFrame(text), raw.rows[faulty])
     if not raw.broken:
         return table
