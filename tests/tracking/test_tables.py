@@ -430,7 +430,7 @@ def test_a_rejected_row_may_have_text_that_utf_8_has_not() -> None:
             "scanned_at": ["nonsense"],
             "status": ["delivered"],
             "vocabulary": ["standard"],
-            "remark": ["half a pair: \ud800"],
+            "remark": pd.Series(["half a pair: \ud800"], dtype=object),
         }
     )
     rejects = read_scans(table).rejects
