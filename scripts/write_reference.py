@@ -99,8 +99,19 @@ def codes() -> str:
 
 
 def python_names() -> str:
-    """Every public name, for mkdocstrings to fill."""
-    lines = ["# Python", "", f"<!-- {BY_SCRIPT} -->", ""]
+    """Every public name in a line, and in full for mkdocstrings to fill."""
+    lines = ["# Python", "", f"<!-- {BY_SCRIPT} -->", "", "| name | what it is |", "|---|---|"]
+    for name in etapromise.__all__:
+        value = getattr(etapromise, name)
+        taken = ""
+        if inspect.isfunction(value):
+            parameters = inspect.signature(value).parameters.values()
+            needed = [one.name for one in parameters if one.default is one.empty]
+            given = [f"{one.name}=" for one in parameters if one.default is not one.empty]
+            taken = f"({', '.join([*needed, *given])})"
+        first = (inspect.getdoc(value) or "").partition("\n\n")[0].replace("\n", " ")
+        lines.append(f"| `{name}{taken}` | {first.replace('|', '/')} |")
+    lines.append("")
     for name in etapromise.__all__:
         value = getattr(etapromise, name)
         home = getattr(value, "__module__", None)

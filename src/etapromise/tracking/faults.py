@@ -28,7 +28,10 @@ _REMEDIES: Final = (
     ("unreadable_", "correct the value, or name its format in a mapping"),
     ("_out_of_range", "correct the value at its source, or leave it empty"),
     ("duplicate_", "nothing, if the rows say the same; else give each its own id"),
-    ("unknown_shipment", "send the order too, or compare how both tables write the id"),
+    (
+        "unknown_shipment",
+        "send the order too, see whether it was rejected, or compare how both tables write the id",
+    ),
     ("unknown_status", "name the vocabulary of the codes, or say in a mapping what they mean"),
     ("unknown_vendor_code", "say in a mapping or an own vocabulary what the code means"),
     ("unknown_vocabulary", "name one of the known vocabularies, or give an own one"),
