@@ -99,3 +99,15 @@ def test_the_option_is_named_as_the_command_has_it(tmp_path: Path) -> None:
     assert found.exit_code == 1
     assert "--time-zone" in found.stderr
     assert "naive_time_zone" not in found.stderr
+
+
+def test_a_page_is_written_also_of_what_cannot_be_read(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("nonsense = 3\n", encoding="utf-8")
+    page = tmp_path / "page.html"
+    done = CliRunner().invoke(main, ["check", "--mapping", str(bad), "--html", str(page)])
+    assert done.exit_code == 3, done.output
+    assert "has no table [shipments]" in page.read_text(encoding="utf-8")
+    nowhere = CliRunner().invoke(main, ["check", "--mapping", str(bad), "--html", str(tmp_path)])
+    assert nowhere.exit_code in {1, 2}
+    assert "fault of etapromise" not in nowhere.output

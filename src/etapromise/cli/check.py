@@ -63,6 +63,7 @@ def check_command(
     Exit codes: 0 ready to train on, 3 something must be answered or mended first, 1 failed, 2 bad
     usage.
     """
+    from etapromise.files import write_text  # noqa: PLC0415 — start-up time
     from etapromise.operations import checking  # noqa: PLC0415 — start-up time
 
     if not files and mapping is None:
@@ -73,14 +74,10 @@ def check_command(
         found = checking.check_tables(
             files, mapping=mapping, write_to=write_mapping, event=event, quality=quality
         )
-    if write_mapping is not None and found.text is not None:
-        from etapromise.files import write_text  # noqa: PLC0415 — start-up time
-
-        write_text(write_mapping, found.text)
-    if html is not None:
-        from etapromise.files import write_text  # noqa: PLC0415 — start-up time
-
-        write_text(html, found.to_html())
+        if write_mapping is not None and found.text is not None:
+            write_text(write_mapping, found.text)
+        if html is not None:
+            write_text(html, found.to_html())
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, default=str))
     else:

@@ -24,7 +24,7 @@ def render_check(facts: dict[str, Any], lines: Sequence[str]) -> str:
     page = environment(wording("en")).get_template("check.html.jinja")
     groups = {
         name: columns
-        for name, columns in facts.get("proposal", {}).items()
+        for name, columns in (facts.get("proposal") or {}).items()
         if name in {"shipments", "milestones", "scans"} and columns
     }
     return page.render(facts=facts, groups=groups, lines=lines, **page_parts())
