@@ -111,3 +111,13 @@ def test_a_page_is_written_also_of_what_cannot_be_read(tmp_path: Path) -> None:
     nowhere = CliRunner().invoke(main, ["check", "--mapping", str(bad), "--html", str(tmp_path)])
     assert nowhere.exit_code in {1, 2}
     assert "fault of etapromise" not in nowhere.output
+
+
+@pytest.mark.parametrize(("name", "held"), [("a.parquet", b"garbage"), ("b.arrow", b"ARROW1garb")])
+def test_a_damaged_file_is_named(name: str, held: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(held)
+    for asked in (tmp_path / name, tmp_path):
+        done = run("check", asked)
+        assert done.exit_code in {1, 3}
+        assert name in done.output
+        assert "fault of etapromise" not in done.output

@@ -339,10 +339,15 @@ def inner_lists(file: FoundFile) -> dict[str, int]:
 
 
 def open_raw(file: FoundFile) -> pa.Table:
-    """A Parquet or Arrow file as it is."""
-    if file.kind == "arrow":
-        return _arrow_file(file)
-    return pyarrow.parquet.read_table(file.open(), partitioning=None)
+    """A Parquet or Arrow file as it is.
+
+    Raises:
+        ContractError: The file is damaged.
+    """
+    with damage_named(file.name, "orders or scans"):
+        if file.kind == "arrow":
+            return _arrow_file(file)
+        return pyarrow.parquet.read_table(file.open(), partitioning=None)
 
 
 def sheets_of(file: FoundFile) -> list[str]:
