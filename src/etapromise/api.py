@@ -30,8 +30,8 @@ from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.monitor import registry_of
 from etapromise.promise.model import PromiseModel, load_model
-from etapromise.tracking import TrackedHistory, history
-from etapromise.tracking.accounts import refuse_too_many
+from etapromise.tracking import TrackedHistory
+from etapromise.tracking.tracked import tracked_history
 from etapromise.training.training import TrainingConfig
 
 if TYPE_CHECKING:
@@ -95,16 +95,15 @@ def read(
         >>> len(history.shipments) == len(history.milestones)
         True
     """
-    found = history(
+    return tracked_history(
         shipments,
         scans,
         event=event,
         naive_time_zone=naive_time_zone,
         vocabulary=vocabulary,
         mapping=mapping,
+        max_rejects=max_rejects,
     )
-    refuse_too_many(found.accounts, max_rejects)
-    return found
 
 
 def check(
