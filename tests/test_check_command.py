@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,50 @@ def test_a_damaged_file_is_named(name: str, held: bytes, tmp_path: Path) -> None
         assert done.exit_code in {1, 3}
         assert name in done.output
         assert "fault of etapromise" not in done.output
+
+
+def german_orders(heading: str, weights: list[str]) -> pd.DataFrame:
+    count = len(weights)
+    return pd.DataFrame(
+        {
+            "Bestellnummer": [f"B{n}" for n in range(count)],
+            "Bestelldatum": ["13.01.2026 09:12"] * count,
+            "Status": ["versendet", "storniert"] * (count // 2),
+            "Firma": ["DHL Paket", "Hermes"] * (count // 2),
+            "PLZ": ["10115"] * count,
+            "Land": ["Deutschland"] * count,
+            heading: weights,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("heading", "weights", "unit"),
+    [
+        ("Gewicht (g)", ["450", "1200"], "g"),
+        ("Gewicht in g netto", ["450", "1200"], "g"),
+        ("weight [lbs]", ["2", "3"], "lb"),
+        ("Gewicht kg", ["450", "1200"], "kg"),
+        ("Gewicht", ["450", "1200"], "?"),
+        ("Gewicht", ["1,5", "0,8"], "kg"),
+    ],
+)
+def test_what_values_tell_of_carriers_units_and_cancelled_orders(
+    heading: str, weights: list[str], unit: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "orders.csv"
+    german_orders(heading, weights * 10).to_csv(file, sep=";", index=False)
+    written = tmp_path / "mapping.toml"
+    done = run("check", file, "--write-mapping", written, "--no-quality")
+    found = tomllib.loads(written.read_text(encoding="utf-8"))["shipments"]["columns"]
+    assert found["carrier"] == "Firma"
+    assert found["weight_kg"]["unit"] == unit
+    assert "Status has values such as 'storniert'" in done.stdout
+    if unit == "?":
+        assert "are they g, kg, lb or oz?" in done.stdout
+
+
+def test_without_a_carrier_it_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    german_orders("Gewicht kg", ["1", "2"] * 10).drop(columns="Firma").to_csv(file, index=False)
+    assert "no column tells the carrier" in run("check", file, "--no-quality").stdout

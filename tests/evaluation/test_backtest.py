@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etapromise.cli.backtest import _level_line
 from etapromise.errors import ContractError
 from etapromise.evaluation.backtest import BacktestConfig, run_backtest, steps
 from etapromise.evaluation.judgement import (
@@ -212,3 +213,19 @@ def test_a_time_without_orders_is_an_error_that_says_when_there_are_some(network
 def test_an_impossible_walk_is_refused(change, message):
     with pytest.raises(ContractError, match=message):
         replace(CONFIG, **change)
+
+
+def test_orders_before_the_walk_are_needed_to_train_on(tracked, network):
+    begins = tracked.shipments["ordered_at"].min().floor("D")
+    early = replace(CONFIG, start=begins, end=begins + pd.Timedelta(days=14))
+    with pytest.raises(ContractError, match=r"no order before .* to train on: the first is of"):
+        run_backtest(tracked, early, fit=TrainOracle(network.config))
+
+
+def test_a_level_that_no_date_reaches_is_told_as_such(walked):
+    row = walked.facts["service_levels"][-1]
+    none = row | {"judged": 0, "pending": 0, "undated": row["promises"]}
+    assert "no date reaches" in _level_line(none)
+    waiting = row | {"judged": 0, "pending": row["promises"], "undated": 0}
+    assert "can be judged yet" in _level_line(waiting)
+    assert _level_line(row).startswith(f"{100 * row['service_level']:g} %: kept")

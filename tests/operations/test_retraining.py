@@ -19,7 +19,7 @@ from etapromise import tracking, train
 from etapromise.errors import CommandError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.model_comparison import date_shift, days_to_mature, scan_lag_shifts
-from etapromise.evaluation.replay import known_at
+from etapromise.evaluation.replay import extract_end, known_at
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.retraining import recipe_of, refresh_current, retrain_current
@@ -324,3 +324,14 @@ def test_a_refresh_does_not_care_in_which_order_days_come_or_how_often(model, si
         np.testing.assert_array_equal(again.parts.kept.kept, known.parts.kept.kept)
     yesterday = now[day < day.max()]
     assert model.refresh(simulation.shipments, yesterday, as_of=NOW).version != known.version
+
+
+def test_statistics_of_a_feed_that_ended_are_as_old_as_the_feed(model, parcels):
+    """However often they are made again: what has not come in has not become known."""
+    end = extract_end(parcels).floor("D")
+    again = model.refresh(parcels, as_of=end + pd.Timedelta(days=40))
+    age = (end - pd.Timestamp(0, tz="UTC")).days + 1 - again.parts.statistics.as_of_day
+    assert 0 <= age <= 1
+    fresh = model.refresh(parcels, as_of=AS_OF + pd.Timedelta(days=7))
+    day = (AS_OF + pd.Timedelta(days=7) - pd.Timestamp(0, tz="UTC")).days
+    assert fresh.parts.statistics.as_of_day == day

@@ -369,7 +369,8 @@ def _proposed(profile: Profile, role: str, score: float, rivals: tuple[str, ...]
     elif role == "weight_kg":
         if profile.decimal:
             details["decimal"] = profile.decimal
-        unit = _UNITS.get(profile.unit or plain_name(profile.name).rpartition(" ")[2])
+        words = (profile.unit or "", *plain_name(profile.name).split())
+        unit = next((_UNITS[word] for word in words if word in _UNITS), None)
         if unit is not None:
             details["unit"] = unit
         elif profile.middle > _HEAVY:
