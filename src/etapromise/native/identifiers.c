@@ -197,9 +197,14 @@ static int of_float(const uint8_t *text, int64_t length) {
     return k == length;
 }
 
-/* found: (count,) whether each text is a whole number that went through a float. Returns whether any is. */
+/* found: (count,) zeros, set where a text is a whole number that went through a float. Returns whether any is. */
 ETP_EXPORT int etp_texts_of_floats(const etp_texts *texts, int64_t count, uint8_t *found) {
     int any = 0;
+    const int64_t first = offset_at(texts, 0);
+    const size_t length = (size_t)(offset_at(texts, count) - first);
+    if (!length || !(memchr(texts->text + first, '.', length) || memchr(texts->text + first, 'e', length) ||
+                     memchr(texts->text + first, 'E', length)))
+        return 0;
     for (int64_t i = 0; i < count; i++) {
         const int64_t start = offset_at(texts, i);
         found[i] = (uint8_t)of_float(texts->text + start, offset_at(texts, i + 1) - start);

@@ -244,9 +244,11 @@ def read_times(
     """
     clocks = read_wall_times(array, name)
     moments = clocks.utc
+    naive = clocks.naive
+    if clocks.plain.any() or naive.any():
+        moments = moments.copy()
     if clocks.plain.any():
         moments[clocks.plain] = clocks.wall[clocks.plain] + NOON
-    naive = clocks.naive
     if naive.any():
         named = np.full(len(moments), naive_time_zone, dtype=object)
         if zones is not None:

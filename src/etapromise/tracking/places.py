@@ -50,6 +50,7 @@ ZONE_TOLD: Final = {
     "named": "the zone that was named for the table",
 }
 """Where a zone came from that the table did not say, best first."""
+_SOURCES: Final = tuple(ZONE_TOLD)
 
 # So many midnights, and no other time, are dates.
 LEAST_MIDNIGHTS: Final = 3
@@ -244,16 +245,13 @@ def place_zones(
     Returns:
         (n,) names, None where nothing says it; and how many came from where (`ZONE_TOLD`).
     """
-    count = len(shipments)
-    zones = np.full(count, None, dtype=object)
-    source = np.full(count, "", dtype=object)
     lands, countries = _words(shipments, f"{side}_country")
     parts, regions = _words(shipments, f"{side}_region")
     width = len(regions) + 1
     pairs, distinct = pd.factorize(lands.astype(np.int64) * width + parts + 1)
     sure = np.zeros(len(distinct), dtype=bool)
     by_place = np.full(len(distinct), None, dtype=object)
-    why = np.full(len(distinct), "", dtype=object)
+    why = np.full(len(distinct), -1, dtype=np.int8)
     for place, pair in enumerate(distinct.tolist()):
         land, part = divmod(pair, width)
         if land < 0:
@@ -262,18 +260,18 @@ def place_zones(
         if known is None:
             continue
         by_place[place], sure[place] = known
-        why[place] = "country" if known[1] else "usual"
+        why[place] = _SOURCES.index("country" if known[1] else "usual")
         here = zone_of_region(countries[land], regions[part - 1]) if part and not known[1] else None
         if here is not None:
-            by_place[place], why[place] = here, "region"
-    zones[:], source[:] = by_place[pairs], why[pairs]
+            by_place[place], why[place] = here, _SOURCES.index("region")
+    zones, source = by_place[pairs], why[pairs]
     _by_postcode(shipments, side, (lands, countries), zones, source)
     _by_coordinates(shipments, side, ~sure[pairs], zones, source)
     if named is not None:
         lacking = pd.isna(zones)
-        zones[lacking], source[lacking] = named, "named"
-    found = {name: int((source == name).sum()) for name in ZONE_TOLD}
-    return zones, {name: rows for name, rows in found.items() if rows}
+        zones[lacking], source[lacking] = named, _SOURCES.index("named")
+    rows = np.bincount(source[source >= 0], minlength=len(_SOURCES)).tolist()
+    return zones, {name: n for name, n in zip(_SOURCES, rows, strict=True) if n}
 
 
 def _words(shipments: pd.DataFrame, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
@@ -287,12 +285,15 @@ def _by_postcode(
     side: str,
     countries: tuple[npt.NDArray[np.int32], list[str]],
     zones: npt.NDArray[np.object_],
-    source: npt.NDArray[np.object_],
+    source: npt.NDArray[np.int8],
 ) -> None:
     """Areas of postcodes go before the country, where they have zones of their own."""
     lands, names = countries
     areas = np.array([*(bool(zones_of_postcodes(name)) for name in names), False])
-    rows = np.flatnonzero(areas[lands] & np.isin(source, ["usual", "country"]))
+    if not areas.any():
+        return
+    by_country = [_SOURCES.index(name) for name in ("usual", "country")]
+    rows = np.flatnonzero(areas[lands] & np.isin(source, by_country))
     if not len(rows) or side not in shipments:
         return
     codes, words = coded(shipments[side].iloc[rows])
@@ -307,7 +308,7 @@ def _by_postcode(
         dtype=object,
     )[pairs]
     known = ~pd.isna(found)
-    zones[rows[known]], source[rows[known]] = found[known], "postcode"
+    zones[rows[known]], source[rows[known]] = found[known], _SOURCES.index("postcode")
 
 
 def _by_coordinates(
@@ -315,7 +316,7 @@ def _by_coordinates(
     side: str,
     wanted: npt.NDArray[np.bool_],
     zones: npt.NDArray[np.object_],
-    source: npt.NDArray[np.object_],
+    source: npt.NDArray[np.int8],
 ) -> None:
     """Coordinates go before all but a country with one zone."""
     names = [f"{side}_lat", f"{side}_lon"]
@@ -329,7 +330,7 @@ def _by_coordinates(
     grid, place = np.unique(np.round(points[rows], 2), axis=0, return_inverse=True)
     found = np.array([zone_at(*point) for point in grid.tolist()], dtype=object)[place.ravel()]
     known = ~pd.isna(found)
-    zones[rows[known]], source[rows[known]] = found[known], "coordinates"
+    zones[rows[known]], source[rows[known]] = found[known], _SOURCES.index("coordinates")
 
 
 def with_zones(shipments: pd.DataFrame, named: str | None) -> tuple[pd.DataFrame, tuple[Note, ...]]:
@@ -342,14 +343,14 @@ def with_zones(shipments: pd.DataFrame, named: str | None) -> tuple[pd.DataFrame
     Returns:
         The shipments; and how many zones came from where.
     """
-    stated = np.full(len(shipments), None, dtype=object)
     if "destination_time_zone" in shipments:
         stated = shipments["destination_time_zone"].astype(object).to_numpy().copy()
-    rows = np.flatnonzero(pd.isna(stated))
-    if not len(rows):
-        return shipments, ()
-    zones, sources = place_zones(shipments.iloc[rows], "destination", named)
-    stated[rows] = zones
+        rows = np.flatnonzero(pd.isna(stated))
+        if not len(rows):
+            return shipments, ()
+        stated[rows], sources = place_zones(shipments.iloc[rows], "destination", named)
+    else:
+        stated, sources = place_zones(shipments, "destination", named)
     told = Faults(0)
     for source, number in sources.items():
         words = f"were taken from {ZONE_TOLD[source]}"

@@ -53,64 +53,61 @@ def place_plain_dates(
     moments = values.get("scanned_at")
     if clocks is None or not isinstance(moments, pd.Series):
         return
-    day = np.full(len(status), MISSING, np.int64)
-    if clocks.plain.any():
-        day[clocks.plain] = clocks.wall[clocks.plain] // DAY * DAY
+    dated = clocks.plain
     stated = values.get("scanned_on")
     if isinstance(stated, pd.Series):
-        told = stated.to_numpy().astype("datetime64[us]").view(np.int64)
-        day = np.where(told != MISSING, told, day)
-    rest = clocks.wall != MISSING
-    dates = int((day != MISSING).sum()) if clocks.plain.any() or stated is not None else 0
-    if dates:
-        rest &= day == MISSING
+        dated = dated | stated.notna().to_numpy()
+    dates = int(dated.sum())
     faults.note(
         dates,
         "plain_scanned_at",
         "scanned_at",
         "have no clock time, and are taken as local dates where the thing happened",
     )
+    midnights = []
     for wall in _walls(clocks, moments, named):
-        doubtful = rest & _may_be_dates(wall, rest, status)
-        if not doubtful.any():
+        found = _dates_of_statuses(wall, (clocks.wall != MISSING) & ~dated, status)
+        if not found:
             continue
-        midnight = at_midnight(wall) & doubtful
-        all_of, midnights = (
-            np.bincount(status[rows] + 1, minlength=len(STATUSES) + 1)
-            for rows in (doubtful, midnight)
+        rows = np.concatenate([*found.values()])
+        midnights.append((rows, wall[rows]))
+        dated = dated.copy()
+        dated[rows] = True
+        faults.note(
+            len(rows),
+            "midnight_scanned_at",
+            "scanned_at",
+            "are midnights, as all times of their status, and are taken as local dates",
+            [STATUSES[number] for number in found],
         )
-        whole = (all_of == midnights) & (midnights >= LEAST_MIDNIGHTS)
-        whole[0] = False
-        rows = whole[status + 1] & midnight
-        if rows.any():
-            day[rows] = wall[rows]
-            rest &= ~rows
-            dates += int(rows.sum())
-            names = [STATUSES[k - 1] for k in np.flatnonzero(whole).tolist()]
-            faults.note(
-                int(rows.sum()),
-                "midnight_scanned_at",
-                "scanned_at",
-                "are midnights, as all times of their status, and are taken as local dates",
-                names,
-            )
-    if not dates:
+    if not dates and not midnights:
         return
+    day = np.full(len(status), MISSING, np.int64)
+    if clocks.plain.any():
+        day[clocks.plain] = clocks.wall[clocks.plain] // DAY * DAY
+    if isinstance(stated, pd.Series):
+        told = stated.to_numpy().astype("datetime64[us]").view(np.int64)
+        day = np.where(told != MISSING, told, day)
+    for rows, days in midnights:
+        day[rows] = days
     plain = day != MISSING
     values["scanned_on"] = pd.Series(day.view("datetime64[us]"))
     utc = moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
     values["scanned_at"] = _moments(np.where(plain, day + NOON, utc))
 
 
-def _may_be_dates(
+def _dates_of_statuses(
     wall: npt.NDArray[np.int64], rest: npt.NDArray[np.bool_], status: npt.NDArray[np.int8]
-) -> npt.NDArray[np.bool_]:
-    """(n,) scans of a status that has no time but midnights among the first scans."""
+) -> dict[int, npt.NDArray[np.intp]]:
+    """By status that has no time but midnights, the rows (of the `rest`) that have it."""
     clock = rest[:_FIRST_SCANS] & ~at_midnight(wall[:_FIRST_SCANS])
-    may = np.ones(len(STATUSES) + 1, dtype=bool)
-    may[0] = False
-    may[status[:_FIRST_SCANS][clock] + 1] = False
-    return np.asarray(may[status + 1])
+    clocked = set(np.unique(status[:_FIRST_SCANS][clock]).tolist())
+    found = {}
+    for number in sorted(set(range(len(STATUSES))) - clocked):
+        rows = np.flatnonzero((status == number) & rest)
+        if len(rows) >= LEAST_MIDNIGHTS and at_midnight(wall[rows]).all():
+            found[number] = rows
+    return found
 
 
 def _walls(

@@ -27,7 +27,7 @@ from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.places import orders_on_days, read_place
 from etapromise.tracking.plain_dates import place_plain_dates
 from etapromise.tracking.sources import RawTable, Source, open_table
-from etapromise.tracking.texts import ColumnValues, as_series, coded
+from etapromise.tracking.texts import ColumnValues, as_series, as_text, coded, doubled
 from etapromise.tracking.times import WallTimes
 from etapromise.tracking.vocabularies import (
     STANDARD,
@@ -83,10 +83,10 @@ def read_shipments(source: Source, *, naive_time_zone: str | None = None) -> Che
     faults = Faults(len(raw.rows))
     values, written = _read_columns(raw, SHIPMENT_COLUMNS, faults, naive_time_zone)
     orders_on_days(values, written["ordered_at"], faults, naive_time_zone)
-    sound = np.flatnonzero(faults.free)
-    doubled = np.zeros(len(raw.rows), dtype=bool)
-    doubled[sound] = as_series(values["shipment_id"]).iloc[sound].duplicated().to_numpy()
-    faults.add(doubled, "duplicate_shipment_id", "shipment_id", "an id that no row before has")
+    ids = as_text(values["shipment_id"])
+    if not faults.free.all():
+        ids = pc.if_else(pa.array(faults.free), ids, pa.scalar(None, ids.type))
+    faults.add(doubled(ids), "duplicate_shipment_id", "shipment_id", "an id that no row before has")
     return _split(raw, values, faults)
 
 

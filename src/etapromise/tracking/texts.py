@@ -29,6 +29,7 @@ __all__ = [
     "as_series",
     "as_text",
     "coded",
+    "doubled",
     "of_floats",
     "shapes",
 ]
@@ -128,10 +129,20 @@ def shapes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
     return codes, ["".join(_SIGNS[int(sign)] for sign in number) for number in numbers]
 
 
+def doubled(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """(n,) which texts an earlier row has; a missing one is no text."""
+    there = column.drop_null() if column.null_count else column
+    try:
+        Identifiers(there)
+    except ContractError:
+        return np.asarray(as_series(column).duplicated() & column.is_valid().to_numpy())
+    return np.zeros(len(column), dtype=bool)
+
+
 class Identifiers:
     """Finds the row of many identifiers at once. Any number of threads may ask."""
 
-    def __init__(self, ids: pd.Series[Any]) -> None:
+    def __init__(self, ids: pd.Series[Any] | pa.ChunkedArray) -> None:
         """Number the identifiers by their rows.
 
         Args:
@@ -140,7 +151,7 @@ class Identifiers:
         Raises:
             ContractError: one occurs twice.
         """
-        array = pa.chunked_array(as_text(ids)).combine_chunks()
+        array = as_text(ids).combine_chunks()
         self._ids = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
         doubled = native.LONG(-1)
         table = (

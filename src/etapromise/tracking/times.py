@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -69,7 +70,8 @@ class WallTimes:
     Attributes:
         wall: (n,) microseconds since 1970-01-01 00:00 on the clock that was written, `MISSING`
             where there is none; a date alone is its midnight.
-        offset: (n,) microseconds that the clock is ahead of UTC, `MISSING` where not said.
+        offset: (n,) microseconds that the clock is ahead of UTC, `MISSING` where not said; read
+            only.
         plain: (n,) dates without a clock.
         unreadable: (n,) there, but no time.
         dialects: How values were read that were not ISO 8601, with how many.
@@ -81,19 +83,21 @@ class WallTimes:
     unreadable: Mask
     dialects: tuple[tuple[str, int], ...] = ()
 
-    @property
+    @cached_property
     def zoned(self) -> Mask:
         """(n,) moments: an offset was said."""
         return np.asarray((self.offset != MISSING) & (self.wall != MISSING))
 
-    @property
+    @cached_property
     def naive(self) -> Mask:
         """(n,) clocks that do not say whose."""
         return np.asarray((self.wall != MISSING) & (self.offset == MISSING) & ~self.plain)
 
-    @property
+    @cached_property
     def utc(self) -> Ints:
         """(n,) microseconds since 1970 UTC where an offset was said, else `MISSING`."""
+        if not self.offset.any():
+            return self.wall
         # What overflows is not taken.
         return np.where(self.zoned, self.wall - self.offset, MISSING)
 
@@ -154,7 +158,9 @@ def _plain(days: Ints) -> WallTimes:
 
 def _microseconds(array: pa.ChunkedArray) -> Ints:
     stamps = array.cast(pa.timestamp("us", array.type.tz), safe=False).cast(pa.int64())
-    return np.asarray(pc.fill_null(stamps, MISSING).to_numpy(), dtype=np.int64)
+    if stamps.null_count:
+        stamps = pc.fill_null(stamps, MISSING)
+    return np.asarray(stamps.to_numpy(), dtype=np.int64)
 
 
 def _typed_clocks(array: pa.ChunkedArray) -> WallTimes:
@@ -165,12 +171,12 @@ def _typed_clocks(array: pa.ChunkedArray) -> WallTimes:
         return WallTimes(
             wall=utc, offset=np.full(len(utc), MISSING, np.int64), plain=none, unreadable=none
         )
-    missing = utc == MISSING
     if zone.upper() in {"UTC", "Z", "+00:00", "ETC/UTC", "GMT"}:
-        offset = np.where(missing, MISSING, 0)
+        offset = np.broadcast_to(np.int64(0), len(utc))
         return WallTimes(wall=utc, offset=offset, plain=none, unreadable=none)
     local = pd.DatetimeIndex(utc.view("datetime64[us]")).tz_localize("UTC").tz_convert(zone)
     wall = local.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
+    missing = utc == MISSING
     wall = np.where(missing, MISSING, wall)
     return WallTimes(
         wall=wall, offset=np.where(missing, MISSING, wall - utc), plain=none, unreadable=none
