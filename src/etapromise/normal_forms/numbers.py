@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 
 from etapromise.errors import ContractError
-from etapromise.normal_forms.texts import normal_text
+from etapromise.normal_forms.texts import ascii_digits, normal_text
 
 __all__ = ["RANGES", "normal_number", "plain_number", "read_number"]
 
@@ -55,7 +54,7 @@ def read_number(said: str, *, unit: str = "") -> float | None:
         said: normal form of the text.
         unit: "kg" where weights may carry their unit.
     """
-    match = _NUMBER.fullmatch(_ascii_digits(said))
+    match = _NUMBER.fullmatch(ascii_digits(said))
     if match is None:
         return None
     sign, body, exponent, suffix = match.groups()
@@ -92,15 +91,6 @@ def _plain_digits(body: str) -> str | None:
 def _is_grouped(whole: str, mark: str) -> bool:
     match = _GROUPED.fullmatch(whole)
     return match is not None and match[1] == mark
-
-
-def _ascii_digits(said: str) -> str:
-    if said.isascii():
-        return said
-    return "".join(
-        str(unicodedata.decimal(character)) if character.isdecimal() else character
-        for character in said
-    )
 
 
 def normal_number(name: str, value: Any) -> float:

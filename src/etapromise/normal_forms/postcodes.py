@@ -15,7 +15,7 @@ from collections import Counter
 from functools import cache
 from typing import Any, Final
 
-from etapromise.normal_forms.texts import normal_text, refuse_nameless
+from etapromise.normal_forms.texts import ascii_digits, normal_text, refuse_nameless
 
 __all__ = ["is_normal_shape", "lost_zeros", "normal_postcode", "own_forms", "postcode_forms"]
 
@@ -122,7 +122,7 @@ _NO_LEADING_ZERO: Final = frozenset(
 )
 # Forms that begin with two letters of the country.
 _LITERAL: Final = ("LV", "AZ", "AD")
-_GAPS: Final = re.compile(r"[\s\-\u2010-\u2015.]+")
+_GAPS: Final = re.compile(r"[\s\-\u2010-\u2015\u2212\u30fc.]+")
 _WHOLE_FLOAT: Final = re.compile(r"(\d+)\.0+")
 _MOST_LOST: Final = 2
 
@@ -144,6 +144,8 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
     whole = _WHOLE_FLOAT.fullmatch(said)
     if whole:
         said = whole[1]
+    if not said.isascii():
+        said = ascii_digits(unicodedata.normalize("NFKC", said))
     if country not in _FORMS:
         return said
     found = _in_form(said, country)
@@ -190,9 +192,7 @@ def lost_zeros(value: str, form: str) -> bool:
 
 
 def _in_form(said: str, country: str) -> str | None:
-    bare = _GAPS.sub("", unicodedata.normalize("NFKC", said)).upper()
-    if not bare.isascii():
-        bare = "".join(str(unicodedata.decimal(c, c)) for c in bare)
+    bare = _GAPS.sub("", said).upper()
     prefix = _PREFIXES.get(country)
     tries = [bare]
     if prefix and country not in {"LV", "AZ"}:

@@ -21,6 +21,7 @@ from etapromise.errors import ContractError
 
 __all__ = [
     "as_written",
+    "ascii_digits",
     "code_text",
     "is_placeholder",
     "normal_name",
@@ -37,6 +38,8 @@ _PLACEHOLDERS: Final = frozenset(
 )
 # Only punctuation: dashes, dots, question marks.
 _NOTHING: Final = re.compile(r"[\s\-\u2010-\u2015\u2212._?*/\\'\"]*")
+# The Arabic decimal mark, and what stands between thousands there; full-width marks.
+_MARKS: Final = str.maketrans("\u066b\u066c\uff0e\uff0c", ".,.,")
 _PLAIN: Final = re.compile(r"[!-&(-~]+( [!-~]+)*")
 _NAME_GAPS: Final = re.compile(r"[\s\-\u2010-\u2015_/]+")
 _NAME_DROPPED: Final = re.compile(r"[.,'\u2019`\u00b4\"®™©()]")
@@ -88,6 +91,16 @@ def as_written(value: Any) -> str | None:
                 "Export it again."
             ) from error
     return said
+
+
+def ascii_digits(said: str) -> str:
+    """A text with the digits and decimal marks of any script as ASCII has them."""
+    if said.isascii():
+        return said
+    return "".join(
+        str(unicodedata.decimal(character)) if character.isdecimal() else character
+        for character in said.translate(_MARKS)
+    )
 
 
 def _number_as_text(value: Any) -> str | None:

@@ -12,7 +12,7 @@ from etapromise.files import write_text
 
 if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
-    from etapromise.tracking.proposing import Proposal
+    from etapromise.tracking.proposal import Proposal
 
 __all__ = ["CheckReport"]
 

@@ -17,18 +17,21 @@ from etapromise.errors import ContractError, EtapromiseError
 from etapromise.operations.check_report import CheckReport
 from etapromise.operations.feed_signs import clock_lies, lie_told
 from etapromise.tracking import TrackedHistory, history
+from etapromise.tracking.json_tables import list_paths, table_of
 from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.mapping_text import proposal_text
-from etapromise.tracking.proposing import OwnTable, Proposal, propose
+from etapromise.tracking.proposal import OwnTable, Proposal
+from etapromise.tracking.proposing import propose
 from etapromise.tracking.sources import arrow_table
 from etapromise.tracking.table_files import (
     FileOptions,
     FoundFile,
     find_files,
-    inner_lists,
+    nested_records,
     one_table,
     sheets_of,
     text_dialect,
+    with_partition,
 )
 
 __all__ = ["check_tables", "own_tables"]
@@ -57,23 +60,47 @@ def own_tables(
         name = _from_there(source, beside)
         files = find_files(source, "orders or scans")
         first = files[0]
+        nested = _nested(files, name)
+        if nested:
+            found += nested
+            continue
         for sheet in sheets_of(first) or [""]:
-            for rows in ("", *inner_lists(first)):
-                options = FileOptions(rows=rows, sheet=sheet or None)
-                opened = arrow_table(source, "orders or scans", options)
-                settings = _settings(first)
-                if sheet and len(sheets_of(first)) > 1:
-                    settings["sheet"] = sheet
-                found.append(
-                    OwnTable(
-                        files=(name,),
-                        table=opened.table,
-                        rows=rows,
-                        settings=settings,
-                        doubts=tuple(note.told.removeprefix("rows: ") for note in opened.notes),
-                    )
+            opened = arrow_table(source, "orders or scans", FileOptions(sheet=sheet or None))
+            settings = _settings(first)
+            if sheet and len(sheets_of(first)) > 1:
+                settings["sheet"] = sheet
+            found.append(
+                OwnTable(
+                    files=(name,),
+                    table=opened.table,
+                    settings=settings,
+                    doubts=tuple(note.told.removeprefix("rows: ") for note in opened.notes),
                 )
+            )
     return _united(found)
+
+
+def _nested(files: Sequence[FoundFile], name: str) -> list[OwnTable]:
+    """The tables of files with lists inside their records, read once; none of other files."""
+    read = [nested_records(file) for file in files]
+    known = [one for one in read if one is not None]
+    if len(known) < len(read):
+        return []
+    paths = dict.fromkeys(["", *(path for records, _ in known for path in list_paths(records))])
+    return [
+        OwnTable(
+            files=(name,),
+            table=one_table(
+                [
+                    with_partition(table_of(records, rows), file.partition)
+                    for (records, _), file in zip(known, files, strict=True)
+                ]
+            ),
+            rows=rows,
+            doubts=tuple(doubt for _, doubts in known for doubt in doubts),
+        )
+        for rows in paths
+    ]
 
 
 def _settings(file: FoundFile) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-__all__ = ["is_carrier", "names_of", "plain_name", "score_name", "status_of_word"]
+__all__ = ["is_about", "is_carrier", "names_of", "plain_name", "score_name", "status_of_word"]
 
 _LETTERS: Final = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d"})
 _NEAR: Final = 0.88
@@ -53,9 +53,22 @@ def score_name(name: str, table: str, role: str) -> float:
             best = max(best, 0.97)
         elif f" {known} " in f" {said} ":
             best = max(best, 0.55 + 0.35 * len(known) / len(said))
+        elif not known.isascii() and len(known) > 1 and known in said:
+            # Some scripts put no blanks between words.
+            best = max(best, 0.55 + 0.35 * len(known) / len(said))
         elif len(known) > 5 and difflib.SequenceMatcher(None, said, known).ratio() > _NEAR:
             best = max(best, 0.7)
     return best
+
+
+@cache
+def is_about(name: str, what: str) -> bool:
+    """Whether a word of a column's name is one of `[other]`, such as ``foreseen``."""
+    said = f" {plain_name(name)} "
+    return any(
+        f" {word} " in said or (not word.isascii() and word in said)
+        for word in names_of()["other"][what]
+    )
 
 
 @cache

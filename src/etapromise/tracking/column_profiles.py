@@ -6,6 +6,7 @@ Looks at a sample of the rows; only what must be counted is counted over all.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +19,12 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from etapromise.normal_forms.places import is_country, normal_country
+from etapromise.normal_forms.texts import ascii_digits
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT
 from etapromise.tracking.column_names import is_carrier
-from etapromise.tracking.written_times import english_months, has_clock, parsed
+from etapromise.tracking.time_words import plain_time, plain_times
+from etapromise.tracking.written_times import has_clock, parsed
 
 __all__ = ["SAMPLE", "Profile", "TimeGuess", "profile_of", "sample_rows"]
 
@@ -29,15 +32,22 @@ SAMPLE: Final = 20_000
 _TRIED: Final = 400
 # A column is of times where so many of its values are.
 _MOST: Final = 0.9
-_NUMERIC: Final = re.compile(r"^(\d{1,4})([./\-\s])(\d{1,2})\2(\d{2,4})")
+_NUMERIC: Final = re.compile(
+    r"^(\d{4})([./\-\s])(\d{1,2})\2(\d{1,2})(?!\d)|^(\d{1,2})([./\-\s])(\d{1,2})\6(\d{4}|\d\d)(?!\d)"
+)
 _COMPACT: Final = re.compile(r"^(?:19|20)\d{6}(?=$|[T\s]?\d{4,6}$|[T\s]\d\d?:)")
 _WEEK: Final = re.compile(r"^\d{4}-W\d\d-\d(?=$|\D)")
 _DAY_MONTH: Final = re.compile(r"^(\d{1,2})(\.?[ \-/]?)([A-Z][a-z]{2})([ ,\-/]+)(\d{2,4})")
-_MONTH_DAY: Final = re.compile(r"^([A-Z][a-z]{2})([ \-]+)(\d{1,2})(,? )(\d{4})")
+_MONTH_DAY: Final = re.compile(r"^([A-Z][a-z]{2})([ \-]+)(\d{1,2})(,? |-)(\d{4}|\d\d)(?!\d)")
+# Something of a date in any script, whether it can be read or not.
+_DATE_LIKE: Final = re.compile(
+    r"(?<!\d)(?:\d{4}\s?[./\-]\s?\d{1,2}\s?[./\-]\s?\d{1,2}|"
+    r"\d{1,2}\s?[./\-]\s?(?:\d{1,2}|[A-Za-z]{3})\s?[./\-]\s?\d{1,4}|\d{1,2}:\d\d(?::\d\d)?)(?!\d)"
+)
 _CLOCK: Final = re.compile(
     r"^(?P<gap>[T,\s]\s*|\s+-\s+|\s+(?:at|um)\s+)?(?P<h>\d{1,2})(?P<a>[:.h]?)(?P<m>\d\d)"
     r"(?:(?P<b>[:.]?)(?P<s>\d\d))?(?P<f>\.\d{1,6})?(?P<g>\s*)(?P<half>[AP]M)?"
-    r"(?P<o>\s*)(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?(?P<rest>\s*(?:Uhr|hrs?|h)?)$"
+    r"(?P<o>\s*)(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?(?P<rest>\s*(?:[A-Z]{3,4})?)$"
 )
 _ISO: Final = re.compile(
     r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?$"
@@ -96,7 +106,7 @@ class Profile:
     @cached_property
     def words(self) -> pd.Series[Any]:
         """Some of the different values, blanks and placeholders left out."""
-        words = pd.Series(self.filled_values.unique())[: 4 * _TRIED]
+        words = pd.Series(self.filled_values.unique(), dtype=TEXT)[: 4 * _TRIED]
         return words[~words.str.lower().isin(_NOTHING)]
 
     @property
@@ -122,11 +132,11 @@ class Profile:
 
     @cached_property
     def decimal(self) -> str | None:
-        """A decimal comma, where the numbers show one."""
-        words = self.words[:_TRIED]
-        comma = words.str.contains(r"\d,\d{1,2}(?:\D|$)", regex=True).sum()
-        point = words.str.contains(r"\d\.\d+(?:\D|$)", regex=True).sum()
-        return "," if comma > point else None
+        """A decimal comma where the numbers show one, "?" where ``1,250`` is all that they show."""
+        marks = Counter(map(_decimal_mark, self.words[:_TRIED]))
+        if marks[","] > marks["."]:
+            return ","
+        return "?" if marks["?"] and not marks["."] else None
 
     @cached_property
     def middle(self) -> float:
@@ -134,7 +144,7 @@ class Profile:
         words = (
             self.words[:_TRIED].str.extract(r"([\d.,' ]+)")[0].str.replace(r"[' ]", "", regex=True)
         )
-        if self.decimal:
+        if self.decimal is not None:
             words = words.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
         else:
             words = words.str.replace(",", "", regex=False)
@@ -173,6 +183,19 @@ class Profile:
         looks = words.str.match(r"^(?=.*\d)[A-Za-z0-9][A-Za-z0-9\s\-]{1,9}(\.0)?$")
         return float((looks & words.str.len().between(3, 12)).mean())
 
+    @cached_property
+    def dated(self) -> bool:
+        """Whether most values are dates or clocks by their looks, readable or not."""
+        words = self.words[:_TRIED]
+        if not len(words):
+            return False
+
+        def like(word: str) -> bool:
+            rest, found = _DATE_LIKE.subn("", plain_time(word))
+            return bool(found) and not any(letter.isdigit() for letter in rest)
+
+        return self.times() is not None or bool(words.map(like).mean() > _MOST)
+
     def times(self, *, numbers: bool = False) -> TimeGuess | None:
         """How its times are written; None where it has none.
 
@@ -194,6 +217,21 @@ class Profile:
         return bool(len(words) and words.str.match(r"^\d+([.,]\d+)?$").all())
 
 
+def _decimal_mark(text: str) -> str:
+    """The decimal mark that a number shows, "?" where a comma may stand between thousands."""
+    found = re.search(r"\d[\d.,]*", text)
+    marks = re.sub(r"\d", "", found[0].rstrip(".,")) if found else ""
+    if not found or not marks:
+        return ""
+    if len(set(marks)) > 1:
+        return marks[-1]
+    if len(marks) > 1:
+        return "." if marks[0] == "," else ","
+    whole, _, part = found[0].partition(marks)
+    sure = len(part) != 3 or whole == "0" or len(whole) > 3
+    return marks if sure or marks == "." else "?"
+
+
 def sample_rows(table: pa.Table) -> pa.Table:
     """Rows evenly spread over a table, all where they are few."""
     if len(table) <= SAMPLE:
@@ -206,6 +244,7 @@ def profile_of(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray) -> Pr
     kind = sample.type.value_type if pt.is_dictionary(sample.type) else sample.type
     raw = sample.cast(kind) if pt.is_dictionary(sample.type) else sample
     text = _as_text(raw).to_pandas().astype(TEXT).str.strip()
+    text = text.map(_plain_signs, na_action="ignore")
     values = text[text.notna() & (text != "")].reset_index(drop=True)
     blank = len(text) - len(values)
     return Profile(
@@ -217,6 +256,10 @@ def profile_of(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray) -> Pr
         len(whole),
         raw,
     )
+
+
+def _plain_signs(text: str) -> str:
+    return text if text.isascii() else ascii_digits(unicodedata.normalize("NFKC", text))
 
 
 def _distinct(array: pa.ChunkedArray) -> int:
@@ -301,7 +344,7 @@ def _written_times(words: pd.Series[Any]) -> TimeGuess | None:
             midnights=midnights,
             why="ISO 8601" + (", all at midnight: dates" if midnights else ""),
         )
-    plain = english_months(first)
+    plain = plain_times(first)
     guesses = Counter(form for text in plain for form in _formats_of(text))
     if not guesses or sum(bool(_formats_of(text)) for text in plain) < _MOST * len(plain):
         return None
@@ -329,8 +372,8 @@ def _date_formats(shape: re.Pattern[str], found: re.Match[str]) -> list[str]:
     if shape is _DAY_MONTH:
         return [f"%d{found[2]}%b{found[4]}{'%Y' if len(found[5]) == 4 else '%y'}"]
     if shape is _MONTH_DAY:
-        return [f"%b{found[2]}%d{found[4]}%Y"]
-    first, sign, _, last = found.groups()
+        return [f"%b{found[2]}%d{found[4]}{'%Y' if len(found[5]) == 4 else '%y'}"]
+    first, sign, last = (found[1], found[2], found[4]) if found[1] else found.group(5, 6, 8)
     if len(first) == 4:
         return [f"%Y{sign}%m{sign}%d", f"%Y{sign}%d{sign}%m"]
     year = "%Y" if len(last) == 4 else "%y"
@@ -354,7 +397,8 @@ def _clock_format(rest: str) -> str | None:
         form += found["g"]
     if found["zone"]:
         form += found["o"] + ("%Z" if found["zone"] in {"UTC", "GMT"} else "%z")
-    return form + (found["rest"] or "")
+    # An abbreviation such as EST does not say where: it is text, and the zone is asked for.
+    return form + ("" if found["zone"] else found["o"]) + (found["rest"] or "")
 
 
 def _chosen(words: pd.Series[Any], guesses: Counter[str]) -> TimeGuess | None:

@@ -197,13 +197,16 @@ def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[Rewritten, Mask
     Raises:
         ContractError: as for `read_text`, or floats from 2**53 on.
     """
-    text = read_text(array, name)
+    said = (pt.is_string(array.type) or pt.is_large_string(array.type)) and are_plain(
+        array, said=True
+    )
+    text = array if said else read_text(array, name)
     found = Rewritten(column=text, changed=0, emptied=0, pairs=())
     inexact = np.zeros(len(text), dtype=bool)
     if pt.is_integer(array.type) or pt.is_floating(array.type):
         return found, inexact
     flat = text.cast(pa.large_string()) if pt.is_dictionary(text.type) else text
-    if not are_plain(flat.drop_null() if flat.null_count else flat, said=True):
+    if not (said or are_plain(flat.drop_null() if flat.null_count else flat, said=True)):
         found = rewritten(flat, normal_text)
         flat = found.column
     through = of_floats(flat)

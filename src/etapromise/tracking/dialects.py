@@ -43,6 +43,8 @@ _SYMBOL_IN_WORD: Final = re.compile(
 )
 # Two accented Latin letters in a row: what a Latin reading makes of Greek or Cyrillic.
 _ACCENTS: Final = re.compile(r"[À-ɏ](?=[À-ɏ])")
+_ICELANDIC: Final = re.compile(r"[ðýþÐÝÞ]")
+_NORDIC: Final = re.compile(r"[æáéíóúÆÁÉÍÓÚěščřž]")
 # Of bytes that are not ASCII so many form UTF-8 letters although the whole is none: two encodings.
 _MIXED: Final = 0.5
 
@@ -170,7 +172,9 @@ def _narrow(sample: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _oddities(text: str) -> int:
-    return len(_SYMBOL_IN_WORD.findall(text)) + len(_ACCENTS.findall(text))
+    found = len(_SYMBOL_IN_WORD.findall(text)) + len(_ACCENTS.findall(text))
+    # Icelandic letters without Icelandic vowels are what a Western reading makes of Turkish.
+    return found if _NORDIC.search(text) else found + len(_ICELANDIC.findall(text))
 
 
 def _difference(first: str, second: str) -> tuple[str, str]:

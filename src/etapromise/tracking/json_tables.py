@@ -2,7 +2,8 @@
 
 ``{"id": 1, "to": {"zip": "01067"}, "events": [{"at": "…"}, {"at": "…"}]}`` is one row with the
 columns ``id`` and ``to.zip``, or two rows with the column ``events.at`` beside them where the rows
-are asked to be ``events``. Numbers stay as they are written.
+are asked to be ``events``. A list that has at most one object in every record counts as that
+object. Numbers stay as they are written.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ __all__ = ["list_paths", "records_of", "table_of"]
 _ENVELOPE: Final = frozenset(
     {
         *("meta", "metadata", "page", "pages", "per_page", "limit", "offset", "count", "total"),
+        *("total_count", "totalcount", "total_pages", "total_results", "page_size", "current_page"),
+        *("search_criteria", "pagination", "page_info", "next_page_token", "nexttoken"),
         *("next", "previous", "cursor", "has_more", "links", "status", "code", "message", "type"),
         *("success", "error", "errors", "version", "request_id", "requestid"),
     }
@@ -94,7 +97,7 @@ def _is_records(value: Any) -> bool:
 
 
 def list_paths(records: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """The dotted paths of the lists of objects inside of records, and how many objects each has."""
+    """The dotted paths of the lists of objects inside of records, and how many the longest has."""
     found: dict[str, int] = {}
 
     def look(value: dict[str, Any], path: str) -> None:
@@ -105,7 +108,7 @@ def list_paths(records: Iterable[dict[str, Any]]) -> dict[str, int]:
             elif isinstance(inner, list):
                 objects = [one for one in inner if isinstance(one, dict)]
                 if objects:
-                    found[here] = found.get(here, 0) + len(objects)
+                    found[here] = max(found.get(here, 0), len(inner))
                 for one in objects:
                     look(one, here)
 
@@ -123,9 +126,11 @@ def table_of(records: Iterable[dict[str, Any]], rows: str = "") -> pa.Table:
             record without that list gives none.
     """
     columns: dict[str, list[str | None]] = {}
+    records = list(records)
+    single = frozenset(path for path, longest in list_paths(records).items() if longest == 1)
     n = 0
     for record in records:
-        for row in _rows(record, rows):
+        for row in _rows(record, rows, single):
             for name, value in row.items():
                 column = columns.get(name)
                 if column is None:
@@ -139,42 +144,53 @@ def table_of(records: Iterable[dict[str, Any]], rows: str = "") -> pa.Table:
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
 
-def _rows(record: dict[str, Any], path: str) -> Iterator[dict[str, str | None]]:
+def _rows(
+    record: dict[str, Any], path: str, single: frozenset[str]
+) -> Iterator[dict[str, str | None]]:
     base: dict[str, str | None] = {}
-    pending = _flatten(record, "", path, base)
+    pending = _flatten(record, "", path, single, base)
     if not path:
         yield base
     elif pending is not None:
-        yield from _elements(pending, path, base)
+        yield from _elements(pending, path, single, base)
 
 
 def _elements(
-    pending: tuple[list[Any], str], path: str, base: dict[str, str | None]
+    pending: tuple[list[Any], str],
+    path: str,
+    single: frozenset[str],
+    base: dict[str, str | None],
 ) -> Iterator[dict[str, str | None]]:
     values, here = pending
     for value in values:
         if not isinstance(value, dict):
             continue
         row = dict(base)
-        deeper = _flatten(value, here, path, row)
+        deeper = _flatten(value, here, path, single, row)
         if here == path:
             yield row
         elif deeper is not None:
-            yield from _elements(deeper, path, row)
+            yield from _elements(deeper, path, single, row)
 
 
 def _flatten(
-    value: dict[str, Any], prefix: str, path: str, into: dict[str, str | None]
+    value: dict[str, Any],
+    prefix: str,
+    path: str,
+    single: frozenset[str],
+    into: dict[str, str | None],
 ) -> tuple[list[Any], str] | None:
     """Scalars by dotted name into `into`; returns the list on the way to `path`, and its name."""
     pending: tuple[list[Any], str] | None = None
     for name, inner in value.items():
         here = f"{prefix}.{name}" if prefix else name
         if isinstance(inner, dict):
-            pending = _flatten(inner, here, path, into) or pending
+            pending = _flatten(inner, here, path, single, into) or pending
         elif isinstance(inner, list):
             if path == here or path.startswith(f"{here}."):
                 pending = inner, here
+            elif here in single and inner:
+                _flatten(inner[0], here, path, single, into)
             elif inner and not any(isinstance(one, dict | list) for one in inner):
                 into[here] = ", ".join(_text(one) or "" for one in inner)
         else:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from etapromise.errors import ContractError, name_meant
+from etapromise.normal_forms.texts import ascii_digits
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, Column, Kind
 from etapromise.tracking.faults import Faults, Note
 from etapromise.tracking.mapping import (
@@ -527,7 +528,7 @@ def _numbers(array: pa.ChunkedArray, one: MappedColumn) -> pa.ChunkedArray:
     factor = _KILOGRAMS[one.unit or "kg"]
 
     def plain(text: str) -> str:
-        found = _NUMBER.match(text.strip())
+        found = _NUMBER.match(ascii_digits(text).strip())
         if found is None or found[2].lower() not in {"", *_KILOGRAMS}:
             return text
         digits = re.sub(r"[\s\u00a0\u202f']", "", found[1])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from etapromise.tracking.proposing import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 
 __all__ = ["proposal_text"]
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from etapromise.errors import ContractError
 
 __all__ = ["sheet_names", "sheet_table"]
+
+# In so many rows the header is looked for, and so much of the fullest row it fills.
+_LOOKED_AT: Final = 30
+_FULL: Final = 0.7
 
 
 def sheet_names(data: bytes, name: str) -> list[str]:
@@ -23,14 +27,20 @@ def sheet_names(data: bytes, name: str) -> list[str]:
     return [sheet.title for sheet in book.worksheets if sheet.max_row > 1]
 
 
-def sheet_table(data: bytes, name: str, *, sheet: str | None = None, skip: int = 0) -> pa.Table:
+def sheet_table(
+    data: bytes, name: str, *, sheet: str | None = None, skip: int | None = None
+) -> tuple[pa.Table, tuple[str, ...]]:
     """A sheet as text: times in ISO 8601, days without a clock as dates, whole numbers as digits.
 
     Args:
         data: The workbook.
         name: What it is called in messages.
         sheet: Which sheet; by default the only one that holds anything.
-        skip: Rows above the header.
+        skip: Rows above the header; None: it is the first row that has a text above nearly every
+            column.
+
+    Returns:
+        The table; and what had to be guessed.
 
     Raises:
         ContractError: openpyxl is not installed, the file is no workbook, there is no such sheet or
@@ -50,9 +60,16 @@ def sheet_table(data: bytes, name: str, *, sheet: str | None = None, skip: int =
             f"{name} has no sheet {sheet!r}, expected one of {', '.join(book.sheetnames)}"
         )
     page = book[sheet]
+    doubts: tuple[str, ...] = ()
+    if skip is None:
+        skip = _rows_above(page)
+        if skip:
+            doubts = (
+                f"the header of sheet {sheet!r} is its row {skip + 1}, what is above was left out",
+            )
     first = skip + 1
     for merged in page.merged_cells.ranges:
-        if merged.min_row <= first:
+        if merged.min_row <= first <= merged.max_row:
             raise ContractError(
                 f"{name} has merged cells in the header of sheet {sheet!r} ({merged.coord}), "
                 "expected one cell with a name above each column; unmerge them, or name in a "
@@ -71,7 +88,16 @@ def sheet_table(data: bytes, name: str, *, sheet: str | None = None, skip: int =
     return pa.Table.from_arrays(
         [pa.array(column, pa.string()) for column in columns],
         names=[said or f"column {number}" for number, said in enumerate(names, 1)],
-    )
+    ), doubts
+
+
+def _rows_above(page: Any) -> int:
+    """How many rows of titles stand above the header."""
+    filled = [
+        sum(cell.value is not None for cell in row) for row in page.iter_rows(max_row=_LOOKED_AT)
+    ]
+    most = max(filled, default=0)
+    return next((n for n, cells in enumerate(filled) if cells >= _FULL * most), 0)
 
 
 def _workbook(data: bytes, name: str) -> Any:

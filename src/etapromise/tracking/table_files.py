@@ -39,7 +39,7 @@ __all__ = [
     "OpenedFile",
     "damage_named",
     "find_files",
-    "inner_lists",
+    "nested_records",
     "one_table",
     "open_file",
     "parquet_files",
@@ -290,9 +290,8 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
             opened = OpenedFile(table=_exploded(records, file, options), doubts=doubts)
         elif kind == "excel":
             data = file.buffer().to_pybytes()
-            opened = OpenedFile(
-                table=sheet_table(data, file.name, sheet=options.sheet, skip=options.skip or 0)
-            )
+            table_, doubts = sheet_table(data, file.name, sheet=options.sheet, skip=options.skip)
+            opened = OpenedFile(table=table_, doubts=doubts)
         elif kind == "text":
             opened = _text_table(file, options)
         else:
@@ -341,16 +340,19 @@ def _exploded(records: list[dict[str, Any]], file: FoundFile, options: FileOptio
     return table_of(records, options.rows)
 
 
-def inner_lists(file: FoundFile) -> dict[str, int]:
-    """The lists of objects inside the records of a JSON or nested file, with how many objects."""
+def nested_records(file: FoundFile) -> tuple[list[dict[str, Any]], tuple[str, ...]] | None:
+    """The records of a JSON or nested file and what had to be guessed; None of other files."""
     kind = file.kind or _kind_by_bytes(file)
     if kind == "json":
-        return list_paths(records_of(_decoded(file, FileOptions())[0], file.name))
+        text, doubts = _decoded(file, FileOptions())
+        return records_of(text, file.name), doubts
     if kind in {"parquet", "arrow"}:
-        table = open_raw(file)
-        if any(pa.types.is_nested(one.type) for one in table.schema):
-            return list_paths(table.slice(0, 1000).to_pylist())
-    return {}
+        schema = pyarrow.parquet.read_schema(file.open()) if kind == "parquet" else None
+        if schema is None or any(pa.types.is_nested(one.type) for one in schema):
+            table = open_raw(file)
+            if any(pa.types.is_nested(one.type) for one in table.schema):
+                return table.to_pylist(), ()
+    return None
 
 
 def open_raw(file: FoundFile) -> pa.Table:
@@ -457,7 +459,24 @@ def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
     table, broken = _read_text(data, dialect, names)
     if any(name != name.strip() or not name for name in table.column_names):
         table = _named(table)
-    return OpenedFile(table=table, broken=broken, doubts=dialect.doubts)
+    doubts = dialect.doubts
+    filled = _filled_rows(table)
+    if filled < len(table):
+        left = len(table) - filled
+        doubts += (f"{left:,} rows at the end have no value and were left out",)
+        table = table.slice(0, filled)
+    return OpenedFile(table=table, broken=broken, doubts=doubts)
+
+
+def _filled_rows(table: pa.Table) -> int:
+    """How many rows there are up to the last that has any value."""
+    last = 0
+    for column in table.columns:
+        if not column.null_count:
+            return len(table)
+        there = np.flatnonzero(column.slice(last).is_valid().to_numpy())
+        last += int(there[-1]) + 1 if len(there) else 0
+    return last
 
 
 def _whole_letters(data: pa.Buffer) -> pa.Buffer:

@@ -6,7 +6,6 @@ as a moment depends on a zone, which is decided where the place is known.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -19,6 +18,7 @@ import pyarrow.types as pt
 
 from etapromise.array_types import MISSING, Ints, Mask
 from etapromise.errors import ContractError
+from etapromise.tracking.time_words import plain_time
 
 __all__ = ["DAY", "WallTimes", "at_midnight", "read_wall_times"]
 
@@ -50,7 +50,8 @@ _FORMS: Final = tuple(
         + r"(?P<word>\p{L}{3,12})\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})",
     )
 )
-_LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "sv", "da", "nb", "fi", "cs")
+_NAMES: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS: Final = {name: number for number, name in enumerate(_NAMES, 1)}
 
 # Numbers that stand for times, and the first and last of them: from 1990 to 2100.
 _EPOCHS: Final = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6))
@@ -315,7 +316,10 @@ def _offset_of(word: str | None) -> int:
 def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> WallTimes:
     """Texts that are no ISO 8601: each form tried on what is left."""
     text = pc.replace_substring_regex(text, _BRACKETS, "")
-    text = pc.replace_substring_regex(text, r"[\x{00A0}\x{202F}\x{2009}]", " ")
+    words = pc.dictionary_encode(text).combine_chunks()
+    chunk = words.chunk(0) if isinstance(words, pa.ChunkedArray) else words
+    plain_words = [plain_time(word) for word in chunk.dictionary.to_pylist()]
+    text = pa.chunked_array([pa.array(plain_words, pa.large_string()).take(chunk.indices)])
     n = len(text)
     found = _nothing(n)
     wall, offset, plain = found.wall.copy(), found.offset.copy(), found.plain.copy()
@@ -413,22 +417,8 @@ def _day_and_month(
     return day, month, "dates with the day first" if day_first else "dates with the month first"
 
 
-@functools.cache
-def _month_numbers() -> dict[str, int]:
-    from babel.dates import get_month_names  # noqa: PLC0415 — only where months have names
-
-    numbers: dict[str, int] = {}
-    for language in _LANGUAGES:
-        for width in ("wide", "abbreviated"):
-            for context in ("format", "stand-alone"):
-                for number, word in get_month_names(width, context, language).items():
-                    numbers.setdefault(word.rstrip(".").casefold(), number)
-    return numbers | {"sept": 9, "okt": 10, "dez": 12, "mrz": 3}
-
-
 def _months(words: pd.Series[Any]) -> Ints:
-    known = _month_numbers()
-    distinct = {word: known.get(str(word).casefold(), -1) for word in words.unique()}
+    distinct = {word: _MONTHS.get(str(word).lower(), -1) for word in words.unique()}
     return np.asarray(words.map(distinct).to_numpy(), dtype=np.int64)
 
 

@@ -8,8 +8,6 @@ fit any of the formats stays as it came, so that whoever judges the value can sh
 
 from __future__ import annotations
 
-import functools
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,23 +16,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
-from babel.dates import get_month_names
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT
+from etapromise.tracking.time_words import plain_times
 
-__all__ = ["NUMBERED", "WrittenTime", "english_months", "has_clock", "iso_times", "parsed"]
+__all__ = ["NUMBERED", "WrittenTime", "has_clock", "iso_times", "parsed"]
 
 # Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
 NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "excel")
 _UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us"}
-_LANGUAGES: Final = (
-    *("en", "de", "fr", "es", "pt", "it", "nl", "pl", "sv"),
-    *("da", "nb", "fi", "cs", "ro", "hu", "tr"),
-)
-_WORD: Final = re.compile(r"[^\W\d_]{3,}\.?")
-_HALF_DAY: Final = re.compile(r"(?i)\b([ap])\.?\s?m\.?(?=\s|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,31 +48,6 @@ class WrittenTime:
 def has_clock(form: str) -> bool:
     """Whether a format has hours."""
     return form not in NUMBERED and any(sign in form for sign in ("%H", "%I", "%T", "%R", "%c"))
-
-
-@functools.cache
-def _months() -> dict[str, str]:
-    """Month names of many languages as English short ones, but for those that are of two months."""
-    found: dict[str, set[int]] = {}
-    for language in _LANGUAGES:
-        for width in ("wide", "abbreviated"):
-            for context in ("format", "stand-alone"):
-                for number, name in get_month_names(width, context, locale=language).items():
-                    found.setdefault(name.lower().rstrip("."), set()).add(number)
-    english = get_month_names("abbreviated", locale="en")
-    return {
-        name: english[next(iter(numbers))] for name, numbers in found.items() if len(numbers) == 1
-    }
-
-
-def english_months(texts: pd.Series[Any]) -> pd.Series[Any]:
-    """Texts with month names of any of many languages in English, and AM and PM plainly written."""
-
-    def plain(text: str) -> str:
-        text = _HALF_DAY.sub(lambda half: half[1].upper() + "M", text)
-        return _WORD.sub(lambda word: _months().get(word[0].lower().rstrip("."), word[0]), text)
-
-    return texts.map(plain, na_action="ignore")
 
 
 def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
@@ -108,19 +75,20 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
         unit: Any = _UNITS[form]
         moments = pd.to_datetime(numbers, unit=unit, errors="coerce", utc=True)
         return pd.Series(moments).astype("datetime64[us, UTC]")
-    plain = texts
-    if "%p" in form or "%b" in form or "%B" in form:
-        plain = english_months(texts)
-        form = form.replace("%B", "%b")
+    form = form.replace("%B", "%b")
     zoned = "%z" in form or "%Z" in form
     try:
-        found = pd.to_datetime(plain, format=form, errors="coerce", utc=zoned)
+        found = pd.Series(pd.to_datetime(texts, format=form, errors="coerce", utc=zoned))
+        rest = found.isna() & texts.notna()
+        if rest.any():
+            plain = plain_times(texts[rest])
+            found[rest] = pd.to_datetime(plain, format=form, errors="coerce", utc=zoned)
     except ValueError as error:
         raise ContractError(
             f"found time format {form!r}: {error}; expected one such as '%d.%m.%Y %H:%M', "
             f"or one of {', '.join(NUMBERED)}"
         ) from error
-    return pd.Series(found).astype("datetime64[us, UTC]" if zoned else "datetime64[us]")
+    return found.astype("datetime64[us, UTC]" if zoned else "datetime64[us]")
 
 
 def iso_times(

@@ -1,0 +1,269 @@
+"""How well a column of own tables fits one of the contract, by its name and by its values.
+
+A name alone never makes a column of numbers a date; of columns that fit alike the data must show
+that they say the same, or the choice is left open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from etapromise.normal_forms.places import normal_country
+from etapromise.tracking.column_names import (
+    is_about,
+    names_of,
+    plain_name,
+    score_name,
+)
+from etapromise.tracking.column_profiles import Profile
+from etapromise.tracking.mapped import text_of
+from etapromise.tracking.proposal import OwnTable, Proposed
+from etapromise.tracking.written_times import WrittenTime, iso_times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
+
+__all__ = ["TIMES", "as_scans", "assigned", "best_fit", "moments_of", "proposed_column"]
+
+TIMES: Final = frozenset(
+    {"ordered_at", "released_at", "promised_date", "quoted_date", "scanned_at", "received_at"}
+)
+_NUMBERS: Final = frozenset(
+    {"weight_kg", "origin_lat", "origin_lon", "destination_lat", "destination_lon"}
+)
+_LEAST: Final = 0.55
+# Columns whose names fit alike, of which so many values may differ, and those that must not.
+_EVEN: Final = 0.04
+_SAME: Final = 0.02
+_DECISIVE: Final = TIMES | {"destination", "destination_country"}
+_DEFAULT_ORIGIN: Final = "main"
+# A column of codes has no more of them.
+_MOST_CODES: Final = 2000
+_REPEATED: Final = 0.998
+# Shares of postcodes that must have a country's forms, and such as no other country has.
+_OF_ONE_COUNTRY: Final = 0.98
+_OWN_FORMS: Final = 0.2
+# Share of parcels whose order must be there.
+_JOINED: Final = 0.8
+# In so few rows codes need not repeat.
+_FEW_ROWS: Final = 50
+# A column of so few words is one of states, kinds or yes and no.
+_FEW_WORDS: Final = 30
+# Kilograms that hardly any shop's parcels weigh: the numbers are grams.
+_HEAVY: Final = 70
+_UNITS: Final = {
+    **dict.fromkeys(("g", "gr", "gram", "grams", "gramm", "gramme", "grammes"), "g"),
+    **dict.fromkeys(("kg", "kgs", "kilo", "kilos", "kilogram", "kilograms", "kilogramm"), "kg"),
+    **dict.fromkeys(("lb", "lbs", "pound", "pounds"), "lb"),
+    **dict.fromkeys(("oz", "ounce", "ounces"), "oz"),
+}
+
+
+def as_scans(table: OwnTable) -> float:
+    """How much a table looks like one of scans; 0 where it is none."""
+    status, when = (best_fit(table, "scans", role) for role in ("status", "scanned_at"))
+    return status + when if status > 0 and when > 0 else 0.0
+
+
+def best_fit(table: OwnTable, part: str, role: str) -> float:
+    """How well the best of a table's columns fits, 0 where none does."""
+    return max((_fit(one, part, role, table.rows) for one in table.profiles.values()), default=0.0)
+
+
+def _fit(profile: Profile, part: str, role: str, rows: str) -> float:
+    """How well a column fits by its name, 0 where its values cannot be such."""
+    score = score_name(profile.name, part, role)
+    if part == "scans" and rows and role not in {"shipment_id", "carrier"}:
+        # What is said once of a record is not said of each of its scans.
+        inside = profile.name.startswith(f"{rows}.")
+        if not inside and role in {"status", "scanned_at"}:
+            return 0.0
+        score += 0.05 if inside else -0.3
+    if part == "milestones" and is_about(profile.name, "foreseen"):
+        return 0.0
+    if role.startswith("destination") and is_about(profile.name, "billing"):
+        # Taken only where nothing else is there, and told.
+        score = min(score - 0.2, _LEAST)
+    if score < _LEAST or not profile.filled:
+        return 0.0
+    if part == "milestones" or role in TIMES:
+        guess = profile.times(numbers=True)
+        return score if guess is not None else 0.0
+    return score if _suits(profile, role) else 0.0
+
+
+def _suits(profile: Profile, role: str) -> bool:
+    checks: dict[str, Callable[[], bool]] = {
+        **dict.fromkeys(_NUMBERS, lambda: profile.numeric),
+        **dict.fromkeys(("origin_country", "destination_country"), lambda: profile.countries > 0.6),
+        **dict.fromkeys(("destination_time_zone", "zone"), lambda: profile.zones > 0.6),
+        "destination": lambda: profile.postcodes > 0.6,
+        "status": lambda: _are_codes(profile),
+        **dict.fromkeys(
+            ("carrier", "service", "vocabulary"),
+            lambda: profile.distinct <= _MOST_CODES and not profile.dated,
+        ),
+        **dict.fromkeys(
+            ("shipment_id", "order_id"),
+            lambda: profile.distinct > 0.05 * profile.rows and not profile.dated,
+        ),
+    }
+    return bool(checks.get(role, lambda: not profile.dated)())
+
+
+def _are_codes(profile: Profile) -> bool:
+    few = profile.rows <= _FEW_ROWS or profile.distinct < 0.5 * profile.rows
+    return few and profile.distinct <= _MOST_CODES
+
+
+def assigned(
+    table: OwnTable, parts: Sequence[tuple[str, Sequence[str]]]
+) -> dict[tuple[str, str], Proposed]:
+    """Each role with its best column, each column in one role, the best fits first."""
+    ignored = {name for name in table.profiles if score_name(name, "other", "ignored") == 1.0}
+    fits = sorted(
+        (
+            (-_fit(profile, part, role, table.rows), place, part, role, name)
+            for part, roles in parts
+            for role in roles
+            for place, (name, profile) in enumerate(table.profiles.items())
+            if name not in ignored
+        ),
+    )
+    chosen: dict[tuple[str, str], tuple[float, str]] = {}
+    taken: set[str] = set()
+    for negative, _, part, role, name in fits:
+        if negative and name not in taken and (part, role) not in chosen:
+            taken.add(name)
+            chosen[part, role] = -negative, name
+    found: dict[tuple[str, str], Proposed] = {}
+    for (part, role), (score, name) in chosen.items():
+        rivals = tuple(
+            other
+            for worse, _, a_part, a_role, other in fits
+            if (a_part, a_role) == (part, role) and other not in taken and -worse > score - _EVEN
+        )
+        one = proposed_column(table.profiles[name], role, score, rivals)
+        found[part, role] = _settled(table, one, part, role)
+    return found
+
+
+def _settled(table: OwnTable, one: Proposed, part: str, role: str) -> Proposed:
+    """A column of several that fit alike: the first where all say the same, else the question."""
+    for other in one.others:
+        ours, theirs = (
+            _comparable(table.profiles[name], part, role) for name in (str(one.column), other)
+        )
+        both = ours.notna() & theirs.notna()
+        differ = both & (ours != theirs)
+        if not both.any():
+            continue
+        if differ.sum() <= _SAME * both.sum():
+            one = replace(one, why=f"{one.why} and says the same")
+            continue
+        row = int(np.argmax(differ.to_numpy()))
+        what = (
+            f"{one.column!r} and {other!r} could both be it and differ in "
+            f"{100 * differ.sum() / both.sum():.0f} % of the rows, such as {ours.iloc[row]} and "
+            f"{theirs.iloc[row]}"
+        )
+        if part == "milestones" or role in _DECISIVE:
+            asked = f"{what}: keep one of them"
+            return replace(one, column=None, details={"column": "?"}, asked=asked, guess=None)
+        one = replace(one, why=f"{one.why}; {what}")
+    return one
+
+
+def _comparable(profile: Profile, part: str, role: str) -> pd.Series[Any]:
+    """(n,) the sampled values of a column in a form in which equal ones are equal."""
+    if part == "milestones" or role in TIMES:
+        moments = moments_of(profile.raw, proposed_column(profile, role, 1.0))
+        return pd.Series(moments.dt.strftime("%Y-%m-%d"))
+    text = pd.Series(text_of(profile.raw).to_pandas())
+    if role.endswith("_country"):
+        return pd.Series(text.map(normal_country, na_action="ignore"))
+    return pd.Series(text.where(text != "").str.lower())
+
+
+def proposed_column(
+    profile: Profile, role: str, score: float, rivals: tuple[str, ...] = ()
+) -> Proposed:
+    """A column in its role, with how it is written and what must be asked of it."""
+    known = "its name" if score >= 1.0 else "a name like its own"
+    guess = (
+        profile.times(numbers=True) if role in TIMES or role in names_of()["milestones"] else None
+    )
+    details: dict[str, Any] = {}
+    asked, why = "", known
+    if guess is not None:
+        why += f"; {guess.why}" if guess.why else "; times"
+        if guess.asked is not None:
+            details["format"] = "?"
+            asked = (
+                f"{profile.name} could be {guess.asked[0]!r} or {guess.asked[1]!r}: no value tells "
+                f"day and month apart, such as {profile.words.iloc[0]!r}"
+            )
+        elif guess.formats:
+            details["format"] = guess.formats[0] if len(guess.formats) == 1 else list(guess.formats)
+        if guess.midnights:
+            details["plain_dates"] = True
+        if guess.share < 1:
+            why += f"; {100 * (1 - guess.share):.1f} % of the values are something else"
+    elif role == "weight_kg":
+        details, asked = _weight(profile)
+    elif role.endswith("_country"):
+        why += f"; {', '.join(map(str, profile.words[:3]))} are countries"
+    certainty = min(score, 1.0) if not rivals else min(score, 0.69)
+    return Proposed(
+        column=profile.name,
+        certainty=certainty,
+        why=why + (f"; {', '.join(map(repr, rivals))} would fit as well" if rivals else ""),
+        details=details,
+        asked=asked,
+        others=rivals,
+        guess=guess,
+    )
+
+
+def _weight(profile: Profile) -> tuple[dict[str, Any], str]:
+    """The decimal mark and the unit of weights, and what must be asked."""
+    details: dict[str, Any] = {}
+    asked = []
+    if profile.decimal:
+        details["decimal"] = profile.decimal
+    if profile.decimal == "?":
+        several = profile.words[profile.words.str.contains(",", regex=False)].iloc[0]
+        asked.append(
+            f"is the comma in {profile.name}, such as {several!r}, a decimal mark (decimal = "
+            '",") or between thousands (decimal = ".")?'
+        )
+    words = (profile.unit or "", *plain_name(profile.name).split())
+    unit = next((_UNITS[word] for word in words if word in _UNITS), None)
+    if unit is not None:
+        details["unit"] = unit
+    elif profile.middle > _HEAVY:
+        details["unit"] = "?"
+        asked.append(
+            f"half of {profile.name} are {profile.middle:g} or more: are they g, kg, lb or oz?"
+        )
+    elif profile.decimal:
+        details["unit"] = "kg"
+    return details, " ".join(asked)
+
+
+def moments_of(column: pa.ChunkedArray, when: Proposed) -> pd.Series[Any]:
+    """Times as moments that can be put in order, on whichever clock; NaT where they are none."""
+    formats = when.guess.formats if when.guess is not None else ()
+    if when.guess is not None and when.guess.asked is not None:
+        formats = when.guess.asked[:1]
+    iso = iso_times(column, WrittenTime(formats=formats, zone="UTC"))
+    found: pd.Series[Any] = pd.to_datetime(
+        iso.to_pandas(), utc=True, errors="coerce", format="ISO8601"
+    )
+    return found

@@ -1,0 +1,144 @@
+"""By which columns own tables belong together: parcels and orders, scans and parcels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etapromise.tracking.column_fits import as_scans, best_fit
+from etapromise.tracking.column_names import (
+    score_name,
+)
+from etapromise.tracking.column_profiles import Profile, sample_rows
+from etapromise.tracking.id_matches import near_match
+from etapromise.tracking.mapped import joined_tables, text_of
+from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+
+__all__ = ["join_ids", "orders_and_parcels"]
+
+
+# Share of parcels whose order must be there.
+_JOINED: Final = 0.8
+
+
+def orders_and_parcels(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
+    """The tables, one of parcels that name an order joined with the one of the orders.
+
+    Whatever says neither when it was ordered nor where it goes is no table of shipments alone.
+    """
+    orders = [
+        table
+        for table in tables
+        if best_fit(table, "shipments", "ordered_at")
+        and best_fit(table, "shipments", "destination")
+    ]
+    for parcels in tables:
+        own = ("ordered_at", "destination")
+        if parcels.rows or all(best_fit(parcels, "shipments", role) for role in own):
+            continue
+        told = [best_fit(parcels, "milestones", role) for role in ("picked_up", "delivered")]
+        named = best_fit(parcels, "shipments", "shipment_id") and not as_scans(parcels)
+        for other in orders:
+            found = _names_rows_of(parcels, other) if (any(told) or named) else None
+            if other is parcels or found is None:
+                continue
+            on, to = found
+            both, notes = joined_tables(parcels.table, other.table, on, to)
+            joined = OwnTable(
+                files=parcels.files,
+                table=both,
+                settings=parcels.settings,
+                doubts=(*parcels.doubts, *other.doubts, *map(str, notes)),
+                join={"files": list(other.files), "on": on, "to": to, **other.settings},
+            )
+            left = [table for table in tables if table is not parcels and table is not other]
+            return [joined, *left]
+    return tables
+
+
+def _names_rows_of(parcels: OwnTable, orders: OwnTable) -> tuple[str, str] | None:
+    """The column of parcels that names orders, and the orders' own, if there are such."""
+    best: tuple[float, str, str] | None = None
+    for to, theirs in orders.profiles.items():
+        if not _may_join(theirs, {}, to) or theirs.distinct < 0.3 * theirs.rows:
+            continue
+        known = pc.unique(text_of(orders.table.column(to)))
+        for on, ours in parcels.profiles.items():
+            if not _may_join(ours, {}, on):
+                continue
+            sample = text_of(sample_rows(parcels.table).column(on)).drop_null()
+            share = float(pc.mean(pc.is_in(sample, value_set=known)).as_py() or 0.0)
+            name = max(score_name(on, "shipments", "order_id"), float(on == to))
+            if share >= _JOINED and (best is None or share + name > best[0]):
+                best = share + name, on, to
+    return None if best is None else best[1:]
+
+
+def join_ids(proposal: Proposal) -> None:
+    """The ids that shipments and scans share, whatever they are called."""
+    if proposal.scans is None:
+        return
+    ours, theirs = proposal.shipments, proposal.scans
+    mine = [one for name, one in ours.profiles.items() if _may_join(one, proposal.columns, name)]
+    other = [one for name, one in theirs.profiles.items() if _may_join(one, {}, name)]
+    best: tuple[float, Profile, Profile] | None = None
+    for left in mine:
+        known = pc.unique(text_of(ours.table.column(left.name)))
+        for right in other:
+            sample = text_of(sample_rows(theirs.table).column(right.name)).drop_null()
+            share = float(pc.mean(pc.is_in(sample, value_set=known)).as_py() or 0.0)
+            share += 0.01 * score_name(left.name, "shipments", "shipment_id")
+            if left.distinct > 1 and (best is None or share > best[0]):
+                best = share, left, right
+    if best is not None and best[0] > 0.3:
+        share, left, right = best
+        why = f"{100 * min(share, 1):.0f} % of {right.name!r} in the scans are in it"
+        _set_id(proposal, left, right, why, 1.0)
+        return
+    named = proposal.columns.get("shipment_id"), proposal.scan_columns.get("shipment_id")
+    candidates = [
+        (left, right) for left in mine for right in other if left.distinct > 0.2 * left.rows
+    ]
+    for left, right in candidates:
+        near = near_match(
+            text_of(ours.table.column(left.name)), text_of(theirs.table.column(right.name))
+        )
+        if near is not None:
+            proposal.ids = near
+            _set_id(proposal, left, right, "it matches the scans' in another writing", 0.8)
+            return
+    if named[1] is None and other:
+        right = max(other, key=lambda one: one.distinct)
+        proposal.scan_columns["shipment_id"] = Proposed(
+            column=right.name, certainty=0.3, why="it has the most different values"
+        )
+    proposal.told.append("no column of the scans has the ids of the shipments: nothing joins")
+
+
+def _may_join(profile: Profile, columns: Mapping[str, Proposed], name: str) -> bool:
+    taken = {one.column for role, one in columns.items() if role not in {"shipment_id", "order_id"}}
+    return (
+        name not in taken
+        and not pa.types.is_nested(profile.kind)
+        and profile.distinct > 0.02 * profile.rows
+        and not profile.dated
+    )
+
+
+def _set_id(proposal: Proposal, left: Profile, right: Profile, why: str, certainty: float) -> None:
+    before = proposal.columns.get("shipment_id")
+    for role, one in list(proposal.columns.items()):
+        if one.column == left.name and role != "shipment_id":
+            proposal.columns.pop(role)
+    proposal.columns["shipment_id"] = Proposed(column=left.name, certainty=certainty, why=why)
+    if before is not None and before.column not in {None, left.name}:
+        proposal.columns.setdefault("order_id", before)
+    for role, one in list(proposal.scan_columns.items()):
+        if one.column == right.name and role != "shipment_id":
+            proposal.scan_columns.pop(role)
+    proposal.scan_columns["shipment_id"] = Proposed(
+        column=right.name, certainty=certainty, why=f"it matches {left.name!r} of the shipments"
+    )

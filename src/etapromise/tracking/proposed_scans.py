@@ -1,0 +1,157 @@
+"""Which columns of own tables are those of the scans, and what their codes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etapromise.tracking.column_fits import assigned, moments_of
+from etapromise.tracking.column_names import (
+    names_of,
+    status_of_word,
+)
+from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
+
+__all__ = ["codes_by_place", "scan_columns"]
+
+
+def scan_columns(proposal: Proposal) -> None:
+    """Fill in the columns of the scans of a proposal, and the meaning of their codes."""
+    table = proposal.scans
+    if table is None:
+        return
+    found = assigned(table, [("scans", list(names_of()["scans"])), ("other", ["zone"])])
+    for (part, role), one in found.items():
+        if part == "scans":
+            proposal.scan_columns[role] = one
+    if ("other", "zone") in found and "scanned_at" in proposal.scan_columns:
+        when = proposal.scan_columns["scanned_at"]
+        if when.guess is not None and not when.guess.zoned and when.guess.clock:
+            zone = _nearest(found["other", "zone"].column, when.column, table)
+            proposal.scan_columns["scanned_at"] = Proposed(
+                column=when.column,
+                certainty=when.certainty,
+                why=f"{when.why}; {zone!r} names the zone of each row",
+                details={**when.details, "zone_column": zone},
+                asked=when.asked,
+                others=when.others,
+                guess=when.guess,
+            )
+    _codes(proposal, table)
+
+
+def _nearest(zone: str | None, column: str | None, table: OwnTable) -> str | None:
+    """Of the columns that name zones, that which stands beside a column of times."""
+    parent = (column or "").rpartition(".")[0]
+    beside = [
+        name
+        for name, one in table.profiles.items()
+        if name.rpartition(".")[0] == parent and one.zones > 0.6
+    ]
+    return beside[0] if beside else zone
+
+
+def _codes(proposal: Proposal, table: OwnTable) -> None:
+    """Whose codes the scans carry, and what the others of them mean."""
+    column = proposal.scan_columns["status"].column
+    if column is None:
+        return
+    counted = pc.value_counts(table.table.column(column).cast(pa.large_string())).to_pylist()
+    codes = {str(one["values"]): int(one["counts"]) for one in counted if one["values"] is not None}
+    total = sum(codes.values())
+
+    def understood(name: str) -> int:
+        read = vocabularies()[name].read
+        return sum(n for code, n in codes.items() if not _unknown(read(code)))
+
+    shares = {name: understood(name) for name in vocabularies()}
+    best = max(shares, key=lambda name: (shares[name], name == STANDARD))
+    if best != STANDARD and (shares[best] < 0.5 * total or shares[STANDARD] >= shares[best]):
+        best = STANDARD
+    contested: dict[str, dict[str, str]] = {}
+    if best != STANDARD:
+        contested = _contested(codes, [name for name, n in shares.items() if n == shares[best]])
+        if all(code in contested or not _unknown(_standard(code)) for code in codes):
+            best = STANDARD  # no code shows that they are this vendor's
+        else:
+            proposal.vocabulary = best
+    read = vocabularies()[best].read
+    for code, n in sorted(codes.items(), key=lambda one: -one[1]):
+        rivals = contested.get(code)
+        if rivals is None and not _unknown(read(code)):
+            continue
+        status = status_of_word(code)
+        if rivals is not None:
+            others = ", ".join(f"{read} in {name}'s" for name, read in rivals.items())
+            status = status or next(iter(rivals.values()))
+            why = f"codes of several vendors have it: {others}; please check"
+            proposal.statuses[code] = (status, n, why)
+        elif status is not None:
+            proposal.statuses[code] = (status, n, "its words")
+        else:
+            proposal.open_codes[code] = n
+
+
+def _standard(code: str) -> str | Fault:
+    return vocabularies()[STANDARD].read(code)
+
+
+def _contested(codes: Mapping[str, int], rivals: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Codes that vocabularies which fit equally well read differently, and how each does.
+
+    Where no code is any vendor's own but those that plain words read otherwise, their words are
+    a rival too: a few common words are no sign of a vendor.
+    """
+    readings = {
+        code: {
+            name: str(found)
+            for name in rivals
+            if not isinstance(found := vocabularies()[name].read(code), Fault)
+        }
+        for code in codes
+    }
+    words = {code: status_of_word(code) for code in codes}
+    shown = any(
+        found and _unknown(_standard(code)) and words[code] in {None, *found.values()}
+        for code, found in readings.items()
+    )
+    return {
+        code: found
+        for code, found in readings.items()
+        if len({*found.values(), *(() if shown or not found else (words[code],))} - {None}) > 1
+    }
+
+
+def _unknown(found: object) -> bool:
+    return found in {Fault.UNKNOWN_STATUS, Fault.UNKNOWN_VENDOR_CODE}
+
+
+def codes_by_place(proposal: Proposal, table: OwnTable) -> None:
+    """A code that is the last of nearly every parcel, once in each, is its delivery."""
+    ids = proposal.scan_columns.get("shipment_id")
+    when, status = proposal.scan_columns["scanned_at"], proposal.scan_columns["status"]
+    known = {status_of_word(code) for code in proposal.statuses} | {
+        vocabularies()[proposal.vocabulary or STANDARD].read(str(code))
+        for code in table.profiles[str(status.column)].words
+    }
+    if ids is None or not proposal.open_codes or "delivered" in known:
+        return
+    frame = pd.DataFrame(
+        {
+            "id": table.table.column(str(ids.column)).cast(pa.large_string()).to_pandas(),
+            "at": moments_of(table.table.column(str(when.column)), when),
+            "code": table.table.column(str(status.column)).cast(pa.large_string()).to_pandas(),
+        }
+    )
+    # Many feeds have the newest first.
+    frame = frame.sort_values("at", kind="stable", na_position="first")
+    last = frame.groupby("id", sort=False)["code"].last()
+    code = str(last.mode().iloc[0])
+    n = proposal.open_codes.get(code)
+    if n is not None and n >= 0.9 * (last == code).sum() >= 0.5 * len(last):
+        proposal.statuses[code] = ("delivered", n, "the last of nearly every parcel; please check")
+        proposal.open_codes.pop(code)

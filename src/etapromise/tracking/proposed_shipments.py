@@ -1,0 +1,229 @@
+"""Which columns of own tables are those of the shipments, and what is asked or told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import pandas as pd
+
+from etapromise.normal_forms.postcodes import own_forms, postcode_forms
+from etapromise.normal_forms.zones import shape_of
+from etapromise.tracking.column_fits import TIMES, assigned, proposed_column
+from etapromise.tracking.column_names import (
+    is_about,
+    names_of,
+    score_name,
+    status_of_word,
+)
+from etapromise.tracking.column_profiles import Profile, TimeGuess
+from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+
+__all__ = ["shipment_columns"]
+
+_CERTAIN, _LIKELY = 0.95, 0.7
+
+
+_DEFAULT_ORIGIN: Final = "main"
+# Shares of postcodes that must have a country's forms, and such as no other country has.
+_OF_ONE_COUNTRY: Final = 0.98
+_OWN_FORMS: Final = 0.2
+# A column of so few words is one of states, kinds or yes and no.
+_FEW_WORDS: Final = 30
+
+
+def shipment_columns(proposal: Proposal) -> None:
+    """Fill in the columns and the milestones of a proposal."""
+    table = proposal.shipments
+    found = assigned(
+        table,
+        [
+            ("shipments", list(names_of()["shipments"])),
+            ("milestones", list(names_of()["milestones"])),
+        ],
+    )
+    for (part, role), one in found.items():
+        (proposal.columns if part == "shipments" else proposal.milestones)[role] = one
+    _settled_orders(proposal)
+    columns = proposal.columns
+    if "shipment_id" not in columns and "order_id" in columns:
+        one = columns.pop("order_id")
+        columns["shipment_id"] = Proposed(
+            column=one.column,
+            certainty=min(one.certainty, 0.9),
+            why=f"{one.why}; no tracking number, so an order is a parcel",
+        )
+    by_values: list[tuple[str, Callable[[Profile], bool]]] = [
+        ("destination_country", lambda one: one.countries > 0.9),
+        ("destination", lambda one: one.postcodes > 0.9 and not one.unique and not one.dated),
+        ("shipment_id", lambda one: one.unique and not one.dated and not one.numeric),
+        ("carrier", lambda one: one.carriers > 0.5),
+    ]
+    for role, fits in by_values:
+        taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
+        free = [one for name, one in table.profiles.items() if name not in taken and fits(one)]
+        if role not in columns and free:
+            columns[role] = Proposed(
+                column=free[0].name, certainty=0.5, why="its values, not its name"
+            )
+    _times_by_order(proposal)
+    if "origin" not in columns:
+        columns["origin"] = Proposed(
+            column=None,
+            certainty=0.6,
+            why="no column tells the warehouse, so there is one; name it as you like",
+            details={"value": _DEFAULT_ORIGIN},
+        )
+    _country_of_postcodes(proposal)
+    for role in ("shipment_id", "ordered_at", "destination"):
+        if role not in columns:
+            columns[role] = Proposed(
+                column=None,
+                certainty=0.0,
+                why="no column looks like it",
+                details={"column": "?"},
+                asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it"
+                + _named_so(table, role),
+            )
+    billed = columns.get("destination")
+    if billed is not None and is_about(billed.column or "", "billing"):
+        proposal.told.append(
+            f"{billed.column} is where the bill goes, and parcels may go elsewhere; map the column "
+            "of the delivery address if there is one"
+        )
+    if "carrier" not in columns:
+        proposal.told.append(
+            "no column tells the carrier: all parcels are taken for one carrier's; map one, or "
+            'name it: carrier = { value = "…" }'
+        )
+    taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
+    proposal.unused = tuple(name for name in table.profiles if name not in taken)
+    if "cancelled" not in proposal.milestones:
+        proposal.told += _cancelled_words(table, proposal.unused)
+
+
+def _cancelled_words(table: OwnTable, unused: Sequence[str]) -> list[str]:
+    """Columns that are not read although they say which orders were cancelled."""
+    told = []
+    for name in unused:
+        profile = table.profiles[name]
+        if profile.distinct > _FEW_WORDS or profile.times() is not None:
+            continue
+        found = [word for word in profile.words if status_of_word(word) == "cancelled"]
+        if found:
+            told.append(
+                f"{name} has values such as {found[0]!r}: cancelled orders that are not told count "
+                "as never delivered; docs/own-data.md shows how to map such a column"
+            )
+    return told
+
+
+def _named_so(table: OwnTable, role: str) -> str:
+    """Of times that cannot be read, although the column is called so: which, and what to do."""
+    if role not in TIMES:
+        return ""
+    called = [
+        one
+        for name, one in table.profiles.items()
+        if score_name(name, "shipments", role) >= _CERTAIN and len(one.words)
+    ]
+    if not called:
+        return ""
+    return (
+        f"; {called[0].name} is called so, but values such as {str(called[0].words.iloc[0])!r} are "
+        "no times that can be read: an abbreviation such as EST does not say where, so write "
+        "offsets, or none and name the time_zone"
+    )
+
+
+def _country_of_postcodes(proposal: Proposal) -> None:
+    """Where nothing tells the country: the one that writes postcodes so, else it is told."""
+    if "destination_country" in proposal.columns or "destination" not in proposal.columns:
+        return
+    column = proposal.columns["destination"].column
+    words = proposal.shipments.profiles[str(column)].filled_values if column else pd.Series([""])
+    shapes = words.map(lambda word: shape_of(str(word).strip().upper()))
+    found = [
+        country
+        for country, forms in own_forms().items()
+        if shapes.isin(list(forms)).mean() >= _OWN_FORMS
+        and shapes.isin(list(postcode_forms(country))).mean() >= _OF_ONE_COUNTRY
+    ]
+    if len(found) == 1:
+        proposal.columns["destination_country"] = Proposed(
+            column=None,
+            certainty=0.6,
+            why=f"no column tells it, and only there postcodes are written like {words.iloc[0]!r}; "
+            "please check",
+            details={"value": found[0]},
+        )
+        return
+    proposal.told.append(
+        "no column tells the country of the destinations: without it no public holidays are known, "
+        "lost zeros of postcodes stay lost, and the zone is the one that is named; if all go to "
+        'one, add destination_country = { value = "…" }'
+    )
+
+
+def _times_by_order(proposal: Proposal) -> None:
+    """Dates whose names say nothing: the first in time is the order, the last the delivery."""
+    table = proposal.shipments
+    taken = {one.column for one in (*proposal.columns.values(), *proposal.milestones.values())}
+    free = []
+    for name, profile in table.profiles.items():
+        guess = profile.times() if name not in taken else None
+        if guess is not None and guess.asked is None:
+            free.append((name, profile))
+    if not free:
+        return
+    if "ordered_at" not in proposal.columns:
+        profile = max((one for _, one in free), key=lambda one: one.filled)
+        found = proposed_column(profile, "ordered_at", 0.5)
+        proposal.columns["ordered_at"] = Proposed(
+            column=found.column,
+            certainty=0.5,
+            why=f"its values, not its name; {found.why.partition('; ')[2]}",
+            details=found.details,
+            asked=found.asked,
+            guess=found.guess,
+        )
+
+
+def _settled_orders(proposal: Proposal) -> None:
+    """Day or month first, where one column cannot tell it, is what another of the table tells."""
+    groups = (proposal.columns, proposal.milestones)
+    decided = [one.guess for group in groups for one in group.values() if one.guess is not None]
+    first = {
+        form.index("%d") < form.index("%m")
+        for guess in decided
+        if guess.asked is None
+        for form in guess.formats
+        if "/" in form or "-" in form
+        if "%d" in form and "%m" in form and not form.startswith("%Y")
+    }
+    if len(first) != 1:
+        return
+    day_first = first.pop()
+    for group in groups:
+        for role, one in group.items():
+            if one.guess is not None and one.guess.asked is not None:
+                form = next(
+                    form
+                    for form in one.guess.asked
+                    if (form.index("%d") < form.index("%m")) == day_first
+                )
+                why = f"{'day' if day_first else 'month'} first, as other columns of the table show"
+                group[role] = Proposed(
+                    column=one.column,
+                    certainty=min(one.certainty, 0.9),
+                    why=f"{one.why}; {why}",
+                    details={**one.details, "format": form},
+                    others=one.others,
+                    guess=TimeGuess(
+                        formats=(form,),
+                        share=one.guess.share,
+                        clock=one.guess.clock,
+                        zoned=one.guess.zoned,
+                        why=why,
+                    ),
+                )

@@ -1,0 +1,120 @@
+"""Times in the words and digits of many languages, as figures and English short names.
+
+``3 de enero de 2025, 15:04 hs.``, ``令和7年1月3日 午後3時4分`` and ``1/3/25 3:04pm``, and digits of
+any script, become what one format can read; whatever is none of these stays as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from babel.dates import get_month_names
+
+from etapromise.normal_forms.texts import ascii_digits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["plain_time", "plain_times"]
+
+_LANGUAGES: Final = (
+    *("en", "de", "fr", "es", "pt", "it", "nl", "pl", "sv", "da", "nb", "fi", "cs", "ro", "hu"),
+    *("tr", "el", "ru", "uk", "bg", "sk", "sl", "et", "lv", "lt", "id", "vi", "ar", "he"),
+)
+# Short forms that are used and that CLDR does not have.
+_SHORT: Final = {"sept": "Sep", "okt": "Oct", "dez": "Dec", "mrz": "Mar", "set": "Sep"}
+_WORD: Final = re.compile(r"[^\W\d_]{3,}\.?")
+_HALF_DAY: Final = re.compile(r"(?i)(?<![^\W\d_])([ap])\.?\s?m\.?(?=\s|$)")
+# The first year of an era is year one, and is written with a word of its own.
+_ERAS: Final = {"令和": 2018, "平成": 1988, "昭和": 1925}
+_ERA: Final = re.compile(rf"({'|'.join(_ERAS)})\s*(\d{{1,2}}|元)\s*年")
+_MORNING: Final = ("午前", "上午", "凌晨", "早上", "오전", "πμ", "π.μ.", "ص")
+_EVENING: Final = ("午後", "下午", "晚上", "오후", "μμ", "μ.μ.", "م")
+_HALVES: Final = "|".join(map(re.escape, (*_MORNING, *_EVENING)))
+_CLOCK: Final = r"\d{1,2}:\d\d(?::\d\d)?"
+
+
+def _era(found: re.Match[str]) -> str:
+    return f"{_ERAS[found[1]] + (1 if found[2] == '元' else int(found[2]))}年"
+
+
+def _half(found: re.Match[str]) -> str:
+    word = found["before"] or found["after"]
+    return f"{found['clock']} {'AM' if word in _MORNING else 'PM'}"
+
+
+def _east_asian_clock(found: re.Match[str]) -> str:
+    return f"{found[1]}:{int(found[2] or 0):02d}" + (f":{int(found[3]):02d}" if found[3] else "")
+
+
+@functools.cache
+def _months() -> dict[str, str]:
+    """Month names of many languages as English short ones, but for those that are of two months."""
+    found: dict[str, set[int]] = {}
+    for language in _LANGUAGES:
+        for width in ("wide", "abbreviated"):
+            for context in ("format", "stand-alone"):
+                for number, name in get_month_names(width, context, locale=language).items():
+                    found.setdefault(name.lower().rstrip("."), set()).add(number)
+    english = get_month_names("abbreviated", locale="en")
+    return _SHORT | {
+        name: english[next(iter(numbers))] for name, numbers in found.items() if len(numbers) == 1
+    }
+
+
+# In this order; each is tried on what the ones before it left.
+_REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    (re.compile(r"\s*[(][月火水木金土日월화수목금토일一二三四五六][)]\s*"), " "),
+    (_ERA, _era),
+    (re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号]"), r"\1-\2-\3"),
+    (
+        re.compile(r"(\d{1,2})\s*[時时点시]\s*(?:(\d{1,2})\s*[分분]?)?(?:\s*(\d{1,2})\s*[秒초])?"),
+        _east_asian_clock,
+    ),
+    (
+        re.compile(rf"(?:(?P<before>{_HALVES})\s*)(?P<clock>{_CLOCK})(?P<after>)"),
+        _half,
+    ),
+    (
+        re.compile(rf"(?P<before>)(?P<clock>{_CLOCK})\s*(?P<after>{_HALVES})(?!\w)"),
+        _half,
+    ),
+    (re.compile(r"(?i)^(\d{1,2})[.º]?\s+de\s+([^\W\d_]+)\s+(?:de\s+|del\s+)?(\d{4})"), r"\1 \2 \3"),
+    (re.compile(r"^(\d{4})\.\s+(\d{1,2})\.\s+(\d{1,2})\.?"), r"\1-\2-\3"),
+    (re.compile(r"^(\d{1,2})\.\s+(\d{1,2})\.\s+(\d{4})"), r"\1.\2.\3"),
+    (
+        re.compile(
+            r"(?i)(?<=\d{4})(?:\s*\u0433\.?)?,?\s+"
+            r"(?:às|as|a las?|à|alle|ore|om|kl\.?|klo|um|at|u|o)?\s+(?=\d)"
+        ),
+        " ",
+    ),
+    (re.compile(r"(?i)(?<=\d{4})\s*\u0433\.?$|(?<=\d)\s*(?:hs|Uhr|hrs?|h)\.?$"), ""),
+    (_HALF_DAY, lambda found: f"{found[1].upper()}M"),
+    (_WORD, lambda found: _months().get(found[0].lower().rstrip("."), found[0])),
+)
+
+
+def plain_time(text: str) -> str:
+    """A time with its digits, eras, months, and halves of the day plainly written.
+
+    Examples:
+        >>> plain_time("令和7年1月3日 午後3時4分")
+        '2025-1-3 3:04 PM'
+        >>> plain_time("3 de enero de 2025 15:04 hs.")
+        '3 Jan 2025 15:04'
+    """
+    if not text.isascii():
+        text = ascii_digits(unicodedata.normalize("NFKC", text))
+    for form, written in _REWRITTEN:
+        text = form.sub(written, text)
+    return text.strip()
+
+
+def plain_times(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """`plain_time` of each text, missing where there is none, (n,)."""
+    return texts.map(plain_time, na_action="ignore")
