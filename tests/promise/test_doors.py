@@ -12,6 +12,7 @@ import pytest
 
 import etapromise
 from etapromise import ContractError, EtapromiseError, PromiseModel, tracking
+from etapromise.tracking import read_shipments
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:
@@ -201,6 +202,9 @@ def test_a_misspelt_country_is_refused_with_the_right_one(
         for ask in doors(model, parcel, side, written)[:-1]:
             with pytest.raises(ContractError, match=f"did you mean '{code}'"):
                 ask()
+        found = read_shipments(pd.DataFrame([parcel | {side: written, "shipment_id": "1"}]))
+        assert len(found.accepted) == 1
+        assert any(written in str(note) and side in str(note) for note in found.notes)
     # What a shop calls its own is no typo.
     for own in ("ZZ", "XK", "Scotland", "EU"):
         assert model.promise(**parcel | {"destination_country": own}).date

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -248,19 +247,29 @@ def test_what_cannot_be_told_is_refused(
         read_scans(tmp_path / name)
 
 
-def test_merged_cells_in_a_header_are_refused(tmp_path: Path) -> None:
+def _workbook(path: Path, rows: list[list[str | None]], merged: str) -> Path:
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
-    page = book.active
-    page.append(["Order", None, "Parcel"])
-    page.append(["id", "date", "number"])
-    page.append(["1", "2026-02-05", "2"])
-    page.merge_cells("A1:B1")
-    data = io.BytesIO()
-    book.save(data)
-    (tmp_path / "merged.xlsx").write_bytes(data.getvalue())
+    for row in rows:
+        book.active.append(row)
+    book.active.merge_cells(merged)
+    book.save(path)
+    return path
+
+
+def test_merged_cells_in_a_header_are_refused(tmp_path: Path) -> None:
+    rows = [["Order", None, "status"], ["1", "2026-02-05T10:00Z", "delivered"]]
+    path = _workbook(tmp_path / "merged.xlsx", rows, "A1:B1")
     with pytest.raises(ContractError, match=r"merged cells in the header.*A1:B1"):
-        read_scans(tmp_path / "merged.xlsx")
+        read_scans(path)
+
+
+def test_titles_above_a_header_are_left_out_and_told(tmp_path: Path) -> None:
+    head = [["Deliveries"], [], ["Parcel", None, "What"], ["shipment_id", "scanned_at", "status"]]
+    rows = [*head, ["1", "2026-02-05T10:00:00Z", "delivered"], [None, None, None]]
+    found = read_scans(_workbook(tmp_path / "titles.xlsx", rows, "A3:B3"))
+    assert found.accepted["shipment_id"].tolist() == ["1"]
+    assert any("the header" in str(note) and "row 4" in str(note) for note in found.notes)
 
 
 def test_a_line_that_ends_inside_a_letter_is_a_reject(tmp_path: Path) -> None:

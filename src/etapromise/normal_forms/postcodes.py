@@ -145,8 +145,8 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
     if whole:
         said = whole[1]
     if not said.isascii():
-        said = ascii_digits(unicodedata.normalize("NFKC", said))
-    if country not in _FORMS:
+        said = normal_text(ascii_digits(unicodedata.normalize("NFKC", said)))
+    if said is None or country not in _FORMS:
         return said
     found = _in_form(said, country)
     return said if found is None else found

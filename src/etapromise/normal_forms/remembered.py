@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from etapromise.normal_forms.places import normal_region, stated_country
+from etapromise.normal_forms.places import normal_country, normal_region, stated_country
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
 
-__all__ = ["COUNTRIES", "NAMES", "PLACES", "POSTCODES", "REGIONS", "TEXTS", "Remembered"]
+__all__ = [
+    "COUNTRIES",
+    "NAMES",
+    "PLACES",
+    "POSTCODES",
+    "REGIONS",
+    "TABLE_COUNTRIES",
+    "TEXTS",
+    "Remembered",
+]
 
 # How many words are remembered: beyond, all are forgotten and learned again.
 _MOST_REMEMBERED: Final = 2**16
@@ -50,7 +59,9 @@ class Remembered(dict[Any, str]):
 
 TEXTS: Final = Remembered(normal_text)
 NAMES: Final = Remembered(normal_name)
+# Of one that is asked for, and of a table's, which is told of all that are misspelt at once.
 COUNTRIES: Final = Remembered(stated_country)
+TABLE_COUNTRIES: Final = Remembered(normal_country)
 REGIONS: Final = Remembered(normal_region, parts=2)
 POSTCODES: Final = Remembered(normal_postcode, parts=2)
 

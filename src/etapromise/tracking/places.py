@@ -15,7 +15,7 @@ import pyarrow.types as pt
 from etapromise.array_types import MISSING
 from etapromise.normal_forms.places import is_country, is_region
 from etapromise.normal_forms.postcodes import is_normal_shape, lost_zeros
-from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
+from etapromise.normal_forms.remembered import POSTCODES, REGIONS, TABLE_COUNTRIES
 from etapromise.normal_forms.zones import (
     zone_at,
     zone_of_country,
@@ -75,7 +75,7 @@ def read_place(
     if country in raw:
         text = read_text(raw[country], country)
         codes, words = coded(text)
-        forms = [COUNTRIES[word] or None for word in words]
+        forms = [TABLE_COUNTRIES[word] or None for word in words]
         found = spread(text, codes, words, forms)
         _tell(found.emptied, f"placeholder_{country}", country, faults, _gone(found.pairs))
         told = "are names or codes in another form, and were read as ISO 3166-1"

@@ -12,9 +12,11 @@ from etapromise.errors import ContractError
 
 __all__ = ["sheet_names", "sheet_table"]
 
-# In so many rows the header is looked for, and so much of the fullest row it fills.
+# In so many rows the header is looked for; so much of the fullest row it fills, and so much of it
+# has no digits.
 _LOOKED_AT: Final = 30
 _FULL: Final = 0.7
+_WORDS: Final = 0.8
 
 
 def sheet_names(data: bytes, name: str) -> list[str]:
@@ -92,12 +94,16 @@ def sheet_table(
 
 
 def _rows_above(page: Any) -> int:
-    """How many rows of titles stand above the header."""
-    filled = [
-        sum(cell.value is not None for cell in row) for row in page.iter_rows(max_row=_LOOKED_AT)
+    """How many rows of titles stand above the header, the first full row of words."""
+    rows = [
+        [cell.value for cell in row if cell.value is not None]
+        for row in page.iter_rows(max_row=_LOOKED_AT)
     ]
-    most = max(filled, default=0)
-    return next((n for n, cells in enumerate(filled) if cells >= _FULL * most), 0)
+    most = max(map(len, rows), default=0)
+    first = next((n for n, cells in enumerate(rows) if len(cells) >= _FULL * most), 0)
+    said = [isinstance(cell, str) and not any(map(str.isdigit, cell)) for cell in rows[first]]
+    # What stands below merged cells may be the first of the data.
+    return first if first and sum(said) >= _WORDS * len(said) else 0
 
 
 def _workbook(data: bytes, name: str) -> Any:

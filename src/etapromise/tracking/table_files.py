@@ -347,7 +347,8 @@ def nested_records(file: FoundFile) -> tuple[list[dict[str, Any]], tuple[str, ..
         text, doubts = _decoded(file, FileOptions())
         return records_of(text, file.name), doubts
     if kind in {"parquet", "arrow"}:
-        schema = pyarrow.parquet.read_schema(file.open()) if kind == "parquet" else None
+        with damage_named(file.name, "orders or scans"):
+            schema = pyarrow.parquet.read_schema(file.open()) if kind == "parquet" else None
         if schema is None or any(pa.types.is_nested(one.type) for one in schema):
             table = open_raw(file)
             if any(pa.types.is_nested(one.type) for one in table.schema):
