@@ -241,7 +241,7 @@ class _LegStruct(ctypes.Structure):
 
 
 _lead = native.function(
-    "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, native.POINTER
+    "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, *[native.POINTER] * 2
 )
 
 
@@ -393,7 +393,9 @@ class Dispatch:
         if leg is not None:
             days = np.ascontiguousarray(leg[1], np.float64)
             way = ctypes.byref(_LegStruct(leg[0], len(days) - 1, days.ctypes.data))
-        return float(_lead(self.address, row, calendar, order_day, second, clock, way))
+        fetched = ctypes.c_double()
+        asked = (row, calendar, order_day, second, clock, way, ctypes.byref(fetched))
+        return float(_lead(self.address, *asked))
 
     def as_arrays(self) -> Mapping[str, NDArray[Any]]:
         """The tables by name; with `keys`, all that has to be stored."""
