@@ -102,9 +102,7 @@ def _soonest_pickup(requests: Requests) -> NDArray[np.int64]:
     return np.asarray(requests.order_day + requests.numbers[:, FETCHED].astype(np.int64))
 
 
-def _reading(
-    encoder: Encoder, requests: Requests, day: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _reading(encoder: Encoder, requests: Requests, day: NDArray[np.int64]) -> NDArray[np.float64]:
     """(n,) operational days before the start of each `day`."""
     clocks = encoder.clocks
     column = np.clip(day - clocks.first_day, 0, clocks.elapsed.shape[1] - 1)

@@ -292,7 +292,7 @@ class _Judged:
         return self._gathered.statistics.lost[service]
 
     def _raw(self, days: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(r,) the forest's P(arrived by the end of a date), which is so many days after the start."""
+        """(r,) what the forest says of dates that end so many operational days after the start."""
         stated = raw_probability(
             self._levels,
             self._gathered.statistics.settings.offset,
