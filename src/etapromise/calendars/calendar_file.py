@@ -61,7 +61,6 @@ class Closure:
     Attributes:
         days: first and last dates, origin-local.
         origin: the warehouse; None is the whole company.
-        reason: for people.
     """
 
     days: Days
@@ -77,9 +76,7 @@ class Blackout:
         days: first and last dates, destination-local.
         carrier: the carrier, at all its services unless one is named.
         service: one service of the carrier.
-        country: of the destination.
         region: of the destination, within the country.
-        reason: for people.
     """
 
     days: Days
@@ -95,8 +92,6 @@ class CarrierRule:
     """What a carrier does at one service, or at all where none is named.
 
     Attributes:
-        carrier: as in the shipments.
-        service: as in the shipments.
         delivers: the days of its week, Monday first; None leaves it to the scans.
         delivers_on_holidays: whether it does; None leaves it to the scans.
         extra_days: dates on which it delivers for once, whatever its week and the holidays say.
@@ -122,7 +117,6 @@ class WarehouseRule:
     """How a warehouse works; where no origin is named, how every other one does.
 
     Attributes:
-        origin: as in the shipments.
         works: the days of its week; None leaves it to the scans.
         works_on_holidays: whether it does; None leaves it to the scans.
         extra_days: dates on which it works for once, whatever its week and the holidays say.
@@ -291,7 +285,6 @@ class CalendarFile:
     """What a calendar file says, its names and codes in the normal form of shipments.
 
     Attributes:
-        text: the file as it was written.
         name: what messages call it.
     """
 

@@ -64,8 +64,6 @@ class KeptTable:
         """The record of a model's files.
 
         Args:
-            part: its arrays.
-            values: what the manifest says of it.
             level_names: (L,) names of the levels.
             sizes: (L,) rows of each level's table.
 

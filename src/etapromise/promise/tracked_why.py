@@ -29,9 +29,6 @@ def tracked_why(
     declared.
 
     Args:
-        journey: where it stands.
-        clocks: the model's.
-        service_level: of the date.
         told: reasons of the disruptions that were declared for it.
     """
     if journey.never[0]:
