@@ -190,9 +190,11 @@ class ReferenceQuote:
         pickups = self.pickups()
         picked_up = itertools.accumulate(share for _, share in pickups)
         day = next(day for (day, _), so_far in zip(pickups, picked_up, strict=True) if so_far > 0.1)
-        statistics = self.parts.statistics
+        statistics, week = self.parts.statistics, (self.order_day + timedelta(day)).weekday()
         told = [
-            float(statistics.shortest[int(statistics.total_start[number]) + self.row_of(level)])
+            float(
+                statistics.shortest[int(statistics.total_start[number]) + self.row_of(level), week]
+            )
             for level, number in self.levels.items()
         ]
         return self.operational_days(day + 1) + next((way for way in told[::-1] if way >= 0), 0.0)

@@ -45,7 +45,7 @@ _LAYOUT: Final = ArrayLayout(
     handling=Array("float32", "handling_rows", len(FIELDS), low=_LOW, high=_HIGH),
     handling_start=Array("int64", "handling_levels"),
     lost=Array("float64", "services", low=0.0, high=1.0),
-    shortest=Array("float32", "rows", low=NOT_TOLD, high=_MANY),
+    shortest=Array("float32", "rows", 7, low=NOT_TOLD, high=_MANY),
 )
 
 
@@ -61,8 +61,8 @@ class Statistics:
         handling: (rows, 5) float32 effects on the handling time.
         handling_start: (H,) likewise, for the levels at HANDLING_LEVELS.
         lost: (services,) share of parcels that never arrive, by row of the level "service".
-        shortest: (rows,) float32 operational days from the pick-up that hardly any parcel comes
-            before, see `shortest_ways`.
+        shortest: (rows, 7) float32 operational days from a pick-up of each weekday that hardly any
+            parcel comes before, see `shortest_ways`.
         settings: the memory and shrinkage that they were built with.
     """
 

@@ -48,10 +48,11 @@ static etp_request request(const etp_model *m, int64_t i, const int32_t *code, c
 static double closed_until(const etp_model *m, const etp_request *r) {
     const etp_features *f = m->features;
     const double opens = etp_elapsed(f, r->clock, r->order_day);
+    const int64_t fetched = (int64_t)r->order_day + (int64_t)r->number[ETP_FETCHED];
+    const int64_t weekday = ((fetched + 3) % 7 + 7) % 7;
     double way = -1;
     for (int64_t level = f->levels; way < 0 && level-- > 0;)
-        way = m->shortest[f->total_start[level] + r->code[level]];
-    const int64_t fetched = (int64_t)r->order_day + (int64_t)r->number[ETP_FETCHED];
+        way = m->shortest[(f->total_start[level] + r->code[level]) * 7 + weekday];
     return fmax(opens, etp_elapsed(f, r->clock, fetched + 1) + fmax(way, 0) - ROUNDING);
 }
 
