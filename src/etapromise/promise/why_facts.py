@@ -27,6 +27,7 @@ class Fact:
         day: the date that it names; None where it names none.
         text: what an operator wrote, as it is; empty where nobody did.
         share: a probability that it names.
+        amount: a price, a weight, or a number of days that is none of whole ones.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Fact:
     day: dt.date | None = None
     text: str = ""
     share: float | None = None
+    amount: float | None = None
 
 
 def rounded_to_sum(parts: Mapping[str, float]) -> dict[str, int]:
