@@ -33,7 +33,7 @@ from etapromise.promise.policies import ShopperPolicy, policy_named
 from etapromise.promise.promise import Promise, day_number, on_common_dates
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 from etapromise.promise.typed_inputs import refuse_unknown
-from etapromise.promise.why_facts import Fact
+from etapromise.promise.why_facts import Fact, in_plain_english
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -159,8 +159,8 @@ class ComparedOption:
 
     @property
     def why(self) -> str:
-        """What decided the rank, in English; `why_text` says it in other languages."""
-        return self.why_text()
+        """What decided the rank, in English; `why_text` says it in other languages, too."""
+        return in_plain_english(self._facts())
 
     def why_text(self, locale: str = "en", *, words: Wording | str | Path | None = None) -> str:
         """What decided the rank by the policy, in clauses, as `Why.text` writes them.
@@ -175,8 +175,10 @@ class ComparedOption:
         with IMPORTING:
             from etapromise.promise.why_wording import why_text  # noqa: PLC0415 — Babel is slow
 
-        facts = _facts(self.reason, self._weighed, self.dominated_by, self._terms)
-        return why_text(facts, self.promise.first_date, self.date, locale, words)
+        return why_text(self._facts(), self.promise.first_date, self.date, locale, words)
+
+    def _facts(self) -> tuple[Fact, ...]:
+        return _facts(self.reason, self._weighed, self.dominated_by, self._terms)
 
     @property
     def dominated(self) -> bool:
