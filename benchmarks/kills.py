@@ -99,7 +99,7 @@ def store_seen(place: Path) -> dict[str, Any]:
         told = table.astype(str)
         assert not told.duplicated().any()
         lines = sorted(told.to_csv(index=False, header=False).splitlines())
-        found[name] = [len(lines), hashlib.sha256("\n".join(lines).encode()).hexdigest()]
+        found[name] = [len(lines), _digest("\n".join(lines))]
     return {"history": found}
 
 
@@ -108,7 +108,8 @@ def events_seen(place: Path) -> dict[str, Any]:
     out = place / "events.jsonl"
     told = out.read_text().splitlines() if out.exists() else []
     assert len(set(told)) == len(told), "an event was told twice"
-    return {"events": [json.loads(line) for line in sorted(told)]}
+    assert all(json.loads(line) for line in told)
+    return {"events": [len(told), _digest("\n".join(sorted(told)))]}
 
 
 def files_seen(*names: str) -> Callable[[Path], dict[str, Any]]:
@@ -121,13 +122,17 @@ def _content(path: Path) -> str | None:
         return None
     match path.suffix:
         case ".parquet":
-            return pd.read_parquet(path).to_json()
+            return _digest(pd.read_parquet(path).to_csv())
         case ".html":
             text = path.read_text()
             assert text.rstrip().endswith("</html>"), f"{path} is cut off"
             return "a page"  # it says when it was made
         case _:
-            return path.read_text()
+            return _digest(path.read_text())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 TABLES = "--shipments {0}/shipments.parquet --scans {0}/scans.parquet"
@@ -152,11 +157,12 @@ COMMANDS = {
         models_seen,
     ),
     "ingest": Command(
-        "ingest --store {0}/store --shipments {0}/shipments.parquet --scans {0}/scans.parquet",
+        "ingest --store {0}/store --shipments {0}/orders.csv --scans {0}/scans.csv",
         store_seen,
     ),
     "score": Command(
-        "score --model {0}/models/current --shipments {0}/orders.parquet --out {0}/o.parquet",
+        f"score --model {{0}}/models/current --shipments {{0}}/orders.parquet --as-of {NOW:{DAY}} "
+        "--out {0}/o.parquet",
         files_seen("o.parquet", "o.rejects.parquet"),
     ),
     "score --scans": Command(
@@ -229,8 +235,8 @@ def prepare(place: Path) -> int:
     world = simulate(NETWORK)
     world.shipments.to_parquet(place / "shipments.parquet")
     world.scans.to_parquet(place / "scans.parquet")
-    half = len(world.shipments) // 2
-    ingest(place / "store", world.shipments.iloc[:half], world.scans)
+    late = world.shipments["shipment_id"].isin(world.shipments["shipment_id"].tail(200))
+    ingest(place / "store", world.shipments[~late], world.scans.head(-1000))
     world.shipments.tail(200).to_parquet(place / "orders.parquet")
     world.shipments.tail(200).to_csv(place / "orders.csv", index=False)
     world.scans.tail(1000).to_csv(place / "scans.csv", index=False)
