@@ -1,11 +1,11 @@
-"""Kills every command that writes, at file operations and at random moments, and looks what is left.
+"""Kills every command that writes, at file operations and at random moments; what is left?
 
     python benchmarks/kills.py [--kills 50] [--seed 1] [--only train --only score ...]
 
 Each command runs on the files of a small simulated shop, in a forked child with all imports done,
 so that a run is its work alone. Half of the kills come at a file operation (open to write, rename,
 remove, link, directory: each as likely), counted in the child by an audit hook that sends SIGKILL
-before the operation; half at a moment drawn evenly from the time that a whole run takes. After each:
+before the operation; half at a moment drawn evenly from the time that a whole run takes. After it:
 
 - whoever reads finds a whole state: each part is the one of before or the one of after. Of models,
   the current one loads and promises, and every listed version loads; of a store, its history; of
@@ -252,7 +252,7 @@ def prepare(place: Path) -> int:
 
 @dataclass(frozen=True)
 class Run:
-    """How a child ended: its code, minus the signal that killed it, and what it wrote to its pipe."""
+    """How a child ended: its code, minus the signal of a kill, and what it wrote to its pipe."""
 
     code: int
     said: str
