@@ -50,10 +50,12 @@ MESSAGES: Final = (
     ("service_level_unreachable", "So many parcels never arrive that no date reaches the level."),
     (
         "unseen_carrier",
-        "No history of this carrier: the date is the whole network's, in a wider band; a known "
-        "slow carrier's may be later.",
+        "No history of this carrier: the date is the whole network's, in a wider band.",
     ),
-    ("unseen_service", "Little history of this service: the date is mostly that of its carrier's other services."),
+    (
+        "unseen_service",
+        "Little history of this service: the date is mostly that of its carrier's other services.",
+    ),
     ("unseen_destination", "No history of this destination's region or postcode area."),
     ("unseen_origin", "No history of this origin: the date is that of its region."),
     ("zone_from_region", "Destination time zone taken from its region or postcode."),
