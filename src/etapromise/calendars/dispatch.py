@@ -241,7 +241,7 @@ class _LegStruct(ctypes.Structure):
 
 
 _lead = native.function(
-    "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, native.POINTER
+    "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, *[native.POINTER] * 2
 )
 
 
@@ -255,7 +255,6 @@ class Dispatch:
 
         Args:
             keys: of the rows from 1 on, of any of `DISPATCH_LEVELS`.
-            calendars: by row.
             clocks: the carriers' clocks, and the public holidays.
         """
         self.keys = tuple(keys)
@@ -301,11 +300,6 @@ class Dispatch:
     @classmethod
     def stored(cls, part: StoredPart, values: StoredValues, clocks: Clocks) -> Dispatch:
         """The calendars of a model's files.
-
-        Args:
-            part: their arrays.
-            values: the manifest, which has their keys.
-            clocks: the carriers'.
 
         Raises:
             ModelFileError: they are not what they must be.
@@ -380,7 +374,6 @@ class Dispatch:
         """Operational days between an order's date and the date that it is as good as ordered on.
 
         Args:
-            row: of the warehouse.
             calendar: row of the clocks' holidays at the origin.
             order_day: origin-local date of the order, days since 1970-01-01.
             second: origin-local second of the day.
@@ -393,7 +386,17 @@ class Dispatch:
         if leg is not None:
             days = np.ascontiguousarray(leg[1], np.float64)
             way = ctypes.byref(_LegStruct(leg[0], len(days) - 1, days.ctypes.data))
-        return float(_lead(self.address, row, calendar, order_day, second, clock, way))
+        asked = (row, calendar, order_day, second, clock, way, ctypes.byref(ctypes.c_double()))
+        return float(_lead(self.address, *asked))
+
+    def fetched(self, row: int, calendar: int, order_day: int, second: int) -> int:
+        """Days from an order's date to the first by which more than one in ten are picked up.
+
+        Arguments as of `lead`.
+        """
+        days = ctypes.c_double()
+        _lead(self.address, row, calendar, order_day, second, 0, None, ctypes.byref(days))
+        return int(days.value)
 
     def as_arrays(self) -> Mapping[str, NDArray[Any]]:
         """The tables by name; with `keys`, all that has to be stored."""
@@ -418,7 +421,6 @@ def learn_dispatch(
         second: (n,) origin-local second of the day of the order.
         pickup_day: (n,) origin-local date of the pick-up, days since 1970-01-01.
         calendar: (n,) row of the clocks' holidays at the origin.
-        clocks: the carriers' clocks.
     """
     if not len(order_day):
         return Dispatch.unknown(clocks)

@@ -23,6 +23,7 @@ from etapromise.text_type import TEXT
 from etapromise.tracking import Event, Source, TrackedHistory
 from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import tracked_history
+from etapromise.training.training import Progress
 
 __all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "run_backtest", "steps"]
 
@@ -114,7 +115,6 @@ class BacktestResult:
     """What came of it.
 
     Attributes:
-        config: How it was walked.
         table: One row per quoted order, see `judge`, with ``period``, ``quoted_as_of`` (the moment
             whose knowledge the quote used) and ``model_version``; by step and time of order.
         facts: The numbers, ready for JSON: ``format``, ``config``, ``data``, ``steps``, ``example``
@@ -132,9 +132,6 @@ class BacktestResult:
     def to_html(self, *, language: str = "en") -> str:
         """The report: one HTML document with its styles and drawings inside.
 
-        Args:
-            language: One of en, de, es, fr.
-
         Raises:
             ContractError: Pages are not written in this language.
         """
@@ -144,9 +141,6 @@ class BacktestResult:
 
     def plots(self, *, language: str = "en") -> dict[str, str]:
         """The report's drawings by name (``levels``, ``reliability``, …), each a whole SVG file.
-
-        Args:
-            language: One of en, de, es, fr.
 
         Raises:
             ContractError: Drawings are not labelled in this language.
@@ -160,7 +154,6 @@ class BacktestResult:
 
         Args:
             directory: Made if it is not there; files of these names are replaced.
-            language: Of the report.
 
         Returns:
             The path of the report.
@@ -179,7 +172,7 @@ def run_backtest(
     config: BacktestConfig,
     *,
     fit: Fit,
-    progress: bool = False,
+    progress: Progress | bool = False,
     scans: Source | None = None,
     mapping: MappingSource | None = None,
     event: Event = "delivered",
@@ -195,11 +188,9 @@ def run_backtest(
     Args:
         history: All of it, with everything that happened after the promises; or the shipments,
             or None where a mapping names them.
-        config: How to walk.
         fit: Trains a model. It is called with the history as known at a step's start.
-        progress: Show a bar on stderr, where that is a terminal.
-        scans: Beside shipments.
-        mapping: Which columns of own tables are those of the contract, as for `train`.
+        progress: Told "steps walked", how many, and of how many; or True for a bar on stderr,
+            where that is a terminal.
         event: What is promised, where tables are handed over.
         naive_time_zone: IANA zone of times in tables that carry none.
 
@@ -226,10 +217,13 @@ def run_backtest(
         )
     parts: dict[int, pd.DataFrame] = {}
     examples: dict[int, dict[str, Any] | None] = {}
-    with tqdm(total=len(walk), unit=config.every, disable=None if progress else True) as bar:
+    no_bar = None if progress is True else True  # None: where stderr is no terminal
+    with tqdm(total=len(walk), unit=config.every, disable=no_bar) as bar:
         for number, part, example in _walked(history, config, walk, fit):
             parts[number], examples[number] = part, example
             bar.update()
+            if callable(progress):
+                progress("steps walked", len(parts), len(walk))
     table = pd.concat([parts[step.number] for step in walk], ignore_index=True)
     facts = _facts(history, config, walk, table) | {"example": examples[walk[-1].number]}
     return BacktestResult(config=config, table=table, facts=facts)

@@ -42,7 +42,6 @@ def replay_policies(
         model: who promises; it must not know what became of the orders.
         history: past orders and their milestones.
         ways: options as for `PromiseModel.compare`.
-        policies: by name.
         most_orders: evenly taken from all.
 
     Returns:
@@ -99,7 +98,7 @@ def _outcome(
     taken = all(row.get(name) == best.option.get(name) for name in ("carrier", "service"))
     kept = event is not None and event <= best.date
     return {
-        "price": best.price,
+        "price": np.nan if best.price is None else best.price,
         "co2_kg": np.nan if best.co2_kg is None else best.co2_kg,
         "promised_days": (best.date - first).days,
         "usual_days": (best.promise.percentile(50) - first).days,

@@ -41,7 +41,6 @@ def learned_clocks(
 
     Args:
         shipments: (n,) in the order of their orders.
-        results: what is known of them.
         takers: carriers that parcels are handed to; each has a clock, that of any of its services.
         taker: (n,) number of who brings each parcel, from 1 on; 0: its own carrier.
     """
@@ -65,10 +64,7 @@ def renewed_clocks(
     """Clocks that were learned before, with the weeks that services have changed since.
 
     Args:
-        clocks: of a model.
         shipments: (n,) as of `learned_clocks`, like all that follows.
-        results: what is known of them.
-        takers: carriers that parcels are handed to.
         taker: (n,) number of who brings each parcel.
     """
     ways, service_keys, calendar_keys = _ways(shipments, results, takers, taker)
@@ -124,9 +120,6 @@ def learned_dispatch(
 
     Args:
         shipments: (n,) in the order of their orders.
-        results: what is known of them.
-        clocks: the carriers' clocks, and the holidays.
-        zones: where places are in time.
     """
     picked = _all_picked_up(results)
     orders = shipments.iloc[picked]

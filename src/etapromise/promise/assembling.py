@@ -25,8 +25,9 @@ from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.features import FeatureContract
 from etapromise.history.learned_hours import learned_delivery_hours
-from etapromise.history.outcomes import day_of
+from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
+from etapromise.history.shortest_ways import ROUNDING, soonest
 from etapromise.in_transit.assembling import refresh_transit
 from etapromise.in_transit.sampling import MOST_LOOKS, sampled_parcels
 from etapromise.in_transit.transit_parts import TransitParts
@@ -62,15 +63,11 @@ def assemble_parts(
     """Statistics, calibration and record at `moment`, around forests grown then or before.
 
     Args:
-        gathered: history as of `moment`.
         known: the orders that it was gathered from.
         contract: the features of both forests.
         forest: grown on what was known at manifest["trained_as_of"].
         holdout: grown without the orders of the manifest["holdout_days"] before that.
-        stages: the forests of handling and transit.
-        settings: of the calibration.
         manifest: what is to be known about the model; version and as_of are added.
-        moment: UTC.
         transit: what is known of parcels under way at `moment`.
     """
     trained_day = day_of(moment_of(manifest["trained_as_of"]))
@@ -209,11 +206,22 @@ class _Judged:
         self._quantiles = self._widened(quantiles)
         self._codes = gathered.requests.codes[rows]
         self._arrived = results.arrived[rows]
+        requests = gathered.requests.take(rows)
+        # Operational days from its start before which no date of a parcel ends.
+        self._shortest = soonest(gathered.encoder, gathered.statistics.shortest, requests)
+        self._shortest -= start_clock(gathered.encoder.clocks, requests)
         self._age = (results.as_of_day - results.start_day[rows]).astype(np.float64)
 
     def calibration(self, settings: CalibrationSettings) -> Calibration:
         statistics = self._gathered.statistics
-        u = self._raw(self._gathered.days(self._gathered.outcomes, self._rows))
+        results = self._gathered.outcomes
+        before, through = (
+            self._raw(days(results, self._rows))
+            for days in (self._gathered.days_before_date, self._gathered.days_through_date)
+        )
+        # Spread over the date of the arrival as its durations are; yesterday's where it is open.
+        within = np.where(self._arrived, results.within[self._rows], 0.0)
+        u = before + (through - before) * within
         return calibrate(
             u,
             self._arrived,
@@ -280,13 +288,15 @@ class _Judged:
         return self._gathered.statistics.lost[service]
 
     def _raw(self, days: NDArray[np.float64]) -> NDArray[np.float64]:
-        return raw_probability(
+        """(r,) what the forest says of dates that end so many operational days after the start."""
+        stated = raw_probability(
             self._levels,
             self._gathered.statistics.settings.offset,
             self._quantiles,
             self._offset,
             days,
         )
+        return np.where(days > self._shortest - ROUNDING, stated, 0.0)
 
     def _widened(self, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
         """What native/quote.c makes of the forest's word where a carrier or region is new."""

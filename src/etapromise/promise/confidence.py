@@ -48,10 +48,16 @@ CODES: Final = {
 # Reasons, by bit: what is said, in the order of importance.
 MESSAGES: Final = (
     ("service_level_unreachable", "So many parcels never arrive that no date reaches the level."),
-    ("unseen_carrier", "No history of this carrier: the promise leans on the whole network's."),
-    ("unseen_service", "Little history of this service: the promise leans on its carrier's."),
+    (
+        "unseen_carrier",
+        "No history of this carrier: the date is the whole network's, in a wider band.",
+    ),
+    (
+        "unseen_service",
+        "Little history of this service: the date is mostly that of its carrier's other services.",
+    ),
     ("unseen_destination", "No history of this destination's region or postcode area."),
-    ("unseen_origin", "No history of this origin: the promise leans on its region's."),
+    ("unseen_origin", "No history of this origin: the date is that of its region."),
     ("zone_from_region", "Destination time zone taken from its region or postcode."),
     ("zone_from_country", "Destination time zone taken from its country."),
     ("zone_default", "Destination time zone unknown: the default is used, a date may be off."),
@@ -103,15 +109,12 @@ def assess(
     """Codes and reasons of n promises.
 
     Args:
-        requests: n requests.
         statistics: what they were answered from.
-        levels: the levels of `requests.codes`.
         alike: whether the model's forest tells no parcels apart.
         reachable: (n,) whether any date reaches the service level.
         earliest: (n,) first day of the band, in days from day 0.
         middle: (n,) its middle.
         latest: (n,) its last day.
-        disruptions: those that the model knows of.
         ranges: within which the model's numbers were learned.
         today: (n,) day 0 of the distributions; by default that of the order.
     """

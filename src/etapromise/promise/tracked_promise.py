@@ -15,15 +15,17 @@ from etapromise.encoding.compiled_encoder import missing, utc_second
 from etapromise.encoding.requests import DISRUPTED
 from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.transit_parts import STAGES
+from etapromise.promise.arrival_distribution import date_of
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.one_journey import plain_parcel
 from etapromise.promise.open_journeys import (
     Journey,
     checked_scans,
+    frame_of,
     journeys_at,
     microseconds_of,
 )
-from etapromise.promise.promise import Promise, date_of
+from etapromise.promise.promise import Promise
 from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
 from etapromise.promise.tracked_why import tracked_why
 from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
@@ -256,7 +258,7 @@ def _one_row(shipment: Mapping[str, Any], naive_time_zone: str | None) -> pd.Dat
             "contract's columns to values. Take track_many for a table."
         )
     row = {"shipment_id": _ALONE, **shipment}
-    checked = read_shipments(pd.DataFrame([row]), naive_time_zone=naive_time_zone)
+    checked = read_shipments(frame_of([row]), naive_time_zone=naive_time_zone)
     if not len(checked.accepted):
         detail = checked.rejects["detail"].iloc[0]
         raise ContractError(f"Found a shipment that cannot be used: {detail}.")

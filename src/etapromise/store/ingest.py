@@ -89,6 +89,13 @@ class Ingested:
     scan_rejects: pd.DataFrame
     notes: tuple[Note, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Its counts, ready for JSON; the rejects as numbers of rows, the notes as text."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        plain["shipment_rejects"] = len(self.shipment_rejects)
+        plain["scan_rejects"] = len(self.scan_rejects)
+        return plain | {"notes": [str(note) for note in self.notes]}
+
 
 @kinds_checked()
 def ingest(
@@ -232,9 +239,6 @@ class _Ingest:
         """Check scans and lay them by their parcels' partitions; others wait.
 
         Args:
-            source: of the scans.
-            vocabulary: whose codes they carry.
-            naive_time_zone: of times that carry none.
             workers: who checks and lays them; None: this process.
         """
         root = self._staging / "scans"

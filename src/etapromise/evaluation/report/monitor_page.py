@@ -27,6 +27,7 @@ _MEASURES: Final = {
 }
 
 _ADVICE: Final = {
+    "no_orders": "Look at the feed of orders; what follows is of before it ended.",
     "silent_carrier": "Ask the carrier or the tracking vendor; until then its parcels look late.",
     "unreadable_codes": "Map the new codes, then read these scans again and refresh.",
     "wrong_clock": "Hold the retraining; have the scans sent again with the right zone.",
@@ -46,7 +47,6 @@ def render_monitor(facts: Facts, *, language: str = "en") -> str:
     """The page of a monitoring.
 
     Args:
-        facts: What `Findings.facts` holds, or the parsed ``monitor.json``.
         language: One of `wording.LANGUAGES`. Alarms' reasons stay English, as in the log.
 
     Returns:
