@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from etapromise.argument_kinds import require_many
 from etapromise.errors import ContractError
-from etapromise.lanes.levels import spelled
+from etapromise.lanes.levels import JOURNEY, spelled
 from etapromise.late_imports import IMPORTING
 from etapromise.promise.decision import CostPolicy
-from etapromise.promise.joint_probability import JOURNEY, Dependence, joint_probability
+from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.promise import (
     Promise,
     date_of,

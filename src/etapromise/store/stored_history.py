@@ -21,7 +21,7 @@ from etapromise.store.journeys import (
     scans_frame,
     shipments_frame,
 )
-from etapromise.store.layout import Commit, Partition, StoredFile, StoreLayout
+from etapromise.store.layout import Commit, Files, Partition, StoredFile, StoreLayout
 from etapromise.text_type import TEXT
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.contract import Event
@@ -77,6 +77,34 @@ class StoredHistory(TrackedHistory):
         """Keep no table in memory; whoever looks at one has it read again."""
         for name in _READ_LATE:
             self.__dict__.pop(name, None)
+
+    def weeks(self) -> list[StoredHistory]:
+        """The same a week of orders at a time, ascending."""
+        found: dict[int, dict[Partition, Files]] = {}
+        for place, kinds in sorted(self.commit.partitions.items()):
+            found.setdefault(place.week, {})[place] = kinds
+        return [
+            replace(self, commit=replace(self.commit, partitions=part)) for part in found.values()
+        ]
+
+    @property
+    def first_day(self) -> int:
+        """The first UTC day of its first week, since 1970-01-01."""
+        return min(place.last_day for place in self.commit.partitions) - 6
+
+    @property
+    def name(self) -> str:
+        """That of its first week."""
+        return min(self.commit.partitions).name.partition("/")[0]
+
+    def files(self, *kinds: str) -> list[str]:
+        """The paths in the store of its files of some kinds; files never change."""
+        return [
+            file.path
+            for _, files in sorted(self.commit.partitions.items())
+            for kind in kinds
+            for file in files.get(kind, ())
+        ]
 
     def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
         """The scans of some of the shipments that were received before a moment."""
