@@ -42,6 +42,7 @@ from etapromise.history.statistics import AsOfOrder, Statistics, build_statistic
 from etapromise.history.surge import surge_by_day
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import KeyIndex, Level, level_keys, levels_with
+from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
@@ -137,6 +138,13 @@ class KnownOrders:
     def __len__(self) -> int:
         """How many."""
         return len(self.shipments)
+
+    def let_go(self) -> None:
+        """Keep nothing in memory that can be read again."""
+
+    def ordered(self) -> NDArray[np.int64]:
+        """(n,) microseconds since 1970 UTC of the orders."""
+        return microseconds(self.shipments["ordered_at"], "ordered_at")
 
     def level_keys(
         self, levels: Sequence[Level], hand_offs: HandOffs | None = None

@@ -27,19 +27,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.pickup_days import PICKUP_LEVELS
 from etapromise.encoding.requests import NUMBERS, Encoder, Requests
 from etapromise.errors import CommandError, InsufficientHistoryError
 from etapromise.files import whole_file
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.delivery_hours import HOUR_LEVELS
 from etapromise.history.effects import NEVER_DAY
+from etapromise.history.learned_calendars import WAY_LEVELS
 from etapromise.history.outcomes import Outcomes, day_of
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import JOURNEY, TAKER, Level
 from etapromise.store.stored_history import StoredHistory
-from etapromise.tracking.journeys import microseconds
 
-__all__ = ["KeptOrders", "about_table", "keep_table", "kept_table"]
+__all__ = ["KeptOrders", "about_kept", "kept_orders", "read_kept", "write_kept"]
 
 _FORMAT: Final = 1
 _FOLDER: Final = "numbers"
@@ -47,6 +48,8 @@ _FOLDER: Final = "numbers"
 _MOST_MODELS: Final = 4
 _ABOUT: Final = b"etapromise"
 _OUTCOMES: Final = ("event_day", "event_known_day", "pickup_day", "pickup_known_day", "closed_day")
+# Levels that are asked for beside those of the encoder.
+_LEVELS: Final = (JOURNEY, *WAY_LEVELS, *PICKUP_LEVELS)
 _KNOWN: Final = ("event", "picked_up", "closed", "transferred")
 
 
@@ -58,11 +61,13 @@ class KeptOrders(KnownOrders):
 
     Attributes:
         tracked: the store.
-        made_for: what the numbers hang on.
+        by: the model's zones, calendars and hand-offs.
+        made_for: what the numbers hang on, as a name.
         table: (n, ...) the numbers; ``week`` and ``row`` say which of them each is.
     """
 
     tracked: StoredHistory
+    by: Encoder
     made_for: str
     table: pa.Table
     shipments: pd.DataFrame = field(init=False, repr=False)
@@ -86,21 +91,26 @@ class KeptOrders(KnownOrders):
         tables = [table for table in weeks if len(table)]
         if not tables:
             KnownOrders.of(tracked, moment)
-        columns = {name for table in tables for name in about_table(table)["columns"]}
+        columns = {name for table in tables for name in about_kept(table)["columns"]}
         encoder.compiled.require_extra(columns)
         _forget_others(tracked.layout.root / _FOLDER, made_for)
         table = pa.concat_tables([one.replace_schema_metadata(None) for one in tables])
         return cls(
             moment=moment,
             tracked=tracked,
+            by=encoder,
             made_for=made_for,
             table=table.unify_dictionaries(),
         )
 
     def __getattr__(self, name: str) -> Any:
         """The tables, where they are asked for after all."""
-        if name not in {"shipments", "milestones"}:
+        if name not in {"shipments", "milestones", "table"}:
             raise AttributeError(name)
+        if name == "table":
+            again = KeptOrders.of_store(self.tracked, self.moment, self.by)
+            object.__setattr__(self, name, again.table)
+            return again.table
         parts = [KnownOrders.of(week, self.moment).take(rows) for week, rows in self.rows_by_week()]
         for table in ("shipments", "milestones"):
             frames = [getattr(part, table) for part in parts]
@@ -110,6 +120,10 @@ class KeptOrders(KnownOrders):
     def __len__(self) -> int:
         """How many."""
         return len(self.table)
+
+    def let_go(self) -> None:
+        """Keep nothing in memory that can be read again; only where all orders are meant."""
+        self.__dict__.pop("table", None)
 
     @property
     def folder(self) -> Path:
@@ -227,7 +241,13 @@ class KeptOrders(KnownOrders):
 
     def scan_counts(self) -> NDArray[np.float64]:
         """(n,) how often they were scanned, NaN where that is not told."""
-        return self._array("scan_count")
+        counts = self._array("scan_count")
+        if self.tracked.until is None:
+            return counts
+        # As `milestones.as_of` has it: of what was scanned since, nobody knows how often before.
+        return np.where(
+            self._array("last_known") > self.tracked.until.timestamp() * 1e6, np.nan, counts
+        )
 
     def promised_days(self) -> NDArray[np.int64]:
         """(n,) days since 1970-01-01 that were promised then, NEVER_DAY where none is told."""
@@ -263,12 +283,25 @@ class KeptOrders(KnownOrders):
         return codes
 
 
+def kept_orders(
+    tracked: TrackedHistory, moment: pd.Timestamp, encoder: Encoder
+) -> KnownOrders | None:
+    """The orders of a store by what is kept of them; None where the history is none of a store.
+
+    Raises:
+        InsufficientHistoryError: as for `KeptOrders.of_store`.
+    """
+    if isinstance(tracked, StoredHistory) and tracked.knows(moment):
+        return KeptOrders.of_store(tracked, moment, encoder)
+    return None
+
+
 def _week(week: StoredHistory, moment: pd.Timestamp, encoder: Encoder, made_for: str) -> pa.Table:
     """The numbers of a week's orders: those kept, or new ones, which are kept if they will last."""
     path = week.layout.root / _FOLDER / made_for / f"{week.name}.arrow"
     files = week.files("shipments", "journeys")
-    kept = kept_table(path, files)
-    if kept is not None and about_table(kept)["latest"] < moment.timestamp():
+    kept = read_kept(path, files)
+    if kept is not None and about_kept(kept)["latest"] < moment.timestamp():
         return kept
     try:
         known = KnownOrders.of(week, moment)
@@ -283,7 +316,7 @@ def _week(week: StoredHistory, moment: pd.Timestamp, encoder: Encoder, made_for:
     known = replace(known, shipments=known.shipments.assign(**absent))
     table = _numbers(known, encoder, week.first_day)
     table = (
-        keep_table(path, table, files, about)
+        write_kept(path, table, files, about)
         if latest < moment.timestamp()
         else _told(table, about)
     )
@@ -299,7 +332,7 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
     columns: dict[str, Any] = {
         "week": np.full(count, week, np.int32),
         "row": np.arange(count, dtype=np.int32),
-        "ordered": microseconds(known.shipments["ordered_at"], "ordered_at"),
+        "ordered": known.ordered(),
         "start_day": results.start_day,
         **{name: np.asarray(getattr(results, name)).astype(np.int32) for name in _OUTCOMES},
         "within": results.within,
@@ -309,6 +342,7 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
         "event_known": known.event_known(),
         "returned": known.returned(),
         "scan_count": known.scan_counts(),
+        "last_known": _microseconds(known.milestones["last_known_at"]),
         "promised_day": known.promised_days(),
         "order": known.order_numbers(),
     }
@@ -318,7 +352,7 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
         columns[f"number {name}"] = requests.numbers[:, place]
     nobody = np.zeros(count, np.int32)
     handed, taker, usual = nobody > 0, nobody, nobody
-    levels = (*encoder.levels, JOURNEY)
+    levels = tuple({level.columns: level for level in (*encoder.levels, *_LEVELS)}.values())
     keys = dict(zip(levels, known.level_keys(levels, hand_offs), strict=True))
     columns |= {_key_column("", level): _coded_column(*found) for level, found in keys.items()}
     if hand_offs is not None:
@@ -336,6 +370,11 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
     zones, names = pd.factorize(known.zone_names(encoder.zones))
     columns["zone"] = _coded_column(zones, list(names))
     return pa.table(columns)
+
+
+def _microseconds(times: pd.Series[Any]) -> NDArray[np.int64]:
+    """(n,) since 1970 UTC; where there is none, the least number."""
+    return np.asarray(times.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64))
 
 
 def _key_column(kind: str, level: Level) -> str:
@@ -375,8 +414,8 @@ def _made_for(encoder: Encoder, event: str) -> str:
     return digest.hexdigest()
 
 
-def kept_table(path: Path, files: Sequence[str]) -> pa.Table | None:
-    """A table that `keep_table` wrote, if it was made from these files; else None."""
+def read_kept(path: Path, files: Sequence[str]) -> pa.Table | None:
+    """A table that `write_kept` wrote, if it was made from these files; else None."""
     try:
         table = pa.ipc.open_file(path.read_bytes()).read_all()
     except (OSError, pa.ArrowException):
@@ -385,7 +424,7 @@ def kept_table(path: Path, files: Sequence[str]) -> pa.Table | None:
     return table if (about.get("format"), about.get("files")) == (_FORMAT, list(files)) else None
 
 
-def keep_table(
+def write_kept(
     path: Path, table: pa.Table, files: Sequence[str], about: dict[str, Any]
 ) -> pa.Table:
     """Write a table, plain and whole, with what it was made from; where it cannot be, go on."""
@@ -406,7 +445,7 @@ def _told(table: pa.Table, about: dict[str, Any]) -> pa.Table:
     return table.replace_schema_metadata({_ABOUT: json.dumps(about).encode()})
 
 
-def about_table(table: pa.Table) -> dict[str, Any]:
+def about_kept(table: pa.Table) -> dict[str, Any]:
     """What was told beside a table that is kept."""
     return dict(json.loads(table.schema.metadata[_ABOUT]))
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from etapromise.history.as_of import KnownOrders
-from etapromise.history.kept_orders import KeptOrders, about_table, keep_table, kept_table
+from etapromise.history.kept_orders import KeptOrders, about_kept, read_kept, write_kept
 from etapromise.in_transit.states import ParcelScans
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
@@ -53,8 +53,8 @@ def parcel_scans(tracked: TrackedHistory, known: KnownOrders) -> ParcelScans:
 def _week(known: KeptOrders, week: StoredHistory, rows: NDArray[np.int64]) -> pa.Table:
     """The scans of some rows of a week's orders, and perhaps of others."""
     path, files = known.folder / "scans" / f"{week.name}.arrow", week.files(*_FILES)
-    kept = kept_table(path, files)
-    covered = np.array([] if kept is None else about_table(kept)["rows"], np.int64)
+    kept = read_kept(path, files)
+    covered = np.array([] if kept is None else about_kept(kept)["rows"], np.int64)
     if kept is not None and np.isin(rows, covered).all():
         return kept
     covered = np.union1d(rows, covered)
@@ -66,7 +66,7 @@ def _week(known: KeptOrders, week: StoredHistory, rows: NDArray[np.int64]) -> pa
     )
     columns = {name: getattr(found, name) for name in _COLUMNS}
     table = pa.table({"row": covered[found.owners()], **columns, "facility": facility})
-    return keep_table(path, table, files, {"rows": covered.tolist()})
+    return write_kept(path, table, files, {"rows": covered.tolist()})
 
 
 def _together(table: pa.Table, ordered: NDArray[np.int64]) -> ParcelScans:

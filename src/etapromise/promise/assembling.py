@@ -24,7 +24,7 @@ from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.features import FeatureContract
-from etapromise.history.kept_orders import KeptOrders
+from etapromise.history.kept_orders import kept_orders
 from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of
 from etapromise.history.present_pace import pace_since
@@ -39,7 +39,6 @@ from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
 from etapromise.shrinkage import PRIORS
-from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["assemble_parts", "refreshed_parts"]
@@ -123,9 +122,8 @@ def refreshed_parts(
         )
     moment = moment_of(as_of)
     parts = model.parts
-    if calendars is None and isinstance(tracked, StoredHistory):
-        known: KnownOrders = KeptOrders.of_store(tracked, moment, parts.encoder)
-    else:
+    known = kept_orders(tracked, moment, parts.encoder) if calendars is None else None
+    if known is None:
         known = KnownOrders.of(tracked, moment)
     give_up = int(parts.manifest["give_up_after_days"])
     if calendars is None:
