@@ -39,6 +39,7 @@ from etapromise.history.outcomes import Outcomes, day_of
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import JOURNEY, TAKER, Level
 from etapromise.store.stored_history import StoredHistory
+from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["KeptOrders", "about_kept", "kept_orders", "read_kept", "write_kept"]
 
