@@ -135,8 +135,6 @@ def name_meant(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str
     """The known name that `name` is probably a typo of; None where it is another word.
 
     Args:
-        name: as given.
-        known: what is read.
         likeness: how alike they must be, `difflib`'s ratio.
     """
     found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=likeness)

@@ -30,7 +30,6 @@ def only_writer(root: Path, *, wait: float = 0.0) -> Iterator[None]:
     """Be the only one who changes a directory, which is made if it is not there.
 
     Args:
-        root: the directory.
         wait: seconds to wait for whoever holds the lock.
 
     Raises:

@@ -104,7 +104,6 @@ class StoredArrays:
         """Take a file of arrays apart.
 
         Args:
-            file: its name, for messages.
             content: the bytes that were checked; what is read is a view of parts of them.
 
         Raises:

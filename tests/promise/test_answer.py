@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etapromise import PromiseModel
+from etapromise.promise.arrival_distribution import on_common_dates
 from etapromise.promise.joint_probability import Dependence, joint_probability
-from etapromise.promise.promise import on_common_dates
 from tests.promise.reference_answer import (
     slow_answer,
     slow_dominators,

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from etapromise.argument_kinds import require_path
 from etapromise.calendars.calendar_values import (
@@ -48,10 +48,11 @@ __all__ = [
     "CarrierRule",
     "Closure",
     "DestinationRule",
-    "DisruptionRule",
     "HolidayRule",
     "WarehouseRule",
 ]
+
+_Rule = TypeVar("_Rule")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,6 @@ class Closure:
     Attributes:
         days: first and last dates, origin-local.
         origin: the warehouse; None is the whole company.
-        reason: for people.
     """
 
     days: Days
@@ -77,9 +77,7 @@ class Blackout:
         days: first and last dates, destination-local.
         carrier: the carrier, at all its services unless one is named.
         service: one service of the carrier.
-        country: of the destination.
         region: of the destination, within the country.
-        reason: for people.
     """
 
     days: Days
@@ -95,8 +93,6 @@ class CarrierRule:
     """What a carrier does at one service, or at all where none is named.
 
     Attributes:
-        carrier: as in the shipments.
-        service: as in the shipments.
         delivers: the days of its week, Monday first; None leaves it to the scans.
         delivers_on_holidays: whether it does; None leaves it to the scans.
         extra_days: dates on which it delivers for once, whatever its week and the holidays say.
@@ -122,7 +118,6 @@ class WarehouseRule:
     """How a warehouse works; where no origin is named, how every other one does.
 
     Attributes:
-        origin: as in the shipments.
         works: the days of its week; None leaves it to the scans.
         works_on_holidays: whether it does; None leaves it to the scans.
         extra_days: dates on which it works for once, whatever its week and the holidays say.
@@ -164,97 +159,44 @@ class HolidayRule:
     dropped: Days = ()
 
 
-class DisruptionRule:
-    """Days of a declared disruption, each span with what `Disruption` takes beside its days."""
-
-    def __init__(self, *, days: Days, **told: Any) -> None:
-        """Check what is told.
-
-        Raises:
-            ContractError: it is none.
-        """
-        self.disruptions = tuple(Disruption(first=first, last=last, **told) for first, last in days)
-
-
-_RULES: Final[Mapping[str, tuple[Any, Mapping[str, Callable[[Any], Any]]]]] = {
-    "closures": (Closure, {"days": date_spans, "origin": text, "reason": text}),
-    "blackouts": (
-        Blackout,
-        {
-            "days": date_spans,
-            "carrier": name,
-            "service": name,
-            "country": country,
-            "region": text,
-            "reason": text,
-        },
-    ),
-    "carriers": (
-        CarrierRule,
-        {
-            "carrier": name,
-            "service": name,
-            "delivers": week,
-            "delivers_on_holidays": flag,
-            "extra_days": date_spans,
-            "half_days": date_spans,
-            "pickups": times,
-            "pickup_days": week,
-            "origin": text,
-        },
-    ),
-    "warehouses": (
-        WarehouseRule,
-        {
-            "origin": text,
-            "works": week,
-            "works_on_holidays": flag,
-            "extra_days": date_spans,
-            "half_days": date_spans,
-            "cutoffs": cutoffs,
-            "country": country,
-            "region": text,
-            "time_zone": zone,
-        },
-    ),
-    "destinations": (
-        DestinationRule,
-        {"country": country, "region": text, "delivers": week, "time_zone": zone},
-    ),
-    "holidays": (
-        HolidayRule,
-        {"country": country, "region": text, "extra": date_spans, "dropped": date_spans},
-    ),
-    "disruptions": (
-        DisruptionRule,
-        {
-            "days": date_spans,
-            "stop": flag,
-            "delay": amount,
-            "spread": amount,
-            "recovery": amount,
-            "carrier": name,
-            "service": name,
-            "country": country,
-            "region": text,
-            "postcodes": codes,
-            "origin": text,
-            "reason": text,
-        },
-    ),
+_RULES: Final[Mapping[str, type]] = {
+    "closures": Closure,
+    "blackouts": Blackout,
+    "carriers": CarrierRule,
+    "warehouses": WarehouseRule,
+    "destinations": DestinationRule,
+    "holidays": HolidayRule,
+    "disruptions": Disruption,
 }
+# The same word is the same thing in every table.
+_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("days", "extra_days", "half_days", "extra", "dropped"), date_spans),
+    **dict.fromkeys(("carrier", "service"), name),
+    **dict.fromkeys(("origin", "region", "reason"), text),
+    **dict.fromkeys(("delivers", "works", "pickup_days"), week),
+    **dict.fromkeys(("delivers_on_holidays", "works_on_holidays", "stop"), flag),
+    **dict.fromkeys(("delay", "spread", "recovery"), amount),
+    **dict.fromkeys(("time_zone", "default_time_zone"), zone),
+    **dict.fromkeys(("country", "default_country"), country),
+    "cutoffs": cutoffs,
+    "pickups": times,
+    "postcodes": codes,
+}
+
+
+def _keys(kind: Any) -> Iterator[tuple[str, bool]]:
+    """The keys of a table, and whether it cannot be without them."""
+    if kind is Disruption:  # each span of its days is one
+        yield "days", True
+    for each in fields(kind):
+        if each.name not in {"first", "last"}:
+            yield each.name, each.default is MISSING
+
+
+_KEYS: Final = {table: dict(_keys(kind)) for table, kind in _RULES.items()}
 # Tables of a mapping, which may stand in the same file; see `tracking.mapping`.
 _OF_A_MAPPING: Final = ("shipments", "scans", "ids")
-_SETTINGS: Final = {"default_time_zone": zone, "default_country": country}
-_NEEDED: Final = {
-    "closures": ("days",),
-    "blackouts": ("days",),
-    "carriers": ("carrier",),
-    "warehouses": (),
-    "destinations": ("country",),
-    "holidays": ("country",),
-    "disruptions": ("days",),
-}
+_SETTINGS: Final = ("default_time_zone", "default_country")
 # What may stand beside the origin of a carrier's rule.
 _OF_A_WAREHOUSE: Final = {"carrier", "service", "pickups", "pickup_days", "origin"}
 _MOST_LETTERS: Final = 2**22
@@ -286,17 +228,44 @@ def _within_country(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _rules_of(kind: Any, values: Mapping[str, Any]) -> Iterator[Any]:
+    if kind is not Disruption:
+        yield kind(**values)
+        return
+    told = {key: value for key, value in values.items() if key != "days"}
+    for first, last in values["days"]:
+        yield Disruption(first=first, last=last, **told)
+
+
+class _Table(Generic[_Rule]):
+    """The rules in the tables of one name, in their order."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: CalendarFile, kind: type) -> tuple[_Rule, ...]:
+        found: tuple[_Rule, ...] = owner._tables[self._name]  # noqa: SLF001 — its own class
+        return found
+
+
 @dataclass(frozen=True)
 class CalendarFile:
     """What a calendar file says, its names and codes in the normal form of shipments.
 
     Attributes:
-        text: the file as it was written.
         name: what messages call it.
     """
 
     text: str
     name: str = "the calendar file"
+
+    closures = _Table[Closure]()
+    blackouts = _Table[Blackout]()
+    carriers = _Table[CarrierRule]()
+    warehouses = _Table[WarehouseRule]()
+    destinations = _Table[DestinationRule]()
+    holidays = _Table[HolidayRule]()
+    disruptions = _Table[Disruption]()
 
     def __post_init__(self) -> None:
         """Refuse a text with a mistake in it."""
@@ -407,42 +376,6 @@ class CalendarFile:
         """The country whose holidays count at places that name none."""
         return self._settings.get("default_country")
 
-    @property
-    def closures(self) -> tuple[Closure, ...]:
-        """Days on which no order is handled."""
-        return self._tables["closures"]
-
-    @property
-    def blackouts(self) -> tuple[Blackout, ...]:
-        """Days on which nothing is delivered."""
-        return self._tables["blackouts"]
-
-    @property
-    def carriers(self) -> tuple[CarrierRule, ...]:
-        """Carriers' weeks and pick-ups."""
-        return self._tables["carriers"]
-
-    @property
-    def warehouses(self) -> tuple[WarehouseRule, ...]:
-        """Warehouses' weeks and cut-offs."""
-        return self._tables["warehouses"]
-
-    @property
-    def destinations(self) -> tuple[DestinationRule, ...]:
-        """Destinations' weeks and zones."""
-        return self._tables["destinations"]
-
-    @property
-    def holidays(self) -> tuple[HolidayRule, ...]:
-        """Holidays that are more or fewer than the public ones."""
-        return self._tables["holidays"]
-
-    @property
-    def disruptions(self) -> tuple[Disruption, ...]:
-        """Declared disruptions, each of one span of days."""
-        rules = self._tables["disruptions"]
-        return tuple(one for rule in rules for one in rule.disruptions)
-
     def named(self) -> dict[str, tuple[str, ...]]:
         """The carriers, services, countries, regions and origins that it names, without doubles.
 
@@ -489,7 +422,7 @@ class CalendarFile:
     @cached_property
     def _settings(self) -> dict[str, Any]:
         return {
-            key: self._parsed(_SETTINGS[key], value, "", 0, key)
+            key: self._parsed(value, "", 0, key)
             for key, value in self._document.items()
             if key in _SETTINGS
         }
@@ -502,8 +435,8 @@ class CalendarFile:
                 self._refuse("", 0, key, f"the key {key!r}", f"one of {', '.join(known)}", known)
         self._settings  # noqa: B018 — parses
         found = {}
-        for table, (kind, _) in _RULES.items():
-            rules = [kind(**values) for values in self._values[table]]
+        for table, kind in _RULES.items():
+            rules = [rule for values in self._values[table] for rule in _rules_of(kind, values)]
             self._require_distinct(table, rules)
             found[table] = tuple(rules)
         return found
@@ -516,24 +449,21 @@ class CalendarFile:
         found = self._document.get(table, [])
         if not isinstance(found, list) or not all(isinstance(rule, dict) for rule in found):
             self._refuse("", 0, table, f"{table} = {found!r}", f"tables headed [[{table}]]")
-        _, parsers = _RULES[table]
+        keys = _KEYS[table]
         rules = []
         for number, rule in enumerate(found):
             for key in rule:
-                if key not in parsers:
+                if key not in keys:
                     self._refuse(
                         *(table, number, key, f"the key {key!r} in [[{table}]]"),
-                        f"one of {', '.join(parsers)}",
-                        tuple(parsers),
+                        f"one of {', '.join(keys)}",
+                        tuple(keys),
                     )
-            for key in _NEEDED[table]:
-                if key not in rule:
+            for key, needed in keys.items():
+                if needed and key not in rule:
                     self._refuse(table, number, None, f"[[{table}]] without {key}", f"a {key}")
             read = _within_country(
-                {
-                    key: self._parsed(parsers[key], value, table, number, key)
-                    for key, value in rule.items()
-                }
+                {key: self._parsed(value, table, number, key) for key, value in rule.items()}
             )
             for key in ("region", "postcodes", "origin"):
                 if key in read and (read[key] is None or "" in tuple(read[key])):
@@ -569,9 +499,9 @@ class CalendarFile:
                 )
             seen[about] = number
 
-    def _parsed(self, parser: Any, value: Any, table: str, number: int, key: str) -> Any:
+    def _parsed(self, value: Any, table: str, number: int, key: str) -> Any:
         try:
-            return parser(value)
+            return _READERS[key](value)
         except Wrong as wrong:
             return self._refuse(table, number, key, f"{key} = {wrong.found}", wrong.expected)
 

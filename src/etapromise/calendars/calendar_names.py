@@ -25,12 +25,7 @@ _MOST_EXAMPLES: Final = 5
 
 
 def calendar_notes(rules: CalendarFile, shipments: pd.DataFrame) -> tuple[str, ...]:
-    """Sentences for who wrote a calendar file; empty where its names are those of the orders.
-
-    Args:
-        rules: the file.
-        shipments: (n, ...) orders in normal form.
-    """
+    """Sentences for who wrote a calendar file; empty where its names are those of the orders."""
     notes = []
     respelled = rules.respelled()
     if respelled:

@@ -47,9 +47,6 @@ def configured_dispatch(
     later as another one does.
 
     Args:
-        dispatch: as learned.
-        clocks: as configured.
-        rules: the file.
         shipments: orders, which tell what warehouses, services and carriers there are.
     """
     if not (rules.warehouses or rules.closures or any(rule.pickups for rule in rules.carriers)):

@@ -255,7 +255,6 @@ class Dispatch:
 
         Args:
             keys: of the rows from 1 on, of any of `DISPATCH_LEVELS`.
-            calendars: by row.
             clocks: the carriers' clocks, and the public holidays.
         """
         self.keys = tuple(keys)
@@ -301,11 +300,6 @@ class Dispatch:
     @classmethod
     def stored(cls, part: StoredPart, values: StoredValues, clocks: Clocks) -> Dispatch:
         """The calendars of a model's files.
-
-        Args:
-            part: their arrays.
-            values: the manifest, which has their keys.
-            clocks: the carriers'.
 
         Raises:
             ModelFileError: they are not what they must be.
@@ -380,7 +374,6 @@ class Dispatch:
         """Operational days between an order's date and the date that it is as good as ordered on.
 
         Args:
-            row: of the warehouse.
             calendar: row of the clocks' holidays at the origin.
             order_day: origin-local date of the order, days since 1970-01-01.
             second: origin-local second of the day.
@@ -418,7 +411,6 @@ def learn_dispatch(
         second: (n,) origin-local second of the day of the order.
         pickup_day: (n,) origin-local date of the pick-up, days since 1970-01-01.
         calendar: (n,) row of the clocks' holidays at the origin.
-        clocks: the carriers' clocks.
     """
     if not len(order_day):
         return Dispatch.unknown(clocks)

@@ -172,10 +172,6 @@ class Clocks:
     def stored(cls, part: StoredPart, values: StoredValues) -> Clocks:
         """The clocks of a model's files.
 
-        Args:
-            part: their arrays.
-            values: what the manifest says of them.
-
         Raises:
             ModelFileError: they are not what they must be.
         """
@@ -257,8 +253,6 @@ def require_special(
     """Refuse special days whose rows do not exist.
 
     Args:
-        part: whose array it is.
-        name: the array's.
         days: (k, r + 3) r rows, each -1 (every one) to its number, first and last day, per cent.
         rows: (r,) the last row of each.
 

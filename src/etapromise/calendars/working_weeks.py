@@ -64,7 +64,6 @@ def learn_clocks(
 
     Args:
         ways: n parcels; none of their days outside the tables.
-        service_keys: distinct service keys.
         calendar_keys: distinct place keys, "country" and "region" joined by U+001F.
         first_day: first day of the tables, days since 1970-01-01.
         last_day: last day of the tables.

@@ -104,7 +104,6 @@ def local_from_utc(
     """(n,) local wall-clock seconds since 1970-01-01 at moments (n,), UTC seconds.
 
     Args:
-        second: moments.
         zones: (n,) IANA names.
         first_day: the local days, since 1970-01-01, that the moments are in.
         last_day: likewise, inclusive.
@@ -129,7 +128,6 @@ def offset_changes(
     database has none.
 
     Args:
-        zone: any.
         first_day: days since 1970-01-01, local.
         last_day: likewise, inclusive.
 

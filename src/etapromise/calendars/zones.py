@@ -89,7 +89,6 @@ class ZoneMap:
         Places of theirs that nobody names a zone for have that of their region or country.
 
         Args:
-            shipments: accepted rows of the contract.
             default: the zone of last resort; None takes the most frequent one, or UTC.
         """
         countries, regions = _known_places(shipments)

@@ -189,9 +189,6 @@ class Encoder:
     def encode(self, frame: pd.DataFrame) -> Requests:
         """Many shipments.
 
-        Args:
-            frame: accepted rows of the contract with the extra columns.
-
         Raises:
             ContractError: the order times or an extra column are missing, naive or not numeric, or
                 an order time is outside the calendars.
@@ -258,7 +255,6 @@ class Encoder:
         """The requests of shipments that were seen to change hands.
 
         Args:
-            requests: (n,) of `frame`.
             frame: (n,) accepted rows.
             taker: (n,) number of who took each over, 0 where nobody is known to have.
         """

@@ -114,7 +114,6 @@ class BacktestResult:
     """What came of it.
 
     Attributes:
-        config: How it was walked.
         table: One row per quoted order, see `judge`, with ``period``, ``quoted_as_of`` (the moment
             whose knowledge the quote used) and ``model_version``; by step and time of order.
         facts: The numbers, ready for JSON: ``format``, ``config``, ``data``, ``steps``, ``example``
@@ -132,9 +131,6 @@ class BacktestResult:
     def to_html(self, *, language: str = "en") -> str:
         """The report: one HTML document with its styles and drawings inside.
 
-        Args:
-            language: One of en, de, es, fr.
-
         Raises:
             ContractError: Pages are not written in this language.
         """
@@ -144,9 +140,6 @@ class BacktestResult:
 
     def plots(self, *, language: str = "en") -> dict[str, str]:
         """The report's drawings by name (``levels``, ``reliability``, …), each a whole SVG file.
-
-        Args:
-            language: One of en, de, es, fr.
 
         Raises:
             ContractError: Drawings are not labelled in this language.
@@ -160,7 +153,6 @@ class BacktestResult:
 
         Args:
             directory: Made if it is not there; files of these names are replaced.
-            language: Of the report.
 
         Returns:
             The path of the report.
@@ -195,11 +187,8 @@ def run_backtest(
     Args:
         history: All of it, with everything that happened after the promises; or the shipments,
             or None where a mapping names them.
-        config: How to walk.
         fit: Trains a model. It is called with the history as known at a step's start.
         progress: Show a bar on stderr, where that is a terminal.
-        scans: Beside shipments.
-        mapping: Which columns of own tables are those of the contract, as for `train`.
         event: What is promised, where tables are handed over.
         naive_time_zone: IANA zone of times in tables that carry none.
 

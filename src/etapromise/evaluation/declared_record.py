@@ -27,7 +27,6 @@ def declared_record(
 
     Args:
         model: with the disruptions; best one as of the first day, which knows nothing of them else.
-        history: orders, and what became of them.
         service_level: of the promises that are judged.
 
     Returns:

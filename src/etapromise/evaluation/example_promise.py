@@ -33,12 +33,9 @@ def example_promise(
     """The typical one of some orders: promised in as many days as half of the others.
 
     Args:
-        history: The whole history.
         model: What quoted the orders; where it tells why, so does the example.
         rows: Their positions in the history's shipments, (n,).
-        forecast: What was forecast for them.
         judged: Their rows of `judge`, in the same order.
-        level: The service level of the promise.
 
     Returns:
         Plain values, ready for JSON; None where no order has a date and an outcome.

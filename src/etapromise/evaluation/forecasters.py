@@ -77,7 +77,6 @@ class TrainModel:
     """Trains the library's own model; what a backtest calls at each of its steps.
 
     Attributes:
-        config: How.
         threads: Of one training; None leaves it to the configuration. Where processes train side
             by side, one each: more would stand in each other's way.
         quotes_only: Leave out what only parcels under way need.

@@ -44,7 +44,6 @@ class Truth:
     """What is known in the end, for all m shipments of a history.
 
     Attributes:
-        history: The whole history.
         event_dates: Destination-local date of the event, (m,) datetime64[D], NaT where unknown.
         covered_until: The last calendar date that the data wholly cover, wherever the destination.
     """
@@ -65,8 +64,6 @@ class Truth:
         """The truth of an extract that ends at a moment.
 
         Args:
-            history: The whole history.
-            event_dates: As the attribute.
             extract_end: Zone-aware; what happened later is not in the data.
             settle_days: How long scans may take to arrive: a date counts as covered this many days
                 after it has ended everywhere.
@@ -103,10 +100,8 @@ def judge(
     """One row per quote: what was promised, what happened, and the scores.
 
     Args:
-        truth: What happened.
         rows: Positions of the quoted shipments in the history, (n,).
         forecast: Of these n shipments.
-        levels: Service levels.
         seed: Of the randomised probability integral transform.
 
     Returns:

@@ -81,7 +81,6 @@ class KeptCounts:
     """How a set of promises was kept.
 
     Attributes:
-        promises: All of them. ``promises == judged + pending + cancelled + undated``.
         judged: Those whose day has run out: ``judged == kept + late + undelivered``.
         kept: Arrived by the promised day.
         late: Arrived later.
@@ -118,7 +117,6 @@ def judged(outcomes: CensoredOutcomes, promised_day: Floats) -> Mask:
     """Promises that can be judged, (n,): dated, not cancelled, and their day has run out.
 
     Args:
-        outcomes: Of n parcels.
         promised_day: (n,), infinite or NaN where no date was promised.
     """
     return ~outcomes.cancelled & np.isfinite(promised_day) & (promised_day <= outcomes.known_until)
@@ -135,7 +133,6 @@ def summarise(
     """Count and rate promises; undelivered, not cancelled parcels count as broken.
 
     Args:
-        outcomes: Of n parcels.
         promised_day: (n,), infinite or NaN where no date was promised.
         confidence: The stated probability that the event comes by then, (n,).
     """
@@ -190,7 +187,6 @@ def pinball_days(outcomes: CensoredOutcomes, quantile_day: Floats, level: float)
     (Powell 1986, J. Econometrics 32:143).
 
     Args:
-        outcomes: Of n parcels.
         quantile_day: Predicted quantile, (n,); infinite where the level is never reached.
         level: Strictly between 0 and 1.
     """
@@ -209,7 +205,6 @@ def crps_days(outcomes: CensoredOutcomes, probability: Floats) -> Floats:
     cover and 0 after, which keeps it proper (Gneiting & Ranjan 2011, JBES 29:411).
 
     Args:
-        outcomes: Of n parcels.
         probability: ``F(k)``, (n, horizon).
     """
     days = np.arange(probability.shape[1])
@@ -226,7 +221,6 @@ def pit_values(outcomes: CensoredOutcomes, probability: Floats, *, seed: Seed) -
     ``u > F(c)`` is known and ``u = F(c) + V (1 - F(c))``, which is uniform as well.
 
     Args:
-        outcomes: Of n parcels.
         probability: ``F(k)``, (n, horizon).
         seed: Of V, so that the same promises give the same values.
     """

@@ -42,7 +42,6 @@ def replay_policies(
         model: who promises; it must not know what became of the orders.
         history: past orders and their milestones.
         ways: options as for `PromiseModel.compare`.
-        policies: by name.
         most_orders: evenly taken from all.
 
     Returns:

@@ -58,9 +58,7 @@ class QuotedDays:
 
     Attributes:
         rows: Positions of the quoted orders in the history's shipments, (n,), by time of order.
-        forecast: What was forecast for them.
         refreshed_at: The moment whose knowledge they used.
-        version: Of the model.
     """
 
     rows: Ints
@@ -107,7 +105,6 @@ def replay_quotes(
         model: Trained on nothing later than ``start``.
         history: The whole history; each quote gets only what was known by then.
         start: Zone-aware. Days are 24 hours long and begin at its time of day.
-        end: Zone-aware.
         refresh_every: Days from one refresh of the statistics and the calibration to the next. A
             program that refreshes nightly has 1.
 

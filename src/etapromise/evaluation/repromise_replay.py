@@ -172,7 +172,6 @@ def simulate_repromises(
 
     Args:
         looks: The past, with parcels whose outcome is known only.
-        policy: Whose record is wanted.
         service_level: The probability with which a new date shall be kept.
         notice_cost: Of one notice.
         silent_miss_cost: Of one date that ran out broken and not told, in the same unit.

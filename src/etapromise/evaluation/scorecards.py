@@ -72,8 +72,6 @@ def carrier_scorecards(
     """One row per partner and place, best partner of each place first.
 
     Args:
-        history: A tracked history; what was received after ``as_of`` is not looked at.
-        as_of: Zone-aware.
         since: Parcels ordered from then on; by default the last 180 days.
         by: Of `SCORECARD_GROUPS`, ``carrier`` among them. Carrier and service are the partner,
             the rest the place in which partners are compared.
@@ -139,10 +137,7 @@ def write_scorecards(
     """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page.
 
     Args:
-        table: What `carrier_scorecards` gives.
         path: Which of these, by its name.
-        as_of: Zone-aware moment of the table.
-        language: Of an HTML page.
 
     Raises:
         CommandError: The name ends in none of these.

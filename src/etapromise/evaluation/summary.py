@@ -58,7 +58,6 @@ def summary_of(
 
     Args:
         table: A judged table with the column ``period``.
-        service_levels: Those told in full.
         main_level: The one told by group; among ``levels``.
         smallest_group: Lanes and regions with fewer promises are told together.
         levels: All that were judged, for the reliability curve and the pinball loss.
@@ -111,7 +110,6 @@ def kept_by_group(
     """How promises were kept in each group, in the order of the groups' names.
 
     Args:
-        table: A judged table.
         by: The column with the groups.
         day: The column with the promised days.
         stated: The column with the stated confidences, None where none were stated.

@@ -105,7 +105,6 @@ def fit_forest(
         levels: (q,) quantile levels, strictly ascending, within (0, 1).
         weight: (n,) how much each row counts, at least 0; by default 1.
         censored: (n,) true where all that is known is that the target exceeds y.
-        config: how to grow; by default `BoostingConfig()`.
         validation: rows to stop on, as a mask (n,) or as indices; grown without them. Take later
             rows than the rest: the forest will be used on later ones still. The forest is cut
             to the trees that did best on them. Without, all `rounds` trees are grown and kept.

@@ -194,7 +194,6 @@ def calibrate(
         codes: (n, L) rows of the statistics' tables, counted over all levels.
         levels: columns of `codes` of the calibrated levels, coarse to fine.
         rows: length of the tables.
-        settings: memory and shrinkage.
         arriving: (n,) probability that the parcel will arrive at all, see `still_arriving`; by
             default 1.
     """

@@ -152,10 +152,6 @@ class Forest:
     def leaf_index(self, X: Floats, *, threads: int | None = None) -> NDArray[np.uint8]:
         """The leaf that each row reaches in each tree.
 
-        Args:
-            X: (n, p), as in `predict`.
-            threads: as in `predict`.
-
         Returns:
             (n, T), counted within the tree, as LightGBM counts them.
         """

@@ -41,10 +41,7 @@ def kaplan_meier_quantiles(
     """Quantiles of the estimate.
 
     Args:
-        y: as for `kaplan_meier`.
         levels: (q,) quantile levels.
-        weight: as for `kaplan_meier`.
-        censored: as for `kaplan_meier`.
 
     Returns:
         (q,) the smallest value by which the estimate reaches each level; the largest y where it

@@ -273,11 +273,8 @@ class KnownOrders:
         """Columns, keys, zones and working weeks as these orders show them, or a file says.
 
         Args:
-            numeric: further numeric columns.
-            categorical: further categorical columns.
             default_time_zone: IANA zone of last resort; None takes the most frequent one.
             give_up_after: days after the order when a parcel without an event counts as lost.
-            calendars: a calendar file.
             hand_offs: who takes parcels over; True learns it, False lets every carrier deliver
                 what it fetches.
 
@@ -350,7 +347,6 @@ class KnownOrders:
         """The keys of these shipments under the columns, zones and working weeks of `encoder`.
 
         Args:
-            encoder: of a model.
             renew_after: take in, too, where services have changed their working weeks since; days
                 after the order when a parcel without an event counts as lost.
         """

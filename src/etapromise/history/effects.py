@@ -113,7 +113,6 @@ def effects_as_of(
         elapsed: (clocks, days + 1) operational time at the start of each day.
         first_clock_day: the day of its first column, days since 1970-01-01.
         end_day: the snapshot's day; parcels that start on or after it are not seen.
-        settings: memory and shrinkage.
 
     Returns:
         (n, L, 5) fields on the start days (zero for parcels that start on or after `end_day`),

@@ -115,7 +115,6 @@ def all_features(
 
     Args:
         levels: L levels.
-        numeric: further numeric columns.
         telling: (L,) whether a level tells parcels of one day apart. What all parcels of a day
             share tells a forest the date, and it would learn dates that never come again.
         weekday: whether the order's weekday says more than the calendars do.

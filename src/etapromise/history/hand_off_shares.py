@@ -78,7 +78,6 @@ def hand_off_tables(
     Args:
         parcels: (n,) shipments.
         taker: (n,) number of who took each over, 0: nobody did, as far as is known.
-        takers: how many numbers there are.
         leaning: (n,) what is added to the log odds that one not taken over will yet be; -inf where
             it will not.
     """

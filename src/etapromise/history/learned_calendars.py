@@ -50,8 +50,7 @@ def learned_clocks(
     """Working weeks and holidays of carriers.
 
     Args:
-        keys: of n orders at WAY_LEVELS, see `levels.level_keys`.
-        results: what is known of them, in the order of their orders.
+        keys: of n orders at WAY_LEVELS, in their order; see `levels.level_keys`.
         takers: carriers that parcels are handed to; each has a clock, that of any of its services.
         taker: (n,) number of who brings each parcel, from 1 on; 0: its own carrier.
     """
@@ -75,10 +74,7 @@ def renewed_clocks(
     """Clocks that were learned before, with the weeks that services have changed since.
 
     Args:
-        clocks: of a model.
         keys: as for `learned_clocks`, like all that follows.
-        results: what is known of them.
-        takers: carriers that parcels are handed to.
         taker: (n,) number of who brings each parcel.
     """
     ways, service_keys, calendar_keys = _ways(keys, results, takers, taker)
@@ -126,9 +122,6 @@ def learned_dispatch(
 
     Args:
         shipments: (n,) in the order of their orders.
-        results: what is known of them.
-        clocks: the carriers' clocks, and the holidays.
-        zones: where places are in time.
     """
     picked = _all_picked_up(results)
     orders = shipments.iloc[picked]

@@ -73,8 +73,6 @@ def learned_hand_offs(
 
     Args:
         shipments: (n,) accepted rows.
-        milestones: theirs.
-        moment: what was received later is not looked at.
     """
     handed = known_hand_offs(milestones, moment)
     names, counts = np.unique(handed[handed != ""].astype(str), return_counts=True)
@@ -149,16 +147,7 @@ def with_first_legs(
     clocks: Clocks,
     zones: ZoneMap,
 ) -> HandOffs:
-    """Hand-offs, and the working days of the first carrier from the pick-up until them.
-
-    Args:
-        hand_offs: as learned.
-        shipments: (n,) accepted rows.
-        milestones: theirs.
-        moment: what was received later is not looked at.
-        clocks: the carriers'.
-        zones: where places are in time.
-    """
+    """Hand-offs, and the working days of the first carrier from the pick-up until them."""
     taker = hand_offs.numbered(known_hand_offs(milestones, moment))
     age = _seconds(moment - shipments["ordered_at"])
     waited = _seconds(milestones["transferred_known_at"] - shipments["ordered_at"])

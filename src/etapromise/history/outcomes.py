@@ -125,10 +125,6 @@ def outcomes(
     """The outcomes of `shipments`, all ordered before `as_of`, as known then.
 
     Args:
-        shipments: (n,) accepted rows.
-        milestones: their milestones, see `tracking.milestones`.
-        zones: where places are in time.
-        as_of: zone-aware.
         give_up_after: days after the order when a parcel without an event counts as lost.
     """
     moment = as_of.tz_convert("UTC")

@@ -32,9 +32,6 @@ def pace_since(gathered: HistoryAsOf) -> dict[str, dict[str, str]]:
     What every order's own day knew of the pace is read backwards: since the first day from which it
     has stayed beyond a quarter of what it is now. Days are ISO dates, UTC; where that is long ago,
     or before all that is known, nothing is said of the key.
-
-    Args:
-        gathered: history as of a moment.
     """
     known = gathered.at_order
     names = [level.name for level in gathered.encoder.levels]

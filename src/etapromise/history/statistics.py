@@ -75,8 +75,6 @@ class Statistics:
         """The statistics of a model's files.
 
         Args:
-            part: their arrays.
-            values: what the manifest says of them.
             sizes: (L,) rows of each level's table.
 
         Raises:
@@ -144,7 +142,6 @@ def build_statistics(
         encoder: whose key indexes number the tables' rows.
         requests: n parcels in the order of their start day, all known to the indexes.
         outcomes: what became of them.
-        settings: memory and shrinkage.
         asked: the parcels as they were ordered, where `requests` begin later; for the handling.
 
     Raises:

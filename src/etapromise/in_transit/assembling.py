@@ -61,10 +61,6 @@ def assemble_transit(
     """Flow, silence, exits, calibration and alerts around a forest grown then or before.
 
     Args:
-        past: looks at the orders of `known`.
-        known: the orders.
-        gathered: their features and outcomes.
-        forest: grown on what was known before `trained_day`.
         trained_day: UTC day.
     """
     facilities = past.scans.facilities

@@ -69,7 +69,6 @@ class TransitInputs:
     """What features are built from, for m looks at parcels.
 
     Attributes:
-        states: where they stand.
         positions: where that is on the clock.
         ordered: (m,) microseconds since 1970 UTC.
         order_day: (m,) origin-local date of the order, days since 1970-01-01.

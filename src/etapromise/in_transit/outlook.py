@@ -126,7 +126,6 @@ class Snapshots:
 
     Attributes:
         level_names: of the encoder.
-        requests: n parcels.
         ordered: (n,) microseconds since 1970 UTC.
         promises: what was expected at their orders.
         states: (m,) where they stand; `states.parcel` says whose.
@@ -307,7 +306,6 @@ def outlook(parts: TransitParts, looks: Snapshots, scans: ParcelScans, flow: Any
 
     Args:
         parts: what the model knows.
-        looks: m looks.
         scans: whose facilities the states count.
         flow: (m, levels) evidence and sums; by default those of `parts`.
     """

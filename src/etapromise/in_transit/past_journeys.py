@@ -233,9 +233,7 @@ def transit_history(
     """Look at every parcel as `snapshot_moments` says, with what had been received by then.
 
     Args:
-        tracked: the tables.
         known: the orders to look at.
-        gathered: the same, as features and outcomes.
         contract: features of the promise at the order.
         promises_by: its forest; one that has not seen these orders is honest about them.
         weight: (n,) how many parcels each of the orders stands for; by default 1.

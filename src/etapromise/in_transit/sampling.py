@@ -34,8 +34,6 @@ class Sample(NamedTuple):
     """Parcels to look at.
 
     Attributes:
-        known: n orders.
-        gathered: the same as features and outcomes.
         weight: (n,) how many parcels each stands for, 1 on average.
     """
 
@@ -48,8 +46,6 @@ def sampled_parcels(known: KnownOrders, gathered: HistoryAsOf, most_looks: int) 
     """The parcels to look at.
 
     Args:
-        known: n orders.
-        gathered: the same as features and outcomes.
         most_looks: about how many looks may be taken.
     """
     results = gathered.outcomes

@@ -64,7 +64,6 @@ class Positions:
     """Where m states lie in their destinations' local time and on their carriers' clocks.
 
     Attributes:
-        clocks: the clocks.
         clock: (m,) row of each one's clock.
         shift: (m,) microseconds to add for local time.
         today: (m,) local date of the moment, days since 1970-01-01.
@@ -86,7 +85,6 @@ class Positions:
         """Place moments.
 
         Args:
-            clocks: the clocks.
             clock: (m,) row of each one's clock.
             moment: (m,) microseconds since 1970 UTC.
             zones: (m,) IANA names of the destinations' zones.

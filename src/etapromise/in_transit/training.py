@@ -85,12 +85,9 @@ def train_transit(
     """The in-transit parts as of `sample.known.moment`; None without journeys to learn from.
 
     Args:
-        tracked: the tables.
         sample: the parcels to look at.
         contract: features of the promise at the order.
         promises_by: its forest, grown without the latest orders.
-        settings: how.
-        progress: told after every tree.
     """
     known, gathered, weight = sample
     past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)

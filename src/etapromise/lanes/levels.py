@@ -184,7 +184,6 @@ def level_keys(
 
     Args:
         frame: (n,) shipments; a column that is absent counts as missing everywhere.
-        levels: L levels.
 
     Returns:
         For each level, (n,) positions into a list of its distinct keys, and that list.
@@ -269,9 +268,7 @@ def stored_indexes(file: str, values: Any, levels: Sequence[Level]) -> list[KeyI
     """The indexes of a model's file of keys.
 
     Args:
-        file: its name, for messages.
         values: what it says: the keys of each level, in the order of `levels`.
-        levels: L levels.
 
     Raises:
         ModelFileError: it has other levels, or keys that are not theirs.

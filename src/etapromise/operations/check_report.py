@@ -26,7 +26,6 @@ class CheckReport:
         text: Its file, or None.
         history: The tables read with the mapping; None where it has open questions or fails.
         failure: Why they could not be read.
-        facts: All of it, ready for JSON.
     """
 
     proposal: Proposal | None = None

@@ -129,9 +129,7 @@ def check_tables(
 
     Args:
         sources: Paths, directories, patterns or addresses; none where the mapping names them.
-        mapping: One to try instead of proposing.
         write_to: Where the proposal goes; its files are named from there.
-        event: What is to be promised.
         quality: Whether the first promises are tried where there is enough to learn from.
 
     Raises:

@@ -101,9 +101,6 @@ class EventLog:
     def publish(self, out: Path | None) -> int:
         """Hand over the events of runs that have not been; gives back how many were written.
 
-        Args:
-            out: JSON lines or Parquet, by its name; None where nobody wants a file.
-
         Raises:
             CommandError: Its name ends in neither, or it holds something else.
         """

@@ -48,7 +48,6 @@ class EventRun:
     """What came of a run.
 
     Attributes:
-        events: What it found, see `news.EVENT_TYPES`.
         written: How many events were added to the file: those of an interrupted run before it
             among them.
         parcels: How many shipments it looked at.
@@ -82,20 +81,6 @@ def run_events(
 
     A customer goes by the shipment's ``promised_date``, or, where it has none, by the date that the
     model promises at checkout; from then on by what the events told.
-
-    Args:
-        model: Refreshed no later than ``as_of``.
-        shipments: A table of the contract; orders placed after ``as_of`` are left out.
-        scans: A table of the contract; those received after ``as_of`` are left out.
-        as_of: Zone-aware. Runs go forward: an earlier moment than the last run's is refused.
-        state: Directory of the events and of what is remembered, see `event_log`.
-        out: File that new events are added to, JSON lines or Parquet by its name.
-        service_level: The probability with which a new date shall be kept.
-        settings: What is news.
-        naive_time_zone: IANA zone of times that carry none.
-        vocabulary: Whose codes the scans carry where no column says so.
-        mapping: Which columns of own tables are those of the contract; by default it names the
-            files too.
 
     Raises:
         ContractError: A table cannot be read, or lacks what the model needs.

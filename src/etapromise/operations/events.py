@@ -177,9 +177,6 @@ def find_events(
             ``estimated_delivery_date``, ``confidence``, ``late_probability`` (against the date in
             ``recalled``), ``lost_probability`` and ``likely_lost``, missing or False elsewhere.
         recalled: (n,) what `recall` gave for them.
-        now: UTC moment of the look.
-        settings: What is news.
-        model_version: Whose predictions these are.
     """
     return _Looking(parcels, recalled, now, settings, model_version).news()
 

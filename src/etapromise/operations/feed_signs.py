@@ -111,7 +111,6 @@ def feed_faults(
     Args:
         clocks: See `clock_signs`.
         rejected: See `rejected_shares`; carriers with fewer than 50 scans say nothing of shares.
-        limits: How much is too much.
     """
     for row in clocks:
         for sign, name, allowed in (
@@ -226,8 +225,6 @@ def clock_signs(
 
     Args:
         history: With scans received until ``end`` or longer.
-        start: Zone-aware.
-        end: Zone-aware.
 
     Returns:
         For each carrier with 50 scans on both sides: ``carrier``, ``scans``, ``lag_hours`` (by

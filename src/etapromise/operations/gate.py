@@ -102,7 +102,6 @@ class GateCheck:
     Attributes:
         name: Machine-readable.
         passed: Whether the challenger may go on.
-        reason: A sentence with what was found and what was allowed.
     """
 
     name: str
@@ -124,7 +123,6 @@ def check_quality(
             ``crps_days`` of the challenger on these orders.
         champion: The same of the champion, on the same orders; None where it cannot be judged on
             them, so that only the challenger's own word counts.
-        gate: How much worse is worse.
         score_error: Standard error of the difference between their CRPS, in days (see
             `score_difference`); None where nothing is known of it.
 
@@ -158,7 +156,6 @@ def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> GateC
         mean: Mean of challenger's date less champion's, in days.
         far: Share of the orders whose dates lie more than three days apart.
         orders: How many there are.
-        gate: How much is too much.
     """
     return GateCheck(
         name="date_shift",
@@ -176,7 +173,6 @@ def check_speed(ratio: float, gate: GateConfig) -> GateCheck:
 
     Args:
         ratio: The challenger's time over the champion's.
-        gate: How much is too much.
     """
     return GateCheck(
         name="speed",
@@ -193,7 +189,6 @@ def check_feed(
     Args:
         signs: ``clocks`` (see `clock_signs`) and ``rejected`` (see `rejected_shares`), each with
             ``week_from``.
-        gate: How much is too much.
     """
     found = list(feed_faults(signs["clocks"], signs["rejected"], gate))
     return [

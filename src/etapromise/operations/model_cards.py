@@ -28,9 +28,7 @@ def card_of(
     """Everything worth knowing about a model, ready for JSON.
 
     Args:
-        model: Which.
         registry: The directory it is kept in, if any, for what was decided about it.
-        version: Its name there.
 
     Returns:
         ``version``, ``event``, ``as_of``, ``trained_as_of``, ``trained_on`` (window and counts),

@@ -142,8 +142,6 @@ class ModelRegistry:
         """Make a version the current one, in one step that a reader cannot see half of.
 
         Args:
-            version: Which.
-            why: For the journal.
             rolled_back: Whether the current one is left because it is not to be used.
 
         Raises:
@@ -213,7 +211,6 @@ class ModelRegistry:
 
         Args:
             version: Which; by default the one that the current version replaced.
-            why: For the journal.
 
         Raises:
             CommandError: Nothing is known to have been current before.
@@ -307,7 +304,6 @@ class ModelRegistry:
         """Write a decision record; a name that is taken gets a number behind it.
 
         Args:
-            decision: Ready for JSON.
             name: Of the file, without suffix.
         """
         folder = self.root / _DECISIONS

@@ -62,7 +62,6 @@ def plan_pruning(registry: ModelRegistry, *, keep: int) -> Pruning:
     never were, by moment.
 
     Args:
-        registry: Where.
         keep: At least 1.
 
     Raises:

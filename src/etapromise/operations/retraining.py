@@ -81,7 +81,6 @@ class Decision:
             dry run ``would promote`` or ``would refuse``.
         reasons: The sentences of the checks that failed; why it is promoted where none did.
         version: What was promoted, None where nothing was.
-        record: Everything, ready for JSON.
         path: Where the record was written, None after a dry run.
     """
 
@@ -118,13 +117,6 @@ def retrain_current(
     last the link, each in one step. Killed before the last one, the champion stays.
 
     Args:
-        history: Everything that is known; what was received after ``as_of`` is not looked at.
-        registry: Where the champion is, and the challenger goes.
-        as_of: Zone-aware.
-        config: The challenger's recipe; the champion's by default.
-        gate: How much worse is worse.
-        dry_run: Judge, but write nothing.
-        force: Promote although checks fail; the record says so.
         tell: Told in words what is being done.
 
     Raises:
@@ -177,12 +169,6 @@ def refresh_current(
     calendars: CalendarFile | None = None,
 ) -> str:
     """Give the current model the statistics and calibration of a moment, as a new version.
-
-    Args:
-        history: Everything that is known; what was received after ``as_of`` is not looked at.
-        registry: Where the model is.
-        as_of: Zone-aware.
-        calendars: The calendar file from now on; by default that which the model has.
 
     Returns:
         The version, which is the current one now.

@@ -83,19 +83,7 @@ def score_table(
     """Promise a date for every usable order of a table; with scans, from where each parcel stands.
 
     Args:
-        model: Refreshed no later than ``as_of``: a promise must not know more than its day.
-        shipments: A table of the contract.
-        scans: A table of the contract: open orders are predicted anew from what was received by
-            ``as_of``, see `PromiseModel.track_many`. Without, promises are those of the orders.
-        as_of: Zone-aware. Orders placed later are rejected as ``ordered_after_as_of``.
-        service_level: The probability with which promises shall be kept.
-        at_risk_threshold: With scans, as for `PromiseModel.track_many`.
-        vocabulary: Whose codes scans carry that do not say.
-        naive_time_zone: IANA zone of times that carry none.
-        explain: Without scans, say why each promise is what it is, in columns `why_…`.
         progress: Told how many orders are done, and how many there are.
-        mapping: Which columns of own tables are those of the contract; by default it names the
-            files too.
 
     Raises:
         ContractError: The table cannot be read, or lacks what the model needs; the scans' ids are

@@ -66,14 +66,8 @@ def score_file(
     """Promise a date for every usable order of a Parquet file; both results whole or not at all.
 
     Args:
-        model: Refreshed no later than ``as_of``.
         shipments: A Parquet file of the contract, or a directory of them.
         out: Where the promises go; the rejects go beside it, see `rejects_path`.
-        as_of: Zone-aware. Orders placed later are rejected as ``ordered_after_as_of``.
-        service_level: The probability with which promises shall be kept.
-        naive_time_zone: IANA zone of times that carry none.
-        explain: Say why each promise is what it is, in columns `why_…`.
-        progress: Told how many orders are done, and how many there are.
 
     Raises:
         ContractError: A file cannot be read, or lacks what the model needs.

@@ -50,10 +50,6 @@ def score_store(
         model: its directory, which every worker can read; refreshed no later than ``as_of``.
         store: the store's directory, likewise.
         out: a ``.parquet`` or ``.csv`` file. Its rows are by week of order, bucket, order.
-        as_of: zone-aware. What was received by then counts.
-        service_level: the probability with which promises shall be kept.
-        at_risk_threshold: as for `PromiseModel.track_many`.
-        engine: where it is done, see `engines.ENGINES`.
 
     Returns:
         How many parcels.

@@ -75,7 +75,6 @@ def booked_windows(
     A parcel can be brought in a window if, without one, it would have come by the window's end.
 
     Args:
-        promise: of the parcel.
         hours: what the carrier has to offer on every day on which it delivers: "08:00-12:00", …
         probability: with which a window must be kept.
         count: how many windows at most.

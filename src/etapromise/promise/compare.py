@@ -25,10 +25,11 @@ from etapromise.array_types import Floats
 from etapromise.encoding.compiled_encoder import missing
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import plain_number
+from etapromise.promise.arrival_distribution import day_number, on_common_dates
 from etapromise.promise.booked_windows import BookedWindow, booked_windows
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.policies import ShopperPolicy, policy_named
-from etapromise.promise.promise import Promise, day_number, on_common_dates
+from etapromise.promise.promise import Promise
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 from etapromise.promise.typed_inputs import refuse_unknown
 

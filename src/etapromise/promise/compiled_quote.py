@@ -157,7 +157,6 @@ class QuoteKernel:
         """P(event by the end of day k), (n, horizon).
 
         Args:
-            requests: n requests.
             codes: (n, L + H), see `with_handling_codes`.
         """
         out = np.empty((len(requests), self.horizon))
@@ -174,7 +173,6 @@ class QuoteKernel:
         """The first dates that reach each of `levels`, and the probabilities of asked days.
 
         Args:
-            requests: n requests.
             codes: (n, L + H), see `with_handling_codes`.
             levels: (m,) probabilities, ascending.
             asked: (n,) int32 days from day 0, or NOT_ASKED.

@@ -103,15 +103,12 @@ def assess(
     """Codes and reasons of n promises.
 
     Args:
-        requests: n requests.
         statistics: what they were answered from.
-        levels: the levels of `requests.codes`.
         alike: whether the model's forest tells no parcels apart.
         reachable: (n,) whether any date reaches the service level.
         earliest: (n,) first day of the band, in days from day 0.
         middle: (n,) its middle.
         latest: (n,) its last day.
-        disruptions: those that the model knows of.
         ranges: within which the model's numbers were learned.
         today: (n,) day 0 of the distributions; by default that of the order.
     """

@@ -79,11 +79,6 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     """Days that each of `CAUSES` adds, (n, causes).
 
     Each row sums to the days from the order's origin-local date to the promised date.
-
-    Args:
-        model: who promises.
-        requests: n parcels.
-        service_level: the probability that the promises are for.
     """
     count = len(requests)
     declared = _declared(model, requests, service_level)

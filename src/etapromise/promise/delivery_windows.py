@@ -47,7 +47,6 @@ def time_window(
 
     Args:
         hours: distributions of the local time.
-        fields: the shipment.
         zone: the destination's.
         day: destination-local date.
         probability: above 0 and below 1.

@@ -52,7 +52,6 @@ class Dependence:
         order: probability that two parcels of an order on different journeys are comonotone.
         journey: the same of two parcels on the same journey, at least `order`.
         order_pairs: pairs on different journeys that it was learned from.
-        journey_pairs: pairs on the same journey.
     """
 
     order: float = 0.0
@@ -109,7 +108,6 @@ def joint_probability(
     Args:
         probability: (n, h) P(arrived by the end of each of h dates), non-decreasing in h.
         journeys: (n,) parcels with equal ones are on the same journey.
-        dependence: how often they share their luck.
     """
     count = len(probability)
     if count == 1:

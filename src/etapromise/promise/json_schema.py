@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import CODES, MESSAGES
-from etapromise.promise.promise import PERCENTILES
 
 __all__ = ["promise_json_schema"]
 

@@ -5,6 +5,7 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.promise.promise import KeptRecord, date_of
+from etapromise.promise.arrival_distribution import date_of
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
@@ -22,7 +23,7 @@ from etapromise.stored_arrays import (
     StoredValues,
 )
 
-__all__ = ["KEPT_LEVELS", "KeptTable", "kept_table"]
+__all__ = ["KEPT_LEVELS", "KeptRecord", "KeptTable", "kept_table"]
 
 # Fine to coarse: the first with enough orders speaks.
 KEPT_LEVELS: Final = ("service_region", "service", "carrier", "network")
@@ -33,6 +34,25 @@ _LAYOUT: Final = ArrayLayout(
     orders=Array("int64", "rows", low=0, high=2**53),
     kept=Array("int64", "rows", low=0),
 )
+
+
+@dataclass(frozen=True)
+class KeptRecord:
+    """How promises like this one were kept, measured on recent orders.
+
+    Attributes:
+        group: which orders: the finest group with enough of them.
+        kept_rate: share of them that had arrived by the date promised at `service_level`.
+        service_level: the level at which that was measured.
+        count: how many orders.
+        as_of: the UTC date of the measurement.
+    """
+
+    group: str
+    kept_rate: float
+    service_level: float
+    count: int
+    as_of: dt.date
 
 
 @dataclass(frozen=True)
@@ -64,8 +84,6 @@ class KeptTable:
         """The record of a model's files.
 
         Args:
-            part: its arrays.
-            values: what the manifest says of it.
             level_names: (L,) names of the levels.
             sizes: (L,) rows of each level's table.
 

@@ -86,8 +86,6 @@ def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = 
     """Write `model` to `directory`, which must not exist yet.
 
     Args:
-        model: any.
-        directory: where.
         sign_key: file of a private key to sign it with; by default that of the environment's
             ETAPROMISE_SIGN_KEY, or nobody's.
 
@@ -119,7 +117,6 @@ def load_saved(
     """Read a model directory that `save_model` wrote, as a model of some kind.
 
     Args:
-        directory: which.
         kind: of the model.
         verify: file of the public key of whom it must be signed by.
 

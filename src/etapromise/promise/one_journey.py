@@ -95,8 +95,6 @@ def plain_parcel(
     """A shipment and its scans from memory; None where anything is not of the usual types.
 
     Args:
-        shipment: a mapping of the contract's columns.
-        scans: a list of mappings, or None for none.
         vocabulary: whose codes scans carry that do not say.
         extra: further columns that the model was trained with.
     """

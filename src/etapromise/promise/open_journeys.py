@@ -129,7 +129,6 @@ class Journey:
     """n parcels at one moment.
 
     Attributes:
-        requests: the parcels.
         looks: where they stand, one look each.
         lost: (n,) probability that the parcel is lost for good.
         returned: (n,) probability that it goes back to the sender.
@@ -251,7 +250,6 @@ def expected_journeys(
     """What is to be expected of parcels whose scans and requests are known.
 
     Args:
-        model: as for `journeys_at`.
         sent: the scans of n parcels.
         requests: n parcels.
         zones: (n,) IANA names of their destinations' zones.

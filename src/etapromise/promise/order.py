@@ -9,29 +9,25 @@ import datetime as dt
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.argument_kinds import require_many
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import JOURNEY, spelled
-from etapromise.late_imports import IMPORTING
-from etapromise.promise.decision import CostPolicy
-from etapromise.promise.joint_probability import Dependence, joint_probability
-from etapromise.promise.promise import (
-    Promise,
+from etapromise.promise.arrival_distribution import (
+    ArrivalDistribution,
     date_of,
-    day_number,
     on_common_dates,
-    require_percent,
 )
+from etapromise.promise.joint_probability import Dependence, joint_probability
+from etapromise.promise.promise import Promise
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from etapromise.promise.model_core import ModelCore
-    from etapromise.promise.wording import Shown, Wording
 
 __all__ = ["OrderPromise", "promise_order"]
 
@@ -42,7 +38,7 @@ _UNREACHABLE: Final = {
 
 
 @dataclass(frozen=True, eq=False)
-class OrderPromise:
+class OrderPromise(ArrivalDistribution):
     """One date for all parcels of an order. Immutable.
 
     All dates are calendar dates in the destination's local time; where parcels go to several
@@ -72,41 +68,8 @@ class OrderPromise:
     _first_day: int = field(repr=False)
     _probability: NDArray[np.float64] = field(repr=False)
 
-    def __eq__(self, other: object) -> bool:
-        """Whether both say the same."""
-        if not isinstance(other, OrderPromise):
-            return NotImplemented
-        return self is other or self.as_dict() == other.as_dict()
-
     def __hash__(self) -> int:
         return hash((self.model_version, self.date, self.parcels))
-
-    def probability_by(self, day: dt.date) -> float:
-        """Probability that all parcels have arrived by the end of `day`, destination-local."""
-        position = day_number(day) - self._first_day
-        if position < 0:
-            return 0.0
-        return float(self._probability[min(position, len(self._probability) - 1)])
-
-    def percentile(self, percent: float) -> dt.date:
-        """The earliest date by which all have arrived with a probability of `percent` / 100.
-
-        The last date of the model's horizon on which anything arrives where there is none.
-
-        Raises:
-            ContractError: `percent` is not within 0 to 100, both excluded.
-        """
-        return self._date_at(require_percent(percent) / 100.0)
-
-    def decide(self, policy: CostPolicy) -> dt.date:
-        """The date with the least expected cost, instead of that of a service level."""
-        position = int(policy.days(self._probability))
-        return date_of(self._first_day + min(position, len(self._probability) - 1))
-
-    def distribution(self) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-        """Dates (h,) and P(all parcels have arrived by the end of each) (h,)."""
-        days = self._first_day + np.arange(len(self._probability))
-        return days.astype("datetime64[D]"), self._probability
 
     @property
     def confidence_code(self) -> int:
@@ -140,35 +103,13 @@ class OrderPromise:
             "model_version": self.model_version,
         }
 
-    def text(
-        self,
-        locale: str = "en",
-        *,
-        show: Shown | Mapping[int, Shown] | None = None,
-        words: Wording | str | Path | None = None,
-    ) -> str:
-        """One sentence for the customer, as of `Promise.text`, for all parcels."""
-        with IMPORTING:
-            from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
-
-        return sentence(
-            code=self.confidence_code,
-            day=self.date,
-            earliest=self.earliest,
-            latest=max(self.date, self.latest),
-            locale=locale,
-            parcels=len(self.parcels),
-            show=show,
-            words=words,
-        )
+    @property
+    def _parcels(self) -> int:
+        return len(self.parcels)
 
     @property
     def _unreachable(self) -> bool:
         return self.confidence < self.service_level
-
-    def _date_at(self, level: float) -> dt.date:
-        reached = min(level, float(self._probability[-1]))
-        return date_of(self._first_day + int(np.searchsorted(self._probability, reached)))
 
 
 def promise_order(

@@ -6,64 +6,30 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
-from etapromise.late_imports import IMPORTING
-from etapromise.normal_forms.numbers import plain_number
-from etapromise.promise import exports
+from etapromise.promise.arrival_distribution import PERCENTILES, date_of, day_number
 from etapromise.promise.confidence import NO_DATE
-from etapromise.promise.decision import CostPolicy
-from etapromise.promise.promise_details import Explained
+from etapromise.promise.exports import Exported
+from etapromise.promise.kept_record import KeptRecord
 
 if TYPE_CHECKING:
     from etapromise.promise.details import Explanation
-    from etapromise.promise.wording import Shown, Wording
 
-__all__ = [
-    "PERCENTILES",
-    "KeptRecord",
-    "Promise",
-    "date_of",
-    "day_number",
-    "on_common_dates",
-    "require_percent",
-]
+__all__ = ["Promise", "StoredPromise"]
 
-_EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
-PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
-"""Whose dates are shown."""
 _PERCENTILE_NAMES: Final = tuple(f"percentile_{percent}" for percent in PERCENTILES)
 
 
-@dataclass(frozen=True)
-class KeptRecord:
-    """How promises like this one were kept, measured on recent orders.
-
-    Attributes:
-        group: which orders: the finest group with enough of them.
-        kept_rate: share of them that had arrived by the date promised at `service_level`.
-        service_level: the level at which that was measured.
-        count: how many orders.
-        as_of: the UTC date of the measurement.
-    """
-
-    group: str
-    kept_rate: float
-    service_level: float
-    count: int
-    as_of: dt.date
-
-
 @dataclass(frozen=True, eq=False)
-class Promise(Explained):
+class Promise(Exported):
     """What to tell the customer. Immutable.
 
     All dates are calendar dates in the destination's local time. Probabilities are of the `event`
@@ -113,56 +79,6 @@ class Promise(Explained):
     day_basis: str = "calendar"
     fallback: ClassVar[bool] = False
     """A model said so: it is no `StaticPromise`."""
-
-    @property
-    def first_date(self) -> dt.date:
-        """The first date of the distribution: the order's, origin-local, or today's."""
-        return date_of(self._first_day)
-
-    def probability_by(self, day: dt.date) -> float:
-        """Probability that the event has happened by the end of `day`, destination-local.
-
-        Raises:
-            ContractError: it is no calendar date.
-        """
-        position = day_number(day) - self._first_day
-        return self._by(position) if position >= 0 else 0.0
-
-    def _curve(self) -> bytes:
-        """The probabilities, 8 bytes each."""
-        return self._probability.tobytes()
-
-    def _by(self, position: int) -> float:
-        return float(self._probability[min(position, len(self._probability) - 1)])
-
-    @property
-    def arrival_probability(self) -> float:
-        """Probability that the event has happened by the last date of the model's horizon."""
-        return self._by(len(self._probability) - 1)
-
-    def percentile(self, percent: float) -> dt.date:
-        """The earliest date with a probability of at least `percent` / 100.
-
-        The last date of the model's horizon on which anything arrives where none has.
-
-        Raises:
-            ContractError: `percent` is not within 0 to 100, both excluded.
-        """
-        reached = min(require_percent(percent) / 100.0, float(self._probability[-1]))
-        return date_of(self._first_day + int(np.searchsorted(self._probability, reached)))
-
-    def decide(self, policy: CostPolicy) -> dt.date:
-        """The date with the least expected cost, instead of that of a service level.
-
-        The last date of the model's horizon where no date has any probability.
-        """
-        position = int(policy.days(self._probability))
-        return date_of(self._first_day + min(position, len(self._probability) - 1))
-
-    def distribution(self) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-        """Dates (h,) from the order's date on, and P(event by the end of each) (h,)."""
-        days = self._first_day + np.arange(len(self._probability))
-        return days.astype("datetime64[D]"), self._probability
 
     @property
     def confidence_code(self) -> int:
@@ -238,16 +154,7 @@ class Promise(Explained):
         Raises:
             ContractError: a value is missing or of another kind.
         """
-        with IMPORTING:
-            from etapromise.promise.stored_promise import StoredPromise  # noqa: PLC0415 — its subclass
-
         return StoredPromise(values)
-
-    def __eq__(self, other: object) -> bool:
-        """Whether both say the same."""
-        if not isinstance(other, Promise):
-            return NotImplemented
-        return self is other or self.as_dict() == other.as_dict()
 
     def __hash__(self) -> int:
         return hash((self.model_version, self.ordered_at, self.date))
@@ -294,119 +201,118 @@ class Promise(Explained):
             ),
         }
 
-    def as_google_merchant(self) -> dict[str, int]:
-        """Google Merchant Center's handling and transit times; see `promise.exports`."""
-        return exports.as_google_merchant(self)
-
-    def as_agentic_commerce(self, **option: Any) -> dict[str, Any]:
-        """A fulfilment option of the Agentic Commerce Protocol; see `promise.exports`."""
-        return exports.as_agentic_commerce(self, **option)
-
-    def as_universal_commerce(self, **option: Any) -> dict[str, Any]:
-        """A fulfilment option of the Universal Commerce Protocol; see `promise.exports`."""
-        return exports.as_universal_commerce(self, **option)
-
-    def as_easypost(self) -> dict[str, Any]:
-        """EasyPost's time in transit by percentile; see `promise.exports`."""
-        return exports.as_easypost(self)
-
-    def as_aftership(self) -> dict[str, Any]:
-        """AfterShip's estimated delivery date; see `promise.exports`."""
-        return exports.as_aftership(self)
-
-    def text(
-        self,
-        locale: str = "en",
-        *,
-        show: Shown | Mapping[int, Shown] | None = None,
-        words: Wording | str | Path | None = None,
-    ) -> str:
-        """One sentence for the customer: a date, a range or neither, as the confidence code says.
-
-        Args:
-            locale: a CLDR locale, such as "en", "de" or "pt_BR". Languages without sentences get
-                the date or the range alone.
-            show: "date", "range" or "follows" whatever the code; or a mapping of codes to them.
-            words: a TOML file whose sentences replace the library's (docs/words.md).
-
-        Raises:
-            ContractError: CLDR has no such locale, there is nothing like `show`, or the words are
-                not to be read.
-        """
-        with IMPORTING:
-            from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
-
-        return sentence(
-            code=self.confidence_code,
-            day=self.date,
-            earliest=self.earliest,
-            latest=max(self.date, self.latest),
-            locale=locale,
-            show=show,
-            words=words,
-        )
-
-
-def on_common_dates(promises: Sequence[Promise]) -> tuple[int, NDArray[np.float64]]:
-    """The distributions of n promises on the same dates.
-
-    Returns:
-        The first of these, days since 1970-01-01; (n, dates) P(event by the end of each).
-    """
-    starts = [promise._first_day for promise in promises]  # noqa: SLF001 — its own module
-    curves = [promise._curve() for promise in promises]  # noqa: SLF001
-    first, last = min(starts), max(starts)
-    days = len(curves[0]) // 8
-    if first == last and len(set(map(len, curves))) == 1:
-        return first, np.frombuffer(b"".join(curves), np.float64).reshape(len(curves), days)
-    tables = [np.frombuffer(curve, np.float64) for curve in curves]
-    ends = [start - first + len(curve) for start, curve in zip(starts, tables, strict=True)]
-    table = np.zeros((len(curves), max(ends)))
-    for row, end, curve in zip(table, ends, tables, strict=True):
-        row[end - len(curve) : end] = curve
-        row[end:] = curve[-1]
-    return first, table
-
-
-def date_of(day: int) -> dt.date:
-    """The calendar date `day` days after 1970-01-01."""
-    return dt.date.fromordinal(day + _EPOCH_ORDINAL)
-
 
 @lru_cache(maxsize=4096)
 def _written(day: int) -> str:
     return date_of(day).isoformat()
 
 
-def day_number(day: dt.date) -> int:
-    """How many days after 1970-01-01 a calendar date is; numpy's and pandas' are taken, too.
+_REQUIRED: Final = (
+    *("estimated_delivery_date", "estimated_delivery_date_min", "estimated_delivery_date_max"),
+    *("service_level", "confidence", "lost_probability", "event", "day_basis"),
+    *("destination_time_zone", "ordered_at", "expires_at", "cutoff_datetime_utc"),
+    *("confidence_code", "messages", "kept_record", "model_version"),
+    *(f"percentile_{percent}" for percent in PERCENTILES),
+)
 
-    Raises:
-        ContractError: it is no date, or a moment within one: in which zone would be a guess.
-    """
-    if type(day) is dt.date:
-        return day.toordinal() - _EPOCH_ORDINAL
-    found: object = day
-    if isinstance(found, np.datetime64) and not np.isnat(found):
-        found = found.astype("datetime64[s]").item()
-    if isinstance(found, dt.datetime) and found == found:  # noqa: PLR0124 — NaT is one too
-        # A date as tables have it: midnight, without a zone.
-        found = found.date() if found.tzinfo is None and found.time() == dt.time() else None
-    if not isinstance(found, dt.date) or found != found:  # noqa: PLR0124
+
+class _StoredExplanation:
+    """What is left of an explanation: until when a promise stands."""
+
+    def __init__(self, cut_off: dt.datetime | None, expires_at: dt.datetime) -> None:
+        self.cut_off = cut_off
+        self.expires_at = expires_at
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         raise ContractError(
-            f"Found the date {day!r}; expected a calendar date in the destination's local time, "
-            "such as datetime.date(2026, 2, 6)."
+            f"Found a promise without its model, which {name} is read off; expected one of "
+            "PromiseModel.promise. Ask the model again."
         )
-    return found.toordinal() - _EPOCH_ORDINAL
 
 
-def require_percent(percent: object) -> float:
-    """A percentile as a number.
+class StoredPromise(Promise):
+    """A promise as it was written down. Immutable."""
 
-    Raises:
-        ContractError: it is not within 0 to 100, both excluded.
-    """
-    number = plain_number(percent)
-    if not 0.0 < number < 100.0:
-        raise ContractError(f"Found the percentile {percent!r}; expected one between 0 and 100.")
-    return number
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """Read the values of `Promise.as_dict`, with `distribution` or without.
+
+        Raises:
+            ContractError: a value is missing or of another kind.
+        """
+        missing = [name for name in _REQUIRED if name not in values]
+        if missing:
+            raise ContractError(
+                f"Found a promise without {', '.join(missing)}; expected all values that "
+                "Promise.as_dict gives."
+            )
+        try:
+            self.__dict__.update(_read(values))
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ContractError(
+                f"Found a promise that cannot be read ({error!r}); expected the values that "
+                "Promise.as_dict gives."
+            ) from error
+
+    def _by(self, position: int) -> float:
+        if not len(self._probability):
+            raise ContractError(
+                "Found a promise that was written down without its distribution; expected one of "
+                "as_dict(distribution=True)."
+            )
+        return super()._by(position)
+
+    def _percentiles(self) -> list[int]:
+        days: list[int] = self.__dict__["_percentile_days"]
+        return days
+
+    def percentile(self, percent: float) -> dt.date:
+        """See `Promise.percentile`."""
+        if not len(self._probability) and percent in PERCENTILES:
+            day = self._percentiles()[PERCENTILES.index(int(percent))]
+            return self.first_date + dt.timedelta(days=day)
+        self._by(0)
+        return super().percentile(percent)
+
+
+def _read(values: Mapping[str, Any]) -> dict[str, Any]:
+    date = dt.date.fromisoformat
+    moment = dt.datetime.fromisoformat
+    record = values["kept_record"]
+    messages = tuple({"code": one["code"], "text": one["text"]} for one in values["messages"])
+    code, zone = int(values["confidence_code"]), str(values["destination_time_zone"])
+    cut_off = values["cutoff_datetime_utc"]
+    explanation = _StoredExplanation(
+        None if cut_off is None else moment(cut_off), moment(values["expires_at"])
+    )
+    told = values.get("distribution")
+    probability: NDArray[np.float64] = np.array(
+        [] if told is None else told["probability"], np.float64
+    )
+    if probability.ndim != 1 or (np.diff(probability, prepend=0.0) < 0.0).any():
+        raise ValueError("probabilities that do not ascend")
+    probability.flags.writeable = False
+    percentiles = [day_number(date(values[f"percentile_{percent}"])) for percent in PERCENTILES]
+    first = percentiles[0] if told is None else day_number(date(told["first_date"]))
+    return {
+        "date": date(values["estimated_delivery_date"]),
+        "earliest": date(values["estimated_delivery_date_min"]),
+        "latest": date(values["estimated_delivery_date_max"]),
+        "confidence": float(values["confidence"]),
+        "service_level": float(values["service_level"]),
+        "event": str(values["event"]),
+        "day_basis": str(values["day_basis"]),
+        "ordered_at": moment(values["ordered_at"]),
+        "model_version": str(values["model_version"]),
+        "kept_record": None
+        if record is None
+        else KeptRecord(**{**record, "as_of": date(record["as_of"])}),
+        "lost_probability": float(values["lost_probability"]),
+        "_first_day": first,
+        "_probability": probability,
+        "_percentile_days": [day - first for day in percentiles],
+        "_assess": lambda: (code, messages),
+        "_time_zone": lambda: zone,
+        "_explain": lambda: explanation,
+    }

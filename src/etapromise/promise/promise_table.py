@@ -12,9 +12,9 @@ from etapromise.encoding.requests import dates_in_column, require_table
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
+from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
-from etapromise.promise.promise import PERCENTILES
 from etapromise.promise.released import as_released
 
 if TYPE_CHECKING:

@@ -134,7 +134,6 @@ class Quote:
     """What was asked, and what a model answered.
 
     Attributes:
-        answer: it.
         asked: the texts of the shipment.
         moment: from when on the order counts.
         second: the same in UTC seconds, rounded down.

@@ -26,15 +26,11 @@ from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
+from etapromise.promise.arrival_distribution import PERCENTILES, date_of
 from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.confidence import AssessesOne, declared_message, messages_of
-from etapromise.promise.kept_record import KeptTable
-from etapromise.promise.promise import (
-    PERCENTILES,
-    KeptRecord,
-    Promise,
-    date_of,
-)
+from etapromise.promise.kept_record import KeptRecord, KeptTable
+from etapromise.promise.promise import Promise
 from etapromise.promise.quote_arguments import (
     UNUSUAL,
     Answer,

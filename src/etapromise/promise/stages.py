@@ -183,7 +183,6 @@ class AnswerStages:
     """Both stages of one answered shipment.
 
     Attributes:
-        times: of one request.
         handling: the first stage.
         transit: the second.
     """
@@ -205,12 +204,9 @@ def answer_stages(
     """What `stage_times` says, of one answer.
 
     Args:
-        forests: of the stages.
         model: address of the `etp_model`.
-        answer: what it answered.
         warehouse: where the parcel is sent from.
         duration_offset: operational days added before the logarithm of the way.
-        horizon: dates.
     """
     longest, width = min(_LONGEST_HANDLING, horizon), horizon + 1
     handling, transit = forests.distributions(duration_offset)
@@ -259,8 +255,6 @@ def first_leg_time(
     Args:
         times: the pick-ups, and the way from each.
         first_leg: (k,) P(0, 1, … working days of the carrier that has it first).
-        clocks: the carriers'.
-        clock: of that carrier.
         order_day: the first request's.
     """
     pickup = times.pickup[0]
@@ -312,14 +306,10 @@ def stage_times(
     """Pick-ups, and the way from each.
 
     Args:
-        forests: of the stages.
         x: (n, p) features of the direct forest.
         offset: (n,) what its output is relative to.
-        requests: (n,)
         pickup_days: (n,) the warehouses' clocks.
-        clocks: the carriers'.
         duration_offset: operational days added before the logarithm of the way.
-        horizon: dates.
     """
     count, longest = len(requests), min(_LONGEST_HANDLING, horizon)
     days = requests.order_day.astype(np.int64)[:, None] + np.arange(max(longest, horizon) + 1)

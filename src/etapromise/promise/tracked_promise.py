@@ -15,6 +15,7 @@ from etapromise.encoding.compiled_encoder import missing, utc_second
 from etapromise.encoding.requests import DISRUPTED
 from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.transit_parts import STAGES
+from etapromise.promise.arrival_distribution import date_of
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.one_journey import plain_parcel
 from etapromise.promise.open_journeys import (
@@ -23,7 +24,7 @@ from etapromise.promise.open_journeys import (
     journeys_at,
     microseconds_of,
 )
-from etapromise.promise.promise import Promise, date_of
+from etapromise.promise.promise import Promise
 from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
 from etapromise.promise.tracked_why import tracked_why
 from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown

@@ -14,9 +14,9 @@ from etapromise.encoding.requests import require_table
 from etapromise.errors import ContractError
 from etapromise.in_transit.states import stage_number
 from etapromise.in_transit.transit_parts import STAGES
+from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import assess
 from etapromise.promise.open_journeys import journeys_at
-from etapromise.promise.promise import PERCENTILES
 from etapromise.promise.promise_table import as_dates, message_codes
 from etapromise.promise.service_levels import require_level
 from etapromise.text_type import TEXT

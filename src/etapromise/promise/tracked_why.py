@@ -8,8 +8,8 @@ import numpy as np
 
 from etapromise.array_types import MISSING
 from etapromise.calendars.working_clocks import Clocks
+from etapromise.promise.arrival_distribution import date_of
 from etapromise.promise.open_journeys import Journey
-from etapromise.promise.promise import date_of
 from etapromise.promise.why import Why
 from etapromise.promise.why_facts import Fact, rounded_to_sum
 
@@ -29,9 +29,6 @@ def tracked_why(
     declared.
 
     Args:
-        journey: where it stands.
-        clocks: the model's.
-        service_level: of the date.
         told: reasons of the disruptions that were declared for it.
     """
     if journey.never[0]:

@@ -316,8 +316,6 @@ def stage_sentence(stage: str, locale: str, words: Wording | str | Path | None =
 
     Args:
         stage: one of `in_transit.states.STAGES`.
-        locale: a CLDR locale.
-        words: see `Wording.of`.
 
     Raises:
         ContractError: as for `sentence`.
@@ -327,10 +325,6 @@ def stage_sentence(stage: str, locale: str, words: Wording | str | Path | None =
 
 def clauses(locale: str, words: Wording | str | Path | None = None) -> Mapping[str, Any]:
     """The clauses of a reason in a locale's language, by name; none where it has no words for them.
-
-    Args:
-        locale: a CLDR locale, such as "de" or "pt_BR".
-        words: see `Wording.of`.
 
     Raises:
         ContractError: as for `sentence`.
@@ -354,8 +348,6 @@ def notice(event: str, day: date, locale: str, words: Wording | str | Path | Non
     Args:
         event: "delayed" or "earlier".
         day: the new date.
-        locale: a CLDR locale.
-        words: see `Wording.of`.
 
     Returns:
         It; in a language without sentences the date alone.

@@ -105,8 +105,6 @@ def fallback(asked: Any, days: int, reason: str) -> Any:
     """A static promise, where no model can give one: so many calendar days from the order on.
 
     Args:
-        asked: the request.
-        days: calendar days.
         reason: what kept a model from answering.
 
     Raises:

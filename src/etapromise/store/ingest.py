@@ -232,9 +232,6 @@ class _Ingest:
         """Check scans and lay them by their parcels' partitions; others wait.
 
         Args:
-            source: of the scans.
-            vocabulary: whose codes they carry.
-            naive_time_zone: of times that carry none.
             workers: who checks and lays them; None: this process.
         """
         root = self._staging / "scans"

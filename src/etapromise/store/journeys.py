@@ -60,10 +60,6 @@ _ORDER: Final = ("shipment_id", "scanned_at", "received_at", "status", "facility
 def milestones_of(shipments: pa.Table, scans: pa.Table) -> pa.Table:
     """A row a parcel: its milestones, for each event that can be waited for.
 
-    Args:
-        shipments: as they are stored, (n, ...).
-        scans: all that are stored of them, each once.
-
     Returns:
         (n, ...) in the order of `shipments`: the columns of `tracking.milestones`, and those that
         depend on the event once more for each event, as ``event_at_first_attempt``.

@@ -161,7 +161,6 @@ class StoreLayout:
     """A store on disk, and its lasting settings.
 
     Attributes:
-        root: its directory.
         buckets: in how many parts a week lies.
         keep_scans_days: a week's scans are let go of this many days after its orders; milestones
             stay.

@@ -29,7 +29,6 @@ class Account:
     """What became of the rows of a table: accepted + rejects + left aside came in.
 
     Attributes:
-        table: What it is called.
         accepted: How many rows are used.
         rejects: Those that are not.
         left_aside: How many are neither.
@@ -75,7 +74,6 @@ def refuse_too_many(accounts: Iterable[Account], most: float = MAX_REJECTS) -> N
     """Stop where more of a table was rejected than may be.
 
     Args:
-        accounts: Of tables that were just read.
         most: The share of rows that may be rejected; doubles and codes that say nothing are not
             counted.
 
@@ -102,7 +100,6 @@ def refuse_strangers(
     """Stop where scans belong to no shipment at all.
 
     Args:
-        shipments: Accepted ones.
         scans: Accepted ones, of which not one has a shipment.
         only_near: Stop only where their identifiers differ in writing alone.
 

@@ -76,7 +76,6 @@ class Profile:
     """A column and what its values look like.
 
     Attributes:
-        name: Of the column.
         filled_values: (n,) a sample as text, empty ones left out.
         kind: As Arrow stores it.
         filled: Share of the rows that have a value.

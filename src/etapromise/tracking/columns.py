@@ -233,7 +233,6 @@ def read_times(
 
     Args:
         array: Timestamps, text, epochs, spreadsheet serials.
-        name: Of the column, for messages.
         naive_time_zone: IANA zone of times that carry none. An hour that the clock went through
             twice is taken as the first; one that it skipped, as the moment after the gap.
         zones: (n,) IANA zone of each row's clock, None where not said; goes before

@@ -85,10 +85,6 @@ def is_utf8(data: pa.Buffer) -> bool:
 def encoding_of(data: pa.Buffer, name: str) -> tuple[str, tuple[str, ...]]:
     """The encoding of a text, and what is doubtful about it.
 
-    Args:
-        data: All its bytes.
-        name: What it is called in messages.
-
     Raises:
         ContractError: No encoding gives sound text.
     """
@@ -194,8 +190,6 @@ def dialect_of(
     """How a text file is written; what is given is not looked for.
 
     Args:
-        data: All its bytes, decompressed.
-        name: What it is called in messages.
         encoding: As Python calls it.
         separator: One character.
         skip: Lines before the header.

@@ -32,7 +32,6 @@ def records_of(text: str, name: str) -> list[dict[str, Any]]:
 
     Args:
         text: A list of objects, one object, an object around a list of them, or an object a line.
-        name: What the file is called in messages.
 
     Raises:
         ContractError: It is no such JSON, or ends too early.

@@ -144,8 +144,6 @@ def milestones_table(shipments: pd.DataFrame, found: Found, carriers: list[str])
     """The table that `milestones` gives.
 
     Args:
-        shipments: (n, ...).
-        found: Their milestones.
         carriers: Names by rank.
     """
     columns: dict[str, Any] = {"shipment_id": shipments["shipment_id"].reset_index(drop=True)}

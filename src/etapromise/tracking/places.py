@@ -65,9 +65,7 @@ def read_place(
 
     Args:
         raw: Columns as they came.
-        values: Numbers that were read already; gets the others.
         side: "origin" or "destination".
-        faults: Gets the notes.
     """
     country, region = f"{side}_country", f"{side}_region"
     countries: tuple[npt.NDArray[np.int32], list[str]] | None = None
@@ -237,9 +235,7 @@ def place_zones(
     """The IANA zone of one side of each shipment, as the place says it, and where it came from.
 
     Args:
-        shipments: (n, ...) in normal form.
         side: "origin" or "destination".
-        named: The zone of last resort, None for none.
 
     Returns:
         (n,) names, None where nothing says it; and how many came from where (`ZONE_TOLD`).
@@ -335,10 +331,6 @@ def _by_coordinates(
 def with_zones(shipments: pd.DataFrame, named: str | None) -> tuple[pd.DataFrame, tuple[Note, ...]]:
     """Accepted shipments with their destinations' zones filled in where they do not say them.
 
-    Args:
-        shipments: (n, ...) accepted rows.
-        named: The zone of last resort, None for none.
-
     Returns:
         The shipments; and how many zones came from where.
     """
@@ -373,14 +365,7 @@ def orders_on_days(
     faults: Faults,
     named: str | None,
 ) -> None:
-    """Put orders with a date and no clock at noon of that day at their origin.
-
-    Args:
-        values: Columns of shipments in normal form; ``ordered_at`` is changed.
-        clocks: What was written there.
-        faults: Gets the note.
-        named: The zone of last resort.
-    """
+    """Put orders with a date and no clock at noon of that day at their origin."""
     moments = values["ordered_at"]
     plain = clocks.plain
     there = clocks.wall != MISSING

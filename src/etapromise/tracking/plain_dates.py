@@ -43,11 +43,8 @@ def place_plain_dates(
     the zone that was written, of UTC or of the named zone.
 
     Args:
-        values: Columns of scans.
         written: What their times looked like.
         status: (n,) positions in `STATUSES`, -1 where it is unknown.
-        faults: Gets the notes.
-        named: The zone that was named for times without one.
     """
     clocks = written.get("scanned_at")
     moments = values.get("scanned_at")
@@ -136,9 +133,7 @@ def at_their_places(
     """The scans with those that have no clock at noon of their day where it happened.
 
     Args:
-        scans: Accepted scans.
         shipments: Accepted shipments; scans of others stay at noon UTC.
-        named: The zone of last resort.
     """
     if "scanned_on" not in scans or not len(shipments):
         return scans

@@ -156,9 +156,7 @@ def clean_scans(
     `milestones`.
 
     Args:
-        scans: Accepted scans of `read_scans`.
         shipments: Accepted shipments; without them the rules about orders are left out.
-        rules: The tolerances.
 
     Returns:
         The accepted scans with ``received_at`` filled (the event time where it was not said),

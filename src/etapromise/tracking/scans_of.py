@@ -62,12 +62,6 @@ def read_scans_of(
 
     Parquet is read a batch at a time: memory is needed for the scans that are kept.
 
-    Args:
-        shipments: (n, ...) accepted shipments.
-        source: As for `read_scans`.
-        vocabulary: Whose codes the scans carry where their ``vocabulary`` column does not say.
-        naive_time_zone: IANA zone of the times that carry none.
-
     Raises:
         ContractError: As for `read_scans`.
     """

@@ -257,8 +257,6 @@ def open_table(source: Source, columns: Mapping[str, Column], *, table: str) -> 
         source: A path, directory, pattern or address of files (Parquet, Arrow, tables of text,
             JSON, Excel), a DataFrame, an Arrow table, or anything that has the Arrow stream
             interface.
-        columns: The contract of this table, by column name.
-        table: What the table is called in messages.
 
     Raises:
         ContractError: The file is missing, empty, cut or of an unknown format, or a required
@@ -291,11 +289,6 @@ def open_table(source: Source, columns: Mapping[str, Column], *, table: str) -> 
 
 def arrow_table(source: Source, table: str, options: FileOptions = _TOLD_BY_FILES) -> OpenedTable:
     """A source as one Arrow table, whatever its columns.
-
-    Args:
-        source: As for `open_table`.
-        table: What it is called in messages.
-        options: How files are to be read.
 
     Raises:
         ContractError: It cannot be read.
@@ -356,7 +349,6 @@ def parquet_tables(files: list[FoundFile], table: str, rows: int) -> Iterator[pa
 
     Args:
         files: All of Parquet.
-        table: What the table is called in messages.
         rows: At most so many at once.
 
     Raises:

@@ -27,8 +27,6 @@ def sheet_table(data: bytes, name: str, *, sheet: str | None = None, skip: int =
     """A sheet as text: times in ISO 8601, days without a clock as dates, whole numbers as digits.
 
     Args:
-        data: The workbook.
-        name: What it is called in messages.
         sheet: Which sheet; by default the only one that holds anything.
         skip: Rows above the header.
 

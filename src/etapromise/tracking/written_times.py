@@ -88,7 +88,6 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
 
     Args:
         texts: (n,) text.
-        form: As in `WrittenTime`.
 
     Returns:
         (n,) datetime64[us, UTC] for epochs and formats with an offset, else datetime64[us].

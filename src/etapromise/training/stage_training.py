@@ -34,14 +34,10 @@ def fit_stage_forests(
     """Both forests, from what was known of some parcels; None where hardly any was scanned.
 
     Args:
-        known: the orders.
-        gathered: their history, in their order.
         rows: (r,) parcels to learn from, none of them closed.
         x: (r, p) features of the direct forest.
         offset: (r,) what its output is relative to.
         levels: (q,) quantile levels.
-        config: how both are grown.
-        progress: told of every tree.
     """
     results, clocks = gathered.outcomes, gathered.encoder.clocks
     requests = gathered.requests.take(rows)

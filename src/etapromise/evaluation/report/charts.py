@@ -20,12 +20,7 @@ __all__ = ["dots", "draw_charts", "draw_pit", "label_some", "percent_axis"]
 
 
 def draw_charts(facts: Facts, words: ReportWording) -> dict[str, str]:
-    """Every drawing of the page by name, as SVG elements.
-
-    Args:
-        facts: The facts of a backtest.
-        words: The page's language.
-    """
+    """Every drawing of the page by name, as SVG elements."""
     period = words(facts["config"]["every"])
     drawn = {
         "levels": draw(

@@ -14,10 +14,6 @@ __all__ = ["render_check"]
 def render_check(facts: dict[str, Any], lines: Sequence[str]) -> str:
     """The page of a look at own tables; English.
 
-    Args:
-        facts: What `CheckReport.to_dict` gives.
-        lines: The same in words.
-
     Returns:
         An HTML document with its styles inside. The same facts give the same text.
     """

@@ -107,7 +107,6 @@ def tell(markers: Artist, texts: Sequence[str]) -> None:
 
     Args:
         markers: A drawn line whose markers all lie inside the axes.
-        texts: One for each marker.
     """
     markers.set_gid(_TELLS + json.dumps(list(texts)).encode().hex())
 

@@ -46,7 +46,6 @@ def render_monitor(facts: Facts, *, language: str = "en") -> str:
     """The page of a monitoring.
 
     Args:
-        facts: What `Findings.facts` holds, or the parsed ``monitor.json``.
         language: One of `wording.LANGUAGES`. Alarms' reasons stay English, as in the log.
 
     Returns:

@@ -37,10 +37,6 @@ _CAUSES: Final = {
 def render_backtest(facts: Facts, *, language: str = "en") -> str:
     """The report of a backtest.
 
-    Args:
-        facts: What `BacktestResult.facts` holds, or the parsed ``backtest.json``.
-        language: One of `wording.LANGUAGES`.
-
     Returns:
         An HTML document with its styles and drawings inside. The same facts give the same text.
     """
@@ -64,12 +60,7 @@ def render_backtest(facts: Facts, *, language: str = "en") -> str:
 
 
 def backtest_plots(facts: Facts, *, language: str = "en") -> dict[str, str]:
-    """The drawings of a backtest's report, each a whole SVG file in the page's light colours.
-
-    Args:
-        facts: What `BacktestResult.facts` holds.
-        language: One of `wording.LANGUAGES`.
-    """
+    """The drawings of a backtest's report, each a whole SVG file in the page's light colours."""
     style = page_parts()["style"]
     light = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", style[: style.index("@media")]))
     tag = '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" '

@@ -30,9 +30,7 @@ def scorecard_section(
     """The scorecards as an HTML section, styled by ``page.css``.
 
     Args:
-        table: What `carrier_scorecards` gives.
         most_places: How many places are shown, those with the most parcels first.
-        language: One of `wording.LANGUAGES`.
 
     Returns:
         An HTML ``section``. The same table gives the same text.
@@ -56,13 +54,7 @@ def scorecard_section(
 
 
 def render_scorecards(table: pd.DataFrame, *, as_of: pd.Timestamp, language: str = "en") -> str:
-    """The scorecards as a page of their own.
-
-    Args:
-        table: What `carrier_scorecards` gives.
-        as_of: Zone-aware moment of the table.
-        language: One of `wording.LANGUAGES`.
-    """
+    """The scorecards as a page of their own."""
     return (
         environment(wording(language))
         .get_template("scorecards_page.html.jinja")

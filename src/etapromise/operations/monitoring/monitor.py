@@ -76,7 +76,6 @@ class Findings:
             ``promises``, ``calibration``, ``deliveries``, ``churn``, ``drift``, ``fallbacks``,
             ``scorecards``, ``scan_flow``, ``alarms`` and ``causes`` (alarms by what is
             behind them).
-        alarms: The thresholds that were crossed.
         table: One row for each order looked at, see `Made`.
     """
 
@@ -91,9 +90,6 @@ class Findings:
     def to_html(self, *, language: str = "en") -> str:
         """The page: one HTML document with its styles and drawings inside.
 
-        Args:
-            language: One of en, de, es, fr. Reasons of alarms are English in each.
-
         Raises:
             ContractError: Pages are not written in this language.
         """
@@ -105,10 +101,6 @@ class Findings:
         """Write ``monitor.json``, ``metrics.prom``, ``promises.parquet`` and ``report.html``.
 
         Each file is replaced in one step, so that a collector reads no half of it.
-
-        Args:
-            directory: Made if it is not there.
-            language: Of the page.
 
         Returns:
             The path of the page.
@@ -134,10 +126,6 @@ def run_monitor(
     """Look at a model at work.
 
     Args:
-        history: Everything that is known; what was received after ``as_of`` is not looked at.
-        model: The one that the shop uses.
-        as_of: Zone-aware.
-        config: What is watched, and how much is too much.
         registry: The directory that the model came from; its kept versions tell what was said on
             each day, and how far versions moved dates.
 

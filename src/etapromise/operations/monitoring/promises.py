@@ -75,13 +75,6 @@ def promises_made(
 ) -> Made:
     """Judge the promises to the orders of the last `config.days`.
 
-    Args:
-        known: The history as known at ``as_of``.
-        model: The model that is watched.
-        registry: The directory that it came from, None where there is none.
-        as_of: Zone-aware.
-        config: What is watched.
-
     Raises:
         InsufficientHistoryError: There is no order in that time.
     """

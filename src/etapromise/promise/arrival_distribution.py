@@ -1,0 +1,231 @@
+"""When a parcel, or all parcels of an order, will have arrived: probabilities of local dates.
+
+The quote path: imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.errors import ContractError
+from etapromise.late_imports import IMPORTING
+from etapromise.normal_forms.numbers import plain_number
+from etapromise.promise.decision import CostPolicy
+
+if TYPE_CHECKING:
+    from etapromise.promise.wording import Shown, Wording
+
+__all__ = [
+    "PERCENTILES",
+    "ArrivalDistribution",
+    "date_of",
+    "day_number",
+    "on_common_dates",
+    "require_percent",
+]
+
+_EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
+PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
+"""Whose dates are shown."""
+
+
+class ArrivalDistribution:
+    """A distribution over destination-local dates, and the date that is read off it.
+
+    A row of probabilities of the event having happened by the end of each date, from `first_date`
+    on. It ends below 1: some parcels never arrive.
+    """
+
+    __slots__ = ()
+    __hash__: ClassVar[Any]
+
+    if TYPE_CHECKING:
+        # What a promise has, as fields or read off its model.
+        @property
+        def _first_day(self) -> int: ...
+
+        @property
+        def _probability(self) -> NDArray[np.float64]: ...
+
+        @property
+        def date(self) -> dt.date:
+            """The promised date."""
+
+        @property
+        def earliest(self) -> dt.date:
+            """First date of the band."""
+
+        @property
+        def latest(self) -> dt.date:
+            """Last date of the band."""
+
+        @property
+        def confidence(self) -> float:
+            """Probability that `date` is kept."""
+
+        @property
+        def confidence_code(self) -> int:
+            """See `promise.confidence.CODES`."""
+
+        def as_dict(self) -> dict[str, Any]:
+            """Plain values."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same."""
+        if not isinstance(other, ArrivalDistribution):
+            return NotImplemented
+        return self is other or self.as_dict() == other.as_dict()
+
+    @property
+    def first_date(self) -> dt.date:
+        """The first date of the distribution: the order's, origin-local, or today's."""
+        return date_of(self._first_day)
+
+    def probability_by(self, day: dt.date) -> float:
+        """Probability that the event has happened by the end of `day`, destination-local.
+
+        Raises:
+            ContractError: it is no calendar date.
+        """
+        position = day_number(day) - self._first_day
+        return self._by(position) if position >= 0 else 0.0
+
+    @property
+    def _parcels(self) -> int:
+        """How many the dates are for."""
+        return 1
+
+    def _curve(self) -> bytes:
+        """The probabilities, 8 bytes each."""
+        return self._probability.tobytes()
+
+    def _by(self, position: int) -> float:
+        return float(self._probability[min(position, len(self._probability) - 1)])
+
+    @property
+    def arrival_probability(self) -> float:
+        """Probability that the event has happened by the last date of the model's horizon."""
+        return self._by(len(self._probability) - 1)
+
+    def percentile(self, percent: float) -> dt.date:
+        """The earliest date with a probability of at least `percent` / 100.
+
+        The last date of the model's horizon on which anything arrives where none has.
+
+        Raises:
+            ContractError: `percent` is not within 0 to 100, both excluded.
+        """
+        reached = min(require_percent(percent) / 100.0, float(self._probability[-1]))
+        return date_of(self._first_day + int(np.searchsorted(self._probability, reached)))
+
+    def decide(self, policy: CostPolicy) -> dt.date:
+        """The date with the least expected cost, instead of that of a service level.
+
+        The last date of the model's horizon where no date has any probability.
+        """
+        position = int(policy.days(self._probability))
+        return date_of(self._first_day + min(position, len(self._probability) - 1))
+
+    def distribution(self) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+        """Dates (h,) from the order's date on, and P(event by the end of each) (h,)."""
+        days = self._first_day + np.arange(len(self._probability))
+        return days.astype("datetime64[D]"), self._probability
+
+    def text(
+        self,
+        locale: str = "en",
+        *,
+        show: Shown | Mapping[int, Shown] | None = None,
+        words: Wording | str | Path | None = None,
+    ) -> str:
+        """One sentence for the customer: a date, a range or neither, as the confidence code says.
+
+        Args:
+            locale: a CLDR locale, such as "en", "de" or "pt_BR". Languages without sentences get
+                the date or the range alone.
+            show: "date", "range" or "follows" whatever the code; or a mapping of codes to them.
+            words: a TOML file whose sentences replace the library's (docs/words.md).
+
+        Raises:
+            ContractError: CLDR has no such locale, there is nothing like `show`, or the words are
+                not to be read.
+        """
+        with IMPORTING:
+            from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
+
+        return sentence(
+            code=self.confidence_code,
+            day=self.date,
+            earliest=self.earliest,
+            latest=max(self.date, self.latest),
+            locale=locale,
+            parcels=self._parcels,
+            show=show,
+            words=words,
+        )
+
+
+def on_common_dates(promises: Sequence[ArrivalDistribution]) -> tuple[int, NDArray[np.float64]]:
+    """The distributions of n promises on the same dates.
+
+    Returns:
+        The first of these, days since 1970-01-01; (n, dates) P(event by the end of each).
+    """
+    starts = [promise._first_day for promise in promises]  # noqa: SLF001 — its own module
+    curves = [promise._curve() for promise in promises]  # noqa: SLF001
+    first, last = min(starts), max(starts)
+    days = len(curves[0]) // 8
+    if first == last and len(set(map(len, curves))) == 1:
+        return first, np.frombuffer(b"".join(curves), np.float64).reshape(len(curves), days)
+    tables = [np.frombuffer(curve, np.float64) for curve in curves]
+    ends = [start - first + len(curve) for start, curve in zip(starts, tables, strict=True)]
+    table = np.zeros((len(curves), max(ends)))
+    for row, end, curve in zip(table, ends, tables, strict=True):
+        row[end - len(curve) : end] = curve
+        row[end:] = curve[-1]
+    return first, table
+
+
+def date_of(day: int) -> dt.date:
+    """The calendar date `day` days after 1970-01-01."""
+    return dt.date.fromordinal(day + _EPOCH_ORDINAL)
+
+
+def day_number(day: dt.date) -> int:
+    """How many days after 1970-01-01 a calendar date is; numpy's and pandas' are taken, too.
+
+    Raises:
+        ContractError: it is no date, or a moment within one: in which zone would be a guess.
+    """
+    if type(day) is dt.date:
+        return day.toordinal() - _EPOCH_ORDINAL
+    found: object = day
+    if isinstance(found, np.datetime64) and not np.isnat(found):
+        found = found.astype("datetime64[s]").item()
+    if isinstance(found, dt.datetime) and found == found:  # noqa: PLR0124 — NaT is one too
+        # A date as tables have it: midnight, without a zone.
+        found = found.date() if found.tzinfo is None and found.time() == dt.time() else None
+    if not isinstance(found, dt.date) or found != found:  # noqa: PLR0124
+        raise ContractError(
+            f"Found the date {day!r}; expected a calendar date in the destination's local time, "
+            "such as datetime.date(2026, 2, 6)."
+        )
+    return found.toordinal() - _EPOCH_ORDINAL
+
+
+def require_percent(percent: object) -> float:
+    """A percentile as a number.
+
+    Raises:
+        ContractError: it is not within 0 to 100, both excluded.
+    """
+    number = plain_number(percent)
+    if not 0.0 < number < 100.0:
+        raise ContractError(f"Found the percentile {percent!r}; expected one between 0 and 100.")
+    return number
