@@ -123,7 +123,10 @@ def tell_account(account: Account, path: Path | None = None) -> None:
         return
     if len(account.rejects):
         write_table(account.rejects, path)
-        say(f"{account.table}: the rejected rows, with reasons and remedies, are in {path}")
+        say(
+            f"{account.table}: the rejected rows, with reasons and remedies, are in {path} until "
+            "the next run"
+        )
     else:
         # What an earlier run rejected is not of this one.
         path.unlink(missing_ok=True)
