@@ -3,8 +3,8 @@
     python benchmarks/sizes.py [--orders 500 1170 5100] [--out output/sizes]
 
 Each size is a simulated year with so many orders a day. Every command runs in a process of its
-own; told are its peak of resident memory and its processor time. A night brings the last hundredth of the
-scans to a store that has all before; its refresh stands beside one that reads the tables.
+own; told are its peak of resident memory and its processor time. A night brings the last hundredth
+of the scans to a store that has all before; its refresh stands beside one that reads the tables.
 """
 
 from __future__ import annotations
