@@ -351,6 +351,10 @@ def test_the_command_writes_its_files_and_its_exit_code_tells_alarm_from_failure
     found = run("--threshold", "refresh_age_days=6")
     assert found.exit_code == 3
     assert found.stdout.startswith("stale_statistics: the model was last refreshed 7.0 days ago")
+    as_json = run("--threshold", "refresh_age_days=6", "--json")
+    assert as_json.exit_code == 3
+    written = json.loads((tmp_path / "report" / "monitor.json").read_text(encoding="utf-8"))
+    assert json.loads(as_json.stdout) == written
     assert run("--threshold", "refresh_age=6").exit_code == 2
     assert run("--as-of", "2025-06-01").exit_code == 1
     few = run("--days", "3")  # of which no promise has run out yet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ from etapromise.cli.arguments import (
     as_of_option,
     engine_option,
     example,
+    json_option,
+    print_json,
     reported_errors,
     say,
 )
@@ -53,6 +54,7 @@ etapromise train --store store/ --as-of 2026-02-01 --out models/
     type=click.IntRange(min=1),
     help="How long scans are kept beside milestones; settled at first.  [430]",
 )
+@json_option
 def ingest_command(
     store: Path,
     shipments: Path | str | None,
@@ -63,6 +65,7 @@ def ingest_command(
     engine: str,
     buckets: int | None,
     keep_scans_days: int | None,
+    as_json: bool,  # noqa: FBT001 (click passes by name)
 ) -> None:
     """Take shipments and scans into a store, from which models are trained and refreshed.
 
@@ -101,6 +104,9 @@ def ingest_command(
     ):
         if count:
             say(f"{count:,} {told}")
+    if as_json:
+        print_json(done.to_dict())
+        return
     click.echo(
         f"{store}  commit {done.commit}: {done.new_shipments:,} new shipments "
         f"({done.filled:,} filled in, {done.known_shipments:,} known), {done.new_scans:,} new "
@@ -138,4 +144,4 @@ def track_command(
     with reported_errors():
         order, scans = stored_parcel(store, shipment)
         told = load_model(model).track(fields_of(order), scans, as_of, service_level=service_level)
-    click.echo(json.dumps(told.as_dict(), indent=2, ensure_ascii=False))
+    print_json(told.as_dict())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +26,12 @@ from etapromise.cli.arguments import (
     sign_key_option,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import TableArguments, history_options, max_rejects_option
+from etapromise.cli.tables import (
+    TableArguments,
+    ToldBefore,
+    history_options,
+    max_rejects_option,
+)
 
 if TYPE_CHECKING:
     from etapromise.calendars.calendar_file import CalendarFile
@@ -224,8 +230,9 @@ def retrain_command(
         if stated is not None:
             recipe = recipe_of(champion) if champion is not None else TrainingConfig()
             config = replace(recipe, calendars=stated)
-        history = tables.read(event, models, max_rejects=max_rejects)
-        _tell_names(stated, history)
+        told = ToldBefore(models)
+        history = tables.read(event, models, max_rejects=max_rejects, told=told)
+        _tell_names(stated, history, told.tell)
         _tell_age(history, as_of)
         decision = run(
             history,
@@ -242,6 +249,8 @@ def retrain_command(
             force=force,
             tell=say,
         )
+        if not dry_run:
+            told.keep()
     click.echo(json.dumps(decision.record, indent=2, ensure_ascii=False))
     for reason in decision.reasons:
         say(f"{decision.outcome}: {reason}")
@@ -288,10 +297,12 @@ def refresh_command(
     with reported_errors():
         registry = ModelRegistry(models)
         event = registry.load_current().event
-        history = tables.read(event, models, max_rejects=max_rejects)
-        _tell_names(stated, history)
+        told = ToldBefore(models)
+        history = tables.read(event, models, max_rejects=max_rejects, told=told)
+        _tell_names(stated, history, told.tell)
         _tell_age(history, as_of)
         version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
+        told.keep()
     click.echo(models / version)
 
 
@@ -300,9 +311,7 @@ def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
     import pandas as pd  # noqa: PLC0415 — start-up time
 
     moment = pd.Timestamp(as_of)
-    moments = [history.shipments["ordered_at"], history.scans["received_at"]]
-    known = [times[times <= moment].max() for times in moments if len(times)]
-    newest = max((each for each in known if not pd.isna(each)), default=None)
+    newest = history.newest(moment)
     if newest is not None and moment - newest > pd.Timedelta(days=_QUIET_DAYS):
         days = (moment - newest).days
         say(
@@ -321,13 +330,17 @@ def _calendar_within(mapping: Path | None) -> CalendarFile | None:
     return found
 
 
-def _tell_names(calendars: CalendarFile | str | Path | None, history: TrackedHistory) -> None:
+def _tell_names(
+    calendars: CalendarFile | str | Path | None,
+    history: TrackedHistory,
+    tell: Callable[[str], None] = say,
+) -> None:
     from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
     from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — start-up time
 
     if calendars is not None:
         for note in calendar_notes(CalendarFile.of(calendars), history.shipments):
-            say(note)
+            tell(note)
 
 
 def _seconds(text: str) -> float:

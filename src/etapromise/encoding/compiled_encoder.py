@@ -55,8 +55,8 @@ _MAX_TEXTS: Final = 256
 _MAX_NUMBERS: Final = 512
 # The prefix, and who takes the parcel over.
 _DERIVED_TEXTS: Final = 2
-# The hour, GIVEN_NUMBERS, the quoted days, the lead and the disruptions.
-_STANDARD_NUMBERS: Final = 9
+# The hour, GIVEN_NUMBERS, the quoted days, the lead, the disruptions and the soonest pick-up.
+_STANDARD_NUMBERS: Final = 10
 # Its numbers, in the order in which they are handed over.
 GIVEN_NUMBERS: Final = (
     "origin_lat",
