@@ -53,7 +53,7 @@ def licences() -> dict[str, tuple[str, str]]:
 
 
 def licence_of(name: str) -> str:
-    """What its metadata say: an SPDX expression, else classifiers, else the first line of a text."""
+    """What its metadata say: an SPDX expression, else classifiers, else a text's first line."""
     told = distribution(name).metadata
     classifiers = [
         one.rpartition(" :: ")[2].removesuffix(" License")
