@@ -40,7 +40,7 @@ etapromise models --models models/ --keep 30 --dry-run
 @click.option(
     "--keep",
     type=click.IntRange(min=1),
-    help="Remove all but the latest so many; never the current one or a roll-back's.",
+    help="Remove all but the latest so many; never the current one or the one a rollback goes to.",
 )
 @click.option("--dry-run", is_flag=True, help="With --keep: only say what would be removed.")
 @click.option("--history", is_flag=True, help="What became current when, and why; oldest first.")
