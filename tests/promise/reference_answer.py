@@ -55,7 +55,7 @@ BITS = {
 def slow_answer(model: PromiseModel, fields: Mapping[str, Any], promise: Promise) -> dict[str, Any]:
     """What a page shows of a promise that hangs on nothing but its distribution and the model."""
     encoder = model.parts.encoder
-    requests = encoder.encode_one(fields)
+    requests = encoder.encode_placed(fields)[0]
     dates, probability = promise.distribution()
     days = np.searchsorted(probability, np.minimum(LEVELS, probability[-1]))
     code, reasons = slow_assessment(
@@ -116,7 +116,7 @@ def slow_cut_off(
 def slow_stages(model: PromiseModel, fields: Mapping[str, Any]) -> tuple[StageTime, StageTime]:
     """Handling and transit by arrays."""
     encoder = model.parts.encoder
-    requests = encoder.encode_one(fields)
+    requests = encoder.encode_placed(fields)[0]
     days = PickupDays.of_fields(encoder, fields, requests)
     return both_stages(stages_of(model, requests, days), days, encoder.clocks, requests)
 

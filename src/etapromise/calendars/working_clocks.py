@@ -35,6 +35,7 @@ __all__ = [
     "holiday_days",
     "holiday_table",
     "require_special",
+    "row_of",
 ]
 
 HOLIDAY_KINDS: Final = 2
@@ -308,3 +309,14 @@ def holiday_days(country: str, region: str, first_day: int, last_day: int) -> ND
     )
     days = np.array(sorted(np.datetime64(date, "D").astype(int) for date in dates), np.int64)
     return days[(days >= first_day) & (days <= last_day)]
+
+
+def row_of(rows: Mapping[str, int], key: str) -> int:
+    """The clocks' row of a service or a place; for one never seen, that of its carrier or country.
+
+    0, any other, where that has none either.
+    """
+    row = rows.get(key)
+    if row is None:
+        row = rows.get(key.partition(_SEPARATOR)[0] + _SEPARATOR, 0)
+    return row

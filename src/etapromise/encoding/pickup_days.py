@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS
-from etapromise.encoding.requests import Encoder, Requests, row_of
+from etapromise.calendars.working_clocks import row_of
+from etapromise.encoding.requests import Encoder, Requests
 from etapromise.lanes.levels import KeyPlan, Level, level_keys
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from etapromise.calendars.dispatch import NO_CUT_OFF
-from etapromise.encoding.compiled_encoder import EPOCH
 from etapromise.encoding.pickup_days import PickupDays, WarehouseDays
 from etapromise.encoding.requests import DISRUPTED, Requests
+from etapromise.encoding.shipment_values import EPOCH
 from etapromise.errors import ContractError
 from etapromise.history.effects import FIELDS
 from etapromise.history.features import with_handling_codes

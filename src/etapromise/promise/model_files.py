@@ -294,12 +294,12 @@ def _parts(path: Path, manifest: StoredValues, arrays: StoredArrays, keys: bytes
     encoder = Encoder(
         categorical=categorical,
         numeric=numeric,
-        indexes=indexes,
+        indexes=tuple(indexes),
         clocks=clocks,
         zones=ZoneMap.stored(manifest.part("zones")),
         dispatch=Dispatch.stored(arrays.part("dispatch"), manifest, clocks),
         hand_offs=HandOffs.stored(hand_offs) if hand_offs else None,
-        disruptions=_declared(manifest),
+        declared=_declared(manifest),
     )
     sizes = [len(index) for index in indexes]
     features = manifest.texts("features")
