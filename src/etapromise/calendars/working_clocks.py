@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from etapromise.stored_arrays import (
     LATEST_DAY,
     Array,
     ArrayLayout,
+    ArrayRecord,
     StoredPart,
     StoredValues,
 )
@@ -59,7 +60,7 @@ _LAYOUT: Final = ArrayLayout(
 
 
 @dataclass(frozen=True)
-class Clocks:
+class Clocks(ArrayRecord):
     """One clock for each service and holiday calendar that was seen.
 
     Attributes:
@@ -81,6 +82,8 @@ class Clocks:
         elapsed: ((services + 1) * (calendars + 1), days + 1) operational days before each day's
             start, counted from first_day.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     first_day: int
     services: tuple[str, ...]

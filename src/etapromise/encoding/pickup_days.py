@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import with_rows
 from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS
 from etapromise.calendars.working_clocks import row_of
 from etapromise.encoding.requests import Encoder, Requests
@@ -93,7 +94,7 @@ class PickupDays:
 
     def take(self, rows: NDArray[np.int64]) -> PickupDays:
         """Those of some requests."""
-        return PickupDays(self.first_day, self.elapsed, self.clock[rows], self.start[rows])
+        return with_rows(self, rows, "first_day", "elapsed")
 
     def open_on(self, day: int) -> bool:
         """Whether the warehouse of the first request works on a day, days since 1970-01-01."""

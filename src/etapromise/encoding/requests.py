@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import with_rows
 from etapromise.calendars.dispatch import DISPATCH_LEVELS
 from etapromise.encoding.compiled_encoder import CompiledEncoder, EncoderTables
 from etapromise.encoding.shipment_values import GIVEN_NUMBERS
@@ -96,13 +97,7 @@ class Requests:
 
     def take(self, rows: NDArray[np.int64]) -> Requests:
         """Some of them, in the order of `rows`."""
-        return Requests(
-            self.codes[rows],
-            self.numbers[rows],
-            self.order_day[rows],
-            self.clock[rows],
-            self.zone_source[rows],
-        )
+        return with_rows(self, rows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ each parcel's own day knew.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from etapromise.stored_arrays import (
     LATEST_DAY,
     Array,
     ArrayLayout,
+    ArrayRecord,
     StoredPart,
     StoredValues,
 )
@@ -48,7 +49,7 @@ _LAYOUT: Final = ArrayLayout(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statistics:
+class Statistics(ArrayRecord):
     """Tables by level; row 0 of each level says "no evidence".
 
     Attributes:
@@ -61,6 +62,8 @@ class Statistics:
         lost: (services,) share of parcels that never arrive, by row of the level "service".
         settings: the memory and shrinkage that they were built with.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     as_of_day: int
     total: NDArray[np.float32]
