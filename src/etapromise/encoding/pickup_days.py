@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +54,6 @@ class PickupDays:
         calendar_rows = encoder.clocks.indexes()[1]
         calendar = np.array([row_of(calendar_rows, key) for key in places], np.int64)[positions]
         return cls._of(encoder, encoder.dispatch.rows(keys).astype(np.int64), calendar, requests)
-
-    @classmethod
-    def of_fields(
-        cls, encoder: Encoder, fields: Mapping[str, Any], requests: Requests
-    ) -> PickupDays:
-        """That of one shipment, and its request."""
-        *keys, place = _PLAN.keys(fields)
-        calendar = row_of(encoder.clocks.indexes()[1], place)
-        row = encoder.dispatch.row(keys)
-        return cls._of(encoder, np.array([row]), np.array([calendar]), requests)
 
     @classmethod
     def _of(
