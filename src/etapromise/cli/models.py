@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etapromise.cli.arguments import MODEL, example, reported_errors, say
+from etapromise.cli.arguments import MODEL, count_option, example, reported_errors, say
 from etapromise.cli.guarded_command import GuardedCommand
 
 if TYPE_CHECKING:
@@ -30,10 +30,8 @@ etapromise models --models models/ --keep 30 --dry-run
 @click.option("--models", "root", type=MODEL, required=True, help="Directory of models.")
 @click.option("--market", help="Only this directory below it; . is itself.")
 @click.option("--compare", nargs=2, metavar="VERSION VERSION", help="Two versions side by side.")
-@click.option(
-    "--keep",
-    type=click.IntRange(min=1),
-    help="Remove all but the latest so many; never the current one or a roll-back's.",
+@count_option(
+    "--keep", help="Remove all but the latest so many; never the current one or a roll-back's."
 )
 @click.option("--dry-run", is_flag=True, help="With --keep: only say what would be removed.")
 @click.option("--history", is_flag=True, help="What became current when, and why; oldest first.")
