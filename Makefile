@@ -77,8 +77,7 @@ SEED ?= 1
 CASES ?= 20000
 FUZZ := $(OUTPUT)/fuzz
 fuzz: $(INSTALLED)
-	$(BIN)/python -m tests.fuzz.calls $(FUZZ) --count $(CASES) --seed $(SEED)
-	@for kind in tables files payloads toml command_lines; do \
+	@for kind in calls tables files payloads toml command_lines; do \
 		$(BIN)/python -m "tests.fuzz.$$kind" --count $(CASES) --seed $(SEED) || exit 1; \
 	done
 	$(BIN)/python -m tests.fuzz.hostile_models $(FUZZ)/model --count $(CASES) --seed $(SEED) 2>/dev/null

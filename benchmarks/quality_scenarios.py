@@ -8,6 +8,7 @@ surge       The same just before Christmas, when the peak season has filled the 
 new         A carrier that got its first order ten days before the training: its orders of the
             fourteen days after, with a daily refresh. Another carrier for each seed.
 unforeseen  The same carrier, but the model was trained a week before it started.
+unseen      The same carrier, started on the day of the training: never seen, and no refresh.
 known       The same carrier had it been there from the beginning, to compare with.
 
 Scores are those of `quality_truth`: nothing here is luck of the draw but the network itself. "open"
@@ -105,6 +106,13 @@ SCENARIOS = {
         days=14,
         refresh=1,
         starts=date(2025, 9, 21),
+    ),
+    "unseen": Scenario(
+        trained=date(2025, 10, 1),
+        judged=date(2025, 10, 1),
+        days=14,
+        refresh=14,
+        starts=date(2025, 10, 1),
     ),
     "known": Scenario(
         trained=date(2025, 10, 1),

@@ -13,10 +13,13 @@ from click.testing import CliRunner
 
 import etapromise
 from etapromise.cli import main
+from etapromise.cli.arguments import ProgressBar
+from etapromise.cli.tables import ToldBefore
 from etapromise.evaluation.repromise_replay import read_policy
 from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.in_transit.training import TransitSettings
 from etapromise.operations import retraining
+from etapromise.tracking.faults import Note
 from etapromise.training import training
 from tests.small_network import AS_OF, TRAINING
 
@@ -272,12 +275,62 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick, monke
     assert earlier.exit_code == 1
     assert "later than" in earlier.stderr
     listed = run("models", "--models", models).stdout.splitlines()
-    assert [line.split()[-1] for line in listed] == ["shipments"] * 3
+    assert [line.split()[-1] for line in listed] == ["orders"] * 3
     assert listed[-1].startswith("* 2025-07-16")
     assert run("rollback", "--models", models).stdout == f"{models / '2025-07-15'}\n"
     back = run("rollback", "--models", models, "--to", "2025-07-01")
     assert back.stdout == f"{models / '2025-07-01'}\n"
     assert run("rollback", "--models", models, "--to", "2024-01-01").exit_code == 1
+
+
+def test_a_command_of_every_night_tells_a_note_once(tmp_path, capsys):
+    """Again where it has grown by half, or is a new one; the file has all of the last night."""
+
+    def night(share, *more):
+        told = ToldBefore(tmp_path)
+        told.tell(f"a note of {share}", key="a", share=share)
+        for text in more:
+            told.tell(text)
+        told.keep()
+        return capsys.readouterr().err.splitlines()
+
+    assert night(0.10) == ["a note of 0.1"]
+    assert night(0.12)[0].startswith("1 note is as before")
+    assert night(0.14, "another")[0] == "another"  # 0.14 beside the 0.10 that was told
+    assert night(0.16, "another")[0] == "a note of 0.16"
+    assert "2 notes are as before" in night(0.17, "another")[-1]
+    kept = json.loads((tmp_path / "notes.json").read_text(encoding="utf-8"))
+    assert [note["text"] for note in kept.values()] == ["a note of 0.17", "another"]
+    ToldBefore(tmp_path).keep()
+    assert night(0.10) == ["a note of 0.1"]
+
+
+@pytest.mark.parametrize(
+    ("told", "of_one"),
+    [
+        ("could not be read and were left empty", "could not be read and was left empty"),
+        ("names are written in several ways", "name is written in several ways"),
+        ("orders wait for a release; their clock", "order waits for a release; their clock"),
+        ("were taken from a country with several zones", "was taken from a country with several"),
+        ("are of shipments that are not in the table, and were", "is of shipments that are not"),
+    ],
+)
+def test_a_note_about_one_value_is_about_one(told, of_one):
+    note = Note(reason="", column="", rows=2, told=told)
+    assert str(note) == f"2 {told}"
+    assert str(replace(note, rows=1)).startswith(f"1 {of_one}")
+
+
+def test_progress_in_a_log_says_what_each_stage_came_to(capsys):
+    bar = ProgressBar()
+    for done in range(1, 31):
+        bar("one", done, 300)
+    bar("other", 5, 5)
+    bar.close()
+    assert capsys.readouterr().err.splitlines() == [
+        "one: 30 of at most 300, 0 s",
+        "other: 5 of at most 5, 0 s",
+    ]
 
 
 def test_a_sample_of_another_seed_is_written(tmp_path):

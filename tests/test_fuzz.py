@@ -18,7 +18,14 @@ from tests.fuzz.driver import changed, kept, outcome
 if not hasattr(os, "mkfifo"):
     pytest.skip("the targets need pipes and alarms", allow_module_level=True)
 
-TARGETS = {"tables": 60, "files": 150, "payloads": 300, "toml": 400, "command_lines": 40}
+TARGETS = {
+    "calls": 1500,
+    "tables": 60,
+    "files": 150,
+    "payloads": 300,
+    "toml": 400,
+    "command_lines": 40,
+}
 """With so many cases."""
 
 

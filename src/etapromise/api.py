@@ -31,7 +31,7 @@ from etapromise.operations.monitoring.monitor import registry_of
 from etapromise.promise.model import PromiseModel, load_model
 from etapromise.tracking import TrackedHistory
 from etapromise.tracking.tracked import tracked_history
-from etapromise.training.training import TrainingConfig
+from etapromise.training.training import Progress, TrainingConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,7 +221,7 @@ def backtest(
     naive_time_zone: str | None = None,
     event: Event = "delivered",
     max_rejects: float = MOST_REJECTS,
-    progress: bool = False,
+    progress: Progress | bool = False,
 ) -> BacktestResult:
     """Walk through the past as it was, and judge every promise.
 
@@ -240,7 +240,8 @@ def backtest(
         naive_time_zone: as for `read`.
         event: as for `read`.
         max_rejects: as for `read`.
-        progress: show a bar on stderr, where that is a terminal.
+        progress: told of every step, as by `train`: what, how much of it, and of how much; or
+            True for a bar on stderr, where that is a terminal.
 
     Raises:
         ContractError: a table does not fit the contract, or there is no order to quote.

@@ -1,18 +1,14 @@
-"""Random calls of `promise`: whatever is handed in, a promise or an `EtapromiseError`.
+"""Random calls of a model: whatever is handed in, an answer or an `EtapromiseError`.
 
-    python -m tests.fuzz.calls output/fuzz --count 200000
-
-trains the small model of the tests into that directory unless it is there.
+The small model of the tests is trained into output/fuzz unless it is there.
 """
 
 from __future__ import annotations
 
-import argparse
-import collections
+import functools
+import json
+import random
 import sys
-import time
-import traceback
-import warnings
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +18,11 @@ import numpy as np
 import pandas as pd
 
 import etapromise
+from etapromise import PromiseModel
 from etapromise.errors import EtapromiseError
+from tests.fuzz.driver import Choices, main
+
+NAME = "calls"
 
 NAMES = (
     *("origin", "origin_region", "origin_country", "destination", "destination_region"),
@@ -72,37 +72,75 @@ VALUES: tuple[Any, ...] = (
 )
 
 
-def main() -> int:
-    """Call, count, print what is no promise and no typed error."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    warnings.simplefilter("ignore")
-    model = etapromise.load(saved_model(asked.folder / "model"))
-    rng, counts = np.random.default_rng(asked.seed), collections.Counter[str]()
-    usual = datetime(2025, 7, 2, 12, tzinfo=UTC)
-    begun = time.monotonic()
-    for _ in range(asked.count):
-        fields: dict[str, Any] = {"origin": "60492", "destination": "90585", "ordered_at": usual}
-        for name in rng.choice(NAMES, rng.integers(1, 5)):
-            fields[str(name)] = VALUES[rng.integers(len(VALUES))]
-        if rng.random() < 0.02:
-            fields["further"] = 1
-        try:
-            found = model.promise(**fields)
-            assert 0.0 <= found.confidence <= 1.0
-            assert found.earliest <= found.latest
-            counts["promised"] += 1
-        except EtapromiseError:
-            counts["refused"] += 1
-        except Exception:
-            counts["FINDING"] += 1
-            if counts["FINDING"] <= 20:
-                print(f"FINDING {fields!r}\n{traceback.format_exc()}", flush=True)
-    print(f"{asked.count} calls in {time.monotonic() - begun:.0f} s: {dict(counts)}")
-    return int(counts["FINDING"] > 0)
+USUAL = datetime(2025, 7, 2, 12, tzinfo=UTC)
+PARCEL: dict[str, Any] = {"origin": "60492", "destination": "90585", "ordered_at": USUAL}
+SCAN = {"scanned_at": "2025-07-03T09:00Z", "status": "picked_up", "facility": "ORD"}
+
+
+@functools.cache
+def model() -> PromiseModel:
+    return etapromise.load(saved_model(Path("output/fuzz/model")))
+
+
+def case(data: bytes) -> str:
+    """One call of a method of a model, with fields and arguments of any kind."""
+    choices = Choices(data)
+    fields = dict(PARCEL)
+    for _ in range(choices.number(5)):
+        fields[choices.pick(NAMES)] = choices.pick(VALUES)
+    if choices.chance(0.02):
+        fields["further"] = 1
+    try:
+        return CALLS[choices.number(12) % len(CALLS)](fields, choices)
+    except EtapromiseError:
+        return "refused"
+
+
+def _promise(fields: dict[str, Any], choices: Choices) -> str:
+    found = model().promise(**fields)
+    assert 0.0 <= found.confidence <= 1.0
+    assert found.earliest <= found.latest
+    if choices.chance(0.2):
+        json.dumps(found.as_dict(), allow_nan=False)
+        found.probability_by(found.date)
+        found.percentile(choices.pick(VALUES))
+    return "promised"
+
+
+def _order(fields: dict[str, Any], choices: Choices) -> str:
+    level, parcels = _taken(fields, "service_level"), [fields, PARCEL]
+    found = model().promise_order(choices.pick(([fields], parcels, [])), **level)
+    assert 0.0 <= found.confidence <= 1.0
+    return "promised"
+
+
+def _compare(fields: dict[str, Any], choices: Choices) -> str:
+    level = _taken(fields, "service_level")
+    options = [fields | {"price": choices.pick((4.5,) * 40 + VALUES)}, PARCEL | {"cost": 1}]
+    policy, price = choices.pick(POLICIES), choices.pick((None, 1) * 20 + VALUES)
+    found = model().compare(options, policy, day_price=price, **level)
+    assert len(found) == 2
+    return "compared"
+
+
+def _track(fields: dict[str, Any], choices: Choices) -> str:
+    asked = _taken(fields, "service_level") | _taken(fields, "band")
+    odd = choices.pick(("shipment_id", "scanned_at", "status", "facility", "country", "self"))
+    scan = SCAN | ({odd: choices.pick(VALUES)} if choices.chance(0.6) else {})
+    now = choices.pick((USUAL + timedelta(2),) * 4 + VALUES)
+    found = model().track(fields, [SCAN, scan][choices.number(2) :], now, **asked)
+    assert 0.0 <= found.lost_probability <= 1.0
+    return "tracked"
+
+
+def _taken(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    return {name: fields.pop(name)} if name in fields else {}
+
+
+POLICIES = (0.9, "eco", date(2025, 7, 9)) * 14 + VALUES
+CALLS = (*(_promise,) * 9, _order, _compare, _track)
+"""Most are quotes; those that need pandas cost a hundred times as much."""
+SEEDS = tuple(random.Random(seed).randbytes(24) for seed in range(20_000))  # noqa: S311
 
 
 def saved_model(path: Path) -> Path:
@@ -119,4 +157,4 @@ def saved_model(path: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(NAME, case, SEEDS))

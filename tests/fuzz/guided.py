@@ -15,7 +15,7 @@ from pathlib import Path
 
 import atheris
 
-TARGETS = ("tables", "files", "payloads", "toml")
+TARGETS = ("calls", "tables", "files", "payloads", "toml")
 
 
 def main() -> None:

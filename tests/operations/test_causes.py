@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from etapromise.operations.monitoring.causes import group_alarms
 
 NAMES = (
-    *("silent_carrier", "unreadable_codes", "wrong_clock", "rejected_scans", "deliveries_behind"),
+    *(
+        "no_orders",
+        "silent_carrier",
+        "unreadable_codes",
+        "wrong_clock",
+        "rejected_scans",
+        "deliveries_behind",
+    ),
     *("promises_broken", "calibration", "churn", "input_drift", "fallback", "old_model"),
 )
 GROUPS = ("", "carrier acme", "carrier birdpost", "service of acme · express", "region CA")

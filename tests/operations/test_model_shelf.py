@@ -169,8 +169,11 @@ def test_the_commands_list_compare_prune_and_inspect(registry, versions):
     assert card.exit_code == 0
     assert versions[-1].version in card.stdout
     assert "limits:" in card.stdout
-    as_json = run("inspect", "--model", registry.root / "current", "--format", "json")
+    as_json = run("inspect", "--model", registry.root / "current", "--json")
     assert json.loads(as_json.stdout)["name"] == "2025-07-09"
+    as_before = run("inspect", "--model", registry.root / "current", "--format", "json")
+    assert as_before.stdout == as_json.stdout
+    assert "--format is deprecated: write --json" in as_before.stderr
 
 
 def test_a_quote_as_of_a_past_moment_is_what_was_said_then(registry, versions, orders):

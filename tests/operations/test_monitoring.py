@@ -351,8 +351,19 @@ def test_the_command_writes_its_files_and_its_exit_code_tells_alarm_from_failure
     found = run("--threshold", "refresh_age_days=6")
     assert found.exit_code == 3
     assert found.stdout.startswith("stale_statistics: the model was last refreshed 7.0 days ago")
+    as_json = run("--threshold", "refresh_age_days=6", "--json")
+    assert as_json.exit_code == 3
+    written = json.loads((tmp_path / "report" / "monitor.json").read_text(encoding="utf-8"))
+    assert json.loads(as_json.stdout) == written
     assert run("--threshold", "refresh_age=6").exit_code == 2
     assert run("--as-of", "2025-06-01").exit_code == 1
+    # A feed that ended long ago is an alarm, and a page about the time before.
+    dead = run("--as-of", "2025-12-20T00:00Z")
+    assert dead.exit_code == 3, dead.output
+    assert dead.stdout.startswith("no_orders: the newest order came 148 days ago")
+    told = json.loads((tmp_path / "report" / "monitor.json").read_text())
+    assert told["data"]["orders"] > 100
+    assert {one["group"] for one in told["alarms"] if one["name"] == "silent_carrier"}
 
 
 @needs_browser

@@ -171,7 +171,25 @@ def test_options_without_prices_are_ranked_by_their_dates(
     bare = [{k: v for k, v in one.items() if k != "price"} for one in options]
     ranked = model.compare(bare, 0.9, **_rest(parcel))
     assert [one.date for one in ranked] == sorted(one.date for one in ranked)
-    assert ranked[0].price == 0.0
+    assert ranked[0].price is None
+    assert ranked[0].as_dict()["price"] is None
+
+
+@pytest.mark.parametrize("policy", [0.9, CostPolicy(lateness_cost_days=5.0), 30])
+def test_a_price_that_is_not_known_is_no_price_of_nothing(
+    model: PromiseModel, parcel: dict[str, Any], policy: Any
+) -> None:
+    """It neither leads by it nor dominates by it, and says so."""
+    policy = wanted(parcel, policy) if isinstance(policy, int) else policy
+    ways = [
+        {"carrier": "acme", "service": "ground", "price": 40.0},
+        {"carrier": "acme", "service": "ground", "name": "unpriced"},
+    ]
+    ranked = model.compare(ways, policy, day_price=1.0, **_rest(parcel))
+    assert [one.price for one in ranked] == [40.0, None]
+    assert not any(one.dominated_by for one in ranked)
+    assert ranked[1].reason == "less_wanted"
+    assert ranked[1].why == "Its price is not known."
 
 
 @pytest.mark.parametrize(

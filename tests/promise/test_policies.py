@@ -16,6 +16,7 @@ from etapromise.errors import ContractError
 from etapromise.promise.booked_windows import booked_windows, window_hours
 from etapromise.promise.policies import MEASURES, ShopperPolicy, shipped_policies
 from etapromise.promise.service_levels import SERVICE_LEVELS
+from etapromise.promise.wording import LANGUAGES
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:
@@ -95,6 +96,30 @@ def test_each_persona_has_the_best_of_what_it_asks_for(
         assert best["time_is_money"].promise.service_level == SERVICE_LEVELS["high"]
         assert best["convenience"].windows
         assert all(window.probability >= 0.95 for window in best["convenience"].windows)
+
+
+def test_why_an_option_stands_where_it_does_is_said_by_the_policy_in_any_language(
+    model: PromiseModel, parcel: dict[str, Any]
+) -> None:
+    by_price = model.compare(WAYS, "price_sensitive", **parcel)
+    for one in by_price[1:-1]:
+        if one.reason == "less_wanted" and one.price is not None:
+            more = one.price - (by_price[0].price or 0.0)
+            assert one.why == f"{more:.2f} dearer than the best."
+    fast = model.compare(WAYS, "time_is_money", **parcel)
+    assert fast[1].why == "Not guaranteed."
+    assert fast[1].why_text("de") == "Nicht garantiert."
+    assert "days of waiting" not in fast[0].why
+    by_cost = model.compare(WAYS, CostPolicy(lateness_cost_days=3), day_price=None, **parcel)
+    for locale in LANGUAGES:
+        for one in (*by_price, *fast, *by_cost):
+            told = one.why_text(locale)
+            assert told
+            assert "{" not in told
+    own = ShopperPolicy(name="mine", first=("signed_for",), rank=("days",))
+    marked = [{**way, "signed_for": way["service"] == "ground"} for way in WAYS]
+    last = promised(model.compare(marked, own, **parcel))[-1]
+    assert last.why == "Not marked as signed_for." or last.reason == "dominated"
 
 
 def test_wishes_are_asked_one_after_another(model: PromiseModel, parcel: dict[str, Any]) -> None:

@@ -147,6 +147,9 @@ def test_orders_options_and_parcels_under_way(
         ("/compare", {"options": [{"carrier": "acme"}]}, "policy"),
         ("/orders", {"parcels": "two"}, "list of objects"),
         ("/track", {"shipment": 3}, "shipment"),
+        ("/quotes", {"carier": "acme"}, "did you mean 'carrier'?"),
+        ("/quotes", {"zzzz": 1}, "'zzzz'"),
+        ("/track", {"shipment": {"zzzz": 1, "orderd_at": 1}}, "ordered_at"),
     ],
 )
 def test_what_cannot_be_answered_says_what_to_do(
@@ -165,8 +168,14 @@ def test_what_cannot_be_answered_says_what_to_do(
 def test_bodies_that_are_none(client: Client) -> None:
     assert client.ask("POST", "/quotes", b"{").status_code == 400
     assert client.ask("POST", "/quotes", b"[" * 3_000_000).status_code == 413
-    assert client.ask("GET", "/quotes").status_code == 405
     assert client.post("/quotes", 3).status_code == 422
+    for method, path, status in (("GET", "/quotes", 405), ("GET", "/quote", 404)):
+        refused = client.ask(method, path)
+        assert refused.status_code == status
+        told = refused.json()["error"]
+        assert all(told[part] for part in ("found", "expected", "remedy"))
+        assert "POST /quotes" in told["expected"]
+    assert client.ask("GET", "/quotes").headers["allow"] == "POST"
 
 
 def test_without_a_model_a_static_promise_is_given_and_counted(

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from etapromise.errors import ContractError
 from etapromise.tracking import read_scans
 from etapromise.tracking.column_profiles import profile_of
+from etapromise.tracking.dialects import encoding_of
 from etapromise.tracking.json_tables import list_paths, records_of, table_of
 from etapromise.tracking.sources import arrow_table
 from etapromise.tracking.written_times import WrittenTime, iso_times
@@ -72,6 +73,24 @@ def test_text_in_any_dialect_is_read_back(
         assert found.notes
         return
     assert read.to_numpy().tolist() == table.to_numpy().tolist()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "header", "row"),
+    [
+        ("cp1250", "Nr zamówienia;Data złożenia;Przewoźnik;Miasto", "1;2025;Poczta;Łódź"),
+        ("cp1250", "Číslo objednávky;Datum odeslání;Dopravce;Město", "1;2025;Balík;Žďár"),
+        ("cp1252", "Bestellnummer;Empfänger PLZ;Frachtführer", "1;10115;Grün"),
+    ],
+)
+def test_a_header_in_a_known_language_says_its_encoding(
+    encoding: str, header: str, row: str
+) -> None:
+    """Polish letters read as Western ones are sound, too; its names of columns are not."""
+    written = f"{header}\n" + f"{row}\n" * 50
+    found, doubts = encoding_of(pa.py_buffer(written.encode(encoding)), "orders.csv")
+    assert written.encode(encoding).decode(found) == written
+    assert doubts
 
 
 FORMATS = [

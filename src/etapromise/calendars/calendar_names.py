@@ -30,7 +30,7 @@ def calendar_notes(rules: CalendarFile, shipments: pd.DataFrame) -> tuple[str, .
     respelled = rules.respelled()
     if respelled:
         notes.append(
-            f"{rules.name}: {len(respelled)} names and codes were read in the form of shipments: "
+            f"{rules.name}: names and codes were read in the form of shipments: "
             + _listed(respelled)
         )
     for key, names in rules.spelled_as(warehouses_of(shipments)).named().items():
@@ -41,8 +41,8 @@ def calendar_notes(rules: CalendarFile, shipments: pd.DataFrame) -> tuple[str, .
         unknown = [name for name in names if name not in seen]
         if unknown:
             notes.append(
-                f"{rules.name}: {len(unknown)} of {len(names)} names of {key} are in no order, and "
-                f"what is said of them concerns none of these: {_listed(unknown)}"
+                f"{rules.name}: {len(unknown)} of {len(names)} under {key} in no order, so that "
+                f"what is said of them changes nothing: {_listed(unknown)}"
             )
     return tuple(notes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 import time
@@ -34,9 +35,11 @@ __all__ = [
     "engine_option",
     "event_option",
     "example",
+    "json_option",
     "language_option",
     "level_option",
     "moment",
+    "print_json",
     "reported_errors",
     "say",
     "sign_key_option",
@@ -126,6 +129,11 @@ event_option = click.option(
 )
 
 
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="What was found as JSON on stdout, for programs."
+)
+
+
 calendars_option = click.option(
     "--calendars",
     type=INPUT_FILE,
@@ -199,13 +207,19 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def print_json(found: Any) -> None:
+    """Print plain values as JSON on stdout."""
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False, default=str))
+
+
 class ProgressBar:
     """Progress on stderr by stages: a bar on a terminal, a line now and then in a log."""
 
     def __init__(self) -> None:
         self._stage: str | None = None
         self._bar: Any = None
-        self._next_line = 0.0
+        self._begun = self._next_line = 0.0
+        self._so_far = (0, 0)
 
     def __call__(self, stage: str, done: int, most: int) -> None:
         """Move on; another stage begins another bar."""
@@ -222,14 +236,26 @@ class ProgressBar:
 
     def _log(self, stage: str, done: int, most: int) -> None:
         now = time.monotonic()
-        if stage != self._stage or now >= self._next_line:
-            say(f"{stage}: {done} of at most {most}")
-            self._stage, self._next_line = stage, now + _SECONDS_BETWEEN_LINES
+        if stage != self._stage:
+            self._log_end()
+            self._stage, self._begun, self._next_line = stage, now, now + _SECONDS_BETWEEN_LINES
+        self._so_far = done, most
+        if now >= self._next_line:
+            say(f"{stage}: {done} of at most {most} so far")
+            self._next_line = now + _SECONDS_BETWEEN_LINES
+
+    def _log_end(self) -> None:
+        if self._stage is not None:
+            done, most = self._so_far
+            seconds = time.monotonic() - self._begun
+            say(f"{self._stage}: {done} of at most {most}, {seconds:.0f} s")
 
     def close(self) -> None:
-        """End the bar."""
+        """End the bar, or the stage in the log."""
         if self._bar is not None:
             self._bar.close()
+        else:
+            self._log_end()
 
 
 def language_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,11 +10,14 @@ import click
 from etapromise.cli.arguments import (
     OUTPUT_DIRECTORY,
     ProbabilityType,
+    ProgressBar,
     count_option,
     event_option,
     example,
+    json_option,
     language_option,
     moment,
+    print_json,
     reported_errors,
 )
 from etapromise.cli.guarded_command import GuardedCommand
@@ -55,6 +58,7 @@ etapromise backtest --shipments data/sample/shipments.parquet \
 @count_option("--jobs", 2)
 @language_option
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
+@json_option
 def backtest_command(
     tables: TableArguments,
     max_rejects: float,
@@ -62,6 +66,7 @@ def backtest_command(
     service_level: tuple[float, ...],
     out: Path,
     language: str,
+    as_json: bool,  # noqa: FBT001 (click passes by name)
     **walk: Any,
 ) -> None:
     """Walk through the past as it was, and judge every promise.
@@ -86,13 +91,18 @@ def backtest_command(
         )
     with reported_errors():
         history = tables.read(event, out, max_rejects=max_rejects)
+        bar = ProgressBar()
         result = walking.run_backtest(
             history,
             config,
             fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True),
-            progress=True,
+            progress=bar,
         )
+        bar.close()
         page = result.write(out, language=language)
+    if as_json:
+        print_json(result.to_dict())
+        return
     for row in result.facts["service_levels"]:
         click.echo(_level_line(row))
     click.echo(page)

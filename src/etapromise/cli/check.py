@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from etapromise.cli.arguments import (
     INPUT_FILE,
     OUTPUT_FILE,
     example,
+    json_option,
+    print_json,
     reported_errors,
     say,
 )
@@ -44,7 +45,7 @@ etapromise check --mapping mapping.toml --no-quality
     help="Try promises on the latest weeks, where there is enough to learn from.",
 )
 @click.option("--html", type=OUTPUT_FILE, help="Write what was found as a page, too.")
-@click.option("--json", "as_json", is_flag=True, help="Everything as JSON on stdout.")
+@json_option
 def check_command(
     files: tuple[Any, ...],
     mapping: Path | None,
@@ -79,7 +80,7 @@ def check_command(
         if html is not None:
             write_text(html, found.to_html())
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, default=str))
+        print_json(found.to_dict())
     else:
         click.echo(found.to_text())
     if write_mapping is not None:

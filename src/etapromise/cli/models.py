@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etapromise.cli.arguments import MODEL, count_option, example, reported_errors, say
+from etapromise.cli.arguments import (
+    MODEL,
+    count_option,
+    example,
+    json_option,
+    print_json,
+    reported_errors,
+    say,
+)
 from etapromise.cli.guarded_command import GuardedCommand
 
 if TYPE_CHECKING:
@@ -35,7 +43,7 @@ etapromise models --models models/ --keep 30 --dry-run
 )
 @click.option("--dry-run", is_flag=True, help="With --keep: only say what would be removed.")
 @click.option("--history", is_flag=True, help="What became current when, and why; oldest first.")
-@click.option("--json", "as_json", is_flag=True, help="The list or the history for programs.")
+@json_option
 def models(
     root: Path,
     market: str | None,
@@ -48,8 +56,9 @@ def models(
     """List, compare or prune the models of a directory and of the directories below it.
 
     Each market or business unit has its own directory, such as models/de, with its own current
-    version; without one, models/ itself is meant. The list: * is the current version, as of,
-    trained as of, event, orders.
+    version; without one, models/ itself is meant. The list tells of each version (* is the current
+    one) up to when it knows what was received, up to when its trees do, what it promises, and from
+    how many orders it learned.
     """
     if sum(map(bool, (compare, keep, history))) > 1:
         raise click.UsageError("--compare, --keep and --history exclude each other.")
@@ -65,8 +74,7 @@ def models(
         elif history:
             _tell_history(found, as_json=as_json)
         elif as_json:
-            rows = {name: _rows(registry) for name, registry in found.items()}
-            click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+            print_json({name: _rows(registry) for name, registry in found.items()})
         else:
             for name, registry in found.items():
                 _list(name, registry)
@@ -76,19 +84,20 @@ def models(
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise inspect --model models/current
-etapromise inspect --model models/2026-02-01 --format json
+etapromise inspect --model models/2026-02-01 --json
 """),
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-def inspect(model: Path, form: str) -> None:
+@json_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), hidden=True)
+def inspect(model: Path, form: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's)
     """Show a model's card: data, features, settings, quality by group, limits, what was decided."""
     from etapromise.operations.model_cards import card_of  # noqa: PLC0415 — start-up time
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
     from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
 
+    if form is not None:
+        say("--format is deprecated: write --json, or leave it out for text.")
     with reported_errors():
         place = model.resolve()
         registry = ModelRegistry(place.parent)
@@ -98,8 +107,8 @@ def inspect(model: Path, form: str) -> None:
             registry=registry if kept else None,
             version=place.name if kept else None,
         )
-    if form == "json":
-        click.echo(json.dumps(card, indent=2, ensure_ascii=False))
+    if as_json or form == "json":
+        print_json(card)
     else:
         click.echo("\n".join(_card_lines(card)))
 
@@ -162,15 +171,20 @@ def _list(name: str, registry: ModelRegistry) -> None:
     before = "" if name == "." else f"{name}/"
     for row in _rows(registry):
         click.echo(
-            f"{'*' if row['current'] else ' '} {before}{row['version']}  as of {row['as_of']}  "
-            f"trained as of {row['trained_as_of']}  {row['event']}  {row['shipments']:,} shipments"
+            f"{'*' if row['current'] else ' '} {before}{row['version']}  knows up to "
+            f"{_minute(row['as_of'])}, trees up to {_minute(row['trained_as_of'])}, "
+            f"{row['event']}, learned from {row['shipments']:,} orders"
         )
+
+
+def _minute(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%MZ}"
 
 
 def _tell_history(found: dict[str, ModelRegistry], *, as_json: bool) -> None:
     if as_json:
         told = {name: [asdict(each) for each in r.promotions()] for name, r in found.items()}
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        print_json(told)
         return
     for name, registry in found.items():
         before = "" if name == "." else f"{name}/"
@@ -196,7 +210,7 @@ def _compare(found: dict[str, ModelRegistry], names: tuple[str, str]) -> None:
             sys.exit(2)
         version = str(registry.current) if version == "current" else version
         cards.append(card_of(registry.load(version), registry=registry, version=version))
-    click.echo(json.dumps(compared(*cards), indent=2, ensure_ascii=False))
+    print_json(compared(*cards))
 
 
 def _prune(name: str, registry: ModelRegistry, keep: int, *, dry_run: bool) -> None:
@@ -228,7 +242,7 @@ def _card_lines(card: dict[str, Any]) -> list[str]:
         for name, value in card["settings"].items()
         if not isinstance(value, dict | list)
     )
-    lines.append(f"settings   {changed}; more with --format json")
+    lines.append(f"settings   {changed}; more with --json")
     lines.append("kept of late, at 90 %, by group:")
     shown = [row for row in card["quality"] if row["level"] != "service_region"]
     lines += [

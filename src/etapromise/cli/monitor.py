@@ -18,12 +18,14 @@ from etapromise.cli.arguments import (
     as_of_option,
     count_option,
     example,
+    json_option,
     language_option,
+    print_json,
     reported_errors,
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import TableArguments, history_options
+from etapromise.cli.tables import TableArguments, ToldBefore, history_options
 
 __all__ = ["monitor_command"]
 
@@ -59,6 +61,7 @@ etapromise monitor --model models/current --shipments shipments.parquet \
     help="Whose: those in promised_date, the model's, or the first where there are any.  [auto]",
 )
 @count_option("--refresh-every", help="Days between refreshes where the past is replayed.  [7]")
+@json_option
 def monitor_command(
     model: Path,
     tables: TableArguments,
@@ -67,6 +70,7 @@ def monitor_command(
     thresholds: Path | None,
     threshold: tuple[str, ...],
     language: str,
+    as_json: bool,  # noqa: FBT001 (click passes by name)
     **settings: Any,
 ) -> None:
     """Look at a model at work: promises kept, calibration, drift and the flow of scans.
@@ -92,7 +96,8 @@ def monitor_command(
         config = replace(config, **told, thresholds=limits)
     with reported_errors():
         loaded = load_model(model)
-        history = tables.read(loaded.event, out)
+        before = ToldBefore(out)
+        history = tables.read(loaded.event, out, told=before)
         found = monitoring.run_monitor(
             history,
             loaded,
@@ -101,12 +106,13 @@ def monitor_command(
             registry=registry_of(model),
         )
         page = found.write(out, language=language)
+        before.keep()
     causes = found.facts["causes"]
-    for cause in causes:
-        click.echo(f"{cause['name']}: {cause['reason']}")
-        for alarm in cause["follows"]:
-            click.echo(f"  may follow from it: {alarm['name']}: {alarm['reason']}")
-    click.echo(page)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _tell_causes(causes)
+        click.echo(page)
     if found.alarms:
         count = len(found.alarms)
         say(
@@ -115,6 +121,13 @@ def monitor_command(
         )
         sys.exit(ALARM)
     say("All is well: no threshold was crossed.")
+
+
+def _tell_causes(causes: list[dict[str, Any]]) -> None:
+    for cause in causes:
+        click.echo(f"{cause['name']}: {cause['reason']}")
+        for alarm in cause["follows"]:
+            click.echo(f"  may follow from it: {alarm['name']}: {alarm['reason']}")
 
 
 def _pairs(told: tuple[str, ...]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,9 @@ from etapromise.cli.arguments import (
     count_option,
     engine_option,
     example,
+    json_option,
     level_option,
+    print_json,
     reported_errors,
     say,
 )
@@ -50,6 +51,7 @@ etapromise train --store store/ --as-of 2026-02-01 --out models/
 @count_option(
     "--keep-scans-days", help="How long scans are kept beside milestones; settled at first.  [430]"
 )
+@json_option
 def ingest_command(
     store: Path,
     shipments: Path | str | None,
@@ -60,6 +62,7 @@ def ingest_command(
     engine: str,
     buckets: int | None,
     keep_scans_days: int | None,
+    as_json: bool,  # noqa: FBT001 (click passes by name)
 ) -> None:
     """Take shipments and scans into a store, from which models are trained and refreshed.
 
@@ -98,6 +101,9 @@ def ingest_command(
     ):
         if count:
             say(f"{count:,} {told}")
+    if as_json:
+        print_json(done.to_dict())
+        return
     click.echo(
         f"{store}  commit {done.commit}: {done.new_shipments:,} new shipments "
         f"({done.filled:,} filled in, {done.known_shipments:,} known), {done.new_scans:,} new "
@@ -135,4 +141,4 @@ def track_command(
     with reported_errors():
         order, scans = stored_parcel(store, shipment)
         told = load_model(model).track(fields_of(order), scans, as_of, service_level=service_level)
-    click.echo(json.dumps(told.as_dict(), indent=2, ensure_ascii=False))
+    print_json(told.as_dict())

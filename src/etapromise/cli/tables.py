@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import glob
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TABLE",
     "TableArguments",
+    "ToldBefore",
     "history_options",
     "max_rejects_option",
     "order_options",
@@ -71,13 +73,21 @@ class TableArguments:
     mapping: Path | None
     store: Path | None = None
 
-    def read(self, event: str, out: Path, *, max_rejects: float | None = None) -> TrackedHistory:
+    def read(
+        self,
+        event: str,
+        out: Path,
+        *,
+        max_rejects: float | None = None,
+        told: ToldBefore | None = None,
+    ) -> TrackedHistory:
         """Read both, tell what became of every row, and write the rejects.
 
         Args:
             event: Which milestone is the event.
             out: What the command writes, a directory or a file; the rejects go into or beside it.
             max_rejects: Stop where a larger share of a table was rejected; None never does.
+            told: What the run before told, not to be told again; None tells all.
         """
         from etapromise.operations.feed_signs import (  # noqa: PLC0415 — start-up time
             clock_lies,
@@ -100,7 +110,7 @@ class TableArguments:
             mapping=self.mapping,
         )
         for account, path in zip(found.accounts, rejects_beside(out), strict=True):
-            tell_account(account, path)
+            tell_account(account, path, told)
         for sign in clock_lies(found):
             say(f"scans: {lie_told(sign)}")
         if max_rejects is not None:
@@ -108,22 +118,80 @@ class TableArguments:
         return found
 
 
-def tell_account(account: Account, path: Path | None = None) -> None:
+class ToldBefore:
+    """Notes that the run before told too: a command of every night tells each once.
+
+    All that were found stand in the file `notes.json` of the directory. One is told again where it
+    concerns half as many rows again, as a share of its table, or more.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "notes.json"
+        self._found: dict[str, dict[str, Any]] = {}
+        self._as_before = 0
+        try:
+            self._before = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self._before = {}
+
+    def tell(self, text: str, *, key: str | None = None, share: float = 0.0) -> None:
+        """Say it, unless it was said before.
+
+        Args:
+            text: The sentence.
+            key: What makes it the same as one of before; None is the sentence itself.
+            share: Of the table's rows, how many it concerns.
+        """
+        key = text if key is None else key
+        self._found[key] = {"text": text, "share": share}
+        before = self._before.get(key)
+        if before is not None and share < 1.5 * before["share"] + 1e-9:
+            # The share that was told stays the measure, so that a slow growth is told too.
+            self._found[key]["share"] = before["share"]
+            self._as_before += 1
+        else:
+            say(text)
+
+    def keep(self) -> None:
+        """Write what was found, and say how much of it was told before."""
+        from etapromise.files import write_text  # noqa: PLC0415 — start-up time
+
+        if self._found or self._before:
+            write_text(self._path, json.dumps(self._found, indent=2, ensure_ascii=False) + "\n")
+        if count := self._as_before:
+            say(f"{count} {'note is' if count == 1 else 'notes are'} as before: {self._path}")
+
+
+def tell_account(
+    account: Account, path: Path | None = None, told: ToldBefore | None = None
+) -> None:
     """Tell what became of a table's rows, and write its rejects.
 
     Args:
         account: Of the table.
         path: Where the rejects go; None where they are written already.
+        told: Notes that were told before are not told again; None tells all.
     """
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
-    for line in account.lines:
-        say(line)
+    total, *_ = account.lines
+    say(total)
+    rows = account.accepted + len(account.rejects)
+    for note in account.notes:
+        text = f"{account.table}: {note}"
+        if told is None:
+            say(text)
+        else:
+            key = f"{account.table} {note.column} {note.reason}"
+            told.tell(text, key=key, share=note.rows / max(rows, 1))
     if path is None:
         return
     if len(account.rejects):
         write_table(account.rejects, path)
-        say(f"{account.table}: the rejected rows, with reasons and remedies, are in {path}")
+        say(
+            f"{account.table}: the rejected rows, with reasons and remedies, are in {path} until "
+            "the next run"
+        )
     else:
         # What an earlier run rejected is not of this one.
         path.unlink(missing_ok=True)

@@ -25,7 +25,12 @@ from etapromise.cli.arguments import (
     sign_key_option,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import TableArguments, history_options, max_rejects_option
+from etapromise.cli.tables import (
+    TableArguments,
+    ToldBefore,
+    history_options,
+    max_rejects_option,
+)
 
 if TYPE_CHECKING:
     from etapromise.calendars.calendar_file import CalendarFile
@@ -201,7 +206,8 @@ def retrain_command(
     with reported_errors():
         registry = ModelRegistry(models)
         event = registry.load_current().event if registry.current else "delivered"
-        history = _read(tables, event, models, max_rejects, as_of, stated)
+        told = ToldBefore(models)
+        history = _read(tables, event, models, max_rejects, as_of, stated, told)
         decision = run(
             history,
             registry,
@@ -212,6 +218,8 @@ def retrain_command(
             force=force,
             tell=say,
         )
+        if not dry_run:
+            told.keep()
     click.echo(json.dumps(decision.record, indent=2, ensure_ascii=False))
     for reason in decision.reasons:
         say(f"{decision.outcome}: {reason}")
@@ -255,8 +263,10 @@ def refresh_command(
     with reported_errors():
         registry = ModelRegistry(models)
         event = registry.load_current().event
-        history = _read(tables, event, models, max_rejects, as_of, stated)
+        told = ToldBefore(models)
+        history = _read(tables, event, models, max_rejects, as_of, stated, told)
         version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
+        told.keep()
     click.echo(models / version)
 
 
@@ -295,15 +305,16 @@ def _read(
     max_rejects: float,
     as_of: datetime,
     calendars: CalendarFile | str | Path | None,
+    told: ToldBefore | None = None,
 ) -> TrackedHistory:
     """Read the tables, and tell what is strange about them and about the calendar's names."""
     from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
     from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — start-up time
 
-    history = tables.read(event, out, max_rejects=max_rejects)
+    history = tables.read(event, out, max_rejects=max_rejects, told=told)
     if calendars is not None:
         for note in calendar_notes(CalendarFile.of(calendars), history.shipments):
-            say(note)
+            (say if told is None else told.tell)(note)
     _tell_age(history, as_of)
     return history
 

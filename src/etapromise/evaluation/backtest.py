@@ -23,6 +23,7 @@ from etapromise.text_type import TEXT
 from etapromise.tracking import Event, Source, TrackedHistory
 from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import tracked_history
+from etapromise.training.training import Progress
 
 __all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "run_backtest", "steps"]
 
@@ -171,7 +172,7 @@ def run_backtest(
     config: BacktestConfig,
     *,
     fit: Fit,
-    progress: bool = False,
+    progress: Progress | bool = False,
     scans: Source | None = None,
     mapping: MappingSource | None = None,
     event: Event = "delivered",
@@ -188,7 +189,8 @@ def run_backtest(
         history: All of it, with everything that happened after the promises; or the shipments,
             or None where a mapping names them.
         fit: Trains a model. It is called with the history as known at a step's start.
-        progress: Show a bar on stderr, where that is a terminal.
+        progress: Told "steps walked", how many, and of how many; or True for a bar on stderr,
+            where that is a terminal.
         event: What is promised, where tables are handed over.
         naive_time_zone: IANA zone of times in tables that carry none.
 
@@ -215,10 +217,13 @@ def run_backtest(
         )
     parts: dict[int, pd.DataFrame] = {}
     examples: dict[int, dict[str, Any] | None] = {}
-    with tqdm(total=len(walk), unit=config.every, disable=None if progress else True) as bar:
+    no_bar = None if progress is True else True  # None: where stderr is no terminal
+    with tqdm(total=len(walk), unit=config.every, disable=no_bar) as bar:
         for number, part, example in _walked(history, config, walk, fit):
             parts[number], examples[number] = part, example
             bar.update()
+            if callable(progress):
+                progress("steps walked", len(parts), len(walk))
     table = pd.concat([parts[step.number] for step in walk], ignore_index=True)
     facts = _facts(history, config, walk, table) | {"example": examples[walk[-1].number]}
     return BacktestResult(config=config, table=table, facts=facts)

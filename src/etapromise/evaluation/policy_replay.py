@@ -98,7 +98,7 @@ def _outcome(
     taken = all(row.get(name) == best.option.get(name) for name in ("carrier", "service"))
     kept = event is not None and event <= best.date
     return {
-        "price": best.price,
+        "price": np.nan if best.price is None else best.price,
         "co2_kg": np.nan if best.co2_kg is None else best.co2_kg,
         "promised_days": (best.date - first).days,
         "usual_days": (best.promise.percentile(50) - first).days,

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { COSTS = 3, CARBON = 2 };
+enum { COSTS = 3, PRICE = 0, CARBON = 2 };
 
 /* Of two rows of n numbers: bit 0 where the first has a smaller one, bit 1 where the second has. Without a
  * way out in between, which compilers do several at a time. */
@@ -18,8 +18,8 @@ static int smaller(int64_t n, const double *a, const double *b) {
 
 /* The pairs of n options of which the first dominates the second.
  *
- * curve: (n, days) probabilities of an arrival. cost: (n, 3) price, own cost, carbon dioxide; infinite carbon
- * dioxide is unknown, and where it is known of one of two only, nobody can say. offer: (n,) bits of what
+ * curve: (n, days) probabilities of an arrival. cost: (n, 3) price, own cost, carbon dioxide; an infinite
+ * price or weight is unknown, and where it is known of one of two only, nobody can say. offer: (n,) bits of what
  * an option has beyond: who lacks one does not dominate who has it. pair: room for n * n pairs. Returns
  * how many there are. */
 ETP_EXPORT int64_t etp_dominance(int64_t n, int64_t days, const double *curve, const double *cost,
@@ -27,10 +27,11 @@ ETP_EXPORT int64_t etp_dominance(int64_t n, int64_t days, const double *curve, c
     int64_t found = 0;
     for (int64_t a = 0; a < n; a++)
         for (int64_t b = a + 1; b < n; b++) {
-            if (!isinf(cost[a * COSTS + CARBON]) != !isinf(cost[b * COSTS + CARBON]))
+            const double *one = cost + a * COSTS, *other = cost + b * COSTS;
+            if (!isinf(one[PRICE]) != !isinf(other[PRICE]) || !isinf(one[CARBON]) != !isinf(other[CARBON]))
                 continue;
             /* Who is worse in something: bit 0 the first, bit 1 the second. */
-            int worse = smaller(COSTS, cost + b * COSTS, cost + a * COSTS);
+            int worse = smaller(COSTS, other, one);
             if (worse != 3)
                 worse |= smaller(days, curve + a * days, curve + b * days);
             if (worse != 1 && worse != 2)

@@ -157,5 +157,8 @@ def plain_number(value: object) -> float:
         return math.nan
     if isinstance(value, Decimal) and not value.is_finite():
         return math.nan
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond what a double holds
+        return math.nan
     return number if math.isfinite(number) else math.nan

@@ -16,6 +16,7 @@ import warnings
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ from etapromise.argument_kinds import require_many
 from etapromise.array_types import Floats
 from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
+from etapromise.late_imports import IMPORTING
 from etapromise.normal_forms.numbers import plain_number
 from etapromise.promise.arrival_distribution import day_number, on_common_dates
 from etapromise.promise.booked_windows import BookedWindow, booked_windows
@@ -32,9 +34,11 @@ from etapromise.promise.policies import ShopperPolicy, policy_named
 from etapromise.promise.promise import Promise
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 from etapromise.promise.typed_inputs import refuse_unknown
+from etapromise.promise.why_facts import Fact, in_plain_english
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
+    from etapromise.promise.wording import Wording
 
 __all__ = ["ComparedOption", "compare"]
 
@@ -42,6 +46,13 @@ __all__ = ["ComparedOption", "compare"]
 _MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
 # What one has and another has not: bits from the second on, the first being a promise at all.
 _OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*_MARKS, "windows"))}
+# The clauses of what policies measure: where it is not known, and where it is more.
+_UNKNOWN: Final = {
+    "price": "no_price",
+    "co2_kg": "no_co2_kg",
+    "window_days": "lacks_booked_window",
+}
+_AMOUNTS: Final = {"price": "more_price", "co2_kg": "more_co2_kg", "cost": "costs_more"}
 _NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", *_OFFERS})
 _TEXTS: Final = frozenset({str})
 _REQUIRED: Final = frozenset({"origin", "destination", "ordered_at"})
@@ -93,9 +104,9 @@ class ComparedOption:
         return self._weighed.confidence
 
     @property
-    def price(self) -> float:
-        """As given, 0 where none was."""
-        return self._weighed.price
+    def price(self) -> float | None:
+        """As given; None where it was not."""
+        return self._weighed.price if self._weighed.priced else None
 
     @property
     def expected_cost(self) -> float:
@@ -149,8 +160,26 @@ class ComparedOption:
 
     @property
     def why(self) -> str:
-        """What decided the rank, in words."""
-        return _in_words(self.reason, self._weighed, self.dominated_by, self._terms)
+        """What decided the rank, in English; `why_text` says it in other languages, too."""
+        return in_plain_english(self._facts())
+
+    def why_text(self, locale: str = "en", *, words: Wording | str | Path | None = None) -> str:
+        """What decided the rank by the policy, in clauses, as `Why.text` writes them.
+
+        Args:
+            locale: a CLDR locale, such as "en", "de" or "pt_BR".
+            words: a TOML file whose clauses, in tables such as [en.why], replace the library's.
+
+        Raises:
+            ContractError: there is no such locale, or the words are not to be read.
+        """
+        with IMPORTING:
+            from etapromise.promise.why_wording import why_text  # noqa: PLC0415 — Babel is slow
+
+        return why_text(self._facts(), self.promise.first_date, self.date, locale, words)
+
+    def _facts(self) -> tuple[Fact, ...]:
+        return _facts(self.reason, self._weighed, self.dominated_by, self._terms)
 
     @property
     def dominated(self) -> bool:
@@ -187,6 +216,9 @@ class _Terms:
     best: _Weighed
     wanted_by: dt.date | None
     service_level: float
+    measures: tuple[str, ...]  # what `_Weighed.wishes` are
+    within_days: float
+    added_up: bool  # whether days and costs are
     left_out: bool  # whether there are prices that nothing was added to
 
 
@@ -197,7 +229,8 @@ class _Weighed:
     option: Mapping[str, Any]
     promise: Promise
     date: dt.date
-    price: float
+    price: float  # 0 where it is not known
+    priced: bool
     sending: float  # the option's own cost and its price, in days
     confidence: float = math.nan
     cost: float = math.nan
@@ -263,19 +296,28 @@ def compare(
             "above 0, or None to leave prices out of what is added up."
         )
     policy, level, wanted_by = _understood(policy, service_level, wanted_by)
-    known = _NOT_FIELDS | model.known_fields
+    # What a policy asks of options may be a mark of the caller's own, of which no promise knows.
+    marks = frozenset(policy.first if isinstance(policy, ShopperPolicy) else ())
+    beside = _NOT_FIELDS | (marks - model.known_fields)
+    known = beside | model.known_fields
     asked: dict[object, _Weighed] = {}
-    weighed = [_weighed(model, one, level, day_price, shared, known, asked) for one in options]
-    first, curves = on_common_dates([one.promise for one in asked.values()])
+    weighed = [
+        _weighed(model, one, level, day_price, shared, known, beside, asked) for one in options
+    ]
+    first_day, curves = on_common_dates([one.promise for one in asked.values()])
     curves = curves[[one.curve for one in weighed]]
     for one in weighed:
-        _judge(one, policy, level, wanted_by, first)
+        _judge(one, policy, level, wanted_by, first_day)
     if isinstance(policy, ShopperPolicy):
-        _ask_wishes(weighed, policy, first, day_price)
+        _ask_wishes(weighed, policy, first_day, day_price)
     elif isinstance(policy, dt.date) and day_price is None:
         # Nothing but prices is left to compare, and these need no rate of exchange.
         for one in weighed:
-            one.wishes = (one.price,)
+            one.wishes = (one.price if one.priced else math.inf,)
+    elif any(one.priced for one in weighed):
+        # A price that is not known is none to add up: it would be the best of all.
+        for one in weighed:
+            one.wishes = (0.0 if one.priced or day_price is None else math.inf,)
     _tell_dominated(weighed, curves)
     ranked = sorted(weighed, key=lambda one: one.key)
     for rank, one in enumerate(ranked, start=1):
@@ -289,7 +331,18 @@ def compare(
             DeprecationWarning,
             stacklevel=3,
         )
-    terms = _Terms(ranked[0], wanted_by, level, left_out)
+    measures: tuple[str, ...] = ("price",)
+    if isinstance(policy, ShopperPolicy):
+        measures = (*policy.first, "within_days", *policy.rank)
+    terms = _Terms(
+        best=ranked[0],
+        wanted_by=wanted_by,
+        service_level=level,
+        measures=measures,
+        within_days=policy.within_days if isinstance(policy, ShopperPolicy) else math.inf,
+        added_up=not isinstance(policy, ShopperPolicy | dt.date),
+        left_out=left_out,
+    )
     return [_told(one, terms) for one in ranked]
 
 
@@ -323,6 +376,7 @@ def _weighed(
     day_price: float | None,
     shared: Mapping[str, Any],
     known: frozenset[str],
+    beside: frozenset[str],
     asked: dict[object, _Weighed],
 ) -> _Weighed:
     """An option's promise and costs; one that differs in costs and offers only was `asked` for."""
@@ -333,11 +387,12 @@ def _weighed(
         )
     if not option.keys() <= known:
         refuse_unknown(option.keys() - known, known, "an option")
-    own = {name: value for name, value in option.items() if name not in _NOT_FIELDS}
+    own = {name: value for name, value in option.items() if name not in beside}
     # Other values than texts may be equal and yet not mean the same: 1, 1.0 and True.
     texts = _TEXTS.issuperset(map(type, own.values()))
     key = tuple(own.items()) if texts else object()
-    price = _amount(option, "price") if "price" in option else 0.0
+    priced = "price" in option
+    price = _amount(option, "price") if priced else 0.0
     cost = _amount(option, "cost") if "cost" in option else 0.0
     co2 = math.nan if missing(option.get("co2_kg")) else _amount(option, "co2_kg")
     like = asked.get(key)
@@ -360,6 +415,7 @@ def _weighed(
         promise=promise,
         date=date,
         price=price,
+        priced=priced,
         sending=cost + (0.0 if day_price is None else price / day_price),
         own=cost,
         co2=co2,
@@ -403,13 +459,14 @@ def _tell_dominated(weighed: Sequence[_Weighed], curves: Floats) -> None:
     """Tell each option which ones dominate it.
 
     They cost no more, are never less likely there, and are better in one of these. What is promised
-    is not dominated by what is not; and where carbon dioxide is known of one of two only, nobody
-    can say.
+    is not dominated by what is not; and where price or carbon dioxide are known of one of two only,
+    nobody can say.
     """
     count = len(weighed)
     costs = array("d")
     for one in weighed:
-        costs.extend((one.price, one.own, math.inf if math.isnan(one.co2) else one.co2))
+        price = one.price if one.priced else math.inf
+        costs.extend((price, one.own, math.inf if math.isnan(one.co2) else one.co2))
     offers = bytes([one.promised | _offered(one.option) for one in weighed])
     pairs = (ctypes.c_int32 * (2 * count * count))()
     many = _dominance(
@@ -454,7 +511,7 @@ def _ask_wishes(
         if hours and "window_days" in policy.rank:
             one.windows = booked_windows(one.promise, hours, probability=policy.window_level)
         measures = {
-            "price": one.price if "price" in one.option else math.nan,
+            "price": one.price if one.priced else math.nan,
             "co2_kg": one.co2,
             "days": days,
             "usual_days": float(day_number(one.promise.percentile(50)) - first),
@@ -489,36 +546,65 @@ def _reason(one: _Weighed, best: _Weighed) -> str:
     return "costs_more" if one.cost - best.cost > 0.0 else "tied"
 
 
-def _in_words(reason: str, one: _Weighed, dominators: tuple[int, ...], terms: _Terms) -> str:
-    """The reason in words."""
-    best, wanted_by, service_level = terms.best, terms.wanted_by, terms.service_level
+def _facts(
+    reason: str, one: _Weighed, dominators: tuple[int, ...], terms: _Terms
+) -> tuple[Fact, ...]:
+    """The clauses that say what decided the rank."""
+    chance = one.confidence if one.wanted is None else one.wanted
+    until = one.date if terms.wanted_by is None else terms.wanted_by
     if reason == "best":
-        also = "" if one.wanted is None else f", {one.wanted:.0%} by {wanted_by}"
-        said = f"The best: {one.cost:.2f} days' worth, {one.confidence:.0%} by {one.date}{also}."
-        if not one.meets:
-            said = f"The best of options that all miss the service level of {service_level:.0%}."
-        if not one.promised:
-            said = "The best of options of which none can be promised."
+        facts = _of_the_best(one, terms)
     elif reason == "no_promise":
-        reasons = " ".join(message["text"] for message in one.promise.messages)
-        said = f"No date can be promised. {reasons}".rstrip()
+        texts = " ".join(message["text"] for message in one.promise.messages)
+        facts = [Fact("no_promise", text=texts.rstrip("."))]
     elif reason == "dominated":
-        said = (
-            f"Number {dominators[0]} costs no more and is at no date less likely to have arrived."
-        )
+        facts = [Fact("dominated", days=dominators[0])]
     elif reason == "level_not_reached":
-        chance = one.confidence if one.wanted is None else one.wanted
-        until = one.date if wanted_by is None else wanted_by
-        said = f"Only {chance:.0%} by {until}; {service_level:.0%} is asked for."
+        facts = [
+            Fact("only", share=_percent(chance), day=until),
+            Fact("asked_for", share=terms.service_level),
+        ]
     elif reason == "less_wanted":
-        said = "Another is better by what the policy asks for first."
+        facts = [_what_is_wanted(one, terms)]
     elif reason == "costs_more":
-        said = f"Costs {one.cost - best.cost:.2f} days' worth more than the best."
+        facts = [Fact("costs_more", amount=one.cost - terms.best.cost)]
     else:
-        said = "As good as the best; listed after it by date, confidence and price."
-    if terms.left_out:
-        said += " Prices are left out: no day_price says what a day of waiting is worth."
-    return said
+        facts = [Fact("as_good")]
+    return (*facts, Fact("prices_left_out")) if terms.left_out else tuple(facts)
+
+
+def _of_the_best(one: _Weighed, terms: _Terms) -> list[Fact]:
+    if not one.promised:
+        return [Fact("best_of_unpromised")]
+    if not one.meets:
+        return [Fact("best_of_missing", share=terms.service_level)]
+    facts = [Fact("best", share=_percent(one.confidence), day=one.date)]
+    if one.wanted is not None and terms.wanted_by != one.date:
+        facts.append(Fact("by_wanted", share=_percent(one.wanted), day=terms.wanted_by))
+    if terms.added_up:
+        facts.append(Fact("in_all", amount=one.cost))
+    return facts
+
+
+def _what_is_wanted(one: _Weighed, terms: _Terms) -> Fact:
+    """The first wish by which another is better."""
+    pairs = zip(terms.measures, one.wishes, terms.best.wishes, strict=True)
+    name, own, best = next(pair for pair in pairs if pair[1] != pair[2])
+    if math.isinf(own):
+        return Fact(_UNKNOWN[name])
+    if name in _AMOUNTS:
+        return Fact(_AMOUNTS[name], amount=own - best)
+    if name == "late":
+        return Fact("less_sure", share=_percent(1.0 - own))
+    if name == "within_days":
+        return Fact("too_late", int(terms.within_days))
+    if name.endswith("days"):
+        return Fact("later", int(own - best))
+    return Fact(f"lacks_{name}") if name in _MARKS else Fact("lacks", text=name)
+
+
+def _percent(share: float) -> float:
+    return round(share, 2)
 
 
 def _amount(option: Mapping[str, Any], name: str) -> float:

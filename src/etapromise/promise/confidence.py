@@ -48,10 +48,16 @@ CODES: Final = {
 # Reasons, by bit: what is said, in the order of importance.
 MESSAGES: Final = (
     ("service_level_unreachable", "So many parcels never arrive that no date reaches the level."),
-    ("unseen_carrier", "No history of this carrier: the promise leans on the whole network's."),
-    ("unseen_service", "Little history of this service: the promise leans on its carrier's."),
+    (
+        "unseen_carrier",
+        "No history of this carrier: the date is the whole network's, in a wider band.",
+    ),
+    (
+        "unseen_service",
+        "Little history of this service: the date is mostly that of its carrier's other services.",
+    ),
     ("unseen_destination", "No history of this destination's region or postcode area."),
-    ("unseen_origin", "No history of this origin: the promise leans on its region's."),
+    ("unseen_origin", "No history of this origin: the date is that of its region."),
     ("zone_from_region", "Destination time zone taken from its region or postcode."),
     ("zone_from_country", "Destination time zone taken from its country."),
     ("zone_default", "Destination time zone unknown: the default is used, a date may be off."),

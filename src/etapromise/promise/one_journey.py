@@ -8,6 +8,7 @@ parcel that was seen to change hands) is left to the tables, which know what to 
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -41,8 +42,12 @@ _TEXTS: Final = frozenset(
     for name, column in SHIPMENT_COLUMNS.items()
     if column.kind in {Kind.IDENTIFIER, Kind.TEXT, Kind.TIME_ZONE}
 )
+_LARGEST: Final = sys.float_info.max
 _NUMBERS: Final = {
-    name: (column.low, column.high)
+    name: (
+        -_LARGEST if column.low is None else column.low,
+        _LARGEST if column.high is None else column.high,
+    )
     for name, column in SHIPMENT_COLUMNS.items()
     if column.kind is Kind.NUMBER
 }
@@ -128,9 +133,7 @@ def _fields(shipment: Mapping[str, Any], extra: tuple[str, ...]) -> dict[str, An
             fields[name] = _text(value)
         elif name in _NUMBERS:
             low, high = _NUMBERS[name]
-            if type(value) not in {int, float} or not (
-                (low is None or value >= low) and (high is None or value <= high)
-            ):
+            if type(value) not in {int, float} or not low <= value <= high:
                 raise _NotPlainError
             fields[name] = float(value)
         elif name in {"quoted_date", "promised_date"}:

@@ -44,6 +44,7 @@ __all__ = [
     "Standing",
     "checked_scans",
     "expected_journeys",
+    "frame_of",
     "journeys_at",
     "microseconds_of",
     "read_any_scans",
@@ -406,12 +407,27 @@ def checked_scans(
         return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
     scans = scans_source(scans)
     if isinstance(scans, list | tuple):
-        scans = pd.DataFrame([_mapping(scan) for scan in scans])
+        scans = frame_of([_mapping(scan) for scan in scans])
     if isinstance(scans, pd.DataFrame) and not len(scans):
         return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
     if owner is not None and isinstance(scans, pd.DataFrame) and "shipment_id" not in scans:
         scans = scans.assign(shipment_id=owner)
     return read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
+
+
+def frame_of(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
+    """Mappings as the rows of a table.
+
+    Raises:
+        ContractError: a text that no table can hold.
+    """
+    try:
+        return pd.DataFrame(rows)
+    except UnicodeEncodeError as error:
+        raise ContractError(
+            f"Found the text {error.object!r} with half a character; expected valid Unicode. "
+            "Export it again."
+        ) from error
 
 
 _NO_REJECTS: Final = pd.DataFrame({"detail": []})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from numpy.typing import NDArray
 
 from etapromise.argument_kinds import require_many
+from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import spelled
 from etapromise.promise.arrival_distribution import (
@@ -169,13 +170,18 @@ def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:
         )
     fields = {**shared, **parcel}
     for name, value in fields.items():
-        # What a row of a table has where there is nothing: NaN and NaT are unlike themselves.
-        if value != value:  # noqa: PLR0124
+        if missing(value):
             fields[name] = None
-    missing = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
-    if missing:
+    own = [name for name in ("service_level", "band") if name in parcel]
+    if own:
         raise ContractError(
-            f"Found a parcel without {', '.join(missing)}; expected it in the parcel or among the "
+            f"Found {' and '.join(own)} of a single parcel; expected it of the whole order. Give "
+            "it to the order."
+        )
+    absent = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
+    if absent:
+        raise ContractError(
+            f"Found a parcel without {', '.join(absent)}; expected it in the parcel or among the "
             "fields that all parcels share."
         )
     return fields

@@ -55,7 +55,7 @@ class Sourcing:
         rank: 1 is best.
         parcels: at least one.
         promise: of the whole order: when all parcels will have arrived.
-        price: of all parcels.
+        price: of all parcels; None where one does not say.
         co2_kg: of all parcels; None where one does not say.
         why: what speaks for or against it, in words.
     """
@@ -63,7 +63,7 @@ class Sourcing:
     rank: int
     parcels: tuple[SourcedParcel, ...]
     promise: OrderPromise
-    price: float
+    price: float | None
     co2_kg: float | None
     why: str
 
@@ -125,7 +125,8 @@ class _Plan:
             band=_BAND,
             shared={},
         )
-        self.price = sum(option.price for option in options)
+        prices = [option.price for option in options if option.price is not None]
+        self.price = float(sum(prices)) if len(prices) == len(options) else None
         known = [option.co2_kg for option in options if option.co2_kg is not None]
         self.co2 = float(sum(known)) if len(known) == len(options) else None
         self.promised = all(option.promised for option in options)
@@ -138,7 +139,7 @@ class _Plan:
         options = [parcel.option for parcel in self.parcels]
         windows = [day_number(option.windows[0].date) for option in options if option.windows]
         measures = {
-            "price": self.price,
+            "price": math.nan if self.price is None else self.price,
             "co2_kg": math.nan if self.co2 is None else self.co2,
             "days": self.days(first),
             "usual_days": float(day_number(self.promise.percentile(50)) - first),
@@ -158,7 +159,7 @@ class _Plan:
             rule.key(measures, marks, quickest),
             len(self.parcels),
             self.days(first),
-            self.price,
+            math.inf if self.price is None else self.price,
             [parcel.origin for parcel in self.parcels],
         )
 
@@ -171,11 +172,13 @@ class _Plan:
             why += " No warehouse holds everything."
         elif single is not self and len(self.parcels) > 1:
             sooner = (single.promise.date - self.promise.date).days
-            dearer = self.price - single.price
             days = f"{abs(sooner)} day{'s' * (abs(sooner) != 1)}"
             when = f"{days} {'sooner' if sooner > 0 else 'later'}" if sooner else "no sooner"
-            price = f"{abs(dearer):.2f} {'dearer' if dearer >= 0 else 'cheaper'}"
-            why += f" Complete {when} than from {single.parcels[0].origin} alone, {price}."
+            why += f" Complete {when} than from {single.parcels[0].origin} alone"
+            if self.price is not None and single.price is not None:
+                dearer = self.price - single.price
+                why += f", {abs(dearer):.2f} {'dearer' if dearer >= 0 else 'cheaper'}"
+            why += "."
         return Sourcing(rank, tuple(self.parcels), self.promise, self.price, self.co2, why)
 
 

@@ -21,6 +21,7 @@ from etapromise.promise.one_journey import plain_parcel
 from etapromise.promise.open_journeys import (
     Journey,
     checked_scans,
+    frame_of,
     journeys_at,
     microseconds_of,
 )
@@ -257,7 +258,7 @@ def _one_row(shipment: Mapping[str, Any], naive_time_zone: str | None) -> pd.Dat
             "contract's columns to values. Take track_many for a table."
         )
     row = {"shipment_id": _ALONE, **shipment}
-    checked = read_shipments(pd.DataFrame([row]), naive_time_zone=naive_time_zone)
+    checked = read_shipments(frame_of([row]), naive_time_zone=naive_time_zone)
     if not len(checked.accepted):
         detail = checked.rejects["detail"].iloc[0]
         raise ContractError(f"Found a shipment that cannot be used: {detail}.")

@@ -113,8 +113,9 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str], what: str) -> Non
     for name in names:
         if name not in known:
             near = name_meant(str(name), known, likeness=A_TYPO)
-            meant = f"did you mean {near!r}?" if near else f"expected {', '.join(sorted(known))}."
+            every = f"{', '.join(sorted(known))}."
+            meant = f"another name: did you mean {near!r}?" if near else every
             raise ContractError(
-                f"Found {name!r} for {what}, which nobody reads; {meant} Extra features must be "
-                "named when a model is trained."
+                f"Found {name!r} for {what}, which nobody reads; expected {meant} Correct the name "
+                "or leave it out; further features must be named when a model is trained."
             )

@@ -6,12 +6,15 @@ The quote path: imports the standard library only.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from importlib import resources
+from typing import Any, Final
 
-__all__ = ["Fact", "order_facts", "rounded_to_sum"]
+__all__ = ["Fact", "in_plain_english", "order_facts", "rounded_to_sum"]
 
 # From how many days on a state of the network is worth a word.
 _WORTH_A_WORD: Final = 0.35
@@ -27,6 +30,7 @@ class Fact:
         day: the date that it names; None where it names none.
         text: what an operator wrote, as it is; empty where nobody did.
         share: a probability that it names.
+        amount: a price, a weight, or a number of days that is none of whole ones.
     """
 
     name: str
@@ -34,6 +38,29 @@ class Fact:
     day: dt.date | None = None
     text: str = ""
     share: float | None = None
+    amount: float | None = None
+
+
+def in_plain_english(facts: Sequence[Fact]) -> str:
+    """The clauses as one sentence, with dates in ISO 8601: what needs no Babel."""
+    told = []
+    for fact in facts:
+        words = _english()[fact.name]
+        if isinstance(words, dict):
+            words = words["one" if fact.days == 1 else "other"]
+        percent = "" if fact.share is None else f"{100 * fact.share:g}%"
+        amount = "" if fact.amount is None else f"{fact.amount:.2f}"
+        text = words.format(n=fact.days, day=fact.day, text=fact.text, share=percent, amount=amount)
+        told.append(text)
+    said = "; ".join(told)
+    return f"{said[:1].upper()}{said[1:]}."
+
+
+@functools.cache
+def _english() -> Mapping[str, Any]:
+    words = resources.files("etapromise.promise").joinpath("why_words.toml").read_text("utf-8")
+    found: Mapping[str, Any] = tomllib.loads(words)["en"]
+    return found
 
 
 def rounded_to_sum(parts: Mapping[str, float]) -> dict[str, int]:

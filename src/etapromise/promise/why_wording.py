@@ -59,6 +59,7 @@ def _clause(
         day="" if fact.day is None else _written(fact.day, start, locale, weekdays),
         share="" if fact.share is None else _percent(fact.share, locale),
         text=fact.text,
+        amount="" if fact.amount is None else format_decimal(fact.amount, "0.00", locale=locale),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -64,7 +65,10 @@ def compare_options(model: PromiseModel, asked: Any) -> Plain:
     given.setdefault("day_price", None)
     found = model.compare([_times(option) for option in options], policy, **_times(given))
     return {
-        "options": [one.as_dict() | {"text": one.promise.text(locale)} for one in found],
+        "options": [
+            one.as_dict() | {"text": one.promise.text(locale), "why": one.why_text(locale)}
+            for one in found
+        ],
         "fallback": False,
     }
 
@@ -155,7 +159,8 @@ def problem(error: Exception) -> Plain:
     """What was found, what was expected and what to do, out of one of the library's messages."""
     message = " ".join(str(error).split())
     found, told, rest = message.partition("; expected ")
-    expected, _, remedy = rest.partition(". ")
+    # A sentence ends with a stop or with a question.
+    expected, remedy = [*re.split(r"(?<=[.?]) ", rest, maxsplit=1), ""][:2]
     return {
         "error": {
             "type": next(one.__name__ for one in type(error).__mro__ if one.__name__[:1] != "_"),

@@ -47,6 +47,7 @@ _PAGE: Final = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
 }
+_LOOKED_AT: Final = ("/", "/healthz", "/metrics", "/openapi.json", "/checkout.json")
 _POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
 
 _log = logging.getLogger("etapromise.serving")
@@ -90,6 +91,7 @@ def create_app(
             *(Route(path, _page(*file)) for path, file in _PAGE.items()),
         ],
         lifespan=server.watching(look_every),
+        exception_handlers={404: _refused, 405: _refused},
     )
 
 
@@ -251,6 +253,16 @@ def _page(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
 
 def _json(content: Any) -> Response:
     return Response(orjson.dumps(content), media_type=_JSON)
+
+
+async def _refused(request: Request, error: Any) -> Response:
+    """No such page, or no such method: with what there is."""
+    said = ContractError(
+        f"Found {request.method} {request.url.path}; expected "
+        f"{', '.join(f'POST {path}' for path in ANSWERS)}, or GET of {', '.join(_LOOKED_AT)}. "
+        "/openapi.json says what each takes."
+    )
+    return Response(_problem(said), error.status_code, error.headers, _JSON)
 
 
 class _UnreadableError(ContractError):

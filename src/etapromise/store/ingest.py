@@ -89,6 +89,13 @@ class Ingested:
     scan_rejects: pd.DataFrame
     notes: tuple[Note, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Its counts, ready for JSON; the rejects as numbers of rows, the notes as text."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        plain["shipment_rejects"] = len(self.shipment_rejects)
+        plain["scan_rejects"] = len(self.scan_rejects)
+        return plain | {"notes": [str(note) for note in self.notes]}
+
 
 @kinds_checked()
 def ingest(

@@ -13,12 +13,14 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from etapromise.errors import ContractError
+from etapromise.tracking.column_names import names_of, plain_name
 
 __all__ = ["Dialect", "dialect_of", "encoding_of", "is_utf8"]
 
@@ -39,10 +41,13 @@ _SAMPLE: Final = 2**16
 _LINES: Final = 200
 # A symbol between letters: what another encoding makes of an accented letter.
 _SYMBOL_IN_WORD: Final = re.compile(
-    r"[^\W\d_][^\w\s'\u2019.,:;/&()\[\]\-+\"#@=|\\]|[²³¹¼½¾][^\W\d_]"
+    r"[^\W\d_][^\w\s'\u2019.,:;/&()\[\]\-+\"#@=|\\]|[²³¹¼½¾£¥¢¤¦][^\W\d_]"
 )
+# Two scripts in a word: what a Greek, Cyrillic, Hebrew or Arabic reading makes of accented letters.
+_TWO_SCRIPTS: Final = re.compile(r"[A-Za-z][Ͱ-ӿא-ۿ]|[Ͱ-ӿא-ۿ][A-Za-z]")
 # Two accented Latin letters in a row: what a Latin reading makes of Greek or Cyrillic.
 _ACCENTS: Final = re.compile(r"[À-ɏ](?=[À-ɏ])")
+_ODD: Final = (_SYMBOL_IN_WORD, _TWO_SCRIPTS, _ACCENTS)
 # Of bytes that are not ASCII so many form UTF-8 letters although the whole is none: two encodings.
 _MIXED: Final = 0.5
 
@@ -137,19 +142,24 @@ def _narrow(sample: bytes, name: str) -> tuple[str, tuple[str, ...]]:
             '"utf-8"'
         )
     found = from_bytes(sample, cp_isolation=list(_ENCODINGS), steps=10)
-    sound: list[tuple[tuple[float, int], str, str]] = []
+    sound: list[tuple[tuple[int, float, int], str, str]] = []
     for match in found:
         text = str(match)
         if any(0x7F <= ord(letter) < 0xA0 for letter in text):
             continue
         strangeness = round(match.chaos, 2) + _oddities(text) / strange
-        sound.append(((strangeness, _ENCODINGS.index(match.encoding)), match.encoding, text))
-    try:
-        text = sample.decode("cp1252")  # charset-normalizer hides it behind others of its letters
-    except UnicodeDecodeError:
-        text = "\x80"
-    if _oddities(text) < 0.1 * strange and not any(0x7F <= ord(letter) < 0xA0 for letter in text):
-        sound.append(((_oddities(text) / strange, 0), "cp1252", text))
+        place = _ENCODINGS.index(match.encoding)
+        sound.append(((-_known_names(text), strangeness, place), match.encoding, text))
+    # charset-normalizer hides these behind others of their letters.
+    for encoding in ("cp1252", "cp1250"):
+        try:
+            text = sample.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        named, strangeness = _known_names(text), _oddities(text) / strange
+        # Łódź has two accents in a row, and is sound where the header's names are.
+        if (named or strangeness < 0.1) and not any(0x7F <= ord(letter) < 0xA0 for letter in text):
+            sound.append(((-named, strangeness, _ENCODINGS.index(encoding)), encoding, text))
     if not sound:
         raise ContractError(
             f"{name} is not UTF-8, and no encoding that was tried gives sound text; name it in a "
@@ -158,15 +168,35 @@ def _narrow(sample: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     sound.sort(key=lambda one: one[0])
     best = sound[0]
     told = f"{name} is not UTF-8; read as {best[1]}"
-    others = [one for one in sound[1:] if one[0][0] <= best[0][0] + 0.02 and one[2] != best[2]]
+    named, strangeness, _ = best[0]
+    others = [
+        one
+        for one in sound[1:]
+        if one[0][0] == named and one[0][1] <= strangeness + 0.02 and one[2] != best[2]
+    ]
     if others:
         ours, theirs = _difference(best[2], others[0][2])
         told += f", where {others[0][1]} would fit too ({ours!r} or {theirs!r})"
     return best[1], (f"{told}; name the encoding in a mapping if it is another",)
 
 
+def _known_names(text: str) -> int:
+    """How many names of columns that are known in some language stand in the first line."""
+    names = {name for roles in names_of().values() for known in roles.values() for name in known}
+    header = re.split(f"[{_SEPARATORS}]", text.partition("\n")[0])
+    return sum(
+        plain_name(name) in names and not re.search(r"[^\w\s.()'\u2019/-]", name)
+        for name in header
+        if not name.isascii()
+    )
+
+
 def _oddities(text: str) -> int:
-    return len(_SYMBOL_IN_WORD.findall(text)) + len(_ACCENTS.findall(text))
+    # A large accented letter after a small one: what a Western reading makes of Polish or Czech.
+    large = sum(
+        one.islower() and not other.isascii() and other.isupper() for one, other in pairwise(text)
+    )
+    return large + sum(len(odd.findall(text)) for odd in _ODD)
 
 
 def _difference(first: str, second: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ once, with how many values it was and examples of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -39,6 +40,17 @@ _REMEDIES: Final = (
     ("wrong_number_of_fields", "export the file again, or repair the line"),
     ("ordered_after_as_of", "score with a later as_of"),
 )
+# How a sentence about several goes on about one: by its first two words, and after "and".
+_SEVERAL: Final = (
+    *("are", "were", "have", "hold", "say", "stand", "wait", "do"),
+    *("names", "pairs", "rows", "orders", "scans"),
+)
+_ONE: Final = (
+    *("is", "was", "has", "holds", "says", "stands", "waits", "does"),
+    *("name", "pair", "row", "order", "scan"),
+)
+_OF_ONE: Final = dict(zip(_SEVERAL, _ONE, strict=True))
+_VERBS: Final = re.compile(r"^\w+( \w+)?|(?<=\band )\w+")
 _ELSE: Final = "correct the row at its source"
 
 
@@ -64,7 +76,12 @@ class Note:
         """One sentence for people."""
         such = f", such as {', '.join(map(repr, self.examples))}" if self.examples else ""
         about = f"{self.column}: " if self.column else ""
-        return f"{about}{self.rows:,} {self.told}{such}"
+        told = self.told if self.rows != 1 else _VERBS.sub(_of_one, self.told)
+        return f"{about}{self.rows:,} {told}{such}"
+
+
+def _of_one(words: re.Match[str]) -> str:
+    return " ".join(_OF_ONE.get(word, word) for word in words[0].split(" "))
 
 
 def merged_notes(notes: Iterable[Note]) -> tuple[Note, ...]:

@@ -289,7 +289,7 @@ def _folded(own: _Own, key: str) -> _Own:
         reason="further_rows",
         column=key,
         rows=left,
-        told="further rows of one value were folded into its first row",
+        told="further rows of a value, folded into its first",
     )
     keep = np.flatnonzero(first)
     return _Own(
@@ -367,7 +367,7 @@ def mapped_scans(mapping: TableMapping, source: Source | None) -> RawTable:
         columns["vocabulary"] = pc.if_else(pa.array(mapped), standard, given)
         if silent.any():
             keep = np.flatnonzero(~silent)
-            told = "scans with codes that say nothing were left aside"
+            told = "scans have codes that say nothing, and were left aside"
             notes += (Note(reason="silent", column="status", rows=int(silent.sum()), told=told),)
             columns = {name: column.take(pa.array(keep)) for name, column in columns.items()}
             extras, rows = extras.iloc[keep].reset_index(drop=True), rows[keep]

@@ -315,7 +315,7 @@ def _tell_near_names(column: pa.ChunkedArray, name: str, faults: Faults) -> None
             and difflib.SequenceMatcher(None, one, other).ratio() >= _NEAR
         )
     ]
-    told = "pairs of names may be one name written differently; they are kept apart"
+    told = "pairs of names may each be one name written differently, and are kept apart"
     faults.note(len(near), f"near_names_{name}", name, told, near)
 
 

@@ -37,16 +37,16 @@ _CLOCK: Final = (
     r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?"
 )
 _OFFSET: Final = r"\s*(?P<offset>[zZ]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?"
-_WEEKDAY: Final = r"(?:\p{L}{2,10}\.?,?\s+)?"
+# Letters without a count, whose repeats take 30 ms to compile; a word that is no month is no date.
+_WEEKDAY: Final = r"(?:\p{L}+\.?,?\s+)?"
 _FORMS: Final = tuple(
     f"^{form}{_CLOCK}{_OFFSET}$"
     for form in (
         r"(?P<first>\d{1,2})(?P<mark>[./-])\s?(?P<second_of>\d{1,2})[./-]\s?(?P<year>\d{4}|\d{2})",
         r"(?P<year>\d{4})[./-](?P<month>\d{1,2})[./-](?P<day>\d{1,2})",
-        _WEEKDAY + r"(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?[\s-]+(?:de\s+)?(?P<word>\p{L}{3,12})\.?,?"
+        _WEEKDAY + r"(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?[\s-]+(?:de\s+)?(?P<word>\p{L}+)\.?,?"
         r"[\s-]+(?:de\s+)?(?P<year>\d{4}|\d{2})",
-        _WEEKDAY
-        + r"(?P<word>\p{L}{3,12})\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})",
+        _WEEKDAY + r"(?P<word>\p{L}+)\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})",
     )
 )
 _LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "sv", "da", "nb", "fi", "cs")
@@ -311,8 +311,8 @@ def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None)
     text = pc.replace_substring_regex(text, _BRACKETS, "")
     text = pc.replace_substring_regex(text, r"[\x{00A0}\x{202F}\x{2009}]", " ")
     n = len(text)
-    found = _nothing(n)
-    wall, offset, plain = found.wall.copy(), found.offset.copy(), found.plain.copy()
+    empty = _nothing(n)
+    wall, offset, plain = empty.wall.copy(), empty.offset.copy(), empty.plain.copy()
     dialects: list[tuple[str, int]] = []
     number = _matches(text, r"^\d{4,19}([.,]\d+)?$")
     if number.any():
@@ -327,12 +327,11 @@ def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None)
         rows = np.flatnonzero((wall == MISSING) & ~number)
         if not len(rows):
             break
-        parts = _parts(text.take(pa.array(rows)), form)
-        hit = parts["year"].notna().to_numpy()
-        if not hit.any():
+        found = pc.extract_regex(text.take(pa.array(rows)), form)
+        rows = rows[found.is_valid().to_numpy()]
+        if not len(rows):
             continue
-        parts = parts[hit].reset_index(drop=True)
-        rows = rows[hit]
+        parts = _parts(found.drop_null())
         if place == 0:
             day, month, said = _day_and_month(parts, name, day_first=day_first)
         else:
@@ -360,8 +359,7 @@ def _arrow(words: pd.Series[Any]) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(words, pa.large_string(), from_pandas=True)])
 
 
-def _parts(text: pa.ChunkedArray, form: str) -> pd.DataFrame:
-    found = pc.extract_regex(text, form)
+def _parts(found: pa.ChunkedArray) -> pd.DataFrame:
     return pd.DataFrame(
         {
             field.name: pc.struct_field(found, field.name).to_pandas().replace("", None)

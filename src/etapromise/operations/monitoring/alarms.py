@@ -45,6 +45,7 @@ class Alarm:
 def alarms_of(facts: dict[str, Any], limits: Thresholds) -> list[Alarm]:
     """Every alarm in the facts of a monitoring, the most urgent kinds first."""
     return [
+        *_dead(facts),
         *_silent(facts, limits),
         *_unreadable(facts, limits),
         *_feed(facts, limits),
@@ -56,6 +57,21 @@ def alarms_of(facts: dict[str, Any], limits: Thresholds) -> list[Alarm]:
         *_drift(facts, limits),
         *_old(facts, limits),
     ]
+
+
+def _dead(facts: dict[str, Any]) -> Iterator[Alarm]:
+    idle, days = facts["data"]["idle_days"], facts["config"]["days"]
+    if idle >= days:
+        yield Alarm(
+            name="no_orders",
+            group="",
+            value=idle,
+            threshold=days,
+            reason=(
+                f"the newest order came {idle:,} days ago, none in the {days} days that are looked "
+                f"at; looked at were the {days} days before it"
+            ),
+        )
 
 
 def _silent(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:

@@ -10,7 +10,7 @@ __all__ = ["group_alarms"]
 
 # Earlier kinds explain later ones, never the other way round: what the feed did not tell cannot
 # have been delivered in time, and what is delivered late breaks promises and bends calibrations.
-_FEED: Final = ("silent_carrier", "unreadable_codes", "wrong_clock", "rejected_scans")
+_FEED: Final = ("no_orders", "silent_carrier", "unreadable_codes", "wrong_clock", "rejected_scans")
 _NETWORK: Final = ("deliveries_behind",)
 _UPKEEP: Final = ("stale_statistics", "old_model")
 _ORDER: Final = (*_FEED, *_NETWORK, *_UPKEEP)

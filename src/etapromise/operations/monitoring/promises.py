@@ -73,17 +73,20 @@ def promises_made(
     as_of: pd.Timestamp,
     config: MonitorConfig,
 ) -> Made:
-    """Judge the promises to the orders of the last `config.days`.
+    """Judge the promises to the orders of the last `config.days`; of a dead feed, its last ones.
 
     Raises:
-        InsufficientHistoryError: There is no order in that time.
+        InsufficientHistoryError: There is no order.
     """
     ours = ModelForecaster(model)
     dates = ours.local_event_date(known)
     truth = Truth.of(known, dates, extract_end=as_of, settle_days=config.settle_days)
     blocks = []
     ordered = known.shipments["ordered_at"]
-    for block in _joined(_days(known, model, registry, as_of=as_of, config=config)):
+    newest = ordered.max()
+    idle = as_of - newest
+    until = newest.ceil("D") if idle >= config.days * _DAY else as_of
+    for block in _joined(_days(known, model, registry, as_of=until, config=config)):
         rows = np.flatnonzero((ordered >= block.start) & (ordered < block.end))
         if len(rows):
             orders = known.shipments.iloc[rows].reset_index(drop=True)
@@ -91,8 +94,8 @@ def promises_made(
             blocks.append((block, rows, forecaster.distribution_many(orders)))
     if not blocks:
         raise InsufficientHistoryError(
-            f"Found no order in the {config.days} days before {as_of.isoformat()}; expected some "
-            "to look at. Choose another as_of or more days."
+            f"Found no order before {as_of.isoformat()}; expected some to look at. Choose another "
+            "as_of."
         )
     rows = np.concatenate([rows for _, rows, _ in blocks])
     forecast = _Joined.of([forecast for _, _, forecast in blocks])
@@ -111,7 +114,7 @@ def promises_made(
     flow.add(table[honest], _Joined(forecast.origin_dates[honest], forecast.probability[honest]))
     _blank(table, ~honest, config.service_level)
     _choose(table, config)
-    return Made(table=table, flow=flow, counts=_counts(table))
+    return Made(table=table, flow=flow, counts=_counts(table) | {"idle_days": idle // _DAY})
 
 
 @dataclass(frozen=True)

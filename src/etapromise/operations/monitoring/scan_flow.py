@@ -26,6 +26,7 @@ def silent_carriers(history: TrackedHistory, *, as_of: pd.Timestamp) -> list[dic
     """Scans received in the last two days beside what is usual for these days of the week.
 
     Two days, so that a holiday is no silence. Unreadable scans count: who sends them is not silent.
+    Where nobody has sent anything for weeks, usual is what was before.
 
     Returns:
         For each carrier: ``carrier``, ``received`` in the last 48 hours, ``usual`` (the median of
@@ -35,13 +36,14 @@ def silent_carriers(history: TrackedHistory, *, as_of: pd.Timestamp) -> list[dic
     """
     received, carrier = all_received(history, as_of)
     age = (as_of - received).dt.total_seconds() / 86_400
+    dead = int(age.min() // 7) if len(age) else 0
     found = []
     for name in sorted(carrier.unique()):
         ours = age[carrier == name].to_numpy(dtype=np.float64)
         lately = int((ours <= _WINDOW).sum())
         past = [
             int(((ours > 7 * week) & (ours <= 7 * week + _WINDOW)).sum())
-            for week in range(1, _WEEKS + 1)
+            for week in range(dead + 1, dead + _WEEKS + 1)
         ]
         usual = float(np.median(past))
         found.append(
