@@ -3,25 +3,28 @@
     python benchmarks/sizes.py [--orders 500 1170 5100] [--out output/sizes]
 
 Each size is a simulated year with so many orders a day. Every command runs in a process of its
-own; told are its peak of resident memory and its processor time. The nightly ingest brings the
-last day's scans to a store that has all before.
+own; told are its peak of resident memory and its processor time. A night brings the last hundredth
+of the scans to a store that has all before; its refresh stands beside one that reads the tables.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from etapromise_simulator import NetworkConfig, write_sample
 
 AS_OF = "2026-01-06"
+DAY = 86_400_000_000
 
 
 def run(label: str, rows: int, *arguments: str) -> None:
@@ -64,20 +67,27 @@ def main() -> None:
         parcels, scans = rows["shipments.parquet"], rows["scans.parquet"]
         print(f"\n{parcels:,} shipments, {scans:,} scans")
         table = pq.read_table(place / "scans.parquet")
-        last = pc.max(table["received_at"]).as_py().date().isoformat()
-        late = pc.greater_equal(pc.strftime(table["received_at"], "%Y-%m-%d"), last)
+        received = table["received_at"].cast("int64")
+        cut = int(np.quantile(received.to_numpy(), 0.99)) // DAY * DAY
+        late = pc.greater_equal(received, cut)
         pq.write_table(table.filter(pc.invert(late)), place / "before.parquet")
         pq.write_table(table.filter(late), place / "day.parquet")
         day = pq.read_metadata(place / "day.parquet").num_rows
+        known = np.datetime64(cut, "us").astype("datetime64[D]")
+        print(f"{day:,} of them since {known}")
         store, models = str(place / "store"), str(place / "models")
-        shipments = str(place / "shipments.parquet")
+        shipments, every = str(place / "shipments.parquet"), str(place / "scans.parquet")
         before, later = str(place / "before.parquet"), str(place / "day.parquet")
         ingest = ("ingest", "--store", store)
+        kept, whole = ("--store", store), ("--shipments", shipments, "--scans", every)
         run("ingest", scans, *ingest, "--shipments", shipments, "--scans", before)
-        run("ingest of a day", day, *ingest, "--scans", later)
-        kept = ("--store", store, "--as-of", AS_OF)
-        run("train --store", parcels, "train", *kept, "--out", models)
-        run("refresh --store", parcels, "refresh", *kept, "--models", models)
+        run("train --store", parcels, "train", *kept, "--as-of", str(known), "--out", models)
+        run("ingest of 1 %", day, *ingest, "--scans", later)
+        # Each begins with the model as it was trained.
+        for label, tables in (("refresh --store", kept), ("refresh of tables", whole)):
+            copy = place / f"models of {label}"
+            shutil.copytree(models, copy, symlinks=True)
+            run(label, parcels, "refresh", *tables, "--as-of", AS_OF, "--models", str(copy))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ class Priors:
         service_holidays: the same on holidays.
         service_age: that a service's parcels arrive like the network's, in expected arrivals.
         rests: that the network rests on holidays, in expected arrivals.
+        shortest_way: that hardly any parcel of a lane comes before those around it, in parcels.
+        shortest_way_weekday: the same of a lane's pick-ups of a weekday, and of any day.
         new_key: how far a new key lies from the whole, in parcels.
         few_spread: in the spread of log durations, in parcels.
         few_spread_first: that spread before any parcel.
@@ -76,6 +78,8 @@ class Priors:
     service_holidays: float = 4.0
     service_age: float = 30.0
     rests: float = 8.0
+    shortest_way: float = 2.0
+    shortest_way_weekday: float = 2.0
     new_key: float = 10.0
     few_spread: float = 4.0
     few_spread_first: float = 0.4

@@ -94,6 +94,7 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
         else ordinal(quoted) - EPOCH - order_day,
         lead,
         0.0,
+        encoder.dispatch.fetched(warehouse, closed, order_day, second),
         *(number(fields, name) for name in encoder.numeric),
     ]
     _, source = encoder.zones.resolve(

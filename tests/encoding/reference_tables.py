@@ -53,10 +53,11 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
     if "quoted_date" in frame:
         quoted = dates_in_column(frame, "quoted_date")
         numbers[:, 6] = np.where(np.isnat(quoted), np.nan, quoted.astype(np.int64) - day)
-    numbers[:, NUMBERS.index("lead")] = leads(
-        encoder, frame, taker, own, encoder.dispatch.rows(warehouse), rows_of(calendars, here),
-        day, second, clock,
-    )  # fmt: skip
+    asked = encoder.dispatch.rows(warehouse), rows_of(calendars, here), day, second
+    numbers[:, NUMBERS.index("lead")] = leads(encoder, frame, taker, own, *asked, clock)
+    numbers[:, NUMBERS.index("fetched")] = [
+        encoder.dispatch.fetched(*map(int, order)) for order in zip(*asked, strict=True)
+    ]
     numbers[:, NUMBERS.index("disrupted")] = concern(encoder.disruptions, frame)
     _, source = encoder.zones.resolve_many(frame, "destination")
     return Requests(codes, numbers, day.astype(np.int32), clock.astype(np.int32), source)

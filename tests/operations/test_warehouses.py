@@ -23,10 +23,11 @@ from etapromise.calendars.configured_dispatch import cut_off_rounds, first_cut_o
 from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.pickup_days import PickupDays
+from etapromise.encoding.pickup_days import PICKUP_LEVELS, PickupDays
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
 from etapromise.history.as_of import KnownOrders
+from etapromise.lanes.levels import level_keys
 from etapromise.stored_arrays import StoredValues
 from etapromise.tracking import TrackedHistory
 from tests.promise.reference_stages import pickup_days_of
@@ -361,7 +362,7 @@ def test_the_batch_and_the_loaded_model_say_the_same(
         assert one.as_dict() == other.as_dict()
     frame = orders.head(40)
     encoder = told.parts.encoder
-    many = PickupDays.of_frame(encoder, frame, encoder.encode(frame))
+    many = PickupDays.of_keys(encoder, level_keys(frame, PICKUP_LEVELS), encoder.encode(frame))
     for number, row in enumerate(frame.to_dict("records")):
         fields = fields_of(row)
         single = pickup_days_of(encoder, fields, encoder.encode_placed(fields)[0])

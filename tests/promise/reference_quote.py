@@ -7,6 +7,7 @@ reference (tests/forecast/test_forest.py).
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -164,15 +165,15 @@ class ReferenceQuote:
                 return keys.index(key) + 1
         return 0
 
-    def lead(self) -> float:
-        """Expected operational days to the pick-up, less those without closed days or cut-off."""
+    def pickups(self) -> list[tuple[int, float]]:
+        """Days after the order's on which parcels are picked up, and the share of them."""
         table = self.parts.encoder.dispatch.calendars
         handling = [float(value) for value in table.handling[self.warehouse]]
         late = round(self.hour * 3600) >= int(
             table.cut_off[self.warehouse, self.order_day.weekday()]
         )
         waits = self.waits(table)
-        worked, done, readings = 0.0, 0.0, []
+        worked, done, found = 0.0, 0.0, []
         for day in range(90):
             worked += self.dispatched(self.order_day + timedelta(day + late))
             if waits is None:
@@ -180,8 +181,29 @@ class ReferenceQuote:
             else:
                 now = min(max(worked - waits, done), 1.0)
             if now > done:
-                readings.append((now - done) * self.reading(day + late))
+                found.append((day + late, now - done))
             done = now
+        return found
+
+    def soonest(self) -> float:
+        """Operational days from the order's date before which no date ends that it arrives on."""
+        pickups = self.pickups()
+        picked_up = itertools.accumulate(share for _, share in pickups)
+        day = next(day for (day, _), so_far in zip(pickups, picked_up, strict=True) if so_far > 0.1)
+        statistics, week = self.parts.statistics, (self.order_day + timedelta(day)).weekday()
+        told = [
+            float(
+                statistics.shortest[int(statistics.total_start[number]) + self.row_of(level), week]
+            )
+            for level, number in self.levels.items()
+        ]
+        return self.operational_days(day + 1) + next((way for way in told[::-1] if way >= 0), 0.0)
+
+    def lead(self) -> float:
+        """Expected operational days to the pick-up, less those without closed days or cut-off."""
+        table = self.parts.encoder.dispatch.calendars
+        handling = [float(value) for value in table.handling[self.warehouse]]
+        readings = [share * self.reading(day) for day, share in self.pickups()]
         undelayed = math.fsum(k * (handling[k + 1] - handling[k]) for k in range(len(handling) - 1))
         return math.fsum(readings) - undelayed
 
@@ -329,7 +351,8 @@ class ReferenceQuote:
         out = []
         for k in range(self.parts.horizon):
             worked = self.operational_days(k + 1)
-            u = raw_probability(days, levels, worked - lead) if worked > 0 else 0.0
+            open_ = worked > 0 and worked > self.soonest() - 1e-6
+            u = raw_probability(days, levels, worked - lead) if open_ else 0.0
             stated = self.calibrated(u)
             if stated > GROUPS_FROM:
                 late = (1.0 - stated) / (1.0 - GROUPS_FROM)

@@ -7,19 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from etapromise.calendars.dispatch import DISPATCH_LEVELS
 from etapromise.calendars.working_clocks import row_of
-from etapromise.encoding.pickup_days import PickupDays
+from etapromise.encoding.pickup_days import PICKUP_LEVELS, PickupDays
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.forecast.distribution import raw_probability
 from etapromise.history.features import with_handling_codes
-from etapromise.lanes.levels import KeyPlan, Level
+from etapromise.lanes.levels import KeyPlan
 from etapromise.promise.details import required_stages
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.stages import HANDLING_OFFSET, StageTimes, transit_features
 
 LONGEST_HANDLING = 28
-PLAN = KeyPlan((*DISPATCH_LEVELS, Level("calendar", ("origin_country", "origin_region"))))
+PLAN = KeyPlan(PICKUP_LEVELS)
 
 
 def pickup_days_of(encoder: Encoder, fields: Mapping[str, Any], requests: Requests) -> PickupDays:

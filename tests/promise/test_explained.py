@@ -14,8 +14,9 @@ import pytest
 
 import etapromise
 from etapromise import Promise, PromiseModel, train
-from etapromise.encoding.pickup_days import PickupDays
+from etapromise.encoding.pickup_days import PICKUP_LEVELS, PickupDays
 from etapromise.errors import ContractError
+from etapromise.lanes.levels import level_keys
 from etapromise.tracking import TrackedHistory
 from tests.promise.reference_stages import stages_of, stages_summed
 from tests.small_network import AS_OF, TRAINING, fields_of
@@ -109,7 +110,9 @@ def test_the_stages_are_distributions_and_add_up(
     frame = orders.head(ROWS)
     encoder = model.parts.encoder
     requests = encoder.encode(frame)
-    times = stages_of(model, requests, PickupDays.of_frame(encoder, frame, requests))
+    times = stages_of(
+        model, requests, PickupDays.of_keys(encoder, level_keys(frame, PICKUP_LEVELS), requests)
+    )
     np.testing.assert_allclose(times.pickup.sum(axis=1), 1.0)
     assert (times.pickup >= 0).all()
     total = stages_summed(times)
@@ -147,7 +150,9 @@ def test_stages_are_about_as_good_as_the_direct_distribution(
     frame = orders[rows]
     encoder = model.parts.encoder
     requests = encoder.encode(frame)
-    times = stages_of(model, requests, PickupDays.of_frame(encoder, frame, requests))
+    times = stages_of(
+        model, requests, PickupDays.of_keys(encoder, level_keys(frame, PICKUP_LEVELS), requests)
+    )
     arrives = model.distribution_many(frame).probability
     summed = stages_summed(times) * arrives[:, -1:]
     event = parcels.milestones.set_index(parcels.shipments["shipment_id"])["event_at"]

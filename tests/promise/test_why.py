@@ -48,7 +48,7 @@ def test_contributions_sum_to_the_promise(
     reached = (model.promise_many(strange, level)["confidence"] >= level).to_numpy()
     rest = found[reached, CAUSES.index("whole_days")]
     # Far out in the tail, between two of the forest's levels, quantile and date may part a little.
-    assert (rest > 1e-9).sum() <= 0.01 * len(rest)
+    assert (rest > 1e-6).sum() <= 0.01 * len(rest)
     assert rest.max(initial=-1.0) < 0.25
     assert level == 0.02 or rest.min(initial=0.0) > -1.0 - 1e-9
     assert reached.any() or level == 0.9999

@@ -245,7 +245,7 @@ class _LegStruct(ctypes.Structure):
 
 
 _lead = native.function(
-    "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, native.POINTER
+    "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, *[native.POINTER] * 2
 )
 
 
@@ -390,7 +390,17 @@ class Dispatch:
         if leg is not None:
             days = np.ascontiguousarray(leg[1], np.float64)
             way = ctypes.byref(_LegStruct(leg[0], len(days) - 1, days.ctypes.data))
-        return float(_lead(self.address, row, calendar, order_day, second, clock, way))
+        asked = (row, calendar, order_day, second, clock, way, ctypes.byref(ctypes.c_double()))
+        return float(_lead(self.address, *asked))
+
+    def fetched(self, row: int, calendar: int, order_day: int, second: int) -> int:
+        """Days from an order's date to the first by which more than one in ten are picked up.
+
+        Arguments as of `lead`.
+        """
+        days = ctypes.c_double()
+        _lead(self.address, row, calendar, order_day, second, 0, None, ctypes.byref(days))
+        return int(days.value)
 
 
 def learn_dispatch(

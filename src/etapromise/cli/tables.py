@@ -99,7 +99,7 @@ class TableArguments:
 
         if self.store is not None:
             kept = stored_history(self.store, event=event)  # type: ignore[arg-type]  # likewise
-            say(f"{self.store}: {len(kept.shipments):,} shipments, commit {kept.commit.number}")
+            say(f"{self.store}: {kept.parcels:,} shipments, commit {kept.commit.number}")
             return kept
         found = history(
             self.shipments,

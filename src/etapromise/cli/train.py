@@ -275,9 +275,7 @@ def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
     import pandas as pd  # noqa: PLC0415 — start-up time
 
     moment = pd.Timestamp(as_of)
-    moments = [history.shipments["ordered_at"], history.scans["received_at"]]
-    known = [times[times <= moment].max() for times in moments if len(times)]
-    newest = max((each for each in known if not pd.isna(each)), default=None)
+    newest = history.newest(moment)
     if newest is not None and moment - newest > pd.Timedelta(days=_QUIET_DAYS):
         days = (moment - newest).days
         say(

@@ -63,8 +63,8 @@ _MAX_TEXTS: Final = 256
 _MAX_NUMBERS: Final = 512
 # The prefix, and who takes the parcel over.
 _DERIVED_TEXTS: Final = 2
-# The hour, GIVEN_NUMBERS, the quoted days, the lead and the disruptions.
-_STANDARD_NUMBERS: Final = 9
+# The hour, GIVEN_NUMBERS, the quoted days, the lead, the disruptions and the soonest pick-up.
+_STANDARD_NUMBERS: Final = 10
 # What `etp_encode` returns.
 FINE, UNCLEAR_TEXT, OUTSIDE_CALENDARS = range(3)
 _SEPARATOR: Final = "\x1f"

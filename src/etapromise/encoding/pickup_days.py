@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +20,12 @@ from etapromise.array_types import with_rows
 from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS
 from etapromise.calendars.working_clocks import row_of
 from etapromise.encoding.requests import Encoder, Requests
-from etapromise.lanes.levels import KeyPlan, Level, level_keys
+from etapromise.lanes.levels import Level
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["PICKUP_LEVELS", "PickupDays", "WarehouseDays"]
 
-__all__ = ["PickupDays", "WarehouseDays"]
-
-_LEVELS: Final = (*DISPATCH_LEVELS, Level("calendar", ("origin_country", "origin_region")))
-_PLAN: Final = KeyPlan(_LEVELS)
+PICKUP_LEVELS: Final = (*DISPATCH_LEVELS, Level("calendar", ("origin_country", "origin_region")))
+"""What says on which days a warehouse's parcels are fetched."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +45,14 @@ class PickupDays:
     start: NDArray[np.int64]
 
     @classmethod
-    def of_frame(cls, encoder: Encoder, frame: pd.DataFrame, requests: Requests) -> PickupDays:
-        """Those of many shipments, and their requests (n,)."""
-        *keys, (positions, places) = level_keys(frame, _LEVELS)
+    def of_keys(
+        cls,
+        encoder: Encoder,
+        keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
+        requests: Requests,
+    ) -> PickupDays:
+        """Those of many shipments: their keys at PICKUP_LEVELS, and their requests (n,)."""
+        *keys, (positions, places) = keys
         calendar_rows = encoder.clocks.indexes()[1]
         calendar = np.array([row_of(calendar_rows, key) for key in places], np.int64)[positions]
         return cls._of(encoder, encoder.dispatch.rows(keys).astype(np.int64), calendar, requests)

@@ -31,7 +31,15 @@ from etapromise.lanes.levels import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DISRUPTED", "NUMBERS", "Encoder", "Requests", "dates_in_column", "require_table"]
+__all__ = [
+    "DISRUPTED",
+    "FETCHED",
+    "NUMBERS",
+    "Encoder",
+    "Requests",
+    "dates_in_column",
+    "require_table",
+]
 
 # The numbers that every request has; further numeric columns follow them.
 NUMBERS: Final = (
@@ -44,12 +52,15 @@ NUMBERS: Final = (
     "quoted_days",
     "lead",
     "disrupted",
+    "fetched",
 )
 _SERVICE: Final = Level("service", ("carrier", "service"))
 _CALENDAR: Final = Level("calendar", ("destination_country", "destination_region"))
 _ORIGIN_CALENDAR: Final = Level("origin_calendar", ("origin_country", "origin_region"))
 _CALENDAR_LEVELS: Final = (_SERVICE, _CALENDAR, _ORIGIN_CALENDAR, *DISPATCH_LEVELS)
 _LEAD: Final = NUMBERS.index("lead")
+FETCHED: Final = NUMBERS.index("fetched")
+"""Where a request says how many days after its date it is fetched at the soonest."""
 DISRUPTED: Final = NUMBERS.index("disrupted")
 """Where a request says which declared disruptions concern it, see `Disruptions.concern`."""
 
@@ -61,7 +72,7 @@ class Requests:
     Attributes:
         codes: (n, L) int32 row of each level's table, 0 where the key was never seen.
         numbers: (n, m) float64, NaN where missing: `NUMBERS`, then the contract's numeric columns.
-            `lead` is never missing.
+            `lead` and `fetched` are never missing.
         order_day: (n,) int32 origin-local date of the order, days since 1970-01-01. Day 0 of every
             duration and distribution.
         clock: (n,) int32 row of the clocks' elapsed table.

@@ -294,6 +294,7 @@ def _facts(
 ) -> dict[str, Any]:
     settings = asdict(config)
     del settings["jobs"]  # what does not change the result does not belong to it
+    scans, rejected_scans = history.scan_totals()
     settings["start"], settings["end"] = config.start.isoformat(), config.end.isoformat()
     return {
         "format": BACKTEST_FORMAT,
@@ -302,9 +303,9 @@ def _facts(
         "config": settings,
         "data": {
             "shipments": len(history.shipments),
-            "scans": len(history.scans),
+            "scans": scans,
             "rejected_shipments": len(history.shipment_rejects),
-            "rejected_scans": len(history.scan_rejects),
+            "rejected_scans": rejected_scans,
             "extract_end": extract_end(history).isoformat(),
         },
         "steps": [

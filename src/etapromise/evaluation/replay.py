@@ -15,7 +15,7 @@ import pandas as pd
 
 from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
-from etapromise.tracking import TrackedHistory, as_of
+from etapromise.tracking import TrackedHistory
 
 __all__ = ["Forecast", "Forecaster", "QuotedDays", "extract_end", "known_at", "replay_quotes"]
 
@@ -76,17 +76,7 @@ def known_at(history: TrackedHistory, moment: pd.Timestamp) -> TrackedHistory:
     Raises:
         ContractError: The moment is naive.
     """
-    milestones = as_of(history.milestones, moment)
-    ordered = (history.shipments["ordered_at"] <= moment).to_numpy()
-    received = (history.scans["received_at"] <= moment).to_numpy()
-    return TrackedHistory(
-        shipments=history.shipments[ordered].reset_index(drop=True),
-        scans=history.scans[received].reset_index(drop=True),
-        milestones=milestones[ordered].reset_index(drop=True),
-        shipment_rejects=history.shipment_rejects.iloc[:0],
-        scan_rejects=history.scan_rejects.iloc[:0],
-        event=history.event,
-    )
+    return history.known_at(moment)
 
 
 def extract_end(history: TrackedHistory) -> pd.Timestamp:
@@ -95,11 +85,10 @@ def extract_end(history: TrackedHistory) -> pd.Timestamp:
     Raises:
         ContractError: The history is empty.
     """
-    moments = [history.shipments["ordered_at"].max(), history.scans["received_at"].max()]
-    told = [moment for moment in moments if not pd.isna(moment)]
-    if not told:
+    told = history.newest(pd.Timestamp.max.tz_localize("UTC"))
+    if told is None:
         raise ContractError("found a history without orders and scans, expected some of each")
-    return pd.Timestamp(max(told))
+    return told
 
 
 def replay_quotes(

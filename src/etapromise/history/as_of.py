@@ -21,16 +21,18 @@ from etapromise.calendars.configured_dispatch import (
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
+from etapromise.encoding.requests import DISRUPTED, Encoder, Requests, local_seconds
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.history.effects import NEVER_DAY, EffectSettings
 from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
 from etapromise.history.learned_calendars import (
+    WAY_LEVELS,
     learned_clocks,
     learned_dispatch,
     renewed_clocks,
 )
 from etapromise.history.learned_hand_offs import (
+    as_brought,
     known_hand_offs,
     learned_hand_offs,
     with_first_legs,
@@ -40,6 +42,7 @@ from etapromise.history.statistics import AsOfOrder, Statistics, build_statistic
 from etapromise.history.surge import surge_by_day
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import KeyIndex, Level, level_keys, levels_with
+from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
@@ -132,6 +135,110 @@ class KnownOrders:
             self.arrived_later,
         )
 
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.shipments)
+
+    def let_go(self) -> None:
+        """Keep nothing in memory that can be read again."""
+
+    def ordered(self) -> NDArray[np.int64]:
+        """(n,) microseconds since 1970 UTC of the orders."""
+        return microseconds(self.shipments["ordered_at"], "ordered_at")
+
+    def level_keys(
+        self, levels: Sequence[Level], hand_offs: HandOffs | None = None
+    ) -> list[tuple[NDArray[np.int64], list[str]]]:
+        """`levels.level_keys` of the orders, named with who usually brings them."""
+        frame = self.shipments
+        if hand_offs is not None:
+            frame = hand_offs.named(frame, hand_offs.takers_of(frame))
+        return level_keys(frame, levels)
+
+    def requests(self, encoder: Encoder) -> Requests:
+        """The orders as they were asked for."""
+        return encoder.encode(self.shipments)
+
+    def outcomes(self, zones: ZoneMap, give_up_after: int) -> Outcomes:
+        """What had become of them."""
+        return outcomes(
+            self.shipments,
+            self.milestones,
+            zones=zones,
+            as_of=self.moment,
+            give_up_after=give_up_after,
+        )
+
+    def takers(
+        self, hand_offs: HandOffs
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
+        """(n,) whether each is known to have been handed over, to whom, and to whom it usually is.
+
+        Who it is are numbers of takers, 0: another one or nobody.
+        """
+        handed = known_hand_offs(self.milestones, self.moment)
+        usual = hand_offs.takers_of(self.shipments)
+        return handed != "", hand_offs.numbered(handed), usual
+
+    def handed_over(
+        self, encoder: Encoder, requests: Requests
+    ) -> tuple[Requests, NDArray[np.bool_]]:
+        """The requests as those of who took the parcels over, and (n,) whether that is known."""
+        if encoder.hand_offs is None:
+            return requests, np.zeros(len(requests), bool)
+        _, taker, _ = self.takers(encoder.hand_offs)
+        return encoder.handed_over(requests, self.shipments, taker), taker > 0
+
+    def deliveries(
+        self, levels: Sequence[Level], zones: ZoneMap, hand_offs: HandOffs | None
+    ) -> tuple[list[tuple[NDArray[np.int64], list[str]]], NDArray[np.int64]]:
+        """Keys of who brings them, and (n,) local seconds of their events, -1 where unknown.
+
+        Where parcels change hands, a delivery is that of the carrier that brought it.
+        """
+        orders = self.shipments
+        if hand_offs is not None:
+            orders = as_brought(orders, known_hand_offs(self.milestones, self.moment))
+        rows = np.flatnonzero(self.milestones["event_at"].notna().to_numpy())
+        names, _ = zones.resolve_many(self.shipments.iloc[rows], "destination")
+        seconds = np.full(len(orders), -1, np.int64)
+        seconds[rows] = local_seconds(self.milestones["event_at"].iloc[rows], names)
+        return level_keys(orders, levels), seconds
+
+    def zone_names(self, zones: ZoneMap) -> NDArray[np.object_]:
+        """(n,) IANA names of the destinations' zones."""
+        return np.asarray(zones.resolve_many(self.shipments, "destination")[0])
+
+    def event_known(self) -> NDArray[np.int64]:
+        """(n,) microseconds since 1970 UTC of the receipt of the event; any where it was not."""
+        known = self.milestones["event_known_at"].dt.tz_localize(None)
+        return np.asarray(known.to_numpy("datetime64[us]").view(np.int64))
+
+    def returned(self) -> NDArray[np.bool_]:
+        """(n,) whether they were known to be on their way back, or there."""
+        back = (self.milestones["closed_as"] == "returned").fillna(value=False).to_numpy(bool)
+        told = (self.milestones["closed_known_at"] < self.moment).to_numpy(bool)
+        return np.asarray(back & told)
+
+    def scan_counts(self) -> NDArray[np.float64]:
+        """(n,) how often they were scanned, NaN where that is not told."""
+        return self.milestones["scan_count"].to_numpy(np.float64, na_value=np.nan)
+
+    def promised_days(self) -> NDArray[np.int64]:
+        """(n,) days since 1970-01-01 that were promised then, NEVER_DAY where none is told."""
+        if "promised_date" not in self.shipments.columns:
+            return np.full(len(self), NEVER_DAY, np.int64)
+        told = self.shipments["promised_date"].to_numpy().astype("datetime64[D]")
+        return np.where(np.isnat(told), NEVER_DAY, told.astype(np.int64))
+
+    def order_numbers(self) -> NDArray[np.uint64] | None:
+        """(n,) a number for each order of several parcels, 0 where none is told; None: no such."""
+        if "order_id" not in self.shipments.columns:
+            return None
+        orders = self.shipments["order_id"].to_numpy(dtype=object)
+        found = pd.util.hash_array(orders)
+        return np.where(pd.isna(orders), np.uint64(0), np.maximum(found, np.uint64(1)))
+
     def give_up_after(self) -> int:
         """Days after which an open parcel counts as lost: well beyond all but the slowest."""
         arrived = self.milestones["event_known_at"] < self.moment
@@ -187,13 +294,7 @@ class KnownOrders:
                 )
         relays = self._hand_offs() if hand_offs is True else hand_offs or None
         levels = levels_with(categorical, hand_offs=relays is not None)
-        results = outcomes(
-            self.shipments,
-            self.milestones,
-            zones=zones,
-            as_of=self.moment,
-            give_up_after=give_up_after,
-        )
+        results = self.outcomes(zones, give_up_after)
         clocks = self._clocks(results, relays)
         if calendars is not None:
             clocks = configured_clocks(clocks, calendars, relays)
@@ -224,7 +325,8 @@ class KnownOrders:
         return learned_hand_offs(self.shipments, self.milestones, self.moment)
 
     def _clocks(self, results: Outcomes, hand_offs: HandOffs | None) -> Clocks:
-        return learned_clocks(self.shipments, results, *self._takers(results, hand_offs))
+        keys = self.level_keys(WAY_LEVELS)
+        return learned_clocks(keys, results, *self._takers(results, hand_offs))
 
     def _takers(
         self, results: Outcomes, hand_offs: HandOffs | None
@@ -234,17 +336,12 @@ class KnownOrders:
             return (), None
         # Who is known to have a parcel, else who usually gets it; it came without a hand-off where
         # none is known.
-        handed = known_hand_offs(self.milestones, self.moment)
-        actual = hand_offs.numbered(handed)
-        usual = np.where(results.arrived, 0, hand_offs.takers_of(self.shipments))
-        taker = np.where(handed != "", actual, usual)
+        handed, actual, usual = self.takers(hand_offs)
+        taker = np.where(handed, actual, np.where(results.arrived, 0, usual))
         return hand_offs.takers, taker.astype(np.int32)
 
     def _indexes(self, levels: Sequence[Level], hand_offs: HandOffs | None) -> tuple[KeyIndex, ...]:
-        frame = self.shipments
-        if hand_offs is not None:
-            frame = hand_offs.named(frame, hand_offs.takers_of(frame))
-        return tuple(KeyIndex(sorted(keys)) for _, keys in level_keys(frame, levels))
+        return tuple(KeyIndex(sorted(keys)) for _, keys in self.level_keys(levels, hand_offs))
 
     def encoder_like(self, encoder: Encoder, *, renew_after: int | None = None) -> Encoder:
         """The keys of these shipments under the columns, zones and working weeks of `encoder`.
@@ -255,15 +352,9 @@ class KnownOrders:
         """
         clocks, dispatch = encoder.clocks, encoder.dispatch
         if renew_after is not None:
-            results = outcomes(
-                self.shipments,
-                self.milestones,
-                zones=encoder.zones,
-                as_of=self.moment,
-                give_up_after=renew_after,
-            )
+            results = self.outcomes(encoder.zones, renew_after)
             takers = self._takers(results, encoder.hand_offs)
-            clocks = renewed_clocks(clocks, self.shipments, results, *takers)
+            clocks = renewed_clocks(clocks, self.level_keys(WAY_LEVELS), results, *takers)
         if clocks is not encoder.clocks:
             dispatch = Dispatch(dispatch.keys, dispatch.calendars, clocks)
         indexes = self._indexes(encoder.levels, encoder.hand_offs)
@@ -299,14 +390,8 @@ class HistoryAsOf:
         Raises:
             ContractError: an extra column is missing or not numeric.
         """
-        requests = encoder.encode(known.shipments)
-        results = outcomes(
-            known.shipments,
-            known.milestones,
-            zones=encoder.zones,
-            as_of=known.moment,
-            give_up_after=give_up,
-        )
+        requests = known.requests(encoder)
+        results = known.outcomes(encoder.zones, give_up)
         asked = requests
         if encoder.disruptions is not None:
             # What a declared disruption cost is no trait of a lane or carrier: it is taken off.

@@ -40,7 +40,7 @@ _SELDOM: Final = ("next_day", "second_day")
 # The hour of an order counts through the calendars alone, its lead and the carrier's clock: so that
 # a later order never gets an earlier date. A forest that saw the hour would find some that do; one
 # that sees the weekday hardly ever does, and does so where no cut-off tells the days apart.
-_NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days", "disrupted"})
+_NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days", "disrupted", "fetched"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
 _PACED_LANES: Final = ("region_lane", "service_region")

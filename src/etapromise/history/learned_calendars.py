@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,17 @@ from etapromise.lanes.levels import Level, level_keys, sorted_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["learned_clocks", "learned_dispatch", "renewed_clocks"]
+__all__ = ["WAY_LEVELS", "learned_clocks", "learned_dispatch", "renewed_clocks"]
+
+WAY_LEVELS: Final = (
+    Level("service", ("carrier", "service")),
+    Level("there", ("destination_country", "destination_region")),
+    # Warehouses keep the holidays of where they are.
+    Level("here", ("origin_country", "origin_region")),
+)
+"""What says under which calendars a parcel is on its way."""
+
+_Keys: TypeAlias = "Sequence[tuple[NDArray[np.int64], list[str]]]"
 
 # Days of calendar beyond the moment: orders a year ahead, and their way.
 _CALENDAR_AHEAD: Final = 500
@@ -32,7 +42,7 @@ _HARDLY_ANY: Final = 0.98
 
 
 def learned_clocks(
-    shipments: pd.DataFrame,
+    keys: _Keys,
     results: Outcomes,
     takers: Sequence[str] = (),
     taker: NDArray[np.int32] | None = None,
@@ -40,11 +50,11 @@ def learned_clocks(
     """Working weeks and holidays of carriers.
 
     Args:
-        shipments: (n,) in the order of their orders.
+        keys: of n orders at WAY_LEVELS, in their order; see `levels.level_keys`.
         takers: carriers that parcels are handed to; each has a clock, that of any of its services.
         taker: (n,) number of who brings each parcel, from 1 on; 0: its own carrier.
     """
-    ways, service_keys, calendar_keys = _ways(shipments, results, takers, taker)
+    ways, service_keys, calendar_keys = _ways(keys, results, takers, taker)
     return learn_clocks(
         ways,
         service_keys=service_keys,
@@ -56,7 +66,7 @@ def learned_clocks(
 
 def renewed_clocks(
     clocks: Clocks,
-    shipments: pd.DataFrame,
+    keys: _Keys,
     results: Outcomes,
     takers: Sequence[str] = (),
     taker: NDArray[np.int32] | None = None,
@@ -64,29 +74,21 @@ def renewed_clocks(
     """Clocks that were learned before, with the weeks that services have changed since.
 
     Args:
-        shipments: (n,) as of `learned_clocks`, like all that follows.
+        keys: as for `learned_clocks`, like all that follows.
         taker: (n,) number of who brings each parcel.
     """
-    ways, service_keys, calendar_keys = _ways(shipments, results, takers, taker)
+    ways, service_keys, calendar_keys = _ways(keys, results, takers, taker)
     return with_changed_weeks(ways.named_as(service_keys, calendar_keys, clocks), clocks)
 
 
 def _ways(
-    shipments: pd.DataFrame,
+    keys: _Keys,
     results: Outcomes,
     takers: Sequence[str],
     taker: NDArray[np.int32] | None,
 ) -> tuple[Ways, Sequence[str], Sequence[str]]:
     """The parcels on their way, and the keys of their services and places."""
-    service, there, here = level_keys(
-        shipments,
-        [
-            Level("service", ("carrier", "service")),
-            Level("there", ("destination_country", "destination_region")),
-            # Warehouses keep the holidays of where they are.
-            Level("here", ("origin_country", "origin_region")),
-        ],
-    )
+    service, there, here = keys
     brought = service[0]
     if taker is not None:
         brought = np.where(taker > 0, len(service[1]) + taker - 1, brought)

@@ -23,7 +23,7 @@ from etapromise.shrinkage import PRIORS, shrunk
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["known_hand_offs", "learned_hand_offs", "with_first_legs"]
+__all__ = ["as_brought", "known_hand_offs", "learned_hand_offs", "with_first_legs"]
 
 _DAY: Final = 86_400
 # A carrier that took fewer parcels over than these is no usual one: those are mis-scans.
@@ -50,6 +50,20 @@ def known_hand_offs(milestones: pd.DataFrame, moment: pd.Timestamp) -> NDArray[n
     told = (known & milestones["transferred_to"].notna()).to_numpy(dtype=bool)
     found[told] = names[told]
     return found
+
+
+def as_brought(orders: pd.DataFrame, taker: NDArray[np.object_]) -> pd.DataFrame:
+    """The orders under the carriers that were known to take them over, (n,) names or ""."""
+    brought = taker != ""
+    columns = {}
+    for column, other in (("carrier", taker), ("service", np.full(len(taker), None, dtype=object))):
+        own = other.copy()
+        if column in orders:
+            own[~brought] = orders[column].to_numpy(dtype=object)[~brought]
+        else:
+            own[~brought] = None
+        columns[column] = own
+    return orders.assign(**columns)
 
 
 def learned_hand_offs(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.history.effects import FIELDS, EffectSettings, effects_as_of
+from etapromise.history.shortest_ways import NOT_TOLD, shortest_ways
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import (
@@ -45,6 +46,7 @@ _LAYOUT: Final = ArrayLayout(
     handling=Array("float32", "handling_rows", len(FIELDS), low=_LOW, high=_HIGH),
     handling_start=Array("int64", "handling_levels"),
     lost=Array("float64", "services", low=0.0, high=1.0),
+    shortest=Array("float32", "rows", 7, low=NOT_TOLD, high=_MANY),
 )
 
 
@@ -60,6 +62,8 @@ class Statistics(ArrayRecord):
         handling: (rows, 5) float32 effects on the handling time.
         handling_start: (H,) likewise, for the levels at HANDLING_LEVELS.
         lost: (services,) share of parcels that never arrive, by row of the level "service".
+        shortest: (rows, 7) float32 operational days from a pick-up of each weekday that hardly any
+            parcel comes before, see `shortest_ways`.
         settings: the memory and shrinkage that they were built with.
     """
 
@@ -71,6 +75,7 @@ class Statistics(ArrayRecord):
     handling: NDArray[np.float32]
     handling_start: NDArray[np.int64]
     lost: NDArray[np.float64]
+    shortest: NDArray[np.float32]
     settings: EffectSettings
 
     @classmethod
@@ -182,6 +187,7 @@ def build_statistics(
         handling=handling,
         handling_start=_starts(handling_sizes),
         lost=lost_shares(encoder, requests, outcomes),
+        shortest=shortest_ways(encoder, asked, outcomes, settings.half_life),
         settings=settings,
     )
     return statistics, AsOfOrder(total=at_order, handling=handling_at_order)

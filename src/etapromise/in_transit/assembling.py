@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from etapromise.forecast.calibration import Calibration, CalibrationSettings, ca
 from etapromise.forecast.distribution import NOT_ASKED, raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.effects import NEVER_DAY
 from etapromise.history.features import FeatureContract
 from etapromise.in_transit.alerts import Alerts, choose_alerts
 from etapromise.in_transit.outlook import OPEN_STAGES, Outlook, is_open, outlook
@@ -25,9 +26,6 @@ from etapromise.in_transit.transit_parts import (
     transit_kernel,
 )
 from etapromise.tracking.tracked import TrackedHistory
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["assemble_transit", "at_most", "refresh_transit"]
 
@@ -200,11 +198,5 @@ def _standing_days(known: KnownOrders, gathered: HistoryAsOf, past: TransitHisto
         )
         own[rows] = requests.order_day[rows] + ahead
         pending[rows[reached >= _STANDING_LEVEL]] = False
-    return _told_or(known.shipments, own)
-
-
-def _told_or(shipments: pd.DataFrame, own: Ints) -> Ints:
-    if "promised_date" not in shipments.columns:
-        return own
-    told = shipments["promised_date"].to_numpy().astype("datetime64[D]")
-    return np.where(np.isnat(told), own, told.astype(np.int64))
+    told = known.promised_days()
+    return np.where(told == NEVER_DAY, own, told)

@@ -102,24 +102,22 @@ class HandedOver:
         if encoder.hand_offs is None:
             return None
         taker = encoder.hand_offs.numbered(carriers)
+        return cls.seen(encoder, encoder.handed_over(requests, shipments, taker), taker > 0)
+
+    @classmethod
+    def seen(
+        cls, encoder: Encoder, requests: Requests, known: NDArray[np.bool_]
+    ) -> HandedOver | None:
+        """The same from the requests of who took them over, and whether that is known."""
+        if encoder.hand_offs is None:
+            return None
         names = [level.name for level in encoder.levels]
-        return cls(
-            encoder.handed_over(requests, shipments, taker),
-            taker > 0,
-            len(encoder.indexes[names.index("service_region")]),
-        )
+        return cls(requests, known, len(encoder.indexes[names.index("service_region")]))
 
     @classmethod
     def nobody(cls, encoder: Encoder, requests: Requests) -> HandedOver | None:
         """The same where nobody is known to have taken any parcel over."""
-        if encoder.hand_offs is None:
-            return None
-        names = [level.name for level in encoder.levels]
-        return cls(
-            requests,
-            np.zeros(len(requests), bool),
-            len(encoder.indexes[names.index("service_region")]),
-        )
+        return cls.seen(encoder, requests, np.zeros(len(requests), bool))
 
 
 @dataclass(frozen=True, kw_only=True)

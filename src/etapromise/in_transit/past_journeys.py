@@ -13,9 +13,9 @@ from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.features import FeatureContract
-from etapromise.history.learned_hand_offs import known_hand_offs
 from etapromise.history.outcomes import Outcomes
 from etapromise.in_transit.flow import FlowTables, Passages, flow_as_of, flow_tables
+from etapromise.in_transit.kept_scans import parcel_scans
 from etapromise.in_transit.outlook import HandedOver, OrderPromises, Snapshots, is_open, shares
 from etapromise.in_transit.sampling import WINDOW
 from etapromise.in_transit.scan_gaps import ScanGaps, ScanGapTable, scan_gap_table
@@ -239,11 +239,9 @@ def transit_history(
         weight: (n,) how many parcels each of the orders stands for; by default 1.
     """
     results = gathered.outcomes
-    scans = ParcelScans.of(known.shipments, tracked.scans_of(known.shipments, known.moment))
+    scans = parcel_scans(tracked, known)
     moment = results.as_of_day * _DAY
-    milestones = known.milestones
-    event_known = milestones["event_known_at"].dt.tz_localize(None).to_numpy("datetime64[us]")
-    until = np.where(results.arrived, event_known.view(np.int64), moment)
+    until = np.where(results.arrived, known.event_known(), moment)
     wanted = results.start_day >= results.as_of_day - WINDOW
     # Another number than the one that spreads the event over its day, or hours would tell it.
     hour = results.within * 104_729.0 % 1.0
@@ -255,7 +253,7 @@ def transit_history(
     log_days[rows] = promises_by.predict(x)
     offsets = np.zeros(len(log_days))
     offsets[rows] = offset
-    zones, _ = gathered.encoder.zones.resolve_many(known.shipments, "destination")
+    zones = known.zone_names(gathered.encoder.zones)
     looks = Snapshots.at(
         states,
         levels=gathered.encoder.levels,
@@ -266,23 +264,18 @@ def transit_history(
         promises=OrderPromises(
             promises_by.levels, gathered.statistics.settings.offset, log_days, offsets
         ),
-        handed_over=HandedOver.of(
-            gathered.encoder,
-            gathered.requests,
-            known.shipments,
-            known_hand_offs(milestones, known.moment),
+        handed_over=HandedOver.seen(
+            gathered.encoder, *known.handed_over(gathered.encoder, gathered.requests)
         ),
     )
     patience = int((results.closed_day - results.start_day).max())
-    returned = (milestones["closed_as"] == "returned").fillna(value=False).to_numpy(bool)
-    told = (milestones["closed_known_at"] < known.moment).to_numpy(bool)
     service = looks.codes("service")
     weight = np.ones(len(scans)) if weight is None else weight
     return TransitHistory(
         scans=scans,
         looks=looks,
         outcomes=results,
-        returned=returned & told & ~results.arrived,
+        returned=known.returned() & ~results.arrived,
         settled=results.start_day.astype(np.int64) + patience < results.as_of_day,
         day=when // _DAY,
         weight=chatter_weights(parcel, service) * weight[parcel],

@@ -24,6 +24,8 @@ WINDOW: Final = 400
 
 # A service's week is never thinned below so many parcels.
 _FEWEST: Final = 25
+# From one share that is taken to the next.
+_STEP: Final = 1.05
 # Silent days are looked at no further; see `snapshot_moments`.
 _MOST_DAYS: Final = 60
 
@@ -57,7 +59,9 @@ def sampled_parcels(known: KnownOrders, gathered: HistoryAsOf, most_looks: int) 
     _, stratum, size = np.unique(
         service * (int(week.max()) + 1) + week, return_inverse=True, return_counts=True
     )
-    kept = np.minimum(size, np.maximum(np.ceil(size * (most_looks / looks.sum())), _FEWEST))
+    # In steps, so that the parcels of one night are mostly those of the night before.
+    share = _STEP ** np.floor(np.log(most_looks / looks.sum()) / np.log(_STEP))
+    kept = np.minimum(size, np.maximum(np.ceil(size * share), _FEWEST))
     chance = results.within[rows] * 49_979_687.0 % 1.0
     order = np.lexsort((chance, stratum))
     rank = np.empty(len(rows), np.int64)
@@ -73,7 +77,7 @@ def _looks(known: KnownOrders, gathered: HistoryAsOf) -> Floats:
     results = gathered.outcomes
     until = np.where(results.arrived, results.event_known_day, results.as_of_day)
     days = np.clip(until - results.start_day + 1, 0, _MOST_DAYS)
-    scans = known.milestones["scan_count"].to_numpy(np.float64, na_value=np.nan)
+    scans = known.scan_counts()
     told = np.isfinite(scans)
     # Of parcels that were scanned since, a history cut at a moment does not tell how often before.
     usual = scans[told].mean() if told.any() else 0.0

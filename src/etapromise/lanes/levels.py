@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HANDLING_LEVELS",
+    "JOURNEY",
     "LEVELS",
     "PREFIX_LENGTH",
     "RELAY_LEVELS",
@@ -98,6 +99,12 @@ HANDLING_LEVELS: Final = tuple(
     if level.name in {"network", "carrier", "service", "origin_region", "origin", "origin_service"}
 )
 
+
+JOURNEY: Final = Level(
+    "journey",
+    ("carrier", "service", "origin_country", "origin", "destination_country", "destination"),
+)
+"""Parcels that are alike in these, and in the date of their order, may well share a truck."""
 
 # Where parcels change hands: who brings them to a region, whoever had them first, and the pair. The
 # parcels that keep their carrier share a key of each region, or of the carrier in it.

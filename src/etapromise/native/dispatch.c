@@ -7,6 +7,9 @@
 /* Days after which a parcel is on its way, whatever the calendar says. */
 enum { LONGEST_WAIT = 90 };
 
+/* A pick-up that this share of parcels has at most is left out of account. */
+#define HARDLY_EVER 0.1
+
 enum { HOLIDAY_KINDS = 2, HOURS = 24, NO_CUT_OFF = 86400, AS_USUAL = 255 };
 
 struct etp_dispatch {
@@ -175,7 +178,7 @@ static double wait_at(const etp_dispatch *d, const double *waits, int32_t row, i
 }
 
 double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t order_day, int32_t second,
-                int32_t clock, const etp_leg *leg) {
+                int32_t clock, const etp_leg *leg, double *fetched) {
     const double *handling = d->handling + (int64_t)row * (d->steps + 1);
     const double *elapsed = d->elapsed + (int64_t)clock * (d->days + 1);
     const int64_t start = (int64_t)order_day - d->first_day;
@@ -186,6 +189,7 @@ double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t or
     int64_t day = begun;
     const double wait = waits ? wait_at(d, waits, row, calendar, begun, begun > start ? 0 : second) : 0;
     double worked = 0, done = 0, reading = 0;
+    *fetched = (double)LONGEST_WAIT;
     for (int64_t waited = 0; waited < LONGEST_WAIT && done < 1; waited++, day++) {
         const double share = share_of(d, row, calendar, day);
         if (share <= 0)
@@ -193,6 +197,8 @@ double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t or
         worked += share;
         /* A wait between two working days is the one or the other. */
         double now = waits ? fmin(fmax(worked - wait, done), 1) : within(handling, d->steps, worked);
+        if (done <= HARDLY_EVER && now > HARDLY_EVER)
+            *fetched = (double)(day - start);
         reading += (now - done) * reading_at(d, elapsed, day, leg);
         done = now;
     }

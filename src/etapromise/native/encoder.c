@@ -173,7 +173,7 @@ int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, et
         leg.days = h->leg_days + out->leg * (h->leg_steps + 1);
     }
     number[ETP_LEAD] = etp_lead(e->dispatch, out->warehouse, out->holidays, out->order_day, of_day,
-                                out->clock, out->leg >= 0 ? &leg : NULL);
+                                out->clock, out->leg >= 0 ? &leg : NULL, &number[ETP_FETCHED]);
     return ETP_FINE;
 }
 

@@ -17,7 +17,8 @@ enum {
     ETP_QUOTED_DAYS = 6,
     ETP_LEAD = 7,
     ETP_DISRUPTED = 8, /* see etp_disruptions_of; 0 where nothing is declared */
-    ETP_NUMBERS = 9
+    ETP_FETCHED = 9,   /* days from the order's date to its soonest pick-up */
+    ETP_NUMBERS = 10
 };
 
 /* Where the destination's zone came from: ZONE_SOURCES of history/zones.py. */

@@ -4,6 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Of readings of the clock, which are sums. */
+#define ROUNDING 1e-6
+
 /* How much wider than the forest says: it was grown on keys with evidence. A carrier or region that is
  * new may be as far from the whole as such keys are from each other. */
 static double widening(const etp_model *m, const etp_request *r) {
@@ -39,13 +42,26 @@ static etp_request request(const etp_model *m, int64_t i, const int32_t *code, c
     return r;
 }
 
+/* The reading of the carrier's clock up to which no date ends on which the parcel arrives: what the soonest
+ * pick-up and the shortest way of its lane leave. A lead may be negative, but nothing arrives before the
+ * carrier has worked. */
+static double closed_until(const etp_model *m, const etp_request *r) {
+    const etp_features *f = m->features;
+    const double opens = etp_elapsed(f, r->clock, r->order_day);
+    const int64_t fetched = (int64_t)r->order_day + (int64_t)r->number[ETP_FETCHED];
+    const int64_t weekday = ((fetched + 3) % 7 + 7) % 7;
+    double way = -1;
+    for (int64_t level = f->levels; way < 0 && level-- > 0;)
+        way = m->shortest[(f->total_start[level] + r->code[level]) * 7 + weekday];
+    return fmax(opens, etp_elapsed(f, r->clock, fetched + 1) + fmax(way, 0) - ROUNDING);
+}
+
 etp_dates etp_quote_dates_of(const etp_model *m, const etp_request *r, etp_parcel *parcel) {
     const etp_features *f = m->features;
     const double concern = r->number[ETP_DISRUPTED];
     etp_dates dates = {parcel, f->elapsed + (int64_t)r->clock * f->clock_days, f->clock_days,
                        f->clock_first_day, r->order_day, etp_start(f, r),
-                       /* A lead may be negative, but nothing arrives before the carrier has worked. */
-                       etp_elapsed(f, r->clock, r->order_day),
+                       closed_until(m, r),
                        concern > 0 ? m->encoder->disruptions : NULL, concern};
     return dates;
 }

@@ -13,6 +13,7 @@ typedef struct {
     const etp_distribution *distribution;
     const float *log_hazard; /* (rows of the total's tables,) a group's correction, added over levels */
     const double *lost;    /* (services,) by row of the level `lost_level` */
+    const float *shortest; /* (rows of the total's tables, 7) see history/shortest_ways.py; -1: not told */
     int64_t lost_level;
     const double *between; /* (levels,) variance of effects between keys, 0 where it is not asked */
     double between_prior;  /* parcels after which half of it is known */

@@ -22,6 +22,7 @@ from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
 __all__ = [
+    "COMPARED_WITH",
     "FEED_SIGNS",
     "MANY_AT_NIGHT",
     "UNREADABLE",
@@ -41,7 +42,9 @@ UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabular
 """Reasons of rejects in codes that nobody can read."""
 
 _DAY: Final = pd.Timedelta(days=1)
-_BEFORE: Final = 56 * _DAY
+COMPARED_WITH: Final = 56 * _DAY
+"""The time before a week that its signs are compared with."""
+
 _LEAST: Final = 50
 # Hours from UTC from which the two readings of a clock are told apart, and a share of deliveries at
 # night that no carrier has.
@@ -192,9 +195,9 @@ def rejected_shares(
     rejects = rejected_scans(history)
     received, carrier = all_received(history, end)
     fresh = (received >= start) & (received < end)
-    before = (received >= start - _BEFORE) & (received < start)
+    before = (received >= start - COMPARED_WITH) & (received < start)
     lately = (rejects["received_at"] >= start) & (rejects["received_at"] < end)
-    earlier = (rejects["received_at"] >= start - _BEFORE) & (rejects["received_at"] < start)
+    earlier = (rejects["received_at"] >= start - COMPARED_WITH) & (rejects["received_at"] < start)
     found = []
     for name in sorted(carrier.unique()):
         ours, theirs = carrier == name, rejects["carrier"] == name
@@ -235,7 +238,7 @@ def clock_signs(
     carrier = scan_carriers(history)
     received = scans["received_at"]
     fresh = ((received >= start) & (received < end)).to_numpy()
-    before = ((received >= start - _BEFORE) & (received < start)).to_numpy()
+    before = ((received >= start - COMPARED_WITH) & (received < start)).to_numpy()
     ordered = scans["shipment_id"].map(
         history.shipments.drop_duplicates("shipment_id").set_index("shipment_id")["ordered_at"]
     )

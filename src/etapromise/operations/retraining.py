@@ -49,7 +49,7 @@ from etapromise.evaluation.model_comparison import (
 )
 from etapromise.evaluation.replay import Forecaster, known_at
 from etapromise.history.as_of import moment_of
-from etapromise.operations.feed_signs import clock_signs, rejected_shares
+from etapromise.operations.feed_signs import COMPARED_WITH, clock_signs, rejected_shares
 from etapromise.operations.gate import (
     GateCheck,
     GateConfig,
@@ -338,6 +338,9 @@ def _feed_signs(
 ) -> dict[str, list[dict[str, Any]]]:
     """Week by week, of those that are new to the challenger: its clocks and its rejects."""
     clocks, rejected = [], []
+    # As far back as the first of these weeks is compared with.
+    oldest = as_of - pd.Timedelta(days=7 * MOST_WEEKS_WATCHED) - COMPARED_WITH
+    known, history = known.received_since(oldest), history.received_since(oldest)
     end = as_of
     for _ in range(MOST_WEEKS_WATCHED):
         start = end - pd.Timedelta(days=7)

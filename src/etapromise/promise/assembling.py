@@ -24,15 +24,17 @@ from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
 from etapromise.history.features import FeatureContract
+from etapromise.history.kept_orders import kept_orders
 from etapromise.history.learned_hours import learned_delivery_hours
-from etapromise.history.outcomes import day_of
+from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
+from etapromise.history.shortest_ways import ROUNDING, soonest
 from etapromise.in_transit.assembling import refresh_transit
 from etapromise.in_transit.sampling import MOST_LOOKS, sampled_parcels
 from etapromise.in_transit.transit_parts import TransitParts
-from etapromise.lanes.levels import level_keys
+from etapromise.lanes.levels import JOURNEY
 from etapromise.promise.compiled_quote import between_variances
-from etapromise.promise.joint_probability import JOURNEY, Dependence, learn_dependence, pairs_of
+from etapromise.promise.joint_probability import Dependence, learn_dependence, pairs_of
 from etapromise.promise.kept_record import KeptTable, kept_table
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
@@ -74,7 +76,7 @@ def assemble_parts(
     calibration = judged.calibration(settings)
     record = dict(manifest) | {
         "as_of": moment.isoformat(),
-        "dependence": judged.dependence(calibration, known.shipments).as_dict(),
+        "dependence": judged.dependence(calibration, known).as_dict(),
         "pace_since": pace_since(gathered),
     }
     digest = hashlib.sha256(repr(sorted(record.items())).encode())
@@ -126,7 +128,9 @@ def _refreshed(
             f"{model.event!r}. Track it again with that event."
         )
     parts = model.parts
-    known = KnownOrders.of(tracked, moment)
+    known = kept_orders(tracked, moment, parts.encoder) if calendars is None else None
+    if known is None:
+        known = KnownOrders.of(tracked, moment)
     give_up = int(parts.manifest["give_up_after_days"])
     if calendars is None:
         # Older orders than the model's calendars know have long faded from its statistics.
@@ -214,11 +218,22 @@ class _Judged:
         self._quantiles = self._widened(quantiles)
         self._codes = gathered.requests.codes[rows]
         self._arrived = results.arrived[rows]
+        requests = gathered.requests.take(rows)
+        # Operational days from its start before which no date of a parcel ends.
+        self._shortest = soonest(gathered.encoder, gathered.statistics.shortest, requests)
+        self._shortest -= start_clock(gathered.encoder.clocks, requests)
         self._age = (results.as_of_day - results.start_day[rows]).astype(np.float64)
 
     def calibration(self, settings: CalibrationSettings) -> Calibration:
         statistics = self._gathered.statistics
-        u = self._raw(self._gathered.days(self._gathered.outcomes, self._rows))
+        results = self._gathered.outcomes
+        before, through = (
+            self._raw(days(results, self._rows))
+            for days in (self._gathered.days_before_date, self._gathered.days_through_date)
+        )
+        # Spread over the date of the arrival as its durations are; yesterday's where it is open.
+        within = np.where(self._arrived, results.within[self._rows], 0.0)
+        u = before + (through - before) * within
         return calibrate(
             u,
             self._arrived,
@@ -252,16 +267,17 @@ class _Judged:
             as_of_day=statistics.as_of_day,
         )
 
-    def dependence(self, calibration: Calibration, shipments: pd.DataFrame) -> Dependence:
+    def dependence(self, calibration: Calibration, known: KnownOrders) -> Dependence:
         """How often parcels of one order shared their luck, open ones as censored.
 
         A date is an interval of the probabilities that were forecast: whoever arrives on it came
         after the day before and no later than its end.
         """
-        if "order_id" not in shipments.columns:
+        orders = known.order_numbers()
+        if orders is None:
             return Dependence()
-        orders = shipments.iloc[self._rows]
-        pairs = pairs_of(pd.factorize(orders["order_id"])[0].astype(np.int64))
+        order = orders[self._rows]
+        pairs = pairs_of(np.where(order == 0, -1, pd.factorize(order)[0].astype(np.int64)))
         if not len(pairs.first):
             return Dependence()
         gathered, starts = self._gathered, self._gathered.statistics.total_start
@@ -272,7 +288,7 @@ class _Judged:
                 gathered.days_through_date(gathered.outcomes, self._rows),
             )
         ]
-        journey = level_keys(orders, (JOURNEY,))[0][0]
+        journey = known.level_keys((JOURNEY,))[0][0][self._rows]
         day = gathered.requests.order_day[self._rows]
         together = (journey[pairs.first] == journey[pairs.second]) & (
             day[pairs.first] == day[pairs.second]
@@ -285,13 +301,15 @@ class _Judged:
         return self._gathered.statistics.lost[service]
 
     def _raw(self, days: NDArray[np.float64]) -> NDArray[np.float64]:
-        return raw_probability(
+        """(r,) what the forest says of dates that end so many operational days after the start."""
+        stated = raw_probability(
             self._levels,
             self._gathered.statistics.settings.offset,
             self._quantiles,
             self._offset,
             days,
         )
+        return np.where(days > self._shortest - ROUNDING, stated, 0.0)
 
     def _widened(self, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
         """What native/quote.c makes of the forest's word where a carrier or region is new."""

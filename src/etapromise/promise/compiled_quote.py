@@ -31,7 +31,7 @@ _WIDENED: Final = ("carrier", "service", "destination_region")
 class _ModelStruct(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("features", "forest", "distribution")),
-        *((name, ctypes.c_void_p) for name in ("log_hazard", "lost")),
+        *((name, ctypes.c_void_p) for name in ("log_hazard", "lost", "shortest")),
         ("lost_level", ctypes.c_int64),
         ("between", ctypes.c_void_p),
         ("between_prior", ctypes.c_double),
@@ -125,6 +125,7 @@ class QuoteKernel:
             "kept": np.ascontiguousarray(calibration.kept, np.float64),
             "log_hazard": np.ascontiguousarray(calibration.log_hazard, np.float32),
             "lost": np.ascontiguousarray(statistics.lost, np.float64),
+            "shortest": np.ascontiguousarray(statistics.shortest, np.float32),
             "between": np.ascontiguousarray(between, np.float64),
         }
         distribution = DistributionStruct(
@@ -141,6 +142,7 @@ class QuoteKernel:
             distribution=ctypes.addressof(distribution),
             log_hazard=arrays["log_hazard"].ctypes.data,
             lost=arrays["lost"].ctypes.data,
+            shortest=arrays["shortest"].ctypes.data,
             lost_level=lost_level,
             between=arrays["between"].ctypes.data,
             between_prior=PRIORS.new_key,

@@ -29,6 +29,7 @@ from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
 from etapromise.history.features import OFFSET_TERMS, with_handling_codes
+from etapromise.history.shortest_ways import ROUNDING, soonest
 from etapromise.lanes.levels import TAKER
 
 if TYPE_CHECKING:
@@ -51,10 +52,11 @@ CAUSES: Final = (
 """What days are put down to.
 
 usual: a parcel of which nothing is known, half of the time. handling: the warehouse, its cut-off
-and closed days. closed_days: those of the carrier. lane: distance and places. carrier: carrier and
-service. now: the season and how things go at present. parcel: its weight and whatever else is told
-of it. service_level: the margin for the probability asked for, with what recent orders and an
-unknown carrier add to it. disruption: what was declared. whole_days: until a delivery day ends.
+and closed days. closed_days: those of the carrier. lane: distance, places and its shortest way.
+carrier: carrier and service. now: the season and how things go at present. parcel: its weight and
+whatever else is told of it. service_level: the margin for the probability asked for, with what
+recent orders and an unknown carrier add to it. disruption: what was declared. whole_days: until a
+delivery day ends.
 """
 
 _FOREST: Final = ("handling", "lane", "carrier", "now", "parcel")
@@ -129,6 +131,11 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
         np.clip(moved - clocks.first_day, 0, last)
         for moved in (requests.order_day.astype(np.int64), requests.order_day + day + 1)
     )
+    # Where the forest would have had it on an earlier date than its lane's shortest way allows.
+    opens = soonest(model.parts.encoder, model.parts.statistics.shortest, requests)
+    said = elapsed[row, start] + lead + (weights * days).sum(axis=1)
+    waits = elapsed[row, np.maximum(end - 1, 0)] < opens - ROUNDING
+    found["lane"] = found["lane"] + waits * np.maximum(elapsed[row, end] - 1.0 - said, 0.0)
     found["closed_days"] = (day + 1) - (elapsed[row, end] - elapsed[row, start])
     found["disruption"] = (declared - day).astype(np.float64)
     out = np.stack([found[name] for name in CAUSES], axis=1)

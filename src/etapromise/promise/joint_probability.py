@@ -34,17 +34,11 @@ from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.array_types import Floats
-from etapromise.lanes.levels import Level
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import StoredValues
 
-__all__ = ["JOURNEY", "Dependence", "Pairs", "joint_probability", "learn_dependence", "pairs_of"]
+__all__ = ["Dependence", "Pairs", "joint_probability", "learn_dependence", "pairs_of"]
 
-# Parcels that are alike in these, and in the date of their order, may well share a truck.
-JOURNEY: Final = Level(
-    "journey",
-    ("carrier", "service", "origin_country", "origin", "destination_country", "destination"),
-)
 # Of an order of a hundred parcels the first ones tell enough.
 _MOST_PARCELS: Final = 8
 _ROUNDS: Final = 500

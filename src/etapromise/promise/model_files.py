@@ -27,7 +27,7 @@ from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.disruptions import Disruption
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder, Requests
+from etapromise.encoding.requests import DISRUPTED, FETCHED, NUMBERS, Encoder, Requests
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.files import draft_directory
 from etapromise.forecast.calibration import Calibration
@@ -54,7 +54,7 @@ from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredVal
 
 __all__ = ["FORMAT_VERSION", "load_saved", "model_contents", "model_of_contents", "save_model"]
 
-FORMAT_VERSION: Final = 5
+FORMAT_VERSION: Final = 6
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
@@ -231,6 +231,7 @@ def golden_requests(parts: ModelParts) -> Requests:
     numbers[::2, 1:6] = np.outer(row[::2] + 1.0, [1.0, 2.0, 1.5, 2.5, 0.25])
     numbers[::3, 6] = row[::3] % 7 + 1.0
     numbers[:, NUMBERS.index("lead")] = row % 3 * 0.75
+    numbers[:, FETCHED] = row % 3
     numbers[:, DISRUPTED] = np.where(row % 2, 2.0 ** len(parts.encoder.declared) - 1.0, 0.0)
     clocks = len(parts.encoder.clocks.elapsed)
     return Requests(

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from etapromise.argument_kinds import require_many
 from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
-from etapromise.lanes.levels import spelled
+from etapromise.lanes.levels import JOURNEY, spelled
 from etapromise.promise.arrival_distribution import (
     ArrivalDistribution,
     date_of,
     on_common_dates,
 )
-from etapromise.promise.joint_probability import JOURNEY, Dependence, joint_probability
+from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.promise import Promise
 
 if TYPE_CHECKING:

@@ -271,6 +271,11 @@ class StoreLayout:
         """
         return read_table([self._checked(file) for file in files], columns)
 
+    def require_files(self, files: Iterable[StoredFile]) -> None:
+        """Raises: StoreError: one is missing or not of the size that it was written with."""
+        for file in files:
+            self._checked(file)
+
     def _checked(self, file: StoredFile) -> Path:
         path = self.root / file.path
         if not path.exists() or path.stat().st_size != file.bytes:

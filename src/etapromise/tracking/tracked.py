@@ -14,7 +14,7 @@ from etapromise.tracking.accounts import MAX_REJECTS, Account, refuse_strangers,
 from etapromise.tracking.faults import Checked, Note
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.mapping import read_mapping
-from etapromise.tracking.milestones import milestones
+from etapromise.tracking.milestones import as_of, milestones
 from etapromise.tracking.places import with_zones
 from etapromise.tracking.plain_dates import at_their_places
 from etapromise.tracking.scans import ScanRules, clean_scans
@@ -80,6 +80,34 @@ class TrackedHistory:
                 notes=self.scan_notes,
             ),
         )
+
+    def known_at(self, moment: pd.Timestamp) -> TrackedHistory:
+        """What had been received at a moment, that very moment included; see `replay.known_at`."""
+        milestones = as_of(self.milestones, moment)
+        ordered = (self.shipments["ordered_at"] <= moment).to_numpy()
+        received = (self.scans["received_at"] <= moment).to_numpy()
+        return TrackedHistory(
+            shipments=self.shipments[ordered].reset_index(drop=True),
+            scans=self.scans[received].reset_index(drop=True),
+            milestones=milestones[ordered].reset_index(drop=True),
+            shipment_rejects=self.shipment_rejects.iloc[:0],
+            scan_rejects=self.scan_rejects.iloc[:0],
+            event=self.event,
+        )
+
+    def received_since(self, moment: pd.Timestamp) -> TrackedHistory:  # noqa: ARG002 — these are at hand
+        """The same, where older scans than of a moment may be left out if that spares reading."""
+        return self
+
+    def scan_totals(self) -> tuple[int, int]:
+        """How many scans were accepted and rejected."""
+        return len(self.scans), len(self.scan_rejects)
+
+    def newest(self, moment: pd.Timestamp) -> pd.Timestamp | None:
+        """The latest order or receipt that is not after a moment."""
+        moments = [self.shipments["ordered_at"], self.scans["received_at"]]
+        found = [times[times <= moment].max() for times in moments if len(times)]
+        return max((one for one in found if not pd.isna(one)), default=None)
 
     def let_go(self) -> None:
         """Keep no table in memory that can be read again; these were made from tables at hand."""

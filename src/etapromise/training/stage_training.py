@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.encoding.pickup_days import PickupDays
+from etapromise.encoding.pickup_days import PICKUP_LEVELS, PickupDays
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.history.as_of import HistoryAsOf, KnownOrders
 from etapromise.history.effects import NEVER_DAY
@@ -45,7 +45,8 @@ def fit_stage_forests(
     arrived = results.arrived[rows]
     if fetched.sum() < _FEWEST_PICKUPS or (fetched & arrived).sum() < _FEWEST_PICKUPS:
         return None
-    days = PickupDays.of_frame(gathered.encoder, known.shipments.iloc[rows], requests)
+    keys = [(positions[rows], texts) for positions, texts in known.level_keys(PICKUP_LEVELS)]
+    days = PickupDays.of_keys(gathered.encoder, keys, requests)
     pickup_day = np.where(fetched, results.pickup_day[rows], results.as_of_day)
     # A pick-up before the order's start is a mistaken clock or cut-off: it is the first day's.
     pickup_day = np.maximum(pickup_day, requests.order_day)

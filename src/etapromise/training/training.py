@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.argument_kinds import kinds_checked
@@ -31,6 +32,7 @@ from etapromise.history.features import (
     FeatureContract,
     all_features,
 )
+from etapromise.history.kept_orders import kept_orders
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import lost_shares
 from etapromise.in_transit.sampling import sampled_parcels
@@ -48,8 +50,6 @@ from etapromise.training.few_parcels import forest_of_few, relative_to_now
 from etapromise.training.stage_training import fit_stage_forests
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from etapromise.tracking.contract import Event
     from etapromise.tracking.sources import Source
 
@@ -232,7 +232,10 @@ def _trained(
         hand_offs=config.hand_offs,
     )
     tracked.let_go()
+    kept = kept_orders(tracked, moment, encoder)
+    known = known if kept is None else kept
     gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
+    known.let_go()
     tell = progress or (lambda *_: None)
     split = _Split.of(gathered, config)
     stages = None
@@ -245,15 +248,16 @@ def _trained(
     else:
         contract, forest = _forest_of_few(gathered)
         average = forest
+    ordered = pd.to_datetime(known.ordered()[[0, -1]], unit="us", utc=True)
     manifest = {
         "library_version": _library_version(),
         "event": tracked.event,
         "trained_as_of": moment.isoformat(),
         "trained_on": {
-            "shipments": len(known.shipments),
+            "shipments": len(known),
             "arrived": int(gathered.outcomes.arrived.sum()),
-            "first_order": known.shipments["ordered_at"].iloc[0].isoformat(),
-            "last_order": known.shipments["ordered_at"].iloc[-1].isoformat(),
+            "first_order": ordered[0].isoformat(),
+            "last_order": ordered[1].isoformat(),
         },
         "give_up_after_days": give_up,
         "holdout_days": split.holdout_days,

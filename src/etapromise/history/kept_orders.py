@@ -1,0 +1,460 @@
+"""The orders of a store as numbers, kept beside it: a refresh reads the weeks that have changed.
+
+What statistics, calendars and hours are made from is a row of numbers and keys for each parcel, and
+a week's rows depend on its own shipments and milestones alone. So they are made once (partial),
+laid one week after another (merge), and are then what the tables themselves would give (finish).
+They hang on the model's zones, calendars and hand-offs too: a model with others has its own. What
+is missing, of another format or made from other files is made again.
+
+In a store::
+
+    numbers/<what they hang on>/week=2025-02-03.arrow    a row a parcel
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.pickup_days import PICKUP_LEVELS
+from etapromise.encoding.requests import NUMBERS, Encoder, Requests
+from etapromise.errors import CommandError, InsufficientHistoryError
+from etapromise.files import whole_file
+from etapromise.history.as_of import KnownOrders
+from etapromise.history.delivery_hours import HOUR_LEVELS
+from etapromise.history.effects import NEVER_DAY
+from etapromise.history.learned_calendars import WAY_LEVELS
+from etapromise.history.outcomes import Outcomes, day_of
+from etapromise.lanes.hand_offs import HandOffs
+from etapromise.lanes.levels import JOURNEY, TAKER, Level
+from etapromise.store.stored_history import StoredHistory
+from etapromise.tracking.tracked import TrackedHistory
+
+__all__ = ["KeptOrders", "about_kept", "kept_orders", "read_kept", "write_kept"]
+
+_FORMAT: Final = 1
+_FOLDER: Final = "numbers"
+# Models that a store keeps numbers for; a retrained one has others than before.
+_MOST_MODELS: Final = 4
+_ABOUT: Final = b"etapromise"
+_OUTCOMES: Final = ("event_day", "event_known_day", "pickup_day", "pickup_known_day", "closed_day")
+# Levels that are asked for beside those of the encoder.
+_LEVELS: Final = (JOURNEY, *WAY_LEVELS, *PICKUP_LEVELS)
+_KNOWN: Final = ("event", "picked_up", "closed", "transferred")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptOrders(KnownOrders):
+    """The orders of a store that were known at a moment; answers as `KnownOrders` does.
+
+    The tables themselves are read where something else is asked of them than a refresh needs.
+
+    Attributes:
+        tracked: the store.
+        by: the model's zones, calendars and hand-offs.
+        made_for: what the numbers hang on, as a name.
+        table: (n, ...) the numbers; ``week`` and ``row`` say which of them each is.
+    """
+
+    tracked: StoredHistory
+    by: Encoder
+    made_for: str
+    table: pa.Table
+    shipments: pd.DataFrame = field(init=False, repr=False)
+    milestones: pd.DataFrame = field(init=False, repr=False)
+
+    @classmethod
+    def of_store(cls, tracked: StoredHistory, moment: pd.Timestamp, encoder: Encoder) -> KeptOrders:
+        """As `KnownOrders.of`, by the zones, calendars and hand-offs of a model.
+
+        Raises:
+            InsufficientHistoryError: there is no order before `moment`.
+            ContractError: a column that the model needs is missing.
+        """
+        moment = moment.floor("D")
+        made_for = _made_for(encoder, tracked.event)
+        weeks = [
+            _week(week, moment, encoder, made_for)
+            for week in tracked.weeks()
+            if week.first_day < day_of(moment)
+        ]
+        tables = [table for table in weeks if len(table)]
+        if not tables:
+            KnownOrders.of(tracked, moment)
+        columns = {name for table in tables for name in about_kept(table)["columns"]}
+        encoder.compiled.require_extra(columns)
+        _forget_others(tracked.layout.root / _FOLDER, made_for)
+        table = pa.concat_tables([one.replace_schema_metadata(None) for one in tables])
+        return cls(
+            moment=moment,
+            tracked=tracked,
+            by=encoder,
+            made_for=made_for,
+            table=table.unify_dictionaries(),
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """The tables, where they are asked for after all."""
+        if name not in {"shipments", "milestones", "table"}:
+            raise AttributeError(name)
+        if name == "table":
+            again = KeptOrders.of_store(self.tracked, self.moment, self.by)
+            object.__setattr__(self, name, again.table)
+            return again.table
+        parts = [KnownOrders.of(week, self.moment).take(rows) for week, rows in self.rows_by_week()]
+        for table in ("shipments", "milestones"):
+            frames = [getattr(part, table) for part in parts]
+            object.__setattr__(self, table, pd.concat(frames, ignore_index=True))
+        return self.__dict__[name]
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.table)
+
+    def let_go(self) -> None:
+        """Keep nothing in memory that can be read again; only where all orders are meant."""
+        self.__dict__.pop("table", None)
+
+    @property
+    def folder(self) -> Path:
+        """Where what hangs on the same model is kept."""
+        return self.tracked.layout.root / _FOLDER / self.made_for
+
+    def rows_by_week(self) -> Iterator[tuple[StoredHistory, NDArray[np.int64]]]:
+        """Each week that has any of the orders, and the rows of these among its known ones."""
+        week, row = self._array("week"), self._array("row").astype(np.int64)
+        for part in self.tracked.weeks():
+            mine = row[week == part.first_day]
+            if len(mine):
+                yield part, mine
+
+    def since(self, day: int) -> KnownOrders:
+        """Those ordered on a UTC day (since 1970-01-01) or later."""
+        return self.take(np.flatnonzero(self._array("start_day") >= day))
+
+    def take(self, rows: NDArray[np.int64]) -> KnownOrders:
+        """Some of them, by ascending positions."""
+        if len(rows) == len(self):
+            return self
+        return replace(self, table=self.table.take(pa.array(rows)))
+
+    def level_keys(
+        self, levels: Sequence[Level], hand_offs: HandOffs | None = None
+    ) -> list[tuple[NDArray[np.int64], list[str]]]:
+        """`levels.level_keys` of the orders, named with who usually brings them."""
+        names = [_key_column("", level) for level in levels]
+        if set(names) <= set(self.table.column_names):
+            return [self._keys(name, level) for name, level in zip(names, levels, strict=True)]
+        return super().level_keys(levels, hand_offs)
+
+    def requests(self, encoder: Encoder) -> Requests:
+        """The orders as they were asked for."""
+        if _made_for(encoder, self.tracked.event) != self.made_for:
+            return super().requests(encoder)
+        numbers = np.empty((len(self), len(NUMBERS) + len(encoder.numeric)))
+        for place, name in enumerate((*NUMBERS, *encoder.numeric)):
+            numbers[:, place] = self._array(f"number {name}")
+        return Requests(
+            self._codes("", encoder, encoder.levels),
+            numbers,
+            self._array("order_day"),
+            self._array("clock"),
+            self._array("zone_source"),
+        )
+
+    def outcomes(self, zones: ZoneMap, give_up_after: int) -> Outcomes:  # noqa: ARG002 — those of the model
+        """What had become of them."""
+        start = self._array("start_day")
+        days = {name: self._array(name) for name in _OUTCOMES}
+        give_up = np.minimum(start.astype(np.int64) + give_up_after, NEVER_DAY)
+        return Outcomes(
+            as_of_day=day_of(self.moment),
+            start_day=start,
+            event_day=days["event_day"].astype(np.int64),
+            event_known_day=days["event_known_day"],
+            pickup_day=days["pickup_day"].astype(np.int64),
+            pickup_known_day=days["pickup_known_day"],
+            closed_day=np.minimum(days["closed_day"], give_up).astype(np.int32),
+            within=self._array("within"),
+        )
+
+    def takers(
+        self,
+        hand_offs: HandOffs,  # noqa: ARG002 — those of the model
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
+        """(n,) whether each is known to be handed over, to whom, and to whom it usually is."""
+        return self._array("handed"), self._array("taker"), self._array("usual_taker")
+
+    def handed_over(
+        self, encoder: Encoder, requests: Requests
+    ) -> tuple[Requests, NDArray[np.bool_]]:
+        """The requests as those of who took the parcels over, and (n,) whether that is known."""
+        known = self._array("taker") > 0
+        if encoder.hand_offs is None or _made_for(encoder, self.tracked.event) != self.made_for:
+            return (
+                super().handed_over(encoder, requests) if encoder.hand_offs else (requests, known)
+            )
+        codes = requests.codes.copy()
+        told = [level for level in encoder.levels if TAKER in level.columns]
+        places = [encoder.levels.index(level) for level in told]
+        codes[:, places] = np.where(
+            known[:, None], self._codes("taken ", encoder, told), codes[:, places]
+        )
+        clock = np.where(known, self._array("taken_clock"), requests.clock)
+        return replace(requests, codes=codes, clock=clock), known
+
+    def deliveries(
+        self, levels: Sequence[Level], zones: ZoneMap, hand_offs: HandOffs | None
+    ) -> tuple[list[tuple[NDArray[np.int64], list[str]]], NDArray[np.int64]]:
+        """Keys of who brings them, and (n,) local seconds of their events, -1 where unknown."""
+        if levels is not HOUR_LEVELS:
+            return super().deliveries(levels, zones, hand_offs)
+        keys = [self._keys(_key_column("brought ", level), level) for level in levels]
+        return keys, self._array("event_second")
+
+    def zone_names(self, zones: ZoneMap) -> NDArray[np.object_]:  # noqa: ARG002 — those of the model
+        """(n,) IANA names of the destinations' zones."""
+        positions, names = self._coded("zone")
+        return np.array(names, dtype=object)[positions]
+
+    def ordered(self) -> NDArray[np.int64]:
+        """(n,) microseconds since 1970 UTC."""
+        return self._array("ordered")
+
+    def event_known(self) -> NDArray[np.int64]:
+        """(n,) microseconds since 1970 UTC at which the event was received."""
+        return self._array("event_known")
+
+    def returned(self) -> NDArray[np.bool_]:
+        """(n,) whether they were known to be on their way back, or there."""
+        return self._array("returned")
+
+    def scan_counts(self) -> NDArray[np.float64]:
+        """(n,) how often they were scanned, NaN where that is not told."""
+        counts = self._array("scan_count")
+        if self.tracked.until is None:
+            return counts
+        # As `milestones.as_of` has it: of what was scanned since, nobody knows how often before.
+        return np.where(
+            self._array("last_known") > self.tracked.until.timestamp() * 1e6, np.nan, counts
+        )
+
+    def promised_days(self) -> NDArray[np.int64]:
+        """(n,) days since 1970-01-01 that were promised then, NEVER_DAY where none is told."""
+        return self._array("promised_day")
+
+    def order_numbers(self) -> NDArray[np.uint64] | None:
+        """(n,) a number for each order of several parcels, 0 where none is told."""
+        return self._array("order")
+
+    def _array(self, name: str) -> NDArray[Any]:
+        return np.asarray(self.table[name].to_numpy())
+
+    def _coded(self, name: str) -> tuple[NDArray[np.int64], list[str]]:
+        column = self.table[name]
+        codes = [chunk.indices.to_numpy() for chunk in column.chunks]
+        return np.concatenate(codes).astype(np.int64), column.chunk(0).dictionary.to_pylist()
+
+    def _keys(self, name: str, level: Level) -> tuple[NDArray[np.int64], list[str]]:
+        """What is used of a column's keys; as in a table, the empty one is always among them."""
+        positions, texts = self._coded(name)
+        used = np.zeros(len(texts), bool)
+        used[positions] = True
+        if len(level.columns) == 1 and "" in texts:
+            used[texts.index("")] = True
+        place = np.cumsum(used) - 1
+        return place[positions], [text for text, here in zip(texts, used, strict=True) if here]
+
+    def _codes(self, kind: str, encoder: Encoder, levels: Sequence[Level]) -> NDArray[np.int32]:
+        codes = np.empty((len(self), len(levels)), np.int32)
+        for place, level in enumerate(levels):
+            index = encoder.indexes[encoder.levels.index(level)]
+            codes[:, place] = index.rows(*self._coded(_key_column(kind, level)))
+        return codes
+
+
+def kept_orders(
+    tracked: TrackedHistory, moment: pd.Timestamp, encoder: Encoder
+) -> KnownOrders | None:
+    """The orders of a store by what is kept of them; None where the history is none of a store.
+
+    Raises:
+        InsufficientHistoryError: as for `KeptOrders.of_store`.
+    """
+    if isinstance(tracked, StoredHistory) and tracked.knows(moment):
+        return KeptOrders.of_store(tracked, moment, encoder)
+    return None
+
+
+def _week(week: StoredHistory, moment: pd.Timestamp, encoder: Encoder, made_for: str) -> pa.Table:
+    """The numbers of a week's orders: those kept, or new ones, which are kept if they will last."""
+    path = week.layout.root / _FOLDER / made_for / f"{week.name}.arrow"
+    files = week.files("shipments", "journeys")
+    kept = read_kept(path, files)
+    if kept is not None and about_kept(kept)["latest"] < moment.timestamp():
+        return kept
+    try:
+        known = KnownOrders.of(week, moment)
+    except InsufficientHistoryError:
+        return pa.table({})
+    shipments, milestones = week.shipments, week.milestones
+    moments = [shipments["ordered_at"], *(milestones[f"{name}_known_at"] for name in _KNOWN)]
+    latest = max(times.max().timestamp() for times in moments if times.notna().any())
+    about = {"latest": latest, "columns": list(map(str, shipments.columns))}
+    columns = [*encoder.numeric, *encoder.categorical]
+    absent = {name: None for name in columns if name not in known.shipments}
+    known = replace(known, shipments=known.shipments.assign(**absent))
+    table = _numbers(known, encoder, week.first_day)
+    table = (
+        write_kept(path, table, files, about)
+        if latest < moment.timestamp()
+        else _told(table, about)
+    )
+    week.let_go()
+    return table
+
+
+def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
+    """A row for each order; see the methods of `KeptOrders` for what each column says."""
+    count, hand_offs = len(known), encoder.hand_offs
+    results = known.outcomes(encoder.zones, NEVER_DAY)
+    requests = known.requests(encoder)
+    columns: dict[str, Any] = {
+        "week": np.full(count, week, np.int32),
+        "row": np.arange(count, dtype=np.int32),
+        "ordered": known.ordered(),
+        "start_day": results.start_day,
+        **{name: np.asarray(getattr(results, name)).astype(np.int32) for name in _OUTCOMES},
+        "within": results.within,
+        "order_day": requests.order_day,
+        "clock": requests.clock,
+        "zone_source": requests.zone_source,
+        "event_known": known.event_known(),
+        "returned": known.returned(),
+        "scan_count": known.scan_counts(),
+        "last_known": _microseconds(known.milestones["last_known_at"]),
+        "promised_day": known.promised_days(),
+        "order": known.order_numbers(),
+    }
+    if columns["order"] is None:
+        columns["order"] = np.zeros(count, np.uint64)
+    for place, name in enumerate((*NUMBERS, *encoder.numeric)):
+        columns[f"number {name}"] = requests.numbers[:, place]
+    nobody = np.zeros(count, np.int32)
+    handed, taker, usual = nobody > 0, nobody, nobody
+    levels = tuple({level.columns: level for level in (*encoder.levels, *_LEVELS)}.values())
+    keys = dict(zip(levels, known.level_keys(levels, hand_offs), strict=True))
+    columns |= {_key_column("", level): _coded_column(*found) for level, found in keys.items()}
+    if hand_offs is not None:
+        handed, taker, usual = known.takers(hand_offs)
+        taken, _ = known.handed_over(encoder, requests)
+        columns["taken_clock"] = taken.clock
+        told = [level for level in levels if TAKER in level.columns]
+        as_taken = replace(known, shipments=hand_offs.named(known.shipments, taker))
+        for level, found in zip(told, as_taken.level_keys(told), strict=True):
+            columns[_key_column("taken ", level)] = _coded_column(*found)
+    columns |= {"handed": handed, "taker": taker, "usual_taker": usual}
+    brought, columns["event_second"] = known.deliveries(HOUR_LEVELS, encoder.zones, hand_offs)
+    for level, found in zip(HOUR_LEVELS, brought, strict=True):
+        columns[_key_column("brought ", level)] = _coded_column(*found)
+    zones, names = pd.factorize(known.zone_names(encoder.zones))
+    columns["zone"] = _coded_column(zones, list(names))
+    return pa.table(columns)
+
+
+def _microseconds(times: pd.Series[Any]) -> NDArray[np.int64]:
+    """(n,) since 1970 UTC; where there is none, the least number."""
+    return np.asarray(times.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64))
+
+
+def _key_column(kind: str, level: Level) -> str:
+    return f"{kind}key {' '.join(level.columns)}"
+
+
+def _coded_column(positions: NDArray[Any], texts: Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(
+        pa.array(positions.astype(np.int32)), pa.array(texts, pa.large_string())
+    )
+
+
+def _made_for(encoder: Encoder, event: str) -> str:
+    """What numbers hang on beside their week's tables, as a short name."""
+    clocks, hand_offs = encoder.clocks, encoder.hand_offs
+    words = {
+        "format": _FORMAT,
+        "event": event,
+        "numeric": encoder.numeric,
+        "categorical": encoder.categorical,
+        "zones": encoder.zones.as_dict(),
+        "first_day": clocks.first_day,
+        "services": clocks.services,
+        "calendars": clocks.calendars,
+        "dispatch": encoder.dispatch.keys,
+        "disruptions": [one.as_dict() for one in encoder.declared],
+        "takers": None if hand_offs is None else hand_offs.takers,
+    }
+    digest = hashlib.blake2b(json.dumps(words, default=str).encode(), digest_size=8)
+    arrays: dict[str, NDArray[Any]] = {"elapsed": clocks.elapsed, "holidays": clocks.holidays}
+    arrays |= dict(encoder.dispatch.calendars.to_arrays())
+    if hand_offs is not None:
+        arrays |= hand_offs.to_arrays()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def read_kept(path: Path, files: Sequence[str]) -> pa.Table | None:
+    """A table that `write_kept` wrote, if it was made from these files; else None."""
+    try:
+        table = pa.ipc.open_file(path.read_bytes()).read_all()
+    except (OSError, pa.ArrowException):
+        return None  # it is made again
+    about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
+    return table if (about.get("format"), about.get("files")) == (_FORMAT, list(files)) else None
+
+
+def write_kept(
+    path: Path, table: pa.Table, files: Sequence[str], about: dict[str, Any]
+) -> pa.Table:
+    """Write a table, plain and whole, with what it was made from; where it cannot be, go on."""
+    table = _told(table, about | {"format": _FORMAT, "files": list(files)})
+    try:
+        with (
+            whole_file(path) as draft,
+            pa.OSFile(str(draft), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
+            writer.write_table(table)
+    except CommandError:
+        pass  # a store that may only be read, or a full disk: it is made again the next time
+    return table
+
+
+def _told(table: pa.Table, about: dict[str, Any]) -> pa.Table:
+    return table.replace_schema_metadata({_ABOUT: json.dumps(about).encode()})
+
+
+def about_kept(table: pa.Table) -> dict[str, Any]:
+    """What was told beside a table that is kept."""
+    return dict(json.loads(table.schema.metadata[_ABOUT]))
+
+
+def _forget_others(folder: Path, made_for: str) -> None:
+    """Let go of the numbers of models that have not been refreshed for longest."""
+    if not folder.is_dir():
+        return
+    others = [path for path in folder.iterdir() if path.name != made_for]
+    for path in sorted(others, key=lambda one: one.stat().st_mtime)[: -_MOST_MODELS + 1 or None]:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,149 @@
+"""A nightly refresh of a store reads what has changed, and is the refresh that reads everything."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import etapromise
+from etapromise import tracking
+from etapromise.history import kept_orders
+from etapromise.in_transit import kept_scans
+from etapromise.store.stored_history import StoredHistory
+from tests.small_network import AS_OF, saved
+
+DAY = pd.Timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def tables(simulation) -> tuple[pa.Table, pa.Table]:
+    """What is known two days after the model's moment, some scans of it later than others."""
+    shipments = pa.Table.from_pandas(simulation.shipments, preserve_index=False)
+    scans = pa.Table.from_pandas(simulation.scans, preserve_index=False)
+    end = pa.scalar((AS_OF + 2 * DAY).to_pydatetime())
+    return (
+        shipments.filter(pc.less(shipments["ordered_at"], end)),
+        scans.filter(pc.less(scans["received_at"], end)),
+    )
+
+
+@pytest.fixture
+def read(monkeypatch) -> dict[str, list[str]]:
+    """The weeks of which tables are read."""
+    weeks: dict[str, list[str]] = {"orders": [], "scans": []}
+    numbers, scans_of = kept_orders._numbers, StoredHistory.scans_of
+
+    def counted(known, encoder, week):
+        weeks["orders"].append(str(np.datetime64(week, "D")))
+        return numbers(known, encoder, week)
+
+    def counted_scans(self, shipments, before):
+        weeks["scans"].append(self.name)
+        return scans_of(self, shipments, before)
+
+    monkeypatch.setattr(kept_orders, "_numbers", counted)
+    monkeypatch.setattr(StoredHistory, "scans_of", counted_scans)
+    return weeks
+
+
+def test_late_scans_corrections_and_cancellations_change_what_they_would_in_the_tables(
+    tables, model, read, tmp_path
+):
+    shipments, scans = tables
+    root, as_of = tmp_path / "store", AS_OF + 2 * DAY
+    random = np.random.default_rng(5)
+    # A day that is not there yet, scans that come late, in no order, and what is said later on.
+    new = pc.greater_equal(scans["received_at"], pa.scalar((AS_OF + DAY).to_pydatetime()))
+    late = pa.array(random.random(len(scans)) < 0.0005)
+    missing = pc.or_(new, late)
+    weight = shipments.column_names.index("weight_kg")
+    untold = pa.array(np.arange(len(shipments)) % 997 == 5)
+    light = pc.if_else(untold, pa.scalar(None, pa.float64()), shipments["weight_kg"])
+    before = shipments.set_column(weight, "weight_kg", light)
+    etapromise.ingest(root, before, scans.filter(pc.invert(missing)), buckets=2)
+    model.refresh(store=root, as_of=AS_OF + DAY)
+    first = len(read["orders"])
+    assert first == len(set(read["orders"])) > 20
+
+    open_now = shipments.slice(len(shipments) - 40, 3)
+    told = scans.slice(0, 3).to_pandas()
+    told["shipment_id"] = open_now["shipment_id"].to_pylist()
+    told["status"] = "cancelled"
+    told["scanned_at"] = told["received_at"] = as_of - 3 * DAY
+    cancelled = pa.Table.from_pandas(told, schema=scans.schema, preserve_index=False)
+    rest = pa.concat_tables([scans.filter(missing), cancelled])
+    order = pa.array(random.permutation(len(rest)))
+    etapromise.ingest(root, shipments.filter(untold), rest.take(order))
+    read["orders"].clear()
+    night = model.refresh(store=root, as_of=as_of)
+    assert 0 < len(read["orders"]) < first
+    whole = tracking.history(shipments, pa.concat_tables([scans, cancelled]))
+    expected = saved(model.refresh(whole, as_of=as_of), tmp_path / "tables")
+    assert saved(night, tmp_path / "night") == expected
+
+    for week in read.values():
+        week.clear()
+    again = model.refresh(store=root, as_of=as_of)
+    assert saved(again, tmp_path / "again") == expected
+    assert read == {"orders": [], "scans": []}
+    # A refreshed model has the same calendars: its nights go on where this one was.
+    night.refresh(store=root, as_of=as_of)
+    assert read == {"orders": [], "scans": []}
+
+
+def test_what_was_known_earlier_and_what_is_damaged_is_made_again(tables, model, read, tmp_path):
+    root = tmp_path / "store"
+    etapromise.ingest(root, *tables)
+    now = saved(model.refresh(store=root, as_of=AS_OF + 2 * DAY), tmp_path / "now")
+    then = model.refresh(store=root, as_of=AS_OF - 9 * DAY)
+    expected = model.refresh(tracking.history(*tables), as_of=AS_OF - 9 * DAY)
+    assert saved(then, tmp_path / "then") == saved(expected, tmp_path / "expected")
+
+    kept = sorted((root / "numbers").rglob("*.arrow"))
+    kept[3].write_bytes(kept[3].read_bytes()[:100])
+    kept[-3].unlink()
+    read["orders"].clear()
+    again = model.refresh(store=root, as_of=AS_OF + 2 * DAY)
+    assert saved(again, tmp_path / "again") == now
+    assert 0 < len(read["orders"]) < 9
+
+
+def test_a_store_that_may_not_be_written_gives_the_same(tables, model, monkeypatch, tmp_path):
+    root = tmp_path / "store"
+    etapromise.ingest(root, *tables)
+    shutil.copytree(root, tmp_path / "copy")
+    expected = saved(model.refresh(store=tmp_path / "copy", as_of=AS_OF), tmp_path / "expected")
+    (root / "numbers").write_text("no directory")
+    assert saved(model.refresh(store=root, as_of=AS_OF), tmp_path / "model") == expected
+
+
+def test_numbers_of_models_that_are_gone_are_let_go_of(tables, model, tmp_path):
+    root: Path = tmp_path / "store"
+    etapromise.ingest(root, *tables)
+    for number in range(9):
+        (root / "numbers" / f"{number}").mkdir(parents=True)
+    model.refresh(store=root, as_of=AS_OF)
+    names = {path.name for path in (root / "numbers").iterdir()}
+    assert len(names) == kept_orders._MOST_MODELS
+    assert any((root / "numbers" / name / "scans").is_dir() for name in names)
+
+
+def test_scans_are_those_that_the_tables_give(tables, model, tmp_path):
+    root = tmp_path / "store"
+    etapromise.ingest(root, *tables)
+    tracked = etapromise.stored_history(root)
+    known = kept_orders.KeptOrders.of_store(tracked, AS_OF, model.parts.encoder)
+    some = known.take(np.arange(0, len(known), 3))
+    whole = kept_orders.KnownOrders.of(tracked, AS_OF).take(np.arange(0, len(known), 3))
+    pd.testing.assert_frame_equal(some.shipments, whole.shipments)
+    pd.testing.assert_frame_equal(some.milestones, whole.milestones)
+    found, expected = (kept_scans.parcel_scans(tracked, orders) for orders in (some, whole))
+    assert found.facilities == expected.facilities
+    for name in ("first", "scanned", "received", "status", "other", "facility", "ordered"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name)), name
