@@ -12,8 +12,9 @@ RUN pip wheel --no-deps --wheel-dir /wheels . \
 FROM python:3.12-slim AS serve
 COPY --from=build /opt/etapromise /opt/etapromise
 ENV PATH=/opt/etapromise/bin:$PATH
-RUN useradd --system eta
-USER eta
+RUN useradd --system --uid 10001 eta
+# By number: Kubernetes cannot tell by a name that it is not root.
+USER 10001
 VOLUME /models
 EXPOSE 8080
 CMD ["etapromise", "serve", "--models", "/models", "--host", "0.0.0.0", "--port", "8080"]

@@ -8,6 +8,7 @@
 #   make bench   the benchmarks
 #   make sanitize  the kernels under sanitizers; make fuzz  random inputs of every kind
 #   make lowest  the tests with the oldest dependencies
+#   make locked  the environment with the versions and hashes of requirements.lock; make lock renews it
 #   make clean   remove what the above made (the environment too)
 #
 # PYTHON=... chooses the interpreter, VENV=... the environment.
@@ -27,7 +28,7 @@ BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py sc
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \
 	$(wildcard src/etapromise/native/*.c) $(wildcard src/etapromise/native/*.h)
 
-.PHONY: demo test check docs notebooks bench clean environment sanitize fuzz lowest
+.PHONY: demo test check docs notebooks bench clean environment sanitize fuzz lowest lock locked
 .DELETE_ON_ERROR:
 
 environment: $(INSTALLED)
@@ -51,6 +52,21 @@ $(INSTALLED): $(BIN)/python $(BUILD_INPUTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,serve]' --group dev
 	@touch $@
+
+# What the environment is made of, byte for byte; what comes after it uses this environment.
+locked: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)
+
+# The newest versions that fit, for every Python and system; then the licences of what is in it.
+lock: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet --upgrade pyproject.toml - --group dev --universal \
+		$(foreach extra,train serve tune excel remote signing dask spark,--extra $(extra)) \
+		--python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.lock
+	$(MAKE) locked
+	$(BIN)/python scripts/write_licences.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff check

@@ -88,7 +88,8 @@ def models_seen(place: Path) -> dict[str, Any]:
 
 def models_kept(place: Path) -> dict[str, Any]:
     """The same and how many there are."""
-    return models_seen(place) | {"versions": sorted(ModelRegistry(place / "models").versions())}
+    there = ModelRegistry(place / "models").versions()
+    return models_seen(place) | {day: day in there for day in REFRESHED}
 
 
 def store_seen(place: Path) -> dict[str, Any]:
@@ -136,6 +137,7 @@ def _digest(text: str) -> str:
 
 
 TABLES = "--shipments {0}/shipments.parquet --scans {0}/scans.parquet"
+REFRESHED = ("2025-05-05", "2025-05-07", "2025-05-09", "2025-05-16")
 LATELY = NOW - pd.Timedelta(days=20)
 COMMANDS = {
     "train": Command(
@@ -245,7 +247,7 @@ def prepare(place: Path) -> int:
     with registry.lock():
         model = train(history, as_of=pd.Timestamp("2025-05-02", tz="UTC"), config=RECIPE)
         registry.promote(registry.add(model), why="trained")
-    for day in ("2025-05-05", "2025-05-07", "2025-05-09", "2025-05-16"):
+    for day in REFRESHED:
         refresh_current(history, registry, as_of=pd.Timestamp(day, tz="UTC"))
     return 0
 

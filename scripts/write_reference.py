@@ -12,6 +12,7 @@ import ast
 import inspect
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -52,11 +53,20 @@ def main() -> None:
 def commands() -> str:
     """One section a command: its help, as a terminal of 90 columns shows it."""
     lines = ["# Commands", "", f"<!-- {BY_SCRIPT} -->", "", *exit_codes(), ""]
-    for name, command in sorted(command_line.commands.items()):
+    for name, command in every_command():
         context = click.Context(command, info_name=f"etapromise {name}", terminal_width=90)
         text = re.sub(r"[ \t]+$", "", command.get_help(context), flags=re.MULTILINE)
         lines += [f"## etapromise {name}", "", "```text", text, "```", ""]
     return "\n".join(lines)
+
+
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    """Commands by name, each before those below it."""
+    for name, command in sorted(command_line.commands.items()):
+        yield name, command
+        if isinstance(command, click.Group):
+            for below, part in sorted(command.commands.items()):
+                yield f"{name} {below}", part
 
 
 def exit_codes() -> list[str]:
@@ -67,7 +77,10 @@ def exit_codes() -> list[str]:
         "| 0 | done |",
         "| 1 | failed: one line on stderr says what was found, expected, and what to do |",
         "| 2 | bad usage |",
-        "| 3 | `retrain` refused the challenger; `monitor` found a threshold crossed |",
+        "| 3 | done, but look: `retrain` refused, `monitor` has an alarm, `check` has a question |",
+        "| 130, 143 | interrupted, terminated; nothing half-written is left |",
+        "",
+        "`--json` prints what was found as JSON; `quote`, `retrain` and `track` do so anyway.",
     ]
 
 
@@ -88,7 +101,7 @@ def codes() -> str:
         "",
         "## Messages",
         "",
-        "`promise.messages`, each with `code` and `text`: what the promise leans on.",
+        "`promise.messages`, each with `code` and `text`: what the promise rests on.",
         "",
         "| code | text |",
         "|---|---|",

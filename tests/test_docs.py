@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -10,6 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import etapromise
+from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES
+from tests.small_network import fields_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -102,6 +107,79 @@ def test_the_examples_of_a_page_run_one_after_the_other(page, tmp_path, trained)
             trained(text, run, tmp_path)
         else:
             run()
+
+
+LINKING = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    ROOT / "benchmarks" / "README.md",
+]
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as addresses within it."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).strip().replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_links_lead_somewhere(page):
+    text = re.sub(
+        r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        place, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = page.parent / place if place else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_in_the_navigation_and_in_llms_txt():
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    nav, _, rest = settings.partition("markdown_extensions:")
+    sections = rest.partition("sections:")[2]
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f": {page.name}" in nav
+        listed = [page.name] if "tutorial" not in page.name else ["tutorial-*.md"]
+        assert page.name == "index.md" or listed[0] in sections, page.name
+
+
+def test_the_readme_fits_a_screen():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 50
+    assert text.count("![") == 1
+    (example,) = re.findall(r"```python.*?\n(.*?)```", text, re.DOTALL)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 14
+
+
+def test_every_public_name_column_status_and_field_has_its_place(model, orders):
+    python = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    for name in etapromise.__all__:
+        assert f"heading: etapromise.{name}\n" in python
+        assert inspect.getdoc(getattr(etapromise, name)), name
+    tables = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    for name in (*SHIPMENT_COLUMNS, *SCAN_COLUMNS, *STATUSES):
+        assert f"`{name}`" in tables, name
+    answer = (ROOT / "docs" / "answer.md").read_text(encoding="utf-8")
+    plain = model.promise(**fields_of(orders.iloc[0])).as_dict(distribution=True)
+    for name in plain:
+        if not re.fullmatch(r"percentile_\d+|estimated_delivery_date_max", name):
+            assert f"`{name}`" in answer, name
+
+
+def test_the_figures_of_the_limits_were_measured():
+    """Each figure of the table stands in benchmarks/README.md too, with its command; rounded."""
+    measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    known = {float(number) for number in re.findall(r"\d+(?:\.\d+)?", measured)}
+    table = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 6
+    for _, what, figure, *_ in rows:
+        for number in re.findall(r"\d+(?:\.\d+)?", figure):
+            digits = len(number.partition(".")[2])
+            assert any(round(each, digits) == float(number) for each in known), (what, number)
 
 
 def test_what_the_code_tells_is_up_to_date():

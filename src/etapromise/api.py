@@ -440,7 +440,7 @@ def events(
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
 ) -> event_run.EventRun:
-    """Find what is worth telling customers, and tell each once.
+    """Find the events that customers should be told of, each once.
 
     Args:
         model: refreshed no later than `as_of`.

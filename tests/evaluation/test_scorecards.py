@@ -13,9 +13,11 @@ import pytest
 
 from etapromise import tracking
 from etapromise.errors import CommandError, ContractError
+from etapromise.evaluation.judgement import groups_of
 from etapromise.evaluation.replay import known_at
 from etapromise.evaluation.report import render_scorecards, scorecard_section
 from etapromise.evaluation.scorecards import carrier_scorecards, write_scorecards
+from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import CarrierCollapse, NetworkConfig, simulate
 from tests.evaluation.test_report import SHEET, as_printed, ask_browser, needs_browser
@@ -268,3 +270,17 @@ def test_names_are_written_as_text() -> None:
     section = scorecard_section(carrier_scorecards(story(rows), as_of=moment, by=("carrier",)))
     assert "<b>acme</b>" not in section
     assert "&lt;b&gt;acme&lt;-b&gt;" in section
+
+
+def test_a_lane_is_called_by_regions_postcodes_or_the_names_of_places():
+    """The beginning of a postcode is a neighbourhood; that of a town's name is none."""
+    shipments = pd.DataFrame(
+        {
+            "origin": ["Łódź", "90-001", "hub"],
+            "destination": ["30-002", "SW1A 1AA", "10115"],
+            "destination_region": [None, "ENG", None],
+        },
+        dtype=TEXT,
+    )
+    lanes = groups_of(shipments)["lane_group"]
+    assert list(lanes) == ["Łódź → 30…", "90… → ENG", "hub → 10…"]

@@ -44,7 +44,7 @@ etapromise events --model models/current --shipments open_orders.parquet \
     "--state",
     type=OUTPUT_DIRECTORY,
     required=True,
-    help="Directory in which it is kept what was told; the same from run to run.",
+    help="Directory that keeps what was told; the same from run to run.",
 )
 @level_option
 @click.option("--policy", type=INPUT_FILE, help="When to tell another date: JSON of `repromise`.")
@@ -66,7 +66,7 @@ def events_command(
     lost_above: float | None,
     out: Path,
 ) -> None:
-    """Find what is worth telling customers, and tell each once.
+    """Find the events that customers should be told of, each once.
 
     Events: delayed, earlier, attempted, available_for_pickup, likely_lost, delivered, returned,
     damaged; each with its reason, the date that stood and the new one. The same run twice adds
@@ -75,7 +75,7 @@ def events_command(
     import pandas as pd  # noqa: PLC0415 — start-up time
 
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415 — start-up time
-    from etapromise.operations import event_run as telling  # noqa: PLC0415 — start-up time
+    from etapromise.operations import event_run  # noqa: PLC0415 — start-up time
     from etapromise.operations.events import EventSettings  # noqa: PLC0415 — start-up time
     from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
     from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415 — start-up time
@@ -93,7 +93,7 @@ def events_command(
         if tables.store is not None:
             kept = tables.read(loaded.event, out)
             given = (kept.shipments, kept.scans)
-        told = telling.run_events(
+        told = event_run.run_events(
             loaded,
             *given,
             as_of=pd.Timestamp(as_of),

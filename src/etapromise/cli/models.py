@@ -39,7 +39,8 @@ etapromise models --models models/ --keep 30 --dry-run
 @click.option("--market", help="Only this directory below it; . is itself.")
 @click.option("--compare", nargs=2, metavar="VERSION VERSION", help="Two versions side by side.")
 @count_option(
-    "--keep", help="Remove all but the latest so many; never the current one or a roll-back's."
+    "--keep",
+    help="Remove all but the latest so many; never the current one or the one a rollback goes to.",
 )
 @click.option("--dry-run", is_flag=True, help="With --keep: only say what would be removed.")
 @click.option("--history", is_flag=True, help="What became current when, and why; oldest first.")

@@ -37,8 +37,9 @@ __all__ = ["quote_command", "score_command"]
     "quote",
     cls=GuardedCommand,
     epilog=example(r"""
-etapromise quote --model models/current --origin 14409 --destination 88032 \
-  --carrier acme --service ground --ordered-at 2026-02-01T10:30-05:00
+etapromise quote --model models/current --origin 55690 --destination 90585 \
+  --destination-region CA --destination-country US --carrier acme --service ground \
+  --ordered-at 2026-02-01T10:30-06:00
 """),
 )
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")

@@ -68,7 +68,7 @@ def scorecard_command(
 
     Promises and quoted dates kept, days in transit with open parcels censored, first attempts,
     silences, losses and hand-offs, each with its count and 95 % interval; ranked so that a few
-    lucky parcels win nothing.
+    parcels do not decide.
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 

@@ -18,7 +18,8 @@ __all__ = ["serve"]
     cls=GuardedCommand,
     epilog=example(r"""
 etapromise serve --models models/ --port 8080
-curl -s localhost:8080/quotes -d '{"origin": "14409", "destination": "88032", "carrier": "acme"}'
+curl -s localhost:8080/quotes -d '{"origin": "55690", "destination": "90585",
+  "destination_region": "CA", "destination_country": "US", "carrier": "acme", "service": "ground"}'
 """),
 )
 @click.option(

@@ -176,7 +176,7 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
 @click.option(
     "--must-gain",
     is_flag=True,
-    help="Promote only what is shown to be better, beyond luck; for who retrains often.",
+    help="Promote only what is better beyond chance; for those who retrain often.",
 )
 def retrain_command(
     tables: TableArguments,
@@ -191,7 +191,7 @@ def retrain_command(
     """Fit a challenger, judge it against the current model, and promote it if it is no worse.
 
     Prints the decision as JSON; it is kept in the directory's decisions/ too. The first model of a
-    directory is judged by its own word alone.
+    directory is judged by what it states of itself.
 
     Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
     """

@@ -182,7 +182,9 @@ def groups_of(shipments: pd.DataFrame) -> dict[str, pd.Series[Any]]:
 
     def place(side: str) -> pd.Series[Any]:
         # Without a region, the beginning of a postcode is the next best neighbourhood.
-        start = shipments[side].str.slice(0, 2) + "…"
+        # What has no digit is no postcode, but a name: of a warehouse or a town.
+        whole = shipments[side]
+        start = whole.where(~whole.str.contains(r"\d"), whole.str.slice(0, 2) + "…")
         name = f"{side}_region"
         if name not in shipments:
             return start

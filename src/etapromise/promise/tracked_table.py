@@ -131,7 +131,7 @@ def standing_dates(shipments: pd.DataFrame, standing: Any) -> NDArray[np.datetim
             days = pd.to_datetime(pd.Series(list(standing))).to_numpy().astype("datetime64[D]")
         else:
             days = np.full(count, np.datetime64(pd.Timestamp(standing).date(), "D"))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, NotImplementedError) as error:  # the last of years below 1
         raise ContractError(
             f"Found standing={standing!r}; expected a date such as date(2026, 2, 1), or one for "
             "each parcel."

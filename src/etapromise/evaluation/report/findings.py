@@ -48,7 +48,7 @@ def verdict(facts: Facts, words: ReportWording) -> Verdict:
         judged = words("they were more careful than they said, and could be shorter.")
     else:
         tone = "good"
-        judged = words("the promises were as good as their word.")
+        judged = words("they were kept as often as stated.")
     return Verdict(
         tone=tone,
         headline=words(
@@ -184,14 +184,15 @@ def _lanes(facts: Facts, words: ReportWording) -> list[str]:
     if not short:
         return [
             words(
-                "Of {count} groups of lanes, none fell short of its word by more than luck.",
+                "In none of {count} groups of lanes were promises kept less often than stated, "
+                "beyond chance.",
                 count=len(lanes),
             )
         ]
     return [
         words(
-            "{short} of {count} groups of lanes fell short of their word, where about {luck} would "
-            "by luck alone; first of all {named}.",
+            "In {short} of {count} groups of lanes promises were kept less often than stated, "
+            "where chance alone gives about {luck}; first of all {named}.",
             short=len(short),
             count=len(lanes),
             # One in forty 95 % intervals lies below the truth by luck alone.
