@@ -185,11 +185,6 @@ COMMANDS = {
         "--out {0}/events.jsonl",
         events_seen,
     ),
-    "repromise": Command(
-        f"repromise --model {{0}}/models/2025-05-16 {TABLES} --from {LATELY:{DAY}} "
-        "--out {0}/policy.json",
-        files_seen("policy.json"),
-    ),
     "monitor": Command(
         f"monitor --model {{0}}/models/current {TABLES} --as-of {NOW:{DAY}} --days 14 "
         "--refresh-every 14 --promises model --out {0}/report",

@@ -16,9 +16,8 @@ from later_orders import MOMENT, LaterOrders, asked_network
 from numpy.typing import NDArray
 
 from etapromise import train
-from etapromise.encoding.pickup_days import PickupDays
 from etapromise.encoding.requests import local_seconds
-from etapromise.promise.details import stages_of
+from etapromise.promise.tracked_promise import fields_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +33,17 @@ def main() -> None:
     frame, happened = orders.frame, orders.happened
     encoder = model.parts.encoder
     requests = encoder.encode(frame)
-    times = stages_of(model, requests, PickupDays.of_frame(encoder, frame, requests))
+    times = [
+        model.promise(**fields_of(frame.iloc[[row]])).explanation.stage_times
+        for row in range(len(frame))
+    ]
+    pickup = np.concatenate([one.pickup for one in times])
+    whole = np.concatenate([one.whole for one in times])
     direct = model.distribution_many(frame).probability
     # The stages are of parcels that arrive; as many never do as the direct model says.
     service = [level.name for level in encoder.levels].index("service")
     arrives = 1.0 - model.parts.statistics.lost[requests.codes[:, service]]
-    summed = times.total * arrives[:, None]
+    summed = (pickup[:, :, None] * whole).sum(axis=1) * arrives[:, None]
     day = local_day(happened["event_at"], encoder.zones.resolve_many(frame, "destination")[0])
     day -= requests.order_day
     print(f"{len(frame):,} orders, seed {asked.seed}\n")
@@ -50,7 +54,7 @@ def main() -> None:
     picked = local_day(happened["picked_up_at"], encoder.zones.resolve_many(frame, "origin")[0])
     seen = np.isfinite(picked)
     picked -= requests.order_day
-    said = times.pickup.cumsum(axis=1)[seen]
+    said = pickup.cumsum(axis=1)[seen]
     print("\n| picked up by the end of day | said | happened |\n|---|---|---|")
     for k in range(7):
         print(f"| {k} | {said[:, k].mean():.3f} | {(picked[seen] <= k).mean():.3f} |")

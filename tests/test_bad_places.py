@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from etapromise import PromiseModel
 from etapromise.cli import main
+from etapromise.files import require_writable
 
 TABLES = "--shipments shipments.parquet --scans scans.parquet --as-of 2025-07-20"
 COMMANDS = {
@@ -71,6 +72,7 @@ BARE = """
 import sys, tempfile
 tempfile._candidate_tempdir_list = lambda: [sys.executable + "/x"]
 from etapromise.cli import main
+from etapromise.files import require_writable
 main(sys.argv[1:])
 """
 
@@ -153,3 +155,15 @@ def test_a_clock_that_steps_back_loses_nothing(shop: Path, tmp_path: Path) -> No
     later = told("2025-07-12T06:00Z")
     assert len(first) > 10
     assert first == back == later
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_look_that_was_killed_leaves_nothing_to_the_next(tmp_path: Path, *, there: bool) -> None:
+    """Whether a place can be written is tried with a folder, which a kill may leave."""
+    place = tmp_path / "told"
+    if there:
+        place.mkdir()
+    left = (place if there else tmp_path) / ".told.0123abcd.draft"
+    left.mkdir()
+    require_writable(place)
+    assert not left.exists()

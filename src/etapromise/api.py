@@ -10,7 +10,6 @@ the path of one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from os import PathLike
 from pathlib import Path
@@ -370,16 +369,12 @@ def retrain(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
     stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
-    if stated is not None:
-        recipe = config or (
-            TrainingConfig() if champion is None else retraining.recipe_of(champion)
-        )
-        config = replace(recipe, calendars=stated)
     return retraining.retrain_current(
         tables,
         registry,
         as_of=moment_of(as_of),
         config=config,
+        calendars=stated,
         gate=gate,
         dry_run=dry_run,
         force=force,

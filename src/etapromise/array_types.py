@@ -1,13 +1,17 @@
-"""Names for the kinds of arrays that annotations speak of; shapes stand in the docstrings."""
+"""Names for the kinds of arrays that annotations speak of; shapes stand in the docstrings.
+
+And records of arrays, row by row.
+"""
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from dataclasses import fields, replace
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MISSING", "Dates", "Floats", "Ints", "Mask"]
+__all__ = ["MISSING", "Dates", "Floats", "Ints", "Mask", "with_rows"]
 
 Dates: TypeAlias = NDArray[np.datetime64]
 Floats: TypeAlias = NDArray[np.float64]
@@ -16,3 +20,11 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 MISSING: Final = np.iinfo(np.int64).min
 """NaT as a number."""
+
+_Record = TypeVar("_Record", bound=Any)
+
+
+def with_rows(record: _Record, rows: NDArray[Any], *but: str) -> _Record:
+    """A dataclass of arrays (n, …) with some of their rows; the fields named `but` stay whole."""
+    names = [each.name for each in fields(record) if each.name not in but]
+    return replace(record, **{name: getattr(record, name)[rows] for name in names})

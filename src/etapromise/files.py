@@ -82,9 +82,11 @@ def require_writable(path: Path) -> None:
             near = path
         elif path.exists():
             path.open("r+b").close()
+        _clear_abandoned(near / path.name)
         draft = _draft_name(near / path.name)
         draft.mkdir()
-        draft.rmdir()
+        with contextlib.suppress(FileNotFoundError):  # cleared by another who looks
+            draft.rmdir()
 
 
 @contextlib.contextmanager

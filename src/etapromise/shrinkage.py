@@ -2,18 +2,22 @@
 
 An estimate from few parcels leans on that of a coarser group: `(n x + k prior) / (n + k)`, the mean
 of a conjugate posterior with `k` parcels' worth of belief (Efron & Morris 1975, Data analysis using
-Stein's estimator and its generalizations, JASA 70). All those beliefs that were set by hand and not
-by a training's settings stand here, and a model's manifest records them.
+Stein's estimator and its generalizations, JASA 70). The beliefs are settings of a training
+(`TrainingConfig.priors`); its model keeps them and is refreshed and asked under them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from typing import Any, Final, cast
 
 from etapromise.array_types import Floats
+from etapromise.errors import ContractError
 
-__all__ = ["PRIORS", "Priors", "shrunk"]
+__all__ = ["PRIORS", "Priors", "believing", "shrunk"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +84,54 @@ class Priors:
     few_spread: float = 4.0
     few_spread_first: float = 0.4
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be believed."""
+        for each in fields(self):
+            value: object = getattr(self, each.name)
+            most = 1.0 if each.name.endswith("_share") else 1e12
+            if type(value) not in {int, float} or not 0.0 < cast("float", value) < most:
+                raise ContractError(
+                    f"Found the prior {each.name}={value!r}; expected a number above 0"
+                    + (" and below 1." if most == 1.0 else ".")
+                )
 
-PRIORS: Final = Priors()
+    @classmethod
+    def of_manifest(cls, manifest: Mapping[str, Any]) -> Priors:
+        """Those that a model was trained with; what it does not tell is as by default.
+
+        Raises:
+            ContractError: there are none such.
+        """
+        told = manifest["config"].get("priors", {})
+        known = {each.name for each in fields(cls)}
+        if not isinstance(told, dict) or not told.keys() <= known:
+            raise ContractError(f"Found the priors {told!r}; expected numbers by name.")
+        return cls(**told)
+
+
+_USUAL: Final = Priors()
+_BELIEVED: Final[ContextVar[Priors]] = ContextVar("priors")
+
+
+class _Believed:
+    """Reads the priors that hold at the moment."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_BELIEVED.get(_USUAL), name)
+
+
+PRIORS: Final = cast("Priors", _Believed())
+"""Those of `believing`, else the default ones."""
+
+
+@contextmanager
+def believing(priors: Priors) -> Iterator[None]:
+    """While within, in this thread: `PRIORS` are these."""
+    token = _BELIEVED.set(priors)
+    try:
+        yield
+    finally:
+        _BELIEVED.reset(token)
 
 
 def shrunk(found: Any, count: Any, around: Any, evidence: Any) -> Floats:

@@ -16,7 +16,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ __all__ = [
     "LATEST_DAY",
     "Array",
     "ArrayLayout",
+    "ArrayRecord",
     "StoredArrays",
     "StoredPart",
     "StoredValues",
@@ -95,6 +96,17 @@ class ArrayLayout:
     def __init__(self, **arrays: Array) -> None:
         """State them; an attribute's name is the array's."""
         self.arrays = arrays
+
+
+class ArrayRecord:
+    """A record that is stored as the arrays that its layout names."""
+
+    __slots__ = ()
+    LAYOUT: ClassVar[ArrayLayout]
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """They by name; `StoredPart.read` gives them back."""
+        return {name: np.asarray(getattr(self, name)) for name in self.LAYOUT.arrays}
 
 
 class StoredArrays:

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks, configured_zones
-from etapromise.calendars.working_clocks import Clocks, holiday_days, holiday_table
+from etapromise.calendars.working_clocks import Clocks, holiday_days, holiday_table, row_of
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import row_of
 
 EPOCH = date(1970, 1, 1)
 FIRST = date(2023, 11, 20)

@@ -262,7 +262,9 @@ def test_later_pick_ups_change_nothing_that_was_learned_before() -> None:
         encoder = known.encoder(
             numeric=(), categorical=(), default_time_zone=None, give_up_after=30
         )
-        tables.append((encoder.dispatch.keys, encoder.dispatch.as_arrays(), encoder.clocks.weeks))
+        tables.append(
+            (encoder.dispatch.keys, encoder.dispatch.calendars.to_arrays(), encoder.clocks.weeks)
+        )
     assert tables[0][0] == tables[1][0]
     for name, array in tables[0][1].items():
         np.testing.assert_array_equal(array, tables[1][1][name])

@@ -159,7 +159,7 @@ def compiled_zone(zones: ZoneMap, country: str, code: str) -> str:
     encoder = Encoder(
         categorical=(),
         numeric=(),
-        indexes=[KeyIndex([]) for _ in levels_with((), hand_offs=False)],
+        indexes=tuple(KeyIndex([]) for _ in levels_with((), hand_offs=False)),
         clocks=clocks,
         zones=zones,
         dispatch=Dispatch.unknown(clocks),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from etapromise.calendars.disruptions import Disruptions
+from etapromise.calendars.working_clocks import row_of
 from etapromise.encoding.requests import (
     _CALENDAR_LEVELS,
     NUMBERS,
@@ -15,7 +16,6 @@ from etapromise.encoding.requests import (
     Requests,
     dates_in_column,
     local_seconds,
-    row_of,
 )
 from etapromise.lanes.hand_offs import FIRST_LEG, RELAY
 from etapromise.lanes.levels import TAKER, level_keys, spelled

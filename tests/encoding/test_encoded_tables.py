@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -69,16 +70,16 @@ def handing_over() -> Encoder:
     )
     levels = levels_with(["kind"], hand_offs=True)
     return Encoder(
-        categorical=["kind"],
-        numeric=["size"],
-        indexes=[
+        categorical=("kind",),
+        numeric=("size",),
+        indexes=tuple(
             KeyIndex(keys_of(len(level.columns)) if level.columns else [""]) for level in levels
-        ],
+        ),
         clocks=clocks,
         zones=ENCODER.zones,
         dispatch=dispatch(clocks),
         hand_offs=hand_offs,
-        disruptions=DECLARED,
+        declared=DECLARED,
     )
 
 
@@ -135,7 +136,7 @@ def test_parcels_seen_to_change_hands_are_encoded_as_by_pandas(
 def test_the_orders_of_a_network_are_encoded_as_by_pandas(
     model: PromiseModel, orders: pd.DataFrame
 ) -> None:
-    encoder = model.parts.encoder.declaring(DECLARED)
+    encoder = replace(model.parts.encoder, declared=DECLARED)
     many = pd.concat([orders] * (20_000 // len(orders) + 1), ignore_index=True)
     assert_same(encoder.encode(many), reference_requests(encoder, many))
 

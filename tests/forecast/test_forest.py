@@ -238,16 +238,6 @@ def test_trees_without_a_split_add_their_only_leaf() -> None:
     np.testing.assert_array_equal(row_of_a_quote(forest, row), forest.predict(row[None])[0])
 
 
-def test_the_first_trees_are_the_forest_so_far() -> None:
-    forest = FORESTS["missing as NaN"]
-    X, _ = training_rows(50)
-    leaf = forest.leaf_index(X)
-    np.testing.assert_array_equal(forest.first_trees(7).leaf_index(X), leaf[:, :7])
-    assert forest.first_trees(0).predict(X) == pytest.approx(np.tile(forest.start, (50, 1)))
-    with pytest.raises(ContractError, match="first 26 trees of a forest of 25"):
-        forest.first_trees(26)
-
-
 @pytest.mark.parametrize("name", FORESTS)
 def test_arrays_make_the_same_forest(name: str) -> None:
     forest = FORESTS[name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import random
+import shutil
 import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ import pandas as pd
 
 import etapromise
 from etapromise import PromiseModel
-from etapromise.errors import EtapromiseError
+from etapromise.errors import EtapromiseError, ModelFileError
 from tests.fuzz.driver import Choices, main
 
 NAME = "calls"
@@ -85,6 +86,7 @@ def model() -> PromiseModel:
 def case(data: bytes) -> str:
     """One call of a method of a model, with fields and arguments of any kind."""
     choices = Choices(data)
+    model()  # which may not be refused
     fields = dict(PARCEL)
     for _ in range(choices.number(5)):
         fields[choices.pick(NAMES)] = choices.pick(VALUES)
@@ -144,8 +146,11 @@ SEEDS = tuple(random.Random(seed).randbytes(24) for seed in range(20_000))  # no
 
 
 def saved_model(path: Path) -> Path:
-    """The small model of the tests, trained where it is not there yet."""
-    if not path.exists():
+    """The small model of the tests, trained where it is not there yet or of another format."""
+    try:
+        etapromise.load(path)
+    except ModelFileError:
+        shutil.rmtree(path, ignore_errors=True)
         from etapromise import tracking  # noqa: PLC0415
         from etapromise_simulator import simulate  # noqa: PLC0415
         from tests.small_network import AS_OF, NETWORK, TRAINING  # noqa: PLC0415

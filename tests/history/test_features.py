@@ -68,7 +68,7 @@ def test_one_row_is_the_batchs_bit_for_bit(model: PromiseModel, orders: pd.DataF
     encoder = model.parts.encoder
     many = encoder.encode(orders)
     for i in range(0, len(orders), 9):
-        one = encoder.encode_one(fields_of(orders.iloc[i]))
+        one = encoder.encode_placed(fields_of(orders.iloc[i]))[0]
         for field in dataclasses.fields(one):
             np.testing.assert_array_equal(
                 getattr(one, field.name)[0], getattr(many, field.name)[i], err_msg=field.name
@@ -118,11 +118,11 @@ def test_distances(model: PromiseModel, ends: tuple[float, ...], kilometres: flo
     builder = snapshot_builder(model, ("derived:distance_km",))
     names = ("origin_lat", "origin_lon", "destination_lat", "destination_lon")
     fields = dict(zip(names, ends, strict=True)) | {"ordered_at": datetime(2025, 7, 2, tzinfo=UTC)}
-    request = model.parts.encoder.encode_one(fields)
+    request = model.parts.encoder.encode_placed(fields)[0]
     x, _ = builder.rows(request, with_handling_codes(request.codes))
     assert x[0, 0] == pytest.approx(kilometres, rel=1e-6, abs=1e-3)
     for name in names:
-        request = model.parts.encoder.encode_one(fields | {name: None})
+        request = model.parts.encoder.encode_placed(fields | {name: None})[0]
         assert np.isnan(builder.rows(request, with_handling_codes(request.codes))[0][0, 0])
 
 

@@ -30,6 +30,7 @@ from etapromise.history.as_of import KnownOrders
 from etapromise.lanes.levels import level_keys
 from etapromise.stored_arrays import StoredValues
 from etapromise.tracking import TrackedHistory
+from tests.promise.reference_stages import pickup_days_of
 from tests.small_network import AS_OF, TRAINING, fields_of
 
 ORIGIN = "60492"
@@ -76,8 +77,8 @@ def shipment(orders: pd.DataFrame) -> dict[str, Any]:
 
 def started(model: PromiseModel, fields: dict[str, Any], ordered_at: dt.datetime) -> dt.date:
     """The first working day on which the warehouse can begin with an order."""
-    requests = model.parts.encoder.encode_one(fields | {"ordered_at": ordered_at})
-    days = PickupDays.of_fields(model.parts.encoder, fields, requests)
+    requests = model.parts.encoder.encode_placed(fields | {"ordered_at": ordered_at})[0]
+    days = pickup_days_of(model.parts.encoder, fields, requests)
     day = int(days.start[0])
     while not days.open_on(day):
         day += 1
@@ -139,7 +140,7 @@ def test_a_minute_of_the_cut_off_moves_only_the_orders_between(
             at = dt.time(minute // 60, minute % 60, second)
             ordered_at = dt.datetime.combine(dt.date(2025, 7, 16), at, ZONE)
             leads = [
-                encoder.encode_one(shipment | {"ordered_at": ordered_at}).lead[0]
+                encoder.encode_placed(shipment | {"ordered_at": ordered_at})[0].lead[0]
                 for encoder in (earlier, later)
             ]
             assert (leads[0] != leads[1]) == (minute == 13 * 60 + 36)
@@ -184,8 +185,8 @@ def encoder_under(known: KnownOrders, text: str) -> Encoder:
 
 
 def begun(encoder: Encoder, fields: dict[str, Any], ordered_at: dt.datetime) -> dt.date:
-    requests = encoder.encode_one(fields | {"ordered_at": ordered_at})
-    days = PickupDays.of_fields(encoder, fields, requests)
+    requests = encoder.encode_placed(fields | {"ordered_at": ordered_at})[0]
+    days = pickup_days_of(encoder, fields, requests)
     day = int(days.start[0])
     while not days.open_on(day):
         day += 1
@@ -215,7 +216,7 @@ def test_a_minute_of_the_second_cut_off_moves_only_the_orders_between(
             at = dt.time(minute // 60, minute % 60, 31)
             ordered_at = dt.datetime.combine(dt.date(2025, 7, day), at, ZONE)
             one, other = (
-                encoder.encode_one(shipment | {"ordered_at": ordered_at}).lead[0]
+                encoder.encode_placed(shipment | {"ordered_at": ordered_at})[0].lead[0]
                 for encoder in both
             )
             between = day == 18 and 22 * 60 + 47 <= minute < 23 * 60
@@ -364,7 +365,7 @@ def test_the_batch_and_the_loaded_model_say_the_same(
     many = PickupDays.of_keys(encoder, level_keys(frame, PICKUP_LEVELS), encoder.encode(frame))
     for number, row in enumerate(frame.to_dict("records")):
         fields = fields_of(row)
-        single = PickupDays.of_fields(encoder, fields, encoder.encode_one(fields))
+        single = pickup_days_of(encoder, fields, encoder.encode_placed(fields)[0])
         assert single.start[0] == many.start[number]
         assert (single.elapsed[0] == many.elapsed[many.clock[number]]).all()
 
@@ -380,8 +381,8 @@ def test_a_zone_of_a_warehouse_is_its_own(parcels_known: KnownOrders) -> None:
     hours = {}
     for name, encoder in zip(("plain", "stated"), encoders, strict=True):
         assert encoder.zones.resolve(None, *here)[0].key == "America/Chicago"
-        own = encoder.encode_one(fields | noon)
-        neighbour = encoder.encode_one(fields | noon | {"origin": "next door"})
+        own = encoder.encode_placed(fields | noon)[0]
+        neighbour = encoder.encode_placed(fields | noon | {"origin": "next door"})[0]
         hours[name] = own.numbers[0, 0], neighbour.numbers[0, 0], own.order_day[0]
         frame = pd.DataFrame([place]).assign(ordered_at=pd.Timestamp(noon["ordered_at"]))
         assert encoder.encode(frame).numbers[0, 0] == own.numbers[0, 0]
@@ -416,7 +417,10 @@ def test_a_cut_off_is_in_the_warehouses_own_time(
         assert model.promise(**shipment, ordered_at=before).cutoff_datetime_utc == cut_off
         assert begun(encoder, shipment, before) == dt.date(2025, 7, 16)
         assert begun(encoder, shipment, after) == dt.date(2025, 7, 17)
-        lead = [encoder.encode_one(shipment | {"ordered_at": at}).lead[0] for at in (before, after)]
+        lead = [
+            encoder.encode_placed(shipment | {"ordered_at": at})[0].lead[0]
+            for at in (before, after)
+        ]
         assert lead[0] < lead[1]
 
 
@@ -487,7 +491,7 @@ def test_days_and_cut_offs_of_dates(
     plain = encoder_under(known, SPECIAL.replace("half_days", "#"))
     at = dt.datetime(2025, 7, 23, 9, tzinfo=ZONE)
     half, whole = (
-        one.encode_one(shipment | {"ordered_at": at}).lead[0] for one in (encoder, plain)
+        one.encode_placed(shipment | {"ordered_at": at})[0].lead[0] for one in (encoder, plain)
     )
     assert begun(encoder, shipment, at) == at.date()
     assert half > whole
@@ -539,9 +543,9 @@ def test_a_warehouse_that_was_never_seen_is_as_the_file_says(
     assert calendars.handling[row, offset] == 0.0
     assert calendars.handling[row, -1] == pytest.approx(1.0)
     assert (np.diff(calendars.handling[row]) >= 0).all()
-    requests = encoder.encode_one(
+    requests = encoder.encode_placed(
         fields | {"ordered_at": dt.datetime(2025, 7, 2, 12, tzinfo=dt.UTC)}
-    )
+    )[0]
     assert np.isfinite(requests.lead).all()
 
 

@@ -22,9 +22,9 @@ from etapromise.encoding.requests import Requests
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import KeyPlan, Level
-from etapromise.promise.details import stages_of
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.stages import StageTime, StageTimes
+from tests.promise.reference_stages import pickup_days_of, stages_of
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ BITS = {
 def slow_answer(model: PromiseModel, fields: Mapping[str, Any], promise: Promise) -> dict[str, Any]:
     """What a page shows of a promise that hangs on nothing but its distribution and the model."""
     encoder = model.parts.encoder
-    requests = encoder.encode_one(fields)
+    requests = encoder.encode_placed(fields)[0]
     dates, probability = promise.distribution()
     days = np.searchsorted(probability, np.minimum(LEVELS, probability[-1]))
     code, reasons = slow_assessment(
@@ -93,7 +93,7 @@ def slow_cut_off(
 ) -> dt.datetime | None:
     """Of a model without a calendar file."""
     encoder = model.parts.encoder
-    days = PickupDays.of_fields(encoder, fields, requests)
+    days = pickup_days_of(encoder, fields, requests)
     row = encoder.dispatch.row(KeyPlan(DISPATCH_LEVELS).keys(fields))
     zone, _ = encoder.zones.resolve(
         None,
@@ -116,8 +116,8 @@ def slow_cut_off(
 def slow_stages(model: PromiseModel, fields: Mapping[str, Any]) -> tuple[StageTime, StageTime]:
     """Handling and transit by arrays."""
     encoder = model.parts.encoder
-    requests = encoder.encode_one(fields)
-    days = PickupDays.of_fields(encoder, fields, requests)
+    requests = encoder.encode_placed(fields)[0]
+    days = pickup_days_of(encoder, fields, requests)
     return both_stages(stages_of(model, requests, days), days, encoder.clocks, requests)
 
 

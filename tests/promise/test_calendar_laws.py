@@ -15,8 +15,7 @@ from etapromise import PromiseModel
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks
 from etapromise.calendars.configured_dispatch import configured_dispatch
-from etapromise.encoding.pickup_days import PickupDays
-from etapromise.encoding.requests import Encoder
+from tests.promise.reference_stages import pickup_days_of
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:
@@ -32,15 +31,8 @@ def under(model: PromiseModel, text: str, orders: pd.DataFrame) -> PromiseModel:
     """The same model under a calendar file."""
     rules, encoder = CalendarFile(text), model.parts.encoder
     clocks = configured_clocks(encoder.clocks, rules, encoder.hand_offs)
-    changed = Encoder(
-        categorical=encoder.categorical,
-        numeric=encoder.numeric,
-        indexes=encoder.indexes,
-        clocks=clocks,
-        zones=encoder.zones,
-        dispatch=configured_dispatch(encoder.dispatch, clocks, rules, orders),
-        hand_offs=encoder.hand_offs,
-    )
+    dispatch = configured_dispatch(encoder.dispatch, clocks, rules, orders)
+    changed = replace(encoder, clocks=clocks, dispatch=dispatch)
     return PromiseModel(replace(model.parts, encoder=changed))
 
 
@@ -103,7 +95,7 @@ def test_dates_are_possible_ones(
         assert not day <= date <= until
     # Nothing is promised before the warehouse can have handed it over.
     encoder = told.parts.encoder
-    days = PickupDays.of_fields(encoder, fields, encoder.encode_one(fields))
+    days = pickup_days_of(encoder, fields, encoder.encode_placed(fields)[0])
     first = int(days.start[0])
     while not days.open_on(first):
         first += 1

@@ -233,7 +233,7 @@ def test_areas_are_the_same_in_compiled_code(model: PromiseModel, orders: pd.Dat
     found = declared.parts.encoder.encode(orders).numbers[:, DISRUPTED]
     assert int(found[0]) == 0b01111111
     for row, bits in zip(orders.to_dict("records"), found, strict=True):
-        one = declared.parts.encoder.encode_one(fields_of(row))
+        one = declared.parts.encoder.encode_placed(fields_of(row))[0]
         assert one.numbers[0, DISRUPTED] == bits
     assert len(np.unique(found)) > 5
 

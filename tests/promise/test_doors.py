@@ -241,7 +241,7 @@ def test_days_and_percentiles_are_checked(model: PromiseModel, parcel: dict[str,
         for same in (pd.Timestamp(day), dt.datetime.combine(day, dt.time()), np.datetime64(day)):
             given: Any = same
             assert promise.probability_by(given) == promise.probability_by(day)
-        for wrong in ("2025-07-10", NOW, None, 7, pd.NaT, np.datetime64("NaT")):
+        for wrong in ("2025-07-10", NOW, None, 7, pd.NaT, np.datetime64("NaT", "D")):
             given = wrong
             with pytest.raises(ContractError, match="date"):
                 promise.probability_by(given)

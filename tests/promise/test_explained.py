@@ -17,8 +17,8 @@ from etapromise import Promise, PromiseModel, train
 from etapromise.encoding.pickup_days import PICKUP_LEVELS, PickupDays
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import level_keys
-from etapromise.promise.details import stages_of
 from etapromise.tracking import TrackedHistory
+from tests.promise.reference_stages import stages_of, stages_summed
 from tests.small_network import AS_OF, TRAINING, fields_of
 
 ROWS = 24
@@ -115,7 +115,7 @@ def test_the_stages_are_distributions_and_add_up(
     )
     np.testing.assert_allclose(times.pickup.sum(axis=1), 1.0)
     assert (times.pickup >= 0).all()
-    total = times.total
+    total = stages_summed(times)
     assert (np.diff(total, axis=1) >= -1e-12).all()
     assert (total <= 1.0 + 1e-12).all()
     # No parcel arrives before it was fetched, and none on a day on which nobody delivers.
@@ -154,7 +154,7 @@ def test_stages_are_about_as_good_as_the_direct_distribution(
         model, requests, PickupDays.of_keys(encoder, level_keys(frame, PICKUP_LEVELS), requests)
     )
     arrives = model.distribution_many(frame).probability
-    summed = times.total * arrives[:, -1:]
+    summed = stages_summed(times) * arrives[:, -1:]
     event = parcels.milestones.set_index(parcels.shipments["shipment_id"])["event_at"]
     local = event.loc[frame["shipment_id"]].dt.tz_convert("America/Chicago")
     day = local.dt.tz_localize(None).to_numpy().astype("datetime64[D]").astype(float)

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from etapromise import PromiseModel, tracking
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.encoding.requests import Encoder
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.promise_table import PERCENTILES
 from tests.promise.reference_quote import ReferenceQuote
@@ -191,15 +190,7 @@ def with_closed_days(model: PromiseModel) -> PromiseModel:
         holidays=clocks.holidays,
         holiday_weights=np.zeros_like(clocks.holiday_weights),
     )
-    changed = Encoder(
-        categorical=encoder.categorical,
-        numeric=encoder.numeric,
-        indexes=encoder.indexes,
-        clocks=closed,
-        zones=encoder.zones,
-        dispatch=encoder.dispatch,
-        hand_offs=encoder.hand_offs,
-    )
+    changed = dataclasses.replace(encoder, clocks=closed)
     return PromiseModel(dataclasses.replace(model.parts, encoder=changed))
 
 

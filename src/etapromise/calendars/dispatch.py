@@ -13,14 +13,15 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import with_rows
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, require_special
 from etapromise.lanes.levels import Level, stored_keys
 from etapromise.shrinkage import PRIORS, shrunk
@@ -29,6 +30,7 @@ from etapromise.stored_arrays import (
     LATEST_DAY,
     Array,
     ArrayLayout,
+    ArrayRecord,
     StoredPart,
     StoredValues,
 )
@@ -110,7 +112,7 @@ _AS_USUAL: Final = 255
 
 
 @dataclass(frozen=True)
-class DispatchCalendars:
+class DispatchCalendars(ArrayRecord):
     """What warehouses are known by: w rows, row 0 for every one never seen or seen too little.
 
     Attributes:
@@ -134,6 +136,8 @@ class DispatchCalendars:
             at the start of each hour and the day's end, linear in between. A later order never
             waits for an earlier day.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     cut_off: NDArray[np.int32]
     weeks: NDArray[np.float64]
@@ -398,10 +402,6 @@ class Dispatch:
         _lead(self.address, row, calendar, order_day, second, 0, None, ctypes.byref(days))
         return int(days.value)
 
-    def as_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """The tables by name; with `keys`, all that has to be stored."""
-        return {each.name: getattr(self.calendars, each.name) for each in fields(self.calendars)}
-
 
 def learn_dispatch(
     *,
@@ -460,14 +460,7 @@ class _Orders:
     first_day: int
 
     def take(self, rows: NDArray[np.int64]) -> _Orders:
-        return _Orders(
-            self.order_day[rows],
-            self.second[rows],
-            self.pickup_day[rows],
-            self.calendar[rows],
-            self.holidays,
-            self.first_day,
-        )
+        return with_rows(self, rows, "holidays", "first_day")
 
     def described(self, around: DispatchCalendars | None) -> DispatchCalendars:
         """One row, shrunk towards that of what is around it, if that is given."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import with_rows
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
 
@@ -52,7 +53,7 @@ class Ways:
 
     def take(self, rows: NDArray[np.int64]) -> Ways:
         """Some of them."""
-        return Ways(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return with_rows(self, rows)
 
     def named_as(
         self, service_keys: Sequence[str], calendar_keys: Sequence[str], clocks: Clocks

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from etapromise.stored_arrays import (
     LATEST_DAY,
     Array,
     ArrayLayout,
+    ArrayRecord,
     StoredPart,
     StoredValues,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "holiday_days",
     "holiday_table",
     "require_special",
+    "row_of",
 ]
 
 HOLIDAY_KINDS: Final = 2
@@ -58,7 +60,7 @@ _LAYOUT: Final = ArrayLayout(
 
 
 @dataclass(frozen=True)
-class Clocks:
+class Clocks(ArrayRecord):
     """One clock for each service and holiday calendar that was seen.
 
     Attributes:
@@ -80,6 +82,8 @@ class Clocks:
         elapsed: ((services + 1) * (calendars + 1), days + 1) operational days before each day's
             start, counted from first_day.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     first_day: int
     services: tuple[str, ...]
@@ -308,3 +312,14 @@ def holiday_days(country: str, region: str, first_day: int, last_day: int) -> ND
     )
     days = np.array(sorted(np.datetime64(date, "D").astype(int) for date in dates), np.int64)
     return days[(days >= first_day) & (days <= last_day)]
+
+
+def row_of(rows: Mapping[str, int], key: str) -> int:
+    """The clocks' row of a service or a place; for one never seen, that of its carrier or country.
+
+    0, any other, where that has none either.
+    """
+    row = rows.get(key)
+    if row is None:
+        row = rows.get(key.partition(_SEPARATOR)[0] + _SEPARATOR, 0)
+    return row

@@ -30,12 +30,14 @@ __all__ = [
     "ProgressBar",
     "as_of_option",
     "calendars_option",
+    "count_option",
     "debugging",
     "engine_option",
     "event_option",
     "example",
     "json_option",
     "language_option",
+    "level_option",
     "moment",
     "print_json",
     "reported_errors",
@@ -90,6 +92,27 @@ EVENT = click.Choice(["delivered", "first_attempt", "available_for_pickup"])
 
 as_of_option = click.option(
     "--as-of", type=moment, required=True, help="Only what was received before counts. UTC."
+)
+
+
+def count_option(
+    name: str,
+    default: int | None = None,
+    *,
+    help: str | None = None,  # noqa: A002 — click's word
+) -> Callable[[Command], Command]:
+    """A whole number, at least 1; its default is shown where it has one."""
+    return click.option(
+        name,
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=default is not None,
+        help=help,
+    )
+
+
+level_option = click.option(
+    "--service-level", type=ProbabilityType(), default=0.9, show_default=True
 )
 
 

@@ -11,6 +11,7 @@ from etapromise.cli.arguments import (
     OUTPUT_DIRECTORY,
     ProbabilityType,
     ProgressBar,
+    count_option,
     event_option,
     example,
     json_option,
@@ -44,13 +45,7 @@ etapromise backtest --shipments data/sample/shipments.parquet \
     show_default=True,
     help="How often a new model is trained.",
 )
-@click.option(
-    "--refresh-every",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Days between refreshes of statistics and calibration.",
-)
+@count_option("--refresh-every", 1, help="Days between refreshes of statistics and calibration.")
 @event_option
 @click.option(
     "--service-level",
@@ -60,7 +55,7 @@ etapromise backtest --shipments data/sample/shipments.parquet \
     show_default=True,
     help="Repeatable. The report tells the one nearest to 90 % by group.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
+@count_option("--jobs", 2)
 @language_option
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
 @json_option

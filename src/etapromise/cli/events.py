@@ -18,6 +18,7 @@ from etapromise.cli.arguments import (
     ProbabilityType,
     as_of_option,
     example,
+    level_option,
     moment,
     reported_errors,
     say,
@@ -45,7 +46,7 @@ etapromise events --model models/current --shipments open_orders.parquet \
     required=True,
     help="Directory that keeps what was told; the same from run to run.",
 )
-@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
+@level_option
 @click.option("--policy", type=INPUT_FILE, help="When to tell another date: JSON of `repromise`.")
 @click.option(
     "--lost-above",
@@ -121,7 +122,7 @@ etapromise repromise --model models/current --shipments shipments.parquet \
 @history_options
 @click.option("--from", "start", type=moment, required=True, help="First order. UTC.")
 @click.option("--to", "end", type=moment, help="The moment after the last. UTC.")
-@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
+@level_option
 @click.option("--notice-cost", type=click.FloatRange(min=0), default=1.0, show_default=True)
 @click.option("--silent-miss-cost", type=click.FloatRange(min=0), default=5.0, show_default=True)
 @click.option(

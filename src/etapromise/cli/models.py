@@ -12,6 +12,7 @@ import click
 
 from etapromise.cli.arguments import (
     MODEL,
+    count_option,
     example,
     json_option,
     print_json,
@@ -37,9 +38,8 @@ etapromise models --models models/ --keep 30 --dry-run
 @click.option("--models", "root", type=MODEL, required=True, help="Directory of models.")
 @click.option("--market", help="Only this directory below it; . is itself.")
 @click.option("--compare", nargs=2, metavar="VERSION VERSION", help="Two versions side by side.")
-@click.option(
+@count_option(
     "--keep",
-    type=click.IntRange(min=1),
     help="Remove all but the latest so many; never the current one or the one a rollback goes to.",
 )
 @click.option("--dry-run", is_flag=True, help="With --keep: only say what would be removed.")

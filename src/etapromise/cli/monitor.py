@@ -16,6 +16,7 @@ from etapromise.cli.arguments import (
     OUTPUT_DIRECTORY,
     ProbabilityType,
     as_of_option,
+    count_option,
     example,
     json_option,
     language_option,
@@ -52,18 +53,14 @@ etapromise monitor --model models/current --shipments shipments.parquet \
 @click.option(
     "--service-level", type=ProbabilityType(), help="Compared with, and replayed at.  [0.9]"
 )
-@click.option("--days", type=click.IntRange(min=1), help="Days of orders looked at.  [90]")
-@click.option("--recent-days", type=click.IntRange(min=1), help="What lately means.  [7]")
+@count_option("--days", help="Days of orders looked at.  [90]")
+@count_option("--recent-days", help="What lately means.  [7]")
 @click.option(
     "--promises",
     type=click.Choice(["auto", "shop", "model"]),
     help="Whose: those in promised_date, the model's, or the first where there are any.  [auto]",
 )
-@click.option(
-    "--refresh-every",
-    type=click.IntRange(min=1),
-    help="Days between refreshes where the past is replayed.  [7]",
-)
+@count_option("--refresh-every", help="Days between refreshes where the past is replayed.  [7]")
 @json_option
 def monitor_command(
     model: Path,

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from etapromise.cli.arguments import INPUT_FILE, MODEL, OUTPUT_FILE, example, reported_errors
+from etapromise.cli.arguments import (
+    INPUT_FILE,
+    MODEL,
+    OUTPUT_FILE,
+    count_option,
+    example,
+    reported_errors,
+)
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
 from etapromise.files import settings_text
@@ -41,7 +48,7 @@ etapromise policies replay --model models/2026-01-01 --shipments shipments.parqu
     help="JSON list of options: carrier, service, price, co2_kg, windows, …",
 )
 @click.option("--policies", "own", type=INPUT_FILE, help="Your own, TOML, beside the ready ones.")
-@click.option("--orders", type=click.IntRange(min=1), default=1000, show_default=True)
+@count_option("--orders", 1000)
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
 def replay(
     model: Path, tables: TableArguments, ways: Path, own: Path | None, orders: int, out: Path

@@ -17,6 +17,7 @@ from etapromise.cli.arguments import (
     as_of_option,
     engine_option,
     example,
+    level_option,
     moment,
     reported_errors,
     say,
@@ -59,7 +60,7 @@ etapromise quote --model models/current --origin 55690 --destination 90585 \
 @click.option("--destination-time-zone", help="IANA name; by default what the region says.")
 @click.option("--weight-kg", type=click.FloatRange(min=0))
 @click.option("--field", multiple=True, help="A further feature, as name=value. Repeatable.")
-@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
+@level_option
 @click.option(
     "--band", type=ProbabilityType(), default=0.8, show_default=True, help="Central probability."
 )
@@ -124,7 +125,7 @@ etapromise score --model models/current --as-of 2026-02-01T06:00Z \
 @click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
 @order_options
 @as_of_option
-@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
+@level_option
 @click.option(
     "--at-risk-precision",
     type=ProbabilityType(),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from etapromise.cli.arguments import OUTPUT_DIRECTORY, example, reported_errors
+from etapromise.cli.arguments import OUTPUT_DIRECTORY, count_option, example, reported_errors
 from etapromise.cli.guarded_command import GuardedCommand
 
 __all__ = ["sample"]
@@ -21,7 +21,7 @@ etapromise sample --out data/sample
 )
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the files.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed is another network.")
-@click.option("--days", type=click.IntRange(min=1), help="Days with orders.")
+@count_option("--days", help="Days with orders.")
 @click.option("--shipments-per-day", type=click.FloatRange(min=0.01), help="Before the peak.")
 def sample(out: Path, **changes: Any) -> None:
     """Write a simulated network's shipments, scans and open orders."""

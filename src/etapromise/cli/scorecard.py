@@ -11,6 +11,7 @@ import click
 from etapromise.cli.arguments import (
     OUTPUT_FILE,
     as_of_option,
+    count_option,
     example,
     language_option,
     moment,
@@ -51,7 +52,7 @@ etapromise scorecard --shipments data/sample/shipments.parquet \
     help="What partners are ranked by; by default the first that the data allow.",
 )
 @language_option
-@click.option("--smallest-group", type=click.IntRange(min=1), default=1, show_default=True)
+@count_option("--smallest-group", 1)
 @click.option(
     "--out", type=OUTPUT_FILE, required=True, help="Parquet, CSV, JSON or HTML, by its name."
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from etapromise.cli.arguments import INPUT_FILE, example, reported_errors, say
+from etapromise.cli.arguments import INPUT_FILE, count_option, example, reported_errors, say
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.files import settings_text
 
@@ -30,13 +30,7 @@ curl -s localhost:8080/quotes -d '{"origin": "55690", "destination": "90585",
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
-@click.option(
-    "--fallback-days",
-    type=click.IntRange(min=1),
-    default=7,
-    show_default=True,
-    help="Calendar days promised where no model can answer.",
-)
+@count_option("--fallback-days", 7, help="Calendar days promised where no model can answer.")
 @click.option(
     "--ways",
     type=INPUT_FILE,

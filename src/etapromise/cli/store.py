@@ -13,11 +13,12 @@ from etapromise.cli.arguments import (
     MODEL,
     OUTPUT_DIRECTORY,
     STORE,
-    ProbabilityType,
     as_of_option,
+    count_option,
     engine_option,
     example,
     json_option,
+    level_option,
     print_json,
     reported_errors,
     say,
@@ -46,13 +47,9 @@ etapromise train --store store/ --as-of 2026-02-01 --out models/
 @click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so.")
 @click.option("--time-zone", help="IANA zone of times that carry none; without it, an error.")
 @engine_option
-@click.option(
-    "--buckets", type=click.IntRange(min=1), help="Parts of a week; settled at first.  [1]"
-)
-@click.option(
-    "--keep-scans-days",
-    type=click.IntRange(min=1),
-    help="How long scans are kept beside milestones; settled at first.  [430]",
+@count_option("--buckets", help="Parts of a week; settled at first.  [1]")
+@count_option(
+    "--keep-scans-days", help="How long scans are kept beside milestones; settled at first.  [430]"
 )
 @json_option
 def ingest_command(
@@ -129,7 +126,7 @@ etapromise track --model models/current --store store/ --shipment 4f1c --as-of 2
 @click.option("--store", type=STORE, required=True, help="What `etapromise ingest` keeps.")
 @click.option("--shipment", required=True, help="Its shipment_id.")
 @as_of_option
-@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
+@level_option
 def track_command(
     model: Path, store: Path, shipment: str, as_of: datetime, service_level: float
 ) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +17,7 @@ from etapromise.cli.arguments import (
     ProgressBar,
     as_of_option,
     calendars_option,
+    count_option,
     event_option,
     example,
     reported_errors,
@@ -65,9 +64,7 @@ etapromise train --shipments data/sample/shipments.parquet \
 @click.option("--categorical", multiple=True, help="A further categorical one. Repeatable.")
 @calendars_option
 @click.option("--tune", metavar="DURATION", help="Search for settings so long first, such as 20m.")
-@click.option(
-    "--trials", type=click.IntRange(min=1), help="With --tune: at most so many settings.  [200]"
-)
+@count_option("--trials", help="With --tune: at most so many settings.  [200]")
 @click.option("--tune-seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--set",
@@ -109,7 +106,7 @@ def train_command(
         config = training.TrainingConfig(
             numeric=numeric,
             categorical=categorical,
-            calendars=calendars or _calendar_within(tables.mapping),
+            calendars=_stated(calendars, tables),
         )
         config = with_settings(config, dict(_pair(text) for text in settings))
         if tune is None and trials is not None:
@@ -118,9 +115,7 @@ def train_command(
         if tune is not None:
             search = tuning.Search(seconds=_seconds(tune), trials=trials or 200, seed=tune_seed)
     with reported_errors():
-        history = tables.read(event, out, max_rejects=max_rejects)
-        _tell_names(config.calendars, history)
-        _tell_age(history, as_of)
+        history = _read(tables, event, out, max_rejects, as_of, config.calendars)
         bar = ProgressBar()
         record = None
         if search is not None:
@@ -170,18 +165,12 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
 @click.option(
     "--service-level", type=ProbabilityType(), default=0.9, show_default=True, help="Judged by it."
 )
-@click.option(
-    "--judge-days",
-    type=click.IntRange(min=1),
-    default=28,
-    show_default=True,
-    help="Days of orders to judge by: the latest whose promises have run out.",
+@count_option(
+    "--judge-days", 28, help="Days of orders to judge by: the latest whose promises have run out."
 )
-@click.option(
+@count_option(
     "--refresh-every",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
+    1,
     help="Days between refreshes while judging; as often as the shop refreshes.",
 )
 @click.option(
@@ -197,10 +186,7 @@ def retrain_command(
     calendars: Path | None,
     dry_run: bool,  # noqa: FBT001 (click passes by name)
     force: bool,  # noqa: FBT001
-    service_level: float,
-    judge_days: int,
-    refresh_every: int,
-    must_gain: bool,  # noqa: FBT001
+    **limits: Any,
 ) -> None:
     """Fit a challenger, judge it against the current model, and promote it if it is no worse.
 
@@ -211,40 +197,23 @@ def retrain_command(
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
     from etapromise.operations.gate import GateConfig  # noqa: PLC0415 — start-up time
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
-    from etapromise.operations.retraining import recipe_of  # noqa: PLC0415 — start-up time
     from etapromise.operations.retraining import retrain_current as run  # noqa: PLC0415 — start-up time
-    from etapromise.training.training import TrainingConfig  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        stated = (
-            _calendar_within(tables.mapping) if calendars is None else CalendarFile.read(calendars)
-        )
+        stated = _stated(calendars, tables)
     with reported_errors():
         registry = ModelRegistry(models)
-        champion = registry.load_current() if registry.current else None
-        event = champion.event if champion is not None else "delivered"
-        config = None
-        if stated is not None:
-            recipe = recipe_of(champion) if champion is not None else TrainingConfig()
-            config = replace(recipe, calendars=stated)
+        event = registry.load_current().event if registry.current else "delivered"
         told = ToldBefore(models)
-        history = tables.read(event, models, max_rejects=max_rejects, told=told)
-        _tell_names(stated, history, told.tell)
-        _tell_age(history, as_of)
+        history = _read(tables, event, models, max_rejects, as_of, stated, told)
         decision = run(
             history,
             registry,
             as_of=pd.Timestamp(as_of),
-            config=config,
-            gate=GateConfig(
-                service_level=service_level,
-                judge_days=judge_days,
-                refresh_every=refresh_every,
-                must_gain=must_gain,
-            ),
+            calendars=stated,
+            gate=GateConfig(**limits),
             dry_run=dry_run,
             force=force,
             tell=say,
@@ -286,21 +255,16 @@ def refresh_command(
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
     from etapromise.operations.retraining import refresh_current  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        stated = (
-            _calendar_within(tables.mapping) if calendars is None else CalendarFile.read(calendars)
-        )
+        stated = _stated(calendars, tables)
     with reported_errors():
         registry = ModelRegistry(models)
         event = registry.load_current().event
         told = ToldBefore(models)
-        history = tables.read(event, models, max_rejects=max_rejects, told=told)
-        _tell_names(stated, history, told.tell)
-        _tell_age(history, as_of)
+        history = _read(tables, event, models, max_rejects, as_of, stated, told)
         version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
         told.keep()
     click.echo(models / version)
@@ -320,27 +284,37 @@ def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
         )
 
 
-def _calendar_within(mapping: Path | None) -> CalendarFile | None:
-    """The calendar that stands in the mapping, told once."""
+def _stated(calendars: Path | None, tables: TableArguments) -> CalendarFile | None:
+    """The calendar file, or that which stands in the mapping, told once."""
     from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
 
-    found = CalendarFile.within(mapping)
+    if calendars is not None:
+        return CalendarFile.read(calendars)
+    found = CalendarFile.within(tables.mapping)
     if found is not None:
-        say(f"calendar: that of {mapping}")
+        say(f"calendar: that of {tables.mapping}")
     return found
 
 
-def _tell_names(
+def _read(
+    tables: TableArguments,
+    event: str,
+    out: Path,
+    max_rejects: float,
+    as_of: datetime,
     calendars: CalendarFile | str | Path | None,
-    history: TrackedHistory,
-    tell: Callable[[str], None] = say,
-) -> None:
+    told: ToldBefore | None = None,
+) -> TrackedHistory:
+    """Read the tables, and tell what is strange about them and about the calendar's names."""
     from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
     from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — start-up time
 
+    history = tables.read(event, out, max_rejects=max_rejects, told=told)
     if calendars is not None:
         for note in calendar_notes(CalendarFile.of(calendars), history.shipments):
-            tell(note)
+            (say if told is None else told.tell)(note)
+    _tell_age(history, as_of)
+    return history
 
 
 def _seconds(text: str) -> float:

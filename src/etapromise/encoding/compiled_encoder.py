@@ -6,42 +6,50 @@ The quote path: imports numpy and the standard library only.
 from __future__ import annotations
 
 import ctypes
-import math
 import struct
 from collections.abc import Container, Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.calendars.dispatch import Dispatch
+from etapromise.calendars.disruptions import Disruption, Disruptions
+from etapromise.calendars.working_clocks import Clocks, row_of
 from etapromise.calendars.zone_tables import ZoneTables
+from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.shipment_values import (
+    given_numbers,
+    normal_places,
+    quoted_day,
+    utc_second,
+)
 from etapromise.errors import ContractError
 from etapromise.lanes.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, RELAY, HandOffs
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
-from etapromise.lanes.levels import PREFIX_LENGTH, TAKER, Level, spelled
+from etapromise.lanes.levels import (
+    PREFIX_LENGTH,
+    TAKER,
+    KeyIndex,
+    Level,
+    levels_with,
+    spelled,
+)
 from etapromise.normal_forms.numbers import normal_number
-from etapromise.normal_forms.remembered import COUNTRIES, NAMES, POSTCODES, REGIONS, TEXTS
+from etapromise.normal_forms.remembered import NAMES, TEXTS
 from etapromise.normal_forms.zones import zone_name
 
-if TYPE_CHECKING:
-    from etapromise.encoding.requests import Encoder
-
 __all__ = [
-    "EPOCH",
     "FINE",
-    "GIVEN_NUMBERS",
     "OUTSIDE_CALENDARS",
     "TEXT_COLUMNS",
     "CompiledEncoder",
     "EncodedStruct",
-    "as_datetime",
-    "missing",
-    "naive_order_time",
-    "quoted_day",
+    "EncoderTables",
     "text_columns",
-    "utc_second",
 ]
 
 # The columns of text that every shipment may have, in the order in which they are handed over.
@@ -57,22 +65,10 @@ _MAX_NUMBERS: Final = 512
 _DERIVED_TEXTS: Final = 2
 # The hour, GIVEN_NUMBERS, the quoted days, the lead, the disruptions and the soonest pick-up.
 _STANDARD_NUMBERS: Final = 10
-# Its numbers, in the order in which they are handed over.
-GIVEN_NUMBERS: Final = (
-    "origin_lat",
-    "origin_lon",
-    "destination_lat",
-    "destination_lon",
-    "weight_kg",
-)
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What `etp_encode` returns.
 FINE, UNCLEAR_TEXT, OUTSIDE_CALENDARS = range(3)
+_SEPARATOR: Final = "\x1f"
 _NEVER_IN_TEXT: Final = b"\xff"
-_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
-# Dates outside stand for none, as in tables.
-_FIRST_DAY: Final = date(1990, 1, 1).toordinal() - _EPOCH_ORDINAL
-_LAST_DAY: Final = date(2099, 12, 31).toordinal() - _EPOCH_ORDINAL
 
 
 class EncodedStruct(ctypes.Structure):
@@ -157,6 +153,53 @@ class _WordsStruct(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_void_p) for name in ("word", "start", "bytes"))
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncoderTables:
+    """What a shipment is looked up in.
+
+    Attributes:
+        categorical: further columns of text.
+        numeric: further columns of numbers.
+        indexes: the keys of each level.
+        hand_offs: None where no parcel changes hands.
+        declared: the declared disruptions.
+    """
+
+    categorical: tuple[str, ...]
+    numeric: tuple[str, ...]
+    indexes: tuple[KeyIndex, ...]
+    clocks: Clocks
+    zones: ZoneMap
+    dispatch: Dispatch
+    hand_offs: HandOffs | None = None
+    declared: tuple[Disruption, ...] = ()
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels at which history is gathered."""
+        return levels_with(self.categorical, hand_offs=self.hand_offs is not None)
+
+    @cached_property
+    def taker_services(self) -> NDArray[np.int32]:
+        """(takers,) rows of the clocks' services."""
+        takers = () if self.hand_offs is None else self.hand_offs.takers
+        rows, _ = self.clocks.indexes()
+        return np.array([row_of(rows, f"{taker}{_SEPARATOR}") for taker in takers], np.int32)
+
+    @cached_property
+    def has_relays(self) -> bool:
+        """Whether services that hand over have clocks of their own."""
+        parts = len(RELAY.columns)
+        return any(key.count(_SEPARATOR) == parts - 1 for key in self.clocks.services)
+
+    @cached_property
+    def disruptions(self) -> Disruptions | None:
+        """What is declared, for the kernels; None where nothing is."""
+        if not self.declared:
+            return None
+        return Disruptions(self.declared, text_columns(self.categorical))
+
+
 class CompiledEncoder:
     """An encoder's keys, zones and calendars as the compiled code reads them. Immutable.
 
@@ -181,7 +224,7 @@ class CompiledEncoder:
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: EncoderTables,
         *,
         handling: Sequence[int],
         calendars: Sequence[Level],
@@ -300,7 +343,7 @@ class CompiledEncoder:
             len(text),
             _NEVER_IN_TEXT[0],
             quoted_day(fields.get("quoted_date")),
-            *_given_numbers(fields),
+            *given_numbers(fields),
         )
         extra = struct.pack(
             f"={len(self._numeric)}d",
@@ -448,97 +491,3 @@ class _Relays:
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
         self._alive = (joined, arrays)
-
-
-def as_datetime(moment: Any, name: str) -> datetime:
-    """A moment as the standard library's: arrow's and whenever's have one within.
-
-    Raises:
-        ContractError: it is none.
-    """
-    inner = getattr(moment, "datetime", None)
-    if inner is None and hasattr(moment, "py_datetime"):
-        inner = moment.py_datetime()
-    if isinstance(moment, datetime):
-        return moment
-    if isinstance(inner, datetime):
-        return inner
-    raise naive_order_time(moment, name)
-
-
-def utc_second(moment: Any, name: str = "ordered_at") -> int:
-    """Seconds from 1970-01-01 00:00 UTC to a zone-aware datetime, rounded down.
-
-    Raises:
-        ContractError: it is not one; `name` is what it was given as.
-    """
-    if not isinstance(moment, datetime):
-        raise naive_order_time(moment, name)
-    try:
-        since = moment - EPOCH
-    except TypeError as error:
-        raise naive_order_time(moment, name) from error
-    if missing(since):
-        raise naive_order_time(moment, name)
-    return since.days * 86_400 + since.seconds
-
-
-def quoted_day(value: Any) -> float:
-    """A quoted date as days since 1970-01-01, NaN where it is missing.
-
-    Raises:
-        ContractError: it is not a date.
-    """
-    if missing(value):
-        return math.nan
-    found = value
-    try:
-        if isinstance(value, str):
-            found = date.fromisoformat(value)
-        elif isinstance(value, np.datetime64):
-            found = value.astype("datetime64[D]").item()
-    except ValueError:
-        pass
-    if not isinstance(found, date):
-        raise ContractError(f"Found quoted_date={value!r}; expected a date or 'YYYY-MM-DD'.")
-    day = found.toordinal() - _EPOCH_ORDINAL
-    # 1900-01-01 and 9999-12-31 stand for none.
-    return float(day) if _FIRST_DAY <= day < _LAST_DAY else math.nan
-
-
-def normal_places(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The places of a shipment in their normal forms, "" where there are none."""
-    found = {}
-    for side in ("origin", "destination"):
-        country = COUNTRIES.of(fields.get(f"{side}_country"))
-        found[f"{side}_country"] = country
-        found[f"{side}_region"] = REGIONS.of(fields.get(f"{side}_region"), country)
-        found[side] = POSTCODES.of(fields.get(side), country)
-    return found
-
-
-def _given_numbers(fields: Mapping[str, Any]) -> list[float]:
-    numbers = [normal_number(name, fields.get(name)) for name in GIVEN_NUMBERS]
-    for latitude in (0, 2):
-        if numbers[latitude] == 0 and numbers[latitude + 1] == 0:
-            # In the sea: stands for nothing.
-            numbers[latitude] = numbers[latitude + 1] = math.nan
-    return numbers
-
-
-def missing(value: object) -> bool:
-    """Whether this is what a row of a table has where there is nothing: None, NaN, NaT or NA."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)  # noqa: PLR0124 — NaN and NaT are unlike themselves
-    except (TypeError, ValueError, ArithmeticError):
-        return type(value).__name__ == "NAType"
-
-
-def naive_order_time(found: object, name: str = "ordered_at") -> ContractError:
-    """What to say of an order time that is no moment."""
-    return ContractError(
-        f"Found {name}={found!r}; expected a datetime with a time zone, such as "
-        "datetime.now(timezone.utc)."
-    )

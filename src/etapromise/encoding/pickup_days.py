@@ -11,21 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import with_rows
 from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS
-from etapromise.encoding.requests import Encoder, Requests, row_of
-from etapromise.lanes.levels import KeyPlan, Level
+from etapromise.calendars.working_clocks import row_of
+from etapromise.encoding.requests import Encoder, Requests
+from etapromise.lanes.levels import Level
 
 __all__ = ["PICKUP_LEVELS", "PickupDays", "WarehouseDays"]
 
 PICKUP_LEVELS: Final = (*DISPATCH_LEVELS, Level("calendar", ("origin_country", "origin_region")))
 """What says on which days a warehouse's parcels are fetched."""
-
-_PLAN: Final = KeyPlan(PICKUP_LEVELS)
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,6 @@ class PickupDays:
         return cls._of(encoder, encoder.dispatch.rows(keys).astype(np.int64), calendar, requests)
 
     @classmethod
-    def of_fields(
-        cls, encoder: Encoder, fields: Mapping[str, Any], requests: Requests
-    ) -> PickupDays:
-        """That of one shipment, and its request."""
-        *keys, place = _PLAN.keys(fields)
-        calendar = row_of(encoder.clocks.indexes()[1], place)
-        row = encoder.dispatch.row(keys)
-        return cls._of(encoder, np.array([row]), np.array([calendar]), requests)
-
-    @classmethod
     def _of(
         cls,
         encoder: Encoder,
@@ -96,7 +86,7 @@ class PickupDays:
 
     def take(self, rows: NDArray[np.int64]) -> PickupDays:
         """Those of some requests."""
-        return PickupDays(self.first_day, self.elapsed, self.clock[rows], self.start[rows])
+        return with_rows(self, rows, "first_day", "elapsed")
 
     def open_on(self, day: int) -> bool:
         """Whether the warehouse of the first request works on a day, days since 1970-01-01."""

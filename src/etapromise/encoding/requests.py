@@ -8,27 +8,24 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch
-from etapromise.calendars.disruptions import Disruption, Disruptions
-from etapromise.calendars.working_clocks import Clocks
-from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.compiled_encoder import GIVEN_NUMBERS, CompiledEncoder, text_columns
+from etapromise.array_types import with_rows
+from etapromise.calendars.dispatch import DISPATCH_LEVELS
+from etapromise.encoding.compiled_encoder import CompiledEncoder, EncoderTables
+from etapromise.encoding.shipment_values import GIVEN_NUMBERS
 from etapromise.errors import ContractError
-from etapromise.lanes.hand_offs import RELAY, HandOffs
 from etapromise.lanes.levels import (
     HANDLING_LEVELS,
     TAKER,
-    KeyIndex,
     Level,
     distinct_texts,
-    levels_with,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +54,6 @@ NUMBERS: Final = (
     "disrupted",
     "fetched",
 )
-_SEPARATOR: Final = "\x1f"
 _SERVICE: Final = Level("service", ("carrier", "service"))
 _CALENDAR: Final = Level("calendar", ("destination_country", "destination_region"))
 _ORIGIN_CALENDAR: Final = Level("origin_calendar", ("origin_country", "origin_region"))
@@ -112,90 +108,24 @@ class Requests:
 
     def take(self, rows: NDArray[np.int64]) -> Requests:
         """Some of them, in the order of `rows`."""
-        return Requests(
-            self.codes[rows],
-            self.numbers[rows],
-            self.order_day[rows],
-            self.clock[rows],
-            self.zone_source[rows],
-        )
+        return with_rows(self, rows)
 
 
-class Encoder:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoder(EncoderTables):
     """Turns shipments into requests: the part of the feature contract that knows columns and keys.
 
     Immutable; any number of threads may share one.
     """
 
-    __slots__ = (
-        "categorical",
-        "clocks",
-        "compiled",
-        "dispatch",
-        "disruptions",
-        "hand_offs",
-        "has_relays",
-        "indexes",
-        "levels",
-        "numeric",
-        "taker_services",
-        "zones",
-    )
+    def __post_init__(self) -> None:
+        """Bind the tables now: what does not fit is told before anything is asked."""
+        self.compiled  # noqa: B018 — computes
 
-    def __init__(
-        self,
-        *,
-        categorical: Sequence[str],
-        numeric: Sequence[str],
-        indexes: Sequence[KeyIndex],
-        clocks: Clocks,
-        zones: ZoneMap,
-        dispatch: Dispatch,
-        hand_offs: HandOffs | None = None,
-        disruptions: Sequence[Disruption] = (),
-    ) -> None:
-        """Take columns, keys of each level, calendars, zones, hand-offs and what is declared."""
-        self.categorical = tuple(categorical)
-        self.numeric = tuple(numeric)
-        self.levels = levels_with(self.categorical, hand_offs=hand_offs is not None)
-        self.indexes = tuple(indexes)
-        self.clocks = clocks
-        self.zones = zones
-        service_rows, _ = clocks.indexes()
-        self.dispatch = dispatch
-        self.hand_offs = hand_offs
-        # (takers,) rows of the clocks' services.
-        self.taker_services = np.array(
-            [
-                row_of(service_rows, f"{taker}{_SEPARATOR}")
-                for taker in (() if hand_offs is None else hand_offs.takers)
-            ],
-            np.int32,
-        )
-        parts = len(RELAY.columns)
-        self.has_relays = any(key.count(_SEPARATOR) == parts - 1 for key in clocks.services)
-        self.disruptions = None
-        if disruptions:
-            self.disruptions = Disruptions(disruptions, text_columns(self.categorical))
-        self.compiled = CompiledEncoder(self, handling=HANDLING_LEVELS, calendars=_CALENDAR_LEVELS)
-
-    @property
-    def declared(self) -> tuple[Disruption, ...]:
-        """The declared disruptions."""
-        return () if self.disruptions is None else self.disruptions.declared
-
-    def declaring(self, disruptions: Sequence[Disruption]) -> Encoder:
-        """The same with other declared disruptions, instead of those that it has."""
-        return Encoder(
-            categorical=self.categorical,
-            numeric=self.numeric,
-            indexes=self.indexes,
-            clocks=self.clocks,
-            zones=self.zones,
-            dispatch=self.dispatch,
-            hand_offs=self.hand_offs,
-            disruptions=disruptions,
-        )
+    @cached_property
+    def compiled(self) -> CompiledEncoder:
+        """The same as the compiled code reads it."""
+        return CompiledEncoder(self, handling=HANDLING_LEVELS, calendars=_CALENDAR_LEVELS)
 
     def encode(self, frame: pd.DataFrame) -> Requests:
         """Many shipments.
@@ -235,8 +165,8 @@ class Encoder:
             taker,
         )
 
-    def encode_one(self, fields: Mapping[str, Any]) -> Requests:
-        """One shipment.
+    def encode_placed(self, fields: Mapping[str, Any]) -> tuple[Requests, str]:
+        """One shipment, and the IANA name of its destination's zone.
 
         Args:
             fields: columns of the contract; `ordered_at` is a zone-aware datetime.
@@ -245,10 +175,6 @@ class Encoder:
             ContractError: a naive or missing order time, a missing extra column, a value that is
                 not a number, an unknown zone, or an order time outside the calendars.
         """
-        return self.encode_placed(fields)[0]
-
-    def encode_placed(self, fields: Mapping[str, Any]) -> tuple[Requests, str]:
-        """One shipment, and the IANA name of its destination's zone; see `encode_one`."""
         found, code, number = self.compiled.encode(fields)
         requests = Requests(
             code[None, : len(self.levels)],
@@ -280,17 +206,6 @@ class Encoder:
             codes=np.where(told, codes, requests.codes),
             clock=np.where(known, found[:, 1], requests.clock),
         )
-
-
-def row_of(rows: Mapping[str, int], key: str) -> int:
-    """The clocks' row of a service or a place; for one never seen, that of its carrier or country.
-
-    0, any other, where that has none either.
-    """
-    row = rows.get(key)
-    if row is None:
-        row = rows.get(key.partition(_SEPARATOR)[0] + _SEPARATOR, 0)
-    return row
 
 
 def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int64]:

@@ -16,12 +16,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
 __all__ = [
     "CALIBRATED_LEVELS",
@@ -90,7 +90,7 @@ class CalibrationSettings:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(ArrayRecord):
     """What to make of a stated probability.
 
     Attributes:
@@ -100,6 +100,8 @@ class Calibration:
             a parcel's correction is the sum over its levels.
         evidence: parcels that it rests on, decayed.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     knot: NDArray[np.float64]
     kept: NDArray[np.float64]

@@ -160,32 +160,6 @@ class Forest:
         self._run(_leaves, rows, out, threads)
         return out
 
-    def first_trees(self, count: int) -> Forest:
-        """The forest of the first `count` trees only."""
-        if not 0 <= count <= self.tree_count:
-            raise ContractError(
-                f"Asked for the first {count} trees of a forest of {self.tree_count}; expected "
-                "0 to all."
-            )
-        trees = self.trees
-        node, leaf = int(trees.node_start[count]), int(trees.leaf_start[count])
-        return Forest(
-            levels=self.levels,
-            start=self.start,
-            features=self.features,
-            trees=Trees(
-                node_start=trees.node_start[: count + 1],
-                leaf_start=trees.leaf_start[: count + 1],
-                feature=trees.feature[:node],
-                threshold=trees.threshold[:node],
-                left=trees.left[:node],
-                right=trees.right[:node],
-                nan_left=trees.nan_left[:node],
-                zero_is_nan=trees.zero_is_nan[:node],
-            ),
-            values=self.values[:leaf],
-        )
-
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Plain arrays to save, from which `from_arrays` makes the same forest."""
         return {

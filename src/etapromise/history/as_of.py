@@ -311,14 +311,14 @@ class KnownOrders:
                 zones=zones,
             )
         return Encoder(
-            categorical=categorical,
-            numeric=numeric,
+            categorical=tuple(categorical),
+            numeric=tuple(numeric),
             indexes=self._indexes(levels, relays),
             clocks=clocks,
             zones=zones,
             dispatch=dispatch,
             hand_offs=relays,
-            disruptions=() if calendars is None else calendars.disruptions,
+            declared=() if calendars is None else calendars.disruptions,
         )
 
     def _hand_offs(self) -> HandOffs | None:
@@ -340,8 +340,8 @@ class KnownOrders:
         taker = np.where(handed, actual, np.where(results.arrived, 0, usual))
         return hand_offs.takers, taker.astype(np.int32)
 
-    def _indexes(self, levels: Sequence[Level], hand_offs: HandOffs | None) -> list[KeyIndex]:
-        return [KeyIndex(sorted(keys)) for _, keys in self.level_keys(levels, hand_offs)]
+    def _indexes(self, levels: Sequence[Level], hand_offs: HandOffs | None) -> tuple[KeyIndex, ...]:
+        return tuple(KeyIndex(sorted(keys)) for _, keys in self.level_keys(levels, hand_offs))
 
     def encoder_like(self, encoder: Encoder, *, renew_after: int | None = None) -> Encoder:
         """The keys of these shipments under the columns, zones and working weeks of `encoder`.
@@ -357,16 +357,8 @@ class KnownOrders:
             clocks = renewed_clocks(clocks, self.level_keys(WAY_LEVELS), results, *takers)
         if clocks is not encoder.clocks:
             dispatch = Dispatch(dispatch.keys, dispatch.calendars, clocks)
-        return Encoder(
-            categorical=encoder.categorical,
-            numeric=encoder.numeric,
-            indexes=self._indexes(encoder.levels, encoder.hand_offs),
-            clocks=clocks,
-            zones=encoder.zones,
-            dispatch=dispatch,
-            hand_offs=encoder.hand_offs,
-            disruptions=encoder.declared,
-        )
+        indexes = self._indexes(encoder.levels, encoder.hand_offs)
+        return replace(encoder, indexes=indexes, clocks=clocks, dispatch=dispatch)
 
 
 def _in_order(ordered: NDArray[Any], names: NDArray[np.object_]) -> bool:

@@ -14,14 +14,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.lanes.levels import KeyPlan, Level
 from etapromise.shrinkage import PRIORS, shrunk
-from etapromise.stored_arrays import Array, ArrayLayout, StoredPart, array_of_texts, different_texts
+from etapromise.stored_arrays import (
+    Array,
+    ArrayLayout,
+    ArrayRecord,
+    StoredPart,
+    array_of_texts,
+    different_texts,
+)
 
 __all__ = ["HOUR_LEVELS", "DeliveryHours", "learn_delivery_hours"]
 
@@ -58,7 +65,7 @@ _LAYOUT: Final = ArrayLayout(
 
 
 @dataclass(frozen=True)
-class DeliveryHours:
+class DeliveryHours(ArrayRecord):
     """Distributions of the local time of delivery.
 
     Attributes:
@@ -69,6 +76,8 @@ class DeliveryHours:
         held: (k,) share of later deliveries that it held, ascending.
     """
 
+    LAYOUT: ClassVar = _LAYOUT
+
     keys: tuple[str, ...]
     cumulative: NDArray[np.float64]
     evidence: NDArray[np.float64]
@@ -77,13 +86,7 @@ class DeliveryHours:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays; `stored` reads them back."""
-        return {
-            "keys": array_of_texts(self.keys),
-            "cumulative": self.cumulative,
-            "evidence": self.evidence,
-            "nominal": self.nominal,
-            "held": self.held,
-        }
+        return {"keys": array_of_texts(self.keys)} | super().to_arrays()
 
     @classmethod
     def stored(cls, part: StoredPart) -> DeliveryHours:

@@ -406,7 +406,7 @@ def _made_for(encoder: Encoder, event: str) -> str:
     }
     digest = hashlib.blake2b(json.dumps(words, default=str).encode(), digest_size=8)
     arrays: dict[str, NDArray[Any]] = {"elapsed": clocks.elapsed, "holidays": clocks.holidays}
-    arrays |= dict(encoder.dispatch.as_arrays())
+    arrays |= dict(encoder.dispatch.calendars.to_arrays())
     if hand_offs is not None:
         arrays |= hand_offs.to_arrays()
     for name, array in sorted(arrays.items()):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.working_clocks import Clocks, row_of
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import local_seconds, row_of
+from etapromise.encoding.requests import local_seconds
 from etapromise.history.hand_off_shares import hand_off_tables
 from etapromise.lanes.hand_offs import (
     ANOTHER,

@@ -8,13 +8,14 @@ nobody's broken promise and is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.array_types import with_rows
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import Requests, local_seconds
@@ -80,9 +81,7 @@ class Outcomes:
 
     def take(self, rows: NDArray[np.int64]) -> Outcomes:
         """Those of some of the shipments."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        day = columns.pop("as_of_day")
-        return Outcomes(as_of_day=day, **{name: column[rows] for name, column in columns.items()})
+        return with_rows(self, rows, "as_of_day")
 
     def total(self, requests: Requests, clocks: Clocks, offset: float) -> Durations:
         """Order to event, on the operational clock."""

@@ -7,7 +7,7 @@ each parcel's own day knew.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from etapromise.stored_arrays import (
     LATEST_DAY,
     Array,
     ArrayLayout,
+    ArrayRecord,
     StoredPart,
     StoredValues,
 )
@@ -50,7 +51,7 @@ _LAYOUT: Final = ArrayLayout(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statistics:
+class Statistics(ArrayRecord):
     """Tables by level; row 0 of each level says "no evidence".
 
     Attributes:
@@ -65,6 +66,8 @@ class Statistics:
             parcel comes before, see `shortest_ways`.
         settings: the memory and shrinkage that they were built with.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     as_of_day: int
     total: NDArray[np.float32]

@@ -7,7 +7,7 @@ come. So precision, share and warning are those of parcels, not of looks at them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from etapromise.array_types import Floats
 from etapromise.errors import ContractError
 from etapromise.shrinkage import PRIORS, shrunk
-from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
 __all__ = ["DEFAULT_PRECISION", "Alerts", "choose_alerts"]
 
@@ -34,7 +34,7 @@ _LAYOUT: Final = ArrayLayout(
 
 
 @dataclass(frozen=True)
-class Alerts:
+class Alerts(ArrayRecord):
     """How alarms at each threshold did on parcels that the forest had not seen.
 
     Attributes:
@@ -44,6 +44,8 @@ class Alerts:
         share: (t,) share of all parcels that were alarmed.
         likely_lost: probability from which on a parcel counts as likely lost.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     threshold: Floats
     precision: Floats

@@ -163,7 +163,7 @@ def _alerts(
     hazard = np.stack([one.log_hazard for one in parts.calibrations])
     stage = judged.looks.states.stage
     log_hazard = hazard[stage, judged.looks.codes("service")].astype(np.float64)
-    calibrated = seen.remaining.with_hazard(log_hazard)
+    calibrated = replace(seen.remaining, log_hazard=log_hazard)
     _, _, by_then = kernel.reach(calibrated, np.array([0.5]), days)
     alerts = choose_alerts(parcel[asked], 1.0 - by_then[asked], late[parcel[asked]])
     arrived = np.flatnonzero(results.arrived[parcel])

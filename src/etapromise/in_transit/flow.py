@@ -7,13 +7,13 @@ the day on which its event was known. Fine keys lean on coarser ones by how much
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats
-from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
 __all__ = [
     "ANYWHERE",
@@ -67,7 +67,7 @@ class Passages:
 
 
 @dataclass(frozen=True)
-class FlowTables:
+class FlowTables(ArrayRecord):
     """The means at one moment.
 
     Attributes:
@@ -75,6 +75,8 @@ class FlowTables:
         evidence: (rows,) float32 decayed parcels.
         total: (rows,) float32 decayed sum of log remaining days.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     start: NDArray[np.int64]
     evidence: NDArray[np.float32]

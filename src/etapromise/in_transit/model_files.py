@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
@@ -52,26 +51,23 @@ _LAYOUT: Final = ArrayLayout(
 
 def transit_to_bytes(parts: TransitParts, clocks: Clocks, horizon: int) -> bytes:
     """The parts as a file of arrays."""
+    calibrations = {
+        name: np.stack([getattr(one, name) for one in parts.calibrations])
+        for name in Calibration.LAYOUT.arrays
+    }
+    stored: dict[str, Any] = {
+        "flow": parts.flow.to_arrays(),
+        "silence": parts.silence.to_arrays(),
+        "exits": parts.exits.to_arrays(),
+        "calibrations": calibrations
+        | {"evidence": np.array([one.evidence for one in parts.calibrations])},
+        "alerts": parts.alerts.to_arrays(),
+    }
     arrays: dict[str, NDArray[Any]] = {
         **{f"forest.{name}": array for name, array in parts.forest.to_arrays().items()},
         "trained_day": np.array(parts.trained_day, np.int64),
         "names": array_of_texts([TRANSIT_FEATURES, STAGES, parts.facilities]),
-        "flow.start": parts.flow.start,
-        "flow.evidence": parts.flow.evidence,
-        "flow.total": parts.flow.total,
-        "silence.rate": parts.silence.rate,
-        "silence.lost": parts.silence.lost,
-        "silence.later": parts.silence.later,
-        "exits.returned": parts.exits.returned,
-        "exits.found": parts.exits.found,
-        "calibrations.knot": np.stack([one.knot for one in parts.calibrations]),
-        "calibrations.kept": np.stack([one.kept for one in parts.calibrations]),
-        "calibrations.log_hazard": np.stack([one.log_hazard for one in parts.calibrations]),
-        "calibrations.evidence": np.array([one.evidence for one in parts.calibrations]),
-        **{
-            f"alerts.{field.name}": np.asarray(getattr(parts.alerts, field.name))
-            for field in fields(Alerts)
-        },
+        **{f"{part}.{name}": array for part, own in stored.items() for name, array in own.items()},
         "golden": _golden(parts, clocks, horizon),
     }
     file = io.BytesIO()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, with_rows
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.in_transit.features import TransitInputs, build_features
@@ -186,18 +186,10 @@ class Snapshots:
 
     def take(self, rows: NDArray[Any]) -> Snapshots:
         """Some of them."""
-        places = self.positions
         return replace(
             self,
             states=self.states.take(rows),
-            positions=replace(
-                places,
-                clock=places.clock[rows],
-                shift=places.shift[rows],
-                today=places.today[rows],
-                start=places.start[rows],
-                now=places.now[rows],
-            ),
+            positions=with_rows(self.positions, rows, "clocks"),
             silence=self.silence[rows],
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,75 +44,53 @@ _given = native.function(
 )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Remaining:
-    """What is known of the remaining time of n parcels, as the kernels take it."""
+    """What is known of the remaining time of n parcels.
 
-    def __init__(
-        self,
-        *,
-        group: NDArray[np.uint8],
-        log_days: NDArray[np.float64],
-        offset: NDArray[np.float64],
-        log_hazard: NDArray[np.float64],
-        arrives: NDArray[np.float64],
-        clock: NDArray[np.int32],
-        today: NDArray[np.int64],
-        concern: NDArray[np.float64] | None = None,
-    ) -> None:
-        """Take the arrays.
+    Attributes:
+        group: (n,) which calibration.
+        log_days: (n, q) the forest's quantiles, relative to `offset`.
+        offset: (n,) log days.
+        log_hazard: (n,) correction of the parcel's service.
+        arrives: (n,) probability that the event comes at all.
+        clock: (n,) row of each one's clock.
+        today: (n,) destination-local date, days since 1970-01-01: day 0.
+        concern: (n,) declared disruptions that concern each, see `Disruptions.concern`; by
+            default none.
+    """
 
-        Args:
-            group: (n,) which calibration.
-            log_days: (n, q) the forest's quantiles, relative to `offset`.
-            offset: (n,) log days.
-            log_hazard: (n,) correction of the parcel's service.
-            arrives: (n,) probability that the event comes at all.
-            clock: (n,) row of each one's clock.
-            today: (n,) destination-local date, days since 1970-01-01: day 0.
-            concern: (n,) declared disruptions that concern each, see `Disruptions.concern`; by
-                default none.
-        """
-        self.arrays: tuple[NDArray[Any], ...] = (
-            np.ascontiguousarray(group, np.uint8),
-            np.ascontiguousarray(log_days, np.float64),
-            np.ascontiguousarray(offset, np.float64),
-            np.ascontiguousarray(log_hazard, np.float64),
-            np.ascontiguousarray(arrives, np.float64),
-            np.ascontiguousarray(clock, np.int32),
-            np.ascontiguousarray(today, np.int32),
-            np.zeros(len(group)) if concern is None else np.ascontiguousarray(concern, np.float64),
+    group: NDArray[np.uint8]
+    log_days: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    log_hazard: NDArray[np.float64]
+    arrives: NDArray[np.float64]
+    clock: NDArray[np.int32]
+    today: NDArray[np.int64]
+    concern: NDArray[np.float64] | None = None
+
+    @cached_property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """As the kernels take them."""
+        concern = np.zeros(len(self)) if self.concern is None else self.concern
+        return (
+            np.ascontiguousarray(self.group, np.uint8),
+            *(
+                np.ascontiguousarray(array, np.float64)
+                for array in (self.log_days, self.offset, self.log_hazard, self.arrives)
+            ),
+            np.ascontiguousarray(self.clock, np.int32),
+            np.ascontiguousarray(self.today, np.int32),
+            np.ascontiguousarray(concern, np.float64),
         )
 
     def __len__(self) -> int:
         """How many parcels."""
-        return len(self.arrays[0])
-
-    def with_hazard(self, log_hazard: NDArray[np.float64]) -> Remaining:
-        """The same with other corrections (n,)."""
-        group, log_days, offset, _, arrives, clock, today, concern = self.arrays
-        return Remaining(
-            group=group,
-            log_days=log_days,
-            offset=offset,
-            log_hazard=log_hazard,
-            arrives=arrives,
-            clock=clock,
-            today=today,
-            concern=concern,
-        )
+        return len(self.group)
 
     def undisturbed(self) -> Remaining:
         """The same as if no disruption had been declared."""
-        group, log_days, offset, log_hazard, arrives, clock, today, _ = self.arrays
-        return Remaining(
-            group=group,
-            log_days=log_days,
-            offset=offset,
-            log_hazard=log_hazard,
-            arrives=arrives,
-            clock=clock,
-            today=today,
-        )
+        return replace(self, concern=None)
 
     def addresses(self, part: slice) -> list[int]:
         """Where the arrays of some of them are."""

@@ -10,14 +10,14 @@ this on the whole's by the evidence it has (a gamma prior on a Poisson rate). A 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats
 from etapromise.shrinkage import PRIORS, shrunk
-from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
 __all__ = ["SILENCE_EDGES", "ScanGapTable", "ScanGaps", "scan_gap_table"]
 
@@ -58,7 +58,7 @@ class ScanGaps:
 
 
 @dataclass(frozen=True)
-class ScanGapTable:
+class ScanGapTable(ArrayRecord):
     """Rates and shares by stage and carrier.
 
     Attributes:
@@ -66,6 +66,8 @@ class ScanGapTable:
         lost: (stages, carriers) share of silences that never end.
         later: (stages, carriers) share of those that end whose parcels are lost later on.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     rate: Floats
     lost: Floats

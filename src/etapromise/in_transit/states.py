@@ -16,14 +16,14 @@ import ctypes
 import datetime as dt
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Ints
+from etapromise.array_types import Ints, with_rows
 from etapromise.in_transit.transit_parts import STAGES
 from etapromise.tracking.contract import (
     CLOSING_STATUSES,
@@ -178,7 +178,7 @@ class States:
 
     def take(self, rows: NDArray[Any]) -> States:
         """Some of them, by a mask or by positions."""
-        return States(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return with_rows(self, rows)
 
 
 class OneScan(NamedTuple):

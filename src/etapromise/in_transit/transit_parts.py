@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from etapromise.in_transit.alerts import Alerts
 from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables
 from etapromise.in_transit.remaining_time import RemainingKernel
 from etapromise.in_transit.scan_gaps import ScanGapTable
-from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
 __all__ = [
     "FINAL_STAGES",
@@ -95,16 +95,23 @@ TRANSIT_FEATURES: Final = (
 
 _EXIT_EDGES: Final = np.array([0.0, 1.0, 3.0, 6.0])
 _MOST_ATTEMPTS: Final = 3
+_EXITS: Final = len(STAGES), _MOST_ATTEMPTS + 1, len(_EXIT_EDGES)
+_LAYOUT: Final = ArrayLayout(
+    returned=Array("float64", *_EXITS, low=0.0, high=1.0),
+    found=Array("float64", len(STAGES), low=0.0, high=1.0),
+)
 
 
 @dataclass(frozen=True)
-class Exits:
+class Exits(ArrayRecord):
     """Other ends than the event, as shares of the parcels seen in a stage.
 
     Attributes:
         returned: (stages, attempts 0 … 3 and more, stretches of silence) sent back later on.
         found: (stages,) arrived after all; for `GIVEN_UP_STAGES`.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     returned: Floats
     found: Floats
@@ -116,11 +123,7 @@ class Exits:
         Raises:
             ModelFileError: they are not what they must be.
         """
-        layout = ArrayLayout(
-            returned=Array("float64", *cls.shape(), low=0.0, high=1.0),
-            found=Array("float64", len(STAGES), low=0.0, high=1.0),
-        )
-        return cls(**part.read(layout))
+        return cls(**part.read(cls.LAYOUT))
 
     @staticmethod
     def cells(
@@ -136,7 +139,7 @@ class Exits:
     @staticmethod
     def shape() -> tuple[int, int, int]:
         """Of `returned`."""
-        return len(STAGES), _MOST_ATTEMPTS + 1, len(_EXIT_EDGES)
+        return _EXITS
 
 
 @dataclass(frozen=True, kw_only=True)

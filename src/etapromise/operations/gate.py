@@ -136,11 +136,9 @@ def check_quality(
             GateCheck(
                 name="enough_judged",
                 passed=False,
-                reason=(
-                    f"only {kept['judged']} promises of the judged weeks have run out, expected "
-                    f"{gate.least_judged} or more; judge more days, or promote by force where so "
-                    "few orders come that there never are as many"
-                ),
+                reason=f"only {kept['judged']} promises of the judged weeks have run out, expected "
+                f"{gate.least_judged} or more; judge more days, or promote by force where so "
+                "few orders come that there never are as many",
             )
         ]
     checks = [_as_good_as_its_word(kept, champion, gate), _groups(challenger, champion, gate)]
@@ -160,11 +158,9 @@ def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> GateC
     return GateCheck(
         name="date_shift",
         passed=abs(mean) <= gate.mean_shift and far <= gate.far_share,
-        reason=(
-            f"dates of the latest {orders:,} orders move by {mean:+.2f} days on average and "
-            f"{100 * far:.1f} % of them by more than three, allowed are {gate.mean_shift:g} days "
-            f"and {100 * gate.far_share:g} %"
-        ),
+        reason=f"dates of the latest {orders:,} orders move by {mean:+.2f} days on average and "
+        f"{100 * far:.1f} % of them by more than three, allowed are {gate.mean_shift:g} days "
+        f"and {100 * gate.far_share:g} %",
     )
 
 
@@ -221,12 +217,10 @@ def _as_good_as_its_word(
     return GateCheck(
         name="kept_as_stated",
         passed=not short or forgiven,
-        reason=(
-            f"{100 * gate.service_level:g} % promises were kept {100 * kept['kept_rate']:.1f} % of "
-            f"the time and stated {100 * kept['mean_confidence']:.1f} %, allowed is "
-            f"{100 * gate.short_by:g} points less, beyond luck"
-            + (", or as little as the champion keeps" if short and forgiven else "")
-        ),
+        reason=f"{100 * gate.service_level:g} % promises were kept {100 * kept['kept_rate']:.1f} % "
+        f"of the time and stated {100 * kept['mean_confidence']:.1f} %, allowed is "
+        f"{100 * gate.short_by:g} points less, beyond luck"
+        + (", or as little as the champion keeps" if short and forgiven else ""),
     )
 
 
@@ -280,21 +274,17 @@ def _not_worse(
             name="kept_rate",
             # Keeping less is no fault where the champion kept more than it said.
             passed=gain >= -gate.kept_worse or ours["gap"] >= 0,
-            reason=(
-                f"it kept {100 * ours['kept_rate']:.1f} %, the champion "
-                f"{100 * theirs['kept_rate']:.1f} %, allowed are {100 * gate.kept_worse:g} points "
-                "less, or its own word"
-            ),
+            reason=f"it kept {100 * ours['kept_rate']:.1f} %, the champion "
+            f"{100 * theirs['kept_rate']:.1f} %, allowed are {100 * gate.kept_worse:g} points "
+            "less, or its own word",
         ),
         GateCheck(
             name="days_promised",
             # Longer promises are no fault where they mend promises that were broken.
             passed=longer <= gate.longer or (gain > 0 and theirs["gap"] < 0),
-            reason=(
-                f"it promises {ours['mean_days']:.2f} days on average, the champion "
-                f"{theirs['mean_days']:.2f}, allowed is {100 * gate.longer:g} % more, or what it "
-                "takes to mend broken promises"
-            ),
+            reason=f"it promises {ours['mean_days']:.2f} days on average, the champion "
+            f"{theirs['mean_days']:.2f}, allowed is {100 * gate.longer:g} % more, or what it "
+            "takes to mend broken promises",
         ),
     ]
 
@@ -311,8 +301,6 @@ def _score(ours: float, theirs: float, error: float | None, gate: GateConfig) ->
     return GateCheck(
         name="score",
         passed=passed,
-        reason=(
-            f"its CRPS is {ours:.3f} days, the champion's {theirs:.3f}, a difference of "
-            f"{apart:+.3f} ({told}); {allowed}"
-        ),
+        reason=f"its CRPS is {ours:.3f} days, the champion's {theirs:.3f}, a difference of "
+        f"{apart:+.3f} ({told}); {allowed}",
     )

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -106,6 +106,7 @@ def retrain_current(
     *,
     as_of: pd.Timestamp,
     config: TrainingConfig | None = None,
+    calendars: CalendarFile | None = None,
     gate: GateConfig | None = None,
     dry_run: bool = False,
     force: bool = False,
@@ -132,6 +133,7 @@ def retrain_current(
         champion = registry.load_current() if registry.current is not None else None
         _check_champion(champion, history, as_of)
         recipe = config or (recipe_of(champion) if champion is not None else TrainingConfig())
+        recipe = recipe if calendars is None else replace(recipe, calendars=calendars)
         known = known_at(history, as_of)
         tell("training the challenger")
         challenger = TrainModel(recipe)(known, as_of)

@@ -39,7 +39,7 @@ from etapromise.promise.kept_record import KeptTable, kept_table
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
-from etapromise.shrinkage import PRIORS
+from etapromise.shrinkage import PRIORS, believing
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["assemble_parts", "refreshed_parts"]
@@ -112,12 +112,21 @@ def refreshed_parts(
     calendars: CalendarFile | None = None,
 ) -> ModelParts:
     """See `PromiseModel.refresh`."""
+    with believing(model.parts.priors):
+        return _refreshed(model, tracked, moment_of(as_of), calendars)
+
+
+def _refreshed(
+    model: ModelCore,
+    tracked: TrackedHistory,
+    moment: pd.Timestamp,
+    calendars: CalendarFile | None,
+) -> ModelParts:
     if tracked.event != model.event:
         raise ContractError(
             f"Found a history that tracks {tracked.event!r}; expected the model's event "
             f"{model.event!r}. Track it again with that event."
         )
-    moment = moment_of(as_of)
     parts = model.parts
     known = kept_orders(tracked, moment, parts.encoder) if calendars is None else None
     if known is None:

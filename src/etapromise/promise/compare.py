@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from etapromise import native
 from etapromise.argument_kinds import require_many
 from etapromise.array_types import Floats
-from etapromise.encoding.compiled_encoder import missing
+from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
 from etapromise.late_imports import IMPORTING
 from etapromise.normal_forms.numbers import plain_number

@@ -44,6 +44,6 @@ def with_disruptions(
         version += _MARK + hashlib.sha256(told).hexdigest()[:8]
     return replace(
         parts,
-        encoder=parts.encoder.declaring(declared),
+        encoder=replace(parts.encoder, declared=declared),
         manifest={**parts.manifest, "version": version},
     )

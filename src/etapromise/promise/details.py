@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from etapromise.calendars.dispatch import NO_CUT_OFF
-from etapromise.encoding.compiled_encoder import EPOCH
-from etapromise.encoding.pickup_days import PickupDays, WarehouseDays
-from etapromise.encoding.requests import DISRUPTED, Requests
+from etapromise.encoding.pickup_days import WarehouseDays
+from etapromise.encoding.requests import DISRUPTED
+from etapromise.encoding.shipment_values import EPOCH
 from etapromise.errors import ContractError
 from etapromise.history.effects import FIELDS
-from etapromise.history.features import with_handling_codes
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.delivery_windows import TimeWindow, share_between, time_window
 from etapromise.promise.quote_arguments import Quote, begin_day, expiry
@@ -30,7 +29,6 @@ from etapromise.promise.stages import (
     StageTimes,
     answer_stages,
     first_leg_time,
-    stage_times,
 )
 from etapromise.promise.why import Why
 from etapromise.promise.why_facts import order_facts
@@ -38,7 +36,7 @@ from etapromise.promise.why_facts import order_facts
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["Explanation", "required_stages", "stages_of"]
+__all__ = ["Explanation", "required_stages"]
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 _PACE: Final = FIELDS.index("pace")
@@ -105,6 +103,11 @@ class Explanation:
         """
         found = self._stages
         return found.handling, found.transit
+
+    @property
+    def stage_times(self) -> StageTimes:
+        """Pick-ups by day, and the way from each: what the stages are summed from."""
+        return self._stages.times
 
     @property
     def works(self) -> bool:
@@ -222,27 +225,6 @@ class Explanation:
             duration_offset=parts.statistics.settings.offset,
             horizon=parts.horizon,
         )
-
-
-def stages_of(model: ModelCore, requests: Requests, pickup_days: PickupDays) -> StageTimes:
-    """Pick-ups and ways of n requests.
-
-    Raises:
-        ContractError: the model was trained without stages.
-    """
-    parts = model.parts
-    forests = required_stages(parts.stages)
-    x, offset = model.features.rows(requests, with_handling_codes(requests.codes))
-    return stage_times(
-        forests,
-        x=x,
-        offset=offset,
-        requests=requests,
-        pickup_days=pickup_days,
-        clocks=parts.encoder.clocks,
-        duration_offset=parts.statistics.settings.offset,
-        horizon=parts.horizon,
-    )
 
 
 def required_stages(stages: StageForests | None) -> StageForests:

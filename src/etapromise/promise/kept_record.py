@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from etapromise.stored_arrays import (
     LATEST_DAY,
     Array,
     ArrayLayout,
+    ArrayRecord,
     StoredPart,
     StoredValues,
 )
@@ -56,7 +57,7 @@ class KeptRecord:
 
 
 @dataclass(frozen=True)
-class KeptTable:
+class KeptTable(ArrayRecord):
     """Orders and kept promises by row of the statistics' tables.
 
     Attributes:
@@ -68,6 +69,8 @@ class KeptTable:
         orders: (rows,) how many promises could be judged.
         kept: (rows,) how many of them were kept.
     """
+
+    LAYOUT: ClassVar = _LAYOUT
 
     service_level: float
     as_of_day: int

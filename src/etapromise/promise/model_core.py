@@ -24,6 +24,7 @@ from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.released import as_released
 from etapromise.promise.single_quote import SingleQuotes
+from etapromise.shrinkage import believing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,18 +55,19 @@ class ModelCore(SingleQuotes):
             duration_offset=parts.statistics.settings.offset,
             surge=parts.surge,
         )
-        self._kernel = QuoteKernel(
-            encoder=encoder.compiled,
-            features=self._features,
-            forest=parts.forest,
-            calibration=parts.calibration,
-            statistics=parts.statistics,
-            between=between_variances(
-                names, parts.statistics, [len(index) for index in encoder.indexes]
-            ),
-            lost_level=names.index("service"),
-            horizon=parts.horizon,
-        )
+        with believing(parts.priors):
+            self._kernel = QuoteKernel(
+                encoder=encoder.compiled,
+                features=self._features,
+                forest=parts.forest,
+                calibration=parts.calibration,
+                statistics=parts.statistics,
+                between=between_variances(
+                    names, parts.statistics, [len(index) for index in encoder.indexes]
+                ),
+                lost_level=names.index("service"),
+                horizon=parts.horizon,
+            )
         super().__init__(
             encoder=encoder,
             statistics=parts.statistics,

@@ -244,45 +244,23 @@ def golden_requests(parts: ModelParts) -> Requests:
 
 
 def _arrays(parts: ModelParts) -> dict[str, NDArray[Any]]:
-    statistics, clocks = parts.statistics, parts.encoder.clocks
+    stored: dict[str, Any] = {
+        "forest": parts.forest,
+        "holdout": parts.holdout_forest,
+        "statistics": parts.statistics,
+        "clocks": parts.encoder.clocks,
+        "dispatch": parts.encoder.dispatch.calendars,
+        "calibration": parts.calibration,
+        "stages": parts.stages,
+        "hand_offs": parts.encoder.hand_offs,
+        "hours": parts.hours,
+        "kept": parts.kept,
+    }
     return {
-        **{f"forest.{name}": array for name, array in parts.forest.to_arrays().items()},
-        **{f"holdout.{name}": array for name, array in parts.holdout_forest.to_arrays().items()},
-        "statistics.total": statistics.total,
-        "statistics.total_start": statistics.total_start,
-        "statistics.handling": statistics.handling,
-        "statistics.handling_start": statistics.handling_start,
-        "statistics.lost": statistics.lost,
-        "statistics.shortest": statistics.shortest,
-        "clocks.weeks": clocks.weeks,
-        "clocks.holidays": clocks.holidays,
-        "clocks.holiday_weights": clocks.holiday_weights,
-        "clocks.place_weeks": clocks.place_weeks,
-        "clocks.special_days": clocks.special_days,
-        "clocks.region_weeks": clocks.region_weeks,
-        "clocks.new_weeks": clocks.new_weeks,
-        **{f"dispatch.{name}": array for name, array in parts.encoder.dispatch.as_arrays().items()},
-        "calibration.knot": parts.calibration.knot,
-        "calibration.kept": parts.calibration.kept,
-        "calibration.log_hazard": parts.calibration.log_hazard,
-        **(
-            {}
-            if parts.stages is None
-            else {f"stages.{name}": array for name, array in parts.stages.to_arrays().items()}
-        ),
-        **(
-            {}
-            if parts.encoder.hand_offs is None
-            else {
-                f"hand_offs.{name}": array
-                for name, array in parts.encoder.hand_offs.to_arrays().items()
-            }
-        ),
-        **{f"hours.{name}": array for name, array in parts.hours.to_arrays().items()},
-        "kept.columns": parts.kept.columns,
-        "kept.starts": parts.kept.starts,
-        "kept.orders": parts.kept.orders,
-        "kept.kept": parts.kept.kept,
+        f"{name}.{array}": values
+        for name, part in stored.items()
+        if part is not None
+        for array, values in part.to_arrays().items()
     }
 
 
@@ -296,12 +274,12 @@ def _parts(path: Path, manifest: StoredValues, arrays: StoredArrays, keys: bytes
     encoder = Encoder(
         categorical=categorical,
         numeric=numeric,
-        indexes=indexes,
+        indexes=tuple(indexes),
         clocks=clocks,
         zones=ZoneMap.stored(manifest.part("zones")),
         dispatch=Dispatch.stored(arrays.part("dispatch"), manifest, clocks),
         hand_offs=HandOffs.stored(hand_offs) if hand_offs else None,
-        disruptions=_declared(manifest),
+        declared=_declared(manifest),
     )
     sizes = [len(index) for index in indexes]
     features = manifest.texts("features")

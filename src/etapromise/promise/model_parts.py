@@ -20,6 +20,7 @@ from etapromise.history.statistics import Statistics
 from etapromise.in_transit.transit_parts import TransitParts
 from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.stages import StageForests
+from etapromise.shrinkage import Priors
 from etapromise.stored_arrays import StoredValues
 
 __all__ = ["ModelParts"]
@@ -64,6 +65,11 @@ class ModelParts:
         """Within which the numbers of orders were learned."""
         told = StoredValues("ranges of the manifest", self.manifest.get("ranges", {}))
         return LearnedRanges.stored(told, self.encoder.numeric)
+
+    @cached_property
+    def priors(self) -> Priors:
+        """What it was trained to believe before anything is seen."""
+        return Priors.of_manifest(self.manifest)
 
     @property
     def alike(self) -> bool:

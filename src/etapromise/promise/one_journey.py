@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from etapromise.encoding.compiled_encoder import missing
+from etapromise.encoding.shipment_values import missing
 from etapromise.in_transit.outlook import HandedOver
 from etapromise.in_transit.states import OneScan, ParcelScans, microseconds_from
 from etapromise.normal_forms.remembered import NAMES, TEXTS

@@ -28,6 +28,7 @@ from etapromise.in_transit.outlook import (
 from etapromise.in_transit.remaining_time import Remaining, RemainingKernel
 from etapromise.in_transit.states import ParcelScans, States, microseconds_from, stage_number
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, STAGES
+from etapromise.shrinkage import believing
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Checked
 from etapromise.tracking.milestones import milestones
@@ -286,7 +287,8 @@ def expected_journeys(
         returned = np.zeros(count)
         stalled, likely = np.zeros(count, bool), _LIKELY_LOST
     else:
-        found = outlook(transit, looks, sent)
+        with believing(model.parts.priors):
+            found = outlook(transit, looks, sent)
         kernel = model.transit_kernel(transit)
         dates = _ForestDates(kernel, found.remaining)
         lost, returned = found.lost, found.returned

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from numpy.typing import NDArray
 
 from etapromise.argument_kinds import require_many
-from etapromise.encoding.compiled_encoder import missing
+from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import JOURNEY, spelled
 from etapromise.promise.arrival_distribution import (

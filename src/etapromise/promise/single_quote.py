@@ -14,14 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from numpy.typing import NDArray
 
-from etapromise.encoding.compiled_encoder import (
-    FINE,
-    OUTSIDE_CALENDARS,
-    as_datetime,
-    quoted_day,
-    utc_second,
-)
+from etapromise.encoding.compiled_encoder import FINE, OUTSIDE_CALENDARS
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
+from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS

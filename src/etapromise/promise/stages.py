@@ -22,11 +22,9 @@ from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.encoding.pickup_days import PickupDays, WarehouseDays
-from etapromise.encoding.requests import Requests
+from etapromise.encoding.pickup_days import WarehouseDays
 from etapromise.forecast.distribution import (
     DistributionStruct,
-    raw_probability,
     uncalibrated,
 )
 from etapromise.forecast.forest import Forest, stored_forest
@@ -41,7 +39,6 @@ __all__ = [
     "StageTimes",
     "answer_stages",
     "first_leg_time",
-    "stage_times",
     "transit_features",
 ]
 
@@ -154,11 +151,6 @@ class StageTimes:
 
     pickup: NDArray[np.float64]
     whole: NDArray[np.float64]
-
-    @property
-    def total(self) -> NDArray[np.float64]:
-        """(n, k) P(event by the end of the order's date + 0, 1, …): the stages summed."""
-        return np.asarray((self.pickup[:, :, None] * self.whole).sum(axis=1))
 
 
 class _Question(ctypes.Structure):
@@ -290,62 +282,3 @@ def transit_features(
     """(n, p + 2): the order's features, the pick-up's weekday, and operational days before it."""
     weekday = (pickup_day + 3) % 7
     return np.column_stack([x, weekday.astype(np.float32), handled.astype(np.float32)])
-
-
-def stage_times(
-    forests: StageForests,
-    *,
-    x: NDArray[np.float32],
-    offset: NDArray[np.float64],
-    requests: Requests,
-    pickup_days: PickupDays,
-    clocks: Clocks,
-    duration_offset: float,
-    horizon: int,
-) -> StageTimes:
-    """Pick-ups, and the way from each.
-
-    Args:
-        x: (n, p) features of the direct forest.
-        offset: (n,) what its output is relative to.
-        pickup_days: (n,) the warehouses' clocks.
-        duration_offset: operational days added before the logarithm of the way.
-    """
-    count, longest = len(requests), min(_LONGEST_HANDLING, horizon)
-    days = requests.order_day.astype(np.int64)[:, None] + np.arange(max(longest, horizon) + 1)
-    fetched = np.ones((count, longest))
-    quantiles = forests.handling.predict(x, threads=1)
-    for day in range(longest - 1):
-        fetched[:, day] = raw_probability(
-            forests.handling.levels,
-            HANDLING_OFFSET,
-            quantiles,
-            np.zeros(count),
-            pickup_days.worked(days[:, day + 1]),
-        )
-    # On a day on which nothing works the quantiles' lowest part must not leak out.
-    fetched[:, :-1] *= pickup_days.worked(days[:, 1:longest]) > 0
-    pickup = np.diff(np.maximum.accumulate(fetched, axis=1), axis=1, prepend=0.0)
-    elapsed = clocks.elapsed[
-        requests.clock[:, None],
-        np.clip(days - clocks.first_day, 0, clocks.elapsed.shape[1] - 1),
-    ]
-    whole = np.zeros((count, longest, horizon))
-    start = elapsed[:, 0]
-    for day in range(longest):
-        rows = np.flatnonzero(pickup[:, day] > 1e-6)
-        if not len(rows):
-            continue
-        more = transit_features(x[rows], days[rows, day], elapsed[rows, day] - start[rows])
-        way = forests.transit.predict(more, threads=1)
-        taken = elapsed[rows, day + 1 : horizon + 1] - elapsed[rows, day, None]
-        dates = taken.shape[1]
-        reached = raw_probability(
-            forests.transit.levels,
-            duration_offset,
-            np.repeat(way, dates, axis=0),
-            np.repeat(offset[rows], dates),
-            taken.ravel(),
-        )
-        whole[rows, day, day:] = np.where(taken > 0, reached.reshape(taken.shape), 0.0)
-    return StageTimes(pickup, np.maximum.accumulate(whole, axis=2))

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.encoding.compiled_encoder import missing, utc_second
 from etapromise.encoding.requests import DISRUPTED
+from etapromise.encoding.shipment_values import missing, utc_second
 from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import date_of

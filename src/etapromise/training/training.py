@@ -39,8 +39,9 @@ from etapromise.in_transit.sampling import sampled_parcels
 from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
+from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
-from etapromise.shrinkage import PRIORS
+from etapromise.shrinkage import Priors, believing
 from etapromise.store.stored_history import history_from
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.mapping import MappingSource
@@ -97,6 +98,7 @@ class TrainingConfig:
         calendars: closures, weeks, cut-offs and holidays: a `CalendarFile`, or the path of one.
             What it says goes before what the scans show, its zone of last resort before the above.
         effects: memory and shrinkage of the statistics.
+        priors: what is believed before anything is seen.
         calibration: memory and shrinkage of the calibration.
         boosting: how forests are grown; by default settings for tens of thousands of orders and up.
         holdout_days: the last days of orders, which stop the boosting and are calibrated on.
@@ -118,6 +120,7 @@ class TrainingConfig:
     default_time_zone: str | None = None
     calendars: CalendarFile | str | Path | None = None
     effects: EffectSettings = field(default_factory=EffectSettings)
+    priors: Priors = field(default_factory=Priors)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     boosting: BoostingConfig = field(default_factory=_boosting)
     transit: TransitSettings | None = field(default_factory=TransitSettings)
@@ -207,7 +210,17 @@ def train(
         vocabulary=vocabulary,
         max_rejects=max_rejects,
     )
-    moment = moment_of(as_of)
+    with believing(config.priors):
+        return PromiseModel(_trained(tracked, moment_of(as_of), config, progress, tuning))
+
+
+def _trained(
+    tracked: TrackedHistory,
+    moment: pd.Timestamp,
+    config: TrainingConfig,
+    progress: Progress | None,
+    tuning: Mapping[str, Any] | None,
+) -> ModelParts:
     known = KnownOrders.of(tracked, moment)
     give_up = known.give_up_after()
     encoder = known.encoder(
@@ -250,7 +263,6 @@ def train(
         "holdout_days": split.holdout_days,
         "trees": {"holdout": average.tree_count, "final": forest.tree_count},
         "config": _plain(config),
-        "priors": asdict(PRIORS),
         **({} if tuning is None else {"tuning": dict(tuning)}),
         "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),
@@ -268,19 +280,17 @@ def train(
             settings=config.transit,
             progress=_stage(tell, "in-transit forest"),
         )
-    return PromiseModel(
-        assemble_parts(
-            gathered,
-            known,
-            contract=contract,
-            forest=forest,
-            holdout=average,
-            stages=stages,
-            settings=config.calibration,
-            manifest=manifest,
-            moment=moment,
-            transit=transit,
-        )
+    return assemble_parts(
+        gathered,
+        known,
+        contract=contract,
+        forest=forest,
+        holdout=average,
+        stages=stages,
+        settings=config.calibration,
+        manifest=manifest,
+        moment=moment,
+        transit=transit,
     )
 
 

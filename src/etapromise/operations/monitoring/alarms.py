@@ -83,11 +83,9 @@ def _silent(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
                 group=f"carrier {row['carrier']}",
                 value=share,
                 threshold=limits.silent_share,
-                reason=(
-                    f"{row['carrier']} sent {row['received']} scans in the last 48 hours where "
-                    f"{row['usual']:.0f} are usual; the last came "
-                    f"{row['hours_since_last']:.0f} hours ago"
-                ),
+                reason=f"{row['carrier']} sent {row['received']} scans in the last 48 hours where "
+                f"{row['usual']:.0f} are usual; the last came "
+                f"{row['hours_since_last']:.0f} hours ago",
             )
 
 
@@ -101,11 +99,9 @@ def _unreadable(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
                 group=f"carrier {row['carrier']}",
                 value=row["share"],
                 threshold=limits.unreadable_share,
-                reason=(
-                    f"{row['scans']:,} scans of {row['carrier']} ({100 * row['share']:.1f} %) "
-                    f"carry codes {seen} ({row['vocabulary']}: {codes}), first received "
-                    f"{row['first_received'][:16]}"
-                ),
+                reason=f"{row['scans']:,} scans of {row['carrier']} ({100 * row['share']:.1f} %) "
+                f"carry codes {seen} ({row['vocabulary']}: {codes}), first received "
+                f"{row['first_received'][:16]}",
             )
 
 
@@ -156,11 +152,9 @@ def _behind(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
                     group=f"{_spoken(kind)} {row['group']}",
                     value=row["ratio"],
                     threshold=limits.behind_ratio,
-                    reason=(
-                        f"{row['group']} delivered {row['observed']:,} parcels from {row['from']} "
-                        f"to {row['to']} where {row['expected']:.0f} were forecast: it is slower "
-                        f"than its history ({row['deviations']:.1f} usual deviations)"
-                    ),
+                    reason=f"{row['group']} delivered {row['observed']:,} parcels from "
+                    f"{row['from']} to {row['to']} where {row['expected']:.0f} were forecast: "
+                    f"it is slower than its history ({row['deviations']:.1f} usual deviations)",
                 )
 
 
@@ -179,11 +173,9 @@ def _kept(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
                 group=group,
                 value=row["gap"],
                 threshold=-allowed,
-                reason=(
-                    f"{group or 'all'}: promises were kept {100 * row['kept_rate']:.1f} % of the "
-                    f"time and stated {100 * row['mean_confidence']:.1f} % "
-                    f"({row['judged']:,} judged)"
-                ),
+                reason=f"{group or 'all'}: promises were kept {100 * row['kept_rate']:.1f} % "
+                f"of the time and stated {100 * row['mean_confidence']:.1f} % "
+                f"({row['judged']:,} judged)",
             )
 
 
@@ -197,10 +189,8 @@ def _calibration(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
             group="",
             value=found["distance"],
             threshold=limits.calibration,
-            reason=(
-                f"the forecast is off: its probabilities miss what happened by up to "
-                f"{100 * found['distance']:.1f} points, by luck {100 * found['by_luck']:.1f}"
-            ),
+            reason=f"the forecast is off: its probabilities miss what happened by up to "
+            f"{100 * found['distance']:.1f} points, by luck {100 * found['by_luck']:.1f}",
         )
 
 
@@ -212,12 +202,10 @@ def _churn(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
                 group=f"version {row['version']}",
                 value=row["mean_days"],
                 threshold=limits.mean_shift,
-                reason=(
-                    f"version {row['version']} moves the dates of the latest {row['orders']:,} "
-                    f"orders by {row['mean_days']:+.2f} days on average and "
-                    f"{100 * row['far_share']:.1f} % of them by more than three, against "
-                    f"{row['before']}"
-                ),
+                reason=f"version {row['version']} moves the dates of the latest {row['orders']:,} "
+                f"orders by {row['mean_days']:+.2f} days on average and "
+                f"{100 * row['far_share']:.1f} % of them by more than three, against "
+                f"{row['before']}",
             )
 
 
@@ -230,11 +218,9 @@ def _drift(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
                 group=row["input"],
                 value=row["index"],
                 threshold=limits.psi,
-                reason=(
-                    f"orders are of another kind by {row['input']} (stability index "
-                    f"{row['index']:.2f}): {moved['value']} is {100 * moved['share']:.1f} % of "
-                    f"them, before {100 * moved['share_before']:.1f} %"
-                ),
+                reason=f"orders are of another kind by {row['input']} (stability index "
+                f"{row['index']:.2f}): {moved['value']} is {100 * moved['share']:.1f} % of "
+                f"them, before {100 * moved['share_before']:.1f} %",
             )
     for row in facts["fallbacks"]:
         if row["fallback"].startswith(("code", "zone")) or row["share_before"] is None:
@@ -246,10 +232,8 @@ def _drift(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
                 group=row["fallback"],
                 value=row["share"],
                 threshold=row["share_before"] + limits.fallback_more,
-                reason=(
-                    f"{100 * row['share']:.1f} % of the latest orders have {row['fallback']}, "
-                    f"before {100 * row['share_before']:.1f} %: they lean on coarser history"
-                ),
+                reason=f"{100 * row['share']:.1f} % of the latest orders have {row['fallback']}, "
+                f"before {100 * row['share_before']:.1f} %: they lean on coarser history",
             )
 
 
