@@ -218,4 +218,6 @@ def test_times_with_an_abbreviation_are_told_by_their_column(tmp_path: Path) -> 
     table.to_csv(tmp_path / "t.csv", index=False)
     found = etapromise.check(tmp_path / "t.csv", quality=False)
     assert not found.ready
-    assert "order date is called so" in found.to_text()
+    text = found.to_text()
+    assert "EST behind the clock do not say where, all year a clock without summer time" in text
+    assert "on whose clock are the times" in text

@@ -52,6 +52,7 @@ _CLOCK: Final = re.compile(
 _ISO: Final = re.compile(
     r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?$"
 )
+_ABBREVIATION: Final = re.compile(r"(?<!%)\b([A-Z]{3,4})$")
 _NUMBER: Final = re.compile(
     r"^[+-]?\d[\d.,\s\u00a0']*\s?(kg|kgs|g|gr|lb|lbs|oz)?\.?$", re.IGNORECASE
 )
@@ -431,6 +432,12 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str]) -> TimeGuess | None:
         open_ &= ~fits[best]
         fits.pop(best)
         fits.pop(other, None)
+    named = sorted({found[1] for form in chosen if (found := _ABBREVIATION.search(form))})
+    if named:
+        # Winter's name all year is a clock without summer time, both are that of a place.
+        fixed = ", all year a clock without summer time" if len(named) == 1 else ""
+        told = f"{' and '.join(named)} behind the clock do not say where{fixed}"
+        why = f"{why}; {told}" if why else told
     share = 1 - float(open_.mean())
     if share < _MOST:
         return None
