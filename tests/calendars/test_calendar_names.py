@@ -109,7 +109,7 @@ def test_other_spellings_are_told(people: tuple[str, ...], tables: tuple[str, ..
     respelled = written(people).respelled()
     assert f"carrier {people[0]} = {tables[0]}" in respelled
     assert f"region {people[3]} = {tables[3]}" in respelled
-    assert f"{len(respelled)} names and codes" in note
+    assert f"in the form of shipments ({len(respelled)})" in note
 
 
 def test_names_that_no_order_has_are_told() -> None:

@@ -348,10 +348,11 @@ class ReferenceQuote:
         lead = self.lead()
         hazard = self.hazard()
         lost = float(self.parts.statistics.lost[self.row_of("service")])
+        soonest = min(self.soonest(), self.operational_days(self.parts.horizon))
         out = []
         for k in range(self.parts.horizon):
             worked = self.operational_days(k + 1)
-            open_ = worked > 0 and worked > self.soonest() - 1e-6
+            open_ = worked > 0 and worked > soonest - 1e-6
             u = raw_probability(days, levels, worked - lead) if open_ else 0.0
             stated = self.calibrated(u)
             if stated > GROUPS_FROM:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from etapromise import PromiseModel
@@ -51,6 +51,18 @@ def written(days: set[int]) -> str:
     minute=st.integers(1, 1439),
     number=st.integers(0, 399),
     level=st.sampled_from([0.5, 0.9, 0.97, 0.999999]),
+)
+# The lane's shortest way, learned of more working days, would end beyond the horizon.
+@example(
+    delivers={1},
+    works={1},
+    place={0},
+    turn="2025-12-31",
+    hours=0,
+    black=0,
+    minute=1,
+    number=1,
+    level=0.5,
 )
 def test_dates_are_possible_ones(
     model: PromiseModel,

@@ -30,7 +30,7 @@ def calendar_notes(rules: CalendarFile, shipments: pd.DataFrame) -> tuple[str, .
     respelled = rules.respelled()
     if respelled:
         notes.append(
-            f"{rules.name}: names and codes were read in the form of shipments: "
+            f"{rules.name}: names and codes were read in the form of shipments ({len(respelled)}): "
             + _listed(respelled)
         )
     for key, names in rules.spelled_as(warehouses_of(shipments)).named().items():

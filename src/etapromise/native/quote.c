@@ -43,8 +43,9 @@ static etp_request request(const etp_model *m, int64_t i, const int32_t *code, c
 }
 
 /* The reading of the carrier's clock up to which no date ends on which the parcel arrives: what the soonest
- * pick-up and the shortest way of its lane leave. A lead may be negative, but nothing arrives before the
- * carrier has worked. */
+ * pick-up and the shortest way of its lane leave, but the last day within the horizon that is worked: a way
+ * learned of six days a week may be longer than a calendar file of one leaves. A lead may be negative, but
+ * nothing arrives before the carrier has worked. */
 static double closed_until(const etp_model *m, const etp_request *r) {
     const etp_features *f = m->features;
     const double opens = etp_elapsed(f, r->clock, r->order_day);
@@ -53,7 +54,8 @@ static double closed_until(const etp_model *m, const etp_request *r) {
     double way = -1;
     for (int64_t level = f->levels; way < 0 && level-- > 0;)
         way = m->shortest[(f->total_start[level] + r->code[level]) * 7 + weekday];
-    return fmax(opens, etp_elapsed(f, r->clock, fetched + 1) + fmax(way, 0) - ROUNDING);
+    const double soonest = etp_elapsed(f, r->clock, fetched + 1) + fmax(way, 0);
+    return fmax(opens, fmin(soonest, etp_elapsed(f, r->clock, r->order_day + m->horizon)) - ROUNDING);
 }
 
 etp_dates etp_quote_dates_of(const etp_model *m, const etp_request *r, etp_parcel *parcel) {
