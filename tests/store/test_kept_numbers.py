@@ -33,6 +33,21 @@ def tables(simulation) -> tuple[pa.Table, pa.Table]:
     )
 
 
+@pytest.fixture(scope="module")
+def ingested(tables, tmp_path_factory) -> Path:
+    """A store of the tables that nobody refreshed from; tests copy it."""
+    root: Path = tmp_path_factory.mktemp("ingested") / "store"
+    etapromise.ingest(root, *tables, buckets=1)
+    return root
+
+
+@pytest.fixture
+def root(ingested, tmp_path) -> Path:
+    """A store of the tables of one's own."""
+    copy: Path = shutil.copytree(ingested, tmp_path / "store")
+    return copy
+
+
 @pytest.fixture
 def read(monkeypatch) -> dict[str, list[str]]:
     """The weeks of which tables are read."""
@@ -97,9 +112,9 @@ def test_late_scans_corrections_and_cancellations_change_what_they_would_in_the_
     assert read == {"orders": [], "scans": []}
 
 
-def test_what_was_known_earlier_and_what_is_damaged_is_made_again(tables, model, read, tmp_path):
-    root = tmp_path / "store"
-    etapromise.ingest(root, *tables)
+def test_what_was_known_earlier_and_what_is_damaged_is_made_again(
+    tables, model, read, root, tmp_path
+):
     now = saved(model.refresh(store=root, as_of=AS_OF + 2 * DAY), tmp_path / "now")
     then = model.refresh(store=root, as_of=AS_OF - 9 * DAY)
     expected = model.refresh(tracking.history(*tables), as_of=AS_OF - 9 * DAY)
@@ -114,18 +129,14 @@ def test_what_was_known_earlier_and_what_is_damaged_is_made_again(tables, model,
     assert 0 < len(read["orders"]) < 9
 
 
-def test_a_store_that_may_not_be_written_gives_the_same(tables, model, monkeypatch, tmp_path):
-    root = tmp_path / "store"
-    etapromise.ingest(root, *tables)
+def test_a_store_that_may_not_be_written_gives_the_same(model, root, tmp_path):
     shutil.copytree(root, tmp_path / "copy")
     expected = saved(model.refresh(store=tmp_path / "copy", as_of=AS_OF), tmp_path / "expected")
     (root / "numbers").write_text("no directory")
     assert saved(model.refresh(store=root, as_of=AS_OF), tmp_path / "model") == expected
 
 
-def test_numbers_of_models_that_are_gone_are_let_go_of(tables, model, tmp_path):
-    root: Path = tmp_path / "store"
-    etapromise.ingest(root, *tables)
+def test_numbers_of_models_that_are_gone_are_let_go_of(model, root):
     for number in range(9):
         (root / "numbers" / f"{number}").mkdir(parents=True)
     model.refresh(store=root, as_of=AS_OF)
@@ -134,9 +145,7 @@ def test_numbers_of_models_that_are_gone_are_let_go_of(tables, model, tmp_path):
     assert any((root / "numbers" / name / "scans").is_dir() for name in names)
 
 
-def test_scans_are_those_that_the_tables_give(tables, model, tmp_path):
-    root = tmp_path / "store"
-    etapromise.ingest(root, *tables)
+def test_scans_are_those_that_the_tables_give(model, root):
     tracked = etapromise.stored_history(root)
     known = kept_orders.KeptOrders.of_store(tracked, AS_OF, model.parts.encoder)
     some = known.take(np.arange(0, len(known), 3))
