@@ -25,7 +25,6 @@ from etapromise.argument_kinds import require_many
 from etapromise.array_types import Floats
 from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
-from etapromise.late_imports import IMPORTING
 from etapromise.normal_forms.numbers import plain_number
 from etapromise.promise.arrival_distribution import day_number, on_common_dates
 from etapromise.promise.booked_windows import BookedWindow, booked_windows
@@ -34,6 +33,14 @@ from etapromise.promise.policies import ShopperPolicy, policy_named
 from etapromise.promise.promise import Promise
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 from etapromise.promise.typed_inputs import refuse_unknown
+from etapromise.promise.weighed_options import (
+    MARKS,
+    RankedBy,
+    WeighedOption,
+    reason_of_rank,
+    why_ranked,
+)
+from etapromise.promise.why import in_language
 from etapromise.promise.why_facts import Fact, in_plain_english
 
 if TYPE_CHECKING:
@@ -42,17 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ComparedOption", "compare"]
 
-# What an option says of itself beside the shipment's fields.
-_MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
 # What one has and another has not: bits from the second on, the first being a promise at all.
-_OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*_MARKS, "windows"))}
-# The clauses of what policies measure: where it is not known, and where it is more.
-_UNKNOWN: Final = {
-    "price": "no_price",
-    "co2_kg": "no_co2_kg",
-    "window_days": "lacks_booked_window",
-}
-_AMOUNTS: Final = {"price": "more_price", "co2_kg": "more_co2_kg", "cost": "costs_more"}
+_OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*MARKS, "windows"))}
 _NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", *_OFFERS})
 _TEXTS: Final = frozenset({str})
 _REQUIRED: Final = frozenset({"origin", "destination", "ordered_at"})
@@ -71,8 +69,8 @@ class ComparedOption:
     """
 
     rank: int
-    _weighed: _Weighed = field(repr=False)
-    _terms: _Terms = field(repr=False)
+    _weighed: WeighedOption = field(repr=False)
+    _terms: RankedBy = field(repr=False)
 
     @property
     def dominated_by(self) -> tuple[int, ...]:
@@ -156,7 +154,7 @@ class ComparedOption:
 
         "best", "no_promise", "dominated", "costs_more", "level_not_reached", "less_wanted", "tied".
         """
-        return _reason(self._weighed, self._terms.best)
+        return reason_of_rank(self._weighed, self._terms.best)
 
     @property
     def why(self) -> str:
@@ -173,13 +171,10 @@ class ComparedOption:
         Raises:
             ContractError: there is no such locale, or the words are not to be read.
         """
-        with IMPORTING:
-            from etapromise.promise.why_wording import why_text  # noqa: PLC0415 — Babel is slow
-
-        return why_text(self._facts(), self.promise.first_date, self.date, locale, words)
+        return in_language(self._facts(), self.promise.first_date, self.date, locale, words)
 
     def _facts(self) -> tuple[Fact, ...]:
-        return _facts(self.reason, self._weighed, self.dominated_by, self._terms)
+        return why_ranked(self.reason, self._weighed, self.dominated_by, self._terms)
 
     @property
     def dominated(self) -> bool:
@@ -207,68 +202,6 @@ class ComparedOption:
             "why": self.why,
             "promise": self.promise.as_dict(),
         }
-
-
-@dataclass(frozen=True)
-class _Terms:
-    """What all options were ranked by."""
-
-    best: _Weighed
-    wanted_by: dt.date | None
-    service_level: float
-    measures: tuple[str, ...]  # what `_Weighed.wishes` are
-    within_days: float
-    added_up: bool  # whether days and costs are
-    left_out: bool  # whether there are prices that nothing was added to
-
-
-@dataclass(eq=False, slots=True)
-class _Weighed:
-    """An option on the common scale of dates, before it is ranked."""
-
-    option: Mapping[str, Any]
-    promise: Promise
-    date: dt.date
-    price: float  # 0 where it is not known
-    priced: bool
-    sending: float  # the option's own cost and its price, in days
-    confidence: float = math.nan
-    cost: float = math.nan
-    wanted: float | None = None
-    meets: bool = True
-    own: float = 0.0  # the option's own cost, in days
-    co2: float = math.nan
-    promised: bool = True
-    windows: tuple[BookedWindow, ...] = ()
-    wishes: tuple[float, ...] = ()  # what a shopper's policy compares, the first first
-    dominators: Sequence[_Weighed] = ()
-    curve: int = 0  # its promise among those that were asked for
-    rank: int = 0
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """Best first. Whoever dominates has fewer dominators; the rest only breaks ties."""
-        short = 0.0 if self.meets else -(self.confidence if self.wanted is None else self.wanted)
-        return (
-            not self.promised,
-            not self.meets,
-            short,
-            self.wishes,
-            self.cost,
-            self.date,
-            -self.confidence,
-            self.price,
-            math.inf if math.isnan(self.co2) else self.co2,
-            len(self.dominators),
-            self,
-        )
-
-    def __lt__(self, other: _Weighed) -> bool:
-        """By its own words, which break the last ties; rarely asked for."""
-        return self._words() < other._words()
-
-    def _words(self) -> str:
-        return repr(sorted(self.option.items(), key=lambda item: item[0]))
 
 
 def compare(
@@ -300,7 +233,7 @@ def compare(
     marks = frozenset(policy.first if isinstance(policy, ShopperPolicy) else ())
     beside = _NOT_FIELDS | (marks - model.known_fields)
     known = beside | model.known_fields
-    asked: dict[object, _Weighed] = {}
+    asked: dict[object, WeighedOption] = {}
     weighed = [
         _weighed(model, one, level, day_price, shared, known, beside, asked) for one in options
     ]
@@ -334,7 +267,7 @@ def compare(
     measures: tuple[str, ...] = ("price",)
     if isinstance(policy, ShopperPolicy):
         measures = (*policy.first, "within_days", *policy.rank)
-    terms = _Terms(
+    terms = RankedBy(
         best=ranked[0],
         wanted_by=wanted_by,
         service_level=level,
@@ -377,8 +310,8 @@ def _weighed(
     shared: Mapping[str, Any],
     known: frozenset[str],
     beside: frozenset[str],
-    asked: dict[object, _Weighed],
-) -> _Weighed:
+    asked: dict[object, WeighedOption],
+) -> WeighedOption:
     """An option's promise and costs; one that differs in costs and offers only was `asked` for."""
     if type(option) is not dict and not isinstance(option, Mapping):
         raise ContractError(
@@ -410,7 +343,7 @@ def _weighed(
         date, promised, curve = promise.date, promise.has_date, len(asked)
     else:
         promise, date, promised, curve = like.promise, like.date, like.promised, like.curve
-    weighed = _Weighed(
+    weighed = WeighedOption(
         option=option,
         promise=promise,
         date=date,
@@ -428,7 +361,7 @@ def _weighed(
 
 
 def _judge(
-    one: _Weighed,
+    one: WeighedOption,
     policy: CostPolicy | ShopperPolicy | float | dt.date,
     service_level: float,
     wanted_by: dt.date | None,
@@ -455,7 +388,7 @@ def _judge(
         one.cost = one.sending + (day_number(one.date) - first)
 
 
-def _tell_dominated(weighed: Sequence[_Weighed], curves: Floats) -> None:
+def _tell_dominated(weighed: Sequence[WeighedOption], curves: Floats) -> None:
     """Tell each option which ones dominate it.
 
     They cost no more, are never less likely there, and are better in one of these. What is promised
@@ -474,7 +407,7 @@ def _tell_dominated(weighed: Sequence[_Weighed], curves: Floats) -> None:
         ctypes.addressof(pairs),
     )
     told = iter(pairs[: 2 * many])
-    above: dict[int, list[_Weighed]] = {}
+    above: dict[int, list[WeighedOption]] = {}
     for over, under in zip(told, told, strict=True):
         above.setdefault(under, []).append(weighed[over])
     for under, dominators in above.items():
@@ -484,7 +417,7 @@ def _tell_dominated(weighed: Sequence[_Weighed], curves: Floats) -> None:
 def _offered(option: Mapping[str, Any]) -> int:
     if option.keys().isdisjoint(_OFFERS):
         return 0
-    for name in _MARKS:
+    for name in MARKS:
         if option.get(name) not in {True, False, None}:
             raise ContractError(
                 f"Found {name}={option[name]!r} in an option; expected True or False."
@@ -493,7 +426,7 @@ def _offered(option: Mapping[str, Any]) -> int:
 
 
 def _ask_wishes(
-    weighed: Sequence[_Weighed], policy: ShopperPolicy, first: int, day_price: float | None
+    weighed: Sequence[WeighedOption], policy: ShopperPolicy, first: int, day_price: float | None
 ) -> None:
     """What a shopper's policy compares of each option."""
     if "cost" in policy.rank and day_price is None and any(one.price for one in weighed):
@@ -525,86 +458,11 @@ def _ask_wishes(
         one.wishes = policy.key(measures, marks, quickest)
 
 
-def _told(one: _Weighed, terms: _Terms) -> ComparedOption:
+def _told(one: WeighedOption, terms: RankedBy) -> ComparedOption:
     told = object.__new__(ComparedOption)
     # At once: field by field, a frozen dataclass takes longer than a promise.
     object.__setattr__(told, "__dict__", {"rank": one.rank, "_weighed": one, "_terms": terms})
     return told
-
-
-def _reason(one: _Weighed, best: _Weighed) -> str:
-    if one is best:
-        return "best"
-    if not one.promised and best.promised:
-        return "no_promise"
-    if one.dominators:
-        return "dominated"
-    if not one.meets and best.meets:
-        return "level_not_reached"
-    if one.wishes != best.wishes:
-        return "less_wanted"
-    return "costs_more" if one.cost - best.cost > 0.0 else "tied"
-
-
-def _facts(
-    reason: str, one: _Weighed, dominators: tuple[int, ...], terms: _Terms
-) -> tuple[Fact, ...]:
-    """The clauses that say what decided the rank."""
-    chance = one.confidence if one.wanted is None else one.wanted
-    until = one.date if terms.wanted_by is None else terms.wanted_by
-    if reason == "best":
-        facts = _of_the_best(one, terms)
-    elif reason == "no_promise":
-        texts = " ".join(message["text"] for message in one.promise.messages)
-        facts = [Fact("no_promise", text=texts.rstrip("."))]
-    elif reason == "dominated":
-        facts = [Fact("dominated", days=dominators[0])]
-    elif reason == "level_not_reached":
-        facts = [
-            Fact("only", share=_percent(chance), day=until),
-            Fact("asked_for", share=terms.service_level),
-        ]
-    elif reason == "less_wanted":
-        facts = [_what_is_wanted(one, terms)]
-    elif reason == "costs_more":
-        facts = [Fact("costs_more", amount=one.cost - terms.best.cost)]
-    else:
-        facts = [Fact("as_good")]
-    return (*facts, Fact("prices_left_out")) if terms.left_out else tuple(facts)
-
-
-def _of_the_best(one: _Weighed, terms: _Terms) -> list[Fact]:
-    if not one.promised:
-        return [Fact("best_of_unpromised")]
-    if not one.meets:
-        return [Fact("best_of_missing", share=terms.service_level)]
-    facts = [Fact("best", share=_percent(one.confidence), day=one.date)]
-    if one.wanted is not None and terms.wanted_by != one.date:
-        facts.append(Fact("by_wanted", share=_percent(one.wanted), day=terms.wanted_by))
-    if terms.added_up:
-        facts.append(Fact("in_all", amount=one.cost))
-    return facts
-
-
-def _what_is_wanted(one: _Weighed, terms: _Terms) -> Fact:
-    """The first wish by which another is better."""
-    pairs = zip(terms.measures, one.wishes, terms.best.wishes, strict=True)
-    name, own, best = next(pair for pair in pairs if pair[1] != pair[2])
-    if math.isinf(own):
-        return Fact(_UNKNOWN[name])
-    if name in _AMOUNTS:
-        return Fact(_AMOUNTS[name], amount=own - best)
-    if name == "late":
-        return Fact("less_sure", share=_percent(1.0 - own))
-    if name == "within_days":
-        return Fact("too_late", int(terms.within_days))
-    if name.endswith("days"):
-        return Fact("later", int(own - best))
-    return Fact(f"lacks_{name}") if name in _MARKS else Fact("lacks", text=name)
-
-
-def _percent(share: float) -> float:
-    return round(share, 2)
 
 
 def _amount(option: Mapping[str, Any], name: str) -> float:

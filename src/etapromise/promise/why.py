@@ -6,7 +6,7 @@ The quote path: imports the standard library only.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from etapromise.promise.why_facts import Fact
     from etapromise.promise.wording import Wording
 
-__all__ = ["Why"]
+__all__ = ["Why", "in_language"]
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,8 @@ class Why:
         Raises:
             ContractError: there is no such locale, or the words are not to be read.
         """
-        with IMPORTING:
-            from etapromise.promise.why_wording import why_text  # noqa: PLC0415 — Babel is slow
-
         promised = self.start + dt.timedelta(days=self.days)
-        return why_text(self.facts, self.start, promised, locale, words)
+        return in_language(self.facts, self.start, promised, locale, words)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -73,3 +70,17 @@ class Why:
                 for fact in self.facts
             ],
         }
+
+
+def in_language(
+    facts: Sequence[Fact],
+    start: dt.date,
+    day: dt.date,
+    locale: str,
+    words: Wording | str | Path | None,
+) -> str:
+    """The clauses in the words of a language; see `why_wording.why_text`."""
+    with IMPORTING:
+        from etapromise.promise.why_wording import why_text  # noqa: PLC0415 — Babel is slow
+
+    return why_text(facts, start, day, locale, words)
