@@ -12,6 +12,8 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,20 +26,55 @@ from etapromise.shrinkage import PRIORS
 if TYPE_CHECKING:
     from etapromise.history.outcomes import Outcomes
 
-__all__ = ["NOT_TOLD", "ROUNDING", "shortest_ways", "soonest"]
+__all__ = ["NOT_TOLD", "ROUNDING", "shortest_ways", "soonest", "soonest_as_known"]
 
 NOT_TOLD: Final = -1.0
 """Stands where a row says nothing of its shortest way: a coarser level does."""
-# Coarse to fine; each leans on the one before it.
+# Coarse to fine; each leans on the one before it, and lanes, the last, tell weekdays apart.
 _TOLD: Final = ("network", "service", "service_region", "service_lane")
 # A share of parcels that is a mis-scan or luck, and no way that one could promise.
 _HARDLY_ANY: Final = 0.03
 # Ways are told apart by so many operational days, up to so many.
 _STEP: Final = 0.25
 _STEPS: Final = 128
-_CELLS_AT_ONCE: Final = 20_000
+_LANES_AT_ONCE: Final = 4_000
+# Days for which ways are not learned anew where orders of the past are judged.
+_KNOWN_FOR: Final = 14
 ROUNDING: Final = 1e-6
 """Of readings of the clock, which are sums; ROUNDING of native/quote.c."""
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """The ways of n parcels so far: those of open ones are at least as long."""
+
+    step: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    arrived: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.int64]) -> _Ways:
+        return _Ways(self.step[rows], self.weight[rows], self.arrived[rows])
+
+    def shares(
+        self, cell: NDArray[np.int64], around: NDArray[np.float64], evidence: float
+    ) -> NDArray[np.float64]:
+        """(cells, _STEPS) share of each cell's parcels that arrive within so many steps.
+
+        The product-limit estimate (Kaplan & Meier 1958), to whose parcels `evidence` of the share
+        around, (cells, _STEPS), are added.
+        """
+        size = len(around)
+        arrived, all_of_them = (
+            np.bincount(
+                (cell * _STEPS + self.step)[rows], self.weight[rows], minlength=size * _STEPS
+            ).reshape(size, _STEPS)
+            for rows in (self.arrived, slice(None))
+        )
+        still = np.cumsum(all_of_them[:, ::-1], axis=1)[:, ::-1] + evidence
+        still[:, 1:] -= evidence * around[:, :-1]
+        come = arrived + evidence * np.diff(around, axis=1, prepend=0.0)
+        hazard = np.divide(come, still, out=np.zeros_like(still), where=still > ROUNDING)
+        return np.asarray(1.0 - np.cumprod(1.0 - np.minimum(hazard, 1.0), axis=1))
 
 
 def shortest_ways(
@@ -45,7 +82,7 @@ def shortest_ways(
 ) -> NDArray[np.float32]:
     """(rows, 7) by row of the levels' tables, one level after another, and weekday of the pick-up.
 
-    NOT_TOLD where a row says none.
+    NOT_TOLD where a row says none. A parcel under way counts as one whose way is longer.
 
     Args:
         encoder: whose key indexes number the rows.
@@ -53,48 +90,57 @@ def shortest_ways(
         outcomes: what became of them.
         half_life: days in which a parcel's weight halves.
     """
-    sizes = [len(index) for index in encoder.indexes]
     names = [level.name for level in encoder.levels]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
+    starts = np.concatenate([[0], np.cumsum([len(index) for index in encoder.indexes])])
     found = np.full((starts[-1], 7), NOT_TOLD, np.float32)
-    rows = np.flatnonzero(outcomes.arrived)
-    taken = requests.take(rows)
+    picked_up, arrived = outcomes.pickup_day < NEVER_DAY, outcomes.arrived
     # Where nobody scans pick-ups, the soonest that there may have been.
-    fetched = np.where(
-        outcomes.pickup_day[rows] < NEVER_DAY, outcomes.pickup_day[rows], _soonest_pickup(taken)
+    under_way = ~arrived & ~outcomes.closed & (outcomes.start_day < outcomes.as_of_day)
+    if (picked_up & arrived).any():
+        under_way &= picked_up
+    rows = np.flatnonzero(arrived | under_way)
+    taken = requests.take(rows)
+    fetched = np.where(picked_up[rows], outcomes.pickup_day[rows], _soonest_pickup(taken))
+    # The end of the day of the arrival; of a parcel under way, that of yesterday.
+    until = np.where(arrived[rows], outcomes.event_day[rows] + 1, outcomes.as_of_day)
+    way = _reading(encoder, taken, until) - _reading(encoder, taken, fetched + 1)
+    ways = _Ways(
+        np.clip(np.floor(way / _STEP + ROUNDING), 0, _STEPS - 1).astype(np.int64),
+        0.5 ** ((outcomes.as_of_day - outcomes.start_day[rows]) / half_life),
+        arrived[rows],
     )
-    way = _reading(encoder, taken, outcomes.event_day[rows] + 1) - _reading(
-        encoder, taken, fetched + 1
-    )
-    step = np.clip(np.floor(way / _STEP + ROUNDING), 0, _STEPS - 1).astype(np.int64)
-    weight = 0.5 ** ((outcomes.as_of_day - outcomes.start_day[rows]) / half_life)
-    around, parent = np.zeros((1, _STEPS), np.float32), np.zeros(len(rows), np.int64)
-    for name in _TOLD:
-        level = names.index(name)
-        code = taken.codes[:, level].astype(np.int64)
-        seen = np.bincount(code * _STEPS + step, weights=weight, minlength=sizes[level] * _STEPS)
-        so_far = np.cumsum(seen.reshape(-1, _STEPS), axis=1)
-        above = np.zeros(sizes[level], np.int64)
-        above[code] = parent
-        evidence = PRIORS.shortest_way
-        share = (so_far + evidence * around[above]) / (so_far[:, -1:] + evidence)
-        there = np.unique(code)
-        found[starts[level] + there] = _STEP * _rare(share[there])[:, None]
-        around, parent = share, code
-    # Lanes, the last of them, by weekday.
-    lanes = starts[names.index(_TOLD[-1])]
+    around, parent = np.zeros((1, _STEPS)), np.zeros(len(rows), np.int64)
+    for name in _TOLD[:-1]:
+        there, first, cell = _cells(taken, names.index(name))
+        around = ways.shares(cell, around[parent[first]], PRIORS.shortest_way)
+        found[starts[names.index(name)] + there] = _STEP * _rare(around)[:, None]
+        parent = cell
+    there, first, cell = _cells(taken, names.index(_TOLD[-1]))
+    lanes = starts[names.index(_TOLD[-1])] + there
     weekday = (fetched + 3) % 7
-    cells, cell = np.unique(parent * 7 + weekday, return_inverse=True)
-    for first in range(0, len(cells), _CELLS_AT_ONCE):
-        some = cells[first : first + _CELLS_AT_ONCE]
-        among = (cell >= first) & (cell < first + len(some))
-        place = (cell[among] - first) * _STEPS + step[among]
-        seen = np.bincount(place, weights=weight[among], minlength=len(some) * _STEPS)
-        so_far = np.cumsum(seen.reshape(-1, _STEPS), axis=1)
-        evidence = PRIORS.shortest_way_weekday
-        share = (so_far + evidence * around[some // 7]) / (so_far[:, -1:] + evidence)
-        found[lanes + some // 7, some % 7] = _STEP * _rare(share)
-    return _in_order(encoder, taken.clock, lanes + parent, found)
+    order = np.argsort(cell, kind="stable")
+    bounds = np.searchsorted(cell[order], np.arange(0, len(there) + _LANES_AT_ONCE, _LANES_AT_ONCE))
+    for number, (begin, end) in enumerate(itertools.pairwise(bounds)):
+        some = order[begin:end]
+        lane = slice(number * _LANES_AT_ONCE, (number + 1) * _LANES_AT_ONCE)
+        own, theirs = cell[some] - lane.start, ways.take(some)
+        share = theirs.shares(own, around[parent[first[lane]]], PRIORS.shortest_way)
+        found[lanes[lane]] = _STEP * _rare(share)[:, None]
+        days, day = np.unique(own * 7 + weekday[some], return_inverse=True)
+        share = theirs.shares(day, share[days // 7], PRIORS.shortest_way_weekday)
+        found[lanes[lane][days // 7], days % 7] = _STEP * _rare(share)
+    found[lanes] = _in_order(encoder, taken.clock[first], found[lanes])
+    return found
+
+
+def _cells(
+    requests: Requests, level: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The rows of a level that occur, the first parcel of each, and which is each parcel's."""
+    there, first, cell = np.unique(
+        requests.codes[:, level].astype(np.int64), return_index=True, return_inverse=True
+    )
+    return there, first, cell
 
 
 def _rare(share: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -103,33 +149,30 @@ def _rare(share: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _in_order(
-    encoder: Encoder, clock: NDArray[np.int32], row: NDArray[np.int64], way: NDArray[np.float32]
+    encoder: Encoder, clock: NDArray[np.int32], way: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The ways (rows, 7), so that who is fetched a day later never comes earlier.
+    """The ways (lanes, 7), so that who is fetched a day later never comes earlier.
 
     Args:
         encoder: whose clocks are read.
-        clock: (n,) of each parcel.
-        row: (n,) of each parcel.
-        way: (rows, 7)
+        clock: (lanes,)
+        way: (lanes, 7) by weekday.
     """
-    rows, first = np.unique(row, return_index=True)
     clocks = encoder.clocks
     weight = np.diff(clocks.elapsed, axis=1)
     # What the clock of each weekday usually gains: a holiday is no ordinary day.
     usual = np.stack(
         [np.median(weight[:, (4 - clocks.first_day + day) % 7 :: 7], axis=1) for day in range(7)],
         axis=1,
-    )[clock[first]]
-    told = way[rows]
+    )[clock]
+    told = way.copy()
     for day in (*range(7), *range(7)):
         told[:, day] = np.maximum(told[:, day], told[:, day - 1] - usual[:, day])
-    way[rows] = told
-    return way
+    return told
 
 
 def soonest(
-    encoder: Encoder, shortest: NDArray[np.float32], requests: Requests
+    encoder: Encoder, shortest: NDArray[np.float32], requests: Requests, horizon: int
 ) -> NDArray[np.float64]:
     """(n,) the reading of each parcel's clock before which its date does not end.
 
@@ -139,13 +182,45 @@ def soonest(
         encoder: of the requests.
         shortest: as of `shortest_ways`.
         requests: n parcels.
+        horizon: days from the order of which the last that is worked is never before.
     """
     starts = np.concatenate([[0], np.cumsum([len(index) for index in encoder.indexes])[:-1]])
     way, fetched = np.zeros(len(requests)), _soonest_pickup(requests)
     for codes, start in zip(requests.codes.T, starts, strict=True):
         told = shortest[start + codes, (fetched + 3) % 7]
         way = np.where(told >= 0, told, way)
-    return _reading(encoder, requests, fetched + 1) + way
+    last = _reading(encoder, requests, requests.order_day.astype(np.int64) + horizon)
+    return np.minimum(_reading(encoder, requests, fetched + 1) + way, last)
+
+
+def soonest_as_known(
+    encoder: Encoder,
+    requests: Requests,
+    outcomes: Outcomes,
+    half_life: float,
+    rows: NDArray[np.int64],
+    horizon: int,
+) -> NDArray[np.float64]:
+    """(r,) as `soonest`, by the ways that were known before each parcel was ordered.
+
+    Of up to `_KNOWN_FOR` days before; so no parcel is judged by its own way.
+
+    Args:
+        encoder: whose key indexes number the rows of its tables.
+        requests: n parcels.
+        outcomes: what became of them.
+        half_life: days in which a parcel's weight halves.
+        rows: (r,) positions of those that are asked about.
+        horizon: see `soonest`.
+    """
+    found = np.zeros(len(rows))
+    span = outcomes.start_day[rows] // _KNOWN_FOR
+    for each in np.unique(span):
+        some = span == each
+        known = outcomes.as_of(int(each) * _KNOWN_FOR)
+        ways = shortest_ways(encoder, requests, known, half_life)
+        found[some] = soonest(encoder, ways, requests.take(rows[some]), horizon)
+    return found
 
 
 def _soonest_pickup(requests: Requests) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ from etapromise.history.kept_orders import kept_orders
 from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
-from etapromise.history.shortest_ways import ROUNDING, soonest
+from etapromise.history.shortest_ways import ROUNDING, soonest_as_known
 from etapromise.in_transit.assembling import refresh_transit
 from etapromise.in_transit.sampling import MOST_LOOKS, sampled_parcels
 from etapromise.in_transit.transit_parts import TransitParts
@@ -72,7 +72,9 @@ def assemble_parts(
         transit: what is known of parcels under way at `moment`.
     """
     trained_day = day_of(moment_of(manifest["trained_as_of"]))
-    judged = _Judged(gathered, contract, forest, holdout, trained_day, _first_judged_day(manifest))
+    horizon = int(manifest["give_up_after_days"]) + 1
+    first_day = _first_judged_day(manifest)
+    judged = _Judged(gathered, contract, forest, holdout, trained_day, first_day, horizon)
     calibration = judged.calibration(settings)
     record = dict(manifest) | {
         "as_of": moment.isoformat(),
@@ -99,7 +101,7 @@ def assemble_parts(
         hours=learned_delivery_hours(
             known, gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
         ),
-        horizon=int(manifest["give_up_after_days"]) + 1,
+        horizon=horizon,
         manifest=record | {"version": version},
         transit=transit,
     )
@@ -200,6 +202,7 @@ class _Judged:
         holdout: Forest,
         trained_day: int,
         first_day: int,
+        horizon: int,
     ) -> None:
         results = gathered.outcomes
         # Orders that the hold-out forest was grown on cannot judge it.
@@ -218,10 +221,11 @@ class _Judged:
         self._quantiles = self._widened(quantiles)
         self._codes = gathered.requests.codes[rows]
         self._arrived = results.arrived[rows]
-        requests = gathered.requests.take(rows)
         # Operational days from its start before which no date of a parcel ends.
-        self._shortest = soonest(gathered.encoder, gathered.statistics.shortest, requests)
-        self._shortest -= start_clock(gathered.encoder.clocks, requests)
+        half_life = gathered.statistics.settings.half_life
+        self._shortest = soonest_as_known(
+            gathered.encoder, gathered.requests, results, half_life, rows, horizon
+        ) - start_clock(gathered.encoder.clocks, gathered.requests.take(rows))
         self._age = (results.as_of_day - results.start_day[rows]).astype(np.float64)
 
     def calibration(self, settings: CalibrationSettings) -> Calibration:

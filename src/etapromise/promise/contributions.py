@@ -132,7 +132,9 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
         for moved in (requests.order_day.astype(np.int64), requests.order_day + day + 1)
     )
     # Where the forest would have had it on an earlier date than its lane's shortest way allows.
-    opens = soonest(model.parts.encoder, model.parts.statistics.shortest, requests)
+    opens = soonest(
+        model.parts.encoder, model.parts.statistics.shortest, requests, model.parts.horizon
+    )
     said = elapsed[row, start] + lead + (weights * days).sum(axis=1)
     waits = elapsed[row, np.maximum(end - 1, 0)] < opens - ROUNDING
     found["lane"] = found["lane"] + waits * np.maximum(elapsed[row, end] - 1.0 - said, 0.0)
