@@ -1,7 +1,8 @@
 """One name, one thing: no public class, function or constant of the library is defined twice."""
 
 import ast
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import etapromise
@@ -27,3 +28,13 @@ def test_no_public_name_is_defined_twice():
                 where[name].add(path.relative_to(SOURCES).as_posix())
     twice = {name: sorted(files) for name, files in where.items() if len(files) > 1}
     assert twice == {}
+
+
+def test_every_private_name_is_used():
+    unused = {}
+    for path in sorted(SOURCES.rglob("*.py")):
+        words = Counter(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        alone = [name for name in defined_in(path) if name.startswith("_") and words[name] == 1]
+        if alone:
+            unused[path.relative_to(SOURCES).as_posix()] = alone
+    assert unused == {}

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["past_predictions"]
 
-_DAY: Final = pd.Timedelta(days=1)
 _DAY_SECONDS: Final = 86_400
 
 

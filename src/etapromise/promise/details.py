@@ -17,6 +17,7 @@ from etapromise.encoding.requests import DISRUPTED
 from etapromise.encoding.shipment_values import EPOCH
 from etapromise.errors import ContractError
 from etapromise.history.effects import FIELDS
+from etapromise.promise.arrival_distribution import date_of, day_number
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.delivery_windows import TimeWindow, share_between, time_window
 from etapromise.promise.quote_arguments import Quote, begin_day, expiry
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Explanation", "required_stages"]
 
-_EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 _PACE: Final = FIELDS.index("pace")
 _LONGEST_CLOSURE: Final = 120
 _ONE_DAY: Final = dt.timedelta(days=1)
@@ -73,7 +73,7 @@ class Explanation:
         zone, after = self.origin_zone, self._quote.moment
         day = after.astimezone(zone).date()
         for _ in range(_LONGEST_CLOSURE):
-            number = day.toordinal() - _EPOCH_ORDINAL
+            number = day_number(day)
             if warehouse.open_on(number):
                 for second in warehouse.cut_offs(number):
                     moment = _wall_clock(day, second, zone)
@@ -171,9 +171,7 @@ class Explanation:
         leaves = begins
         if self.has_stages:
             leaves = max(begins, order_day + self.stages[0].calendar_days[1])
-        ordered, begun, left = (
-            dt.date.fromordinal(day + _EPOCH_ORDINAL) for day in (order_day, begins, leaves)
-        )
+        ordered, begun, left = map(date_of, (order_day, begins, leaves))
         days = round(sum(parts.values()))
         told: tuple[str, ...] = ()
         if encoder.disruptions is not None:

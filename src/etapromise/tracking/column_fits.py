@@ -42,19 +42,10 @@ _LEAST: Final = 0.55
 _EVEN: Final = 0.04
 _SAME: Final = 0.02
 _DECISIVE: Final = TIMES | {"destination", "destination_country"}
-_DEFAULT_ORIGIN: Final = "main"
 # A column of codes has no more of them.
 _MOST_CODES: Final = 2000
-_REPEATED: Final = 0.998
-# Shares of postcodes that must have a country's forms, and such as no other country has.
-_OF_ONE_COUNTRY: Final = 0.98
-_OWN_FORMS: Final = 0.2
-# Share of parcels whose order must be there.
-_JOINED: Final = 0.8
 # In so few rows codes need not repeat.
 _FEW_ROWS: Final = 50
-# A column of so few words is one of states, kinds or yes and no.
-_FEW_WORDS: Final = 30
 # Kilograms that hardly any shop's parcels weigh: the numbers are grams.
 _HEAVY: Final = 70
 _UNITS: Final = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from etapromise.tracking.column_profiles import Profile, TimeGuess, profile_of, sample_rows
 from etapromise.tracking.id_matches import NearMatch
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["OwnTable", "Proposal", "Proposed"]
+__all__ = ["CERTAIN", "OwnTable", "Proposal", "Proposed"]
 
-_CERTAIN, _LIKELY = 0.95, 0.7
+CERTAIN: Final = 0.95
+"""From which certainty on a column is taken for certain."""
+_LIKELY: Final = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ class Proposed:
     @property
     def degree(self) -> str:
         """``certain``, ``likely`` or ``possible``."""
-        if self.certainty >= _CERTAIN:
+        if self.certainty >= CERTAIN:
             return "certain"
         return "likely" if self.certainty >= _LIKELY else "possible"
 

@@ -17,11 +17,9 @@ from etapromise.tracking.column_names import (
     status_of_word,
 )
 from etapromise.tracking.column_profiles import Profile, TimeGuess
-from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposal import CERTAIN, OwnTable, Proposal, Proposed
 
 __all__ = ["shipment_columns"]
-
-_CERTAIN, _LIKELY = 0.95, 0.7
 
 
 _DEFAULT_ORIGIN: Final = "main"
@@ -125,7 +123,7 @@ def _named_so(table: OwnTable, role: str) -> str:
     called = [
         one
         for name, one in table.profiles.items()
-        if score_name(name, "shipments", role) >= _CERTAIN and len(one.words)
+        if score_name(name, "shipments", role) >= CERTAIN and len(one.words)
     ]
     if not called:
         return ""
