@@ -34,7 +34,8 @@ def test_every_private_name_is_used():
     unused = {}
     for path in sorted(SOURCES.rglob("*.py")):
         words = Counter(re.findall(r"\w+", path.read_text(encoding="utf-8")))
-        alone = [name for name in defined_in(path) if name.startswith("_") and words[name] == 1]
+        private = [name for name in defined_in(path) if re.match(r"_[^_]", name)]
+        alone = [name for name in private if words[name] == 1]
         if alone:
             unused[path.relative_to(SOURCES).as_posix()] = alone
     assert unused == {}
