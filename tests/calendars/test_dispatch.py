@@ -16,12 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from etapromise import tracking
-from etapromise.calendars.dispatch import (
-    NO_CUT_OFF,
-    Dispatch,
-    DispatchCalendars,
-    learn_dispatch,
-)
+from etapromise.calendars.dispatch import NO_CUT_OFF, Dispatch, DispatchCalendars
+from etapromise.calendars.dispatch_learning import learn_dispatch
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.history.as_of import KnownOrders

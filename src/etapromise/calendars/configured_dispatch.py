@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.calendars.calendar_file import CalendarFile, CarrierRule, Closure, WarehouseRule
+from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.calendars.calendar_rules import CarrierRule, Closure, WarehouseRule
 from etapromise.calendars.calendar_values import Cutoff
 from etapromise.calendars.configured_clocks import spans
 from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS, NO_CUT_OFF, Dispatch

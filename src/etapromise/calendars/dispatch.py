@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import with_rows
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, require_special
 from etapromise.lanes.levels import Level, stored_keys
-from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
@@ -38,16 +36,17 @@ from etapromise.stored_arrays import (
 __all__ = [
     "A_WORKING_DAY",
     "DISPATCH_LEVELS",
+    "HOURS_A_DAY",
+    "LONGEST_HANDLING",
     "NO_CUT_OFF",
     "Dispatch",
     "DispatchCalendars",
-    "learn_dispatch",
 ]
 
 NO_CUT_OFF: Final = 86_400
-# Coarse to fine. Cut-offs hang on the service that was bought, and on the carrier's pick-up.
-# Share of an ordinary day's pick-ups from which on a warehouse is said to work.
 A_WORKING_DAY: Final = 0.25
+"""Share of an ordinary day's pick-ups from which on a warehouse is said to work."""
+# Coarse to fine. Cut-offs hang on the service that was bought, and on the carrier's pick-up.
 DISPATCH_LEVELS: Final = tuple(
     Level("_".join(columns), ("origin_country", *columns))
     for columns in (
@@ -59,37 +58,16 @@ DISPATCH_LEVELS: Final = tuple(
 )
 # Days that the kernel waits at most, LONGEST_WAIT of native/dispatch.c.
 _LONGEST_WAIT: Final = 90
-# Working days of handling that are told apart.
-_LONGEST_HANDLING: Final = 15
-# Pick-ups from which on a warehouse is described by its own.
-_OWN_EVIDENCE: Final = 40
-# A weekday with less than this share of a working day's pick-ups is closed: those are mis-scans.
-_CLOSED_BELOW: Final = 0.05
-_OPEN_ABOVE: Final = 0.35
-# A holiday with less than the first share of the pick-ups expected is closed, with more than the
-# second an ordinary day.
-_HOLIDAY_CLOSED_BELOW: Final = 0.2
-_ORDINARY_FROM: Final = 0.7
-# A cut-off is believed when it explains this many times the variance of one parcel: the penalty of
-# a searched change point (Yao 1988, with a few thousand orders).
-_CUT_OFF_EVIDENCE: Final = 16.0
-_HOURS: Final = 24
-# The hours of a week are believed when they explain this many times the variance of one parcel more
-# than a cut-off does, which may well be many small ones, and this share of what it leaves.
-_HOURS_EVIDENCE: Final = 64.0
-_HOURS_EXPLAIN: Final = 0.05
-# Orders at night say nothing of a cut-off that a person would set.
-_EARLIEST_CUT_OFF: Final = 6 * 3600
-# Cut-offs that explain as much within this many variances of one parcel are not told apart.
-_INDIFFERENT: Final = 4.0
-
+HOURS_A_DAY: Final = 24
+LONGEST_HANDLING: Final = 15
+"""Working days of handling that are told apart."""
 _ROUNDING: Final = 1e-9
 _LAYOUT: Final = ArrayLayout(
     cut_off=Array("int32", "rows", 7, low=0, high=NO_CUT_OFF),
     weeks=Array("float64", "rows", 7, low=0.0, high=1e3),
     holiday_weights=Array("float64", "rows", HOLIDAY_KINDS, low=0.0, high=1e3),
     handling=Array(
-        *("float64", "rows", _LONGEST_HANDLING + 1),
+        *("float64", "rows", LONGEST_HANDLING + 1),
         low=0.0,
         high=1.0 + _ROUNDING,
         order="ascending",
@@ -104,7 +82,7 @@ _LAYOUT: Final = ArrayLayout(
         high=(2**31, LATEST_DAY, NO_CUT_OFF, _LONGEST_WAIT),
     ),
     wait_row=Array("int32", "rows", low=0),
-    wait=Array("float64", "waits", 7, _HOURS + 1, low=0.0, high=float(_LONGEST_WAIT)),
+    wait=Array("float64", "waits", 7, HOURS_A_DAY + 1, low=0.0, high=float(_LONGEST_WAIT)),
 )
 # Of the table of special days, which is made of the arrays; and what it has where there is none.
 _MOST_CELLS: Final = 2**30
@@ -147,7 +125,7 @@ class DispatchCalendars(ArrayRecord):
     rounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
     dated_cut_offs: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
     wait_row: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    wait: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 7, _HOURS + 1)))
+    wait: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 7, HOURS_A_DAY + 1)))
 
     def __post_init__(self) -> None:
         """Where no row has waits, none need be named."""
@@ -209,7 +187,7 @@ class DispatchCalendars(ArrayRecord):
     @classmethod
     def unknown(cls) -> DispatchCalendars:
         """One row, which delays nothing."""
-        handling = np.ones((1, _LONGEST_HANDLING + 1))
+        handling = np.ones((1, LONGEST_HANDLING + 1))
         handling[0, 0] = 0.0
         return cls(
             cut_off=np.full((1, 7), NO_CUT_OFF, np.int32),
@@ -401,277 +379,3 @@ class Dispatch:
         days = ctypes.c_double()
         _lead(self.address, row, calendar, order_day, second, 0, None, ctypes.byref(days))
         return int(days.value)
-
-
-def learn_dispatch(
-    *,
-    keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
-    order_day: NDArray[np.int64],
-    second: NDArray[np.int64],
-    pickup_day: NDArray[np.int64],
-    calendar: NDArray[np.int64],
-    clocks: Clocks,
-) -> Dispatch:
-    """Working weeks, cut-offs and handling days as the pick-ups show them.
-
-    Args:
-        keys: for each of `DISPATCH_LEVELS` the (n,) positions of the parcels that were picked up
-            into its distinct keys, and those.
-        order_day: (n,) origin-local date of the order, days since 1970-01-01.
-        second: (n,) origin-local second of the day of the order.
-        pickup_day: (n,) origin-local date of the pick-up, days since 1970-01-01.
-        calendar: (n,) row of the clocks' holidays at the origin.
-    """
-    if not len(order_day):
-        return Dispatch.unknown(clocks)
-    orders = _Orders(order_day, second, pickup_day, calendar, clocks.holidays, clocks.first_day)
-    names: list[str] = []
-    rows = [orders.described(None)]
-    # Row of what is around each parcel: the network at first, then its key at each coarser level.
-    around = np.zeros(len(order_day), np.int64)
-    for positions, distinct in keys:
-        counts = np.bincount(positions, minlength=len(distinct))
-        by_key = np.argsort(positions, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        for place in np.flatnonzero(counts >= _OWN_EVIDENCE):
-            members = by_key[starts[place] : starts[place + 1]]
-            names.append(distinct[int(place)])
-            rows.append(orders.take(members).described(rows[around[members[0]]]))
-            around[members] = len(names)
-    stacked = DispatchCalendars(
-        *(
-            np.concatenate([getattr(row, each.name) for row in rows])
-            for each in fields(DispatchCalendars)
-        )
-    )
-    numbered = np.where(stacked.wait_row > 0, np.cumsum(stacked.wait_row), 0)
-    return Dispatch(names, replace(stacked, wait_row=numbered.astype(np.int32)), clocks)
-
-
-@dataclass(frozen=True)
-class _Orders:
-    """Orders that were picked up; (n,), days since 1970-01-01; and the holidays of places."""
-
-    order_day: NDArray[np.int64]
-    second: NDArray[np.int64]
-    pickup_day: NDArray[np.int64]
-    calendar: NDArray[np.int64]
-    holidays: NDArray[np.uint8]
-    first_day: int
-
-    def take(self, rows: NDArray[np.int64]) -> _Orders:
-        return with_rows(self, rows, "holidays", "first_day")
-
-    def described(self, around: DispatchCalendars | None) -> DispatchCalendars:
-        """One row, shrunk towards that of what is around it, if that is given."""
-        week = self._week(around)
-        worked = _worked_days(week, self.order_day, self.pickup_day)
-        inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
-        cut_off = _cut_off(week, self.order_day, self.second, worked, inherited)
-        wait = _waits(week, self.order_day, self.second, worked, cut_off, around)
-        if len(wait):
-            cut_off = NO_CUT_OFF
-        late = self.second >= cut_off
-        handling = _worked_days(week, self.order_day + late, self.pickup_day)
-        return DispatchCalendars(
-            cut_off=np.full((1, 7), cut_off, np.int32),
-            weeks=week[None, :],
-            holiday_weights=self._holiday_weights(around),
-            handling=_cumulative(handling, around)[None, :],
-            special_days=np.zeros((0, 4), np.int64),
-            wait_row=np.full(1, len(wait), np.int32),
-            wait=wait,
-        )
-
-    def _week(self, around: DispatchCalendars | None) -> NDArray[np.float64]:
-        ordinary = self.holidays[self.calendar, self.pickup_day - self.first_day] == 0
-        counts = np.bincount((self.pickup_day[ordinary] + 3) % 7, minlength=7).astype(float)
-        if around is not None:
-            usual = around.weeks[0]
-            counts += PRIORS.warehouse * usual / usual.sum()
-        busy = counts[counts >= counts.max() / 3]
-        week = np.minimum(counts / max(float(np.median(busy)), 1e-9), 1.0)
-        week[week < _CLOSED_BELOW] = 0.0
-        # Orders are not spread evenly over the week, so fewer pick-ups are no shorter day.
-        week[week > _OPEN_ABOVE] = 1.0
-        return week
-
-    def _holiday_weights(self, around: DispatchCalendars | None) -> NDArray[np.float64]:
-        """(1, kinds) pick-ups on holidays over those of the same weekdays before and after."""
-        observed, expected = np.zeros(HOLIDAY_KINDS), np.zeros(HOLIDAY_KINDS)
-        for calendar in np.unique(self.calendar):
-            day = self.pickup_day[self.calendar == calendar] - self.first_day
-            counts = np.bincount(day, minlength=self.holidays.shape[1]).astype(np.float64)
-            kinds = self.holidays[calendar]
-            for holiday in day.min() + np.flatnonzero(kinds[day.min() : day.max() + 1]):
-                near = np.array([holiday - 14, holiday - 7, holiday + 7, holiday + 14])
-                near = near[(near >= day.min()) & (near <= day.max())]
-                near = near[kinds[near] == 0]
-                if len(near):
-                    observed[kinds[holiday] - 1] += counts[holiday]
-                    expected[kinds[holiday] - 1] += counts[near].mean()
-        usual = np.full(HOLIDAY_KINDS, 0.5) if around is None else around.holiday_weights[0]
-        weights = shrunk(observed, expected, usual, PRIORS.warehouse_holidays)
-        weights[weights < _HOLIDAY_CLOSED_BELOW] = 0.0
-        weights[weights > _ORDINARY_FROM] = 1.0
-        return weights[None, :]
-
-
-def _worked_days(
-    week: NDArray[np.float64], first: NDArray[np.int64], last: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Working days from the start of `first` to the start of `last`; at least 0."""
-    through = np.concatenate([[0.0], np.cumsum(week)])
-
-    def at(day: NDArray[np.int64]) -> NDArray[np.float64]:
-        weeks, weekday = np.divmod(day + 3, 7)
-        return np.asarray(weeks * through[7] + through[weekday])
-
-    return np.asarray(np.maximum(at(last) - at(first), 0.0))
-
-
-def _cut_off(
-    week: NDArray[np.float64],
-    order_day: NDArray[np.int64],
-    second: NDArray[np.int64],
-    worked: NDArray[np.float64],
-    inherited: int,
-) -> int:
-    """The second of the day that best parts orders of one day from those of the next.
-
-    Least squares with one change point: later orders take one working day more. Where that does
-    not clearly explain more than the `inherited` one, that stays.
-    """
-    # On a closed day nothing starts, however early the order.
-    told = week[(order_day + 3) % 7] > 0.5
-    second, worked = second[told], worked[told]
-    if len(worked) < _OWN_EVIDENCE:
-        return inherited
-    worked = np.minimum(worked, np.quantile(worked, 0.9) + 1.0)
-    order = np.argsort(second, kind="stable")
-    second, worked = second[order], worked[order]
-    n = len(worked)
-    before = np.concatenate([[0.0], np.cumsum(worked)])
-    late = n - np.arange(n + 1)
-    # Sum of squares about the mean when the last `late` have one day taken off.
-    total = before[-1] - late
-    squares = (worked**2).sum() - 2.0 * (before[-1] - before) + late - total**2 / n
-    squares[:n][second < _EARLIEST_CUT_OFF] = np.inf
-    best = int(np.argmin(squares))
-    variance = max(float(squares[best]) / n, 1e-3)
-    place = n if inherited == NO_CUT_OFF else int(np.searchsorted(second, inherited))
-    if squares[place] - squares[best] < _CUT_OFF_EVIDENCE * variance:
-        return inherited
-    # As good as the best, within what chance does: people set round times.
-    near = np.flatnonzero(squares <= squares[best] + _INDIFFERENT * variance)
-    low, high = _neighbours(second, int(near[0]))[0], _neighbours(second, int(near[-1]))[1]
-    for step in (3600, 1800, 900, 300, 60):
-        rounded = np.arange((low // step + 1) * step, high + 1, step)
-        if len(rounded):
-            fits = squares[np.searchsorted(second, rounded)]
-            return int(rounded[np.argmin(fits)])
-    return high
-
-
-def _waits(
-    week: NDArray[np.float64],
-    order_day: NDArray[np.int64],
-    second: NDArray[np.int64],
-    worked: NDArray[np.float64],
-    cut_off: int,
-    around: DispatchCalendars | None,
-) -> NDArray[np.float64]:
-    """(1, 7, 25) working days to the pick-up, or (0, 7, 25): a cut-off says it.
-
-    Where handling goes on around the clock the pick-up moves with the hour, without a step. So the
-    mean wait of each hour of the week, rising (isotonic regression, Barlow & Brunk 1972; it may be
-    a step itself). A cut-off needs one number for it, and stands unless the hours explain clearly
-    more.
-    """
-    none = np.zeros((0, 7, _HOURS + 1))
-    inherited = none if around is None else around.wait
-    if len(worked) < _OWN_EVIDENCE:
-        return inherited
-    worked = np.minimum(worked, np.quantile(worked, 0.9) + 1.0)
-    day, hour = (order_day + 3) % 7, second // 3600
-    works = week > 0.5
-    if not works.any():
-        return none
-    # A step at the cut-off.
-    stepped = worked - ((second >= cut_off) & works[day])
-    by_day = np.bincount(day, stepped, 7) / np.maximum(np.bincount(day, minlength=7), 1)
-    step_squares = float(((stepped - by_day[day]) ** 2).sum())
-    count, total = np.zeros((7, _HOURS)), np.zeros((7, _HOURS))
-    np.add.at(count, (day, hour), 1.0)
-    np.add.at(total, (day, hour), worked)
-    for usual in inherited:
-        count += PRIORS.warehouse_hours
-        total += PRIORS.warehouse_hours * (usual[:, :-1] + usual[:, 1:]) / 2.0
-    waits = _rising(works, total, count)
-    smooth_squares = float(((worked - waits[day, hour]) ** 2).sum())
-    variance = max(smooth_squares / len(worked), 1e-3)
-    gain = step_squares - smooth_squares
-    if len(inherited):
-        is_step = gain < -_CUT_OFF_EVIDENCE * variance
-    else:
-        is_step = gain < max(_HOURS_EVIDENCE * variance, _HOURS_EXPLAIN * step_squares)
-    if is_step:
-        return none
-    return _at_hours(works, waits)[None]
-
-
-def _rising(
-    works: NDArray[np.bool_], total: NDArray[np.float64], count: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(7, 24) mean waits of which none ends before that of an earlier hour, over days and weeks.
-
-    Args:
-        works: (7,) working days: a wait from the next day on ends one later.
-        total: (7, 24) sums of waits, counted from each day's start.
-        count: (7, 24) how many; some hours may have none.
-    """
-    from scipy.optimize import isotonic_regression  # noqa: PLC0415 — only training needs it
-
-    before = np.concatenate([[0], np.cumsum(works)])
-    told = np.flatnonzero(count)
-    position = (total.ravel()[told] / count.ravel()[told]) + before[told // _HOURS]
-    # The week goes round: the one in the middle of several has neighbours on both sides.
-    weeks = np.arange(5)[:, None]
-    rising = isotonic_regression(
-        (position + weeks * before[7]).ravel(), weights=np.tile(count.ravel()[told], len(weeks))
-    ).x
-    hours = np.arange(7 * _HOURS)
-    at = np.interp(hours + 2 * len(hours), (told + weeks * len(hours)).ravel(), rising)
-    waits = at - 2 * before[7] - before[hours // _HOURS]
-    return np.asarray(waits.reshape(7, _HOURS))
-
-
-def _at_hours(works: NDArray[np.bool_], middle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(7, 25) at the start of each hour and the day's end, from those in the hours' middle."""
-    edges = np.empty((7, _HOURS + 1))
-    for day in range(7):
-        before, after = (day - 1) % 7, (day + 1) % 7
-        # Counted from the start of this day: a working day between two makes them one apart.
-        start = middle[before, -1] - works[before]
-        end = middle[after, 0] + works[day]
-        row = np.concatenate([[start], middle[day], [end]])
-        edges[day] = (row[:-1] + row[1:]) / 2.0
-    return edges
-
-
-def _neighbours(second: NDArray[np.int64], place: int) -> tuple[int, int]:
-    """The orders that a cut-off at `place` lies between."""
-    low = int(second[place - 1]) if place else 0
-    high = int(second[place]) if place < len(second) else NO_CUT_OFF
-    return low, high
-
-
-def _cumulative(
-    handling: NDArray[np.float64], around: DispatchCalendars | None
-) -> NDArray[np.float64]:
-    """(16,) P(handling is finished within 0, 1, … working days); the pick-up's day is its last."""
-    steps = np.minimum(np.round(handling), _LONGEST_HANDLING - 1).astype(np.int64)
-    counts = np.bincount(steps, minlength=_LONGEST_HANDLING).astype(np.float64)
-    if around is not None:
-        counts += PRIORS.warehouse * np.diff(around.handling[0])
-    return np.asarray(np.concatenate([[0.0], np.cumsum(counts / counts.sum())]))

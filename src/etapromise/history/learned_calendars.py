@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.calendars.changed_weeks import with_changed_weeks
-from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch, learn_dispatch
+from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch
+from etapromise.calendars.dispatch_learning import learn_dispatch
 from etapromise.calendars.ways import Ways
 from etapromise.calendars.working_clocks import CALENDAR_BEFORE, Clocks
 from etapromise.calendars.working_weeks import learn_clocks
