@@ -135,8 +135,9 @@ def plain_lead(
     for _ in range(90):
         worked += share(day)
         now = finished(worked) if waits is None else min(max(worked - waits, done), 1.0)
-        column = (day - EPOCH).days - clocks.first_day
-        expected.append((now - done) * float(clocks.elapsed[clock, column]))
+        # By the end of the day: it goes on from the next one.
+        column = (day - EPOCH).days - clocks.first_day + 1
+        expected.append((now - done) * (float(clocks.elapsed[clock, column]) - 1.0))
         done = now
         day += timedelta(1)
     undelayed = sum(

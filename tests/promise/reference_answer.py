@@ -255,13 +255,16 @@ def slow_joint(probability: Floats, journeys: Sequence[object], dependence: Depe
     return np.asarray(np.maximum.accumulate(np.clip(joint, low, edges[0])))
 
 
-def slow_dominators(sending: Sequence[float], curves: Sequence[Floats]) -> list[list[int]]:
-    """For each option the positions of those that dominate it."""
+def slow_dominators(
+    sending: Sequence[float], curves: Sequence[Floats], promised: Sequence[bool]
+) -> list[list[int]]:
+    """The positions of those that dominate each option; a promised one only promised ones."""
     return [
         [
             other
             for other in range(len(curves))
             if sending[other] <= sending[one]
+            and promised[other] >= promised[one]
             and (curves[other] >= curves[one]).all()
             and (sending[other] < sending[one] or (curves[other] > curves[one]).any())
         ]

@@ -219,9 +219,12 @@ class ReferenceQuote:
         return float(np.interp(hour, np.arange(25), week))
 
     def reading(self, fetched: int) -> float:
-        """Operational days at the start of the way with whoever delivers, as if it took no days."""
+        """Operational days at the start of the way with whoever delivers, as if it took no days.
+
+        A parcel goes on from the day after: by the end of the day one working day less.
+        """
         if self.taker is None:
-            return self.operational_days(fetched)
+            return self.operational_days(fetched + 1) - 1.0
         found = []
         for step, share in enumerate(self.first_leg):
             # Handed over on the day after which the own carrier has worked more than `step` days.
@@ -231,7 +234,7 @@ class ReferenceQuote:
                 if worked > step + 1e-9:
                     break
                 day += 1
-            found.append(share * (self.operational_days(day) - step))
+            found.append(share * (self.operational_days(day + 1) - 1.0 - step))
         return math.fsum(found)
 
     def operational_days(self, days: int) -> float:

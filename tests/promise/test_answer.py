@@ -146,7 +146,9 @@ def test_an_option_is_dominated_by_whom_it_was(model: PromiseModel, orders: pd.D
     ]
     ranked = model.compare(options, 0.9, day_price=None, **shared)
     _, curves = on_common_dates([one.promise for one in ranked])
-    slow = slow_dominators([one.price for one in ranked], list(curves))
+    slow = slow_dominators(
+        [one.price for one in ranked], list(curves), [one.promised for one in ranked]
+    )
     assert [list(one.dominated_by) for one in ranked] == [[k + 1 for k in found] for found in slow]
     assert any(slow)
 

@@ -3,8 +3,9 @@
 A parcel ordered after its warehouse's cut-off, or on a day on which the warehouse is closed, begins
 its way on a later day than one ordered an hour or a day before. The `lead` of an order is by how
 many days of the carrier's clock its warehouse's calendar delays it: the expected reading of the
-carrier's clock at the pick-up, less what it would read if every day were a working day and no order
-came too late. Durations are counted from the order's date plus its lead, so that a Friday's late
+carrier's clock at the end of the pick-up's day, less what it would read if every day were a working
+day and no order came too late. (A parcel goes on from the day after its pick-up. So missing Friday's
+truck costs nothing where the carrier that fetches on Saturday does not deliver then.) Durations are counted from the order's date plus its lead, so that a Friday's late
 order and a Monday's early one are the same to everything that learns from durations.
 
 The quote path: imports numpy and the standard library only.

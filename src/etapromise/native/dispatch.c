@@ -55,14 +55,21 @@ static double within(const double *handling, int64_t steps, double worked) {
     return handling[whole] + part * (handling[whole + 1] - handling[whole]);
 }
 
-/* What the clock of the carrier that delivers reads when it gets a parcel that is picked up on `day`.
+/* What the clock of the carrier that delivers reads at the end of a day, less a working day. */
+static double by_the_end_of(const etp_dispatch *d, const double *elapsed, int64_t day) {
+    return elapsed[clamp(day + 1, 0, d->days)] - 1;
+}
+
+/* What the clock of the carrier that delivers reads when it gets a parcel that is picked up on `day`: by the
+ * day's end, since hardly any parcel goes on before. So who is fetched on a Saturday, on which the carrier
+ * does not work, is as soon as who was fetched on Friday.
  * Where another carrier has it first, that is expected after the working days of that one's clock, and
  * less as many days as they are: what remains is what the two calendars do to each other. */
 static double reading_at(const etp_dispatch *d, const double *elapsed, int64_t day,
                          const etp_leg *leg) {
     const int64_t fetched = clamp(day, 0, d->days);
     if (!leg)
-        return elapsed[fetched];
+        return by_the_end_of(d, elapsed, fetched);
     const double *first = d->elapsed + (int64_t)leg->clock * (d->days + 1);
     double reading = 0;
     int64_t at = fetched;
@@ -70,7 +77,7 @@ static double reading_at(const etp_dispatch *d, const double *elapsed, int64_t d
         /* Handed over on a day on which the first carrier works: the last before its clock moves on. */
         while (at < d->days && first[at + 1] <= first[fetched] + (double)step + 1e-9)
             at++;
-        reading += leg->days[step] * (elapsed[at] - (double)step);
+        reading += leg->days[step] * (by_the_end_of(d, elapsed, at) - (double)step);
     }
     return reading;
 }
