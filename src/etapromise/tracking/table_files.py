@@ -28,6 +28,7 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from etapromise.errors import ContractError
+from etapromise.tracking.arrow_types import refuse_strange_types
 from etapromise.tracking.dialects import Dialect, dialect_of, is_utf8
 from etapromise.tracking.json_tables import list_paths, records_of, table_of
 from etapromise.tracking.spreadsheets import sheet_names, sheet_table
@@ -300,6 +301,7 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
                 "table of text, JSON, .xlsx, .arrow, or a directory of them; convert it"
             )
         if kind in {"parquet", "arrow"}:
+            refuse_strange_types(opened.table, file.name)
             _refuse_damage(opened.table, offsets=kind == "arrow")
         nested = any(pa.types.is_nested(one.type) for one in opened.table.schema)
         if nested and kind in {"parquet", "arrow"}:
