@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 # A number that etapromise learns; all others are the tables' own.
-LEARNT = ("lead",)
+LEARNT = ("dispatch_delay",)
 CODED = ("origin", "destination", "origin_region", "destination_region", "carrier", "service")
 # What the choice of a cohort is tried on: the orders of these days, as long before the fold.
 TRIED_BEFORE = 45
@@ -148,7 +148,7 @@ def peer_tables(network: Network, fold: Fold) -> tuple[pd.DataFrame, pd.DataFram
     own = pd.DataFrame(x, columns=[f"own:{name}" for name in parts.contract.names])
     own["own:offset"] = offset.astype(np.float32)
     # Its forest sees these through the calendars alone, which peers do not have.
-    own["own:lead"] = gathered.requests.lead.astype(np.float32)
+    own["own:dispatch_delay"] = gathered.requests.dispatch_delay.astype(np.float32)
     for name in ("hour", "weekday"):
         own[f"own:{name}"] = raw[f"raw:{name}"]
     days = gathered.outcomes.event_day - gathered.requests.order_day + gathered.outcomes.within

@@ -178,7 +178,7 @@ def test_durations_run_on_the_operational_clock(gathered: HistoryAsOf) -> None:
         first = requests.order_day[i] - clocks.first_day
         last = int(results.event_day[i]) - clocks.first_day
         days = row[first:last].sum() + row[last] * results.within[i]
-        days = max(days - requests.lead[i], 0.0)
+        days = max(days - requests.dispatch_delay[i], 0.0)
         assert np.exp(total.value[i]) - 1.0 == pytest.approx(days, abs=1e-9)
     unknown = results.event_known_day == NEVER_DAY
     assert np.isnan(total.value[unknown]).all()

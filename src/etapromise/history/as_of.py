@@ -148,7 +148,7 @@ class KnownOrders:
         """`levels.level_keys` of the orders, named with who usually brings them."""
         frame = self.shipments
         if hand_offs is not None:
-            frame = hand_offs.named(frame, hand_offs.takers_of(frame))
+            frame = hand_offs.named(frame, hand_offs.last_mile_of(frame))
         return level_keys(frame, levels)
 
     def requests(self, encoder: Encoder) -> Requests:
@@ -165,15 +165,15 @@ class KnownOrders:
             give_up_after=give_up_after,
         )
 
-    def takers(
+    def last_mile(
         self, hand_offs: HandOffs
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
         """(n,) whether each is known to have been handed over, to whom, and to whom it usually is.
 
-        Who it is are numbers of takers, 0: another one or nobody.
+        Who it is are numbers of last-mile carriers, 0: another one or nobody.
         """
         handed = known_hand_offs(self.milestones, self.moment)
-        usual = hand_offs.takers_of(self.shipments)
+        usual = hand_offs.last_mile_of(self.shipments)
         return handed != "", hand_offs.numbered(handed), usual
 
     def handed_over(
@@ -182,8 +182,8 @@ class KnownOrders:
         """The requests as those of who took the parcels over, and (n,) whether that is known."""
         if encoder.hand_offs is None:
             return requests, np.zeros(len(requests), bool)
-        _, taker, _ = self.takers(encoder.hand_offs)
-        return encoder.handed_over(requests, self.shipments, taker), taker > 0
+        _, last_mile, _ = self.last_mile(encoder.hand_offs)
+        return encoder.handed_over(requests, self.shipments, last_mile), last_mile > 0
 
     def deliveries(
         self, levels: Sequence[Level], zones: ZoneMap, hand_offs: HandOffs | None
@@ -288,18 +288,18 @@ class KnownOrders:
                     f"Found no column {name} in the shipments; the configuration names it as a "
                     f"feature. The columns are {', '.join(map(str, self.shipments.columns))}."
                 )
-        relays = self._hand_offs() if hand_offs is True else hand_offs or None
-        levels = levels_with(categorical, hand_offs=relays is not None)
+        learned = self._hand_offs() if hand_offs is True else hand_offs or None
+        levels = levels_with(categorical, hand_offs=learned is not None)
         results = self.outcomes(zones, give_up_after)
-        clocks = self._clocks(results, relays)
+        clocks = self._clocks(results, learned)
         if calendars is not None:
-            clocks = configured_clocks(clocks, calendars, relays)
+            clocks = configured_clocks(clocks, calendars, learned)
         dispatch = learned_dispatch(self.shipments, results, clocks, zones)
         if calendars is not None:
             dispatch = configured_dispatch(dispatch, clocks, calendars, self.shipments)
-        if relays is not None and not relays.leg_keys:
-            relays = with_first_legs(
-                relays,
+        if learned is not None and not learned.leg_keys:
+            learned = with_first_legs(
+                learned,
                 self.shipments,
                 self.milestones,
                 moment=self.moment,
@@ -309,11 +309,11 @@ class KnownOrders:
         return Encoder(
             categorical=tuple(categorical),
             numeric=tuple(numeric),
-            indexes=self._indexes(levels, relays),
+            indexes=self._indexes(levels, learned),
             clocks=clocks,
             zones=zones,
             dispatch=dispatch,
-            hand_offs=relays,
+            hand_offs=learned,
             declared=() if calendars is None else calendars.disruptions,
         )
 
@@ -322,9 +322,9 @@ class KnownOrders:
 
     def _clocks(self, results: Outcomes, hand_offs: HandOffs | None) -> Clocks:
         keys = self.level_keys(WAY_LEVELS)
-        return learned_clocks(keys, results, *self._takers(results, hand_offs))
+        return learned_clocks(keys, results, *self._delivering(results, hand_offs))
 
-    def _takers(
+    def _delivering(
         self, results: Outcomes, hand_offs: HandOffs | None
     ) -> tuple[Sequence[str], NDArray[np.int32] | None]:
         """Carriers that parcels are handed to, and the number of each parcel's."""
@@ -332,9 +332,9 @@ class KnownOrders:
             return (), None
         # Who is known to have a parcel, else who usually gets it; it came without a hand-off where
         # none is known.
-        handed, actual, usual = self.takers(hand_offs)
-        taker = np.where(handed, actual, np.where(results.arrived, 0, usual))
-        return hand_offs.takers, taker.astype(np.int32)
+        handed, actual, usual = self.last_mile(hand_offs)
+        last_mile = np.where(handed, actual, np.where(results.arrived, 0, usual))
+        return hand_offs.carriers, last_mile.astype(np.int32)
 
     def _indexes(self, levels: Sequence[Level], hand_offs: HandOffs | None) -> tuple[KeyIndex, ...]:
         return tuple(KeyIndex(sorted(keys)) for _, keys in self.level_keys(levels, hand_offs))
@@ -349,8 +349,8 @@ class KnownOrders:
         clocks, dispatch = encoder.clocks, encoder.dispatch
         if renew_after is not None:
             results = self.outcomes(encoder.zones, renew_after)
-            takers = self._takers(results, encoder.hand_offs)
-            clocks = renewed_clocks(clocks, self.level_keys(WAY_LEVELS), results, *takers)
+            who = self._delivering(results, encoder.hand_offs)
+            clocks = renewed_clocks(clocks, self.level_keys(WAY_LEVELS), results, *who)
         if clocks is not encoder.clocks:
             dispatch = Dispatch(dispatch.keys, dispatch.calendars, clocks)
         indexes = self._indexes(encoder.levels, encoder.hand_offs)

@@ -37,7 +37,7 @@ from etapromise.history.effects import NEVER_DAY
 from etapromise.history.learned_calendars import WAY_LEVELS
 from etapromise.history.outcomes import Outcomes, day_of
 from etapromise.lanes.hand_offs import HandOffs
-from etapromise.lanes.levels import JOURNEY, TAKER, Level
+from etapromise.lanes.levels import JOURNEY, LAST_MILE, Level
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -189,7 +189,7 @@ class KeptOrders(KnownOrders):
             within=self._array("within"),
         )
 
-    def takers(
+    def last_mile(
         self,
         hand_offs: HandOffs,  # noqa: ARG002 — those of the model
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
@@ -206,7 +206,7 @@ class KeptOrders(KnownOrders):
                 super().handed_over(encoder, requests) if encoder.hand_offs else (requests, known)
             )
         codes = requests.codes.copy()
-        told = [level for level in encoder.levels if TAKER in level.columns]
+        told = [level for level in encoder.levels if LAST_MILE in level.columns]
         places = [encoder.levels.index(level) for level in told]
         codes[:, places] = np.where(
             known[:, None], self._codes("taken ", encoder, told), codes[:, places]
@@ -352,19 +352,19 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
     for place, name in enumerate((*NUMBERS, *encoder.numeric)):
         columns[f"number {name}"] = requests.numbers[:, place]
     nobody = np.zeros(count, np.int32)
-    handed, taker, usual = nobody > 0, nobody, nobody
+    handed, last_mile, usual = nobody > 0, nobody, nobody
     levels = tuple({level.columns: level for level in (*encoder.levels, *_LEVELS)}.values())
     keys = dict(zip(levels, known.level_keys(levels, hand_offs), strict=True))
     columns |= {_key_column("", level): _coded_column(*found) for level, found in keys.items()}
     if hand_offs is not None:
-        handed, taker, usual = known.takers(hand_offs)
+        handed, last_mile, usual = known.last_mile(hand_offs)
         taken, _ = known.handed_over(encoder, requests)
         columns["taken_clock"] = taken.clock
-        told = [level for level in levels if TAKER in level.columns]
-        as_taken = replace(known, shipments=hand_offs.named(known.shipments, taker))
+        told = [level for level in levels if LAST_MILE in level.columns]
+        as_taken = replace(known, shipments=hand_offs.named(known.shipments, last_mile))
         for level, found in zip(told, as_taken.level_keys(told), strict=True):
             columns[_key_column("taken ", level)] = _coded_column(*found)
-    columns |= {"handed": handed, "taker": taker, "usual_taker": usual}
+    columns |= {"handed": handed, "taker": last_mile, "usual_taker": usual}
     brought, columns["event_second"] = known.deliveries(HOUR_LEVELS, encoder.zones, hand_offs)
     for level, found in zip(HOUR_LEVELS, brought, strict=True):
         columns[_key_column("brought ", level)] = _coded_column(*found)
@@ -402,7 +402,7 @@ def _made_for(encoder: Encoder, event: str) -> str:
         "calendars": clocks.calendars,
         "dispatch": encoder.dispatch.keys,
         "disruptions": [one.as_dict() for one in encoder.declared],
-        "takers": None if hand_offs is None else hand_offs.takers,
+        "takers": None if hand_offs is None else hand_offs.carriers,
     }
     digest = hashlib.blake2b(json.dumps(words, default=str).encode(), digest_size=8)
     arrays: dict[str, NDArray[Any]] = {"elapsed": clocks.elapsed, "holidays": clocks.holidays}

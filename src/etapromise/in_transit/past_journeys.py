@@ -206,19 +206,19 @@ class TransitHistory:
         gone = np.bincount(cell, weights=known.weight * back, minlength=size)
         gone = gone.reshape(Exits.shape())
         whole = (gone.sum() + 1.0) / (seen.sum() + 100.0)
-        stage = _leaning(gone.sum((1, 2)), seen.sum((1, 2)), whole)
-        attempts = _leaning(gone.sum(2), seen.sum(2), stage[:, None])
+        stage = _shrunk_share(gone.sum((1, 2)), seen.sum((1, 2)), whole)
+        attempts = _shrunk_share(gone.sum(2), seen.sum(2), stage[:, None])
         stages = known.looks.states.stage
         alive = known.outcomes.arrived[known.parcel]
         seen_in = np.bincount(stages, weights=known.weight, minlength=len(STAGES))
         found = np.bincount(stages, weights=known.weight * alive, minlength=len(STAGES))
         return Exits(
-            returned=_leaning(gone, seen, attempts[:, :, None]),
+            returned=_shrunk_share(gone, seen, attempts[:, :, None]),
             found=shrunk(found, seen_in, PRIORS.found_share, PRIORS.exits),
         )
 
 
-def _leaning(gone: Any, seen: Any, above: Floats | float) -> Floats:
+def _shrunk_share(gone: Any, seen: Any, above: Floats | float) -> Floats:
     return np.asarray(shrunk(gone, seen, above, PRIORS.exits))
 
 
