@@ -106,7 +106,7 @@ class KnownOrders:
                 f"{len(shipments)} is of {first}. Choose a later as_of or give older shipments."
             )
         rows = np.flatnonzero(keep)
-        ordered = shipments["ordered_at"].to_numpy()[rows]
+        ordered = microseconds(shipments["ordered_at"], "ordered_at")[rows]
         names = shipments["shipment_id"].to_numpy(dtype=object)[rows]
         if not _in_order(ordered, names):
             rows = rows[np.lexsort((names.astype(str), ordered))]
