@@ -38,6 +38,7 @@ __all__ = [
     "Encoder",
     "Requests",
     "dates_in_column",
+    "local_dates",
     "require_table",
 ]
 
@@ -225,6 +226,19 @@ def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int6
         local = moments[rows].tz_convert(name).tz_localize(None)
         out[rows] = local.to_numpy().astype("datetime64[s]").astype(np.int64)
     return out
+
+
+def local_dates(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.datetime64]:
+    """Local date at each row's zone, (n,) datetime64[D], NaT where there is no moment.
+
+    Args:
+        times: (n,) zone-aware.
+        zones: (n,) IANA names.
+    """
+    dates = np.full(len(times), np.datetime64("NaT", "D"))
+    told = times.notna().to_numpy()
+    dates[told] = (local_seconds(times[told], zones[told]) // 86_400).astype("datetime64[D]")
+    return dates
 
 
 def require_table(frame: pd.DataFrame) -> None:
