@@ -178,8 +178,9 @@ def test_numbers_of_an_earlier_moment_are_made_again_where_more_is_known_later(
             )
         found.append((known.table, len(read["orders"])))
     (table, some), (expected, every) = found
-    for name in expected.column_names:
-        column = table[name].cast(expected[name].type.value_type) if "key" in name else table[name]
-        other = expected[name].cast(column.type)
-        assert column.combine_chunks().equals(other.combine_chunks()), name
+    texts = {
+        name: pd.StringDtype(na_value=np.nan) for name in table.column_names if "key" in name
+    } | {"zone": pd.StringDtype(na_value=np.nan)}
+    one, other = (each.drop(["digest"]).to_pandas().astype(texts) for each in (table, expected))
+    pd.testing.assert_frame_equal(one, other)
     assert 0 < some < every / 4
