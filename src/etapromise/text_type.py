@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["TEXT", "frame_of"]
+__all__ = ["TEXT", "frame_of_arrow"]
 
 # Named "str", it would make words of what is missing where the option `future.infer_string` is off.
 # pandas 2.2 has the same type by the name of its storage, with no argument for what is missing.
@@ -23,7 +23,7 @@ TEXT: Final[Literal["str"]] = _TEXT
 _TYPES: Final = {pa.string(): _TEXT, pa.large_string(): _TEXT}
 
 
-def frame_of(table: pa.Table) -> pd.DataFrame:
+def frame_of_arrow(table: pa.Table) -> pd.DataFrame:
     """An Arrow table (n, k) as pandas has it, its texts as `TEXT`.
 
     Left to itself, Arrow makes objects of texts where pandas is before 3 or its option is off.

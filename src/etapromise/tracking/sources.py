@@ -22,20 +22,17 @@ import pyarrow.parquet
 
 from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.texts import as_written
-from etapromise.text_type import frame_of
+from etapromise.text_type import frame_of_arrow
 from etapromise.tracking.arrow_types import refuse_strange_types
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
+from etapromise.tracking.found_files import FoundFile, damage_named, find_files, parquet_files
 from etapromise.tracking.python_objects import are_objects
 from etapromise.tracking.table_files import (
     BrokenLine,
     FileOptions,
-    FoundFile,
-    damage_named,
-    find_files,
     one_table,
     open_file,
-    parquet_files,
     with_partition,
 )
 
@@ -245,9 +242,7 @@ def _row_group(
                 contract={
                     name: arrow.column(name) for name in columns if name in arrow.column_names
                 },
-                extras=frame_of(extras)
-                if extras.num_columns
-                else pd.DataFrame(index=range(len(arrow))),
+                extras=_extras(extras, len(arrow)),
                 rows=np.arange(first_row, first_row + len(arrow), dtype=np.int64),
             )
             first_row += len(arrow)
@@ -283,11 +278,19 @@ def open_table(source: Source, columns: Mapping[str, Column], *, table: str) -> 
     extras = arrow.drop_columns([name for name in arrow.column_names if name in columns])
     return RawTable(
         contract={name: arrow.column(name) for name in columns if name in arrow.column_names},
-        extras=frame_of(extras) if extras.num_columns else pd.DataFrame(index=range(len(arrow))),
+        extras=frame_of_arrow(extras)
+        if extras.num_columns
+        else pd.DataFrame(index=range(len(arrow))),
         rows=opened.rows,
         broken=opened.broken,
         notes=opened.notes + _near_names(arrow.column_names, columns, len(arrow)),
     )
+
+
+def _extras(table: pa.Table, rows: int) -> pd.DataFrame:
+    if not table.num_columns:
+        return pd.DataFrame(index=range(rows))
+    return frame_of_arrow(table)
 
 
 def arrow_table(source: Source, table: str, options: FileOptions = _TOLD_BY_FILES) -> OpenedTable:
