@@ -18,9 +18,10 @@ from etapromise.tracking.column_names import (
     names_of,
     plain_name,
     score_name,
+    without_words,
 )
 from etapromise.tracking.column_profiles import Profile
-from etapromise.tracking.mapped import text_of
+from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposed
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
@@ -41,6 +42,12 @@ _LEAST: Final = 0.55
 # Columns whose names fit alike, of which so many values may differ, and those that must not.
 _EVEN: Final = 0.04
 _SAME: Final = 0.02
+# A record may be made at another time than that of the order, and paid for at yet another.
+_MADE: Final = 0.08
+# An order may be closed when it is delivered, or when it is sent.
+_CLOSED: Final = 0.6
+# A name so sure makes a column one of times although many of its values are none.
+_NAMED: Final = 0.9
 _DECISIVE: Final = TIMES | {"destination", "destination_country"}
 # A column of codes has no more of them.
 _MOST_CODES: Final = 2000
@@ -76,15 +83,24 @@ def _fit(profile: Profile, part: str, role: str, rows: str) -> float:
         if not inside and role in {"status", "scanned_at"}:
             return 0.0
         score += 0.05 if inside else -0.3
-    if part == "milestones" and is_about(profile.name, "foreseen"):
-        return 0.0
+    if part == "milestones":
+        if is_about(profile.name, "foreseen"):
+            return 0.0
+        if is_about(profile.name, "actual"):
+            # What was done goes before what may be a plan.
+            plain = without_words(profile.name, "actual")
+            score = max(score, score_name(plain, part, role)) + _EVEN + 0.01
+        if is_about(profile.name, "closed"):
+            score = min(score, _CLOSED)
+    if role == "ordered_at" and score > 0 and not is_about(profile.name, "order"):
+        score -= _MADE * (is_about(profile.name, "made") + 2 * is_about(profile.name, "paid"))
     if role.startswith("destination") and is_about(profile.name, "billing"):
         # Taken only where nothing else is there, and told.
         score = min(score - 0.2, _LEAST)
     if score < _LEAST or not profile.filled:
         return 0.0
     if part == "milestones" or role in TIMES:
-        guess = profile.times(numbers=True)
+        guess = profile.times(numbers=True, named=score >= _NAMED)
         return score if guess is not None else 0.0
     return score if _suits(profile, role) else 0.0
 
@@ -93,7 +109,8 @@ def _suits(profile: Profile, role: str) -> bool:
     checks: dict[str, Callable[[], bool]] = {
         **dict.fromkeys(_NUMBERS, lambda: profile.numeric),
         **dict.fromkeys(("origin_country", "destination_country"), lambda: profile.countries > 0.6),
-        **dict.fromkeys(("destination_time_zone", "zone"), lambda: profile.zones > 0.6),
+        "destination_time_zone": lambda: profile.zones > 0.6,
+        "zone": lambda: profile.offsets > 0.6,
         "destination": lambda: profile.postcodes > 0.6,
         "status": lambda: _are_codes(profile),
         **dict.fromkeys(
@@ -188,7 +205,9 @@ def proposed_column(
     """A column in its role, with how it is written and what must be asked of it."""
     known = "its name" if score >= 1.0 else "a name like its own"
     guess = (
-        profile.times(numbers=True) if role in TIMES or role in names_of()["milestones"] else None
+        profile.times(numbers=True, named=score >= _NAMED)
+        if role in TIMES or role in names_of()["milestones"]
+        else None
     )
     details: dict[str, Any] = {}
     asked, why = "", known
@@ -204,6 +223,8 @@ def proposed_column(
             details["format"] = guess.formats[0] if len(guess.formats) == 1 else list(guess.formats)
         if guess.midnights:
             details["plain_dates"] = True
+        if guess.era:
+            details["era"] = guess.era
         if guess.share < 1:
             why += f"; {100 * (1 - guess.share):.1f} % of the values are something else"
     elif role == "weight_kg":

@@ -14,7 +14,8 @@ from etapromise.tracking.column_names import (
 )
 from etapromise.tracking.column_profiles import Profile, sample_rows
 from etapromise.tracking.id_matches import near_match
-from etapromise.tracking.mapped import joined_tables, text_of
+from etapromise.tracking.mapped import joined_tables
+from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 
 __all__ = ["join_ids", "orders_and_parcels"]

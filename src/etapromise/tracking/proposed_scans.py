@@ -13,7 +13,8 @@ from etapromise.tracking.column_names import (
     names_of,
     status_of_word,
 )
-from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposal import OwnTable, Proposal
+from etapromise.tracking.proposed_zones import with_zone
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
 
 __all__ = ["codes_by_place", "scan_columns"]
@@ -30,17 +31,9 @@ def scan_columns(proposal: Proposal) -> None:
             proposal.scan_columns[role] = one
     if ("other", "zone") in found and "scanned_at" in proposal.scan_columns:
         when = proposal.scan_columns["scanned_at"]
-        if when.guess is not None and not when.guess.zoned and when.guess.clock:
+        if when.guess is not None and not when.guess.zoned:
             zone = _nearest(found["other", "zone"].column, when.column, table)
-            proposal.scan_columns["scanned_at"] = Proposed(
-                column=when.column,
-                certainty=when.certainty,
-                why=f"{when.why}; {zone!r} names the zone of each row",
-                details={**when.details, "zone_column": zone},
-                asked=when.asked,
-                others=when.others,
-                guess=when.guess,
-            )
+            proposal.scan_columns["scanned_at"] = with_zone(when, str(zone))
     _codes(proposal, table)
 
 
@@ -50,7 +43,7 @@ def _nearest(zone: str | None, column: str | None, table: OwnTable) -> str | Non
     beside = [
         name
         for name, one in table.profiles.items()
-        if name.rpartition(".")[0] == parent and one.zones > 0.6
+        if name.rpartition(".")[0] == parent and one.offsets > 0.6
     ]
     return beside[0] if beside else zone
 
