@@ -108,7 +108,9 @@ def status_of_word(code: str) -> str | None:
         (len(word), status)
         for status, words in names_of()["statuses"].items()
         for word in words
-        if len(word) > 4 and f" {word} " in f" {said} "
+        if (len(word) > 4 and f" {word} " in f" {said} ")
+        # Some scripts put no blanks between words.
+        or (not word.isascii() and len(word) > 1 and word in said)
     ]
     return max(found)[1] if found else None
 

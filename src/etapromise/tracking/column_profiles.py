@@ -64,7 +64,20 @@ _ABBREVIATION: Final = re.compile(r"(?<!%)\b([A-Z]{3,4})$")
 _NUMBER: Final = re.compile(
     r"^[+-]?\d[\d.,\s\u00a0']*\s?(kg|kgs|g|gr|lb|lbs|oz)?\.?$", re.IGNORECASE
 )
-_NOTHING: Final = ("-", "--", "n/a", "na", "null", "none", "nan", "nat", "#n/a", "0000-00-00")
+_NOTHING: Final = (
+    "-",
+    "--",
+    "n/a",
+    "na",
+    "null",
+    "none",
+    "nan",
+    "nat",
+    "#n/a",
+    "0000-00-00",
+    "00000000",
+    "00.00.0000",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +144,12 @@ class Profile:
             return True
         words = self.words[:_TRIED]
         return bool(len(words) and words.str.match(_NUMBER).mean() > _MOST)
+
+    @cached_property
+    def digits(self) -> bool:
+        """Whether the values are long numbers without a fraction, as identifiers are."""
+        words = self.words[:_TRIED]
+        return bool(len(words) and words.str.match(r"^\d{5,}$").mean() > _MOST)
 
     @cached_property
     def unit(self) -> str | None:

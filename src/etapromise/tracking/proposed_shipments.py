@@ -44,6 +44,8 @@ def shipment_columns(proposal: Proposal) -> None:
         (proposal.columns if part == "shipments" else proposal.milestones)[role] = one
     _settled_orders(proposal)
     columns = proposal.columns
+    _left_out(proposal)
+    _one_address(columns)
     if "shipment_id" not in columns and "order_id" in columns:
         one = columns.pop("order_id")
         columns["shipment_id"] = Proposed(
@@ -51,19 +53,7 @@ def shipment_columns(proposal: Proposal) -> None:
             certainty=min(one.certainty, 0.9),
             why=f"{one.why}; no tracking number, so an order is a parcel",
         )
-    by_values: list[tuple[str, Callable[[Profile], bool]]] = [
-        ("destination_country", lambda one: one.countries > 0.9),
-        ("destination", lambda one: one.postcodes > 0.9 and not one.unique and not one.dated),
-        ("shipment_id", lambda one: one.unique and not one.dated and not one.numeric),
-        ("carrier", lambda one: one.carriers > 0.5),
-    ]
-    for role, fits in by_values:
-        taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
-        free = [one for name, one in table.profiles.items() if name not in taken and fits(one)]
-        if role not in columns and free:
-            columns[role] = Proposed(
-                column=free[0].name, certainty=0.5, why="its values, not its name"
-            )
+    _by_values(proposal)
     _times_by_order(proposal)
     if "origin" not in columns:
         columns["origin"] = Proposed(
@@ -73,16 +63,7 @@ def shipment_columns(proposal: Proposal) -> None:
             details={"value": _DEFAULT_ORIGIN},
         )
     _country_of_postcodes(proposal)
-    for role in ("shipment_id", "ordered_at", "destination"):
-        if role not in columns:
-            columns[role] = Proposed(
-                column=None,
-                certainty=0.0,
-                why="no column looks like it",
-                details={"column": "?"},
-                asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it"
-                + _named_so(table, role),
-            )
+    _asked(proposal)
     billed = columns.get("destination")
     if billed is not None and is_about(billed.column or "", "billing"):
         proposal.told.append(
@@ -94,10 +75,75 @@ def shipment_columns(proposal: Proposal) -> None:
             "no column tells the carrier: all parcels are taken for one carrier's; map one, or "
             'name it: carrier = { value = "…" }'
         )
-    taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
+    used = (*columns.values(), *proposal.left_out.values(), *proposal.milestones.values())
+    taken = {one.column for one in used}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
     if "cancelled" not in proposal.milestones:
         proposal.told += _cancelled_words(table, proposal.unused)
+
+
+def _one_address(columns: dict[str, Proposed]) -> None:
+    """A place has one address: where it is not that of the bill, none of its parts are."""
+    goes = columns.get("destination")
+    if goes is None or is_about(goes.column or "", "billing"):
+        return
+    for role in [role for role in columns if role.startswith("destination_")]:
+        if is_about(columns[role].column or "", "billing"):
+            columns.pop(role)
+
+
+def _by_values(proposal: Proposal) -> None:
+    """Columns that their values tell where no name does."""
+    table, columns = proposal.shipments, proposal.columns
+    by_values: list[tuple[str, Callable[[Profile], bool]]] = [
+        ("destination_country", lambda one: one.countries > 0.9),
+        ("destination", lambda one: one.postcodes > 0.9 and not one.unique and not one.dated),
+        ("shipment_id", lambda one: one.unique and not one.dated and not one.numeric),
+        ("shipment_id", lambda one: one.unique and not one.dated and one.digits),
+        ("carrier", lambda one: one.carriers > 0.5),
+    ]
+    for role, fits in by_values:
+        taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
+        free = [
+            one
+            for name, one in table.profiles.items()
+            if name not in taken
+            and fits(one)
+            and not (is_about(name, "sender") or is_about(name, "billing"))
+        ]
+        if role not in columns and free:
+            columns[role] = Proposed(
+                column=free[0].name, certainty=0.5, why="its values, not its name"
+            )
+
+
+def _asked(proposal: Proposal) -> None:
+    """What no table can do without, and no column looks like."""
+    table, columns = proposal.shipments, proposal.columns
+    for role in ("shipment_id", "ordered_at", "destination"):
+        if role not in columns:
+            columns[role] = Proposed(
+                column=None,
+                certainty=0.0,
+                why="no column looks like it",
+                details={"column": "?"},
+                asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it"
+                + _named_so(table, role),
+            )
+
+
+def _left_out(proposal: Proposal) -> None:
+    """Weights of which something must be asked: nothing stops for them, and it is told."""
+    one = proposal.columns.get("weight_kg")
+    if one is not None and one.asked:
+        proposal.left_out["weight_kg"] = proposal.columns.pop("weight_kg")
+        proposal.told.append(f"{one.column} is left out, since weights need a unit: {one.asked}")
+    closed = proposal.milestones.get("delivered")
+    if closed is not None and is_about(closed.column or "", "closed"):
+        proposal.told.append(
+            f"{closed.column} is taken for the delivery, and some shops complete an order when it "
+            "is sent; please check, and hand over the carrier's events if it is so"
+        )
 
 
 def _cancelled_words(table: OwnTable, unused: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 from etapromise.tracking.proposed_clocks import clocks_of_dates
 from etapromise.tracking.proposed_joins import join_ids, orders_and_parcels
-from etapromise.tracking.proposed_scans import codes_by_place, scan_columns
+from etapromise.tracking.proposed_scans import codes_by_place, scan_columns, states_not_events
 from etapromise.tracking.proposed_shipments import shipment_columns
 from etapromise.tracking.proposed_zones import zones_of_times
 
@@ -58,6 +58,8 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     if scans is not None:
         scan_columns(proposal)
     join_ids(proposal)
+    if scans is not None:
+        states_not_events(proposal, scans)
     if scans is not None and proposal.open_codes:
         codes_by_place(proposal, scans)
     _rows_of_one_order(proposal)

@@ -29,7 +29,7 @@ import pyarrow.parquet
 
 from etapromise.errors import ContractError
 from etapromise.tracking.dialects import Dialect, dialect_of, is_utf8
-from etapromise.tracking.json_tables import list_paths, records_of, table_of
+from etapromise.tracking.json_tables import list_paths, records_of, table_of, with_kinds
 from etapromise.tracking.spreadsheets import sheet_names, sheet_table
 
 __all__ = [
@@ -303,7 +303,7 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
             _refuse_damage(opened.table, offsets=kind == "arrow")
         nested = any(pa.types.is_nested(one.type) for one in opened.table.schema)
         if nested and kind in {"parquet", "arrow"}:
-            records = opened.table.to_pylist()
+            records = with_kinds(opened.table.to_pylist())
             opened = OpenedFile(table=_exploded(records, file, options))
         return OpenedFile(
             table=with_partition(opened.table, file.partition),
@@ -352,7 +352,7 @@ def nested_records(file: FoundFile) -> tuple[list[dict[str, Any]], tuple[str, ..
         if schema is None or any(pa.types.is_nested(one.type) for one in schema):
             table = open_raw(file)
             if any(pa.types.is_nested(one.type) for one in table.schema):
-                return table.to_pylist(), ()
+                return with_kinds(table.to_pylist()), ()
     return None
 
 
