@@ -17,6 +17,7 @@ from etapromise.errors import ContractError, EtapromiseError
 from etapromise.operations.check_report import CheckReport
 from etapromise.operations.feed_signs import clock_lies, lie_told
 from etapromise.tracking import TrackedHistory, history
+from etapromise.tracking.found_files import FoundFile, find_files
 from etapromise.tracking.json_tables import list_paths, table_of
 from etapromise.tracking.mapped import distinct_names
 from etapromise.tracking.mapping import read_mapping
@@ -26,8 +27,6 @@ from etapromise.tracking.proposing import propose
 from etapromise.tracking.sources import arrow_table
 from etapromise.tracking.table_files import (
     FileOptions,
-    FoundFile,
-    find_files,
     nested_records,
     one_table,
     sheets_of,

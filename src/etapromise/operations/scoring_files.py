@@ -22,8 +22,8 @@ from etapromise.files import whole_file
 from etapromise.operations.scoring import TOO_LATE, rejects_path, score_table
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
+from etapromise.tracking.found_files import damage_named, find_files, parquet_files
 from etapromise.tracking.sources import parquet_tables
-from etapromise.tracking.table_files import damage_named, find_files, parquet_files
 from etapromise.tracking.table_writer import with_dates
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows
 from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
+from etapromise.tracking.found_files import damage_named
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.sources import open_parts
-from etapromise.tracking.table_files import damage_named
 from etapromise.tracking.tables import read_shipments
 from etapromise.tracking.texts import Identifiers, as_series
 

@@ -24,15 +24,12 @@ from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.texts import as_written
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
+from etapromise.tracking.found_files import FoundFile, damage_named, find_files, parquet_files
 from etapromise.tracking.table_files import (
     BrokenLine,
     FileOptions,
-    FoundFile,
-    damage_named,
-    find_files,
     one_table,
     open_file,
-    parquet_files,
     with_partition,
 )
 
