@@ -38,6 +38,8 @@ SAMPLE: Final = 20_000
 _TRIED: Final = 400
 # A column is of times where so many of its values are.
 _MOST: Final = 0.9
+# So many values may be of the other order of day and month: slips that are rejected.
+_SLIPS: Final = 0.005
 # And so many where its name says so.
 _NAMED: Final = 0.5
 _NUMERIC: Final = re.compile(
@@ -131,6 +133,13 @@ class Profile:
         """Some of the different values, blanks and placeholders left out."""
         words = pd.Series(self.filled_values.unique(), dtype=TEXT)[: 4 * _TRIED]
         return words[~words.str.lower().isin(_NOTHING)]
+
+    @cached_property
+    def mixed_days(self) -> tuple[str, str] | None:
+        """A value that can only be day first and one that can only be month first, if both are."""
+        found = self.words.str.extract(r"^(\d{1,2})[./\-](\d{1,2})[./\-]\d{2,4}\b").astype(float)
+        day, month = (self.words[found[place] > 12] for place in (0, 1))
+        return (str(day.iloc[0]), str(month.iloc[0])) if len(day) and len(month) else None
 
     @property
     def unique(self) -> bool:
@@ -485,6 +494,8 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str], most: float) -> TimeGu
                 why = "year first"
         chosen.append(best)
         open_ &= ~fits[best]
+        if other != best and other in fits and (fits[other] & open_).sum() > _SLIPS * len(words):
+            return None  # some are day first and some month first: most others may be either
         fits.pop(best)
         fits.pop(other, None)
     named = sorted({found[1] for form in chosen if (found := _ABBREVIATION.search(form))})

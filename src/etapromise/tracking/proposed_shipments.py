@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import pandas as pd
@@ -26,6 +27,8 @@ _DEFAULT_ORIGIN: Final = "main"
 # Shares of postcodes that must have a country's forms, and such as no other country has.
 _OF_ONE_COUNTRY: Final = 0.98
 _OWN_FORMS: Final = 0.2
+# Half a postcode has no more letters.
+_HALF: Final = 4
 # A column of so few words is one of states, kinds or yes and no.
 _FEW_WORDS: Final = 30
 
@@ -44,6 +47,7 @@ def shipment_columns(proposal: Proposal) -> None:
         (proposal.columns if part == "shipments" else proposal.milestones)[role] = one
     _settled_orders(proposal)
     columns = proposal.columns
+    _in_two_parts(proposal)
     _left_out(proposal)
     _one_address(columns)
     if "shipment_id" not in columns and "order_id" in columns:
@@ -92,6 +96,24 @@ def _one_address(columns: dict[str, Proposed]) -> None:
             columns.pop(role)
 
 
+def _in_two_parts(proposal: Proposal) -> None:
+    """A postcode whose halves stand in two columns, such as ``zip1`` and ``zip2``."""
+    one = proposal.columns.get("destination")
+    if one is None or not (one.column or "").endswith("1"):
+        return
+    profiles = proposal.shipments.profiles
+    rest = profiles.get(f"{str(one.column)[:-1]}2")
+    halves = (profiles[str(one.column)], rest)
+    if rest is None or any(half.words.str.len().max() > _HALF for half in halves if half):
+        return
+    proposal.columns["destination"] = replace(
+        one,
+        why=f"{one.why}; {rest.name!r} has its other half",
+        details={**one.details, "rest_column": rest.name},
+        others=tuple(name for name in one.others if name != rest.name),
+    )
+
+
 def _by_values(proposal: Proposal) -> None:
     """Columns that their values tell where no name does."""
     table, columns = proposal.shipments, proposal.columns
@@ -107,10 +129,9 @@ def _by_values(proposal: Proposal) -> None:
         free = [
             one
             for name, one in table.profiles.items()
-            if name not in taken
-            and fits(one)
-            and not (is_about(name, "sender") or is_about(name, "billing"))
+            if name not in taken and fits(one) and not is_about(name, "sender")
         ]
+        free.sort(key=lambda one: is_about(one.name, "billing"))
         if role not in columns and free:
             columns[role] = Proposed(
                 column=free[0].name, certainty=0.5, why="its values, not its name"
@@ -173,6 +194,12 @@ def _named_so(table: OwnTable, role: str) -> str:
     ]
     if not called:
         return ""
+    mixed = called[0].mixed_days
+    if mixed is not None:
+        return (
+            f"; {called[0].name} is called so, but {mixed[0]!r} is day first and {mixed[1]!r} "
+            "month first, so that most others could be either: export it in one form"
+        )
     return (
         f"; {called[0].name} is called so, but values such as {str(called[0].words.iloc[0])!r} are "
         "no times that can be read: an abbreviation such as EST does not say where, so write "
