@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.calendars.zones import ZONE_SOURCES
-from etapromise.errors import CommandError, ContractError
+from etapromise.errors import ContractError
 from etapromise.history.number_ranges import nearest_remedy
 from etapromise.normal_forms.zones import zone_of_country
 from etapromise.promise.model import PromiseModel
@@ -90,14 +90,7 @@ def score_table(
             written otherwise than the orders'.
         CommandError: The model knows more than was known at ``as_of``.
     """
-    if as_of.tzinfo is None:
-        raise ContractError(f"found the naive moment {as_of}, expected one with a time zone")
-    if model.as_of > as_of:
-        raise CommandError(
-            f"Found a model as of {model.as_of.isoformat()}, later than as_of={as_of.isoformat()}; "
-            "expected one that knows no more than its day. Use an earlier version, or a later "
-            "as_of."
-        )
+    model.require_known_by(as_of)
     if mapping is not None:
         told = read_mapping(mapping)
         if shipments is not None and scans is None and told.scans is not None:
