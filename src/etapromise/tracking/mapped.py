@@ -22,7 +22,7 @@ from etapromise.errors import ContractError, name_meant
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS
 from etapromise.tracking.faults import Faults, Note
 from etapromise.tracking.mapped_columns import (
-    as_text,
+    cells_as_text,
     feature_columns,
     happened,
     mapped_column,
@@ -259,7 +259,7 @@ def _empty_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _folded(own: _Own, key: str) -> _Own:
     """The first row of each key, its empty fields filled from the further ones."""
-    codes, _ = pd.factorize(as_text(own.table.column(key)).to_pandas())
+    codes, _ = pd.factorize(cells_as_text(own.table.column(key)).to_pandas())
     nameless = codes < 0
     first = np.zeros(len(codes), dtype=bool)
     first[np.unique(codes, return_index=True)[1]] = True
@@ -302,7 +302,7 @@ def _folded(own: _Own, key: str) -> _Own:
 
 def _split(own: _Own, name: str, between: str) -> _Own:
     """A row for each of several values in one cell."""
-    cells = pc.split_pattern(as_text(own.table.column(name)), between).combine_chunks()
+    cells = pc.split_pattern(cells_as_text(own.table.column(name)), between).combine_chunks()
     if isinstance(cells, pa.ChunkedArray):
         cells = cells.chunk(0)
     cells = pc.if_else(cells.is_null(), pa.scalar([None], cells.type), cells)
@@ -392,7 +392,7 @@ def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
     ids = mapped_column(
         own.table, part.columns["shipment_id"], SHIPMENT_COLUMNS["shipment_id"], part
     )
-    ids = as_text(plain_ids(ids, mapping.ids_ignore))
+    ids = cells_as_text(plain_ids(ids, mapping.ids_ignore))
     scanned_at = SCAN_COLUMNS["scanned_at"]
     parts: dict[str, list[pa.ChunkedArray]] = {"shipment_id": [], "scanned_at": [], "status": []}
     rows = []
@@ -400,7 +400,7 @@ def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
         times = mapped_column(own.table, one, scanned_at, part)
         there = np.flatnonzero(happened(times))
         parts["shipment_id"].append(ids.take(pa.array(there)))
-        parts["scanned_at"].append(as_text(times.take(pa.array(there))))
+        parts["scanned_at"].append(cells_as_text(times.take(pa.array(there))))
         said = pa.array([status] * len(there), pa.large_string())
         parts["status"].append(pa.chunked_array([said]))
         rows.append(own.rows[there])
@@ -425,7 +425,11 @@ def _together(found: Sequence[RawTable]) -> RawTable:
         chunks: list[pa.Array] = []
         for one in found:
             given = one.contract.get(name)
-            text = pa.nulls(len(one.rows), pa.large_string()) if given is None else as_text(given)
+            text = (
+                pa.nulls(len(one.rows), pa.large_string())
+                if given is None
+                else cells_as_text(given)
+            )
             chunks += text.chunks if isinstance(text, pa.ChunkedArray) else [text]
         columns[name] = pa.chunked_array(chunks, pa.large_string())
     last = 0

@@ -22,7 +22,7 @@ from etapromise.tracking.time_words import time_of_day
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
 __all__ = [
-    "as_text",
+    "cells_as_text",
     "feature_columns",
     "happened",
     "mapped_column",
@@ -62,7 +62,7 @@ def meanings_of(
     status: pa.ChunkedArray, meanings: Mapping[str, str]
 ) -> tuple[pa.ChunkedArray, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Codes with their meaning in place, which were mapped, and which say nothing."""
-    encoded = pc.dictionary_encode(as_text(status)).unify_dictionaries().combine_chunks()
+    encoded = pc.dictionary_encode(cells_as_text(status)).unify_dictionaries().combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0)
     words = encoded.dictionary.to_pylist()
@@ -116,8 +116,8 @@ def mapped_column(
         return pa.chunked_array([same])
     array = table.column(one.column)
     if one.rest_column is not None:
-        rest = pc.fill_null(as_text(table.column(one.rest_column)), "")
-        array = pc.binary_join_element_wise(as_text(array), rest, _text_of(""))
+        rest = pc.fill_null(cells_as_text(table.column(one.rest_column)), "")
+        array = pc.binary_join_element_wise(cells_as_text(array), rest, _text_of(""))
     if kind in {Kind.TIME, Kind.DATE}:
         zone = None if one.zone == "place" else one.zone or part.time_zone
         written = WrittenTime(
@@ -133,7 +133,7 @@ def mapped_column(
             clocks = table.column(one.clock_column)
             array = _with_clock(iso_times(array, days), clocks)
             written = replace(written, formats=(), era="")
-        zones = None if one.zone_column is None else as_text(table.column(one.zone_column))
+        zones = None if one.zone_column is None else cells_as_text(table.column(one.zone_column))
         return iso_times(array, written, zones)
     if kind is Kind.NUMBER:
         if one.unit_column is not None:
@@ -142,7 +142,7 @@ def mapped_column(
     return array
 
 
-def as_text(array: pa.ChunkedArray) -> pa.ChunkedArray:
+def cells_as_text(array: pa.ChunkedArray) -> pa.ChunkedArray:
     """Any column as text: times in ISO 8601, whole numbers as their digits."""
     if pt.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
@@ -164,12 +164,12 @@ def _text_of(said: str) -> pa.Scalar:
 def _with_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedArray:
     """ISO dates with the time of day of another column behind them, where there is one."""
     said = (
-        as_text(clocks)
+        cells_as_text(clocks)
         .to_pandas()
         .map(lambda clock: time_of_day(clock) or clock.strip(), na_action="ignore")
     )
     times = pa.array(said, pa.large_string(), from_pandas=True)
-    days = as_text(dates)
+    days = cells_as_text(dates)
     there = pc.fill_null(pc.not_equal(times, ""), fill_value=False)
     both = pc.binary_join_element_wise(days, pc.fill_null(times, ""), _text_of("T"))
     dated = pc.fill_null(pc.match_substring_regex(days, r"^\d{4}-\d\d-\d\d$"), fill_value=False)
@@ -178,8 +178,8 @@ def _with_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedAr
 
 def _with_unit(numbers: pa.ChunkedArray, units: pa.ChunkedArray) -> pa.ChunkedArray:
     """Numbers with the unit of another column behind them."""
-    told = pc.utf8_trim_whitespace(pc.fill_null(as_text(units), ""))
-    return pc.binary_join_element_wise(as_text(numbers), told, _text_of(" "))
+    told = pc.utf8_trim_whitespace(pc.fill_null(cells_as_text(units), ""))
+    return pc.binary_join_element_wise(cells_as_text(numbers), told, _text_of(" "))
 
 
 def _numbers(array: pa.ChunkedArray, one: MappedColumn) -> pa.ChunkedArray:
@@ -199,7 +199,7 @@ def _numbers(array: pa.ChunkedArray, one: MappedColumn) -> pa.ChunkedArray:
             return text
         return f"{number:.9g}"
 
-    words = pc.dictionary_encode(as_text(array)).unify_dictionaries().combine_chunks()
+    words = pc.dictionary_encode(cells_as_text(array)).unify_dictionaries().combine_chunks()
     if isinstance(words, pa.ChunkedArray):
         words = words.chunk(0)
     said = pa.array([plain(word) for word in words.dictionary.to_pylist()], pa.large_string())
@@ -210,7 +210,7 @@ def released_orders(
     ordered: pa.ChunkedArray, released: pa.ChunkedArray
 ) -> tuple[pa.ChunkedArray, tuple[Note, ...]]:
     """The later of order and release: nobody can handle an order of what is not there yet."""
-    orders, releases = as_text(ordered), as_text(released)
+    orders, releases = cells_as_text(ordered), cells_as_text(released)
     there = happened(releases)
     first, second = (pd.Series(text.to_pandas()).str.slice(0, 10) for text in (orders, releases))
     later = there & (second > first).fillna(value=False).to_numpy(dtype=bool)
@@ -230,7 +230,7 @@ def plain_ids(array: pa.ChunkedArray, ignore: Iterable[str]) -> pa.ChunkedArray:
     drop = set(ignore)
     if not drop:
         return array
-    text = pc.utf8_trim_whitespace(as_text(array))
+    text = pc.utf8_trim_whitespace(cells_as_text(array))
     if "fraction" in drop:
         text = pc.replace_substring_regex(text, r"\.0+$", "")
     if "blanks" in drop:
