@@ -17,7 +17,8 @@ from etapromise.encoding.requests import NUMBERS
 from etapromise.evaluation.backtest import BacktestConfig, Fit, Step, steps
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
 from etapromise.evaluation.replay import Forecaster, known_at, replay_quotes
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.outcomes import day_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import pytest
 
 from etapromise import tracking
 from etapromise.calendars.zones import ZoneMap
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.outcomes import day_of, outcomes, spread_within_day
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF

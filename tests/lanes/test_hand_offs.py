@@ -16,8 +16,9 @@ from etapromise import PromiseModel, tracking
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import EffectSettings
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.learned_hand_offs import learned_hand_offs
 from etapromise.lanes.hand_offs import ANOTHER, HandOffs
 from etapromise.lanes.levels import LEVELS

@@ -1,4 +1,4 @@
-"""History as it was known at one moment: what forests, statistics and calibration are made from."""
+"""The orders that were known at one moment, and what had become of them by then."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from etapromise.calendars.configured_dispatch import (
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import DISRUPTED, Encoder, Requests, local_seconds
+from etapromise.encoding.requests import Encoder, Requests, local_seconds
 from etapromise.errors import ContractError, InsufficientHistoryError
-from etapromise.history.effects import NEVER_DAY, EffectSettings
-from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
+from etapromise.history.effects import NEVER_DAY
 from etapromise.history.learned_calendars import (
     WAY_LEVELS,
     learned_clocks,
@@ -37,18 +36,15 @@ from etapromise.history.learned_hand_offs import (
     learned_hand_offs,
     with_first_legs,
 )
-from etapromise.history.outcomes import Outcomes, operational_days, outcomes
-from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
-from etapromise.history.surge import surge_by_day
+from etapromise.history.outcomes import Outcomes, outcomes
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import KeyIndex, Level, level_keys, levels_with
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
+__all__ = ["KnownOrders", "moment_of"]
 
 _SHORTEST_GIVE_UP: Final = 21
-_ROWS_AT_ONCE: Final = 100_000
 # Fewer parcels say nothing of how long others take.
 _FEWEST_ARRIVED: Final = 10
 
@@ -110,7 +106,7 @@ class KnownOrders:
                 f"{len(shipments)} is of {first}. Choose a later as_of or give older shipments."
             )
         rows = np.flatnonzero(keep)
-        ordered = shipments["ordered_at"].to_numpy()[rows]
+        ordered = microseconds(shipments["ordered_at"], "ordered_at")[rows]
         names = shipments["shipment_id"].to_numpy(dtype=object)[rows]
         if not _in_order(ordered, names):
             rows = rows[np.lexsort((names.astype(str), ordered))]
@@ -367,132 +363,3 @@ def _in_order(ordered: NDArray[Any], names: NDArray[np.object_]) -> bool:
         return False
     alike = np.flatnonzero(ordered[1:] == ordered[:-1])
     return bool((names[alike] <= names[alike + 1]).all())
-
-
-@dataclass(frozen=True)
-class HistoryAsOf:
-    """Everything that forests and calibration are made from, at one moment."""
-
-    encoder: Encoder
-    requests: Requests
-    outcomes: Outcomes
-    statistics: Statistics
-    at_order: AsOfOrder
-    surge: NDArray[np.float64]
-    surge_now: float
-
-    @classmethod
-    def at(
-        cls, known: KnownOrders, encoder: Encoder, give_up: int, settings: EffectSettings
-    ) -> HistoryAsOf:
-        """Statistics on `known.moment` and on every order's own day.
-
-        Raises:
-            ContractError: an extra column is missing or not numeric.
-        """
-        requests = known.requests(encoder)
-        results = known.outcomes(encoder.zones, give_up)
-        asked = requests
-        if encoder.disruptions is not None:
-            # What a declared disruption cost is no trait of a lane or carrier: it is taken off.
-            day = np.where(results.arrived, results.event_day, results.as_of_day - 1)
-            held = encoder.disruptions.held(
-                *(encoder.clocks, requests.numbers[:, DISRUPTED], requests.clock),
-                *(requests.order_day.astype(np.int64), day),
-            )
-            requests = requests.later(held)
-        statistics, at_order = build_statistics(encoder, requests, results, settings, asked)
-        first, surge = surge_by_day(results.start_day, results.as_of_day)
-        return cls(
-            encoder,
-            requests,
-            results,
-            statistics,
-            at_order,
-            surge[np.minimum(results.start_day - first, len(surge) - 1)],
-            float(surge[-1]),
-        )
-
-    def take(self, rows: NDArray[np.int64]) -> HistoryAsOf:
-        """The same statistics, and some of the parcels, by ascending positions."""
-        return replace(
-            self,
-            requests=self.requests.take(rows),
-            outcomes=self.outcomes.take(rows),
-            at_order=AsOfOrder(
-                total=self.at_order.total[rows - self.at_order.first],
-                handling=self.at_order.handling[rows - self.at_order.first],
-            ),
-            surge=self.surge[rows],
-        )
-
-    def knowing_days_since(self, day: int) -> HistoryAsOf:
-        """The same with order days as of a UTC day only; of older orders no features can be made.
-
-        What was known on each order's own day is the largest part by far.
-        """
-        first = int(np.searchsorted(self.outcomes.start_day, day))
-        return replace(self, at_order=self.at_order.since(max(first, self.at_order.first)))
-
-    def builder(self, contract: FeatureContract) -> FeatureBuilder:
-        """Builds features from what each order's own day knew."""
-        return FeatureBuilder(
-            contract,
-            levels=self.encoder.levels,
-            numeric=self.encoder.numeric,
-            tables=FeatureTables.on_order_days(self.at_order),
-            elapsed=self.encoder.clocks.elapsed,
-            first_clock_day=self.encoder.clocks.first_day,
-            duration_offset=self.statistics.settings.offset,
-        )
-
-    def features(
-        self, builder: FeatureBuilder, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """(r, p) features and (r,) offsets of some parcels, as their own order days knew them."""
-        x = np.empty((len(rows), len(builder.contract.names)), np.float32)
-        offset = np.empty(len(rows))
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            part = rows[start : start + _ROWS_AT_ONCE]
-            codes = own_rows(part - self.at_order.first, len(self.encoder.levels))
-            place = slice(start, start + len(part))
-            x[place], offset[place] = builder.rows(self.requests.take(part), codes)
-        return x, offset + self.surge[rows]
-
-    def days(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Operational days to the event, or, where it is open, to the start of the as-of day."""
-        arrived = results.arrived[rows]
-        requests = self.requests.take(rows)
-        event = operational_days(
-            self.encoder.clocks,
-            requests,
-            np.where(arrived, results.event_day[rows], NEVER_DAY),
-            results.within[rows],
-        )
-        now = operational_days(
-            self.encoder.clocks,
-            requests,
-            np.full(len(rows), results.as_of_day, np.int64),
-            np.zeros(len(rows)),
-        )
-        return np.where(arrived, event, now)
-
-    def days_before_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Operational days to the end of the date before the event's, or before the as-of date."""
-        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
-        return operational_days(
-            self.encoder.clocks, self.requests.take(rows), day, np.zeros(len(rows))
-        )
-
-    def days_through_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Operational days to the end of the event's date, or of the as-of date."""
-        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
-        return operational_days(
-            self.encoder.clocks, self.requests.take(rows), day, np.ones(len(rows))
-        )
-
-    def typical_age(self) -> float:
-        """Days in which nine of ten parcels arrive."""
-        results = self.outcomes
-        taken = (results.event_day - self.requests.order_day)[results.arrived]
-        return float(np.quantile(taken, 0.9)) if len(taken) else 0.0

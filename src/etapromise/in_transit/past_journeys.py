@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.forest import Forest
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
 from etapromise.history.features import FeatureContract
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.outcomes import Outcomes
 from etapromise.in_transit.flow import FlowTables, Passages, flow_as_of, flow_tables
 from etapromise.in_transit.kept_scans import parcel_scans
