@@ -17,7 +17,8 @@ from etapromise.encoding.requests import NUMBERS
 from etapromise.evaluation.backtest import BacktestConfig, Fit, Step, steps
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
 from etapromise.evaluation.replay import Forecaster, known_at, replay_quotes
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.outcomes import day_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 # A number that etapromise learns; all others are the tables' own.
-LEARNT = ("lead",)
+LEARNT = ("dispatch_delay",)
 CODED = ("origin", "destination", "origin_region", "destination_region", "carrier", "service")
 # What the choice of a cohort is tried on: the orders of these days, as long before the fold.
 TRIED_BEFORE = 45
@@ -147,7 +148,7 @@ def peer_tables(network: Network, fold: Fold) -> tuple[pd.DataFrame, pd.DataFram
     own = pd.DataFrame(x, columns=[f"own:{name}" for name in parts.contract.names])
     own["own:offset"] = offset.astype(np.float32)
     # Its forest sees these through the calendars alone, which peers do not have.
-    own["own:lead"] = gathered.requests.lead.astype(np.float32)
+    own["own:dispatch_delay"] = gathered.requests.dispatch_delay.astype(np.float32)
     for name in ("hour", "weekday"):
         own[f"own:{name}"] = raw[f"raw:{name}"]
     days = gathered.outcomes.event_day - gathered.requests.order_day + gathered.outcomes.within

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import settings
 
 from etapromise import PromiseModel, tracking, train
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import Simulation, simulate
 from tests.small_network import AS_OF, NETWORK, TRAINING

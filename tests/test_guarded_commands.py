@@ -197,7 +197,7 @@ def test_two_runs_tell_one_file_each_event_once(tmp_path: Path) -> None:
         {"categorical": ["destination_region"]},
         {"categorical": ["network"]},
         {"numeric": ["weight_kg"]},
-        {"numeric": ["lead"]},
+        {"numeric": ["dispatch_delay"]},
         {"categorical": ["kind", "kind"]},
         {"categorical": [""]},
     ],

@@ -27,17 +27,8 @@ from etapromise.promise.promise import Promise
 from etapromise.promise.typed_inputs import Option, Parcel, Scan
 
 if TYPE_CHECKING:
-    from etapromise.api import (
-        backtest,
-        check,
-        events,
-        monitor,
-        read,
-        refresh,
-        retrain,
-        score,
-        scorecard,
-    )
+    from etapromise.api import backtest, events, monitor, refresh, retrain, score, scorecard
+    from etapromise.api_tables import check, read
     from etapromise.operations.gate import GateConfig
     from etapromise.operations.monitoring import MonitorConfig
     from etapromise.serving.static_promises import Fallback, StaticPromise
@@ -90,11 +81,11 @@ _LATE: Final = {
     "MonitorConfig": "operations.monitoring",
     "TrainingConfig": "training.training",
     "backtest": "api",
-    "check": "api",
+    "check": "api_tables",
     "events": "api",
     "ingest": "store.ingest",
     "monitor": "api",
-    "read": "api",
+    "read": "api_tables",
     "refresh": "api",
     "retrain": "api",
     "score": "api",

@@ -1,4 +1,4 @@
-"""The Python API of everything that is also a command: one spelling and one type of each argument.
+"""The Python API of what is done with tables and models: one spelling and one type of an argument.
 
 Wherever tables are asked for, `shipments` and `scans` are a path (file, directory, pattern,
 address), a DataFrame or an Arrow table, or `shipments` is the history that `read` made of both.
@@ -10,11 +10,10 @@ the path of one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
-from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
+from etapromise.api_tables import Model, Moment, Tables, model_of, tables_read
 from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
@@ -23,134 +22,32 @@ from etapromise.evaluation.backtest import run_backtest as walk
 from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.history.as_of import moment_of
-from etapromise.operations import checking, event_run, monitoring, retraining, scoring
+from etapromise.operations import event_run, monitoring, retraining, scoring
 from etapromise.operations.events import EventSettings
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.monitor import registry_of
-from etapromise.promise.model import PromiseModel, load_model
-from etapromise.tracking import TrackedHistory
-from etapromise.tracking.tracked import tracked_history
+from etapromise.promise.model import PromiseModel
+from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.training.training import Progress, TrainingConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.evaluation.scorecards import Measure
-    from etapromise.operations.check_report import CheckReport
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
 
 __all__ = [
     "backtest",
-    "check",
     "events",
     "monitor",
-    "read",
     "refresh",
     "retrain",
     "score",
     "scorecard",
 ]
-
-Moment: TypeAlias = "str | date | datetime | pd.Timestamp"
-Model: TypeAlias = "PromiseModel | str | Path"
-Tables: TypeAlias = "Source | TrackedHistory | None"
-
-MOST_REJECTS = 0.2
-
-
-@kinds_checked()
-def read(
-    shipments: Source | None = None,
-    scans: Source | None = None,
-    *,
-    mapping: MappingSource | None = None,
-    vocabulary: str | None = None,
-    naive_time_zone: str | None = None,
-    event: Event = "delivered",
-    max_rejects: float = MOST_REJECTS,
-) -> TrackedHistory:
-    """Read both tables once, to hand them to several of the functions below.
-
-    Args:
-        shipments: the orders; with a mapping by default the files that it names.
-        scans: their scans; not needed where a mapping has milestones.
-        mapping: which columns of own tables are those of the contract: a TOML file or a mapping.
-        vocabulary: whose codes scans carry that do not say.
-        naive_time_zone: IANA zone of times that carry none.
-        event: what is promised: "delivered", "first_attempt" or "available_for_pickup".
-        max_rejects: the largest share of a table that may be rejected.
-
-    Returns:
-        The accepted rows and the milestones; `accounts` says what became of every row.
-
-    Raises:
-        ContractError: a table does not fit the contract, or too many rows were rejected.
-
-    Examples:
-        >>> history = etapromise.read("shipments.parquet", "scans.parquet")
-        >>> len(history.shipments) == len(history.milestones)
-        True
-    """
-    return tracked_history(
-        shipments,
-        scans,
-        event=event,
-        naive_time_zone=naive_time_zone,
-        vocabulary=vocabulary,
-        mapping=mapping,
-        max_rejects=max_rejects,
-    )
-
-
-def check(
-    files: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
-    *,
-    mapping: str | PathLike[str] | None = None,
-    write_mapping: str | PathLike[str] | None = None,
-    event: Event = "delivered",
-    quality: bool = True,
-) -> CheckReport:
-    """Look at own tables: what each column is, what would be rejected, what can be promised.
-
-    Args:
-        files: paths, directories, patterns or addresses of orders, scans, or both.
-        mapping: a mapping to try instead of proposing one; it names the files.
-        write_mapping: where to write the proposed one, beside which its files are named.
-        event: what is to be promised.
-        quality: whether promises are tried on the latest weeks.
-
-    Returns:
-        The proposal with its reasons and open questions, the account of every row, and the quality
-        to expect; `to_text`, `to_dict`, `to_html`, `write_mapping`.
-
-    Raises:
-        ContractError: neither files nor a mapping, or both; a file cannot be read at all.
-
-    Examples:
-        >>> tables = ["shipments.parquet", "scans.parquet"]
-        >>> etapromise.check(tables, quality=False).proposal.questions
-        []
-    """
-    named = [files] if isinstance(files, str | PathLike) else list(files)
-    if bool(named) == (mapping is not None):
-        raise ContractError(
-            "Found neither files nor a mapping to look at, or both; expected files, or a mapping "
-            "that names them."
-        )
-    if mapping is not None and write_mapping is not None:
-        raise ContractError(
-            "Found write_mapping beside a mapping; expected it with files, where one is proposed."
-        )
-    target = None if write_mapping is None else Path(write_mapping)
-    found = checking.check_tables(
-        named, mapping=mapping, write_to=target, event=event, quality=quality
-    )
-    if target is not None:
-        found.write_mapping(target)
-    return found
 
 
 @kinds_checked()
@@ -168,15 +65,14 @@ def score(
 ) -> scoring.Scored:
     """Promise a date for every order of a table; with scans, anew from where each parcel stands.
 
+    Arguments without a word here are as for `read`.
+
     Args:
         model: refreshed no later than `as_of`.
         shipments: the open orders.
         scans: their scans; None promises as at the order.
         as_of: orders placed and scans received later are left out.
         service_level: the probability with which the dates shall be kept.
-        mapping: as for `read`.
-        vocabulary: as for `read`.
-        naive_time_zone: as for `read`.
         explain: without scans, say why each promise is what it is, in columns `why_…`.
 
     Raises:
@@ -188,7 +84,7 @@ def score(
         >>> bool(scored.promises["confidence"].ge(0.9).mean() > 0.9)
         True
     """
-    loaded = _loaded(model)
+    loaded = model_of(model)
     under_way = scans is not None or mapping is not None
     return scoring.score_table(
         loaded,
@@ -220,10 +116,12 @@ def backtest(
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
     event: Event = "delivered",
-    max_rejects: float = MOST_REJECTS,
+    max_rejects: float = MAX_REJECTS,
     progress: Progress | bool = False,
 ) -> BacktestResult:
     """Walk through the past as it was, and judge every promise.
+
+    Arguments without a word here are as for `read`.
 
     Args:
         shipments: as for `read`, or what it returned.
@@ -235,11 +133,6 @@ def backtest(
         service_levels: told in full; the one nearest to 0.9 by group.
         jobs: processes; the result does not depend on it.
         config: how models are trained.
-        mapping: as for `read`.
-        vocabulary: as for `read`.
-        naive_time_zone: as for `read`.
-        event: as for `read`.
-        max_rejects: as for `read`.
         progress: told of every step, as by `train`: what, how much of it, and of how much; or
             True for a bar on stderr, where that is a terminal.
 
@@ -253,10 +146,10 @@ def backtest(
         >>> result.facts["outcomes"]["delivered"] > 0
         True
     """
-    tables = _tables(
+    tables = tables_read(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
-    levels = tuple(sorted(_levels(service_levels)))
+    levels = _levels(service_levels)
     walked = BacktestConfig(
         start=moment_of(start),
         end=moment_of(end),
@@ -281,9 +174,11 @@ def refresh(
     mapping: MappingSource | None = None,
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
-    max_rejects: float = MOST_REJECTS,
+    max_rejects: float = MAX_REJECTS,
 ) -> PromiseModel:
     """Bring a directory's current model up to date and make the result current; its trees stay.
+
+    Arguments without a word here are as for `read`.
 
     Args:
         models: directory of models.
@@ -291,10 +186,6 @@ def refresh(
         scans: as for `read`.
         as_of: nothing received later is looked at.
         calendars: a calendar file from now on; by default that in the mapping, else the model's.
-        mapping: as for `read`.
-        vocabulary: as for `read`.
-        naive_time_zone: as for `read`.
-        max_rejects: as for `read`.
 
     Raises:
         ContractError: a table does not fit the contract.
@@ -308,7 +199,7 @@ def refresh(
     """
     registry = ModelRegistry(models)
     event: Any = registry.load_current().event
-    tables = _tables(
+    tables = tables_read(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
     stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
@@ -331,9 +222,11 @@ def retrain(
     mapping: MappingSource | None = None,
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
-    max_rejects: float = MOST_REJECTS,
+    max_rejects: float = MAX_REJECTS,
 ) -> retraining.Decision:
     """Fit a challenger, judge it against the current model, and promote it if it is no worse.
+
+    Arguments without a word here are as for `read`.
 
     Args:
         models: directory of models.
@@ -345,10 +238,6 @@ def retrain(
         calendars: a calendar file from now on; by default that in the mapping.
         dry_run: judge, but write nothing.
         force: promote although checks fail; the record says so.
-        mapping: as for `read`.
-        vocabulary: as for `read`.
-        naive_time_zone: as for `read`.
-        max_rejects: as for `read`.
 
     Raises:
         ContractError: a table does not fit the contract.
@@ -365,7 +254,7 @@ def retrain(
     registry = ModelRegistry(models)
     champion = registry.load_current() if registry.current else None
     event: Any = champion.event if champion is not None else "delivered"
-    tables = _tables(
+    tables = tables_read(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
     stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
@@ -395,6 +284,8 @@ def monitor(
 ) -> monitoring.Findings:
     """Look at a model at work: promises kept, calibration, drift and the flow of scans.
 
+    Arguments without a word here are as for `read`.
+
     Args:
         model: the one that the shop uses; given by its path in a directory of models, that
             directory's versions tell what was promised when.
@@ -402,9 +293,6 @@ def monitor(
         scans: as for `read`.
         as_of: nothing received later is looked at.
         config: what is watched, and how much is too much.
-        mapping: as for `read`.
-        vocabulary: as for `read`.
-        naive_time_zone: as for `read`.
 
     Raises:
         ContractError: a table does not fit the contract.
@@ -416,9 +304,9 @@ def monitor(
         >>> found.facts["promises"]["overall"]["judged"] > 0
         True
     """
-    loaded = _loaded(model)
+    loaded = model_of(model)
     event: Any = loaded.event
-    tables = _tables(shipments, scans, mapping, vocabulary, naive_time_zone, event)
+    tables = tables_read(shipments, scans, mapping, vocabulary, naive_time_zone, event)
     registry = None if isinstance(model, PromiseModel) else registry_of(Path(model))
     return monitoring.run_monitor(
         tables, loaded, as_of=moment_of(as_of), config=config, registry=registry
@@ -442,6 +330,8 @@ def events(
 ) -> event_run.EventRun:
     """Find the events that customers should be told of, each once.
 
+    Arguments without a word here are as for `read`.
+
     Args:
         model: refreshed no later than `as_of`.
         shipments: the open orders.
@@ -451,9 +341,6 @@ def events(
         out: file that events are added to, JSON lines or Parquet by its name.
         service_level: the probability with which a new date shall be kept.
         settings: when another date is told.
-        mapping: as for `read`.
-        vocabulary: as for `read`.
-        naive_time_zone: as for `read`.
 
     Raises:
         ContractError: a table does not fit the contract.
@@ -466,7 +353,7 @@ def events(
         True
     """
     return event_run.run_events(
-        _loaded(model),
+        model_of(model),
         shipments,
         scans,
         as_of=moment_of(as_of),
@@ -496,6 +383,8 @@ def scorecard(
 ) -> pd.DataFrame:
     """How each carrier and service does where, the best of each place first.
 
+    Arguments without a word here are as for `read`.
+
     Args:
         shipments: as for `read`, or what it returned.
         scans: as for `read`.
@@ -505,9 +394,6 @@ def scorecard(
         measure: what partners are ranked by: "promise_kept", "quoted_kept" or "swift"; by default
             the first that the data allow.
         smallest_group: groups of fewer parcels are left out.
-        mapping: as for `read`.
-        vocabulary: as for `read`.
-        naive_time_zone: as for `read`.
 
     Raises:
         ContractError: a table does not fit the contract.
@@ -517,7 +403,7 @@ def scorecard(
         >>> sorted(card["carrier"])
         ['acme', 'birdpost', 'corvid', 'dromedary']
     """
-    tables = _tables(shipments, scans, mapping, vocabulary, naive_time_zone, "delivered")
+    tables = tables_read(shipments, scans, mapping, vocabulary, naive_time_zone, "delivered")
     return carrier_scorecards(
         tables,
         as_of=moment_of(as_of),
@@ -529,49 +415,11 @@ def scorecard(
     )
 
 
-def _levels(service_levels: Sequence[float]) -> set[float]:
+def _levels(service_levels: Sequence[float]) -> tuple[float, ...]:
     given: object = service_levels
     levels = set(given) if isinstance(given, Iterable) else set()
     if not levels or not all(isinstance(one, float | int) for one in levels):
         raise ContractError(
             f"Found service_levels={service_levels!r}; expected probabilities such as (0.8, 0.9)."
         )
-    return levels
-
-
-def _loaded(model: Model) -> PromiseModel:
-    if isinstance(model, PromiseModel):
-        return model
-    if not isinstance(model, str | PathLike):
-        raise ContractError(
-            f"Found {type(model).__name__} for the model; expected a PromiseModel or its path."
-        )
-    return load_model(model)
-
-
-def _tables(
-    shipments: Tables,
-    scans: Source | None,
-    mapping: MappingSource | None,
-    vocabulary: str | None,
-    naive_time_zone: str | None,
-    event: Event,
-    *,
-    max_rejects: float = 1.0,
-) -> TrackedHistory:
-    if isinstance(shipments, TrackedHistory):
-        if scans is not None or mapping is not None or vocabulary is not None:
-            raise ContractError(
-                "Found a history that was read already, and scans, mapping or vocabulary beside "
-                "it; expected it alone. Hand these to `read`."
-            )
-        return shipments
-    return read(
-        shipments,
-        scans,
-        mapping=mapping,
-        vocabulary=vocabulary,
-        naive_time_zone=naive_time_zone,
-        event=event,
-        max_rejects=max_rejects,
-    )
+    return tuple(sorted(levels))

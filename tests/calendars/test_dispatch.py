@@ -1,4 +1,4 @@
-"""Leads against a plain walk through the days; cut-offs and warehouse weeks against the truth."""
+"""Dispatch delays against a plain walk through the days; cut-offs and weeks against the truth."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def next_begin(
     return min(found)
 
 
-def plain_lead(
+def plain_delay(
     table: DispatchCalendars,
     clocks: Clocks,
     row: int,
@@ -151,7 +151,9 @@ def plain_lead(
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), day=st.integers(0, 60), second=st.integers(0, 86_399))
-def test_a_lead_is_what_walking_through_the_days_gives(seed: int, day: int, second: int) -> None:
+def test_a_dispatch_delay_is_what_walking_through_the_days_gives(
+    seed: int, day: int, second: int
+) -> None:
     rng = np.random.default_rng(seed)
     clocks, table = clocks_of(rng), calendars_of(rng)
     waits = np.sort(3.0 * rng.random((rng.integers(0, 2), 7, 25)), axis=2)
@@ -160,8 +162,8 @@ def test_a_lead_is_what_walking_through_the_days_gives(seed: int, day: int, seco
     for row in (0, 1):
         for calendar in (0, 1):
             clock = clocks.row(1, calendar)
-            expected = plain_lead(table, clocks, row, calendar, MONDAY + day, second, clock)
-            one = dispatch.lead(row, calendar, MONDAY + day, second, clock)
+            expected = plain_delay(table, clocks, row, calendar, MONDAY + day, second, clock)
+            one = dispatch.delay(row, calendar, MONDAY + day, second, clock)
             assert one == pytest.approx(expected, abs=1e-9)
 
 
@@ -178,7 +180,7 @@ def test_an_order_an_hour_later_is_never_nearer_to_its_pick_up(
     def reading(hour: int) -> float:
         order_day = MONDAY + day + hour // 24
         start = clocks.elapsed[clock, order_day - clocks.first_day]
-        return float(start) + dispatch.lead(1, 1, order_day, hour % 24 * 3600, clock)
+        return float(start) + dispatch.delay(1, 1, order_day, hour % 24 * 3600, clock)
 
     assert reading(hours + 1) >= reading(hours) - 1e-9
 
@@ -194,7 +196,7 @@ def test_a_minute_of_cut_off_moves_only_the_orders_between(seed: int, second: in
     arguments = (1, 1, MONDAY + 3, second, clocks.row(1, 1))
     weekday = (MONDAY + 3 + 3) % 7
     if not table.cut_off[1, weekday] <= second < moved.cut_off[1, weekday]:
-        assert before.lead(*arguments) == after.lead(*arguments)
+        assert before.delay(*arguments) == after.delay(*arguments)
 
 
 def test_a_warehouse_never_seen_delays_nothing() -> None:
@@ -203,7 +205,7 @@ def test_a_warehouse_never_seen_delays_nothing() -> None:
     dispatch = Dispatch.unknown(clocks)
     assert dispatch.row(["somewhere", "else"]) == 0
     for second in (0, 86_399):
-        assert dispatch.lead(0, 1, MONDAY, second, clocks.row(1, 1)) == 0.0
+        assert dispatch.delay(0, 1, MONDAY, second, clocks.row(1, 1)) == 0.0
 
 
 def learned(
@@ -351,7 +353,7 @@ def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: s
     assert dispatch.calendars.wait_row[1] > 0
     days, seconds = np.divmod(np.arange(14 * 24) * 3600 + 1800, 86_400)
     picked_up = [
-        day + dispatch.lead(1, 0, MONDAY + 21 + day, second, 0)
+        day + dispatch.delay(1, 0, MONDAY + 21 + day, second, 0)
         for day, second in zip(days.tolist(), seconds.tolist(), strict=True)
     ]
     rise = np.diff(picked_up)

@@ -48,8 +48,8 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
             (row for row, key in enumerate(keys, start=1) if key == coarse), default=0
         )
 
-    taker = brought_by(encoder, texts)
-    texts["hand_off_carrier"] = taker or ""
+    last_mile = brought_by(encoder, texts)
+    texts["hand_off_carrier"] = last_mile or ""
     codes = [
         row(index.keys, *level.columns)
         for level, index in zip(encoder.levels, encoder.indexes, strict=True)
@@ -67,22 +67,22 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
     there = clock_row(encoder.clocks.calendars, "destination_country", "destination_region")
     own = encoder.clocks.row(clock_row(encoder.clocks.services, "carrier", "service"), there)
     clock = own
-    if taker is not None:
+    if last_mile is not None:
         pair = row(encoder.clocks.services, "carrier", "service", "hand_off_carrier")
-        alone = encoder.clocks.services.index(taker + SEPARATOR) + 1
+        alone = encoder.clocks.services.index(last_mile + SEPARATOR) + 1
         clock = encoder.clocks.row(pair or alone, there)
     second = local.hour * 3600 + local.minute * 60 + local.second
     closed = clock_row(encoder.clocks.calendars, "origin_country", "origin_region")
     warehouses = [row(encoder.dispatch.keys, *level.columns) for level in DISPATCH_LEVELS]
     warehouse = next((found for found in reversed(warehouses) if found), 0)
-    lead = encoder.dispatch.lead(warehouse, closed, order_day, second, clock)
-    if taker is not None:
+    dispatch_delay = encoder.dispatch.delay(warehouse, closed, order_day, second, clock)
+    if last_mile is not None:
         leg = row(
             encoder.hand_offs.leg_keys,
             *("carrier", "service", "hand_off_carrier"),
             *("destination_country", "destination_region"),
         )
-        lead = encoder.dispatch.lead(
+        dispatch_delay = encoder.dispatch.delay(
             *(warehouse, closed, order_day, second, clock),
             leg=(own, encoder.hand_offs.leg_days[leg]),
         )
@@ -92,7 +92,7 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
         math.nan
         if quoted is None or not is_a_date(quoted)
         else ordinal(quoted) - EPOCH - order_day,
-        lead,
+        dispatch_delay,
         0.0,
         encoder.dispatch.fetched(warehouse, closed, order_day, second),
         *(number(fields, name) for name in encoder.numeric),
@@ -114,12 +114,12 @@ def brought_by(encoder: Encoder, texts: Mapping[str, str]) -> str | None:
     hand_offs = encoder.hand_offs
     if hand_offs is None:
         return None
-    levels = zip(HAND_OFF_LEVELS, hand_offs.keys, hand_offs.taker, strict=True)
-    for level, keys, taker in reversed([*levels]):
+    levels = zip(HAND_OFF_LEVELS, hand_offs.keys, hand_offs.last_mile, strict=True)
+    for level, keys, last_mile in reversed([*levels]):
         key = SEPARATOR.join(texts.get(column, "") for column in level.columns)
         if key in keys:
-            number = int(taker[keys.index(key) + 1])
-            return hand_offs.takers[number - 1] if number else None
+            number = int(last_mile[keys.index(key) + 1])
+            return hand_offs.carriers[number - 1] if number else None
     return None
 
 

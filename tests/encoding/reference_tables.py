@@ -17,8 +17,8 @@ from etapromise.encoding.requests import (
     dates_in_column,
     local_seconds,
 )
-from etapromise.lanes.hand_offs import FIRST_LEG, RELAY
-from etapromise.lanes.levels import TAKER, level_keys, spelled
+from etapromise.lanes.hand_offs import CARRIER_PAIR, FIRST_LEG
+from etapromise.lanes.levels import LAST_MILE, level_keys, spelled
 
 GIVEN = NUMBERS[1:6]
 
@@ -27,10 +27,10 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
     """What `Encoder.encode` gives."""
     count = len(frame)
     services, calendars = encoder.clocks.indexes()
-    taker = np.zeros(count, np.int32)
+    last_mile = np.zeros(count, np.int32)
     if encoder.hand_offs is not None:
-        taker = encoder.hand_offs.takers_of(frame)
-        frame = encoder.hand_offs.named(frame, taker)
+        last_mile = encoder.hand_offs.last_mile_of(frame)
+        frame = encoder.hand_offs.named(frame, last_mile)
     found = level_keys(frame, (*encoder.levels, *_CALENDAR_LEVELS))
     keys = found[: len(encoder.levels)]
     service, there, here, *warehouse = found[len(encoder.levels) :]
@@ -38,7 +38,7 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
     for level, (positions, texts) in enumerate(keys):
         codes[:, level] = encoder.indexes[level].rows(positions, texts)
     own = encoder.clocks.row(rows_of(services, service), rows_of(calendars, there))
-    clock = brought(encoder, frame, own, taker)
+    clock = brought(encoder, frame, own, last_mile)
     places = [column for column in ("origin", "origin_country", "origin_region") if column in frame]
     names, _ = encoder.zones.resolve_many(frame[places], "origin")
     seconds = local_seconds(frame["ordered_at"], names)
@@ -54,7 +54,9 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
         quoted = dates_in_column(frame, "quoted_date")
         numbers[:, 6] = np.where(np.isnat(quoted), np.nan, quoted.astype(np.int64) - day)
     asked = encoder.dispatch.rows(warehouse), rows_of(calendars, here), day, second
-    numbers[:, NUMBERS.index("lead")] = leads(encoder, frame, taker, own, *asked, clock)
+    numbers[:, NUMBERS.index("dispatch_delay")] = dispatch_delays(
+        encoder, frame, last_mile, own, *asked, clock
+    )
     numbers[:, NUMBERS.index("fetched")] = [
         encoder.dispatch.fetched(*map(int, order)) for order in zip(*asked, strict=True)
     ]
@@ -64,16 +66,16 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
 
 
 def reference_handed_over(
-    encoder: Encoder, requests: Requests, frame: pd.DataFrame, taker: np.ndarray
+    encoder: Encoder, requests: Requests, frame: pd.DataFrame, last_mile: np.ndarray
 ) -> Requests:
     """What `Encoder.handed_over` gives."""
-    named = encoder.hand_offs.named(frame, taker)
+    named = encoder.hand_offs.named(frame, last_mile)
     codes = requests.codes.copy()
     for position, level in enumerate(encoder.levels):
-        if TAKER in level.columns:
+        if LAST_MILE in level.columns:
             rows = encoder.indexes[position].rows(*level_keys(named, (level,))[0])
-            codes[:, position] = np.where(taker > 0, rows, codes[:, position])
-    clock = brought(encoder, named, requests.clock, taker)
+            codes[:, position] = np.where(last_mile > 0, rows, codes[:, position])
+    clock = brought(encoder, named, requests.clock, last_mile)
     return replace(requests, codes=codes, clock=clock.astype(np.int32))
 
 
@@ -82,21 +84,21 @@ def rows_of(rows, found):
     return np.array([row_of(rows, key) for key in keys], np.int64)[positions]
 
 
-def brought(encoder, named, clock, taker):
-    """The clocks of who brings shipments: of their takers, or for 0 those given."""
-    if not taker.any():
+def brought(encoder, named, clock, last_mile):
+    """The clocks of who brings shipments: of their last-mile carriers, or for 0 those given."""
+    if not last_mile.any():
         return clock
-    service = np.concatenate([[0], encoder.taker_services])[taker]
-    if encoder.has_relays:
-        positions, keys = level_keys(named, (RELAY,))[0]
+    service = np.concatenate([[0], encoder.last_mile_services])[last_mile]
+    if encoder.has_carrier_pairs:
+        positions, keys = level_keys(named, (CARRIER_PAIR,))[0]
         services, _ = encoder.clocks.indexes()
         own = np.array([services.get(key, 0) for key in keys], np.int64)[positions]
         service = np.where(own > 0, own, service)
     calendars = len(encoder.clocks.holidays)
-    return np.where(taker > 0, service * calendars + clock % calendars, clock)
+    return np.where(last_mile > 0, service * calendars + clock % calendars, clock)
 
 
-def leads(encoder, frame, taker, own, warehouse, calendar, day, second, clock):
+def dispatch_delays(encoder, frame, last_mile, own, warehouse, calendar, day, second, clock):
     out = np.empty(len(frame))
     legs = np.zeros(len(frame), np.int64)
     if encoder.hand_offs is not None:
@@ -105,10 +107,10 @@ def leads(encoder, frame, taker, own, warehouse, calendar, day, second, clock):
         legs = np.array([rows.get(key, 0) for key in keys], np.int64)[positions]
     for row in range(len(frame)):
         leg = None
-        if taker[row]:
+        if last_mile[row]:
             leg = int(own[row]), encoder.hand_offs.leg_days[legs[row]]
         order = (warehouse[row], calendar[row], day[row], second[row], clock[row])
-        out[row] = encoder.dispatch.lead(*map(int, order), leg=leg)
+        out[row] = encoder.dispatch.delay(*map(int, order), leg=leg)
     return out
 
 

@@ -33,7 +33,7 @@ from tests.encoding.test_compiled_encoder import (
     dispatch,
 )
 
-TAKERS = ("a", "é")
+CARRIERS = ("a", "é")
 DECLARED = (
     Disruption(first=date(2025, 1, 1), last=date(2025, 2, 1), delay=2.0, carrier="a"),
     Disruption(first=date(2025, 3, 1), last=date(2025, 3, 9), stop=True, postcodes=("b", "x*")),
@@ -52,14 +52,17 @@ def handing_over() -> Encoder:
     legs = keys_of(len(FIRST_LEG.columns))[::2]
     leg_days = np.sort(rng.random((len(legs) + 1, LONGEST_LEG + 1)), axis=1)
     hand_offs = HandOffs(
-        takers=TAKERS,
+        carriers=CARRIERS,
         keys=keys,
-        taker=tuple(rng.integers(0, 3, len(one) + 1).astype(np.int32) for one in keys),
+        last_mile=tuple(rng.integers(0, 3, len(one) + 1).astype(np.int32) for one in keys),
         share=tuple(rng.random(len(one) + 1) for one in keys),
         leg_keys=legs,
         leg_days=leg_days / leg_days[:, -1:],
     )
-    services = [*keys_of(2), *(f"{pair}\x1f{taker}" for pair in keys_of(2)[:9] for taker in TAKERS)]
+    services = [
+        *keys_of(2),
+        *(f"{pair}\x1f{last_mile}" for pair in keys_of(2)[:9] for last_mile in CARRIERS),
+    ]
     clocks = Clocks.build(
         first_day=FIRST,
         services=services,
@@ -125,11 +128,13 @@ def test_a_table_is_encoded_as_by_pandas(encoder: Encoder, frame: pd.DataFrame) 
 def test_parcels_seen_to_change_hands_are_encoded_as_by_pandas(
     frame: pd.DataFrame, data: st.DataObject
 ) -> None:
-    taker = np.array([data.draw(st.integers(0, len(TAKERS))) for _ in range(len(frame))], np.int32)
+    last_mile = np.array(
+        [data.draw(st.integers(0, len(CARRIERS))) for _ in range(len(frame))], np.int32
+    )
     requests = HANDING_OVER.encode(frame)
     assert_same(
-        HANDING_OVER.handed_over(requests, frame, taker),
-        reference_handed_over(HANDING_OVER, requests, frame, taker),
+        HANDING_OVER.handed_over(requests, frame, last_mile),
+        reference_handed_over(HANDING_OVER, requests, frame, last_mile),
     )
 
 

@@ -151,7 +151,7 @@ _row = native.function("etp_forest_row", None, *[native.POINTER] * 4)
 
 def row_of_a_quote(forest: Forest, row: NDArray[np.float32]) -> NDArray[np.float64]:
     """The kernel that a quote runs for its one row (native/quote.c)."""
-    out, scratch = np.empty(len(forest.levels)), np.empty(forest.scratch_size, np.uint8)
+    out, scratch = np.empty(len(forest.levels)), np.empty(forest._layout.columns + 64, np.uint8)
     row = np.ascontiguousarray(row)
     _row(forest.address, row.ctypes.data, out.ctypes.data, scratch.ctypes.data)
     return out
@@ -261,19 +261,19 @@ def damaged(name: str, value: object, at: int | slice = slice(None)) -> dict[str
     ("name", "value", "at", "message"),
     [
         ("feature", FEATURES, 3, "feature outside"),
-        ("feature", -1, 3, "feature outside"),
-        ("features", 2, 0, "feature outside"),
+        ("feature", -1, 3, "0 at least"),
+        ("features", 2, 0, "Found 2 at forest.features"),
         ("left", 0, 0, "does not follow"),
         ("right", 30, 4, "does not follow"),
         ("left", -32, 29, "leaf that the tree does not have"),
         ("right", -1, 29, "no parent, or from more than one"),
         ("node_start", 31, 1, "one leaf more"),
         ("node_start", 5, 0, "do not cover"),
-        ("leaf_start", 1, -1, "do not cover"),
-        ("threshold", np.nan, 0, "NaN"),
+        ("leaf_start", 1, -1, "out of order"),
+        ("threshold", np.nan, 0, "not finite"),
         ("values", np.inf, 0, "not finite"),
         ("start", np.nan, 0, "not finite"),
-        ("levels", 0.9, 0, "ascend"),
+        ("levels", 0.9, 0, "out of order"),
         ("levels", 1.0, 4, "within"),
     ],
 )
@@ -281,7 +281,7 @@ def test_a_damaged_forest_is_refused(
     name: str, value: object, at: int | slice, message: str
 ) -> None:
     with pytest.raises(ModelFileError, match=message):
-        Forest.from_arrays(damaged(name, value, at))
+        Forest.stored(stored(damaged(name, value, at)), FEATURES)
 
 
 @given(data=st.data())
@@ -293,7 +293,7 @@ def test_whatever_is_damaged_the_kernel_is_safe(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(arrays[name]) - 1))
     arrays[name][at] = data.draw(st.integers(-40, 800))
     try:
-        forest = Forest.from_arrays(arrays)
+        forest = Forest.stored(stored(arrays), FEATURES)
     except ModelFileError:
         return
     X, _ = training_rows(20)
@@ -303,8 +303,8 @@ def test_whatever_is_damaged_the_kernel_is_safe(data: st.DataObject) -> None:
 def test_a_forest_without_one_of_its_arrays_is_refused() -> None:
     arrays = FORESTS["stumps"].to_arrays()
     del arrays["nan_left"]
-    with pytest.raises(ModelFileError, match="nan_left is missing"):
-        Forest.from_arrays(arrays)
+    with pytest.raises(ModelFileError, match=r"no such array at forest\.nan_left"):
+        Forest.stored(stored(arrays), FEATURES)
 
 
 def test_rows_of_another_width_are_refused() -> None:

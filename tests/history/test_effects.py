@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from etapromise.errors import InsufficientHistoryError
-from etapromise.history.as_of import HistoryAsOf
-from etapromise.history.effects import FIELDS, NEVER_DAY, Durations, EffectSettings, effects_as_of
+from etapromise.history.effects import FIELDS, NEVER_DAY, Durations, EffectSettings, Resumed, Sweep
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.statistics import build_statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
 from tests.history.reference_effects import ReferenceEffects
@@ -62,13 +62,16 @@ def random_parcels(seed: int, count: int) -> tuple[Durations, np.ndarray]:
 def compiled(
     durations: Durations, codes: np.ndarray, end_day: int, settings: EffectSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    return effects_as_of(
-        durations,
+    return sweep(durations, codes, settings).run(end_day)[:2]
+
+
+def sweep(durations: Durations, codes: np.ndarray, settings: EffectSettings) -> Sweep:
+    return Sweep(
+        durations=durations,
         codes=codes,
         table_sizes=SIZES,
         elapsed=elapsed(),
         first_clock_day=FIRST - 5,
-        end_day=end_day,
         settings=settings,
     )
 
@@ -171,6 +174,33 @@ def test_a_slow_key_is_recovered() -> None:
     assert effect[SIZES[0] + 2] - effect[SIZES[0] + 1] == pytest.approx(0.4, abs=0.03)
 
 
+@pytest.mark.parametrize("save_on", [FIRST, FIRST + 1, FIRST + 40, FIRST + 66])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sweep_that_goes_on_is_the_whole_one(seed: int, save_on: int) -> None:
+    durations, codes = random_parcels(seed, 400)
+    asked, end = sweep(durations, codes, EffectSettings(half_life=25.0)), FIRST + 66
+    whole = asked.run(end, save_on=save_on)
+    assert whole.state is not None
+    assert [a.tobytes() for a in whole[:2]] == [a.tobytes() for a in asked.run(end)[:2]]
+    later = np.flatnonzero(durations.start_day >= save_on)
+    some = later[::3]
+    begin = Resumed(save_on, whole.state, whole.at_start[:0])
+    for until in (max(save_on, FIRST + 1), (save_on + end) // 2, end):
+        rest, of_all = (
+            asked.run(until, wanted=some, resume=begin),
+            asked.run(until),
+        )
+        assert rest.at_end.tobytes() == of_all.at_end.tobytes()
+        assert rest.at_start.tobytes() == of_all.at_start[some].tobytes()
+    if save_on + 9 < end:
+        again = asked.run(end, wanted=some, resume=begin, save_on=save_on + 9)
+        other = asked.run(end, save_on=save_on + 9)
+        assert again.state is not None
+        assert other.state is not None
+        for name, array in other.state.to_arrays().items():
+            assert array.tobytes() == getattr(again.state, name).tobytes(), name
+
+
 def new_key(shift: float, age: int, a_day: int, seed: int) -> float:
     """The effect of a key that many days after its first parcel, beside one that is 200 days older.
 
@@ -198,15 +228,15 @@ def new_key(shift: float, age: int, a_day: int, seed: int) -> float:
         closed_day=start + 40,
     )
     ones = np.ones(len(start), np.int32)
-    _, at_end = effects_as_of(
-        durations,
+    asked = Sweep(
+        durations=durations,
         codes=np.stack([ones, ones + new]).astype(np.int32),
         table_sizes=[2, 3],
         elapsed=np.arange(300.0)[None],
         first_clock_day=FIRST,
-        end_day=begun + age,
         settings=EffectSettings(),
     )
+    at_end = asked.run(begun + age).at_end
     return float(at_end[4, 0] - at_end[3, 0])
 
 

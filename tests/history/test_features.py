@@ -16,7 +16,6 @@ import etapromise
 from etapromise import PromiseModel, train
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError, ModelFileError
-from etapromise.history.as_of import HistoryAsOf
 from etapromise.history.features import (
     FeatureBuilder,
     FeatureContract,
@@ -24,6 +23,7 @@ from etapromise.history.features import (
     all_features,
     with_handling_codes,
 )
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.statistics import build_statistics
 from etapromise.history.surge import surge_by_day
 from etapromise.tracking import TrackedHistory

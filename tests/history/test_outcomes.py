@@ -11,8 +11,9 @@ import pytest
 
 from etapromise import tracking
 from etapromise.calendars.zones import ZoneMap
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.outcomes import day_of, outcomes, spread_within_day
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF
@@ -177,7 +178,7 @@ def test_durations_run_on_the_operational_clock(gathered: HistoryAsOf) -> None:
         first = requests.order_day[i] - clocks.first_day
         last = int(results.event_day[i]) - clocks.first_day
         days = row[first:last].sum() + row[last] * results.within[i]
-        days = max(days - requests.lead[i], 0.0)
+        days = max(days - requests.dispatch_delay[i], 0.0)
         assert np.exp(total.value[i]) - 1.0 == pytest.approx(days, abs=1e-9)
     unknown = results.event_known_day == NEVER_DAY
     assert np.isnan(total.value[unknown]).all()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etapromise import PromiseModel
-from etapromise.history.as_of import HistoryAsOf
 from etapromise.history.effects import FIELDS
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.present_pace import PACED, pace_since
 
 PACE = FIELDS.index("pace")
@@ -40,7 +40,7 @@ def history(series: dict[str, list[float]]) -> Any:
         outcomes=SimpleNamespace(
             start_day=np.repeat(np.arange(days) + FIRST, len(keys)), as_of_day=FIRST + days
         ),
-        at_order=SimpleNamespace(total=total, first=0),
+        at_order=SimpleNamespace(total=total, rows=np.arange(len(total))),
         statistics=SimpleNamespace(total=now, total_start=np.array([0, 2, 2 + len(keys) + 1])),
     )
 

@@ -11,7 +11,7 @@ from etapromise.history.effects import NEVER_DAY
 from etapromise.history.shortest_ways import NOT_TOLD, shortest_ways, soonest, soonest_as_known
 
 if TYPE_CHECKING:
-    from etapromise.history.as_of import HistoryAsOf
+    from etapromise.history.gathered import HistoryAsOf
 
 TOLD = ("network", "service", "service_region", "service_lane")
 EVIDENCE, HARDLY_ANY, STEP, STEPS = 2.0, 0.03, 0.25, 128

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from etapromise.history.gathered import EncodedOrders
 from etapromise.in_transit.past_journeys import transit_history
-from etapromise.in_transit.sampling import sampled_parcels
+from etapromise.in_transit.sampling import Sample, drawn_parcels
 
 ALL = 10**9
 
@@ -14,6 +15,13 @@ ALL = 10**9
 @pytest.fixture(autouse=True)
 def _thin_small_weeks_too(monkeypatch):
     monkeypatch.setattr("etapromise.in_transit.sampling._FEWEST", 2)
+
+
+def sampled_parcels(known, gathered, most_looks: int) -> Sample:
+    orders = EncodedOrders(
+        gathered.encoder, gathered.requests, gathered.requests, gathered.outcomes
+    )
+    return Sample.of(known, gathered, drawn_parcels(known, orders, most_looks))
 
 
 def test_a_sample_that_holds_all_is_all(known, gathered):

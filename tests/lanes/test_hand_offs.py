@@ -16,8 +16,9 @@ from etapromise import PromiseModel, tracking
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import EffectSettings
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.learned_hand_offs import learned_hand_offs
 from etapromise.lanes.hand_offs import ANOTHER, HandOffs
 from etapromise.lanes.levels import LEVELS
@@ -37,10 +38,10 @@ MOMENT = pd.Timestamp("2025-03-01", tz="UTC")
 def parcels_of(
     rows: Sequence[tuple[str, str, str, str | None]], *, first_sign: bool = False
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Delivered parcels (carrier, service, destination, taker) and their milestones."""
+    """Delivered parcels (carrier, service, destination, last_mile) and their milestones."""
     picked = pd.Timestamp("2025-02-01 12:00", tz="UTC")
     shipments, scans = [], []
-    for number, (carrier, service, destination, taker) in enumerate(rows):
+    for number, (carrier, service, destination, last_mile) in enumerate(rows):
         name = f"p{number}"
         shipments.append(
             {
@@ -55,10 +56,13 @@ def parcels_of(
             }
         )
         events = [("picked_up", 0, carrier), ("arrived", 24, carrier), ("delivered", 72, carrier)]
-        if taker is not None:
-            events[1:] = [("transferred", 48, taker or None), ("delivered", 96, taker or None)]
+        if last_mile is not None:
+            events[1:] = [
+                ("transferred", 48, last_mile or None),
+                ("delivered", 96, last_mile or None),
+            ]
             if first_sign:
-                events = [(status, hours, taker) for status, hours, _ in events]
+                events = [(status, hours, last_mile) for status, hours, _ in events]
         for status, hours, by in events:
             at = picked + pd.Timedelta(hours=hours)
             scans.append({"shipment_id": name, "scanned_at": at, "status": status, "carrier": by})
@@ -70,7 +74,9 @@ def learned(rows: Sequence[tuple[str, str, str, str | None]], **how: Any) -> Han
     return learned_hand_offs(*parcels_of(rows, **how), MOMENT)
 
 
-def taker(hand_offs: HandOffs, carrier: str, service: str | None, destination: str) -> str | None:
+def last_mile(
+    hand_offs: HandOffs, carrier: str, service: str | None, destination: str
+) -> str | None:
     fields = {
         "carrier": carrier,
         "service": service,
@@ -80,8 +86,8 @@ def taker(hand_offs: HandOffs, carrier: str, service: str | None, destination: s
     }
     found = hand_offs.of(fields)
     frame = pd.DataFrame([fields])
-    number = int(hand_offs.takers_of(frame)[0])
-    assert (hand_offs.takers[number - 1] if number else None) == (found and found.carrier)
+    number = int(hand_offs.last_mile_of(frame)[0])
+    assert (hand_offs.carriers[number - 1] if number else None) == (found and found.carrier)
     return None if found is None else found.carrier
 
 
@@ -100,17 +106,21 @@ ROWS = (
 def test_the_finest_key_that_was_seen_says_who_brings_a_parcel() -> None:
     hand_offs = learned(ROWS)
     assert hand_offs is not None
-    assert hand_offs.takers == ("ontrac", "usps")
-    assert taker(hand_offs, "ups", "saver", "10001") == "usps"
-    assert taker(hand_offs, "ups", "saver", "10077") == "usps"  # its prefix
-    assert taker(hand_offs, "ups", "saver", "10101") is None
-    assert taker(hand_offs, "ups", "air", "10001") is None
-    assert taker(hand_offs, "ups", "saver", "20777") == "usps"  # a prefix never seen: its region
-    assert taker(hand_offs, "ups", "saver", "30001") == "ontrac"
-    assert taker(hand_offs, "ups", "saver", "90001") == "usps"  # a region never seen: the service
-    assert taker(hand_offs, "ups", "air", "90001") is None
-    assert taker(hand_offs, "fedex", "saver", "10001") is None  # one in four is not usual
-    assert taker(hand_offs, "dhl", "saver", "10001") is None
+    assert hand_offs.carriers == ("ontrac", "usps")
+    assert last_mile(hand_offs, "ups", "saver", "10001") == "usps"
+    assert last_mile(hand_offs, "ups", "saver", "10077") == "usps"  # its prefix
+    assert last_mile(hand_offs, "ups", "saver", "10101") is None
+    assert last_mile(hand_offs, "ups", "air", "10001") is None
+    assert (
+        last_mile(hand_offs, "ups", "saver", "20777") == "usps"
+    )  # a prefix never seen: its region
+    assert last_mile(hand_offs, "ups", "saver", "30001") == "ontrac"
+    assert (
+        last_mile(hand_offs, "ups", "saver", "90001") == "usps"
+    )  # a region never seen: the service
+    assert last_mile(hand_offs, "ups", "air", "90001") is None
+    assert last_mile(hand_offs, "fedex", "saver", "10001") is None  # one in four is not usual
+    assert last_mile(hand_offs, "dhl", "saver", "10001") is None
     found = hand_offs.of(
         {"carrier": "ups", "service": "saver", "destination": "10001", "destination_country": "US"}
         | {"destination_region": "1"}
@@ -129,18 +139,18 @@ def test_a_carriers_other_services_tell_of_a_prefix() -> None:
     hand_offs = learned(rows)
     assert hand_offs is not None
     # Where air was seen, nobody hands over: that says nothing of where saver does.
-    assert taker(hand_offs, "ups", "air", "10001") == "usps"
-    assert taker(hand_offs, "ups", "air", "10101") is None
+    assert last_mile(hand_offs, "ups", "air", "10001") == "usps"
+    assert last_mile(hand_offs, "ups", "air", "10101") is None
     # Seen where saver does, it is never handed over; so it is not at the next such place.
     rows += [("ups", "saver", "10301", "usps")] * 30
     hand_offs = learned([*rows, *[("ups", "air", "10301", None)] * 20])
     assert hand_offs is not None
-    assert taker(hand_offs, "ups", "air", "10301") is None
-    assert taker(hand_offs, "ups", "air", "10001") is None
+    assert last_mile(hand_offs, "ups", "air", "10301") is None
+    assert last_mile(hand_offs, "ups", "air", "10001") is None
     hand_offs = learned([*rows, *[("ups", "air", "10301", "usps")] * 20])
     assert hand_offs is not None
-    assert taker(hand_offs, "ups", "air", "10001") == "usps"
-    assert taker(hand_offs, "ups", "saver", "10301") == "usps"
+    assert last_mile(hand_offs, "ups", "air", "10001") == "usps"
+    assert last_mile(hand_offs, "ups", "saver", "10301") == "usps"
 
 
 def test_other_carriers_tell_of_a_place_that_a_carrier_is_new_to() -> None:
@@ -157,12 +167,12 @@ def test_other_carriers_tell_of_a_place_that_a_carrier_is_new_to() -> None:
     keeping = learned([*rows, *some, *[("gls", "saver", "10101", None)] * 4])
     assert handing is not None
     assert keeping is not None
-    assert taker(handing, "gls", "saver", "10001") == "usps"
-    assert taker(handing, "gls", "saver", "10301") is None
-    assert taker(keeping, "gls", "saver", "10001") is None
+    assert last_mile(handing, "gls", "saver", "10001") == "usps"
+    assert last_mile(handing, "gls", "saver", "10301") is None
+    assert last_mile(keeping, "gls", "saver", "10001") is None
     for hand_offs in (handing, keeping):
-        assert taker(hand_offs, "ups", "saver", "10001") == "usps"
-        assert taker(hand_offs, "fedex", "saver", "10001") is None
+        assert last_mile(hand_offs, "ups", "saver", "10001") == "usps"
+        assert last_mile(hand_offs, "fedex", "saver", "10001") is None
 
 
 def test_a_prefix_in_two_regions() -> None:
@@ -180,8 +190,8 @@ def test_a_prefix_in_two_regions() -> None:
     shipments = shipments.assign(destination_region=region)
     found = learned_hand_offs(shipments, milestones, MOMENT)
     assert found is not None
-    assert taker(found, "ups", "saver", "10001") == "usps"
-    assert taker(found, "ups", "saver", "20001") is None
+    assert last_mile(found, "ups", "saver", "10001") == "usps"
+    assert last_mile(found, "ups", "saver", "20001") is None
     turned = learned_hand_offs(shipments[::-1], milestones[::-1], MOMENT)
     assert turned is not None
     assert turned.keys == found.keys
@@ -199,17 +209,17 @@ def test_who_takes_over_is_the_services_own_partner() -> None:
     ]
     hand_offs = learned(rows)
     assert hand_offs is not None
-    assert taker(hand_offs, "ups", "air", "10001") == "ontrac"
-    assert taker(hand_offs, "ups", "saver", "10001") == "usps"
+    assert last_mile(hand_offs, "ups", "air", "10001") == "ontrac"
+    assert last_mile(hand_offs, "ups", "saver", "10001") == "usps"
     # Nobody of this carrier's parcels was seen there, but in its region.
-    assert taker(hand_offs, "ups", "saver", "20201") == "ontrac"
+    assert last_mile(hand_offs, "ups", "saver", "20201") == "ontrac"
     # A place where nobody hands over is no reason to name nobody for who always does.
     found = hand_offs.of(
         {"carrier": "ups", "service": "saver", "destination": "90001", "destination_country": "US"}
         | {"destination_region": "9"}
     )
     assert found is None or found.share >= 0.5
-    for level, share in zip(hand_offs.taker, hand_offs.share, strict=True):
+    for level, share in zip(hand_offs.last_mile, hand_offs.share, strict=True):
         assert ((level[1:] > 0) == (share[1:] >= 0.5)).all()
 
 
@@ -230,8 +240,8 @@ def test_parcels_that_are_never_heard_of_again_are_not_taken_over() -> None:
     milestones = milestones.assign(event_known_at=known, event_at=milestones["event_at"].mask(dark))
     hand_offs = learned_hand_offs(shipments, milestones, MOMENT)
     assert hand_offs is not None
-    assert taker(hand_offs, "gls", "saver", "10001") == "usps"
-    assert taker(hand_offs, "dark", "saver", "10001") is None
+    assert last_mile(hand_offs, "gls", "saver", "10001") == "usps"
+    assert last_mile(hand_offs, "dark", "saver", "10001") is None
 
 
 def test_parcels_still_on_their_way_are_not_left_out() -> None:
@@ -282,7 +292,7 @@ def test_what_is_no_hand_off() -> None:
     # Nobody says who took it.
     hand_offs = learned([("ups", "saver", "10001", "")] * 30)
     assert hand_offs is not None
-    assert hand_offs.takers == (ANOTHER,)
+    assert hand_offs.carriers == (ANOTHER,)
 
 
 def test_scans_received_later_change_nothing(parcels: TrackedHistory, known: KnownOrders) -> None:
@@ -302,12 +312,14 @@ def test_scans_received_later_change_nothing(parcels: TrackedHistory, known: Kno
         np.testing.assert_array_equal(array, arrays[1][name])
     np.testing.assert_array_equal(encoders[0].clocks.weeks, encoders[1].clocks.weeks)
     read = HandOffs.stored(stored_part(arrays[0]))
-    np.testing.assert_array_equal(read.takers_of(known.shipments), known_takers(encoders[0], known))
+    np.testing.assert_array_equal(
+        read.last_mile_of(known.shipments), known_last_mile(encoders[0], known)
+    )
     assert read.leg_keys == encoders[0].hand_offs.leg_keys
 
 
-def known_takers(encoder: Any, known: KnownOrders) -> np.ndarray:
-    return encoder.hand_offs.takers_of(known.shipments)
+def known_last_mile(encoder: Any, known: KnownOrders) -> np.ndarray:
+    return encoder.hand_offs.last_mile_of(known.shipments)
 
 
 def test_without_hand_offs_nothing_is_different(parcels: TrackedHistory) -> None:
@@ -340,7 +352,7 @@ def test_true_hand_offs_are_found(
     places, stages = network.places, Stages(network)
     services = network.config.services
     prefix_area = {prefix: area for area, prefix in enumerate(places.area_prefix)}
-    numbers = hand_offs.takers_of(orders)
+    numbers = hand_offs.last_mile_of(orders)
     right = handed = 0
     for row, number in zip(orders.to_dict("records"), numbers.tolist(), strict=True):
         area = prefix_area[row["destination"][: len(places.area_prefix[0])]]
@@ -351,14 +363,14 @@ def test_true_hand_offs_are_found(
         true = network.couriers.names[int(network.partner_courier(region))]
         expected = true if path == BY_PARTNER else None
         handed += expected is not None
-        right += (hand_offs.takers[number - 1] if number else None) == expected
+        right += (hand_offs.carriers[number - 1] if number else None) == expected
     assert handed > 20
     assert right / len(orders) > 0.97
 
 
 def test_who_takes_over_has_a_true_week(simulation: Simulation, gathered: HistoryAsOf) -> None:
     clocks = gathered.encoder.clocks
-    for name in gathered.encoder.hand_offs.takers:
+    for name in gathered.encoder.hand_offs.carriers:
         week = clocks.weeks[clocks.services.index(f"{name}\x1f") + 1]
         assert tuple(week > 0.3) == simulation.true_working_week(name)
 
@@ -367,7 +379,7 @@ def test_promises_are_on_the_days_of_both_where_a_file_tells(
     model: PromiseModel, orders: pd.DataFrame, known: KnownOrders
 ) -> None:
     hand_offs = model.parts.encoder.hand_offs
-    rows = np.flatnonzero(hand_offs.takers_of(orders))
+    rows = np.flatnonzero(hand_offs.last_mile_of(orders))
     row = orders.iloc[int(rows[0])].to_dict()
     text = f'[[carriers]]\ncarrier = "{row["carrier"]}"\ndelivers = "Tue-Thu"\n'
     encoder = known.encoder(
@@ -385,7 +397,7 @@ def test_promises_are_on_the_days_of_both_where_a_file_tells(
     assert {day.weekday() for day in dates[arriving].astype(object).tolist()} <= {1, 2, 3}
     batch = told.distribution_many(orders.iloc[rows]).probability
     assert (batch[0] == probability).all()
-    # The parcels of others to the same taker are on its own days.
+    # The parcels of others to the same last-mile carrier are on its own days.
     usual = model.parts.encoder.clocks
     other = orders.iloc[rows][orders.iloc[rows]["carrier"] != row["carrier"]]
     same = encoder.encode(other).clock // len(encoder.clocks.holidays)
@@ -408,7 +420,7 @@ week = st.lists(st.booleans(), min_size=7, max_size=7).filter(any)
     start=st.integers(0, 60),
     second=st.integers(0, 86_399),
 )
-def test_the_lead_of_two_ways(
+def test_the_dispatch_delay_of_two_ways(
     own: list[bool],
     taking: list[bool],
     works: list[bool],
@@ -416,7 +428,7 @@ def test_the_lead_of_two_ways(
     start: int,
     second: int,
 ) -> None:
-    """Against days that are walked one at a time; of one carrier, it is the plain lead."""
+    """Against days that are walked one at a time; of one carrier, it is the plain delay."""
     first_day = 20_000
     clocks = Clocks.build(
         first_day=first_day,
@@ -437,8 +449,8 @@ def test_the_lead_of_two_ways(
     days = np.array([leg]) / sum(leg)
     order_day = first_day + start
 
-    def lead(first: int, last: int) -> float:
-        return dispatch.lead(0, 0, order_day, second, last, leg=(first, days[0]))
+    def dispatch_delay(first: int, last: int) -> float:
+        return dispatch.delay(0, 0, order_day, second, last, leg=(first, days[0]))
 
     def open_on(days_open: list[bool], day: int) -> bool:
         return days_open[(day + 3) % 7]
@@ -461,22 +473,22 @@ def test_the_lead_of_two_ways(
             ):
                 over += 1
             expected += share * part * (reading(over) - step)
-    assert lead(1, 2) == pytest.approx(expected - 1.0, abs=1e-9)
+    assert dispatch_delay(1, 2) == pytest.approx(expected - 1.0, abs=1e-9)
     for clock in (1, 2):
-        plain = dispatch.lead(0, 0, order_day, second, clock)
-        assert lead(clock, clock) == pytest.approx(plain, abs=1e-9)
+        plain = dispatch.delay(0, 0, order_day, second, clock)
+        assert dispatch_delay(clock, clock) == pytest.approx(plain, abs=1e-9)
 
 
 def test_what_is_shown_of_a_hand_off(model: PromiseModel, orders: pd.DataFrame) -> None:
     hand_offs = model.parts.encoder.hand_offs
-    numbers = hand_offs.takers_of(orders)
+    numbers = hand_offs.last_mile_of(orders)
     for place in [*np.flatnonzero(numbers)[:8], *np.flatnonzero(numbers == 0)[:3]]:
         promise = model.promise(**fields_of(orders.iloc[int(place)].to_dict()))
         shown = promise.hand_off
         if numbers[place] == 0:
             assert shown is None
             continue
-        assert shown.carrier == hand_offs.takers[numbers[place] - 1]
+        assert shown.carrier == hand_offs.carriers[numbers[place] - 1]
         assert 0.5 <= shown.share <= 1.0
         assert (np.diff(shown.after.probability) >= 0).all()
         assert shown.after.probability[-1] == pytest.approx(1.0)
@@ -493,16 +505,16 @@ def test_the_carrier_that_was_seen_to_take_over_counts(
 ) -> None:
     encoder = model.parts.encoder
     hand_offs, clocks = encoder.hand_offs, encoder.clocks
-    numbers = hand_offs.takers_of(orders)
+    numbers = hand_offs.last_mile_of(orders)
     weeks = {
         name: clocks.weeks[clocks.services.index(f"{name}\x1f") + 1] > 0
-        for name in hand_offs.takers
+        for name in hand_offs.carriers
     }
     looked = set()
     for place in np.flatnonzero(numbers)[:6]:
         row = orders.iloc[int(place)]
-        usual = hand_offs.takers[numbers[place] - 1]
-        others = [name for name in hand_offs.takers if name != usual]
+        usual = hand_offs.carriers[numbers[place] - 1]
+        others = [name for name in hand_offs.carriers if name != usual]
         for name in [usual, *others]:
             start = row["ordered_at"].to_pydatetime()
             scans = [

@@ -19,7 +19,8 @@ NATIVE = Path(etapromise.__file__).parent / "native"
 STRUCTS = {
     "promise.quote_arguments.Answer": ("quote.c", "etp_answer"),
     "promise.compiled_quote._ModelStruct": ("quote.c", "etp_model"),
-    "history.effects._Job": ("effects.c", "effects_job"),
+    "history.effects._Job": ("effects.h", "effects_job"),
+    "history.effects._State": ("effects.h", "sweep_state"),
     "history.features.FeaturesStruct": ("features.h", "etp_features"),
     "lanes.key_tables.KeysStruct": ("keys.h", "etp_keys"),
     "forecast.boosting_state._CBoosting": ("boosting.c", "etp_boosting"),

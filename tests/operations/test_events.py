@@ -9,15 +9,13 @@ import pandas as pd
 import pytest
 
 from etapromise.errors import ContractError
+from etapromise.operations.event_memory import no_memory, recall, worth_remembering
 from etapromise.operations.events import (
     EVENT_TYPES,
     EventSettings,
     event_id,
     find_events,
     no_events,
-    no_memory,
-    recall,
-    worth_remembering,
 )
 
 START = pd.Timestamp("2025-07-01T06:00", tz="UTC")
@@ -200,12 +198,12 @@ def test_what_is_over_is_forgotten_after_a_while() -> None:
     story.look(open=False, **at("delivered", START), delivered_date=PROMISED)
     for days, left in ((7, 1), (7.1, 0)):
         now = START + pd.Timedelta(days=days)
-        assert len(worth_remembering(story.memory, now=now, settings=SETTINGS)) == left
+        assert len(worth_remembering(story.memory, now=now, settled_days=7, gone_days=180)) == left
     silent = Story()
     silent.look()
     for days, left in ((180, 1), (181, 0)):
         now = START + pd.Timedelta(days=days)
-        assert len(worth_remembering(silent.memory, now=now, settings=SETTINGS)) == left
+        assert len(worth_remembering(silent.memory, now=now, settled_days=7, gone_days=180)) == left
 
 
 def test_nothing_is_an_empty_table_of_the_same_columns() -> None:

@@ -139,11 +139,11 @@ def test_a_minute_of_the_cut_off_moves_only_the_orders_between(
         for second in (0, 29, 59):
             at = dt.time(minute // 60, minute % 60, second)
             ordered_at = dt.datetime.combine(dt.date(2025, 7, 16), at, ZONE)
-            leads = [
-                encoder.encode_placed(shipment | {"ordered_at": ordered_at})[0].lead[0]
+            dispatch_delays = [
+                encoder.encode_placed(shipment | {"ordered_at": ordered_at})[0].dispatch_delay[0]
                 for encoder in (earlier, later)
             ]
-            assert (leads[0] != leads[1]) == (minute == 13 * 60 + 36)
+            assert (dispatch_delays[0] != dispatch_delays[1]) == (minute == 13 * 60 + 36)
 
 
 ROUNDS = {
@@ -216,7 +216,7 @@ def test_a_minute_of_the_second_cut_off_moves_only_the_orders_between(
             at = dt.time(minute // 60, minute % 60, 31)
             ordered_at = dt.datetime.combine(dt.date(2025, 7, day), at, ZONE)
             one, other = (
-                encoder.encode_placed(shipment | {"ordered_at": ordered_at})[0].lead[0]
+                encoder.encode_placed(shipment | {"ordered_at": ordered_at})[0].dispatch_delay[0]
                 for encoder in both
             )
             between = day == 18 and 22 * 60 + 47 <= minute < 23 * 60
@@ -417,11 +417,11 @@ def test_a_cut_off_is_in_the_warehouses_own_time(
         assert model.promise(**shipment, ordered_at=before).cutoff_datetime_utc == cut_off
         assert begun(encoder, shipment, before) == dt.date(2025, 7, 16)
         assert begun(encoder, shipment, after) == dt.date(2025, 7, 17)
-        lead = [
-            encoder.encode_placed(shipment | {"ordered_at": at})[0].lead[0]
+        dispatch_delay = [
+            encoder.encode_placed(shipment | {"ordered_at": at})[0].dispatch_delay[0]
             for at in (before, after)
         ]
-        assert lead[0] < lead[1]
+        assert dispatch_delay[0] < dispatch_delay[1]
 
 
 SPECIAL = f"""
@@ -491,7 +491,8 @@ def test_days_and_cut_offs_of_dates(
     plain = encoder_under(known, SPECIAL.replace("half_days", "#"))
     at = dt.datetime(2025, 7, 23, 9, tzinfo=ZONE)
     half, whole = (
-        one.encode_placed(shipment | {"ordered_at": at})[0].lead[0] for one in (encoder, plain)
+        one.encode_placed(shipment | {"ordered_at": at})[0].dispatch_delay[0]
+        for one in (encoder, plain)
     )
     assert begun(encoder, shipment, at) == at.date()
     assert half > whole
@@ -546,7 +547,7 @@ def test_a_warehouse_that_was_never_seen_is_as_the_file_says(
     requests = encoder.encode_placed(
         fields | {"ordered_at": dt.datetime(2025, 7, 2, 12, tzinfo=dt.UTC)}
     )[0]
-    assert np.isfinite(requests.lead).all()
+    assert np.isfinite(requests.dispatch_delay).all()
 
 
 @pytest.fixture(scope="session")

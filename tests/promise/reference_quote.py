@@ -48,7 +48,7 @@ class ReferenceQuote:
         local = fields["ordered_at"].astimezone(ZoneInfo(zone))
         self.order_day = local.date()
         self.hour = (local.hour * 3600 + local.minute * 60 + local.second) / 3600
-        self.fields["hand_off_carrier"] = self.taker = self.brought_by()
+        self.fields["hand_off_carrier"] = self.last_mile = self.brought_by()
         # Only so that the tests are quick: each is looked up once.
         self.row_of = cache(self.row_of)  # type: ignore[method-assign]
         self.open_share = cache(self.open_share)  # type: ignore[method-assign]
@@ -105,8 +105,8 @@ class ReferenceQuote:
             columns = [*whose[level], "destination_country", *where[level]]
             key = "\x1f".join(self.text(column) for column in columns)
             if key in hand_offs.keys[level]:
-                number = int(hand_offs.taker[level][hand_offs.keys[level].index(key) + 1])
-                return hand_offs.takers[number - 1] if number else None
+                number = int(hand_offs.last_mile[level][hand_offs.keys[level].index(key) + 1])
+                return hand_offs.carriers[number - 1] if number else None
         return None
 
     @property
@@ -123,8 +123,8 @@ class ReferenceQuote:
         """How much of an ordinary day whoever delivers works on a date, or the own carrier."""
         clocks = self.parts.encoder.clocks
         service = f"{self.text('carrier')}\x1f{self.text('service')}"
-        if self.taker is not None and not own:
-            service = f"{self.taker}\x1f"
+        if self.last_mile is not None and not own:
+            service = f"{self.last_mile}\x1f"
         place = f"{self.text('destination_country')}\x1f{self.text('destination_region')}"
         week = clocks.services.index(service) + 1 if service in clocks.services else 0
         calendar = clocks.calendars.index(place) + 1 if place in clocks.calendars else 0
@@ -199,7 +199,7 @@ class ReferenceQuote:
         ]
         return self.operational_days(day + 1) + next((way for way in told[::-1] if way >= 0), 0.0)
 
-    def lead(self) -> float:
+    def dispatch_delay(self) -> float:
         """Expected operational days to the pick-up, less those without closed days or cut-off."""
         table = self.parts.encoder.dispatch.calendars
         handling = [float(value) for value in table.handling[self.warehouse]]
@@ -223,7 +223,7 @@ class ReferenceQuote:
 
         A parcel goes on from the day after: by the end of the day one working day less.
         """
-        if self.taker is None:
+        if self.last_mile is None:
             return self.operational_days(fetched + 1) - 1.0
         found = []
         for step, share in enumerate(self.first_leg):
@@ -244,8 +244,8 @@ class ReferenceQuote:
     def number(self, name: str) -> float:
         if name == "hour":
             return self.hour
-        if name == "lead":
-            return self.lead()
+        if name == "dispatch_delay":
+            return self.dispatch_delay()
         value = self.fields.get(name)
         return math.nan if value is None else float(value)
 
@@ -273,7 +273,9 @@ class ReferenceQuote:
         quoted = self.fields.get("quoted_date")
         if quoted is None:
             return math.nan
-        days = max(self.operational_days((quoted - self.order_day).days) - self.lead(), 0.0)
+        days = max(
+            self.operational_days((quoted - self.order_day).days) - self.dispatch_delay(), 0.0
+        )
         return math.log(days + self.parts.statistics.settings.offset) - self.explained()
 
     def distance(self) -> float:
@@ -348,7 +350,7 @@ class ReferenceQuote:
     def probabilities(self) -> np.ndarray:
         """P(arrived by the end of the order's date + k), k = 0 … horizon - 1."""
         days, levels = self.quantile_days(), [float(level) for level in self.parts.forest.levels]
-        lead = self.lead()
+        dispatch_delay = self.dispatch_delay()
         hazard = self.hazard()
         lost = float(self.parts.statistics.lost[self.row_of("service")])
         soonest = min(self.soonest(), self.operational_days(self.parts.horizon))
@@ -356,7 +358,7 @@ class ReferenceQuote:
         for k in range(self.parts.horizon):
             worked = self.operational_days(k + 1)
             open_ = worked > 0 and worked > soonest - 1e-6
-            u = raw_probability(days, levels, worked - lead) if open_ else 0.0
+            u = raw_probability(days, levels, worked - dispatch_delay) if open_ else 0.0
             stated = self.calibrated(u)
             if stated > GROUPS_FROM:
                 late = (1.0 - stated) / (1.0 - GROUPS_FROM)

@@ -13,7 +13,7 @@ import pytest
 
 import etapromise
 from etapromise import tracking
-from etapromise.history import kept_orders
+from etapromise.history import kept_orders, kept_tables
 from etapromise.in_transit import kept_scans
 from etapromise.store.stored_history import StoredHistory
 from tests.small_network import AS_OF, saved
@@ -50,12 +50,13 @@ def root(ingested, tmp_path) -> Path:
 
 @pytest.fixture
 def read(monkeypatch) -> dict[str, list[str]]:
-    """The weeks of which tables are read."""
-    weeks: dict[str, list[str]] = {"orders": [], "scans": []}
+    """The weeks of which numbers are made and scans are read, and the orders of these numbers."""
+    weeks: dict[str, list[str]] = {"weeks": [], "orders": [], "scans": []}
     numbers, scans_of = kept_orders._numbers, StoredHistory.scans_of
 
     def counted(known, encoder, week):
-        weeks["orders"].append(str(np.datetime64(week, "D")))
+        weeks["weeks"].append(str(np.datetime64(week, "D")))
+        weeks["orders"] += list(known.shipments["shipment_id"])
         return numbers(known, encoder, week)
 
     def counted_scans(self, shipments, before):
@@ -83,8 +84,9 @@ def test_late_scans_corrections_and_cancellations_change_what_they_would_in_the_
     before = shipments.set_column(weight, "weight_kg", light)
     etapromise.ingest(root, before, scans.filter(pc.invert(missing)), buckets=2)
     model.refresh(store=root, as_of=AS_OF + DAY)
-    first = len(read["orders"])
-    assert first == len(set(read["orders"])) > 20
+    first, orders = len(read["weeks"]), len(read["orders"])
+    assert first == len(set(read["weeks"])) > 20
+    assert orders == len(set(read["orders"]))
 
     open_now = shipments.slice(len(shipments) - 40, 3)
     told = scans.slice(0, 3).to_pandas()
@@ -95,21 +97,24 @@ def test_late_scans_corrections_and_cancellations_change_what_they_would_in_the_
     rest = pa.concat_tables([scans.filter(missing), cancelled])
     order = pa.array(random.permutation(len(rest)))
     etapromise.ingest(root, shipments.filter(untold), rest.take(order))
-    read["orders"].clear()
+    for each in read.values():
+        each.clear()
     night = model.refresh(store=root, as_of=as_of)
-    assert 0 < len(read["orders"]) < first
+    assert 0 < len(read["weeks"]) < first
+    # In weeks that have changed, those of the orders that have.
+    assert 0 < len(read["orders"]) < orders / 4
     whole = tracking.history(shipments, pa.concat_tables([scans, cancelled]))
     expected = saved(model.refresh(whole, as_of=as_of), tmp_path / "tables")
     assert saved(night, tmp_path / "night") == expected
 
-    for week in read.values():
-        week.clear()
+    for each in read.values():
+        each.clear()
     again = model.refresh(store=root, as_of=as_of)
     assert saved(again, tmp_path / "again") == expected
-    assert read == {"orders": [], "scans": []}
+    assert not any(read.values())
     # A refreshed model has the same calendars: its nights go on where this one was.
     night.refresh(store=root, as_of=as_of)
-    assert read == {"orders": [], "scans": []}
+    assert not any(read.values())
 
 
 def test_what_was_known_earlier_and_what_is_damaged_is_made_again(
@@ -123,10 +128,10 @@ def test_what_was_known_earlier_and_what_is_damaged_is_made_again(
     kept = sorted((root / "numbers").rglob("*.arrow"))
     kept[3].write_bytes(kept[3].read_bytes()[:100])
     kept[-3].unlink()
-    read["orders"].clear()
+    read["weeks"].clear()
     again = model.refresh(store=root, as_of=AS_OF + 2 * DAY)
     assert saved(again, tmp_path / "again") == now
-    assert 0 < len(read["orders"]) < 9
+    assert 0 < len(read["weeks"]) < 9
 
 
 def test_a_store_that_may_not_be_written_gives_the_same(model, root, tmp_path):
@@ -141,7 +146,7 @@ def test_numbers_of_models_that_are_gone_are_let_go_of(model, root):
         (root / "numbers" / f"{number}").mkdir(parents=True)
     model.refresh(store=root, as_of=AS_OF)
     names = {path.name for path in (root / "numbers").iterdir()}
-    assert len(names) == kept_orders._MOST_MODELS
+    assert len(names) == kept_tables._MOST_MODELS
     assert any((root / "numbers" / name / "scans").is_dir() for name in names)
 
 
@@ -156,3 +161,26 @@ def test_scans_are_those_that_the_tables_give(model, root):
     assert found.facilities == expected.facilities
     for name in ("first", "scanned", "received", "status", "other", "facility", "ordered"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+
+
+def test_numbers_of_an_earlier_moment_are_made_again_where_more_is_known_later(
+    model, read, root, tmp_path
+):
+    copy = shutil.copytree(root, tmp_path / "copy")
+    found = []
+    for place, moments in ((root, (-9, -1, 1)), (copy, (1,))):
+        tracked = etapromise.stored_history(place)
+        for days in moments:
+            for each in read.values():
+                each.clear()
+            known = kept_orders.KeptOrders.of_store(
+                tracked, AS_OF + days * DAY, model.parts.encoder
+            )
+        found.append((known.table, len(read["orders"])))
+    (table, some), (expected, every) = found
+    texts = {
+        name: pd.StringDtype(na_value=np.nan) for name in table.column_names if "key" in name
+    } | {"zone": pd.StringDtype(na_value=np.nan)}
+    one, other = (each.drop(["digest"]).to_pandas().astype(texts) for each in (table, expected))
+    pd.testing.assert_frame_equal(one, other)
+    assert 0 < some < every / 4

@@ -386,9 +386,9 @@ def milestones(
     closed_as = np.array([CLOSING_STATUSES.get(status) for status in STATUSES], dtype=object)
     columns["closed_as"] = _words(closed_as, journeys.status, found["closed"].scan)
     # The hand-off may be told by the shipment's own carrier, which is not who took the parcel.
-    taker = np.where(another, journeys.carrier, unsaid)
+    transferred_to = np.where(another, journeys.carrier, unsaid)
     columns["transferred_to"] = _words(
-        np.append(carriers, [None]), taker, found["transferred"].scan
+        np.append(carriers, [None]), transferred_to, found["transferred"].scan
     )
     columns |= _state(journeys, single, attempts)
     return pd.DataFrame(columns)

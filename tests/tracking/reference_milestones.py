@@ -196,8 +196,8 @@ def milestones_of(
     for name, (at, known_at) in pairs.items():
         result[f"{name}_at"], result[f"{name}_known_at"] = at, known_at
     result["closed_as"] = GIVEN_UP[given_up[0]["status"]] if given_up else None
-    taker = handed_on[0]["carrier"] if handed_on else None
-    result["transferred_to"] = taker if taker != own_carrier else None
+    transferred_to = handed_on[0]["carrier"] if handed_on else None
+    result["transferred_to"] = transferred_to if transferred_to != own_carrier else None
     latest = max(
         scans,
         key=lambda scan: (scan["scanned_at"], known(scan), statuses.index(scan["status"])),

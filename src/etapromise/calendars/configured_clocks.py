@@ -27,7 +27,7 @@ def configured_clocks(
     """Learned clocks under the weeks, holidays and special days of a file.
 
     What the file says of a carrier also holds for the parcels that it hands over: these get a clock
-    of their own (`RELAY`), on which both carriers' days are left out.
+    of their own (`CARRIER_PAIR`), on which both carriers' days are left out.
 
     A day that the file leaves out of a week has weight 0. One that it names keeps what was learned,
     or is an ordinary day where nothing was: a carrier that begins to deliver on Saturdays has no
@@ -35,8 +35,8 @@ def configured_clocks(
     "any other service of the carrier" and "any other region of the country".
     """
     single = [*clocks.services, *_more_services(clocks, rules)]
-    relays = [] if hand_offs is None else _relays(hand_offs, rules)
-    services = [*single, *relays]
+    carrier_pairs = [] if hand_offs is None else _carrier_pairs(hand_offs, rules)
+    services = [*single, *carrier_pairs]
     calendars = [*clocks.calendars, *_more_calendars(clocks, rules)]
     weeks = _extended(clocks.weeks, len(services))
     holiday_weights = _extended(clocks.holiday_weights, len(services))
@@ -50,9 +50,9 @@ def configured_clocks(
             if rule.delivers_on_holidays is not None:
                 usual = np.where(holiday_weights[row] > 0, holiday_weights[row], 1.0)
                 holiday_weights[row] = usual if rule.delivers_on_holidays else 0.0
-    for row, key in enumerate(relays, start=len(single) + 1):
-        carrier, service, taker = key.split(_SEPARATOR)
-        brings = single.index(f"{taker}{_SEPARATOR}") + 1
+    for row, key in enumerate(carrier_pairs, start=len(single) + 1):
+        carrier, service, last_mile = key.split(_SEPARATOR)
+        brings = single.index(f"{last_mile}{_SEPARATOR}") + 1
         weeks[row], holiday_weights[row] = weeks[brings], holiday_weights[brings]
         for rule in _narrowest_last(rules.carriers, carrier=carrier, service=service):
             if rule.delivers is not None:
@@ -78,7 +78,7 @@ def configured_clocks(
         holiday_weights=holiday_weights,
         place_weeks=place_weeks,
         special_days=_special_days(services, calendars, rules),
-        region_weeks=_region_weeks(clocks, rules, single, relays, weeks),
+        region_weeks=_region_weeks(clocks, rules, single, carrier_pairs, weeks),
         new_weeks=_new_weeks(clocks, rules),
     )
 
@@ -87,12 +87,12 @@ def _region_weeks(
     clocks: Clocks,
     rules: CalendarFile,
     single: Sequence[str],
-    relays: Sequence[str],
+    carrier_pairs: Sequence[str],
     weeks: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """The learned weeks in regions, but of the services whose week the file tells; of pairs too."""
     found = [row for row in clocks.region_weeks if not _is_told(rules, single[int(row[0]) - 1])]
-    for number, key in enumerate(relays, start=len(single) + 1):
+    for number, key in enumerate(carrier_pairs, start=len(single) + 1):
         brings = single.index(f"{key.split(_SEPARATOR)[2]}{_SEPARATOR}") + 1
         closed = weeks[number] == 0
         found += [
@@ -136,13 +136,13 @@ def spans(found: Days) -> list[tuple[int, int]]:
     return [(first.toordinal() - epoch, last.toordinal() - epoch) for first, last in found]
 
 
-def _relays(hand_offs: HandOffs, rules: CalendarFile) -> list[str]:
-    """Keys of RELAY whose first carrier a file says something of."""
+def _carrier_pairs(hand_offs: HandOffs, rules: CalendarFile) -> list[str]:
+    """Keys of CARRIER_PAIR whose first carrier a file says something of."""
     told: list[Any] = [*(rule for rule in rules.carriers if rule.origin is None), *rules.blackouts]
     about = {(rule.carrier, rule.service) for rule in told if rule.carrier is not None}
     return [
         key
-        for key in hand_offs.relays()
+        for key in hand_offs.carrier_pairs()
         for carrier, service, _ in (key.split(_SEPARATOR),)
         if (carrier, service) in about or (carrier, None) in about
     ]
@@ -217,9 +217,9 @@ def _brought_by(services: Sequence[str], carrier: str, service: str | None) -> l
     """Rows of the services that a carrier brings to the door."""
     rows = []
     for row, key in enumerate(services, start=1):
-        first, own, *taker = key.split(_SEPARATOR)
-        named = service is None if taker else service in {None, own}
-        if (taker or [first])[0] == carrier and named:
+        first, own, *last_mile = key.split(_SEPARATOR)
+        named = service is None if last_mile else service in {None, own}
+        if (last_mile or [first])[0] == carrier and named:
             rows.append(row)
     return rows
 
@@ -232,9 +232,9 @@ def _rows(
         return [_ANY]
     rows = []
     for row, key in enumerate(keys, start=1):
-        first, second, *taker = key.split(_SEPARATOR)
+        first, second, *last_mile = key.split(_SEPARATOR)
         own = (first or missing) == wide and narrow in {None, second}
-        if own or (taker == [wide] and narrow is None):
+        if own or (last_mile == [wide] and narrow is None):
             rows.append(row)
     return rows
 

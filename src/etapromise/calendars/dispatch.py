@@ -1,12 +1,13 @@
 """From the order to the pick-up: cut-offs, working weeks and handling days of warehouses.
 
 A parcel ordered after its warehouse's cut-off, or on a day on which the warehouse is closed, begins
-its way on a later day than one ordered an hour or a day before. The `lead` of an order is by how
-many days of the carrier's clock its warehouse's calendar delays it: the expected reading of the
-carrier's clock at the end of the pick-up's day, less what it would read if every day were a working
-day and no order came too late. (A parcel goes on from the day after its pick-up. So missing Friday's
-truck costs nothing where the carrier that fetches on Saturday does not deliver then.) Durations are counted from the order's date plus its lead, so that a Friday's late
-order and a Monday's early one are the same to everything that learns from durations.
+its way on a later day than one ordered an hour or a day before. The dispatch delay of an order
+is by how many days of the carrier's clock its warehouse's calendar delays it: the expected reading
+of the carrier's clock at the end of the day of the pick-up, less what it would read if every day
+were a working day and no order came too late. (A parcel goes on from the day after its pick-up; so
+to miss Friday's truck costs nothing where Saturday's leads to the same Monday.) Durations are
+counted from the order's date plus this delay, so that a Friday's late order and a Monday's early
+one are the same to everything that learns from durations.
 
 The quote path: imports numpy and the standard library only.
 """
@@ -223,13 +224,17 @@ class _LegStruct(ctypes.Structure):
     _fields_ = (("clock", ctypes.c_int32), ("steps", ctypes.c_int32), ("days", ctypes.c_void_p))
 
 
-_lead = native.function(
-    "etp_lead", native.DOUBLE, native.POINTER, *[ctypes.c_int32] * 5, *[native.POINTER] * 2
+_dispatch_delay = native.function(
+    "etp_dispatch_delay",
+    native.DOUBLE,
+    native.POINTER,
+    *[ctypes.c_int32] * 5,
+    *[native.POINTER] * 2,
 )
 
 
 class Dispatch:
-    """Finds the lead of an order. Immutable; any number of threads may share one."""
+    """Finds the dispatch delay of an order. Immutable; any number of threads may share one."""
 
     __slots__ = ("_alive", "_rows", "address", "calendars", "keys")
 
@@ -332,7 +337,7 @@ class Dispatch:
     ) -> NDArray[np.int64]:
         """(n,) origin-local day on which each warehouse begins with an order at the earliest.
 
-        Arguments as of `lead`, each (n,). Where it is closed on that day, it begins on its next
+        Arguments as of `delay`, each (n,). Where it is closed on that day, it begins on its next
         working day.
         """
         out = np.empty(len(rows), np.int64)
@@ -344,7 +349,7 @@ class Dispatch:
         )
         return out
 
-    def lead(
+    def delay(
         self,
         row: int,
         calendar: int,
@@ -362,21 +367,21 @@ class Dispatch:
             second: origin-local second of the day.
             clock: row of the clocks' elapsed table, of the carrier that delivers.
             leg: where another one fetches it, that one's clock, and (k,) P(0, 1, … of its working
-                days from the pick-up to the hand-off). What its week does to its way is in the lead
-                too: counted from there, durations are alike whatever the weekday.
+                days from the pick-up to the hand-off). What its week does to its way is in
+                the delay too: counted from there, durations are alike whatever the weekday.
         """
         way = None
         if leg is not None:
             days = np.ascontiguousarray(leg[1], np.float64)
             way = ctypes.byref(_LegStruct(leg[0], len(days) - 1, days.ctypes.data))
         asked = (row, calendar, order_day, second, clock, way, ctypes.byref(ctypes.c_double()))
-        return float(_lead(self.address, *asked))
+        return float(_dispatch_delay(self.address, *asked))
 
     def fetched(self, row: int, calendar: int, order_day: int, second: int) -> int:
         """Days from an order's date to the first by which more than one in ten are picked up.
 
-        Arguments as of `lead`.
+        Arguments as of `delay`.
         """
         days = ctypes.c_double()
-        _lead(self.address, row, calendar, order_day, second, 0, None, ctypes.byref(days))
+        _dispatch_delay(self.address, row, calendar, order_day, second, 0, None, ctypes.byref(days))
         return int(days.value)

@@ -28,11 +28,11 @@ from etapromise.encoding.shipment_values import (
     utc_second,
 )
 from etapromise.errors import ContractError
-from etapromise.lanes.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, RELAY, HandOffs
+from etapromise.lanes.hand_offs import CARRIER_PAIR, FIRST_LEG, HAND_OFF_LEVELS, HandOffs
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
 from etapromise.lanes.levels import (
+    LAST_MILE,
     PREFIX_LENGTH,
-    TAKER,
     KeyIndex,
     Level,
     levels_with,
@@ -63,7 +63,7 @@ _MAX_TEXTS: Final = 256
 _MAX_NUMBERS: Final = 512
 # The prefix, and who takes the parcel over.
 _DERIVED_TEXTS: Final = 2
-# The hour, GIVEN_NUMBERS, the quoted days, the lead, the disruptions and the soonest pick-up.
+# The hour, GIVEN_NUMBERS, quoted days, the dispatch delay, disruptions and the soonest pick-up.
 _STANDARD_NUMBERS: Final = 10
 # What `etp_encode` returns.
 FINE, UNCLEAR_TEXT, OUTSIDE_CALENDARS = range(3)
@@ -141,9 +141,9 @@ class _HandOffsStruct(ctypes.Structure):
 
     _fields_ = (
         ("levels", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("start", "taker", "name", "name_start")),
+        *((name, ctypes.c_void_p) for name in ("start", "last_mile", "name", "name_start")),
         *((name, ctypes.c_void_p) for name in ("service", "leg_days")),
-        *((name, ctypes.c_int64) for name in ("leg_steps", "relays")),
+        *((name, ctypes.c_int64) for name in ("leg_steps", "carrier_pairs")),
     )
 
 
@@ -180,16 +180,18 @@ class EncoderTables:
         return levels_with(self.categorical, hand_offs=self.hand_offs is not None)
 
     @cached_property
-    def taker_services(self) -> NDArray[np.int32]:
-        """(takers,) rows of the clocks' services."""
-        takers = () if self.hand_offs is None else self.hand_offs.takers
+    def last_mile_services(self) -> NDArray[np.int32]:
+        """(k,) rows of the clocks' services."""
+        carriers = () if self.hand_offs is None else self.hand_offs.carriers
         rows, _ = self.clocks.indexes()
-        return np.array([row_of(rows, f"{taker}{_SEPARATOR}") for taker in takers], np.int32)
+        return np.array(
+            [row_of(rows, f"{last_mile}{_SEPARATOR}") for last_mile in carriers], np.int32
+        )
 
     @cached_property
-    def has_relays(self) -> bool:
+    def has_carrier_pairs(self) -> bool:
         """Whether services that hand over have clocks of their own."""
-        parts = len(RELAY.columns)
+        parts = len(CARRIER_PAIR.columns)
         return any(key.count(_SEPARATOR) == parts - 1 for key in self.clocks.services)
 
     @cached_property
@@ -247,11 +249,11 @@ class CompiledEncoder:
                 f"columns; expected fewer than {_MAX_TEXTS - len(TEXT_COLUMNS)} and no more than "
                 f"{_MAX_NUMBERS}. Train with fewer."
             )
-        place = {name: number for number, name in enumerate((*self.columns, _PREFIX, TAKER))}
+        place = {name: number for number, name in enumerate((*self.columns, _PREFIX, LAST_MILE))}
         hand_offs = encoder.hand_offs
         levels = (*encoder.levels, *calendars)
         if hand_offs is not None:
-            levels = (*levels, *HAND_OFF_LEVELS, FIRST_LEG, RELAY)
+            levels = (*levels, *HAND_OFF_LEVELS, FIRST_LEG, CARRIER_PAIR)
         clocks = encoder.clocks
         holidays, warehouses = KeyTable(clocks.calendars), KeyTable(encoder.dispatch.keys)
         services = KeyTable(clocks.services)
@@ -260,11 +262,13 @@ class CompiledEncoder:
             *(services, holidays, holidays),
             *[warehouses] * (len(calendars) - 3),
         ]
-        relays = None
+        carrier_pairs = None
         if hand_offs is not None:
             tables += [KeyTable(keys) for keys in (*hand_offs.keys, hand_offs.leg_keys)]
             tables.append(services)
-            relays = _Relays(hand_offs, encoder.taker_services, relays=encoder.has_relays)
+            carrier_pairs = _HandOffTables(
+                hand_offs, encoder.last_mile_services, carrier_pairs=encoder.has_carrier_pairs
+            )
         zones = ZoneTables(encoder.zones, clocks.first_day, clocks.last_day)
         keys = (KeysStruct * len(tables))(*(table.struct for table in tables))
         arrays = {
@@ -300,7 +304,7 @@ class CompiledEncoder:
             zones=ctypes.addressof(zones.struct),
             warehouse_levels=len(calendars) - 3,
             dispatch=encoder.dispatch.address,
-            hand_offs=None if relays is None else ctypes.addressof(relays.struct),
+            hand_offs=None if carrier_pairs is None else ctypes.addressof(carrier_pairs.struct),
             disruptions=None if encoder.disruptions is None else encoder.disruptions.address,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
@@ -310,7 +314,7 @@ class CompiledEncoder:
             keys,
             arrays,
             bound,
-            relays,
+            carrier_pairs,
             encoder.dispatch,
             encoder.disruptions,
         )
@@ -387,7 +391,7 @@ class CompiledEncoder:
         second: NDArray[np.int64],
         quoted: NDArray[np.float64],
         number: NDArray[np.float64],
-        taker: NDArray[np.int32] | None = None,
+        last_mile: NDArray[np.int32] | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Many shipments.
 
@@ -396,7 +400,7 @@ class CompiledEncoder:
             second: (n,) of the orders, UTC seconds since 1970-01-01.
             quoted: (n,) quoted dates, days since 1970-01-01, NaN where missing.
             number: (n, m) contiguous, with the numbers that are given; the others are written.
-            taker: (n,) who was seen to take each over, 0 nobody; None: who usually does.
+            last_mile: (n,) who was seen to take each over, 0 nobody; None: who usually does.
 
         Returns:
             (n, f) the fields of `EncodedStruct`, in their order; (n, L) codes.
@@ -423,7 +427,7 @@ class CompiledEncoder:
         code = np.empty((count, self._levels), np.int32)
         second = np.ascontiguousarray(second, np.int64)
         quoted = np.ascontiguousarray(quoted, np.float64)
-        taken = None if taker is None else np.ascontiguousarray(taker, np.int32)
+        taken = None if last_mile is None else np.ascontiguousarray(last_mile, np.int32)
 
         def work(part: slice) -> None:
             _encode_many(
@@ -463,31 +467,33 @@ class CompiledEncoder:
 def text_columns(categorical: Sequence[str]) -> tuple[str, ...]:
     """The columns of text, in the order in which they are handed over."""
     named = dict.fromkeys((*TEXT_COLUMNS, *categorical))
-    for derived in (_PREFIX, TAKER):
+    for derived in (_PREFIX, LAST_MILE):
         named.pop(derived, None)
     return tuple(named)
 
 
-class _Relays:
+class _HandOffTables:
     """Hand-offs as the compiled code reads them."""
 
-    def __init__(self, hand_offs: HandOffs, services: NDArray[np.int32], *, relays: bool) -> None:
-        names = [utf8(name) for name in hand_offs.takers]
+    def __init__(
+        self, hand_offs: HandOffs, services: NDArray[np.int32], *, carrier_pairs: bool
+    ) -> None:
+        names = [utf8(name) for name in hand_offs.carriers]
         joined = b"".join(names)
         arrays: dict[str, NDArray[Any]] = {
             "start": np.cumsum(
-                [0, *(len(level) for level in hand_offs.taker[:-1])], dtype=np.int64
+                [0, *(len(level) for level in hand_offs.last_mile[:-1])], dtype=np.int64
             ),
-            "taker": np.concatenate(hand_offs.taker).astype(np.int32),
+            "last_mile": np.concatenate(hand_offs.last_mile).astype(np.int32),
             "name_start": np.cumsum([0, *map(len, names)], dtype=np.int64),
             "service": np.ascontiguousarray(services, np.int32),
             "leg_days": np.ascontiguousarray(hand_offs.leg_days, np.float64),
         }
         self.struct = _HandOffsStruct(
-            levels=len(hand_offs.taker),
+            levels=len(hand_offs.last_mile),
             name=ctypes.cast(ctypes.c_char_p(joined), ctypes.c_void_p),
             leg_steps=hand_offs.leg_days.shape[1] - 1,
-            relays=relays,
+            carrier_pairs=carrier_pairs,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
         self._alive = (joined, arrays)

@@ -23,7 +23,7 @@ from etapromise.encoding.shipment_values import GIVEN_NUMBERS
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import (
     HANDLING_LEVELS,
-    TAKER,
+    LAST_MILE,
     Level,
     distinct_texts,
 )
@@ -38,6 +38,7 @@ __all__ = [
     "Encoder",
     "Requests",
     "dates_in_column",
+    "local_dates",
     "require_table",
 ]
 
@@ -50,7 +51,7 @@ NUMBERS: Final = (
     "destination_lon",
     "weight_kg",
     "quoted_days",
-    "lead",
+    "dispatch_delay",
     "disrupted",
     "fetched",
 )
@@ -58,7 +59,7 @@ _SERVICE: Final = Level("service", ("carrier", "service"))
 _CALENDAR: Final = Level("calendar", ("destination_country", "destination_region"))
 _ORIGIN_CALENDAR: Final = Level("origin_calendar", ("origin_country", "origin_region"))
 _CALENDAR_LEVELS: Final = (_SERVICE, _CALENDAR, _ORIGIN_CALENDAR, *DISPATCH_LEVELS)
-_LEAD: Final = NUMBERS.index("lead")
+_DISPATCH_DELAY: Final = NUMBERS.index("dispatch_delay")
 FETCHED: Final = NUMBERS.index("fetched")
 """Where a request says how many days after its date it is fetched at the soonest."""
 DISRUPTED: Final = NUMBERS.index("disrupted")
@@ -72,7 +73,7 @@ class Requests:
     Attributes:
         codes: (n, L) int32 row of each level's table, 0 where the key was never seen.
         numbers: (n, m) float64, NaN where missing: `NUMBERS`, then the contract's numeric columns.
-            `lead` and `fetched` are never missing.
+            `dispatch_delay` and `fetched` are never missing.
         order_day: (n,) int32 origin-local date of the order, days since 1970-01-01. Day 0 of every
             duration and distribution.
         clock: (n,) int32 row of the clocks' elapsed table.
@@ -90,14 +91,14 @@ class Requests:
         return len(self.order_day)
 
     @property
-    def lead(self) -> NDArray[np.float64]:
+    def dispatch_delay(self) -> NDArray[np.float64]:
         """(n,) operational days by which the warehouse's calendar delays them; see `Dispatch`."""
-        return np.asarray(self.numbers[:, _LEAD])
+        return np.asarray(self.numbers[:, _DISPATCH_DELAY])
 
     def later(self, days: NDArray[np.float64]) -> Requests:
-        """The same with leads that are longer by `days` (n,), operational days."""
+        """The same with dispatch delays that are longer by `days` (n,), operational days."""
         numbers = self.numbers.copy()
-        numbers[:, _LEAD] += days
+        numbers[:, _DISPATCH_DELAY] += days
         return replace(self, numbers=numbers)
 
     def undisturbed(self) -> Requests:
@@ -151,7 +152,7 @@ class Encoder(EncoderTables):
         self,
         frame: pd.DataFrame,
         numbers: NDArray[np.float64],
-        taker: NDArray[np.int32] | None = None,
+        last_mile: NDArray[np.int32] | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         quoted = np.full(len(frame), np.nan)
         if "quoted_date" in frame.columns:
@@ -162,7 +163,7 @@ class Encoder(EncoderTables):
             local_seconds(frame["ordered_at"], np.full(len(frame), "UTC", dtype=object)),
             quoted,
             numbers,
-            taker,
+            last_mile,
         )
 
     def encode_placed(self, fields: Mapping[str, Any]) -> tuple[Requests, str]:
@@ -187,20 +188,20 @@ class Encoder(EncoderTables):
         return requests, zone
 
     def handed_over(
-        self, requests: Requests, frame: pd.DataFrame, taker: NDArray[np.int32]
+        self, requests: Requests, frame: pd.DataFrame, last_mile: NDArray[np.int32]
     ) -> Requests:
         """The requests of shipments that were seen to change hands.
 
         Args:
             frame: (n,) accepted rows.
-            taker: (n,) number of who took each over, 0 where nobody is known to have.
+            last_mile: (n,) number of who took each over, 0 where nobody is known to have.
         """
         if self.hand_offs is None:
             return requests
         # Who it is handed to is told by some levels and the clock.
-        found, codes = self._encode(frame, requests.numbers.copy(), taker)
-        known = taker > 0
-        told = known[:, None] & [TAKER in level.columns for level in self.levels]
+        found, codes = self._encode(frame, requests.numbers.copy(), last_mile)
+        known = last_mile > 0
+        told = known[:, None] & [LAST_MILE in level.columns for level in self.levels]
         return replace(
             requests,
             codes=np.where(told, codes, requests.codes),
@@ -225,6 +226,19 @@ def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int6
         local = moments[rows].tz_convert(name).tz_localize(None)
         out[rows] = local.to_numpy().astype("datetime64[s]").astype(np.int64)
     return out
+
+
+def local_dates(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.datetime64]:
+    """Local date at each row's zone, (n,) datetime64[D], NaT where there is no moment.
+
+    Args:
+        times: (n,) zone-aware.
+        zones: (n,) IANA names.
+    """
+    dates = np.full(len(times), np.datetime64("NaT", "D"))
+    told = times.notna().to_numpy()
+    dates[told] = (local_seconds(times[told], zones[told]) // 86_400).astype("datetime64[D]")
+    return dates
 
 
 def require_table(frame: pd.DataFrame) -> None:

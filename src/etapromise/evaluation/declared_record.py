@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.encoding.requests import DISRUPTED, local_seconds
+from etapromise.encoding.requests import DISRUPTED
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["declared_record"]
 
-_DAY: Final = 86_400
 # Kept and stated this close are the same; the scatter of a share comes on top.
 _CLOSE: Final = 0.03
 
@@ -42,10 +41,9 @@ def declared_record(
     requests = encoder.encode(frame)
     usual = model.with_disruptions([]).promise_many(frame, service_level)
     told = model.promise_many(frame, service_level)
-    zones, _ = encoder.zones.resolve_many(frame, "destination")
-    came = happened["event_at"].notna().to_numpy()
-    event = np.full(len(frame), np.iinfo(np.int64).max)
-    event[came] = local_seconds(happened["event_at"][came], zones[came]) // _DAY
+    dates = model.local_dates(frame, happened["event_at"])
+    came = ~np.isnat(dates)
+    event = np.where(came, dates.astype(np.int64), np.iinfo(np.int64).max)
     end = int(event[came].max()) if came.any() else 0
     middle, promised, plain = (
         _days(table[name])

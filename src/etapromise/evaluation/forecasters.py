@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import numpy.typing as npt
 
-from etapromise.encoding.requests import local_seconds
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 from etapromise.training.training import TrainingConfig, train
@@ -16,13 +14,12 @@ from etapromise.training.training import TrainingConfig, train
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import pandas as pd
 
     from etapromise.evaluation.replay import Forecast
 
 __all__ = ["ModelForecaster", "TrainModel"]
-
-_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -60,16 +57,7 @@ class ModelForecaster:
 
     def local_event_date(self, history: TrackedHistory) -> npt.NDArray[np.datetime64]:
         """Destination-local date of each event, in the zones that the model takes for granted."""
-        dates = np.full(len(history.shipments), np.datetime64("NaT", "D"), dtype="datetime64[D]")
-        event_at = history.milestones["event_at"]
-        rows = np.flatnonzero(event_at.notna().to_numpy())
-        if len(rows):
-            zones, _ = self.model.parts.encoder.zones.resolve_many(
-                history.shipments.iloc[rows], "destination"
-            )
-            days = local_seconds(event_at.iloc[rows], zones) // _DAY
-            dates[rows] = days.astype("datetime64[D]")
-        return dates
+        return self.model.local_dates(history.shipments, history.milestones["event_at"])
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@ The replay behind `repromising.pick_policy`: nothing that was received after a l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from etapromise.encoding.requests import local_seconds
 from etapromise.errors import ContractError
 from etapromise.evaluation.replay import extract_end
 from etapromise.evaluation.repromise_replay import PastPredictions
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
 
 __all__ = ["past_predictions"]
-
-_DAY_SECONDS: Final = 86_400
 
 
 def past_predictions(
@@ -85,8 +82,8 @@ def past_predictions(
     if not parts:
         raise ContractError("Found no parcel under way at any look; expected looks more often.")
     return PastPredictions(
-        original_date=_promised(model, shipments, service_level),
-        event_date=_event_dates(model, shipments, milestones["event_at"]),
+        original_date=first_promises(model, shipments, service_level),
+        event_date=model.local_dates(shipments, milestones["event_at"]),
         **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
     )
 
@@ -115,26 +112,21 @@ def _look(
     }
 
 
-def _promised(
-    model: PromiseModel, shipments: pd.DataFrame, service_level: float
+def first_promises(
+    model: PromiseModel,
+    shipments: pd.DataFrame,
+    service_level: float,
+    asked: npt.NDArray[np.bool_] | bool = True,  # noqa: FBT001, FBT002
 ) -> npt.NDArray[np.datetime64]:
+    """What customers were told at checkout, (n,) datetime64[D].
+
+    The shipment's ``promised_date``; where it has none and is ``asked`` (n,), the model's promise.
+    """
     date = np.full(len(shipments), np.datetime64("NaT", "D"))
     if "promised_date" in shipments.columns:
         date = shipments["promised_date"].to_numpy().astype("datetime64[D]")
-    bare = np.isnat(date)
+    bare = np.isnat(date) & asked
     if bare.any():
         promises = model.promise_many(shipments[bare].reset_index(drop=True), service_level)
         date[bare] = promises["estimated_delivery_date"].to_numpy().astype("datetime64[D]")
     return date
-
-
-def _event_dates(
-    model: PromiseModel, shipments: pd.DataFrame, event_at: pd.Series[Any]
-) -> npt.NDArray[np.datetime64]:
-    """(n,) destination-local dates of the event, NaT where it never came."""
-    zones, _ = model.parts.encoder.zones.resolve_many(shipments, "destination")
-    found = np.full(len(shipments), np.datetime64("NaT", "D"))
-    came = event_at.notna().to_numpy()
-    seconds = local_seconds(event_at[came].reset_index(drop=True), zones[came])
-    found[came] = (seconds // _DAY_SECONDS).astype("datetime64[D]")
-    return found

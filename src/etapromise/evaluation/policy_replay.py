@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from etapromise.encoding.requests import local_seconds
 from etapromise.errors import ContractError
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.policies import ShopperPolicy
@@ -25,7 +24,6 @@ __all__ = ["replay_policies"]
 _LEFT_OUT: Final = frozenset(
     ("shipment_id", "order_id", "promised_date", "quoted_date", "carrier", "service")
 )
-_DAY: Final = 86_400
 
 
 def replay_policies(
@@ -62,17 +60,9 @@ def replay_policies(
         )
     rows = later[np.unique(np.linspace(0, len(later) - 1, most_orders).astype(np.int64))]
     orders = shipments.iloc[rows].reset_index(drop=True)
-    zones, _ = model.parts.encoder.zones.resolve_many(orders, "destination")
-    came = happened["event_at"].iloc[rows].reset_index(drop=True)
-    days = np.full(len(orders), np.iinfo(np.int64).max)
-    there = came.notna().to_numpy()
-    days[there] = local_seconds(came[there], zones[there]) // _DAY
-    arrived = [
-        dt.date.fromordinal(719163 + day) if ok else None
-        for day, ok in zip(np.where(there, days, 0).tolist(), there.tolist(), strict=True)
-    ]
+    arrived = model.local_dates(orders, happened["event_at"].iloc[rows].reset_index(drop=True))
     found: dict[str, list[dict[str, float]]] = {name: [] for name in policies}
-    for row, event in zip(orders.to_dict("records"), arrived, strict=True):
+    for row, event in zip(orders.to_dict("records"), arrived.tolist(), strict=True):
         fields = {
             str(name): None if pd.isna(value) else value
             for name, value in row.items()

@@ -18,7 +18,7 @@ import pandas as pd
 from etapromise.argument_kinds import require_many
 from etapromise.array_types import Floats, Mask
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import local_seconds
+from etapromise.encoding.requests import local_dates
 from etapromise.errors import ContractError
 from etapromise.evaluation.intervals import (
     chance_best,
@@ -293,11 +293,8 @@ def _longest_silence(
 
 def _local_days(times: pd.Series[Any], zones: npt.NDArray[Any]) -> Floats:
     """(n,) local dates in days since 1970-01-01, NaN where there is no time."""
-    days = np.full(len(times), np.nan)
-    told = times.notna().to_numpy()
-    seconds = local_seconds(times[told].reset_index(drop=True), zones[told])
-    days[told] = np.floor_divide(seconds, 86_400)
-    return days
+    dates = local_dates(times, zones)
+    return np.where(np.isnat(dates), np.nan, dates.astype(np.int64))
 
 
 def _card(own: pd.DataFrame) -> dict[str, Any]:

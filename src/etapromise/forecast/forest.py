@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from etapromise import native
-from etapromise.errors import ContractError, ModelFileError
+from etapromise.errors import ContractError
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, compile_layout
 from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
@@ -126,11 +126,6 @@ class Forest:
         """Address of the `etp_forest` (native/forest.h), valid while this object lives."""
         return self._address
 
-    @property
-    def scratch_size(self) -> int:
-        """Bytes of scratch that `etp_forest_row` needs."""
-        return self._layout.columns + 64
-
     def predict(self, X: Floats, *, threads: int | None = None) -> NDArray[np.float64]:
         """Quantiles of many rows.
 
@@ -171,40 +166,15 @@ class Forest:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Forest:
-        """The forest that `to_arrays` took apart.
-
-        Raises:
-            ModelFileError: an array is missing or does not fit the others.
-        """
-        names = ("levels", "start", "features", "values", *Trees._fields)
-        if missing := [name for name in names if name not in arrays]:
-            raise ModelFileError(
-                f"A forest needs the arrays {', '.join(names)}; {', '.join(missing)} is missing. "
-                "Restore the model directory or train again."
-            )
-        try:
-            return cls(
-                levels=arrays["levels"].astype(np.float64, casting="safe"),
-                start=arrays["start"].astype(np.float64, casting="safe"),
-                features=int(arrays["features"].astype(np.int64, casting="safe")),
-                trees=Trees(
-                    node_start=arrays["node_start"].astype(np.int32, casting="safe"),
-                    leaf_start=arrays["leaf_start"].astype(np.int32, casting="safe"),
-                    feature=arrays["feature"].astype(np.int32, casting="safe"),
-                    threshold=arrays["threshold"].astype(np.float64, casting="safe"),
-                    left=arrays["left"].astype(np.int16, casting="safe"),
-                    right=arrays["right"].astype(np.int16, casting="safe"),
-                    nan_left=arrays["nan_left"].astype(np.bool_, casting="safe"),
-                    zero_is_nan=arrays["zero_is_nan"].astype(np.bool_, casting="safe"),
-                ),
-                values=arrays["values"].astype(np.float32, casting="safe"),
-            )
-        except (ContractError, TypeError, ValueError) as error:
-            raise ModelFileError(
-                f"The forest in the model file is damaged: {error} Restore the model directory or "
-                "train again."
-            ) from error
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Forest:
+        """The forest that `to_arrays` took apart; `stored_forest` checks those of a file."""
+        return cls(
+            levels=arrays["levels"],
+            start=arrays["start"],
+            features=int(arrays["features"]),
+            trees=Trees(**{name: arrays[name] for name in Trees._fields}),
+            values=arrays["values"],
+        )
 
     @classmethod
     def stored(cls, part: StoredPart, features: int) -> Forest:

@@ -1,4 +1,4 @@
-"""History as it was known at one moment: what forests, statistics and calibration are made from."""
+"""The orders that were known at one moment, and what had become of them by then."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from etapromise.calendars.configured_dispatch import (
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.requests import DISRUPTED, Encoder, Requests, local_seconds
+from etapromise.encoding.requests import Encoder, Requests, local_seconds
 from etapromise.errors import ContractError, InsufficientHistoryError
-from etapromise.history.effects import NEVER_DAY, EffectSettings
-from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
+from etapromise.history.effects import NEVER_DAY
 from etapromise.history.learned_calendars import (
     WAY_LEVELS,
     learned_clocks,
@@ -37,18 +36,15 @@ from etapromise.history.learned_hand_offs import (
     learned_hand_offs,
     with_first_legs,
 )
-from etapromise.history.outcomes import Outcomes, operational_days, outcomes
-from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
-from etapromise.history.surge import surge_by_day
+from etapromise.history.outcomes import Outcomes, outcomes
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import KeyIndex, Level, level_keys, levels_with
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["HistoryAsOf", "KnownOrders", "moment_of"]
+__all__ = ["KnownOrders", "moment_of"]
 
 _SHORTEST_GIVE_UP: Final = 21
-_ROWS_AT_ONCE: Final = 100_000
 # Fewer parcels say nothing of how long others take.
 _FEWEST_ARRIVED: Final = 10
 
@@ -110,7 +106,7 @@ class KnownOrders:
                 f"{len(shipments)} is of {first}. Choose a later as_of or give older shipments."
             )
         rows = np.flatnonzero(keep)
-        ordered = shipments["ordered_at"].to_numpy()[rows]
+        ordered = microseconds(shipments["ordered_at"], "ordered_at")[rows]
         names = shipments["shipment_id"].to_numpy(dtype=object)[rows]
         if not _in_order(ordered, names):
             rows = rows[np.lexsort((names.astype(str), ordered))]
@@ -152,7 +148,7 @@ class KnownOrders:
         """`levels.level_keys` of the orders, named with who usually brings them."""
         frame = self.shipments
         if hand_offs is not None:
-            frame = hand_offs.named(frame, hand_offs.takers_of(frame))
+            frame = hand_offs.named(frame, hand_offs.last_mile_of(frame))
         return level_keys(frame, levels)
 
     def requests(self, encoder: Encoder) -> Requests:
@@ -169,15 +165,15 @@ class KnownOrders:
             give_up_after=give_up_after,
         )
 
-    def takers(
+    def last_mile(
         self, hand_offs: HandOffs
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
         """(n,) whether each is known to have been handed over, to whom, and to whom it usually is.
 
-        Who it is are numbers of takers, 0: another one or nobody.
+        Who it is are numbers of last-mile carriers, 0: another one or nobody.
         """
         handed = known_hand_offs(self.milestones, self.moment)
-        usual = hand_offs.takers_of(self.shipments)
+        usual = hand_offs.last_mile_of(self.shipments)
         return handed != "", hand_offs.numbered(handed), usual
 
     def handed_over(
@@ -186,8 +182,8 @@ class KnownOrders:
         """The requests as those of who took the parcels over, and (n,) whether that is known."""
         if encoder.hand_offs is None:
             return requests, np.zeros(len(requests), bool)
-        _, taker, _ = self.takers(encoder.hand_offs)
-        return encoder.handed_over(requests, self.shipments, taker), taker > 0
+        _, last_mile, _ = self.last_mile(encoder.hand_offs)
+        return encoder.handed_over(requests, self.shipments, last_mile), last_mile > 0
 
     def deliveries(
         self, levels: Sequence[Level], zones: ZoneMap, hand_offs: HandOffs | None
@@ -292,18 +288,18 @@ class KnownOrders:
                     f"Found no column {name} in the shipments; the configuration names it as a "
                     f"feature. The columns are {', '.join(map(str, self.shipments.columns))}."
                 )
-        relays = self._hand_offs() if hand_offs is True else hand_offs or None
-        levels = levels_with(categorical, hand_offs=relays is not None)
+        learned = self._hand_offs() if hand_offs is True else hand_offs or None
+        levels = levels_with(categorical, hand_offs=learned is not None)
         results = self.outcomes(zones, give_up_after)
-        clocks = self._clocks(results, relays)
+        clocks = self._clocks(results, learned)
         if calendars is not None:
-            clocks = configured_clocks(clocks, calendars, relays)
+            clocks = configured_clocks(clocks, calendars, learned)
         dispatch = learned_dispatch(self.shipments, results, clocks, zones)
         if calendars is not None:
             dispatch = configured_dispatch(dispatch, clocks, calendars, self.shipments)
-        if relays is not None and not relays.leg_keys:
-            relays = with_first_legs(
-                relays,
+        if learned is not None and not learned.leg_keys:
+            learned = with_first_legs(
+                learned,
                 self.shipments,
                 self.milestones,
                 moment=self.moment,
@@ -313,11 +309,11 @@ class KnownOrders:
         return Encoder(
             categorical=tuple(categorical),
             numeric=tuple(numeric),
-            indexes=self._indexes(levels, relays),
+            indexes=self._indexes(levels, learned),
             clocks=clocks,
             zones=zones,
             dispatch=dispatch,
-            hand_offs=relays,
+            hand_offs=learned,
             declared=() if calendars is None else calendars.disruptions,
         )
 
@@ -326,9 +322,9 @@ class KnownOrders:
 
     def _clocks(self, results: Outcomes, hand_offs: HandOffs | None) -> Clocks:
         keys = self.level_keys(WAY_LEVELS)
-        return learned_clocks(keys, results, *self._takers(results, hand_offs))
+        return learned_clocks(keys, results, *self._delivering(results, hand_offs))
 
-    def _takers(
+    def _delivering(
         self, results: Outcomes, hand_offs: HandOffs | None
     ) -> tuple[Sequence[str], NDArray[np.int32] | None]:
         """Carriers that parcels are handed to, and the number of each parcel's."""
@@ -336,9 +332,9 @@ class KnownOrders:
             return (), None
         # Who is known to have a parcel, else who usually gets it; it came without a hand-off where
         # none is known.
-        handed, actual, usual = self.takers(hand_offs)
-        taker = np.where(handed, actual, np.where(results.arrived, 0, usual))
-        return hand_offs.takers, taker.astype(np.int32)
+        handed, actual, usual = self.last_mile(hand_offs)
+        last_mile = np.where(handed, actual, np.where(results.arrived, 0, usual))
+        return hand_offs.carriers, last_mile.astype(np.int32)
 
     def _indexes(self, levels: Sequence[Level], hand_offs: HandOffs | None) -> tuple[KeyIndex, ...]:
         return tuple(KeyIndex(sorted(keys)) for _, keys in self.level_keys(levels, hand_offs))
@@ -353,8 +349,8 @@ class KnownOrders:
         clocks, dispatch = encoder.clocks, encoder.dispatch
         if renew_after is not None:
             results = self.outcomes(encoder.zones, renew_after)
-            takers = self._takers(results, encoder.hand_offs)
-            clocks = renewed_clocks(clocks, self.level_keys(WAY_LEVELS), results, *takers)
+            who = self._delivering(results, encoder.hand_offs)
+            clocks = renewed_clocks(clocks, self.level_keys(WAY_LEVELS), results, *who)
         if clocks is not encoder.clocks:
             dispatch = Dispatch(dispatch.keys, dispatch.calendars, clocks)
         indexes = self._indexes(encoder.levels, encoder.hand_offs)
@@ -367,132 +363,3 @@ def _in_order(ordered: NDArray[Any], names: NDArray[np.object_]) -> bool:
         return False
     alike = np.flatnonzero(ordered[1:] == ordered[:-1])
     return bool((names[alike] <= names[alike + 1]).all())
-
-
-@dataclass(frozen=True)
-class HistoryAsOf:
-    """Everything that forests and calibration are made from, at one moment."""
-
-    encoder: Encoder
-    requests: Requests
-    outcomes: Outcomes
-    statistics: Statistics
-    at_order: AsOfOrder
-    surge: NDArray[np.float64]
-    surge_now: float
-
-    @classmethod
-    def at(
-        cls, known: KnownOrders, encoder: Encoder, give_up: int, settings: EffectSettings
-    ) -> HistoryAsOf:
-        """Statistics on `known.moment` and on every order's own day.
-
-        Raises:
-            ContractError: an extra column is missing or not numeric.
-        """
-        requests = known.requests(encoder)
-        results = known.outcomes(encoder.zones, give_up)
-        asked = requests
-        if encoder.disruptions is not None:
-            # What a declared disruption cost is no trait of a lane or carrier: it is taken off.
-            day = np.where(results.arrived, results.event_day, results.as_of_day - 1)
-            held = encoder.disruptions.held(
-                *(encoder.clocks, requests.numbers[:, DISRUPTED], requests.clock),
-                *(requests.order_day.astype(np.int64), day),
-            )
-            requests = requests.later(held)
-        statistics, at_order = build_statistics(encoder, requests, results, settings, asked)
-        first, surge = surge_by_day(results.start_day, results.as_of_day)
-        return cls(
-            encoder,
-            requests,
-            results,
-            statistics,
-            at_order,
-            surge[np.minimum(results.start_day - first, len(surge) - 1)],
-            float(surge[-1]),
-        )
-
-    def take(self, rows: NDArray[np.int64]) -> HistoryAsOf:
-        """The same statistics, and some of the parcels, by ascending positions."""
-        return replace(
-            self,
-            requests=self.requests.take(rows),
-            outcomes=self.outcomes.take(rows),
-            at_order=AsOfOrder(
-                total=self.at_order.total[rows - self.at_order.first],
-                handling=self.at_order.handling[rows - self.at_order.first],
-            ),
-            surge=self.surge[rows],
-        )
-
-    def knowing_days_since(self, day: int) -> HistoryAsOf:
-        """The same with order days as of a UTC day only; of older orders no features can be made.
-
-        What was known on each order's own day is the largest part by far.
-        """
-        first = int(np.searchsorted(self.outcomes.start_day, day))
-        return replace(self, at_order=self.at_order.since(max(first, self.at_order.first)))
-
-    def builder(self, contract: FeatureContract) -> FeatureBuilder:
-        """Builds features from what each order's own day knew."""
-        return FeatureBuilder(
-            contract,
-            levels=self.encoder.levels,
-            numeric=self.encoder.numeric,
-            tables=FeatureTables.on_order_days(self.at_order),
-            elapsed=self.encoder.clocks.elapsed,
-            first_clock_day=self.encoder.clocks.first_day,
-            duration_offset=self.statistics.settings.offset,
-        )
-
-    def features(
-        self, builder: FeatureBuilder, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """(r, p) features and (r,) offsets of some parcels, as their own order days knew them."""
-        x = np.empty((len(rows), len(builder.contract.names)), np.float32)
-        offset = np.empty(len(rows))
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            part = rows[start : start + _ROWS_AT_ONCE]
-            codes = own_rows(part - self.at_order.first, len(self.encoder.levels))
-            place = slice(start, start + len(part))
-            x[place], offset[place] = builder.rows(self.requests.take(part), codes)
-        return x, offset + self.surge[rows]
-
-    def days(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Operational days to the event, or, where it is open, to the start of the as-of day."""
-        arrived = results.arrived[rows]
-        requests = self.requests.take(rows)
-        event = operational_days(
-            self.encoder.clocks,
-            requests,
-            np.where(arrived, results.event_day[rows], NEVER_DAY),
-            results.within[rows],
-        )
-        now = operational_days(
-            self.encoder.clocks,
-            requests,
-            np.full(len(rows), results.as_of_day, np.int64),
-            np.zeros(len(rows)),
-        )
-        return np.where(arrived, event, now)
-
-    def days_before_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Operational days to the end of the date before the event's, or before the as-of date."""
-        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
-        return operational_days(
-            self.encoder.clocks, self.requests.take(rows), day, np.zeros(len(rows))
-        )
-
-    def days_through_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Operational days to the end of the event's date, or of the as-of date."""
-        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
-        return operational_days(
-            self.encoder.clocks, self.requests.take(rows), day, np.ones(len(rows))
-        )
-
-    def typical_age(self) -> float:
-        """Days in which nine of ten parcels arrive."""
-        results = self.outcomes
-        taken = (results.event_day - self.requests.order_day)[results.arrived]
-        return float(np.quantile(taken, 0.9)) if len(taken) else 0.0

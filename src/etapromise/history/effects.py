@@ -8,16 +8,34 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import with_rows
 from etapromise.errors import InsufficientHistoryError
-from etapromise.stored_arrays import StoredValues
+from etapromise.stored_arrays import (
+    EARLIEST_DAY,
+    LATEST_DAY,
+    Array,
+    ArrayLayout,
+    ArrayRecord,
+    StoredValues,
+)
 
-__all__ = ["FIELDS", "NEVER_DAY", "Durations", "EffectSettings", "effects_as_of"]
+__all__ = [
+    "FIELDS",
+    "NEVER_DAY",
+    "Durations",
+    "EffectSettings",
+    "Effects",
+    "Resumed",
+    "Sweep",
+    "SweepState",
+    "WantedDays",
+]
 
 # Columns of an effect table.
 FIELDS: Final = ("effect", "evidence", "pace", "pace_evidence", "deviation")
@@ -74,6 +92,92 @@ class Durations:
     known_day: NDArray[np.int32]
     closed_day: NDArray[np.int32]
 
+    @property
+    def end_day(self) -> NDArray[np.int32]:
+        """(n,) int32 UTC day on which each stops being open, NEVER where it does not."""
+        return np.maximum(np.minimum(self.known_day, self.closed_day), self.start_day)
+
+    def open_before(self, day: int) -> NDArray[np.int64]:
+        """Positions of those that started before a day and had not ended two days before it.
+
+        What ended the day before is learnt in the first step of the day itself.
+        """
+        started = int(np.searchsorted(self.start_day, day))
+        return np.flatnonzero(self.end_day[:started] >= day - 1)
+
+    def take(self, rows: NDArray[np.int64]) -> Durations:
+        """Some of them, by ascending positions."""
+        return with_rows(self, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepState(ArrayRecord):
+    """A sweep as it stood at the start of a day, before what ended the day before was learnt.
+
+    The arrays of `sweep_state` in native/effects.h.
+
+    Attributes:
+        sums: (rows, 6) float64. day: (rows,) int32. fields: (rows, 5) float32, by key.
+        level_sums: (L, 4) float64. level_day: (L,) int32.
+        network: (1,) float64.
+        histogram: (160,) float64 residuals.
+        own: (k,) float32. explained: likewise. settled: (k,) uint8. above: (L, k) float32, of the
+            parcels that were open, see `Durations.open_before`.
+    """
+
+    LAYOUT: ClassVar = ArrayLayout(
+        sums=Array("float64", "rows", 6),
+        day=Array("int32", "rows", low=EARLIEST_DAY, high=LATEST_DAY),
+        fields=Array("float32", "rows", len(FIELDS)),
+        level_sums=Array("float64", "levels", 4),
+        level_day=Array("int32", "levels", low=EARLIEST_DAY, high=LATEST_DAY),
+        network=Array("float64", 1),
+        histogram=Array("float64", 160),
+        own=Array("float32", "open"),
+        explained=Array("float32", "open"),
+        settled=Array("uint8", "open", high=1),
+        above=Array("float32", "levels", "open"),
+    )
+
+    sums: NDArray[np.float64]
+    day: NDArray[np.int32]
+    fields: NDArray[np.float32]
+    level_sums: NDArray[np.float64]
+    level_day: NDArray[np.int32]
+    network: NDArray[np.float64]
+    histogram: NDArray[np.float64]
+    own: NDArray[np.float32]
+    explained: NDArray[np.float32]
+    settled: NDArray[np.uint8]
+    above: NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, day: int, *, rows: int, levels: int, open_parcels: int) -> SweepState:
+        """One in which nothing is known of any key yet."""
+        sizes = {"rows": rows, "levels": levels, "open": open_parcels}
+        arrays = {
+            name: np.zeros(
+                [size if isinstance(size, int) else sizes[size] for size in array.shape],
+                array.dtype,
+            )
+            for name, array in cls.LAYOUT.arrays.items()
+        }
+        arrays["day"][:] = arrays["level_day"][:] = day
+        return cls(**arrays)
+
+
+class _State(ctypes.Structure):
+    _fields_ = (
+        ("open", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in SweepState.LAYOUT.arrays),
+    )
+
+    @classmethod
+    def of(cls, state: SweepState) -> _State:
+        """Looks at the arrays, which have to be kept alive."""
+        pointers = {name: getattr(state, name).ctypes.data for name in SweepState.LAYOUT.arrays}
+        return cls(open=len(state.own), **pointers)
+
 
 class _Job(ctypes.Structure):
     _fields_ = (
@@ -86,83 +190,168 @@ class _Job(ctypes.Structure):
         ("end_day", ctypes.c_int32),
         *((name, ctypes.c_double) for name in ("offset", "half_life", "pace_half_life")),
         *((name, ctypes.c_void_p) for name in ("prior", "pace_prior", "table_start")),
-        *((name, ctypes.c_void_p) for name in ("at_start", "at_end")),
+        *((name, ctypes.c_void_p) for name in ("slot", "at_start", "at_end")),
+        *((name, ctypes.POINTER(_State)) for name in ("resume", "save")),
+        *((name, ctypes.c_int32) for name in ("resume_day", "save_day")),
     )
 
 
 _effects = native.function("etp_effects", native.INT, ctypes.POINTER(_Job))
 
 
-def effects_as_of(
-    durations: Durations,
-    *,
-    codes: NDArray[np.int32],
-    table_sizes: Sequence[int],
-    elapsed: NDArray[np.float64],
-    first_clock_day: int,
-    end_day: int,
-    settings: EffectSettings,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Effects on each parcel's start day, and on `end_day`, from what was known before that day.
+@dataclass(frozen=True, kw_only=True)
+class WantedDays:
+    """Of which parcels' order days it is asked what was known then.
 
-    Args:
+    Attributes:
+        rows: (k,) ascending positions.
+        near: (m,) likewise, those that may be asked about on another day.
+    """
+
+    rows: NDArray[np.int64]
+    near: NDArray[np.int64]
+
+
+class Resumed(NamedTuple):
+    """Where a sweep goes on.
+
+    Attributes:
+        day: at whose start, days since 1970-01-01.
+        state: how the same sweep, up to that day at least, stood then.
+        known: (j, L, 5) float32 fields on the start days of the first j parcels that are asked for,
+            those that started before that day.
+    """
+
+    day: int
+    state: SweepState
+    known: NDArray[np.float32]
+
+
+class Effects(NamedTuple):
+    """What a sweep finds.
+
+    Attributes:
+        at_start: (k, L, 5) float32 fields on the start days of the parcels that were asked for
+            (zero for those that start on or after the snapshot's day).
+        at_end: (rows, 5) float32 fields on the snapshot's day, the levels one after another.
+        state: how it stood on the day that was asked for, if one was.
+    """
+
+    at_start: NDArray[np.float32]
+    at_end: NDArray[np.float32]
+    state: SweepState | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What a sweep over the days goes through.
+
+    Attributes:
         durations: n parcels.
-        codes: (L, n) row of each parcel in each level's table, at least 1; level 0 is the network
-            and has the one row 1.
+        codes: (L, n) int32 row of each parcel in each level's table, at least 1; level 0 is the
+            network and has the one row 1.
         table_sizes: (L,) rows of each level's table, row 0 (no evidence) included.
         elapsed: (clocks, days + 1) operational time at the start of each day.
         first_clock_day: the day of its first column, days since 1970-01-01.
-        end_day: the snapshot's day; parcels that start on or after it are not seen.
-
-    Returns:
-        (n, L, 5) fields on the start days (zero for parcels that start on or after `end_day`),
-        (sum of table_sizes, 5) fields on `end_day`, the levels one after another.
-
-    Raises:
-        InsufficientHistoryError: no parcel starts before `end_day`.
+        settings: memory and shrinkage.
     """
-    count, levels = len(durations.start_day), len(table_sizes)
-    if count == 0 or durations.start_day[0] >= end_day:
-        raise InsufficientHistoryError(
-            f"Found no parcel ordered before {np.datetime64(end_day, 'D')}; expected some history "
-            "before that moment. Choose a later as_of or give older shipments."
+
+    durations: Durations
+    codes: NDArray[np.int32]
+    table_sizes: Sequence[int]
+    elapsed: NDArray[np.float64]
+    first_clock_day: int
+    settings: EffectSettings
+
+    def run(
+        self,
+        end_day: int,
+        *,
+        wanted: NDArray[np.int64] | None = None,
+        resume: Resumed | None = None,
+        save_on: int | None = None,
+    ) -> Effects:
+        """Effects on parcels' start days, and on `end_day`, from what was known before that day.
+
+        Args:
+            end_day: the snapshot's day; parcels that start on or after it are not seen.
+            wanted: ascending positions of parcels of whose start days something is asked; by
+                default all.
+            resume: where it goes on; by default it begins with the first parcel.
+            save_on: a day whose state is wanted; after the day it is resumed on, and not after
+                `end_day`.
+
+        Raises:
+            InsufficientHistoryError: no parcel starts before `end_day`.
+        """
+        count = len(self.durations.start_day)
+        if count == 0 or self.durations.start_day[0] >= end_day:
+            raise InsufficientHistoryError(
+                f"Found no parcel ordered before {np.datetime64(end_day, 'D')}; expected some "
+                "history before that moment. Choose a later as_of or give older shipments."
+            )
+        rows = np.arange(count) if wanted is None else wanted
+        slot = np.full(count, -1, np.int32)
+        slot[rows] = np.arange(len(rows))
+        levels, starts = len(self.table_sizes), np.zeros(len(self.table_sizes) + 1, np.int64)
+        np.cumsum(self.table_sizes, out=starts[1:])
+        durations, codes, state = self.durations, self.codes, None
+        if save_on is not None:
+            state = SweepState.empty(
+                save_on,
+                rows=int(starts[-1]),
+                levels=levels,
+                open_parcels=len(durations.open_before(save_on)),
+            )
+        if resume is not None:
+            first = int(np.searchsorted(durations.start_day, resume.day))
+            still = np.concatenate([durations.open_before(resume.day), np.arange(first, count)])
+            durations, codes, slot = durations.take(still), codes[:, still], slot[still]
+        at_start = np.zeros((len(rows), levels, len(FIELDS)), np.float32)
+        if resume is not None:
+            at_start[: len(resume.known)] = resume.known
+        at_end = np.zeros((int(starts[-1]), len(FIELDS)), np.float32)
+        prior = np.full(levels, self.settings.prior, np.float64)
+        pace_prior = np.full(levels, self.settings.pace_prior, np.float64)
+        # The network leans on nobody.
+        prior[0], pace_prior[0] = 0.0, self.settings.pace_prior / 3
+        arrays: dict[str, NDArray[Any]] = {
+            "code": np.ascontiguousarray(codes, np.int32),
+            "start_day": np.ascontiguousarray(durations.start_day, np.int32),
+            "known_day": np.ascontiguousarray(durations.known_day, np.int32),
+            "closed_day": np.ascontiguousarray(durations.closed_day, np.int32),
+            "value": np.ascontiguousarray(durations.value, np.float64),
+            "start_clock": np.ascontiguousarray(durations.start_clock, np.float64),
+            "clock": np.ascontiguousarray(durations.clock, np.int32),
+            "elapsed": np.ascontiguousarray(self.elapsed, np.float64),
+            "prior": prior,
+            "pace_prior": pace_prior,
+            "table_start": starts,
+            "slot": slot,
+            "at_start": at_start,
+            "at_end": at_end,
+        }
+        job = _Job(
+            entries=len(durations.start_day),
+            levels=levels,
+            clock_days=self.elapsed.shape[1],
+            clock_first_day=self.first_clock_day,
+            end_day=end_day,
+            offset=self.settings.offset,
+            half_life=self.settings.half_life,
+            pace_half_life=self.settings.pace_half_life,
+            **{name: array.ctypes.data for name, array in arrays.items()},
         )
-    starts = np.zeros(levels + 1, np.int64)
-    np.cumsum(table_sizes, out=starts[1:])
-    at_start = np.zeros((count, levels, len(FIELDS)), np.float32)
-    at_end = np.zeros((int(starts[-1]), len(FIELDS)), np.float32)
-    prior = np.full(levels, settings.prior, np.float64)
-    pace_prior = np.full(levels, settings.pace_prior, np.float64)
-    # The network leans on nobody.
-    prior[0], pace_prior[0] = 0.0, settings.pace_prior / 3
-    arrays: dict[str, NDArray[Any]] = {
-        "code": np.ascontiguousarray(codes, np.int32),
-        "start_day": np.ascontiguousarray(durations.start_day, np.int32),
-        "known_day": np.ascontiguousarray(durations.known_day, np.int32),
-        "closed_day": np.ascontiguousarray(durations.closed_day, np.int32),
-        "value": np.ascontiguousarray(durations.value, np.float64),
-        "start_clock": np.ascontiguousarray(durations.start_clock, np.float64),
-        "clock": np.ascontiguousarray(durations.clock, np.int32),
-        "elapsed": np.ascontiguousarray(elapsed, np.float64),
-        "prior": prior,
-        "pace_prior": pace_prior,
-        "table_start": starts,
-        "at_start": at_start,
-        "at_end": at_end,
-    }
-    job = _Job(
-        entries=count,
-        levels=levels,
-        clock_days=elapsed.shape[1],
-        clock_first_day=first_clock_day,
-        end_day=end_day,
-        offset=settings.offset,
-        half_life=settings.half_life,
-        pace_half_life=settings.pace_half_life,
-        **{name: array.ctypes.data for name, array in arrays.items()},
-    )
-    if _effects(ctypes.byref(job)) != 0:
-        raise MemoryError(
-            f"The effects of {count} parcels at {levels} levels do not fit into memory."
-        )
-    return at_start, at_end
+        if resume is not None:
+            job.resume_day, job.resume = resume.day, ctypes.pointer(_State.of(resume.state))
+        if state is not None:
+            job.save_day, job.save = save_on, ctypes.pointer(_State.of(state))
+        failed = _effects(ctypes.byref(job))
+        if failed == -1:
+            raise MemoryError(
+                f"The effects of {count} parcels at {levels} levels do not fit into memory."
+            )
+        if failed:
+            message = "Other parcels are open on that day than are said to be."
+            raise RuntimeError(message)
+        return Effects(at_start, at_end, state)

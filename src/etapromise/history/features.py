@@ -20,7 +20,7 @@ from etapromise.encoding.requests import NUMBERS, Requests
 from etapromise.errors import ModelFileError
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import AsOfOrder, Statistics
-from etapromise.lanes.levels import HANDLING_LEVELS, LEVELS, RELAY_LEVELS, TAKER, Level
+from etapromise.lanes.levels import HANDLING_LEVELS, LAST_MILE, LAST_MILE_LEVELS, LEVELS, Level
 
 __all__ = [
     "BUILT_IN_NAMES",
@@ -37,15 +37,15 @@ _MOST_FEATURES: Final = 1024
 _KINDS: Final = ("number", "total", "handling", "derived")
 _DERIVED: Final = ("distance_km", "quoted", "explained", "weekday", "next_day", "second_day")
 _SELDOM: Final = ("next_day", "second_day")
-# The hour of an order counts through the calendars alone, its lead and the carrier's clock: so that
-# a later order never gets an earlier date. A forest that saw the hour would find some that do; one
-# that sees the weekday hardly ever does, and does so where no cut-off tells the days apart.
-_NOT_PLAIN: Final = frozenset({"hour", "lead", "quoted_days", "disrupted", "fetched"})
+# The hour of an order counts through the calendars alone, its dispatch delay and the carrier's
+# clock: so a later order never gets an earlier date. A forest that saw the hour would find some
+# that do; one that sees the weekday hardly ever does, and only where no cut-off tells days apart.
+_NOT_PLAIN: Final = frozenset({"hour", "dispatch_delay", "quoted_days", "disrupted", "fetched"})
 # The pace of the finest levels is mostly noise.
 _PACED: Final = ("carrier", "service", "destination_region", "origin_region", "origin")
 _PACED_LANES: Final = ("region_lane", "service_region")
-_PACED_RELAYS: Final = tuple(level.name for level in RELAY_LEVELS)
-_SPREAD_RELAYS: Final = ("relay_region",)
+_PACED_LAST_MILE: Final = tuple(level.name for level in LAST_MILE_LEVELS)
+_SPREAD_PAIRS: Final = ("relay_region",)
 _SPREAD: Final = ("service", "destination_region", "origin", "service_lane")
 # What the forest's target is relative to: the network's and the service's usual log duration, and
 # how far from usual they are at present. Trees cannot extrapolate a slowdown that they have not
@@ -60,8 +60,8 @@ OFFSET_TERMS: Final = (
 
 BUILT_IN_NAMES: Final = frozenset(
     {*NUMBERS, *_DERIVED, "shipment_id", "order_id", "ordered_at", "promised_date", "quoted_date"}
-    | {name for level in (*LEVELS, *RELAY_LEVELS) for name in (level.name, *level.columns)}
-    | {"destination_time_zone", "destination_prefix", TAKER}
+    | {name for level in (*LEVELS, *LAST_MILE_LEVELS) for name in (level.name, *level.columns)}
+    | {"destination_time_zone", "destination_prefix", LAST_MILE}
 )
 """Columns and levels that every model learns from by itself, or never: no further features."""
 
@@ -132,9 +132,9 @@ def all_features(
         *(f"derived:{name}" for name in _DERIVED if name not in left_out),
         *(f"total:{name}.effect" for name in names[1:]),
         *(f"total:{name}.pace" for name in (*_PACED, *_PACED_LANES)),
-        *(f"total:{name}.pace" for name in _PACED_RELAYS if name in names),
+        *(f"total:{name}.pace" for name in _PACED_LAST_MILE if name in names),
         *(f"total:{name}.deviation" for name in dict.fromkeys((*_SPREAD, *further))),
-        *(f"total:{name}.deviation" for name in _SPREAD_RELAYS if name in names),
+        *(f"total:{name}.deviation" for name in _SPREAD_PAIRS if name in names),
         *(f"handling:{name}.effect" for name in handling),
         *(f"handling:{name}.pace" for name in ("carrier", "origin_region", "origin")),
     )

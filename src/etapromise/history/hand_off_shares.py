@@ -67,21 +67,24 @@ _NO_BEND: Final = 1e-12
 
 
 def hand_off_tables(
-    parcels: pd.DataFrame, taker: NDArray[np.int32], takers: int, leaning: NDArray[np.float64]
+    parcels: pd.DataFrame,
+    last_mile: NDArray[np.int32],
+    carriers: int,
+    log_odds: NDArray[np.float64],
 ) -> tuple[
     tuple[tuple[str, ...], ...],
     tuple[NDArray[np.int32], ...],
     tuple[NDArray[np.float64], ...],
 ]:
-    """Keys, takers and shares of each of HAND_OFF_LEVELS, as `HandOffs` has them.
+    """Keys, last-mile carriers and shares of each of HAND_OFF_LEVELS, as `HandOffs` has them.
 
     Args:
         parcels: (n,) shipments.
-        taker: (n,) number of who took each over, 0: nobody did, as far as is known.
-        leaning: (n,) what is added to the log odds that one not taken over will yet be; -inf where
+        last_mile: (n,) number of who took each over, 0: nobody did, as far as is known.
+        log_odds: (n,) what is added to the log odds that one not taken over will yet be; -inf where
             it will not.
     """
-    counted = _Counted(parcels, taker, takers, leaning)
+    counted = _Counted(parcels, last_mile, carriers, log_odds)
     everywhere = counted.shares(_EVERYWHERE, np.full(1, _USUAL))
     carrier = counted.shares(_CARRIER, everywhere.share[counted.mostly(_CARRIER, _EVERYWHERE)])
     service = counted.shares(_SERVICE, carrier.share[counted.mostly(_SERVICE, _CARRIER)])
@@ -91,7 +94,7 @@ def hand_off_tables(
     tables = (carrier, service, region, _by_prefix(counted, service, region))
     return (
         tuple(tuple(table.keys) for table in tables),
-        tuple(np.concatenate([[0], table.taker]).astype(np.int32) for table in tables),
+        tuple(np.concatenate([[0], table.last_mile]).astype(np.int32) for table in tables),
         tuple(np.concatenate([[0.0], table.share]) for table in tables),
     )
 
@@ -102,7 +105,7 @@ class _Shares:
 
     keys: Sequence[str]
     share: NDArray[np.float64]
-    taker: NDArray[np.int64]
+    last_mile: NDArray[np.int64]
 
 
 class _Counted:
@@ -116,13 +119,13 @@ class _Counted:
     def __init__(
         self,
         parcels: pd.DataFrame,
-        taker: NDArray[np.int32],
-        takers: int,
-        leaning: NDArray[np.float64],
+        last_mile: NDArray[np.int32],
+        carriers: int,
+        log_odds: NDArray[np.float64],
     ) -> None:
         self._parcels = parcels
-        self._taker = taker
-        self._takers = takers
+        self._last_mile = last_mile
+        self._carriers = carriers
         found = [sorted_keys(*keys) for keys in level_keys(parcels, tuple(_TERMS))]
         self._place = {level: place for level, (place, _) in zip(_TERMS, found, strict=True)}
         self.keys = {level: keys for level, (_, keys) in zip(_TERMS, found, strict=True)}
@@ -130,10 +133,10 @@ class _Counted:
             level: {key: row for row, key in enumerate(keys)} for level, keys in self.keys.items()
         }
         self.terms = {level: np.zeros(len(keys)) for level, keys in self.keys.items()}
-        self._handed = (taker > 0).astype(np.float64)
-        self._fit(np.where(taker > 0, -np.inf, leaning))
+        self._handed = (last_mile > 0).astype(np.float64)
+        self._fit(np.where(last_mile > 0, -np.inf, log_odds))
 
-    def _fit(self, leaning: NDArray[np.float64]) -> None:
+    def _fit(self, log_odds: NDArray[np.float64]) -> None:
         # Parcels with the same terms are alike, but for what their ages say. A prefix may lie in
         # two regions.
         regions = len(self.keys[_REGION])
@@ -142,10 +145,10 @@ class _Counted:
         count = np.bincount(alike).astype(np.float64)
         known = np.bincount(alike, weights=self._handed)
         place = {level: self._place[level][one] for level in _TERMS}
-        open_ = np.flatnonzero(leaning > -np.inf)
+        open_ = np.flatnonzero(log_odds > -np.inf)
         odds = np.zeros(len(count))
         for _ in range(_SWEEPS):
-            yet = _share(odds[alike[open_]] + leaning[open_])
+            yet = _share(odds[alike[open_]] + log_odds[open_])
             handed = known + np.bincount(alike[open_], yet, len(count))
             for level, variance in _TERMS.items():
                 key, terms, share = place[level], self.terms[level], _share(odds)
@@ -154,12 +157,12 @@ class _Counted:
                 step = np.clip(slope / (bend + _NO_BEND), -_LONGEST_STEP, _LONGEST_STEP)
                 terms += step
                 odds += step[key]
-        self._handed[open_] = _share(odds[alike[open_]] + leaning[open_])
+        self._handed[open_] = _share(odds[alike[open_]] + log_odds[open_])
 
     def parts(self, level: Level, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
         """What a level's keys are made of, from one of the parcels of each."""
         one = np.zeros(len(self.keys[level]), np.int64)
-        one[self._place[level]] = np.arange(len(self._taker))
+        one[self._place[level]] = np.arange(len(self._last_mile))
         found = level_keys(self._parcels.iloc[one], tuple(Level(name, (name,)) for name in columns))
         return list(
             zip(*([keys[place] for place in places] for places, keys in found), strict=True)
@@ -190,8 +193,8 @@ class _Counted:
 
     def most(self, level: Level) -> NDArray[np.int64]:
         """(k,) who took most of each key's parcels that were handed over, 0 where none was."""
-        keys, width = len(self.keys[level]), self._takers + 1
-        cells = np.bincount(self._place[level] * width + self._taker, minlength=keys * width)
+        keys, width = len(self.keys[level]), self._carriers + 1
+        cells = np.bincount(self._place[level] * width + self._last_mile, minlength=keys * width)
         each = cells.reshape(keys, width)[:, 1:]
         return np.where(each.max(axis=1) > 0, each.argmax(axis=1) + 1, 0)
 
@@ -212,7 +215,7 @@ def _by_prefix(counted: _Counted, service: _Shares, region: _Shares) -> _Shares:
         within.setdefault(country, []).append(place)
     most = {level: counted.most(level) for level in _NEARER}
     keys: list[str] = []
-    shares, takers = [], []
+    shares, who_brings = [], []
     parts = counted.parts(_SERVICE, ("carrier", "service", "destination_country"))
     for row, (carrier, name, where) in enumerate(parts):
         prefix = np.array(within[where], np.int64)
@@ -236,14 +239,16 @@ def _by_prefix(counted: _Counted, service: _Shares, region: _Shares) -> _Shares:
             nearer = np.where(rows[level] >= 0, most[level][rows[level]], 0)
             who = np.where(nearer > 0, nearer, who)
         coarser = np.where(
-            rows[_SERVICE_REGION] >= 0, region.taker[rows[_SERVICE_REGION]], service.taker[row]
+            rows[_SERVICE_REGION] >= 0,
+            region.last_mile[rows[_SERVICE_REGION]],
+            service.last_mile[row],
         )
-        taker = np.where(share >= _USUAL, np.where(who > 0, who, coarser), 0)
-        told = (rows[_SERVICE_PREFIX] >= 0) | (taker != coarser)
+        last_mile = np.where(share >= _USUAL, np.where(who > 0, who, coarser), 0)
+        told = (rows[_SERVICE_PREFIX] >= 0) | (last_mile != coarser)
         keys += [own[place] for place in np.flatnonzero(told).tolist()]
         shares.append(share[told])
-        takers.append(taker[told])
-    return _Shares(keys, np.concatenate(shares), np.concatenate(takers))
+        who_brings.append(last_mile[told])
+    return _Shares(keys, np.concatenate(shares), np.concatenate(who_brings))
 
 
 def _after(first: tuple[str, ...], keys: Sequence[str]) -> list[str]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,25 +28,22 @@ from numpy.typing import NDArray
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.pickup_days import PICKUP_LEVELS
 from etapromise.encoding.requests import NUMBERS, Encoder, Requests
-from etapromise.errors import CommandError, InsufficientHistoryError
-from etapromise.files import whole_file
+from etapromise.errors import InsufficientHistoryError
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.delivery_hours import HOUR_LEVELS
 from etapromise.history.effects import NEVER_DAY
+from etapromise.history.kept_tables import about_kept, forget_others, read_kept, write_kept
 from etapromise.history.learned_calendars import WAY_LEVELS
 from etapromise.history.outcomes import Outcomes, day_of
 from etapromise.lanes.hand_offs import HandOffs
-from etapromise.lanes.levels import JOURNEY, TAKER, Level
+from etapromise.lanes.levels import JOURNEY, LAST_MILE, Level
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["KeptOrders", "about_kept", "kept_orders", "read_kept", "write_kept"]
+__all__ = ["KeptOrders", "kept_orders"]
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _FOLDER: Final = "numbers"
-# Models that a store keeps numbers for; a retrained one has others than before.
-_MOST_MODELS: Final = 4
-_ABOUT: Final = b"etapromise"
 _OUTCOMES: Final = ("event_day", "event_known_day", "pickup_day", "pickup_known_day", "closed_day")
 # Levels that are asked for beside those of the encoder.
 _LEVELS: Final = (JOURNEY, *WAY_LEVELS, *PICKUP_LEVELS)
@@ -94,7 +90,7 @@ class KeptOrders(KnownOrders):
             KnownOrders.of(tracked, moment)
         columns = {name for table in tables for name in about_kept(table)["columns"]}
         encoder.compiled.require_extra(columns)
-        _forget_others(tracked.layout.root / _FOLDER, made_for)
+        forget_others(tracked.layout.root / _FOLDER, made_for)
         table = pa.concat_tables([one.replace_schema_metadata(None) for one in tables])
         return cls(
             moment=moment,
@@ -189,7 +185,7 @@ class KeptOrders(KnownOrders):
             within=self._array("within"),
         )
 
-    def takers(
+    def last_mile(
         self,
         hand_offs: HandOffs,  # noqa: ARG002 — those of the model
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
@@ -206,7 +202,7 @@ class KeptOrders(KnownOrders):
                 super().handed_over(encoder, requests) if encoder.hand_offs else (requests, known)
             )
         codes = requests.codes.copy()
-        told = [level for level in encoder.levels if TAKER in level.columns]
+        told = [level for level in encoder.levels if LAST_MILE in level.columns]
         places = [encoder.levels.index(level) for level in told]
         codes[:, places] = np.where(
             known[:, None], self._codes("taken ", encoder, told), codes[:, places]
@@ -298,31 +294,77 @@ def kept_orders(
 
 
 def _week(week: StoredHistory, moment: pd.Timestamp, encoder: Encoder, made_for: str) -> pa.Table:
-    """The numbers of a week's orders: those kept, or new ones, which are kept if they will last."""
+    """The numbers of a week's orders: those kept, or new ones of the orders that have changed."""
     path = week.layout.root / _FOLDER / made_for / f"{week.name}.arrow"
-    files = week.files("shipments", "journeys")
-    kept = read_kept(path, files)
-    if kept is not None and about_kept(kept)["latest"] < moment.timestamp():
+    files, now = week.files("shipments", "journeys"), _micros(moment)
+    kept = read_kept(path)
+    about = {} if kept is None else about_kept(kept)
+    # News of later than the moment tells other numbers of an order, then or now.
+    if kept is not None and about["files"] == files and about["latest"] < min(now, about["moment"]):
         return kept
     try:
         known = KnownOrders.of(week, moment)
     except InsufficientHistoryError:
         return pa.table({})
-    shipments, milestones = week.shipments, week.milestones
-    moments = [shipments["ordered_at"], *(milestones[f"{name}_known_at"] for name in _KNOWN)]
-    latest = max(times.max().timestamp() for times in moments if times.notna().any())
-    about = {"latest": latest, "columns": list(map(str, shipments.columns))}
     columns = [*encoder.numeric, *encoder.categorical]
     absent = {name: None for name in columns if name not in known.shipments}
     known = replace(known, shipments=known.shipments.assign(**absent))
-    table = _numbers(known, encoder, week.first_day)
-    table = (
-        write_kept(path, table, files, about)
-        if latest < moment.timestamp()
-        else _told(table, about)
-    )
+    moments = _latest(week.shipments["ordered_at"], week.milestones)
+    told = {
+        "latest": int(moments.max()),
+        "moment": now,
+        "columns": list(map(str, week.shipments.columns)),
+    }
     week.let_go()
-    return table
+    table = _renewed(kept, known, encoder, week.first_day)
+    # What is kept for later nights than this stays.
+    return write_kept(None if now < about.get("moment", now) else path, table, files, told)
+
+
+def _renewed(kept: pa.Table | None, known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
+    """The numbers of a week's orders; those of orders of which nothing is new are the kept ones."""
+    digest = _digests(known)
+    latest = _latest(known.shipments["ordered_at"], known.milestones)
+    place = np.full(len(known), -1, np.int64)
+    if kept is not None:
+        settled = latest < min(_micros(known.moment), about_kept(kept)["moment"])
+        theirs = kept["digest"].to_numpy()
+        order = np.argsort(theirs)
+        found = order[np.minimum(np.searchsorted(theirs[order], digest), len(order) - 1)]
+        place = np.where(settled & (theirs[found] == digest), found, -1)
+    changed = np.flatnonzero(place < 0)
+    tables = [] if kept is None else [kept.replace_schema_metadata(None)]
+    if len(changed):
+        new = _numbers(known.take(changed), encoder, week)
+        tables.append(new.append_column("digest", pa.array(digest[changed])))
+        place[changed] = (0 if kept is None else len(kept)) + np.arange(len(changed))
+    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    if kept is not None:
+        table = table.take(pa.array(place))
+    row = pa.array(np.arange(len(known), dtype=np.int32))
+    return table.set_column(table.column_names.index("row"), "row", row)
+
+
+def _digests(known: KnownOrders) -> NDArray[np.uint64]:
+    """(n,) a number for all that the tables say of each order; another one where they say more."""
+    each = []
+    for table in (known.shipments, known.milestones):
+        try:
+            found = pd.util.hash_pandas_object(table, index=False)
+        except TypeError:  # lists and the like, in columns of one's own
+            found = pd.util.hash_pandas_object(table.astype(str), index=False)
+        each.append(found.to_numpy(np.uint64))
+    return np.asarray(each[0] * np.uint64(0x9E3779B97F4A7C15) + each[1])
+
+
+def _latest(ordered: pd.Series[Any], milestones: pd.DataFrame) -> NDArray[np.int64]:
+    """(n,) microseconds since 1970 UTC of the latest news of each order that numbers tell of."""
+    known = [_microseconds(milestones[f"{name}_known_at"]) for name in _KNOWN]
+    return np.asarray(np.maximum.reduce([_microseconds(ordered), *known]))
+
+
+def _micros(moment: pd.Timestamp) -> int:
+    return int(moment.timestamp() * 1e6)
 
 
 def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
@@ -352,19 +394,19 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
     for place, name in enumerate((*NUMBERS, *encoder.numeric)):
         columns[f"number {name}"] = requests.numbers[:, place]
     nobody = np.zeros(count, np.int32)
-    handed, taker, usual = nobody > 0, nobody, nobody
+    handed, last_mile, usual = nobody > 0, nobody, nobody
     levels = tuple({level.columns: level for level in (*encoder.levels, *_LEVELS)}.values())
     keys = dict(zip(levels, known.level_keys(levels, hand_offs), strict=True))
     columns |= {_key_column("", level): _coded_column(*found) for level, found in keys.items()}
     if hand_offs is not None:
-        handed, taker, usual = known.takers(hand_offs)
+        handed, last_mile, usual = known.last_mile(hand_offs)
         taken, _ = known.handed_over(encoder, requests)
         columns["taken_clock"] = taken.clock
-        told = [level for level in levels if TAKER in level.columns]
-        as_taken = replace(known, shipments=hand_offs.named(known.shipments, taker))
+        told = [level for level in levels if LAST_MILE in level.columns]
+        as_taken = replace(known, shipments=hand_offs.named(known.shipments, last_mile))
         for level, found in zip(told, as_taken.level_keys(told), strict=True):
             columns[_key_column("taken ", level)] = _coded_column(*found)
-    columns |= {"handed": handed, "taker": taker, "usual_taker": usual}
+    columns |= {"handed": handed, "taker": last_mile, "usual_taker": usual}
     brought, columns["event_second"] = known.deliveries(HOUR_LEVELS, encoder.zones, hand_offs)
     for level, found in zip(HOUR_LEVELS, brought, strict=True):
         columns[_key_column("brought ", level)] = _coded_column(*found)
@@ -393,6 +435,8 @@ def _made_for(encoder: Encoder, event: str) -> str:
     clocks, hand_offs = encoder.clocks, encoder.hand_offs
     words = {
         "format": _FORMAT,
+        "numbers": NUMBERS,
+        "levels": [level.columns for level in (*encoder.levels, *_LEVELS, *HOUR_LEVELS)],
         "event": event,
         "numeric": encoder.numeric,
         "categorical": encoder.categorical,
@@ -402,7 +446,7 @@ def _made_for(encoder: Encoder, event: str) -> str:
         "calendars": clocks.calendars,
         "dispatch": encoder.dispatch.keys,
         "disruptions": [one.as_dict() for one in encoder.declared],
-        "takers": None if hand_offs is None else hand_offs.takers,
+        "takers": None if hand_offs is None else hand_offs.carriers,
     }
     digest = hashlib.blake2b(json.dumps(words, default=str).encode(), digest_size=8)
     arrays: dict[str, NDArray[Any]] = {"elapsed": clocks.elapsed, "holidays": clocks.holidays}
@@ -413,48 +457,3 @@ def _made_for(encoder: Encoder, event: str) -> str:
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def read_kept(path: Path, files: Sequence[str]) -> pa.Table | None:
-    """A table that `write_kept` wrote, if it was made from these files; else None."""
-    try:
-        table = pa.ipc.open_file(path.read_bytes()).read_all()
-    except (OSError, pa.ArrowException):
-        return None  # it is made again
-    about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
-    return table if (about.get("format"), about.get("files")) == (_FORMAT, list(files)) else None
-
-
-def write_kept(
-    path: Path, table: pa.Table, files: Sequence[str], about: dict[str, Any]
-) -> pa.Table:
-    """Write a table, plain and whole, with what it was made from; where it cannot be, go on."""
-    table = _told(table, about | {"format": _FORMAT, "files": list(files)})
-    try:
-        with (
-            whole_file(path) as draft,
-            pa.OSFile(str(draft), "wb") as file,
-            pa.ipc.new_file(file, table.schema) as writer,
-        ):
-            writer.write_table(table)
-    except CommandError:
-        pass  # a store that may only be read, or a full disk: it is made again the next time
-    return table
-
-
-def _told(table: pa.Table, about: dict[str, Any]) -> pa.Table:
-    return table.replace_schema_metadata({_ABOUT: json.dumps(about).encode()})
-
-
-def about_kept(table: pa.Table) -> dict[str, Any]:
-    """What was told beside a table that is kept."""
-    return dict(json.loads(table.schema.metadata[_ABOUT]))
-
-
-def _forget_others(folder: Path, made_for: str) -> None:
-    """Let go of the numbers of models that have not been refreshed for longest."""
-    if not folder.is_dir():
-        return
-    others = [path for path in folder.iterdir() if path.name != made_for]
-    for path in sorted(others, key=lambda one: one.stat().st_mtime)[: -_MOST_MODELS + 1 or None]:
-        shutil.rmtree(path, ignore_errors=True)

@@ -45,17 +45,18 @@ _HARDLY_ANY: Final = 0.98
 def learned_clocks(
     keys: _Keys,
     results: Outcomes,
-    takers: Sequence[str] = (),
-    taker: NDArray[np.int32] | None = None,
+    last_mile_carriers: Sequence[str] = (),
+    last_mile: NDArray[np.int32] | None = None,
 ) -> Clocks:
     """Working weeks and holidays of carriers.
 
     Args:
         keys: of n orders at WAY_LEVELS, in their order; see `levels.level_keys`.
-        takers: carriers that parcels are handed to; each has a clock, that of any of its services.
-        taker: (n,) number of who brings each parcel, from 1 on; 0: its own carrier.
+        last_mile_carriers: those that parcels are handed to; each has a clock, that of any of
+            its services.
+        last_mile: (n,) number of who brings each parcel, from 1 on; 0: its own carrier.
     """
-    ways, service_keys, calendar_keys = _ways(keys, results, takers, taker)
+    ways, service_keys, calendar_keys = _ways(keys, results, last_mile_carriers, last_mile)
     return learn_clocks(
         ways,
         service_keys=service_keys,
@@ -69,33 +70,33 @@ def renewed_clocks(
     clocks: Clocks,
     keys: _Keys,
     results: Outcomes,
-    takers: Sequence[str] = (),
-    taker: NDArray[np.int32] | None = None,
+    last_mile_carriers: Sequence[str] = (),
+    last_mile: NDArray[np.int32] | None = None,
 ) -> Clocks:
     """Clocks that were learned before, with the weeks that services have changed since.
 
     Args:
         keys: as for `learned_clocks`, like all that follows.
-        taker: (n,) number of who brings each parcel.
+        last_mile: (n,) number of who brings each parcel.
     """
-    ways, service_keys, calendar_keys = _ways(keys, results, takers, taker)
+    ways, service_keys, calendar_keys = _ways(keys, results, last_mile_carriers, last_mile)
     return with_changed_weeks(ways.named_as(service_keys, calendar_keys, clocks), clocks)
 
 
 def _ways(
     keys: _Keys,
     results: Outcomes,
-    takers: Sequence[str],
-    taker: NDArray[np.int32] | None,
+    last_mile_carriers: Sequence[str],
+    last_mile: NDArray[np.int32] | None,
 ) -> tuple[Ways, Sequence[str], Sequence[str]]:
     """The parcels on their way, and the keys of their services and places."""
     service, there, here = keys
     brought = service[0]
-    if taker is not None:
-        brought = np.where(taker > 0, len(service[1]) + taker - 1, brought)
-    # The service of a taker is nobody's to name: it is any.
+    if last_mile is not None:
+        brought = np.where(last_mile > 0, len(service[1]) + last_mile - 1, brought)
+    # The service of a last-mile carrier is nobody's to name: it is any.
     services, service_keys = sorted_keys(
-        brought, [*service[1], *(f"{name}{_SEPARATOR}" for name in takers)]
+        brought, [*service[1], *(f"{name}{_SEPARATOR}" for name in last_mile_carriers)]
     )
     places = np.concatenate([there[0], here[0] + len(there[1])])
     calendars, calendar_keys = sorted_keys(places, [*there[1], *here[1]])

@@ -52,11 +52,14 @@ def known_hand_offs(milestones: pd.DataFrame, moment: pd.Timestamp) -> NDArray[n
     return found
 
 
-def as_brought(orders: pd.DataFrame, taker: NDArray[np.object_]) -> pd.DataFrame:
+def as_brought(orders: pd.DataFrame, last_mile: NDArray[np.object_]) -> pd.DataFrame:
     """The orders under the carriers that were known to take them over, (n,) names or ""."""
-    brought = taker != ""
+    brought = last_mile != ""
     columns = {}
-    for column, other in (("carrier", taker), ("service", np.full(len(taker), None, dtype=object))):
+    for column, other in (
+        ("carrier", last_mile),
+        ("service", np.full(len(last_mile), None, dtype=object)),
+    ):
         own = other.copy()
         if column in orders:
             own[~brought] = orders[column].to_numpy(dtype=object)[~brought]
@@ -76,17 +79,20 @@ def learned_hand_offs(
     """
     handed = known_hand_offs(milestones, moment)
     names, counts = np.unique(handed[handed != ""].astype(str), return_counts=True)
-    takers = tuple(map(spelled, names[counts >= _FEWEST].tolist()))
-    if not takers:
+    carriers = tuple(map(spelled, names[counts >= _FEWEST].tolist()))
+    if not carriers:
         return None
-    number = {name: place for place, name in enumerate(takers, start=1)}
-    taker = np.array([number.get(name, 0) for name in handed], np.int32)
-    leaning = _leaning(shipments, milestones, taker > 0, moment)
-    hand_offs = HandOffs(takers, *hand_off_tables(shipments, taker, len(takers), leaning))
-    return hand_offs if any(level.any() for level in hand_offs.taker) else None
+    number = {name: place for place, name in enumerate(carriers, start=1)}
+    last_mile = np.array([number.get(name, 0) for name in handed], np.int32)
+    log_odds = _log_odds_by_age(shipments, milestones, last_mile > 0, moment)
+    hand_offs = HandOffs(
+        carriers,
+        *hand_off_tables(shipments, last_mile, len(carriers), log_odds),
+    )
+    return hand_offs if any(level.any() for level in hand_offs.last_mile) else None
 
 
-def _leaning(
+def _log_odds_by_age(
     shipments: pd.DataFrame,
     milestones: pd.DataFrame,
     handed: NDArray[np.bool_],
@@ -148,11 +154,11 @@ def with_first_legs(
     zones: ZoneMap,
 ) -> HandOffs:
     """Hand-offs, and the working days of the first carrier from the pick-up until them."""
-    taker = hand_offs.numbered(known_hand_offs(milestones, moment))
+    last_mile = hand_offs.numbered(known_hand_offs(milestones, moment))
     age = _seconds(moment - shipments["ordered_at"])
     waited = _seconds(milestones["transferred_known_at"] - shipments["ordered_at"])
-    told = _old(age, waited, taker > 0)
-    rows = np.flatnonzero((taker > 0) & told)
+    told = _old(age, waited, last_mile > 0)
+    rows = np.flatnonzero((last_mile > 0) & told)
     parcels = shipments.iloc[rows]
     picked, handed = (
         _local_day(milestones[column].iloc[rows], parcels, side, zones)
@@ -166,7 +172,7 @@ def with_first_legs(
         - elapsed[place, np.clip(picked - clocks.first_day, 0, last)]
     )
     step = np.clip(np.round(days), 0, LONGEST_LEG).astype(np.int64)
-    key, keys = sorted_keys(*level_keys(hand_offs.named(parcels, taker[rows]), (FIRST_LEG,))[0])
+    key, keys = sorted_keys(*level_keys(hand_offs.named(parcels, last_mile[rows]), (FIRST_LEG,))[0])
     width = LONGEST_LEG + 1
     counts = np.bincount(key * width + step, minlength=len(keys) * width).reshape(-1, width)
     any_ = counts.sum(axis=0) / counts.sum()

@@ -173,7 +173,7 @@ def operational_days(
 ) -> NDArray[np.float64]:
     """Operational days from the order to a point within `day`; NaN where day is NEVER.
 
-    Counted from the order's date and its lead: see `history.dispatch`.
+    Counted from the order's date and its dispatch delay: see `calendars.dispatch`.
     """
     known = day < NEVER_DAY
     day = np.where(known, day, requests.order_day)
@@ -185,7 +185,7 @@ def operational_days(
 
 def start_clock(clocks: Clocks, requests: Requests) -> NDArray[np.float64]:
     """(n,) reading of each carrier's clock from which the durations of the orders count."""
-    return _elapsed_at(clocks, requests.clock, requests.order_day) + requests.lead
+    return _elapsed_at(clocks, requests.clock, requests.order_day) + requests.dispatch_delay
 
 
 def _elapsed_at(clocks: Clocks, clock: NDArray[np.int32], day: NDArray[Any]) -> NDArray[np.float64]:

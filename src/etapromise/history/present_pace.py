@@ -10,7 +10,7 @@ import numpy as np
 from etapromise.history.effects import FIELDS
 
 if TYPE_CHECKING:
-    from etapromise.history.as_of import HistoryAsOf
+    from etapromise.history.gathered import HistoryAsOf
 
 __all__ = ["PACED", "pace_since"]
 
@@ -36,11 +36,11 @@ def pace_since(gathered: HistoryAsOf) -> dict[str, dict[str, str]]:
     known = gathered.at_order
     names = [level.name for level in gathered.encoder.levels]
     place = FIELDS.index("pace")
-    day = gathered.outcomes.start_day[known.first :]
+    day = gathered.outcomes.start_day[known.rows]
     found: dict[str, dict[str, str]] = {}
     for name in PACED:
         level = names.index(name)
-        codes = gathered.requests.codes[known.first :, level]
+        codes = gathered.requests.codes[known.rows, level]
         pace = known.total[:, level, place]
         keys = gathered.encoder.indexes[level].keys
         start = int(gathered.statistics.total_start[level])

@@ -12,9 +12,8 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,48 +98,57 @@ def shortest_ways(
     if (picked_up & arrived).any():
         under_way &= picked_up
     rows = np.flatnonzero(arrived | under_way)
-    taken = requests.take(rows)
-    fetched = np.where(picked_up[rows], outcomes.pickup_day[rows], _soonest_pickup(taken))
+    clock, arrived = requests.clock[rows], arrived[rows]
+    fetched = np.where(picked_up, outcomes.pickup_day, _soonest_pickup(requests))[rows]
     # The end of the day of the arrival; of a parcel under way, that of yesterday.
-    until = np.where(arrived[rows], outcomes.event_day[rows] + 1, outcomes.as_of_day)
-    way = _reading(encoder, taken, until) - _reading(encoder, taken, fetched + 1)
+    until = np.where(arrived, outcomes.event_day[rows] + 1, outcomes.as_of_day)
+    way = _reading(encoder, clock, until) - _reading(encoder, clock, fetched + 1)
+    age = outcomes.as_of_day - outcomes.start_day[rows]
     ways = _Ways(
         np.clip(np.floor(way / _STEP + ROUNDING), 0, _STEPS - 1).astype(np.int64),
-        0.5 ** ((outcomes.as_of_day - outcomes.start_day[rows]) / half_life),
-        arrived[rows],
+        (0.5 ** (np.arange(age.max(initial=0) + 1) / half_life))[age],
+        arrived,
     )
     around, parent = np.zeros((1, _STEPS)), np.zeros(len(rows), np.int64)
     for name in _TOLD[:-1]:
-        there, first, cell = _cells(taken, names.index(name))
+        level = names.index(name)
+        there, first, cell = _cells(requests.codes[rows, level], len(encoder.indexes[level]))
         around = ways.shares(cell, around[parent[first]], PRIORS.shortest_way)
-        found[starts[names.index(name)] + there] = _STEP * _rare(around)[:, None]
+        found[starts[level] + there] = _STEP * _rare(around)[:, None]
         parent = cell
-    there, first, cell = _cells(taken, names.index(_TOLD[-1]))
-    lanes = starts[names.index(_TOLD[-1])] + there
-    weekday = (fetched + 3) % 7
-    order = np.argsort(cell, kind="stable")
-    bounds = np.searchsorted(cell[order], np.arange(0, len(there) + _LANES_AT_ONCE, _LANES_AT_ONCE))
-    for number, (begin, end) in enumerate(itertools.pairwise(bounds)):
-        some = order[begin:end]
-        lane = slice(number * _LANES_AT_ONCE, (number + 1) * _LANES_AT_ONCE)
-        own, theirs = cell[some] - lane.start, ways.take(some)
+    level = names.index(_TOLD[-1])
+    there, first, cell = _cells(requests.codes[rows, level], len(encoder.indexes[level]))
+    lanes, weekday = starts[level] + there, (fetched + 3) % 7
+    for some in _by_number(cell // _LANES_AT_ONCE):
+        begin = int(cell[some[0]]) // _LANES_AT_ONCE * _LANES_AT_ONCE
+        lane = slice(begin, begin + _LANES_AT_ONCE)
+        own, theirs = cell[some] - begin, ways.take(some)
         share = theirs.shares(own, around[parent[first[lane]]], PRIORS.shortest_way)
         found[lanes[lane]] = _STEP * _rare(share)[:, None]
-        days, day = np.unique(own * 7 + weekday[some], return_inverse=True)
+        days, _, day = _cells(own * 7 + weekday[some], 7 * len(share))
         share = theirs.shares(day, share[days // 7], PRIORS.shortest_way_weekday)
         found[lanes[lane][days // 7], days % 7] = _STEP * _rare(share)
-    found[lanes] = _in_order(encoder, taken.clock[first], found[lanes])
+    found[lanes] = _in_order(encoder, clock[first], found[lanes])
     return found
 
 
 def _cells(
-    requests: Requests, level: int
+    codes: NDArray[Any], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The rows of a level that occur, the first parcel of each, and which is each parcel's."""
-    there, first, cell = np.unique(
-        requests.codes[:, level].astype(np.int64), return_index=True, return_inverse=True
-    )
+    """The codes below `size` that occur, the first parcel of each, and which is each parcel's."""
+    occurs = np.bincount(codes, minlength=size) > 0
+    there = np.flatnonzero(occurs)
+    cell = (np.cumsum(occurs) - 1)[codes]
+    first = np.empty(len(there), np.int64)
+    # Of places that are written several times the last one stays.
+    first[cell[::-1]] = np.arange(len(cell))[::-1]
     return there, first, cell
+
+
+def _by_number(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Positions by their number, ascending; numbers are small, and such are sorted quickly."""
+    order = np.argsort(numbers.astype(np.uint16), kind="stable")
+    return np.split(order, np.cumsum(np.bincount(numbers))[:-1]) if len(order) else []
 
 
 def _rare(share: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -189,8 +197,8 @@ def soonest(
     for codes, start in zip(requests.codes.T, starts, strict=True):
         told = shortest[start + codes, (fetched + 3) % 7]
         way = np.where(told >= 0, told, way)
-    last = _reading(encoder, requests, requests.order_day.astype(np.int64) + horizon)
-    return np.minimum(_reading(encoder, requests, fetched + 1) + way, last)
+    last = _reading(encoder, requests.clock, requests.order_day.astype(np.int64) + horizon)
+    return np.minimum(_reading(encoder, requests.clock, fetched + 1) + way, last)
 
 
 def soonest_as_known(
@@ -227,8 +235,10 @@ def _soonest_pickup(requests: Requests) -> NDArray[np.int64]:
     return np.asarray(requests.order_day + requests.numbers[:, FETCHED].astype(np.int64))
 
 
-def _reading(encoder: Encoder, requests: Requests, day: NDArray[np.int64]) -> NDArray[np.float64]:
+def _reading(
+    encoder: Encoder, clock: NDArray[np.int32], day: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """(n,) operational days before the start of each `day`."""
     clocks = encoder.clocks
     column = np.clip(day - clocks.first_day, 0, clocks.elapsed.shape[1] - 1)
-    return np.asarray(clocks.elapsed[requests.clock, column])
+    return np.asarray(clocks.elapsed[clock, column])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.encoding.requests import Encoder, Requests
-from etapromise.history.effects import FIELDS, EffectSettings, effects_as_of
+from etapromise.history.effects import FIELDS, Effects, EffectSettings, Sweep, WantedDays
 from etapromise.history.shortest_ways import NOT_TOLD, shortest_ways
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.shrinkage import PRIORS, shrunk
@@ -29,6 +29,7 @@ from etapromise.stored_arrays import (
 
 if TYPE_CHECKING:
     # It works on tables; the statistics' arrays are all that a quote needs.
+    from etapromise.history.kept_effects import KeptEffects
     from etapromise.history.outcomes import Outcomes
 
 __all__ = ["AsOfOrder", "Statistics", "build_statistics", "lost_shares"]
@@ -117,23 +118,45 @@ class Statistics(ArrayRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class AsOfOrder:
-    """What was known on each parcel's own order day.
+    """What was known on parcels' own order days.
 
     Attributes:
-        total: (n - first, L, 5) float32.
-        handling: (n - first, H, 5) float32.
-        first: the first of the n parcels of whose day it is still known.
+        rows: (k,) int64 ascending positions of the parcels of whose days it is known.
+        total: (k, L, 5) float32.
+        handling: (k, H, 5) float32.
     """
 
+    rows: NDArray[np.int64]
     total: NDArray[np.float32]
     handling: NDArray[np.float32]
-    first: int = 0
+
+    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(r,) where the tables have parcels, by their positions.
+
+        Raises:
+            IndexError: of one of them it is not known.
+        """
+        if len(rows) and (not len(self.rows) or int(rows.max()) > int(self.rows[-1])):
+            raise IndexError(int(rows.max()))
+        found = np.searchsorted(self.rows, rows)
+        if not np.array_equal(self.rows[found], rows):
+            raise IndexError(int(rows[self.rows[found] != rows][0]))
+        return found
+
+    def take(self, rows: NDArray[np.int64]) -> AsOfOrder:
+        """Of some of the parcels, by ascending positions; they are numbered anew."""
+        places = self.places(rows)
+        return AsOfOrder(
+            rows=np.arange(len(rows)), total=self.total[places], handling=self.handling[places]
+        )
 
     def since(self, first: int) -> AsOfOrder:
         """Of the parcels from a position on only; the others' memory is let go of."""
-        start = first - self.first
+        start = int(np.searchsorted(self.rows, first))
         return AsOfOrder(
-            total=self.total[start:].copy(), handling=self.handling[start:].copy(), first=first
+            rows=self.rows[start:],
+            total=self.total[start:].copy(),
+            handling=self.handling[start:].copy(),
         )
 
 
@@ -143,14 +166,19 @@ def build_statistics(
     outcomes: Outcomes,
     settings: EffectSettings,
     asked: Requests | None = None,
+    *,
+    wanted: WantedDays | None = None,
+    kept: KeptEffects | None = None,
 ) -> tuple[Statistics, AsOfOrder]:
-    """Statistics at `outcomes.as_of_day`, and on every parcel's order day.
+    """Statistics at `outcomes.as_of_day`, and on parcels' order days.
 
     Args:
         encoder: whose key indexes number the tables' rows.
         requests: n parcels in the order of their start day, all known to the indexes.
         outcomes: what became of them.
         asked: the parcels as they were ordered, where `requests` begin later; for the handling.
+        wanted: of which parcels' order days; by default of all.
+        kept: where the sweeps go on from another time's.
 
     Raises:
         InsufficientHistoryError: no parcel was ordered before that day.
@@ -159,38 +187,47 @@ def build_statistics(
     sizes = [len(index) for index in encoder.indexes]
     handling_sizes = [sizes[level] for level in HANDLING_LEVELS]
     codes = np.ascontiguousarray(requests.codes.T)
-    at_order, snapshot = effects_as_of(
-        outcomes.total(requests, encoder.clocks, settings.offset),
-        codes=codes,
-        table_sizes=sizes,
-        elapsed=encoder.clocks.elapsed,
-        first_clock_day=encoder.clocks.first_day,
-        end_day=outcomes.as_of_day,
-        settings=settings,
+    sweeps = [
+        Sweep(
+            durations=durations,
+            codes=own,
+            table_sizes=rows,
+            elapsed=encoder.clocks.elapsed,
+            first_clock_day=encoder.clocks.first_day,
+            settings=settings,
+        )
+        for durations, own, rows in (
+            (outcomes.total(requests, encoder.clocks, settings.offset), codes, sizes),
+            (
+                outcomes.handling(asked, encoder.clocks, settings.offset),
+                np.ascontiguousarray(codes[list(HANDLING_LEVELS)]),
+                handling_sizes,
+            ),
+        )
+    ]
+    if wanted is None:
+        every = np.arange(len(requests))
+        wanted = WantedDays(rows=every, near=every)
+    found: list[Effects] = (
+        [sweep.run(outcomes.as_of_day, wanted=wanted.rows) for sweep in sweeps]
+        if kept is None
+        else kept.run(encoder, sweeps, outcomes.as_of_day, wanted)
     )
-    handling_at_order, handling = effects_as_of(
-        outcomes.handling(asked, encoder.clocks, settings.offset),
-        codes=np.ascontiguousarray(codes[list(HANDLING_LEVELS)]),
-        table_sizes=handling_sizes,
-        elapsed=encoder.clocks.elapsed,
-        first_clock_day=encoder.clocks.first_day,
-        end_day=outcomes.as_of_day,
-        settings=settings,
-    )
+    total, handling = found
     known = outcomes.event_known_day[outcomes.event_known_day < outcomes.as_of_day]
     newest = max(int(outcomes.start_day.max()), int(known.max(initial=EARLIEST_DAY)))
     statistics = Statistics(
         # A feed that has ended makes no statistics new, however often they are made again.
         as_of_day=min(outcomes.as_of_day, newest + 1),
-        total=snapshot,
+        total=total.at_end,
         total_start=_starts(sizes),
-        handling=handling,
+        handling=handling.at_end,
         handling_start=_starts(handling_sizes),
         lost=lost_shares(encoder, requests, outcomes),
         shortest=shortest_ways(encoder, asked, outcomes, settings.half_life),
         settings=settings,
     )
-    return statistics, AsOfOrder(total=at_order, handling=handling_at_order)
+    return statistics, AsOfOrder(rows=wanted.rows, total=total.at_start, handling=handling.at_start)
 
 
 def _starts(sizes: list[int]) -> NDArray[np.int64]:

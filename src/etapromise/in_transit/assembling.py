@@ -11,9 +11,10 @@ from etapromise.array_types import Ints
 from etapromise.forecast.calibration import Calibration, CalibrationSettings, calibrate
 from etapromise.forecast.distribution import NOT_ASKED, raw_probability
 from etapromise.forecast.forest import Forest
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY
 from etapromise.history.features import FeatureContract
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.in_transit.alerts import Alerts, choose_alerts
 from etapromise.in_transit.outlook import OPEN_STAGES, Outlook, is_open, outlook
 from etapromise.in_transit.past_journeys import TransitHistory, chatter_weights, transit_history

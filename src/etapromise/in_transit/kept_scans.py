@@ -15,7 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from etapromise.history.as_of import KnownOrders
-from etapromise.history.kept_orders import KeptOrders, about_kept, read_kept, write_kept
+from etapromise.history.kept_orders import KeptOrders
+from etapromise.history.kept_tables import about_kept, read_kept, write_kept
 from etapromise.in_transit.states import ParcelScans
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
@@ -53,7 +54,9 @@ def parcel_scans(tracked: TrackedHistory, known: KnownOrders) -> ParcelScans:
 def _week(known: KeptOrders, week: StoredHistory, rows: NDArray[np.int64]) -> pa.Table:
     """The scans of some rows of a week's orders, and perhaps of others."""
     path, files = known.folder / "scans" / f"{week.name}.arrow", week.files(*_FILES)
-    kept = read_kept(path, files)
+    kept = read_kept(path)
+    if kept is not None and about_kept(kept)["files"] != files:
+        kept = None
     covered = np.array([] if kept is None else about_kept(kept)["rows"], np.int64)
     if kept is not None and np.isin(rows, covered).all():
         return kept

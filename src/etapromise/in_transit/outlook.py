@@ -101,8 +101,8 @@ class HandedOver:
         """From who took each parcel over, (n,) names or ""; None where parcels never do."""
         if encoder.hand_offs is None:
             return None
-        taker = encoder.hand_offs.numbered(carriers)
-        return cls.seen(encoder, encoder.handed_over(requests, shipments, taker), taker > 0)
+        last_mile = encoder.hand_offs.numbered(carriers)
+        return cls.seen(encoder, encoder.handed_over(requests, shipments, last_mile), last_mile > 0)
 
     @classmethod
     def seen(
@@ -221,9 +221,9 @@ class Snapshots:
             return codes
         parcel = self.states.parcel
         place = self.level_names.index("taker_region")
-        taker = over.requests.codes[parcel, place].astype(np.int64)
-        taker = np.where(taker > 0, over.first_row + taker, 0)
-        return np.where(_is_handed_over(self.states, over), taker, codes)
+        last_mile = over.requests.codes[parcel, place].astype(np.int64)
+        last_mile = np.where(last_mile > 0, over.first_row + last_mile, 0)
+        return np.where(_is_handed_over(self.states, over), last_mile, codes)
 
     def features(self, flow: tuple[Floats, Floats]) -> tuple[NDArray[np.float32], Floats]:
         """Features and offsets, see `build_features`."""

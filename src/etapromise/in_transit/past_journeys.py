@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.forest import Forest
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
 from etapromise.history.features import FeatureContract
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.outcomes import Outcomes
 from etapromise.in_transit.flow import FlowTables, Passages, flow_as_of, flow_tables
 from etapromise.in_transit.kept_scans import parcel_scans
@@ -205,19 +206,19 @@ class TransitHistory:
         gone = np.bincount(cell, weights=known.weight * back, minlength=size)
         gone = gone.reshape(Exits.shape())
         whole = (gone.sum() + 1.0) / (seen.sum() + 100.0)
-        stage = _leaning(gone.sum((1, 2)), seen.sum((1, 2)), whole)
-        attempts = _leaning(gone.sum(2), seen.sum(2), stage[:, None])
+        stage = _shrunk_share(gone.sum((1, 2)), seen.sum((1, 2)), whole)
+        attempts = _shrunk_share(gone.sum(2), seen.sum(2), stage[:, None])
         stages = known.looks.states.stage
         alive = known.outcomes.arrived[known.parcel]
         seen_in = np.bincount(stages, weights=known.weight, minlength=len(STAGES))
         found = np.bincount(stages, weights=known.weight * alive, minlength=len(STAGES))
         return Exits(
-            returned=_leaning(gone, seen, attempts[:, :, None]),
+            returned=_shrunk_share(gone, seen, attempts[:, :, None]),
             found=shrunk(found, seen_in, PRIORS.found_share, PRIORS.exits),
         )
 
 
-def _leaning(gone: Any, seen: Any, above: Floats | float) -> Floats:
+def _shrunk_share(gone: Any, seen: Any, above: Floats | float) -> Floats:
     return np.asarray(shrunk(gone, seen, above, PRIORS.exits))
 
 

@@ -7,14 +7,18 @@ decides, always the same for the same parcel.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from etapromise.array_types import Floats
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
+from etapromise.history.gathered import EncodedOrders, HistoryAsOf
+from etapromise.history.outcomes import Outcomes
 
-__all__ = ["MOST_LOOKS", "WINDOW", "Sample", "sampled_parcels"]
+__all__ = ["MOST_LOOKS", "WINDOW", "Drawn", "Sample", "drawn_parcels"]
 
 MOST_LOOKS: Final = 3_000_000
 """About so many looks are taken at most where no setting says otherwise."""
@@ -26,8 +30,31 @@ WINDOW: Final = 400
 _FEWEST: Final = 25
 # From one share that is taken to the next.
 _STEP: Final = 1.05
+# More than the step: what is kept of these parcels is still enough when the share has risen.
+_NEAR: Final = 1.1
 # Silent days are looked at no further; see `snapshot_moments`.
 _MOST_DAYS: Final = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Which of n parcels to look at.
+
+    Attributes:
+        rows: (k,) ascending positions; None: all, and each stands for itself.
+        near: (m,) ascending positions of those that a night of somewhat other parcels may draw;
+            where all are taken, those that are young enough to be looked at.
+        weight: (k,) how many parcels each stands for, 1 on average.
+    """
+
+    rows: NDArray[np.int64] | None
+    near: NDArray[np.int64]
+    weight: Floats
+
+    @property
+    def asked(self) -> NDArray[np.int64]:
+        """Ascending positions of those whose own days' knowledge is needed."""
+        return self.near if self.rows is None else self.rows
 
 
 class Sample(NamedTuple):
@@ -41,20 +68,27 @@ class Sample(NamedTuple):
     gathered: HistoryAsOf
     weight: Floats
 
+    @classmethod
+    def of(cls, known: KnownOrders, gathered: HistoryAsOf, drawn: Drawn) -> Sample:
+        """Those that were drawn, and what is known of them."""
+        if drawn.rows is None:
+            return cls(known, gathered, drawn.weight)
+        return cls(known.take(drawn.rows), gathered.take(drawn.rows), drawn.weight)
 
-def sampled_parcels(known: KnownOrders, gathered: HistoryAsOf, most_looks: int) -> Sample:
-    """The parcels to look at.
+
+def drawn_parcels(known: KnownOrders, orders: EncodedOrders, most_looks: int) -> Drawn:
+    """Which parcels to look at.
 
     Args:
         most_looks: about how many looks may be taken.
     """
-    results = gathered.outcomes
+    results = orders.outcomes
     rows = np.flatnonzero(results.start_day >= results.as_of_day - WINDOW)
-    looks = _looks(known, gathered)[rows]
+    looks = _looks(known, results)[rows]
     if looks.sum() <= most_looks:
-        return Sample(known, gathered, np.ones(len(results.start_day)))
-    names = [level.name for level in gathered.encoder.levels]
-    service = gathered.requests.codes[rows, names.index("service")].astype(np.int64)
+        return Drawn(rows=None, near=rows, weight=np.ones(len(results.start_day)))
+    names = [level.name for level in orders.encoder.levels]
+    service = orders.requests.codes[rows, names.index("service")].astype(np.int64)
     week = results.start_day[rows].astype(np.int64) // 7
     _, stratum, size = np.unique(
         service * (int(week.max()) + 1) + week, return_inverse=True, return_counts=True
@@ -68,13 +102,15 @@ def sampled_parcels(known: KnownOrders, gathered: HistoryAsOf, most_looks: int) 
     rank[order] = np.arange(len(rows)) - np.repeat(np.cumsum(size) - size, size)
     taken = rank < kept[stratum]
     weight = (size / kept)[stratum[taken]]
-    rows = rows[taken]
-    return Sample(known.take(rows), gathered.take(rows), weight / weight.mean())
+    return Drawn(
+        rows=rows[taken],
+        near=rows[rank < (_NEAR * kept)[stratum]],
+        weight=weight / weight.mean(),
+    )
 
 
-def _looks(known: KnownOrders, gathered: HistoryAsOf) -> Floats:
+def _looks(known: KnownOrders, results: Outcomes) -> Floats:
     """(n,) about how many looks each parcel would give, without asking for its scans."""
-    results = gathered.outcomes
     until = np.where(results.arrived, results.event_known_day, results.as_of_day)
     days = np.clip(until - results.start_day + 1, 0, _MOST_DAYS)
     scans = known.scan_counts()

@@ -143,9 +143,9 @@ def scan_gap_table(usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: in
     ]
     ends = ended.astype(np.float64).reshape(stages, carriers, stretches)
     exposure = np.stack(columns, axis=1).astype(np.float64).reshape(stages, carriers, stretches)
-    whole = _leaning(ends.sum((0, 1)), exposure.sum((0, 1)), PRIORS.scan_gap_rate_first)
-    by_stage = _leaning(ends.sum(1), exposure.sum(1), whole)
-    rate = _leaning(ends, exposure, by_stage[:, None, :])
+    whole = _shrunk_rate(ends.sum((0, 1)), exposure.sum((0, 1)), PRIORS.scan_gap_rate_first)
+    by_stage = _shrunk_rate(ends.sum(1), exposure.sum(1), whole)
+    rate = _shrunk_rate(ends, exposure, by_stage[:, None, :])
     _mix_unseen(rate, ends.sum(2))
 
     cell = lost.stage * carriers + lost.carrier
@@ -195,7 +195,7 @@ def _shares(gone: Floats, seen: Floats) -> Floats:
     return _share(gone, seen, _share(gone.sum(1), seen.sum(1), share)[:, None])
 
 
-def _leaning(ends: Floats, exposure: Floats, above: Floats | float) -> Floats:
+def _shrunk_rate(ends: Floats, exposure: Floats, above: Floats | float) -> Floats:
     # Of rates the prior's exposure is what its ends take.
     believed = PRIORS.scan_gap_rate
     return np.asarray((ends + believed) / (exposure + believed / above))

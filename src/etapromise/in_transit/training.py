@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from etapromise.errors import ContractError
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.forest import Forest
-from etapromise.history.as_of import HistoryAsOf
 from etapromise.history.features import FeatureContract
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.in_transit.assembling import assemble_transit, at_most
 from etapromise.in_transit.outlook import is_open
 from etapromise.in_transit.past_journeys import TransitHistory, transit_history

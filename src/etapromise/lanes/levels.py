@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = [
     "HANDLING_LEVELS",
     "JOURNEY",
+    "LAST_MILE",
+    "LAST_MILE_LEVELS",
     "LEVELS",
     "PREFIX_LENGTH",
-    "RELAY_LEVELS",
-    "TAKER",
     "KeyIndex",
     "KeyPlan",
     "Level",
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 PREFIX_LENGTH = 3
-TAKER: Final = "hand_off_carrier"
+LAST_MILE: Final = "hand_off_carrier"
 """The column of who brings a parcel that its own carrier usually hands over; derived."""
 _SEPARATOR = "\x1f"
 _ESCAPE = "\x1a"
@@ -108,9 +108,9 @@ JOURNEY: Final = Level(
 
 # Where parcels change hands: who brings them to a region, whoever had them first, and the pair. The
 # parcels that keep their carrier share a key of each region, or of the carrier in it.
-RELAY_LEVELS: Final = (
-    Level("taker_region", (TAKER, "destination_country", "destination_region")),
-    Level("relay_region", ("carrier", TAKER, "destination_country", "destination_region")),
+LAST_MILE_LEVELS: Final = (
+    Level("taker_region", (LAST_MILE, "destination_country", "destination_region")),
+    Level("relay_region", ("carrier", LAST_MILE, "destination_country", "destination_region")),
 )
 
 
@@ -119,10 +119,10 @@ def levels_with(categorical: Sequence[str], *, hand_offs: bool = False) -> tuple
 
     Args:
         categorical: further columns.
-        hand_offs: whether parcels change hands; then `RELAY_LEVELS` come last.
+        hand_offs: whether parcels change hands; then `LAST_MILE_LEVELS` come last.
     """
     further = tuple(Level(name, (name,)) for name in categorical)
-    return LEVELS + further + (RELAY_LEVELS if hand_offs else ())
+    return LEVELS + further + (LAST_MILE_LEVELS if hand_offs else ())
 
 
 class KeyPlan:

@@ -184,8 +184,8 @@ static double wait_at(const etp_dispatch *d, const double *waits, int32_t row, i
     return at[0] + (double)(second - hour * 3600) / 3600.0 * (at[1] - at[0]);
 }
 
-double etp_lead(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t order_day, int32_t second,
-                int32_t clock, const etp_leg *leg, double *fetched) {
+double etp_dispatch_delay(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t order_day,
+                          int32_t second, int32_t clock, const etp_leg *leg, double *fetched) {
     const double *handling = d->handling + (int64_t)row * (d->steps + 1);
     const double *elapsed = d->elapsed + (int64_t)clock * (d->days + 1);
     const int64_t start = (int64_t)order_day - d->first_day;

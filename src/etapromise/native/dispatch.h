@@ -17,11 +17,12 @@ typedef struct {
  * warehouse's row, under the holidays of the row `calendar`, ordered at the local `second` of the day
  * `order_day` (days since 1970-01-01), on the clock of the carrier that delivers. Where that is another
  * than the one that fetches, `leg` is the way until the hand-off, else NULL. `fetched` gets the days from the order's date to its soonest pick-up. */
-ETP_EXPORT double etp_lead(const etp_dispatch *dispatch, int32_t row, int32_t calendar, int32_t order_day,
-                           int32_t second, int32_t clock, const etp_leg *leg, double *fetched);
+ETP_EXPORT double etp_dispatch_delay(const etp_dispatch *dispatch, int32_t row, int32_t calendar,
+                                     int32_t order_day, int32_t second, int32_t clock, const etp_leg *leg,
+                                     double *fetched);
 
 /* The day (since 1970-01-01) on which a warehouse begins with an order at the earliest; where it is closed
- * on that day, it begins on its next working day. Arguments as of etp_lead. */
+ * on that day, it begins on its next working day. Arguments as of etp_dispatch_delay. */
 int64_t etp_begin_day(const etp_dispatch *dispatch, int32_t row, int32_t calendar, int32_t order_day,
                       int32_t second);
 

@@ -12,21 +12,15 @@
  *
  * The pace is the same with a short half-life: how much slower the network is today than it
  * usually is, and how much slower than the whole explanation a region or a carrier is. */
+#include "effects.h"
 #include "etapromise.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LEVELS = 256, BINS = 160, FIELDS = 5, NETWORK_ROW = 1 };
-#define LOWEST (-4.0)
-#define WIDTH 0.05
 /* Slopes are taken over a few bins to either side, for a single one is ragged. */
 #define SLOPE_OVER 0.15
-/* Prior belief in the shape of the residuals: this many parcels of a normal one with this deviation. */
-#define PRIOR_PARCELS 30.0
-#define PRIOR_DEVIATION 0.35
-
 /* A residual beyond this says that something else went wrong; its square would drown all others. */
 #define OUTLYING 1.5
 /* The network's known parcels from which residuals are worth learning from: as long as nearly all
@@ -34,67 +28,6 @@ enum { MAX_LEVELS = 256, BINS = 160, FIELDS = 5, NETWORK_ROW = 1 };
 #define SETTLED 50.0
 /* Parcels' worth of belief that a key's residuals spread like the network's. */
 #define DEVIATION_PRIOR 20.0
-
-typedef struct {
-    double sum, weight;                /* long memory, known parcels */
-    double pace_sum, pace_weight;      /* short memory, known parcels */
-    double square, square_weight;      /* long memory, squared residuals of the whole explanation */
-    int32_t day;                       /* the day that the sums are decayed to */
-    int32_t first_open;                /* head of the list of open parcels, -1 at its end */
-    int32_t cached_day;
-    float effect, evidence, pace, pace_evidence, deviation;
-} key_state;
-
-typedef struct {
-    int64_t entries, levels;
-    const int32_t *code;       /* (levels, entries) row of the level's table */
-    const int32_t *start_day;  /* (entries,) ascending */
-    const int32_t *known_day;  /* (entries,) day on which the duration became known */
-    const int32_t *closed_day; /* (entries,) day on which it became known that it never will be */
-    const double *value;       /* (entries,) log(duration + offset), read only once known */
-    const double *start_clock; /* (entries,) operational time at the start */
-    const int32_t *clock;      /* (entries,) row of `elapsed` */
-    const double *elapsed;     /* (clocks, days + 1) operational time at the start of each day */
-    int64_t clock_days;        /* days + 1 */
-    int32_t clock_first_day;
-    int32_t end_day;           /* the snapshot's day: parcels started on or after it are not seen */
-    double offset, half_life, pace_half_life;
-    const double *prior;       /* (levels,) parcels' worth of belief in no effect */
-    const double *pace_prior;  /* (levels,) the same for the pace */
-    const int64_t *table_start; /* (levels + 1,) where each level's rows start in the tables */
-    float *at_start;           /* (entries, levels, FIELDS) what was known on each entry's start day */
-    float *at_end;             /* (rows, FIELDS) what is known on end_day */
-} effects_job;
-
-/* Sums over all parcels of one level: of what its keys' sums hold, and of what is open. */
-typedef struct {
-    double sum, weight, pace_sum, pace_weight; /* known, decayed to `day` */
-    double open_sum, open_pace_sum;            /* today's open parcels; the pace's before the network's part */
-    double mean, pace_mean;                    /* today's, subtracted so that effects centre on zero */
-    int32_t day;
-} level_state;
-
-typedef struct {
-    const effects_job *job;
-    key_state *state;
-    level_state level[MAX_LEVELS];
-    double open_weight, open_pace_weight;
-    int32_t *next;     /* (levels, entries) lists of open parcels */
-    float *above;      /* (levels, entries) on the order's day: the effects above, network excluded */
-    float *own;        /* (entries,) ... and all of them */
-    float *explained;  /* (entries,) ... and the network's usual and present pace */
-    float *imputed;    /* (entries,) today's expectation of an open parcel's log duration */
-    float *excess;     /* (entries,) ... how far it is beyond the explanation of the order's day */
-    float *told;       /* (entries,) ... which share of what an arrival tells its age does */
-    float *partial;    /* (entries,) scratch of `learn` */
-    uint8_t *open;     /* (entries,) */
-    uint8_t *settled;  /* (entries,) whether much was known of the network on the order's day */
-    int32_t *open_list;
-    int64_t open_count;
-    double network;    /* today's log duration of a parcel without effects of its own */
-    double histogram[BINS];
-    double beyond[BINS + 1];
-} sweep;
 
 static double decay(double half_life, int32_t days) {
     return days == 0 ? 1.0 : exp2(-(double)days / half_life);
@@ -321,7 +254,7 @@ static void learn(sweep *s, const int32_t *ended, int64_t count, int32_t day) {
     }
 }
 
-static void write_fields(float *out, const key_state *key) {
+void etp_effects_write_fields(float *out, const key_state *key) {
     out[0] = key->effect;
     out[1] = key->evidence;
     out[2] = key->pace;
@@ -334,7 +267,8 @@ static void begin(sweep *s, int32_t i, int32_t day) {
     double own = 0;
     for (int64_t level = 0; level < job->levels; level++) {
         const key_state *key = known(s, level, key_of(s, level, i), day);
-        write_fields(job->at_start + (i * job->levels + level) * FIELDS, key);
+        if (job->slot[i] >= 0)
+            etp_effects_write_fields(job->at_start + (job->slot[i] * job->levels + level) * FIELDS, key);
         s->above[level * job->entries + i] = (float)own;
         if (level == 0)
             s->settled[i] = key->weight >= SETTLED;
@@ -345,7 +279,7 @@ static void begin(sweep *s, int32_t i, int32_t day) {
     s->explained[i] = (float)(s->network + own);
 }
 
-static void open_entry(sweep *s, int32_t i) {
+void etp_effects_open_entry(sweep *s, int32_t i) {
     const effects_job *job = s->job;
     s->open[i] = 1;
     s->open_list[s->open_count++] = i;
@@ -367,7 +301,7 @@ static int32_t *by_end(const effects_job *job, int32_t first_day, int32_t days, 
                                                                      : job->closed_day[i];
                 if (end < job->start_day[i])
                     end = job->start_day[i];
-                if (end - first_day >= days)
+                if (end < first_day || end - first_day >= days)
                     continue;
                 int64_t slot = end - first_day;
                 if (pass == 0)
@@ -407,10 +341,13 @@ static void advance(sweep *s, int32_t *ended, int64_t count, int32_t day) {
         centre(s, level, day);
 }
 
-static void run(sweep *s, int32_t *ending, const int64_t *ending_start, int32_t first_day) {
+/* Returns whether what was to be saved had the size that was said. */
+static int run(sweep *s, int32_t *ending, const int64_t *ending_start, int32_t first_day) {
     const effects_job *job = s->job;
-    int64_t i = 0;
-    for (int32_t day = first_day; day <= job->end_day; day++) {
+    int64_t i = job->resume ? job->resume->open : 0;
+    for (int32_t day = first_day + (job->resume != NULL); day <= job->end_day; day++) {
+        if (job->save && day == job->save_day && !etp_effects_save(s))
+            return 0;
         if (day > first_day) {
             int64_t slot = day - 1 - first_day;
             advance(s, ending + ending_start[slot], ending_start[slot + 1] - ending_start[slot], day);
@@ -423,25 +360,28 @@ static void run(sweep *s, int32_t *ending, const int64_t *ending_start, int32_t 
         for (int64_t t = i; t < until; t++)
             begin(s, (int32_t)t, day);
         for (int64_t t = i; t < until; t++)
-            open_entry(s, (int32_t)t);
+            etp_effects_open_entry(s, (int32_t)t);
         i = until;
     }
     for (int64_t level = 0; level < job->levels; level++)
         for (int64_t row = job->table_start[level]; row < job->table_start[level + 1]; row++)
-            write_fields(job->at_end + row * FIELDS, known(s, level, &s->state[row], job->end_day));
+            etp_effects_write_fields(job->at_end + row * FIELDS, known(s, level, &s->state[row], job->end_day));
+    return 1;
 }
 
-/* Sweep over the days. Returns 0, or -1 if there was not enough memory. `job->end_day` must be later
- * than the first entry's start day; entries that start on or after it are left alone. */
+/* Sweep over the days. Returns 0, -1 if there was not enough memory, -2 if another number of parcels
+ * was open on `save_day` than `job->save` says. `job->end_day` must be later than the first entry's
+ * start day, or not earlier than `resume_day`; entries that start on or after it are left alone. */
 ETP_EXPORT int etp_effects(const effects_job *job) {
     int64_t n = job->entries, cells = n * job->levels, rows = job->table_start[job->levels];
     int32_t first_day = n && job->start_day[0] < job->end_day ? job->start_day[0] : job->end_day - 1;
+    /* The first step of the day on which it goes on is what ended on the day before. */
+    if (job->resume)
+        first_day = job->resume_day - 1;
     int32_t days = job->end_day - first_day;
     if (job->levels > MAX_LEVELS)
         return -1;
     sweep s = {.job = job};
-    for (int64_t level = 0; level < job->levels; level++)
-        s.level[level].day = first_day;
     int64_t *ending_start = NULL;
     int32_t *ending = by_end(job, first_day, days, &ending_start);
     s.state = calloc((size_t)rows, sizeof *s.state);
@@ -459,18 +399,13 @@ ETP_EXPORT int etp_effects(const effects_job *job) {
     int failed = !ending || !ending_start || !s.state || !s.next || !s.above || !s.own ||
                  !s.explained || !s.imputed || !s.excess || !s.told || !s.partial || !s.open ||
                  !s.settled || !s.open_list;
+    int saved = 1;
     if (!failed) {
-        for (int64_t row = 0; row < rows; row++) {
-            s.state[row].day = first_day;
-            s.state[row].first_open = -1;
-            s.state[row].cached_day = first_day - 1;
-        }
-        for (int b = 0; b < BINS; b++) {
-            double z = (LOWEST + (b + 0.5) * WIDTH) / PRIOR_DEVIATION;
-            s.histogram[b] = PRIOR_PARCELS * WIDTH / PRIOR_DEVIATION * 0.3989422804014327 *
-                             exp(-0.5 * z * z);
-        }
-        run(&s, ending, ending_start, first_day);
+        if (job->resume)
+            etp_effects_resume(&s);
+        else
+            etp_effects_start(&s, first_day);
+        saved = run(&s, ending, ending_start, first_day);
     }
     free(ending);
     free(ending_start);
@@ -486,5 +421,5 @@ ETP_EXPORT int etp_effects(const effects_job *job) {
     free(s.open);
     free(s.settled);
     free(s.open_list);
-    return failed ? -1 : 0;
+    return failed ? -1 : saved ? 0 : -2;
 }

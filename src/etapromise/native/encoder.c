@@ -135,12 +135,12 @@ static int32_t clock_row(const etp_encoder *e, int64_t key, const etp_text *text
 }
 
 /* Who usually takes the parcel over: the finest key that is known says it. 0: nobody. */
-static int32_t taker_of(const etp_encoder *e, int64_t first_key, const etp_text *text) {
+static int32_t last_mile_of(const etp_encoder *e, int64_t first_key, const etp_text *text) {
     const etp_hand_offs *h = e->hand_offs;
     for (int64_t k = h->levels; k-- > 0;) {
         const int32_t row = row_of(e, first_key + k, text);
         if (row)
-            return h->taker[h->start[k] + row];
+            return h->last_mile[h->start[k] + row];
     }
     return 0;
 }
@@ -172,14 +172,15 @@ int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, et
         leg.steps = (int32_t)h->leg_steps;
         leg.days = h->leg_days + out->leg * (h->leg_steps + 1);
     }
-    number[ETP_LEAD] = etp_lead(e->dispatch, out->warehouse, out->holidays, out->order_day, of_day,
-                                out->clock, out->leg >= 0 ? &leg : NULL, &number[ETP_FETCHED]);
+    number[ETP_DISPATCH_DELAY] =
+        etp_dispatch_delay(e->dispatch, out->warehouse, out->holidays, out->order_day, of_day, out->clock,
+                           out->leg >= 0 ? &leg : NULL, &number[ETP_FETCHED]);
     return ETP_FINE;
 }
 
-/* All that hangs on texts: zones, rows of levels, clocks, calendars, who brings it. `taker` is who was seen
- * to take it over, 0 nobody; negative: who usually does. */
-static void encode_texts(const etp_encoder *e, etp_text *text, int32_t taker, etp_encoded *out,
+/* All that hangs on texts: zones, rows of levels, clocks, calendars, who brings it. `last_mile` is who was
+ * seen to take it over, 0 nobody; negative: who usually does. */
+static void encode_texts(const etp_encoder *e, etp_text *text, int32_t last_mile, etp_encoded *out,
                          int32_t *code, double *number) {
     text[e->columns] = beginning(text[e->destination], e->prefix_length);
 
@@ -192,26 +193,26 @@ static void encode_texts(const etp_encoder *e, etp_text *text, int32_t taker, et
                                      text[e->destination_region], text[e->destination], &out->zone_source);
 
     const int64_t calendar_keys = e->levels;
-    const int64_t taker_keys = calendar_keys + 3 + e->warehouse_levels;
+    const int64_t last_mile_keys = calendar_keys + 3 + e->warehouse_levels;
     if (e->hand_offs) {
         const etp_hand_offs *h = e->hand_offs;
         etp_text *name = &text[e->columns + 1];
-        if (taker < 0)
-            taker = taker_of(e, taker_keys, text);
-        name->bytes = h->name + (taker ? h->name_start[taker - 1] : 0);
-        name->length = taker ? h->name_start[taker] - h->name_start[taker - 1] : 0;
+        if (last_mile < 0)
+            last_mile = last_mile_of(e, last_mile_keys, text);
+        name->bytes = h->name + (last_mile ? h->name_start[last_mile - 1] : 0);
+        name->length = last_mile ? h->name_start[last_mile] - h->name_start[last_mile - 1] : 0;
     } else
-        taker = 0;
+        last_mile = 0;
     for (int64_t level = 0; level < e->levels; level++)
         code[level] = row_of(e, level, text);
     const int32_t there = clock_row(e, calendar_keys + 1, text);
     const int32_t own = clock_row(e, calendar_keys, text) * (int32_t)e->calendars + there;
     out->clock = own;
-    if (taker) {
+    if (last_mile) {
         const etp_hand_offs *h = e->hand_offs;
-        int32_t brings = h->relays ? row_of(e, taker_keys + h->levels + 1, text) : 0;
+        int32_t brings = h->carrier_pairs ? row_of(e, last_mile_keys + h->levels + 1, text) : 0;
         if (!brings)
-            brings = h->service[taker - 1];
+            brings = h->service[last_mile - 1];
         out->clock = brings * (int32_t)e->calendars + there;
     }
     out->holidays = clock_row(e, calendar_keys + 2, text);
@@ -219,7 +220,7 @@ static void encode_texts(const etp_encoder *e, etp_text *text, int32_t taker, et
     for (int64_t k = e->warehouse_levels; k > 0 && !out->warehouse; k--)
         out->warehouse = row_of(e, calendar_keys + 2 + k, text);
     out->leg_clock = own;
-    out->leg = taker ? row_of(e, taker_keys + e->hand_offs->levels, text) : -1;
+    out->leg = last_mile ? row_of(e, last_mile_keys + e->hand_offs->levels, text) : -1;
     number[ETP_DISRUPTED] = e->disruptions ? etp_disruptions_of(e->disruptions, text) : 0;
 }
 
@@ -241,7 +242,7 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
 }
 
 void etp_encode_many(const etp_encoder *e, int64_t first, int64_t last, const etp_words *column,
-                     const int64_t *second, const double *quoted_day, const int32_t *taker,
+                     const int64_t *second, const double *quoted_day, const int32_t *last_mile,
                      etp_encoded *out, int32_t *code, double *number) {
     const int64_t numbers = ETP_NUMBERS + e->numeric;
     for (int64_t i = first; i < last; i++) {
@@ -251,7 +252,7 @@ void etp_encode_many(const etp_encoder *e, int64_t first, int64_t last, const et
             text[c].bytes = column[c].bytes + start[0];
             text[c].length = start[1] - start[0];
         }
-        encode_texts(e, text, taker ? taker[i] : -1, &out[i], code + i * e->levels,
+        encode_texts(e, text, last_mile ? last_mile[i] : -1, &out[i], code + i * e->levels,
                      number + i * numbers);
         etp_place_moment(e, second[i], quoted_day[i], &out[i], number + i * numbers);
     }

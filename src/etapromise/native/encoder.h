@@ -15,7 +15,7 @@ enum {
     ETP_GIVEN = 1,
     ETP_GIVEN_COUNT = 5,
     ETP_QUOTED_DAYS = 6,
-    ETP_LEAD = 7,
+    ETP_DISPATCH_DELAY = 7,
     ETP_DISRUPTED = 8, /* see etp_disruptions_of; 0 where nothing is declared */
     ETP_FETCHED = 9,   /* days from the order's date to its soonest pick-up */
     ETP_NUMBERS = 10
@@ -47,14 +47,14 @@ typedef struct {
 /* Which carriers usually hand their parcels over, and to whom. */
 typedef struct {
     int64_t levels;
-    const int64_t *start;   /* (levels,) where each level's rows start in `taker` */
-    const int32_t *taker;   /* by row of a key, from row 1 on: who delivers, 0: the carrier itself */
-    const uint8_t *name;    /* of the takers, from taker 1 on, one after another */
-    const int64_t *name_start; /* (takers + 1,) */
-    const int32_t *service; /* (takers,) rows of the clocks' services */
+    const int64_t *start;   /* (levels,) where each level's rows start in `last_mile` */
+    const int32_t *last_mile; /* by row of a key, from row 1 on: who delivers, 0: the carrier itself */
+    const uint8_t *name;    /* of the last-mile carriers, from the first on, one after another */
+    const int64_t *name_start; /* (carriers + 1,) */
+    const int32_t *service; /* (carriers,) rows of the clocks' services */
     const double *leg_days; /* (legs, leg_steps + 1) see etp_leg; row 0 is any */
     int64_t leg_steps;
-    int64_t relays; /* whether pairs of carriers have clocks of their own */
+    int64_t carrier_pairs; /* whether pairs of carriers have clocks of their own */
 } etp_hand_offs;
 
 typedef struct {
@@ -116,15 +116,15 @@ typedef struct {
 
 /* The shipments `first` to `last` of n: column (columns,), second and quoted_day (n,), out (n,), code
  * (n, L), number (n, ETP_NUMBERS + numeric), into which the given and the further numbers are written
- * before. `taker` (n,) says who was seen to take them over, 0 nobody; NULL: who usually does. Of those
+ * before. `last_mile` (n,) says who was seen to take them over, 0 nobody; NULL: who usually does. Of those
  * outside the calendars only the order_day is right. */
 ETP_EXPORT void etp_encode_many(const etp_encoder *encoder, int64_t first, int64_t last,
                                 const etp_words *column, const int64_t *second,
-                                const double *quoted_day, const int32_t *taker, etp_encoded *out,
+                                const double *quoted_day, const int32_t *last_mile, etp_encoded *out,
                                 int32_t *code, double *number);
 
 /* Writes what hangs on the moment alone: the order_day, and of the numbers the hour, the quoted days and
- * the lead. Returns ETP_FINE or ETP_OUTSIDE_CALENDARS. */
+ * the dispatch delay. Returns ETP_FINE or ETP_OUTSIDE_CALENDARS. */
 int etp_place_moment(const etp_encoder *encoder, int64_t second, double quoted_day, etp_encoded *out,
                      double *number);
 

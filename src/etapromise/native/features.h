@@ -61,7 +61,7 @@ static inline double etp_elapsed(const etp_features *features, int32_t clock, in
 
 /* The reading of the carrier's clock from which the request's duration counts. */
 static inline double etp_start(const etp_features *features, const etp_request *r) {
-    return etp_elapsed(features, r->clock, r->order_day) + r->number[ETP_LEAD];
+    return etp_elapsed(features, r->clock, r->order_day) + r->number[ETP_DISPATCH_DELAY];
 }
 
 #endif

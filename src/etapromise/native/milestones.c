@@ -47,7 +47,7 @@ typedef struct {
     int64_t *sound;       /* (blocks,) how many these are */
     int64_t *when[MILESTONES], *known[MILESTONES]; /* (shipments,) */
     uint8_t *closed_status, *last_status;          /* (shipments,) 255: none */
-    uint16_t *taker;                               /* (shipments,) rank of the carrier handed to */
+    uint16_t *transferred_to;                      /* (shipments,) rank of the carrier handed to */
     int64_t *last_scan, *last_known;               /* (shipments,) */
     int64_t *scans, *attempts;                     /* (shipments,) */
 } etp_journeys;
@@ -244,7 +244,7 @@ static void find_milestones(const etp_journeys *j, const etp_scan *scans, int64_
     if (found[CLOSED].known >= found[EVENT].known) found[CLOSED] = none;
     for (int k = 0; k < MILESTONES; k++) write_milestone(j, k, shipment, found[k]);
     const etp_scan *handed = found[TRANSFERRED].scan;
-    j->taker[shipment] = handed && handed->carrier != own ? handed->carrier : ETP_CARRIER_UNSAID;
+    j->transferred_to[shipment] = handed && handed->carrier != own ? handed->carrier : ETP_CARRIER_UNSAID;
     j->closed_status[shipment] = found[CLOSED].scan ? (uint8_t)etp_status(found[CLOSED].scan) : 255;
     j->last_status[shipment] = word ? (uint8_t)etp_status(word) : 255;
     j->last_scan[shipment] = word ? word->scanned : MISSING;

@@ -44,7 +44,7 @@ static etp_request request(const etp_model *m, int64_t i, const int32_t *code, c
 
 /* The reading of the carrier's clock up to which no date ends on which the parcel arrives: what the soonest
  * pick-up and the shortest way of its lane leave, but the last day within the horizon that is worked: a way
- * learned of six days a week may be longer than a calendar file of one leaves. A lead may be negative, but
+ * learned of six days a week may be longer than a calendar file of one leaves. A dispatch delay may be negative, but
  * nothing arrives before the carrier has worked. */
 static double closed_until(const etp_model *m, const etp_request *r) {
     const etp_features *f = m->features;

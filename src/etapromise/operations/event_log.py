@@ -27,7 +27,8 @@ import pandas as pd
 
 from etapromise.errors import CommandError
 from etapromise.locking import one_after_another, only_writer, sync_directory
-from etapromise.operations.events import EVENT_TYPES, no_events, no_memory
+from etapromise.operations.event_memory import no_memory
+from etapromise.operations.events import EVENT_TYPES, no_events
 from etapromise.tracking.table_writer import write_table
 
 __all__ = ["EventLog", "append_events", "read_events"]
@@ -59,7 +60,7 @@ class EventLog:
             yield
 
     def memory(self) -> pd.DataFrame:
-        """What the latest run remembers, see `news.no_memory` for the columns.
+        """What the latest run remembers, see `event_memory.no_memory` for the columns.
 
         Raises:
             CommandError: It cannot be read.
@@ -133,7 +134,7 @@ def append_events(events: pd.DataFrame, out: Path) -> int:
     """Add to a file those events that it has not; gives back how many.
 
     Args:
-        events: Columns `news.EVENT_TYPES`.
+        events: Columns `events.EVENT_TYPES`.
         out: JSON lines, which are appended to, or Parquet, which is written anew.
 
     Raises:

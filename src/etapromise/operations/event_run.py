@@ -1,7 +1,7 @@
 """One run of the news: what was received, what is predicted, what stands, what is to be told.
 
 Idempotent: the same tables at the same moment add nothing, and what was received later changes
-nothing. See `news` for what is told and `event_log` for how it is kept.
+nothing. See `events` for what is told and `event_log` for how it is kept.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from etapromise.encoding.requests import local_seconds
-from etapromise.errors import CommandError, ContractError
+from etapromise.encoding.requests import local_dates
+from etapromise.errors import CommandError
+from etapromise.evaluation.past_predictions import first_promises
 from etapromise.operations.event_log import EventLog
-from etapromise.operations.events import EventSettings, find_events, recall, worth_remembering
+from etapromise.operations.event_memory import recall, worth_remembering
+from etapromise.operations.events import EventSettings, find_events
 from etapromise.text_type import TEXT
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
 from etapromise.tracking.accounts import Account, refuse_strangers
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EventRun", "run_events"]
 
-_DAY: Final = 86_400
 _PREDICTED: Final = (
     "estimated_delivery_date",
     "confidence",
@@ -87,7 +88,8 @@ def run_events(
         CommandError: The model knows more than was known at ``as_of``; the last run was later;
             another run holds the directory; a file cannot be used.
     """
-    now = _moment(model, as_of)
+    model.require_known_by(as_of)
+    now = as_of.tz_convert("UTC").as_unit("us")
     shipments, scans = both_tables(shipments, scans, mapping)
     checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
     received = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
@@ -115,7 +117,7 @@ def run_events(
         fresh = ~orders["shipment_id"].isin(memory["shipment_id"]) & _newsworthy(
             parcels, now - pd.Timedelta(days=settings.most_age_days)
         )
-        promised = _promised(model, orders, fresh.to_numpy(), service_level)
+        promised = first_promises(model, orders, service_level, fresh.to_numpy())
         recalled = recall(memory, orders["shipment_id"], promised)
         _predict(model, orders, known, now, parcels, recalled, service_level)
         news = find_events(
@@ -124,7 +126,10 @@ def run_events(
         others = memory[~memory["shipment_id"].isin(orders["shipment_id"])]
         parts = [part for part in (others, news.memory) if len(part)]
         kept = worth_remembering(
-            pd.concat(parts, ignore_index=True) if parts else memory, now=now, settings=settings
+            pd.concat(parts, ignore_index=True) if parts else memory,
+            now=now,
+            settled_days=settings.most_age_days,
+            gone_days=settings.forget_after_days,
         )
         if len(news.events) or before != now or not kept.equals(memory):
             log.commit(news.events, kept, now)
@@ -151,18 +156,6 @@ def run_events(
             ),
         ),
     )
-
-
-def _moment(model: PromiseModel, as_of: pd.Timestamp) -> pd.Timestamp:
-    if as_of.tzinfo is None:
-        raise ContractError(f"found the naive moment {as_of}, expected one with a time zone")
-    if model.as_of > as_of:
-        raise CommandError(
-            f"Found a model as of {model.as_of.isoformat()}, later than as_of={as_of.isoformat()}; "
-            "expected one that knows no more than its day. Use an earlier version, or a later "
-            "as_of."
-        )
-    return as_of.tz_convert("UTC").as_unit("us")
 
 
 def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> npt.NDArray[np.bool_]:
@@ -241,28 +234,8 @@ def _newsworthy(parcels: pd.DataFrame, oldest: pd.Timestamp) -> pd.Series[Any]:
     return parcels["under_way"] | recent
 
 
-def _promised(
-    model: PromiseModel, orders: pd.DataFrame, asked: npt.NDArray[np.bool_], service_level: float
-) -> npt.NDArray[np.datetime64]:
-    """(n,) what customers were told at checkout, where it is asked."""
-    date = np.full(len(orders), np.datetime64("NaT", "D"))
-    if "promised_date" in orders.columns:
-        date = orders["promised_date"].to_numpy().astype("datetime64[D]")
-    bare = np.isnat(date) & asked
-    if bare.any():
-        promises = model.promise_many(orders[bare].reset_index(drop=True), service_level)
-        date[bare] = promises["estimated_delivery_date"].to_numpy().astype("datetime64[D]")
-    return date
-
-
 def _dates(times: pd.Series[Any], zones: npt.NDArray[Any]) -> pd.Series[Any]:
-    """(n,) local dates of times, missing where these are."""
-    days = np.full(len(times), np.datetime64("NaT", "s"))
-    told = times.notna().to_numpy()
-    if told.any():
-        seconds = local_seconds(times[told].reset_index(drop=True), zones[told])
-        days[told] = (seconds // _DAY).astype("datetime64[D]").astype("datetime64[s]")
-    return pd.Series(days)
+    return pd.Series(local_dates(times, zones).astype("datetime64[s]"))
 
 
 def _missing(count: int) -> pd.Series[Any]:

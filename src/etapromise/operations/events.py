@@ -1,8 +1,7 @@
 """What is worth telling a customer, given what was told before: decided in memory, written nowhere.
 
-Each parcel has a row of memory: the date that stands (`promise.repromising`) and what was told of
-its attempts, pick-up notice, loss and end. News is what the latest look adds to that, so the same
-look twice adds nothing; and an event's id follows from what it says, not from when it was found.
+News is what the latest look adds to what is remembered (`event_memory`), so the same look twice
+adds nothing; and an event's id follows from what it says, not from when it was found.
 """
 
 from __future__ import annotations
@@ -12,16 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Dates, Mask
+from etapromise.array_types import Mask
 from etapromise.errors import ContractError
+from etapromise.operations.event_memory import remember_dates, remembered_dates
 from etapromise.promise.repromise_policy import (
     DELAYED,
     EARLIER,
     RepromisePolicy,
-    StandingDates,
     reason_of,
 )
 from etapromise.text_type import TEXT
@@ -34,9 +32,6 @@ __all__ = [
     "event_id",
     "find_events",
     "no_events",
-    "no_memory",
-    "recall",
-    "worth_remembering",
 ]
 
 
@@ -51,12 +46,6 @@ EVENT_KINDS: Final = (
     "delayed",
     "earlier",
 )
-
-_DATES: Final = ("original_date", "current_date", "candidate_date")
-_TIMES: Final = ("told_at", "candidate_since", "looked_at", "settled_at", "seen_at")
-_COUNTS: Final = ("changes", "candidate_looks", "attempts_told", "losses_told", "reopenings")
-_FLAGS: Final = ("later_told", "doubtful", "available_told", "lost", "delivered_told")
-_STANDING: Final = tuple(StandingDates.promised(np.zeros(0, "datetime64[D]")).columns)
 
 EVENT_TYPES: Final = (
     dict.fromkeys(("event_id", "event", "shipment_id", "order_id"), TEXT)
@@ -131,33 +120,6 @@ class FoundEvents:
     memory: pd.DataFrame
 
 
-def no_memory() -> pd.DataFrame:
-    """The memory of somebody who has told nothing yet."""
-    return _first_met(pd.Series(dtype=TEXT), np.zeros(0, "datetime64[D]"))
-
-
-def recall(memory: pd.DataFrame, shipment_id: pd.Series[Any], promised: Dates) -> pd.DataFrame:
-    """What is remembered of n parcels, and for those met for the first time, what was promised.
-
-    Args:
-        memory: Of parcels looked at before.
-        shipment_id: (n,) each once.
-        promised: (n,) datetime64[D] what stands if nothing is remembered.
-
-    Returns:
-        (n,) rows of memory in the order of ``shipment_id``, and whether the parcel is ``new``.
-    """
-    new = ~shipment_id.isin(memory["shipment_id"]).to_numpy()
-    first = _first_met(shipment_id[new], promised[new])
-    if "reopenings" not in memory:
-        # Remembered before ends could be corrected.
-        memory = memory.assign(reopenings=0)
-    both = pd.concat([memory, first] if len(memory) else [first], ignore_index=True)
-    rows = both.set_index("shipment_id").loc[shipment_id].reset_index()
-    rows["new"] = new
-    return rows
-
-
 def find_events(
     parcels: pd.DataFrame,
     recalled: pd.DataFrame,
@@ -179,22 +141,6 @@ def find_events(
         recalled: (n,) what `recall` gave for them.
     """
     return _Looking(parcels, recalled, now, settings, model_version).news()
-
-
-def _first_met(shipment_id: pd.Series[Any], promised: Dates) -> pd.DataFrame:
-    count = len(shipment_id)
-    dates = promised.astype("datetime64[s]")
-    columns: dict[str, Any] = {
-        "shipment_id": shipment_id.astype(TEXT).to_numpy(),
-        "original_date": dates,
-        "current_date": dates,
-        "candidate_date": np.full(count, np.datetime64("NaT", "s")),
-    }
-    columns |= {name: pd.Series(pd.NaT, range(count), "datetime64[us, UTC]") for name in _TIMES}
-    columns |= {name: np.zeros(count, np.int64) for name in _COUNTS}
-    columns |= {name: np.zeros(count, bool) for name in _FLAGS}
-    columns["closed_told"] = pd.Series(None, range(count), TEXT)
-    return pd.DataFrame(columns).astype({"shipment_id": TEXT})
 
 
 class _Looking:
@@ -363,7 +309,7 @@ class _Looking:
         date = parcels["estimated_delivery_date"].to_numpy().astype("datetime64[D]")
         kept = 1.0 - parcels["late_probability"].to_numpy(dtype=np.float64)
         after, told, last_call = self._settings.policy.look_many(
-            self._standings(),
+            remembered_dates(memory),
             now=_utc(self._now),
             today=parcels["today"].to_numpy().astype("datetime64[D]"),
             date=np.where(talk, date, np.datetime64("NaT", "D")),
@@ -387,28 +333,7 @@ class _Looking:
                 text=_DATE_TEXTS[str(reason)],
                 count=count,
             )
-        self._remember(after)
-
-    def _standings(self) -> StandingDates:
-        columns: dict[str, npt.NDArray[Any]] = {}
-        for name in _STANDING:
-            column = self._memory[name]
-            if name in _DATES:
-                columns[name] = column.to_numpy().astype("datetime64[D]")
-            elif name in _TIMES:
-                columns[name] = _utc_array(column)
-            else:
-                columns[name] = column.to_numpy()
-        return StandingDates(columns)
-
-    def _remember(self, after: StandingDates) -> None:
-        for name, column in after.columns.items():
-            if name in _DATES:
-                self._memory[name] = column.astype("datetime64[s]")
-            elif name in _TIMES:
-                self._memory[name] = pd.Series(column).dt.tz_localize("UTC")
-            else:
-                self._memory[name] = column
+        remember_dates(memory, after)
 
     def _fresh(self, rows: Mask, name: str) -> Mask:
         """Those of the rows whose news is not older than a first meeting allows."""
@@ -506,25 +431,6 @@ def event_id(shipment_id: str, event: str, count: str = "") -> str:
     return hashlib.sha256("\x1f".join((shipment_id, event, count)).encode()).hexdigest()[:32]
 
 
-def worth_remembering(
-    memory: pd.DataFrame, *, now: pd.Timestamp, settings: EventSettings
-) -> pd.DataFrame:
-    """The memory less what has been settled, or was in no table, for long; by shipment.
-
-    Whatever is met again after that counts as met for the first time, and its old news as too old.
-    """
-    settled = memory["settled_at"] < now - pd.Timedelta(days=settings.most_age_days)
-    gone = memory["seen_at"] < now - pd.Timedelta(days=settings.forget_after_days)
-    return memory[~(settled | gone)].sort_values("shipment_id", ignore_index=True)
-
-
 def _utc(moment: pd.Timestamp) -> np.datetime64:
     plain: np.datetime64 = moment.tz_convert("UTC").tz_localize(None).to_datetime64()
     return plain
-
-
-def _utc_array(times: pd.Series[Any]) -> npt.NDArray[np.datetime64]:
-    found: npt.NDArray[np.datetime64] = (
-        times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    )
-    return found

@@ -13,16 +13,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.calendars.zones import ZONE_SOURCES
-from etapromise.errors import CommandError, ContractError
+from etapromise.errors import ContractError
 from etapromise.history.number_ranges import nearest_remedy
 from etapromise.normal_forms.zones import zone_of_country
 from etapromise.promise.model import PromiseModel
-from etapromise.text_type import TEXT
 from etapromise.tracking import read_shipments
 from etapromise.tracking.accounts import refuse_strangers
 from etapromise.tracking.faults import Faults, Note, rejects_table
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.mapping import read_mapping
+from etapromise.tracking.python_objects import table_as_text
 from etapromise.tracking.scans_of import read_scans_of
 
 if TYPE_CHECKING:
@@ -90,14 +90,7 @@ def score_table(
             written otherwise than the orders'.
         CommandError: The model knows more than was known at ``as_of``.
     """
-    if as_of.tzinfo is None:
-        raise ContractError(f"found the naive moment {as_of}, expected one with a time zone")
-    if model.as_of > as_of:
-        raise CommandError(
-            f"Found a model as of {model.as_of.isoformat()}, later than as_of={as_of.isoformat()}; "
-            "expected one that knows no more than its day. Use an earlier version, or a later "
-            "as_of."
-        )
+    model.require_known_by(as_of)
     if mapping is not None:
         told = read_mapping(mapping)
         if shipments is not None and scans is None and told.scans is not None:
@@ -250,7 +243,7 @@ def _distinct(countries: pd.Series[Any], zones: npt.NDArray[Any]) -> list[tuple[
 def _rejected(
     orders: pd.DataFrame, as_of: pd.Timestamp, rows: npt.NDArray[np.int64]
 ) -> pd.DataFrame:
-    text = orders.astype(TEXT).reset_index(drop=True)
+    text = table_as_text(orders).reset_index(drop=True)
     return rejects_table(
         text,
         [TOO_LATE] * len(text),

@@ -22,15 +22,18 @@ from etapromise.forecast.calibration import (
 )
 from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
-from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
+from etapromise.history.as_of import KnownOrders, moment_of
+from etapromise.history.effects import WantedDays
 from etapromise.history.features import FeatureContract
-from etapromise.history.kept_orders import kept_orders
+from etapromise.history.gathered import EncodedOrders, HistoryAsOf
+from etapromise.history.kept_effects import KeptEffects
+from etapromise.history.kept_orders import KeptOrders, kept_orders
 from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
 from etapromise.history.shortest_ways import ROUNDING, soonest_as_known
 from etapromise.in_transit.assembling import refresh_transit
-from etapromise.in_transit.sampling import MOST_LOOKS, sampled_parcels
+from etapromise.in_transit.sampling import MOST_LOOKS, Sample, drawn_parcels
 from etapromise.in_transit.transit_parts import TransitParts
 from etapromise.lanes.levels import JOURNEY
 from etapromise.promise.compiled_quote import between_variances
@@ -159,16 +162,20 @@ def _refreshed(
         )
         manifest["calendars"] = calendars.text
     tracked.let_go()
-    gathered = HistoryAsOf.at(
-        known,
-        encoder,
-        give_up,
-        parts.statistics.settings,
-    )
-    sample = None
+    orders = EncodedOrders.of(known, encoder, give_up)
+    wanted = np.flatnonzero(orders.outcomes.start_day >= _first_judged_day(parts.manifest))
+    drawn = None
     if model.transit is not None:
         looks = (parts.manifest["config"]["transit"] or {}).get("sample_looks", MOST_LOOKS)
-        sample = sampled_parcels(known, gathered, looks)
+        drawn = drawn_parcels(known, orders, looks)
+        wanted = np.union1d(wanted, drawn.asked)
+    gathered = HistoryAsOf.of(
+        orders,
+        parts.statistics.settings,
+        WantedDays(rows=wanted, near=wanted if drawn is None else np.union1d(wanted, drawn.near)),
+        KeptEffects(known.folder / "effects.npz") if isinstance(known, KeptOrders) else None,
+    )
+    sample = None if drawn is None else Sample.of(known, gathered, drawn)
     gathered = gathered.knowing_days_since(_first_judged_day(parts.manifest))
     return assemble_parts(
         gathered,
@@ -321,7 +328,7 @@ class _Judged:
         between = between_variances(
             self._names, gathered.statistics, [len(index) for index in gathered.encoder.indexes]
         )
-        known = gathered.at_order.total[rows - gathered.at_order.first]
+        known = gathered.at_order.total[gathered.at_order.places(rows)]
         seen = known[:, :, 1].astype(np.float64)
         within = known[:, 0, 4].astype(np.float64) ** 2
         unknown = (between * PRIORS.new_key / (seen + PRIORS.new_key)).sum(axis=1)

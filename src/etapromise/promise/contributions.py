@@ -30,7 +30,7 @@ from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
 from etapromise.history.features import OFFSET_TERMS, with_handling_codes
 from etapromise.history.shortest_ways import ROUNDING, soonest
-from etapromise.lanes.levels import TAKER
+from etapromise.lanes.levels import LAST_MILE
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -61,7 +61,7 @@ delivery day ends.
 
 _FOREST: Final = ("handling", "lane", "carrier", "now", "parcel")
 _PLACES: Final = ("origin", "destination")
-_CARRIERS: Final = ("carrier", "service", TAKER)
+_CARRIERS: Final = ("carrier", "service", LAST_MILE)
 _UPPER: Final = 0.7  # ETP_GROUPS_FROM of native/distribution.h
 _PARTS: Final = 4
 
@@ -96,7 +96,7 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     log_days = forest.predict(x)
     shares = _shapley(model, x, plain.x)
     parts = _parts(model, requests, codes, offset, log_days.copy())
-    wider, log_hazard, arrives, lead = parts[:, :_PARTS].T
+    wider, log_hazard, arrives, dispatch_delay = parts[:, :_PARTS].T
     days = parts[:, _PARTS:]
     # What the dates' probabilities say of the forest's own: see native/distribution.c, backwards.
     target = np.minimum(service_level, reached.probability[:, 0])
@@ -122,7 +122,7 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     found["usual"] = np.full(count, usual[middle] - settings.offset)
     base = (weights * (usual - settings.offset)).sum(axis=1)
     found["service_level"] = base - found["usual"] + (mean * spread).sum(axis=1)
-    found["handling"] = found["handling"] + lead
+    found["handling"] = found["handling"] + dispatch_delay
     clocks = model.parts.encoder.clocks
     elapsed = clocks.elapsed[requests.clock]
     last = elapsed.shape[1] - 1
@@ -135,7 +135,7 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     opens = soonest(
         model.parts.encoder, model.parts.statistics.shortest, requests, model.parts.horizon
     )
-    said = elapsed[row, start] + lead + (weights * days).sum(axis=1)
+    said = elapsed[row, start] + dispatch_delay + (weights * days).sum(axis=1)
     waits = elapsed[row, np.maximum(end - 1, 0)] < opens - ROUNDING
     found["lane"] = found["lane"] + waits * np.maximum(elapsed[row, end] - 1.0 - said, 0.0)
     found["closed_days"] = (day + 1) - (elapsed[row, end] - elapsed[row, start])

@@ -107,13 +107,8 @@ class PromiseModel(ModelCore):
         with IMPORTING:
             from etapromise.promise.order import promise_order  # noqa: PLC0415 — start-up time
 
-        return promise_order(
-            self,
-            parcels,
-            service_level=require_level(service_level, "service_level"),
-            band=require_level(band, "band"),
-            shared=shared,
-        )
+        level, within = require_level(service_level, "service_level"), require_level(band, "band")
+        return promise_order(self, parcels, service_level=level, band=within, shared=shared)
 
     def compare(
         self,
@@ -138,8 +133,7 @@ class PromiseModel(ModelCore):
             options: each a mapping of the arguments of `promise`, with its `price` in any one
                 currency, a `cost` in days (whatever else speaks against it), its `co2_kg`, a
                 `name`, and what it offers: `windows` such as ["08:00-12:00"] that can be booked,
-                and `guaranteed`, `no_appointment` or `groupable`. 0 where price or cost are not
-                given.
+                and `guaranteed`, `no_appointment` or `groupable`.
             policy: a `CostPolicy`, a service level, the latest wanted date, destination-local, or
                 a `ShopperPolicy` or the name of a ready one: "price_sensitive", "parcel_centric",
                 "convenience", "time_is_money" or "eco".
@@ -382,10 +376,8 @@ class PromiseModel(ModelCore):
                 another event than the model's.
             InsufficientHistoryError: too little had happened by `as_of`.
         """
-        with IMPORTING:
-            from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
-
         with IMPORTING, extra_needed():
+            from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — rarely asked
             from etapromise.promise.assembling import refreshed_parts  # noqa: PLC0415 — needs pandas
             from etapromise.store.stored_history import history_from  # noqa: PLC0415 — needs pandas
 
@@ -398,11 +390,8 @@ class PromiseModel(ModelCore):
             naive_time_zone=naive_time_zone,
             mapping=mapping,
         )
-        return PromiseModel(
-            refreshed_parts(
-                self, tracked, as_of, None if calendars is None else CalendarFile.of(calendars)
-            )
-        )
+        stated = None if calendars is None else CalendarFile.of(calendars)
+        return PromiseModel(refreshed_parts(self, tracked, as_of, stated))
 
     def with_disruptions(
         self, disruptions: Sequence[Disruption] | CalendarFile | str | Path
@@ -450,10 +439,6 @@ class PromiseModel(ModelCore):
         self,
         wanted_date: date,
         *,
-        origin: str | None,
-        destination: str | None,
-        carrier: str | None = None,
-        service: str | None = None,
         service_level: float | str = DEFAULT_SERVICE_LEVEL,
         at: time = time(0, 0),
         **fields: Any,
@@ -465,14 +450,10 @@ class PromiseModel(ModelCore):
 
         Args:
             wanted_date: destination-local.
-            origin: as for `promise`.
-            destination: as for `promise`.
-            carrier: as for `promise`.
-            service: as for `promise`.
             service_level: the probability with which the date shall be kept.
             at: the warehouse's local time at which is ordered on each day; by default as it
                 begins, before any cut-off.
-            **fields: as for `promise`.
+            **fields: those of `promise` but for the time: `origin`, `destination`, …
 
         Returns:
             A working day of the warehouse, origin-local; None where not even one as long before as
@@ -484,19 +465,8 @@ class PromiseModel(ModelCore):
         with IMPORTING:
             from etapromise.promise.ship_on import ship_on_date  # noqa: PLC0415 — start-up time
 
-        asked = fields | {
-            "origin": origin,
-            "destination": destination,
-            "carrier": carrier,
-            "service": service,
-        }
-        return ship_on_date(
-            self,
-            wanted_date,
-            asked,
-            service_level=require_level(service_level, "service_level"),
-            at=at,
-        )
+        level = require_level(service_level, "service_level")
+        return ship_on_date(self, wanted_date, fields, service_level=level, at=at)
 
 
 def restored_model(contents: Mapping[str, bytes]) -> PromiseModel:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.encoding.pickup_days import WarehouseDays
+from etapromise.encoding.requests import local_dates
+from etapromise.errors import CommandError, ContractError
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
 from etapromise.in_transit.remaining_time import RemainingKernel
@@ -27,7 +29,9 @@ from etapromise.promise.single_quote import SingleQuotes
 from etapromise.shrinkage import believing
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 __all__ = ["ModelCore"]
 
@@ -131,6 +135,27 @@ class ModelCore(SingleQuotes):
             requests.order_day.astype("datetime64[D]"),
             self._kernel.dates(requests, with_handling_codes(requests.codes)),
         )
+
+    def local_dates(self, shipments: pd.DataFrame, times: pd.Series[Any]) -> NDArray[np.datetime64]:
+        """(n,) dates of moments (n,) at the destinations of shipments, NaT where there is none."""
+        zones, _ = self.parts.encoder.zones.resolve_many(shipments, "destination")
+        return local_dates(times, zones)
+
+    def require_known_by(self, as_of: pd.Timestamp) -> None:
+        """Refuse to answer as of a moment at which the model was not known yet.
+
+        Raises:
+            ContractError: the moment is naive.
+            CommandError: the model knows more than was known then.
+        """
+        if as_of.tzinfo is None:
+            raise ContractError(f"Found the naive moment {as_of}; expected one with a time zone.")
+        if self.as_of > as_of:
+            raise CommandError(
+                f"Found a model as of {self.as_of.isoformat()}, later than as_of="
+                f"{as_of.isoformat()}; expected one that knows no more than its day. Use an "
+                "earlier version, or a later as_of."
+            )
 
     @property
     def dependence(self) -> Dependence:

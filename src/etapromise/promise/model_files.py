@@ -230,7 +230,7 @@ def golden_requests(parts: ModelParts) -> Requests:
     numbers[:, 0] = row * 1.5
     numbers[::2, 1:6] = np.outer(row[::2] + 1.0, [1.0, 2.0, 1.5, 2.5, 0.25])
     numbers[::3, 6] = row[::3] % 7 + 1.0
-    numbers[:, NUMBERS.index("lead")] = row % 3 * 0.75
+    numbers[:, NUMBERS.index("dispatch_delay")] = row % 3 * 0.75
     numbers[:, FETCHED] = row % 3
     numbers[:, DISRUPTED] = np.where(row % 2, 2.0 ** len(parts.encoder.declared) - 1.0, 0.0)
     clocks = len(parts.encoder.clocks.elapsed)

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,7 @@ from etapromise.promise.arrival_distribution import PERCENTILES, date_of, day_nu
 from etapromise.promise.confidence import NO_DATE
 from etapromise.promise.exports import Exported
 from etapromise.promise.kept_record import KeptRecord
-
-if TYPE_CHECKING:
-    from etapromise.promise.details import Explanation
+from etapromise.promise.promise_details import PromiseDetails
 
 __all__ = ["Promise", "StoredPromise"]
 
@@ -75,7 +73,7 @@ class Promise(Exported):
     _probability: NDArray[np.float64] = field(repr=False)
     _assess: Callable[[], tuple[int, tuple[dict[str, str], ...]]] = field(repr=False)
     _time_zone: Callable[[], str] = field(repr=False)
-    _explain: Callable[[], Explanation] = field(repr=False)
+    _explain: Callable[[], PromiseDetails] = field(repr=False)
     day_basis: str = "calendar"
     fallback: ClassVar[bool] = False
     """A model said so: it is no `StaticPromise`."""
@@ -177,9 +175,9 @@ class Promise(Exported):
         return days
 
     @property
-    def explanation(self) -> Explanation:
+    def explanation(self) -> PromiseDetails:
         """What stands behind the promise."""
-        told: Explanation | None = self.__dict__.get("_told")
+        told: PromiseDetails | None = self.__dict__.get("_told")
         if told is None:
             # Two threads may both do this; they find the same.
             told = self.__dict__["_told"] = self._explain()

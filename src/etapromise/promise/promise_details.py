@@ -7,24 +7,48 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from zoneinfo import ZoneInfo
 
 from etapromise.errors import ContractError
 from etapromise.late_imports import IMPORTING
 
 if TYPE_CHECKING:
     from etapromise.promise.delivery_windows import TimeWindow
-    from etapromise.promise.details import Explanation
     from etapromise.promise.stages import HandOffTime, StageTime
     from etapromise.promise.why import Why
     from etapromise.promise.wording import Wording
 
-__all__ = ["Explained"]
+__all__ = ["Explained", "PromiseDetails"]
 
 
 _WEEKDAYS: Final = (
     *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
 )
+
+
+class PromiseDetails(Protocol):
+    """What stands behind a promise, as `details.Explanation` finds it out."""
+
+    @property
+    def origin_zone(self) -> ZoneInfo: ...  # noqa: D102 — each is told where a promise shows it
+    @property
+    def cut_off(self) -> dt.datetime | None: ...  # noqa: D102
+    @property
+    def expires_at(self) -> dt.datetime: ...  # noqa: D102
+    @property
+    def has_stages(self) -> bool: ...  # noqa: D102
+    @property
+    def stages(self) -> tuple[StageTime, StageTime]: ...  # noqa: D102
+    @property
+    def works(self) -> bool: ...  # noqa: D102
+    @property
+    def works_on(self) -> tuple[bool, ...]: ...  # noqa: D102
+    @property
+    def hand_off(self) -> HandOffTime | None: ...  # noqa: D102
+    def window(self, day: dt.date, probability: float) -> TimeWindow: ...  # noqa: D102
+    def share_between(self, day: dt.date, start: dt.time, end: dt.time) -> float: ...  # noqa: D102
+    def why(self, service_level: float) -> Why: ...  # noqa: D102
 
 
 class Explained:
@@ -205,7 +229,7 @@ class Explained:
         return found
 
     @property
-    def explanation(self) -> Explanation:
+    def explanation(self) -> PromiseDetails:
         """What stands behind the promise."""
         raise NotImplementedError
 

@@ -14,10 +14,9 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -31,8 +30,6 @@ __all__ = [
     "EARLIER",
     "QUIET",
     "RepromisePolicy",
-    "RepromiseStep",
-    "StandingDate",
     "StandingDates",
     "reason_of",
 ]
@@ -43,97 +40,21 @@ EARLIER: Final = 2
 _NO_DATE: Final = np.datetime64("NaT", "D")
 _NO_TIME: Final = np.datetime64("NaT", "us")
 _DAY: Final = np.timedelta64(1, "D")
-# How much surer than at its beginning one has to be for a doubt to end, by default.
-_RELIEF: Final = 0.15
 # Of the rest between notices: beyond that it is longer than any parcel's way.
 _MOST_DOUBLINGS: Final = 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class StandingDate:
-    """The date that a customer goes by, and what is on one's mind about it. Immutable.
-
-    Dates are destination-local; times are zone-aware, UTC.
-
-    Attributes:
-        original_date: what was promised first; it never changes.
-        current_date: what was told last.
-        changes: how often the customer was told another date.
-        later_told: whether a later date was told; no earlier one follows it.
-        told_at: when the last change was told.
-        doubtful: whether the current date is in doubt.
-        candidate_date: the date that might be told next.
-        candidate_since: since when it has stood still.
-        candidate_looks: how many looks in a row have agreed on it.
-        looked_at: the last look.
-    """
-
-    original_date: dt.date
-    current_date: dt.date
-    changes: int = 0
-    later_told: bool = False
-    told_at: dt.datetime | None = None
-    doubtful: bool = False
-    candidate_date: dt.date | None = None
-    candidate_since: dt.datetime | None = None
-    candidate_looks: int = 0
-    looked_at: dt.datetime | None = None
-
-    @classmethod
-    def promised(cls, date: dt.date) -> StandingDate:
-        """What stands when a date has just been promised."""
-        return cls(original_date=date, current_date=date)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, dates and times in ISO 8601, ready for JSON."""
-        return {
-            field.name: value.isoformat() if isinstance(value, dt.date) else value
-            for field in fields(self)
-            for value in (getattr(self, field.name),)
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> StandingDate:
-        """The record of which `to_dict` gave `values`.
-
-        Raises:
-            ContractError: a value is missing or of another kind.
-        """
-        try:
-            read: dict[str, Any] = {
-                field.name: _READERS.get(field.name, lambda value: value)(values[field.name])
-                for field in fields(cls)
-            }
-        except (KeyError, TypeError, ValueError) as error:
-            raise ContractError(
-                f"Found a standing date that cannot be read ({error!r}); expected the values that "
-                "StandingDate.to_dict gives."
-            ) from error
-        return cls(**read)
-
-
-def _date(text: str | None) -> dt.date | None:
-    return None if text is None else dt.date.fromisoformat(text)
-
-
-def _time(text: str | None) -> dt.datetime | None:
-    return None if text is None else dt.datetime.fromisoformat(text)
-
-
-_READERS: Final = {
-    **dict.fromkeys(("original_date", "current_date"), dt.date.fromisoformat),
-    "candidate_date": _date,
-    **dict.fromkeys(("told_at", "candidate_since", "looked_at"), _time),
-}
-
-
 @dataclass(frozen=True, eq=False)
 class StandingDates:
-    """The standing dates of n parcels, one array for each value of `StandingDate`.
+    """The dates that n customers go by, and what is on one's mind about them. Immutable.
 
     Attributes:
-        columns: by name: (n,) datetime64[D] dates, datetime64[us] times in UTC (NaT where there is
-            none), int64 counts and bool flags.
+        columns: by name, each (n,): dates datetime64[D], destination-local; times datetime64[us],
+            UTC; NaT where there is none. `original_date` was promised first and never changes,
+            `current_date` told last, after `changes` notices, the latest at `told_at`. After a
+            later date (`later_told`) no earlier one follows. `doubtful`: the current date is in
+            doubt; `candidate_date` might be told next, and has stood still since
+            `candidate_since`, over `candidate_looks` looks. `looked_at`: the last look.
     """
 
     columns: Mapping[str, NDArray[Any]]
@@ -157,31 +78,6 @@ class StandingDates:
             }
         )
 
-    @classmethod
-    def of(cls, records: list[StandingDate]) -> StandingDates:
-        """The same as records."""
-        out = cls.promised(np.array([record.original_date for record in records], "datetime64[D]"))
-        for name, column in out.columns.items():
-            for row, record in enumerate(records):
-                value = getattr(record, name)
-                if isinstance(value, dt.datetime):
-                    value = value.astimezone(dt.UTC).replace(tzinfo=None)
-                column[row] = value
-        return out
-
-    def records(self) -> list[StandingDate]:
-        """One immutable record for each parcel."""
-        plain = {}
-        for name, column in self.columns.items():
-            values = column.tolist()
-            if column.dtype == np.dtype("datetime64[us]"):
-                values = [value and value.replace(tzinfo=dt.UTC) for value in values]
-            plain[name] = values
-        return [
-            StandingDate(**dict(zip(plain, row, strict=True)))
-            for row in zip(*plain.values(), strict=True)
-        ]
-
     def take(self, rows: NDArray[np.int64]) -> StandingDates:
         """Some of them, in the order of `rows`."""
         return StandingDates({name: column[rows] for name, column in self.columns.items()})
@@ -204,27 +100,8 @@ class StandingDates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepromiseStep:
-    """What came of one look at one parcel.
-
-    Attributes:
-        standing: the record to keep for the next look.
-        event: "delayed", "earlier", or None where there is nothing to tell.
-        old_date: what stood before.
-        new_date: what stands now, the same where there is nothing to tell.
-        reason: "chance_fell", "last_call" or "surely_earlier"; None where there is nothing to tell.
-    """
-
-    standing: StandingDate
-    event: str | None
-    old_date: dt.date
-    new_date: dt.date
-    reason: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class RepromisePolicy:
-    """When another date is told. `operations.repromising` picks the thresholds on past data.
+    """When another date is told. `etapromise repromise` picks the thresholds on past data.
 
     Attributes:
         tell_below: doubt begins where the current date is kept with less than this probability.
@@ -276,73 +153,6 @@ class RepromisePolicy:
             if not least <= value < math.inf:
                 raise ContractError(f"Found {name}={value!r}; expected at least {least}.")
 
-    @classmethod
-    def from_costs(cls, *, notice: float, silent_miss: float, **settings: Any) -> RepromisePolicy:
-        """The policy whose threshold weighs a notice against a promise broken in silence.
-
-        Silence costs `silent_miss` with the probability that the date is missed; it is dearer than
-        a notice where the date is kept with less than 1 - notice / silent_miss.
-
-        Args:
-            notice: what a notice costs: the customer's disappointment, perhaps a needless one.
-            silent_miss: what a promise broken without a word costs, in the same unit.
-            **settings: the other settings of the policy.
-
-        Raises:
-            ContractError: a cost is negative, or a notice costs as much as a silent miss.
-        """
-        if not 0.0 <= notice < silent_miss < math.inf:
-            raise ContractError(
-                f"Found notice={notice!r} and silent_miss={silent_miss!r}; expected costs of at "
-                "least 0, the notice's below the silent miss's: else one would never tell."
-            )
-        below = 1.0 - notice / silent_miss
-        return cls(**{"calm_above": min(below + _RELIEF, 1.0), **settings, "tell_below": below})
-
-    def look(
-        self,
-        standing: StandingDate,
-        *,
-        now: dt.datetime,
-        today: dt.date,
-        date: dt.date,
-        confidence: float,
-        kept: float,
-    ) -> RepromiseStep:
-        """One look at one parcel under way.
-
-        Args:
-            standing: the record of the look before, or `StandingDate.promised`.
-            now: zone-aware.
-            today: the date of `now`, destination-local.
-            date: what would be promised now.
-            confidence: probability that `date` is kept.
-            kept: probability that `standing.current_date` is kept.
-
-        Raises:
-            ContractError: `now` has no time zone.
-        """
-        if now.tzinfo is None:
-            raise ContractError(f"Found the naive moment {now}; expected one with a time zone.")
-        moment = np.datetime64(now.astimezone(dt.UTC).replace(tzinfo=None), "us")
-        after, told, last_call = self.look_many(
-            StandingDates.of([standing]),
-            now=moment,
-            today=np.array([today], "datetime64[D]"),
-            date=np.array([date], "datetime64[D]"),
-            confidence=np.array([confidence]),
-            kept=np.array([kept]),
-        )
-        (record,) = after.records()
-        event = (None, "delayed", "earlier")[int(told[0])]
-        return RepromiseStep(
-            standing=record,
-            event=event,
-            old_date=standing.current_date,
-            new_date=record.current_date,
-            reason=reason_of(int(told[0]), last_call=bool(last_call[0])),
-        )
-
     def look_many(
         self,
         standings: StandingDates,
@@ -353,7 +163,7 @@ class RepromisePolicy:
         confidence: Floats,
         kept: Floats,
     ) -> tuple[StandingDates, NDArray[np.int8], Mask]:
-        """One look at n parcels under way; see `look`.
+        """One look at n parcels under way.
 
         Args:
             standings: of n parcels.

@@ -26,6 +26,7 @@ from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.confidence import AssessesOne, declared_message, messages_of
 from etapromise.promise.kept_record import KeptRecord, KeptTable
 from etapromise.promise.promise import Promise
+from etapromise.promise.promise_details import PromiseDetails
 from etapromise.promise.quote_arguments import (
     UNUSUAL,
     Answer,
@@ -43,8 +44,6 @@ from etapromise.promise.typed_inputs import ASKED, refuse_unknown
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from etapromise.promise.details import Explanation
 
 __all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "SingleQuotes"]
 
@@ -255,7 +254,7 @@ class SingleQuotes:
         """The names that a parcel may have."""
         return self._known
 
-    def explanation(self, quote: Quote) -> Explanation:
+    def explanation(self, quote: Quote) -> PromiseDetails:
         """What stands behind a promise; a whole model knows."""
         raise NotImplementedError
 
@@ -388,7 +387,7 @@ class QuotedPromise(Promise):
     def _assess(self) -> tuple[int, tuple[dict[str, str], ...]]:
         return self._model._assess(self._answer, self.service_level)  # noqa: SLF001
 
-    def _explain(self) -> Explanation:
+    def _explain(self) -> PromiseDetails:
         return self._model.explanation(Quote(*self._quote, self.service_level))
 
     def _percentiles(self) -> list[int]:

@@ -26,6 +26,7 @@ from etapromise.promise.open_journeys import (
     microseconds_of,
 )
 from etapromise.promise.promise import Promise
+from etapromise.promise.promise_details import PromiseDetails
 from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
 from etapromise.promise.tracked_why import tracked_why
 from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
@@ -33,7 +34,6 @@ from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.tables import read_shipments
 
 if TYPE_CHECKING:
-    from etapromise.promise.details import Explanation
     from etapromise.promise.model_core import ModelCore
     from etapromise.promise.why import Why
 
@@ -313,7 +313,7 @@ def _promise(
     def zone() -> str:
         return at_the_order().destination_time_zone
 
-    def explained() -> Explanation:
+    def explained() -> PromiseDetails:
         return at_the_order().explanation
 
     return Promise(

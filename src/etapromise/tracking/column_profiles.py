@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -22,9 +22,15 @@ from etapromise.normal_forms.places import is_country, normal_country
 from etapromise.normal_forms.texts import ascii_digits
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT
-from etapromise.tracking.column_names import is_carrier
-from etapromise.tracking.time_words import plain_time, plain_times
-from etapromise.tracking.written_times import has_clock, parsed
+from etapromise.tracking.column_names import is_about, is_carrier
+from etapromise.tracking.time_words import (
+    era_of,
+    in_usual_years,
+    plain_time,
+    plain_times,
+    time_of_day,
+)
+from etapromise.tracking.written_times import OFFSET, has_clock, parsed
 
 __all__ = ["SAMPLE", "Profile", "TimeGuess", "profile_of", "sample_rows"]
 
@@ -32,11 +38,15 @@ SAMPLE: Final = 20_000
 _TRIED: Final = 400
 # A column is of times where so many of its values are.
 _MOST: Final = 0.9
+# So many values may be of the other order of day and month: slips that are rejected.
+_SLIPS: Final = 0.005
+# And so many where its name says so.
+_NAMED: Final = 0.5
 _NUMERIC: Final = re.compile(
     r"^(\d{4})([./\-\s])(\d{1,2})\2(\d{1,2})(?!\d)|^(\d{1,2})([./\-\s])(\d{1,2})\6(\d{4}|\d\d)(?!\d)"
 )
 _COMPACT: Final = re.compile(r"^(?:19|20)\d{6}(?=$|[T\s]?\d{4,6}$|[T\s]\d\d?:)")
-_WEEK: Final = re.compile(r"^\d{4}-W\d\d-\d(?=$|\D)")
+_WEEK: Final = re.compile(r"^\d{4}(-?)W\d\d(-?)[1-7](?=$|\D)")
 _DAY_MONTH: Final = re.compile(r"^(\d{1,2})(\.?[ \-/]?)([A-Z][a-z]{2})([ ,\-/]+)(\d{2,4})")
 _MONTH_DAY: Final = re.compile(r"^([A-Z][a-z]{2})([ \-]+)(\d{1,2})(,? |-)(\d{4}|\d\d)(?!\d)")
 # Something of a date in any script, whether it can be read or not.
@@ -56,7 +66,20 @@ _ABBREVIATION: Final = re.compile(r"(?<!%)\b([A-Z]{3,4})$")
 _NUMBER: Final = re.compile(
     r"^[+-]?\d[\d.,\s\u00a0']*\s?(kg|kgs|g|gr|lb|lbs|oz)?\.?$", re.IGNORECASE
 )
-_NOTHING: Final = ("-", "--", "n/a", "na", "null", "none", "nan", "nat", "#n/a", "0000-00-00")
+_NOTHING: Final = (
+    "-",
+    "--",
+    "n/a",
+    "na",
+    "null",
+    "none",
+    "nan",
+    "nat",
+    "#n/a",
+    "0000-00-00",
+    "00000000",
+    "00.00.0000",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +93,7 @@ class TimeGuess:
         zoned: Whether they carry an offset.
         midnights: All clocks are midnights.
         asked: Two readings of the same values that fit both, day first and month first.
+        era: From when the years are counted, of `ERAS`, where it is another than usual.
         why: A few words.
     """
 
@@ -79,6 +103,7 @@ class TimeGuess:
     zoned: bool = False
     midnights: bool = False
     asked: tuple[str, str] | None = None
+    era: str = ""
     why: str = ""
 
 
@@ -109,6 +134,13 @@ class Profile:
         words = pd.Series(self.filled_values.unique(), dtype=TEXT)[: 4 * _TRIED]
         return words[~words.str.lower().isin(_NOTHING)]
 
+    @cached_property
+    def mixed_days(self) -> tuple[str, str] | None:
+        """A value that can only be day first and one that can only be month first, if both are."""
+        found = self.words.str.extract(r"^(\d{1,2})[./\-](\d{1,2})[./\-]\d{2,4}\b").astype(float)
+        day, month = (self.words[found[place] > 12] for place in (0, 1))
+        return (str(day.iloc[0]), str(month.iloc[0])) if len(day) and len(month) else None
+
     @property
     def unique(self) -> bool:
         """Whether each filled row has a value of its own."""
@@ -120,7 +152,13 @@ class Profile:
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or pt.is_decimal(self.kind):
             return True
         words = self.words[:_TRIED]
-        return bool(len(words) and words.str.match(_NUMBER).mean() > _MOST)
+        return bool(len(words) and words.str.match(_NUMBER.pattern).mean() > _MOST)
+
+    @cached_property
+    def digits(self) -> bool:
+        """Whether the values are long numbers without a fraction, as identifiers are."""
+        words = self.words[:_TRIED]
+        return bool(len(words) and words.str.match(r"^\d{5,}$").mean() > _MOST)
 
     @cached_property
     def unit(self) -> str | None:
@@ -175,6 +213,24 @@ class Profile:
         return float(np.mean([is_time_zone(word) for word in words])) if len(words) else 0.0
 
     @cached_property
+    def offsets(self) -> float:
+        """Share of the different values that are IANA zones or offsets from UTC."""
+        words = self.words[:100]
+        return (
+            float(np.mean([is_time_zone(word) or bool(OFFSET.match(word)) for word in words]))
+            if len(words)
+            else 0.0
+        )
+
+    @cached_property
+    def clocks(self) -> bool:
+        """Whether they are times of day without a date; bare digits where the name says so."""
+        words = self.words[:_TRIED]
+        if self._all_digits and not is_about(self.name, "clock"):
+            return False
+        return bool(len(words)) and all(time_of_day(word) is not None for word in words)
+
+    @cached_property
     def postcodes(self) -> float:
         """Share of the values that could be postcodes."""
         words = self.words[:_TRIED].str.strip().str.lstrip("'")
@@ -196,20 +252,28 @@ class Profile:
 
         return self.times() is not None or bool(words.map(like).mean() > _MOST)
 
-    def times(self, *, numbers: bool = False) -> TimeGuess | None:
+    def times(self, *, numbers: bool = False, named: bool = False) -> TimeGuess | None:
         """How its times are written; None where it has none.
 
         Args:
             numbers: Whether numbers may be times, as the name of the column says.
+            named: Whether the name says so surely that half of the values need be none.
         """
+        most = _NAMED if named else _MOST
         if pt.is_timestamp(self.kind) or pt.is_date(self.kind):
             return _stored(self.raw)
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:
             compact = self._all_digits and bool(self.words.str.match(r"^(19|20)\d{6}$").all())
             if not numbers:
                 return None
-            return _written_times(self.words) if compact else _numbered(self.words)
-        return _written_times(self.words)
+            return _written_times(self.words, most) if compact else _numbered(self.words)
+        era = era_of(self.words)
+        words = in_usual_years(self.words, era) if era else self.words
+        found = _written_times(words, most)
+        if found is None or not era:
+            return found
+        told = f"years of the {era} era"
+        return replace(found, era=era, why=f"{found.why}; {told}" if found.why else told)
 
     @cached_property
     def _all_digits(self) -> bool:
@@ -325,12 +389,12 @@ def _numbered(words: pd.Series[Any]) -> TimeGuess | None:
     return None
 
 
-def _written_times(words: pd.Series[Any]) -> TimeGuess | None:
+def _written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
     if not len(words):
         return None
     first = words[:_TRIED]
     iso = first.str.extract(_ISO)["zone"]
-    is_iso = first.str.match(_ISO)
+    is_iso = first.str.match(_ISO.pattern)
     if is_iso.mean() > _MOST:
         stamps = first[is_iso]
         clock = stamps.str.len() > 10
@@ -338,7 +402,7 @@ def _written_times(words: pd.Series[Any]) -> TimeGuess | None:
             clock.any() and stamps[clock].str.match(r"^.{11}00:?00(:?00(\.0+)?)?").all()
         )
         return TimeGuess(
-            share=float(words.str.match(_ISO).mean()),
+            share=float(words.str.match(_ISO.pattern).mean()),
             clock=bool(clock.any()) and not midnights,
             zoned=bool(iso[is_iso & (first.str.len() > 10)].notna().all()) and bool(clock.any()),
             midnights=midnights,
@@ -346,9 +410,9 @@ def _written_times(words: pd.Series[Any]) -> TimeGuess | None:
         )
     plain = plain_times(first)
     guesses = Counter(form for text in plain for form in _formats_of(text))
-    if not guesses or sum(bool(_formats_of(text)) for text in plain) < _MOST * len(plain):
+    if not guesses or sum(bool(_formats_of(text)) for text in plain) < most * len(plain):
         return None
-    return _chosen(words, guesses)
+    return _chosen(words, guesses, most)
 
 
 def _formats_of(text: str) -> list[str]:
@@ -366,7 +430,7 @@ def _formats_of(text: str) -> list[str]:
 
 def _date_formats(shape: re.Pattern[str], found: re.Match[str]) -> list[str]:
     if shape is _WEEK:
-        return ["%G-W%V-%u"]
+        return [f"%G{found[1]}W%V{found[2]}%u"]
     if shape is _COMPACT:
         return ["%Y%m%d"]
     if shape is _DAY_MONTH:
@@ -401,7 +465,7 @@ def _clock_format(rest: str) -> str | None:
     return form + ("" if found["zone"] else found["o"]) + (found["rest"] or "")
 
 
-def _chosen(words: pd.Series[Any], guesses: Counter[str]) -> TimeGuess | None:
+def _chosen(words: pd.Series[Any], guesses: Counter[str], most: float) -> TimeGuess | None:
     fits = {form: parsed(words, form).notna().to_numpy() for form, _ in guesses.most_common(12)}
     open_ = np.ones(len(words), dtype=bool)
     chosen: list[str] = []
@@ -413,7 +477,7 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str]) -> TimeGuess | None:
         if not counts[best]:
             break
         other = _swapped(best)
-        if other in counts and counts[other] == counts[best]:
+        if other != best and other in counts and counts[other] == counts[best]:
             # Both orders fit every value: only dots and a leading year settle it.
             if "." in best.partition("%Y")[0]:
                 why = "day first, as dates with dots are"
@@ -430,6 +494,8 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str]) -> TimeGuess | None:
                 why = "year first"
         chosen.append(best)
         open_ &= ~fits[best]
+        if other != best and other in fits and (fits[other] & open_).sum() > _SLIPS * len(words):
+            return None  # some are day first and some month first: most others may be either
         fits.pop(best)
         fits.pop(other, None)
     named = sorted({found[1] for form in chosen if (found := _ABBREVIATION.search(form))})
@@ -439,7 +505,7 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str]) -> TimeGuess | None:
         told = f"{' and '.join(named)} behind the clock do not say where{fixed}"
         why = f"{why}; {told}" if why else told
     share = 1 - float(open_.mean())
-    if share < _MOST:
+    if share < most:
         return None
     clock = any(has_clock(form) for form in chosen)
     midnights = False

@@ -115,7 +115,7 @@ class _Job(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("fault", "start", "order", "sound")),
         ("when", ctypes.c_void_p * len(MILESTONES)),
         ("known", ctypes.c_void_p * len(MILESTONES)),
-        *((name, ctypes.c_void_p) for name in ("closed_status", "last_status", "taker")),
+        *((name, ctypes.c_void_p) for name in ("closed_status", "last_status", "transferred_to")),
         *((name, ctypes.c_void_p) for name in ("last_scan", "last_known", "scans", "attempts")),
     )
 
@@ -157,7 +157,7 @@ class Found:
         known: Likewise.
         closed_status: (n,) position in `STATUSES`, 255 where not closed.
         last_status: Likewise of the latest event.
-        taker: (n,) rank of the carrier that took the parcel over, `UNSAID` where not said.
+        transferred_to: (n,) rank of the carrier that took the parcel over, `UNSAID` where not said.
         last_scan: (n,) time of the latest event.
         last_known: (n,) latest receipt.
         scans: (n,) distinct events.
@@ -168,7 +168,7 @@ class Found:
     known: dict[str, Ints]
     closed_status: npt.NDArray[np.uint8]
     last_status: npt.NDArray[np.uint8]
-    taker: npt.NDArray[np.uint16]
+    transferred_to: npt.NDArray[np.uint16]
     last_scan: Ints
     last_known: Ints
     scans: Ints
@@ -182,7 +182,7 @@ class Found:
             known={name: np.empty(n, np.int64) for name in MILESTONES},
             closed_status=np.empty(n, np.uint8),
             last_status=np.empty(n, np.uint8),
-            taker=np.empty(n, np.uint16),
+            transferred_to=np.empty(n, np.uint16),
             last_scan=np.empty(n, np.int64),
             last_known=np.empty(n, np.int64),
             scans=np.empty(n, np.int64),
@@ -327,7 +327,7 @@ def _point_to(job: _Job, found: Found, event: Event) -> None:
     for k, name in enumerate(MILESTONES):
         job.when[k] = found.when[name].ctypes.data
         job.known[k] = found.known[name].ctypes.data
-    for name in ("closed_status", "last_status", "taker", "last_scan", "last_known"):
+    for name in ("closed_status", "last_status", "transferred_to", "last_scan", "last_known"):
         setattr(job, name, getattr(found, name).ctypes.data)
     job.scans, job.attempts = found.scans.ctypes.data, found.attempts.ctypes.data
     job.proofs = sum(1 << MILESTONES.index(name) for name in EVENT_PROOFS[event])

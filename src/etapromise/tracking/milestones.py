@@ -152,7 +152,7 @@ def milestones_table(shipments: pd.DataFrame, found: Found, carriers: list[str])
         columns[f"{name}_known_at"] = _times(found.known[name])
     closed_as = [CLOSING_STATUSES.get(status) for status in STATUSES]
     columns["closed_as"] = _words(closed_as, found.closed_status)
-    columns["transferred_to"] = _words(carriers, found.taker)
+    columns["transferred_to"] = _words(carriers, found.transferred_to)
     columns["last_status"] = _words(list(STATUSES), found.last_status)
     columns["last_scan_at"] = _times(found.last_scan)
     columns["last_known_at"] = _times(found.last_known)

@@ -1,23 +1,14 @@
-"""Files that hold a table: which they are, and each as Arrow has it.
+"""Files that hold a table, each as Arrow has it.
 
-A path, a directory, a pattern with ``*`` or an address that Arrow or fsspec can open
-(``s3://bucket/scans/*.parquet``). Folders named ``key=value`` give their files a column. Text,
-JSON and spreadsheets are read as text, so that one bad value costs its row and not the file.
+Text, JSON and spreadsheets are read as text, so that one bad value costs its row and not the file.
 """
 
 from __future__ import annotations
 
 import csv
-import fnmatch
-import glob
 import io
-import os
-import re
-import urllib.parse
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -28,36 +19,24 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from etapromise.errors import ContractError
+from etapromise.tracking.arrow_types import refuse_strange_types
 from etapromise.tracking.dialects import Dialect, dialect_of, is_utf8
-from etapromise.tracking.json_tables import list_paths, records_of, table_of
+from etapromise.tracking.found_files import FoundFile, damage_named
+from etapromise.tracking.json_tables import list_paths, records_of, table_of, with_kinds
 from etapromise.tracking.spreadsheets import sheet_names, sheet_table
 
 __all__ = [
     "BrokenLine",
     "FileOptions",
-    "FoundFile",
     "OpenedFile",
-    "damage_named",
-    "find_files",
     "nested_records",
     "one_table",
     "open_file",
-    "parquet_files",
     "sheets_of",
     "text_dialect",
     "with_partition",
 ]
 
-_KINDS: Final = {
-    **dict.fromkeys((".parquet", ".pq", ".parq"), "parquet"),
-    **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
-    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
-    **dict.fromkeys((".xlsx", ".xlsm"), "excel"),
-    **dict.fromkeys((".csv", ".tsv", ".txt", ".tab", ".psv"), "text"),
-}
-_COMPRESSED: Final = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
-_MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "excel"))
-_NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 _START: Final = 2**16
 # No table of text is said to have more than so many columns; a longer header is no header.
 _MOST_COLUMNS: Final = 10_000
@@ -93,50 +72,6 @@ class FileOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundFile:
-    """A file that holds a table.
-
-    Attributes:
-        name: For messages.
-        path: For its filesystem.
-        system: Where it lies; None is this machine.
-        partition: Columns that its folders say.
-    """
-
-    name: str
-    path: str
-    system: pyarrow.fs.FileSystem | None = None
-    partition: Mapping[str, str | None] = field(default_factory=dict)
-
-    @property
-    def compression(self) -> str | None:
-        """By its name, as Arrow calls it."""
-        return _COMPRESSED.get(Path(self.path).suffix.lower())
-
-    @property
-    def kind(self) -> str | None:
-        """``parquet``, ``arrow``, ``json``, ``excel`` or ``text`` by its name, else None."""
-        path = Path(self.path)
-        if self.compression:
-            path = path.with_suffix("")
-        return _KINDS.get(path.suffix.lower())
-
-    def open(self) -> pa.NativeFile:
-        """Its bytes, which may be read at any place."""
-        if self.system is None:
-            # Not mapped: of a file that is cut meanwhile, reading a mapped page ends the process.
-            return pa.OSFile(self.path)
-        return self.system.open_input_file(self.path)
-
-    def buffer(self) -> pa.Buffer:
-        """All its bytes, decompressed."""
-        if self.compression is None:
-            return self.open().read_buffer()
-        with pa.CompressedInputStream(self.open(), self.compression) as stream:
-            return stream.read_buffer()
-
-
-@dataclass(frozen=True, kw_only=True)
 class OpenedFile:
     """A file as a table.
 
@@ -151,126 +86,6 @@ class OpenedFile:
     doubts: tuple[str, ...] = ()
 
 
-@contextmanager
-def damage_named(path: object, table: str) -> Iterator[None]:
-    """Turns what Arrow says of a damaged file into an error that names the file."""
-    try:
-        yield
-    except ContractError:
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise ContractError(
-            f"{path} cannot be read as a table of {table}, the file may be cut or damaged: "
-            f"{error}; export it again"
-        ) from error
-
-
-def find_files(source: str | os.PathLike[str], table: str) -> list[FoundFile]:
-    """The files of a path, a directory, a pattern or an address, by name.
-
-    Raises:
-        ContractError: There are none, or one is empty.
-    """
-    text = os.fspath(source)
-    if re.match(r"^[a-z][a-z0-9+.\-]+://", text, re.IGNORECASE):
-        found = _remote_files(text, table)
-    else:
-        found = _local_files(text, table)
-    if not found:
-        raise ContractError(
-            f"found no table of {table} in {text}, expected files whose names end in "
-            f"{', '.join(_KINDS)}; check the path"
-        )
-    return found
-
-
-def _local_files(text: str, table: str) -> list[FoundFile]:
-    path = Path(text)
-    if path.is_dir():
-        inside = sorted(str(one) for one in path.rglob("*") if one.is_file())
-        files = [_file(name, name[len(text.rstrip("/")) + 1 :]) for name in inside]
-        files = [one for one in files if one.kind and not _hidden(one.path[len(text) :])]
-        return [one for one in files if Path(one.path).stat().st_size]
-    if not path.exists() and any(sign in text for sign in "*?["):
-        fixed = re.split(r"[*?\[]", text, maxsplit=1)[0]
-        start = len(fixed.rpartition("/")[0])
-        matched = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (absolute patterns too)
-        named = [name for name in matched if Path(name).is_file()]
-        return [_file(name, name[start:]) for name in named]
-    if not path.exists():
-        raise ContractError(f"found no file {path} for the {table}; check the path")
-    if not path.is_file():
-        raise ContractError(f"{path} is a device or a pipe, expected a plain file; write it to one")
-    if path.stat().st_size == 0:
-        raise ContractError(f"{path} is empty, expected a table of {table}; export it again")
-    return [_file(text, "")]
-
-
-def _file(name: str, inside: str, system: pyarrow.fs.FileSystem | None = None) -> FoundFile:
-    return FoundFile(name=name, path=name, system=system, partition=_partition(inside))
-
-
-def _hidden(inside: str) -> bool:
-    return any(part.startswith((".", "_")) for part in inside.split("/") if part)
-
-
-def _partition(inside: str) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for folder in inside.split("/")[:-1]:
-        key, told, value = folder.partition("=")
-        if told and key:
-            said = urllib.parse.unquote(value)
-            found[urllib.parse.unquote(key)] = None if said == _NO_PARTITION else said
-    return found
-
-
-def _remote_files(address: str, table: str) -> list[FoundFile]:
-    fixed = re.split(r"[*?\[]", address, maxsplit=1)[0]
-    base = address if fixed == address else fixed.rpartition("/")[0]
-    with damage_named(address, table):
-        system, path = _file_system(base)
-        whole = path + address[len(base) :]
-        info = system.get_file_info(path)
-        if info.type == pyarrow.fs.FileType.File:
-            return [_file(path, "", system)]
-        inside = system.get_file_info(
-            pyarrow.fs.FileSelector(path, recursive=True, allow_not_found=True)
-        )
-    names = sorted(one.path for one in inside if one.type == pyarrow.fs.FileType.File and one.size)
-    if fixed != address:
-        names = [name for name in names if fnmatch.fnmatch(name, whole)]
-    files = [_file(name, name[len(path) :], system) for name in names]
-    return [one for one in files if one.kind and not _hidden(one.path[len(path) :])]
-
-
-def _file_system(address: str) -> tuple[pyarrow.fs.FileSystem, str]:
-    try:
-        system, path = pyarrow.fs.FileSystem.from_uri(address)
-    except pa.ArrowInvalid:
-        try:
-            import fsspec  # noqa: PLC0415 (an extra)
-        except ImportError:
-            raise ContractError(
-                f"{address} is no address that Arrow opens by itself; install etapromise[remote] "
-                "and the fsspec package of its kind"
-            ) from None
-        try:
-            remote, path = fsspec.core.url_to_fs(address)
-        except (ImportError, ValueError) as error:
-            raise ContractError(f"{address} cannot be opened: {error}") from error
-        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(remote)), path
-    return system, path
-
-
-def parquet_files(source: str | os.PathLike[str], table: str) -> list[FoundFile] | None:
-    """The files of a source that is Parquet throughout, else None."""
-    text = os.fspath(source)
-    if not Path(text).is_dir() and FoundFile(name=text, path=text).kind not in {None, "parquet"}:
-        return None
-    files = find_files(text, table)
-    return files if all(one.kind == "parquet" for one in files) else None
-
-
 def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
     """Read a file.
 
@@ -278,9 +93,10 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
         ContractError: It is cut, damaged, of an unknown form or encoding.
     """
     with damage_named(file.name, table):
-        kind = file.kind or _kind_by_bytes(file)
+        kind = file.told_kind
         if kind == "parquet":
-            where = file.path if file.system is None else file.open()
+            plain = file.system is None and file.archive is None
+            where = file.path if plain else file.open()
             opened = OpenedFile(table=pyarrow.parquet.read_table(where, partitioning=None))
         elif kind == "arrow":
             opened = OpenedFile(table=_arrow_file(file))
@@ -300,10 +116,11 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
                 "table of text, JSON, .xlsx, .arrow, or a directory of them; convert it"
             )
         if kind in {"parquet", "arrow"}:
+            refuse_strange_types(opened.table, file.name)
             _refuse_damage(opened.table, offsets=kind == "arrow")
         nested = any(pa.types.is_nested(one.type) for one in opened.table.schema)
         if nested and kind in {"parquet", "arrow"}:
-            records = opened.table.to_pylist()
+            records = with_kinds(opened.table.to_pylist())
             opened = OpenedFile(table=_exploded(records, file, options))
         return OpenedFile(
             table=with_partition(opened.table, file.partition),
@@ -342,7 +159,7 @@ def _exploded(records: list[dict[str, Any]], file: FoundFile, options: FileOptio
 
 def nested_records(file: FoundFile) -> tuple[list[dict[str, Any]], tuple[str, ...]] | None:
     """The records of a JSON or nested file and what had to be guessed; None of other files."""
-    kind = file.kind or _kind_by_bytes(file)
+    kind = file.told_kind
     if kind == "json":
         text, doubts = _decoded(file, FileOptions())
         return records_of(text, file.name), doubts
@@ -352,7 +169,7 @@ def nested_records(file: FoundFile) -> tuple[list[dict[str, Any]], tuple[str, ..
         if schema is None or any(pa.types.is_nested(one.type) for one in schema):
             table = open_raw(file)
             if any(pa.types.is_nested(one.type) for one in table.schema):
-                return table.to_pylist(), ()
+                return with_kinds(table.to_pylist()), ()
     return None
 
 
@@ -370,27 +187,16 @@ def open_raw(file: FoundFile) -> pa.Table:
 
 def sheets_of(file: FoundFile) -> list[str]:
     """The sheets of a workbook that hold rows; none of other files."""
-    if (file.kind or _kind_by_bytes(file)) != "excel":
+    if file.told_kind != "excel":
         return []
     return sheet_names(file.buffer().to_pybytes(), file.name)
 
 
 def text_dialect(file: FoundFile) -> Dialect | None:
     """How a file of text is written; None of other files."""
-    if (file.kind or _kind_by_bytes(file)) != "text":
+    if file.told_kind != "text":
         return None
     return dialect_of(_whole_letters(file.buffer()), file.name)
-
-
-def _kind_by_bytes(file: FoundFile) -> str | None:
-    if file.compression:
-        return "text"
-    with file.open() as data:
-        start = data.read(8)
-    for magic, kind in _MAGIC:
-        if start.startswith(magic):
-            return kind
-    return None
 
 
 def _arrow_file(file: FoundFile) -> pa.Table:
@@ -461,6 +267,10 @@ def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
     if any(name != name.strip() or not name for name in table.column_names):
         table = _named(table)
     doubts = dialect.doubts
+    rules = sum(not any(map(str.isalnum, line.text)) for line in broken)
+    if rules:
+        doubts += (f"{rules:,} lines without a letter or a digit were left out",)
+        broken = tuple(line for line in broken if any(map(str.isalnum, line.text)))
     filled = _filled_rows(table)
     if filled < len(table):
         left = len(table) - filled

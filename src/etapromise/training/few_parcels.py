@@ -17,13 +17,13 @@ from scipy.stats import t as student
 from etapromise.forecast.forest import Forest
 from etapromise.forecast.lightgbm_trees import join_trees
 from etapromise.forecast.survival import kaplan_meier_quantiles
-from etapromise.history.as_of import HistoryAsOf
 from etapromise.history.features import (
     FeatureBuilder,
     FeatureContract,
     FeatureTables,
     with_handling_codes,
 )
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.shrinkage import PRIORS
 
 __all__ = ["forest_of_few", "relative_to_now"]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from etapromise.encoding.pickup_days import PICKUP_LEVELS, PickupDays
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
-from etapromise.history.as_of import HistoryAsOf, KnownOrders
+from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY
+from etapromise.history.gathered import HistoryAsOf
 from etapromise.promise.stages import HANDLING_OFFSET, StageForests, transit_features
 
 __all__ = ["fit_stage_forests"]

@@ -24,7 +24,7 @@ from etapromise.forecast.averaging import average_forests
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.calibration import CalibrationSettings, still_arriving
 from etapromise.forecast.forest import Forest
-from etapromise.history.as_of import HistoryAsOf, KnownOrders, moment_of
+from etapromise.history.as_of import KnownOrders, moment_of
 from etapromise.history.effects import EffectSettings
 from etapromise.history.features import (
     BUILT_IN_NAMES,
@@ -32,10 +32,11 @@ from etapromise.history.features import (
     FeatureContract,
     all_features,
 )
+from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.kept_orders import kept_orders
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import lost_shares
-from etapromise.in_transit.sampling import sampled_parcels
+from etapromise.in_transit.sampling import Sample, drawn_parcels
 from etapromise.in_transit.training import TransitSettings, train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
@@ -234,7 +235,8 @@ def _trained(
     tracked.let_go()
     kept = kept_orders(tracked, moment, encoder)
     known = known if kept is None else kept
-    gathered = HistoryAsOf.at(known, encoder, give_up, config.effects)
+    orders = EncodedOrders.of(known, encoder, give_up)
+    gathered = HistoryAsOf.of(orders, config.effects)
     known.let_go()
     tell = progress or (lambda *_: None)
     split = _Split.of(gathered, config)
@@ -269,7 +271,8 @@ def _trained(
     }
     transit = sample = None
     if config.transit is not None:
-        sample = sampled_parcels(known, gathered, config.transit.sample_looks)
+        drawn = drawn_parcels(known, orders, config.transit.sample_looks)
+        sample = Sample.of(known, gathered, drawn)
     gathered = gathered.knowing_days_since(split.cut)
     if config.transit is not None and sample is not None:
         transit = train_transit(

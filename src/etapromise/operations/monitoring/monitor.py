@@ -135,11 +135,7 @@ def run_monitor(
         InsufficientHistoryError: There is no order to look at.
     """
     config = config or MonitorConfig()
-    if model.as_of > as_of:
-        raise CommandError(
-            f"Found a model as of {model.as_of.isoformat()}, later than as_of={as_of.isoformat()}; "
-            "expected one that knows no more. Use an earlier version, or a later as_of."
-        )
+    model.require_known_by(as_of)
     if model.event != history.event:
         raise CommandError(
             f"Found a history that tracks {history.event!r}, but the model promises "

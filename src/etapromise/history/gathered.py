@@ -1,0 +1,195 @@
+"""History as it was known at one moment: what forests, statistics and calibration are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
+from etapromise.history.as_of import KnownOrders
+from etapromise.history.effects import NEVER_DAY, EffectSettings, WantedDays
+from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
+from etapromise.history.kept_effects import KeptEffects
+from etapromise.history.outcomes import Outcomes, operational_days
+from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
+from etapromise.history.surge import surge_by_day
+
+__all__ = ["EncodedOrders", "HistoryAsOf"]
+
+_ROWS_AT_ONCE: Final = 100_000
+
+
+@dataclass(frozen=True)
+class EncodedOrders:
+    """Orders as they were asked for, and what became of them by a moment.
+
+    Attributes:
+        encoder: whose keys and clocks they are by.
+        asked: the orders, n of them.
+        requests: the same, begun later by as long as declared disruptions held them.
+        outcomes: what became of them.
+    """
+
+    encoder: Encoder
+    asked: Requests
+    requests: Requests
+    outcomes: Outcomes
+
+    @classmethod
+    def of(cls, known: KnownOrders, encoder: Encoder, give_up: int) -> EncodedOrders:
+        """Those that were known, at `known.moment`.
+
+        Args:
+            give_up: days after the order when a parcel without an event counts as lost.
+
+        Raises:
+            ContractError: an extra column is missing or not numeric.
+        """
+        asked = requests = known.requests(encoder)
+        results = known.outcomes(encoder.zones, give_up)
+        if encoder.disruptions is not None:
+            # What a declared disruption cost is no trait of a lane or carrier: it is taken off.
+            day = np.where(results.arrived, results.event_day, results.as_of_day - 1)
+            held = encoder.disruptions.held(
+                *(encoder.clocks, asked.numbers[:, DISRUPTED], asked.clock),
+                *(asked.order_day.astype(np.int64), day),
+            )
+            requests = asked.later(held)
+        return cls(encoder, asked, requests, results)
+
+
+@dataclass(frozen=True)
+class HistoryAsOf:
+    """Everything that forests and calibration are made from, at one moment."""
+
+    encoder: Encoder
+    requests: Requests
+    outcomes: Outcomes
+    statistics: Statistics
+    at_order: AsOfOrder
+    surge: NDArray[np.float64]
+    surge_now: float
+
+    @classmethod
+    def at(
+        cls, known: KnownOrders, encoder: Encoder, give_up: int, settings: EffectSettings
+    ) -> HistoryAsOf:
+        """Statistics on `known.moment` and on every order's own day.
+
+        Raises:
+            ContractError: an extra column is missing or not numeric.
+        """
+        return cls.of(EncodedOrders.of(known, encoder, give_up), settings)
+
+    @classmethod
+    def of(
+        cls,
+        orders: EncodedOrders,
+        settings: EffectSettings,
+        wanted: WantedDays | None = None,
+        kept: KeptEffects | None = None,
+    ) -> HistoryAsOf:
+        """Statistics at the orders' moment, and on the own days of those that are wanted.
+
+        Args:
+            wanted: by default all.
+            kept: where the sweep over the days goes on from another time's.
+        """
+        encoder, results = orders.encoder, orders.outcomes
+        statistics, at_order = build_statistics(
+            encoder, orders.requests, results, settings, orders.asked, wanted=wanted, kept=kept
+        )
+        first, surge = surge_by_day(results.start_day, results.as_of_day)
+        return cls(
+            encoder,
+            orders.requests,
+            results,
+            statistics,
+            at_order,
+            surge[np.minimum(results.start_day - first, len(surge) - 1)],
+            float(surge[-1]),
+        )
+
+    def take(self, rows: NDArray[np.int64]) -> HistoryAsOf:
+        """The same statistics, and some of the parcels, by ascending positions."""
+        return replace(
+            self,
+            requests=self.requests.take(rows),
+            outcomes=self.outcomes.take(rows),
+            at_order=self.at_order.take(rows),
+            surge=self.surge[rows],
+        )
+
+    def knowing_days_since(self, day: int) -> HistoryAsOf:
+        """The same with order days as of a UTC day only; of older orders no features can be made.
+
+        What was known on each order's own day is the largest part by far.
+        """
+        first = int(np.searchsorted(self.outcomes.start_day, day))
+        return replace(self, at_order=self.at_order.since(first))
+
+    def builder(self, contract: FeatureContract) -> FeatureBuilder:
+        """Builds features from what each order's own day knew."""
+        return FeatureBuilder(
+            contract,
+            levels=self.encoder.levels,
+            numeric=self.encoder.numeric,
+            tables=FeatureTables.on_order_days(self.at_order),
+            elapsed=self.encoder.clocks.elapsed,
+            first_clock_day=self.encoder.clocks.first_day,
+            duration_offset=self.statistics.settings.offset,
+        )
+
+    def features(
+        self, builder: FeatureBuilder, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """(r, p) features and (r,) offsets of some parcels, as their own order days knew them."""
+        x = np.empty((len(rows), len(builder.contract.names)), np.float32)
+        offset = np.empty(len(rows))
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[start : start + _ROWS_AT_ONCE]
+            codes = own_rows(self.at_order.places(part), len(self.encoder.levels))
+            place = slice(start, start + len(part))
+            x[place], offset[place] = builder.rows(self.requests.take(part), codes)
+        return x, offset + self.surge[rows]
+
+    def days(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Operational days to the event, or, where it is open, to the start of the as-of day."""
+        arrived = results.arrived[rows]
+        requests = self.requests.take(rows)
+        event = operational_days(
+            self.encoder.clocks,
+            requests,
+            np.where(arrived, results.event_day[rows], NEVER_DAY),
+            results.within[rows],
+        )
+        now = operational_days(
+            self.encoder.clocks,
+            requests,
+            np.full(len(rows), results.as_of_day, np.int64),
+            np.zeros(len(rows)),
+        )
+        return np.where(arrived, event, now)
+
+    def days_before_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Operational days to the end of the date before the event's, or before the as-of date."""
+        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
+        return operational_days(
+            self.encoder.clocks, self.requests.take(rows), day, np.zeros(len(rows))
+        )
+
+    def days_through_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Operational days to the end of the event's date, or of the as-of date."""
+        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
+        return operational_days(
+            self.encoder.clocks, self.requests.take(rows), day, np.ones(len(rows))
+        )
+
+    def typical_age(self) -> float:
+        """Days in which nine of ten parcels arrive."""
+        results = self.outcomes
+        taken = (results.event_day - self.requests.order_day)[results.arrived]
+        return float(np.quantile(taken, 0.9)) if len(taken) else 0.0

@@ -1,0 +1,409 @@
+"""Where the sweep over the statistics' days goes on: its sums as of a day, kept beside a store.
+
+A day's sums hang on what had been received by then. So they are kept as of one day in every four
+weeks, with a digest of all that the sweep up to that day reads. An order that was cancelled since,
+a correction, a scan of back then that comes in late give another digest, and the sweep begins
+earlier, or with the first day. It is the same arithmetic on the same numbers: the statistics are
+those of the whole sweep, bit for bit.
+
+In a store, beside the numbers of its orders::
+
+    numbers/<what they hang on>/effects.npz    states by day, and what order days before them knew
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etapromise.encoding.requests import Encoder
+from etapromise.errors import CommandError, ModelFileError
+from etapromise.files import whole_file
+from etapromise.history.effects import (
+    FIELDS,
+    NEVER_DAY,
+    Effects,
+    Resumed,
+    Sweep,
+    SweepState,
+    WantedDays,
+)
+from etapromise.lanes.levels import HANDLING_LEVELS, KeyIndex
+from etapromise.stored_arrays import (
+    EARLIEST_DAY,
+    LATEST_DAY,
+    Array,
+    ArrayLayout,
+    StoredArrays,
+    StoredPart,
+    StoredValues,
+    array_of_texts,
+    json_of,
+)
+
+__all__ = ["KeptEffects"]
+
+_FORMAT: Final = 2
+# Days that divide by this are kept, the youngest of those that are so many days old: what comes in
+# late or is cancelled is mostly of younger orders, and the sweep over these takes little time.
+_EVERY: Final = 28
+_AGE: Final = 35
+_SWEEPS: Final = ("total", "handling")
+_MOST_STATES: Final = 2
+_BY_KEY: Final = ("sums", "day", "fields")
+_ROWS: Final = ArrayLayout(
+    rows=Array("int64", "rows", low=0, order="strictly"),
+    total=Array("float32", "rows", "levels", len(FIELDS)),
+    handling=Array("float32", "rows", "handling_levels", len(FIELDS)),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """The sweeps as they stood at the start of a day.
+
+    Attributes:
+        day: since 1970-01-01.
+        digest: of what was read.
+        keys: of each level of the encoder, in the order of the rows.
+        states: of each sweep.
+    """
+
+    day: int
+    digest: str
+    keys: Sequence[Sequence[str]]
+    states: Sequence[SweepState]
+
+    def rows_in(self, indexes: Sequence[KeyIndex]) -> list[NDArray[np.int64]] | None:
+        """The rows of indexes that each level's rows are now; None where one is none of them."""
+        found = [
+            np.append(0, index.table.rows(keys)).astype(np.int64)
+            for index, keys in zip(indexes, self.keys, strict=True)
+        ]
+        return None if any((rows[1:] == 0).any() for rows in found) else found
+
+
+class _Fitting(NamedTuple):
+    """What a sweep goes on from, and of each level the rows of today that its rows are."""
+
+    kept: _Kept
+    now: Sequence[NDArray[np.int64]]
+
+    @property
+    def day(self) -> int:
+        """Since 1970-01-01."""
+        return self.kept.day
+
+    def state(self, number: int, sweep: Sweep) -> SweepState:
+        """That of one of the sweeps by today's rows."""
+        state, levels = self.kept.states[number], _levels(number, len(self.now))
+        starts = np.concatenate([[0], np.cumsum(sweep.table_sizes)[:-1]]).astype(np.int64)
+        today = SweepState.empty(
+            self.day,
+            rows=sum(sweep.table_sizes),
+            levels=len(levels),
+            open_parcels=len(state.own),
+        )
+        place = np.concatenate(
+            [start + self.now[level] for start, level in zip(starts, levels, strict=True)]
+        )
+        for part in _BY_KEY:
+            getattr(today, part)[place] = getattr(state, part)
+        return replace(state, **{part: getattr(today, part) for part in _BY_KEY})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """All that is kept.
+
+    Attributes:
+        states: ascending by day.
+        rows: (k,) ascending positions of parcels that started before the last of these days.
+        known: of each sweep what their own days knew, (k, levels, 5).
+    """
+
+    states: Sequence[_Kept] = ()
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    known: Sequence[NDArray[np.float32]] = ()
+
+
+class KeptEffects:
+    """What is kept of a store's sweeps from one refresh to the next."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep it in a file; where that cannot be written, nothing is kept."""
+        self.path = path
+
+    def run(
+        self, encoder: Encoder, sweeps: Sequence[Sweep], end_day: int, wanted: WantedDays
+    ) -> list[Effects]:
+        """The effects of the sweeps as `Sweep.run` has them.
+
+        Args:
+            encoder: whose key indexes number the rows.
+            sweeps: over all levels, and over those of HANDLING_LEVELS.
+            end_day: the snapshot's day.
+            wanted: of which parcels' own days; of those that are near it is kept as well.
+        """
+        start_day = sweeps[0].durations.start_day
+        kept = self._read(encoder)
+        begin = self._fitting(kept, encoder, sweeps, end_day, wanted)
+        save_on = (end_day - _AGE) // _EVERY * _EVERY
+        newest = max((one.day for one in kept.states), default=EARLIEST_DAY)
+        if save_on <= (int(start_day[0]) if begin is None else begin.day) or newest > end_day:
+            # It is there already, or what is there is for later nights than this.
+            return self._run(sweeps, end_day, wanted.rows, kept, begin, None)
+        before, started = (
+            0 if day is None else int(np.searchsorted(start_day, day))
+            for day in (save_on, None if begin is None else begin.day)
+        )
+        near = wanted.near[wanted.near < before]
+        if begin is not None:
+            near = near[(near >= started) | np.isin(near, kept.rows)]
+        rows = np.union1d(wanted.rows, near)
+        found = self._run(sweeps, end_day, rows, kept, begin, save_on)
+        new = _kept(encoder, sweeps, save_on, before, [one.state for one in found])
+        older = [] if begin is None else [one for one in kept.states if one.day <= begin.day]
+        last = int(np.searchsorted(rows, before))
+        self._write(
+            _File(
+                states=[*older, new][-_MOST_STATES:],
+                rows=rows[:last],
+                known=[one.at_start[:last] for one in found],
+            )
+        )
+        place = np.searchsorted(rows, wanted.rows)
+        return [one._replace(at_start=one.at_start[place]) for one in found]
+
+    def _run(
+        self,
+        sweeps: Sequence[Sweep],
+        end_day: int,
+        rows: NDArray[np.int64],
+        kept: _File,
+        begin: _Fitting | None,
+        save_on: int | None,
+    ) -> list[Effects]:
+        if begin is None:
+            return [sweep.run(end_day, wanted=rows, save_on=save_on) for sweep in sweeps]
+        started = int(np.searchsorted(sweeps[0].durations.start_day, begin.day))
+        place = np.searchsorted(kept.rows, rows[rows < started])
+        return [
+            sweep.run(
+                end_day,
+                wanted=rows,
+                resume=Resumed(begin.day, begin.state(number, sweep), kept.known[number][place]),
+                save_on=save_on,
+            )
+            for number, sweep in enumerate(sweeps)
+        ]
+
+    def _fitting(
+        self,
+        kept: _File,
+        encoder: Encoder,
+        sweeps: Sequence[Sweep],
+        end_day: int,
+        wanted: WantedDays,
+    ) -> _Fitting | None:
+        """The latest state that today's parcels would have led to.
+
+        Where what is asked of earlier days was not kept, it is none.
+        """
+        for one in reversed(kept.states):
+            now = one.rows_in(encoder.indexes) if one.day <= end_day else None
+            if now is None:
+                continue
+            started = int(np.searchsorted(sweeps[0].durations.start_day, one.day))
+            asked = wanted.rows[wanted.rows < started]
+            if not np.isin(asked, kept.rows, assume_unique=True).all():
+                continue
+            then = _numbers_of(now, encoder.indexes)
+            if _digest(sweeps, one.day, then) == one.digest and self._right_size(one, sweeps):
+                return _Fitting(one, now)
+        return None
+
+    def _right_size(self, kept: _Kept, sweeps: Sequence[Sweep]) -> bool:
+        fits = all(
+            len(state.own) == len(sweep.durations.open_before(kept.day))
+            for state, sweep in zip(kept.states, sweeps, strict=True)
+        )
+        if not fits:
+            self._say("other numbers of open parcels than there were")
+        return fits
+
+    def _read(self, encoder: Encoder) -> _File:
+        """What is kept; nothing where there is no file, or a damaged one."""
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return _File()
+        try:
+            stored = StoredArrays(self.path.name, content)
+            whole = stored.part("")
+            place = f"about in {self.path.name}"
+            text = whole.read(ArrayLayout(about=Array("uint8", "bytes")))["about"].tobytes()
+            about = StoredValues(place, json_of(place, text))
+            if about.plain.get("format") != _FORMAT:
+                return _File()
+            states = [
+                _state(whole.part(str(number)), StoredValues(place, values), len(encoder.indexes))
+                for number, values in enumerate(about.plain.get("states") or ())
+            ]
+            levels = {"levels": len(encoder.indexes), "handling_levels": len(HANDLING_LEVELS)}
+            arrays = whole.read(_ROWS, **levels)
+            stored.require_all_read()
+        except ModelFileError as error:
+            self._say(str(error))
+            return _File()
+        return _File(states=states, rows=arrays["rows"], known=[arrays[name] for name in _SWEEPS])
+
+    def _say(self, found: str) -> None:
+        warnings.warn(
+            f"{self.path} is damaged and is made again, which takes a whole sweep over the past: "
+            f"{found}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+    def _write(self, file: _File) -> None:
+        about: dict[str, Any] = {"format": _FORMAT, "states": []}
+        arrays: dict[str, NDArray[Any]] = {"rows": file.rows}
+        arrays |= dict(zip(_SWEEPS, file.known, strict=True))
+        for number, one in enumerate(file.states):
+            about["states"].append({"day": one.day, "digest": one.digest})
+            arrays[f"{number}.keys"] = array_of_texts([list(keys) for keys in one.keys])
+            for name, state in zip(_SWEEPS, one.states, strict=True):
+                for part, array in state.to_arrays().items():
+                    arrays[f"{number}.{name}.{part}"] = array
+        arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        try:
+            with whole_file(self.path) as draft, draft.open("wb") as written:
+                np.savez(written, **arrays)  # type: ignore[arg-type]
+        except CommandError:
+            pass  # a store that may only be read, or a full disk: the next time begins as this one
+
+
+def _state(part: StoredPart, values: StoredValues, levels: int) -> _Kept:
+    """One state of a file.
+
+    Raises:
+        ModelFileError: it is not what it must be.
+    """
+    keys = part.texts("keys")
+    texts = all(
+        isinstance(level, list) and all(isinstance(key, str) for key in level) for level in keys
+    )
+    if len(keys) != levels or not texts:
+        part.refuse("keys", f"{len(keys)} lists", f"{levels} lists of texts")
+    kept = _Kept(
+        day=values.whole("day", EARLIEST_DAY, LATEST_DAY),
+        digest=values.text("digest"),
+        keys=keys,
+        states=(),
+    )
+    states = []
+    for number, name in enumerate(_SWEEPS):
+        own = _levels(number, levels)
+        sizes = {"rows": sum(len(keys[level]) + 1 for level in own), "levels": len(own)}
+        states.append(SweepState(**part.part(name).read(SweepState.LAYOUT, **sizes)))
+    return replace(kept, states=states)
+
+
+def _levels(number: int, levels: int) -> Sequence[int]:
+    """Which of the encoder's levels a sweep has."""
+    return HANDLING_LEVELS if number else range(levels)
+
+
+def _kept(
+    encoder: Encoder,
+    sweeps: Sequence[Sweep],
+    day: int,
+    before: int,
+    states: Sequence[SweepState | None],
+) -> _Kept:
+    """The sweeps as they stood at the start of a day.
+
+    Only keys of parcels that had started are in it: one of a young order may be gone with it.
+
+    Args:
+        before: how many had.
+    """
+    sizes = [len(index) for index in encoder.indexes]
+    used = [
+        np.flatnonzero(np.bincount(codes[:before], minlength=size))
+        for codes, size in zip(sweeps[0].codes, sizes, strict=True)
+    ]
+    now = [np.append(0, rows) for rows in used]
+    own = []
+    for number, (sweep, state) in enumerate(zip(sweeps, states, strict=True)):
+        if state is not None:
+            starts = np.concatenate([[0], np.cumsum(sweep.table_sizes)[:-1]])
+            levels = _levels(number, len(sizes))
+            place = np.concatenate(
+                [start + now[level] for start, level in zip(starts, levels, strict=True)]
+            )
+            parts = {name: getattr(state, name)[place] for name in _BY_KEY}
+            own.append(replace(state, **parts))
+    return _Kept(
+        day=day,
+        digest=_digest(sweeps, day, _numbers_of(now, encoder.indexes)),
+        keys=[
+            [index.keys[row - 1] for row in rows]
+            for index, rows in zip(encoder.indexes, used, strict=True)
+        ],
+        states=own,
+    )
+
+
+def _numbers_of(
+    now: Sequence[NDArray[np.int64]], indexes: Sequence[KeyIndex]
+) -> list[NDArray[np.int32]]:
+    """Of each level and each row of today's its row in what is kept, 0 where it has none."""
+    found = [np.zeros(len(index), np.int32) for index in indexes]
+    for rows, place in zip(found, now, strict=True):
+        rows[place] = np.arange(len(place))
+    return found
+
+
+def _digest(sweeps: Sequence[Sweep], day: int, then: Sequence[NDArray[np.int32]]) -> str:
+    """What the sweeps up to the start of a day hang on.
+
+    Args:
+        then: of each level of the encoder and each of its rows, what it is numbered by here.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for number, sweep in enumerate(sweeps):
+        durations = sweep.durations
+        started = int(np.searchsorted(durations.start_day, day))
+        part = durations.take(np.arange(started))
+        # What ended the day before is learnt on the day itself.
+        over = part.end_day < day - 1
+        learnt = over & (part.known_day <= part.closed_day)
+        digest.update(
+            f"{number} {day} {started} {sweep.settings} {sweep.first_clock_day} "
+            f"{sweep.elapsed.shape} {len(sweep.codes)}".encode()
+        )
+        for array in (
+            sweep.elapsed,
+            part.start_day,
+            part.start_clock,
+            part.clock,
+            np.where(over, part.end_day, NEVER_DAY),
+            learnt,
+            np.where(learnt, part.value, 0.0),
+        ):
+            digest.update(np.ascontiguousarray(array).data)
+        if number:
+            continue  # its levels are some of those of the first
+        for level, codes in enumerate(sweep.codes[:, :started]):
+            digest.update(then[level][codes].data)
+    return digest.hexdigest()
