@@ -85,7 +85,7 @@ class CalibrationSettings:
     shift_power: float = 0.75
     quick_half_life: float = 4.0
     quick_evidence: float = 10.0
-    group_half_life: float = 60.0
+    group_half_life: float = 12.0
     group_evidence: float = 50.0
 
 
