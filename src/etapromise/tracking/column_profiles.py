@@ -21,7 +21,7 @@ import pyarrow.types as pt
 from etapromise.normal_forms.places import is_country, normal_country
 from etapromise.normal_forms.texts import ascii_digits
 from etapromise.normal_forms.zones import is_time_zone
-from etapromise.text_type import TEXT
+from etapromise.text_type import TEXT, beginning_with
 from etapromise.tracking.column_names import is_about, is_carrier
 from etapromise.tracking.time_words import (
     era_of,
@@ -152,13 +152,13 @@ class Profile:
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or pt.is_decimal(self.kind):
             return True
         words = self.words[:_TRIED]
-        return bool(len(words) and words.str.match(_NUMBER.pattern).mean() > _MOST)
+        return bool(len(words) and beginning_with(words, _NUMBER).mean() > _MOST)
 
     @cached_property
     def digits(self) -> bool:
         """Whether the values are long numbers without a fraction, as identifiers are."""
         words = self.words[:_TRIED]
-        return bool(len(words) and words.str.match(r"^\d{5,}$").mean() > _MOST)
+        return bool(len(words) and beginning_with(words, r"^\d{5,}$").mean() > _MOST)
 
     @cached_property
     def unit(self) -> str | None:
@@ -236,7 +236,7 @@ class Profile:
         words = self.words[:_TRIED].str.strip().str.lstrip("'")
         if not len(words):
             return 0.0
-        looks = words.str.match(r"^(?=.*\d)[A-Za-z0-9][A-Za-z0-9\s\-]{1,9}(\.0)?$")
+        looks = beginning_with(words, r"^(?=.*\d)[A-Za-z0-9][A-Za-z0-9\s\-]{1,9}(\.0)?$")
         return float((looks & words.str.len().between(3, 12)).mean())
 
     @cached_property
@@ -263,7 +263,7 @@ class Profile:
         if pt.is_timestamp(self.kind) or pt.is_date(self.kind):
             return _stored(self.raw)
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:
-            compact = self._all_digits and bool(self.words.str.match(r"^(19|20)\d{6}$").all())
+            compact = self._all_digits and bool(beginning_with(self.words, r"^(19|20)\d{6}$").all())
             if not numbers:
                 return None
             return _written_times(self.words, most) if compact else _numbered(self.words)
@@ -278,7 +278,7 @@ class Profile:
     @cached_property
     def _all_digits(self) -> bool:
         words = self.words[:_TRIED]
-        return bool(len(words) and words.str.match(r"^\d+([.,]\d+)?$").all())
+        return bool(len(words) and beginning_with(words, r"^\d+([.,]\d+)?$").all())
 
 
 def _decimal_mark(text: str) -> str:
@@ -394,15 +394,15 @@ def _written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
         return None
     first = words[:_TRIED]
     iso = first.str.extract(_ISO)["zone"]
-    is_iso = first.str.match(_ISO.pattern)
+    is_iso = beginning_with(first, _ISO)
     if is_iso.mean() > _MOST:
         stamps = first[is_iso]
         clock = stamps.str.len() > 10
         midnights = bool(
-            clock.any() and stamps[clock].str.match(r"^.{11}00:?00(:?00(\.0+)?)?").all()
+            clock.any() and beginning_with(stamps[clock], r"^.{11}00:?00(:?00(\.0+)?)?").all()
         )
         return TimeGuess(
-            share=float(words.str.match(_ISO.pattern).mean()),
+            share=float(beginning_with(words, _ISO).mean()),
             clock=bool(clock.any()) and not midnights,
             zoned=bool(iso[is_iso & (first.str.len() > 10)].notna().all()) and bool(clock.any()),
             midnights=midnights,
