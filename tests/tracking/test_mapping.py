@@ -12,7 +12,8 @@ import pytest
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.tracking import history
-from etapromise.tracking.mapped import mapped_tables, plain_ids
+from etapromise.tracking.mapped import mapped_tables
+from etapromise.tracking.mapped_columns import plain_ids
 from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.tables import read_shipments
 from etapromise.training.training import train

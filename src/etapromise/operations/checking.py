@@ -19,6 +19,7 @@ from etapromise.operations.feed_signs import clock_lies, lie_told
 from etapromise.tracking import TrackedHistory, history
 from etapromise.tracking.found_files import FoundFile, find_files
 from etapromise.tracking.json_tables import list_paths, table_of
+from etapromise.tracking.mapped import distinct_names
 from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.mapping_text import proposal_text
 from etapromise.tracking.proposal import OwnTable, Proposal
@@ -35,6 +36,8 @@ from etapromise.tracking.table_files import (
 
 __all__ = ["check_tables", "own_tables"]
 
+# Of the columns that either of two tables has so many are in both, where they are parts of one.
+_SHARED: Final = 0.8
 _LEAST_ORDERS: Final = 500
 # More of them would tell it better and take longer than a first look may.
 _TRIED_ORDERS: Final = 8000
@@ -71,7 +74,7 @@ def own_tables(
             found.append(
                 OwnTable(
                     files=(name,),
-                    table=opened.table,
+                    table=distinct_names(opened.table),
                     settings=settings,
                     doubts=tuple(note.told.removeprefix("rows: ") for note in opened.notes),
                 )
@@ -118,21 +121,49 @@ def _settings(file: FoundFile) -> dict[str, Any]:
 
 
 def _united(tables: list[OwnTable]) -> list[OwnTable]:
-    """Tables of the same columns, such as a file for each month, as one."""
-    found: dict[tuple[Any, ...], OwnTable] = {}
+    """Tables of the same columns, such as a file or a sheet for each month, as one."""
+    found: list[OwnTable] = []
     for one in tables:
-        key = (one.rows, *sorted(one.table.column_names), *sorted(one.settings.items()))
-        if key in found:
-            before = found[key]
-            one = OwnTable(  # noqa: PLW2901 (the union goes on as this one)
-                files=before.files + one.files,
-                table=one_table([before.table, one.table]),
-                rows=one.rows,
-                settings=one.settings,
-                doubts=before.doubts + one.doubts,
-            )
-        found[key] = one
-    return list(found.values())
+        place = next((n for n, other in enumerate(found) if _alike(other, one)), None)
+        if place is None:
+            found.append(one)
+            continue
+        before = found[place]
+        files = before.files if one.files == before.files else before.files + one.files
+        sheets = [
+            sheet
+            for table in (before, one)
+            if (told := table.settings.get("sheet"))
+            for sheet in ([told] if isinstance(told, str) else told)
+        ]
+        found[place] = OwnTable(
+            files=files,
+            table=one_table([before.table, one.table]),
+            rows=one.rows,
+            settings={
+                **one.settings,
+                **({"sheet": list(dict.fromkeys(sheets))} if sheets else {}),
+            },
+            doubts=before.doubts + one.doubts,
+        )
+    return found
+
+
+def _alike(one: OwnTable, other: OwnTable) -> bool:
+    """Whether two tables are parts of one: most columns of either are those of both."""
+    ours, theirs = set(one.table.column_names), set(other.table.column_names)
+    sheets = "sheet" in one.settings, "sheet" in other.settings
+    written = [
+        {key: told for key, told in table.settings.items() if key != "sheet"}
+        for table in (one, other)
+    ]
+    return (
+        one.rows == other.rows
+        and written[0] == written[1]
+        # The sheets of one workbook are named in one list, and so are files of one sheet each.
+        and (sheets == (False, False) or (all(sheets) and one.files == other.files))
+        and len(ours & theirs) >= _SHARED * len(ours | theirs)
+    )
 
 
 def _from_there(source: str | os.PathLike[str], beside: Path | None) -> str:
@@ -342,7 +373,7 @@ def _quality(found: TrackedHistory) -> dict[str, Any]:
     """A short walk through the latest weeks whose parcels have arrived."""
     from etapromise.evaluation.backtest import BacktestConfig, run_backtest  # noqa: PLC0415 — slow
     from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415 — slow, and rarely asked for
-    from etapromise.training.training import TrainingConfig  # noqa: PLC0415 — slow, and rarely asked for
+    from etapromise.training.config import TrainingConfig  # noqa: PLC0415 — slow, and rarely asked for
 
     arrived = found.milestones["event_at"]
     if arrived.notna().sum() < _LEAST_ORDERS:

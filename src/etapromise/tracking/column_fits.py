@@ -18,10 +18,13 @@ from etapromise.tracking.column_names import (
     names_of,
     plain_name,
     score_name,
+    status_of_word,
+    without_words,
 )
 from etapromise.tracking.column_profiles import Profile
-from etapromise.tracking.mapped import text_of
+from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposed
+from etapromise.tracking.vocabularies import Fault, vocabularies
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
 if TYPE_CHECKING:
@@ -41,9 +44,18 @@ _LEAST: Final = 0.55
 # Columns whose names fit alike, of which so many values may differ, and those that must not.
 _EVEN: Final = 0.04
 _SAME: Final = 0.02
+# A record may be made at another time than that of the order, and paid for at yet another.
+_MADE: Final = 0.08
+# An order may be closed when it is delivered, or when it is sent.
+_CLOSED: Final = 0.6
+# A name so sure makes a column one of times although many of its values are none.
+_NAMED: Final = 0.9
 _DECISIVE: Final = TIMES | {"destination", "destination_country"}
 # A column of codes has no more of them.
 _MOST_CODES: Final = 2000
+# What it counts that the words of a column of codes are known, and how many are tried.
+_KNOWN_CODES: Final = 0.5
+_TRIED_CODES: Final = 40
 # In so few rows codes need not repeat.
 _FEW_ROWS: Final = 50
 # Kilograms that hardly any shop's parcels weigh: the numbers are grams.
@@ -64,36 +76,86 @@ def as_scans(table: OwnTable) -> float:
 
 def best_fit(table: OwnTable, part: str, role: str) -> float:
     """How well the best of a table's columns fits, 0 where none does."""
-    return max((_fit(one, part, role, table.rows) for one in table.profiles.values()), default=0.0)
+    return max((_fit(one, part, role, table) for one in table.profiles.values()), default=0.0)
 
 
-def _fit(profile: Profile, part: str, role: str, rows: str) -> float:
+def _fit(profile: Profile, part: str, role: str, table: OwnTable) -> float:
     """How well a column fits by its name, 0 where its values cannot be such."""
     score = score_name(profile.name, part, role)
-    if part == "scans" and rows and role not in {"shipment_id", "carrier"}:
+    if part == "scans":
+        score = _scan_score(profile, role, table.rows, score)
+    elif part == "milestones":
+        score = _milestone_score(profile, role, score)
+    elif role == "ordered_at":
+        score = _order_score(profile, table, score)
+    elif role.startswith("destination"):
+        score = _address_score(profile, score)
+    if score < _LEAST or not profile.filled:
+        return 0.0
+    if part == "milestones" or role in TIMES:
+        guess = profile.times(numbers=True, named=score >= _NAMED)
+        return score if guess is not None else 0.0
+    return score if _suits(profile, role) else 0.0
+
+
+def _scan_score(profile: Profile, role: str, rows: str, score: float) -> float:
+    if role == "status" and score >= _LEAST:
+        # Of several columns of states and texts, that whose words are known.
+        score += _KNOWN_CODES * _understood(profile)
+    if rows and role not in {"shipment_id", "carrier"}:
         # What is said once of a record is not said of each of its scans.
         inside = profile.name.startswith(f"{rows}.")
         if not inside and role in {"status", "scanned_at"}:
             return 0.0
         score += 0.05 if inside else -0.3
-    if part == "milestones" and is_about(profile.name, "foreseen"):
+    return score
+
+
+def _milestone_score(profile: Profile, role: str, score: float) -> float:
+    if is_about(profile.name, "foreseen"):
         return 0.0
-    if role.startswith("destination") and is_about(profile.name, "billing"):
-        # Taken only where nothing else is there, and told.
-        score = min(score - 0.2, _LEAST)
-    if score < _LEAST or not profile.filled:
+    if is_about(profile.name, "actual"):
+        # What was done goes before what may be a plan.
+        plain = without_words(profile.name, "actual")
+        score = max(score, score_name(plain, "milestones", role)) + _EVEN + 0.01
+    return min(score, _CLOSED) if is_about(profile.name, "closed") else score
+
+
+def _order_score(profile: Profile, table: OwnTable, score: float) -> float:
+    if table.of_orders and profile.name not in table.of_orders:
+        # A parcel is made, or told to its carrier, later than its order.
+        return min(score, _LEAST)
+    if score > 0 and not is_about(profile.name, "order"):
+        score -= _MADE * (is_about(profile.name, "made") + 2 * is_about(profile.name, "paid"))
+    return score
+
+
+def _address_score(profile: Profile, score: float) -> float:
+    if is_about(profile.name, "sender"):
         return 0.0
-    if part == "milestones" or role in TIMES:
-        guess = profile.times(numbers=True)
-        return score if guess is not None else 0.0
-    return score if _suits(profile, role) else 0.0
+    # Where the bill goes is taken only where nothing else is there, and told.
+    return min(score - 0.2, _LEAST) if is_about(profile.name, "billing") else score
+
+
+def _understood(profile: Profile) -> float:
+    """Share of the different codes of a column that mean something, by whichever vocabulary."""
+    words = [str(word) for word in profile.words[:_TRIED_CODES]]
+    if not words or not _are_codes(profile):
+        return 0.0
+    readings = [
+        sum(not isinstance(one.read(word), Fault) for word in words)
+        for one in vocabularies().values()
+    ]
+    by_words = sum(status_of_word(word) is not None for word in words)
+    return max(*readings, by_words) / len(words)
 
 
 def _suits(profile: Profile, role: str) -> bool:
     checks: dict[str, Callable[[], bool]] = {
         **dict.fromkeys(_NUMBERS, lambda: profile.numeric),
         **dict.fromkeys(("origin_country", "destination_country"), lambda: profile.countries > 0.6),
-        **dict.fromkeys(("destination_time_zone", "zone"), lambda: profile.zones > 0.6),
+        "destination_time_zone": lambda: profile.zones > 0.6,
+        "zone": lambda: profile.offsets > 0.6,
         "destination": lambda: profile.postcodes > 0.6,
         "status": lambda: _are_codes(profile),
         **dict.fromkeys(
@@ -120,7 +182,7 @@ def assigned(
     ignored = {name for name in table.profiles if score_name(name, "other", "ignored") == 1.0}
     fits = sorted(
         (
-            (-_fit(profile, part, role, table.rows), place, part, role, name)
+            (-_fit(profile, part, role, table), place, part, role, name)
             for part, roles in parts
             for role in roles
             for place, (name, profile) in enumerate(table.profiles.items())
@@ -140,7 +202,7 @@ def assigned(
             for worse, _, a_part, a_role, other in fits
             if (a_part, a_role) == (part, role) and other not in taken and -worse > score - _EVEN
         )
-        one = proposed_column(table.profiles[name], role, score, rivals)
+        one = proposed_column(table.profiles[name], role, score, rivals, table)
         found[part, role] = _settled(table, one, part, role)
     return found
 
@@ -183,12 +245,18 @@ def _comparable(profile: Profile, part: str, role: str) -> pd.Series[Any]:
 
 
 def proposed_column(
-    profile: Profile, role: str, score: float, rivals: tuple[str, ...] = ()
+    profile: Profile,
+    role: str,
+    score: float,
+    rivals: tuple[str, ...] = (),
+    table: OwnTable | None = None,
 ) -> Proposed:
     """A column in its role, with how it is written and what must be asked of it."""
     known = "its name" if score >= 1.0 else "a name like its own"
     guess = (
-        profile.times(numbers=True) if role in TIMES or role in names_of()["milestones"] else None
+        profile.times(numbers=True, named=score >= _NAMED)
+        if role in TIMES or role in names_of()["milestones"]
+        else None
     )
     details: dict[str, Any] = {}
     asked, why = "", known
@@ -204,10 +272,12 @@ def proposed_column(
             details["format"] = guess.formats[0] if len(guess.formats) == 1 else list(guess.formats)
         if guess.midnights:
             details["plain_dates"] = True
+        if guess.era:
+            details["era"] = guess.era
         if guess.share < 1:
             why += f"; {100 * (1 - guess.share):.1f} % of the values are something else"
     elif role == "weight_kg":
-        details, asked = _weight(profile)
+        details, asked = _weight(profile, table)
     elif role.endswith("_country"):
         why += f"; {', '.join(map(str, profile.words[:3]))} are countries"
     certainty = min(score, 1.0) if not rivals else min(score, 0.69)
@@ -222,7 +292,7 @@ def proposed_column(
     )
 
 
-def _weight(profile: Profile) -> tuple[dict[str, Any], str]:
+def _weight(profile: Profile, table: OwnTable | None) -> tuple[dict[str, Any], str]:
     """The decimal mark and the unit of weights, and what must be asked."""
     details: dict[str, Any] = {}
     asked = []
@@ -236,8 +306,13 @@ def _weight(profile: Profile) -> tuple[dict[str, Any], str]:
         )
     words = (profile.unit or "", *plain_name(profile.name).split())
     unit = next((_UNITS[word] for word in words if word in _UNITS), None)
-    if unit is not None:
+    beside = None if table is None else _unit_column(profile, table)
+    if beside is not None:
+        details["unit_column"] = beside
+    elif unit is not None:
         details["unit"] = unit
+    elif table is not None and _in_grams(profile, table):
+        details["unit"] = "g"
     elif profile.middle > _HEAVY:
         details["unit"] = "?"
         asked.append(
@@ -246,6 +321,30 @@ def _weight(profile: Profile) -> tuple[dict[str, Any], str]:
     elif profile.decimal:
         details["unit"] = "kg"
     return details, " ".join(asked)
+
+
+def _unit_column(profile: Profile, table: OwnTable) -> str | None:
+    """The column that has the unit of each weight: of its name, or the next one."""
+    names = list(table.profiles)
+    after = names[names.index(profile.name) + 1 :][:1]
+    found = []
+    for name, one in table.profiles.items():
+        units = len(one.words) and all(plain_name(word) in _UNITS for word in one.words[:20])
+        about = set(plain_name(name).split()) & set(plain_name(profile.name).split())
+        if units and (about or name in after):
+            found.append((len(about), name))
+    return max(found)[1] if found else None
+
+
+def _in_grams(profile: Profile, table: OwnTable) -> bool:
+    """Whether the system whose tables these are documents grams for a column of this name."""
+    if plain_name(profile.name.rpartition(".")[2]) not in names_of()["other"]["grams of a system"]:
+        return False
+    return any(
+        is_about(name, "system of grams")
+        or bool(len(one.words) and one.words[:20].str.startswith("gid://shopify/").all())
+        for name, one in table.profiles.items()
+    )
 
 
 def moments_of(column: pa.ChunkedArray, when: Proposed) -> pd.Series[Any]:

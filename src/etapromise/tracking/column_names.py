@@ -11,7 +11,15 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-__all__ = ["is_about", "is_carrier", "names_of", "plain_name", "score_name", "status_of_word"]
+__all__ = [
+    "is_about",
+    "is_carrier",
+    "names_of",
+    "plain_name",
+    "score_name",
+    "status_of_word",
+    "without_words",
+]
 
 _LETTERS: Final = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d"})
 _NEAR: Final = 0.88
@@ -43,10 +51,13 @@ def score_name(name: str, table: str, role: str) -> float:
     """How well a column's name fits, from 0 to 1: a whole name, one inside of it, one like it."""
     said = plain_name(name)
     last = plain_name(name.rpartition(".")[2])
+    timed = table == "milestones" or role.endswith(("_at", "_date"))
     best = 0.0
     for known in names_of()[table][role]:
         if said == known:
             return 1.0
+        if timed and _momentless(said) == _momentless(known):
+            best = max(best, 0.94)
         if last == known and last != said:
             best = max(best, 0.9)
         elif said.replace(" ", "") == known.replace(" ", ""):
@@ -59,6 +70,21 @@ def score_name(name: str, table: str, role: str) -> float:
         elif len(known) > 5 and difflib.SequenceMatcher(None, said, known).ratio() > _NEAR:
             best = max(best, 0.7)
     return best
+
+
+@cache
+def _momentless(plain: str) -> str:
+    """A name without the words that only say that it is a time: ship time, shipped at."""
+    words = plain.split()
+    kept = [word for word in words if word not in names_of()["other"]["moment"]]
+    return " ".join(kept or words)
+
+
+@cache
+def without_words(name: str, what: str) -> str:
+    """A plain name without the words of `[other]`, such as ``actual``."""
+    words = plain_name(name).split()
+    return " ".join(word for word in words if word not in names_of()["other"][what])
 
 
 @cache
@@ -82,7 +108,9 @@ def status_of_word(code: str) -> str | None:
         (len(word), status)
         for status, words in names_of()["statuses"].items()
         for word in words
-        if len(word) > 4 and f" {word} " in f" {said} "
+        if (len(word) > 4 and f" {word} " in f" {said} ")
+        # Some scripts put no blanks between words.
+        or (not word.isascii() and len(word) > 1 and word in said)
     ]
     return max(found)[1] if found else None
 

@@ -37,6 +37,10 @@ _ENCODINGS: Final = (
     *("cp932", "gb18030", "euc_kr", "euc_jp", "big5", "koi8_r", "mac_roman", "cp850"),
 )
 _SEPARATORS: Final = ",;\t|"
+# A line of no more filled fields may be a title above a table of more columns.
+_TITLE: Final = 2
+# A header fills so many of the fields that a row usually fills.
+_FULL: Final = 0.5
 _SAMPLE: Final = 2**16
 _LINES: Final = 200
 # A symbol between letters: what another encoding makes of an accented letter.
@@ -252,7 +256,11 @@ def dialect_of(
     if stated and skip is None:
         # The line by which a spreadsheet is told the separator.
         skip, separator = 1, separator or stated[1]
-    lines = lines[skip or 0 :][:_LINES]
+    if skip is None:
+        skip = _lines_above(lines[:_LINES], separator)
+        if skip:
+            doubts += (f"the header is line {skip + 1} of {name}, what is above was left out",)
+    lines = lines[skip:][:_LINES]
     quote = _quote(lines)
     if separator is None:
         separator = _separator("".join(lines), quote)
@@ -260,9 +268,36 @@ def dialect_of(
         encoding="utf-8" if encoding == "utf-8-sig" else encoding,
         separator=separator,
         quote=quote,
-        skip=skip or 0,
+        skip=skip,
         doubts=doubts,
     )
+
+
+def _lines_above(lines: list[str], separator: str | None) -> int:
+    """How many lines of titles and rules stand above the header of a table of several columns.
+
+    A title fills a field or two of a table whose rows fill more; whatever else comes first is the
+    header. Lines are counted as they stand in the file, blank ones too.
+    """
+    found = (0, 0.0)
+    for sign in [separator] if separator else _SEPARATORS:
+        filled = [_filled_fields(line, sign) for line in lines]
+        told = sorted(n for n in filled if n > _TITLE)
+        if len(told) < 0.5 * len(lines):
+            continue
+        usual = told[len(told) // 2]
+        first = next((n for n, count in enumerate(filled) if count > _TITLE), 0)
+        if usual > _TITLE + 1 and filled[first] >= _FULL * usual:
+            found = max(found, (first, float(usual)), key=lambda one: one[1])
+    return found[0]
+
+
+def _filled_fields(line: str, separator: str) -> int:
+    try:
+        row = next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return 0
+    return sum(any(map(str.isalnum, field)) for field in row)
 
 
 def _quote(lines: list[str]) -> str:

@@ -1,16 +1,20 @@
-"""Which files hold a table: those of a path, a directory, a pattern or an address.
+"""Files that hold tables: which they are, where they lie, and of which kind each is.
 
-A pattern with ``*``, or an address that Arrow or fsspec can open (``s3://bucket/scans/*.parquet``).
-Folders named ``key=value`` give their files a column.
+A path, a directory, a pattern with ``*`` or an address that Arrow or fsspec can open
+(``s3://bucket/scans/*.parquet``). Folders named ``key=value`` give their files a column. The files
+in a .zip archive count as those of a directory.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import glob
+import io
 import os
 import re
 import urllib.parse
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +36,11 @@ _KINDS: Final = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".tab", ".psv"), "text"),
 }
 _COMPRESSED: Final = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+_ARCHIVE: Final = ".zip"
+_MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "excel"))
+# The old form of Excel, and that of pages of the web, which many systems call .xls too.
+_OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
+_PAGE: Final = re.compile(rb"^\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|\?xml)", re.IGNORECASE)
 _NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -44,12 +53,14 @@ class FoundFile:
         path: For its filesystem.
         system: Where it lies; None is this machine.
         partition: Columns that its folders say.
+        archive: The .zip file that it is in; the path is that in the archive.
     """
 
     name: str
     path: str
     system: pyarrow.fs.FileSystem | None = None
     partition: Mapping[str, str | None] = field(default_factory=dict)
+    archive: str | None = None
 
     @property
     def compression(self) -> str | None:
@@ -65,11 +76,15 @@ class FoundFile:
         return _KINDS.get(path.suffix.lower())
 
     def open(self) -> pa.NativeFile:
-        """Its bytes, which may be read at any place."""
-        if self.system is None:
-            # Not mapped: of a file that is cut meanwhile, reading a mapped page ends the process.
-            return pa.OSFile(self.path)
-        return self.system.open_input_file(self.path)
+        """Its bytes, which may be read at any place.
+
+        Raises:
+            ContractError: It lies in an archive that is damaged or needs a password.
+        """
+        if self.archive is not None:
+            with _archive(self.archive, self.system) as files:
+                return pa.BufferReader(_unpacked(files, self.path, self.archive))
+        return _bytes_of(self.path, self.system)
 
     def buffer(self) -> pa.Buffer:
         """All its bytes, decompressed."""
@@ -77,6 +92,79 @@ class FoundFile:
             return self.open().read_buffer()
         with pa.CompressedInputStream(self.open(), self.compression) as stream:
             return stream.read_buffer()
+
+    @property
+    def told_kind(self) -> str | None:
+        """As `kind`, and by its bytes where the name says nothing or another thing than they do.
+
+        Raises:
+            ContractError: It is of the old form of Excel, or a page of the web.
+        """
+        kind = self.kind
+        if kind not in {None, "text"}:
+            return kind
+        if self.compression:
+            return "text"
+        with self.open() as data:
+            start = bytes(data.read(512))
+        for magic, found in _MAGIC:
+            if start.startswith(magic):
+                return found
+        called = Path(self.path).suffix.lower()
+        if start.startswith(_OLD_EXCEL) or (_PAGE.match(start) and called in {".xls", ".html"}):
+            form = "the old form of Excel" if start.startswith(_OLD_EXCEL) else "a page of the web"
+            raise ContractError(
+                f"{self.name} is {form}, which is not read; open it in a spreadsheet and save it "
+                "as .xlsx or as CSV"
+            )
+        return "text" if called == ".xls" else kind
+
+
+def _bytes_of(path: str, system: pyarrow.fs.FileSystem | None) -> pa.NativeFile:
+    if system is None:
+        # Not mapped: of a file that is cut meanwhile, reading a mapped page ends the process.
+        return pa.OSFile(path)
+    return system.open_input_file(path)
+
+
+def _archive(path: str, system: pyarrow.fs.FileSystem | None) -> zipfile.ZipFile:
+    with _bytes_of(path, system) as data:
+        packed = io.BytesIO(memoryview(data.read_buffer()))
+    try:
+        return zipfile.ZipFile(packed)
+    except zipfile.BadZipFile as error:
+        raise ContractError(
+            f"{path} cannot be read as a .zip archive, it may be cut or damaged: {error}; save it "
+            "again"
+        ) from error
+
+
+def _unpacked(files: zipfile.ZipFile, path: str, archive: str) -> bytes:
+    try:
+        return files.read(path)
+    except (RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise ContractError(
+            f"{path} in {archive} cannot be read: {error}; unpack it, and name the file itself"
+        ) from error
+
+
+def _in_archive(one: FoundFile) -> list[FoundFile]:
+    """The tables in an archive, or the file itself where it is none."""
+    if Path(one.path).suffix.lower() != _ARCHIVE:
+        return [one]
+    with _archive(one.path, one.system) as files:
+        names = sorted(info.filename for info in files.infolist() if info.file_size)
+    inside = [
+        FoundFile(
+            name=f"{name} in {one.name}",
+            path=name,
+            system=one.system,
+            partition={**one.partition, **_partition(name)},
+            archive=one.path,
+        )
+        for name in names
+    ]
+    return [file for file in inside if file.kind and not _hidden(file.path)]
 
 
 @contextmanager
@@ -104,6 +192,7 @@ def find_files(source: str | os.PathLike[str], table: str) -> list[FoundFile]:
         found = _remote_files(text, table)
     else:
         found = _local_files(text, table)
+    found = [inside for one in found for inside in _in_archive(one)]
     if not found:
         raise ContractError(
             f"found no table of {table} in {text}, expected files whose names end in "
@@ -117,7 +206,7 @@ def _local_files(text: str, table: str) -> list[FoundFile]:
     if path.is_dir():
         inside = sorted(str(one) for one in path.rglob("*") if one.is_file())
         files = [_file(name, name[len(text.rstrip("/")) + 1 :]) for name in inside]
-        files = [one for one in files if one.kind and not _hidden(one.path[len(text) :])]
+        files = [one for one in files if _may_be(one) and not _hidden(one.path[len(text) :])]
         return [one for one in files if Path(one.path).stat().st_size]
     if not path.exists() and any(sign in text for sign in "*?["):
         fixed = re.split(r"[*?\[]", text, maxsplit=1)[0]
@@ -136,6 +225,11 @@ def _local_files(text: str, table: str) -> list[FoundFile]:
 
 def _file(name: str, inside: str, system: pyarrow.fs.FileSystem | None = None) -> FoundFile:
     return FoundFile(name=name, path=name, system=system, partition=_partition(inside))
+
+
+def _may_be(file: FoundFile) -> bool:
+    """Whether a file of a directory holds a table, or more of them, by its name."""
+    return file.kind is not None or Path(file.path).suffix.lower() == _ARCHIVE
 
 
 def _hidden(inside: str) -> bool:
@@ -168,7 +262,7 @@ def _remote_files(address: str, table: str) -> list[FoundFile]:
     if fixed != address:
         names = [name for name in names if fnmatch.fnmatch(name, whole)]
     files = [_file(name, name[len(path) :], system) for name in names]
-    return [one for one in files if one.kind and not _hidden(one.path[len(path) :])]
+    return [one for one in files if _may_be(one) and not _hidden(one.path[len(path) :])]
 
 
 def _file_system(address: str) -> tuple[pyarrow.fs.FileSystem, str]:
@@ -191,9 +285,10 @@ def _file_system(address: str) -> tuple[pyarrow.fs.FileSystem, str]:
 
 
 def parquet_files(source: str | os.PathLike[str], table: str) -> list[FoundFile] | None:
-    """The files of a source that is Parquet throughout, else None."""
+    """The files of a source that is Parquet throughout, none of it packed, else None."""
     text = os.fspath(source)
     if not Path(text).is_dir() and FoundFile(name=text, path=text).kind not in {None, "parquet"}:
         return None
     files = find_files(text, table)
-    return files if all(one.kind == "parquet" for one in files) else None
+    plain = all(one.kind == "parquet" and one.archive is None for one in files)
+    return files if plain else None

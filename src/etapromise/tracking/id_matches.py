@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.mapped import plain_ids
+from etapromise.tracking.mapped_columns import plain_ids
 
 __all__ = ["NearMatch", "near_match"]
 

@@ -9,6 +9,7 @@ object. Numbers stay as they are written.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -16,7 +17,12 @@ import pyarrow as pa
 
 from etapromise.errors import ContractError
 
-__all__ = ["list_paths", "records_of", "table_of"]
+__all__ = ["list_paths", "records_of", "table_of", "with_kinds"]
+
+# What says which of its list's objects one is, by the end of its name; so many kinds at most.
+_KIND: Final = re.compile(r"(?i)(?:^|_|[a-z](?=[A-Z]))(?:type|role|kind|qualifier|usage|key)$")
+_KINDS: Final = 40
+_TIME: Final = re.compile(r"^\d{4}-\d\d-\d\d|^\d{10}(?:\d{3})?$")
 
 # Beside the rows an answer of an interface has such as these, and nothing of a parcel.
 _ENVELOPE: Final = frozenset(
@@ -55,7 +61,7 @@ def records_of(text: str, name: str) -> list[dict[str, Any]]:
             f"{name} holds no list of JSON objects, expected one object for each row; "
             "export it as JSON lines"
         )
-    return records
+    return with_kinds(records)
 
 
 def _is_object(line: str) -> bool:
@@ -93,6 +99,86 @@ def _inside(document: Any) -> Any:
 
 def _is_records(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def with_kinds(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records whose lists of objects that say which they are became objects of them.
+
+    A list counts as such where each object of it has a kind of its own in every record, as the
+    stops and addresses of a shipment or the pairs of key and value, and none has a time, as the
+    events of a parcel.
+    """
+    records = list(records)
+    found: dict[str, _Kinds] = {}
+    for record in records:
+        _look_for_kinds(record, "", found)
+    kinds = {path: one.name for path, one in found.items() if one.name and len(one.seen) > 1}
+    return [_by_kind(record, "", kinds) for record in records] if kinds else records
+
+
+class _Kinds:
+    """What is known of the objects of a list: the field that tells them apart, while one does."""
+
+    def __init__(self) -> None:
+        self.name: str | None = ""
+        self.seen: set[str] = set()
+
+    def look(self, objects: list[Any]) -> None:
+        if self.name is None:
+            return
+        if not all(isinstance(one, dict) for one in objects):
+            self.name = None
+            return
+        names = [self.name] if self.name else [key for key in objects[0] if _KIND.search(key)]
+        timed = any(
+            hasattr(value, "isoformat") or (isinstance(value, str) and _TIME.match(value))
+            for one in objects
+            for value in one.values()
+        )
+        for name in names:
+            told = [one.get(name) for one in objects]
+            if timed or not all(isinstance(kind, str) and kind for kind in told):
+                continue
+            if len(set(told)) == len(told) and len(self.seen | set(told)) <= _KINDS:
+                self.name, self.seen = name, self.seen | set(told)
+                return
+        self.name = None
+
+
+def _look_for_kinds(value: dict[str, Any], path: str, found: dict[str, _Kinds]) -> None:
+    for name, inner in value.items():
+        here = f"{path}.{name}" if path else name
+        if isinstance(inner, dict):
+            _look_for_kinds(inner, here, found)
+        elif isinstance(inner, list) and inner and isinstance(inner[0], dict):
+            found.setdefault(here, _Kinds()).look(inner)
+            for one in inner:
+                if isinstance(one, dict):
+                    _look_for_kinds(one, here, found)
+
+
+def _by_kind(value: dict[str, Any], path: str, kinds: dict[str, str]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, inner in value.items():
+        here = f"{path}.{name}" if path else name
+        if isinstance(inner, dict):
+            told[name] = _by_kind(inner, here, kinds)
+        elif isinstance(inner, list) and here in kinds:
+            told[name] = {
+                str(one[kinds[here]]): {
+                    key: below
+                    for key, below in _by_kind(one, here, kinds).items()
+                    if key != kinds[here]
+                }
+                for one in inner
+            }
+        elif isinstance(inner, list):
+            told[name] = [
+                _by_kind(one, here, kinds) if isinstance(one, dict) else one for one in inner
+            ]
+        else:
+            told[name] = inner
+    return told
 
 
 def list_paths(records: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -6,10 +6,10 @@ judged where the tables are read.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,20 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from etapromise.errors import ContractError, name_meant
-from etapromise.normal_forms.texts import ascii_digits
-from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, Column, Kind
+from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS
 from etapromise.tracking.faults import Faults, Note
+from etapromise.tracking.mapped_columns import (
+    cells_as_text,
+    feature_columns,
+    happened,
+    mapped_column,
+    meanings_of,
+    plain_ids,
+    released_orders,
+    text_of,
+)
 from etapromise.tracking.mapping import (
     RELEASED,
-    SILENT,
-    MappedColumn,
     MappedJoin,
     MappedTable,
     MappingSource,
@@ -34,32 +41,14 @@ from etapromise.tracking.mapping import (
 )
 from etapromise.tracking.sources import OpenedTable, RawTable, Source, arrow_table
 from etapromise.tracking.table_files import BrokenLine, FileOptions, one_table
-from etapromise.tracking.written_times import WrittenTime, iso_times
 
 __all__ = [
+    "distinct_names",
     "joined_tables",
     "mapped_scans",
     "mapped_shipments",
     "mapped_tables",
-    "plain_ids",
-    "text_of",
 ]
-
-# What stands in a milestone that has not happened.
-_BLANKS: Final = pa.array(
-    [
-        *("", "-", "--", "n/a", "na", "#n/a", "null", "none", "nan", "nat", "0"),
-        *("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000"),
-    ],
-    pa.large_string(),
-)
-_NUMBER: Final = re.compile(r"^([+-]?[\d.,'\s\u00a0\u202f]*\d)\s*([A-Za-z]*)\.?$")
-_KILOGRAMS: Final = {
-    **dict.fromkeys(("kg", "kgs", "kilo", "kilogram", "kilograms"), 1.0),
-    **dict.fromkeys(("g", "gr", "gram", "grams"), 0.001),
-    **dict.fromkeys(("lb", "lbs", "pound", "pounds"), 0.45359237),
-    **dict.fromkeys(("oz", "ounce", "ounces"), 0.028349523125),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,18 +104,19 @@ def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, 
         encoding=part.encoding,
         separator=part.separator,
         skip=part.skip,
-        sheet=part.sheet,
         rows=part.rows,
     )
     if source is not None:
-        opened = arrow_table(source, table, options)
+        # A frame has all sheets in it already.
+        sheets = part.sheets if isinstance(source, str | os.PathLike) else ()
+        opened = _opened([source], table, options, sheets)
     elif not part.files:
         raise ContractError(
             f"the mapping {mapping.path} names no files for the {table}; hand them over, or name "
             "them: files = […]"
         )
     else:
-        opened = _all([arrow_table(file, table, options) for file in mapping.files_of(part)])
+        opened = _opened(mapping.files_of(part), table, options, part.sheets)
     if part.join is not None:
         opened = _joined(mapping, part.join, opened, table)
     _require_columns(mapping, part, opened.table.column_names, table)
@@ -146,14 +136,34 @@ def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, 
     return own
 
 
+def _opened(
+    sources: Sequence[Source], table: str, options: FileOptions, sheets: Sequence[str]
+) -> OpenedTable:
+    """The rows of all sources, and of all sheets that are named of each."""
+    each = [replace(options, sheet=sheet) for sheet in sheets] or [options]
+    found = [arrow_table(source, table, one) for source in sources for one in each]
+    return _all([replace(one, table=distinct_names(one.table)) for one in found])
+
+
+def distinct_names(table: pa.Table) -> pa.Table:
+    """The table with columns of one name told apart: ``Date (1)``, ``Date (2)``."""
+    names = table.column_names
+    if len(set(names)) == len(names):
+        return table
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name} ({seen[name]})" if names.count(name) > 1 else name)
+    return table.rename_columns(found)
+
+
 def _joined(
     mapping: TableMapping, join: MappedJoin, opened: OpenedTable, table: str
 ) -> OpenedTable:
     """The table with the columns of another beside its own."""
-    options = FileOptions(
-        encoding=join.encoding, separator=join.separator, skip=join.skip, sheet=join.sheet
-    )
-    other = _all([arrow_table(file, "joined table", options) for file in mapping.files_of(join)])
+    options = FileOptions(encoding=join.encoding, separator=join.separator, skip=join.skip)
+    other = _opened(mapping.files_of(join), "joined table", options, join.sheets)
     for name, names, whose in (
         (join.on, opened.table.column_names, table),
         (join.to, other.table.column_names, "joined table"),
@@ -203,15 +213,6 @@ def joined_tables(
     return table, told.notes
 
 
-def text_of(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Ids as text, whole floats as their digits."""
-    if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
-    if pa.types.is_floating(array.type):
-        array = pc.cast(array, pa.int64(), safe=False)
-    return pc.utf8_trim_whitespace(array.cast(pa.large_string()))
-
-
 def _all(opened: Sequence[OpenedTable]) -> OpenedTable:
     broken: list[BrokenLine] = []
     notes: list[Note] = []
@@ -233,15 +234,12 @@ def _all(opened: Sequence[OpenedTable]) -> OpenedTable:
 def _require_columns(
     mapping: TableMapping, part: MappedTable, found: list[str], table: str
 ) -> None:
-    doubled = sorted({name for name in found if found.count(name) > 1})
     mapped = [*part.columns.items(), *part.milestones.items(), *part.features.items()]
     needed = [(key, name) for key, one in mapped for name in one.sources]
     needed += [("fill_down", name) for name in part.fill_down]
     if part.one_row_per is not None:
         needed.append(("one_row_per", part.one_row_per))
     for key, name in needed:
-        if name in doubled:
-            raise ContractError(f"the {table} have column {name!r} more than once; rename one")
         if name not in found:
             near = name_meant(name, found)
             raise ContractError(
@@ -261,7 +259,7 @@ def _empty_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _folded(own: _Own, key: str) -> _Own:
     """The first row of each key, its empty fields filled from the further ones."""
-    codes, _ = pd.factorize(_text(own.table.column(key)).to_pandas())
+    codes, _ = pd.factorize(cells_as_text(own.table.column(key)).to_pandas())
     nameless = codes < 0
     first = np.zeros(len(codes), dtype=bool)
     first[np.unique(codes, return_index=True)[1]] = True
@@ -304,7 +302,7 @@ def _folded(own: _Own, key: str) -> _Own:
 
 def _split(own: _Own, name: str, between: str) -> _Own:
     """A row for each of several values in one cell."""
-    cells = pc.split_pattern(_text(own.table.column(name)), between).combine_chunks()
+    cells = pc.split_pattern(cells_as_text(own.table.column(name)), between).combine_chunks()
     if isinstance(cells, pa.ChunkedArray):
         cells = cells.chunk(0)
     cells = pc.if_else(cells.is_null(), pa.scalar([None], cells.type), cells)
@@ -329,17 +327,17 @@ def mapped_shipments(mapping: TableMapping, own: _Own) -> RawTable:
     """The shipments of an own table."""
     part = mapping.shipments
     columns = {
-        name: _column(own.table, one, SHIPMENT_COLUMNS.get(name), part)
+        name: mapped_column(own.table, one, SHIPMENT_COLUMNS.get(name), part)
         for name, one in part.columns.items()
     }
     columns["shipment_id"] = plain_ids(columns["shipment_id"], mapping.ids_ignore)
     notes = own.notes
     if RELEASED in columns:
-        columns["ordered_at"], note = _released(columns["ordered_at"], columns.pop(RELEASED))
+        columns["ordered_at"], note = released_orders(columns["ordered_at"], columns.pop(RELEASED))
         notes += note
     return RawTable(
         contract=columns,
-        extras=_features(own.table, part),
+        extras=feature_columns(own.table, part),
         rows=own.rows,
         broken=own.broken,
         notes=notes,
@@ -354,13 +352,18 @@ def mapped_scans(mapping: TableMapping, source: Source | None) -> RawTable:
         raise ContractError(f"the mapping {mapping.path} has no table [scans]; add one")
     own = _own_table(mapping, part, source, "scans")
     columns = {
-        name: _column(own.table, one, SCAN_COLUMNS[name], part)
+        name: mapped_column(own.table, one, SCAN_COLUMNS[name], part)
         for name, one in part.columns.items()
     }
     columns["shipment_id"] = plain_ids(columns["shipment_id"], mapping.ids_ignore)
-    extras, rows, left, notes = _features(own.table, part), own.rows, own.left_aside, own.notes
+    extras, rows, left, notes = (
+        feature_columns(own.table, part),
+        own.rows,
+        own.left_aside,
+        own.notes,
+    )
     if part.statuses:
-        status, mapped, silent = _statuses(columns["status"], part.statuses)
+        status, mapped, silent = meanings_of(columns["status"], part.statuses)
         given = columns.get("vocabulary", pa.chunked_array([pa.nulls(len(status), pa.string())]))
         given = given.cast(pa.large_string())
         standard = pa.scalar("standard", pa.large_string())
@@ -383,38 +386,21 @@ def mapped_scans(mapping: TableMapping, source: Source | None) -> RawTable:
     )
 
 
-def _statuses(
-    status: pa.ChunkedArray, meanings: Mapping[str, str]
-) -> tuple[pa.ChunkedArray, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Codes with their meaning in place, which were mapped, and which say nothing."""
-    encoded = pc.dictionary_encode(_text(status)).unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0)
-    words = encoded.dictionary.to_pylist()
-    found = [meanings.get(str(word).strip().lower()) for word in words]
-    codes = pc.fill_null(encoded.indices.cast(pa.int64()), len(words)).to_numpy()
-    said = pa.array(
-        [word if one is None else one for word, one in zip(words, found, strict=True)] + [None],
-        pa.large_string(),
-    )
-    mapped = np.array([one is not None for one in found] + [False])[codes]
-    silent = np.array([one == SILENT for one in found] + [False])[codes]
-    return pa.chunked_array([said.take(pa.array(codes))]), mapped, silent
-
-
 def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
     """Each filled milestone of a shipment as a scan, counted in the rows of the shipments."""
     part = mapping.shipments
-    ids = _column(own.table, part.columns["shipment_id"], SHIPMENT_COLUMNS["shipment_id"], part)
-    ids = _text(plain_ids(ids, mapping.ids_ignore))
+    ids = mapped_column(
+        own.table, part.columns["shipment_id"], SHIPMENT_COLUMNS["shipment_id"], part
+    )
+    ids = cells_as_text(plain_ids(ids, mapping.ids_ignore))
     scanned_at = SCAN_COLUMNS["scanned_at"]
     parts: dict[str, list[pa.ChunkedArray]] = {"shipment_id": [], "scanned_at": [], "status": []}
     rows = []
     for status, one in part.milestones.items():
-        times = _column(own.table, one, scanned_at, part)
-        there = np.flatnonzero(_happened(times))
+        times = mapped_column(own.table, one, scanned_at, part)
+        there = np.flatnonzero(happened(times))
         parts["shipment_id"].append(ids.take(pa.array(there)))
-        parts["scanned_at"].append(_text(times.take(pa.array(there))))
+        parts["scanned_at"].append(cells_as_text(times.take(pa.array(there))))
         said = pa.array([status] * len(there), pa.large_string())
         parts["status"].append(pa.chunked_array([said]))
         rows.append(own.rows[there])
@@ -429,13 +415,6 @@ def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
     )
 
 
-def _happened(times: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    if not pt.is_large_string(times.type):
-        return np.asarray(times.is_valid().to_numpy(), dtype=bool)
-    blank = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(times)), _BLANKS)
-    return np.asarray(pc.and_(times.is_valid(), pc.invert(blank)).to_numpy(), dtype=bool)
-
-
 def _together(found: Sequence[RawTable]) -> RawTable:
     """Scans of several sources as one table; rows are counted within each source."""
     if len(found) == 1:
@@ -446,7 +425,11 @@ def _together(found: Sequence[RawTable]) -> RawTable:
         chunks: list[pa.Array] = []
         for one in found:
             given = one.contract.get(name)
-            text = pa.nulls(len(one.rows), pa.large_string()) if given is None else _text(given)
+            text = (
+                pa.nulls(len(one.rows), pa.large_string())
+                if given is None
+                else cells_as_text(given)
+            )
             chunks += text.chunks if isinstance(text, pa.ChunkedArray) else [text]
         columns[name] = pa.chunked_array(chunks, pa.large_string())
     last = 0
@@ -468,117 +451,3 @@ def _together(found: Sequence[RawTable]) -> RawTable:
         notes=tuple(note for one in found for note in one.notes),
         left_aside=sum(one.left_aside for one in found),
     )
-
-
-def _features(table: pa.Table, part: MappedTable) -> pd.DataFrame:
-    found = {name: _feature(table, one).to_pandas() for name, one in part.features.items()}
-    return pd.DataFrame(found, index=pd.RangeIndex(len(table)))
-
-
-def _feature(table: pa.Table, one: MappedColumn) -> pa.ChunkedArray:
-    if one.column is None:
-        return pa.chunked_array([pa.array([one.value] * len(table), pa.large_string())])
-    column = table.column(one.column)
-    if one.decimal is None and one.unit is None:
-        return column
-    numbers = pd.to_numeric(_numbers(column, one).to_pandas(), errors="coerce")
-    return pa.chunked_array([pa.array(numbers, pa.float64(), from_pandas=True)])
-
-
-def _column(
-    table: pa.Table, one: MappedColumn, column: Column | None, part: MappedTable
-) -> pa.ChunkedArray:
-    """A column of the contract, as text or as Arrow has it."""
-    kind = Kind.TIME if column is None else column.kind
-    if one.column is None:
-        same = pa.array([one.value], pa.large_string()).take(pa.array(np.zeros(len(table), int)))
-        return pa.chunked_array([same])
-    array = table.column(one.column)
-    if kind in {Kind.TIME, Kind.DATE}:
-        zone = None if one.zone == "place" else one.zone or part.time_zone
-        written = WrittenTime(
-            formats=one.formats, zone=zone, plain_dates=one.plain_dates or kind is Kind.DATE
-        )
-        if kind is Kind.DATE and not one.formats:
-            return array
-        zones = None if one.zone_column is None else _text(table.column(one.zone_column))
-        return iso_times(array, written, zones)
-    if kind is Kind.NUMBER:
-        return _numbers(array, one) if one.decimal or one.unit else array
-    return array
-
-
-def _text(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    if pt.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
-    if pt.is_timestamp(array.type):
-        form = "%Y-%m-%dT%H:%M:%S" + ("Z" if array.type.tz else "")
-        utc = array.cast(pa.timestamp("us", "UTC")) if array.type.tz else array
-        return pc.strftime(utc.cast(pa.timestamp("us")), format=form).cast(pa.large_string())
-    if pt.is_floating(array.type):
-        whole = pc.all(pc.equal(array, pc.floor(array))).as_py()
-        if whole is not False and (pc.max(pc.abs(array)).as_py() or 0) < 2**53:
-            array = array.cast(pa.int64())
-    return array.cast(pa.large_string())
-
-
-def _numbers(array: pa.ChunkedArray, one: MappedColumn) -> pa.ChunkedArray:
-    """Numbers with their decimal mark and unit, as plain text; what is none stays as it came."""
-    decimal = one.decimal or "."
-    factor = _KILOGRAMS[one.unit or "kg"]
-
-    def plain(text: str) -> str:
-        found = _NUMBER.match(ascii_digits(text).strip())
-        if found is None or found[2].lower() not in {"", *_KILOGRAMS}:
-            return text
-        digits = re.sub(r"[\s\u00a0\u202f']", "", found[1])
-        digits = digits.replace("." if decimal == "," else ",", "").replace(decimal, ".")
-        try:
-            number = float(digits) * (_KILOGRAMS[found[2].lower()] if found[2] else factor)
-        except ValueError:
-            return text
-        return f"{number:.9g}"
-
-    words = pc.dictionary_encode(_text(array)).unify_dictionaries().combine_chunks()
-    if isinstance(words, pa.ChunkedArray):
-        words = words.chunk(0)
-    said = pa.array([plain(word) for word in words.dictionary.to_pylist()], pa.large_string())
-    return pa.chunked_array([said.take(words.indices)])
-
-
-def _released(
-    ordered: pa.ChunkedArray, released: pa.ChunkedArray
-) -> tuple[pa.ChunkedArray, tuple[Note, ...]]:
-    """The later of order and release: nobody can handle an order of what is not there yet."""
-    orders, releases = _text(ordered), _text(released)
-    there = _happened(releases)
-    first, second = (pd.Series(text.to_pandas()).str.slice(0, 10) for text in (orders, releases))
-    later = there & (second > first).fillna(value=False).to_numpy(dtype=bool)
-    if not later.any():
-        return ordered, ()
-    note = Note(
-        reason="released_later",
-        column=RELEASED,
-        rows=int(later.sum()),
-        told="orders wait for a release; their clock starts then",
-    )
-    return pc.if_else(pa.array(later), releases, orders), (note,)
-
-
-def plain_ids(array: pa.ChunkedArray, ignore: Iterable[str]) -> pa.ChunkedArray:
-    """Ids without what does not count where they are compared; see `IDS_IGNORE`."""
-    drop = set(ignore)
-    if not drop:
-        return array
-    text = pc.utf8_trim_whitespace(_text(array))
-    if "fraction" in drop:
-        text = pc.replace_substring_regex(text, r"\.0+$", "")
-    if "blanks" in drop:
-        text = pc.replace_substring_regex(text, r"\s+", "")
-    if "symbols" in drop:
-        text = pc.replace_substring_regex(text, r"[^\pL\pN]+", "")
-    if "case" in drop:
-        text = pc.utf8_upper(text)
-    if "zeros" in drop:
-        text = pc.replace_substring_regex(text, r"^0+(.)", r"\1")
-    return text

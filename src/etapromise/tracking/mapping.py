@@ -29,6 +29,7 @@ from etapromise.errors import ContractError, name_meant
 from etapromise.files import settings_text
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES
+from etapromise.tracking.time_words import ERAS
 from etapromise.tracking.written_times import NUMBERED
 
 __all__ = [
@@ -56,6 +57,7 @@ SILENT: Final = "nothing"
 MAPPING_KEYS: Final = ("shipments", "scans", "ids")
 IDS_IGNORE: Final = ("case", "blanks", "zeros", "fraction", "symbols")
 _PLACES: Final = ("place",)
+_CHOICES: Final = {"era": tuple(ERAS), "unit": ("kg", "g", "lb", "oz")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +69,14 @@ class MappedColumn:
         value: Or one value for all rows.
         formats: Of times, see `WrittenTime`; the first that fits a value counts.
         zone: IANA zone of clock times without one; ``place`` leaves it to the place of the row.
-        zone_column: A column of the source that names it row by row.
+        zone_column: A column of the source that names it, or its offset from UTC, row by row.
+        clock_column: A column of the source that has the time of day of each date.
+        rest_column: A column of the source that has the end of each text, such as a postcode's.
         plain_dates: The clock of the times says nothing.
+        era: From when years are counted, of `ERAS`; empty: as usual.
         decimal: The decimal mark of numbers.
         unit: ``kg``, ``g``, ``lb`` or ``oz`` of weights that carry none.
+        unit_column: A column of the source that names the unit row by row.
         split: What stands between several ids in one cell.
     """
 
@@ -79,15 +85,20 @@ class MappedColumn:
     formats: tuple[str, ...] = ()
     zone: str | None = None
     zone_column: str | None = None
+    clock_column: str | None = None
+    rest_column: str | None = None
     plain_dates: bool = False
+    era: str = ""
     decimal: str | None = None
     unit: str | None = None
+    unit_column: str | None = None
     split: str | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The columns of the source that it needs."""
-        return tuple(name for name in (self.column, self.zone_column) if name is not None)
+        beside = (self.zone_column, self.clock_column, self.rest_column, self.unit_column)
+        return tuple(name for name in (self.column, *beside) if name is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +112,7 @@ class MappedJoin:
         encoding: See `FileOptions`.
         separator: Likewise.
         skip: Likewise.
-        sheet: Likewise.
+        sheets: As of `MappedTable`.
     """
 
     files: tuple[str, ...]
@@ -110,7 +121,7 @@ class MappedJoin:
     encoding: str | None = None
     separator: str | None = None
     skip: int | None = None
-    sheet: str | None = None
+    sheets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +130,11 @@ class MappedTable:
 
     Attributes:
         files: Paths, patterns or addresses; relative ones lie beside the mapping.
-        encoding: See `FileOptions`, as the next four.
+        encoding: See `FileOptions`, as the next two.
         separator: Likewise.
         skip: Likewise.
-        sheet: Likewise.
-        rows: Likewise.
+        sheets: Of workbooks, whose rows are put together; empty: the only one that holds any.
+        rows: See `FileOptions`.
         time_zone: IANA zone of all clock times of the table that carry none.
         fill_down: Columns whose empty fields repeat the row above.
         one_row_per: The column by which further rows are folded into the first.
@@ -138,7 +149,7 @@ class MappedTable:
     encoding: str | None = None
     separator: str | None = None
     skip: int | None = None
-    sheet: str | None = None
+    sheets: tuple[str, ...] = ()
     rows: str = ""
     time_zone: str | None = None
     fill_down: tuple[str, ...] = ()
@@ -238,7 +249,7 @@ _SETTINGS: Final = {
     "encoding": str,
     "separator": str,
     "skip": int,
-    "sheet": str,
+    "sheet": str | list,
     "rows": str,
     "time_zone": str,
     "fill_down": list,
@@ -259,7 +270,7 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
     where = f"[{name}]"
     if not isinstance(data, dict):
         raise ContractError(f"{path}: {name} is no table of TOML; write {where}")
-    allowed: dict[str, type] = {**_SETTINGS, **_ONLY_FOR[name]}
+    allowed: dict[str, Any] = {**_SETTINGS, **_ONLY_FOR[name]}
     _only(data, tuple(allowed), where, path)
     for key, value in data.items():
         _answered(value, f"{where} {key}", path)
@@ -299,6 +310,7 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
         milestones=milestones,
         features=features,
         join=_join(data["join"], path) if "join" in data else None,
+        sheets=_sheets(data, where, path),
         statuses={str(code).strip().lower(): one for code, one in data.get("statuses", {}).items()},
         **{
             key: data[key]
@@ -306,7 +318,6 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
                 "encoding",
                 "separator",
                 "skip",
-                "sheet",
                 "rows",
                 "time_zone",
                 "one_row_per",
@@ -331,21 +342,37 @@ def _join(data: Mapping[str, Any], path: Path) -> MappedJoin:
                 f"{path}: {where} lacks {key}; name the files of the other table, and on which "
                 "column of this one it is joined"
             )
-    told = {key: data[key] for key in data if key not in {"files", "to"}}
+    told = {key: data[key] for key in data if key not in {"files", "to", "sheet"}}
     files = tuple(_texts(data["files"], f"{where} files", path))
-    return MappedJoin(files=files, to=data.get("to", data["on"]), **told)
+    sheets = _sheets(data, where, path)
+    return MappedJoin(files=files, to=data.get("to", data["on"]), sheets=sheets, **told)
 
 
-_KINDS: Final = {str: "text", int: "a whole number", list: "a list of texts", dict: "a table"}
+def _sheets(data: Mapping[str, Any], where: str, path: Path) -> tuple[str, ...]:
+    told = data.get("sheet", [])
+    return tuple(_texts([told] if isinstance(told, str) else told, f"{where} sheet", path))
+
+
+_KINDS: Final[dict[Any, str]] = {
+    str: "text",
+    int: "a whole number",
+    list: "a list of texts",
+    dict: "a table",
+    str | list: "text or a list of texts",
+}
 _KEYS: Final[dict[str, Any]] = {
     "column": str,
     "value": str,
     "format": str | list,
     "zone": str,
     "zone_column": str,
+    "clock_column": str,
+    "rest_column": str,
     "plain_dates": bool,
+    "era": str,
     "decimal": str,
     "unit": str,
+    "unit_column": str,
     "split": str,
 }
 
@@ -371,6 +398,22 @@ def _column(data: Any, where: str, path: Path) -> MappedColumn:
             raise ContractError(f"{path}: {where}, {key} is {value!r}, expected {_kind(key)}")
     if ("column" in data) == ("value" in data):
         raise ContractError(f"{path}: {where} needs either a column or a value, and not both")
+    if data.get("zone") not in _PLACES:
+        _zone(data.get("zone"), f"{where}, zone", path)
+    for key, known in _CHOICES.items():
+        if data.get(key, known[0]) not in known:
+            raise ContractError(
+                f"{path}: {where}, {key} is {data[key]!r}, expected {', '.join(known[:-1])} or "
+                f"{known[-1]}"
+            )
+    return MappedColumn(
+        formats=_formats(data, where, path),
+        value=None if "value" not in data else str(data["value"]),
+        **{key: data[key] for key in data if key not in {"format", "value"}},
+    )
+
+
+def _formats(data: Mapping[str, Any], where: str, path: Path) -> tuple[str, ...]:
     formats = data.get("format", [])
     formats = [formats] if isinstance(formats, str) else formats
     for form in formats:
@@ -380,15 +423,7 @@ def _column(data: Any, where: str, path: Path) -> MappedColumn:
                 f"{path}: {where}, format is {form!r}, expected one such as '%d.%m.%Y %H:%M', or "
                 f"one of {', '.join(NUMBERED)}"
             )
-    if data.get("zone") not in _PLACES:
-        _zone(data.get("zone"), f"{where}, zone", path)
-    if data.get("unit") not in {None, "kg", "g", "lb", "oz"}:
-        raise ContractError(f"{path}: {where}, unit is {data['unit']!r}, expected kg, g, lb or oz")
-    return MappedColumn(
-        formats=tuple(formats),
-        value=None if "value" not in data else str(data["value"]),
-        **{key: data[key] for key in data if key not in {"format", "value"}},
-    )
+    return tuple(formats)
 
 
 def _kind(key: str) -> str:

@@ -31,6 +31,11 @@ def proposal_text(proposal: Proposal) -> str:
         ]
         lines += [f"{key} = {_toml(value)}" for key, value in proposal.shipments.join.items()]
     lines += ["", "[shipments.columns]", *_columns(proposal.columns)]
+    if proposal.left_out:
+        lines.append(
+            "# Left out, since the data do not tell how they are meant; answer and add them."
+        )
+        lines += [f"# {line}" for line in _columns(proposal.left_out)]
     if proposal.unused:
         names = ", ".join(map(_plain, proposal.unused))
         lines.append(f"# not used: {names}")

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from etapromise.tracking.column_profiles import Profile, TimeGuess, profile_of, sample_rows
+from etapromise.tracking.column_profiles import Profile, profile_of, sample_rows
+from etapromise.tracking.guessed_times import TimeGuess
 from etapromise.tracking.id_matches import NearMatch
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class OwnTable:
         settings: Of `MappedTable`, such as ``encoding``, where they are not the usual.
         doubts: What had to be guessed in reading it.
         join: Of `MappedJoin`, where it is two tables: the other's files and on what.
+        of_orders: The columns that the other of them, that of the orders, has.
     """
 
     files: tuple[str, ...]
@@ -40,6 +42,7 @@ class OwnTable:
     settings: Mapping[str, Any] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     join: Mapping[str, Any] | None = None
+    of_orders: frozenset[str] = frozenset()
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
@@ -89,6 +92,7 @@ class Proposal:
         shipments: Where the shipments come from.
         scans: Where the scans do; None where milestones are all.
         columns: Of the shipments.
+        left_out: Optional columns of the shipments of which something would have to be asked.
         milestones: Likewise, by status.
         scan_columns: Of the scans.
         settings: Of the table of shipments, each with its reason.
@@ -104,6 +108,7 @@ class Proposal:
     shipments: OwnTable
     scans: OwnTable | None = None
     columns: dict[str, Proposed] = field(default_factory=dict)
+    left_out: dict[str, Proposed] = field(default_factory=dict)
     milestones: dict[str, Proposed] = field(default_factory=dict)
     scan_columns: dict[str, Proposed] = field(default_factory=dict)
     settings: dict[str, tuple[Any, str]] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import pyarrow as pa
@@ -14,7 +15,8 @@ from etapromise.tracking.column_names import (
 )
 from etapromise.tracking.column_profiles import Profile, sample_rows
 from etapromise.tracking.id_matches import near_match
-from etapromise.tracking.mapped import joined_tables, text_of
+from etapromise.tracking.mapped import joined_tables
+from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 
 __all__ = ["join_ids", "orders_and_parcels"]
@@ -22,6 +24,8 @@ __all__ = ["join_ids", "orders_and_parcels"]
 
 # Share of parcels whose order must be there.
 _JOINED: Final = 0.8
+# A name so sure says that a column is the parcels' own number.
+_PARCELS: Final = 0.9
 
 
 def orders_and_parcels(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
@@ -42,21 +46,38 @@ def orders_and_parcels(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
         told = [best_fit(parcels, "milestones", role) for role in ("picked_up", "delivered")]
         named = best_fit(parcels, "shipments", "shipment_id") and not as_scans(parcels)
         for other in orders:
-            found = _names_rows_of(parcels, other) if (any(told) or named) else None
-            if other is parcels or found is None:
+            # A mapping joins whole files, and a list inside of records has its record beside it.
+            apart = not other.rows and other.files != parcels.files
+            joins = apart and (any(told) or named)
+            found = _names_rows_of(parcels, other) if joins else None
+            if found is None:
                 continue
             on, to = found
-            both, notes = joined_tables(parcels.table, other.table, on, to)
-            joined = OwnTable(
-                files=parcels.files,
-                table=both,
-                settings=parcels.settings,
-                doubts=(*parcels.doubts, *other.doubts, *map(str, notes)),
-                join={"files": list(other.files), "on": on, "to": to, **other.settings},
-            )
+            key = parcels.profiles[on]
+            if key.unique and score_name(on, "shipments", "shipment_id") >= _PARCELS:
+                # What became of parcels that the orders name: those it does not have are on their
+                # way, and to leave them out would show none but quick ones.
+                joined = _joined(other, parcels, to, on)
+                ours = frozenset(other.table.column_names)
+            else:
+                joined = _joined(parcels, other, on, to)
+                own_names = len(parcels.table.column_names)
+                ours = frozenset(joined.table.column_names[own_names:])
+            joined = replace(joined, of_orders=ours)
             left = [table for table in tables if table is not parcels and table is not other]
             return [joined, *left]
     return tables
+
+
+def _joined(table: OwnTable, other: OwnTable, on: str, to: str) -> OwnTable:
+    both, notes = joined_tables(table.table, other.table, on, to)
+    return OwnTable(
+        files=table.files,
+        table=both,
+        settings=table.settings,
+        doubts=(*table.doubts, *other.doubts, *map(str, notes)),
+        join={"files": list(other.files), "on": on, "to": to, **other.settings},
+    )
 
 
 def _names_rows_of(parcels: OwnTable, orders: OwnTable) -> tuple[str, str] | None:

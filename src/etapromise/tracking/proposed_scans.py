@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.column_fits import assigned, moments_of
+from etapromise.tracking.column_fits import assigned, moments_of, proposed_column
 from etapromise.tracking.column_names import (
+    is_about,
     names_of,
     status_of_word,
 )
-from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposal import OwnTable, Proposal
+from etapromise.tracking.proposed_zones import with_zone
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
 
-__all__ = ["codes_by_place", "scan_columns"]
+__all__ = ["codes_by_place", "scan_columns", "states_not_events"]
+
+# Of the rows with an id so many are of one parcel each, where they are states and no events.
+_ONE_EACH: Final = 0.98
 
 
 def scan_columns(proposal: Proposal) -> None:
@@ -30,17 +37,9 @@ def scan_columns(proposal: Proposal) -> None:
             proposal.scan_columns[role] = one
     if ("other", "zone") in found and "scanned_at" in proposal.scan_columns:
         when = proposal.scan_columns["scanned_at"]
-        if when.guess is not None and not when.guess.zoned and when.guess.clock:
+        if when.guess is not None and not when.guess.zoned:
             zone = _nearest(found["other", "zone"].column, when.column, table)
-            proposal.scan_columns["scanned_at"] = Proposed(
-                column=when.column,
-                certainty=when.certainty,
-                why=f"{when.why}; {zone!r} names the zone of each row",
-                details={**when.details, "zone_column": zone},
-                asked=when.asked,
-                others=when.others,
-                guess=when.guess,
-            )
+            proposal.scan_columns["scanned_at"] = with_zone(when, str(zone))
     _codes(proposal, table)
 
 
@@ -50,7 +49,7 @@ def _nearest(zone: str | None, column: str | None, table: OwnTable) -> str | Non
     beside = [
         name
         for name, one in table.profiles.items()
-        if name.rpartition(".")[0] == parent and one.zones > 0.6
+        if name.rpartition(".")[0] == parent and one.offsets > 0.6
     ]
     return beside[0] if beside else zone
 
@@ -74,7 +73,11 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
         best = STANDARD
     contested: dict[str, dict[str, str]] = {}
     if best != STANDARD:
-        contested = _contested(codes, [name for name, n in shares.items() if n == shares[best]])
+        tied = [name for name, n in shares.items() if n == shares[best]]
+        # Of vendors that have all codes alike, those by whose reading parcels arrive.
+        arrive = [name for name in tied if "delivered" in map(vocabularies()[name].read, codes)]
+        best = best if best in arrive or not arrive else arrive[0]
+        contested = _contested(codes, arrive or tied)
         if all(code in contested or not _unknown(_standard(code)) for code in codes):
             best = STANDARD  # no code shows that they are this vendor's
         else:
@@ -130,6 +133,36 @@ def _unknown(found: object) -> bool:
     return found in {Fault.UNKNOWN_STATUS, Fault.UNKNOWN_VENDOR_CODE}
 
 
+def states_not_events(proposal: Proposal, table: OwnTable) -> None:
+    """Where each parcel has one status, its time is that of the last change, not of the record."""
+    ids, when = (proposal.scan_columns.get(role) for role in ("shipment_id", "scanned_at"))
+    if ids is None or ids.column is None or when is None or when.column is None:
+        return
+    one = table.profiles[ids.column]
+    if one.distinct < _ONE_EACH * one.filled * one.rows or not is_about(when.column, "made"):
+        return
+    parent = when.column.rpartition(".")[0]
+    changed = [
+        profile
+        for name, profile in table.profiles.items()
+        if name.rpartition(".")[0] == parent
+        and is_about(name, "changed")
+        and profile.times(numbers=True, named=True) is not None
+    ]
+    told = f"each parcel has one status, and {when.column} is when its record was made"
+    if changed:
+        found = proposed_column(changed[0], "scanned_at", 0.6)
+        proposal.scan_columns["scanned_at"] = replace(found, why=f"{found.why}; {told}")
+        proposal.told.append(
+            f"{told}: the status is taken to be of {changed[0].name}, the last change of any kind; "
+            "the carrier's events would be surer"
+        )
+    else:
+        proposal.scan_columns["scanned_at"] = replace(
+            when, column=None, details={"column": "?"}, asked=f"{told}; when did it change?"
+        )
+
+
 def codes_by_place(proposal: Proposal, table: OwnTable) -> None:
     """A code that is the last of nearly every parcel, once in each, is its delivery."""
     ids = proposal.scan_columns.get("shipment_id")
@@ -140,6 +173,7 @@ def codes_by_place(proposal: Proposal, table: OwnTable) -> None:
     }
     if ids is None or not proposal.open_codes or "delivered" in known:
         return
+    ids_of = pc.unique(table.table.column(str(ids.column)))
     frame = pd.DataFrame(
         {
             "id": table.table.column(str(ids.column)).cast(pa.large_string()).to_pandas(),
@@ -147,6 +181,10 @@ def codes_by_place(proposal: Proposal, table: OwnTable) -> None:
             "code": table.table.column(str(status.column)).cast(pa.large_string()).to_pandas(),
         }
     )
+    # Where a parcel has one row, its code is a state, and the last one says nothing.
+    frame = frame[frame.groupby("id", sort=False)["id"].transform("size") > 1]
+    if frame["id"].nunique() < 0.5 * len(ids_of):
+        return
     # Many feeds have the newest first.
     frame = frame.sort_values("at", kind="stable", na_position="first")
     last = frame.groupby("id", sort=False)["code"].last()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import pandas as pd
@@ -16,7 +17,8 @@ from etapromise.tracking.column_names import (
     score_name,
     status_of_word,
 )
-from etapromise.tracking.column_profiles import Profile, TimeGuess
+from etapromise.tracking.column_profiles import Profile
+from etapromise.tracking.guessed_times import TimeGuess
 from etapromise.tracking.proposal import CERTAIN, OwnTable, Proposal, Proposed
 
 __all__ = ["shipment_columns"]
@@ -26,6 +28,8 @@ _DEFAULT_ORIGIN: Final = "main"
 # Shares of postcodes that must have a country's forms, and such as no other country has.
 _OF_ONE_COUNTRY: Final = 0.98
 _OWN_FORMS: Final = 0.2
+# Half a postcode has no more letters.
+_HALF: Final = 4
 # A column of so few words is one of states, kinds or yes and no.
 _FEW_WORDS: Final = 30
 
@@ -44,6 +48,9 @@ def shipment_columns(proposal: Proposal) -> None:
         (proposal.columns if part == "shipments" else proposal.milestones)[role] = one
     _settled_orders(proposal)
     columns = proposal.columns
+    _in_two_parts(proposal)
+    _left_out(proposal)
+    _one_address(columns)
     if "shipment_id" not in columns and "order_id" in columns:
         one = columns.pop("order_id")
         columns["shipment_id"] = Proposed(
@@ -51,19 +58,7 @@ def shipment_columns(proposal: Proposal) -> None:
             certainty=min(one.certainty, 0.9),
             why=f"{one.why}; no tracking number, so an order is a parcel",
         )
-    by_values: list[tuple[str, Callable[[Profile], bool]]] = [
-        ("destination_country", lambda one: one.countries > 0.9),
-        ("destination", lambda one: one.postcodes > 0.9 and not one.unique and not one.dated),
-        ("shipment_id", lambda one: one.unique and not one.dated and not one.numeric),
-        ("carrier", lambda one: one.carriers > 0.5),
-    ]
-    for role, fits in by_values:
-        taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
-        free = [one for name, one in table.profiles.items() if name not in taken and fits(one)]
-        if role not in columns and free:
-            columns[role] = Proposed(
-                column=free[0].name, certainty=0.5, why="its values, not its name"
-            )
+    _by_values(proposal)
     _times_by_order(proposal)
     if "origin" not in columns:
         columns["origin"] = Proposed(
@@ -73,16 +68,7 @@ def shipment_columns(proposal: Proposal) -> None:
             details={"value": _DEFAULT_ORIGIN},
         )
     _country_of_postcodes(proposal)
-    for role in ("shipment_id", "ordered_at", "destination"):
-        if role not in columns:
-            columns[role] = Proposed(
-                column=None,
-                certainty=0.0,
-                why="no column looks like it",
-                details={"column": "?"},
-                asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it"
-                + _named_so(table, role),
-            )
+    _asked(proposal)
     billed = columns.get("destination")
     if billed is not None and is_about(billed.column or "", "billing"):
         proposal.told.append(
@@ -94,10 +80,92 @@ def shipment_columns(proposal: Proposal) -> None:
             "no column tells the carrier: all parcels are taken for one carrier's; map one, or "
             'name it: carrier = { value = "…" }'
         )
-    taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
+    used = (*columns.values(), *proposal.left_out.values(), *proposal.milestones.values())
+    taken = {one.column for one in used}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
     if "cancelled" not in proposal.milestones:
         proposal.told += _cancelled_words(table, proposal.unused)
+
+
+def _one_address(columns: dict[str, Proposed]) -> None:
+    """A place has one address: where it is not that of the bill, none of its parts are."""
+    goes = columns.get("destination")
+    if goes is None or is_about(goes.column or "", "billing"):
+        return
+    for role in [role for role in columns if role.startswith("destination_")]:
+        if is_about(columns[role].column or "", "billing"):
+            columns.pop(role)
+
+
+def _in_two_parts(proposal: Proposal) -> None:
+    """A postcode whose halves stand in two columns, such as ``zip1`` and ``zip2``."""
+    one = proposal.columns.get("destination")
+    if one is None or not (one.column or "").endswith("1"):
+        return
+    profiles = proposal.shipments.profiles
+    rest = profiles.get(f"{str(one.column)[:-1]}2")
+    halves = (profiles[str(one.column)], rest)
+    if rest is None or any(half.words.str.len().max() > _HALF for half in halves if half):
+        return
+    proposal.columns["destination"] = replace(
+        one,
+        why=f"{one.why}; {rest.name!r} has its other half",
+        details={**one.details, "rest_column": rest.name},
+        others=tuple(name for name in one.others if name != rest.name),
+    )
+
+
+def _by_values(proposal: Proposal) -> None:
+    """Columns that their values tell where no name does."""
+    table, columns = proposal.shipments, proposal.columns
+    by_values: list[tuple[str, Callable[[Profile], bool]]] = [
+        ("destination_country", lambda one: one.countries > 0.9),
+        ("destination", lambda one: one.postcodes > 0.9 and not one.unique and not one.dated),
+        ("shipment_id", lambda one: one.unique and not one.dated and not one.numeric),
+        ("shipment_id", lambda one: one.unique and not one.dated and one.digits),
+        ("carrier", lambda one: one.carriers > 0.5),
+    ]
+    for role, fits in by_values:
+        taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
+        free = [
+            one
+            for name, one in table.profiles.items()
+            if name not in taken and fits(one) and not is_about(name, "sender")
+        ]
+        free.sort(key=lambda one: is_about(one.name, "billing"))
+        if role not in columns and free:
+            columns[role] = Proposed(
+                column=free[0].name, certainty=0.5, why="its values, not its name"
+            )
+
+
+def _asked(proposal: Proposal) -> None:
+    """What no table can do without, and no column looks like."""
+    table, columns = proposal.shipments, proposal.columns
+    for role in ("shipment_id", "ordered_at", "destination"):
+        if role not in columns:
+            columns[role] = Proposed(
+                column=None,
+                certainty=0.0,
+                why="no column looks like it",
+                details={"column": "?"},
+                asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it"
+                + _named_so(table, role),
+            )
+
+
+def _left_out(proposal: Proposal) -> None:
+    """Weights of which something must be asked: nothing stops for them, and it is told."""
+    one = proposal.columns.get("weight_kg")
+    if one is not None and one.asked:
+        proposal.left_out["weight_kg"] = proposal.columns.pop("weight_kg")
+        proposal.told.append(f"{one.column} is left out, since weights need a unit: {one.asked}")
+    closed = proposal.milestones.get("delivered")
+    if closed is not None and is_about(closed.column or "", "closed"):
+        proposal.told.append(
+            f"{closed.column} is taken for the delivery, and some shops complete an order when it "
+            "is sent; please check, and hand over the carrier's events if it is so"
+        )
 
 
 def _cancelled_words(table: OwnTable, unused: Sequence[str]) -> list[str]:
@@ -127,6 +195,12 @@ def _named_so(table: OwnTable, role: str) -> str:
     ]
     if not called:
         return ""
+    mixed = called[0].mixed_days
+    if mixed is not None:
+        return (
+            f"; {called[0].name} is called so, but {mixed[0]!r} is day first and {mixed[1]!r} "
+            "month first, so that most others could be either: export it in one form"
+        )
     return (
         f"; {called[0].name} is called so, but values such as {str(called[0].words.iloc[0])!r} are "
         "no times that can be read: an abbreviation such as EST does not say where, so write "

@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import pandas as pd
 
 from etapromise.normal_forms.places import normal_country
 from etapromise.normal_forms.zones import zone_of_country
-from etapromise.tracking.column_names import (
-    is_about,
-)
-from etapromise.tracking.proposal import Proposal, Proposed
+from etapromise.tracking.column_names import is_about, names_of, plain_name, without_words
+from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 
-__all__ = ["zones_of_times"]
+__all__ = ["with_zone", "zones_of_times"]
+
+_ALL: Final = 0.9
 
 
 def zones_of_times(proposal: Proposal) -> None:
     """Whose clock the times are on that carry no zone."""
     table = proposal.shipments
-    zones = [name for name, one in table.profiles.items() if one.zones > 0.9]
     own = proposal.columns.get("destination_time_zone")
     for group in (proposal.columns, proposal.milestones):
         for role, one in list(group.items()):
-            if one.guess is None or not one.guess.clock or one.guess.zoned or one.column is None:
+            beside = _zone_beside(table, one)
+            if beside is None:
                 continue
-            parent = one.column.rpartition(".")[0]
-            beside = [name for name in zones if name.rpartition(".")[0] == parent and parent]
-            if beside:
-                group[role] = Proposed(
-                    column=one.column,
-                    certainty=one.certainty,
-                    why=f"{one.why}; {beside[0]!r} names its zone",
-                    details={**one.details, "zone_column": beside[0]},
-                    asked=one.asked,
-                    others=one.others,
-                    guess=one.guess,
-                )
-                if own is not None and own.column == beside[0]:
-                    proposal.columns.pop("destination_time_zone", None)
+            group[role] = with_zone(one, beside)
+            if own is not None and own.column == beside and role != "delivered":
+                # It is the clock of another place than the destination.
+                proposal.columns.pop("destination_time_zone", None)
+    arrived = proposal.milestones.get("delivered")
+    named = arrived.details.get("zone_column") if arrived is not None else None
+    if named is not None and table.profiles[str(named)].zones > _ALL:
+        proposal.columns.setdefault(
+            "destination_time_zone",
+            Proposed(
+                column=str(named), certainty=0.9, why="the deliveries' times are on its clock"
+            ),
+        )
     for group in (proposal.columns, proposal.milestones, proposal.scan_columns):
         for role, one in list(group.items()):
             if _naive(one) and is_about(str(one.column), "utc"):
@@ -56,6 +56,30 @@ def zones_of_times(proposal: Proposal) -> None:
     if any(_naive(one) for one in proposal.scan_columns.values()):
         zone, why = _home(proposal)
         proposal.scan_settings["time_zone"] = zone, why
+
+
+def with_zone(one: Proposed, column: str) -> Proposed:
+    """Times on the clocks that another column names."""
+    why = f"{one.why}; {column!r} names its zone"
+    return replace(one, why=why, details={**one.details, "zone_column": column})
+
+
+def _zone_beside(table: OwnTable, one: Proposed) -> str | None:
+    """The column that names the zone of a time: beside it in a record, or of its name."""
+    if not _naive(one) or one.column is None:
+        return None
+    zones = [name for name, profile in table.profiles.items() if profile.offsets > _ALL]
+    parent = one.column.rpartition(".")[0]
+    beside = [name for name in zones if name.rpartition(".")[0] == parent and parent]
+    about = set(without_words(one.column, "moment").split())
+    named = [name for name in zones if about & _what_zone(name)]
+    return next(iter([*beside, *named]), None)
+
+
+def _what_zone(name: str) -> set[str]:
+    """The words of a zone's column that say of what it is."""
+    words = {word for known in names_of()["other"]["zone"] for word in known.split()}
+    return set(plain_name(name).split()) - words
 
 
 def _naive(one: Proposed) -> bool:

@@ -16,10 +16,11 @@ from etapromise.tracking.column_fits import as_scans, best_fit
 from etapromise.tracking.column_names import (
     names_of,
 )
-from etapromise.tracking.mapped import text_of
+from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposed_clocks import clocks_of_dates
 from etapromise.tracking.proposed_joins import join_ids, orders_and_parcels
-from etapromise.tracking.proposed_scans import codes_by_place, scan_columns
+from etapromise.tracking.proposed_scans import codes_by_place, scan_columns, states_not_events
 from etapromise.tracking.proposed_shipments import shipment_columns
 from etapromise.tracking.proposed_zones import zones_of_times
 
@@ -57,9 +58,12 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     if scans is not None:
         scan_columns(proposal)
     join_ids(proposal)
+    if scans is not None:
+        states_not_events(proposal, scans)
     if scans is not None and proposal.open_codes:
         codes_by_place(proposal, scans)
     _rows_of_one_order(proposal)
+    clocks_of_dates(proposal)
     zones_of_times(proposal)
     if not {"delivered"} & set(proposal.milestones) and scans is None:
         proposal.told.append(
@@ -69,8 +73,12 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     left = [table for table in tables if table not in (shipments, scans)]
     for table in left:
         known = {*shipments.files, *(shipments.join or {}).get("files", ())}
-        if set(table.files) - known - set(scans.files if scans else ()):
-            proposal.told.append(f"{', '.join(table.files)} is not used")
+        sheet = table.settings.get("sheet")
+        if set(table.files) - known - set(scans.files if scans else ()) or sheet:
+            of = f"sheet {sheet!r} of " if sheet else ""
+            proposal.told.append(
+                f"{of}{', '.join(table.files)} is not used: {len(table.table):,} rows"
+            )
     return proposal
 
 

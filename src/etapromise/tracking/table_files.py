@@ -19,9 +19,10 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from etapromise.errors import ContractError
+from etapromise.tracking.arrow_types import refuse_strange_types
 from etapromise.tracking.dialects import Dialect, dialect_of, is_utf8
 from etapromise.tracking.found_files import FoundFile, damage_named
-from etapromise.tracking.json_tables import list_paths, records_of, table_of
+from etapromise.tracking.json_tables import list_paths, records_of, table_of, with_kinds
 from etapromise.tracking.spreadsheets import sheet_names, sheet_table
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
     "with_partition",
 ]
 
-_MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "excel"))
 _START: Final = 2**16
 # No table of text is said to have more than so many columns; a longer header is no header.
 _MOST_COLUMNS: Final = 10_000
@@ -93,9 +93,10 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
         ContractError: It is cut, damaged, of an unknown form or encoding.
     """
     with damage_named(file.name, table):
-        kind = file.kind or _kind_by_bytes(file)
+        kind = file.told_kind
         if kind == "parquet":
-            where = file.path if file.system is None else file.open()
+            plain = file.system is None and file.archive is None
+            where = file.path if plain else file.open()
             opened = OpenedFile(table=pyarrow.parquet.read_table(where, partitioning=None))
         elif kind == "arrow":
             opened = OpenedFile(table=_arrow_file(file))
@@ -115,10 +116,11 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
                 "table of text, JSON, .xlsx, .arrow, or a directory of them; convert it"
             )
         if kind in {"parquet", "arrow"}:
+            refuse_strange_types(opened.table, file.name)
             _refuse_damage(opened.table, offsets=kind == "arrow")
         nested = any(pa.types.is_nested(one.type) for one in opened.table.schema)
         if nested and kind in {"parquet", "arrow"}:
-            records = opened.table.to_pylist()
+            records = with_kinds(opened.table.to_pylist())
             opened = OpenedFile(table=_exploded(records, file, options))
         return OpenedFile(
             table=with_partition(opened.table, file.partition),
@@ -157,7 +159,7 @@ def _exploded(records: list[dict[str, Any]], file: FoundFile, options: FileOptio
 
 def nested_records(file: FoundFile) -> tuple[list[dict[str, Any]], tuple[str, ...]] | None:
     """The records of a JSON or nested file and what had to be guessed; None of other files."""
-    kind = file.kind or _kind_by_bytes(file)
+    kind = file.told_kind
     if kind == "json":
         text, doubts = _decoded(file, FileOptions())
         return records_of(text, file.name), doubts
@@ -167,7 +169,7 @@ def nested_records(file: FoundFile) -> tuple[list[dict[str, Any]], tuple[str, ..
         if schema is None or any(pa.types.is_nested(one.type) for one in schema):
             table = open_raw(file)
             if any(pa.types.is_nested(one.type) for one in table.schema):
-                return table.to_pylist(), ()
+                return with_kinds(table.to_pylist()), ()
     return None
 
 
@@ -185,27 +187,16 @@ def open_raw(file: FoundFile) -> pa.Table:
 
 def sheets_of(file: FoundFile) -> list[str]:
     """The sheets of a workbook that hold rows; none of other files."""
-    if (file.kind or _kind_by_bytes(file)) != "excel":
+    if file.told_kind != "excel":
         return []
     return sheet_names(file.buffer().to_pybytes(), file.name)
 
 
 def text_dialect(file: FoundFile) -> Dialect | None:
     """How a file of text is written; None of other files."""
-    if (file.kind or _kind_by_bytes(file)) != "text":
+    if file.told_kind != "text":
         return None
     return dialect_of(_whole_letters(file.buffer()), file.name)
-
-
-def _kind_by_bytes(file: FoundFile) -> str | None:
-    if file.compression:
-        return "text"
-    with file.open() as data:
-        start = data.read(8)
-    for magic, kind in _MAGIC:
-        if start.startswith(magic):
-            return kind
-    return None
 
 
 def _arrow_file(file: FoundFile) -> pa.Table:
@@ -276,6 +267,10 @@ def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
     if any(name != name.strip() or not name for name in table.column_names):
         table = _named(table)
     doubts = dialect.doubts
+    rules = sum(not any(map(str.isalnum, line.text)) for line in broken)
+    if rules:
+        doubts += (f"{rules:,} lines without a letter or a digit were left out",)
+        broken = tuple(line for line in broken if any(map(str.isalnum, line.text)))
     filled = _filled_rows(table)
     if filled < len(table):
         left = len(table) - filled

@@ -19,7 +19,10 @@ from etapromise.normal_forms.texts import ascii_digits
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["plain_time", "plain_times"]
+__all__ = ["ERAS", "era_of", "in_usual_years", "plain_time", "plain_times", "time_of_day"]
+
+ERAS: Final = {"buddhist": -543, "minguo": 1911}
+"""What is added to a year that is counted from another beginning: Thailand's and Taiwan's."""
 
 _LANGUAGES: Final = (
     *("en", "de", "fr", "es", "pt", "it", "nl", "pl", "sv", "da", "nb", "fi", "cs", "ro", "hu"),
@@ -66,6 +69,11 @@ def _months() -> dict[str, str]:
     }
 
 
+_TIME_OF_DAY: Final = re.compile(
+    r"^(?P<h>\d{1,2})[:.](?P<m>\d\d)(?:[:.](?P<s>\d\d))?(?:\.\d{1,6})?\s*(?P<half>[AP]M)?$"
+)
+_DIGIT_CLOCK: Final = re.compile(r"^(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)$")
+
 # In this order; each is tried on what the ones before it left.
 _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
     (re.compile(r"\s*[(][月火水木金土日월화수목금토일一二三四五六][)]\s*"), " "),
@@ -99,6 +107,45 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
 )
 
 
+_LAST: Final = 2100
+# Years of four digits that stand alone; years of three digits before a month and a day.
+_YEAR: Final = re.compile(r"(?<!\d)(\d{4})(?!\d)")
+_REPUBLIC: Final = re.compile(
+    r"^(?:中?華?民[國国])?\s*(1\d\d)(?=\s*[./\-年]\s*\d{1,2}\s*[./\-月]\s*\d)"
+)
+
+
+def era_of(texts: pd.Series[Any]) -> str:
+    """From when the years of times are counted, of `ERAS`, empty where as usual.
+
+    Only where every year is far ahead of any that can be meant: one usual year is enough not to.
+    """
+    if not len(texts):
+        return ""
+    if texts.str.match(_REPUBLIC).mean() > 0.9:  # others are placeholders
+        return "minguo"
+    years = texts.str.extract(_YEAR)[0].dropna().astype(int)
+    if len(years) and years.between(1957 + 543, _LAST + 543).all():
+        return "buddhist"
+    return ""
+
+
+def in_usual_years(texts: pd.Series[Any], era: str) -> pd.Series[Any]:
+    """Times whose years are counted from `era` with the usual years, (n,); others as they are."""
+    add = ERAS[era]
+    form = _REPUBLIC if era == "minguo" else _YEAR
+
+    def year(found: re.Match[str]) -> str:
+        meant = int(found[1]) + add
+        # A placeholder such as 9999 or 1900 is counted as usual.
+        return f"{meant:04d}" if 1957 <= meant <= _LAST else found[0]
+
+    def usual(text: str) -> str:
+        return form.sub(year, text, count=1)
+
+    return texts.map(usual, na_action="ignore")
+
+
 def plain_time(text: str) -> str:
     """A time with its digits, eras, months, and halves of the day plainly written.
 
@@ -113,6 +160,27 @@ def plain_time(text: str) -> str:
     for form, written in _REWRITTEN:
         text = form.sub(written, text)
     return text.strip()
+
+
+def time_of_day(text: str) -> str | None:
+    """A time of day as ``HH:MM:SS``, None where it is none; ``91203`` is ``09:12:03``.
+
+    Examples:
+        >>> time_of_day("9:12 pm")
+        '21:12:00'
+    """
+    plain = plain_time(text.strip().upper())
+    found = _DIGIT_CLOCK.match(plain.zfill(6)) if plain.isdigit() else _TIME_OF_DAY.match(plain)
+    if found is None:
+        return None
+    hour, minute, second = int(found["h"]), int(found["m"]), int(found["s"] or 0)
+    half = found["half"] if "half" in found.groupdict() else None
+    if half and not 1 <= hour <= 12:
+        return None
+    hour = hour % 12 + (12 if half == "PM" else 0) if half else hour
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    return f"{hour:02d}:{minute:02d}:{second:02d}"
 
 
 def plain_times(texts: pd.Series[Any]) -> pd.Series[Any]:

@@ -8,6 +8,8 @@ fit any of the formats stays as it came, so that whoever judges the value can sh
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,12 +22,17 @@ import pyarrow.types as pt
 from etapromise.errors import ContractError
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT
-from etapromise.tracking.time_words import plain_times
+from etapromise.tracking.time_words import in_usual_years, plain_times
 
-__all__ = ["NUMBERED", "WrittenTime", "has_clock", "iso_times", "parsed"]
+__all__ = ["NUMBERED", "OFFSET", "WrittenTime", "has_clock", "iso_times", "parsed"]
 
 # Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
 NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "excel")
+# What stands in a column of offsets from UTC, and the furthest hours there are.
+OFFSET: Final = re.compile(
+    r"^(?:UTC|GMT)?\s*(?P<sign>[+\-\u2212])(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?$"
+)
+_FURTHEST: Final = 14
 _UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us"}
 
 
@@ -38,11 +45,13 @@ class WrittenTime:
             Empty: as Arrow has them, or ISO 8601.
         zone: IANA zone of the clock times that carry none.
         plain_dates: The clock says nothing: each value is the local date where it happened.
+        era: From when the years are counted, of `ERAS`; empty: as usual.
     """
 
     formats: tuple[str, ...] = ()
     zone: str | None = None
     plain_dates: bool = False
+    era: str = ""
 
 
 def has_clock(form: str) -> bool:
@@ -98,7 +107,7 @@ def iso_times(
     Args:
         array: (n,) timestamps, dates, numbers or text.
         written: How they are written.
-        zones: (n,) IANA names beside them, of clock times that carry no zone.
+        zones: (n,) IANA names or offsets beside them, of clock times that carry no zone.
 
     Raises:
         ContractError: A format is none.
@@ -107,6 +116,8 @@ def iso_times(
     if pt.is_timestamp(kind) or pt.is_date(kind):
         return _iso_of_stamps(array, written, zones)
     codes, words = _distinct(array)
+    if written.era:
+        words = in_usual_years(words, written.era)
     iso = words.copy()
     local = np.zeros(len(words), dtype=bool)
     open_ = words.notna().to_numpy(copy=True)
@@ -163,7 +174,23 @@ def _written(times: pd.Series[Any], *, clocked: bool) -> Any:
     return np.char.add(text, "Z") if times.dt.tz is not None else text
 
 
-def _in_utc(iso: pd.Series[Any], zone: str) -> Any:
+def _zone_named(name: Any) -> str | dt.tzinfo | None:
+    """The zone that a cell names, or the offset from UTC that it says; None of another."""
+    if not isinstance(name, str):
+        return None
+    if is_time_zone(name):
+        return name
+    found = OFFSET.match(name)
+    if found is None:
+        return None
+    hours, minutes = int(found["hours"]), int(found["minutes"] or 0)
+    if hours > _FURTHEST or minutes >= 60:
+        return None
+    away = dt.timedelta(hours=hours, minutes=minutes)
+    return dt.timezone(-away if found["sign"] != "+" else away)
+
+
+def _in_utc(iso: pd.Series[Any], zone: str | dt.tzinfo) -> Any:
     clock = pd.to_datetime(iso, format="ISO8601").astype("datetime64[us]")
     first = np.ones(len(clock), dtype=bool)
     moments = clock.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
@@ -176,7 +203,7 @@ def _by_zone(iso: pa.Array, local: Any, zones: pa.ChunkedArray, otherwise: str |
     text = iso.to_pandas().astype(TEXT)
     for number, name in enumerate([*names, otherwise]):
         rows = local & (numbers == number)
-        zone = name if isinstance(name, str) and is_time_zone(name) else otherwise
+        zone = _zone_named(name) or otherwise
         if rows.any() and zone is not None:
             text[rows] = _in_utc(text[rows], zone)
     return pa.array(text, pa.large_string(), from_pandas=True)

@@ -1,0 +1,63 @@
+"""Dates of own tables whose time of day stands in a column of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from etapromise.tracking.column_names import plain_name, without_words
+from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+
+__all__ = ["clocks_of_dates"]
+
+
+def clocks_of_dates(proposal: Proposal) -> None:
+    """Give dates the column that has their time of day; a clock that belongs to none is told."""
+    tables = [(proposal.shipments, [proposal.columns, proposal.milestones])]
+    if proposal.scans is not None:
+        tables.append((proposal.scans, [proposal.scan_columns]))
+    for table, groups in tables:
+        clocks = [name for name, one in table.profiles.items() if one.clocks]
+        taken = {one.column for group in groups for one in group.values()}
+        for group in groups:
+            for role, one in list(group.items()):
+                name = _clock_beside(table, one, [name for name in clocks if name not in taken])
+                if name is not None:
+                    taken.add(name)
+                    group[role] = _with_clock(one, name)
+        for name in clocks:
+            if name in taken:
+                continue
+            proposal.told.append(
+                f"{name} holds times of day, and which date they belong to is not told; where it "
+                f"is one that is mapped, add clock_column = {name!r} to it"
+            )
+
+
+def _clock_beside(table: OwnTable, one: Proposed, clocks: list[str]) -> str | None:
+    """The clock of a date: one of its name, else the next column where that is called a clock."""
+    if one.guess is None or one.guess.clock or one.guess.midnights or one.column is None:
+        return None
+    said = without_words(one.column, "moment")
+    same = [name for name in clocks if said and said == _rest(name)]
+    names = list(table.profiles)
+    after = names[names.index(one.column) + 1 :][:1]
+    beside = [name for name in clocks if name in after and not _rest(name)]
+    return next(iter([*same, *beside]), None)
+
+
+def _rest(name: str) -> str:
+    """A name without the words for a time of day; of ERZET and ERDAT what is left is nothing."""
+    words = without_words(name, "clock").split()
+    moments = without_words(" ".join(words), "moment") if words else ""
+    return plain_name(moments)
+
+
+def _with_clock(one: Proposed, name: str) -> Proposed:
+    if one.guess is None:
+        return one
+    return replace(
+        one,
+        why=f"{one.why}; {name!r} has its time of day",
+        details={**one.details, "clock_column": name},
+        guess=replace(one.guess, clock=True),
+    )
