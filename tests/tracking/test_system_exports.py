@@ -466,3 +466,20 @@ def test_an_archive_that_is_cut_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ContractError, match="archive"):
         check_tables([path], quality=False)
+
+
+def test_codes_of_which_no_list_is_published_are_told_so(tmp_path: Path) -> None:
+    truth = parcels(5, 60)
+    orders = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    events = pd.DataFrame(
+        {
+            "awb": [*truth["id"], *truth["id"]],
+            "date": written(truth["picked"], CLOCK) * 2,
+            "code": ["SH012"] * len(truth) + ["SH005"] * len(truth),
+        }
+    )
+    files = csv_of(orders, tmp_path / "orders.csv") + csv_of(events, tmp_path / "events.csv")
+    found = check_tables(files, write_to=tmp_path / "mapping.toml", quality=False)
+    assert found.proposal is not None
+    assert found.proposal.vocabulary == "aramex"
+    assert any("publishes no list" in one for one in found.proposal.told)

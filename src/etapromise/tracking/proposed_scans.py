@@ -82,6 +82,11 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
             best = STANDARD  # no code shows that they are this vendor's
         else:
             proposal.vocabulary = best
+            doubt = vocabularies()[best].doubt
+            if doubt:
+                proposal.told.append(
+                    f"the codes look like those of {best}, and {doubt}: please check"
+                )
     read = vocabularies()[best].read
     for code, n in sorted(codes.items(), key=lambda one: -one[1]):
         rivals = contested.get(code)
