@@ -23,7 +23,7 @@ _USUAL: Final = (0.02, 70.0)
 
 
 def outlying_weights(shipments: pd.DataFrame) -> list[str]:
-    """What to look at of the weights, a sentence each: all of them odd, or some far from the others.
+    """What to look at of the weights, a sentence each: all of them odd, or some that lie apart.
 
     Args:
         shipments: accepted ones; without ``weight_kg`` there is nothing to tell.
@@ -49,7 +49,7 @@ def outlying_weights(shipments: pd.DataFrame) -> list[str]:
         )
     spread = max(np.log(_SPREAD), np.log(high / middle), np.log(middle / low))
     outside = np.abs(np.log(known / middle)) > _FAR * spread
-    return told + [_told(known, outside, middle)] if outside.any() else told
+    return [*told, _told(known, outside, middle)] if outside.any() else told
 
 
 def _told(known: Floats, outside: npt.NDArray[np.bool_], middle: float) -> str:
