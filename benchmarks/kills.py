@@ -2,10 +2,11 @@
 
     python benchmarks/kills.py [--kills 50] [--seed 1] [--only train --only score ...]
 
-Each command runs on the files of a small simulated shop, in a forked child with all imports done,
-so that a run is its work alone. Half of the kills come at a file operation (open to write, rename,
-remove, link, directory: each as likely), counted in the child by an audit hook that sends SIGKILL
-before the operation; half at a moment drawn evenly from the time that a whole run takes. After it:
+Each command runs on the files of a small simulated shop and grows few trees, in a forked child with
+all imports done, so that a run is its work alone. Half of the kills come at a file operation (open
+to write, rename, remove, link, directory: each as likely), counted in the child by an audit hook
+that sends SIGKILL before the operation; half at a moment drawn evenly from the time that a whole
+run takes. After it:
 
 - whoever reads finds a whole state: each part is the one of before or the one of after. Of models,
   the current one loads and promises, and every listed version loads; of a store, its history; of
@@ -34,10 +35,11 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -50,11 +52,12 @@ from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh_current
 from etapromise.store.ingest import ingest
 from etapromise.store.stored_history import stored_history
+from etapromise.training import training
 from etapromise_simulator import NetworkConfig, simulate
 
-NETWORK = NetworkConfig(seed=8, start=date(2025, 1, 6), days=150, shipments_per_day=8.0)
+NETWORK = NetworkConfig(seed=8, start=date(2025, 3, 3), days=94, shipments_per_day=8.0)
 NOW = pd.Timestamp(NETWORK.extract_ends_at)
-TREES = BoostingConfig(rounds=6, learning_rate=0.3, num_leaves=5, threads=1)
+TREES = BoostingConfig(rounds=2, learning_rate=0.3, num_leaves=3, threads=1)
 RECIPE = TrainingConfig(
     members=1, boosting=TREES, transit=TransitSettings(boosting=TREES, most_looks=2000)
 )
@@ -141,8 +144,7 @@ REFRESHED = ("2025-05-05", "2025-05-07", "2025-05-09", "2025-05-16")
 LATELY = NOW - pd.Timedelta(days=20)
 COMMANDS = {
     "train": Command(
-        f"train {TABLES} --as-of {NOW:{DAY}} --out {{0}}/models --set members=1 "
-        "--set boosting.rounds=6 --set boosting.num_leaves=5",
+        f"train {TABLES} --as-of {NOW:{DAY}} --out {{0}}/models",
         models_seen,
     ),
     "retrain": Command(
@@ -212,7 +214,10 @@ def main() -> None:
         if not module.name.endswith("__main__"):
             with contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
-    with tempfile.TemporaryDirectory() as top:
+    few_trees = mock.patch.object(
+        training, "TrainingConfig", lambda **told: replace(RECIPE, **told)
+    )
+    with tempfile.TemporaryDirectory() as top, few_trees:
         fresh = Path(top, "fresh")
         assert forked(lambda: prepare(fresh)).code == 0
         for name in asked.only or COMMANDS:

@@ -20,7 +20,7 @@ from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.in_transit.training import TransitSettings
 from etapromise.operations import retraining
 from etapromise.tracking.faults import Note
-from etapromise.training import training
+from etapromise.training import config as training_config
 from tests.small_network import AS_OF, TRAINING
 
 CALENDARS = Path(__file__).parents[1] / "docs" / "calendars.toml"
@@ -45,10 +45,13 @@ def files(tmp_path_factory, simulation, model):
 @pytest.fixture
 def quick(monkeypatch):
     """Training with few trees: what commands make of a model does not hang on how good it is."""
-    assert retraining.TrainingConfig is training.TrainingConfig  # bound before it is replaced
+    # Bound before it is replaced.
+    assert retraining.TrainingConfig is training_config.TrainingConfig
     transit = TransitSettings(boosting=QUICK, most_looks=6_000)
-    small = functools.partial(training.TrainingConfig, boosting=QUICK, transit=transit, members=1)
-    monkeypatch.setattr(training, "TrainingConfig", small)
+    small = functools.partial(
+        training_config.TrainingConfig, boosting=QUICK, transit=transit, members=1
+    )
+    monkeypatch.setattr(training_config, "TrainingConfig", small)
 
 
 def run(*arguments):
@@ -251,8 +254,8 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick, monke
     models = tmp_path / "models"
     with monkeypatch.context() as poorly:
         # A champion of one tree: any challenger gains, whatever its luck.
-        stump = functools.partial(training.TrainingConfig, boosting=replace(QUICK, rounds=1))
-        poorly.setattr(training, "TrainingConfig", stump)
+        stump = functools.partial(training_config.TrainingConfig, boosting=replace(QUICK, rounds=1))
+        poorly.setattr(training_config, "TrainingConfig", stump)
         trained = run("train", *tables(files), "--as-of", "2025-07-01", "--out", models)
     assert trained.exit_code == 0
     common = ("retrain", *tables(files), "--models", models, "--judge-days", "21",

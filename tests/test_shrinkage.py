@@ -11,7 +11,7 @@ from etapromise import PromiseModel, train
 from etapromise.errors import ContractError
 from etapromise.operations.retraining import recipe_of
 from etapromise.shrinkage import PRIORS, Priors, shrunk
-from etapromise.training.settings import with_settings
+from etapromise.training.config import with_settings
 from tests.small_network import TRAINING
 
 SHARES = st.floats(0.0, 1.0)

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from etapromise.serving.static_promises import Fallback, StaticPromise
     from etapromise.store.ingest import ingest
     from etapromise.store.stored_history import stored_history
-    from etapromise.training.training import TrainingConfig, train
+    from etapromise.training.config import TrainingConfig
+    from etapromise.training.training import train
 
 __all__ = [
     "CommandError",
@@ -79,7 +80,7 @@ _LATE: Final = {
     "StaticPromise": "serving.static_promises",
     "GateConfig": "operations.gate",
     "MonitorConfig": "operations.monitoring",
-    "TrainingConfig": "training.training",
+    "TrainingConfig": "training.config",
     "backtest": "api",
     "check": "api_tables",
     "events": "api",

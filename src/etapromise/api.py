@@ -29,7 +29,8 @@ from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.monitor import registry_of
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking.accounts import MAX_REJECTS
-from etapromise.training.training import Progress, TrainingConfig
+from etapromise.training.config import TrainingConfig
+from etapromise.training.training import Progress
 
 if TYPE_CHECKING:
     import pandas as pd

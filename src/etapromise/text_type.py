@@ -1,4 +1,4 @@
-"""Text as pandas 3 holds it, whatever its options: missing is NaN."""
+"""Text as pandas 3 holds it, whatever its version and options: missing is NaN."""
 
 from __future__ import annotations
 
@@ -6,11 +6,27 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-__all__ = ["TEXT"]
+__all__ = ["TEXT", "frame_of_arrow"]
 
 # Named "str", it would make words of what is missing where the option `future.infer_string` is off.
-_TEXT: Any = pd.StringDtype(na_value=np.nan)
+# pandas 2.2 has the same type by the name of its storage, with no argument for what is missing.
+_NAMED_BY_STORAGE: Final = pd.__version__.startswith("2.2.")
+_TEXT: Any = (
+    pd.StringDtype("pyarrow_numpy") if _NAMED_BY_STORAGE else pd.StringDtype(na_value=np.nan)
+)
 
 TEXT: Final[Literal["str"]] = _TEXT
 """The dtype of columns of text, for `astype` and `dtype=`."""
+
+_TYPES: Final = {pa.string(): _TEXT, pa.large_string(): _TEXT}
+
+
+def frame_of_arrow(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table (n, k) as pandas has it, its texts as `TEXT`.
+
+    Left to itself, Arrow makes objects of texts where pandas is before 3 or its option is off.
+    """
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_TYPES.get)
+    return frame

@@ -3,8 +3,7 @@
     python -m tests.fuzz.command_lines --count 200000
 
 They are run within one process by click's runner, which takes a thousandth of the time that a new
-one would; forked for every batch, so that a crash ends its batch alone and is told with its
-arguments.
+one would.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import contextlib
 import functools
 import os
 import random
-import resource
 import shutil
 import sys
 import tempfile
@@ -29,8 +27,6 @@ from tests.fuzz.calls import saved_model
 from tests.fuzz.driver import Choices
 
 NAME = "command_lines"
-BATCH = 2000
-MOST_MEMORY = 6 << 30
 TEXTS = (
     *(
         "",
@@ -158,7 +154,6 @@ def arguments(data: bytes) -> list[str]:
 def case(data: bytes) -> str:
     """Run one; servers do not begin to serve, and samples stay small."""
     given = arguments(data)
-    (place() / ".last").write_text(repr(given))
     if given[:1] == ["sample"]:
         given += ["--days", "3", "--shipments-per-day", "2"]
     with mock.patch("uvicorn.run"), contextlib.chdir(place()):
@@ -174,33 +169,8 @@ def case(data: bytes) -> str:
 SEEDS = tuple(random.Random(seed).randbytes(120) for seed in range(20_000))  # noqa: S311
 
 
-def main() -> int:
-    """Batches of forked children; a child that dies is a finding."""
-    place()
-    arguments_of = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=False))
-    count, first = int(arguments_of.get("--count", 10_000)), int(arguments_of.get("--seed", 1))
-    bad = 0
-    for begin in range(first, first + count, BATCH):
-        size = min(BATCH, first + count - begin)
-        child = os.fork()
-        if not child:
-            resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-            sys.argv[1:] = ["--count", str(size), "--seed", str(begin)]
-            code = 9
-            try:
-                code = driver.main(NAME, case, SEEDS)
-            finally:
-                sys.stdout.flush()
-                os._exit(code)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if status:
-            bad += 1
-            last = (place() / ".last").read_text()
-            print(f"FINDING: --seed {begin} --count {size} ended with {status}: {last}", flush=True)
-    shutil.rmtree(place().parent)
-    print(f"{count} command lines, {bad} batches with findings")
-    return int(bad > 0)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    place()
+    code = driver.main(NAME, case, SEEDS)
+    shutil.rmtree(place().parent)
+    sys.exit(code)

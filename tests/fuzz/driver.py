@@ -14,8 +14,12 @@ from __future__ import annotations
 import argparse
 import collections
 import hashlib
+import json
+import mmap
+import os
 import random
 import signal
+import sys
 import time
 import traceback
 import warnings
@@ -24,8 +28,14 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 CORPUS = Path(__file__).parent / "corpus"
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 — folders of their own in it
+"""Where files are the quickest."""
 PATIENCE = 120
 """Seconds."""
+BATCH = 10_000
+MOST_MEMORY = 6 << 30
+MOST_TOLD = 40
+ROOM = 1 << 20
 
 T = TypeVar("T")
 
@@ -120,23 +130,83 @@ def keep(name: str, data: bytes) -> Path:
 
 
 def main(name: str, case: Case, seeds: Sequence[bytes], words: Sequence[bytes] = ()) -> int:
-    """Run cases and print what they came to; 1 if there were findings."""
+    """Run cases and print what they came to; 1 if there were findings.
+
+    In forked children, one after the other, so that a crash is a finding as any other, and what a
+    foreign library never gives back is.
+    """
     parser = argparse.ArgumentParser(description=f"Random {name}.")
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     begun, counts = time.monotonic(), collections.Counter[str]()
-    for number in range(asked.seed, asked.seed + asked.count):
-        rng = random.Random(number)  # noqa: S311
-        data = changed(rng.choice(seeds), rng, words)
-        try:
-            counts[outcome(case, data)] += 1
-        except Exception:
+    number, last = asked.seed, asked.seed + asked.count
+    while number < last:
+        batch = Batch(number, min(number + BATCH, last))
+        ended = batch.run(case, lambda at: made(at, seeds, words))
+        counts.update(batch.counts)
+        number = batch.at + 1
+        if ended:
             counts["FINDING"] += 1
-            if counts["FINDING"] <= 40:
-                print(f"FINDING {keep(name, data)}\n{traceback.format_exc()}", flush=True)
-        if (number - asked.seed) % 10_000 == 9_999:
-            print(f"… {number - asked.seed + 1}: {dict(counts)}", flush=True)
+            batch.findings.append((batch.at, f"the process ended with {ended}"))
+        for at, told in batch.findings:
+            print(f"FINDING {at}: {keep(name, made(at, seeds, words))}\n{told}", flush=True)
+        print(f"… {number - asked.seed}: {dict(counts)}", flush=True)
     print(f"{asked.count} {name} in {time.monotonic() - begun:.0f} s: {dict(counts)}")
     return int(counts["FINDING"] > 0)
+
+
+def made(number: int, seeds: Sequence[bytes], words: Sequence[bytes]) -> bytes:
+    """The bytes of a case."""
+    rng = random.Random(number)  # noqa: S311
+    return changed(rng.choice(seeds), rng, words)
+
+
+class Batch:
+    """Some cases, run by a child whose death is survived."""
+
+    def __init__(self, first: int, end: int) -> None:
+        self.first, self.end = first, end
+        self.at = first
+        self.counts: dict[str, int] = {}
+        self.findings: list[tuple[int, str]] = []
+
+    def run(self, case: Case, data_of: Callable[[int], bytes]) -> int:
+        """Run them; how the child ended, 0 where it came to the end."""
+        import resource  # noqa: PLC0415 — Windows has none, and imports this for the rest
+
+        shared = mmap.mmap(-1, ROOM)
+        child = os.fork()
+        if not child:
+            code = 9
+            try:
+                resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+                self._run(case, data_of, shared)
+                code = 0
+            finally:
+                sys.stdout.flush()
+                os._exit(code)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        length = int.from_bytes(shared[:8], "little")
+        self.at, self.counts, self.findings = json.loads(shared[8 : 8 + length])
+        return ended
+
+    def _run(self, case: Case, data_of: Callable[[int], bytes], shared: mmap.mmap) -> None:
+        counts, findings = collections.Counter[str](), list[tuple[int, str]]()
+        for number in range(self.first, self.end):
+            _tell(shared, [number, counts, findings])
+            try:
+                counts[outcome(case, data_of(number))] += 1
+            except Exception:
+                counts["FINDING"] += 1
+                if len(findings) < MOST_TOLD:
+                    findings.append((number, traceback.format_exc()[-3000:]))
+        _tell(shared, [self.end - 1, counts, findings])
+
+
+def _tell(shared: mmap.mmap, what: list[Any]) -> None:
+    """To the parent, which reads it also where this process dies."""
+    said = json.dumps(what).encode()
+    shared[8 : 8 + len(said)] = said
+    shared[:8] = len(said).to_bytes(8, "little")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from etapromise import tracking
 from etapromise.errors import EtapromiseError
-from tests.fuzz.driver import main
+from tests.fuzz.driver import MEMORY, main
 
 NAME = "files"
 FORMS = (
@@ -40,7 +39,7 @@ SCANS = pd.DataFrame(
         "status": ["picked_up", "delivered", "in_transit", "zzz"],
     }
 )
-PLACE = Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))  # noqa: S108, PTH112
+PLACE = Path(tempfile.mkdtemp(prefix="fuzz", dir=MEMORY))
 
 
 def case(data: bytes) -> str:

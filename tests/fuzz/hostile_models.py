@@ -30,6 +30,7 @@ import etapromise
 from etapromise.errors import EtapromiseError, ModelFileError
 from etapromise.in_transit import model_files as transit_files
 from etapromise.promise import model_files
+from tests.fuzz.driver import MEMORY
 
 ODD_PLAIN = (
     *(None, True, -1, 0, 1, 2**70, 10**400, 1e308, -1e-9, "", "x" * 300, "\x1f", "\ud800", [], {}),
@@ -263,7 +264,7 @@ def main() -> int:
     hostile, counts = HostileModels(asked.model), collections.Counter[str]()
     any_golden()
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         for case in range(asked.seed, asked.seed + asked.count):
             rng = np.random.default_rng(case)
             target = Path(folder, "model")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from importlib import resources
@@ -14,11 +13,11 @@ from etapromise.promise.policies import load_policies, shipped_policies
 from etapromise.promise.wording import Wording
 from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.vocabularies import vocabulary_named
-from tests.fuzz.driver import main
+from tests.fuzz.driver import MEMORY, main
 
 NAME = "toml"
 DOCS = Path(__file__).parents[2] / "docs"
-PLACE = Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))  # noqa: S108, PTH112
+PLACE = Path(tempfile.mkdtemp(prefix="fuzz", dir=MEMORY))
 READERS = (CalendarFile.read, read_mapping, vocabulary_named, load_policies, Wording.of)
 
 

@@ -17,8 +17,8 @@ from etapromise.evaluation.replay import known_at
 from etapromise.operations import tuning
 from etapromise.operations.retraining import recipe_of
 from etapromise.operations.tuning import SPACE, Search, tune
-from etapromise.training import training
-from etapromise.training.settings import settings_of, with_settings
+from etapromise.training import config as training_config
+from etapromise.training.config import TrainingConfig, settings_of, with_settings
 from tests.small_network import AS_OF, TRAINING
 
 QUICK = replace(
@@ -139,7 +139,7 @@ def test_settings_are_named_checked_and_of_their_kind():
     ):
         with pytest.raises(ContractError, match=told):
             with_settings(QUICK, settings)
-    assert settings_of(training.TrainingConfig()).keys() >= SPACE.keys()
+    assert settings_of(TrainingConfig()).keys() >= SPACE.keys()
 
 
 def test_a_search_without_folds_is_refused():
@@ -152,7 +152,7 @@ def test_the_command_tunes_writes_it_down_and_later_training_keeps_it(
 ):
     simulation.shipments.to_parquet(tmp_path / "shipments.parquet")
     simulation.scans.to_parquet(tmp_path / "scans.parquet")
-    monkeypatch.setattr(training, "TrainingConfig", lambda **told: replace(QUICK, **told))
+    monkeypatch.setattr(training_config, "TrainingConfig", lambda **told: replace(QUICK, **told))
     command = ["train", "--shipments", tmp_path / "shipments.parquet"]
     command += ["--scans", tmp_path / "scans.parquet", "--as-of", AS_OF.isoformat()]
     command += ["--out", tmp_path / "models", "--set", "effects.half_life=70"]

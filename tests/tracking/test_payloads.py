@@ -11,7 +11,8 @@ import pytest
 
 from etapromise.errors import ContractError
 from etapromise.tracking import read_scans
-from etapromise.tracking.payloads import PAYLOADS, payload_vendor, scans_of_payload
+from etapromise.tracking.payloads import PAYLOADS, is_of, payload_vendor, scans_of_payload
+from etapromise.tracking.vocabularies import vocabularies
 
 AFTERSHIP = {
     "event": "tracking_update",
@@ -208,7 +209,7 @@ def test_every_vendor_is_tried() -> None:
 @pytest.mark.parametrize("vendor", SENT)
 def test_a_payload_is_recognised_and_read(vendor: str, tmp_path: Path) -> None:
     payload = SENT[vendor]
-    assert [name for name, (is_one, _, _) in PAYLOADS.items() if is_one(payload)] == [vendor]
+    assert [name for name, form in PAYLOADS.items() if is_of(payload, form)] == [vendor]
     table = scans_of_payload(payload)
     checked = read_scans(table)
     assert not len(checked.rejects)
@@ -260,3 +261,14 @@ def test_gaps_in_a_payload_are_no_errors(vendor: str) -> None:
 
     table = scans_of_payload(holes(SENT[vendor]), vendor=vendor)
     assert not len(read_scans(table).accepted)
+
+
+def test_a_webhook_without_its_event_is_read_by_what_it_holds() -> None:
+    sent = {name: value for name, value in SENT["shippo"].items() if name == "data"}
+    assert len(scans_of_payload(sent)) == len(scans_of_payload(SENT["shippo"])) > 0
+
+
+def test_every_form_names_its_columns_and_a_vocabulary() -> None:
+    for form in PAYLOADS.values():
+        assert form["vocabulary"] in vocabularies()
+        assert {"known_by", "rows", "shipment_id", "scanned_at", "fine", "facility"} <= form.keys()

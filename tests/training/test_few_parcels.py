@@ -16,8 +16,9 @@ from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.backtest import BacktestConfig, run_backtest
 from etapromise.evaluation.forecasters import TrainModel
 from etapromise.operations.scoring import score_table
+from etapromise.training.config import TrainingConfig
 from etapromise.training.few_parcels import forest_of_few
-from etapromise.training.training import TrainingConfig, train
+from etapromise.training.training import train
 from etapromise_simulator.families import FAMILIES, World
 
 LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.9, 0.95])

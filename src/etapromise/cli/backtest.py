@@ -79,7 +79,7 @@ def backtest_command(
 
     from etapromise.evaluation import backtest as walking  # noqa: PLC0415 — start-up time
     from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415 — start-up time
-    from etapromise.training.training import TrainingConfig  # noqa: PLC0415 — start-up time
+    from etapromise.training.config import TrainingConfig  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = walking.BacktestConfig(

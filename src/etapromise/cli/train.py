@@ -100,10 +100,10 @@ def train_command(
     from etapromise.operations import tuning  # noqa: PLC0415 — start-up time
     from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
     from etapromise.training import training  # noqa: PLC0415 — start-up time
-    from etapromise.training.settings import with_settings  # noqa: PLC0415 — start-up time
+    from etapromise.training.config import TrainingConfig, with_settings  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        config = training.TrainingConfig(
+        config = TrainingConfig(
             numeric=numeric,
             categorical=categorical,
             calendars=_stated(calendars, tables),

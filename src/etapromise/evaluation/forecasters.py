@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
-from etapromise.training.training import TrainingConfig, train
+from etapromise.training.config import TrainingConfig
+from etapromise.training.training import train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -61,7 +61,7 @@ from etapromise.operations.gate import (
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
-from etapromise.training.training import TrainingConfig
+from etapromise.training.config import TrainingConfig
 
 __all__ = ["Decision", "recipe_of", "refresh_current", "retrain_current"]
 

@@ -17,12 +17,12 @@ from etapromise.errors import ContractError
 from etapromise.history.number_ranges import nearest_remedy
 from etapromise.normal_forms.zones import zone_of_country
 from etapromise.promise.model import PromiseModel
-from etapromise.text_type import TEXT
 from etapromise.tracking import read_shipments
 from etapromise.tracking.accounts import refuse_strangers
 from etapromise.tracking.faults import Faults, Note, rejects_table
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.mapping import read_mapping
+from etapromise.tracking.python_objects import table_as_text
 from etapromise.tracking.scans_of import read_scans_of
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _distinct(countries: pd.Series[Any], zones: npt.NDArray[Any]) -> list[tuple[
 def _rejected(
     orders: pd.DataFrame, as_of: pd.Timestamp, rows: npt.NDArray[np.int64]
 ) -> pd.DataFrame:
-    text = orders.astype(TEXT).reset_index(drop=True)
+    text = table_as_text(orders).reset_index(drop=True)
     return rejects_table(
         text,
         [TOO_LATE] * len(text),

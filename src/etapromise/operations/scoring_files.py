@@ -23,6 +23,7 @@ from etapromise.operations.scoring import TOO_LATE, rejects_path, score_table
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
 from etapromise.tracking.found_files import damage_named, find_files, parquet_files
+from etapromise.tracking.python_objects import arrow_table_of
 from etapromise.tracking.sources import parquet_tables
 from etapromise.tracking.table_writer import with_dates
 
@@ -165,7 +166,7 @@ class _Table:
         self._file: pq.ParquetWriter | None = None
 
     def write(self, table: pd.DataFrame) -> None:
-        arrow = with_dates(pa.Table.from_pandas(table, preserve_index=False))
+        arrow = with_dates(arrow_table_of(table))
         if self._file is None:
             self._file = pq.ParquetWriter(self._path, arrow.schema, compression="zstd")
         self._file.write_table(arrow.cast(self._file.schema))

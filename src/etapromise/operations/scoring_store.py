@@ -23,6 +23,7 @@ from etapromise.operations.scoring import score_table
 from etapromise.promise.model import load_model
 from etapromise.store.layout import StoreLayout
 from etapromise.store.stored_history import stored_history
+from etapromise.text_type import frame_of_arrow
 from etapromise.tracking.table_writer import with_dates, write_table
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def score_partition(task: Mapping[str, Any]) -> dict[str, Any]:
 def _put_together(parts: list[Path], out: Path) -> None:
     if out.suffix == ".csv":
         tables = [pq.read_table(part) for part in parts]
-        whole = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        whole = frame_of_arrow(pa.concat_tables(tables, promote_options="permissive"))
         write_table(whole, out)
         return
     schemas = [pq.read_schema(part) for part in parts]

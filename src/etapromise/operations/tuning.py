@@ -28,8 +28,7 @@ from etapromise.evaluation.judgement import Truth
 from etapromise.evaluation.model_comparison import days_to_mature, judged_orders, quality_of
 from etapromise.evaluation.replay import known_at
 from etapromise.tracking import TrackedHistory
-from etapromise.training.settings import with_settings
-from etapromise.training.training import TrainingConfig
+from etapromise.training.config import TrainingConfig, with_settings
 
 __all__ = ["SPACE", "Search", "Tuned", "tune"]
 

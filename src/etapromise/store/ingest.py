@@ -22,12 +22,12 @@ from etapromise.locking import only_writer, sync_directory
 from etapromise.store.layout import Commit, Files, Partition, StoredFile, StoreLayout
 from etapromise.store.partition_update import SCAN_SCHEMA
 from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows
-from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.found_files import damage_named
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
+from etapromise.tracking.python_objects import arrow_table_of, table_as_text
 from etapromise.tracking.sources import open_parts
 from etapromise.tracking.tables import read_shipments
 from etapromise.tracking.texts import Identifiers, as_series
@@ -206,14 +206,16 @@ class _Ingest:
             places = self._layout.partitions_of(ordered, frame["shipment_id"])
             if known is not None:
                 self._require_same_week(known, frame, places)
-            table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+            table = arrow_table_of(frame)
             fresh_ids.append(table["shipment_id"].cast(pa.large_string()))
             fresh_places.append(places)
             self._shipments.add(table, places)
         if not fresh_ids:
             return
         self._shipments.flush()
-        ids = pa.chunked_array([chunk for part in fresh_ids for chunk in part.chunks])
+        ids = pa.chunked_array(
+            [chunk for part in fresh_ids for chunk in part.chunks], pa.large_string()
+        )
         places = np.concatenate(fresh_places)
         self._came = len(ids)
         doubled = as_series(ids).duplicated().to_numpy()
@@ -226,7 +228,9 @@ class _Ingest:
                 "expected each once. Remove the second rows, and ingest again: nothing was taken."
             )
         new = np.ones(len(ids), bool) if known is None else known.rows(ids) < 0
-        self._ids = pa.chunked_array([*self._ids.chunks, *ids.filter(pa.array(new)).chunks])
+        self._ids = pa.chunked_array(
+            [*self._ids.chunks, *ids.filter(pa.array(new)).chunks], ids.type
+        )
         self._places = np.concatenate([self._places, places[new]])
 
     def take_scans(
@@ -393,7 +397,7 @@ class _Ingest:
         for kind, tables in self._rejects.items():
             table = _together(tables)
             if len(table):
-                arrow = pa.Table.from_pandas(table.astype(TEXT), preserve_index=False)
+                arrow = arrow_table_of(table_as_text(table))
                 rejects[kind] = (*rejects.get(kind, ()), layout.write("rejects", kind, arrow))
         commit = replace(
             self._before,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from etapromise.text_type import TEXT
+from etapromise.text_type import TEXT, frame_of_arrow
 from etapromise.tracking.contract import EVENTS, SCAN_COLUMNS, Event
 from etapromise.tracking.journeys import MILESTONES
 from etapromise.tracking.milestones import milestones
@@ -80,7 +80,7 @@ def milestones_for(journeys: pa.Table, event: Event) -> pd.DataFrame:
     """The table that `tracking.milestones` gives of the same parcels."""
     own = {f"{name}_{event}": name for name in _OF_EVENT}
     others = [f"{name}_{other}" for other in EVENTS if other != event for name in _OF_EVENT]
-    frame = journeys.drop_columns(others).to_pandas().rename(columns=own)[_COLUMNS]
+    frame = frame_of_arrow(journeys.drop_columns(others)).rename(columns=own)[_COLUMNS]
     found: pd.DataFrame = frame.astype(dict.fromkeys(_WORDS, TEXT))
     return found
 

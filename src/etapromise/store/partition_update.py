@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from etapromise.store.journeys import milestones_of
 from etapromise.store.layout import Files, StoredFile, StoreLayout, read_table
+from etapromise.text_type import frame_of_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,10 +110,10 @@ class _Merged:
 
 
 def _merged(stored: pa.Table, fresh: pa.Table) -> _Merged:
-    later = fresh.to_pandas().set_index("shipment_id")
+    later = frame_of_arrow(fresh).set_index("shipment_id")
     if not stored.num_columns:
         return _Merged(_sorted(later), set(later.index), set(), [])
-    before = stored.to_pandas().set_index("shipment_id")
+    before = frame_of_arrow(stored).set_index("shipment_id")
     known = later.index[later.index.isin(before.index)]
     wrong: list[str] = []
     filled: set[str] = set()

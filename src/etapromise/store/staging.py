@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from etapromise.store.layout import Partition
 from etapromise.store.partition_update import SCAN_SCHEMA
+from etapromise.text_type import frame_of_arrow
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note
 from etapromise.tracking.scans import scan_times
@@ -163,7 +164,7 @@ class ScanIntake:
             if result["waiting"]:
                 self.waiting.append(pq.ParquetFile(result["waiting"]).read())
             if result["rejects"]:
-                self.rejects.append(pq.ParquetFile(result["rejects"]).read().to_pandas())
+                self.rejects.append(frame_of_arrow(pq.ParquetFile(result["rejects"]).read()))
             self.notes += [
                 Note(**{**note, "examples": tuple(note["examples"])}) for note in result["notes"]
             ]

@@ -23,7 +23,7 @@ from etapromise.store.journeys import (
     shipments_frame,
 )
 from etapromise.store.layout import Commit, Files, Partition, StoredFile, StoreLayout
-from etapromise.text_type import TEXT
+from etapromise.text_type import TEXT, frame_of_arrow
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.contract import Event
 from etapromise.tracking.journeys import microseconds
@@ -110,7 +110,7 @@ class StoredHistory(TrackedHistory):
         files = [file for kinds in self.commit.partitions.values() for file in kinds.get(kind, ())]
         if not files:
             return pd.Series([], dtype="datetime64[us, UTC]")
-        found: pd.Series[Any] = self.layout.read(files, [name])[name].to_pandas()
+        found: pd.Series[Any] = frame_of_arrow(self.layout.read(files, [name]))[name]
         return found
 
     def let_go(self) -> None:
@@ -238,7 +238,7 @@ class StoredHistory(TrackedHistory):
         files: tuple[StoredFile, ...] = self.commit.rejects.get(kind, ())
         if not files or self.until is not None:
             return pd.DataFrame({name: pd.Series([], dtype=of) for name, of in _REJECTED.items()})
-        table = self.layout.read(files).to_pandas()
+        table = frame_of_arrow(self.layout.read(files))
         # A file that was ingested twice is no worse than before.
         table = table.drop_duplicates([name for name in table.columns if name != "row"])
         rejects: pd.DataFrame = table.astype({"row": "int64"}).reset_index(drop=True)

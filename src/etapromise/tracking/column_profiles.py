@@ -152,7 +152,7 @@ class Profile:
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or pt.is_decimal(self.kind):
             return True
         words = self.words[:_TRIED]
-        return bool(len(words) and words.str.match(_NUMBER).mean() > _MOST)
+        return bool(len(words) and words.str.match(_NUMBER.pattern).mean() > _MOST)
 
     @cached_property
     def digits(self) -> bool:
@@ -394,7 +394,7 @@ def _written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
         return None
     first = words[:_TRIED]
     iso = first.str.extract(_ISO)["zone"]
-    is_iso = first.str.match(_ISO)
+    is_iso = first.str.match(_ISO.pattern)
     if is_iso.mean() > _MOST:
         stamps = first[is_iso]
         clock = stamps.str.len() > 10
@@ -402,7 +402,7 @@ def _written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
             clock.any() and stamps[clock].str.match(r"^.{11}00:?00(:?00(\.0+)?)?").all()
         )
         return TimeGuess(
-            share=float(words.str.match(_ISO).mean()),
+            share=float(words.str.match(_ISO.pattern).mean()),
             clock=bool(clock.any()) and not midnights,
             zoned=bool(iso[is_iso & (first.str.len() > 10)].notna().all()) and bool(clock.any()),
             midnights=midnights,

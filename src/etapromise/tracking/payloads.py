@@ -1,14 +1,18 @@
 """What tracking vendors send, webhooks and answers alike, as scans of the contract.
 
-Each payload is recognised by the names that only that vendor uses together; one that is none of
-them is refused. Times stay as they were written: `read_scans` reads them, with or without a clock.
+`payloads.toml` says how each vendor's is recognised, by names that only that vendor uses together,
+and where its scans are; a payload of none of them is refused. Times stay as they were written:
+`read_scans` reads them, with or without a clock.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +21,15 @@ import pandas as pd
 from etapromise.errors import ContractError
 from etapromise.text_type import TEXT
 
-__all__ = ["PAYLOADS", "payload_vendor", "scans_of_payload", "scans_source"]
+__all__ = ["PAYLOADS", "is_of", "payload_vendor", "scans_of_payload", "scans_source"]
 
-Scans = Iterator[dict[str, Any]]
+PAYLOADS: Final[Mapping[str, Mapping[str, Any]]] = tomllib.loads(
+    resources.files(__package__).joinpath("payloads.toml").read_text("utf-8")
+)
+"""The vendors whose payloads are read, and what `payloads.toml` says of each."""
+
+_COLUMNS: Final = ("shipment_id", "carrier", "scanned_at", "received_at")
+_PLACE: Final = re.compile(r"\{(\d)\.([\w.]+)(?::(\w+))?\}")
 
 
 def scans_of_payload(
@@ -55,8 +65,7 @@ def scans_of_payload(
                 f"found a payload with {', '.join(map(repr, list(one)[:8]))}, expected one of "
                 f"{', '.join(PAYLOADS)}; map its fields with a mapping file instead"
             )
-        vocabulary, read = PAYLOADS[name][1:]
-        rows += [{"vocabulary": vocabulary} | scan for scan in read(one)]
+        rows += _scans(one, PAYLOADS[name])
     columns = ["shipment_id", "scanned_at", "status", "vocabulary"]
     optional = ("received_at", "facility", "carrier", "scanned_time_zone")
     columns += [name for name in optional if any(row.get(name) for row in rows)]
@@ -83,17 +92,25 @@ def scans_source(source: Any) -> Any:
     return scans_of_payload(payloads)
 
 
-_JSON: Final = frozenset({".json", ".jsonl", ".ndjson"})
+_JSON: Final = (".json", ".jsonl", ".ndjson")
 
 
 def payload_vendor(payload: Mapping[str, Any]) -> str | None:
     """Whose payload this is, None if it is of no known vendor."""
-    return next((name for name, (is_one, _, _) in PAYLOADS.items() if is_one(payload)), None)
+    return next((name for name, form in PAYLOADS.items() if is_of(payload, form)), None)
+
+
+def is_of(payload: Mapping[str, Any], form: Mapping[str, Any]) -> bool:
+    """Whether a payload is of a vendor of `PAYLOADS`."""
+    return any(
+        all(_is_true(payload, term.strip()) for term in condition.split("&"))
+        for condition in form["known_by"]
+    )
 
 
 def _payloads(payload: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(payload, os.PathLike) or (
-        isinstance(payload, str) and payload.lower().endswith((".json", ".jsonl", ".ndjson"))
+        isinstance(payload, str) and payload.lower().endswith(_JSON)
     ):
         try:
             if not Path(payload).is_file():
@@ -125,262 +142,94 @@ def _parsed(text: str | bytes) -> Any:
         ) from error
 
 
-def _at(value: Any, *path: str) -> Any:
-    """What lies at a path of names, None where any of it is missing."""
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+def _is_true(payload: Mapping[str, Any], term: str) -> bool:
+    """A term of `known_by`: a name that is there, or one with a value."""
+    path, sign, wanted = re.split(r"\s*(\^?=|$)\s*", term, maxsplit=1)
+    found = list(_followed(payload, path))[:1]
+    if not sign or not found:
+        return bool(found)
+    said = str(found[0])
+    return said.startswith(wanted) if sign == "^=" else said == wanted
 
 
-def _items(value: Any, *path: str) -> list[Mapping[str, Any]]:
-    found = _at(value, *path) if path else value
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+def _followed(value: Any, path: str) -> Iterator[Any]:
+    """What lies at a path of names, every one of a list where a name ends with ``[]``."""
+    name, _, rest = path.partition(".")
+    plain = name.removesuffix("[]")
+    if not isinstance(value, Mapping) or plain not in value:
+        return
+    value = value[plain]
+    inside = [value]
+    if name != plain:
+        inside = value if isinstance(value, list) else []
+        inside = [one for one in inside if isinstance(one, Mapping)]
+    for one in inside:
+        yield from _followed(one, rest) if rest else (one,)
 
 
-def _place(*parts: Any) -> str | None:
-    said = [str(part).strip() for part in parts if part not in (None, "")]
-    return ", ".join(dict.fromkeys(part for part in said if part)) or None
+def _scans(payload: Mapping[str, Any], form: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for steps in _steps(payload, form["rows"]):
+        scan = {name: _first(steps, form.get(name, ())) for name in _COLUMNS}
+        places = [str(_filled(steps, one) or "").strip() for one in form["facility"]]
+        yield {
+            "vocabulary": form["vocabulary"],
+            **scan,
+            "status": _pair(*(_first(steps, form.get(part, ())) for part in ("coarse", "fine"))),
+            "facility": ", ".join(dict.fromkeys(filter(None, places))) or None,
+        }
+
+
+def _steps(value: Any, rows: Sequence[Sequence[str]]) -> Iterator[tuple[Any, ...]]:
+    """The objects on the way to each scan, the scan's own last."""
+    if not rows:
+        yield ()
+        return
+    for path in rows[0]:
+        inside = [value] if path == "." else [*_followed(value, path)]
+        if any(isinstance(one, Mapping) and (one or path.endswith("[]")) for one in inside):
+            for one in inside:
+                for further in _steps(one, rows[1:]):
+                    yield one, *further
+            return
+
+
+def _first(steps: tuple[Any, ...], forms: Sequence[str]) -> Any:
+    """What the first form says of which all places are filled."""
+    return next((said for form in forms if (said := _filled(steps, form))), None)
+
+
+def _filled(steps: tuple[Any, ...], form: str) -> Any:
+    said = form
+    for place in _PLACE.finditer(form):
+        step, path, kind = place.groups()
+        found = next(_followed(steps[int(step)], path), None)
+        if found in (None, ""):
+            return None
+        if said == place.group():
+            return _WRITTEN[kind](str(found)) if kind else found
+        said = said.replace(place.group(), _WRITTEN[kind](str(found)))
+    return said
+
+
+def _dashed(date: str) -> str:
+    digits = date.replace("-", "")
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
+
+
+def _clock(time: str) -> str:
+    digits = time.replace(":", "")
+    return f"{digits[:2]}:{digits[2:4]}:{digits[4:6] or '00'}"
+
+
+_WRITTEN: Final[dict[str | None, Callable[[str], str]]] = {
+    None: str,
+    "date": _dashed,
+    "clock": _clock,
+    "utc": lambda said: said if said.endswith("Z") else f"{said}Z",
+}
 
 
 def _pair(coarse: Any, fine: Any) -> str | None:
     if coarse and fine and str(coarse) != str(fine):
         return f"{coarse}/{fine}"
     return str(coarse or fine) if coarse or fine else None
-
-
-def _aftership(payload: Mapping[str, Any]) -> Scans:
-    body = payload.get("msg") or payload.get("data") or payload
-    trackings = _items(body, "trackings") or [_at(body, "tracking") or body]
-    for tracking in trackings:
-        for point in _items(tracking, "checkpoints"):
-            yield {
-                "shipment_id": tracking.get("tracking_number"),
-                "carrier": point.get("slug") or tracking.get("slug"),
-                "scanned_at": point.get("checkpoint_time"),
-                "received_at": point.get("created_at"),
-                "status": _pair(point.get("tag"), point.get("subtag")),
-                "facility": _place(
-                    *(point.get(name) for name in ("location", "city", "state", "zip"))
-                )
-                or None,
-            }
-
-
-def _easypost(payload: Mapping[str, Any]) -> Scans:
-    tracker = payload.get("result") if payload.get("object") == "Event" else payload
-    for one in _items(payload, "trackers") or [tracker or {}]:
-        for detail in _items(one, "tracking_details"):
-            place = detail.get("tracking_location") or {}
-            yield {
-                "shipment_id": one.get("tracking_code"),
-                "carrier": one.get("carrier"),
-                "scanned_at": detail.get("datetime"),
-                "status": _pair(detail.get("status"), detail.get("status_detail")),
-                "facility": _place(*(_at(place, name) for name in ("city", "state", "zip"))),
-            }
-
-
-def _seventeen_track(payload: Mapping[str, Any]) -> Scans:
-    data = payload.get("data") or {}
-    for one in _items(data, "accepted") or [data]:
-        for provider in _items(one, "track_info", "tracking", "providers"):
-            for event in _items(provider, "events"):
-                yield {
-                    "shipment_id": one.get("number"),
-                    "carrier": _at(provider, "provider", "name"),
-                    "scanned_at": event.get("time_utc") or event.get("time_iso"),
-                    "status": event.get("sub_status") or event.get("stage"),
-                    "facility": event.get("location"),
-                }
-
-
-def _shippo(payload: Mapping[str, Any]) -> Scans:
-    track = payload.get("data") if payload.get("event") == "track_updated" else payload
-    for event in _items(track, "tracking_history"):
-        place = event.get("location") or {}
-        yield {
-            "shipment_id": _at(track, "tracking_number"),
-            "carrier": _at(track, "carrier"),
-            "scanned_at": event.get("status_date"),
-            "received_at": event.get("object_created"),
-            "status": _pair(event.get("status"), _at(event, "substatus", "code")),
-            "facility": _place(*(_at(place, name) for name in ("city", "state", "zip"))),
-        }
-
-
-def _shipengine(payload: Mapping[str, Any]) -> Scans:
-    track = payload.get("data") if "resource_type" in payload else payload
-    for event in _items(track, "events"):
-        yield {
-            "shipment_id": _at(track, "tracking_number"),
-            "carrier": _at(track, "carrier_code"),
-            "scanned_at": event.get("occurred_at") or event.get("carrier_occurred_at"),
-            "status": _pair(event.get("status_code"), event.get("status_detail_code")),
-            "facility": _place(
-                *(event.get(name) for name in ("city_locality", "state_province", "postal_code"))
-            ),
-        }
-
-
-def _ups(payload: Mapping[str, Any]) -> Scans:
-    for shipment in _items(payload, "trackResponse", "shipment"):
-        for package in _items(shipment, "package"):
-            for activity in _items(package, "activity"):
-                address = _at(activity, "location", "address") or {}
-                moment = _ups_time(activity)
-                yield {
-                    "shipment_id": package.get("trackingNumber") or shipment.get("inquiryNumber"),
-                    "carrier": "ups",
-                    "scanned_at": moment,
-                    "status": _pair(
-                        _at(activity, "status", "type"),
-                        _at(activity, "status", "statusCode") or _at(activity, "status", "code"),
-                    ),
-                    "facility": _place(
-                        *(address.get(name) for name in ("city", "stateProvince", "postalCode"))
-                    ),
-                }
-
-
-def _ups_time(activity: Mapping[str, Any]) -> str | None:
-    """GMT where it is given; else the local date: nobody says on whose clock its time is."""
-    gmt_date, gmt_time = activity.get("gmtDate"), activity.get("gmtTime")
-    if gmt_date and gmt_time:
-        clock = str(gmt_time).replace(":", "")
-        return f"{_dashed(gmt_date)}T{clock[:2]}:{clock[2:4]}:{clock[4:6] or '00'}Z"
-    date = activity.get("date")
-    return _dashed(date) if date else None
-
-
-def _dashed(date: Any) -> str:
-    digits = str(date).replace("-", "")
-    return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
-
-
-def _fedex(payload: Mapping[str, Any]) -> Scans:
-    for complete in _items(payload, "output", "completeTrackResults"):
-        for result in _items(complete, "trackResults"):
-            for event in _items(result, "scanEvents"):
-                place = event.get("scanLocation") or {}
-                yield {
-                    "shipment_id": complete.get("trackingNumber"),
-                    "carrier": "fedex",
-                    "scanned_at": event.get("date"),
-                    "status": event.get("derivedStatusCode") or event.get("eventType"),
-                    "facility": _place(
-                        *(place.get(name) for name in ("city", "stateOrProvinceCode", "postalCode"))
-                    ),
-                }
-
-
-def _usps(payload: Mapping[str, Any]) -> Scans:
-    events = _items(payload, "trackingEvents")
-    for event in events:
-        moment = event.get("GMTTimestamp") or event.get("eventTimestamp")
-        yield {
-            "shipment_id": payload.get("trackingNumber"),
-            "carrier": "usps",
-            "scanned_at": f"{moment}Z"
-            if event.get("GMTTimestamp") and not str(moment).endswith("Z")
-            else moment,
-            "status": event.get("eventCode") or event.get("eventType"),
-            "facility": _place(
-                *(event.get(name) for name in ("eventCity", "eventState", "eventZIP"))
-            ),
-        }
-
-
-def _dhl(payload: Mapping[str, Any]) -> Scans:
-    for shipment in _items(payload, "shipments"):
-        for event in _items(shipment, "events"):
-            address = _at(event, "location", "address") or {}
-            yield {
-                "shipment_id": shipment.get("id"),
-                "carrier": f"dhl {shipment['service']}" if shipment.get("service") else "dhl",
-                "scanned_at": event.get("timestamp"),
-                "status": event.get("statusCode"),
-                "facility": _place(
-                    *(address.get(name) for name in ("addressLocality", "postalCode"))
-                ),
-            }
-
-
-def _karrio(payload: Mapping[str, Any]) -> Scans:
-    tracker = payload.get("data") if str(payload.get("type", "")).startswith("tracker") else payload
-    for one in _items(payload, "results") or [tracker or {}]:
-        for event in _items(one, "events"):
-            date, clock = event.get("date"), event.get("time")
-            yield {
-                "shipment_id": one.get("tracking_number"),
-                "carrier": one.get("carrier_name"),
-                "scanned_at": event.get("timestamp") or (f"{date} {clock}" if clock else date),
-                "status": event.get("status") or one.get("status"),
-                "facility": event.get("location"),
-            }
-
-
-def _has(payload: Mapping[str, Any], *paths: tuple[str, ...]) -> bool:
-    return any(_at(payload, *path) is not None for path in paths)
-
-
-def _first(payload: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-    found = _items(payload, *path)
-    return found[0] if found else {}
-
-
-def _is_karrio(payload: Mapping[str, Any]) -> bool:
-    if str(payload.get("type", "")).startswith("tracker"):
-        return True
-    one = _first(payload, "results") or payload
-    return {"tracking_number", "carrier_name", "events"} <= set(one)
-
-
-def _is_shipengine(payload: Mapping[str, Any]) -> bool:
-    if payload.get("resource_type") == "API_TRACK":
-        return True
-    return {"tracking_number", "status_code", "events"} <= set(payload)
-
-
-# By vendor: how its payloads are recognised, the vocabulary of their codes, and how they are read.
-PAYLOADS: Final[
-    dict[str, tuple[Callable[[Mapping[str, Any]], bool], str, Callable[[Mapping[str, Any]], Scans]]]
-] = {
-    "aftership": (
-        lambda p: (
-            _has(p, ("msg", "checkpoints"), ("data", "tracking"), ("data", "trackings"))
-            or (_has(p, ("checkpoints",)) and _has(p, ("tracking_number",)))
-            or _has(p, ("data", "checkpoints"))
-        ),
-        "aftership",
-        _aftership,
-    ),
-    "easypost": (
-        lambda p: (
-            p.get("object") in {"Tracker", "Event"}
-            or "tracking_details" in (_first(p, "trackers") or p)
-        ),
-        "easypost",
-        _easypost,
-    ),
-    "17track": (
-        lambda p: _has(p, ("data", "track_info")) or "track_info" in _first(p, "data", "accepted"),
-        "17track",
-        _seventeen_track,
-    ),
-    "shippo": (
-        lambda p: _has(p, ("tracking_history",), ("data", "tracking_history")),
-        "shippo",
-        _shippo,
-    ),
-    "shipengine": (_is_shipengine, "shipengine", _shipengine),
-    "ups": (lambda p: _has(p, ("trackResponse", "shipment")), "ups", _ups),
-    "fedex": (lambda p: _has(p, ("output", "completeTrackResults")), "fedex", _fedex),
-    "usps": (lambda p: _has(p, ("trackingEvents",)), "usps", _usps),
-    "dhl": (
-        lambda p: "events" in _first(p, "shipments") and "id" in _first(p, "shipments"),
-        "dhl-unified",
-        _dhl,
-    ),
-    "karrio": (_is_karrio, "karrio", _karrio),
-}
-"""The vendors whose payloads are read."""

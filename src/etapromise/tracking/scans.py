@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.errors import ContractError
-from etapromise.text_type import TEXT
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.faults import Checked, Faults
 from etapromise.tracking.journeys import (
@@ -25,6 +24,7 @@ from etapromise.tracking.journeys import (
     microseconds,
     status_numbers,
 )
+from etapromise.tracking.python_objects import table_as_text
 from etapromise.tracking.texts import CategoryCodes, Identifiers
 
 __all__ = ["UNKNOWN_SHIPMENT", "ScanRules", "clean_scans", "scan_times", "standard_statuses"]
@@ -206,7 +206,7 @@ def clean_scans(
     faults = Faults(len(scans))
     rules.add_faults(faults, found)
     faulty = np.flatnonzero(found)
-    text = scans.iloc[faulty].reset_index(drop=True).astype(TEXT)
+    text = table_as_text(scans.iloc[faulty].reset_index(drop=True))
     return Checked(accepted=accepted, rejects=faults.table(faulty, text, faulty.astype(np.int64)))
 
 

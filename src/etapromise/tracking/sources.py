@@ -22,9 +22,12 @@ import pyarrow.parquet
 
 from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.texts import as_written
+from etapromise.text_type import frame_of_arrow
+from etapromise.tracking.arrow_types import refuse_strange_types
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
 from etapromise.tracking.found_files import FoundFile, damage_named, find_files, parquet_files
+from etapromise.tracking.python_objects import are_objects
 from etapromise.tracking.table_files import (
     BrokenLine,
     FileOptions,
@@ -239,9 +242,7 @@ def _row_group(
                 contract={
                     name: arrow.column(name) for name in columns if name in arrow.column_names
                 },
-                extras=extras.to_pandas()
-                if extras.num_columns
-                else pd.DataFrame(index=range(len(arrow))),
+                extras=_extras(extras, len(arrow)),
                 rows=np.arange(first_row, first_row + len(arrow), dtype=np.int64),
             )
             first_row += len(arrow)
@@ -277,11 +278,19 @@ def open_table(source: Source, columns: Mapping[str, Column], *, table: str) -> 
     extras = arrow.drop_columns([name for name in arrow.column_names if name in columns])
     return RawTable(
         contract={name: arrow.column(name) for name in columns if name in arrow.column_names},
-        extras=extras.to_pandas() if extras.num_columns else pd.DataFrame(index=range(len(arrow))),
+        extras=frame_of_arrow(extras)
+        if extras.num_columns
+        else pd.DataFrame(index=range(len(arrow))),
         rows=opened.rows,
         broken=opened.broken,
         notes=opened.notes + _near_names(arrow.column_names, columns, len(arrow)),
     )
+
+
+def _extras(table: pa.Table, rows: int) -> pd.DataFrame:
+    if not table.num_columns:
+        return pd.DataFrame(index=range(rows))
+    return frame_of_arrow(table)
 
 
 def arrow_table(source: Source, table: str, options: FileOptions = _TOLD_BY_FILES) -> OpenedTable:
@@ -306,6 +315,7 @@ def arrow_table(source: Source, table: str, options: FileOptions = _TOLD_BY_FILE
                 f"found {type(source).__name__} for the {table}, which Arrow cannot take over: "
                 f"{error}; hand over a DataFrame"
             ) from error
+        refuse_strange_types(arrow, type(source).__name__)
         return OpenedTable(table=_without_views(arrow))
     lazy = "; collect it first: hand over .collect()" if hasattr(source, "collect") else ""
     raise ContractError(
@@ -400,11 +410,11 @@ def _near_names(found: list[str], columns: Mapping[str, Column], rows: int) -> t
 
 
 def _arrow_column(series: pd.Series[Any]) -> pa.ChunkedArray:
-    if series.dtype == object:
+    if are_objects(series) and not _are_words(series):
         # Arrow would read a naive datetime beside a zoned one as UTC without a word, so a column of
         # Python objects goes through text, where the missing zone stays visible.
         with decimal.localcontext(_QUIET):
-            series = series.map(_object_as_text, na_action="ignore")
+            series = series.astype(object).map(_object_as_text, na_action="ignore")
     try:
         array = pa.Array.from_pandas(series)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -413,6 +423,13 @@ def _arrow_column(series: pd.Series[Any]) -> pa.ChunkedArray:
             "give it one plain type"
         ) from error
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _are_words(series: pd.Series[Any]) -> bool:
+    dtype = series.dtype
+    return isinstance(dtype, pd.CategoricalDtype) and all(
+        type(word) is str and word.isascii() for word in dtype.categories
+    )
 
 
 def _object_as_text(value: Any) -> str:

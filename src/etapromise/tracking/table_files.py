@@ -19,6 +19,7 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from etapromise.errors import ContractError
+from etapromise.tracking.arrow_types import refuse_strange_types
 from etapromise.tracking.dialects import Dialect, dialect_of, is_utf8
 from etapromise.tracking.found_files import FoundFile, damage_named
 from etapromise.tracking.json_tables import list_paths, records_of, table_of, with_kinds
@@ -115,6 +116,7 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
                 "table of text, JSON, .xlsx, .arrow, or a directory of them; convert it"
             )
         if kind in {"parquet", "arrow"}:
+            refuse_strange_types(opened.table, file.name)
             _refuse_damage(opened.table, offsets=kind == "arrow")
         nested = any(pa.types.is_nested(one.type) for one in opened.table.schema)
         if nested and kind in {"parquet", "arrow"}:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
+from etapromise.tracking.python_objects import arrow_table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         raise CommandError(
             f"Found the name {path.name!r} for a table; expected it to end in .parquet or .csv."
         )
-    arrow = with_dates(pa.Table.from_pandas(table, preserve_index=False))
+    arrow = with_dates(arrow_table_of(table))
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as draft:
         if path.suffix == ".parquet":

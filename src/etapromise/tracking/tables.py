@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import decimal
 import difflib
 import itertools
 import re
@@ -26,6 +25,7 @@ from etapromise.tracking.faults import Checked, Faults, rejects_table
 from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.places import orders_on_days, read_place
 from etapromise.tracking.plain_dates import place_plain_dates
+from etapromise.tracking.python_objects import table_as_text
 from etapromise.tracking.sources import RawTable, Source, open_table
 from etapromise.tracking.texts import ColumnValues, as_series, as_text, coded, doubled
 from etapromise.tracking.times import WallTimes
@@ -456,11 +456,6 @@ def _split(
     )
 
 
-def _encodable(value: object) -> str:
-    """A value as text that UTF-8 has, what it has not as a question mark."""
-    return str(value).encode("utf-8", "replace").decode("utf-8")
-
-
 def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
     faulty = np.flatnonzero(~faults.free)
     # Taking nothing from a column of text would copy all of it first.
@@ -468,12 +463,8 @@ def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
         name: _arrow_as_text(array.take(pa.array(faulty)) if len(faulty) else array.slice(0, 0))
         for name, array in raw.contract.items()
     }
-    with decimal.localcontext(decimal.Context(traps=[])):  # a signalling NaN is missing
-        for name in raw.extras.columns:
-            values = raw.extras[name].iloc[faulty].reset_index(drop=True)
-            if values.dtype == object:  # where half of a surrogate pair may stand
-                values = values.map(_encodable, na_action="ignore")
-            text[name] = values.astype(TEXT)
+    extras = table_as_text(raw.extras.iloc[faulty].reset_index(drop=True))
+    text |= {str(name): extras[name] for name in extras}
     table = faults.table(faulty, pd.DataFrame(text), raw.rows[faulty])
     if not raw.broken:
         return table

@@ -7,6 +7,7 @@ as a moment depends on a zone, which is decided where the place is known.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -242,6 +243,7 @@ def _text_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) ->
     dated = _matches(text, _ISO_DATE)
     values = pd.to_datetime(text.to_pandas(), format="ISO8601", errors="coerce", utc=True)
     utc = values.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64).copy()
+    _read_far_years(text, utc, there & (utc == MISSING))
     readable = utc != MISSING
     zoned = _matches(text, _ZONED) & readable
     plain = dated & readable
@@ -266,6 +268,21 @@ def _text_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) ->
     )
 
 
+def _read_far_years(text: pa.ChunkedArray, utc: Ints, unread: Mask) -> None:
+    """Put the moments of years that nanoseconds, all that pandas 2 has, do not reach into `utc`."""
+    if not unread.any():
+        return
+    for row in np.flatnonzero(unread & _matches(text, _FAR_YEAR)).tolist():
+        try:
+            moment = datetime.fromisoformat(text[row].as_py())
+        except ValueError:
+            continue
+        known = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        utc[row] = (known - _EPOCH) // timedelta(microseconds=1)
+
+
+_FAR_YEAR: Final = r"^(0\d{3}|1[0-5]\d\d|16[0-7]\d|22[6-9]\d|2[3-9]\d\d|[3-9]\d{3})-"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIME: Final = (
     "null",
     "none",

@@ -7,8 +7,8 @@ on everything known at the model's moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,15 +19,12 @@ from numpy.typing import NDArray
 
 from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.errors import ContractError
 from etapromise.forecast.averaging import average_forests
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
-from etapromise.forecast.calibration import CalibrationSettings, still_arriving
+from etapromise.forecast.calibration import still_arriving
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import KnownOrders, moment_of
-from etapromise.history.effects import EffectSettings
 from etapromise.history.features import (
-    BUILT_IN_NAMES,
     FeatureBuilder,
     FeatureContract,
     all_features,
@@ -37,16 +34,17 @@ from etapromise.history.kept_orders import kept_orders
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import lost_shares
 from etapromise.in_transit.sampling import Sample, drawn_parcels
-from etapromise.in_transit.training import TransitSettings, train_transit
+from etapromise.in_transit.training import train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
-from etapromise.shrinkage import Priors, believing
+from etapromise.shrinkage import believing
 from etapromise.store.stored_history import history_from
 from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import TrackedHistory
+from etapromise.training.config import TrainingConfig
 from etapromise.training.few_parcels import forest_of_few, relative_to_now
 from etapromise.training.stage_training import fit_stage_forests
 
@@ -54,7 +52,7 @@ if TYPE_CHECKING:
     from etapromise.tracking.contract import Event
     from etapromise.tracking.sources import Source
 
-__all__ = ["TrainingConfig", "train"]
+__all__ = ["train"]
 
 # The levels that promises are made at, and the shape of the rest.
 QUANTILE_LEVELS: Final = np.array(
@@ -71,86 +69,6 @@ _LEAST_HELD_OUT: Final = 20
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much there is at most."""
-
-
-def _boosting() -> BoostingConfig:
-    return BoostingConfig(
-        rounds=300,
-        learning_rate=0.08,
-        num_leaves=15,
-        max_depth=6,
-        min_data_in_leaf=60,
-        lambda_l2=1.0,
-        feature_fraction=0.5,
-        bagging_fraction=0.7,
-        max_bin=127,
-        patience=40,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How a model is trained.
-
-    Attributes:
-        numeric: further numeric columns of the shipments to learn from.
-        categorical: further categorical columns.
-        default_time_zone: IANA zone of last resort; None takes the most frequent one.
-        calendars: closures, weeks, cut-offs and holidays: a `CalendarFile`, or the path of one.
-            What it says goes before what the scans show, its zone of last resort before the above.
-        effects: memory and shrinkage of the statistics.
-        priors: what is believed before anything is seen.
-        calibration: memory and shrinkage of the calibration.
-        boosting: how forests are grown; by default settings for tens of thousands of orders and up.
-        holdout_days: the last days of orders, which stop the boosting and are calibrated on.
-        transit: how predictions of parcels under way are trained; None leaves them out.
-        members: forests that are averaged, each with a seed of its own.
-        warm_up_days: the first days of orders, which only fill the statistics.
-        stages: whether handling and transit get forests of their own, which explain promises.
-        hand_offs: whether to learn which parcels are usually handed to another carrier, and to
-            promise these by both carriers' ways.
-
-    Examples:
-        >>> config = etapromise.TrainingConfig(numeric=["weight_kg_billed"], members=1)
-        >>> config.holdout_days
-        56
-    """
-
-    numeric: Sequence[str] = ()
-    categorical: Sequence[str] = ()
-    default_time_zone: str | None = None
-    calendars: CalendarFile | str | Path | None = None
-    effects: EffectSettings = field(default_factory=EffectSettings)
-    priors: Priors = field(default_factory=Priors)
-    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
-    boosting: BoostingConfig = field(default_factory=_boosting)
-    transit: TransitSettings | None = field(default_factory=TransitSettings)
-    holdout_days: int = 56
-    warm_up_days: int = 45
-    members: int = 3
-    stages: bool = True
-    hand_offs: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
-        both = set(self.numeric) & set(self.categorical)
-        if both:
-            raise ContractError(
-                f"Found {', '.join(sorted(both))} both numeric and categorical; name each once."
-            )
-        every = (*self.numeric, *self.categorical)
-        built_in = sorted(set(every) & BUILT_IN_NAMES)
-        if built_in or len(set(every)) != len(every) or not all(every):
-            raise ContractError(
-                f"Found {', '.join(map(repr, built_in or every))} as further features; expected "
-                "each once, and none of the columns and levels that every model learns from. "
-                "Leave them out."
-            )
-        if self.calendars is not None:
-            object.__setattr__(self, "calendars", CalendarFile.of(self.calendars))
-        for name in ("holdout_days", "warm_up_days", "members"):
-            if getattr(self, name) < 1:
-                raise ContractError(f"{name} is {getattr(self, name)}; expected at least 1.")
 
 
 @kinds_checked(config=TrainingConfig)
@@ -264,7 +182,7 @@ def _trained(
         "give_up_after_days": give_up,
         "holdout_days": split.holdout_days,
         "trees": {"holdout": average.tree_count, "final": forest.tree_count},
-        "config": _plain(config),
+        "config": config.as_dict(),
         **({} if tuning is None else {"tuning": dict(tuning)}),
         "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),
@@ -491,15 +409,6 @@ def _member(config: BoostingConfig, member: int, rows: int) -> BoostingConfig:
 
 def _stage(tell: Progress, name: str) -> Callable[[int, int], None]:
     return lambda done, most: tell(name, done, most)
-
-
-def _plain(config: TrainingConfig) -> dict[str, Any]:
-    # The calendar file stands beside: a refresh may bring another.
-    values = asdict(replace(config, calendars=None))
-    del values["calendars"]
-    values["numeric"] = list(config.numeric)
-    values["categorical"] = list(config.categorical)
-    return values
 
 
 def _library_version() -> str:
