@@ -63,9 +63,8 @@ _ISO: Final = re.compile(
     r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?$"
 )
 _ABBREVIATION: Final = re.compile(r"(?<!%)\b([A-Z]{3,4})$")
-_NUMBER: Final = re.compile(
-    r"^[+-]?\d[\d.,\s\u00a0']*\s?(kg|kgs|g|gr|lb|lbs|oz)?\.?$", re.IGNORECASE
-)
+# Its pattern alone is used, which has to say that case does not matter.
+_NUMBER: Final = re.compile(r"(?i)^[+-]?\d[\d.,\s\u00a0']*\s?(kg|kgs|g|gr|lb|lbs|oz)?\.?$")
 _NOTHING: Final = (
     "-",
     "--",

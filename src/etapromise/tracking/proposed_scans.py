@@ -146,6 +146,14 @@ def states_not_events(proposal: Proposal, table: OwnTable) -> None:
     one = table.profiles[ids.column]
     if one.distinct < _ONE_EACH * one.filled * one.rows or not is_about(when.column, "made"):
         return
+    if "delivered" in proposal.milestones:
+        # The delivery has a date of its own, which is surer than a state without one.
+        proposal.scans = None
+        proposal.scan_columns.clear()
+        proposal.open_codes.clear()
+        proposal.statuses.clear()
+        proposal.vocabulary = None
+        return
     parent = when.column.rpartition(".")[0]
     changed = [
         profile

@@ -122,9 +122,9 @@ def era_of(texts: pd.Series[Any]) -> str:
     """
     if not len(texts):
         return ""
-    if texts.str.match(_REPUBLIC).mean() > 0.9:  # others are placeholders
+    if texts.str.match(_REPUBLIC.pattern).mean() > 0.9:  # others are placeholders
         return "minguo"
-    years = texts.str.extract(_YEAR)[0].dropna().astype(int)
+    years = texts.str.extract(_YEAR.pattern)[0].dropna().astype(int)
     if len(years) and years.between(1957 + 543, _LAST + 543).all():
         return "buddhist"
     return ""
