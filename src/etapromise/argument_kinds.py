@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from operator import index
@@ -11,7 +12,7 @@ from typing import Any, Final, ParamSpec, SupportsIndex, TypeVar
 
 from etapromise.errors import ContractError
 
-__all__ = ["kinds_checked", "require_many", "require_path"]
+__all__ = ["kinds_checked", "require_at_least", "require_many", "require_path", "require_shares"]
 
 P = ParamSpec("P")
 _T = TypeVar("_T")
@@ -36,6 +37,21 @@ def require_many(name: str, value: object) -> None:
         raise ContractError(
             f"Found {name}={value!r}; expected a list of {name}, even of one. Put it in brackets."
         )
+
+
+def require_at_least(owner: object, least: float, *names: str, most: float = math.inf) -> None:
+    """Raises: ContractError: a setting of these names is less, more or no number."""
+    for name in names:
+        value = getattr(owner, name)
+        if not least <= value <= most:
+            raise ContractError(f"Found {name}={value!r}; expected at least {least:g}.")
+
+
+def require_shares(**shares: float) -> None:
+    """Raises: ContractError: one of them is not strictly between 0 and 1."""
+    for name, value in shares.items():
+        if not 0 < value < 1:
+            raise ContractError(f"Found {name}={value!r}; expected one strictly between 0 and 1.")
 
 
 def _require_text(name: str, value: object) -> None:

@@ -206,7 +206,7 @@ def test_a_time_without_orders_is_an_error_that_says_when_there_are_some(network
         ({"refresh_every": 0}, "refresh_every"),
         ({"settle_days": -1}, "settle_days"),
         ({"smallest_group": 0}, "smallest_group"),
-        ({"service_levels": (0.9, 1.0)}, "service level 1.0"),
+        ({"service_levels": (0.9, 1.0)}, "service_levels=1.0"),
         ({"main_level": 0.7}, "main_level"),
     ],
 )

@@ -17,9 +17,9 @@ from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, TRAINING
 
 DAY = pd.Timedelta(days=1)
-NEXT = AS_OF + 2 * DAY
-# Of every four weeks one day is kept, that of AS_OF and the one after it.
-KEPT, AFTER = 20_216, 20_244
+NEXT = AS_OF + DAY
+# Of every two weeks one day is kept: those of AS_OF and the one after them.
+OLDEST, OLDER, KEPT, AFTER = 20_216, 20_230, 20_244, 20_258
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def night(encoder, give_up, begun, tmp_path):
         start = orders.outcomes.start_day
         # Some parcels of the past, and all of late.
         rows = np.flatnonzero((np.arange(len(start)) % every == 0) | (start > start[-1] - 20))
-        wanted = effects.WantedDays(rows=rows, near=rows)
+        wanted = effects.WantedDays(rows=rows, later=rows)
         expected = HistoryAsOf.of(orders, TRAINING.effects, wanted)
         begun.clear()
         kept = KeptEffects(tmp_path / "kept" / "effects.npz")
@@ -95,7 +95,7 @@ def test_the_next_nights_go_on(parcels, night) -> None:
     assert night(parcels, AS_OF + 12 * DAY) == KEPT
     assert night(parcels, AS_OF + 13 * DAY) == AFTER
     # What is known by then is nothing for an earlier moment, which leaves it alone.
-    assert night(parcels, AS_OF - 20 * DAY) == KEPT
+    assert night(parcels, AS_OF - 20 * DAY) == OLDER
     assert night(parcels, AS_OF - 60 * DAY) is None
     assert night(parcels, AS_OF + 13 * DAY) == AFTER
 
@@ -104,6 +104,8 @@ def test_the_next_nights_go_on(parcels, night) -> None:
     ("day", "change", "begins"),
     [
         (KEPT - 30, {"closed_as": "cancelled", "closed_known_at": NEXT - DAY}, None),
+        (KEPT - 15, {"closed_as": "cancelled", "closed_known_at": NEXT - DAY}, OLDEST),
+        (KEPT - 5, {"closed_as": "cancelled", "closed_known_at": NEXT - DAY}, OLDER),
         (KEPT + 3, {"closed_as": "cancelled", "closed_known_at": NEXT - DAY}, KEPT),
         # A delivery scan that came late and one that is taken back; what is known later is no news.
         (KEPT - 40, {"event_known_at": pd.Timestamp(KEPT - 20, unit="D", tz="UTC")}, None),
@@ -178,22 +180,24 @@ def test_a_damaged_file_is_told_and_made_again(parcels, night, tmp_path, damage)
     path = tmp_path / "kept" / "effects.npz"
     content = path.read_bytes()
     with np.load(path) as stored:
-        state = {name: stored[name] for name in stored.files if name.startswith("0.total.")}
+        state = {name: stored[name] for name in stored.files if name.startswith("2.total.")}
+    begins = None
     if damage == "cut":
         path.write_bytes(content[:-100])
     elif damage == "flipped":
         path.write_bytes(flipped(content))
     elif damage == "fewer open":
         fewer = {
-            n: state[f"0.total.{n}"][..., 1:] for n in ("own", "explained", "settled", "above")
+            n: state[f"2.total.{n}"][..., 1:] for n in ("own", "explained", "settled", "above")
         }
-        rewritten(path, **{f"0.total.{name}": array for name, array in fewer.items()})
+        rewritten(path, **{f"2.total.{name}": array for name, array in fewer.items()})
+        begins = OLDER
     elif damage == "other rows":
-        rewritten(path, **{"0.total.sums": state["0.total.sums"][1:]})
+        rewritten(path, **{"2.total.sums": state["2.total.sums"][1:]})
     else:
-        rewritten(path, **{"0.total.sums": state["0.total.sums"] * np.nan})
+        rewritten(path, **{"2.total.sums": state["2.total.sums"] * np.nan})
     with pytest.warns(RuntimeWarning, match="damaged and is made again"):
-        assert night(parcels, NEXT) is None
+        assert night(parcels, NEXT) == begins
     assert night(parcels, NEXT) == KEPT
 
 

@@ -254,6 +254,7 @@ def test_what_cannot_be_predicted_changes_nothing() -> None:
         ({"rest_hours": -1.0}, "rest_hours=-1.0"),
         ({"earlier_days": 0}, "earlier_days=0"),
         ({"stable_hours": float("nan")}, "stable_hours=nan"),
+        ({"rest_hours": float("inf")}, "rest_hours=inf"),
     ],
 )
 def test_a_policy_that_makes_no_sense(chosen: Any, message: str) -> None:

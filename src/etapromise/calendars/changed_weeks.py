@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.calendars.ways import WEEKDAYS, Ways, chances, hazard_of, way_days
+from etapromise.calendars.ways import WEEKDAYS, Ways, ordinary_arrivals
 from etapromise.calendars.working_clocks import Clocks
 
 __all__ = ["with_changed_weeks"]
@@ -47,7 +47,13 @@ def with_changed_weeks(ways: Ways, clocks: Clocks) -> Clocks:
     """
     last = int(ways.last_day.max()) if len(ways) else clocks.first_day
     recent = np.flatnonzero(ways.last_day > last - WEEKDAYS * _WEEKS_BACK)
-    expected, observed = _by_week(ways.take(recent).latest(_SAMPLE), clocks, last)
+    # The seven days up to `last` are week 0.
+    expected, observed = ordinary_arrivals(
+        ways.take(recent).latest(_SAMPLE),
+        clocks,
+        (len(clocks.services), WEEKDAYS, _WEEKS_BACK),
+        lambda _, day, weekday: (weekday, (last - day) // WEEKDAYS),
+    )
     weeks = clocks.weeks.copy()
     looked_at = last - WEEKDAYS * (_WEEKS_BACK - _WEEKS_SEEN)
     new = {int(row[0]): row for row in clocks.new_weeks if row[1] <= looked_at}
@@ -64,28 +70,6 @@ def with_changed_weeks(ways: Ways, clocks: Clocks) -> Clocks:
     if np.array_equal(rows, clocks.new_weeks) and np.array_equal(weeks, clocks.weeks):
         return clocks
     return clocks.changed(weeks=weeks, new_weeks=rows)
-
-
-def _by_week(
-    ways: Ways, clocks: Clocks, last: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(services, weekdays, weeks) arrivals to be expected of ordinary days, and those that came.
-
-    The seven days up to `last` are week 0.
-    """
-    hazard = hazard_of(clocks, *chances(ways, clocks))
-    shape = (len(clocks.services), WEEKDAYS, _WEEKS_BACK)
-    expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in way_days(ways, clocks):
-        week = (last - day) // WEEKDAYS
-        counts = (kind < WEEKDAYS) & (week < _WEEKS_BACK)
-        rows, week = here[counts], week[counts]
-        cell = (ways.service[rows] * WEEKDAYS + kind[counts]) * _WEEKS_BACK + week
-        chance = hazard[ways.service[rows], age[counts]]
-        expected += np.bincount(cell, weights=chance, minlength=len(expected))
-        came = ways.arrived[rows] & (day[counts] == ways.last_day[rows])
-        observed += np.bincount(cell[came], minlength=len(observed))
-    return expected.reshape(shape), observed.reshape(shape)
 
 
 def _change(

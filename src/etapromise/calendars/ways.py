@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,7 +13,7 @@ from etapromise.array_types import with_rows
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
 
-__all__ = ["KINDS", "WEEKDAYS", "Ways", "chances", "hazard_of", "way_days"]
+__all__ = ["KINDS", "WEEKDAYS", "Ways", "chances", "hazard_of", "ordinary_arrivals"]
 
 WEEKDAYS: Final = 7
 KINDS: Final = WEEKDAYS + HOLIDAY_KINDS
@@ -67,7 +67,7 @@ class Ways:
         return own.take(np.flatnonzero(known))
 
 
-def way_days(
+def _way_days(
     ways: Ways, clocks: Clocks
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """Day after day: who is on the way, the date, how many working days since, the kind of day."""
@@ -91,7 +91,7 @@ def chances(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np
     """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
     shape = (len(clocks.services), KINDS, _AGES)
     at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in way_days(ways, clocks):
+    for here, day, age, kind in _way_days(ways, clocks):
         cell = (ways.service[here] * KINDS + kind) * _AGES + age
         at_risk += np.bincount(cell, minlength=len(at_risk))
         came = ways.arrived[here] & (day == ways.last_day[here])
@@ -108,3 +108,28 @@ def hazard_of(
     exposed = (at_risk * weight[:, :, None]).sum(axis=1)
     network_hazard = arrived.sum(axis=(0, 1)) / np.maximum(exposed.sum(axis=0), 1e-9)
     return shrunk(arrived.sum(axis=1), exposed, network_hazard, PRIORS.service_age)
+
+
+def ordinary_arrivals(
+    ways: Ways,
+    clocks: Clocks,
+    shape: tuple[int, ...],
+    cells: Callable[..., tuple[NDArray[np.int64], ...]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(shape) arrivals to be expected of days that are no holidays, and those that came.
+
+    Args:
+        shape: the first axis is of the services, the last may leave days out that lie beyond it.
+        cells: from parcels (r,), dates (r,) and weekdays (r,) to their places on the other axes.
+    """
+    hazard = hazard_of(clocks, *chances(ways, clocks))
+    expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
+    for here, day, age, kind in _way_days(ways, clocks):
+        place = (ways.service[here], *cells(here, day, kind))
+        told = (kind < WEEKDAYS) & (place[-1] < shape[-1])
+        rows, cell = here[told], np.ravel_multi_index([axis[told] for axis in place], shape)
+        chance = hazard[ways.service[rows], age[told]]
+        expected += np.bincount(cell, weights=chance, minlength=len(expected))
+        came = ways.arrived[rows] & (day[told] == ways.last_day[rows])
+        observed += np.bincount(cell[came], minlength=len(observed))
+    return expected.reshape(shape), observed.reshape(shape)

@@ -18,7 +18,7 @@ from scipy.special import gammaln
 
 from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.country_weekends import days_before_sunday
-from etapromise.calendars.ways import WEEKDAYS, Ways, chances, hazard_of, way_days
+from etapromise.calendars.ways import WEEKDAYS, Ways, chances, hazard_of, ordinary_arrivals
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
 from etapromise.shrinkage import PRIORS, shrunk
 
@@ -120,18 +120,12 @@ def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
     regions = len(clocks.calendars)
     if regions < 2:
         return clocks
-    hazard = hazard_of(clocks, *chances(ways, clocks))
-    shape = (len(clocks.services), regions, WEEKDAYS)
-    expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in way_days(ways, clocks):
-        ordinary = kind < WEEKDAYS
-        rows = here[ordinary]
-        cell = (ways.service[rows] * regions + ways.calendar[rows]) * WEEKDAYS + kind[ordinary]
-        chance = hazard[ways.service[rows], age[ordinary]]
-        expected += np.bincount(cell, weights=chance, minlength=len(expected))
-        came = ways.arrived[rows] & (day[ordinary] == ways.last_day[rows])
-        observed += np.bincount(cell[came], minlength=len(observed))
-    expected, observed = expected.reshape(shape), observed.reshape(shape)
+    expected, observed = ordinary_arrivals(
+        ways,
+        clocks,
+        (len(clocks.services), regions, WEEKDAYS),
+        lambda rows, _, weekday: (ways.calendar[rows], weekday),
+    )
     found = []
     for service, region in zip(*np.nonzero(expected.sum(axis=2)), strict=True):
         week = clocks.weeks[service + 1]

@@ -14,6 +14,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from etapromise.argument_kinds import require_at_least, require_shares
 from etapromise.errors import ContractError
 from etapromise.evaluation.example_promise import example_promise
 from etapromise.evaluation.judgement import JUDGED_LEVELS, Truth, judge
@@ -81,18 +82,9 @@ class BacktestConfig:
                 f"found main_level={self.main_level}, expected one of {self.service_levels}"
             )
         for level in self.service_levels:
-            if not 0 < level < 1:
-                raise ContractError(
-                    f"found service level {level}, expected one strictly between 0 and 1"
-                )
-        for name, least in (
-            ("refresh_every", 1),
-            ("jobs", 1),
-            ("settle_days", 0),
-            ("smallest_group", 1),
-        ):
-            if getattr(self, name) < least:
-                raise ContractError(f"found {name}={getattr(self, name)}, expected {least} or more")
+            require_shares(service_levels=level)
+        require_at_least(self, 1, "refresh_every", "jobs", "smallest_group")
+        require_at_least(self, 0, "settle_days")
 
     @property
     def levels(self) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from etapromise.array_types import Dates
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.judgement import Truth, day_column, judge, outcomes_of, stated_column
 from etapromise.evaluation.metrics import mean_or_none, summarise
-from etapromise.evaluation.replay import Forecast, Forecaster, replay_quotes
+from etapromise.evaluation.replay import Forecaster, JoinedForecast, replay_quotes
 from etapromise.evaluation.summary import kept_by_group
 from etapromise.tracking import TrackedHistory
 
@@ -63,24 +63,6 @@ def days_to_mature(history: TrackedHistory, as_of: pd.Timestamp, *, share: float
     return int(min(45, np.ceil(reached)))
 
 
-@dataclass(frozen=True)
-class _Longer:
-    """A forecast that stays where it was after its horizon.
-
-    Models differ in their horizon; scored until each one's own end, the shorter would look better
-    wherever a parcel is lost.
-    """
-
-    origin_dates: Dates
-    probability: npt.NDArray[np.float64]
-
-    @classmethod
-    def of(cls, forecast: Forecast, days: int) -> _Longer:
-        more = max(0, days - forecast.probability.shape[1])
-        padded = np.pad(forecast.probability, ((0, 0), (0, more)), mode="edge")
-        return cls(forecast.origin_dates, padded)
-
-
 def judged_orders(
     model: Forecaster,
     truth: Truth,
@@ -101,8 +83,16 @@ def judged_orders(
     """
     first = np.datetime64(start.tz_convert("UTC").date(), "D") - np.timedelta64(1, "D")
     covered = max(1, int((truth.covered_until - first).astype(np.int64)) + 1)
+    # Models differ in their horizon; scored until each one's own end, the shorter would look better
+    # wherever a parcel is lost.
     parts = [
-        judge(truth, days.rows, _Longer.of(days.forecast, covered), levels=(service_level,), seed=0)
+        judge(
+            truth,
+            days.rows,
+            JoinedForecast.of([days.forecast], covered),
+            levels=(service_level,),
+            seed=0,
+        )
         for days in replay_quotes(
             model, truth.history, start=start, end=end, refresh_every=refresh_every
         )

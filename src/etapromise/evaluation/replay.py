@@ -6,7 +6,7 @@ is taken out of the tables before a model sees them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -17,7 +17,15 @@ from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["Forecast", "Forecaster", "QuotedDays", "extract_end", "known_at", "replay_quotes"]
+__all__ = [
+    "Forecast",
+    "Forecaster",
+    "JoinedForecast",
+    "QuotedDays",
+    "extract_end",
+    "known_at",
+    "replay_quotes",
+]
 
 
 class Forecast(Protocol):
@@ -30,6 +38,25 @@ class Forecast(Protocol):
     @property
     def probability(self) -> Floats:
         """P(event by the end of day k), (n, horizon)."""
+
+
+@dataclass(frozen=True)
+class JoinedForecast:
+    """Forecasts of several models as one; after its horizon a forecast stays where it was."""
+
+    origin_dates: Dates
+    probability: Floats
+
+    @classmethod
+    def of(cls, forecasts: Sequence[Forecast], days: int = 0) -> JoinedForecast:
+        """Join them, over as many dates as the longest has, and ``days`` at least."""
+        horizon = max(days, *(forecast.probability.shape[1] for forecast in forecasts))
+        padded = [
+            np.pad(one.probability, ((0, 0), (0, horizon - one.probability.shape[1])), mode="edge")
+            for one in forecasts
+        ]
+        origins = np.concatenate([forecast.origin_dates for forecast in forecasts])
+        return cls(origins, np.concatenate(padded))
 
 
 class Forecaster(Protocol):

@@ -192,7 +192,9 @@ class _Job(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("prior", "pace_prior", "table_start")),
         *((name, ctypes.c_void_p) for name in ("slot", "at_start", "at_end")),
         *((name, ctypes.POINTER(_State)) for name in ("resume", "save")),
-        *((name, ctypes.c_int32) for name in ("resume_day", "save_day")),
+        ("save_day", ctypes.c_void_p),
+        ("saves", ctypes.c_int64),
+        ("resume_day", ctypes.c_int32),
     )
 
 
@@ -205,11 +207,11 @@ class WantedDays:
 
     Attributes:
         rows: (k,) ascending positions.
-        near: (m,) likewise, those that may be asked about on another day.
+        later: (m,) likewise, those that may be asked about on another day.
     """
 
     rows: NDArray[np.int64]
-    near: NDArray[np.int64]
+    later: NDArray[np.int64]
 
 
 class Resumed(NamedTuple):
@@ -234,12 +236,12 @@ class Effects(NamedTuple):
         at_start: (k, L, 5) float32 fields on the start days of the parcels that were asked for
             (zero for those that start on or after the snapshot's day).
         at_end: (rows, 5) float32 fields on the snapshot's day, the levels one after another.
-        state: how it stood on the day that was asked for, if one was.
+        states: how it stood on the days that were asked for.
     """
 
     at_start: NDArray[np.float32]
     at_end: NDArray[np.float32]
-    state: SweepState | None
+    states: Sequence[SweepState]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +271,7 @@ class Sweep:
         *,
         wanted: NDArray[np.int64] | None = None,
         resume: Resumed | None = None,
-        save_on: int | None = None,
+        save_on: Sequence[int] = (),
     ) -> Effects:
         """Effects on parcels' start days, and on `end_day`, from what was known before that day.
 
@@ -278,7 +280,7 @@ class Sweep:
             wanted: ascending positions of parcels of whose start days something is asked; by
                 default all.
             resume: where it goes on; by default it begins with the first parcel.
-            save_on: a day whose state is wanted; after the day it is resumed on, and not after
+            save_on: days whose states are wanted; after the day it is resumed on, and not after
                 `end_day`.
 
         Raises:
@@ -295,14 +297,16 @@ class Sweep:
         slot[rows] = np.arange(len(rows))
         levels, starts = len(self.table_sizes), np.zeros(len(self.table_sizes) + 1, np.int64)
         np.cumsum(self.table_sizes, out=starts[1:])
-        durations, codes, state = self.durations, self.codes, None
-        if save_on is not None:
-            state = SweepState.empty(
-                save_on,
+        durations, codes = self.durations, self.codes
+        states = [
+            SweepState.empty(
+                day,
                 rows=int(starts[-1]),
                 levels=levels,
-                open_parcels=len(durations.open_before(save_on)),
+                open_parcels=len(durations.open_before(day)),
             )
+            for day in save_on
+        ]
         if resume is not None:
             first = int(np.searchsorted(durations.start_day, resume.day))
             still = np.concatenate([durations.open_before(resume.day), np.arange(first, count)])
@@ -328,6 +332,7 @@ class Sweep:
             "pace_prior": pace_prior,
             "table_start": starts,
             "slot": slot,
+            "save_day": np.array(save_on, np.int32),
             "at_start": at_start,
             "at_end": at_end,
         }
@@ -344,8 +349,8 @@ class Sweep:
         )
         if resume is not None:
             job.resume_day, job.resume = resume.day, ctypes.pointer(_State.of(resume.state))
-        if state is not None:
-            job.save_day, job.save = save_on, ctypes.pointer(_State.of(state))
+        if states:
+            job.saves, job.save = len(states), (_State * len(states))(*map(_State.of, states))
         failed = _effects(ctypes.byref(job))
         if failed == -1:
             raise MemoryError(
@@ -354,4 +359,4 @@ class Sweep:
         if failed:
             message = "Other parcels are open on that day than are said to be."
             raise RuntimeError(message)
-        return Effects(at_start, at_end, state)
+        return Effects(at_start, at_end, states)

@@ -1,6 +1,6 @@
 """Where the sweep over the statistics' days goes on: its sums as of a day, kept beside a store.
 
-A day's sums hang on what had been received by then. So they are kept as of one day in every four
+A day's sums hang on what had been received by then. So they are kept as of one day in every two
 weeks, with a digest of all that the sweep up to that day reads. An order that was cancelled since,
 a correction, a scan of back then that comes in late give another digest, and the sweep begins
 earlier, or with the first day. It is the same arithmetic on the same numbers: the statistics are
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import CommandError, ModelFileError
 from etapromise.files import whole_file
+from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import (
     FIELDS,
     NEVER_DAY,
@@ -36,6 +37,7 @@ from etapromise.history.effects import (
     SweepState,
     WantedDays,
 )
+from etapromise.history.kept_orders import KeptOrders
 from etapromise.lanes.levels import HANDLING_LEVELS, KeyIndex
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
@@ -52,12 +54,12 @@ from etapromise.stored_arrays import (
 __all__ = ["KeptEffects"]
 
 _FORMAT: Final = 1
-# Days that divide by this are kept, the youngest of those that are so many days old: what comes in
-# late or is cancelled is mostly of younger orders, and the sweep over these takes little time.
-_EVERY: Final = 28
-_AGE: Final = 35
+# Days that divide by the first are kept, the youngest of those that are as old as the second: what
+# comes in late or is cancelled is mostly of younger orders, and their days take little time.
+_EVERY: Final = 14
+_AGE: Final = 14
 _SWEEPS: Final = ("total", "handling")
-_MOST_STATES: Final = 2
+_MOST_STATES: Final = 3
 _BY_KEY: Final = ("sums", "day", "fields")
 _ROWS: Final = ArrayLayout(
     rows=Array("int64", "rows", low=0, order="strictly"),
@@ -142,6 +144,11 @@ class KeptEffects:
         """Keep it in a file; where that cannot be written, nothing is kept."""
         self.path = path
 
+    @classmethod
+    def beside(cls, known: KnownOrders) -> KeptEffects | None:
+        """Those of the orders of a store; None where the orders are of none."""
+        return cls(known.folder / "effects.npz") if isinstance(known, KeptOrders) else None
+
     def run(
         self, encoder: Encoder, sweeps: Sequence[Sweep], end_day: int, wanted: WantedDays
     ) -> list[Effects]:
@@ -151,35 +158,42 @@ class KeptEffects:
             encoder: whose key indexes number the rows.
             sweeps: over all levels, and over those of HANDLING_LEVELS.
             end_day: the snapshot's day.
-            wanted: of which parcels' own days; of those that are near it is kept as well.
+            wanted: of which parcels' own days it is asked, and of which it is kept for later.
         """
         start_day = sweeps[0].durations.start_day
         kept = self._read(encoder)
         begin = self._fitting(kept, encoder, sweeps, end_day, wanted)
-        save_on = (end_day - _AGE) // _EVERY * _EVERY
+        first = int(start_day[0]) if begin is None else begin.day
+        last = (end_day - _AGE) // _EVERY * _EVERY
+        save_on = list(range(last, first, -_EVERY))[:_MOST_STATES][::-1]
         newest = max((one.day for one in kept.states), default=EARLIEST_DAY)
-        if save_on <= (int(start_day[0]) if begin is None else begin.day) or newest > end_day:
-            # It is there already, or what is there is for later nights than this.
-            return self._run(sweeps, end_day, wanted.rows, kept, begin, None)
-        before, started = (
-            0 if day is None else int(np.searchsorted(start_day, day))
-            for day in (save_on, None if begin is None else begin.day)
-        )
-        near = wanted.near[wanted.near < before]
+        if not save_on or newest > end_day:
+            # They are there already, or what is there is for later nights than this.
+            return self._run(sweeps, end_day, wanted.rows, kept, begin, ())
+        before = int(np.searchsorted(start_day, last))
+        later = wanted.later[wanted.later < before]
         if begin is not None:
-            near = near[(near >= started) | np.isin(near, kept.rows)]
-        rows = np.union1d(wanted.rows, near)
+            started = int(np.searchsorted(start_day, begin.day))
+            later = later[(later >= started) | np.isin(later, kept.rows)]
+        asked = np.zeros(len(start_day), bool)
+        asked[wanted.rows] = asked[later] = True
+        rows = np.flatnonzero(asked)
         found = self._run(sweeps, end_day, rows, kept, begin, save_on)
-        new = _kept(encoder, sweeps, save_on, before, [one.state for one in found])
         older = [] if begin is None else [one for one in kept.states if one.day <= begin.day]
-        last = int(np.searchsorted(rows, before))
+        new = [
+            _kept(encoder, sweeps, day, [one.states[number] for one in found])
+            for number, day in enumerate(save_on)
+        ]
+        place = np.searchsorted(rows, later)
         self._write(
             _File(
-                states=[*older, new][-_MOST_STATES:],
-                rows=rows[:last],
-                known=[one.at_start[:last] for one in found],
+                states=[*older, *new][-_MOST_STATES:],
+                rows=later,
+                known=[one.at_start[place] for one in found],
             )
         )
+        if len(rows) == len(wanted.rows):
+            return found
         place = np.searchsorted(rows, wanted.rows)
         return [one._replace(at_start=one.at_start[place]) for one in found]
 
@@ -190,7 +204,7 @@ class KeptEffects:
         rows: NDArray[np.int64],
         kept: _File,
         begin: _Fitting | None,
-        save_on: int | None,
+        save_on: Sequence[int],
     ) -> list[Effects]:
         if begin is None:
             return [sweep.run(end_day, wanted=rows, save_on=save_on) for sweep in sweeps]
@@ -324,19 +338,13 @@ def _levels(number: int, levels: int) -> Sequence[int]:
 
 
 def _kept(
-    encoder: Encoder,
-    sweeps: Sequence[Sweep],
-    day: int,
-    before: int,
-    states: Sequence[SweepState | None],
+    encoder: Encoder, sweeps: Sequence[Sweep], day: int, states: Sequence[SweepState]
 ) -> _Kept:
     """The sweeps as they stood at the start of a day.
 
     Only keys of parcels that had started are in it: one of a young order may be gone with it.
-
-    Args:
-        before: how many had.
     """
+    before = int(np.searchsorted(sweeps[0].durations.start_day, day))
     sizes = [len(index) for index in encoder.indexes]
     used = [
         np.flatnonzero(np.bincount(codes[:before], minlength=size))
@@ -345,14 +353,12 @@ def _kept(
     now = [np.append(0, rows) for rows in used]
     own = []
     for number, (sweep, state) in enumerate(zip(sweeps, states, strict=True)):
-        if state is not None:
-            starts = np.concatenate([[0], np.cumsum(sweep.table_sizes)[:-1]])
-            levels = _levels(number, len(sizes))
-            place = np.concatenate(
-                [start + now[level] for start, level in zip(starts, levels, strict=True)]
-            )
-            parts = {name: getattr(state, name)[place] for name in _BY_KEY}
-            own.append(replace(state, **parts))
+        starts = np.concatenate([[0], np.cumsum(sweep.table_sizes)[:-1]])
+        levels = _levels(number, len(sizes))
+        place = np.concatenate(
+            [start + now[level] for start, level in zip(starts, levels, strict=True)]
+        )
+        own.append(replace(state, **{name: getattr(state, name)[place] for name in _BY_KEY}))
     return _Kept(
         day=day,
         digest=_digest(sweeps, day, _numbers_of(now, encoder.indexes)),

@@ -207,7 +207,7 @@ def build_statistics(
     ]
     if wanted is None:
         every = np.arange(len(requests))
-        wanted = WantedDays(rows=every, near=every)
+        wanted = WantedDays(rows=every, later=every)
     found: list[Effects] = (
         [sweep.run(outcomes.as_of_day, wanted=wanted.rows) for sweep in sweeps]
         if kept is None

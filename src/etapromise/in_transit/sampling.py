@@ -90,9 +90,9 @@ def drawn_parcels(known: KnownOrders, orders: EncodedOrders, most_looks: int) ->
     names = [level.name for level in orders.encoder.levels]
     service = orders.requests.codes[rows, names.index("service")].astype(np.int64)
     week = results.start_day[rows].astype(np.int64) // 7
-    _, stratum, size = np.unique(
-        service * (int(week.max()) + 1) + week, return_inverse=True, return_counts=True
-    )
+    week -= week.min()
+    stratum = service * (int(week.max()) + 1) + week
+    size = np.bincount(stratum)
     # In steps, so that the parcels of one night are mostly those of the night before.
     share = _STEP ** np.floor(np.log(most_looks / looks.sum()) / np.log(_STEP))
     kept = np.minimum(size, np.maximum(np.ceil(size * share), _FEWEST))
@@ -101,7 +101,7 @@ def drawn_parcels(known: KnownOrders, orders: EncodedOrders, most_looks: int) ->
     rank = np.empty(len(rows), np.int64)
     rank[order] = np.arange(len(rows)) - np.repeat(np.cumsum(size) - size, size)
     taken = rank < kept[stratum]
-    weight = (size / kept)[stratum[taken]]
+    weight = (size / np.maximum(kept, 1))[stratum[taken]]
     return Drawn(
         rows=rows[taken],
         near=rows[rank < (_NEAR * kept)[stratum]],

@@ -137,10 +137,12 @@ def scan_gap_table(usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: in
     ended = np.bincount(
         cell * stretches + place, weights=usual.weight * usual.ended, minlength=cells * stretches
     )
-    columns = [
-        np.bincount(cell, weights=_spent(usual.days, *stretch) * usual.weight, minlength=cells)
-        for stretch in zip(SILENCE_EDGES, _WIDTHS, strict=True)
-    ]
+    columns, rows = [], np.arange(len(cell))
+    for edge, width in zip(SILENCE_EDGES, _WIDTHS, strict=True):
+        # Fewer and fewer silences are so long; the others add nothing.
+        rows = rows[usual.days[rows] > edge]
+        spent = _spent(usual.days[rows], edge, width) * usual.weight[rows]
+        columns.append(np.bincount(cell[rows], weights=spent, minlength=cells))
     ends = ended.astype(np.float64).reshape(stages, carriers, stretches)
     exposure = np.stack(columns, axis=1).astype(np.float64).reshape(stages, carriers, stretches)
     whole = _shrunk_rate(ends.sum((0, 1)), exposure.sum((0, 1)), PRIORS.scan_gap_rate_first)

@@ -105,7 +105,8 @@ class Positions:
         elapsed = self.clocks.elapsed
         # np.clip takes three times as long where there is one look.
         column = np.minimum(np.maximum(day - self.clocks.first_day, 0), elapsed.shape[1] - 1)
-        found: Floats = elapsed[self.clock, column]
+        # One index is twice as fast as two.
+        found: Floats = elapsed.ravel()[self.clock * np.int64(elapsed.shape[1]) + column]
         return found
 
     def day(self, moment: Ints) -> Ints:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.errors import ContractError
+from etapromise.argument_kinds import require_at_least
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.forest import Forest
 from etapromise.history.features import FeatureContract
@@ -64,13 +64,9 @@ class TransitSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
-        for name, least in (
-            ("holdout_days", 1),
-            ("most_looks", 1000),
-            ("sample_looks", 10_000),
-        ):
-            if getattr(self, name) < least:
-                raise ContractError(f"{name} is {getattr(self, name)}; expected at least {least}.")
+        require_at_least(self, 1, "holdout_days")
+        require_at_least(self, 1_000, "most_looks")
+        require_at_least(self, 10_000, "sample_looks")
 
 
 def train_transit(

@@ -346,8 +346,9 @@ static int run(sweep *s, int32_t *ending, const int64_t *ending_start, int32_t f
     const effects_job *job = s->job;
     int64_t i = job->resume ? job->resume->open : 0;
     for (int32_t day = first_day + (job->resume != NULL); day <= job->end_day; day++) {
-        if (job->save && day == job->save_day && !etp_effects_save(s))
-            return 0;
+        for (int64_t k = 0; k < job->saves; k++)
+            if (day == job->save_day[k] && !etp_effects_save(s, &job->save[k]))
+                return 0;
         if (day > first_day) {
             int64_t slot = day - 1 - first_day;
             advance(s, ending + ending_start[slot], ending_start[slot + 1] - ending_start[slot], day);
@@ -370,7 +371,7 @@ static int run(sweep *s, int32_t *ending, const int64_t *ending_start, int32_t f
 }
 
 /* Sweep over the days. Returns 0, -1 if there was not enough memory, -2 if another number of parcels
- * was open on `save_day` than `job->save` says. `job->end_day` must be later than the first entry's
+ * was open on a `save_day` than `job->save` says. `job->end_day` must be later than the first entry's
  * start day, or not earlier than `resume_day`; entries that start on or after it are left alone. */
 ETP_EXPORT int etp_effects(const effects_job *job) {
     int64_t n = job->entries, cells = n * job->levels, rows = job->table_start[job->levels];

@@ -59,8 +59,10 @@ typedef struct {
     float *at_end;             /* (rows, FIELDS) what is known on end_day */
     const sweep_state *resume; /* where to go on from, NULL: from the first entry's day; the open parcels
                                   are the first entries, and all others start on or after its day */
-    sweep_state *save;         /* what to leave for another time, NULL: nothing */
-    int32_t resume_day, save_day;
+    sweep_state *save;         /* (saves,) what to leave for another time */
+    const int32_t *save_day;   /* (saves,) as of which days */
+    int64_t saves;
+    int32_t resume_day;
 } effects_job;
 
 /* Sums over all parcels of one level: of what its keys' sums hold, and of what is open. */
@@ -99,6 +101,6 @@ void etp_effects_open_entry(sweep *s, int32_t i);
 /* effects_resume.c */
 void etp_effects_start(sweep *s, int32_t first_day);
 void etp_effects_resume(sweep *s);
-int etp_effects_save(const sweep *s);
+int etp_effects_save(const sweep *s, sweep_state *kept);
 
 #endif

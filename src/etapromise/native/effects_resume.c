@@ -22,9 +22,8 @@ void etp_effects_start(sweep *s, int32_t first_day) {
 }
 
 /* Leave what the days before have made of the sums; returns whether there was room for it. */
-int etp_effects_save(const sweep *s) {
+int etp_effects_save(const sweep *s, sweep_state *kept) {
     const effects_job *job = s->job;
-    sweep_state *kept = job->save;
     if (kept->open != s->open_count)
         return 0;
     for (int64_t row = 0; row < job->table_start[job->levels]; row++) {

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from etapromise.errors import ContractError
+from etapromise.argument_kinds import require_at_least, require_shares
 from etapromise.operations.feed_signs import FEED_SIGNS, FeedFault, FeedLimits, feed_faults
 
 # Standard normal quantile of 95 %.
@@ -71,28 +71,12 @@ class GateConfig(FeedLimits):
 
     def __post_init__(self) -> None:
         """Refuse what cannot be judged by."""
-        if not 0 < self.service_level < 1:
-            raise ContractError(
-                f"found service_level={self.service_level}, expected one strictly between 0 and 1"
-            )
-        for name in ("judge_days", "shift_days", "least_judged", "smallest_group", "refresh_every"):
-            if getattr(self, name) < 1:
-                raise ContractError(f"found {name}={getattr(self, name)}, expected 1 or more")
-        for name in (
-            "settle_days",
-            "short_by",
-            "group_short_by",
-            "worse_score",
-            "longer",
-            "kept_worse",
-            "mean_shift",
-            "far_share",
-            *(each.name for each in fields(FeedLimits)),
-        ):
-            if getattr(self, name) < 0:
-                raise ContractError(f"found {name}={getattr(self, name)}, expected 0 or more")
-        if self.slower < 1:
-            raise ContractError(f"found slower={self.slower}, expected 1 or more")
+        require_shares(service_level=self.service_level)
+        counts = ("judge_days", "shift_days", "least_judged", "smallest_group", "refresh_every")
+        require_at_least(self, 1, *counts, "slower")
+        margins = ("short_by", "group_short_by", "worse_score", "longer", "kept_worse")
+        limits = (each.name for each in fields(FeedLimits))
+        require_at_least(self, 0, "settle_days", *margins, "mean_shift", "far_share", *limits)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from etapromise.argument_kinds import require_at_least
 from etapromise.errors import ContractError, InsufficientHistoryError, extra_needed
 from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.judgement import Truth
@@ -79,9 +80,7 @@ class Search:
 
     def __post_init__(self) -> None:
         """Refuse what has no end or no beginning."""
-        for name in ("trials", "folds", "fold_days", "refresh_every"):
-            if getattr(self, name) < 1:
-                raise ContractError(f"found {name}={getattr(self, name)}, expected 1 or more")
+        require_at_least(self, 1, "trials", "folds", "fold_days", "refresh_every")
         if self.seconds is not None and not self.seconds > 0:
             raise ContractError(f"found seconds={self.seconds}, expected more than 0")
 

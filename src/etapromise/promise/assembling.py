@@ -27,7 +27,7 @@ from etapromise.history.effects import WantedDays
 from etapromise.history.features import FeatureContract
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.kept_effects import KeptEffects
-from etapromise.history.kept_orders import KeptOrders, kept_orders
+from etapromise.history.kept_orders import kept_orders
 from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
@@ -163,17 +163,20 @@ def _refreshed(
         manifest["calendars"] = calendars.text
     tracked.let_go()
     orders = EncodedOrders.of(known, encoder, give_up)
-    wanted = np.flatnonzero(orders.outcomes.start_day >= _first_judged_day(parts.manifest))
+    asked = orders.outcomes.start_day >= _first_judged_day(parts.manifest)
     drawn = None
     if model.transit is not None:
         looks = (parts.manifest["config"]["transit"] or {}).get("sample_looks", MOST_LOOKS)
         drawn = drawn_parcels(known, orders, looks)
-        wanted = np.union1d(wanted, drawn.asked)
+        asked[drawn.asked] = True
+    later = asked.copy()
+    if drawn is not None:
+        later[drawn.near] = True
     gathered = HistoryAsOf.of(
         orders,
         parts.statistics.settings,
-        WantedDays(rows=wanted, near=wanted if drawn is None else np.union1d(wanted, drawn.near)),
-        KeptEffects(known.folder / "effects.npz") if isinstance(known, KeptOrders) else None,
+        WantedDays(rows=np.flatnonzero(asked), later=np.flatnonzero(later)),
+        KeptEffects.beside(known),
     )
     sample = None if drawn is None else Sample.of(known, gathered, drawn)
     gathered = gathered.knowing_days_since(_first_judged_day(parts.manifest))

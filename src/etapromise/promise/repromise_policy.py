@@ -14,7 +14,6 @@ The quote path: imports numpy and the standard library only.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.argument_kinds import require_at_least
 from etapromise.array_types import Dates, Floats, Mask
 from etapromise.errors import ContractError
 
@@ -42,6 +42,8 @@ _NO_TIME: Final = np.datetime64("NaT", "us")
 _DAY: Final = np.timedelta64(1, "D")
 # Of the rest between notices: beyond that it is longer than any parcel's way.
 _MOST_DOUBLINGS: Final = 10
+# Days, hours or looks beyond any parcel's way.
+_MOST: Final = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,19 +141,11 @@ class RepromisePolicy:
                 f"Found tell_below={self.tell_below!r} and calm_above={self.calm_above!r}; "
                 "expected probabilities, the second at least the first."
             )
-        for name, least in (
-            ("stable_looks", 1),
-            ("stable_hours", 0),
-            ("tolerance_days", 0),
-            ("least_shift_days", 1),
-            ("last_call_days", -1),
-            ("earlier_days", 1),
-            ("earlier_confidence", 0),
-            ("rest_hours", 0),
-        ):
-            value = getattr(self, name)
-            if not least <= value < math.inf:
-                raise ContractError(f"Found {name}={value!r}; expected at least {least}.")
+        counts = ("stable_looks", "least_shift_days", "earlier_days")
+        waits = ("stable_hours", "tolerance_days", "earlier_confidence", "rest_hours")
+        require_at_least(self, 1, *counts, most=_MOST)
+        require_at_least(self, 0, *waits, most=_MOST)
+        require_at_least(self, -1, "last_call_days", most=_MOST)
 
     def look_many(
         self,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from etapromise.tracking.column_profiles import Profile, TimeGuess, profile_of, sample_rows
+from etapromise.tracking.column_profiles import Profile, profile_of, sample_rows
+from etapromise.tracking.guessed_times import TimeGuess
 from etapromise.tracking.id_matches import NearMatch
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from etapromise.tracking.column_names import (
     score_name,
     status_of_word,
 )
-from etapromise.tracking.column_profiles import Profile, TimeGuess
+from etapromise.tracking.column_profiles import Profile
+from etapromise.tracking.guessed_times import TimeGuess
 from etapromise.tracking.proposal import CERTAIN, OwnTable, Proposal, Proposed
 
 __all__ = ["shipment_columns"]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from etapromise.argument_kinds import require_at_least
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.forecast.boosting import BoostingConfig
@@ -94,9 +95,7 @@ class TrainingConfig:
             )
         if self.calendars is not None:
             object.__setattr__(self, "calendars", CalendarFile.of(self.calendars))
-        for name in ("holdout_days", "warm_up_days", "members"):
-            if getattr(self, name) < 1:
-                raise ContractError(f"{name} is {getattr(self, name)}; expected at least 1.")
+        require_at_least(self, 1, "holdout_days", "warm_up_days", "members")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a manifest, without the calendar file, which a refresh may change."""

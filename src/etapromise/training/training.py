@@ -24,14 +24,17 @@ from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.calibration import still_arriving
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import KnownOrders, moment_of
+from etapromise.history.effects import WantedDays
 from etapromise.history.features import (
     FeatureBuilder,
     FeatureContract,
     all_features,
 )
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
+from etapromise.history.kept_effects import KeptEffects
 from etapromise.history.kept_orders import kept_orders
 from etapromise.history.number_ranges import LearnedRanges
+from etapromise.history.outcomes import Outcomes
 from etapromise.history.statistics import lost_shares
 from etapromise.in_transit.sampling import Sample, drawn_parcels
 from etapromise.in_transit.training import train_transit
@@ -154,10 +157,17 @@ def _trained(
     kept = kept_orders(tracked, moment, encoder)
     known = known if kept is None else kept
     orders = EncodedOrders.of(known, encoder, give_up)
-    gathered = HistoryAsOf.of(orders, config.effects)
+    split = _Split.of(orders.outcomes, config)
+    # What the nights after this one will ask for.
+    later = orders.outcomes.start_day >= split.cut
+    drawn = None
+    if config.transit is not None:
+        drawn = drawn_parcels(known, orders, config.transit.sample_looks)
+        later[drawn.near] = True
+    wanted = WantedDays(rows=np.arange(len(known)), later=np.flatnonzero(later))
+    gathered = HistoryAsOf.of(orders, config.effects, wanted, KeptEffects.beside(known))
     known.let_go()
     tell = progress or (lambda *_: None)
-    split = _Split.of(gathered, config)
     stages = None
     if split.tells_parcels_apart(gathered):
         contract, holdout = _holdout_forest(gathered, split, config, tell)
@@ -187,10 +197,8 @@ def _trained(
         "ranges": LearnedRanges.of(gathered.requests.numbers, encoder.numeric).as_dict(),
         "calendars": getattr(config.calendars, "text", None),
     }
-    transit = sample = None
-    if config.transit is not None:
-        drawn = drawn_parcels(known, orders, config.transit.sample_looks)
-        sample = Sample.of(known, gathered, drawn)
+    transit = None
+    sample = None if drawn is None else Sample.of(known, gathered, drawn)
     gathered = gathered.knowing_days_since(split.cut)
     if config.transit is not None and sample is not None:
         transit = train_transit(
@@ -227,8 +235,7 @@ class _Split:
     holdout_days: int
 
     @classmethod
-    def of(cls, gathered: HistoryAsOf, config: TrainingConfig) -> _Split:
-        results = gathered.outcomes
+    def of(cls, results: Outcomes, config: TrainingConfig) -> _Split:
         start, end = int(results.start_day[0]), results.as_of_day
         cut = end - min(config.holdout_days, (end - start) // 4)
         newest = results.start_day[results.arrived][-_LEAST_HELD_OUT:]

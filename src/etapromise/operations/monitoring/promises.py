@@ -22,7 +22,7 @@ import pandas as pd
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
-from etapromise.evaluation.replay import Forecast, known_at
+from etapromise.evaluation.replay import JoinedForecast, known_at
 from etapromise.history.as_of import moment_of
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
@@ -98,7 +98,7 @@ def promises_made(
             "as_of."
         )
     rows = np.concatenate([rows for _, rows, _ in blocks])
-    forecast = _Joined.of([forecast for _, _, forecast in blocks])
+    forecast = JoinedForecast.of([forecast for _, _, forecast in blocks])
     table = judge(truth, rows, forecast, levels=(config.service_level,), seed=config.seed)
     sizes = [len(rows) for _, rows, _ in blocks]
     honest = np.repeat([block.forecaster is not None for block, _, _ in blocks], sizes)
@@ -111,35 +111,12 @@ def promises_made(
         np.nan if recorded is None else pd.to_numeric(recorded.iloc[rows], "coerce").to_numpy()
     )
     flow = DeliveryFlow(last_date=_last_ended(as_of))
-    flow.add(table[honest], _Joined(forecast.origin_dates[honest], forecast.probability[honest]))
+    flow.add(
+        table[honest], JoinedForecast(forecast.origin_dates[honest], forecast.probability[honest])
+    )
     _blank(table, ~honest, config.service_level)
     _choose(table, config)
     return Made(table=table, flow=flow, counts=_counts(table) | {"idle_days": idle // _DAY})
-
-
-@dataclass(frozen=True)
-class _Joined:
-    """Forecasts of several models as one; after its horizon a forecast stays where it was."""
-
-    origin_dates: npt.NDArray[np.datetime64]
-    probability: npt.NDArray[np.float64]
-
-    @classmethod
-    def of(cls, forecasts: list[Forecast]) -> _Joined:
-        horizon = max(forecast.probability.shape[1] for forecast in forecasts)
-        return cls(
-            np.concatenate([forecast.origin_dates for forecast in forecasts]),
-            np.concatenate(
-                [
-                    np.pad(
-                        forecast.probability,
-                        ((0, 0), (0, horizon - forecast.probability.shape[1])),
-                        mode="edge",
-                    )
-                    for forecast in forecasts
-                ]
-            ),
-        )
 
 
 def _last_ended(moment: pd.Timestamp) -> np.datetime64:

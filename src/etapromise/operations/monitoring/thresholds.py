@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from etapromise.argument_kinds import require_at_least, require_shares
 from etapromise.errors import CommandError, ContractError
 from etapromise.files import settings_text
 from etapromise.operations.feed_signs import FeedLimits
@@ -107,23 +108,13 @@ class MonitorConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be watched."""
-        if not 0 < self.service_level < 1:
-            raise ContractError(
-                f"found service_level={self.service_level}, expected one strictly between 0 and 1"
-            )
+        require_shares(service_level=self.service_level)
         if self.promises not in {"auto", "shop", "model"}:
             raise ContractError(
                 f"found promises={self.promises!r}, expected 'auto', 'shop' or 'model'"
             )
-        for name, least in (
-            ("days", 1),
-            ("recent_days", 1),
-            ("refresh_every", 1),
-            ("settle_days", 0),
-            ("smallest_group", 1),
-        ):
-            if getattr(self, name) < least:
-                raise ContractError(f"found {name}={getattr(self, name)}, expected {least} or more")
+        require_at_least(self, 1, "days", "recent_days", "refresh_every", "smallest_group")
+        require_at_least(self, 0, "settle_days")
 
 
 def read_thresholds(path: Path, config: MonitorConfig | None = None) -> MonitorConfig:
