@@ -1,10 +1,11 @@
 """Promises from many threads of several processes while the model is refreshed and exchanged.
 
-Every process has threads that ask without a pause, each for another order, and one that looks for
-a new model once a second, as a server does; meanwhile the current model is refreshed, four hours
-further each time. Resident memory is each process's, from the third exchange on.
+Every process has threads that ask, each for another order, and one that looks for a new model once
+a second, as a server does; meanwhile the current model is refreshed, four hours further each time.
+Resident memory is each process's, from the third exchange on.
 
-    python benchmarks/load.py [--promises 10000000] [--processes 2] [--threads 8] [--every 60]
+    python benchmarks/load.py [--promises 10000000] [--processes 2] [--threads 8] [--minutes 10]
+        [--every 60]
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ NAMES = (
     *("origin", "origin_region", "origin_country", "destination", "destination_region"),
     *("destination_country", "destination_time_zone", "carrier", "service", "weight_kg"),
 )
+BREATH = 500
+"""Promises without a pause."""
 WARM_UP = 3
 """Exchanges; then every version that is held at once has been."""
 
@@ -54,7 +57,7 @@ def resident(process: int | str = "self") -> float:
     return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def ask(models: Path, orders: Path, count: int, threads: int) -> None:
+def ask(models: Path, orders: Path, count: int, threads: int, seconds: float) -> None:
     """One process: ask, and print what came of it as JSON."""
     held = HeldModel(models)
     asked = fields_of(pd.read_parquet(orders))
@@ -66,16 +69,19 @@ def ask(models: Path, orders: Path, count: int, threads: int) -> None:
     done = threading.Event()
 
     def answer(mine: int) -> None:
+        begun = time.monotonic()
         for turn in range(each):
+            if not turn % BREATH:
+                time.sleep(max(0.0, begun + turn / each * seconds - time.monotonic()))
             fields = asked[(turn * 7919 + mine * 31) % len(asked)]
-            begun = time.perf_counter_ns()
+            asked_at = time.perf_counter_ns()
             try:
                 promise = held.model.promise(**fields)  # type: ignore[union-attr]
                 if not 0.0 <= promise.confidence <= 1.0 or promise.earliest > promise.latest:
                     errors["no sane promise"] += 1
             except Exception as error:  # noqa: BLE001 — whatever it is, it is counted
                 errors[repr(error)[:200]] += 1
-            took[mine, turn] = min(time.perf_counter_ns() - begun, 2**32 - 1)
+            took[mine, turn] = min(time.perf_counter_ns() - asked_at, 2**32 - 1)
 
     def look() -> None:
         while not done.wait(1.0):
@@ -116,11 +122,14 @@ def main() -> None:
     parser.add_argument("--promises", type=int, default=10_000_000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="At least; 0 is without a pause."
+    )
     parser.add_argument("--every", type=float, default=60.0, help="Seconds between exchanges.")
     parser.add_argument("--ask", nargs=3, help=argparse.SUPPRESS)
     told = parser.parse_args()
     if told.ask:
-        ask(Path(told.ask[0]), Path(told.ask[1]), int(told.ask[2]), told.threads)
+        ask(Path(told.ask[0]), Path(told.ask[1]), int(told.ask[2]), told.threads, told.minutes * 60)
         return
     orders = LaterOrders.of(seed=5, days=28, per_day=60.0)
     with tempfile.TemporaryDirectory() as name:
@@ -165,7 +174,7 @@ def main() -> None:
         print(
             f"asked {one['asked']:,}, errors {one['errors'] or 0}, exchanges {one['reloads']} "
             f"(failed {one['failed_reloads']}), versions {one['versions']}; microseconds p50, p99, "
-            f"p99.9, longest {one['quantiles']}; resident MB after the {WARM_UP}rd exchange "
+            f"p99.9, longest {one['quantiles']}; resident MB after the exchange {WARM_UP} "
             f"{first:.1f}, then {least:.1f} to {most:.1f}, at the end {last:.1f}"
         )
 

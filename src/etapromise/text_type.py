@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["TEXT", "frame_of_arrow"]
+__all__ = ["TEXT", "beginning_with", "frame_of_arrow"]
 
 # Named "str", it would make words of what is missing where the option `future.infer_string` is off.
 # pandas 2.2 has the same type by the name of its storage, with no argument for what is missing.
@@ -30,3 +31,16 @@ def frame_of_arrow(table: pa.Table) -> pd.DataFrame:
     """
     frame: pd.DataFrame = table.to_pandas(types_mapper=_TYPES.get)
     return frame
+
+
+def beginning_with(texts: pd.Series[Any], pattern: str | re.Pattern[str]) -> pd.Series[bool]:
+    """(n,) which of n texts begin with a pattern; missing ones do not.
+
+    By Python's own expressions: pandas has others, with fewer signs, in each version.
+    """
+    matches = re.compile(pattern).match
+    return pd.Series(
+        [isinstance(text, str) and matches(text) is not None for text in texts],
+        index=texts.index,
+        dtype=bool,
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import zoneinfo
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,12 +22,14 @@ from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch, DispatchCal
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zone_tables import offset_changes
 from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding import compiled_encoder
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.lanes.levels import KeyIndex, levels_with
 from tests.encoding.reference_requests import in_keys, reference_request
 
+MOMENT = datetime(2025, 3, 30, 2, 30, tzinfo=UTC)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 FIRST, LAST = (date(2024, 1, 1) - date(1970, 1, 1)).days, (date(2026, 1, 1) - date(1970, 1, 1)).days
 # Few, so that they meet; among them what could be taken for two texts, or for half a character.
@@ -192,6 +196,7 @@ def assert_same(found: Any, expected: Any) -> None:
 @example({"ordered_at": datetime.max.replace(tzinfo=UTC), "kind": "a", "size": 1.0})
 @example({"ordered_at": datetime.min.replace(tzinfo=UTC), "kind": "a", "size": 1.0})
 @example({"ordered_at": pd.Timestamp("2025-03-30T02:30", tz="UTC"), "kind": "a", "size": 1.0})
+@example({"ordered_at": MOMENT, "kind": "a", "size": 1.0, "weight_kg": sys.float_info.max})
 @given(shipments())
 def test_a_request_equals_the_plain_reference(fields: dict[str, Any]) -> None:
     try:
@@ -201,6 +206,17 @@ def test_a_request_equals_the_plain_reference(fields: dict[str, Any]) -> None:
             ENCODER.encode_placed(fields)[0]
         return
     assert_same(ENCODER.encode_placed(fields)[0], expected)
+
+
+def test_what_the_kernel_does_not_take_is_refused_and_no_request_of_zeros() -> None:
+    # Checked before, and refused there; here the check is left out.
+    fields = {"ordered_at": MOMENT, "kind": "a", "size": 1.0}
+    numbers = [float("nan")] * 4 + [float("inf")]
+    with (
+        mock.patch.object(compiled_encoder, "given_numbers", return_value=numbers),
+        pytest.raises(ContractError, match="cannot be encoded"),
+    ):
+        ENCODER.encode_placed(fields)
 
 
 @settings(max_examples=60, deadline=None, phases=PHASES)

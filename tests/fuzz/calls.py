@@ -59,6 +59,7 @@ VALUES: tuple[Any, ...] = (
         0.5,
         0.9,
         1e308,
+        1.79e308,
         -1e308,
         10**400,
         2**63,
@@ -101,7 +102,7 @@ def case(data: bytes) -> str:
 def _promise(fields: dict[str, Any], choices: Choices) -> str:
     found = model().promise(**fields)
     assert 0.0 <= found.confidence <= 1.0
-    assert found.earliest <= found.latest
+    assert date(2025, 1, 1) < found.earliest <= found.latest
     if choices.chance(0.2):
         json.dumps(found.as_dict(), allow_nan=False)
         found.probability_by(found.date)

@@ -16,6 +16,7 @@ from etapromise import tracking
 from etapromise.history import kept_orders, kept_tables
 from etapromise.in_transit import kept_scans
 from etapromise.store.stored_history import StoredHistory
+from etapromise.text_type import TEXT
 from tests.small_network import AS_OF, saved
 
 DAY = pd.Timedelta(days=1)
@@ -178,9 +179,7 @@ def test_numbers_of_an_earlier_moment_are_made_again_where_more_is_known_later(
             )
         found.append((known.table, len(read["orders"])))
     (table, some), (expected, every) = found
-    texts = {
-        name: pd.StringDtype(na_value=np.nan) for name in table.column_names if "key" in name
-    } | {"zone": pd.StringDtype(na_value=np.nan)}
+    texts = {name: TEXT for name in table.column_names if "key" in name or name == "zone"}
     one, other = (each.drop(["digest"]).to_pandas().astype(texts) for each in (table, expected))
     pd.testing.assert_frame_equal(one, other)
     assert 0 < some < every / 4

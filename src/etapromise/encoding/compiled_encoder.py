@@ -44,7 +44,6 @@ from etapromise.normal_forms.zones import zone_name
 
 __all__ = [
     "FINE",
-    "OUTSIDE_CALENDARS",
     "TEXT_COLUMNS",
     "CompiledEncoder",
     "EncodedStruct",
@@ -381,9 +380,26 @@ class CompiledEncoder:
             self.address,
             *(shipment, extra, text, found, native.address(code), native.address(number)),
         )
-        if status == OUTSIDE_CALENDARS:
-            self._clocks.require_days(found.order_day, found.order_day)
+        self.require_encoded(status, found.order_day)
         return found, code, number
+
+    def require_encoded(self, status: int, order_day: int) -> None:
+        """Refuse a shipment that the kernel did not take.
+
+        Args:
+            status: what it gave back.
+            order_day: the local day of the order, days since 1970-01-01.
+
+        Raises:
+            ContractError: the day is outside the calendars, or the kernel did not take the values.
+        """
+        if status == OUTSIDE_CALENDARS:
+            self._clocks.require_days(order_day, order_day)
+        if status != FINE:
+            raise ContractError(
+                "Found values of a shipment that passed every check and still cannot be encoded; "
+                "expected texts and numbers in their ranges. Report it with the shipment."
+            )
 
     def encode_many(
         self,

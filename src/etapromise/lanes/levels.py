@@ -188,15 +188,14 @@ def level_keys(
     Returns:
         For each level, (n,) positions into a list of its distinct keys, and that list.
     """
-    import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
-
     columns: dict[str, tuple[NDArray[np.int64], list[str]]] = {}
     for column in {column for level in levels for column in level.columns}:
         is_prefix = column == "destination_prefix"
         codes, texts = distinct_texts(frame, "destination" if is_prefix else column)
         if is_prefix:
-            prefix, shorter = pd.factorize(pd.Index([text[:PREFIX_LENGTH] for text in texts]))
-            codes, texts = prefix[codes].astype(np.int64), [str(text) for text in shorter]
+            beginnings = [text[:PREFIX_LENGTH] for text in texts]
+            prefix, shorter = _numbered(beginnings, [False] * len(beginnings))
+            codes, texts = prefix[codes], shorter
         columns[column] = codes, texts
     return [
         _combined([columns[column] for column in level.columns], len(frame)) for level in levels
@@ -211,12 +210,10 @@ def distinct_texts(frame: pd.DataFrame, column: str) -> tuple[NDArray[np.int64],
     Raises:
         ContractError: it holds what cannot be a name.
     """
-    import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
-
     if column not in frame.columns:
         return np.zeros(len(frame), np.int64), [""]
     try:
-        codes, values = pd.factorize(frame[column], use_na_sentinel=True)
+        codes, values = _factorized(frame[column])
     except TypeError as error:
         raise ContractError(
             f"Found values in column {column} that are no texts ({error}); expected names or "
@@ -224,6 +221,25 @@ def distinct_texts(frame: pd.DataFrame, column: str) -> tuple[NDArray[np.int64],
         ) from error
     texts = [*(spelled(value) for value in values), ""]
     return np.where(codes < 0, len(values), codes).astype(np.int64), texts
+
+
+def _factorized(column: pd.Series[Any]) -> tuple[NDArray[np.int64], list[Any]]:
+    import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
+
+    if column.dtype == np.dtype(object):
+        return _numbered(column.tolist(), column.isna().tolist())
+    codes, values = pd.factorize(column, use_na_sentinel=True)
+    return codes.astype(np.int64), values.tolist()
+
+
+def _numbered(values: list[Any], missing: list[bool]) -> tuple[NDArray[np.int64], list[Any]]:
+    # To pandas 2, objects are one text that differ after a zero byte only.
+    place: dict[Any, int] = {}
+    codes = [
+        -1 if nothing else place.setdefault(value, len(place))
+        for value, nothing in zip(values, missing, strict=True)
+    ]
+    return np.array(codes, np.int64), list(place)
 
 
 def _combined(

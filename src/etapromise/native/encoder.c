@@ -1,6 +1,7 @@
 /* From the columns of a shipment to a request. */
 #include "encoder.h"
 
+#include <float.h>
 #include <string.h>
 
 enum { DAY = 86400 };
@@ -153,7 +154,7 @@ static int is_unusual(const double *given) {
             (latitude == 0 && longitude == 0))
             return 1;
     }
-    return given[4] < 0 || given[4] > 1e308;
+    return given[4] < 0 || given[4] > DBL_MAX;
 }
 
 int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, etp_encoded *out,

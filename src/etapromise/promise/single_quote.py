@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from numpy.typing import NDArray
 
-from etapromise.encoding.compiled_encoder import FINE, OUTSIDE_CALENDARS
+from etapromise.encoding.compiled_encoder import FINE
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
 from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
 from etapromise.history.number_ranges import LearnedRanges
@@ -263,8 +263,7 @@ class SingleQuotes:
         encoder = self._encoder
         shipment, extra, text = encoder.compiled.packed(fields, utc_second(fields["ordered_at"]))
         status = ask(self._address, shipment + levels + extra, text, answer)
-        if status == OUTSIDE_CALENDARS:
-            encoder.clocks.require_days(answer.request.order_day, answer.request.order_day)
+        encoder.compiled.require_encoded(status, answer.request.order_day)
         return text
 
     def _assess(

@@ -21,7 +21,7 @@ import pyarrow.types as pt
 from etapromise.normal_forms.places import is_country, normal_country
 from etapromise.normal_forms.texts import ascii_digits
 from etapromise.normal_forms.zones import is_time_zone
-from etapromise.text_type import TEXT
+from etapromise.text_type import TEXT, beginning_with
 from etapromise.tracking.column_names import is_about, is_carrier
 from etapromise.tracking.guessed_times import (
     MOST,
@@ -113,13 +113,13 @@ class Profile:
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or pt.is_decimal(self.kind):
             return True
         words = self.words[:TRIED]
-        return bool(len(words) and words.str.match(_NUMBER.pattern).mean() > MOST)
+        return bool(len(words) and beginning_with(words, _NUMBER).mean() > MOST)
 
     @cached_property
     def digits(self) -> bool:
         """Whether the values are long numbers without a fraction, as identifiers are."""
         words = self.words[:TRIED]
-        return bool(len(words) and words.str.match(r"^\d{5,}$").mean() > MOST)
+        return bool(len(words) and beginning_with(words, r"^\d{5,}$").mean() > MOST)
 
     @cached_property
     def unit(self) -> str | None:
@@ -195,7 +195,7 @@ class Profile:
         words = self.words[:TRIED].str.strip().str.lstrip("'")
         if not len(words):
             return 0.0
-        looks = words.str.match(r"^(?=.*\d)[A-Za-z0-9][A-Za-z0-9\s\-]{1,9}(\.0)?$")
+        looks = beginning_with(words, r"^(?=.*\d)[A-Za-z0-9][A-Za-z0-9\s\-]{1,9}(\.0)?$")
         return float((looks & words.str.len().between(3, 12)).mean())
 
     @cached_property
@@ -222,7 +222,7 @@ class Profile:
         if pt.is_timestamp(self.kind) or pt.is_date(self.kind):
             return stored_times(self.raw)
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:
-            compact = self._all_digits and bool(self.words.str.match(r"^(19|20)\d{6}$").all())
+            compact = self._all_digits and bool(beginning_with(self.words, r"^(19|20)\d{6}$").all())
             if not numbers:
                 return None
             return written_times(self.words, most) if compact else numbered_times(self.words)
@@ -237,7 +237,7 @@ class Profile:
     @cached_property
     def _all_digits(self) -> bool:
         words = self.words[:TRIED]
-        return bool(len(words) and words.str.match(r"^\d+([.,]\d+)?$").all())
+        return bool(len(words) and beginning_with(words, r"^\d+([.,]\d+)?$").all())
 
 
 def _decimal_mark(text: str) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from etapromise.text_type import beginning_with
 from etapromise.tracking.time_words import plain_times
 from etapromise.tracking.written_times import has_clock, parsed
 
@@ -129,15 +130,15 @@ def written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
         return None
     first = words[:TRIED]
     iso = first.str.extract(_ISO)["zone"]
-    is_iso = first.str.match(_ISO.pattern)
+    is_iso = beginning_with(first, _ISO)
     if is_iso.mean() > MOST:
         stamps = first[is_iso]
         clock = stamps.str.len() > 10
         midnights = bool(
-            clock.any() and stamps[clock].str.match(r"^.{11}00:?00(:?00(\.0+)?)?").all()
+            clock.any() and beginning_with(stamps[clock], r"^.{11}00:?00(:?00(\.0+)?)?").all()
         )
         return TimeGuess(
-            share=float(words.str.match(_ISO.pattern).mean()),
+            share=float(beginning_with(words, _ISO).mean()),
             clock=bool(clock.any()) and not midnights,
             zoned=bool(iso[is_iso & (first.str.len() > 10)].notna().all()) and bool(clock.any()),
             midnights=midnights,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from babel.dates import get_month_names
 
 from etapromise.normal_forms.texts import ascii_digits
+from etapromise.text_type import beginning_with
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,7 +123,7 @@ def era_of(texts: pd.Series[Any]) -> str:
     """
     if not len(texts):
         return ""
-    if texts.str.match(_REPUBLIC).mean() > 0.9:  # others are placeholders
+    if beginning_with(texts, _REPUBLIC).mean() > 0.9:  # others are placeholders
         return "minguo"
     years = texts.str.extract(_YEAR)[0].dropna().astype(int)
     if len(years) and years.between(1957 + 543, _LAST + 543).all():

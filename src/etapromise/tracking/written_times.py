@@ -21,7 +21,7 @@ import pyarrow.types as pt
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.zones import is_time_zone
-from etapromise.text_type import TEXT
+from etapromise.text_type import TEXT, beginning_with
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
 __all__ = ["NUMBERED", "OFFSET", "WrittenTime", "has_clock", "iso_times", "parsed"]
@@ -147,7 +147,7 @@ def _one_format(words: pd.Series[Any], form: str) -> tuple[pd.Series[Any], bool]
         )
         return found, has_clock(form) or (form in NUMBERED and not whole_days)
     # ISO 8601: only local clock times are of interest, whatever else there is stays as it is.
-    clock = words.where(words.str.match(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$"))
+    clock = words.where(beginning_with(words, r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$"))
     found = pd.to_datetime(clock, format="ISO8601", errors="coerce")
     return pd.Series(found).astype("datetime64[us]"), True
 
