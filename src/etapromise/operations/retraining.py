@@ -35,7 +35,7 @@ from typing import Any, Final, Literal
 import pandas as pd
 
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.errors import CommandError, InsufficientHistoryError
+from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
 from etapromise.evaluation.judgement import Truth
 from etapromise.evaluation.model_comparison import (
@@ -121,9 +121,8 @@ def retrain_current(
         tell: Told in words what is being done.
 
     Raises:
-        CommandError: Another process changes the directory, or the champion knows more than was
-            known at ``as_of``.
-        ContractError: The history tracks another event than the champion promises.
+        CommandError: Another process changes the directory, the champion knows more than was known
+            at ``as_of``, or the history tracks another event than it promises.
         InsufficientHistoryError: There is too little to train on.
     """
     gate = gate or GateConfig()
@@ -211,19 +210,9 @@ def _from_json(value: Any, usual: Any = None) -> Any:
 def _check_champion(
     champion: PromiseModel | None, history: TrackedHistory, as_of: pd.Timestamp
 ) -> None:
-    if champion is None:
-        return
-    if champion.as_of > as_of:
-        raise CommandError(
-            f"Found a current model as of {champion.as_of.isoformat()}, later than "
-            f"as_of={as_of.isoformat()}; expected one that knows no more. Choose a later as_of, or "
-            "roll back first."
-        )
-    if champion.event != history.event:
-        raise CommandError(
-            f"Found a history that tracks {history.event!r}, but the current model promises "
-            f"{champion.event!r}; expected the same event."
-        )
+    if champion is not None:
+        champion.require_known_by(as_of)
+        champion.require_event(history.event)
 
 
 def _judge(

@@ -157,6 +157,14 @@ class ModelCore(SingleQuotes):
                 "earlier version, or a later as_of."
             )
 
+    def require_event(self, event: str) -> None:
+        """Raises: CommandError: a history tracks another event than the model promises."""
+        if self.event != event:
+            raise CommandError(
+                f"Found a history that tracks {event!r}, but the model promises {self.event!r}; "
+                "expected the same event. Track the tables again with it, or train another model."
+            )
+
     @property
     def dependence(self) -> Dependence:
         """How often parcels of an order share their luck, as past orders showed."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from etapromise.array_types import Dates
-from etapromise.errors import CommandError, ContractError, EtapromiseError
+from etapromise.errors import ContractError, EtapromiseError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import outcomes_of
 from etapromise.evaluation.metrics import mean_or_none, summarise
@@ -136,11 +136,7 @@ def run_monitor(
     """
     config = config or MonitorConfig()
     model.require_known_by(as_of)
-    if model.event != history.event:
-        raise CommandError(
-            f"Found a history that tracks {history.event!r}, but the model promises "
-            f"{model.event!r}; expected the same event."
-        )
+    model.require_event(history.event)
     known = known_at(history, as_of)
     made = promises_made(known, model, registry, as_of=as_of, config=config)
     recent = as_of - config.recent_days * _DAY
