@@ -21,7 +21,7 @@ OUTPUT := output
 SITE := site
 SAMPLE := data/sample
 BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py scans.py olist.py \
-	in_transit.py quality.py quality_scenarios.py quality_ablations.py quality_settings.py telling.py \
+	in_transit.py load.py many_lanes.py quality.py quality_scenarios.py quality_ablations.py quality_settings.py telling.py \
 	stages.py hand_offs.py windows.py refresh.py kills.py year.py)
 
 # What the installed package is made of, beyond the Python files, which are used where they lie.
@@ -81,11 +81,14 @@ docs: check
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
-# The kernels with address and undefined-behaviour sanitizers, under the tests that reach them.
+# The kernels with address and undefined-behaviour sanitizers, under the tests that reach them; then
+# with the thread sanitizer, while threads ask and models are exchanged.
 sanitize: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 sh scripts/sanitize.sh address,undefined \
 		python -m pytest -q -p no:cacheprovider tests/native tests/forecast tests/encoding \
 		tests/tracking tests/promise
+	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 sh scripts/sanitize.sh thread \
+		python -m tests.fuzz.hot_swap --seconds 30
 
 # Random inputs of every kind; SEED and CASES choose which and how many. Where atheris can be had, it
 # follows the branches of those that are bytes, and keeps what it learned in output/fuzz.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -148,19 +149,27 @@ def normal(fields: Mapping[str, Any], numeric: Sequence[str]) -> dict[str, str |
         texts[f"{side}_region"] = normal_region(fields.get(f"{side}_region"), country)
     zone = texts.get("destination_time_zone")
     if zone is not None:
-        texts["destination_time_zone"] = zone_name(zone) or zone
+        texts["destination_time_zone"] = zone_name(zone)
     return texts
 
 
+def given(fields: Mapping[str, Any], name: str) -> float:
+    """A number of a shipment; one of the contract that cannot be read is as if there was none."""
+    value = fields.get(name)
+    try:
+        return normal_number(name, value)
+    except ContractError:
+        says = isinstance(value, str | bytes | float | int | Decimal | np.number)
+        if name not in GIVEN or isinstance(value, bool) or not says:
+            raise
+        return math.nan
+
+
 def number(fields: Mapping[str, Any], name: str) -> float:
-    value = normal_number(name, fields.get(name))
+    value = given(fields, name)
     other = {"lat": "lon", "lon": "lat"}.get(name[-3:])
     # Where the equator meets the meridian of Greenwich nobody lives.
-    if (
-        value == 0
-        and other
-        and normal_number(name[:-3] + other, fields.get(name[:-3] + other)) == 0
-    ):
+    if value == 0 and other and given(fields, name[:-3] + other) == 0:
         return math.nan
     return value
 

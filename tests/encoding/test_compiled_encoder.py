@@ -250,13 +250,9 @@ def test_what_is_no_moment_is_refused(model: PromiseModel, moment: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"weight_kg": "heavy"}, "weight_kg='heavy'; expected a number"),
         ({"origin_lat": [1.0]}, "origin_lat=.*expected a number"),
-        ({"quoted_date": "soon"}, "quoted_date='soon'; expected a date"),
         ({"quoted_date": 5}, "quoted_date=5; expected a date"),
         ({"quoted_date": Decimal("sNaN")}, "expected a date"),
-        ({"destination_time_zone": "Mars/Base"}, "'Mars/Base'; expected an IANA name"),
-        ({"destination_time_zone": "../UTC"}, "expected an IANA name"),
         ({"ordered_at": datetime(2035, 1, 1, tzinfo=UTC)}, "calendars cover"),
         ({"ordered_at": datetime(1, 1, 1, tzinfo=UTC)}, "calendars cover"),
         ({"ordered_at": datetime.max.replace(tzinfo=UTC)}, "calendars cover"),

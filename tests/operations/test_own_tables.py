@@ -14,10 +14,9 @@ import etapromise
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.cli import main
 from etapromise.errors import ContractError
+from etapromise.operations.checking import check_tables
 from etapromise.tracking import history
-from tests.tracking.own_shapes import aware, parcels
-
-HOME = "Europe/Warsaw"
+from tests.tracking.own_shapes import HOME, aware, parcels
 
 
 @pytest.fixture
@@ -221,3 +220,37 @@ def test_times_with_an_abbreviation_are_told_by_their_column(tmp_path: Path) -> 
     text = found.to_text()
     assert "EST behind the clock do not say where, all year a clock without summer time" in text
     assert "on whose clock are the times" in text
+
+
+@pytest.mark.parametrize(
+    ("factor", "rows", "told"),
+    [
+        (1.0, 0, None),
+        (1000.0, 9, "9 of 300 weights lie far from the others"),
+        (1000.0, 300, "half of the weights are"),
+        (0.0, 4, "4 weights are 0"),
+    ],
+)
+def test_check_tells_weights_that_lie_apart(
+    factor: float, rows: int, told: str | None, tmp_path: Path
+) -> None:
+    truth = parcels(6, 300)
+    kilograms = truth["kg"].to_numpy(copy=True)
+    kilograms[:rows] *= factor
+    own = pd.DataFrame(
+        {
+            "shipment_id": truth["id"],
+            "ordered_at": [time.isoformat() for time in aware(truth["ordered"], HOME)],
+            "origin": "80-001",
+            "destination": truth["postcode"],
+            "destination_country": truth["country"],
+            "carrier": truth["carrier"],
+            "weight kg": kilograms,
+            "delivered": [t if pd.isna(t) else t.date() for t in truth["delivered"]],
+        }
+    )
+    own.to_csv(tmp_path / "own.csv", index=False)
+    said = check_tables([tmp_path / "own.csv"], quality=False).to_text()
+    assert ("weight: " in said) == (told is not None)
+    assert told is None or told in said
+    assert factor != 1000.0 or rows == 300 or 'unit = "g"' in said

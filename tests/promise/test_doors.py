@@ -12,6 +12,7 @@ import pytest
 
 import etapromise
 from etapromise import ContractError, EtapromiseError, PromiseModel, tracking
+from etapromise.serving.answers import quotes
 from etapromise.tracking import read_shipments
 from tests.small_network import fields_of
 
@@ -130,18 +131,6 @@ def test_numbers_of_any_common_kind(model: PromiseModel, parcel: dict[str, Any])
     for number in (Decimal("1.5"), np.float32(1.5), np.float64(1.5)):
         given: Any = number
         assert model.promise(**parcel | {"weight_kg": given}) == usual
-    for wrong in (Decimal("Infinity"), -1.0, float("inf"), "heavy", [1.5]):
-        strange: Any = wrong
-        with pytest.raises(ContractError, match="weight_kg"):
-            model.promise(**parcel | {"weight_kg": strange})
-    for latitude in (91.0, -90.5, Decimal(91)):
-        far: Any = latitude
-        with pytest.raises(ContractError, match="destination_lat"):
-            model.promise(**parcel | {"destination_lat": far})
-        with pytest.raises(ContractError, match="destination_lat"):
-            model.promise_order([parcel | {"destination_lat": far}])
-        with pytest.raises(ContractError, match="destination_lat"):
-            model.compare([parcel | {"destination_lat": far}], 0.9)
     for nothing in (Decimal("NaN"), Decimal("sNaN"), float("nan"), None):
         missing: Any = nothing
         unknown = model.promise(**parcel | {"weight_kg": missing})
@@ -273,3 +262,46 @@ def test_scans_that_cannot_be_read_are_told(model: PromiseModel, parcel: dict[st
 def test_errors_are_within_reach() -> None:
     for name in ("ContractError", "ModelFileError", "InsufficientHistoryError", "CommandError"):
         assert issubclass(getattr(etapromise, name), EtapromiseError)
+
+
+UNREADABLE: list[tuple[str, Any]] = [
+    *(("weight_kg", value) for value in ("heavy", -1.0, float("inf"), Decimal("Infinity"))),
+    *(("destination_lat", value) for value in (91.0, -90.5, Decimal(91), "north")),
+    *(("destination_time_zone", value) for value in ("PST", "Mars/Base", "../UTC", 5)),
+    *(("quoted_date", value) for value in ("soon", "2025-07-09T10:00")),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), UNREADABLE)
+def test_an_optional_value_that_cannot_be_read_is_left_out_and_told_at_every_door(
+    model: PromiseModel, parcel: dict[str, Any], field: str, value: Any
+) -> None:
+    strange, without = parcel | {field: value}, parcel | {field: None}
+    promise, usual = model.promise(**strange), model.promise(**without)
+    assert promise.probability_by(usual.date) == usual.confidence
+    zone = "destination_time_zone"
+    assert promise.as_dict()[zone] == usual.as_dict()[zone]
+    told = [one["text"] for one in promise.messages if one["code"] == "value_left_out"]
+    assert len(told) == 1
+    assert f"{field}={value!r}" in told[0]
+    assert not [one for one in usual.messages if one["code"] == "value_left_out"]
+    assert model.promise_order([strange]).date == model.promise_order([without]).date
+    assert [one.promise.date for one in model.compare([strange], 0.9)] == [usual.date]
+    later = NOW + dt.timedelta(days=1)
+    assert model.track(strange, [], later).date == model.track(without, [], later).date
+    # Frames as they come, those that were read from a table, and HTTP.
+    frame = pd.DataFrame([strange | {"shipment_id": "1"}, without | {"shipment_id": "2"}])
+    many = model.promise_many(frame)
+    assert many["confidence"].tolist() == [usual.confidence] * 2
+    assert ["value_left_out" in said for said in many["messages"]] == [True, False]
+    text = frame.astype(object).map(str, na_action="ignore")
+    read = read_shipments(text.assign(ordered_at=frame["ordered_at"]))
+    assert any(field in str(note) for note in read.notes)
+    assert model.promise_many(read.accepted)["confidence"].tolist() == [usual.confidence] * 2
+    if not isinstance(value, Decimal):  # which JSON does not have
+        plain = {
+            name: one.isoformat() if isinstance(one, dt.date) else one
+            for name, one in strange.items()
+            if not (isinstance(one, float) and np.isnan(one))
+        }
+        assert quotes(model, plain)["confidence"] == usual.confidence

@@ -142,7 +142,7 @@ def test_orders_options_and_parcels_under_way(
         ("/quotes", {"ordered_at": "yesterday"}, "ISO 8601"),
         ("/quotes", {"service_level": 1.0}, "above 0 and below 1"),
         ("/quotes", {"origin": ...}, "without origin"),
-        ("/quotes", {"weight_kg": "heavy"}, "weight_kg"),
+        ("/quotes", {"weight_kg": [1.0]}, "weight_kg"),
         ("/compare", {}, "options"),
         ("/compare", {"options": [{"carrier": "acme"}]}, "policy"),
         ("/orders", {"parcels": "two"}, "list of objects"),

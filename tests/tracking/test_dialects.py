@@ -75,6 +75,27 @@ def test_text_in_any_dialect_is_read_back(
 
 
 @pytest.mark.parametrize(
+    ("above", "skip"),
+    [
+        ("", 0),
+        ("Shipment report\n\n", 2),
+        ('"Made on 01.02.2026"\n"By, for and of; us"\n', 2),
+        ("Report,,,\n", 1),
+    ],
+)
+@pytest.mark.parametrize("separator", [",", ";", "|"])
+def test_titles_above_the_header_are_told(
+    above: str, skip: int, separator: str, tmp_path: Path
+) -> None:
+    table = pd.DataFrame({name: ["1;1", "2,2", "3|3"] for name in ("id", "from", "to", "by")})
+    titles = above.replace(",,,", 3 * separator)
+    (tmp_path / "t.csv").write_text(titles + table.to_csv(sep=separator, index=False))
+    found = arrow_table(tmp_path / "t.csv", "rows")
+    assert found.table.to_pandas().to_numpy().tolist() == table.to_numpy().tolist()
+    assert any(f"line {skip + 1} of" in note.told for note in found.notes) == (skip > 0)
+
+
+@pytest.mark.parametrize(
     ("encoding", "header", "row"),
     [
         ("cp1250", "Nr zamówienia;Data złożenia;Przewoźnik;Miasto", "1;2025;Poczta;Łódź"),

@@ -226,7 +226,9 @@ def test_codes_mean_what_their_vendors_say(vendor: str) -> None:
 def test_every_vocabulary_says_whence_and_when() -> None:
     for name, vocabulary in vocabularies().items():
         if name != "standard":
-            assert vocabulary.source.startswith(("http", "the carrier's own codes")), name
+            whence = ("http", "the carrier's own codes", "no published list")
+            assert vocabulary.source.startswith(whence), name
+            assert vocabulary.source.startswith("no published") == bool(vocabulary.doubt), name
             assert re.fullmatch(r"\d{4}-\d\d-\d\d", vocabulary.date), name
             assert vocabulary_named(name.upper()) is vocabulary
             for alias in vocabulary.aliases:

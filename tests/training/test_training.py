@@ -293,7 +293,7 @@ def test_pick_up_points_are_an_event_of_their_own(
 def test_settings_that_cannot_work() -> None:
     with pytest.raises(ContractError, match="both numeric and categorical"):
         TrainingConfig(numeric=("a",), categorical=("a",))
-    with pytest.raises(ContractError, match="holdout_days=0"):
+    with pytest.raises(ContractError, match="holdout_days=0; expected at least 1"):
         TrainingConfig(holdout_days=0)
 
 

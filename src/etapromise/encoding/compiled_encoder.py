@@ -21,6 +21,7 @@ from etapromise.calendars.disruptions import Disruption, Disruptions
 from etapromise.calendars.working_clocks import Clocks, row_of
 from etapromise.calendars.zone_tables import ZoneTables
 from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.readable_values import readable_fields
 from etapromise.encoding.shipment_values import (
     given_numbers,
     normal_places,
@@ -319,17 +320,23 @@ class CompiledEncoder:
         )
         self.address = ctypes.addressof(bound)
 
-    def packed(self, fields: Mapping[str, Any], second: int) -> tuple[bytes, bytes, bytes]:
+    def packed(
+        self, fields: Mapping[str, Any], second: int
+    ) -> tuple[bytes, bytes, bytes, tuple[str, ...]]:
         """A shipment, its further numbers and its texts, as `etp_encode` reads them.
+
+        The last are values that could not be read, as ``name=value``.
 
         Args:
             fields: columns of the contract, and all extra columns.
             second: of the order, see `utc_second`.
 
         Raises:
-            ContractError: an extra column is missing, a value is not a number, or a zone unknown.
+            ContractError: an extra column is missing or no number, or a value is of a type that no
+                such value has.
         """
         self.require_extra(fields)
+        fields, left_out = readable_fields(fields)
         normal = normal_places(fields)
         normal |= {name: NAMES.of(fields.get(name)) for name in ("carrier", "service")}
         texts = [
@@ -352,7 +359,7 @@ class CompiledEncoder:
             f"={len(self._numeric)}d",
             *(normal_number(name, fields[name]) for name in self._numeric),
         )
-        return shipment, extra, text
+        return shipment, extra, text, left_out
 
     def fields_of(self, text: bytes) -> dict[str, str | None]:
         """The columns that `packed` spelled; None for what was missing or empty.
@@ -372,7 +379,7 @@ class CompiledEncoder:
         Raises:
             ContractError: as `packed` and `utc_second` do, or a date outside the calendars.
         """
-        shipment, extra, text = self.packed(fields, utc_second(fields["ordered_at"]))
+        shipment, extra, text, _ = self.packed(fields, utc_second(fields["ordered_at"]))
         found = EncodedStruct()
         code = np.zeros(self._codes, np.int32)
         number = np.zeros(self._numbers)

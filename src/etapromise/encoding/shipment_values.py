@@ -15,6 +15,7 @@ import numpy as np
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import normal_number
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
+from etapromise.normal_forms.texts import normal_text
 
 __all__ = [
     "EPOCH",
@@ -82,12 +83,12 @@ def quoted_day(value: Any) -> float:
     Raises:
         ContractError: it is not a date.
     """
-    if missing(value):
+    found = normal_text(value) if isinstance(value, str) else value
+    if missing(found):
         return math.nan
-    found = value
     try:
-        if isinstance(value, str):
-            found = date.fromisoformat(value)
+        if isinstance(found, str):
+            found = date.fromisoformat(found)
         elif isinstance(value, np.datetime64):
             found = value.astype("datetime64[D]").item()
     except ValueError:

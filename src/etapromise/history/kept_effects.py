@@ -282,8 +282,7 @@ class KeptEffects:
 
     def _say(self, found: str) -> None:
         warnings.warn(
-            f"{self.path} is damaged and is made again, which takes a whole sweep over the past: "
-            f"{found}",
+            f"{self.path} is damaged and is made again, by a longer sweep over the past: {found}",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -153,6 +153,7 @@ def _sign_lines(signs: dict[str, Any]) -> list[str]:
                 for one, other in signs[f"near_{name}s"]
             ]
     lines += [f"scans: {lie}" for lie in signs["clock_lies"]]
+    lines += [f"weight: {odd}" for odd in signs["odd_weights"]]
     lines.append("statuses: " + ", ".join(f"{word} {n:,}" for word, n in signs["statuses"].items()))
     return lines
 

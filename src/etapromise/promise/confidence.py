@@ -26,12 +26,14 @@ from etapromise.lanes.levels import Level
 
 __all__ = [
     "CODES",
+    "LEFT_OUT",
     "MESSAGES",
     "NO_DATE",
     "AssessesOne",
     "Assessment",
     "assess",
     "declared_message",
+    "left_out_message",
     "messages_of",
 ]
 
@@ -65,9 +67,12 @@ MESSAGES: Final = (
     ("thin_history", "Little history altogether."),
     ("all_parcels_alike", "Too few parcels to tell any apart: promised is what all of them take."),
     ("value_outside", "A number lies far outside what was learned, such as a weight in grams."),
+    ("value_left_out", "A value that cannot be read was left out, as if it were not known."),
     ("declared_disruption", "A declared disruption delays deliveries like this one."),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
+LEFT_OUT: Final = _BIT["value_left_out"]
+"""The bit of reasons where a value could not be read."""
 
 # Decayed parcels from which a key counts as seen, and from which it counts as well known.
 _SEEN: Final = 1.0
@@ -289,6 +294,14 @@ def messages_of(reasons: int) -> tuple[dict[str, str], ...]:
 @lru_cache(maxsize=4096)
 def _said(reasons: int) -> list[tuple[str, str]]:
     return [message for position, message in enumerate(MESSAGES) if reasons >> position & 1]
+
+
+def left_out_message(left_out: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """The message of values that could not be read, with each as ``name=value``; none without."""
+    if not left_out:
+        return ()
+    code, text = MESSAGES[-2]
+    return ({"code": code, "text": f"{text} {', '.join(left_out)}."},)
 
 
 def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.encoding.readable_values import readable_frame
 from etapromise.encoding.requests import dates_in_column, require_table
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.arrival_distribution import PERCENTILES
-from etapromise.promise.confidence import assess, messages_of
+from etapromise.promise.confidence import LEFT_OUT, assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.released import as_released
 
@@ -37,6 +38,7 @@ def promise_frame(
             "Found no column shipment_id; expected accepted rows of the contract, as "
             "tracking.read_shipments gives them."
         )
+    frame, left_out = readable_frame(frame)
     requests = model.parts.encoder.encode(as_released(frame))
     levels, position = np.unique(
         np.array([percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]),
@@ -82,7 +84,7 @@ def promise_frame(
             "lost_probability": model.parts.statistics.lost[service],
             "at_risk": late > _AT_RISK,
             "confidence_code": assessment.code,
-            "messages": message_codes(assessment.reasons),
+            "messages": message_codes(assessment.reasons | np.where(left_out, LEFT_OUT, 0)),
             "model_version": model.version,
             **(_why(model, requests, service_level) if explain else {}),
         }

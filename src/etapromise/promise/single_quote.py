@@ -17,13 +17,19 @@ from numpy.typing import NDArray
 from etapromise.encoding.compiled_encoder import FINE
 from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
 from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
+from etapromise.errors import ContractError
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
 from etapromise.promise.arrival_distribution import PERCENTILES, date_of
 from etapromise.promise.compiled_quote import QuoteKernel
-from etapromise.promise.confidence import AssessesOne, declared_message, messages_of
+from etapromise.promise.confidence import (
+    AssessesOne,
+    declared_message,
+    left_out_message,
+    messages_of,
+)
 from etapromise.promise.kept_record import KeptRecord, KeptTable
 from etapromise.promise.promise import Promise
 from etapromise.promise.promise_details import PromiseDetails
@@ -177,6 +183,7 @@ class SingleQuotes:
         low, high = (1.0 - band) / 2, (1.0 + band) / 2
         answer = self._answer()
         status, text = None, b""
+        left_out: tuple[str, ...] = ()
         if self._plain:
             try:
                 text = "\0".join(
@@ -224,8 +231,8 @@ class SingleQuotes:
                 )
                 if destination_time_zone is None or destination_time_zone in self._zones:
                     status = ask(self._address, question, text, answer)
-            except UNUSUAL:
-                pass
+            except (*UNUSUAL, ContractError):
+                pass  # looked at with care below
         if status != FINE:
             fields |= {
                 "origin": origin,
@@ -245,9 +252,12 @@ class SingleQuotes:
                 "weight_kg": weight_kg,
                 "ordered_at": moment,
             }
-            text = self._ask_carefully(fields, pack_levels(service_level, low, high), answer)
+            levels = pack_levels(service_level, low, high)
+            text, left_out = self._ask_carefully(fields, levels, answer)
         quote = answer, text, moment, second
-        return QuotedPromise(self, quote, ordered_at, service_level, destination_time_zone)
+        return QuotedPromise(
+            self, quote, ordered_at, service_level, destination_time_zone, left_out
+        )
 
     @property
     def known_fields(self) -> frozenset[str]:
@@ -258,13 +268,16 @@ class SingleQuotes:
         """What stands behind a promise; a whole model knows."""
         raise NotImplementedError
 
-    def _ask_carefully(self, fields: Mapping[str, Any], levels: bytes, answer: Answer) -> bytes:
+    def _ask_carefully(
+        self, fields: Mapping[str, Any], levels: bytes, answer: Answer
+    ) -> tuple[bytes, tuple[str, ...]]:
         """What `promise` does, for models with extra features and for values of unusual types."""
         encoder = self._encoder
-        shipment, extra, text = encoder.compiled.packed(fields, utc_second(fields["ordered_at"]))
+        second = utc_second(fields["ordered_at"])
+        shipment, extra, text, left_out = encoder.compiled.packed(fields, second)
         status = ask(self._address, shipment + levels + extra, text, answer)
         encoder.compiled.require_encoded(status, answer.request.order_day)
-        return text
+        return text, left_out
 
     def _assess(
         self, answer: Answer, service_level: float
@@ -299,10 +312,19 @@ _SHOWN: Final = Levels([percent / 100.0 for percent in PERCENTILES])
 class QuotedPromise(Promise):
     """A promise that reads itself off the model's answer. Immutable, like any promise."""
 
-    __slots__ = ("_answer", "_given_zone", "_model", "_quote", "ordered_at", "service_level")
+    __slots__ = (
+        "_answer",
+        "_given_zone",
+        "_left_out",
+        "_model",
+        "_quote",
+        "ordered_at",
+        "service_level",
+    )
 
     _answer: Answer
     _given_zone: object
+    _left_out: tuple[str, ...]
     _model: SingleQuotes
     _quote: tuple[Answer, bytes, datetime, int]
 
@@ -313,6 +335,7 @@ class QuotedPromise(Promise):
         ordered_at: datetime,
         service_level: float,
         given_zone: object,
+        left_out: tuple[str, ...],
     ) -> None:
         """Take what a model answered; `PromiseModel.promise` makes such promises."""
         _set_model(self, model)
@@ -321,6 +344,7 @@ class QuotedPromise(Promise):
         _set_ordered_at(self, ordered_at)
         _set_service_level(self, service_level)
         _set_given_zone(self, given_zone)
+        _set_left_out(self, left_out)
 
     @property
     def date(self) -> dt.date:
@@ -384,7 +408,8 @@ class QuotedPromise(Promise):
         return probability[min(position, len(probability) - 1)]
 
     def _assess(self) -> tuple[int, tuple[dict[str, str], ...]]:
-        return self._model._assess(self._answer, self.service_level)  # noqa: SLF001
+        code, messages = self._model._assess(self._answer, self.service_level)  # noqa: SLF001
+        return code, (*messages, *left_out_message(self._left_out))
 
     def _explain(self) -> PromiseDetails:
         return self._model.explanation(Quote(*self._quote, self.service_level))
@@ -404,4 +429,5 @@ _set_answer = _members["_answer"].__set__
 _set_ordered_at = _members["ordered_at"].__set__
 _set_quote = _members["_quote"].__set__
 _set_service_level = _members["service_level"].__set__
+_set_left_out = _members["_left_out"].__set__
 _set_given_zone = _members["_given_zone"].__set__

@@ -44,6 +44,8 @@ _LEAST: Final = 0.55
 # Columns whose names fit alike, of which so many values may differ, and those that must not.
 _EVEN: Final = 0.04
 _SAME: Final = 0.02
+# Of a carrier's number and a system's own the carrier's is known to both.
+_NUMBERED: Final = 0.05
 # A record may be made at another time than that of the order, and paid for at yet another.
 _MADE: Final = 0.08
 # An order may be closed when it is delivered, or when it is sent.
@@ -86,6 +88,8 @@ def _fit(profile: Profile, part: str, role: str, table: OwnTable) -> float:
         score = _scan_score(profile, role, table.rows, score)
     elif part == "milestones":
         score = _milestone_score(profile, role, score)
+    elif role == "shipment_id":
+        score += _NUMBERED * (score >= _LEAST and is_about(profile.name, "tracking"))
     elif role == "ordered_at":
         score = _order_score(profile, table, score)
     elif role.startswith("destination"):

@@ -39,6 +39,9 @@ _ENCODINGS: Final = (
 _SEPARATORS: Final = ",;\t|"
 # A line of no more filled fields may be a title above a table of more columns.
 _TITLE: Final = 2
+# So many of the lines have more where there is such a table, and so many are cut alike by a header.
+_TABLE: Final = 0.5
+_ALL_LINES: Final = 0.9
 # A header fills so many of the fields that a row usually fills.
 _FULL: Final = 0.5
 _SAMPLE: Final = 2**16
@@ -280,16 +283,34 @@ def _lines_above(lines: list[str], separator: str | None) -> int:
     header. Lines are counted as they stand in the file, blank ones too.
     """
     found = (0, 0.0)
-    for sign in [separator] if separator else _SEPARATORS:
+    signs = [separator] if separator else list(_SEPARATORS)
+    if any(_is_header(lines, sign) for sign in signs):
+        return 0
+    for sign in signs:
         filled = [_filled_fields(line, sign) for line in lines]
         told = sorted(n for n in filled if n > _TITLE)
-        if len(told) < 0.5 * len(lines):
+        if len(told) < _TABLE * len(lines):
             continue
         usual = told[len(told) // 2]
         first = next((n for n, count in enumerate(filled) if count > _TITLE), 0)
         if usual > _TITLE + 1 and filled[first] >= _FULL * usual:
             found = max(found, (first, float(usual)), key=lambda one: one[1])
     return found[0]
+
+
+def _is_header(lines: list[str], separator: str) -> bool:
+    """Whether the first line names each field of nearly all lines."""
+    quote = _quote(lines)
+    cut = csv.reader(
+        io.StringIO("".join(lines), newline=None), delimiter=separator, quotechar=quote
+    )
+    try:
+        rows = [row for row in cut if row]
+    except csv.Error:
+        return False
+    if not rows or len(rows[0]) < 2 or not all(rows[0]):
+        return False
+    return sum(len(row) == len(rows[0]) for row in rows) > _ALL_LINES * len(rows)
 
 
 def _filled_fields(line: str, separator: str) -> int:

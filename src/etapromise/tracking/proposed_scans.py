@@ -82,6 +82,11 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
             best = STANDARD  # no code shows that they are this vendor's
         else:
             proposal.vocabulary = best
+            doubt = vocabularies()[best].doubt
+            if doubt:
+                proposal.told.append(
+                    f"the codes look like those of {best}, and {doubt}: please check"
+                )
     read = vocabularies()[best].read
     for code, n in sorted(codes.items(), key=lambda one: -one[1]):
         rivals = contested.get(code)
@@ -140,6 +145,14 @@ def states_not_events(proposal: Proposal, table: OwnTable) -> None:
         return
     one = table.profiles[ids.column]
     if one.distinct < _ONE_EACH * one.filled * one.rows or not is_about(when.column, "made"):
+        return
+    if "delivered" in proposal.milestones:
+        # The delivery has a date of its own, which is surer than a state without one.
+        proposal.scans = None
+        proposal.scan_columns.clear()
+        proposal.open_codes.clear()
+        proposal.statuses.clear()
+        proposal.vocabulary = None
         return
     parent = when.column.rpartition(".")[0]
     changed = [

@@ -60,6 +60,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     join_ids(proposal)
     if scans is not None:
         states_not_events(proposal, scans)
+        scans = proposal.scans
     if scans is not None and proposal.open_codes:
         codes_by_place(proposal, scans)
     _rows_of_one_order(proposal)

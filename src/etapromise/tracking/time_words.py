@@ -125,7 +125,7 @@ def era_of(texts: pd.Series[Any]) -> str:
         return ""
     if beginning_with(texts, _REPUBLIC).mean() > 0.9:  # others are placeholders
         return "minguo"
-    years = texts.str.extract(_YEAR)[0].dropna().astype(int)
+    years = texts.str.extract(_YEAR.pattern)[0].dropna().astype(int)
     if len(years) and years.between(1957 + 543, _LAST + 543).all():
         return "buddhist"
     return ""

@@ -31,7 +31,7 @@ __all__ = ["STANDARD", "Fault", "Meaning", "Vocabulary", "vocabularies", "vocabu
 STANDARD: Final = "standard"
 _GAPS: Final = re.compile(r"[\s\-_]+")
 _KEYS: Final = frozenset(
-    {"name", "aliases", "source", "date", "coarse", "silent", "statuses", "details"}
+    {"doubt", "name", "aliases", "source", "date", "coarse", "silent", "statuses", "details"}
 )
 
 
@@ -68,6 +68,7 @@ class Vocabulary:
         aliases: Other names of the vocabulary.
         source: Where the codes are documented.
         date: When they were read there.
+        doubt: Why its meanings are less sure than those of a published list; empty where not.
         coarse: Pattern whose group is the coarse code within a finer one.
     """
 
@@ -78,6 +79,7 @@ class Vocabulary:
     aliases: tuple[str, ...] = ()
     source: str = ""
     date: str = ""
+    doubt: str = ""
     coarse: re.Pattern[str] | None = field(default=None)
 
     def read(self, code: str) -> str | Fault:
@@ -227,6 +229,7 @@ def _parsed(written: str, where: str, otherwise: str = "") -> Vocabulary:
         aliases=tuple(str(alias) for alias in said.get("aliases", ())),
         source=str(said.get("source", "")),
         date=str(said.get("date", "")),
+        doubt=str(said.get("doubt", "")),
         coarse=coarse,
         silent=frozenset(map(folded, silent)),
         **tables,
