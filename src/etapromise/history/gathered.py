@@ -131,6 +131,10 @@ class HistoryAsOf:
         first = int(np.searchsorted(self.outcomes.start_day, day))
         return replace(self, at_order=self.at_order.since(first))
 
+    def knowing_days_of(self, rows: NDArray[np.int64]) -> HistoryAsOf:
+        """The same with order days of some parcels only, by ascending positions."""
+        return replace(self, at_order=self.at_order.only(rows))
+
     def builder(self, contract: FeatureContract) -> FeatureBuilder:
         """Builds features from what each order's own day knew."""
         return FeatureBuilder(

@@ -150,6 +150,11 @@ class AsOfOrder:
             rows=np.arange(len(rows)), total=self.total[places], handling=self.handling[places]
         )
 
+    def only(self, rows: NDArray[np.int64]) -> AsOfOrder:
+        """Of some of the parcels, by ascending positions; the others' memory is let go of."""
+        places = self.places(rows)
+        return AsOfOrder(rows=rows, total=self.total[places], handling=self.handling[places])
+
     def since(self, first: int) -> AsOfOrder:
         """Of the parcels from a position on only; the others' memory is let go of."""
         start = int(np.searchsorted(self.rows, first))

@@ -26,7 +26,6 @@ from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import KnownOrders, moment_of
 from etapromise.history.effects import WantedDays
 from etapromise.history.features import (
-    FeatureBuilder,
     FeatureContract,
     all_features,
 )
@@ -172,9 +171,13 @@ def _trained(
     if split.tells_parcels_apart(gathered):
         contract, holdout = _holdout_forest(gathered, split, config, tell)
         average = average_forests(holdout)
-        forest, stages = _final_forests(
-            known, gathered, gathered.builder(contract), split, holdout, config, tell
-        )
+        usable = (gathered.outcomes.start_day >= split.first_day) & ~gathered.outcomes.closed
+        rows = np.flatnonzero(usable)
+        x, offset = gathered.features(gathered.builder(contract), rows)
+        # The forests need as much memory again as the days that only their features ask for.
+        gathered = gathered.knowing_days_of(wanted.later)
+        forest, stages = _final_forests(known, gathered, rows, x, offset, holdout, config, tell)
+        del x, offset
     else:
         contract, forest = _forest_of_few(gathered)
         average = forest
@@ -364,15 +367,13 @@ def _varies(
 def _final_forests(
     known: KnownOrders,
     gathered: HistoryAsOf,
-    builder: FeatureBuilder,
-    split: _Split,
+    rows: NDArray[np.int64],
+    x: NDArray[np.float32],
+    offset: NDArray[np.float64],
     holdout: list[Forest],
     config: TrainingConfig,
     tell: Progress,
 ) -> tuple[Forest, StageForests | None]:
-    usable = gathered.outcomes.start_day >= split.first_day
-    rows = np.flatnonzero(usable & ~gathered.outcomes.closed)
-    x, offset = gathered.features(builder, rows)
     days = gathered.days(gathered.outcomes, rows)
     target = np.log(days + gathered.statistics.settings.offset) - offset
     arrived = gathered.outcomes.arrived[rows]
