@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
     from etapromise.tracking.accounts import Account
 
+    _OfAny: TypeAlias = click.ParamType[Any]
+else:  # which click has as a generic type since 8.4 only
+    _OfAny = click.ParamType
+
 __all__ = [
     "TABLE",
     "TableArguments",
@@ -32,7 +36,7 @@ __all__ = [
 Place: TypeAlias = "Path | str"
 
 
-class _TableType(click.ParamType[Any]):
+class _TableType(_OfAny):
     """A file, a directory, a pattern with * or an address such as s3://bucket/scans."""
 
     name = "path"

@@ -10,8 +10,9 @@ from etapromise.errors import ContractError
 
 __all__ = ["refuse_strange_types"]
 
-# Intervals in months, and in days and milliseconds: pyarrow makes no arrays of them.
-_STRANGE: Final = (pa.lib.Type_INTERVAL_MONTHS, pa.lib.Type_INTERVAL_MONTHS + 1)
+# Intervals in months, and in days and milliseconds, by Arrow's own numbers: pyarrow makes no arrays
+# of them, and older ones have no names for them.
+_STRANGE: Final = (21, 22)
 
 
 def refuse_strange_types(table: pa.Table, name: object) -> None:
