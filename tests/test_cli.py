@@ -155,7 +155,6 @@ def test_a_quote_is_what_the_library_says(files, model):
     ("options", "message"),
     [
         (["--ordered-at", "2025-07-03T10:30"], "no time zone"),
-        (["--ordered-at", "2025-07-03T10:30Z", "--destination-time-zone", "Mars/North"], "IANA"),
         (["--ordered-at", "2025-07-03T10:30Z", "--service-level", "1.0"], "--service-level"),
         (["--ordered-at", "2025-07-03T10:30Z", "--field", "weight"], "name=value"),
         (["--ordered-at", "2025-07-03T10:30Z", "--format", "text", "--locale", "xx"], "xx"),

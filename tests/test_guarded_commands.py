@@ -100,7 +100,9 @@ def test_a_device_that_is_full_or_closed_fails(place: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_command_cleanly(tmp_path: Path, number: int, code: int) -> None:
     script = (
-        "import sys, time, click\n"
+        "import signal, sys, time, click\n"
+        # A shell lets commands in its background ignore this one.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path\n"
         "from etapromise.cli.guarded_command import GuardedCommand\n"
         "from etapromise.files import whole_file\n"
@@ -212,7 +214,6 @@ def test_tables_that_are_none_are_refused_by_name(
 ) -> None:
     doubled = pd.concat([orders, orders[["origin"]]], axis=1)
     lists = orders.head(2).assign(origin=[["a"], ["b"]])
-    huge = orders.head(2).assign(weight_kg=pd.Series([10**400, 1], dtype=object))
     dates = orders.head(2).assign(promised_date=["soon", "later"])
     for table, words in (
         (doubled, "origin more than once"),
@@ -220,7 +221,6 @@ def test_tables_that_are_none_are_refused_by_name(
         (orders.drop(columns="origin"), "no column origin"),
         (orders.to_dict("list"), "Found a dict"),
         (lists, "column origin that are no texts"),
-        (huge, "column weight_kg that are not numbers"),
         (dates, "column promised_date that are no dates"),
     ):
         with pytest.raises(ContractError, match=words):

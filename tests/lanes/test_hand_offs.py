@@ -467,12 +467,9 @@ def test_the_dispatch_delay_of_two_ways(
     for share, fetched in zip((0.25, 0.5, 0.25), pick_ups, strict=True):
         over = fetched
         for step, part in enumerate(days[0]):
-            while (
-                not open_on(own, over)
-                or sum(open_on(own, one) for one in range(fetched, over)) < step
-            ):
+            while sum(open_on(own, one) for one in range(fetched + 1, over + 1)) < step:
                 over += 1
-            expected += share * part * (reading(over) - step)
+            expected += share * part * (reading(over + 1) - 1.0 - step)
     assert dispatch_delay(1, 2) == pytest.approx(expected - 1.0, abs=1e-9)
     for clock in (1, 2):
         plain = dispatch.delay(0, 0, order_day, second, clock)

@@ -223,8 +223,8 @@ def test_a_promise_checks_what_tables_check(model: PromiseModel, name: str) -> N
         "destination": "60449",
         "ordered_at": dt.datetime(2025, 7, 2, tzinfo=dt.UTC),
     }
-    with pytest.raises(ContractError, match=f"{name}=999"):
-        model.promise(**fields, **{name: 999})
+    said = [one["text"] for one in model.promise(**fields, **{name: 999}).messages]
+    assert [text for text in said if f"{name}=999" in text]
     nowhere = {name: 0, name.replace("lat", "lon"): 0}
     assert model.promise(**fields, **nowhere).distribution()[1].tolist() == (
         model.promise(**fields).distribution()[1].tolist()

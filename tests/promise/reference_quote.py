@@ -227,13 +227,11 @@ class ReferenceQuote:
             return self.operational_days(fetched + 1) - 1.0
         found = []
         for step, share in enumerate(self.first_leg):
-            # Handed over on the day after which the own carrier has worked more than `step` days.
+            # Handed over on the first day by whose end the own carrier has worked `step` more days.
             day, worked = fetched, 0.0
-            while True:
-                worked += self.open_share(self.order_day + timedelta(day), own=True)
-                if worked > step + 1e-9:
-                    break
+            while worked < step - 1e-9:
                 day += 1
+                worked += self.open_share(self.order_day + timedelta(day), own=True)
             found.append(share * (self.operational_days(day + 1) - 1.0 - step))
         return math.fsum(found)
 

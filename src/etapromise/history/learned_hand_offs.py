@@ -168,8 +168,8 @@ def with_first_legs(
     last = elapsed.shape[1] - 1
     place = np.arange(len(rows))
     days = (
-        elapsed[place, np.clip(handed - clocks.first_day, 0, last)]
-        - elapsed[place, np.clip(picked - clocks.first_day, 0, last)]
+        elapsed[place, np.clip(handed + 1 - clocks.first_day, 0, last)]
+        - elapsed[place, np.clip(picked + 1 - clocks.first_day, 0, last)]
     )
     step = np.clip(np.round(days), 0, LONGEST_LEG).astype(np.int64)
     key, keys = sorted_keys(*level_keys(hand_offs.named(parcels, last_mile[rows]), (FIRST_LEG,))[0])

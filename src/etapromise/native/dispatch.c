@@ -73,9 +73,10 @@ static double reading_at(const etp_dispatch *d, const double *elapsed, int64_t d
     const double *first = d->elapsed + (int64_t)leg->clock * (d->days + 1);
     double reading = 0;
     int64_t at = fetched;
+    const int64_t after = clamp(fetched + 1, 0, d->days);
     for (int64_t step = 0; step <= leg->steps; step++) {
-        /* Handed over on a day on which the first carrier works: the last before its clock moves on. */
-        while (at < d->days && first[at + 1] <= first[fetched] + (double)step + 1e-9)
+        /* Handed over on the first day by whose end that clock has moved so many days on. */
+        while (at < d->days && first[at + 1] < first[after] + (double)step - 1e-9)
             at++;
         reading += leg->days[step] * (by_the_end_of(d, elapsed, at) - (double)step);
     }

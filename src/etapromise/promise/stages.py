@@ -255,8 +255,10 @@ def first_leg_time(
     steps = np.arange(len(first_leg))
     calendar, business = np.zeros(len(elapsed) + 1), np.zeros(len(first_leg))
     for day in np.flatnonzero(pickup[: len(elapsed)]):
-        # Handed over on a day on which the carrier works: the last before its clock moves on.
-        over = np.searchsorted(elapsed, elapsed[day] + steps + 1e-9, side="right") - 1
+        # Handed over on the first day by whose end the carrier's clock has moved so many days on.
+        end = elapsed[min(int(day) + 1, len(elapsed) - 1)]
+        over = np.searchsorted(elapsed[1:], end + steps - 1e-9)
+        over = np.maximum(over, day)
         come = np.concatenate([[0.0], times.whole[0, day]])
         mass = first_leg * (1.0 - come[np.minimum(over, len(come) - 1)])
         mass *= pickup[day] / max(mass.sum(), 1e-12)
