@@ -322,7 +322,10 @@ def test_the_quick_of_the_last_days_do_not_stand_for_those_still_waiting() -> No
 @given(
     seed=st.integers(0, 1000),
     hours=st.floats(12.0, 30.0),
-    closed=st.sets(st.integers(0, 6), max_size=2),
+    # Two closed days in a row pool what waits and hide the hours: a cut-off explains as much.
+    closed=st.sets(st.integers(0, 6), max_size=2).filter(
+        lambda days: not any((day + 1) % 7 in days for day in days)
+    ),
 )
 def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: set[int]) -> None:
     """Who orders later waits for a later day, without a step; and never for an earlier one."""
