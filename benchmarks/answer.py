@@ -116,7 +116,7 @@ def archived(revision: str, place: Path) -> Path:
         check=True,
     ).stdout
     with tarfile.open(fileobj=io.BytesIO(tree)) as files:
-        files.extractall(place, filter="data")
+        files.extractall(place)  # noqa: S202 — our own commit; Python 3.11.2 knows no filter
     build = [sys.executable, "build_backend/compiler.py"]
     subprocess.run(build, cwd=place, check=True, capture_output=True)
     return place / "src"
