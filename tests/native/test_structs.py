@@ -28,7 +28,7 @@ STRUCTS = {
     "forecast.distribution.DistributionStruct": ("distribution.h", "etp_distribution"),
     "encoding.compiled_encoder.EncodedStruct": ("encoder.h", "etp_encoded"),
     "encoding.compiled_encoder._EncoderStruct": ("encoder.h", "etp_encoder"),
-    "encoding.compiled_encoder._HandOffsStruct": ("encoder.h", "etp_hand_offs"),
+    "encoding.hand_off_tables._HandOffsStruct": ("encoder.h", "etp_hand_offs"),
     "encoding.compiled_encoder._WordsStruct": ("encoder.h", "etp_words"),
     "calendars.dispatch._LegStruct": ("dispatch.h", "etp_leg"),
     "tracking.texts._Texts": ("identifiers.c", "etp_texts"),

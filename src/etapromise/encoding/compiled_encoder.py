@@ -21,6 +21,7 @@ from etapromise.calendars.disruptions import Disruption, Disruptions
 from etapromise.calendars.working_clocks import Clocks, row_of
 from etapromise.calendars.zone_tables import ZoneTables
 from etapromise.calendars.zones import ZoneMap
+from etapromise.encoding.hand_off_tables import HandOffTables
 from etapromise.encoding.readable_values import readable_fields
 from etapromise.encoding.shipment_values import (
     given_numbers,
@@ -133,17 +134,6 @@ class _EncoderStruct(ctypes.Structure):
         ("zones", ctypes.c_void_p),
         ("warehouse_levels", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("dispatch", "hand_offs", "disruptions")),
-    )
-
-
-class _HandOffsStruct(ctypes.Structure):
-    """`etp_hand_offs` of native/encoder.h."""
-
-    _fields_ = (
-        ("levels", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("start", "last_mile", "name", "name_start")),
-        *((name, ctypes.c_void_p) for name in ("service", "leg_days")),
-        *((name, ctypes.c_int64) for name in ("leg_steps", "carrier_pairs")),
     )
 
 
@@ -266,7 +256,7 @@ class CompiledEncoder:
         if hand_offs is not None:
             tables += [KeyTable(keys) for keys in (*hand_offs.keys, hand_offs.leg_keys)]
             tables.append(services)
-            carrier_pairs = _HandOffTables(
+            carrier_pairs = HandOffTables(
                 hand_offs, encoder.last_mile_services, carrier_pairs=encoder.has_carrier_pairs
             )
         zones = ZoneTables(encoder.zones, clocks.first_day, clocks.last_day)
@@ -493,30 +483,3 @@ def text_columns(categorical: Sequence[str]) -> tuple[str, ...]:
     for derived in (_PREFIX, LAST_MILE):
         named.pop(derived, None)
     return tuple(named)
-
-
-class _HandOffTables:
-    """Hand-offs as the compiled code reads them."""
-
-    def __init__(
-        self, hand_offs: HandOffs, services: NDArray[np.int32], *, carrier_pairs: bool
-    ) -> None:
-        names = [utf8(name) for name in hand_offs.carriers]
-        joined = b"".join(names)
-        arrays: dict[str, NDArray[Any]] = {
-            "start": np.cumsum(
-                [0, *(len(level) for level in hand_offs.last_mile[:-1])], dtype=np.int64
-            ),
-            "last_mile": np.concatenate(hand_offs.last_mile).astype(np.int32),
-            "name_start": np.cumsum([0, *map(len, names)], dtype=np.int64),
-            "service": np.ascontiguousarray(services, np.int32),
-            "leg_days": np.ascontiguousarray(hand_offs.leg_days, np.float64),
-        }
-        self.struct = _HandOffsStruct(
-            levels=len(hand_offs.last_mile),
-            name=ctypes.cast(ctypes.c_char_p(joined), ctypes.c_void_p),
-            leg_steps=hand_offs.leg_days.shape[1] - 1,
-            carrier_pairs=carrier_pairs,
-            **{name: array.ctypes.data for name, array in arrays.items()},
-        )
-        self._alive = (joined, arrays)
