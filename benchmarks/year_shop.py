@@ -17,7 +17,6 @@ import pandas as pd
 
 from etapromise import PromiseModel, TrainingConfig, tracking, train
 from etapromise.evaluation.model_comparison import clustered_mean
-from etapromise.forecast.boosting import BoostingConfig
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring import MonitorConfig, run_monitor
@@ -41,18 +40,8 @@ MEMORY = 190 * DAY
 RECIPE = TrainingConfig(
     members=1,
     transit=None,
-    boosting=BoostingConfig(
-        rounds=40,
-        learning_rate=0.2,
-        num_leaves=15,
-        max_depth=6,
-        min_data_in_leaf=60,
-        lambda_l2=1.0,
-        feature_fraction=0.5,
-        bagging_fraction=0.7,
-        max_bin=127,
-        patience=20,
-        threads=1,
+    boosting=replace(
+        TrainingConfig().boosting, rounds=40, learning_rate=0.2, patience=20, threads=1
     ),
 )
 
