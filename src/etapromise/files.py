@@ -17,15 +17,6 @@ from etapromise.errors import CommandError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = [
-    "draft_directory",
-    "require_writable",
-    "settings_text",
-    "whole_file",
-    "write_text",
-    "writing",
-]
-
 _DRAFT = ".draft"
 _MOST_SETTINGS: Final = 2**24
 # What a place says that takes no more, whatever is written.

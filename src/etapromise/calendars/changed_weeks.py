@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from etapromise.calendars.ways import WEEKDAYS, Ways, ordinary_arrivals
 from etapromise.calendars.working_clocks import Clocks
 
-__all__ = ["with_changed_weeks"]
-
 # Parcels that are enough to know every service's week by.
 _SAMPLE: Final = 100_000
 # Weeks back that are looked at, and that a new week has to have been seen for: one closed Saturday

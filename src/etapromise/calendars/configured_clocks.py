@@ -15,8 +15,6 @@ from etapromise.calendars.working_clocks import Clocks, holiday_table
 from etapromise.calendars.zones import ZoneMap
 from etapromise.lanes.hand_offs import HandOffs
 
-__all__ = ["configured_clocks", "configured_zones"]
-
 _SEPARATOR: Final = "\x1f"
 _ANY: Final = -1
 

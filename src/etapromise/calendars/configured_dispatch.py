@@ -22,16 +22,6 @@ from etapromise.lanes.levels import Level, level_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "configured_dispatch",
-    "cut_off_rounds",
-    "dated_cut_offs",
-    "first_cut_offs",
-    "warehouse_rule",
-    "warehouse_zones",
-    "warehouses_of",
-]
-
 _SEPARATOR: Final = "\x1f"
 _EVERY_ROW: Final = -1
 _PLACE: Final = Level("place", ("origin", "origin_country"))

@@ -35,16 +35,6 @@ from etapromise.stored_arrays import (
     StoredValues,
 )
 
-__all__ = [
-    "A_WORKING_DAY",
-    "DISPATCH_LEVELS",
-    "HOURS_A_DAY",
-    "LONGEST_HANDLING",
-    "NO_CUT_OFF",
-    "Dispatch",
-    "DispatchCalendars",
-]
-
 NO_CUT_OFF: Final = 86_400
 A_WORKING_DAY: Final = 0.25
 """Share of an ordinary day's pick-ups from which on a warehouse is said to work."""

@@ -20,8 +20,6 @@ from etapromise.calendars.dispatch import (
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
 
-__all__ = ["learn_dispatch"]
-
 # Pick-ups from which on a warehouse is described by its own.
 _OWN_EVIDENCE: Final = 40
 # A weekday with less than this share of a working day's pick-ups is closed: those are mis-scans.

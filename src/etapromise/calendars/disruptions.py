@@ -31,8 +31,6 @@ from etapromise.normal_forms.places import normal_country, normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
 
-__all__ = ["MOST_DISRUPTIONS", "Disruption", "Disruptions", "area_postcode"]
-
 MOST_DISRUPTIONS: Final = 52
 """Spans that a model keeps at a time: a bit of a double for each."""
 

@@ -13,8 +13,6 @@ from etapromise.array_types import with_rows
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
 
-__all__ = ["KINDS", "WEEKDAYS", "Ways", "chances", "hazard_of", "ordinary_arrivals"]
-
 WEEKDAYS: Final = 7
 KINDS: Final = WEEKDAYS + HOLIDAY_KINDS
 """The kinds of days: Monday … Sunday, then the kinds of holidays."""

@@ -29,16 +29,6 @@ from etapromise.stored_arrays import (
     StoredValues,
 )
 
-__all__ = [
-    "CALENDAR_BEFORE",
-    "HOLIDAY_KINDS",
-    "Clocks",
-    "holiday_days",
-    "holiday_table",
-    "require_special",
-    "row_of",
-]
-
 HOLIDAY_KINDS: Final = 2
 
 # Days of calendar before the first order: its local date may be another one.

@@ -22,8 +22,6 @@ from etapromise.calendars.ways import WEEKDAYS, Ways, chances, hazard_of, ordina
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
 from etapromise.shrinkage import PRIORS, shrunk
 
-__all__ = ["learn_clocks"]
-
 _ROUNDS: Final = 5
 # Parcels that are enough to know every service's week by.
 _SAMPLE: Final = 400_000

@@ -22,8 +22,6 @@ from etapromise.normal_forms.zones import LONGEST_AREA
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-__all__ = ["ZoneTables", "local_from_utc", "offset_changes"]
-
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 — local wall-clock times are naive
 _DAY: Final = 86_400
 # No name of a place contains it: it is not part of any UTF-8 text.

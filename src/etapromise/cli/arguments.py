@@ -18,34 +18,6 @@ import click
 from etapromise.errors import EtapromiseError
 from etapromise.promise.signatures import SIGN_KEY
 
-__all__ = [
-    "ARGUMENTS",
-    "EVENT",
-    "INPUT_FILE",
-    "MODEL",
-    "OUTPUT_DIRECTORY",
-    "OUTPUT_FILE",
-    "STORE",
-    "ProbabilityType",
-    "ProgressBar",
-    "as_of_option",
-    "calendars_option",
-    "count_option",
-    "debugging",
-    "engine_option",
-    "event_option",
-    "example",
-    "json_option",
-    "language_option",
-    "level_option",
-    "moment",
-    "print_json",
-    "reported_errors",
-    "say",
-    "sign_key_option",
-    "zoned_moment",
-]
-
 # In a log, where no bar can move.
 _SECONDS_BETWEEN_LINES: Final = 15.0
 

@@ -21,8 +21,6 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TABLE
 
-__all__ = ["check_command"]
-
 EXIT_OPEN = 3
 """Exit code where something must be answered or mended before the tables can be used."""
 

@@ -19,8 +19,6 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
 
-__all__ = ["disruptions"]
-
 
 @click.group(epilog=example("etapromise disruptions end --models models/"))
 def disruptions() -> None:

@@ -24,8 +24,6 @@ from etapromise.cli.guarded_command import GuardedCommand
 if TYPE_CHECKING:
     from etapromise.operations.model_registry import ModelRegistry
 
-__all__ = ["inspect", "models", "rollback"]
-
 
 @click.command(
     cls=GuardedCommand,

@@ -27,8 +27,6 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, ToldBefore, history_options
 
-__all__ = ["monitor_command"]
-
 ALARM = 3
 """Exit code where a threshold was crossed: nothing failed, but somebody should look."""
 

@@ -22,17 +22,6 @@ if TYPE_CHECKING:
 else:  # which click has as a generic type since 8.4 only
     _OfAny = click.ParamType
 
-__all__ = [
-    "TABLE",
-    "TableArguments",
-    "ToldBefore",
-    "history_options",
-    "max_rejects_option",
-    "order_options",
-    "rejects_beside",
-    "tell_account",
-]
-
 Place: TypeAlias = "Path | str"
 
 

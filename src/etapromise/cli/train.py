@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.tracking import TrackedHistory
 
-__all__ = ["refresh_command", "retrain_command", "train_command"]
-
 # Longer than a weekend and a holiday.
 _QUIET_DAYS = 4
 

@@ -26,8 +26,6 @@ from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import tracked_history
 from etapromise.training.training import Progress
 
-__all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "run_backtest", "steps"]
-
 Fit = Callable[[TrackedHistory, pd.Timestamp], Forecaster]
 """Trains a model on a history, as of a moment. Runs in worker processes, so it must pickle."""
 

@@ -13,8 +13,6 @@ from etapromise.encoding.requests import DISRUPTED
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["declared_record"]
-
 # Kept and stated this close are the same; the scatter of a share comes on top.
 _CLOSE: Final = 0.03
 

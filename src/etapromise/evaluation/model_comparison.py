@@ -18,22 +18,6 @@ from etapromise.evaluation.replay import Forecaster, JoinedForecast, replay_quot
 from etapromise.evaluation.summary import kept_by_group
 from etapromise.tracking import TrackedHistory
 
-__all__ = [
-    "clustered_mean",
-    "date_shift",
-    "days_to_mature",
-    "judged_orders",
-    "latest_orders",
-    "promised_dates",
-    "quality_of",
-    "quote_seconds",
-    "scan_carriers",
-    "scan_lag_shifts",
-    "score_difference",
-    "shift_between",
-]
-
-
 _DAY: Final = pd.Timedelta(days=1)
 # Scans that tell how long a carrier usually takes to send them.
 _LEAST_SCANS: Final = 50

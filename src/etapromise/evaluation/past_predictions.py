@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.tracking import TrackedHistory
 
-__all__ = ["past_predictions"]
-
 
 def past_predictions(
     model: PromiseModel,

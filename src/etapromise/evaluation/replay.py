@@ -17,16 +17,6 @@ from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
 from etapromise.tracking import TrackedHistory
 
-__all__ = [
-    "Forecast",
-    "Forecaster",
-    "JoinedForecast",
-    "QuotedDays",
-    "extract_end",
-    "known_at",
-    "replay_quotes",
-]
-
 
 class Forecast(Protocol):
     """The part of `DateDistribution` that judging needs, for n parcels."""

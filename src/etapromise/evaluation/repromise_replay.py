@@ -32,18 +32,6 @@ from etapromise.promise.repromise_policy import (
     StandingDates,
 )
 
-__all__ = [
-    "PastPredictions",
-    "PolicyChoice",
-    "PolicyRecord",
-    "candidate_policies",
-    "pick_policy",
-    "read_policy",
-    "simulate_repromises",
-    "write_policy",
-]
-
-
 _DAY: Final = np.timedelta64(1, "D")
 
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
     from etapromise.tracking.proposal import Proposal
 
-__all__ = ["CheckReport"]
-
 
 @dataclass(kw_only=True)
 class CheckReport:

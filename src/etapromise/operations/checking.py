@@ -35,8 +35,6 @@ from etapromise.tracking.table_files import (
     with_partition,
 )
 
-__all__ = ["check_tables", "own_tables"]
-
 # Of the columns that either of two tables has so many are in both, where they are parts of one.
 _SHARED: Final = 0.8
 _LEAST_ORDERS: Final = 500

@@ -31,8 +31,6 @@ from etapromise.operations.event_memory import no_memory
 from etapromise.operations.events import EVENT_TYPES, no_events
 from etapromise.tracking.table_writer import write_table
 
-__all__ = ["EventLog", "append_events", "read_events"]
-
 _EVENTS: Final = "events.parquet"
 _MEMORY: Final = "memory.parquet"
 _FACTS: Final = "run.json"

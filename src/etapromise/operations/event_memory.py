@@ -16,14 +16,6 @@ from etapromise.array_types import Dates
 from etapromise.promise.repromise_policy import StandingDates
 from etapromise.text_type import TEXT
 
-__all__ = [
-    "no_memory",
-    "recall",
-    "remember_dates",
-    "remembered_dates",
-    "worth_remembering",
-]
-
 _DATES: Final = ("original_date", "current_date", "candidate_date")
 _TIMES: Final = ("told_at", "candidate_since", "looked_at", "settled_at", "seen_at")
 _COUNTS: Final = ("changes", "candidate_looks", "attempts_told", "losses_told", "reopenings")

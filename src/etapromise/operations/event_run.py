@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
 
-__all__ = ["EventRun", "run_events"]
-
 _PREDICTED: Final = (
     "estimated_delivery_date",
     "confidence",

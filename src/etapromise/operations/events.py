@@ -24,17 +24,6 @@ from etapromise.promise.repromise_policy import (
 )
 from etapromise.text_type import TEXT
 
-__all__ = [
-    "EVENT_KINDS",
-    "EVENT_TYPES",
-    "EventSettings",
-    "FoundEvents",
-    "event_id",
-    "find_events",
-    "no_events",
-]
-
-
 EVENT_KINDS: Final = (
     "reopened",
     "delivered",

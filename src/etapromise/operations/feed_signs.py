@@ -21,23 +21,6 @@ from etapromise.evaluation.model_comparison import scan_carriers, scan_lag_shift
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
-__all__ = [
-    "COMPARED_WITH",
-    "FEED_SIGNS",
-    "MANY_AT_NIGHT",
-    "UNREADABLE",
-    "FeedFault",
-    "FeedLimits",
-    "all_received",
-    "clock_lies",
-    "clock_signs",
-    "feed_faults",
-    "lie_told",
-    "rejected_scans",
-    "rejected_shares",
-]
-
-
 UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabulary")
 """Reasons of rejects in codes that nobody can read."""
 

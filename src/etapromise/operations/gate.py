@@ -15,8 +15,6 @@ from etapromise.operations.feed_signs import FEED_SIGNS, FeedFault, FeedLimits, 
 # Standard normal quantile of 95 %.
 _ONE_SIDED: Final = 1.645
 
-__all__ = ["GateCheck", "GateConfig", "check_feed", "check_quality", "check_shift", "check_speed"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class GateConfig(FeedLimits):

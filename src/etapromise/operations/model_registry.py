@@ -33,8 +33,6 @@ from etapromise.files import write_text
 from etapromise.locking import only_writer, sync_directory
 from etapromise.promise.model import PromiseModel, load_model
 
-__all__ = ["ModelRegistry", "Promotion"]
-
 _CURRENT: Final = "current"
 _JOURNAL: Final = "promotions.jsonl"
 _DECISIONS: Final = "decisions"

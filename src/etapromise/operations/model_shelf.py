@@ -15,8 +15,6 @@ from pathlib import Path
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations.model_registry import ModelRegistry
 
-__all__ = ["Pruning", "markets", "plan_pruning", "prune"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Pruning:

@@ -63,8 +63,6 @@ from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 from etapromise.training.config import TrainingConfig
 
-__all__ = ["Decision", "recipe_of", "refresh_current", "retrain_current"]
-
 DECISION_FORMAT: Final = "etapromise-decision/1"
 MOST_WEEKS_WATCHED: Final = 8
 

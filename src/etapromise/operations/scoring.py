@@ -29,14 +29,6 @@ if TYPE_CHECKING:
     from etapromise.tracking import Source
     from etapromise.tracking.mapping import MappingSource
 
-__all__ = [
-    "TOO_LATE",
-    "Scored",
-    "rejects_path",
-    "scan_rejects_path",
-    "score_table",
-]
-
 _ROWS_AT_ONCE: Final = 100_000
 TOO_LATE: Final = "ordered_after_as_of"
 

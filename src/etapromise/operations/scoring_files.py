@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from etapromise.promise.model import PromiseModel
 
-__all__ = ["Counts", "SeenIdentifiers", "can_stream", "score_file"]
-
 _ROWS_AT_ONCE: Final = 131_072
 # Two hashes of 64 bits: of a billion identifiers, two share both with a probability of 1e-21.
 _HASH_KEYS: Final = ("etapromise-first", "etapromise-other")

@@ -31,8 +31,6 @@ from etapromise.evaluation.replay import known_at
 from etapromise.tracking import TrackedHistory
 from etapromise.training.config import TrainingConfig, with_settings
 
-__all__ = ["SPACE", "Search", "Tuned", "tune"]
-
 SPACE: Final[Mapping[str, Sequence[float]]] = {
     "boosting.learning_rate": (0.04, 0.06, 0.08, 0.12, 0.18),
     "boosting.num_leaves": (7, 11, 15, 23, 31),

@@ -11,8 +11,6 @@ import pandas as pd
 from etapromise.array_types import Floats
 from etapromise.history.number_ranges import nearest_remedy
 
-__all__ = ["outlying_weights"]
-
 # So few weights do not show what is usual.
 _LEAST: Final = 30
 # How often a quarter lies above and below the middle, at least; and so many times that is far out.

@@ -23,8 +23,6 @@ from etapromise.history.features import FeatureBuilder
 from etapromise.history.statistics import Statistics
 from etapromise.shrinkage import PRIORS
 
-__all__ = ["QuoteKernel", "Reached", "between_variances"]
-
 _WIDENED: Final = ("carrier", "service", "destination_region")
 
 

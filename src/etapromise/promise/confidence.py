@@ -24,19 +24,6 @@ from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import Level
 
-__all__ = [
-    "CODES",
-    "LEFT_OUT",
-    "MESSAGES",
-    "NO_DATE",
-    "AssessesOne",
-    "Assessment",
-    "assess",
-    "declared_message",
-    "left_out_message",
-    "messages_of",
-]
-
 CODES: Final = {
     10000: "one date, as accurate as a range",
     10001: "one date; a range says more",

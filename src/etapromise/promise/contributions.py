@@ -35,8 +35,6 @@ from etapromise.lanes.levels import LAST_MILE
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["CAUSES", "contributions"]
-
 CAUSES: Final = (
     "usual",
     "handling",

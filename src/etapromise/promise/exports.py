@@ -17,8 +17,6 @@ from etapromise.errors import ContractError
 from etapromise.promise.arrival_distribution import ArrivalDistribution
 from etapromise.promise.promise_details import Explained
 
-__all__ = ["Exported"]
-
 _EASYPOST: Final = (50, 75, 85, 90, 95, 97, 99)
 
 

@@ -37,8 +37,6 @@ from etapromise.array_types import Floats
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import StoredValues
 
-__all__ = ["Dependence", "Pairs", "joint_probability", "learn_dependence", "pairs_of"]
-
 # Of an order of a hundred parcels the first ones tell enough.
 _MOST_PARCELS: Final = 8
 _ROUNDS: Final = 500

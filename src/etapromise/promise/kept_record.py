@@ -24,8 +24,6 @@ from etapromise.stored_arrays import (
     StoredValues,
 )
 
-__all__ = ["KEPT_LEVELS", "KeptRecord", "KeptTable", "kept_table"]
-
 # Fine to coarse: the first with enough orders speaks.
 KEPT_LEVELS: Final = ("service_region", "service", "carrier", "network")
 _ENOUGH: Final = 50

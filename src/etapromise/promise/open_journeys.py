@@ -39,17 +39,6 @@ from etapromise.tracking.tables import read_scans
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = [
-    "Journey",
-    "Standing",
-    "checked_scans",
-    "expected_journeys",
-    "frame_of",
-    "journeys_at",
-    "microseconds_of",
-    "read_any_scans",
-]
-
 ScansLike = "Source | Sequence[Mapping[str, Any]] | None"
 Standing = "date | str | Sequence[date] | pd.Series[Any] | NDArray[Any] | None"
 

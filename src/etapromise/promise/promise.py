@@ -21,8 +21,6 @@ from etapromise.promise.exports import Exported
 from etapromise.promise.kept_record import KeptRecord
 from etapromise.promise.promise_details import PromiseDetails
 
-__all__ = ["Promise", "StoredPromise"]
-
 _PERCENTILE_NAMES: Final = tuple(f"percentile_{percent}" for percent in PERCENTILES)
 
 

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from etapromise.promise.why import Why
     from etapromise.promise.wording import Wording
 
-__all__ = ["Explained", "PromiseDetails"]
-
-
 _WEEKDAYS: Final = (
     *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
 )

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["as_dates", "message_codes", "promise_frame"]
-
 # A standing date that is more likely missed than kept is at risk.
 _AT_RISK: Final = 0.5
 

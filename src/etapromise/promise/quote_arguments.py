@@ -19,21 +19,6 @@ from etapromise import native
 from etapromise.encoding.compiled_encoder import EncodedStruct
 from etapromise.encoding.requests import Requests
 
-__all__ = [
-    "UNUSUAL",
-    "Answer",
-    "Levels",
-    "Quote",
-    "answer_type",
-    "ask",
-    "begin_day",
-    "counted",
-    "expiry",
-    "has_date",
-    "pack_levels",
-    "pack_question",
-]
-
 # What goes wrong with values that are not of the usual type, or missing in an unusual way.
 UNUSUAL: Final = (TypeError, UnicodeEncodeError, OverflowError, struct.error)
 

@@ -25,15 +25,6 @@ from etapromise.argument_kinds import require_at_least
 from etapromise.array_types import Dates, Floats, Mask
 from etapromise.errors import ContractError
 
-__all__ = [
-    "DELAYED",
-    "EARLIER",
-    "QUIET",
-    "RepromisePolicy",
-    "StandingDates",
-    "reason_of",
-]
-
 QUIET: Final = 0
 DELAYED: Final = 1
 EARLIER: Final = 2

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
     from etapromise.promise.why import Why
 
-__all__ = ["Tracked", "track_one"]
-
 _ALONE: Final = "shipment"
 
 

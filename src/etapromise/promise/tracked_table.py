@@ -25,8 +25,6 @@ from etapromise.tracking.contract import STATUSES
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["at_risk_threshold", "late_probability", "standing_dates", "track_frame"]
-
 _AT_RISK: Final = 0.5
 
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["FALLBACK_DAYS", "create_app"]
-
 FALLBACK_DAYS: Final = 7
 """Calendar days that are promised where no model can be asked."""
 

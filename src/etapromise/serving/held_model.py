@@ -10,8 +10,6 @@ from typing import Final
 from etapromise.errors import EtapromiseError
 from etapromise.promise.model import PromiseModel, load_model
 
-__all__ = ["HeldModel"]
-
 _CURRENT: Final = "current"
 _MANIFEST: Final = "manifest.json"
 

@@ -11,8 +11,6 @@ from prometheus_client.registry import Collector
 
 from etapromise.serving.held_model import HeldModel
 
-__all__ = ["ServerMetrics"]
-
 _BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
 
 

@@ -20,8 +20,6 @@ from etapromise.promise.model import PromiseModel
 from etapromise.promise.promise import Promise
 from etapromise.serving.held_model import HeldModel
 
-__all__ = ["Fallback", "StaticPromise"]
-
 _DAYS: Final = 7
 _LOOK_EVERY: Final = 1.0
 

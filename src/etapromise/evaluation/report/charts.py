@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["dots", "draw_charts", "draw_pit", "label_some", "percent_axis"]
-
 
 def draw_charts(facts: Facts, words: ReportWording) -> dict[str, str]:
     """Every drawing of the page by name, as SVG elements."""

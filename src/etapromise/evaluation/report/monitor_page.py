@@ -16,9 +16,6 @@ from etapromise.evaluation.report.wording import ReportWording, wording
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["render_monitor"]
-
-
 _MOST_DESTINATIONS: Final = 10
 _MEASURES: Final = {
     "promise_kept": "kept the promised date",

@@ -15,8 +15,6 @@ from etapromise.operations.feed_signs import (
 )
 from etapromise.operations.monitoring.thresholds import Thresholds
 
-__all__ = ["Alarm", "alarms_of"]
-
 # So unlikely that a carrier with thousands of quiet hours behind it raises none by luck.
 _NO_LUCK: Final = 1e-4
 # A holiday that nobody knew of is over by then.

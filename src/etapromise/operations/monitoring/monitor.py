@@ -38,8 +38,6 @@ from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["Findings", "run_monitor"]
-
 MONITOR_FORMAT: Final = "etapromise-monitor/1"
 MONITOR_GROUPINGS: Final = (
     "month",

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["prometheus_text"]
-
 Samples = Iterable[tuple[Mapping[str, str], float | int | None]]
 
 

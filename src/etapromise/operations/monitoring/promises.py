@@ -31,8 +31,6 @@ from etapromise.promise.model import PromiseModel
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["Made", "promises_made"]
-
 _DAY: Final = pd.Timedelta(days=1)
 # Behind UTC by so much, the last place on earth ends its date.
 _LAST_ZONE: Final = pd.Timedelta(hours=12)

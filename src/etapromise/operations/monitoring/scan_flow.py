@@ -11,8 +11,6 @@ import pandas as pd
 from etapromise.operations.feed_signs import UNREADABLE, all_received, rejected_scans
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["silent_carriers", "unreadable_codes"]
-
 _DAY: Final = pd.Timedelta(days=1)
 _WEEKS: Final = 4
 _WINDOW: Final = 2

@@ -12,8 +12,6 @@ from etapromise.errors import CommandError, ContractError
 from etapromise.files import settings_text
 from etapromise.operations.feed_signs import FeedLimits
 
-__all__ = ["MonitorConfig", "Promises", "Thresholds", "read_thresholds"]
-
 Promises = Literal["auto", "shop", "model"]
 
 
