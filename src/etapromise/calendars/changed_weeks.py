@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Mask
 from etapromise.calendars.ways import WEEKDAYS, Ways, ordinary_arrivals
 from etapromise.calendars.working_clocks import Clocks
 
@@ -70,9 +70,7 @@ def with_changed_weeks(ways: Ways, clocks: Clocks) -> Clocks:
     return clocks.changed(weeks=weeks, new_weeks=rows)
 
 
-def _change(
-    expected: NDArray[np.float64], observed: NDArray[np.float64]
-) -> tuple[int, NDArray[np.bool_], NDArray[np.bool_]] | None:
+def _change(expected: Floats, observed: Floats) -> tuple[int, Mask, Mask] | None:
     """How many weeks ago a service's week changed, and which days were open before and after."""
     share = observed.sum(axis=0) / np.maximum(expected.sum(axis=0), 1.0)
     # Weeks in which it mostly stood still say nothing of the days on which it works.
@@ -100,14 +98,14 @@ def _change(
 class _Side:
     """A service's week on one side of a change: (7,) arrivals, those due, and what that says."""
 
-    def __init__(self, came: NDArray[np.float64], due: NDArray[np.float64]) -> None:
+    def __init__(self, came: Floats, due: Floats) -> None:
         self.came, self.due = came, due
         enough = due >= _LEAST_EXPECTED
         self.closed = enough & (came <= _CLOSED_BELOW * due)
         self.open = enough & (came >= _OPEN_ABOVE * due)
 
     @classmethod
-    def of(cls, expected: NDArray[np.float64], observed: NDArray[np.float64]) -> _Side | None:
+    def of(cls, expected: Floats, observed: Floats) -> _Side | None:
         """From (7, weeks) counts; None where hardly anything arrived."""
         came, due = observed.sum(axis=1), expected.sum(axis=1)
         if came.sum() < _LEAST_ARRIVED:
@@ -118,7 +116,7 @@ class _Side:
         return cls(came, due * usual)
 
 
-def _log_likelihood(came: NDArray[np.float64], due: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log_likelihood(came: Floats, due: Floats) -> Floats:
     """(7,) of Poisson arrivals at their own rate, less what is the same for every rate."""
     rate = np.maximum(came, 0.5) / np.maximum(due, 0.5)
     return np.asarray(came * np.log(rate) - rate * due)

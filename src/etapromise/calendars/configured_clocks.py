@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.calendar_values import Days
 from etapromise.calendars.working_clocks import Clocks, holiday_table
@@ -86,8 +87,8 @@ def _region_weeks(
     rules: CalendarFile,
     single: Sequence[str],
     carrier_pairs: Sequence[str],
-    weeks: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    weeks: Floats,
+) -> Floats:
     """The learned weeks in regions, but of the services whose week the file tells; of pairs too."""
     found = [row for row in clocks.region_weeks if not _is_told(rules, single[int(row[0]) - 1])]
     for number, key in enumerate(carrier_pairs, start=len(single) + 1):
@@ -101,7 +102,7 @@ def _region_weeks(
     return np.array(found, np.float64).reshape(-1, 9)
 
 
-def _new_weeks(clocks: Clocks, rules: CalendarFile) -> NDArray[np.float64]:
+def _new_weeks(clocks: Clocks, rules: CalendarFile) -> Floats:
     """The learned changes of weeks, but of the services whose week the file tells."""
     told = [_is_told(rules, clocks.services[int(row) - 1]) for row in clocks.new_weeks[:, 0]]
     return clocks.new_weeks[~np.array(told, np.bool_)]
@@ -190,9 +191,7 @@ def _holidays(clocks: Clocks, calendars: Sequence[str], rules: CalendarFile) -> 
     return table
 
 
-def _special_days(
-    services: Sequence[str], calendars: Sequence[str], rules: CalendarFile
-) -> NDArray[np.int64]:
+def _special_days(services: Sequence[str], calendars: Sequence[str], rules: CalendarFile) -> Ints:
     """Days on which a carrier delivers for once, or in part; then those on which nobody does."""
     found = [
         (service, _ANY, first, last, share)
@@ -250,7 +249,7 @@ def _narrowest_last(rules: Sequence[Any], **place: str) -> list[Any]:
     )
 
 
-def _extended(table: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def _extended(table: Floats, count: int) -> Floats:
     """A learned table with rows like row 0, any other, for what was never seen."""
     more = np.repeat(table[:1], count + 1 - len(table), axis=0)
     return np.concatenate([table, more])

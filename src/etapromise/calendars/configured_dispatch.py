@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.calendar_rules import CarrierRule, Closure, WarehouseRule
 from etapromise.calendars.calendar_values import Cutoff
@@ -231,7 +232,7 @@ def _warehouse_keys(rules: CalendarFile, seen: set[str]) -> dict[str, str]:
 
 def _extended(
     dispatch: Dispatch, rules: CalendarFile, warehouses: dict[str, str], seen: Sequence[set[str]]
-) -> tuple[list[str], NDArray[np.int64]]:
+) -> tuple[list[str], Ints]:
     """All keys, learned and named; for row 0 and each of them the learned row it begins with."""
     more = set(warehouses)
     if any(rule.pickups for rule in rules.carriers):
@@ -274,7 +275,7 @@ def _pickup_rule(rules: CalendarFile, key: str, origin: str | None) -> CarrierRu
     )
 
 
-def _not_before(handling: NDArray[np.float64], days: int) -> NDArray[np.float64]:
+def _not_before(handling: Floats, days: int) -> Floats:
     """A handling time that cannot end before so many working days are over."""
     days = min(days, len(handling) - 2)
     if days == 0 or handling[days] >= 1.0:

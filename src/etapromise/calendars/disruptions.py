@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.errors import ContractError
 from etapromise.lanes.key_tables import utf8
@@ -258,9 +258,7 @@ class Disruptions:
         self._alive = (structs, arrays, joined)
         self.address = ctypes.addressof(self._struct)
 
-    def strike(
-        self, concern: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
+    def strike(self, concern: Floats, first: Ints, last: Ints) -> Mask:
         """(n,) whether one that concerns a parcel holds on any of its days (n,) to (n,)."""
         bits = concern.astype(np.uint64)
         found = np.zeros(len(bits), bool)
@@ -293,8 +291,8 @@ class Disruptions:
         clocks: Clocks,
         concern: Floats,
         clock: NDArray[np.int32],
-        start: NDArray[np.int64],
-        day: NDArray[np.int64],
+        start: Ints,
+        day: Ints,
     ) -> Floats:
         """(n,) operational days by which clocks were held back by the end of a day, on the average.
 

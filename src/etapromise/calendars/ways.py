@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from etapromise.array_types import with_rows
+from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
 
@@ -33,11 +32,11 @@ class Ways:
         arrived: whether the event was on the last day.
     """
 
-    service: NDArray[np.int64]
-    calendar: NDArray[np.int64]
-    first_day: NDArray[np.int64]
-    last_day: NDArray[np.int64]
-    arrived: NDArray[np.bool_]
+    service: Ints
+    calendar: Ints
+    first_day: Ints
+    last_day: Ints
+    arrived: Mask
 
     def __len__(self) -> int:
         """How many parcels."""
@@ -49,7 +48,7 @@ class Ways:
             return self
         return self.take(np.argsort(self.first_day, kind="stable")[-count:])
 
-    def take(self, rows: NDArray[np.int64]) -> Ways:
+    def take(self, rows: Ints) -> Ways:
         """Some of them."""
         return with_rows(self, rows)
 
@@ -65,9 +64,7 @@ class Ways:
         return own.take(np.flatnonzero(known))
 
 
-def _way_days(
-    ways: Ways, clocks: Clocks
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+def _way_days(ways: Ways, clocks: Clocks) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
     """Day after day: who is on the way, the date, how many working days since, the kind of day."""
     clock = (ways.service + 1) * len(clocks.holidays) + ways.calendar + 1
     # From the end of the first day: whether a carrier that fetches on a Saturday delivers on it is
@@ -85,7 +82,7 @@ def _way_days(
         yield here, day, age, np.where(holiday > 0, WEEKDAYS - 1 + holiday, (day + 3) % 7)
 
 
-def chances(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def chances(ways: Ways, clocks: Clocks) -> tuple[Floats, Floats]:
     """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
     shape = (len(clocks.services), KINDS, _AGES)
     at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
@@ -97,9 +94,7 @@ def chances(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np
     return at_risk.reshape(shape), arrived.reshape(shape)
 
 
-def hazard_of(
-    clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def hazard_of(clocks: Clocks, at_risk: Floats, arrived: Floats) -> Floats:
     """(services, ages) chance to arrive on an ordinary day."""
     usual_day = clocks.weeks.mean(axis=1, keepdims=True)
     weight = np.concatenate([clocks.weeks, clocks.holiday_weights * usual_day], axis=1)[1:]
@@ -112,8 +107,8 @@ def ordinary_arrivals(
     ways: Ways,
     clocks: Clocks,
     shape: tuple[int, ...],
-    cells: Callable[..., tuple[NDArray[np.int64], ...]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    cells: Callable[..., tuple[Ints, ...]],
+) -> tuple[Floats, Floats]:
     """(shape) arrivals to be expected of days that are no holidays, and those that came.
 
     Args:

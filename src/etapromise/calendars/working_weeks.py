@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from etapromise.array_types import Floats
 from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.country_weekends import days_before_sunday
 from etapromise.calendars.ways import WEEKDAYS, Ways, chances, hazard_of, ordinary_arrivals
@@ -144,7 +144,7 @@ def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
     return clocks.changed(region_weeks=np.array(found, np.float64))
 
 
-def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]) -> Clocks:
+def _renewed(clocks: Clocks, at_risk: Floats, arrived: Floats) -> Clocks:
     hazard = hazard_of(clocks, at_risk, arrived)
     expected = (at_risk * hazard[:, None, :]).sum(axis=2)
     observed = arrived.sum(axis=2)
@@ -156,7 +156,7 @@ def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.f
     )
 
 
-def _weeks(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+def _weeks(observed: Floats, expected: Floats) -> Floats:
     """(services + 1, 7) from (services, 7) arrivals; row 0 is the network's."""
     network = (observed.sum(axis=0) + 1.0) / (expected.sum(axis=0) + 1.0)
     own = shrunk(observed, expected, network, PRIORS.service_week)
@@ -170,13 +170,13 @@ def _weeks(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDAr
     return weeks
 
 
-def _ordinary(weeks: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ordinary(weeks: Floats) -> Floats:
     """(r, 1) the median of the days with at least a third of the busiest one's arrivals."""
     busy = np.where(weeks >= weeks.max(axis=1, keepdims=True) / 3, weeks, np.nan)
     return np.asarray(np.nanmedian(busy, axis=1, keepdims=True))
 
 
-def _worked(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+def _worked(observed: Floats, expected: Floats) -> Floats:
     """(services, 7) share of an ordinary day's work, the mean of what it may be.
 
     A weekday is closed, worked like any other, or worked in part: a mixture whose shares are those
@@ -212,16 +212,14 @@ def _worked(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDA
     return np.asarray((chance * mean).sum(axis=0))
 
 
-def _posterior(likelihood: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+def _posterior(likelihood: Floats, shares: Floats) -> Floats:
     """(kinds, services, 7) chance of each kind, from log likelihoods and (kinds, 7) shares."""
     chance = likelihood + np.log(shares)[:, None, :]
     chance = np.exp(chance - chance.max(axis=0))
     return np.asarray(chance / chance.sum(axis=0))
 
 
-def _gamma_poisson(
-    observed: NDArray[np.float64], expected: NDArray[np.float64], mean: float, spread: float
-) -> NDArray[np.float64]:
+def _gamma_poisson(observed: Floats, expected: Floats, mean: float, spread: float) -> Floats:
     """Log likelihood of arrivals at a rate with this mean and squared coefficient of variation.
 
     Less what is the same for all means and spreads.
@@ -235,9 +233,7 @@ def _gamma_poisson(
     )
 
 
-def _holiday_weights(
-    observed: NDArray[np.float64], usual: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _holiday_weights(observed: Floats, usual: Floats) -> Floats:
     """(services + 1, kinds) from (services, kinds) arrivals and those of ordinary days."""
     network = observed.sum(axis=0) / (usual.sum(axis=0) + PRIORS.rests)
     own = shrunk(observed, usual, network, PRIORS.service_holidays)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import DISRUPTED
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking.tracked import TrackedHistory
@@ -81,7 +81,7 @@ def declared_record(
     return pd.DataFrame(rows)
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def _mean(values: Floats) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
@@ -98,5 +98,5 @@ def _verdict(row: dict[str, Any]) -> str:
     return "too much" if off > scatter else "right"
 
 
-def _days(dates: pd.Series[Any]) -> NDArray[np.int64]:
+def _days(dates: pd.Series[Any]) -> Ints:
     return dates.to_numpy().astype("datetime64[D]").astype(np.int64)

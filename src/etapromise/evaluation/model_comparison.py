@@ -7,10 +7,9 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Dates
+from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.judgement import Truth, day_column, judge, outcomes_of, stated_column
 from etapromise.evaluation.metrics import mean_or_none, summarise
@@ -126,9 +125,7 @@ def score_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]
     return {"orders": len(apart), "days": days, "mean_days": mean, "standard_error_days": error}
 
 
-def clustered_mean(
-    values: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64]
-) -> tuple[float | None, float | None, int]:
+def clustered_mean(values: Floats, cluster: Ints) -> tuple[float | None, float | None, int]:
     """The mean of n values, its cluster-robust standard error, and how many clusters there are.
 
     Args:

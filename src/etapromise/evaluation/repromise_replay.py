@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Dates, Floats, Ints
+from etapromise.array_types import Dates, Floats, Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.files import write_text
 from etapromise.promise.repromise_policy import (
@@ -275,8 +275,8 @@ class _Said:
     standing: StandingDates
     first_delay: Dates  # local date of the first delay notice
     last_way: npt.NDArray[np.int8]
-    turned: npt.NDArray[np.bool_]
-    silent: npt.NDArray[np.bool_]
+    turned: Mask
+    silent: Mask
     needed: int = 0
     delayed: int = 0
     earlier: int = 0

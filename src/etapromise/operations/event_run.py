@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Mask
 from etapromise.encoding.requests import local_dates
 from etapromise.errors import CommandError
 from etapromise.evaluation.past_predictions import first_promises
@@ -156,7 +157,7 @@ def run_events(
     )
 
 
-def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> npt.NDArray[np.bool_]:
+def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> Mask:
     """Which are kept before anything is cleaned: what comes later must not change what was."""
     received = scans["scanned_at"]
     if "received_at" in scans.columns:

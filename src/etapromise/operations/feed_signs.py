@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Mask
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
 from etapromise.evaluation.model_comparison import scan_carriers, scan_lag_shifts
@@ -293,7 +292,7 @@ def _night(hours: Floats) -> float:
     return float(((hours >= 22) | (hours < 6)).mean())
 
 
-def _delivery_hours(history: TrackedHistory, wanted: npt.NDArray[np.bool_]) -> Floats:
+def _delivery_hours(history: TrackedHistory, wanted: Mask) -> Floats:
     """Local hour of each delivery scan, (scans,), NaN of other scans and where not wanted."""
     scans = history.scans
     hours = np.full(len(scans), np.nan)

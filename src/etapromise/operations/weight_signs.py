@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Mask
 from etapromise.history.number_ranges import nearest_remedy
 
 # So few weights do not show what is usual.
@@ -50,7 +49,7 @@ def outlying_weights(shipments: pd.DataFrame) -> list[str]:
     return [*told, _told(known, outside, middle)] if outside.any() else told
 
 
-def _told(known: Floats, outside: npt.NDArray[np.bool_], middle: float) -> str:
+def _told(known: Floats, outside: Mask, middle: float) -> str:
     n = int(outside.sum())
     heavy = known[outside & (known > middle)]
     odd = heavy if 2 * len(heavy) >= n else known[outside & (known < middle)]

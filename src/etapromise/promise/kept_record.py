@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Ints, Mask
 from etapromise.promise.arrival_distribution import date_of
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
@@ -73,10 +74,10 @@ class KeptTable(ArrayRecord):
     service_level: float
     as_of_day: int
     levels: tuple[str, ...]
-    columns: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    orders: NDArray[np.int64]
-    kept: NDArray[np.int64]
+    columns: Ints
+    starts: Ints
+    orders: Ints
+    kept: Ints
 
     @classmethod
     def stored(
@@ -131,7 +132,7 @@ class KeptTable(ArrayRecord):
 
 def kept_table(
     codes: NDArray[np.int32],
-    kept: NDArray[np.bool_],
+    kept: Mask,
     *,
     level_names: list[str],
     sizes: list[int],
@@ -157,9 +158,7 @@ def kept_table(
     return KeptTable(service_level, as_of_day, KEPT_LEVELS, columns, starts, orders, good)
 
 
-def _places(
-    level_names: list[str], sizes: list[int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def _places(level_names: list[str], sizes: list[int]) -> tuple[Ints, Ints, int]:
     """Columns and starts of `KEPT_LEVELS`, and how many rows they have together."""
     columns = [level_names.index(name) for name in KEPT_LEVELS]
     ends = np.cumsum([0, *(sizes[column] for column in columns)]).astype(np.int64)

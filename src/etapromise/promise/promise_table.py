@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.readable_values import readable_frame
 from etapromise.encoding.requests import dates_in_column, require_table
 from etapromise.errors import ContractError
@@ -89,9 +90,7 @@ def promise_frame(
     )
 
 
-def _why(
-    model: ModelCore, requests: Requests, service_level: float
-) -> dict[str, NDArray[np.float64]]:
+def _why(model: ModelCore, requests: Requests, service_level: float) -> dict[str, Floats]:
     added = contributions(model, requests, service_level)
     return {f"why_{cause}": added[:, place] for place, cause in enumerate(CAUSES)}
 
@@ -106,7 +105,7 @@ def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDA
     return np.where(np.isnat(promised), NOT_ASKED, days).astype(np.int32)
 
 
-def as_dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
+def as_dates(days: Ints) -> NDArray[np.datetime64]:
     """Dates from days since 1970-01-01, as pandas holds them."""
     # Whole seconds: pandas has no unit of a day.
     return days.astype("datetime64[D]").astype("datetime64[s]")

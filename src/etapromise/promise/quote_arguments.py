@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.encoding.compiled_encoder import EncodedStruct
 from etapromise.encoding.requests import Requests
 
@@ -48,7 +48,7 @@ class Answer(ctypes.Structure):
     number: Sequence[float]
     code: Sequence[int]
 
-    def probabilities(self) -> NDArray[np.float64]:
+    def probabilities(self) -> Floats:
         """`probability` as an array, read-only."""
         array = np.frombuffer(self.probability, np.float64)  # type: ignore[call-overload]
         array.flags.writeable = False

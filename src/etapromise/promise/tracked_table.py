@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import require_table
 from etapromise.errors import ContractError
 from etapromise.in_transit.states import stage_number
@@ -67,7 +67,7 @@ def track_frame(
     late = late_probability(kept, confidence)
     alarm = late >= at_risk_threshold(model, at_risk)
 
-    def dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    def dates(days: Ints) -> NDArray[np.datetime64]:
         found = as_dates(days)
         found[never] = np.datetime64("NaT", "D")
         return found
@@ -163,5 +163,5 @@ def _words(words: tuple[str, ...], numbers: NDArray[np.uint8]) -> Any:
     return pd.array(table[np.minimum(numbers, len(words))], dtype=TEXT)
 
 
-def _times(moments: NDArray[np.int64]) -> pd.Series[Any]:
+def _times(moments: Ints) -> pd.Series[Any]:
     return pd.Series(moments.view("datetime64[us]")).dt.tz_localize("UTC")

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Mask
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
@@ -189,7 +189,7 @@ class _Kept:
         return self._last[1]
 
 
-def _blank(table: pd.DataFrame, rows: npt.NDArray[np.bool_], level: float) -> None:
+def _blank(table: pd.DataFrame, rows: Mask, level: float) -> None:
     """Nothing was forecast that could be judged."""
     names = ["shop_confidence", "interval_stated", "crps_days", "pit"]
     table.loc[rows, [day_column(level), stated_column(level), *names]] = np.nan
