@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from etapromise.cli.arguments import INPUT_FILE, STORE, Command, say
+from etapromise.files import write_json
 
 if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
@@ -82,9 +83,9 @@ class TableArguments:
             max_rejects: Stop where a larger share of a table was rejected; None never does.
             told: What the run before told, not to be told again; None tells all.
         """
-        from etapromise.operations.feed_signs import (  # noqa: PLC0415 — start-up time
-            clock_lies,
-            lie_told,
+        from etapromise.operations.feed_checks import (  # noqa: PLC0415 — start-up time
+            clocks_marked_as_utc,
+            marked_as_utc_text,
         )
         from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — start-up time
         from etapromise.tracking import history  # noqa: PLC0415 — start-up time
@@ -104,8 +105,8 @@ class TableArguments:
         )
         for account, path in zip(found.accounts, rejects_beside(out), strict=True):
             tell_account(account, path, told)
-        for sign in clock_lies(found):
-            say(f"scans: {lie_told(sign)}")
+        for row in clocks_marked_as_utc(found):
+            say(f"scans: {marked_as_utc_text(row)}")
         if max_rejects is not None:
             refuse_too_many(found.accounts, max_rejects)
         return found
@@ -147,10 +148,8 @@ class ToldBefore:
 
     def keep(self) -> None:
         """Write what was found, and say how much of it was told before."""
-        from etapromise.files import write_text  # noqa: PLC0415 — start-up time
-
         if self._found or self._before:
-            write_text(self._path, json.dumps(self._found, indent=2, ensure_ascii=False) + "\n")
+            write_json(self._path, self._found)
         if count := self._as_before:
             say(f"{count} {'note is' if count == 1 else 'notes are'} as before: {self._path}")
 

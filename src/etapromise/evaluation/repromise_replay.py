@@ -23,7 +23,7 @@ import pandas as pd
 
 from etapromise.array_types import Dates, Floats, Ints, Mask
 from etapromise.errors import ContractError
-from etapromise.files import write_text
+from etapromise.files import write_json
 from etapromise.promise.repromise_policy import (
     DELAYED,
     EARLIER,
@@ -246,8 +246,7 @@ def candidate_policies() -> Iterator[RepromisePolicy]:
 
 def write_policy(policy: RepromisePolicy, path: Path) -> None:
     """Write a policy as JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(asdict(policy), indent=2) + "\n")
+    write_json(path, asdict(policy))
 
 
 def read_policy(path: Path) -> RepromisePolicy:

@@ -143,7 +143,6 @@ def write_scorecards(
     else:
         finite = table.replace([np.inf, -np.inf], np.nan)
         text = finite.to_json(orient="records", indent=2, force_ascii=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
 
 

@@ -47,9 +47,9 @@ from etapromise.evaluation.model_comparison import (
     quote_seconds,
     score_difference,
 )
-from etapromise.evaluation.replay import Forecaster, known_at
+from etapromise.evaluation.replay import Forecaster
 from etapromise.history.as_of import moment_of
-from etapromise.operations.feed_signs import COMPARED_WITH, clock_signs, rejected_shares
+from etapromise.operations.feed_checks import COMPARED_WITH, clock_shifts, rejected_shares
 from etapromise.operations.gate import (
     GateCheck,
     GateConfig,
@@ -131,7 +131,7 @@ def retrain_current(
         _check_champion(champion, history, as_of)
         recipe = config or (recipe_of(champion) if champion is not None else TrainingConfig())
         recipe = recipe if calendars is None else replace(recipe, calendars=calendars)
-        known = known_at(history, as_of)
+        known = history.known_at(as_of)
         tell("training the challenger")
         challenger = TrainModel(recipe)(known, as_of)
         judged, checks = _judge(history, known, champion, challenger, recipe, as_of, gate, tell)
@@ -224,7 +224,7 @@ def _judge(
     tell: Tell,
 ) -> tuple[dict[str, Any], list[GateCheck]]:
     weeks = _weeks(known, as_of, gate)
-    then = known_at(known, weeks.start)
+    then = known.known_at(weeks.start)
     tell(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
     truth = Truth.of(
         known,
@@ -273,7 +273,7 @@ def _judge(
         "score_difference": apart,
     }
     since = weeks.start if champion is None else moment_of(champion.manifest["trained_as_of"])
-    judged["feed"] = _feed_signs(history, known, since, as_of)
+    judged["feed"] = _feed_checks(history, known, since, as_of)
     checks += check_feed(judged["feed"], gate)
     if champion is not None:
         tell("laying the dates of the latest orders side by side")
@@ -307,7 +307,7 @@ def _rival(
             "challenger's"
         )
     try:
-        stand_in = TrainModel(theirs, quotes_only=True)(known_at(then, moment), moment)
+        stand_in = TrainModel(theirs, quotes_only=True)(then.known_at(moment), moment)
     except InsufficientHistoryError:
         return None, (
             "nobody: the champion has seen those weeks, and there is too little history to train "
@@ -320,7 +320,7 @@ def _rival(
     )
 
 
-def _feed_signs(
+def _feed_checks(
     history: TrackedHistory, known: TrackedHistory, since: pd.Timestamp, as_of: pd.Timestamp
 ) -> dict[str, list[dict[str, Any]]]:
     """Week by week, of those that are new to the challenger: its clocks and its rejects."""
@@ -332,7 +332,7 @@ def _feed_signs(
     for _ in range(MOST_WEEKS_WATCHED):
         start = end - pd.Timedelta(days=7)
         week = {"week_from": start.isoformat()}
-        clocks += [week | sign for sign in clock_signs(known, start=start, end=end)]
+        clocks += [week | sign for sign in clock_shifts(known, start=start, end=end)]
         rejected += [week | share for share in rejected_shares(history, start=start, end=end)]
         end = start
         if end <= since:

@@ -39,14 +39,11 @@ def promise_frame(
         )
     frame, left_out = readable_frame(frame)
     requests = model.parts.encoder.encode(as_released(frame))
-    levels, position = np.unique(
-        np.array([percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]),
-        return_inverse=True,
-    )
+    levels, position = shown_levels(service_level)
     standing = _standing_days(frame, requests, model.horizon)
     reached = model.kernel.reach(requests, with_handling_codes(requests.codes), levels, standing)
     days = reached.day.astype(np.int64)[:, position]
-    promised, low, middle, high = (days[:, len(PERCENTILES) + k] for k in range(4))
+    low, middle, high = days[:, -3:].T
     confidence = reached.probability[:, position[len(PERCENTILES)]]
     assessment = assess(
         requests,
@@ -68,16 +65,7 @@ def promise_frame(
     order_day = requests.order_day.astype(np.int64)
     return pd.DataFrame(
         {
-            "shipment_id": frame["shipment_id"].to_numpy(),
-            "estimated_delivery_date": as_dates(order_day + promised),
-            "estimated_delivery_date_min": as_dates(order_day + low),
-            "estimated_delivery_date_max": as_dates(order_day + high),
-            "service_level": service_level,
-            "confidence": confidence,
-            **{
-                f"percentile_{percent}": as_dates(order_day + days[:, column])
-                for column, percent in enumerate(PERCENTILES)
-            },
+            **date_columns(frame, as_dates(order_day[:, None] + days), service_level, confidence),
             "delivery_date_confidence": np.where(asked, reached.asked, np.nan),
             "late_probability": late,
             "lost_probability": model.parts.statistics.lost[service],
@@ -88,6 +76,38 @@ def promise_frame(
             **(_why(model, requests, service_level) if explain else {}),
         }
     )
+
+
+def shown_levels(service_level: float) -> tuple[Floats, Ints]:
+    """Ascending levels, and where the shown ones are: PERCENTILES, the service level, the band."""
+    wanted = [percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]
+    levels, position = np.unique(np.array(wanted), return_inverse=True)
+    return levels, position
+
+
+def date_columns(
+    frame: pd.DataFrame,
+    dates: NDArray[np.datetime64],
+    service_level: float,
+    confidence: Floats,
+) -> dict[str, Any]:
+    """The first columns of `etapromise score`.
+
+    Args:
+        frame: (n,) shipments.
+        dates: (n, levels) at the shown levels, see `shown_levels`.
+        confidence: (n,) of the promised date.
+    """
+    promised, low, _, high = dates[:, len(PERCENTILES) :].T
+    return {
+        "shipment_id": frame["shipment_id"].to_numpy(),
+        "estimated_delivery_date": promised,
+        "estimated_delivery_date_min": low,
+        "estimated_delivery_date_max": high,
+        "service_level": service_level,
+        "confidence": confidence,
+        **{f"percentile_{percent}": dates[:, k] for k, percent in enumerate(PERCENTILES)},
+    }
 
 
 def _why(model: ModelCore, requests: Requests, service_level: float) -> dict[str, Floats]:

@@ -22,7 +22,7 @@ from etapromise.array_types import Mask
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
-from etapromise.evaluation.replay import JoinedForecast, known_at
+from etapromise.evaluation.replay import JoinedForecast
 from etapromise.history.as_of import moment_of
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
@@ -162,7 +162,7 @@ def _days(
             base = ModelForecaster(model) if moment >= trained else hidden
             due = refreshed_at is None or moment - refreshed_at >= config.refresh_every * _DAY
             if due or (refreshed_at is not None and refreshed_at < trained <= moment):
-                replayed = base.refresh(known_at(known, moment), as_of=moment)
+                replayed = base.refresh(known.known_at(moment), as_of=moment)
                 refreshed_at = moment
             yield _Block(moment, until, replayed)
         else:

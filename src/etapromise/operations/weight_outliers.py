@@ -1,4 +1,4 @@
-"""Signs that weights of orders are not all in kilograms, told from the orders alone."""
+"""Weights of orders that lie far from the others, or that cannot all be kilograms."""
 
 from __future__ import annotations
 
