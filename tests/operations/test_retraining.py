@@ -58,7 +58,7 @@ def decided(tmp_path_factory, model, parcels):
     with registry.lock():
         registry.promote(registry.add(model), why="trained")
     said: list[str] = []
-    decision = retrain_current(parcels, registry, as_of=NOW, gate=GATE, tell=said.append)
+    decision = retrain_current(parcels, registry, as_of=NOW, gate=GATE, log=said.append)
     return registry, decision, said
 
 

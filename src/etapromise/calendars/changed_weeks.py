@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from etapromise.array_types import Floats, Mask
-from etapromise.calendars.ways import WEEKDAYS, Ways, ordinary_arrivals
+from etapromise.calendars.transits import WEEKDAYS, Transits, ordinary_arrivals
 from etapromise.calendars.working_clocks import Clocks
 
 # Parcels that are enough to know every service's week by.
@@ -35,19 +35,19 @@ _LEAST_ARRIVED: Final = 20.0
 _LEAST_GAIN: Final = 6.0
 
 
-def with_changed_weeks(ways: Ways, clocks: Clocks) -> Clocks:
+def with_changed_weeks(transits: Transits, clocks: Clocks) -> Clocks:
     """The clocks, with the latest change of each service's week, where there is one beyond doubt.
 
     Args:
-        ways: n parcels; their services are those of the clocks.
+        transits: n parcels; their services are those of the clocks.
         clocks: as learned from the whole past. A change that they know of stays where it is too
             long ago to be looked at.
     """
-    last = int(ways.last_day.max()) if len(ways) else clocks.first_day
-    recent = np.flatnonzero(ways.last_day > last - WEEKDAYS * _WEEKS_BACK)
+    last = int(transits.last_day.max()) if len(transits) else clocks.first_day
+    recent = np.flatnonzero(transits.last_day > last - WEEKDAYS * _WEEKS_BACK)
     # The seven days up to `last` are week 0.
     expected, observed = ordinary_arrivals(
-        ways.take(recent).latest(_SAMPLE),
+        transits.take(recent).latest(_SAMPLE),
         clocks,
         (len(clocks.services), WEEKDAYS, _WEEKS_BACK),
         lambda _, day, weekday: (weekday, (last - day) // WEEKDAYS),

@@ -13,7 +13,6 @@ from etapromise.array_types import Floats, Ints
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.calendar_values import Days
 from etapromise.calendars.working_clocks import Clocks, holiday_table
-from etapromise.calendars.zones import ZoneMap
 from etapromise.lanes.hand_offs import HandOffs
 
 _SEPARATOR: Final = "\x1f"
@@ -113,20 +112,6 @@ def _is_told(rules: CalendarFile, key: str) -> bool:
     carrier, service, *_ = key.split(_SEPARATOR)
     named = [rule for rule in rules.carriers if rule.delivers is not None]
     return bool(_narrowest_last(named, carrier=carrier, service=service))
-
-
-def configured_zones(zones: ZoneMap, rules: CalendarFile) -> ZoneMap:
-    """Learned zones under those of a file's destinations, and its zone of last resort."""
-    stated = [rule for rule in rules.destinations if rule.time_zone is not None]
-    return zones.overridden(
-        default=rules.default_time_zone,
-        countries={rule.country: str(rule.time_zone) for rule in stated if rule.region is None},
-        regions={
-            (rule.country, rule.region): str(rule.time_zone)
-            for rule in stated
-            if rule.region is not None
-        },
-    )
 
 
 def spans(found: Days) -> list[tuple[int, int]]:

@@ -16,8 +16,6 @@ from etapromise.calendars.calendar_values import Cutoff
 from etapromise.calendars.configured_clocks import spans
 from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS, NO_CUT_OFF, Dispatch
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.calendars.zones import ZoneMap
-from etapromise.errors import ContractError
 from etapromise.lanes.levels import Level, level_keys
 
 if TYPE_CHECKING:
@@ -172,42 +170,6 @@ def dated_cut_offs(rule: WarehouseRule) -> list[tuple[int, int, int]]:
 def _soonest(cutoffs: Sequence[Cutoff]) -> int:
     """Of the week; 0 where only dates have one: handling takes as long as it was learned to."""
     return min((cutoff.days for cutoff in cutoffs if not cutoff.dates), default=0)
-
-
-def warehouse_zones(zones: ZoneMap, rules: CalendarFile, shipments: pd.DataFrame) -> ZoneMap:
-    """Zones under those that a file states of its warehouses, each for itself.
-
-    What it states of every other warehouse holds in the region or country that it names.
-
-    Raises:
-        ContractError: a warehouse with a zone has no country, in the file or in the orders.
-    """
-    countries: dict[str, str] = {}
-    regions: dict[tuple[str, str], str] = {}
-    origins: dict[tuple[str, str], str] = {}
-    _, seen = level_keys(shipments, [_PLACE])[0]
-    for rule in rules.warehouses:
-        if rule.time_zone is None:
-            continue
-        if rule.origin is not None:
-            found = [key.split(_SEPARATOR) for key in seen]
-            lands = {land for origin, land in found if origin == rule.origin}
-            lands |= {rule.country} if rule.country else set()
-            origins |= {(land, rule.origin): rule.time_zone for land in lands}
-            if lands:
-                continue
-        elif rule.country and rule.region:
-            regions[rule.country, rule.region] = rule.time_zone
-            continue
-        elif rule.country:
-            countries[rule.country] = rule.time_zone
-            continue
-        whose = "every other warehouse" if rule.origin is None else f"the warehouse {rule.origin!r}"
-        raise ContractError(
-            f"Found time_zone = {rule.time_zone!r} of {whose} in {rules.name}, whose country "
-            "neither the file nor the orders tell. Give its country, or use default_time_zone."
-        )
-    return zones.overridden(default=None, countries=countries, regions=regions, origins=origins)
 
 
 def warehouses_of(shipments: pd.DataFrame) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Which weekdays and holidays a carrier delivers on, as the chances of parcels on their way show.
+"""Which weekdays and holidays a carrier delivers on, as the arrivals of parcels in transit show.
 
 How many parcels arrive on a Monday says little: perhaps few were sent off on Saturday. What counts
 is how many of those that might have arrived did: observed arrivals over those expected of parcels
@@ -18,7 +18,13 @@ from scipy.special import gammaln
 from etapromise.array_types import Floats
 from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.country_weekends import days_before_sunday
-from etapromise.calendars.ways import WEEKDAYS, Ways, chances, hazard_of, ordinary_arrivals
+from etapromise.calendars.transits import (
+    WEEKDAYS,
+    Transits,
+    arrival_hazard,
+    ordinary_arrivals,
+    risk_sets,
+)
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
 from etapromise.shrinkage import PRIORS, shrunk
 
@@ -51,7 +57,7 @@ _ORDINARY_FROM: Final = 0.7
 
 
 def learn_clocks(
-    ways: Ways,
+    transits: Transits,
     *,
     service_keys: Sequence[str],
     calendar_keys: Sequence[str],
@@ -61,7 +67,7 @@ def learn_clocks(
     """Working weeks and holiday closures, as the parcels on their way show them.
 
     Args:
-        ways: n parcels; none of their days outside the tables.
+        transits: n parcels; none of their days outside the tables.
         calendar_keys: distinct place keys, "country" and "region" joined by U+001F.
         first_day: first day of the tables, days since 1970-01-01.
         last_day: last day of the tables.
@@ -74,13 +80,13 @@ def learn_clocks(
         holidays=holiday_table(calendar_keys, first_day, last_day),
         holiday_weights=np.ones((len(service_keys) + 1, HOLIDAY_KINDS)),
     )
-    sample = ways.latest(_SAMPLE)
+    sample = transits.latest(_SAMPLE)
     for _ in range(_ROUNDS):
-        clocks = _renewed(clocks, *chances(sample, clocks))
+        clocks = _renewed(clocks, *risk_sets(sample, clocks))
     return _with_weekends(sample, _with_regions(sample, with_changed_weeks(sample, clocks)))
 
 
-def _with_weekends(ways: Ways, clocks: Clocks) -> Clocks:
+def _with_weekends(transits: Transits, clocks: Clocks) -> Clocks:
     """The clocks, with a service's week turned to the weekend of countries that it seldom serves.
 
     A carrier that rests on Saturday and Sunday rests on Friday and Saturday where that is the
@@ -92,7 +98,7 @@ def _with_weekends(ways: Ways, clocks: Clocks) -> Clocks:
         return clocks
     told = {(int(row[0]), int(row[1])) for row in clocks.region_weeks}
     places = len(clocks.calendars)
-    cell = ways.service * places + ways.calendar
+    cell = transits.service * places + transits.calendar
     counts = np.bincount(cell, minlength=len(clocks.services) * places).reshape(-1, places)
     found = []
     for service, row in enumerate(counts):
@@ -109,7 +115,7 @@ def _with_weekends(ways: Ways, clocks: Clocks) -> Clocks:
     )
 
 
-def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
+def _with_regions(transits: Transits, clocks: Clocks) -> Clocks:
     """The clocks, and the weeks of the services in regions where they are others for certain.
 
     A weekday is closed there, or open, where its arrivals say so without any belief: next to none
@@ -119,10 +125,10 @@ def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
     if regions < 2:
         return clocks
     expected, observed = ordinary_arrivals(
-        ways,
+        transits,
         clocks,
         (len(clocks.services), regions, WEEKDAYS),
-        lambda rows, _, weekday: (ways.calendar[rows], weekday),
+        lambda rows, _, weekday: (transits.calendar[rows], weekday),
     )
     found = []
     for service, region in zip(*np.nonzero(expected.sum(axis=2)), strict=True):
@@ -145,7 +151,7 @@ def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
 
 
 def _renewed(clocks: Clocks, at_risk: Floats, arrived: Floats) -> Clocks:
-    hazard = hazard_of(clocks, at_risk, arrived)
+    hazard = arrival_hazard(clocks, at_risk, arrived)
     expected = (at_risk * hazard[:, None, :]).sum(axis=2)
     observed = arrived.sum(axis=2)
     weeks = _weeks(observed[:, :WEEKDAYS], expected[:, :WEEKDAYS])

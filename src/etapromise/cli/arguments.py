@@ -139,7 +139,7 @@ sign_key_option = click.option(
 
 
 # What a message calls a thing in Python, and what a command does.
-_DOORS: Final = {
+_OPTION_OF: Final = {
     "naive_time_zone=": "--time-zone",
     "max_rejects=": "--max-rejects",
     "vocabulary=": "--vocabulary",
@@ -167,7 +167,7 @@ def reported_errors(code: int = 1) -> Iterator[None]:
         if debugging() or getattr(error, "errno", None) == errno.EPIPE:
             raise
         text = " ".join(str(error).split())
-        for python, option in _DOORS.items():
+        for python, option in _OPTION_OF.items():
             text = text.replace(python, option)
         click.echo(f"etapromise: {text}", err=True)
         # A disk that says no is no bad usage.

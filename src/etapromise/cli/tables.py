@@ -73,7 +73,7 @@ class TableArguments:
         out: Path,
         *,
         max_rejects: float | None = None,
-        told: ToldBefore | None = None,
+        told: RepeatedNotes | None = None,
     ) -> TrackedHistory:
         """Read both, tell what became of every row, and write the rejects.
 
@@ -112,7 +112,7 @@ class TableArguments:
         return found
 
 
-class ToldBefore:
+class RepeatedNotes:
     """Notes that the run before told too: a command of every night tells each once.
 
     All that were found stand in the file `notes.json` of the directory. One is told again where it
@@ -155,7 +155,7 @@ class ToldBefore:
 
 
 def tell_account(
-    account: Account, path: Path | None = None, told: ToldBefore | None = None
+    account: Account, path: Path | None = None, told: RepeatedNotes | None = None
 ) -> None:
     """Tell what became of a table's rows, and write its rejects.
 

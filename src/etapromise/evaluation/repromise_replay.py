@@ -170,7 +170,7 @@ def simulate_repromises(
     parcels = len(looks.original_date)
     if not parcels:
         raise ContractError("Found no parcels to replay; expected some hundreds.")
-    said = _Said.nothing(looks)
+    said = _Customers.nothing(looks)
     for rows in _by_moment(looks):
         said.look(looks, rows, policy, service_level)
     return said.record(looks, notice_cost, silent_miss_cost)
@@ -268,7 +268,7 @@ def read_policy(path: Path) -> RepromisePolicy:
 
 
 @dataclass
-class _Said:
+class _Customers:
     """What the customers have heard so far; parcels (m,)."""
 
     standing: StandingDates
@@ -281,7 +281,7 @@ class _Said:
     earlier: int = 0
 
     @classmethod
-    def nothing(cls, looks: PastPredictions) -> _Said:
+    def nothing(cls, looks: PastPredictions) -> _Customers:
         parcels = len(looks.original_date)
         return cls(
             standing=StandingDates.promised(looks.original_date),

@@ -80,7 +80,7 @@ def worth_remembering(
 ) -> pd.DataFrame:
     """The memory less what has been settled, or was in no table, for long; by shipment.
 
-    Whatever is met again after that counts as met for the first time, and its old news as too old.
+    Whatever is met again after that counts as met for the first time, its old events as too old.
     """
     settled = memory["settled_at"] < now - pd.Timedelta(days=settled_days)
     gone = memory["seen_at"] < now - pd.Timedelta(days=gone_days)

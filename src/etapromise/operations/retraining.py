@@ -67,7 +67,7 @@ DECISION_FORMAT: Final = "etapromise-decision/1"
 MOST_WEEKS_WATCHED: Final = 8
 
 Outcome = Literal["promoted", "refused", "forced", "would promote", "would refuse"]
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def retrain_current(
     gate: GateConfig | None = None,
     dry_run: bool = False,
     force: bool = False,
-    tell: Tell | None = None,
+    log: Log | None = None,
 ) -> Decision:
     """Fit a challenger, judge it, and promote it if it is no worse.
 
@@ -116,7 +116,7 @@ def retrain_current(
     last the link, each in one step. Killed before the last one, the champion stays.
 
     Args:
-        tell: Told in words what is being done.
+        log: Told in words what is being done.
 
     Raises:
         CommandError: Another process changes the directory, the champion knows more than was known
@@ -124,7 +124,7 @@ def retrain_current(
         InsufficientHistoryError: There is too little to train on.
     """
     gate = gate or GateConfig()
-    tell = tell or (lambda _: None)
+    log = log or (lambda _: None)
     # A dry run writes nothing, not even a directory to lock.
     with nullcontext() if dry_run else registry.lock():
         champion = registry.load_current() if registry.current is not None else None
@@ -132,9 +132,9 @@ def retrain_current(
         recipe = config or (recipe_of(champion) if champion is not None else TrainingConfig())
         recipe = recipe if calendars is None else replace(recipe, calendars=calendars)
         known = history.known_at(as_of)
-        tell("training the challenger")
+        log("training the challenger")
         challenger = TrainModel(recipe)(known, as_of)
-        judged, checks = _judge(history, known, champion, challenger, recipe, as_of, gate, tell)
+        judged, checks = _judge(history, known, champion, challenger, recipe, as_of, gate, log)
         outcome, reasons = _decide(checks, champion, dry_run=dry_run, force=force)
         record: dict[str, Any] = {
             "format": DECISION_FORMAT,
@@ -151,7 +151,7 @@ def retrain_current(
         }
         version = None
         if outcome in {"promoted", "forced"}:
-            tell("writing the challenger")
+            log("writing the challenger")
             version = registry.add(challenger.model)
             record["challenger"]["version"] = version
         path = None if dry_run else registry.record(record, name=f"{as_of:%Y-%m-%dT%H%M%SZ}")
@@ -221,11 +221,11 @@ def _judge(
     recipe: TrainingConfig,
     as_of: pd.Timestamp,
     gate: GateConfig,
-    tell: Tell,
+    log: Log,
 ) -> tuple[dict[str, Any], list[GateCheck]]:
     weeks = _weeks(known, as_of, gate)
     then = known.known_at(weeks.start)
-    tell(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
+    log(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
     truth = Truth.of(
         known,
         challenger.local_event_date(known),
@@ -276,7 +276,7 @@ def _judge(
     judged["feed"] = _feed_checks(history, known, since, as_of)
     checks += check_feed(judged["feed"], gate)
     if champion is not None:
-        tell("laying the dates of the latest orders side by side")
+        log("laying the dates of the latest orders side by side")
         judged |= _side_by_side(known, champion, challenger, as_of, gate, checks)
     return judged, checks
 

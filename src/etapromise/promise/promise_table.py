@@ -17,7 +17,7 @@ from etapromise.history.features import with_handling_codes
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import LEFT_OUT, assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
-from etapromise.promise.released import as_released
+from etapromise.promise.release_times import as_released
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests

@@ -1,4 +1,4 @@
-"""Many models: a directory for each market or business unit below one, and what may be thrown away.
+"""Models of many markets, a directory for each below one; and which versions may be removed.
 
 ::
 

@@ -25,7 +25,7 @@ _WEEKDAYS: Final = (
 
 
 class PromiseDetails(Protocol):
-    """What stands behind a promise, as `details.Explanation` finds it out."""
+    """What stands behind a promise, as `explanation.Explanation` finds it out."""
 
     @property
     def origin_zone(self) -> ZoneInfo: ...  # noqa: D102 — each is told where a promise shows it

@@ -14,7 +14,7 @@ _CURRENT: Final = "current"
 _MANIFEST: Final = "manifest.json"
 
 
-class HeldModel:
+class LiveModel:
     """Watches a directory of models, or one model, and holds what is current there.
 
     Whoever reads `model` gets a whole model, the one before or the one after an exchange: it is

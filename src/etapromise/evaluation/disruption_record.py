@@ -17,7 +17,7 @@ from etapromise.tracking.tracked import TrackedHistory
 _CLOSE: Final = 0.03
 
 
-def declared_record(
+def disruption_record(
     model: PromiseModel, history: TrackedHistory, *, service_level: float = 0.9
 ) -> pd.DataFrame:
     """One row for each disruption that the model knows of.
