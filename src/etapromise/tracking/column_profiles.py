@@ -240,6 +240,17 @@ class Profile:
             numbers: Whether numbers may be times, as the name of the column says.
             named: Whether the name says so surely that half of the values need be none.
         """
+        asked = numbers, named
+        if asked not in self._guesses:
+            self._guesses[asked] = self._guessed(numbers=numbers, named=named)
+        return self._guesses[asked]
+
+    @cached_property
+    def _guesses(self) -> dict[tuple[bool, bool], TimeGuess | None]:
+        """What `times` answered before."""
+        return {}
+
+    def _guessed(self, *, numbers: bool, named: bool) -> TimeGuess | None:
         most = _NAMED if named else MOST
         if pt.is_timestamp(self.kind) or pt.is_date(self.kind):
             return stored_times(self.raw)

@@ -158,12 +158,19 @@ def _one_format(words: pd.Series[Any], form: str) -> tuple[pd.Series[Any], bool]
 
 def _distinct(array: pa.ChunkedArray) -> tuple[pa.Array, pd.Series[Any]]:
     if not pt.is_dictionary(array.type):
-        array = pc.dictionary_encode(array)
-    whole = array.unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], array.type)
+        # In one piece first: to unify the dictionaries of many pieces takes many times as long.
+        text = array.cast(pa.large_string()) if pt.is_string(array.type) else array
+        array = pa.chunked_array([pc.dictionary_encode(_whole(text))])
+    whole = _whole(array.unify_dictionaries())
     words = whole.dictionary.cast(pa.large_string()).to_pandas().astype(TEXT).str.strip()
     return whole.indices, words.where(words != "")
+
+
+def _whole(array: pa.ChunkedArray) -> pa.Array:
+    whole = array.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        return whole.chunk(0) if whole.num_chunks else pa.array([], array.type)
+    return whole
 
 
 def _filled(codes: pa.Array) -> Any:
