@@ -24,10 +24,21 @@ from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT, beginning_with
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
-__all__ = ["NUMBERED", "OFFSET", "WRAPPED", "WrittenTime", "has_clock", "iso_times", "parsed"]
+__all__ = [
+    "ISO",
+    "NUMBERED",
+    "OFFSET",
+    "WRAPPED",
+    "WrittenTime",
+    "has_clock",
+    "iso_times",
+    "parsed",
+]
 
 # Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
 NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "excel")
+# What a list of formats calls the form that is read without any.
+ISO: Final = "iso8601"
 # What stands in a column of offsets from UTC, and the furthest hours there are.
 OFFSET: Final = re.compile(
     r"^(?:UTC|GMT)?\s*(?P<sign>[+\-\u2212])(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?$"
@@ -43,8 +54,8 @@ class WrittenTime:
     """How the times of a column are written.
 
     Attributes:
-        formats: As `datetime.strptime` has them, or of `NUMBERED`; the first that fits counts.
-            Empty: as Arrow has them, or ISO 8601.
+        formats: As `datetime.strptime` has them, of `NUMBERED`, or `ISO`; the first that fits
+            counts. Empty: as Arrow has them, or ISO 8601.
         zone: IANA zone of the clock times that carry none.
         plain_dates: The clock says nothing: each value is the local date where it happened.
         era: From when the years are counted, of `ERAS`; empty: as usual.
@@ -125,7 +136,7 @@ def iso_times(
     iso = words.copy()
     local = np.zeros(len(words), dtype=bool)
     open_ = words.notna().to_numpy(copy=True)
-    for form in written.formats or ("",):
+    for form in written.formats or (ISO,):
         if not open_.any():
             break
         found, clocked = _one_format(words[open_], form)
@@ -144,7 +155,7 @@ def iso_times(
 
 
 def _one_format(words: pd.Series[Any], form: str) -> tuple[pd.Series[Any], bool]:
-    if form:
+    if form != ISO:
         found = parsed(words, form)
         whole_days = form == "excel" and bool(
             (found.dropna() == found.dropna().dt.floor("D")).all()
