@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from etapromise.api_tables import Model, Moment, Tables, model_of, tables_read
 from etapromise.argument_kinds import kinds_checked
@@ -189,7 +189,7 @@ def refresh(
         True
     """
     registry = ModelRegistry(models)
-    event: Any = registry.load_current().event
+    event = registry.load_current().event
     tables = tables_read(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
@@ -244,7 +244,7 @@ def retrain(
     """
     registry = ModelRegistry(models)
     champion = registry.load_current() if registry.current else None
-    event: Any = champion.event if champion is not None else "delivered"
+    event: Event = champion.event if champion is not None else "delivered"
     tables = tables_read(
         shipments, scans, mapping, vocabulary, naive_time_zone, event, max_rejects=max_rejects
     )
@@ -296,8 +296,7 @@ def monitor(
         True
     """
     loaded = model_of(model)
-    event: Any = loaded.event
-    tables = tables_read(shipments, scans, mapping, vocabulary, naive_time_zone, event)
+    tables = tables_read(shipments, scans, mapping, vocabulary, naive_time_zone, loaded.event)
     registry = None if isinstance(model, PromiseModel) else registry_of(Path(model))
     return monitoring.run_monitor(
         tables, loaded, as_of=moment_of(as_of), config=config, registry=registry

@@ -25,6 +25,7 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options, rejects_beside, tell_account
+from etapromise.promise.model import load_model
 
 
 @click.command(
@@ -75,7 +76,6 @@ def events_command(
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415 — start-up time
     from etapromise.operations import event_run  # noqa: PLC0415 — start-up time
     from etapromise.operations.events import EventSettings  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
     from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415 — start-up time
 
     if out.suffix not in {".jsonl", ".parquet"}:
@@ -149,7 +149,6 @@ def repromise(
 
     from etapromise.evaluation.past_predictions import past_predictions  # noqa: PLC0415 — start-up time
     from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
 
     with reported_errors():
         loaded = load_model(model)

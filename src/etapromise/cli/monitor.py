@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import RepeatedNotes, TableArguments, history_options
+from etapromise.promise.model import load_model
 
 ALARM = 3
 """Exit code where a threshold was crossed: nothing failed, but somebody should look."""
@@ -83,7 +84,6 @@ def monitor_command(
 
     from etapromise.operations import monitoring  # noqa: PLC0415 — start-up time
     from etapromise.operations.monitoring.monitor import registry_of  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = monitoring.MonitorConfig()
@@ -129,7 +129,6 @@ def _tell_causes(causes: list[dict[str, Any]]) -> None:
 
 
 def _pairs(told: tuple[str, ...]) -> dict[str, Any]:
-    from dataclasses import fields  # noqa: PLC0415 — start-up time
 
     from etapromise.operations.monitoring import Thresholds  # noqa: PLC0415 — start-up time
 

@@ -25,6 +25,8 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, order_options, tell_account
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.promise.model import load_model
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
@@ -82,8 +84,6 @@ def quote_command(
 
     With --as-of the version that was current then answers, as it did then.
     """
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
-
     for pair in field:
         name, told, value = pair.partition("=")
         if not told or not name or name in {"self", *asked}:
@@ -161,7 +161,6 @@ def score_command(
 
     from etapromise.operations import scoring, scoring_files  # noqa: PLC0415 — start-up time
     from etapromise.operations.scoring_store import score_store  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
     from etapromise.tracking.accounts import Account  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
@@ -239,7 +238,6 @@ def score_command(
 
 
 def _model_at(directory: Path, as_of: datetime) -> PromiseModel:
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
 
     registry = ModelRegistry(directory)
     if not registry.promotions():

@@ -25,6 +25,7 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TABLE, rejects_beside
+from etapromise.promise.model import load_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +133,6 @@ def track_command(
 
     All that are on their way at once: `score --store`.
     """
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
     from etapromise.promise.tracked_promise import fields_of  # noqa: PLC0415 — loads pandas
     from etapromise.store.stored_history import stored_parcel  # noqa: PLC0415 — likewise
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.cli.arguments import (
     OUTPUT_DIRECTORY,
     ProbabilityType,
@@ -31,9 +32,9 @@ from etapromise.cli.tables import (
     history_options,
     max_rejects_option,
 )
+from etapromise.operations.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
-    from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.tracking import TrackedHistory
 
 # Longer than a weekend and a holiday.
@@ -96,7 +97,6 @@ def train_command(
     import pandas as pd  # noqa: PLC0415 — start-up time
 
     from etapromise.operations import tuning  # noqa: PLC0415 — start-up time
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
     from etapromise.training import training  # noqa: PLC0415 — start-up time
     from etapromise.training.config import TrainingConfig, with_settings  # noqa: PLC0415 — start-up time
 
@@ -196,7 +196,6 @@ def retrain_command(
     import pandas as pd  # noqa: PLC0415 — start-up time
 
     from etapromise.operations.gate import GateConfig  # noqa: PLC0415 — start-up time
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
     from etapromise.operations.retraining import retrain_current as run  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
@@ -253,7 +252,6 @@ def refresh_command(
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
     from etapromise.operations.retraining import refresh_current  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
@@ -284,8 +282,6 @@ def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
 
 def _stated(calendars: Path | None, tables: TableArguments) -> CalendarFile | None:
     """The calendar file, or that which stands in the mapping, told once."""
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
-
     if calendars is not None:
         return CalendarFile.read(calendars)
     found = CalendarFile.within(tables.mapping)
@@ -304,7 +300,6 @@ def _read(
     told: RepeatedNotes | None = None,
 ) -> TrackedHistory:
     """Read the tables, and tell what is strange about them and about the calendar's names."""
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
     from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — start-up time
 
     history = tables.read(event, out, max_rejects=max_rejects, told=told)

@@ -30,7 +30,6 @@ from etapromise.tracking.tracked import all_rejects, both_tables
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.tracking import Source
-    from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
 
 _PREDICTED: Final = (
@@ -169,8 +168,7 @@ def _parcels(
     model: PromiseModel, orders: pd.DataFrame, scans: pd.DataFrame, now: pd.Timestamp
 ) -> pd.DataFrame:
     """What is known of each order, without predictions; see `find_events`."""
-    event: Event = model.event  # type: ignore[assignment]  # a model's event is one of them
-    found = milestones(orders, scans, event=event)
+    found = milestones(orders, scans, event=model.event)
     zones, _ = model.parts.encoder.zones.resolve_many(orders, "destination")
     attempts = scans[scans["status"] == "attempted"].sort_values(["scanned_at", "received_at"])
     latest = attempts.groupby("shipment_id").last().reindex(orders["shipment_id"])

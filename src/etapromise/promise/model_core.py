@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from etapromise.tracking.contract import Event
+
 __all__ = ["ModelCore"]
 
 
@@ -94,9 +96,10 @@ class ModelCore(SingleQuotes):
         return str(self.parts.manifest["version"])
 
     @property
-    def event(self) -> str:
+    def event(self) -> Event:
         """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
-        return str(self.parts.manifest["event"])
+        event: Event = self.parts.manifest["event"]
+        return event
 
     @property
     def as_of(self) -> datetime:
