@@ -15,9 +15,9 @@ import pytest
 from etapromise import PromiseModel
 from etapromise.errors import CommandError, ContractError
 from etapromise.locking import only_writer
-from etapromise.operations import event_log
+from etapromise.operations import event_log, event_run
 from etapromise.operations.event_log import EventLog, read_events
-from etapromise.operations.event_run import EventRun, run_events
+from etapromise.operations.event_run import EventRun
 from etapromise.operations.events import EVENT_KINDS, EVENT_TYPES, EventSettings
 from etapromise.promise.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
@@ -49,7 +49,7 @@ def run(
         "out": folder / "events.jsonl",
         "settings": SETTINGS,
     }
-    return run_events(model, shipments, scans, **asked | options)
+    return event_run.events(model, shipments, scans, **asked | options)
 
 
 @pytest.fixture(scope="module")

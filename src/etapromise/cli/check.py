@@ -49,7 +49,7 @@ def check_command(
     files: tuple[Any, ...],
     mapping: Path | None,
     write_mapping: Path | None,
-    event: str,
+    event: Any,
     quality: bool,  # noqa: FBT001 (click passes by name)
     html: Path | None,
     as_json: bool,  # noqa: FBT001
@@ -70,11 +70,9 @@ def check_command(
     if mapping is not None and (files or write_mapping):
         raise click.UsageError("A --mapping names its files; leave the others out.")
     with reported_errors():
-        found = checking.check_tables(
-            files, mapping=mapping, write_to=write_mapping, event=event, quality=quality
+        found = checking.check(
+            files, mapping=mapping, write_mapping=write_mapping, event=event, quality=quality
         )
-        if write_mapping is not None and found.text is not None:
-            write_text(write_mapping, found.text)
         if html is not None:
             write_text(html, found.to_html())
     if as_json:

@@ -71,8 +71,6 @@ def events_command(
     damaged; each with its reason, the date that stood and the new one. The same run twice adds
     nothing, and a run that was killed is made good by the next.
     """
-    import pandas as pd  # noqa: PLC0415 — start-up time
-
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415 — start-up time
     from etapromise.operations import event_run  # noqa: PLC0415 — start-up time
     from etapromise.operations.events import EventSettings  # noqa: PLC0415 — start-up time
@@ -91,10 +89,10 @@ def events_command(
         if tables.store is not None:
             kept = tables.read(loaded.event, out)
             given = (kept.shipments, kept.scans)
-        told = event_run.run_events(
+        told = event_run.events(
             loaded,
             *given,
-            as_of=pd.Timestamp(as_of),
+            as_of=as_of,
             state=state,
             out=out,
             service_level=service_level,

@@ -80,10 +80,8 @@ def monitor_command(
 
     Exit codes: 0 all is well, 3 a threshold was crossed, 1 failed, 2 bad usage.
     """
-    import pandas as pd  # noqa: PLC0415 — start-up time
-
     from etapromise.operations import monitoring  # noqa: PLC0415 — start-up time
-    from etapromise.operations.monitoring.monitor import registry_of  # noqa: PLC0415 — start-up time
+    from etapromise.operations.monitoring.run import registry_of  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = monitoring.MonitorConfig()
@@ -96,10 +94,10 @@ def monitor_command(
         loaded = load_model(model)
         before = RepeatedNotes(out)
         history = tables.read(loaded.event, out, told=before)
-        found = monitoring.run_monitor(
-            history,
+        found = monitoring.monitor(
             loaded,
-            as_of=pd.Timestamp(as_of),
+            history,
+            as_of=as_of,
             config=config,
             registry=registry_of(model),
         )

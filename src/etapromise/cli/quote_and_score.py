@@ -203,7 +203,7 @@ def score_command(
             bar.close()
             notes = counts.notes
         else:
-            found = scoring.score_table(
+            found = scoring.score(
                 loaded,
                 source,
                 tables.scans,

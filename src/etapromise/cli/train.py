@@ -193,22 +193,20 @@ def retrain_command(
 
     Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
     """
-    import pandas as pd  # noqa: PLC0415 — start-up time
-
     from etapromise.operations.gate import GateConfig  # noqa: PLC0415 — start-up time
-    from etapromise.operations.retraining import retrain_current as run  # noqa: PLC0415 — start-up time
+    from etapromise.operations.retraining import retrain  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         stated = _stated(calendars, tables)
     with reported_errors():
         registry = ModelRegistry(models)
-        event = registry.load_current().event if registry.current else "delivered"
+        event = registry.current_event() if registry.current else "delivered"
         told = RepeatedNotes(models)
         history = _read(tables, event, models, max_rejects, as_of, stated, told)
-        decision = run(
+        decision = retrain(
+            models,
             history,
-            registry,
-            as_of=pd.Timestamp(as_of),
+            as_of=as_of,
             calendars=stated,
             gate=GateConfig(**limits),
             dry_run=dry_run,
@@ -250,20 +248,18 @@ def refresh_command(
     To be run daily. The tables should reach at least half a year back. Prints the path of the
     refreshed model, which is the current one then.
     """
-    import pandas as pd  # noqa: PLC0415 — start-up time
-
-    from etapromise.operations.retraining import refresh_current  # noqa: PLC0415 — start-up time
+    from etapromise.operations.retraining import refresh  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         stated = _stated(calendars, tables)
     with reported_errors():
         registry = ModelRegistry(models)
-        event = registry.load_current().event
+        event = registry.current_event()
         told = RepeatedNotes(models)
         history = _read(tables, event, models, max_rejects, as_of, stated, told)
-        version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
+        refresh(models, history, as_of=as_of, calendars=stated)
         told.keep()
-    click.echo(models / version)
+    click.echo(models / str(registry.current))
 
 
 def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
