@@ -66,8 +66,13 @@ def test_nothing_to_score_gives_an_empty_table_of_the_same_columns(model, open_o
 def test_a_promise_may_not_know_more_than_its_day(model, open_orders):
     with pytest.raises(CommandError, match="knows no more than its day"):
         score(model, open_orders, as_of=AS_OF - pd.Timedelta(days=1))
-    with pytest.raises(ContractError, match="naive"):
-        score(model, open_orders, as_of=pd.Timestamp("2025-07-01"))
+    with pytest.raises(ContractError, match="expected a moment such as"):
+        score(model, open_orders, as_of="some day")
+
+
+def test_a_moment_without_a_zone_is_utc(model, open_orders):
+    told = [score(model, open_orders, as_of=at).promises for at in (AS_OF, AS_OF.tz_localize(None))]
+    pd.testing.assert_frame_equal(*told)
 
 
 def test_dates_are_written_as_dates_and_read_back_the_same(model, open_orders, tmp_path):

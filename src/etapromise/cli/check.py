@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     EVENT,
     INPUT_FILE,
@@ -63,14 +64,12 @@ def check_command(
     Exit codes: 0 ready to train on, 3 something must be answered or mended first, 1 failed, 2 bad
     usage.
     """
-    from etapromise.operations import checking  # noqa: PLC0415 — start-up time
-
     if not files and mapping is None:
         raise click.UsageError("Name the files to look at, or a --mapping that does.")
     if mapping is not None and (files or write_mapping):
         raise click.UsageError("A --mapping names its files; leave the others out.")
     with reported_errors():
-        found = checking.check(
+        found = etapromise.check(
             files, mapping=mapping, write_mapping=write_mapping, event=event, quality=quality
         )
         if html is not None:

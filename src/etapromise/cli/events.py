@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     INPUT_FILE,
     MODEL,
@@ -72,7 +73,6 @@ def events_command(
     nothing, and a run that was killed is made good by the next.
     """
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415 — start-up time
-    from etapromise.operations import event_run  # noqa: PLC0415 — start-up time
     from etapromise.operations.events import EventSettings  # noqa: PLC0415 — start-up time
     from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415 — start-up time
 
@@ -89,7 +89,7 @@ def events_command(
         if tables.store is not None:
             kept = tables.read(loaded.event, out)
             given = (kept.shipments, kept.scans)
-        told = event_run.events(
+        told = etapromise.events(
             loaded,
             *given,
             as_of=as_of,

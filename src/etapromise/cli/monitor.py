@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     INPUT_FILE,
     MODEL,
@@ -84,7 +85,7 @@ def monitor_command(
     from etapromise.operations.monitoring.run import registry_of  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        config = monitoring.MonitorConfig()
+        config = etapromise.MonitorConfig()
         if thresholds is not None:
             config = monitoring.read_thresholds(thresholds, config)
         told = {name: value for name, value in settings.items() if value is not None}
@@ -94,7 +95,7 @@ def monitor_command(
         loaded = load_model(model)
         before = RepeatedNotes(out)
         history = tables.read(loaded.event, out, told=before)
-        found = monitoring.monitor(
+        found = etapromise.monitor(
             loaded,
             history,
             as_of=as_of,

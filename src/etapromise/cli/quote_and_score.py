@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     MODEL,
     OUTPUT_FILE,
@@ -203,7 +204,7 @@ def score_command(
             bar.close()
             notes = counts.notes
         else:
-            found = scoring.score(
+            found = etapromise.score(
                 loaded,
                 source,
                 tables.scans,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     INPUT_FILE,
     MODEL,
@@ -67,13 +68,12 @@ def ingest_command(
 
     Files may come twice, in parts and in any order. All of them are taken in, or nothing.
     """
-    from etapromise.store.ingest import ingest as take  # noqa: PLC0415 — loads pandas and Arrow
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     if shipments is None and scans is None and mapping is None:
         raise click.UsageError("Missing --shipments or --scans; expected at least one of them.")
     with reported_errors():
-        done = take(
+        done = etapromise.ingest(
             store,
             shipments,
             scans,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import etapromise
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.cli.arguments import (
     OUTPUT_DIRECTORY,
@@ -97,7 +98,6 @@ def train_command(
     import pandas as pd  # noqa: PLC0415 — start-up time
 
     from etapromise.operations import tuning  # noqa: PLC0415 — start-up time
-    from etapromise.training import training  # noqa: PLC0415 — start-up time
     from etapromise.training.config import TrainingConfig, with_settings  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
@@ -130,7 +130,7 @@ def train_command(
                 f"{len(record['trials'])} trials: CRPS {record['score']:.3f} days, "
                 f"{record['score_of_default']:.3f} as it was"
             )
-        model = training.train(history, as_of=as_of, config=config, progress=bar, tuning=record)
+        model = etapromise.train(history, as_of=as_of, config=config, progress=bar, tuning=record)
         bar.close()
         if model.parts.alike:
             say(
@@ -193,9 +193,6 @@ def retrain_command(
 
     Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
     """
-    from etapromise.operations.gate import GateConfig  # noqa: PLC0415 — start-up time
-    from etapromise.operations.retraining import retrain  # noqa: PLC0415 — start-up time
-
     with reported_errors(2):
         stated = _stated(calendars, tables)
     with reported_errors():
@@ -203,12 +200,12 @@ def retrain_command(
         event = registry.current_event() if registry.current else "delivered"
         told = RepeatedNotes(models)
         history = _read(tables, event, models, max_rejects, as_of, stated, told)
-        decision = retrain(
+        decision = etapromise.retrain(
             models,
             history,
             as_of=as_of,
             calendars=stated,
-            gate=GateConfig(**limits),
+            gate=etapromise.GateConfig(**limits),
             dry_run=dry_run,
             force=force,
             log=say,
@@ -248,8 +245,6 @@ def refresh_command(
     To be run daily. The tables should reach at least half a year back. Prints the path of the
     refreshed model, which is the current one then.
     """
-    from etapromise.operations.retraining import refresh  # noqa: PLC0415 — start-up time
-
     with reported_errors(2):
         stated = _stated(calendars, tables)
     with reported_errors():
@@ -257,7 +252,7 @@ def refresh_command(
         event = registry.current_event()
         told = RepeatedNotes(models)
         history = _read(tables, event, models, max_rejects, as_of, stated, told)
-        refresh(models, history, as_of=as_of, calendars=stated)
+        etapromise.refresh(models, history, as_of=as_of, calendars=stated)
         told.keep()
     click.echo(models / str(registry.current))
 

@@ -24,8 +24,7 @@ from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.models_given import Model, model_of
-from etapromise.operations.monitoring.alarms import Alarm, alarms_of
-from etapromise.operations.monitoring.causes import group_alarms
+from etapromise.operations.monitoring.alarms import Alarm, alarms_of, group_alarms
 from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
