@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import etapromise
 from etapromise.cli import main
 from etapromise.cli.arguments import ProgressBar
-from etapromise.cli.tables import ToldBefore
+from etapromise.cli.tables import RepeatedNotes
 from etapromise.evaluation.repromise_replay import read_policy
 from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.in_transit.training import TransitSettings
@@ -289,7 +289,7 @@ def test_a_command_of_every_night_tells_a_note_once(tmp_path, capsys):
     """Again where it has grown by half, or is a new one; the file has all of the last night."""
 
     def night(share, *more):
-        told = ToldBefore(tmp_path)
+        told = RepeatedNotes(tmp_path)
         told.tell(f"a note of {share}", key="a", share=share)
         for text in more:
             told.tell(text)
@@ -303,7 +303,7 @@ def test_a_command_of_every_night_tells_a_note_once(tmp_path, capsys):
     assert "2 notes are as before" in night(0.17, "another")[-1]
     kept = json.loads((tmp_path / "notes.json").read_text(encoding="utf-8"))
     assert [note["text"] for note in kept.values()] == ["a note of 0.17", "another"]
-    ToldBefore(tmp_path).keep()
+    RepeatedNotes(tmp_path).keep()
     assert night(0.10) == ["a note of 0.1"]
 
 

@@ -40,16 +40,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
 
-__all__ = [
-    "backtest",
-    "events",
-    "monitor",
-    "refresh",
-    "retrain",
-    "score",
-    "scorecard",
-]
-
 
 @kinds_checked()
 def score(

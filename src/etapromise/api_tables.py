@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
 
-__all__ = ["Model", "Moment", "Tables", "check", "model_of", "read", "tables_read"]
-
 Moment: TypeAlias = "str | date | datetime | pd.Timestamp"
 Model: TypeAlias = "PromiseModel | str | Path"
 Tables: TypeAlias = "Source | TrackedHistory | None"

@@ -14,7 +14,6 @@ import pytest
 from etapromise import tracking
 from etapromise.errors import CommandError, ContractError
 from etapromise.evaluation.judgement import groups_of
-from etapromise.evaluation.replay import known_at
 from etapromise.evaluation.report import render_scorecards, scorecard_section
 from etapromise.evaluation.scorecards import carrier_scorecards, write_scorecards
 from etapromise.text_type import TEXT
@@ -110,7 +109,7 @@ def test_percentiles_wait_for_open_parcels() -> None:
 
 
 def test_cards_can_be_recounted(cards: pd.DataFrame, parcels: TrackedHistory) -> None:
-    known = known_at(parcels, AS_OF)
+    known = parcels.known_at(AS_OF)
     recent = known.shipments["ordered_at"] >= AS_OF - pd.Timedelta(days=180)
     ended = known.milestones
     counted = recent & (ended["closed_as"] != "cancelled").fillna(value=True)

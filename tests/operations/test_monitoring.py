@@ -16,7 +16,6 @@ from click.testing import CliRunner
 from etapromise import tracking
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
-from etapromise.evaluation.replay import known_at
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring import MonitorConfig, Thresholds, read_thresholds, run_monitor
 from etapromise.operations.monitoring.alarms import alarms_of
@@ -81,7 +80,7 @@ def test_only_forecasts_that_had_not_seen_the_orders_count(healthy, model):
 
 
 def test_what_comes_later_changes_nothing(parcels, model, healthy):
-    again = run_monitor(known_at(parcels, NOW), model, as_of=NOW, config=CONFIG)
+    again = run_monitor(parcels.known_at(NOW), model, as_of=NOW, config=CONFIG)
     pd.testing.assert_frame_equal(again.table, healthy.table)
 
 

@@ -18,8 +18,9 @@ import pytest
 from etapromise import tracking, train
 from etapromise.errors import CommandError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
-from etapromise.evaluation.model_comparison import date_shift, days_to_mature, scan_lag_shifts
-from etapromise.evaluation.replay import extract_end, known_at
+from etapromise.evaluation.model_comparison import date_shift, days_to_mature
+from etapromise.evaluation.replay import extract_end
+from etapromise.operations.feed_checks import clock_shifts
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.retraining import recipe_of, refresh_current, retrain_current
@@ -57,7 +58,7 @@ def decided(tmp_path_factory, model, parcels):
     with registry.lock():
         registry.promote(registry.add(model), why="trained")
     said: list[str] = []
-    decision = retrain_current(parcels, registry, as_of=NOW, gate=GATE, tell=said.append)
+    decision = retrain_current(parcels, registry, as_of=NOW, gate=GATE, log=said.append)
     return registry, decision, said
 
 
@@ -209,7 +210,7 @@ def test_the_recipe_comes_back_from_a_saved_model(registry):
 
 
 def test_the_wait_for_maturity_is_what_nine_orders_of_ten_took(parcels):
-    known = known_at(parcels, NOW)
+    known = parcels.known_at(NOW)
     days = days_to_mature(known, NOW)
     age = NOW - known.shipments["ordered_at"]
     old = (age > pd.Timedelta(days=45)) & (age <= pd.Timedelta(days=135))
@@ -230,9 +231,9 @@ def test_a_model_beside_itself_moves_no_date(model, orders):
 
 
 def test_clocks_of_a_healthy_network_stand_still(parcels):
-    shifts = scan_lag_shifts(parcels, start=NOW - pd.Timedelta(days=7), end=NOW)
+    shifts = clock_shifts(parcels, start=NOW - pd.Timedelta(days=7), end=NOW)
     assert {"acme", "birdpost", "corvid", "dromedary"} <= {shift["carrier"] for shift in shifts}
-    assert all(abs(shift["hours"]) < 0.5 for shift in shifts)
+    assert all(abs(shift["lag_hours"]) < 0.5 for shift in shifts)
 
 
 def test_a_week_in_codes_that_nobody_can_read_is_refused(registry):
@@ -252,6 +253,7 @@ import pandas as pd
 from etapromise import tracking
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.feed_checks import clock_shifts
 from etapromise.operations.retraining import retrain_current
 folder = Path(sys.argv[1])
 history = tracking.history(folder / "shipments.parquet", folder / "scans.parquet")

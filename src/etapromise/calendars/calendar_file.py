@@ -47,10 +47,6 @@ from etapromise.files import settings_text
 from etapromise.normal_forms.places import normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 
-__all__ = [
-    "CalendarFile",
-]
-
 _Rule = TypeVar("_Rule")
 
 

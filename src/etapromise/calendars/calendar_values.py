@@ -18,8 +18,6 @@ from etapromise.errors import ContractError
 from etapromise.normal_forms.places import normal_country
 from etapromise.normal_forms.texts import normal_name
 
-__all__ = ["Cutoff", "Days", "Week", "Wrong"]
-
 Days: TypeAlias = tuple[tuple[date, date], ...]
 """First and last dates of spans, both within."""
 Week: TypeAlias = tuple[bool, bool, bool, bool, bool, bool, bool]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-__all__ = ["days_before_sunday"]
-
 _SUNDAY = 6
 
 

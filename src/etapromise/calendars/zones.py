@@ -30,8 +30,6 @@ from etapromise.stored_arrays import StoredValues
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ZONE_SOURCES", "ZoneMap", "zone_named"]
-
 # Where a zone came from, best first; the area of a postcode is a region.
 ZONE_SOURCES: Final = ("given", "region", "country", "default")
 

@@ -20,8 +20,7 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TABLE
-
-__all__ = ["check_command"]
+from etapromise.files import write_text
 
 EXIT_OPEN = 3
 """Exit code where something must be answered or mended before the tables can be used."""
@@ -64,7 +63,6 @@ def check_command(
     Exit codes: 0 ready to train on, 3 something must be answered or mended first, 1 failed, 2 bad
     usage.
     """
-    from etapromise.files import write_text  # noqa: PLC0415 — start-up time
     from etapromise.operations import checking  # noqa: PLC0415 — start-up time
 
     if not files and mapping is None:

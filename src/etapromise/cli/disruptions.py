@@ -19,8 +19,6 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
 
-__all__ = ["disruptions"]
-
 
 @click.group(epilog=example("etapromise disruptions end --models models/"))
 def disruptions() -> None:
@@ -86,7 +84,7 @@ etapromise disruptions record --model models/current --shipments shipments.parqu
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
 def record(model: Path, tables: TableArguments, service_level: float, out: Path) -> None:
     """Say afterwards whether each was right: promises kept in its area, with it and without."""
-    from etapromise.evaluation.declared_record import declared_record  # noqa: PLC0415 — start-up time
+    from etapromise.evaluation.disruption_record import disruption_record  # noqa: PLC0415 — start-up time
     from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
@@ -95,7 +93,9 @@ def record(model: Path, tables: TableArguments, service_level: float, out: Path)
         if not loaded.parts.encoder.declared:
             say("the model knows of no declared disruption")
             return
-        found = declared_record(loaded, tables.read(loaded.event, out), service_level=service_level)
+        found = disruption_record(
+            loaded, tables.read(loaded.event, out), service_level=service_level
+        )
         write_table(found, out)
     click.echo(found.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
 

@@ -26,8 +26,6 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options, rejects_beside, tell_account
 
-__all__ = ["events_command", "repromise"]
-
 
 @click.command(
     "events",

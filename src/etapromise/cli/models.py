@@ -24,8 +24,6 @@ from etapromise.cli.guarded_command import GuardedCommand
 if TYPE_CHECKING:
     from etapromise.operations.model_registry import ModelRegistry
 
-__all__ = ["inspect", "models", "rollback"]
-
 
 @click.command(
     cls=GuardedCommand,
@@ -135,7 +133,7 @@ def rollback(root: Path, version: str | None) -> None:
 
 
 def _chosen(root: Path, market: str | None) -> dict[str, ModelRegistry]:
-    from etapromise.operations.model_shelf import markets  # noqa: PLC0415 — start-up time
+    from etapromise.operations.model_markets import markets  # noqa: PLC0415 — start-up time
 
     found = markets(root)
     if market is None:
@@ -215,7 +213,7 @@ def _compare(found: dict[str, ModelRegistry], names: tuple[str, str]) -> None:
 
 
 def _prune(name: str, registry: ModelRegistry, keep: int, *, dry_run: bool) -> None:
-    from etapromise.operations.model_shelf import plan_pruning, prune  # noqa: PLC0415 — start-up time
+    from etapromise.operations.model_markets import plan_pruning, prune  # noqa: PLC0415 — start-up time
 
     plan = plan_pruning(registry, keep=keep) if dry_run else prune(registry, keep=keep)
     for version in plan.removed:

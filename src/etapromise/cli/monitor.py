@@ -25,9 +25,7 @@ from etapromise.cli.arguments import (
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import TableArguments, ToldBefore, history_options
-
-__all__ = ["monitor_command"]
+from etapromise.cli.tables import RepeatedNotes, TableArguments, history_options
 
 ALARM = 3
 """Exit code where a threshold was crossed: nothing failed, but somebody should look."""
@@ -96,7 +94,7 @@ def monitor_command(
         config = replace(config, **told, thresholds=limits)
     with reported_errors():
         loaded = load_model(model)
-        before = ToldBefore(out)
+        before = RepeatedNotes(out)
         history = tables.read(loaded.event, out, told=before)
         found = monitoring.run_monitor(
             history,

@@ -19,8 +19,6 @@ from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
 from etapromise.files import settings_text
 
-__all__ = ["policies"]
-
 
 @click.group(invoke_without_command=True, epilog=example("etapromise policies > policies.toml"))
 @click.pass_context

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.promise.promise import Promise
 
-__all__ = ["quote_command", "score_command"]
-
 
 @click.command(
     "quote",

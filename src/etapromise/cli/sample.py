@@ -10,8 +10,6 @@ import click
 from etapromise.cli.arguments import OUTPUT_DIRECTORY, count_option, example, reported_errors
 from etapromise.cli.guarded_command import GuardedCommand
 
-__all__ = ["sample"]
-
 
 @click.command(
     cls=GuardedCommand,

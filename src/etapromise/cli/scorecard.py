@@ -20,8 +20,6 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
 
-__all__ = ["scorecard_command"]
-
 _SUFFIXES = (".parquet", ".csv", ".json", ".html")
 
 

@@ -29,8 +29,6 @@ from etapromise.cli.tables import TABLE, rejects_beside
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ingest_command", "track_command"]
-
 
 @click.command(
     "ingest",

@@ -26,8 +26,8 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import (
+    RepeatedNotes,
     TableArguments,
-    ToldBefore,
     history_options,
     max_rejects_option,
 )
@@ -35,8 +35,6 @@ from etapromise.cli.tables import (
 if TYPE_CHECKING:
     from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.tracking import TrackedHistory
-
-__all__ = ["refresh_command", "retrain_command", "train_command"]
 
 # Longer than a weekend and a holiday.
 _QUIET_DAYS = 4
@@ -206,7 +204,7 @@ def retrain_command(
     with reported_errors():
         registry = ModelRegistry(models)
         event = registry.load_current().event if registry.current else "delivered"
-        told = ToldBefore(models)
+        told = RepeatedNotes(models)
         history = _read(tables, event, models, max_rejects, as_of, stated, told)
         decision = run(
             history,
@@ -216,7 +214,7 @@ def retrain_command(
             gate=GateConfig(**limits),
             dry_run=dry_run,
             force=force,
-            tell=say,
+            log=say,
         )
         if not dry_run:
             told.keep()
@@ -263,7 +261,7 @@ def refresh_command(
     with reported_errors():
         registry = ModelRegistry(models)
         event = registry.load_current().event
-        told = ToldBefore(models)
+        told = RepeatedNotes(models)
         history = _read(tables, event, models, max_rejects, as_of, stated, told)
         version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
         told.keep()
@@ -303,7 +301,7 @@ def _read(
     max_rejects: float,
     as_of: datetime,
     calendars: CalendarFile | str | Path | None,
-    told: ToldBefore | None = None,
+    told: RepeatedNotes | None = None,
 ) -> TrackedHistory:
     """Read the tables, and tell what is strange about them and about the calendar's names."""
     from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -18,15 +17,12 @@ from etapromise.argument_kinds import require_at_least, require_shares
 from etapromise.errors import ContractError
 from etapromise.evaluation.example_promise import example_promise
 from etapromise.evaluation.judgement import JUDGED_LEVELS, Truth, judge
-from etapromise.evaluation.replay import Forecaster, extract_end, known_at, replay_quotes
+from etapromise.evaluation.replay import Forecaster, extract_end, replay_quotes
 from etapromise.evaluation.summary import summary_of
+from etapromise.files import write_json, write_text
 from etapromise.text_type import TEXT
-from etapromise.tracking import Event, Source, TrackedHistory
-from etapromise.tracking.mapping import MappingSource
-from etapromise.tracking.tracked import tracked_history
+from etapromise.tracking import TrackedHistory
 from etapromise.training.training import Progress
-
-__all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "run_backtest", "steps"]
 
 Fit = Callable[[TrackedHistory, pd.Timestamp], Forecaster]
 """Trains a model on a history, as of a moment. Runs in worker processes, so it must pickle."""
@@ -152,23 +148,18 @@ class BacktestResult:
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.table.to_parquet(directory.absolute() / "promises.parquet", index=False)
-        text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
-        (directory / "backtest.json").write_text(text + "\n", encoding="utf-8")
+        write_json(directory / "backtest.json", self.facts)
         page = directory / "report.html"
-        page.write_text(self.to_html(language=language), encoding="utf-8")
+        write_text(page, self.to_html(language=language))
         return page
 
 
 def run_backtest(
-    history: TrackedHistory | Source | None,
+    history: TrackedHistory,
     config: BacktestConfig,
     *,
     fit: Fit,
     progress: Progress | bool = False,
-    scans: Source | None = None,
-    mapping: MappingSource | None = None,
-    event: Event = "delivered",
-    naive_time_zone: str | None = None,
 ) -> BacktestResult:
     """Walk forward through a history.
 
@@ -178,22 +169,15 @@ def run_backtest(
     the promises are judged by all that is known.
 
     Args:
-        history: All of it, with everything that happened after the promises; or the shipments,
-            or None where a mapping names them.
+        history: All of it, with everything that happened after the promises.
         fit: Trains a model. It is called with the history as known at a step's start.
         progress: Told "steps walked", how many, and of how many; or True for a bar on stderr,
             where that is a terminal.
-        event: What is promised, where tables are handed over.
-        naive_time_zone: IANA zone of times in tables that carry none.
 
     Raises:
         ContractError: There is no order to quote.
         InsufficientHistoryError: There is too little history to train the first model.
     """
-    if not isinstance(history, TrackedHistory):
-        history = tracked_history(
-            history, scans, event=event, naive_time_zone=naive_time_zone, mapping=mapping
-        )
     walk = [step for step in steps(config) if _has_orders(history, step)]
     if not walk:
         raise ContractError(
@@ -250,7 +234,7 @@ def _walked(
 def _take(
     step: Step, history: TrackedHistory, config: BacktestConfig, fit: Fit
 ) -> tuple[int, pd.DataFrame, dict[str, Any] | None]:
-    model = fit(known_at(history, step.start), step.start)
+    model = fit(history.known_at(step.start), step.start)
     truth = Truth.of(
         history,
         model.local_event_date(history),

@@ -25,21 +25,6 @@ from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.evaluation.intervals import wilson_interval
 
-__all__ = [
-    "CensoredOutcomes",
-    "KeptCounts",
-    "Seed",
-    "crps_days",
-    "interval_hits",
-    "judged",
-    "kept",
-    "mean_or_none",
-    "pinball_days",
-    "pit_values",
-    "summarise",
-    "summarise_delivered",
-]
-
 Seed = int | tuple[int, ...]
 
 

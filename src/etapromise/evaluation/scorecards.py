@@ -31,15 +31,6 @@ from etapromise.files import write_text
 from etapromise.tracking import TrackedHistory, milestones
 from etapromise.tracking.table_writer import write_table
 
-__all__ = [
-    "SCORECARD_GROUPS",
-    "SCORECARD_PERCENTILES",
-    "Measure",
-    "carrier_scorecards",
-    "write_scorecards",
-]
-
-
 Measure = Literal["promise_kept", "quoted_kept", "swift"]
 """What the ranking goes by: the shop's promised dates, the carrier's quoted dates, or arrival in as
 many days from the order as four of five parcels of the same place take, whoever carries them."""
@@ -152,7 +143,6 @@ def write_scorecards(
     else:
         finite = table.replace([np.inf, -np.inf], np.nan)
         text = finite.to_json(orient="records", indent=2, force_ascii=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
 
 

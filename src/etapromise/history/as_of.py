@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.calendars.configured_clocks import configured_clocks, configured_zones
+from etapromise.calendars.configured_clocks import configured_clocks
 from etapromise.calendars.configured_dispatch import (
     configured_dispatch,
-    warehouse_zones,
     warehouses_of,
 )
+from etapromise.calendars.configured_zones import configured_zones
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
@@ -280,8 +280,7 @@ class KnownOrders:
         zones = ZoneMap.learned(self.shipments, default=default_time_zone)
         if calendars is not None:
             calendars = calendars.spelled_as(warehouses_of(self.shipments))
-            zones = configured_zones(zones, calendars)
-            zones = warehouse_zones(zones, calendars, self.shipments)
+            zones = configured_zones(zones, calendars, self.shipments)
         for name in (*numeric, *categorical):
             if name not in self.shipments.columns:
                 raise ContractError(

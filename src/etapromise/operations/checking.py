@@ -15,8 +15,8 @@ import pandas as pd
 
 from etapromise.errors import ContractError, EtapromiseError
 from etapromise.operations.check_report import CheckReport
-from etapromise.operations.feed_signs import clock_lies, lie_told
-from etapromise.operations.weight_signs import outlying_weights
+from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text
+from etapromise.operations.weight_outliers import outlying_weights
 from etapromise.tracking import TrackedHistory, history
 from etapromise.tracking.found_files import FoundFile, find_files
 from etapromise.tracking.json_tables import list_paths, table_of
@@ -34,8 +34,6 @@ from etapromise.tracking.table_files import (
     text_dialect,
     with_partition,
 )
-
-__all__ = ["check_tables", "own_tables"]
 
 # Of the columns that either of two tables has so many are in both, where they are parts of one.
 _SHARED: Final = 0.8
@@ -321,7 +319,7 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
         "shipments_without_scans": int((found.milestones["scan_count"] == 0).sum()),
         "arrived": int(found.milestones["event_at"].notna().sum()),
         "closed": _counts(found.milestones["closed_as"]),
-        "clock_lies": [lie_told(sign) for sign in clock_lies(found)],
+        "marked_as_utc": [marked_as_utc_text(row) for row in clocks_marked_as_utc(found)],
         "odd_weights": outlying_weights(orders),
     }
     for name in ("carrier", "service", "destination_country"):

@@ -26,12 +26,11 @@ from typing import Any, Final
 import pandas as pd
 
 from etapromise.errors import CommandError
+from etapromise.files import to_disk
 from etapromise.locking import one_after_another, only_writer, sync_directory
 from etapromise.operations.event_memory import no_memory
 from etapromise.operations.events import EVENT_TYPES, no_events
 from etapromise.tracking.table_writer import write_table
-
-__all__ = ["EventLog", "append_events", "read_events"]
 
 _EVENTS: Final = "events.parquet"
 _MEMORY: Final = "memory.parquet"
@@ -95,7 +94,7 @@ class EventLog:
         facts = {"as_of": as_of.isoformat(), "events": len(events)}
         (draft / _FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
         for path in draft.iterdir():
-            _sync_file(path)
+            to_disk(path)
         draft.replace(self.root / f"{number:08d}")
         sync_directory(self.root)
 
@@ -241,11 +240,3 @@ def _typed(table: pd.DataFrame, kinds: dict[str, Any]) -> pd.DataFrame:
             column = pd.to_datetime(column, utc=True)
         out[name] = column.astype(kind)
     return pd.DataFrame(out)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

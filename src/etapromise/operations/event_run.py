@@ -1,4 +1,4 @@
-"""One run of the news: what was received, what is predicted, what stands, what is to be told.
+"""One run of event detection: what was received, predicted and told before; what is to be told.
 
 Idempotent: the same tables at the same moment add nothing, and what was received later changes
 nothing. See `events` for what is told and `event_log` for how it is kept.
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Mask
 from etapromise.encoding.requests import local_dates
 from etapromise.errors import CommandError
 from etapromise.evaluation.past_predictions import first_promises
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from etapromise.tracking import Source
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
-
-__all__ = ["EventRun", "run_events"]
 
 _PREDICTED: Final = (
     "estimated_delivery_date",
@@ -114,28 +113,28 @@ def run_events(
         written = log.publish(target)
         memory = log.memory()
         parcels = _parcels(model, orders, known, now)
-        fresh = ~orders["shipment_id"].isin(memory["shipment_id"]) & _newsworthy(
+        fresh = ~orders["shipment_id"].isin(memory["shipment_id"]) & _may_have_events(
             parcels, now - pd.Timedelta(days=settings.most_age_days)
         )
         promised = first_promises(model, orders, service_level, fresh.to_numpy())
         recalled = recall(memory, orders["shipment_id"], promised)
         _predict(model, orders, known, now, parcels, recalled, service_level)
-        news = find_events(
+        found = find_events(
             parcels, recalled, now=now, settings=settings, model_version=model.version
         )
         others = memory[~memory["shipment_id"].isin(orders["shipment_id"])]
-        parts = [part for part in (others, news.memory) if len(part)]
+        parts = [part for part in (others, found.memory) if len(part)]
         kept = worth_remembering(
             pd.concat(parts, ignore_index=True) if parts else memory,
             now=now,
             settled_days=settings.most_age_days,
             gone_days=settings.forget_after_days,
         )
-        if len(news.events) or before != now or not kept.equals(memory):
-            log.commit(news.events, kept, now)
+        if len(found.events) or before != now or not kept.equals(memory):
+            log.commit(found.events, kept, now)
             written += log.publish(target)
     return EventRun(
-        events=news.events,
+        events=found.events,
         written=written,
         parcels=len(orders),
         under_way=int(parcels["under_way"].sum()),
@@ -158,7 +157,7 @@ def run_events(
     )
 
 
-def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> npt.NDArray[np.bool_]:
+def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> Mask:
     """Which are kept before anything is cleaned: what comes later must not change what was."""
     received = scans["scanned_at"]
     if "received_at" in scans.columns:
@@ -228,8 +227,8 @@ def _predict(
         parcels[name] = column
 
 
-def _newsworthy(parcels: pd.DataFrame, oldest: pd.Timestamp) -> pd.Series[Any]:
-    """Whether a parcel that is met for the first time can have news at all."""
+def _may_have_events(parcels: pd.DataFrame, oldest: pd.Timestamp) -> pd.Series[Any]:
+    """Whether a parcel that is met for the first time can have events at all."""
     recent = (parcels["delivered_known_at"] >= oldest) | (parcels["closed_known_at"] >= oldest)
     return parcels["under_way"] | recent
 

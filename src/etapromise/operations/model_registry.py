@@ -29,11 +29,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from etapromise.errors import CommandError, ModelFileError
-from etapromise.files import write_text
+from etapromise.files import write_json
 from etapromise.locking import only_writer, sync_directory
 from etapromise.promise.model import PromiseModel, load_model
-
-__all__ = ["ModelRegistry", "Promotion"]
 
 _CURRENT: Final = "current"
 _JOURNAL: Final = "promotions.jsonl"
@@ -312,8 +310,7 @@ class ModelRegistry:
         while path.exists():
             number += 1
             path = folder / f"{name}.{number}.json"
-        text = json.dumps(decision, indent=2, ensure_ascii=False, allow_nan=False)
-        write_text(path, text + "\n")
+        write_json(path, decision)
         return path
 
     @contextmanager

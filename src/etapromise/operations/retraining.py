@@ -47,9 +47,9 @@ from etapromise.evaluation.model_comparison import (
     quote_seconds,
     score_difference,
 )
-from etapromise.evaluation.replay import Forecaster, known_at
+from etapromise.evaluation.replay import Forecaster
 from etapromise.history.as_of import moment_of
-from etapromise.operations.feed_signs import COMPARED_WITH, clock_signs, rejected_shares
+from etapromise.operations.feed_checks import COMPARED_WITH, clock_shifts, rejected_shares
 from etapromise.operations.gate import (
     GateCheck,
     GateConfig,
@@ -63,13 +63,11 @@ from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 from etapromise.training.config import TrainingConfig
 
-__all__ = ["Decision", "recipe_of", "refresh_current", "retrain_current"]
-
 DECISION_FORMAT: Final = "etapromise-decision/1"
 MOST_WEEKS_WATCHED: Final = 8
 
 Outcome = Literal["promoted", "refused", "forced", "would promote", "would refuse"]
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +108,7 @@ def retrain_current(
     gate: GateConfig | None = None,
     dry_run: bool = False,
     force: bool = False,
-    tell: Tell | None = None,
+    log: Log | None = None,
 ) -> Decision:
     """Fit a challenger, judge it, and promote it if it is no worse.
 
@@ -118,7 +116,7 @@ def retrain_current(
     last the link, each in one step. Killed before the last one, the champion stays.
 
     Args:
-        tell: Told in words what is being done.
+        log: Told in words what is being done.
 
     Raises:
         CommandError: Another process changes the directory, the champion knows more than was known
@@ -126,17 +124,17 @@ def retrain_current(
         InsufficientHistoryError: There is too little to train on.
     """
     gate = gate or GateConfig()
-    tell = tell or (lambda _: None)
+    log = log or (lambda _: None)
     # A dry run writes nothing, not even a directory to lock.
     with nullcontext() if dry_run else registry.lock():
         champion = registry.load_current() if registry.current is not None else None
         _check_champion(champion, history, as_of)
         recipe = config or (recipe_of(champion) if champion is not None else TrainingConfig())
         recipe = recipe if calendars is None else replace(recipe, calendars=calendars)
-        known = known_at(history, as_of)
-        tell("training the challenger")
+        known = history.known_at(as_of)
+        log("training the challenger")
         challenger = TrainModel(recipe)(known, as_of)
-        judged, checks = _judge(history, known, champion, challenger, recipe, as_of, gate, tell)
+        judged, checks = _judge(history, known, champion, challenger, recipe, as_of, gate, log)
         outcome, reasons = _decide(checks, champion, dry_run=dry_run, force=force)
         record: dict[str, Any] = {
             "format": DECISION_FORMAT,
@@ -153,7 +151,7 @@ def retrain_current(
         }
         version = None
         if outcome in {"promoted", "forced"}:
-            tell("writing the challenger")
+            log("writing the challenger")
             version = registry.add(challenger.model)
             record["challenger"]["version"] = version
         path = None if dry_run else registry.record(record, name=f"{as_of:%Y-%m-%dT%H%M%SZ}")
@@ -223,11 +221,11 @@ def _judge(
     recipe: TrainingConfig,
     as_of: pd.Timestamp,
     gate: GateConfig,
-    tell: Tell,
+    log: Log,
 ) -> tuple[dict[str, Any], list[GateCheck]]:
     weeks = _weeks(known, as_of, gate)
-    then = known_at(known, weeks.start)
-    tell(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
+    then = known.known_at(weeks.start)
+    log(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
     truth = Truth.of(
         known,
         challenger.local_event_date(known),
@@ -275,10 +273,10 @@ def _judge(
         "score_difference": apart,
     }
     since = weeks.start if champion is None else moment_of(champion.manifest["trained_as_of"])
-    judged["feed"] = _feed_signs(history, known, since, as_of)
+    judged["feed"] = _feed_checks(history, known, since, as_of)
     checks += check_feed(judged["feed"], gate)
     if champion is not None:
-        tell("laying the dates of the latest orders side by side")
+        log("laying the dates of the latest orders side by side")
         judged |= _side_by_side(known, champion, challenger, as_of, gate, checks)
     return judged, checks
 
@@ -309,7 +307,7 @@ def _rival(
             "challenger's"
         )
     try:
-        stand_in = TrainModel(theirs, quotes_only=True)(known_at(then, moment), moment)
+        stand_in = TrainModel(theirs, quotes_only=True)(then.known_at(moment), moment)
     except InsufficientHistoryError:
         return None, (
             "nobody: the champion has seen those weeks, and there is too little history to train "
@@ -322,7 +320,7 @@ def _rival(
     )
 
 
-def _feed_signs(
+def _feed_checks(
     history: TrackedHistory, known: TrackedHistory, since: pd.Timestamp, as_of: pd.Timestamp
 ) -> dict[str, list[dict[str, Any]]]:
     """Week by week, of those that are new to the challenger: its clocks and its rejects."""
@@ -334,7 +332,7 @@ def _feed_signs(
     for _ in range(MOST_WEEKS_WATCHED):
         start = end - pd.Timedelta(days=7)
         week = {"week_from": start.isoformat()}
-        clocks += [week | sign for sign in clock_signs(known, start=start, end=end)]
+        clocks += [week | sign for sign in clock_shifts(known, start=start, end=end)]
         rejected += [week | share for share in rejected_shares(history, start=start, end=end)]
         end = start
         if end <= since:

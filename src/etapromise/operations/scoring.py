@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Ints
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.errors import ContractError
 from etapromise.history.number_ranges import nearest_remedy
@@ -28,14 +29,6 @@ from etapromise.tracking.scans_of import read_scans_of
 if TYPE_CHECKING:
     from etapromise.tracking import Source
     from etapromise.tracking.mapping import MappingSource
-
-__all__ = [
-    "TOO_LATE",
-    "Scored",
-    "rejects_path",
-    "scan_rejects_path",
-    "score_table",
-]
 
 _ROWS_AT_ONCE: Final = 100_000
 TOO_LATE: Final = "ordered_after_as_of"
@@ -240,9 +233,7 @@ def _distinct(countries: pd.Series[Any], zones: npt.NDArray[Any]) -> list[tuple[
     return sorted({*zip(countries.astype(str), zones, strict=True)})
 
 
-def _rejected(
-    orders: pd.DataFrame, as_of: pd.Timestamp, rows: npt.NDArray[np.int64]
-) -> pd.DataFrame:
+def _rejected(orders: pd.DataFrame, as_of: pd.Timestamp, rows: Ints) -> pd.DataFrame:
     text = table_as_text(orders).reset_index(drop=True)
     return rejects_table(
         text,

@@ -29,8 +29,6 @@ from etapromise.tracking.table_writer import with_dates, write_table
 if TYPE_CHECKING:
     from etapromise.tracking.contract import Event
 
-__all__ = ["score_partition", "score_store"]
-
 _SCORE: Final = "etapromise.operations.scoring_store:score_partition"
 _DAY: Final = pd.Timedelta(days=1)
 

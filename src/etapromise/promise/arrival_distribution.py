@@ -21,15 +21,6 @@ from etapromise.promise.decision import CostPolicy
 if TYPE_CHECKING:
     from etapromise.promise.wording import Shown, Wording
 
-__all__ = [
-    "PERCENTILES",
-    "ArrivalDistribution",
-    "date_of",
-    "day_number",
-    "on_common_dates",
-    "require_percent",
-]
-
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
 """Whose dates are shown."""

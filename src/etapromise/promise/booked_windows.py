@@ -13,8 +13,6 @@ from typing import Any, Final
 from etapromise.errors import ContractError
 from etapromise.promise.promise import Promise
 
-__all__ = ["BookedWindow", "booked_windows", "window_hours"]
-
 _MOST_DAYS: Final = 45
 _ONE_DAY: Final = dt.timedelta(days=1)
 _MIDNIGHT: Final = dt.time(0)

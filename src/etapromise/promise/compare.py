@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
     from etapromise.promise.wording import Wording
 
-__all__ = ["ComparedOption", "compare"]
-
 # What one has and another has not: bits from the second on, the first being a promise at all.
 _OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*MARKS, "windows"))}
 _NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", *_OFFERS})

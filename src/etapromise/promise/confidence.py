@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Ints, Mask
 from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.encoding.requests import DISRUPTED, Requests
@@ -23,19 +24,6 @@ from etapromise.history.effects import FIELDS
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import Level
-
-__all__ = [
-    "CODES",
-    "LEFT_OUT",
-    "MESSAGES",
-    "NO_DATE",
-    "AssessesOne",
-    "Assessment",
-    "assess",
-    "declared_message",
-    "left_out_message",
-    "messages_of",
-]
 
 CODES: Final = {
     10000: "one date, as accurate as a range",
@@ -103,13 +91,13 @@ def assess(
     levels: Sequence[Level],
     *,
     alike: bool,
-    reachable: NDArray[np.bool_],
-    earliest: NDArray[np.int64],
-    middle: NDArray[np.int64],
-    latest: NDArray[np.int64],
+    reachable: Mask,
+    earliest: Ints,
+    middle: Ints,
+    latest: Ints,
     disruptions: Disruptions | None = None,
     ranges: LearnedRanges | None = None,
-    today: NDArray[np.int64] | None = None,
+    today: Ints | None = None,
 ) -> Assessment:
     """Codes and reasons of n promises.
 
@@ -151,7 +139,7 @@ def assess(
     return Assessment(code.astype(np.int32), reasons)
 
 
-def _outside(requests: Requests, ranges: LearnedRanges | None) -> NDArray[np.bool_]:
+def _outside(requests: Requests, ranges: LearnedRanges | None) -> Mask:
     """(n,) whether any number is far outside."""
     found = np.zeros(len(requests), dtype=bool)
     for one in () if ranges is None else ranges.outside(requests.numbers).values():

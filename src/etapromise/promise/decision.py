@@ -25,8 +25,6 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
 
-__all__ = ["CostPolicy", "cost_for"]
-
 # Nothing is dearer: with it, all but the last 1e-18 of a probability is bought.
 _DEAREST: Final = 2.0**60
 # Halvings of a cost's interval, which is [0, 1] or from a power of two to the next.

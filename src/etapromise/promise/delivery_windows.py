@@ -14,8 +14,6 @@ from zoneinfo import ZoneInfo
 from etapromise.errors import ContractError
 from etapromise.history.delivery_hours import DeliveryHours
 
-__all__ = ["TimeWindow", "share_between", "time_window"]
-
 _DAY: Final = 86_400
 
 

@@ -15,9 +15,7 @@ from zoneinfo import ZoneInfo
 
 from etapromise.errors import ContractError
 from etapromise.promise.arrival_distribution import ArrivalDistribution
-from etapromise.promise.promise_details import Explained
-
-__all__ = ["Exported"]
+from etapromise.promise.explained_promise import Explained
 
 _EASYPOST: Final = (50, 75, 85, 90, 95, 97, 99)
 

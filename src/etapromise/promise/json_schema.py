@@ -10,8 +10,6 @@ from typing import Any, Final
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import CODES, MESSAGES
 
-__all__ = ["promise_json_schema"]
-
 _DATE: Final = {"type": "string", "format": "date"}
 _MOMENT: Final = {"type": "string", "format": "date-time"}
 _PROBABILITY: Final = {"type": "number", "minimum": 0, "maximum": 1}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.calendars.disruptions import Disruption
     from etapromise.promise.compare import ComparedOption
-    from etapromise.promise.details import Explanation
+    from etapromise.promise.explanation import Explanation
     from etapromise.promise.order import OrderPromise
     from etapromise.promise.policies import ShopperPolicy
     from etapromise.promise.sourcing import Sourcing
@@ -409,7 +409,7 @@ class PromiseModel(ModelCore):
             ContractError: the file says what it cannot say, or there are too many.
         """
         with IMPORTING:
-            from etapromise.promise.declaring import with_disruptions  # noqa: PLC0415 — rarely asked
+            from etapromise.promise.declared_disruptions import with_disruptions  # noqa: PLC0415 — rarely asked
 
         return PromiseModel(with_disruptions(self.parts, disruptions))
 
@@ -431,7 +431,7 @@ class PromiseModel(ModelCore):
     def explanation(self, quote: Quote) -> Explanation:
         """What stands behind a promise: cut-off, stages, hours."""
         with IMPORTING:
-            from etapromise.promise.details import Explanation  # noqa: PLC0415 — start-up time
+            from etapromise.promise.explanation import Explanation  # noqa: PLC0415 — start-up time
 
         return Explanation(self, quote)
 

@@ -24,7 +24,7 @@ from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
 from etapromise.promise.compiled_quote import QuoteKernel, between_variances
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
-from etapromise.promise.released import as_released
+from etapromise.promise.release_times import as_released
 from etapromise.promise.single_quote import SingleQuotes
 from etapromise.shrinkage import believing
 

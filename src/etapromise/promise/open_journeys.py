@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.array_types import MISSING, Floats, Ints
+from etapromise.array_types import MISSING, Floats, Ints, Mask
 from etapromise.encoding.requests import Requests
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
@@ -38,17 +38,6 @@ from etapromise.tracking.tables import read_scans
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-
-__all__ = [
-    "Journey",
-    "Standing",
-    "checked_scans",
-    "expected_journeys",
-    "frame_of",
-    "journeys_at",
-    "microseconds_of",
-    "read_any_scans",
-]
 
 ScansLike = "Source | Sequence[Mapping[str, Any]] | None"
 Standing = "date | str | Sequence[date] | pd.Series[Any] | NDArray[Any] | None"
@@ -145,9 +134,9 @@ class Journey:
     looks: Snapshots
     lost: Floats
     returned: Floats
-    stalled: NDArray[np.bool_]
+    stalled: Mask
     likely_lost: float
-    never: NDArray[np.bool_]
+    never: Mask
     event_day: Ints
     horizon: int
     _dates: _Dates
@@ -163,7 +152,7 @@ class Journey:
         return self.looks.positions.today
 
     @property
-    def came(self) -> NDArray[np.bool_]:
+    def came(self) -> Mask:
         """(n,) whether the event is known."""
         return self.event_day >= 0
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["OrderPromise", "promise_order"]
-
 _UNREACHABLE: Final = {
     "code": "service_level_unreachable",
     "text": "So many parcels never arrive that no date reaches the level for all of them.",

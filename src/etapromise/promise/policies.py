@@ -21,8 +21,6 @@ from etapromise.errors import ContractError
 from etapromise.files import settings_text
 from etapromise.promise.service_levels import require_level
 
-__all__ = ["MEASURES", "ShopperPolicy", "load_policies", "policy_named", "shipped_policies"]
-
 MEASURES: Final = ("price", "co2_kg", "days", "usual_days", "late", "window_days", "cost")
 """What options are ranked by; the least is best."""
 

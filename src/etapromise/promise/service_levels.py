@@ -10,8 +10,6 @@ from typing import Final
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import plain_number
 
-__all__ = ["SERVICE_LEVELS", "require_level"]
-
 SERVICE_LEVELS: Final = {"typical": 0.5, "default": 0.9, "high": 0.97}
 """Names of probabilities: half of such parcels are quicker; the usual; all but sure."""
 

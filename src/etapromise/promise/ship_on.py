@@ -14,8 +14,6 @@ from etapromise.errors import ContractError
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["ship_on_date"]
-
 
 def ship_on_date(
     model: ModelCore,

@@ -14,8 +14,6 @@ from typing import Any, Final, NoReturn
 from etapromise.errors import CommandError, ModelFileError
 from etapromise.files import settings_text
 
-__all__ = ["SIGNATURE", "SIGN_KEY", "VERIFY_KEY", "require_signature", "signature_of"]
-
 SIGNATURE: Final = "manifest.sig"
 """The file of a model directory that has the signature of its manifest."""
 SIGN_KEY: Final = "ETAPROMISE_SIGN_KEY"

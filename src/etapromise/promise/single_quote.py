@@ -30,9 +30,9 @@ from etapromise.promise.confidence import (
     left_out_message,
     messages_of,
 )
+from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.kept_record import KeptRecord, KeptTable
 from etapromise.promise.promise import Promise
-from etapromise.promise.promise_details import PromiseDetails
 from etapromise.promise.quote_arguments import (
     UNUSUAL,
     Answer,

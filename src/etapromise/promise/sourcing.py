@@ -22,8 +22,6 @@ from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["SourcedParcel", "Sourcing", "source_order"]
-
 # Beside these, an entry of the stock holds fields of the shipment, such as origin_region.
 _NOT_FIELDS: Final = frozenset({"items"})
 _NOT_ASKED: Final = frozenset(

@@ -14,8 +14,6 @@ from typing import Final, TypedDict
 
 from etapromise.errors import ContractError, name_meant
 
-__all__ = ["ASKED", "A_TYPO", "CARRIED", "Option", "Parcel", "Scan", "refuse_unknown"]
-
 
 class Parcel(TypedDict, total=False):
     """The arguments of `PromiseModel.promise` that say what is sent, from where, to where.

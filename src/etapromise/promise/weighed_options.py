@@ -15,8 +15,6 @@ from etapromise.promise.booked_windows import BookedWindow
 from etapromise.promise.promise import Promise
 from etapromise.promise.why_facts import Fact
 
-__all__ = ["MARKS", "RankedBy", "WeighedOption", "reason_of_rank", "why_ranked"]
-
 MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
 """What an option says of itself beside the shipment's fields."""
 # The clauses of what policies measure: where it is not known, and where it is more.

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from etapromise.promise.why_facts import Fact
     from etapromise.promise.wording import Wording
 
-__all__ = ["Why", "in_language"]
-
 
 @dataclass(frozen=True)
 class Why:

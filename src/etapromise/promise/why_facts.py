@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
 
-__all__ = ["Fact", "in_plain_english", "order_facts", "rounded_to_sum"]
-
 # From how many days on a state of the network is worth a word.
 _WORTH_A_WORD: Final = 0.35
 

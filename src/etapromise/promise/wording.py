@@ -23,18 +23,6 @@ from babel.units import format_unit
 from etapromise.errors import ContractError
 from etapromise.files import settings_text
 
-__all__ = [
-    "LANGUAGES",
-    "Shown",
-    "Wording",
-    "clauses",
-    "dated",
-    "notice",
-    "order_within",
-    "sentence",
-    "stage_sentence",
-]
-
 Shown = Literal["date", "range", "follows"]
 """What a sentence tells."""
 

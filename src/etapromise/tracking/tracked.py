@@ -82,7 +82,14 @@ class TrackedHistory:
         )
 
     def known_at(self, moment: pd.Timestamp) -> TrackedHistory:
-        """What had been received at a moment, that very moment included; see `replay.known_at`."""
+        """The history as it had been received at a moment, that very moment included.
+
+        Orders placed later are gone, scans received later as well, and milestones are blank where
+        they became known later. Rejected rows are gone altogether: nothing is learned from them.
+
+        Raises:
+            ContractError: the moment is naive.
+        """
         milestones = as_of(self.milestones, moment)
         ordered = (self.shipments["ordered_at"] <= moment).to_numpy()
         received = (self.scans["received_at"] <= moment).to_numpy()

@@ -8,8 +8,6 @@ from typing import Any
 from etapromise.evaluation.report.page import environment, page_parts
 from etapromise.evaluation.report.wording import wording
 
-__all__ = ["render_check"]
-
 
 def render_check(facts: dict[str, Any], lines: Sequence[str]) -> str:
     """The page of a look at own tables; English.

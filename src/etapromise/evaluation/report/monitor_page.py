@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from etapromise.evaluation.report import findings
-from etapromise.evaluation.report.charts import dots, draw_pit, label_some, percent_axis
+from etapromise.evaluation.report.charts import draw_kept_over_time, draw_pit
 from etapromise.evaluation.report.findings import Facts
-from etapromise.evaluation.report.inline_svg import Ink, draw
+from etapromise.evaluation.report.inline_svg import draw
 from etapromise.evaluation.report.page import environment, page_parts
 from etapromise.evaluation.report.wording import ReportWording, wording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-__all__ = ["render_monitor"]
-
 
 _MOST_DESTINATIONS: Final = 10
 _MEASURES: Final = {
@@ -128,18 +123,5 @@ def _charts(facts: Facts, words: ReportWording) -> dict[str, str]:
 
 
 def _weeks(figure: Figure, facts: Facts, words: ReportWording) -> None:
-    axes = figure.subplots()
     rows = [row for row in facts["promises"]["by"]["week"] if row["judged"]]
-    x = np.arange(len(rows), dtype=np.float64)
-    stated = [row["mean_confidence"] for row in rows]
-    if all(value is not None for value in stated):
-        axes.hlines(
-            stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label=words("stated")
-        )
-    dots(axes, x, rows, Ink.OURS, words("kept"), words)
-    label_some(axes, x.tolist(), [row["group"] for row in rows])
-    axes.set(xlim=(-0.6, len(rows) - 0.4))
-    axes.set_ylim(top=1.005)
-    axes.grid(visible=False, axis="x")
-    percent_axis(axes, "y", words)
-    figure.legend(loc="outside upper center", ncols=2)
+    draw_kept_over_time(figure, figure.subplots(), rows, words("kept"), words)

@@ -14,9 +14,6 @@ from etapromise.evaluation.report.charts import draw_charts
 from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.wording import ReportWording, wording
 
-__all__ = ["backtest_plots", "environment", "page_parts", "render_backtest"]
-
-
 # Bars of kept rates begin here: below lies nothing that anybody would sell as a promise.
 BAR_START: Final = 0.5
 

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from etapromise.operations.feed_signs import (
-    FEED_SIGNS,
+from etapromise.operations.feed_checks import (
+    FEED_CHECKS,
     MANY_AT_NIGHT,
     FeedFault,
     feed_faults,
-    lie_told,
+    marked_as_utc_text,
 )
 from etapromise.operations.monitoring.thresholds import Thresholds
-
-__all__ = ["Alarm", "alarms_of"]
 
 # So unlikely that a carrier with thousands of quiet hours behind it raises none by luck.
 _NO_LUCK: Final = 1e-4
@@ -110,11 +108,11 @@ def _feed(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
     flow = facts["scan_flow"]
     found: dict[tuple[str, str], list[FeedFault]] = {}
     for fault in feed_faults(flow["clocks"], flow["rejected"], limits):
-        name = "rejected_scans" if fault.sign == "rejected_scans" else "wrong_clock"
+        name = "rejected_scans" if fault.check == "rejected_scans" else "wrong_clock"
         found.setdefault((name, str(fault.row["carrier"])), []).append(fault)
     # What the clocks say comes first.
     for (name, carrier), faults in sorted(found.items(), reverse=True, key=lambda one: one[0][0]):
-        reason = "; ".join(f"{FEED_SIGNS[one.sign]}: {one.told}" for one in faults)
+        reason = "; ".join(f"{FEED_CHECKS[one.check]}: {one.text}" for one in faults)
         if name == "rejected_scans":
             kinds = list(faults[0].row["reasons"].items())[:3]
             reason += f" ({', '.join(f'{why} {count:,}' for why, count in kinds)})"
@@ -135,7 +133,7 @@ def _local_as_utc(facts: dict[str, Any]) -> Iterator[Alarm]:
             group=f"carrier {row['carrier']}",
             value=row["night_share"],
             threshold=MANY_AT_NIGHT,
-            reason=lie_told(row),
+            reason=marked_as_utc_text(row),
         )
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["group_alarms"]
-
-
 # Earlier kinds explain later ones, never the other way round: what the feed did not tell cannot
 # have been delivered in time, and what is delivered late breaks promises and bends calibrations.
 _FEED: Final = ("no_orders", "silent_carrier", "unreadable_codes", "wrong_clock", "rejected_scans")

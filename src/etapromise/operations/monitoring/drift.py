@@ -21,9 +21,6 @@ from etapromise.promise.model import PromiseModel
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
-__all__ = ["fallback_shares", "input_drift", "stability_index"]
-
-
 _DAY: Final = pd.Timedelta(days=1)
 _BEFORE_DAYS: Final = 90
 _BINS: Final = 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -17,12 +16,11 @@ from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import outcomes_of
 from etapromise.evaluation.metrics import mean_or_none, summarise
 from etapromise.evaluation.model_comparison import latest_orders, promised_dates, shift_between
-from etapromise.evaluation.replay import known_at
 from etapromise.evaluation.scorecards import carrier_scorecards
 from etapromise.evaluation.summary import MOST_GROUPS, PIT_BINS
-from etapromise.files import whole_file
+from etapromise.files import write_json, write_text
 from etapromise.history.as_of import moment_of
-from etapromise.operations.feed_signs import clock_lies, clock_signs, rejected_shares
+from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of
 from etapromise.operations.monitoring.causes import group_alarms
@@ -37,8 +35,6 @@ from etapromise.operations.monitoring.scan_flow import (
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
-
-__all__ = ["Findings", "run_monitor"]
 
 MONITOR_FORMAT: Final = "etapromise-monitor/1"
 MONITOR_GROUPINGS: Final = (
@@ -106,12 +102,11 @@ class Findings:
             The path of the page.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
-        _replace(directory / "monitor.json", (text + "\n").encode())
-        _replace(directory / "metrics.prom", prometheus_text(self.facts).encode())
+        write_json(directory / "monitor.json", self.facts)
+        write_text(directory / "metrics.prom", prometheus_text(self.facts))
         self.table.to_parquet(directory.absolute() / "promises.parquet", index=False)
         page = directory / "report.html"
-        _replace(page, self.to_html(language=language).encode())
+        write_text(page, self.to_html(language=language))
         return page
 
 
@@ -137,7 +132,7 @@ def run_monitor(
     config = config or MonitorConfig()
     model.require_known_by(as_of)
     model.require_event(history.event)
-    known = known_at(history, as_of)
+    known = history.known_at(as_of)
     made = promises_made(known, model, registry, as_of=as_of, config=config)
     recent = as_of - config.recent_days * _DAY
     facts: dict[str, Any] = {
@@ -162,8 +157,8 @@ def run_monitor(
             "received": silent_carriers(history, as_of=as_of),
             "unreadable": unreadable_codes(history, as_of=as_of, days=config.recent_days),
             "rejected": rejected_shares(history, start=recent, end=as_of),
-            "clocks": clock_signs(known, start=recent, end=as_of),
-            "marked_as_utc": clock_lies(known),
+            "clocks": clock_shifts(known, start=recent, end=as_of),
+            "marked_as_utc": clocks_marked_as_utc(known),
         },
     }
     alarms = alarms_of(facts, config.thresholds)
@@ -314,8 +309,3 @@ def _churn(
             found.append({"version": name, "before": before[0], **shift_between(now[1], before[1])})
         before = now
     return found
-
-
-def _replace(path: Path, content: bytes) -> None:
-    with whole_file(path) as draft:
-        draft.write_bytes(content)

@@ -8,10 +8,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from etapromise.operations.feed_signs import UNREADABLE, all_received, rejected_scans
+from etapromise.operations.feed_checks import UNREADABLE, all_received, rejected_scans
 from etapromise.tracking import TrackedHistory
-
-__all__ = ["silent_carriers", "unreadable_codes"]
 
 _DAY: Final = pd.Timedelta(days=1)
 _WEEKS: Final = 4

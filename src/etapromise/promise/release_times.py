@@ -12,8 +12,6 @@ from etapromise.errors import ContractError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_released"]
-
 
 def as_released(frame: pd.DataFrame) -> pd.DataFrame:
     """Shipments that are released later than they were ordered, as if ordered then.

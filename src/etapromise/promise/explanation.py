@@ -37,8 +37,6 @@ from etapromise.promise.why_facts import order_facts
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["Explanation", "required_stages"]
-
 _PACE: Final = FIELDS.index("pace")
 _LONGEST_CLOSURE: Final = 120
 _ONE_DAY: Final = dt.timedelta(days=1)

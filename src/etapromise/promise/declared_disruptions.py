@@ -18,8 +18,6 @@ from etapromise.calendars.disruptions import Disruption
 from etapromise.errors import ContractError
 from etapromise.promise.model_parts import ModelParts
 
-__all__ = ["with_disruptions"]
-
 _MARK: Final = "+"
 
 
