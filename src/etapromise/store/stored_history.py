@@ -147,6 +147,13 @@ class StoredHistory(TrackedHistory):
             for file in files.get(kind, ())
         ]
 
+    def latest_scan(self) -> pd.Timestamp:
+        """The latest receipt among its scans, or something later."""
+        files = [
+            file for kinds in self.commit.partitions.values() for file in kinds.get("scans", ())
+        ]
+        return max((self._latest(file) for file in files), default=pd.Timestamp(0, tz="UTC"))
+
     def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
         """The scans of some of the shipments that were received before a moment."""
         known = Identifiers(shipments["shipment_id"])

@@ -15,7 +15,7 @@ import pyarrow.types as pt
 
 from etapromise.text_type import beginning_with
 from etapromise.tracking.time_words import plain_times
-from etapromise.tracking.written_times import has_clock, parsed
+from etapromise.tracking.written_times import WRAPPED, has_clock, parsed
 
 __all__ = ["MOST", "TRIED", "TimeGuess", "numbered_times", "stored_times", "written_times"]
 
@@ -129,6 +129,8 @@ def written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
     if not len(words):
         return None
     first = words[:TRIED]
+    if beginning_with(first, WRAPPED).mean() > MOST:
+        return numbered_times(words.str.replace(WRAPPED, r"\g<number>", regex=True))
     iso = first.str.extract(_ISO)["zone"]
     is_iso = beginning_with(first, _ISO)
     if is_iso.mean() > MOST:

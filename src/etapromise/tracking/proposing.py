@@ -29,6 +29,8 @@ __all__ = ["propose"]
 
 # Of rows with an id so many have their own, where a row is a parcel.
 _REPEATED: Final = 0.998
+# What it counts for scans to be a list inside of records that could be scans too.
+_INSIDE: Final = 2.0
 
 
 def propose(tables: Sequence[OwnTable]) -> Proposal:
@@ -47,7 +49,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         # Of one nested file the records themselves are no scans of their parts.
         and not (table.files == shipments.files and shipments.rows.startswith(table.rows))
     ]
-    scans = max(others, key=as_scans) if others else None
+    scans = max(others, key=lambda one: as_scans(one) + _events(one, others)) if others else None
     proposal = Proposal(shipments=shipments, scans=scans)
     if shipments.join is not None:
         proposal.told.append(
@@ -57,6 +59,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     shipment_columns(proposal)
     if scans is not None:
         scan_columns(proposal)
+        scans = proposal.scans
     join_ids(proposal)
     if scans is not None:
         states_not_events(proposal, scans)
@@ -81,6 +84,18 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
                 f"{of}{', '.join(table.files)} is not used: {len(table.table):,} rows"
             )
     return proposal
+
+
+def _events(table: OwnTable, others: Sequence[OwnTable]) -> float:
+    """More where a table's rows lie inside of another's: events of a parcel, not its last state."""
+    around = [
+        one
+        for one in others
+        if one.files == table.files
+        and table.rows.startswith(f"{one.rows}." if one.rows else "")
+        and len(one.table) < len(table.table)
+    ]
+    return _INSIDE * len(around)
 
 
 def _as_shipments(table: OwnTable) -> float:

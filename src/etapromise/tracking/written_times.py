@@ -24,7 +24,7 @@ from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT, beginning_with
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
-__all__ = ["NUMBERED", "OFFSET", "WrittenTime", "has_clock", "iso_times", "parsed"]
+__all__ = ["NUMBERED", "OFFSET", "WRAPPED", "WrittenTime", "has_clock", "iso_times", "parsed"]
 
 # Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
 NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "excel")
@@ -33,6 +33,8 @@ OFFSET: Final = re.compile(
     r"^(?:UTC|GMT)?\s*(?P<sign>[+\-\u2212])(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?$"
 )
 _FURTHEST: Final = 14
+# Milliseconds since 1970 UTC as .NET writes them; the offset says where, and moves nothing.
+WRAPPED: Final = re.compile(r"^\\?/Date\((?P<number>-?\d+)(?:[+-]\d{4})?\)\\?/$")
 _UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us"}
 
 
@@ -72,7 +74,9 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
         ContractError: It is no format.
     """
     if form in NUMBERED:
-        numbers = pd.to_numeric(texts, errors="coerce")
+        # Some web services put the number in words: /Date(1738598400000+0400)/.
+        bare = texts.str.replace(WRAPPED, r"\g<number>", regex=True)
+        numbers = pd.to_numeric(bare, errors="coerce")
         if form == "excel":
             days = numbers.where((numbers > 1) & (numbers < 100_000))
             # To the second: the day's fraction is rounded in the file.
