@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["PromiseModel", "load_model", "restored_model"]
-
 
 class PromiseModel(ModelCore):
     """Answers what date can be promised. Immutable; any number of threads may share one.

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from etapromise.tracking.contract import Event
 
-__all__ = ["ModelCore"]
-
 
 class ModelCore(SingleQuotes):
     """A model's parts and its compiled quote. Immutable; any number of threads may share one."""
