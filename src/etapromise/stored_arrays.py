@@ -23,20 +23,6 @@ from numpy.typing import NDArray
 
 from etapromise.errors import ModelFileError
 
-__all__ = [
-    "EARLIEST_DAY",
-    "LATEST_DAY",
-    "Array",
-    "ArrayLayout",
-    "ArrayRecord",
-    "StoredArrays",
-    "StoredPart",
-    "StoredValues",
-    "array_of_texts",
-    "different_texts",
-    "json_of",
-]
-
 EARLIEST_DAY: Final = -25_567
 """1900-01-01, the earliest day that a model may speak of, as days since 1970-01-01."""
 LATEST_DAY: Final = 73_049

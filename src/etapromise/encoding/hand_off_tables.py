@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.key_tables import utf8
 
-__all__ = ["HandOffTables"]
-
 
 class _HandOffsStruct(ctypes.Structure):
     """`etp_hand_offs` of native/encoder.h."""

@@ -22,8 +22,6 @@ from etapromise.calendars.working_clocks import row_of
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.lanes.levels import Level
 
-__all__ = ["PICKUP_LEVELS", "PickupDays", "WarehouseDays"]
-
 PICKUP_LEVELS: Final = (*DISPATCH_LEVELS, Level("calendar", ("origin_country", "origin_region")))
 """What says on which days a warehouse's parcels are fetched."""
 

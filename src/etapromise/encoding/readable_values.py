@@ -26,8 +26,6 @@ from etapromise.normal_forms.zones import zone_name
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["readable_fields", "readable_frame"]
-
 _ZONE: Final = "destination_time_zone"
 _QUOTED: Final = "quoted_date"
 # What a value may be that says something, if not what it should.

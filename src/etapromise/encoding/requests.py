@@ -31,17 +31,6 @@ from etapromise.lanes.levels import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "DISRUPTED",
-    "FETCHED",
-    "NUMBERS",
-    "Encoder",
-    "Requests",
-    "dates_in_column",
-    "local_dates",
-    "require_table",
-]
-
 # The numbers that every request has; further numeric columns follow them.
 NUMBERS: Final = (
     "hour",

@@ -17,18 +17,6 @@ from etapromise.normal_forms.numbers import normal_number
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
 from etapromise.normal_forms.texts import normal_text
 
-__all__ = [
-    "EPOCH",
-    "GIVEN_NUMBERS",
-    "as_datetime",
-    "given_numbers",
-    "missing",
-    "naive_order_time",
-    "normal_places",
-    "quoted_day",
-    "utc_second",
-]
-
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 GIVEN_NUMBERS: Final = (
     "origin_lat",

@@ -15,14 +15,6 @@ from numpy.typing import NDArray
 
 from etapromise import native
 
-__all__ = [
-    "NOT_ASKED",
-    "DateDistribution",
-    "DistributionStruct",
-    "raw_probability",
-    "uncalibrated",
-]
-
 NOT_ASKED: Final = np.iinfo(np.int32).min
 """Stands where the probability of no day is asked for."""
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32] | NDArray[np.float64]
 
-__all__ = ["Forest", "stored_forest"]
-
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _predict = native.function(

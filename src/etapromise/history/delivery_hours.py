@@ -30,8 +30,6 @@ from etapromise.stored_arrays import (
     different_texts,
 )
 
-__all__ = ["HOUR_LEVELS", "DeliveryHours", "learn_delivery_hours"]
-
 _DAY: Final = 86_400
 _BINS: Final = 48
 _PLACE: Final = ("destination_country", "destination_region")

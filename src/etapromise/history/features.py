@@ -22,16 +22,6 @@ from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import AsOfOrder, Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS, LAST_MILE, LAST_MILE_LEVELS, LEVELS, Level
 
-__all__ = [
-    "BUILT_IN_NAMES",
-    "OFFSET_TERMS",
-    "FeatureBuilder",
-    "FeatureContract",
-    "FeatureTables",
-    "all_features",
-    "with_handling_codes",
-]
-
 # ETP_MAX_FEATURES of native/features.h.
 _MOST_FEATURES: Final = 1024
 _KINDS: Final = ("number", "total", "handling", "derived")

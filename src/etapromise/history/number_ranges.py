@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from etapromise.encoding.requests import NUMBERS
 from etapromise.stored_arrays import StoredValues
 
-__all__ = ["LearnedRanges", "Spread", "nearest_remedy", "spread_of"]
-
 _COORDINATES: Final = ("origin_lat", "origin_lon", "destination_lat", "destination_lon")
 _GIVEN: Final = (*_COORDINATES, "weight_kg")
 # Values from which on a spread can be told.

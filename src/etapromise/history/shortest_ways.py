@@ -25,8 +25,6 @@ from etapromise.shrinkage import PRIORS
 if TYPE_CHECKING:
     from etapromise.history.outcomes import Outcomes
 
-__all__ = ["NOT_TOLD", "ROUNDING", "shortest_ways", "soonest", "soonest_as_known"]
-
 NOT_TOLD: Final = -1.0
 """Stands where a row says nothing of its shortest way: a coarser level does."""
 # Coarse to fine; each leans on the one before it, and lanes, the last, tell weekdays apart.

@@ -25,18 +25,6 @@ from etapromise.in_transit.remaining_time import RemainingKernel
 from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
-__all__ = [
-    "FINAL_STAGES",
-    "GIVEN_LEVELS",
-    "REMAINING_OFFSET",
-    "STAGES",
-    "TRANSIT_FEATURES",
-    "Exits",
-    "TransitParts",
-    "flow_sizes",
-    "transit_kernel",
-]
-
 STAGES: Final = (
     "ordered",
     "handed_over",

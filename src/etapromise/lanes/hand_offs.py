@@ -25,16 +25,6 @@ from etapromise.stored_arrays import Array, ArrayLayout, StoredPart, array_of_te
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "ANOTHER",
-    "CARRIER_PAIR",
-    "FIRST_LEG",
-    "HAND_OFF_LEVELS",
-    "LONGEST_LEG",
-    "HandOff",
-    "HandOffs",
-]
-
 ANOTHER: Final = "(another carrier)"
 """Who took a parcel where no scan says it."""
 

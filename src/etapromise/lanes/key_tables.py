@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from etapromise import native
 
-__all__ = ["KeyTable", "KeysStruct", "utf8"]
-
 
 class KeysStruct(ctypes.Structure):
     """`etp_keys` of native/keys.h."""

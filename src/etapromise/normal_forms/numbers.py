@@ -15,8 +15,6 @@ import numpy as np
 from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import ascii_digits, normal_text
 
-__all__ = ["RANGES", "normal_number", "plain_number", "read_number"]
-
 RANGES: Final[dict[str, tuple[float, float | None]]] = {
     "origin_lat": (-90.0, 90.0),
     "origin_lon": (-180.0, 180.0),

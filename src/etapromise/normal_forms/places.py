@@ -21,16 +21,6 @@ from typing import Any, Final
 from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import code_text
 
-__all__ = [
-    "country_code",
-    "is_country",
-    "is_region",
-    "normal_country",
-    "normal_region",
-    "region_code",
-    "stated_country",
-]
-
 # Codes in use that ISO 3166 does not give to the country.
 _CUSTOMARY: Final = {"UK": "GB", "EL": "GR", "UAE": "AE", "PRC": "CN", "ROK": "KR"}
 # Names in use that neither list has.

@@ -17,8 +17,6 @@ from typing import Any, Final
 
 from etapromise.normal_forms.texts import ascii_digits, normal_text, refuse_nameless
 
-__all__ = ["is_normal_shape", "lost_zeros", "normal_postcode", "own_forms", "postcode_forms"]
-
 # The first form is the usual one, in which zeros may be lost; there may be shorter ones beside.
 _FORMS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(

@@ -12,17 +12,6 @@ from etapromise.normal_forms.places import normal_country, normal_region, stated
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
 
-__all__ = [
-    "COUNTRIES",
-    "NAMES",
-    "PLACES",
-    "POSTCODES",
-    "REGIONS",
-    "TABLE_COUNTRIES",
-    "TEXTS",
-    "Remembered",
-]
-
 # How many words are remembered: beyond, all are forgotten and learned again.
 _MOST_REMEMBERED: Final = 2**16
 

@@ -19,16 +19,6 @@ import numpy as np
 
 from etapromise.errors import ContractError
 
-__all__ = [
-    "as_written",
-    "ascii_digits",
-    "code_text",
-    "is_placeholder",
-    "normal_name",
-    "normal_text",
-    "refuse_nameless",
-]
-
 _PLACEHOLDERS: Final = frozenset(
     {
         *("null", "none", "nil", "nan", "nat", "na", "n/a", "n.a.", "n.a", "n/d", "<na>", "#n/a"),

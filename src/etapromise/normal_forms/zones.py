@@ -21,18 +21,6 @@ from zoneinfo import ZoneInfo
 
 from etapromise.normal_forms.postcodes import postcode_forms
 
-__all__ = [
-    "LONGEST_AREA",
-    "is_time_zone",
-    "shape_of",
-    "zone_at",
-    "zone_name",
-    "zone_of_country",
-    "zone_of_postcode",
-    "zone_of_region",
-    "zones_of_postcodes",
-]
-
 _SHAPE: Final = {
     **dict.fromkeys(range(ord("0"), ord("9") + 1), "9"),
     **dict.fromkeys(range(ord("A"), ord("Z") + 1), "A"),

@@ -26,12 +26,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from etapromise.errors import CommandError, ModelFileError
 from etapromise.files import write_json
 from etapromise.locking import only_writer, sync_directory
 from etapromise.promise.model import PromiseModel, load_model
+
+if TYPE_CHECKING:
+    from etapromise.tracking.contract import Event
 
 _CURRENT: Final = "current"
 _JOURNAL: Final = "promotions.jsonl"
@@ -89,12 +92,32 @@ class ModelRegistry:
         Raises:
             ModelFileError: There is none, or it is damaged.
         """
-        if self.current is None:
+        self._require_current()
+        return load_model(self.root / _CURRENT)
+
+    def current_event(self) -> Event:
+        """What the current model promises, without loading it.
+
+        Raises:
+            ModelFileError: There is none, or its manifest cannot be read.
+        """
+        current = self._require_current()
+        event: Event | None = self.manifest(current).get("event")
+        if event is None:
+            raise ModelFileError(
+                f"Found the manifest of {self.root / current} without an event; expected what the "
+                "model promises. Train it again."
+            )
+        return event
+
+    def _require_current(self) -> str:
+        current = self.current
+        if current is None:
             raise ModelFileError(
                 f"Found no current model in {self.root}; expected one. "
                 "Train one with `etapromise train`."
             )
-        return load_model(self.root / _CURRENT)
+        return current
 
     def load(self, version: str) -> PromiseModel:
         """Load a version.

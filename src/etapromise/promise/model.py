@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["PromiseModel", "load_model", "restored_model"]
-
 
 class PromiseModel(ModelCore):
     """Answers what date can be promised. Immutable; any number of threads may share one.
@@ -315,13 +313,13 @@ class PromiseModel(ModelCore):
             ContractError: as for `track`.
         """
         with IMPORTING, extra_needed():
-            from etapromise.promise.open_journeys import read_any_scans  # noqa: PLC0415 — needs pandas
+            from etapromise.promise.open_journeys import checked_scans  # noqa: PLC0415 — needs pandas
             from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
 
         return track_frame(
             self,
             shipments,
-            read_any_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone),
+            checked_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone).accepted,
             now,
             service_level=require_level(service_level, "service_level"),
             standing=standing,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["ModelCore"]
+    from etapromise.tracking.contract import Event
 
 
 class ModelCore(SingleQuotes):
@@ -94,9 +94,10 @@ class ModelCore(SingleQuotes):
         return str(self.parts.manifest["version"])
 
     @property
-    def event(self) -> str:
+    def event(self) -> Event:
         """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
-        return str(self.parts.manifest["event"])
+        event: Event = self.parts.manifest["event"]
+        return event
 
     @property
     def as_of(self) -> datetime:

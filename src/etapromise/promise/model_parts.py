@@ -23,8 +23,6 @@ from etapromise.promise.stages import StageForests
 from etapromise.shrinkage import Priors
 from etapromise.stored_arrays import StoredValues
 
-__all__ = ["ModelParts"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ModelParts:

@@ -51,8 +51,6 @@ from etapromise.promise.typed_inputs import ASKED, refuse_unknown
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "SingleQuotes"]
-
 DEFAULT_SERVICE_LEVEL: Final = 0.9
 DEFAULT_BAND: Final = 0.8
 

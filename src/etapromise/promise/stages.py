@@ -30,18 +30,6 @@ from etapromise.forecast.distribution import (
 from etapromise.forecast.forest import Forest, stored_forest
 from etapromise.stored_arrays import StoredPart
 
-__all__ = [
-    "HANDLING_OFFSET",
-    "AnswerStages",
-    "HandOffTime",
-    "StageForests",
-    "StageTime",
-    "StageTimes",
-    "answer_stages",
-    "first_leg_time",
-    "transit_features",
-]
-
 Uncalibrated = tuple[DistributionStruct, list[NDArray[np.float64]]]
 
 # Working days added before the logarithm of a handling time.

@@ -1,8 +1,9 @@
-"""Filling the page: facts in, one HTML document out."""
+"""The pages of a backtest and of a look at tables: facts in, one HTML document out."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -54,6 +55,21 @@ def render_backtest(facts: Facts, *, language: str = "en") -> str:
         score_periods={row["period"]: row for row in facts["scores"]["by_period"]},
         **page_parts(),
     )
+
+
+def render_check(facts: dict[str, Any], lines: Sequence[str]) -> str:
+    """The page of a look at own tables; English.
+
+    Returns:
+        An HTML document with its styles inside. The same facts give the same text.
+    """
+    page = environment(wording("en")).get_template("check.html.jinja")
+    groups = {
+        name: columns
+        for name, columns in (facts.get("proposal") or {}).items()
+        if name in {"shipments", "milestones", "scans"} and columns
+    }
+    return page.render(facts=facts, groups=groups, lines=lines, **page_parts())
 
 
 def backtest_plots(facts: Facts, *, language: str = "en") -> dict[str, str]:
