@@ -3,8 +3,6 @@
 Whoever keeps arrays in a model's file states beside them what they look like (`ArrayLayout`): type,
 shape, bounds, order. An array that no layout names is refused, so a new part cannot forget to state
 its own, and the compiled code only ever sees what has passed.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

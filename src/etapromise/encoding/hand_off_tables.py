@@ -1,7 +1,4 @@
-"""Who takes parcels over, as the compiled encoder reads it.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Who takes parcels over, as the compiled encoder reads it."""
 
 from __future__ import annotations
 

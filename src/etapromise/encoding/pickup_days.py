@@ -3,8 +3,6 @@
 What `clocks` is for deliveries. Handling times are counted on it from the day on which the
 warehouse begins with an order, so that cut-offs, weekends, holidays and closures move a pick-up by
 themselves.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 One shipment or a table of them become the same arrays, so that a promise asked one at a time is the
 batch's to the last bit.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What the values of one shipment mean: times, dates, places and numbers of whatever type.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""What the values of one shipment mean: times, dates, places and numbers of whatever type."""
 
 from __future__ import annotations
 

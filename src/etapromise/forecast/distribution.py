@@ -1,7 +1,4 @@
-"""Distributions over calendar dates.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Distributions over calendar dates."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A forest whose leaves hold one value per quantile level, and its compiled evaluation.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""A forest whose leaves hold one value per quantile level, and its compiled evaluation."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """The features of a shipment, their order, and the contract that a model keeps with its callers.
 
 One compiled builder (native/features.c) serves training, batch and the single quote.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

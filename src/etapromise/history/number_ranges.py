@@ -3,8 +3,6 @@
 Trees say of a weight beyond all that they saw what they say of the heaviest: an order in grams
 among kilograms gets a promise that looks like any other. So a model remembers how its numbers were
 spread.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a model knows of parcels under way, and the names of what it is asked with.
-
-The quote path: imports numpy and the standard library only, as a checkout worker loads it too.
-"""
+"""What a model knows of parcels under way, and the names of what it is asked with."""
 
 from __future__ import annotations
 

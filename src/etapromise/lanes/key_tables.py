@@ -1,7 +1,4 @@
-"""Which row of a table belongs to which key, for the compiled code.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Which row of a table belongs to which key, for the compiled code."""
 
 from __future__ import annotations
 

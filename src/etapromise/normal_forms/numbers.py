@@ -1,7 +1,4 @@
-"""Numbers as people write them.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Numbers as people write them."""
 
 from __future__ import annotations
 

@@ -3,8 +3,6 @@
 Countries' names and codes are those of the Unicode CLDR (through babel) and of ISO 3166 (through
 pycountry), which also knows the regions and their translations. Both are opened when a name is met
 that is no code yet.
-
-Imports the standard library only at first: the quote path.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 The forms are those of the Universal Postal Union's addressing guides (read through the public
 lists of Google's libaddressinput and of Wikipedia, November 2026): digits as 9, letters as A,
 either as X.
-
-The quote path: imports the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Normal forms that were asked for before.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Normal forms that were asked for before."""
 
 from __future__ import annotations
 

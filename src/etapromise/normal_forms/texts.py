@@ -3,8 +3,6 @@
 What is only written in another way becomes the same: blanks and control characters around and
 inside, and of names case and punctuation. What stands for nothing (``NULL``, ``n/a``, ``-``) is
 missing.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Countries and their zones are those of the IANA database, regions those of ``place_zones.toml``,
 postcodes those of ``postcode_zones.toml``, coordinates those of the time zone boundaries of
 OpenStreetMap (through tzfpy).
-
-The quote path: imports the standard library only at first.
 """
 
 from __future__ import annotations

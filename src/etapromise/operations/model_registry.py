@@ -152,12 +152,9 @@ class ModelRegistry:
         moment = model.as_of.astimezone(UTC)
         midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
         stem = f"{moment:%Y-%m-%d}" if midnight else f"{moment:%Y-%m-%dT%H%M%SZ}"
-        name, number = stem, 1
-        while (self.root / name).exists():
-            number += 1
-            name = f"{stem}.{number}"
-        model.save(self.root / name)
-        return name
+        path = _free(self.root, stem)
+        model.save(path)
+        return path.name
 
     def promote(self, version: str, *, why: str, rolled_back: bool = False) -> Promotion:
         """Make a version the current one, in one step that a reader cannot see half of.
@@ -328,11 +325,7 @@ class ModelRegistry:
             name: Of the file, without suffix.
         """
         folder = self.root / _DECISIONS
-        folder.mkdir(parents=True, exist_ok=True)
-        path, number = folder / f"{name}.json", 1
-        while path.exists():
-            number += 1
-            path = folder / f"{name}.{number}.json"
+        path = _free(folder, name, ".json")
         write_json(path, decision)
         return path
 
@@ -395,6 +388,15 @@ class ModelRegistry:
             file.write((("" if ends_well else "\n") + line + "\n").encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def _free(folder: Path, stem: str, suffix: str = "") -> Path:
+    """A path of this name that is not taken, with a number behind it where it is."""
+    path, number = folder / f"{stem}{suffix}", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}.{number}{suffix}"
+    return path
 
 
 def _is_model(path: Path) -> bool:

@@ -3,8 +3,6 @@
 Every option's numbers are those of `PromiseModel.promise`. Where they are added up, the unit is
 days: a price is turned into days by what a day of waiting is worth, and left out where nobody says
 what that is. Policies of shoppers (`policies.toml`) compare wish by wish and add nothing up.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

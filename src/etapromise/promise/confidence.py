@@ -1,8 +1,6 @@
 """How sure a promise is, as a code with its reasons.
 
 The codes are AfterShip's: 10000 and 10001 show one date, 20001 a range, 30001 and up no date.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The model that checkout asks: immutable, thread-safe, the same numbers for one and for many.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The model that checkout asks: immutable, thread-safe, the same numbers for one and for many."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 Whatever answers questions about parcels takes a `ModelCore` as an argument; the model that users
 hold (`promise.model`) only passes itself on.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a model is made of, whether trained, refreshed or loaded.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""What a model is made of, whether trained, refreshed or loaded."""
 
 from __future__ import annotations
 

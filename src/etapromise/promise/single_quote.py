@@ -1,7 +1,4 @@
-"""One promise, asked in one compiled call; what is worth computing only when asked for comes later.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""One promise, asked in one compiled call; what is asked for seldom is computed later."""
 
 from __future__ import annotations
 

@@ -121,16 +121,20 @@ def environment(words: ReportWording) -> jinja2.Environment:
 
 def _matrix(groups: list[dict[str, Any]]) -> dict[str, Any]:
     """Groups ``carrier · service`` as a table of carriers by services."""
-    cells: dict[str, dict[str, dict[str, Any]]] = {}
-    others = []
-    for group in groups:
-        carrier, found, service = group["group"].partition(" · ")
-        if found:
-            cells.setdefault(carrier, {})[service] = group
-        else:
-            others.append(group)
+    cells = cells_of(groups, " · ")
     services = sorted({service for row in cells.values() for service in row})
-    return {"cells": dict(sorted(cells.items())), "services": services, "others": others}
+    others = [group for group in groups if " · " not in group["group"]]
+    return {"cells": cells, "services": services, "others": others}
+
+
+def cells_of(groups: list[dict[str, Any]], separator: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """Groups of two names, such as ``carrier · service``, by the first and the second."""
+    cells: dict[str, dict[str, dict[str, Any]]] = {}
+    for group in groups:
+        first, found, second = group["group"].partition(separator)
+        if found:
+            cells.setdefault(first, {})[second] = group
+    return dict(sorted(cells.items()))
 
 
 def _bar(share: float) -> str:
