@@ -82,8 +82,7 @@ def _of_week(
         parts.append(_scans(arrays))
     if not np.isin(wanted, orders).all():
         absent = ~np.isin(digests, orders)
-        shipments = KnownOrders.of(week, known.moment).take(rows[absent]).shipments
-        week.let_go()
+        shipments = known.shipments_of(week).iloc[rows[absent]].reset_index(drop=True)
         parts.append(ParcelScans.of(shipments, week.scans_of(shipments, _EVER)))
         orders = np.append(orders, digests[absent])
         whole = ParcelScans.joined(parts)
