@@ -29,7 +29,7 @@ from later_orders import MOMENT, LaterOrders
 from etapromise import TrainingConfig, train
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.retraining import refresh_current
+from etapromise.operations.retraining import refresh
 from etapromise.serving.live_model import LiveModel
 
 NAMES = (
@@ -163,7 +163,7 @@ def main() -> None:
             exchanges += 1
             started = time.monotonic()
             as_of = MOMENT + pd.Timedelta(hours=4 * exchanges)
-            refresh_current(orders.history, registry, as_of=as_of)
+            refresh(registry.root, orders.history, as_of=as_of)
             spent += time.monotonic() - started
         took = time.monotonic() - begun
         found = [json.loads(process.communicate()[0]) for process in running]

@@ -16,7 +16,7 @@ from etapromise.cli import main
 from etapromise.cli.arguments import ProgressBar
 from etapromise.cli.tables import RepeatedNotes
 from etapromise.evaluation.repromise_replay import read_policy
-from etapromise.evaluation.scorecards import carrier_scorecards
+from etapromise.evaluation.scorecards import scorecard
 from etapromise.in_transit.training import TransitSettings
 from etapromise.operations import retraining
 from etapromise.tracking.faults import Note
@@ -352,7 +352,7 @@ def test_scorecards_are_what_the_library_says(files, parcels, tmp_path, name):
     asked = ("--as-of", "2025-07-01", "--by", "carrier", "--by", "destination_region")
     found = run("scorecard", *tables(files), *asked, "--out", out)
     assert found.exit_code == 0, found.stderr
-    table = carrier_scorecards(parcels, as_of=AS_OF, by=("carrier", "destination_region"))
+    table = scorecard(parcels, as_of=AS_OF, by=("carrier", "destination_region"))
     assert found.stdout == f"{out}  {len(table):,} groups\n"
     if out.suffix == ".parquet":
         pd.testing.assert_frame_equal(pd.read_parquet(out), table)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etapromise.calendars.country_weekends import days_before_sunday
 from etapromise.calendars.transits import Transits
-from etapromise.calendars.working_weeks import learn_clocks
+from etapromise.calendars.working_weeks import days_before_sunday, learn_clocks
 
 FIRST = 20_000
 

@@ -2,8 +2,6 @@
 
 Training, batch and quote share it; a model keeps its text. What it says goes before what the scans
 show; what it leaves out is learned. `docs/calendars.toml` is an example with every key.
-
-Imports numpy and the standard library only: a loaded model may be asked for its calendar.
 """
 
 from __future__ import annotations

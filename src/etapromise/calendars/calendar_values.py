@@ -1,7 +1,4 @@
-"""How the values of a calendar file are written: days, weeks, times, cut-offs, zones.
-
-Imports numpy and the standard library only.
-"""
+"""How the values of a calendar file are written: days, weeks, times, cut-offs, zones."""
 
 from __future__ import annotations
 

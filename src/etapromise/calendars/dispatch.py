@@ -8,8 +8,6 @@ were a working day and no order came too late. (A parcel goes on from the day af
 to miss Friday's truck costs nothing where Saturday's leads to the same Monday.) Durations are
 counted from the order's date plus this delay, so that a Friday's late order and a Monday's early
 one are the same to everything that learns from durations.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

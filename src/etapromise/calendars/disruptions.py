@@ -4,8 +4,6 @@ A strike, snow, a sale's week: from a first day to a last, in an area or at a ca
 arrives or everything arrives late. The carrier's clock is held back for the parcels concerned, in a
 few scenarios, because how late is not known exactly: so promises shift and widen at once, land on
 the carrier's working days, and recover afterwards. `docs/disruptions.md` has examples.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ a day relative to its ordinary working day: 1 on a working day, 0 on a Sunday wi
 between on a Saturday with few. A distribution over operational time, read through the clock, puts
 no probability on a closed day, and a long weekend or a holiday moves every date behind it by
 itself.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

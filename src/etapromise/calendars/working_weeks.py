@@ -10,6 +10,7 @@ counted in working days, so weeks and lengths are found in turns.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,6 @@ from scipy.special import gammaln
 
 from etapromise.array_types import Floats
 from etapromise.calendars.changed_weeks import with_changed_weeks
-from etapromise.calendars.country_weekends import days_before_sunday
 from etapromise.calendars.transits import (
     WEEKDAYS,
     Transits,
@@ -113,6 +113,23 @@ def _with_weekends(transits: Transits, clocks: Clocks) -> Clocks:
     return clocks.changed(
         region_weeks=np.concatenate([clocks.region_weeks, np.array(found, np.float64)])
     )
+
+
+@cache
+def days_before_sunday(country: str) -> int:
+    """By how many days a country's weekend ends before Sunday: 1 in Israel, 2 in Iran, mostly 0.
+
+    Args:
+        country: ISO 3166-1 alpha-2; 0 where the CLDR (through babel) does not know it.
+    """
+    from babel import Locale, localedata  # noqa: PLC0415 — not on the quote path
+
+    ending = f"_{country}"
+    known = [name for name in localedata.locale_identifiers() if name.endswith(ending)]
+    if not country or not known:
+        return 0
+    # 6 … 0: Sunday … Monday. A weekend of a Sunday alone ends on it, too.
+    return int(6 - Locale.parse(min(known)).weekend_end)
 
 
 def _with_regions(transits: Transits, clocks: Clocks) -> Clocks:

@@ -1,7 +1,4 @@
-"""Time zones as tables for the compiled code: which zone a place has, and its offsets from UTC.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Time zones as tables for the compiled code: which zone a place has, and its offsets from UTC."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 A zone that is missing is taken from the region, then the area of the postcode, then the country,
 then the configured default; the source is reported, because a date may then be a day off.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

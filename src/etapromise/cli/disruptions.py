@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from etapromise.calendars.disruptions import Disruption
 from etapromise.cli.arguments import (
     MODEL,
     OUTPUT_FILE,
@@ -18,6 +19,8 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.promise.model import load_model
 
 
 @click.group(epilog=example("etapromise disruptions end --models models/"))
@@ -54,8 +57,6 @@ def declare(models: Path, **told: Any) -> None:
     A new version is made and promoted; nothing is trained. A refresh keeps it; a refresh with a
     calendar file takes that file's word instead.
     """
-    from etapromise.calendars.disruptions import Disruption  # noqa: PLC0415 — start-up time
-
     given = {name: value for name, value in told.items() if value not in (None, ())}
     with reported_errors(2):
         one = Disruption(**given)
@@ -85,7 +86,6 @@ etapromise disruptions record --model models/current --shipments shipments.parqu
 def record(model: Path, tables: TableArguments, service_level: float, out: Path) -> None:
     """Say afterwards whether each was right: promises kept in its area, with it and without."""
     from etapromise.evaluation.disruption_record import disruption_record  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     with reported_errors():
@@ -101,7 +101,6 @@ def record(model: Path, tables: TableArguments, service_level: float, out: Path)
 
 
 def _promote(models: Path, more: list[Any], *, keep: bool, why: str) -> None:
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
 
     registry = ModelRegistry(models)
     with registry.lock():

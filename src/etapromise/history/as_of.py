@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,11 @@ _SHORTEST_GIVE_UP: Final = 21
 _FEWEST_ARRIVED: Final = 10
 
 
-def moment_of(as_of: str | date | datetime | pd.Timestamp) -> pd.Timestamp:
+Moment: TypeAlias = "str | date | datetime | pd.Timestamp"
+"""Without a zone it is UTC."""
+
+
+def moment_of(as_of: Moment) -> pd.Timestamp:
     """`as_of` as a UTC moment; without a zone it is UTC.
 
     Raises:

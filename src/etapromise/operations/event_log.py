@@ -164,23 +164,6 @@ def append_events(events: pd.DataFrame, out: Path) -> int:
     return len(fresh)
 
 
-def read_events(path: Path) -> pd.DataFrame:
-    """The events of a file that `append_events` wrote, Parquet or JSON lines.
-
-    Raises:
-        CommandError: It cannot be read.
-    """
-    if path.suffix == ".parquet":
-        return _read(path, EVENT_TYPES)
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return _typed(pd.DataFrame(rows, columns=list(EVENT_TYPES)), EVENT_TYPES)
-    except (OSError, ValueError) as error:
-        raise CommandError(
-            f"Found {path} unreadable ({error}); expected events as JSON lines."
-        ) from error
-
-
 def plain_events(events: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Events as plain values, times and dates in ISO 8601, None for what is missing."""
     for row in events.to_dict("records"):

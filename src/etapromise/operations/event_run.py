@@ -14,13 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.array_types import Mask
 from etapromise.encoding.requests import local_dates
 from etapromise.errors import CommandError
 from etapromise.evaluation.past_predictions import first_promises
+from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.event_log import EventLog
 from etapromise.operations.event_memory import recall, worth_remembering
 from etapromise.operations.events import EventSettings, find_events
+from etapromise.operations.models_given import Model, model_of
 from etapromise.text_type import TEXT
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
 from etapromise.tracking.accounts import Account, refuse_strangers
@@ -30,7 +33,6 @@ from etapromise.tracking.tracked import all_rejects, both_tables
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.tracking import Source
-    from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
 
 _PREDICTED: Final = (
@@ -40,7 +42,6 @@ _PREDICTED: Final = (
     "lost_probability",
     "likely_lost",
 )
-_DEFAULT_SETTINGS: Final = EventSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,32 +64,51 @@ class EventRun:
     accounts: tuple[Account, Account]
 
 
-def run_events(
-    model: PromiseModel,
-    shipments: Source | None,
-    scans: Source | None,
+@kinds_checked(settings=EventSettings)
+def events(
+    model: Model,
+    shipments: Source | None = None,
+    scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
+    as_of: Moment,
     state: str | Path,
     out: str | Path | None = None,
     service_level: float = 0.9,
-    settings: EventSettings = _DEFAULT_SETTINGS,
-    naive_time_zone: str | None = None,
-    vocabulary: str | None = None,
+    settings: EventSettings | None = None,
     mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
 ) -> EventRun:
-    """Find what is worth telling, keep it, and hand it over.
+    """Find the events that customers should be told of, each once.
 
     A customer goes by the shipment's ``promised_date``, or, where it has none, by the date that the
-    model promises at checkout; from then on by what the events told.
+    model promises at checkout; from then on by what the events told. Arguments without a
+    word here are as for `read`.
+
+    Args:
+        model: refreshed no later than `as_of`.
+        shipments: the open orders.
+        scans: their scans.
+        as_of: runs go forward; an earlier moment than the last run's is refused.
+        state: directory in which it is kept what was told; the same from run to run.
+        out: file that events are added to, JSON lines or Parquet by its name.
+        service_level: the probability with which a new date shall be kept.
+        settings: when another date is told.
 
     Raises:
-        ContractError: A table cannot be read, or lacks what the model needs.
-        CommandError: The model knows more than was known at ``as_of``; the last run was later;
-            another run holds the directory; a file cannot be used.
+        ContractError: a table does not fit the contract.
+        CommandError: the model knows more than was known at `as_of`, or the run goes back in time.
+
+    Examples:
+        >>> run = etapromise.events(model, "shipments.parquet", "scans.parquet",
+        ...                         as_of="2025-07-03", state="told")
+        >>> run.parcels > 0
+        True
     """
-    model.require_known_by(as_of)
-    now = as_of.tz_convert("UTC").as_unit("us")
+    model, settings = model_of(model), settings or EventSettings()
+    moment = moment_of(as_of)
+    model.require_known_by(moment)
+    now = moment.as_unit("us")
     shipments, scans = both_tables(shipments, scans, mapping)
     checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
     received = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
@@ -169,8 +189,7 @@ def _parcels(
     model: PromiseModel, orders: pd.DataFrame, scans: pd.DataFrame, now: pd.Timestamp
 ) -> pd.DataFrame:
     """What is known of each order, without predictions; see `find_events`."""
-    event: Event = model.event  # type: ignore[assignment]  # a model's event is one of them
-    found = milestones(orders, scans, event=event)
+    found = milestones(orders, scans, event=model.event)
     zones, _ = model.parts.encoder.zones.resolve_many(orders, "destination")
     attempts = scans[scans["status"] == "attempted"].sort_values(["scanned_at", "received_at"])
     latest = attempts.groupby("shipment_id").last().reindex(orders["shipment_id"])

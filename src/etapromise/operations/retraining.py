@@ -34,6 +34,7 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
@@ -48,7 +49,7 @@ from etapromise.evaluation.model_comparison import (
     score_difference,
 )
 from etapromise.evaluation.replay import Forecaster
-from etapromise.history.as_of import moment_of
+from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import COMPARED_WITH, clock_shifts, rejected_shares
 from etapromise.operations.gate import (
     GateCheck,
@@ -60,7 +61,10 @@ from etapromise.operations.gate import (
 )
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.promise.model import PromiseModel
-from etapromise.tracking import TrackedHistory
+from etapromise.tracking import Event, Source, TrackedHistory
+from etapromise.tracking.accounts import MAX_REJECTS
+from etapromise.tracking.mapping import MappingSource
+from etapromise.tracking.tracked import read_unless_read
 from etapromise.training.config import TrainingConfig
 
 DECISION_FORMAT: Final = "etapromise-decision/1"
@@ -98,49 +102,85 @@ class _Weeks:
     days_to_mature: int
 
 
-def retrain_current(
-    history: TrackedHistory,
-    registry: ModelRegistry,
+@kinds_checked(gate=GateConfig, config=TrainingConfig)
+def retrain(
+    models: str | Path,
+    shipments: Source | TrackedHistory | None = None,
+    scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
-    config: TrainingConfig | None = None,
-    calendars: CalendarFile | None = None,
+    as_of: Moment,
     gate: GateConfig | None = None,
+    config: TrainingConfig | None = None,
+    calendars: CalendarFile | str | Path | None = None,
     dry_run: bool = False,
     force: bool = False,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    max_rejects: float = MAX_REJECTS,
     log: Log | None = None,
 ) -> Decision:
-    """Fit a challenger, judge it, and promote it if it is no worse.
+    """Fit a challenger, judge it against the current model, and promote it if it is no worse.
 
     Nothing changes in the directory until the end; then the challenger is written, the record, and
     last the link, each in one step. Killed before the last one, the champion stays.
+    Arguments without a word here are as for `read`.
 
     Args:
-        log: Told in words what is being done.
+        models: directory of models.
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        gate: how much worse is worse.
+        config: the challenger's recipe; by default the current model's.
+        calendars: a calendar file from now on; by default that in the mapping.
+        dry_run: judge, but write nothing.
+        force: promote although checks fail; the record says so.
+        log: told in words what is being done.
 
     Raises:
-        CommandError: Another process changes the directory, the champion knows more than was known
-            at ``as_of``, or the history tracks another event than it promises.
-        InsufficientHistoryError: There is too little to train on.
+        ContractError: a table does not fit the contract.
+        CommandError: another process changes the directory, the model knows more than was known, or
+            the history tracks another event than it promises.
+        InsufficientHistoryError: too little to train on.
+
+    Examples:
+        >>> gate = etapromise.GateConfig(refresh_every=14)
+        >>> decision = etapromise.retrain("models", history, as_of="2025-07-15", config=quick,
+        ...                               gate=gate, dry_run=True)
+        >>> decision.outcome in {"would promote", "would refuse"}
+        True
     """
+    registry, moment = ModelRegistry(models), moment_of(as_of)
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
     gate = gate or GateConfig()
     log = log or (lambda _: None)
+    event: Event = registry.current_event() if registry.current else "delivered"
+    history = read_unless_read(
+        shipments,
+        scans,
+        event=event,
+        mapping=mapping,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        max_rejects=max_rejects,
+    )
     # A dry run writes nothing, not even a directory to lock.
     with nullcontext() if dry_run else registry.lock():
         champion = registry.load_current() if registry.current is not None else None
-        _check_champion(champion, history, as_of)
+        _check_champion(champion, history, moment)
         recipe = config or (recipe_of(champion) if champion is not None else TrainingConfig())
-        recipe = recipe if calendars is None else replace(recipe, calendars=calendars)
-        known = history.known_at(as_of)
+        recipe = recipe if stated is None else replace(recipe, calendars=stated)
+        known = history.known_at(moment)
         log("training the challenger")
-        challenger = TrainModel(recipe)(known, as_of)
-        judged, checks = _judge(history, known, champion, challenger, recipe, as_of, gate, log)
+        challenger = TrainModel(recipe)(known, moment)
+        judged, checks = _judge(history, known, champion, challenger, recipe, moment, gate, log)
         outcome, reasons = _decide(checks, champion, dry_run=dry_run, force=force)
         record: dict[str, Any] = {
             "format": DECISION_FORMAT,
             "library_version": installed_version("etapromise"),
             "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "as_of": as_of.isoformat(),
+            "as_of": moment.isoformat(),
             "outcome": outcome,
             "reasons": reasons,
             "champion": _card(champion, registry.current),
@@ -154,36 +194,64 @@ def retrain_current(
             log("writing the challenger")
             version = registry.add(challenger.model)
             record["challenger"]["version"] = version
-        path = None if dry_run else registry.record(record, name=f"{as_of:%Y-%m-%dT%H%M%SZ}")
+        path = None if dry_run else registry.record(record, name=f"{moment:%Y-%m-%dT%H%M%SZ}")
         if version is not None:
             registry.promote(version, why=outcome)
     return Decision(outcome=outcome, reasons=reasons, version=version, record=record, path=path)
 
 
-def refresh_current(
-    history: TrackedHistory,
-    registry: ModelRegistry,
+@kinds_checked()
+def refresh(
+    models: str | Path,
+    shipments: Source | TrackedHistory | None = None,
+    scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
-    calendars: CalendarFile | None = None,
-) -> str:
-    """Give the current model the statistics and calibration of a moment, as a new version.
+    as_of: Moment,
+    calendars: CalendarFile | str | Path | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    max_rejects: float = MAX_REJECTS,
+) -> PromiseModel:
+    """Bring a directory's current model up to date and make the result current; its trees stay.
 
-    Returns:
-        The version, which is the current one now.
+    Arguments without a word here are as for `read`.
+
+    Args:
+        models: directory of models.
+        shipments: as for `read`, or what it returned; should reach half a year back.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        calendars: a calendar file from now on; by default that in the mapping, else the model's.
 
     Raises:
-        CommandError: Another process changes the directory, or the model knows more than was known
-            at ``as_of``.
-        ModelFileError: There is no current model.
+        ContractError: a table does not fit the contract.
+        CommandError: another process changes the directory, or the model knows more than was known.
+        ModelFileError: there is no current model.
+
+    Examples:
+        >>> model = etapromise.refresh("models", history, as_of="2025-07-02")
+        >>> etapromise.load("models/current").version == model.version
+        True
     """
+    registry, moment = ModelRegistry(models), moment_of(as_of)
+    history = read_unless_read(
+        shipments,
+        scans,
+        event=registry.current_event(),
+        mapping=mapping,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        max_rejects=max_rejects,
+    )
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
     with registry.lock():
         champion = registry.load_current()
-        _check_champion(champion, history, as_of)
+        _check_champion(champion, history, moment)
         # A refresh looks at nothing received later, and reads no more of a store than it needs.
-        version = registry.add(champion.refresh(history, as_of=as_of, calendars=calendars))
+        version = registry.add(champion.refresh(history, as_of=moment, calendars=stated))
         registry.promote(version, why="refreshed")
-    return version
+    return registry.load(version)
 
 
 def recipe_of(model: PromiseModel) -> TrainingConfig:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from etapromise.array_types import Mask
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
-from etapromise.operations.scoring import TOO_LATE, rejects_path, score_table
+from etapromise.operations.scoring import TOO_LATE, rejects_path, score
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
 from etapromise.tracking.found_files import damage_named, find_files, parquet_files
@@ -91,7 +91,7 @@ def score_file(
         promises = stack.enter_context(_writer(out))
         rejects = stack.enter_context(_writer(rejects_path(out)))
         for batch in parquet_tables(files, "shipments", _ROWS_AT_ONCE):
-            found = score_table(
+            found = score(
                 model,
                 batch,
                 as_of=as_of,

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from etapromise.engines import engine_of
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
-from etapromise.operations.scoring import score_table
+from etapromise.operations.scoring import score
 from etapromise.promise.model import load_model
 from etapromise.store.layout import StoreLayout
 from etapromise.store.stored_history import stored_history
@@ -102,7 +102,7 @@ def score_partition(task: Mapping[str, Any]) -> dict[str, Any]:
         task["store"], event=event, commit=task["commit"], partition=task["partition"]
     )
     orders, scans = kept.under_way(at, most_days=model.horizon)
-    found = score_table(
+    found = score(
         model,
         orders,
         scans,

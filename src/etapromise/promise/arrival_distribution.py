@@ -1,7 +1,4 @@
-"""When a parcel, or all parcels of an order, will have arrived: probabilities of local dates.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""When a parcel, or all parcels of an order, will have arrived: probabilities of local dates."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Windows of a day that a customer may book, each with the probability that the parcel is there.
-
-The quote path: imports the standard library only.
-"""
+"""Windows of a day that a customer may book, each with the probability that the parcel is there."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The compiled quote: requests in, probabilities of dates out.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The compiled quote: requests in, probabilities of dates out."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """How sure a promise is, as a code with its reasons.
 
 The codes are AfterShip's: 10000 and 10001 show one date, 20001 a range, 30001 and up no date.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -286,18 +284,16 @@ def _said(reasons: int) -> list[tuple[str, str]]:
 
 def left_out_message(left_out: Sequence[str]) -> tuple[dict[str, str], ...]:
     """The message of values that could not be read, with each as ``name=value``; none without."""
-    if not left_out:
-        return ()
-    code, text = MESSAGES[-2]
-    return ({"code": code, "text": f"{text} {', '.join(left_out)}."},)
+    return _with_details("value_left_out", ", ".join(left_out))
 
 
 def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:
     """The message of declared disruptions, with what was written of each; none without any."""
-    if not reasons:
-        return ()
-    code, text = MESSAGES[-1]
-    return ({"code": code, "text": f"{text} {'; '.join(reasons)}."},)
+    return _with_details("declared_disruption", "; ".join(reasons))
+
+
+def _with_details(code: str, details: str) -> tuple[dict[str, str], ...]:
+    return ({"code": code, "text": f"{dict(MESSAGES)[code]} {details}."},) if details else ()
 
 
 def _evidence(statistics: Statistics, codes: NDArray[np.int32], level: int) -> NDArray[np.float32]:

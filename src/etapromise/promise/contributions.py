@@ -7,8 +7,6 @@ terms of a sum by the logarithmic mean, the one way that leaves no rest and does
 order of terms. What remains is the calendar's: days on which the carrier does not deliver, and
 the wait for the end of a date.
 
-The quote path: imports numpy and the standard library only.
-
 References:
     Lundberg et al. (2020), From local explanations to global understanding with explainable AI for
     trees, Nature Machine Intelligence 2: interventional TreeSHAP, here with one reference.

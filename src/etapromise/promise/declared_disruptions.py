@@ -1,7 +1,4 @@
-"""A model under other declared disruptions.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""A model under other declared disruptions."""
 
 from __future__ import annotations
 

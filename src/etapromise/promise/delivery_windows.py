@@ -1,7 +1,4 @@
-"""When on a day: windows of the local time, and the probability of one.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""When on a day: windows of the local time, and the probability of one."""
 
 from __future__ import annotations
 

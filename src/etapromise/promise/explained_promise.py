@@ -1,7 +1,4 @@
-"""What a promise says beside its dates: until when it stands, what it is made of, at what hour.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""What a promise says beside its dates: until when it stands, what it is made of, at what hour."""
 
 from __future__ import annotations
 

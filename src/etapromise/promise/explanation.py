@@ -1,7 +1,4 @@
-"""What stands behind a promise: cut-off, stages and hours; computed when it is asked for.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""What stands behind a promise: cut-off, stages and hours; computed when it is asked for."""
 
 from __future__ import annotations
 

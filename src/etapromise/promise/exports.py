@@ -3,8 +3,6 @@
 Written from the public specifications: Google Merchant Center's product data, the fulfilment
 options of the Agentic Commerce Protocol of 2026-04-17 and of the Universal Commerce Protocol of
 2026-04-08, EasyPost's smart rates and AfterShip's estimated delivery dates.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

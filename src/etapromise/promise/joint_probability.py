@@ -13,8 +13,6 @@ The two numbers are learned from the orders of several parcels that were known a
 moment: dates and open parcels are intervals of the forecast probabilities, and the composite
 likelihood of all pairs is climbed by expectation and maximisation.
 
-The quote path: imports numpy and the standard library only.
-
 References:
     Nelsen (2006), An Introduction to Copulas, 2nd ed., section 2.2 (Fréchet's bounds and family).
     Varin, Reid & Firth (2011), An overview of composite likelihood methods, Statistica Sinica 21.

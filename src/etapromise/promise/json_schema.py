@@ -1,7 +1,4 @@
-"""The JSON Schema of what `Promise.as_dict` gives.
-
-The quote path: imports the standard library only.
-"""
+"""The JSON Schema of what `Promise.as_dict` gives."""
 
 from __future__ import annotations
 

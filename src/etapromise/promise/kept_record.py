@@ -1,7 +1,4 @@
-"""How promises were kept of late, by group: what stands behind a promise.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""How promises were kept of late, by group: what stands behind a promise."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The model that checkout asks: immutable, thread-safe, the same numbers for one and for many.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The model that checkout asks: immutable, thread-safe, the same numbers for one and for many."""
 
 from __future__ import annotations
 
@@ -43,8 +40,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
-
-__all__ = ["PromiseModel", "load_model", "restored_model"]
 
 
 class PromiseModel(ModelCore):
@@ -315,13 +310,13 @@ class PromiseModel(ModelCore):
             ContractError: as for `track`.
         """
         with IMPORTING, extra_needed():
-            from etapromise.promise.open_journeys import read_any_scans  # noqa: PLC0415 — needs pandas
+            from etapromise.promise.open_journeys import checked_scans  # noqa: PLC0415 — needs pandas
             from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
 
         return track_frame(
             self,
             shipments,
-            read_any_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone),
+            checked_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone).accepted,
             now,
             service_level=require_level(service_level, "service_level"),
             standing=standing,

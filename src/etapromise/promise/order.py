@@ -1,7 +1,4 @@
-"""The promise of an order of several parcels: one date by which all of them will have arrived.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The promise of an order of several parcels: one date by which all of them will have arrived."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 Wishes are compared one after another, never added up, so none of them needs a rate of exchange
 between money, days and kilograms.
-
-The quote path: imports the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The promise of one parcel: a date, its band, and the whole distribution behind it.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The promise of one parcel: a date, its band, and the whole distribution behind it."""
 
 from __future__ import annotations
 

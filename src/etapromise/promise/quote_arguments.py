@@ -1,7 +1,4 @@
-"""One shipment across the border to compiled code: what is asked, and what comes back.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""One shipment across the border to compiled code: what is asked, and what comes back."""
 
 from __future__ import annotations
 

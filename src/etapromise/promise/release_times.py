@@ -1,7 +1,4 @@
-"""Items that are released later than they are ordered.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Items that are released later than they are ordered."""
 
 from __future__ import annotations
 

@@ -8,8 +8,6 @@ above a higher one, so that noise around a threshold starts nothing twice.
 
 What was told first and what stands now are kept side by side, in a record that is handed from look
 to look. Looking twice at the same moment changes nothing.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The probability with which a promise is to be kept: as a number, or by its name.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The probability with which a promise is to be kept: as a number, or by its name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The latest day to order for a wanted date.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The latest day to order for a wanted date."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 A signature says who wrote a model; digests alone only say that nothing was damaged. Keys are PEM
 files, as `openssl genpkey -algorithm ed25519` makes them; nothing is asked over a network.
-
-The quote path: imports the standard library only, and `cryptography` where a key is given.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""From which warehouses to send an order, in how many parcels: single sources and splits, ranked.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""From which warehouses to send an order, in how many parcels: single sources and splits."""
 
 from __future__ import annotations
 

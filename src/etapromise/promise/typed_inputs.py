@@ -2,8 +2,6 @@
 
 A checker sees a misspelled key in a `Parcel`, an `Option` or a `Scan`; at run time `refuse_unknown`
 does.
-
-The quote path: imports the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Options on the common scale of dates, and what decided the rank of each.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Options on the common scale of dates, and what decided the rank of each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Why this date: the days that each cause adds, and the same in a sentence.
-
-The quote path: imports the standard library only.
-"""
+"""Why this date: the days that each cause adds, and the same in a sentence."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The clauses that say why a promise is that many days, before they are put into words.
-
-The quote path: imports the standard library only.
-"""
+"""The clauses that say why a promise is that many days, before they are put into words."""
 
 from __future__ import annotations
 

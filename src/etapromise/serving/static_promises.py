@@ -1,7 +1,4 @@
-"""A checkout that always has a date: static promises where no model can be asked, or one fails.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""A checkout that always has a date: static promises where no model can be asked, or one fails."""
 
 from __future__ import annotations
 

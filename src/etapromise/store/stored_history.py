@@ -32,7 +32,7 @@ from etapromise.tracking.milestones import as_of, require_event
 from etapromise.tracking.scans import clean_scans
 from etapromise.tracking.sources import Source
 from etapromise.tracking.texts import Identifiers
-from etapromise.tracking.tracked import TrackedHistory, tracked_history
+from etapromise.tracking.tracked import TrackedHistory, read
 
 __all__ = ["StoredHistory", "history_from", "stored_history", "stored_parcel"]
 
@@ -263,14 +263,14 @@ def history_from(
     vocabulary: str | None = None,
     max_rejects: float = MAX_REJECTS,
 ) -> TrackedHistory:
-    """The history of a store, or `tracking.tracked_history` of what is given instead.
+    """The history of a store, or `tracked.read` of what is given instead.
 
     Raises:
         ContractError: as for it; both a store and tables.
         StoreError: there is no store, or it is damaged or newer.
     """
     if store is None:
-        return tracked_history(
+        return read(
             shipments,
             scans,
             event=event,

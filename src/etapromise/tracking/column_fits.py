@@ -23,8 +23,6 @@ from etapromise.tracking.vocabularies import Fault, vocabularies
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["as_scans", "assigned", "best_fit"]
-
 _NUMBERS: Final = frozenset(
     {"weight_kg", "origin_lat", "origin_lon", "destination_lat", "destination_lon"}
 )

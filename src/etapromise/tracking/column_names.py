@@ -11,15 +11,6 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-__all__ = [
-    "carrier_in",
-    "is_about",
-    "names_of",
-    "plain_name",
-    "score_name",
-    "without_words",
-]
-
 _LETTERS: Final = str.maketrans(
     {"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", chr(0x131): "i"}
 )

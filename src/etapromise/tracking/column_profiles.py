@@ -39,8 +39,6 @@ from etapromise.tracking.time_words import (
 )
 from etapromise.tracking.written_times import OFFSET
 
-__all__ = ["SAMPLE", "Profile", "profile_of", "sample_rows"]
-
 SAMPLE: Final = 20_000
 # So many values of a column are times where its name says so.
 _NAMED: Final = 0.5

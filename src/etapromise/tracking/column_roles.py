@@ -14,8 +14,6 @@ from etapromise.tracking.written_times import WrittenTime, iso_times
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TIMES", "moments_of", "proposed_column"]
-
 TIMES: Final = frozenset(
     {"ordered_at", "released_at", "promised_date", "quoted_date", "scanned_at", "received_at"}
 )

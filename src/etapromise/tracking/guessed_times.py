@@ -17,8 +17,6 @@ from etapromise.text_type import beginning_with, replaced
 from etapromise.tracking.time_words import plain_times
 from etapromise.tracking.written_times import WRAPPED, has_clock, parsed
 
-__all__ = ["MOST", "TRIED", "TimeGuess", "numbered_times", "stored_times", "written_times"]
-
 TRIED: Final = 400
 """Values of a column that are looked at."""
 MOST: Final = 0.9

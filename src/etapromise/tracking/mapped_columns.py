@@ -21,17 +21,6 @@ from etapromise.tracking.mapping import RELEASED, SILENT, MappedColumn, MappedTa
 from etapromise.tracking.time_words import time_of_day
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
-__all__ = [
-    "cells_as_text",
-    "feature_columns",
-    "happened",
-    "mapped_column",
-    "meanings_of",
-    "plain_ids",
-    "released_orders",
-    "text_of",
-]
-
 # What stands in a milestone that has not happened.
 _BLANKS: Final = pa.array(
     [

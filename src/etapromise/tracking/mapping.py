@@ -32,19 +32,6 @@ from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSE
 from etapromise.tracking.time_words import ERAS
 from etapromise.tracking.written_times import NUMBERED
 
-__all__ = [
-    "IDS_IGNORE",
-    "MAPPING_KEYS",
-    "OPEN",
-    "RELEASED",
-    "MappedColumn",
-    "MappedJoin",
-    "MappedTable",
-    "MappingSource",
-    "TableMapping",
-    "read_mapping",
-]
-
 OPEN: Final = "?"
 """Stands where `check` could not tell and somebody must."""
 

@@ -19,9 +19,6 @@ from etapromise.tracking.mapped import joined_tables
 from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 
-__all__ = ["join_ids", "orders_and_parcels"]
-
-
 # Share of parcels whose order must be there.
 _JOINED: Final = 0.8
 # A name so sure says that a column is the parcels' own number.

@@ -21,8 +21,6 @@ from etapromise.tracking.proposed_zones import with_zone
 from etapromise.tracking.status_words import status_of_word
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
 
-__all__ = ["codes_by_place", "scan_columns", "states_not_events"]
-
 # Of the rows with an id so many are of one parcel each, where they are states and no events.
 _ONE_EACH: Final = 0.98
 

@@ -22,9 +22,6 @@ from etapromise.tracking.guessed_times import TimeGuess
 from etapromise.tracking.proposal import CERTAIN, OwnTable, Proposal, Proposed
 from etapromise.tracking.status_words import status_of_word
 
-__all__ = ["shipment_columns"]
-
-
 _DEFAULT_ORIGIN: Final = "main"
 # Shares of postcodes that must have a country's forms, and such as no other country has.
 _OF_ONE_COUNTRY: Final = 0.98

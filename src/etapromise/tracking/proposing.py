@@ -24,9 +24,6 @@ from etapromise.tracking.proposed_scans import codes_by_place, scan_columns, sta
 from etapromise.tracking.proposed_shipments import shipment_columns
 from etapromise.tracking.proposed_zones import zones_of_times
 
-__all__ = ["propose"]
-
-
 # Of rows with an id so many have their own, where a row is a parcel.
 _REPEATED: Final = 0.998
 # What it counts for scans to be a list inside of records that could be scans too.

@@ -14,8 +14,6 @@ from etapromise.tracking.column_roles import TIMES, moments_of, proposed_column
 from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposed
 
-__all__ = ["settled"]
-
 # So many values may differ, and those that must not.
 _SAME: Final = 0.02
 _DECISIVE: Final = TIMES | {"destination", "destination_country"}

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from etapromise.tracking.column_names import plain_name
 
-__all__ = ["status_of_word"]
-
 # Between words that must only follow each other there may be so many others.
 _BETWEEN: Final = 6
 # Letters of scripts that put no blanks between words: Thai, Japanese, Chinese and Korean.

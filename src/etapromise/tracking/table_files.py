@@ -26,18 +26,6 @@ from etapromise.tracking.found_files import FoundFile, damage_named
 from etapromise.tracking.json_tables import list_paths, records_of, table_of, with_kinds
 from etapromise.tracking.spreadsheets import sheet_names, sheet_table
 
-__all__ = [
-    "BrokenLine",
-    "FileOptions",
-    "OpenedFile",
-    "nested_records",
-    "one_table",
-    "open_file",
-    "sheets_of",
-    "text_dialect",
-    "with_partition",
-]
-
 _START: Final = 2**16
 # No table of text is said to have more than so many columns; a longer header is no header.
 _MOST_COLUMNS: Final = 10_000

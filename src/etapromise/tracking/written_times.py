@@ -24,8 +24,6 @@ from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT, beginning_with, replaced
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
-__all__ = ["NUMBERED", "OFFSET", "WRAPPED", "WrittenTime", "has_clock", "iso_times", "parsed"]
-
 # Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
 NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "excel")
 # What stands in a column of offsets from UTC, and the furthest hours there are.

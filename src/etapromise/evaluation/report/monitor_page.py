@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import draw_kept_over_time, draw_pit
 from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.inline_svg import draw
-from etapromise.evaluation.report.page import environment, page_parts
+from etapromise.evaluation.report.page import cells_of, environment, page_parts
 from etapromise.evaluation.report.wording import ReportWording, wording
 
 if TYPE_CHECKING:
@@ -65,15 +66,12 @@ def render_monitor(facts: Facts, *, language: str = "en") -> str:
 
 def _lane_matrix(lanes: list[dict[str, Any]]) -> dict[str, Any]:
     """Lanes ``from → to`` as a table, the destinations with the most judged promises first."""
-    cells: dict[str, dict[str, dict[str, Any]]] = {}
-    judged: dict[str, int] = {}
-    for lane in lanes:
-        origin, found, destination = lane["group"].partition(" → ")
-        if found:
-            cells.setdefault(origin, {})[destination] = lane
-            judged[destination] = judged.get(destination, 0) + lane["judged"]
+    cells = cells_of(lanes, " → ")
+    judged: Counter[str] = Counter()
+    for row in cells.values():
+        judged.update({destination: lane["judged"] for destination, lane in row.items()})
     ranked = sorted(judged, key=lambda name: (-judged[name], name))
-    return {"cells": dict(sorted(cells.items())), "destinations": ranked[:_MOST_DESTINATIONS]}
+    return {"cells": cells, "destinations": ranked[:_MOST_DESTINATIONS]}
 
 
 def _verdict(facts: Facts, words: ReportWording) -> findings.Verdict:

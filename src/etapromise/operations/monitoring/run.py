@@ -10,20 +10,21 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.array_types import Dates
 from etapromise.errors import ContractError, EtapromiseError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import outcomes_of
 from etapromise.evaluation.metrics import mean_or_none, summarise
 from etapromise.evaluation.model_comparison import latest_orders, promised_dates, shift_between
-from etapromise.evaluation.scorecards import carrier_scorecards
+from etapromise.evaluation.scorecards import scorecard
 from etapromise.evaluation.summary import MOST_GROUPS, PIT_BINS
 from etapromise.files import write_json, write_text
-from etapromise.history.as_of import moment_of
+from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.monitoring.alarms import Alarm, alarms_of
-from etapromise.operations.monitoring.causes import group_alarms
+from etapromise.operations.models_given import Model, model_of
+from etapromise.operations.monitoring.alarms import Alarm, alarms_of, group_alarms
 from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
@@ -34,7 +35,9 @@ from etapromise.operations.monitoring.scan_flow import (
 )
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
-from etapromise.tracking import TrackedHistory
+from etapromise.tracking import Source, TrackedHistory
+from etapromise.tracking.mapping import MappingSource
+from etapromise.tracking.tracked import read_unless_read
 
 MONITOR_FORMAT: Final = "etapromise-monitor/1"
 MONITOR_GROUPINGS: Final = (
@@ -110,26 +113,64 @@ class Findings:
         return page
 
 
-def run_monitor(
-    history: TrackedHistory,
-    model: PromiseModel,
+@kinds_checked(config=MonitorConfig)
+def monitor(
+    model: Model,
+    shipments: Source | TrackedHistory | None = None,
+    scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
+    as_of: Moment,
     config: MonitorConfig | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
     registry: ModelRegistry | None = None,
 ) -> Findings:
-    """Look at a model at work.
+    """Look at a model at work: promises kept, calibration, drift and the flow of scans.
+
+    Arguments without a word here are as for `read`.
 
     Args:
-        registry: The directory that the model came from; its kept versions tell what was said on
-            each day, and how far versions moved dates.
+        model: the one that the shop uses.
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        config: what is watched, and how much is too much.
+        registry: the directory that the model came from, whose kept versions tell what was said on
+            each day, and how far versions moved dates; by default that of the model's path.
 
     Raises:
-        CommandError: The model knows more than was known at ``as_of``, or the history tracks
-            another event.
-        InsufficientHistoryError: There is no order to look at.
+        ContractError: a table does not fit the contract.
+        CommandError: the model knows more than was known at `as_of`.
+        InsufficientHistoryError: there is no order to look at.
+
+    Examples:
+        >>> found = etapromise.monitor(model, history, as_of="2025-07-15")
+        >>> found.facts["promises"]["overall"]["judged"] > 0
+        True
     """
-    config = config or MonitorConfig()
+    if registry is None and not isinstance(model, PromiseModel):
+        registry = registry_of(Path(model))
+    loaded, moment = model_of(model), moment_of(as_of)
+    history = read_unless_read(
+        shipments,
+        scans,
+        event=loaded.event,
+        mapping=mapping,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        max_rejects=1.0,
+    )
+    return _findings(history, loaded, moment, config or MonitorConfig(), registry)
+
+
+def _findings(
+    history: TrackedHistory,
+    model: PromiseModel,
+    as_of: pd.Timestamp,
+    config: MonitorConfig,
+    registry: ModelRegistry | None,
+) -> Findings:
     model.require_known_by(as_of)
     model.require_event(history.event)
     known = history.known_at(as_of)
@@ -262,7 +303,7 @@ def _scorecards(
 ) -> list[dict[str, Any]]:
     """By carrier and service, worst rank first; None where nothing can be said."""
     try:
-        table = carrier_scorecards(
+        table = scorecard(
             known,
             as_of=as_of,
             since=as_of - config.days * _DAY,
