@@ -24,7 +24,7 @@ def open_orders(simulation):
 
 def test_every_row_is_promised_or_rejected_with_its_reason(model, open_orders):
     broken = open_orders.copy()
-    broken.loc[3, "destination"] = None
+    broken.loc[3, "origin"] = None
     broken.loc[7, "shipment_id"] = broken.loc[6, "shipment_id"]
     found = score(model, broken, as_of=AS_OF)
     assert len(found.promises) + len(found.rejects) == len(broken)
@@ -32,7 +32,7 @@ def test_every_row_is_promised_or_rejected_with_its_reason(model, open_orders):
     assert len(late) > 0
     reasons = dict(zip(found.rejects["row"], found.rejects["reason"], strict=True))
     assert reasons == {
-        3: "missing_destination",
+        3: "missing_origin",
         7: "duplicate_shipment_id",
         **dict.fromkeys(late.tolist(), "ordered_after_as_of"),
     }

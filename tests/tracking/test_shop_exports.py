@@ -139,3 +139,76 @@ def test_where_parcels_are_fetched_is_not_where_they_go(tmp_path: Path) -> None:
     _, found = read(csv_of(table, tmp_path / "pickup.csv"), tmp_path)
     assert_true(truth, found)
     assert set(found.shipments["origin"]) == {"80-001"}
+
+
+def test_orders_without_a_tracking_number_are_parcels_by_their_own_number(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    orders = [str(7_000 + n) for n in range(len(truth))]
+    table = plain(truth).rename(columns={"order_id": "tracking number"})
+    table.insert(0, "order number", orders)
+    table["tracking number"] = ["" if n % 10 == 4 else one for n, one in enumerate(truth["id"])]
+    truth["id"] = [
+        order if n % 10 == 4 else one
+        for n, (one, order) in enumerate(zip(truth["id"], orders, strict=True))
+    ]
+    found, told = read(csv_of(table, tmp_path / "without.csv"), tmp_path)
+    assert_true(truth, told)
+    assert found.proposal is not None
+    assert any("12 rows have no tracking number" in one for one in found.proposal.told)
+
+
+def test_further_rows_of_an_order_are_no_orders_without_a_number(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).rename(columns={"order_id": "tracking number"})
+    table.insert(0, "order number", [str(7_000 + n) for n in range(len(truth))])
+    rows = []
+    for n, row in enumerate(table.itertuples(index=False)):
+        rows.append((*row, "cup"))
+        if n % 3 == 0:
+            rows.append((row[0], *[""] * (len(row) - 1), "pot"))
+    lines = pd.DataFrame(rows, columns=[*table.columns, "item"])
+    _, found = read(csv_of(lines, tmp_path / "lines.csv"), tmp_path)
+    assert_true(truth, found)
+    assert found.accounts[0].left_aside == 27
+
+
+def spreadsheet(times: pd.Series[Any], kept: Any) -> list[str]:
+    """Times of which a spreadsheet made numbers, but for those that are `kept` as text."""
+    start = pd.Timestamp("1899-12-30")
+    return [
+        ""
+        if pd.isna(time)
+        else time.strftime("%d/%m/%Y %H:%M:%S")
+        if kept(time)
+        else f"{(time - start) / pd.Timedelta('1D'):.9f}"
+        for time in times
+    ]
+
+
+def test_days_that_a_spreadsheet_took_for_months_are_asked_about(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth).assign(
+        ordered_at=spreadsheet(truth["ordered"], lambda time: time.day > 12)
+    )
+    found = check_tables(csv_of(table, tmp_path / "swapped.csv"), quality=False)
+    assert found.proposal is not None
+    assert any("took days for months" in one for one in found.proposal.questions)
+
+
+def test_a_spreadsheets_numbers_among_texts_are_read(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth).assign(
+        ordered_at=spreadsheet(truth["ordered"], lambda time: time.minute % 2 == 0)
+    )
+    _, found = read(csv_of(table, tmp_path / "both.csv"), tmp_path)
+    assert_true(truth, found)
+
+
+@pytest.mark.parametrize("year", [1403, 1446])
+def test_years_of_a_calendar_that_is_not_read_are_told(year: int, tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    days = [f"{year}/{time.month:02d}/{min(time.day, 29):02d}" for time in truth["ordered"]]
+    table = plain(truth).assign(ordered_at=days)
+    found = check_tables(csv_of(table, tmp_path / "calendar.csv"), quality=False)
+    assert found.proposal is not None
+    assert any("Gregorian" in one for one in found.proposal.questions)

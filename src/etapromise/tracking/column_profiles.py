@@ -42,6 +42,7 @@ from etapromise.tracking.written_times import OFFSET
 SAMPLE: Final = 20_000
 # So many values of a column are times where its name says so.
 _NAMED: Final = 0.5
+_OTHER_CALENDAR: Final = re.compile(r"^1[34]\d\d([-/.])\d{1,2}\1\d{1,2}(?!\d)")
 _YEARLESS: Final = re.compile(
     r"^(?:\d{1,2}[-./]\d{1,2}|[A-Za-z]{3} \d{1,2}),?[ T]\d{1,2}:\d\d(?::\d\d)?$"
 )
@@ -231,6 +232,12 @@ class Profile:
         words = self.words[:TRIED]
         return bool(len(words) and beginning_with(words, _YEARLESS).mean() > MOST)
 
+    @cached_property
+    def other_calendar(self) -> bool:
+        """Whether the years are those of the Persian or the Hijri calendar, 1300 to 1499."""
+        words = self.words[:TRIED]
+        return bool(len(words) and beginning_with(words, _OTHER_CALENDAR).mean() > MOST)
+
     def times(self, *, numbers: bool = False, named: bool = False) -> TimeGuess | None:
         """How its times are written; None where it has none.
 
@@ -238,7 +245,20 @@ class Profile:
             numbers: Whether numbers may be times, as the name of the column says.
             named: Whether the name says so surely that half of the values need be none.
         """
+        asked = numbers, named
+        if asked not in self._guesses:
+            self._guesses[asked] = self._guessed(numbers=numbers, named=named)
+        return self._guesses[asked]
+
+    @cached_property
+    def _guesses(self) -> dict[tuple[bool, bool], TimeGuess | None]:
+        """What `times` answered before."""
+        return {}
+
+    def _guessed(self, *, numbers: bool, named: bool) -> TimeGuess | None:
         most = _NAMED if named else MOST
+        if self.other_calendar:
+            return None
         if pt.is_timestamp(self.kind) or pt.is_date(self.kind):
             return stored_times(self.raw)
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:

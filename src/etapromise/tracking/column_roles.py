@@ -48,7 +48,10 @@ def proposed_column(
     asked, why = "", known
     if guess is not None:
         why += f"; {guess.why}" if guess.why else "; times"
-        if guess.asked is not None:
+        if guess.doubt:
+            details["format"] = "?"
+            asked = f"{profile.name} cannot be read for sure: {guess.doubt}"
+        elif guess.asked is not None:
             details["format"] = "?"
             asked = (
                 f"{profile.name} could be {guess.asked[0]!r} or {guess.asked[1]!r}: no value tells "

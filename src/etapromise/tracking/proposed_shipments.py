@@ -22,6 +22,7 @@ from etapromise.tracking.guessed_times import TimeGuess
 from etapromise.tracking.proposal import CERTAIN, OwnTable, Proposal, Proposed
 from etapromise.tracking.status_words import status_of_word
 
+_OTHER_CALENDAR: Final = "years of the Persian or the Hijri calendar, which is not read"
 _DEFAULT_ORIGIN: Final = "main"
 # Shares of postcodes that must have a country's forms, and such as no other country has.
 _OF_ONE_COUNTRY: Final = 0.98
@@ -82,6 +83,9 @@ def shipment_columns(proposal: Proposal) -> None:
     used = (*columns.values(), *proposal.left_out.values(), *proposal.milestones.values())
     taken = {one.column for one in used}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
+    strange = [name for name, one in table.profiles.items() if one.other_calendar]
+    if strange:
+        proposal.told.append(f"{', '.join(strange)} have {_OTHER_CALENDAR}: export Gregorian dates")
     if "cancelled" not in proposal.milestones:
         proposal.told += _cancelled_words(table, proposal.unused)
 
@@ -210,6 +214,11 @@ def _named_so(table: OwnTable, role: str) -> str:
             f"{str(without[0].words.iloc[0])!r}: write the year in front of them"
             if without
             else ""
+        )
+    if called[0].other_calendar:
+        return (
+            f"; {called[0].name} is called so, but has {_OTHER_CALENDAR}, such as "
+            f"{str(called[0].words.iloc[0])!r}: export it with Gregorian dates"
         )
     mixed = called[0].mixed_days
     if mixed is not None:
