@@ -319,6 +319,8 @@ class Sweep:
         pace_prior = np.full(levels, self.settings.pace_prior, np.float64)
         # The network leans on nobody.
         prior[0], pace_prior[0] = 0.0, self.settings.pace_prior / 3
+        import os
+        if levels >= 14: prior[13] = float(os.environ.get("WPRIOR", "8"))
         arrays: dict[str, NDArray[Any]] = {
             "code": np.ascontiguousarray(codes, np.int32),
             "start_day": np.ascontiguousarray(durations.start_day, np.int32),
