@@ -6,8 +6,8 @@ The sweep over the days is compiled (native/effects.c); tests hold it against a 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -189,7 +189,9 @@ class _Job(ctypes.Structure):
         ("clock_first_day", ctypes.c_int32),
         ("end_day", ctypes.c_int32),
         *((name, ctypes.c_double) for name in ("offset", "half_life", "pace_half_life")),
-        *((name, ctypes.c_void_p) for name in ("prior", "pace_prior", "table_start")),
+        *((name, ctypes.c_void_p) for name in ("prior", "pace_prior")),
+        ("paced_level", ctypes.c_int64),
+        ("table_start", ctypes.c_void_p),
         *((name, ctypes.c_void_p) for name in ("slot", "at_start", "at_end")),
         *((name, ctypes.POINTER(_State)) for name in ("resume", "save")),
         ("save_day", ctypes.c_void_p),
@@ -256,6 +258,8 @@ class Sweep:
         elapsed: (clocks, days + 1) operational time at the start of each day.
         first_clock_day: the day of its first column, days since 1970-01-01.
         settings: memory and shrinkage.
+        paced_level: whose pace the effects of finer levels leave out; -1: none's.
+        priors: parcels' worth of belief that a level has no effect, where it is not the settings'.
     """
 
     durations: Durations
@@ -264,6 +268,8 @@ class Sweep:
     elapsed: NDArray[np.float64]
     first_clock_day: int
     settings: EffectSettings
+    paced_level: int = -1
+    priors: Mapping[int, float] = field(default_factory=dict)
 
     def run(
         self,
@@ -319,8 +325,8 @@ class Sweep:
         pace_prior = np.full(levels, self.settings.pace_prior, np.float64)
         # The network leans on nobody.
         prior[0], pace_prior[0] = 0.0, self.settings.pace_prior / 3
-        import os
-        if levels >= 14: prior[13] = float(os.environ.get("WPRIOR", "8"))
+        for level, parcels in self.priors.items():
+            prior[level] = parcels
         arrays: dict[str, NDArray[Any]] = {
             "code": np.ascontiguousarray(codes, np.int32),
             "start_day": np.ascontiguousarray(durations.start_day, np.int32),
@@ -345,6 +351,7 @@ class Sweep:
             clock_first_day=self.first_clock_day,
             end_day=end_day,
             offset=self.settings.offset,
+            paced_level=self.paced_level,
             half_life=self.settings.half_life,
             pace_half_life=self.settings.pace_half_life,
             **{name: array.ctypes.data for name, array in arrays.items()},

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.history.effects import FIELDS, Effects, EffectSettings, Sweep, WantedDays
 from etapromise.history.shortest_ways import NOT_TOLD, shortest_ways
-from etapromise.lanes.levels import HANDLING_LEVELS
+from etapromise.lanes.levels import HANDLING_LEVELS, by_pickup_weekday
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
@@ -195,19 +195,21 @@ def build_statistics(
     sweeps = [
         Sweep(
             durations=durations,
-            codes=own,
-            table_sizes=rows,
+            codes=np.ascontiguousarray(codes[list(levels)]),
+            table_sizes=[sizes[level] for level in levels],
             elapsed=encoder.clocks.elapsed,
             first_clock_day=encoder.clocks.first_day,
             settings=settings,
+            paced_level=levels.index(_SERVICE_LEVEL),
+            priors={
+                place: PRIORS.weekday
+                for place, level in enumerate(levels)
+                if by_pickup_weekday(encoder.levels[level]) is not None
+            },
         )
-        for durations, own, rows in (
-            (outcomes.total(requests, encoder.clocks, settings.offset), codes, sizes),
-            (
-                outcomes.handling(asked, encoder.clocks, settings.offset),
-                np.ascontiguousarray(codes[list(HANDLING_LEVELS)]),
-                handling_sizes,
-            ),
+        for durations, levels in (
+            (outcomes.total(requests, encoder.clocks, settings.offset), range(len(sizes))),
+            (outcomes.handling(asked, encoder.clocks, settings.offset), HANDLING_LEVELS),
         )
     ]
     if wanted is None:
