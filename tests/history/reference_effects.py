@@ -37,7 +37,7 @@ class ReferenceEffects:
     first_clock_day: int
     settings: EffectSettings
     paced_level: int = -1
-    priors: dict[int, float] = field(default_factory=dict)
+    priors: tuple[float, ...] = ()
     learnt: dict[tuple[int, int], list[Learnt]] = field(default_factory=lambda: defaultdict(list))
     residuals: list[float] = field(default_factory=list)
     network: float = 0.0
@@ -125,7 +125,8 @@ class ReferenceEffects:
             return self.today[key]
         rows = self.rows(level, code)
         slow, quick = self.weights(rows, day)
-        prior = self.priors.get(level, self.settings.prior) if level else 0.0
+        priors = self.priors or [0.0] + [self.settings.prior] * (self.levels - 1)
+        prior = priors[level]
         pace_prior = self.settings.pace_prior if level else self.settings.pace_prior / 3
         weight = sum(w * row[1] for w, row in zip(slow, rows, strict=True))
         pace_weight = sum(quick)

@@ -16,6 +16,7 @@ from tests.history.reference_effects import ReferenceEffects
 
 FIRST, DAYS = 20_000, 70
 SIZES = [2, 4, 7, 12]
+PRIORS = (0.0, 3.0, 5.0, 9.0)
 
 
 def elapsed() -> np.ndarray:
@@ -80,7 +81,7 @@ def sweep(
         first_clock_day=FIRST - 5,
         settings=settings,
         paced_level=paced_level,
-        priors={} if paced_level < 0 else {3: 9.0},
+        priors=PRIORS if paced_level >= 0 else None,
     )
 
 
@@ -91,7 +92,7 @@ def test_the_sweep_equals_the_plain_one(seed: int) -> None:
         half_life=25.0 + 10 * seed, pace_half_life=4.0, prior=3.0, pace_prior=6.0
     )
     end = FIRST + DAYS - 12
-    paced_level, priors = ((1, {3: 9.0}), (-1, {}))[seed % 2]
+    paced_level, priors = ((1, PRIORS), (-1, ()))[seed % 2]
     at_start, at_end = compiled(durations, codes, end, settings, paced_level)
     reference = ReferenceEffects(
         *(durations, codes, elapsed(), FIRST - 5, settings), paced_level, priors

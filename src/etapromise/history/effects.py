@@ -6,8 +6,8 @@ The sweep over the days is compiled (native/effects.c); tests hold it against a 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.array_types import with_rows
 from etapromise.errors import InsufficientHistoryError
+from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
@@ -31,6 +32,7 @@ __all__ = [
     "Durations",
     "EffectSettings",
     "Effects",
+    "FittedEffectSettings",
     "Resumed",
     "Sweep",
     "SweepState",
@@ -50,7 +52,8 @@ class EffectSettings:
     Attributes:
         half_life: days in which a parcel's weight in an effect halves.
         pace_half_life: the same for the pace.
-        prior: parcels' worth of belief that a level has no effect of its own.
+        prior: parcels' worth of belief that a level has no effect of its own, before its keys say
+            how far they differ (`FittedEffectSettings`).
         pace_prior: the same for the pace.
         offset: operational days added before the logarithm, so that a few hours more or less on a
             short way do not count like as many days on a long one.
@@ -69,7 +72,35 @@ class EffectSettings:
         Raises:
             ModelFileError: one is missing, or out of any sense.
         """
-        return cls(**{each.name: values.number(each.name, 1e-6, 1e6) for each in fields(cls)})
+        names = [each.name for each in fields(EffectSettings)]
+        return EffectSettings(**{name: values.number(name, 1e-6, 1e6) for name in names})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedEffectSettings(EffectSettings):
+    """Settings, and what the keys of each level said of how far they differ.
+
+    Attributes:
+        total: (L,) parcels' worth of belief that a level has no effect; the network's is 0.
+        handling: (H,) the same of the handling's levels.
+    """
+
+    total: tuple[float, ...]
+    handling: tuple[float, ...]
+
+    @classmethod
+    def stored_for(cls, values: StoredValues, levels: int) -> FittedEffectSettings:
+        """The settings that a manifest states, for so many levels.
+
+        Raises:
+            ModelFileError: one is missing, or out of any sense.
+        """
+        plain = EffectSettings.stored(values)
+        return cls(
+            **{each.name: getattr(plain, each.name) for each in fields(plain)},
+            total=values.numbers("total", levels, 0.0, 1e6),
+            handling=values.numbers("handling", len(HANDLING_LEVELS), 0.0, 1e6),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +290,7 @@ class Sweep:
         first_clock_day: the day of its first column, days since 1970-01-01.
         settings: memory and shrinkage.
         paced_level: whose pace the effects of finer levels leave out; -1: none's.
-        priors: parcels' worth of belief that a level has no effect, where it is not the settings'.
+        priors: (L,) parcels' worth of belief that a level has no effect; by default the settings'.
     """
 
     durations: Durations
@@ -269,7 +300,7 @@ class Sweep:
     first_clock_day: int
     settings: EffectSettings
     paced_level: int = -1
-    priors: Mapping[int, float] = field(default_factory=dict)
+    priors: Sequence[float] | None = None
 
     def run(
         self,
@@ -325,8 +356,8 @@ class Sweep:
         pace_prior = np.full(levels, self.settings.pace_prior, np.float64)
         # The network leans on nobody.
         prior[0], pace_prior[0] = 0.0, self.settings.pace_prior / 3
-        for level, parcels in self.priors.items():
-            prior[level] = parcels
+        if self.priors is not None:
+            prior[:] = self.priors
         arrays: dict[str, NDArray[Any]] = {
             "code": np.ascontiguousarray(codes, np.int32),
             "start_day": np.ascontiguousarray(durations.start_day, np.int32),

@@ -54,7 +54,7 @@ from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredVal
 
 __all__ = ["FORMAT_VERSION", "load_saved", "model_contents", "model_of_contents", "save_model"]
 
-FORMAT_VERSION: Final = 7
+FORMAT_VERSION: Final = 8
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
