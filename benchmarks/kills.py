@@ -49,7 +49,7 @@ from etapromise import TrainingConfig, cli, tracking, train
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.in_transit.training import TransitSettings
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.retraining import refresh_current
+from etapromise.operations.retraining import refresh
 from etapromise.store.ingest import ingest
 from etapromise.store.stored_history import stored_history
 from etapromise.training import training
@@ -248,7 +248,7 @@ def prepare(place: Path) -> int:
         model = train(history, as_of=pd.Timestamp("2025-05-02", tz="UTC"), config=RECIPE)
         registry.promote(registry.add(model), why="trained")
     for day in REFRESHED:
-        refresh_current(history, registry, as_of=pd.Timestamp(day, tz="UTC"))
+        refresh(registry.root, history, as_of=pd.Timestamp(day, tz="UTC"))
     return 0
 
 

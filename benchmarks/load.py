@@ -29,8 +29,8 @@ from later_orders import MOMENT, LaterOrders
 from etapromise import TrainingConfig, train
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.retraining import refresh_current
-from etapromise.serving.held_model import HeldModel
+from etapromise.operations.retraining import refresh
+from etapromise.serving.live_model import LiveModel
 
 NAMES = (
     *("origin", "origin_region", "origin_country", "destination", "destination_region"),
@@ -59,7 +59,7 @@ def resident(process: int | str = "self") -> float:
 
 def ask(models: Path, orders: Path, count: int, threads: int, seconds: float) -> None:
     """One process: ask, and print what came of it as JSON."""
-    held = HeldModel(models)
+    held = LiveModel(models)
     asked = fields_of(pd.read_parquet(orders))
     each = count // threads
     took = np.ones((threads, each), dtype=np.uint32)  # touched before, so that it is no growth
@@ -163,7 +163,7 @@ def main() -> None:
             exchanges += 1
             started = time.monotonic()
             as_of = MOMENT + pd.Timedelta(hours=4 * exchanges)
-            refresh_current(orders.history, registry, as_of=as_of)
+            refresh(registry.root, orders.history, as_of=as_of)
             spent += time.monotonic() - started
         took = time.monotonic() - begun
         found = [json.loads(process.communicate()[0]) for process in running]

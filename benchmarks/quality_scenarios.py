@@ -36,7 +36,7 @@ from quality_truth import of_rows, scores, told
 from etapromise import TrainingConfig, tracking
 from etapromise.evaluation.backtest import Fit
 from etapromise.evaluation.forecasters import TrainModel
-from etapromise.evaluation.replay import known_at, replay_quotes
+from etapromise.evaluation.replay import replay_quotes
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import CarrierStart, NetworkConfig, simulate
@@ -168,7 +168,7 @@ def run(
     history = tracking.history(simulation.shipments, simulation.scans)
     trained = pd.Timestamp(scenario.trained, tz="UTC")
     simulated = time.process_time() - begun
-    model = fit(TrainingConfig())(known_at(history, trained), trained)
+    model = fit(TrainingConfig())(history.known_at(trained), trained)
     judged = pd.Timestamp(scenario.judged, tz="UTC")
     row: Row = {"scenario": name, "per day": per_day, "seed": seed}
     row["open"] = open_share(history, trained)

@@ -16,7 +16,7 @@ from quality_peers import pinball
 from etapromise.encoding.requests import NUMBERS
 from etapromise.evaluation.backtest import BacktestConfig, Fit, Step, steps
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
-from etapromise.evaluation.replay import Forecaster, known_at, replay_quotes
+from etapromise.evaluation.replay import Forecaster, replay_quotes
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.outcomes import day_of
@@ -95,7 +95,7 @@ def walk(network: Network, refresh_every: int, fit: Fit | None = None) -> Iterat
     fit = fit or TrainModel(replace(network.config, stages=False), threads=1, quotes_only=True)
     for step in steps(BacktestConfig(start=network.walked_from, end=network.end)):
         wall, cpu = time.perf_counter(), time.process_time()
-        model = fit(known_at(network.history, step.start), step.start)
+        model = fit(network.history.known_at(step.start), step.start)
         quoted = list(
             replay_quotes(
                 model,

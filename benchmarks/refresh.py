@@ -20,7 +20,7 @@ from etapromise import TrainingConfig, tracking, train
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.in_transit.training import TransitSettings
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.retraining import refresh_current
+from etapromise.operations.retraining import refresh
 from etapromise_simulator import NetworkConfig, simulate
 
 START, DAYS = date(2025, 1, 6), 300
@@ -52,7 +52,7 @@ def main() -> None:
             wall, cpu = time.perf_counter(), time.process_time()
             told = tracking.history(place / "shipments.parquet", place / "scans.parquet")
             read = time.perf_counter() - wall
-            refresh_current(told, registry, as_of=end - pd.Timedelta(days=days))
+            refresh(registry.root, told, as_of=end - pd.Timedelta(days=days))
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             print(f"refresh: {wall:.1f} s ({read:.1f} s of it reading), {cpu:.1f} CPU s")
 

@@ -40,7 +40,7 @@ def main() -> None:
         as_of = etapromise.load(arguments.model).as_of
         write_orders(source, arguments.orders, np.datetime64(as_of.replace(tzinfo=None), "us"))
         command = [
-            *(sys.executable, "-m", "etapromise.cli", "score", "--model", str(arguments.model)),
+            *(sys.executable, "-m", "etapromise", "score", "--model", str(arguments.model)),
             *("--shipments", str(source), "--as-of", as_of.isoformat(), "--out", str(out)),
         ]
         begun = time.perf_counter()

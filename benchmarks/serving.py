@@ -166,7 +166,7 @@ def main() -> None:
             port = free.getsockname()[1]
         server = subprocess.Popen(
             [
-                *(sys.executable, "-m", "etapromise.cli", "serve"),
+                *(sys.executable, "-m", "etapromise", "serve"),
                 *("--models", str(directory), "--port", str(port)),
             ]
         )

@@ -31,7 +31,7 @@ def run(label: str, rows: int, *arguments: str) -> None:
     """Run a command of etapromise and tell what it took."""
     measure = (
         "import resource, subprocess, sys;"
-        "code = subprocess.run([sys.executable, '-m', 'etapromise.cli', *sys.argv[1:]],"
+        "code = subprocess.run([sys.executable, '-m', 'etapromise', *sys.argv[1:]],"
         " stdout=subprocess.DEVNULL).returncode;"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
         "print(code, used.ru_maxrss, used.ru_utime + used.ru_stime)"

@@ -28,7 +28,7 @@ import pandas as pd
 from etapromise import PromiseModel, tracking, train
 from etapromise.evaluation.past_predictions import past_predictions
 from etapromise.evaluation.repromise_replay import PastPredictions, pick_policy, simulate_repromises
-from etapromise.operations.event_run import run_events
+from etapromise.operations import event_run
 from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
@@ -158,7 +158,7 @@ def events(model: PromiseModel, history: TrackedHistory) -> None:
             moment = SPLIT + pd.Timedelta(days=day, hours=6)
             recent = history.shipments["ordered_at"] > moment - pd.Timedelta(days=45)
             shipments = history.shipments[recent].reset_index(drop=True)
-            told = run_events(
+            told = event_run.events(
                 model,
                 shipments,
                 history.scans[history.scans["shipment_id"].isin(shipments["shipment_id"])],

@@ -19,8 +19,8 @@ from etapromise import PromiseModel, TrainingConfig, tracking, train
 from etapromise.evaluation.model_comparison import clustered_mean
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.monitoring import MonitorConfig, run_monitor
-from etapromise.operations.retraining import refresh_current, retrain_current
+from etapromise.operations.monitoring import MonitorConfig, monitor
+from etapromise.operations.retraining import refresh, retrain
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import (
     CarrierCollapse,
@@ -216,7 +216,7 @@ def live(script: Script, feed: Feed, registry: ModelRegistry, diary: Diary) -> N
             diary.seconds["read"] += time.perf_counter() - started
         if monday:
             started = time.perf_counter()
-            decision = retrain_current(history, registry, as_of=at, gate=gate)
+            decision = retrain(registry.root, history, as_of=at, gate=gate)
             diary.seconds["retrain"] += time.perf_counter() - started
             diary.decisions.append(
                 {
@@ -228,7 +228,7 @@ def live(script: Script, feed: Feed, registry: ModelRegistry, diary: Diary) -> N
             )
         if day % script.refresh_every == 0 and registry.load_current().as_of < at:
             started = time.perf_counter()
-            refresh_current(history, registry, as_of=at)
+            refresh(registry.root, history, as_of=at)
             diary.seconds["refresh"] += time.perf_counter() - started
         diary.promised.append(quoted(feed, registry, at))
         if look:
@@ -273,9 +273,9 @@ def watched(
         promised_date=rows.map(promised["promised_date"]),
         promised_confidence=rows.map(promised["promised_confidence"]),
     )
-    found = run_monitor(
-        replace(history, shipments=shipments),
+    found = monitor(
         registry.load_current(),
+        replace(history, shipments=shipments),
         as_of=at,
         config=MonitorConfig(days=50),
         registry=registry,

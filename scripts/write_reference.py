@@ -23,6 +23,7 @@ from etapromise.promise.confidence import CODES, MESSAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "etapromise"
+LIGHT = {*sys.stdlib_module_names, "numpy"}
 MAP_START, MAP_END = "<!-- map of the rooms -->", "<!-- end of the map -->"
 BY_SCRIPT = "Written by scripts/write_reference.py from the code; do not edit."
 
@@ -149,6 +150,7 @@ def rooms() -> str:
     if layers is None:
         sys.exit("pyproject.toml has no layering contract")
     order = re.findall(r"[a-z_]+", layers[1])[::-1]
+    light = light_files()
     lines = []
     for room in order:
         folder = SOURCE / room
@@ -156,15 +158,48 @@ def rooms() -> str:
             lines += ["", f"**{room}/** {first_line(folder / '__init__.py')}", ""]
             files = sorted(folder.rglob("*.py"))
             lines += [
-                f"- `{path.relative_to(folder)}` {first_line(path)}"
+                f"- `{path.relative_to(folder)}`{' °' * (path in light)} {first_line(path)}"
                 for path in files
                 if path.name not in {"__init__.py", "__main__.py"}
             ]
             kernels = sorted(folder.glob("*.c"))
             lines += [f"- `{path.name}` {first_comment(path)}" for path in kernels]
         elif (SOURCE / f"{room}.py").is_file():
-            lines += ["", f"**{room}.py** {first_line(SOURCE / f'{room}.py')}"]
+            path = SOURCE / f"{room}.py"
+            lines += ["", f"**{room}.py**{' °' * (path in light)} {first_line(path)}"]
     return "\n".join(lines).strip()
+
+
+def light_files() -> set[Path]:
+    """Files that load nothing but numpy and the standard library, all the way down."""
+    loaded = {path: set(imported(path)) for path in SOURCE.rglob("*.py")}
+    light = {path for path, found in loaded.items() if all(isinstance(one, Path) for one in found)}
+    while heavy := {path for path in light if not loaded[path] <= light}:
+        light -= heavy
+    return light
+
+
+def imported(path: Path) -> Iterator[Path | str]:
+    """What a file imports at its top: files of ours, and names of packages that are not light."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            names = [str(node.module), *(f"{node.module}.{one.name}" for one in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [one.name for one in node.names]
+        else:
+            continue
+        for name in names:
+            package, *parts = name.split(".")
+            if package != "etapromise":
+                yield from {package} - LIGHT
+                continue
+            for depth in range(len(parts) + 1):
+                place = SOURCE.joinpath(*parts[:depth])
+                yield from (
+                    one
+                    for one in (place / "__init__.py", place.with_suffix(".py"))
+                    if one.is_file()
+                )
 
 
 def first_line(path: Path) -> str:

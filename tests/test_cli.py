@@ -14,9 +14,9 @@ from click.testing import CliRunner
 import etapromise
 from etapromise.cli import main
 from etapromise.cli.arguments import ProgressBar
-from etapromise.cli.tables import ToldBefore
+from etapromise.cli.tables import RepeatedNotes
 from etapromise.evaluation.repromise_replay import read_policy
-from etapromise.evaluation.scorecards import carrier_scorecards
+from etapromise.evaluation.scorecards import scorecard
 from etapromise.in_transit.training import TransitSettings
 from etapromise.operations import retraining
 from etapromise.tracking.faults import Note
@@ -289,7 +289,7 @@ def test_a_command_of_every_night_tells_a_note_once(tmp_path, capsys):
     """Again where it has grown by half, or is a new one; the file has all of the last night."""
 
     def night(share, *more):
-        told = ToldBefore(tmp_path)
+        told = RepeatedNotes(tmp_path)
         told.tell(f"a note of {share}", key="a", share=share)
         for text in more:
             told.tell(text)
@@ -303,7 +303,7 @@ def test_a_command_of_every_night_tells_a_note_once(tmp_path, capsys):
     assert "2 notes are as before" in night(0.17, "another")[-1]
     kept = json.loads((tmp_path / "notes.json").read_text(encoding="utf-8"))
     assert [note["text"] for note in kept.values()] == ["a note of 0.17", "another"]
-    ToldBefore(tmp_path).keep()
+    RepeatedNotes(tmp_path).keep()
     assert night(0.10) == ["a note of 0.1"]
 
 
@@ -352,7 +352,7 @@ def test_scorecards_are_what_the_library_says(files, parcels, tmp_path, name):
     asked = ("--as-of", "2025-07-01", "--by", "carrier", "--by", "destination_region")
     found = run("scorecard", *tables(files), *asked, "--out", out)
     assert found.exit_code == 0, found.stderr
-    table = carrier_scorecards(parcels, as_of=AS_OF, by=("carrier", "destination_region"))
+    table = scorecard(parcels, as_of=AS_OF, by=("carrier", "destination_region"))
     assert found.stdout == f"{out}  {len(table):,} groups\n"
     if out.suffix == ".parquet":
         pd.testing.assert_frame_equal(pd.read_parquet(out), table)

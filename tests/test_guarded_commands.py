@@ -83,12 +83,12 @@ def test_an_unforeseen_error_is_one_line_and_a_traceback_with_debug(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
 def test_a_device_that_is_full_or_closed_fails(place: Path) -> None:
-    command = [sys.executable, "-m", "etapromise.cli", "quote", "--model", str(place / "model")]
+    command = [sys.executable, "-m", "etapromise", "quote", "--model", str(place / "model")]
     command += ["--origin", "1", "--destination", "2", "--ordered-at", "2025-07-02T10:00+00:00"]
     with Path("/dev/full").open("w") as full:
         found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (found.returncode, found.stderr.count("\n")) == (1, 1), found.stderr
-    closed = f'"{sys.executable}" -m etapromise.cli {" ".join(command[3:])} >&-'
+    closed = f'"{sys.executable}" -m etapromise {" ".join(command[3:])} >&-'
     found = subprocess.run(
         ["/bin/sh", "-c", closed], stderr=subprocess.PIPE, text=True, check=False
     )

@@ -27,13 +27,19 @@ from etapromise.promise.promise import Promise
 from etapromise.promise.typed_inputs import Option, Parcel, Scan
 
 if TYPE_CHECKING:
-    from etapromise.api import backtest, events, monitor, refresh, retrain, score, scorecard
-    from etapromise.api_tables import check, read
+    from etapromise.evaluation.backtest import backtest
+    from etapromise.evaluation.scorecards import scorecard
+    from etapromise.operations.checking import check
+    from etapromise.operations.event_run import events
     from etapromise.operations.gate import GateConfig
     from etapromise.operations.monitoring import MonitorConfig
+    from etapromise.operations.monitoring.run import monitor
+    from etapromise.operations.retraining import refresh, retrain
+    from etapromise.operations.scoring import score
     from etapromise.serving.static_promises import Fallback, StaticPromise
     from etapromise.store.ingest import ingest
     from etapromise.store.stored_history import stored_history
+    from etapromise.tracking.tracked import read
     from etapromise.training.config import TrainingConfig
     from etapromise.training.training import train
 
@@ -81,16 +87,16 @@ _LATE: Final = {
     "GateConfig": "operations.gate",
     "MonitorConfig": "operations.monitoring",
     "TrainingConfig": "training.config",
-    "backtest": "api",
-    "check": "api_tables",
-    "events": "api",
+    "backtest": "evaluation.backtest",
+    "check": "operations.checking",
+    "events": "operations.event_run",
     "ingest": "store.ingest",
-    "monitor": "api",
-    "read": "api_tables",
-    "refresh": "api",
-    "retrain": "api",
-    "score": "api",
-    "scorecard": "api",
+    "monitor": "operations.monitoring.run",
+    "read": "tracking.tracked",
+    "refresh": "operations.retraining",
+    "retrain": "operations.retraining",
+    "score": "operations.scoring",
+    "scorecard": "evaluation.scorecards",
     "stored_history": "store.stored_history",
     "train": "training.training",
 }

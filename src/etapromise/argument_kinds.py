@@ -12,8 +12,6 @@ from typing import Any, Final, ParamSpec, SupportsIndex, TypeVar
 
 from etapromise.errors import ContractError
 
-__all__ = ["kinds_checked", "require_at_least", "require_many", "require_path", "require_shares"]
-
 P = ParamSpec("P")
 _T = TypeVar("_T")
 Check = Callable[[str, object], object]

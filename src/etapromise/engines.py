@@ -26,8 +26,6 @@ from etapromise.errors import CommandError, EtapromiseError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ENGINES", "Engine", "engine_of"]
-
 ENGINES: Final = ("local", "dask://HOST:PORT", "spark://HOST:PORT")
 """How an engine is named; ``dask://local/2`` starts two Dask workers on this machine."""
 

@@ -10,18 +10,6 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = [
-    "CommandError",
-    "ContractError",
-    "EtapromiseError",
-    "InsufficientHistoryError",
-    "MissingExtraError",
-    "ModelFileError",
-    "StoreError",
-    "extra_needed",
-    "name_meant",
-]
-
 _EXTRA_OF: Final = {
     **dict.fromkeys(
         (

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import secrets
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from etapromise.errors import CommandError
 
 if sys.platform != "win32":
     import fcntl
-
-__all__ = [
-    "draft_directory",
-    "require_writable",
-    "settings_text",
-    "whole_file",
-    "write_text",
-    "writing",
-]
 
 _DRAFT = ".draft"
 _MOST_SETTINGS: Final = 2**24
@@ -111,7 +103,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         with writing(path, only_room=True):
             yield draft
         with writing(path):
-            _to_disk(draft)
+            to_disk(draft)
             draft.replace(path)
 
 
@@ -157,6 +149,11 @@ def write_text(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
+def write_json(path: Path, plain: Any) -> None:
+    """Write plain values as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
 def _draft_name(path: Path) -> Path:
     # Absolute: what begins with a word and a colon, Arrow takes for an address.
     return path.absolute().parent / f".{path.name}.{secrets.token_hex(4)}{_DRAFT}"
@@ -191,7 +188,8 @@ def _hold(handle: int) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Wait until a file's bytes are on the disk."""
     # The name may reach the disk before the bytes do; a crash would leave an empty file.
     handle = os.open(path, os.O_RDWR)
     try:

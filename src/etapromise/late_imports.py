@@ -10,8 +10,6 @@ import os
 import threading
 from typing import Final
 
-__all__ = ["IMPORTING"]
-
 IMPORTING: Final = threading.RLock()
 """Held by a thread while it imports."""
 

@@ -18,8 +18,6 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["one_after_another", "only_writer", "sync_directory"]
-
 _POLL_SECONDS = 0.02
 
 _PAUSE: Final = 0.2

@@ -17,8 +17,6 @@ from typing import Any, Final, cast
 from etapromise.array_types import Floats
 from etapromise.errors import ContractError
 
-__all__ = ["PRIORS", "Priors", "believing", "shrunk"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Priors:

@@ -3,8 +3,6 @@
 Whoever keeps arrays in a model's file states beside them what they look like (`ArrayLayout`): type,
 shape, bounds, order. An array that no layout names is refused, so a new part cannot forget to state
 its own, and the compiled code only ever sees what has passed.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -22,20 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ModelFileError
-
-__all__ = [
-    "EARLIEST_DAY",
-    "LATEST_DAY",
-    "Array",
-    "ArrayLayout",
-    "ArrayRecord",
-    "StoredArrays",
-    "StoredPart",
-    "StoredValues",
-    "array_of_texts",
-    "different_texts",
-    "json_of",
-]
 
 EARLIEST_DAY: Final = -25_567
 """1900-01-01, the earliest day that a model may speak of, as days since 1970-01-01."""

@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["TEXT", "beginning_with", "frame_of_arrow"]
-
 # Named "str", it would make words of what is missing where the option `future.infer_string` is off.
 # pandas 2.2 has the same type by the name of its storage, with no argument for what is missing.
 _NAMED_BY_STORAGE: Final = pd.__version__.startswith("2.2.")

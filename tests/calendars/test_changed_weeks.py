@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from etapromise.calendars.changed_weeks import with_changed_weeks
-from etapromise.calendars.ways import Ways
+from etapromise.calendars.transits import Transits
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.working_weeks import learn_clocks
 
@@ -18,7 +18,7 @@ DAYS = 240
 WEEKDAY = (FIRST + np.arange(DAYS + 400) + 3) % 7
 
 
-def ways_of(closed: NDArray[np.bool_], until: int, seed: int, a_day: int = 8) -> Ways:
+def ways_of(closed: NDArray[np.bool_], until: int, seed: int, a_day: int = 8) -> Transits:
     """Parcels that take a few open days and are known of on the day `until` after the first."""
     rng = np.random.default_rng(seed)
     start = np.repeat(np.arange(2, until), a_day)
@@ -28,7 +28,7 @@ def ways_of(closed: NDArray[np.bool_], until: int, seed: int, a_day: int = 8) ->
         day[moving] += 1
         left[moving] -= ~closed[day[moving]]
     zeros = np.zeros(len(start), np.int64)
-    return Ways(
+    return Transits(
         service=zeros,
         calendar=zeros,
         first_day=FIRST + start,
@@ -37,9 +37,9 @@ def ways_of(closed: NDArray[np.bool_], until: int, seed: int, a_day: int = 8) ->
     )
 
 
-def learned(ways: Ways) -> Clocks:
+def learned(transits: Transits) -> Clocks:
     return learn_clocks(
-        ways,
+        transits,
         service_keys=["acme\x1fground"],
         calendar_keys=["ZZ\x1f"],
         first_day=FIRST,
@@ -66,8 +66,8 @@ def test_a_changed_week_is_followed_and_the_past_keeps_the_old_one(
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_week_that_never_changed_is_left_alone(seed: int) -> None:
-    ways = ways_of((WEEKDAY == 6) | (seed == WEEKDAY), DAYS, seed, a_day=4)
-    assert not len(learned(ways).new_weeks)
+    transits = ways_of((WEEKDAY == 6) | (seed == WEEKDAY), DAYS, seed, a_day=4)
+    assert not len(learned(transits).new_weeks)
 
 
 def test_a_carrier_that_stands_still_or_is_slow_has_no_new_week() -> None:

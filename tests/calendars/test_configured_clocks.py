@@ -6,12 +6,14 @@ import functools
 from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.calendars.configured_clocks import configured_clocks, configured_zones
+from etapromise.calendars.configured_clocks import configured_clocks
+from etapromise.calendars.configured_zones import configured_zones
 from etapromise.calendars.working_clocks import Clocks, holiday_days, holiday_table, row_of
 from etapromise.calendars.zones import ZoneMap
 
@@ -233,6 +235,7 @@ def test_stated_zones_go_before_learned_ones() -> None:
             region = "HI"
             time_zone = "Pacific/Honolulu"
         """),
+        pd.DataFrame({"origin": ["a"]}),
     )
     asked = {
         ("US", "HI"): ("Pacific/Honolulu", "region"),

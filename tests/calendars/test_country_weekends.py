@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etapromise.calendars.country_weekends import days_before_sunday
-from etapromise.calendars.ways import Ways
-from etapromise.calendars.working_weeks import learn_clocks
+from etapromise.calendars.transits import Transits
+from etapromise.calendars.working_weeks import days_before_sunday, learn_clocks
 
 FIRST = 20_000
 
@@ -31,7 +30,7 @@ def test_a_carrier_rests_on_the_weekend_of_a_country_that_it_seldom_serves() -> 
         works = (last + 3) % 7 < 5
         waits = np.where(waits > 0, waits - works, 0)
         last = np.where(waits > 0, last + 1, last)
-    ways = Ways(
+    transits = Transits(
         service=np.zeros(n, np.int64),
         calendar=place,
         first_day=first,
@@ -39,7 +38,7 @@ def test_a_carrier_rests_on_the_weekend_of_a_country_that_it_seldom_serves() -> 
         arrived=np.ones(n, bool),
     )
     clocks = learn_clocks(
-        ways,
+        transits,
         service_keys=["swift\x1f"],
         calendar_keys=["DE\x1f", "IL\x1f"],
         first_day=FIRST - 10,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from etapromise import tracking
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks
-from etapromise.calendars.ways import Ways
+from etapromise.calendars.transits import Transits
 from etapromise.calendars.working_clocks import Clocks, holiday_days
 from etapromise.calendars.working_weeks import _weeks, learn_clocks
 from etapromise.history.as_of import KnownOrders
@@ -69,12 +69,12 @@ def walk(
 
 def ways_of(
     start: NDArray[np.int64], closed: NDArray[np.bool_], first: int, until: int, seed: int = 0
-) -> Ways:
+) -> Transits:
     rng = np.random.default_rng(seed)
     end = walk(start, 1 + rng.binomial(5, 0.5, len(start)), closed, first)
     arrived = end <= until
     zeros = np.zeros(len(start), np.int64)
-    return Ways(
+    return Transits(
         service=zeros,
         calendar=zeros,
         first_day=start,
@@ -83,9 +83,9 @@ def ways_of(
     )
 
 
-def learn(ways: Ways, first: int, calendar: str = "ZZ\x1f", services: int = 1) -> Clocks:
+def learn(transits: Transits, first: int, calendar: str = "ZZ\x1f", services: int = 1) -> Clocks:
     return learn_clocks(
-        ways,
+        transits,
         service_keys=["s", "new"][:services],
         calendar_keys=[calendar],
         first_day=first,
@@ -131,14 +131,14 @@ def test_holidays_are_closed_unless_parcels_arrive_on_them(delivers: bool) -> No
 
 def test_without_parcels_every_day_is_a_working_day() -> None:
     nobody = np.zeros(0, np.int64)
-    ways = Ways(
+    transits = Transits(
         service=nobody,
         calendar=nobody,
         first_day=nobody,
         last_day=nobody,
         arrived=np.zeros(0, bool),
     )
-    clocks = learn(ways, number(date(2025, 3, 3)))
+    clocks = learn(transits, number(date(2025, 3, 3)))
     assert (clocks.weeks == 1.0).all()
 
 
@@ -164,7 +164,7 @@ def test_a_region_with_a_week_of_its_own(rests: tuple[int, ...]) -> None:
             strict=True,
         )
     )
-    ways = Ways(
+    transits = Transits(
         service=np.zeros(len(start), np.int64),
         calendar=region,
         first_day=start,
@@ -172,7 +172,7 @@ def test_a_region_with_a_week_of_its_own(rests: tuple[int, ...]) -> None:
         arrived=end <= until,
     )
     clocks = learn_clocks(
-        ways,
+        transits,
         service_keys=["a\x1fb"],
         calendar_keys=["X\x1f1", "X\x1f2"],
         first_day=first - 2,

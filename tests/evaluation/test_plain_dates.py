@@ -10,6 +10,7 @@ import pytest
 
 from etapromise.evaluation.backtest import BacktestConfig, run_backtest
 from etapromise.evaluation.forecasters import TrainModel
+from etapromise.tracking import history
 from tests.small_network import TRAINING
 
 ORDERS = 900
@@ -94,13 +95,8 @@ def test_the_kept_rate_is_the_truth_s(form: str, named: str | None) -> None:
         jobs=1,
     )
     recipe = replace(TRAINING, members=1, boosting=replace(TRAINING.boosting, rounds=4))
-    result = run_backtest(
-        shipments,
-        config,
-        fit=TrainModel(recipe, threads=1, quotes_only=True),
-        scans=scans,
-        naive_time_zone=named,
-    )
+    tracked = history(shipments, scans, naive_time_zone=named)
+    result = run_backtest(tracked, config, fit=TrainModel(recipe, threads=1, quotes_only=True))
     table = result.table
     dates = truth.loc[table["shipment_id"].astype(str)].to_numpy()
     assert (table["event_date"].to_numpy() == dates.astype("datetime64[s]")).all()

@@ -12,7 +12,7 @@ import pytest
 from etapromise import PromiseModel, load_policies
 from etapromise.calendars.disruptions import Disruption
 from etapromise.errors import ContractError
-from etapromise.evaluation.declared_record import declared_record
+from etapromise.evaluation.disruption_record import disruption_record
 from etapromise.evaluation.policy_replay import replay_policies
 from etapromise.tracking import TrackedHistory
 
@@ -73,7 +73,7 @@ def test_a_declaration_that_did_not_come_true_was_not_needed(
         Disruption(first=date(2025, 7, 2), last=date(2025, 7, 12), delay=3.0, reason="rumour"),
         Disruption(first=date(2025, 7, 2), last=date(2025, 7, 3), delay=1.0, carrier="nobody"),
     ]
-    found = declared_record(model.with_disruptions(told), parcels)
+    found = disruption_record(model.with_disruptions(told), parcels)
     assert found["reason"].tolist() == ["rumour", "declared disruption"]
     assert found["verdict"].tolist() == ["not needed", "too few orders"]
     assert found["kept"][0] > found["kept_without"][0]
@@ -94,7 +94,7 @@ def test_a_declaration_that_came_true_was_right(
     late = _Only(parcels, np.ones(len(event), bool))
     late.milestones = moved
     told = [Disruption(first=first, last=last, delay=3.0, country="US", region=region)]
-    found = declared_record(model.with_disruptions(told), late).iloc[0]  # type: ignore[arg-type]
+    found = disruption_record(model.with_disruptions(told), late).iloc[0]  # type: ignore[arg-type]
     assert found["orders"] >= 30
     assert found["kept"] > found["kept_without"] + 0.1
     assert found["late_days"] > 1.0

@@ -8,7 +8,7 @@ import pytest
 
 from etapromise import tracking
 from etapromise.errors import ContractError
-from etapromise.evaluation.replay import extract_end, known_at, replay_quotes
+from etapromise.evaluation.replay import extract_end, replay_quotes
 from tests.evaluation.oracle_forecaster import OracleForecaster
 
 MOMENT = pd.Timestamp("2025-05-20 06:00", tz="UTC")
@@ -19,7 +19,7 @@ def test_what_was_known_equals_tracking_the_tables_as_they_were_then(network, tr
     then = tracking.history(
         shipments[shipments["ordered_at"] <= MOMENT], scans[scans["received_at"] <= MOMENT]
     )
-    shown = known_at(tracked, MOMENT)
+    shown = tracked.known_at(MOMENT)
     pd.testing.assert_frame_equal(shown.shipments, then.shipments)
     columns = ["shipment_id", "scanned_at", "status", "received_at"]
     pd.testing.assert_frame_equal(
@@ -57,7 +57,7 @@ def test_the_extract_ends_with_its_last_news(tracked):
         tracked.shipments["ordered_at"].max(), tracked.scans["received_at"].max()
     )
     with pytest.raises(ContractError, match="without orders"):
-        extract_end(known_at(tracked, pd.Timestamp("2001-01-01", tz="UTC")))
+        extract_end(tracked.known_at(pd.Timestamp("2001-01-01", tz="UTC")))
 
 
 def test_a_refresh_must_come_at_least_daily(network, tracked):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import etapromise
-from etapromise.serving.held_model import HeldModel
+from etapromise.serving.live_model import LiveModel
 from tests.fuzz.calls import saved_model
 
 ASKED: tuple[dict[str, Any], ...] = tuple(
@@ -45,7 +45,7 @@ def main() -> int:
             shutil.copytree(model, Path(name, copy))
         link = Path(name, "current")
         link.symlink_to("one")
-        held = HeldModel(name)
+        held = LiveModel(name)
         known = etapromise.load(model)
         expected = [known.promise(**fields).date for fields in ASKED]
         end = time.monotonic() + asked.seconds

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from etapromise.evaluation.forecasters import ModelForecaster
-from etapromise.in_transit.past_journeys import TransitHistory, chatter_weights, transit_history
+from etapromise.in_transit.assembling import chatter
+from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
+from etapromise.in_transit.sampling import Drawn
 from etapromise.promise.open_journeys import journeys_at
 from tests.small_network import AS_OF
 
@@ -17,7 +19,9 @@ DAY = pd.Timedelta(days=1)
 @pytest.fixture(scope="module")
 def past(model, parcels, known, gathered) -> TransitHistory:
     parts = model.parts
-    return transit_history(parcels, known, gathered, parts.contract, parts.holdout_forest)
+    rows = np.arange(len(known))
+    past = PastParcels.of(parcels, known, gathered, Drawn(rows=None, near=rows, weight=rows**0.0))
+    return past.looks(rows, parts.contract, parts.holdout_forest)
 
 
 def test_looks_ascend_and_end_when_the_event_is_known(past):
@@ -56,11 +60,11 @@ def test_remaining_time_falls_as_time_goes_by(past):
 def test_chatty_services_count_like_others_and_late_parcels_like_quick_ones():
     parcel = np.repeat(np.arange(6), [2, 4, 3, 20, 40, 30])
     service = np.where(parcel < 3, 1, 2)
-    weight = chatter_weights(parcel, service)
+    weight = chatter(parcel, service)
     assert np.bincount(service, weights=weight)[1:] == pytest.approx([3.0, 3.0])
     for one in (1, 2):
         assert np.unique(weight[service == one]).size == 1
-    assert len(chatter_weights(parcel[:0], service[:0])) == 0
+    assert len(chatter(parcel[:0], service[:0])) == 0
 
 
 def test_what_is_said_on_the_way_comes_true(model, parcels):

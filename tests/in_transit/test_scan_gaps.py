@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from etapromise.in_transit.scan_gaps import ScanGaps, scan_gap_table
+from etapromise.in_transit.scan_gaps import GapSums, ScanGaps
 
 
 def drawn(rng: np.random.Generator, n: int, mean: float, lost: float, carrier: int) -> ScanGaps:
@@ -42,7 +42,7 @@ def both() -> ScanGaps:
 
 
 def test_rates_and_probabilities_are_those_of_the_law(both):
-    table = scan_gap_table(heard(both), both, stages=3, carriers=4)
+    table = GapSums.of(heard(both), both, stages=3, carriers=4).table()
     days = np.array([0.5, 1.0, 2.0, 4.0])
     ones = np.ones(4, np.int64)
     for carrier, mean in ((1, 0.8), (2, 2.0)):
@@ -55,7 +55,7 @@ def test_rates_and_probabilities_are_those_of_the_law(both):
 
 
 def test_silence_only_raises_the_doubt_and_begins_small(both):
-    table = scan_gap_table(heard(both), both, stages=3, carriers=4)
+    table = GapSums.of(heard(both), both, stages=3, carriers=4).table()
     days = np.linspace(0.0, 60.0, 500)
     for stage in range(3):
         for carrier in range(4):
@@ -67,7 +67,7 @@ def test_silence_only_raises_the_doubt_and_begins_small(both):
 
 
 def test_an_unknown_carrier_is_like_all_together(both):
-    table = scan_gap_table(heard(both), both, stages=3, carriers=4)
+    table = GapSums.of(heard(both), both, stages=3, carriers=4).table()
     days, stage = np.array([1.0, 3.0]), np.ones(2, np.int64)
     known = [table.still(stage, np.full(2, carrier), days) for carrier in (1, 2)]
     unseen = table.still(stage, np.full(2, 3), days)
@@ -78,8 +78,9 @@ def test_an_unknown_carrier_is_like_all_together(both):
 def test_a_few_silences_hardly_move_a_carrier(both):
     """Three quick scans of a new carrier do not make its silences alarming."""
     few = drawn(np.random.default_rng(1), 3, 0.01, 0.0, 3)
-    with_few = scan_gap_table(heard(joined(both, few)), joined(both, few), stages=3, carriers=4)
-    without = scan_gap_table(heard(both), both, stages=3, carriers=4)
+    more = joined(both, few)
+    with_few = GapSums.of(heard(more), more, stages=3, carriers=4).table()
+    without = GapSums.of(heard(both), both, stages=3, carriers=4).table()
     asked = np.ones(1, np.int64), np.full(1, 3), np.array([3.0])
     assert with_few.lost_probability(*asked) == pytest.approx(
         without.lost_probability(*asked), rel=0.7
@@ -90,7 +91,7 @@ def test_losses_to_come_count_from_the_start(both):
     rng = np.random.default_rng(3)
     early = drawn(rng, 20_000, 0.5, 0.0, 1)
     doomed = ScanGaps(**{**vars(early), "gone": rng.random(20_000) < 0.05})
-    table = scan_gap_table(early, doomed, stages=3, carriers=2)
+    table = GapSums.of(early, doomed, stages=3, carriers=2).table()
     start = table.lost_probability(np.ones(1, np.int64), np.ones(1, np.int64), np.zeros(1))
     assert start == pytest.approx(0.05, rel=0.15)
 
@@ -109,7 +110,7 @@ def test_a_carrier_never_seen_is_silent_like_a_mixture_of_the_others() -> None:
         weight=np.ones(2 * count),
         gone=np.zeros(2 * count, bool),
     )
-    table = scan_gap_table(silences, silences, stages=1, carriers=3)
+    table = GapSums.of(silences, silences, stages=1, carriers=3).table()
     asked = np.array([0.2, 0.8, 2.0, 5.0, 9.0])
     found = table.still(np.zeros(5, np.int64), np.zeros(5, np.int64), asked)
     expected = [(days > day).mean() for day in asked]
@@ -129,7 +130,7 @@ def test_silences_of_whole_days_stay_finite():
         weight=np.ones(n),
         gone=never,
     )
-    table = scan_gap_table(whole, whole, stages=3, carriers=2)
+    table = GapSums.of(whole, whole, stages=3, carriers=2).table()
     days = np.linspace(0.0, 400.0, 999)
     for carrier in (0, 1):
         rows = np.full(999, 1), np.full(999, carrier)
@@ -141,7 +142,7 @@ def test_silences_of_whole_days_stay_finite():
 
 
 def test_one_or_many_are_the_same_bits(both):
-    table = scan_gap_table(heard(both), both, stages=3, carriers=4)
+    table = GapSums.of(heard(both), both, stages=3, carriers=4).table()
     rng = np.random.default_rng(6)
     count = 5000
     stage, carrier = rng.integers(0, 3, count), rng.integers(0, 4, count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etapromise.operations.monitoring.causes import group_alarms
+from etapromise.operations.monitoring.alarms import group_alarms
 
 NAMES = (
     *(

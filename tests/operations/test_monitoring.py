@@ -16,9 +16,8 @@ from click.testing import CliRunner
 from etapromise import tracking
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
-from etapromise.evaluation.replay import known_at
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.monitoring import MonitorConfig, Thresholds, read_thresholds, run_monitor
+from etapromise.operations.monitoring import MonitorConfig, Thresholds, monitor, read_thresholds
 from etapromise.operations.monitoring.alarms import alarms_of
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.drift import stability_index
@@ -36,7 +35,7 @@ SHORT = replace(CONFIG, days=12)
 
 @pytest.fixture(scope="module")
 def healthy(parcels, model):
-    return run_monitor(parcels, model, as_of=NOW, config=CONFIG)
+    return monitor(model, parcels, as_of=NOW, config=CONFIG)
 
 
 def alarms(findings):
@@ -81,7 +80,7 @@ def test_only_forecasts_that_had_not_seen_the_orders_count(healthy, model):
 
 
 def test_what_comes_later_changes_nothing(parcels, model, healthy):
-    again = run_monitor(known_at(parcels, NOW), model, as_of=NOW, config=CONFIG)
+    again = monitor(model, parcels.known_at(NOW), as_of=NOW, config=CONFIG)
     pd.testing.assert_frame_equal(again.table, healthy.table)
 
 
@@ -91,7 +90,7 @@ def test_dates_that_were_promised_are_judged_and_what_was_said_of_them(parcels, 
     shipments["promised_date"] = shipments["promised_date"].where(told)
     shipments["promised_confidence"] = np.where(told, 0.75, np.nan)
     config = replace(SHORT, days=50, promises="auto")
-    found = run_monitor(replace(parcels, shipments=shipments), model, as_of=NOW, config=config)
+    found = monitor(model, replace(parcels, shipments=shipments), as_of=NOW, config=config)
     table = found.table
     shop = table["source"] == "shop"
     assert set(table.loc[shop, "ordered_at"] >= AS_OF - pd.Timedelta(days=30)) == {True}
@@ -105,7 +104,7 @@ def test_kept_versions_say_what_was_said(tmp_path, parcels, model):
     fresher = model.refresh(parcels, as_of=AS_OF + pd.Timedelta(days=3))
     for each in (model, fresher):
         registry.promote(registry.add(each), why="test")
-    found = run_monitor(parcels, fresher, as_of=NOW, config=SHORT, registry=registry)
+    found = monitor(fresher, parcels, as_of=NOW, config=SHORT, registry=registry)
     table = found.table
     day = (table["ordered_at"] - NOW) // pd.Timedelta(days=1)
     for number, rows in table[table["ordered_at"] >= AS_OF].groupby(day):
@@ -120,7 +119,7 @@ def test_kept_versions_say_what_was_said(tmp_path, parcels, model):
 
 def test_codes_that_were_never_seen_are_reported_with_their_carrier(model):
     history = planted(VendorCodeChange(vocabulary="aftership", start=date(2025, 7, 10)))
-    found = run_monitor(history, model, as_of=LATER, config=SHORT)
+    found = monitor(model, history, as_of=LATER, config=SHORT)
     (row,) = found.facts["scan_flow"]["unreadable"]
     assert row["new"]
     assert all(code.startswith("v2.") for code in row["codes"])
@@ -130,7 +129,7 @@ def test_codes_that_were_never_seen_are_reported_with_their_carrier(model):
 
 def test_times_in_a_wrong_zone_are_reported_with_their_carrier(model):
     history = planted(WrongZone(carrier="acme", start=date(2025, 7, 8), end=date(2025, 7, 15)))
-    found = run_monitor(history, model, as_of=LATER, config=SHORT)
+    found = monitor(model, history, as_of=LATER, config=SHORT)
     assert {group for name, group in alarms(found) if name == "wrong_clock"} == {"carrier acme"}
 
 
@@ -262,7 +261,7 @@ def test_orders_of_another_kind_are_drift(parcels, model, healthy):
     lately = shipments["ordered_at"] >= NOW - pd.Timedelta(days=7)
     shipments.loc[lately, "weight_kg"] *= 4
     shipments.loc[lately, "destination_region"] = "XX"
-    found = run_monitor(replace(parcels, shipments=shipments), model, as_of=NOW, config=CONFIG)
+    found = monitor(model, replace(parcels, shipments=shipments), as_of=NOW, config=CONFIG)
     assert {
         ("input_drift", "weight_kg"),
         ("input_drift", "destination_region"),
@@ -324,7 +323,7 @@ def test_thresholds_come_from_toml_and_unknown_ones_are_refused(tmp_path):
 
 def test_a_model_that_knows_more_than_the_moment_is_refused(parcels, model):
     with pytest.raises(CommandError, match="later than"):
-        run_monitor(parcels, model, as_of=AS_OF - pd.Timedelta(days=1))
+        monitor(model, parcels, as_of=AS_OF - pd.Timedelta(days=1))
 
 
 def test_the_command_writes_its_files_and_its_exit_code_tells_alarm_from_failure(

@@ -18,11 +18,12 @@ import pytest
 from etapromise import tracking, train
 from etapromise.errors import CommandError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
-from etapromise.evaluation.model_comparison import date_shift, days_to_mature, scan_lag_shifts
-from etapromise.evaluation.replay import extract_end, known_at
+from etapromise.evaluation.model_comparison import date_shift, days_to_mature
+from etapromise.evaluation.replay import extract_end
+from etapromise.operations.feed_checks import clock_shifts
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.retraining import recipe_of, refresh_current, retrain_current
+from etapromise.operations.retraining import recipe_of, refresh, retrain
 from etapromise_simulator import VendorCodeChange, WrongZone, simulate
 from tests.small_network import AS_OF, NETWORK, TRAINING
 
@@ -57,7 +58,7 @@ def decided(tmp_path_factory, model, parcels):
     with registry.lock():
         registry.promote(registry.add(model), why="trained")
     said: list[str] = []
-    decision = retrain_current(parcels, registry, as_of=NOW, gate=GATE, tell=said.append)
+    decision = retrain(registry.root, parcels, as_of=NOW, gate=GATE, log=said.append)
     return registry, decision, said
 
 
@@ -102,7 +103,7 @@ def test_the_judged_weeks_had_run_out_and_were_hidden_from_whoever_was_judged(de
 def test_the_same_recipe_at_the_same_moment_is_compared_with_nobody(tmp_path, parcels):
     registry = ModelRegistry(tmp_path)
     registry.promote(registry.add(train(parcels, as_of=NOW, config=QUICK)), why="trained")
-    judged = retrain_current(parcels, registry, as_of=NOW, gate=GATE, dry_run=True).record["judged"]
+    judged = retrain(registry.root, parcels, as_of=NOW, gate=GATE, dry_run=True).record["judged"]
     assert judged["compared_with"].startswith("nobody")
     assert judged["champion"] is None
     assert judged["score_difference"] is None
@@ -112,7 +113,7 @@ def test_a_champion_from_before_the_judged_weeks_is_judged_on_the_same_orders(tm
     old = train(parcels, as_of=AS_OF - pd.Timedelta(days=30), config=QUICK)
     registry = ModelRegistry(tmp_path)
     registry.promote(registry.add(old), why="trained")
-    found = retrain_current(parcels, registry, as_of=NOW, gate=GATE, dry_run=True).record["judged"]
+    found = retrain(registry.root, parcels, as_of=NOW, gate=GATE, dry_run=True).record["judged"]
     assert found["compared_with"] == "the champion, which had not seen those weeks"
     assert found["champion"]["kept"]["promises"] == found["trial"]["kept"]["promises"]
     assert found["champion"]["crps_days"] != found["trial"]["crps_days"]
@@ -122,7 +123,7 @@ def test_another_recipe_is_compared_with_the_champions(registry, parcels):
     # Promises from a single tree of two leaves are worse, and are refused for their score.
     blunt = replace(QUICK, boosting=replace(QUICK.boosting, rounds=1, num_leaves=2))
     strict = replace(GATE, worse_score=0.0)
-    found = retrain_current(parcels, registry, as_of=NOW, config=blunt, gate=strict)
+    found = retrain(registry.root, parcels, as_of=NOW, config=blunt, gate=strict)
     judged = found.record["judged"]
     assert "recipe" in judged["compared_with"]
     assert judged["champion"]["kept"]["promises"] == judged["trial"]["kept"]["promises"]
@@ -137,7 +138,7 @@ def test_a_week_with_times_in_the_wrong_zone_is_refused_unless_forced(registry, 
     planted = WrongZone(carrier="acme", start=date(2025, 7, 8), end=date(2025, 7, 15))
     poisoned = simulate(replace(NETWORK, planted=(planted,)))
     history = tracking.history(poisoned.shipments, poisoned.scans)
-    refused = retrain_current(history, registry, as_of=NOW, gate=GATE)
+    refused = retrain(registry.root, history, as_of=NOW, gate=GATE)
     assert refused.outcome == "refused"
     assert refused.version is None
     assert registry.current == "2025-07-01"
@@ -152,7 +153,7 @@ def test_a_week_with_times_in_the_wrong_zone_is_refused_unless_forced(registry, 
         latest[sign["carrier"]] = max(kept, sign, key=lambda each: each["week_from"])
     assert latest["acme"]["early_share"] > latest["birdpost"]["early_share"]
     assert latest["acme"]["lag_hours"] > 2
-    forced = retrain_current(history, registry, as_of=NOW, gate=GATE, force=True)
+    forced = retrain(registry.root, history, as_of=NOW, gate=GATE, force=True)
     assert forced.outcome == "forced"
     assert forced.reasons == refused.reasons
     assert registry.current == forced.version == "2025-07-15"
@@ -160,7 +161,7 @@ def test_a_week_with_times_in_the_wrong_zone_is_refused_unless_forced(registry, 
 
 def test_a_dry_run_changes_nothing(registry, parcels):
     before = sorted(path.name for path in registry.root.rglob("*"))
-    found = retrain_current(parcels, registry, as_of=NOW, gate=GATE, dry_run=True)
+    found = retrain(registry.root, parcels, as_of=NOW, gate=GATE, dry_run=True)
     assert found.outcome == "would promote"
     assert (found.version, found.path) == (None, None)
     assert sorted(path.name for path in registry.root.rglob("*")) == before
@@ -168,7 +169,7 @@ def test_a_dry_run_changes_nothing(registry, parcels):
 
 def test_the_first_model_is_judged_by_its_own_word(tmp_path, parcels):
     registry = ModelRegistry(tmp_path)
-    found = retrain_current(parcels, registry, as_of=NOW, config=QUICK, gate=GATE)
+    found = retrain(registry.root, parcels, as_of=NOW, config=QUICK, gate=GATE)
     assert found.outcome == "promoted"
     assert "first model" in found.reasons[0]
     assert found.record["champion"] is None
@@ -177,10 +178,10 @@ def test_the_first_model_is_judged_by_its_own_word(tmp_path, parcels):
 
 def test_going_back_in_time_or_to_another_event_is_refused(registry, parcels, simulation):
     with pytest.raises(CommandError, match="later than"):
-        retrain_current(parcels, registry, as_of=AS_OF - pd.Timedelta(days=1), gate=GATE)
+        retrain(registry.root, parcels, as_of=AS_OF - pd.Timedelta(days=1), gate=GATE)
     other = tracking.history(simulation.shipments, simulation.scans, event="first_attempt")
     with pytest.raises(CommandError, match="first_attempt"):
-        retrain_current(other, registry, as_of=NOW, gate=GATE)
+        retrain(registry.root, other, as_of=NOW, gate=GATE)
     assert registry.versions() == ["2025-07-01"]
 
 
@@ -190,18 +191,18 @@ def test_too_little_history_says_what_it_was_needed_for(tmp_path, parcels):
     # The network has its first orders in January: hardly any parcel had arrived before these weeks.
     gate = replace(GATE, judge_days=42)
     with pytest.raises(InsufficientHistoryError, match="to judge the challenger"):
-        retrain_current(parcels, registry, as_of=early, config=QUICK, gate=gate)
+        retrain(registry.root, parcels, as_of=early, config=QUICK, gate=gate)
     assert registry.versions() == []
 
 
 def test_a_refresh_keeps_the_trees_and_becomes_current(registry, parcels, model):
-    version = refresh_current(parcels, registry, as_of=NOW)
-    assert registry.current == version == "2025-07-15"
-    refreshed = registry.load_current()
+    refreshed = refresh(registry.root, parcels, as_of=NOW)
+    assert registry.current == "2025-07-15"
+    assert refreshed.version == registry.load_current().version
     assert refreshed.as_of == NOW
     assert refreshed.manifest["trained_as_of"] == model.manifest["trained_as_of"]
     with pytest.raises(CommandError, match="later than"):
-        refresh_current(parcels, registry, as_of=AS_OF)
+        refresh(registry.root, parcels, as_of=AS_OF)
 
 
 def test_the_recipe_comes_back_from_a_saved_model(registry):
@@ -209,7 +210,7 @@ def test_the_recipe_comes_back_from_a_saved_model(registry):
 
 
 def test_the_wait_for_maturity_is_what_nine_orders_of_ten_took(parcels):
-    known = known_at(parcels, NOW)
+    known = parcels.known_at(NOW)
     days = days_to_mature(known, NOW)
     age = NOW - known.shipments["ordered_at"]
     old = (age > pd.Timedelta(days=45)) & (age <= pd.Timedelta(days=135))
@@ -230,16 +231,16 @@ def test_a_model_beside_itself_moves_no_date(model, orders):
 
 
 def test_clocks_of_a_healthy_network_stand_still(parcels):
-    shifts = scan_lag_shifts(parcels, start=NOW - pd.Timedelta(days=7), end=NOW)
+    shifts = clock_shifts(parcels, start=NOW - pd.Timedelta(days=7), end=NOW)
     assert {"acme", "birdpost", "corvid", "dromedary"} <= {shift["carrier"] for shift in shifts}
-    assert all(abs(shift["hours"]) < 0.5 for shift in shifts)
+    assert all(abs(shift["lag_hours"]) < 0.5 for shift in shifts)
 
 
 def test_a_week_in_codes_that_nobody_can_read_is_refused(registry):
     planted = VendorCodeChange(vocabulary="aftership", start=date(2025, 7, 8))
     changed = simulate(replace(NETWORK, planted=(planted,)))
     history = tracking.history(changed.shipments, changed.scans)
-    refused = retrain_current(history, registry, as_of=NOW, gate=GATE, dry_run=True)
+    refused = retrain(registry.root, history, as_of=NOW, gate=GATE, dry_run=True)
     assert refused.outcome == "would refuse"
     assert any("scans were rejected: dromedary" in text for text in refused.reasons)
 
@@ -252,13 +253,13 @@ import pandas as pd
 from etapromise import tracking
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.retraining import retrain_current
+from etapromise.operations.retraining import retrain
 folder = Path(sys.argv[1])
 history = tracking.history(folder / "shipments.parquet", folder / "scans.parquet")
 print("ready", flush=True)
 gate = GateConfig(refresh_every=14, least_judged=100)
 registry = ModelRegistry(folder / "models")
-retrain_current(history, registry, as_of=pd.Timestamp(sys.argv[2]), gate=gate)
+retrain(registry.root, history, as_of=pd.Timestamp(sys.argv[2]), gate=gate)
 print("done", flush=True)
 """
 
@@ -294,7 +295,7 @@ def test_killed_between_writing_and_promoting_the_champion_stays(
 
     monkeypatch.setattr(ModelRegistry, "promote", killed)
     with pytest.raises(KilledError):
-        retrain_current(parcels, registry, as_of=NOW, gate=GATE)
+        retrain(registry.root, parcels, as_of=NOW, gate=GATE)
     monkeypatch.undo()
     assert registry.current == "2025-07-01"
     assert registry.load_current().version == model.version

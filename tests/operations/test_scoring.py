@@ -9,7 +9,7 @@ import pytest
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations import scoring
-from etapromise.operations.scoring import rejects_path, score_table
+from etapromise.operations.scoring import rejects_path, score
 from etapromise.operations.scoring_files import score_file
 from etapromise.tracking.table_writer import write_table
 from tests.small_network import AS_OF
@@ -24,15 +24,15 @@ def open_orders(simulation):
 
 def test_every_row_is_promised_or_rejected_with_its_reason(model, open_orders):
     broken = open_orders.copy()
-    broken.loc[3, "destination"] = None
+    broken.loc[3, "origin"] = None
     broken.loc[7, "shipment_id"] = broken.loc[6, "shipment_id"]
-    found = score_table(model, broken, as_of=AS_OF)
+    found = score(model, broken, as_of=AS_OF)
     assert len(found.promises) + len(found.rejects) == len(broken)
     late = np.flatnonzero(broken["ordered_at"] > AS_OF)
     assert len(late) > 0
     reasons = dict(zip(found.rejects["row"], found.rejects["reason"], strict=True))
     assert reasons == {
-        3: "missing_destination",
+        3: "missing_origin",
         7: "duplicate_shipment_id",
         **dict.fromkeys(late.tolist(), "ordered_after_as_of"),
     }
@@ -45,10 +45,10 @@ def test_every_row_is_promised_or_rejected_with_its_reason(model, open_orders):
 
 
 def test_chunks_change_nothing(model, open_orders, monkeypatch):
-    whole = score_table(model, open_orders, as_of=AS_OF).promises
+    whole = score(model, open_orders, as_of=AS_OF).promises
     told = []
     monkeypatch.setattr(scoring, "_ROWS_AT_ONCE", 17)
-    parts = score_table(
+    parts = score(
         model, open_orders, as_of=AS_OF, progress=lambda done, most: told.append((done, most))
     ).promises
     pd.testing.assert_frame_equal(parts, whole)
@@ -57,21 +57,26 @@ def test_chunks_change_nothing(model, open_orders, monkeypatch):
 
 
 def test_nothing_to_score_gives_an_empty_table_of_the_same_columns(model, open_orders):
-    some = score_table(model, open_orders, as_of=AS_OF).promises
-    none = score_table(model, open_orders.iloc[:0], as_of=AS_OF).promises
+    some = score(model, open_orders, as_of=AS_OF).promises
+    none = score(model, open_orders.iloc[:0], as_of=AS_OF).promises
     assert len(none) == 0
     assert none.columns.tolist() == some.columns.tolist()
 
 
 def test_a_promise_may_not_know_more_than_its_day(model, open_orders):
     with pytest.raises(CommandError, match="knows no more than its day"):
-        score_table(model, open_orders, as_of=AS_OF - pd.Timedelta(days=1))
-    with pytest.raises(ContractError, match="naive"):
-        score_table(model, open_orders, as_of=pd.Timestamp("2025-07-01"))
+        score(model, open_orders, as_of=AS_OF - pd.Timedelta(days=1))
+    with pytest.raises(ContractError, match="expected a moment such as"):
+        score(model, open_orders, as_of="some day")
+
+
+def test_a_moment_without_a_zone_is_utc(model, open_orders):
+    told = [score(model, open_orders, as_of=at).promises for at in (AS_OF, AS_OF.tz_localize(None))]
+    pd.testing.assert_frame_equal(*told)
 
 
 def test_dates_are_written_as_dates_and_read_back_the_same(model, open_orders, tmp_path):
-    promises = score_table(model, open_orders, as_of=AS_OF).promises
+    promises = score(model, open_orders, as_of=AS_OF).promises
     path = tmp_path / "out" / "scored.parquet"
     write_table(promises, path)
     schema = pq.read_schema(path)
@@ -100,7 +105,7 @@ def test_scans_move_the_predictions_in_chunks_as_at_once(
     broken.loc[broken.index[:3], "status"] = "nobody knows"
     path = tmp_path / "scans.parquet"
     broken.to_parquet(path)
-    whole = score_table(model, open_orders, path, as_of=AS_OF)
+    whole = score(model, open_orders, path, as_of=AS_OF)
     rows = parcels.shipments["shipment_id"].isin(whole.promises["shipment_id"])
     accepted = parcels.shipments[rows].reset_index(drop=True)
     told = model.track_many(accepted, simulation.scans.iloc[3:], AS_OF.to_pydatetime())
@@ -108,9 +113,9 @@ def test_scans_move_the_predictions_in_chunks_as_at_once(
     assert whole.scan_rejects["row"].tolist() == [0, 1, 2]
     assert whole.promises["stage"].nunique() > 3
     monkeypatch.setattr(scoring, "_ROWS_AT_ONCE", 17)
-    parts = score_table(model, open_orders, broken, as_of=AS_OF)
+    parts = score(model, open_orders, broken, as_of=AS_OF)
     pd.testing.assert_frame_equal(parts.promises, whole.promises)
-    none = score_table(model, open_orders.iloc[:0], path, as_of=AS_OF).promises
+    none = score(model, open_orders.iloc[:0], path, as_of=AS_OF).promises
     assert len(none) == 0
     assert none.columns.tolist() == whole.promises.columns.tolist()
 
@@ -126,11 +131,11 @@ def test_orders_older_than_the_model_are_told(model, simulation, open_orders, tm
     def told(notes):
         return [note.rows for note in notes if note.reason == "older_than_model"]
 
-    assert told(score_table(model, orders, as_of=later).notes) == [older]
+    assert told(score(model, orders, as_of=later).notes) == [older]
     fresh = orders[orders["ordered_at"] >= AS_OF]
-    assert told(score_table(model, fresh, as_of=later).notes) == []
+    assert told(score(model, fresh, as_of=later).notes) == []
     # With scans they are parcels on their way, which are older as a rule.
-    assert told(score_table(model, orders, simulation.scans, as_of=later).notes) == []
+    assert told(score(model, orders, simulation.scans, as_of=later).notes) == []
     orders.to_parquet(tmp_path / "orders.parquet")
     counts = score_file(model, tmp_path / "orders.parquet", tmp_path / "out.parquet", as_of=later)
     assert told(counts.notes) == [older]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations import scoring_files
-from etapromise.operations.scoring import rejects_path, score_table
+from etapromise.operations.scoring import rejects_path, score
 from etapromise.operations.scoring_files import SeenIdentifiers, score_file
 from etapromise.tracking.table_writer import write_table
 from tests.small_network import AS_OF
@@ -45,7 +45,7 @@ def test_batches_change_nothing(model, open_orders, tmp_path, monkeypatch, rows)
     counts = score_file(
         model, source, out, as_of=AS_OF, progress=lambda done, most: told.append((done, most))
     )
-    expected = score_table(model, source, as_of=AS_OF)
+    expected = score(model, source, as_of=AS_OF)
     write_table(expected.promises, whole)
     write_table(expected.rejects, rejects_path(whole))
     assert "duplicate_shipment_id" in set(expected.rejects["reason"])
@@ -70,13 +70,13 @@ def test_a_directory_is_one_table(model, open_orders, tmp_path):
         open_orders.iloc[start : start + 60].to_parquet(many / f"part{number:03d}.parquet")
     score_file(model, many, tmp_path / "out.parquet", as_of=AS_OF)
     found = pd.read_parquet(tmp_path / "out.parquet")["shipment_id"]
-    assert found.tolist() == score_table(model, many, as_of=AS_OF).promises["shipment_id"].tolist()
+    assert found.tolist() == score(model, many, as_of=AS_OF).promises["shipment_id"].tolist()
 
 
 def test_nothing_to_score_is_written_too(model, open_orders, tmp_path):
     open_orders.iloc[:0].to_parquet(tmp_path / "in.parquet")
     score_file(model, tmp_path / "in.parquet", tmp_path / "out.parquet", as_of=AS_OF)
-    some = score_table(model, open_orders, as_of=AS_OF).promises
+    some = score(model, open_orders, as_of=AS_OF).promises
     assert pq.read_schema(tmp_path / "out.parquet").names == some.columns.tolist()
     assert pq.read_metadata(tmp_path / "out.parquet").num_rows == 0
 

@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from etapromise import train
 from etapromise.cli import main
 from etapromise.errors import ContractError
-from etapromise.evaluation.replay import known_at
 from etapromise.operations import tuning
 from etapromise.operations.retraining import recipe_of
 from etapromise.operations.tuning import SPACE, Search, tune
@@ -64,7 +63,7 @@ def test_the_winner_is_the_best_of_those_tried_to_the_end(found):
 
 def test_nothing_after_the_moment_is_looked_at_and_folds_have_run_out(found, parcels):
     once = replace(SEARCH, trials=1)
-    again = tune(known_at(parcels, AS_OF), as_of=AS_OF, config=QUICK, search=once)
+    again = tune(parcels.known_at(AS_OF), as_of=AS_OF, config=QUICK, search=once)
     assert scores(again) == scores(found[0])[:1]
     folds = found[0].record["folds"]
     assert pd.Timestamp(folds[0]["to"]) < AS_OF
@@ -82,7 +81,7 @@ def test_a_killed_search_goes_on_where_it_stopped(found, parcels, tmp_path):
     assert scores(again)[:2] == scores(found[0])[:2]
     assert len(again.record["trials"]) == SEARCH.trials
     # Another seed is another search, and other data are.
-    known = known_at(parcels, AS_OF)
+    known = parcels.known_at(AS_OF)
     fewer = replace(known, scans=known.scans.iloc[1:])
     marks = {
         tuning._mark(known, AS_OF, QUICK, SEARCH),

@@ -36,29 +36,27 @@ class Weeks(Script):
         return COLLAPSE < day <= COLLAPSE + 3
 
 
-class Loadable(Shelf):
-    """Looks at every change whether another program finds a model that loads."""
-
-    seen: tuple[str, ...] = ()
-
-    def promote(self, version, *, why):
-        done = super().promote(version, why=why)
-        reader = ModelRegistry(self.root)
-        assert reader.load_current().version == self.load(version).version
-        self.seen += (version,)
-        return done
-
-
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory):
-    feed, diary = Feed(Weeks()), Diary()
-    registry = Loadable(tmp_path_factory.mktemp("year"))
-    live(feed.script, feed, registry, diary)
-    return feed, registry, diary
+    """The weeks; and the versions that became current, each loaded by another program at once."""
+    feed, diary, seen = Feed(Weeks()), Diary(), []
+    registry, promote = Shelf(tmp_path_factory.mktemp("year")), ModelRegistry.promote
+
+    def looked_at(self, version, *, why):
+        done = promote(self, version, why=why)
+        reader = ModelRegistry(self.root)
+        assert reader.load_current().version == reader.load(version).version
+        seen.append(version)
+        return done
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ModelRegistry, "promote", looked_at)
+        live(feed.script, feed, registry, diary)
+    return feed, registry, diary, seen
 
 
 def test_the_collapse_is_told_within_three_days(lived):
-    _, _, diary = lived
+    _, _, diary, _ = lived
     told = [
         first_alarm(diary, name, "carrier acme", COLLAPSE, COLLAPSE + 3)
         for name in ("deliveries_behind", "promises_broken")
@@ -67,7 +65,7 @@ def test_the_collapse_is_told_within_three_days(lived):
 
 
 def test_the_poisoned_challenger_is_refused_and_the_reason_names_the_carrier(lived):
-    _, registry, diary = lived
+    _, registry, diary, _ = lived
     (poisoned,) = [each for each in diary.decisions if each["day"] > POISON + 3]
     assert poisoned["outcome"] == "refused"
     (reason,) = [each for each in poisoned["reasons"] if "wrong zone" in each]
@@ -81,14 +79,14 @@ def test_the_poisoned_challenger_is_refused_and_the_reason_names_the_carrier(liv
 
 
 def test_there_was_a_champion_at_any_time(lived):
-    feed, registry, diary = lived
-    assert len(registry.seen) >= feed.script.days // feed.script.refresh_every
-    assert registry.current == registry.seen[-1]
+    feed, registry, diary, seen = lived
+    assert len(seen) >= feed.script.days // feed.script.refresh_every
+    assert registry.current == seen[-1]
     assert len(diary.promised) == feed.script.days
 
 
 def test_promises_are_kept_as_stated_outside_the_first_week_of_the_collapse(lived):
-    feed, _, diary = lived
+    feed, _, diary, _ = lived
     table = judged(feed, diary)
     at = table["ordered_at"]
     collapse = feed.script.moment(COLLAPSE)
@@ -104,7 +102,7 @@ def test_promises_are_kept_as_stated_outside_the_first_week_of_the_collapse(live
 
 def test_a_worse_promotion_would_be_found(lived):
     """Against the exact truth: whoever was promoted, and one that is worse on purpose."""
-    feed, registry, diary = lived
+    feed, registry, diary, _ = lived
     for row in year_shop.promotions_compared(feed, registry, diary):
         assert row["higher_by"] <= max(
             1.645 * row["standard_error"], GateConfig().worse_score * row["crps_before"]

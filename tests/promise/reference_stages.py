@@ -13,7 +13,7 @@ from etapromise.encoding.requests import Encoder, Requests
 from etapromise.forecast.distribution import raw_probability
 from etapromise.history.features import with_handling_codes
 from etapromise.lanes.levels import KeyPlan
-from etapromise.promise.details import required_stages
+from etapromise.promise.explanation import required_stages
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.stages import HANDLING_OFFSET, StageTimes, transit_features
 

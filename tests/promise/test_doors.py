@@ -82,6 +82,20 @@ def test_a_shipment_as_a_row_is_a_parcel(model: PromiseModel, parcel: dict[str, 
     assert model.promise(**row) == model.promise(**parcel)
 
 
+@pytest.mark.parametrize("nothing", [None, "", "N/A"])
+def test_a_destination_that_is_missing_is_answered_alike(
+    model: PromiseModel, orders: pd.DataFrame, nothing: str | None
+) -> None:
+    rows = orders.head(20).assign(destination=nothing)
+    accepted = read_shipments(rows).accepted
+    assert len(accepted) == len(rows)
+    many = model.promise_many(accepted)
+    for row, answer in zip(rows.to_dict("records"), many.to_dict("records"), strict=True):
+        alone = model.promise(**fields_of(row))
+        assert pd.Timestamp(alone.date) == pd.Timestamp(answer["estimated_delivery_date"])
+        assert alone.confidence == answer["confidence"]
+
+
 class Arrow:
     """As arrow's: no datetime itself, but with one within."""
 

@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from etapromise import CostPolicy, PromiseModel, load
 from etapromise.errors import ContractError
 from etapromise.serving.app import create_app
-from etapromise.serving.held_model import HeldModel
+from etapromise.serving.live_model import LiveModel
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def test_an_exchanged_model_answers_and_a_broken_one_changes_nothing(
 ) -> None:
     model.save(tmp_path / "one")
     (tmp_path / "current").symlink_to("one")
-    held = HeldModel(tmp_path)
+    held = LiveModel(tmp_path)
     first = held.model
     assert not held.refresh()
     assert held.model is first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import pytest
 import etapromise
 from etapromise import tracking
 from etapromise.history import kept_orders, kept_tables
-from etapromise.in_transit import kept_scans
+from etapromise.in_transit import kept_looks, kept_scans
+from etapromise.promise import assembling
 from etapromise.store.stored_history import StoredHistory
 from etapromise.text_type import TEXT
 from tests.small_network import AS_OF, saved
@@ -51,9 +53,16 @@ def root(ingested, tmp_path) -> Path:
 
 @pytest.fixture
 def read(monkeypatch) -> dict[str, list[str]]:
-    """The weeks of which numbers are made and scans are read, and the orders of these numbers."""
-    weeks: dict[str, list[str]] = {"weeks": [], "orders": [], "scans": []}
-    numbers, scans_of = kept_orders._numbers, StoredHistory.scans_of
+    """The weeks of which numbers are made, scans are read and parcels that have come are looked at.
+
+    And the orders of these numbers.
+    """
+    weeks: dict[str, list[str]] = {"weeks": [], "orders": [], "scans": [], "looks": []}
+    numbers, scans_of, sums = kept_orders._numbers, StoredHistory.scans_of, kept_looks._sums
+
+    def counted_looks(past, rows):
+        weeks["looks"] += [str(week) for week in np.unique(past.week[rows])]
+        return sums(past, rows)
 
     def counted(known, encoder, week):
         weeks["weeks"].append(str(np.datetime64(week, "D")))
@@ -66,6 +75,7 @@ def read(monkeypatch) -> dict[str, list[str]]:
 
     monkeypatch.setattr(kept_orders, "_numbers", counted)
     monkeypatch.setattr(StoredHistory, "scans_of", counted_scans)
+    monkeypatch.setattr(kept_looks, "_sums", counted_looks)
     return weeks
 
 
@@ -88,6 +98,7 @@ def test_late_scans_corrections_and_cancellations_change_what_they_would_in_the_
     first, orders = len(read["weeks"]), len(read["orders"])
     assert first == len(set(read["weeks"])) > 20
     assert orders == len(set(read["orders"]))
+    assert len(read["looks"]) == len(set(read["looks"])) > 20
 
     open_now = shipments.slice(len(shipments) - 40, 3)
     told = scans.slice(0, 3).to_pandas()
@@ -104,6 +115,7 @@ def test_late_scans_corrections_and_cancellations_change_what_they_would_in_the_
     assert 0 < len(read["weeks"]) < first
     # In weeks that have changed, those of the orders that have.
     assert 0 < len(read["orders"]) < orders / 4
+    assert 0 < len(read["looks"]) < first
     whole = tracking.history(shipments, pa.concat_tables([scans, cancelled]))
     expected = saved(model.refresh(whole, as_of=as_of), tmp_path / "tables")
     assert saved(night, tmp_path / "night") == expected
@@ -126,13 +138,76 @@ def test_what_was_known_earlier_and_what_is_damaged_is_made_again(
     expected = model.refresh(tracking.history(*tables), as_of=AS_OF - 9 * DAY)
     assert saved(then, tmp_path / "then") == saved(expected, tmp_path / "expected")
 
-    kept = sorted((root / "numbers").rglob("*.arrow"))
-    kept[3].write_bytes(kept[3].read_bytes()[:100])
-    kept[-3].unlink()
-    read["weeks"].clear()
+    for each in read.values():
+        each.clear()
     again = model.refresh(store=root, as_of=AS_OF + 2 * DAY)
     assert saved(again, tmp_path / "again") == now
-    assert 0 < len(read["weeks"]) < 9
+    assert len(read["looks"]) < 9
+
+
+@pytest.mark.parametrize("kind", ["", "scans", "looks"])
+def test_what_is_damaged_or_older_is_made_again_and_told(model, read, root, tmp_path, caplog, kind):
+    as_of = AS_OF + 2 * DAY
+    now = saved(model.refresh(store=root, as_of=as_of), tmp_path / "now")
+    kept = sorted((next((root / "numbers").iterdir()) / kind).glob("*.arrow"))
+    cut, turned, gone, older = kept[3], kept[-5], kept[-3], kept[5]
+    cut.write_bytes(cut.read_bytes()[:100])
+    content = bytearray(turned.read_bytes())
+    content[len(content) // 2] ^= 1
+    turned.write_bytes(content)
+    gone.unlink()
+    content = bytearray(older.read_bytes())
+    content[16] -= 1  # the number of the format
+    older.write_bytes(content)
+    if kind == "scans":
+        # They are read where a week is looked at again.
+        shutil.rmtree(cut.parents[1] / "looks")
+    for each in read.values():
+        each.clear()
+    with caplog.at_level("INFO"), pytest.warns(RuntimeWarning, match="damaged") as told:
+        again = model.refresh(store=root, as_of=as_of)
+    assert {cut.name, turned.name} == {
+        name
+        for name in (path.name for path in kept)
+        if any(name in str(one.message) for one in told)
+    }
+    assert older.name in caplog.text
+    assert saved(again, tmp_path / "again") == now
+    made = {"": "weeks", "scans": "scans", "looks": "looks"}[kind]
+    assert len(set(read[made])) == 4
+
+
+def test_a_week_is_looked_at_again_where_what_is_learned_hangs_on_changes(
+    model, read, root, monkeypatch
+):
+    """Others of its parcels, or other weights of the same: both change what the week teaches."""
+    as_of = AS_OF + 2 * DAY
+    monkeypatch.setattr("etapromise.in_transit.sampling._FEWEST", 2)
+    drawn = assembling.drawn_parcels
+    monkeypatch.setattr(assembling, "drawn_parcels", lambda *some: drawn(*some[:2], 20_000))
+    model.refresh(store=root, as_of=as_of)
+    every = len(read["looks"])
+
+    def weighted(*some):
+        found = drawn(*some[:2], 20_000)
+        weight = found.weight.copy()
+        weight[len(weight) // 2] *= 2.0
+        return replace(found, weight=weight)
+
+    def without(*some):
+        found = drawn(*some[:2], 20_000)
+        gone = len(found.weight) // 3
+        return replace(
+            found, rows=np.delete(found.rows, gone), weight=np.delete(found.weight, gone)
+        )
+
+    for other in (weighted, without):
+        monkeypatch.setattr(assembling, "drawn_parcels", other)
+        read["looks"].clear()
+        # One week is another, and is made again as it was before.
+        model.refresh(store=root, as_of=as_of)
+        assert len(read["looks"]) == 1 + (other is without)
+    assert every > 20
 
 
 def test_a_store_that_may_not_be_written_gives_the_same(model, root, tmp_path):
@@ -183,3 +258,31 @@ def test_numbers_of_an_earlier_moment_are_made_again_where_more_is_known_later(
     one, other = (each.drop(["digest"]).to_pandas().astype(texts) for each in (table, expected))
     pd.testing.assert_frame_equal(one, other)
     assert 0 < some < every / 4
+
+
+def test_orders_that_are_cancelled_between_two_nights_move_no_others_scans(tables, model, tmp_path):
+    """The files are the same on both nights, and of the week's orders the second knows fewer."""
+    shipments, scans = tables
+    sunday = shipments.filter(
+        pc.and_(
+            pc.greater_equal(shipments["ordered_at"], pa.scalar((AS_OF - 2 * DAY).to_pydatetime())),
+            pc.less(shipments["ordered_at"], pa.scalar((AS_OF - DAY).to_pydatetime())),
+        )
+    )
+    told = scans.slice(0, 8).to_pandas()
+    told["shipment_id"] = sunday["shipment_id"].to_pylist()[:8]
+    told["status"] = "cancelled"
+    told["scanned_at"] = told["received_at"] = AS_OF + 1.5 * DAY
+    cancelled = pa.Table.from_pandas(told, schema=scans.schema, preserve_index=False)
+    root, copy = tmp_path / "store", tmp_path / "copy"
+    etapromise.ingest(root, shipments, pa.concat_tables([scans, cancelled]))
+    shutil.copytree(root, copy)
+    before, after = (
+        len(kept_orders.KnownOrders.of(etapromise.stored_history(root), AS_OF + days * DAY))
+        for days in (1, 2)
+    )
+    new = pc.greater_equal(shipments["ordered_at"], pa.scalar((AS_OF + DAY).to_pydatetime()))
+    assert after < before + pc.sum(new).as_py()
+    model.refresh(store=root, as_of=AS_OF + DAY)
+    night = saved(model.refresh(store=root, as_of=AS_OF + 2 * DAY), tmp_path / "night")
+    assert night == saved(model.refresh(store=copy, as_of=AS_OF + 2 * DAY), tmp_path / "whole")

@@ -21,10 +21,9 @@ import etapromise
 from etapromise import tracking
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError, StoreError
-from etapromise.evaluation.replay import known_at
 from etapromise.locking import only_writer
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.retraining import refresh_current
+from etapromise.operations.retraining import refresh
 from etapromise.store.ingest import Ingested, ingest
 from etapromise.store.layout import StoreLayout
 from etapromise.store.stored_history import stored_history, stored_parcel
@@ -119,9 +118,9 @@ def test_the_model_from_a_store_is_that_from_the_tables(store, model, parcels, t
     registry = ModelRegistry(tmp_path / "models")
     registry.promote(registry.add(model), why="trained")
     kept = stored_history(store)
-    refresh_current(kept, registry, as_of=later)
+    refresh(registry.root, kept, as_of=later)
     assert "scans" not in vars(kept)
-    known = model.refresh(known_at(parcels, later), as_of=later)
+    known = model.refresh(parcels.known_at(later), as_of=later)
     assert saved(registry.load_current(), tmp_path / "night") == saved(known, tmp_path / "known")
 
 

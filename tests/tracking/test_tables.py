@@ -46,7 +46,6 @@ BAD_SHIPMENTS = [
     ("ordered_at", "2024-02-30T10:00:00Z", "unreadable_ordered_at"),
     ("ordered_at", "9999-12-31T00:00:00Z", "ordered_at_out_of_range"),
     ("origin", "", "missing_origin"),
-    ("destination", None, "missing_destination"),
 ]
 # A bad value of a column that may be empty costs no row: it is left empty and told.
 BLANKED = [
@@ -106,6 +105,16 @@ def test_a_bad_optional_value_is_left_empty_and_told(column: str, value: Any, re
     assert notes[reason].rows == 1
     assert notes[reason].column == column
     assert notes[reason].examples == (value,)
+
+
+@pytest.mark.parametrize("value", [None, "", "N/A", "-"])
+def test_a_parcel_without_a_destination_is_kept_and_told(value: Any) -> None:
+    # As a single promise has it: the date comes from what else is known of where it goes.
+    checked = read_shipments(table(SHIPMENT, {}, {"destination": value}, {}))
+    assert len(checked.accepted) == 3
+    assert not len(checked.rejects)
+    assert list(checked.accepted["destination"].isna()) == [False, True, False]
+    assert {note.reason: note.rows for note in checked.notes}["missing_destination"] == 1
 
 
 @pytest.mark.parametrize(("column", "value", "reason"), BAD_SCANS)

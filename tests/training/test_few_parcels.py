@@ -15,7 +15,7 @@ from etapromise import tracking
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.backtest import BacktestConfig, run_backtest
 from etapromise.evaluation.forecasters import TrainModel
-from etapromise.operations.scoring import score_table
+from etapromise.operations.scoring import score
 from etapromise.training.config import TrainingConfig
 from etapromise.training.few_parcels import forest_of_few
 from etapromise.training.training import train
@@ -78,7 +78,7 @@ def test_a_small_shop_is_served_at_every_door(orders, tmp_path):
 
     later = model.refresh(history, as_of=moment(world, 134))
     assert later.as_of > model.as_of
-    found = score_table(later, world.shipments, scans=world.scans, as_of=moment(world, 134))
+    found = score(later, world.shipments, scans=world.scans, as_of=moment(world, 134))
     assert len(found.promises) + len(found.rejects) == len(world.shipments)
     walk = BacktestConfig(start=moment(world), end=moment(world, 134), refresh_every=7, jobs=1)
     result = run_backtest(history, walk, fit=TrainModel(config, threads=1, quotes_only=True))

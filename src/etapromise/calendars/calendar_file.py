@@ -2,8 +2,6 @@
 
 Training, batch and quote share it; a model keeps its text. What it says goes before what the scans
 show; what it leaves out is learned. `docs/calendars.toml` is an example with every key.
-
-Imports numpy and the standard library only: a loaded model may be asked for its calendar.
 """
 
 from __future__ import annotations
@@ -46,10 +44,6 @@ from etapromise.errors import ContractError, name_meant
 from etapromise.files import settings_text
 from etapromise.normal_forms.places import normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
-
-__all__ = [
-    "CalendarFile",
-]
 
 _Rule = TypeVar("_Rule")
 

@@ -11,8 +11,6 @@ from etapromise.lanes.levels import Level, level_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["calendar_notes"]
-
 _SEPARATOR: Final = "\x1f"
 _COLUMNS: Final = {
     "carrier": (("carrier",),),

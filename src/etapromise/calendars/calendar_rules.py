@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from etapromise.calendars.calendar_values import Cutoff, Days, Week
 
-__all__ = ["Blackout", "CarrierRule", "Closure", "DestinationRule", "HolidayRule", "WarehouseRule"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Closure:

@@ -1,7 +1,4 @@
-"""How the values of a calendar file are written: days, weeks, times, cut-offs, zones.
-
-Imports numpy and the standard library only.
-"""
+"""How the values of a calendar file are written: days, weeks, times, cut-offs, zones."""
 
 from __future__ import annotations
 
@@ -17,8 +14,6 @@ from etapromise.calendars.zones import zone_named
 from etapromise.errors import ContractError
 from etapromise.normal_forms.places import normal_country
 from etapromise.normal_forms.texts import normal_name
-
-__all__ = ["Cutoff", "Days", "Week", "Wrong"]
 
 Days: TypeAlias = tuple[tuple[date, date], ...]
 """First and last dates of spans, both within."""

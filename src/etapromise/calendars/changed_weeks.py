@@ -11,12 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from etapromise.calendars.ways import WEEKDAYS, Ways, ordinary_arrivals
+from etapromise.array_types import Floats, Mask
+from etapromise.calendars.transits import WEEKDAYS, Transits, ordinary_arrivals
 from etapromise.calendars.working_clocks import Clocks
-
-__all__ = ["with_changed_weeks"]
 
 # Parcels that are enough to know every service's week by.
 _SAMPLE: Final = 100_000
@@ -37,19 +35,19 @@ _LEAST_ARRIVED: Final = 20.0
 _LEAST_GAIN: Final = 6.0
 
 
-def with_changed_weeks(ways: Ways, clocks: Clocks) -> Clocks:
+def with_changed_weeks(transits: Transits, clocks: Clocks) -> Clocks:
     """The clocks, with the latest change of each service's week, where there is one beyond doubt.
 
     Args:
-        ways: n parcels; their services are those of the clocks.
+        transits: n parcels; their services are those of the clocks.
         clocks: as learned from the whole past. A change that they know of stays where it is too
             long ago to be looked at.
     """
-    last = int(ways.last_day.max()) if len(ways) else clocks.first_day
-    recent = np.flatnonzero(ways.last_day > last - WEEKDAYS * _WEEKS_BACK)
+    last = int(transits.last_day.max()) if len(transits) else clocks.first_day
+    recent = np.flatnonzero(transits.last_day > last - WEEKDAYS * _WEEKS_BACK)
     # The seven days up to `last` are week 0.
     expected, observed = ordinary_arrivals(
-        ways.take(recent).latest(_SAMPLE),
+        transits.take(recent).latest(_SAMPLE),
         clocks,
         (len(clocks.services), WEEKDAYS, _WEEKS_BACK),
         lambda _, day, weekday: (weekday, (last - day) // WEEKDAYS),
@@ -72,9 +70,7 @@ def with_changed_weeks(ways: Ways, clocks: Clocks) -> Clocks:
     return clocks.changed(weeks=weeks, new_weeks=rows)
 
 
-def _change(
-    expected: NDArray[np.float64], observed: NDArray[np.float64]
-) -> tuple[int, NDArray[np.bool_], NDArray[np.bool_]] | None:
+def _change(expected: Floats, observed: Floats) -> tuple[int, Mask, Mask] | None:
     """How many weeks ago a service's week changed, and which days were open before and after."""
     share = observed.sum(axis=0) / np.maximum(expected.sum(axis=0), 1.0)
     # Weeks in which it mostly stood still say nothing of the days on which it works.
@@ -102,14 +98,14 @@ def _change(
 class _Side:
     """A service's week on one side of a change: (7,) arrivals, those due, and what that says."""
 
-    def __init__(self, came: NDArray[np.float64], due: NDArray[np.float64]) -> None:
+    def __init__(self, came: Floats, due: Floats) -> None:
         self.came, self.due = came, due
         enough = due >= _LEAST_EXPECTED
         self.closed = enough & (came <= _CLOSED_BELOW * due)
         self.open = enough & (came >= _OPEN_ABOVE * due)
 
     @classmethod
-    def of(cls, expected: NDArray[np.float64], observed: NDArray[np.float64]) -> _Side | None:
+    def of(cls, expected: Floats, observed: Floats) -> _Side | None:
         """From (7, weeks) counts; None where hardly anything arrived."""
         came, due = observed.sum(axis=1), expected.sum(axis=1)
         if came.sum() < _LEAST_ARRIVED:
@@ -120,7 +116,7 @@ class _Side:
         return cls(came, due * usual)
 
 
-def _log_likelihood(came: NDArray[np.float64], due: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log_likelihood(came: Floats, due: Floats) -> Floats:
     """(7,) of Poisson arrivals at their own rate, less what is the same for every rate."""
     rate = np.maximum(came, 0.5) / np.maximum(due, 0.5)
     return np.asarray(came * np.log(rate) - rate * due)

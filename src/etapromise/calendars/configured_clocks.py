@@ -9,13 +9,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.calendar_values import Days
 from etapromise.calendars.working_clocks import Clocks, holiday_table
-from etapromise.calendars.zones import ZoneMap
 from etapromise.lanes.hand_offs import HandOffs
-
-__all__ = ["configured_clocks", "configured_zones"]
 
 _SEPARATOR: Final = "\x1f"
 _ANY: Final = -1
@@ -88,8 +86,8 @@ def _region_weeks(
     rules: CalendarFile,
     single: Sequence[str],
     carrier_pairs: Sequence[str],
-    weeks: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    weeks: Floats,
+) -> Floats:
     """The learned weeks in regions, but of the services whose week the file tells; of pairs too."""
     found = [row for row in clocks.region_weeks if not _is_told(rules, single[int(row[0]) - 1])]
     for number, key in enumerate(carrier_pairs, start=len(single) + 1):
@@ -103,7 +101,7 @@ def _region_weeks(
     return np.array(found, np.float64).reshape(-1, 9)
 
 
-def _new_weeks(clocks: Clocks, rules: CalendarFile) -> NDArray[np.float64]:
+def _new_weeks(clocks: Clocks, rules: CalendarFile) -> Floats:
     """The learned changes of weeks, but of the services whose week the file tells."""
     told = [_is_told(rules, clocks.services[int(row) - 1]) for row in clocks.new_weeks[:, 0]]
     return clocks.new_weeks[~np.array(told, np.bool_)]
@@ -114,20 +112,6 @@ def _is_told(rules: CalendarFile, key: str) -> bool:
     carrier, service, *_ = key.split(_SEPARATOR)
     named = [rule for rule in rules.carriers if rule.delivers is not None]
     return bool(_narrowest_last(named, carrier=carrier, service=service))
-
-
-def configured_zones(zones: ZoneMap, rules: CalendarFile) -> ZoneMap:
-    """Learned zones under those of a file's destinations, and its zone of last resort."""
-    stated = [rule for rule in rules.destinations if rule.time_zone is not None]
-    return zones.overridden(
-        default=rules.default_time_zone,
-        countries={rule.country: str(rule.time_zone) for rule in stated if rule.region is None},
-        regions={
-            (rule.country, rule.region): str(rule.time_zone)
-            for rule in stated
-            if rule.region is not None
-        },
-    )
 
 
 def spans(found: Days) -> list[tuple[int, int]]:
@@ -192,9 +176,7 @@ def _holidays(clocks: Clocks, calendars: Sequence[str], rules: CalendarFile) -> 
     return table
 
 
-def _special_days(
-    services: Sequence[str], calendars: Sequence[str], rules: CalendarFile
-) -> NDArray[np.int64]:
+def _special_days(services: Sequence[str], calendars: Sequence[str], rules: CalendarFile) -> Ints:
     """Days on which a carrier delivers for once, or in part; then those on which nobody does."""
     found = [
         (service, _ANY, first, last, share)
@@ -252,7 +234,7 @@ def _narrowest_last(rules: Sequence[Any], **place: str) -> list[Any]:
     )
 
 
-def _extended(table: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def _extended(table: Floats, count: int) -> Floats:
     """A learned table with rows like row 0, any other, for what was never seen."""
     more = np.repeat(table[:1], count + 1 - len(table), axis=0)
     return np.concatenate([table, more])

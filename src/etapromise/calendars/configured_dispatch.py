@@ -9,28 +9,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.calendar_rules import CarrierRule, Closure, WarehouseRule
 from etapromise.calendars.calendar_values import Cutoff
 from etapromise.calendars.configured_clocks import spans
 from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS, NO_CUT_OFF, Dispatch
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.calendars.zones import ZoneMap
-from etapromise.errors import ContractError
 from etapromise.lanes.levels import Level, level_keys
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "configured_dispatch",
-    "cut_off_rounds",
-    "dated_cut_offs",
-    "first_cut_offs",
-    "warehouse_rule",
-    "warehouse_zones",
-    "warehouses_of",
-]
 
 _SEPARATOR: Final = "\x1f"
 _EVERY_ROW: Final = -1
@@ -183,42 +172,6 @@ def _soonest(cutoffs: Sequence[Cutoff]) -> int:
     return min((cutoff.days for cutoff in cutoffs if not cutoff.dates), default=0)
 
 
-def warehouse_zones(zones: ZoneMap, rules: CalendarFile, shipments: pd.DataFrame) -> ZoneMap:
-    """Zones under those that a file states of its warehouses, each for itself.
-
-    What it states of every other warehouse holds in the region or country that it names.
-
-    Raises:
-        ContractError: a warehouse with a zone has no country, in the file or in the orders.
-    """
-    countries: dict[str, str] = {}
-    regions: dict[tuple[str, str], str] = {}
-    origins: dict[tuple[str, str], str] = {}
-    _, seen = level_keys(shipments, [_PLACE])[0]
-    for rule in rules.warehouses:
-        if rule.time_zone is None:
-            continue
-        if rule.origin is not None:
-            found = [key.split(_SEPARATOR) for key in seen]
-            lands = {land for origin, land in found if origin == rule.origin}
-            lands |= {rule.country} if rule.country else set()
-            origins |= {(land, rule.origin): rule.time_zone for land in lands}
-            if lands:
-                continue
-        elif rule.country and rule.region:
-            regions[rule.country, rule.region] = rule.time_zone
-            continue
-        elif rule.country:
-            countries[rule.country] = rule.time_zone
-            continue
-        whose = "every other warehouse" if rule.origin is None else f"the warehouse {rule.origin!r}"
-        raise ContractError(
-            f"Found time_zone = {rule.time_zone!r} of {whose} in {rules.name}, whose country "
-            "neither the file nor the orders tell. Give its country, or use default_time_zone."
-        )
-    return zones.overridden(default=None, countries=countries, regions=regions, origins=origins)
-
-
 def warehouses_of(shipments: pd.DataFrame) -> list[tuple[str, str]]:
     """Country ("" where there is none) and origin of the warehouses in orders."""
     _, keys = level_keys(shipments, [_PLACE])[0]
@@ -241,7 +194,7 @@ def _warehouse_keys(rules: CalendarFile, seen: set[str]) -> dict[str, str]:
 
 def _extended(
     dispatch: Dispatch, rules: CalendarFile, warehouses: dict[str, str], seen: Sequence[set[str]]
-) -> tuple[list[str], NDArray[np.int64]]:
+) -> tuple[list[str], Ints]:
     """All keys, learned and named; for row 0 and each of them the learned row it begins with."""
     more = set(warehouses)
     if any(rule.pickups for rule in rules.carriers):
@@ -284,7 +237,7 @@ def _pickup_rule(rules: CalendarFile, key: str, origin: str | None) -> CarrierRu
     )
 
 
-def _not_before(handling: NDArray[np.float64], days: int) -> NDArray[np.float64]:
+def _not_before(handling: Floats, days: int) -> Floats:
     """A handling time that cannot end before so many working days are over."""
     days = min(days, len(handling) - 2)
     if days == 0 or handling[days] >= 1.0:

@@ -8,8 +8,6 @@ were a working day and no order came too late. (A parcel goes on from the day af
 to miss Friday's truck costs nothing where Saturday's leads to the same Monday.) Durations are
 counted from the order's date plus this delay, so that a Friday's late order and a Monday's early
 one are the same to everything that learns from durations.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -23,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, require_special
 from etapromise.lanes.levels import Level, stored_keys
 from etapromise.stored_arrays import (
@@ -34,16 +33,6 @@ from etapromise.stored_arrays import (
     StoredPart,
     StoredValues,
 )
-
-__all__ = [
-    "A_WORKING_DAY",
-    "DISPATCH_LEVELS",
-    "HOURS_A_DAY",
-    "LONGEST_HANDLING",
-    "NO_CUT_OFF",
-    "Dispatch",
-    "DispatchCalendars",
-]
 
 NO_CUT_OFF: Final = 86_400
 A_WORKING_DAY: Final = 0.25
@@ -120,14 +109,14 @@ class DispatchCalendars(ArrayRecord):
     LAYOUT: ClassVar = _LAYOUT
 
     cut_off: NDArray[np.int32]
-    weeks: NDArray[np.float64]
-    holiday_weights: NDArray[np.float64]
-    handling: NDArray[np.float64]
-    special_days: NDArray[np.int64]
-    rounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
-    dated_cut_offs: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    weeks: Floats
+    holiday_weights: Floats
+    handling: Floats
+    special_days: Ints
+    rounds: Ints = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    dated_cut_offs: Ints = field(default_factory=lambda: np.zeros((0, 4), np.int64))
     wait_row: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    wait: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 7, HOURS_A_DAY + 1)))
+    wait: Floats = field(default_factory=lambda: np.zeros((0, 7, HOURS_A_DAY + 1)))
 
     def __post_init__(self) -> None:
         """Where no row has waits, none need be named."""
@@ -149,10 +138,10 @@ class DispatchCalendars(ArrayRecord):
 
     def shares(
         self,
-        rows: NDArray[np.int64],
+        rows: Ints,
         holidays: NDArray[np.uint8],
         first_day: int,
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         """(k, days) the share of a working day that rows work on each day.
 
         Args:
@@ -320,7 +309,7 @@ class Dispatch:
                 return row
         return 0
 
-    def rows(self, keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]]) -> NDArray[np.int32]:
+    def rows(self, keys: Sequence[tuple[Ints, Sequence[str]]]) -> NDArray[np.int32]:
         """(n,) the rows of many orders; for each level positions into distinct keys, and those."""
         out = np.zeros(len(keys[0][0]), np.int32)
         for positions, distinct in keys:
@@ -334,7 +323,7 @@ class Dispatch:
         calendar: NDArray[np.int32],
         order_day: NDArray[np.int32],
         second: NDArray[np.int32],
-    ) -> NDArray[np.int64]:
+    ) -> Ints:
         """(n,) origin-local day on which each warehouse begins with an order at the earliest.
 
         Arguments as of `delay`, each (n,). Where it is closed on that day, it begins on its next
@@ -357,7 +346,7 @@ class Dispatch:
         second: int,
         clock: int,
         *,
-        leg: tuple[int, NDArray[np.float64]] | None = None,
+        leg: tuple[int, Floats] | None = None,
     ) -> float:
         """Operational days between an order's date and the date that it is as good as ordered on.
 

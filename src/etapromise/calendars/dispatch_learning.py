@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import with_rows
+from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.calendars.dispatch import (
     HOURS_A_DAY,
     LONGEST_HANDLING,
@@ -19,8 +19,6 @@ from etapromise.calendars.dispatch import (
 )
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
-
-__all__ = ["learn_dispatch"]
 
 # Pick-ups from which on a warehouse is described by its own.
 _OWN_EVIDENCE: Final = 40
@@ -46,11 +44,11 @@ _INDIFFERENT: Final = 4.0
 
 def learn_dispatch(
     *,
-    keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
-    order_day: NDArray[np.int64],
-    second: NDArray[np.int64],
-    pickup_day: NDArray[np.int64],
-    calendar: NDArray[np.int64],
+    keys: Sequence[tuple[Ints, Sequence[str]]],
+    order_day: Ints,
+    second: Ints,
+    pickup_day: Ints,
+    calendar: Ints,
     clocks: Clocks,
 ) -> Dispatch:
     """Working weeks, cut-offs and handling days as the pick-ups show them.
@@ -93,14 +91,14 @@ def learn_dispatch(
 class _Orders:
     """Orders that were picked up; (n,), days since 1970-01-01; and the holidays of places."""
 
-    order_day: NDArray[np.int64]
-    second: NDArray[np.int64]
-    pickup_day: NDArray[np.int64]
-    calendar: NDArray[np.int64]
+    order_day: Ints
+    second: Ints
+    pickup_day: Ints
+    calendar: Ints
     holidays: NDArray[np.uint8]
     first_day: int
 
-    def take(self, rows: NDArray[np.int64]) -> _Orders:
+    def take(self, rows: Ints) -> _Orders:
         return with_rows(self, rows, "holidays", "first_day")
 
     def described(self, around: DispatchCalendars | None) -> DispatchCalendars:
@@ -124,7 +122,7 @@ class _Orders:
             wait=wait,
         )
 
-    def _week(self, around: DispatchCalendars | None) -> NDArray[np.float64]:
+    def _week(self, around: DispatchCalendars | None) -> Floats:
         ordinary = self.holidays[self.calendar, self.pickup_day - self.first_day] == 0
         counts = np.bincount((self.pickup_day[ordinary] + 3) % 7, minlength=7).astype(float)
         if around is not None:
@@ -137,7 +135,7 @@ class _Orders:
         week[week > _OPEN_ABOVE] = 1.0
         return week
 
-    def _holiday_weights(self, around: DispatchCalendars | None) -> NDArray[np.float64]:
+    def _holiday_weights(self, around: DispatchCalendars | None) -> Floats:
         """(1, kinds) pick-ups on holidays over those of the same weekdays before and after."""
         observed, expected = np.zeros(HOLIDAY_KINDS), np.zeros(HOLIDAY_KINDS)
         for calendar in np.unique(self.calendar):
@@ -158,13 +156,11 @@ class _Orders:
         return weights[None, :]
 
 
-def _worked_days(
-    week: NDArray[np.float64], first: NDArray[np.int64], last: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _worked_days(week: Floats, first: Ints, last: Ints) -> Floats:
     """Working days from the start of `first` to the start of `last`; at least 0."""
     through = np.concatenate([[0.0], np.cumsum(week)])
 
-    def at(day: NDArray[np.int64]) -> NDArray[np.float64]:
+    def at(day: Ints) -> Floats:
         weeks, weekday = np.divmod(day + 3, 7)
         return np.asarray(weeks * through[7] + through[weekday])
 
@@ -172,10 +168,10 @@ def _worked_days(
 
 
 def _cut_off(
-    week: NDArray[np.float64],
-    order_day: NDArray[np.int64],
-    second: NDArray[np.int64],
-    worked: NDArray[np.float64],
+    week: Floats,
+    order_day: Ints,
+    second: Ints,
+    worked: Floats,
     inherited: int,
 ) -> int:
     """The second of the day that best parts orders of one day from those of the next.
@@ -215,13 +211,13 @@ def _cut_off(
 
 
 def _waits(
-    week: NDArray[np.float64],
-    order_day: NDArray[np.int64],
-    second: NDArray[np.int64],
-    worked: NDArray[np.float64],
+    week: Floats,
+    order_day: Ints,
+    second: Ints,
+    worked: Floats,
     cut_off: int,
     around: DispatchCalendars | None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """(1, 7, 25) working days to the pick-up, or (0, 7, 25): a cut-off says it.
 
     Where handling goes on around the clock the pick-up moves with the hour, without a step. So the
@@ -261,9 +257,7 @@ def _waits(
     return _at_hours(works, waits)[None]
 
 
-def _rising(
-    works: NDArray[np.bool_], total: NDArray[np.float64], count: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _rising(works: Mask, total: Floats, count: Floats) -> Floats:
     """(7, 24) mean waits of which none ends before that of an earlier hour, over days and weeks.
 
     Args:
@@ -287,7 +281,7 @@ def _rising(
     return np.asarray(waits.reshape(7, HOURS_A_DAY))
 
 
-def _at_hours(works: NDArray[np.bool_], middle: NDArray[np.float64]) -> NDArray[np.float64]:
+def _at_hours(works: Mask, middle: Floats) -> Floats:
     """(7, 25) at the start of each hour and the day's end, from those in the hours' middle."""
     edges = np.empty((7, HOURS_A_DAY + 1))
     for day in range(7):
@@ -300,16 +294,14 @@ def _at_hours(works: NDArray[np.bool_], middle: NDArray[np.float64]) -> NDArray[
     return edges
 
 
-def _neighbours(second: NDArray[np.int64], place: int) -> tuple[int, int]:
+def _neighbours(second: Ints, place: int) -> tuple[int, int]:
     """The orders that a cut-off at `place` lies between."""
     low = int(second[place - 1]) if place else 0
     high = int(second[place]) if place < len(second) else NO_CUT_OFF
     return low, high
 
 
-def _cumulative(
-    handling: NDArray[np.float64], around: DispatchCalendars | None
-) -> NDArray[np.float64]:
+def _cumulative(handling: Floats, around: DispatchCalendars | None) -> Floats:
     """(16,) P(handling is finished within 0, 1, … working days); the pick-up's day is its last."""
     steps = np.minimum(np.round(handling), LONGEST_HANDLING - 1).astype(np.int64)
     counts = np.bincount(steps, minlength=LONGEST_HANDLING).astype(np.float64)

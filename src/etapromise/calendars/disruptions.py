@@ -4,8 +4,6 @@ A strike, snow, a sale's week: from a first day to a last, in an area or at a ca
 arrives or everything arrives late. The carrier's clock is held back for the parcels concerned, in a
 few scenarios, because how late is not known exactly: so promises shift and widen at once, land on
 the carrier's working days, and recover afterwards. `docs/disruptions.md` has examples.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -23,15 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.errors import ContractError
 from etapromise.lanes.key_tables import utf8
 from etapromise.normal_forms.places import normal_country, normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
-
-__all__ = ["MOST_DISRUPTIONS", "Disruption", "Disruptions", "area_postcode"]
 
 MOST_DISRUPTIONS: Final = 52
 """Spans that a model keeps at a time: a bit of a double for each."""
@@ -260,9 +256,7 @@ class Disruptions:
         self._alive = (structs, arrays, joined)
         self.address = ctypes.addressof(self._struct)
 
-    def strike(
-        self, concern: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
+    def strike(self, concern: Floats, first: Ints, last: Ints) -> Mask:
         """(n,) whether one that concerns a parcel holds on any of its days (n,) to (n,)."""
         bits = concern.astype(np.uint64)
         found = np.zeros(len(bits), bool)
@@ -295,8 +289,8 @@ class Disruptions:
         clocks: Clocks,
         concern: Floats,
         clock: NDArray[np.int32],
-        start: NDArray[np.int64],
-        day: NDArray[np.int64],
+        start: Ints,
+        day: Ints,
     ) -> Floats:
         """(n,) operational days by which clocks were held back by the end of a day, on the average.
 

@@ -5,8 +5,6 @@ a day relative to its ordinary working day: 1 on a working day, 0 on a Sunday wi
 between on a Saturday with few. A distribution over operational time, read through the clock, puts
 no probability on a closed day, and a long weekend or a holiday moves every date behind it by
 itself.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
@@ -28,16 +27,6 @@ from etapromise.stored_arrays import (
     StoredPart,
     StoredValues,
 )
-
-__all__ = [
-    "CALENDAR_BEFORE",
-    "HOLIDAY_KINDS",
-    "Clocks",
-    "holiday_days",
-    "holiday_table",
-    "require_special",
-    "row_of",
-]
 
 HOLIDAY_KINDS: Final = 2
 
@@ -87,15 +76,15 @@ class Clocks(ArrayRecord):
 
     first_day: int
     services: tuple[str, ...]
-    weeks: NDArray[np.float64]
+    weeks: Floats
     calendars: tuple[str, ...]
     holidays: NDArray[np.uint8]
-    holiday_weights: NDArray[np.float64]
-    place_weeks: NDArray[np.bool_]
-    special_days: NDArray[np.int64]
-    region_weeks: NDArray[np.float64]
-    new_weeks: NDArray[np.float64]
-    elapsed: NDArray[np.float64]
+    holiday_weights: Floats
+    place_weeks: Mask
+    special_days: Ints
+    region_weeks: Floats
+    new_weeks: Floats
+    elapsed: Floats
 
     @classmethod
     def build(
@@ -103,14 +92,14 @@ class Clocks(ArrayRecord):
         *,
         first_day: int,
         services: Sequence[str],
-        weeks: NDArray[np.float64],
+        weeks: Floats,
         calendars: Sequence[str],
         holidays: NDArray[np.uint8],
-        holiday_weights: NDArray[np.float64],
-        place_weeks: NDArray[np.bool_] | None = None,
-        special_days: NDArray[np.int64] | None = None,
-        region_weeks: NDArray[np.float64] | None = None,
-        new_weeks: NDArray[np.float64] | None = None,
+        holiday_weights: Floats,
+        place_weeks: Mask | None = None,
+        special_days: Ints | None = None,
+        region_weeks: Floats | None = None,
+        new_weeks: Floats | None = None,
     ) -> Clocks:
         """The tables of elapsed time.
 
@@ -162,7 +151,7 @@ class Clocks(ArrayRecord):
             elapsed=elapsed,
         )
 
-    def changed(self, **arrays: NDArray[np.float64]) -> Clocks:
+    def changed(self, **arrays: Floats) -> Clocks:
         """The same with other arrays."""
         kept = {name: getattr(self, name) for name in _LAYOUT.arrays}
         return Clocks.build(
@@ -251,9 +240,7 @@ def _cells(special: Sequence[int], first_day: int) -> tuple[slice | int, ...]:
     return (*(slice(None) if row < 0 else row for row in rows), days)
 
 
-def require_special(
-    part: StoredPart, name: str, days: NDArray[np.int64], rows: Sequence[int]
-) -> None:
+def require_special(part: StoredPart, name: str, days: Ints, rows: Sequence[int]) -> None:
     """Refuse special days whose rows do not exist.
 
     Args:
@@ -287,7 +274,7 @@ def holiday_table(calendar_keys: Sequence[str], first_day: int, last_day: int) -
     return table
 
 
-def holiday_days(country: str, region: str, first_day: int, last_day: int) -> NDArray[np.int64]:
+def holiday_days(country: str, region: str, first_day: int, last_day: int) -> Ints:
     """Public holidays of a country and, where the region is one it has, of that region.
 
     Args:

@@ -1,4 +1,4 @@
-"""Which weekdays and holidays a carrier delivers on, as the chances of parcels on their way show.
+"""Which weekdays and holidays a carrier delivers on, as the arrivals of parcels in transit show.
 
 How many parcels arrive on a Monday says little: perhaps few were sent off on Saturday. What counts
 is how many of those that might have arrived did: observed arrivals over those expected of parcels
@@ -10,19 +10,23 @@ counted in working days, so weeks and lengths are found in turns.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from etapromise.array_types import Floats
 from etapromise.calendars.changed_weeks import with_changed_weeks
-from etapromise.calendars.country_weekends import days_before_sunday
-from etapromise.calendars.ways import WEEKDAYS, Ways, chances, hazard_of, ordinary_arrivals
+from etapromise.calendars.transits import (
+    WEEKDAYS,
+    Transits,
+    arrival_hazard,
+    ordinary_arrivals,
+    risk_sets,
+)
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
 from etapromise.shrinkage import PRIORS, shrunk
-
-__all__ = ["learn_clocks"]
 
 _ROUNDS: Final = 5
 # Parcels that are enough to know every service's week by.
@@ -53,7 +57,7 @@ _ORDINARY_FROM: Final = 0.7
 
 
 def learn_clocks(
-    ways: Ways,
+    transits: Transits,
     *,
     service_keys: Sequence[str],
     calendar_keys: Sequence[str],
@@ -63,7 +67,7 @@ def learn_clocks(
     """Working weeks and holiday closures, as the parcels on their way show them.
 
     Args:
-        ways: n parcels; none of their days outside the tables.
+        transits: n parcels; none of their days outside the tables.
         calendar_keys: distinct place keys, "country" and "region" joined by U+001F.
         first_day: first day of the tables, days since 1970-01-01.
         last_day: last day of the tables.
@@ -76,13 +80,13 @@ def learn_clocks(
         holidays=holiday_table(calendar_keys, first_day, last_day),
         holiday_weights=np.ones((len(service_keys) + 1, HOLIDAY_KINDS)),
     )
-    sample = ways.latest(_SAMPLE)
+    sample = transits.latest(_SAMPLE)
     for _ in range(_ROUNDS):
-        clocks = _renewed(clocks, *chances(sample, clocks))
+        clocks = _renewed(clocks, *risk_sets(sample, clocks))
     return _with_weekends(sample, _with_regions(sample, with_changed_weeks(sample, clocks)))
 
 
-def _with_weekends(ways: Ways, clocks: Clocks) -> Clocks:
+def _with_weekends(transits: Transits, clocks: Clocks) -> Clocks:
     """The clocks, with a service's week turned to the weekend of countries that it seldom serves.
 
     A carrier that rests on Saturday and Sunday rests on Friday and Saturday where that is the
@@ -94,7 +98,7 @@ def _with_weekends(ways: Ways, clocks: Clocks) -> Clocks:
         return clocks
     told = {(int(row[0]), int(row[1])) for row in clocks.region_weeks}
     places = len(clocks.calendars)
-    cell = ways.service * places + ways.calendar
+    cell = transits.service * places + transits.calendar
     counts = np.bincount(cell, minlength=len(clocks.services) * places).reshape(-1, places)
     found = []
     for service, row in enumerate(counts):
@@ -111,7 +115,24 @@ def _with_weekends(ways: Ways, clocks: Clocks) -> Clocks:
     )
 
 
-def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
+@cache
+def days_before_sunday(country: str) -> int:
+    """By how many days a country's weekend ends before Sunday: 1 in Israel, 2 in Iran, mostly 0.
+
+    Args:
+        country: ISO 3166-1 alpha-2; 0 where the CLDR (through babel) does not know it.
+    """
+    from babel import Locale, localedata  # noqa: PLC0415 — not on the quote path
+
+    ending = f"_{country}"
+    known = [name for name in localedata.locale_identifiers() if name.endswith(ending)]
+    if not country or not known:
+        return 0
+    # 6 … 0: Sunday … Monday. A weekend of a Sunday alone ends on it, too.
+    return int(6 - Locale.parse(min(known)).weekend_end)
+
+
+def _with_regions(transits: Transits, clocks: Clocks) -> Clocks:
     """The clocks, and the weeks of the services in regions where they are others for certain.
 
     A weekday is closed there, or open, where its arrivals say so without any belief: next to none
@@ -121,10 +142,10 @@ def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
     if regions < 2:
         return clocks
     expected, observed = ordinary_arrivals(
-        ways,
+        transits,
         clocks,
         (len(clocks.services), regions, WEEKDAYS),
-        lambda rows, _, weekday: (ways.calendar[rows], weekday),
+        lambda rows, _, weekday: (transits.calendar[rows], weekday),
     )
     found = []
     for service, region in zip(*np.nonzero(expected.sum(axis=2)), strict=True):
@@ -146,8 +167,8 @@ def _with_regions(ways: Ways, clocks: Clocks) -> Clocks:
     return clocks.changed(region_weeks=np.array(found, np.float64))
 
 
-def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]) -> Clocks:
-    hazard = hazard_of(clocks, at_risk, arrived)
+def _renewed(clocks: Clocks, at_risk: Floats, arrived: Floats) -> Clocks:
+    hazard = arrival_hazard(clocks, at_risk, arrived)
     expected = (at_risk * hazard[:, None, :]).sum(axis=2)
     observed = arrived.sum(axis=2)
     weeks = _weeks(observed[:, :WEEKDAYS], expected[:, :WEEKDAYS])
@@ -158,7 +179,7 @@ def _renewed(clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.f
     )
 
 
-def _weeks(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+def _weeks(observed: Floats, expected: Floats) -> Floats:
     """(services + 1, 7) from (services, 7) arrivals; row 0 is the network's."""
     network = (observed.sum(axis=0) + 1.0) / (expected.sum(axis=0) + 1.0)
     own = shrunk(observed, expected, network, PRIORS.service_week)
@@ -172,13 +193,13 @@ def _weeks(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDAr
     return weeks
 
 
-def _ordinary(weeks: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ordinary(weeks: Floats) -> Floats:
     """(r, 1) the median of the days with at least a third of the busiest one's arrivals."""
     busy = np.where(weeks >= weeks.max(axis=1, keepdims=True) / 3, weeks, np.nan)
     return np.asarray(np.nanmedian(busy, axis=1, keepdims=True))
 
 
-def _worked(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+def _worked(observed: Floats, expected: Floats) -> Floats:
     """(services, 7) share of an ordinary day's work, the mean of what it may be.
 
     A weekday is closed, worked like any other, or worked in part: a mixture whose shares are those
@@ -214,16 +235,14 @@ def _worked(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> NDA
     return np.asarray((chance * mean).sum(axis=0))
 
 
-def _posterior(likelihood: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+def _posterior(likelihood: Floats, shares: Floats) -> Floats:
     """(kinds, services, 7) chance of each kind, from log likelihoods and (kinds, 7) shares."""
     chance = likelihood + np.log(shares)[:, None, :]
     chance = np.exp(chance - chance.max(axis=0))
     return np.asarray(chance / chance.sum(axis=0))
 
 
-def _gamma_poisson(
-    observed: NDArray[np.float64], expected: NDArray[np.float64], mean: float, spread: float
-) -> NDArray[np.float64]:
+def _gamma_poisson(observed: Floats, expected: Floats, mean: float, spread: float) -> Floats:
     """Log likelihood of arrivals at a rate with this mean and squared coefficient of variation.
 
     Less what is the same for all means and spreads.
@@ -237,9 +256,7 @@ def _gamma_poisson(
     )
 
 
-def _holiday_weights(
-    observed: NDArray[np.float64], usual: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _holiday_weights(observed: Floats, usual: Floats) -> Floats:
     """(services + 1, kinds) from (services, kinds) arrivals and those of ordinary days."""
     network = observed.sum(axis=0) / (usual.sum(axis=0) + PRIORS.rests)
     own = shrunk(observed, usual, network, PRIORS.service_holidays)

@@ -1,7 +1,4 @@
-"""Time zones as tables for the compiled code: which zone a place has, and its offsets from UTC.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Time zones as tables for the compiled code: which zone a place has, and its offsets from UTC."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Ints
 from etapromise.calendars.zones import ZoneMap, zone_named
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
 from etapromise.normal_forms.postcodes import postcode_forms
@@ -21,8 +19,6 @@ from etapromise.normal_forms.zones import LONGEST_AREA
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
-
-__all__ = ["ZoneTables", "local_from_utc", "offset_changes"]
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 — local wall-clock times are naive
 _DAY: Final = 86_400
@@ -98,9 +94,7 @@ class ZoneTables:
         self._alive = (tables, arrays)
 
 
-def local_from_utc(
-    second: NDArray[np.int64], zones: NDArray[Any], first_day: int, last_day: int
-) -> NDArray[np.int64]:
+def local_from_utc(second: Ints, zones: NDArray[Any], first_day: int, last_day: int) -> Ints:
     """(n,) local wall-clock seconds since 1970-01-01 at moments (n,), UTC seconds.
 
     Args:
@@ -119,9 +113,7 @@ def local_from_utc(
 
 
 @functools.lru_cache(maxsize=4096)
-def offset_changes(
-    zone: ZoneInfo, first_day: int, last_day: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def offset_changes(zone: ZoneInfo, first_day: int, last_day: int) -> tuple[Ints, Ints]:
     """When a zone's offset from UTC changes, as the zone itself says.
 
     Every day is asked, so a change that is taken back within a day would not be seen; the time zone

@@ -2,8 +2,6 @@
 
 A zone that is missing is taken from the region, then the area of the postcode, then the country,
 then the configured default; the source is reported, because a date may then be a day off.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -29,8 +27,6 @@ from etapromise.stored_arrays import StoredValues
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["ZONE_SOURCES", "ZoneMap", "zone_named"]
 
 # Where a zone came from, best first; the area of a postcode is a region.
 ZONE_SOURCES: Final = ("given", "region", "country", "default")

@@ -18,34 +18,6 @@ import click
 from etapromise.errors import EtapromiseError
 from etapromise.promise.signatures import SIGN_KEY
 
-__all__ = [
-    "ARGUMENTS",
-    "EVENT",
-    "INPUT_FILE",
-    "MODEL",
-    "OUTPUT_DIRECTORY",
-    "OUTPUT_FILE",
-    "STORE",
-    "ProbabilityType",
-    "ProgressBar",
-    "as_of_option",
-    "calendars_option",
-    "count_option",
-    "debugging",
-    "engine_option",
-    "event_option",
-    "example",
-    "json_option",
-    "language_option",
-    "level_option",
-    "moment",
-    "print_json",
-    "reported_errors",
-    "say",
-    "sign_key_option",
-    "zoned_moment",
-]
-
 # In a log, where no bar can move.
 _SECONDS_BETWEEN_LINES: Final = 15.0
 
@@ -167,7 +139,7 @@ sign_key_option = click.option(
 
 
 # What a message calls a thing in Python, and what a command does.
-_DOORS: Final = {
+_OPTION_OF: Final = {
     "naive_time_zone=": "--time-zone",
     "max_rejects=": "--max-rejects",
     "vocabulary=": "--vocabulary",
@@ -195,7 +167,7 @@ def reported_errors(code: int = 1) -> Iterator[None]:
         if debugging() or getattr(error, "errno", None) == errno.EPIPE:
             raise
         text = " ".join(str(error).split())
-        for python, option in _DOORS.items():
+        for python, option in _OPTION_OF.items():
             text = text.replace(python, option)
         click.echo(f"etapromise: {text}", err=True)
         # A disk that says no is no bad usage.

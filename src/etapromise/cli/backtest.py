@@ -23,8 +23,6 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options, max_rejects_option
 
-__all__ = ["backtest_command"]
-
 
 @click.command(
     "backtest",

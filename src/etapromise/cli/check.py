@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     EVENT,
     INPUT_FILE,
@@ -20,8 +21,7 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TABLE
-
-__all__ = ["check_command"]
+from etapromise.files import write_text
 
 EXIT_OPEN = 3
 """Exit code where something must be answered or mended before the tables can be used."""
@@ -50,7 +50,7 @@ def check_command(
     files: tuple[Any, ...],
     mapping: Path | None,
     write_mapping: Path | None,
-    event: str,
+    event: Any,
     quality: bool,  # noqa: FBT001 (click passes by name)
     html: Path | None,
     as_json: bool,  # noqa: FBT001
@@ -64,19 +64,14 @@ def check_command(
     Exit codes: 0 ready to train on, 3 something must be answered or mended first, 1 failed, 2 bad
     usage.
     """
-    from etapromise.files import write_text  # noqa: PLC0415 — start-up time
-    from etapromise.operations import checking  # noqa: PLC0415 — start-up time
-
     if not files and mapping is None:
         raise click.UsageError("Name the files to look at, or a --mapping that does.")
     if mapping is not None and (files or write_mapping):
         raise click.UsageError("A --mapping names its files; leave the others out.")
     with reported_errors():
-        found = checking.check_tables(
-            files, mapping=mapping, write_to=write_mapping, event=event, quality=quality
+        found = etapromise.check(
+            files, mapping=mapping, write_mapping=write_mapping, event=event, quality=quality
         )
-        if write_mapping is not None and found.text is not None:
-            write_text(write_mapping, found.text)
         if html is not None:
             write_text(html, found.to_html())
     if as_json:

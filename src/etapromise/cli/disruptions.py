@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from etapromise.calendars.disruptions import Disruption
 from etapromise.cli.arguments import (
     MODEL,
     OUTPUT_FILE,
@@ -18,8 +19,8 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
-
-__all__ = ["disruptions"]
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.promise.model import load_model
 
 
 @click.group(epilog=example("etapromise disruptions end --models models/"))
@@ -56,8 +57,6 @@ def declare(models: Path, **told: Any) -> None:
     A new version is made and promoted; nothing is trained. A refresh keeps it; a refresh with a
     calendar file takes that file's word instead.
     """
-    from etapromise.calendars.disruptions import Disruption  # noqa: PLC0415 — start-up time
-
     given = {name: value for name, value in told.items() if value not in (None, ())}
     with reported_errors(2):
         one = Disruption(**given)
@@ -86,8 +85,7 @@ etapromise disruptions record --model models/current --shipments shipments.parqu
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
 def record(model: Path, tables: TableArguments, service_level: float, out: Path) -> None:
     """Say afterwards whether each was right: promises kept in its area, with it and without."""
-    from etapromise.evaluation.declared_record import declared_record  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
+    from etapromise.evaluation.disruption_record import disruption_record  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     with reported_errors():
@@ -95,13 +93,14 @@ def record(model: Path, tables: TableArguments, service_level: float, out: Path)
         if not loaded.parts.encoder.declared:
             say("the model knows of no declared disruption")
             return
-        found = declared_record(loaded, tables.read(loaded.event, out), service_level=service_level)
+        found = disruption_record(
+            loaded, tables.read(loaded.event, out), service_level=service_level
+        )
         write_table(found, out)
     click.echo(found.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
 
 
 def _promote(models: Path, more: list[Any], *, keep: bool, why: str) -> None:
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
 
     registry = ModelRegistry(models)
     with registry.lock():

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     INPUT_FILE,
     MODEL,
@@ -25,8 +26,7 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options, rejects_beside, tell_account
-
-__all__ = ["events_command", "repromise"]
+from etapromise.promise.model import load_model
 
 
 @click.command(
@@ -72,12 +72,8 @@ def events_command(
     damaged; each with its reason, the date that stood and the new one. The same run twice adds
     nothing, and a run that was killed is made good by the next.
     """
-    import pandas as pd  # noqa: PLC0415 — start-up time
-
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415 — start-up time
-    from etapromise.operations import event_run  # noqa: PLC0415 — start-up time
     from etapromise.operations.events import EventSettings  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
     from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415 — start-up time
 
     if out.suffix not in {".jsonl", ".parquet"}:
@@ -93,10 +89,10 @@ def events_command(
         if tables.store is not None:
             kept = tables.read(loaded.event, out)
             given = (kept.shipments, kept.scans)
-        told = event_run.run_events(
+        told = etapromise.events(
             loaded,
             *given,
-            as_of=pd.Timestamp(as_of),
+            as_of=as_of,
             state=state,
             out=out,
             service_level=service_level,
@@ -151,7 +147,6 @@ def repromise(
 
     from etapromise.evaluation.past_predictions import past_predictions  # noqa: PLC0415 — start-up time
     from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
 
     with reported_errors():
         loaded = load_model(model)

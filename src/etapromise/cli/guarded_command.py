@@ -20,8 +20,6 @@ from etapromise.cli.tables import TABLE, rejects_beside
 from etapromise.errors import MissingExtraError, extra_needed
 from etapromise.files import require_writable
 
-__all__ = ["GuardedCommand"]
-
 _FAILED: Final = 1
 # As shells tell it: 128 and the signal's number.
 _INTERRUPTED: Final = 130

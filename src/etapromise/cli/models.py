@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,11 +20,10 @@ from etapromise.cli.arguments import (
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-
-if TYPE_CHECKING:
-    from etapromise.operations.model_registry import ModelRegistry
-
-__all__ = ["inspect", "models", "rollback"]
+from etapromise.operations.model_cards import card_of, compared
+from etapromise.operations.model_markets import markets, plan_pruning, prune
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.promise.model import load_model
 
 
 @click.command(
@@ -93,10 +92,6 @@ etapromise inspect --model models/2026-02-01 --json
 @click.option("--format", "form", type=click.Choice(["text", "json"]), hidden=True)
 def inspect(model: Path, form: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's)
     """Show a model's card: data, features, settings, quality by group, limits, what was decided."""
-    from etapromise.operations.model_cards import card_of  # noqa: PLC0415 — start-up time
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
-
     if form is not None:
         say("--format is deprecated: write --json, or leave it out for text.")
     with reported_errors():
@@ -125,8 +120,6 @@ etapromise rollback --models models/ --to 2026-02-01
 @click.option("--to", "version", help="By default the version that the current one replaced.")
 def rollback(root: Path, version: str | None) -> None:
     """Make an earlier version the current one again, if it still loads. Prints its path."""
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
-
     with reported_errors():
         registry = ModelRegistry(root)
         with registry.lock():
@@ -135,7 +128,6 @@ def rollback(root: Path, version: str | None) -> None:
 
 
 def _chosen(root: Path, market: str | None) -> dict[str, ModelRegistry]:
-    from etapromise.operations.model_shelf import markets  # noqa: PLC0415 — start-up time
 
     found = markets(root)
     if market is None:
@@ -197,7 +189,6 @@ def _tell_history(found: dict[str, ModelRegistry], *, as_json: bool) -> None:
 
 
 def _compare(found: dict[str, ModelRegistry], names: tuple[str, str]) -> None:
-    from etapromise.operations.model_cards import card_of, compared  # noqa: PLC0415 — start-up time
 
     cards = []
     for name in names:
@@ -215,7 +206,6 @@ def _compare(found: dict[str, ModelRegistry], names: tuple[str, str]) -> None:
 
 
 def _prune(name: str, registry: ModelRegistry, keep: int, *, dry_run: bool) -> None:
-    from etapromise.operations.model_shelf import plan_pruning, prune  # noqa: PLC0415 — start-up time
 
     plan = plan_pruning(registry, keep=keep) if dry_run else prune(registry, keep=keep)
     for version in plan.removed:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     INPUT_FILE,
     MODEL,
@@ -25,9 +26,8 @@ from etapromise.cli.arguments import (
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import TableArguments, ToldBefore, history_options
-
-__all__ = ["monitor_command"]
+from etapromise.cli.tables import RepeatedNotes, TableArguments, history_options
+from etapromise.promise.model import load_model
 
 ALARM = 3
 """Exit code where a threshold was crossed: nothing failed, but somebody should look."""
@@ -81,14 +81,11 @@ def monitor_command(
 
     Exit codes: 0 all is well, 3 a threshold was crossed, 1 failed, 2 bad usage.
     """
-    import pandas as pd  # noqa: PLC0415 — start-up time
-
     from etapromise.operations import monitoring  # noqa: PLC0415 — start-up time
-    from etapromise.operations.monitoring.monitor import registry_of  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
+    from etapromise.operations.monitoring.run import registry_of  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        config = monitoring.MonitorConfig()
+        config = etapromise.MonitorConfig()
         if thresholds is not None:
             config = monitoring.read_thresholds(thresholds, config)
         told = {name: value for name, value in settings.items() if value is not None}
@@ -96,12 +93,12 @@ def monitor_command(
         config = replace(config, **told, thresholds=limits)
     with reported_errors():
         loaded = load_model(model)
-        before = ToldBefore(out)
+        before = RepeatedNotes(out)
         history = tables.read(loaded.event, out, told=before)
-        found = monitoring.run_monitor(
-            history,
+        found = etapromise.monitor(
             loaded,
-            as_of=pd.Timestamp(as_of),
+            history,
+            as_of=as_of,
             config=config,
             registry=registry_of(model),
         )
@@ -131,7 +128,6 @@ def _tell_causes(causes: list[dict[str, Any]]) -> None:
 
 
 def _pairs(told: tuple[str, ...]) -> dict[str, Any]:
-    from dataclasses import fields  # noqa: PLC0415 — start-up time
 
     from etapromise.operations.monitoring import Thresholds  # noqa: PLC0415 — start-up time
 

@@ -18,8 +18,8 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
 from etapromise.files import settings_text
-
-__all__ = ["policies"]
+from etapromise.promise.model import load_model
+from etapromise.promise.policies import load_policies, shipped_policies
 
 
 @click.group(invoke_without_command=True, epilog=example("etapromise policies > policies.toml"))
@@ -27,8 +27,6 @@ __all__ = ["policies"]
 def policies(context: click.Context) -> None:
     """Print the ready policies for shoppers, a TOML file to copy and change."""
     if context.invoked_subcommand is None:
-        from etapromise.promise.policies import shipped_policies  # noqa: PLC0415 — start-up time
-
         click.echo(shipped_policies(), nl=False)
 
 
@@ -59,8 +57,6 @@ def replay(
     orders whose chosen way is the one that was taken, also how many came in time.
     """
     from etapromise.evaluation.policy_replay import replay_policies  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
-    from etapromise.promise.policies import load_policies  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     try:

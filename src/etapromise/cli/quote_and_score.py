@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     MODEL,
     OUTPUT_FILE,
@@ -25,12 +26,12 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, order_options, tell_account
+from etapromise.operations.model_registry import ModelRegistry
+from etapromise.promise.model import load_model
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.promise.promise import Promise
-
-__all__ = ["quote_command", "score_command"]
 
 
 @click.command(
@@ -84,8 +85,6 @@ def quote_command(
 
     With --as-of the version that was current then answers, as it did then.
     """
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
-
     for pair in field:
         name, told, value = pair.partition("=")
         if not told or not name or name in {"self", *asked}:
@@ -163,7 +162,6 @@ def score_command(
 
     from etapromise.operations import scoring, scoring_files  # noqa: PLC0415 — start-up time
     from etapromise.operations.scoring_store import score_store  # noqa: PLC0415 — start-up time
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
     from etapromise.tracking.accounts import Account  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
@@ -206,7 +204,7 @@ def score_command(
             bar.close()
             notes = counts.notes
         else:
-            found = scoring.score_table(
+            found = etapromise.score(
                 loaded,
                 source,
                 tables.scans,
@@ -241,7 +239,6 @@ def score_command(
 
 
 def _model_at(directory: Path, as_of: datetime) -> PromiseModel:
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
 
     registry = ModelRegistry(directory)
     if not registry.promotions():

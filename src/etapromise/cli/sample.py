@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,6 @@ import click
 
 from etapromise.cli.arguments import OUTPUT_DIRECTORY, count_option, example, reported_errors
 from etapromise.cli.guarded_command import GuardedCommand
-
-__all__ = ["sample"]
 
 
 @click.command(
@@ -25,8 +24,6 @@ etapromise sample --out data/sample
 @click.option("--shipments-per-day", type=click.FloatRange(min=0.01), help="Before the peak.")
 def sample(out: Path, **changes: Any) -> None:
     """Write a simulated network's shipments, scans and open orders."""
-    from dataclasses import replace  # noqa: PLC0415 — start-up time
-
     from etapromise_simulator import SAMPLE, write_sample  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     OUTPUT_FILE,
     as_of_option,
@@ -19,8 +20,6 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
-
-__all__ = ["scorecard_command"]
 
 _SUFFIXES = (".parquet", ".csv", ".json", ".html")
 
@@ -72,18 +71,14 @@ def scorecard_command(
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.evaluation.scorecards import carrier_scorecards, write_scorecards  # noqa: PLC0415 — start-up time
+    from etapromise.evaluation.scorecards import write_scorecards  # noqa: PLC0415 — start-up time
 
     if out.suffix not in _SUFFIXES:
         raise click.UsageError(f"--out is {out}; expected it to end in {', '.join(_SUFFIXES)}.")
     with reported_errors():
         history = tables.read("delivered", out)
-        table = carrier_scorecards(
-            history,
-            as_of=pd.Timestamp(as_of),
-            since=None if since is None else pd.Timestamp(since),
-            default_time_zone=tables.time_zone,
-            **asked,
+        table = etapromise.scorecard(
+            history, as_of=as_of, since=since, naive_time_zone=tables.time_zone, **asked
         )
         write_scorecards(table, out, as_of=pd.Timestamp(as_of), language=language)
     click.echo(f"{out}  {len(table):,} groups")

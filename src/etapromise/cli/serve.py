@@ -11,8 +11,6 @@ from etapromise.cli.arguments import INPUT_FILE, count_option, example, reported
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.files import settings_text
 
-__all__ = ["serve"]
-
 
 @click.command(
     cls=GuardedCommand,

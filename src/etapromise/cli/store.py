@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+import etapromise
 from etapromise.cli.arguments import (
     INPUT_FILE,
     MODEL,
@@ -25,11 +26,10 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TABLE, rejects_beside
+from etapromise.promise.model import load_model
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["ingest_command", "track_command"]
 
 
 @click.command(
@@ -68,13 +68,12 @@ def ingest_command(
 
     Files may come twice, in parts and in any order. All of them are taken in, or nothing.
     """
-    from etapromise.store.ingest import ingest as take  # noqa: PLC0415 — loads pandas and Arrow
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
     if shipments is None and scans is None and mapping is None:
         raise click.UsageError("Missing --shipments or --scans; expected at least one of them.")
     with reported_errors():
-        done = take(
+        done = etapromise.ingest(
             store,
             shipments,
             scans,
@@ -134,7 +133,6 @@ def track_command(
 
     All that are on their way at once: `score --store`.
     """
-    from etapromise.promise.model import load_model  # noqa: PLC0415 — start-up time
     from etapromise.promise.tracked_promise import fields_of  # noqa: PLC0415 — loads pandas
     from etapromise.store.stored_history import stored_parcel  # noqa: PLC0415 — likewise
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from etapromise.cli.arguments import INPUT_FILE, STORE, Command, say
+from etapromise.files import write_json
 
 if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
     _OfAny: TypeAlias = click.ParamType[Any]
 else:  # which click has as a generic type since 8.4 only
     _OfAny = click.ParamType
-
-__all__ = [
-    "TABLE",
-    "TableArguments",
-    "ToldBefore",
-    "history_options",
-    "max_rejects_option",
-    "order_options",
-    "rejects_beside",
-    "tell_account",
-]
 
 Place: TypeAlias = "Path | str"
 
@@ -83,7 +73,7 @@ class TableArguments:
         out: Path,
         *,
         max_rejects: float | None = None,
-        told: ToldBefore | None = None,
+        told: RepeatedNotes | None = None,
     ) -> TrackedHistory:
         """Read both, tell what became of every row, and write the rejects.
 
@@ -93,9 +83,9 @@ class TableArguments:
             max_rejects: Stop where a larger share of a table was rejected; None never does.
             told: What the run before told, not to be told again; None tells all.
         """
-        from etapromise.operations.feed_signs import (  # noqa: PLC0415 — start-up time
-            clock_lies,
-            lie_told,
+        from etapromise.operations.feed_checks import (  # noqa: PLC0415 — start-up time
+            clocks_marked_as_utc,
+            marked_as_utc_text,
         )
         from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — start-up time
         from etapromise.tracking import history  # noqa: PLC0415 — start-up time
@@ -115,14 +105,14 @@ class TableArguments:
         )
         for account, path in zip(found.accounts, rejects_beside(out), strict=True):
             tell_account(account, path, told)
-        for sign in clock_lies(found):
-            say(f"scans: {lie_told(sign)}")
+        for row in clocks_marked_as_utc(found):
+            say(f"scans: {marked_as_utc_text(row)}")
         if max_rejects is not None:
             refuse_too_many(found.accounts, max_rejects)
         return found
 
 
-class ToldBefore:
+class RepeatedNotes:
     """Notes that the run before told too: a command of every night tells each once.
 
     All that were found stand in the file `notes.json` of the directory. One is told again where it
@@ -158,16 +148,14 @@ class ToldBefore:
 
     def keep(self) -> None:
         """Write what was found, and say how much of it was told before."""
-        from etapromise.files import write_text  # noqa: PLC0415 — start-up time
-
         if self._found or self._before:
-            write_text(self._path, json.dumps(self._found, indent=2, ensure_ascii=False) + "\n")
+            write_json(self._path, self._found)
         if count := self._as_before:
             say(f"{count} {'note is' if count == 1 else 'notes are'} as before: {self._path}")
 
 
 def tell_account(
-    account: Account, path: Path | None = None, told: ToldBefore | None = None
+    account: Account, path: Path | None = None, told: RepeatedNotes | None = None
 ) -> None:
     """Tell what became of a table's rows, and write its rejects.
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import etapromise
+from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.cli.arguments import (
     OUTPUT_DIRECTORY,
     ProbabilityType,
@@ -26,17 +28,15 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import (
+    RepeatedNotes,
     TableArguments,
-    ToldBefore,
     history_options,
     max_rejects_option,
 )
+from etapromise.operations.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
-    from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.tracking import TrackedHistory
-
-__all__ = ["refresh_command", "retrain_command", "train_command"]
 
 # Longer than a weekend and a holiday.
 _QUIET_DAYS = 4
@@ -98,8 +98,6 @@ def train_command(
     import pandas as pd  # noqa: PLC0415 — start-up time
 
     from etapromise.operations import tuning  # noqa: PLC0415 — start-up time
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
-    from etapromise.training import training  # noqa: PLC0415 — start-up time
     from etapromise.training.config import TrainingConfig, with_settings  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
@@ -132,7 +130,7 @@ def train_command(
                 f"{len(record['trials'])} trials: CRPS {record['score']:.3f} days, "
                 f"{record['score_of_default']:.3f} as it was"
             )
-        model = training.train(history, as_of=as_of, config=config, progress=bar, tuning=record)
+        model = etapromise.train(history, as_of=as_of, config=config, progress=bar, tuning=record)
         bar.close()
         if model.parts.alike:
             say(
@@ -195,28 +193,22 @@ def retrain_command(
 
     Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
     """
-    import pandas as pd  # noqa: PLC0415 — start-up time
-
-    from etapromise.operations.gate import GateConfig  # noqa: PLC0415 — start-up time
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
-    from etapromise.operations.retraining import retrain_current as run  # noqa: PLC0415 — start-up time
-
     with reported_errors(2):
         stated = _stated(calendars, tables)
     with reported_errors():
         registry = ModelRegistry(models)
-        event = registry.load_current().event if registry.current else "delivered"
-        told = ToldBefore(models)
+        event = registry.current_event() if registry.current else "delivered"
+        told = RepeatedNotes(models)
         history = _read(tables, event, models, max_rejects, as_of, stated, told)
-        decision = run(
+        decision = etapromise.retrain(
+            models,
             history,
-            registry,
-            as_of=pd.Timestamp(as_of),
+            as_of=as_of,
             calendars=stated,
-            gate=GateConfig(**limits),
+            gate=etapromise.GateConfig(**limits),
             dry_run=dry_run,
             force=force,
-            tell=say,
+            log=say,
         )
         if not dry_run:
             told.keep()
@@ -253,21 +245,16 @@ def refresh_command(
     To be run daily. The tables should reach at least half a year back. Prints the path of the
     refreshed model, which is the current one then.
     """
-    import pandas as pd  # noqa: PLC0415 — start-up time
-
-    from etapromise.operations.model_registry import ModelRegistry  # noqa: PLC0415 — start-up time
-    from etapromise.operations.retraining import refresh_current  # noqa: PLC0415 — start-up time
-
     with reported_errors(2):
         stated = _stated(calendars, tables)
     with reported_errors():
         registry = ModelRegistry(models)
-        event = registry.load_current().event
-        told = ToldBefore(models)
+        event = registry.current_event()
+        told = RepeatedNotes(models)
         history = _read(tables, event, models, max_rejects, as_of, stated, told)
-        version = refresh_current(history, registry, as_of=pd.Timestamp(as_of), calendars=stated)
+        etapromise.refresh(models, history, as_of=as_of, calendars=stated)
         told.keep()
-    click.echo(models / version)
+    click.echo(models / str(registry.current))
 
 
 def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
@@ -286,8 +273,6 @@ def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
 
 def _stated(calendars: Path | None, tables: TableArguments) -> CalendarFile | None:
     """The calendar file, or that which stands in the mapping, told once."""
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
-
     if calendars is not None:
         return CalendarFile.read(calendars)
     found = CalendarFile.within(tables.mapping)
@@ -303,10 +288,9 @@ def _read(
     max_rejects: float,
     as_of: datetime,
     calendars: CalendarFile | str | Path | None,
-    told: ToldBefore | None = None,
+    told: RepeatedNotes | None = None,
 ) -> TrackedHistory:
     """Read the tables, and tell what is strange about them and about the calendar's names."""
-    from etapromise.calendars.calendar_file import CalendarFile  # noqa: PLC0415 — start-up time
     from etapromise.calendars.calendar_names import calendar_notes  # noqa: PLC0415 — start-up time
 
     history = tables.read(event, out, max_rejects=max_rejects, told=told)

@@ -1,7 +1,4 @@
-"""Shipments' columns in, requests out, in compiled code: one shipment, or a table of them.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Shipments' columns in, requests out, in compiled code: one shipment, or a table of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Who takes parcels over, as the compiled encoder reads it.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Who takes parcels over, as the compiled encoder reads it."""
 
 from __future__ import annotations
 
@@ -13,8 +10,6 @@ from numpy.typing import NDArray
 
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.key_tables import utf8
-
-__all__ = ["HandOffTables"]
 
 
 class _HandOffsStruct(ctypes.Structure):

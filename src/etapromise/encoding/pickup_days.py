@@ -3,8 +3,6 @@
 What `clocks` is for deliveries. Handling times are counted on it from the day on which the
 warehouse begins with an order, so that cut-offs, weekends, holidays and closures move a pick-up by
 themselves.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -21,8 +19,6 @@ from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS
 from etapromise.calendars.working_clocks import row_of
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.lanes.levels import Level
-
-__all__ = ["PICKUP_LEVELS", "PickupDays", "WarehouseDays"]
 
 PICKUP_LEVELS: Final = (*DISPATCH_LEVELS, Level("calendar", ("origin_country", "origin_region")))
 """What says on which days a warehouse's parcels are fetched."""

@@ -3,8 +3,6 @@
 A number that is none or outside its range, a zone that is none and a quoted date that is none count
 as missing, whether they come in a table, in a frame or with a single call. A value of another type,
 such as a list, is a fault of a program and refused.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -25,8 +23,6 @@ from etapromise.normal_forms.zones import zone_name
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["readable_fields", "readable_frame"]
 
 _ZONE: Final = "destination_time_zone"
 _QUOTED: Final = "quoted_date"

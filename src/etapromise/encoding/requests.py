@@ -2,8 +2,6 @@
 
 One shipment or a table of them become the same arrays, so that a promise asked one at a time is the
 batch's to the last bit.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -30,17 +28,6 @@ from etapromise.lanes.levels import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "DISRUPTED",
-    "FETCHED",
-    "NUMBERS",
-    "Encoder",
-    "Requests",
-    "dates_in_column",
-    "local_dates",
-    "require_table",
-]
 
 # The numbers that every request has; further numeric columns follow them.
 NUMBERS: Final = (

@@ -1,7 +1,4 @@
-"""What the values of one shipment mean: times, dates, places and numbers of whatever type.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""What the values of one shipment mean: times, dates, places and numbers of whatever type."""
 
 from __future__ import annotations
 
@@ -16,18 +13,6 @@ from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import normal_number
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
 from etapromise.normal_forms.texts import normal_text
-
-__all__ = [
-    "EPOCH",
-    "GIVEN_NUMBERS",
-    "as_datetime",
-    "given_numbers",
-    "missing",
-    "naive_order_time",
-    "normal_places",
-    "quoted_day",
-    "utc_second",
-]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 GIVEN_NUMBERS: Final = (

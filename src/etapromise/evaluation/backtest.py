@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import pairwise
@@ -14,19 +13,22 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from etapromise.argument_kinds import require_at_least, require_shares
+from etapromise.argument_kinds import kinds_checked, require_at_least, require_shares
 from etapromise.errors import ContractError
 from etapromise.evaluation.example_promise import example_promise
+from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.judgement import JUDGED_LEVELS, Truth, judge
-from etapromise.evaluation.replay import Forecaster, extract_end, known_at, replay_quotes
+from etapromise.evaluation.replay import Forecaster, extract_end, replay_quotes
 from etapromise.evaluation.summary import summary_of
+from etapromise.files import write_json, write_text
+from etapromise.history.as_of import Moment, moment_of
 from etapromise.text_type import TEXT
 from etapromise.tracking import Event, Source, TrackedHistory
+from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.mapping import MappingSource
-from etapromise.tracking.tracked import tracked_history
+from etapromise.tracking.tracked import read_unless_read
+from etapromise.training.config import TrainingConfig
 from etapromise.training.training import Progress
-
-__all__ = ["BacktestConfig", "BacktestResult", "Fit", "Step", "run_backtest", "steps"]
 
 Fit = Callable[[TrackedHistory, pd.Timestamp], Forecaster]
 """Trains a model on a history, as of a moment. Runs in worker processes, so it must pickle."""
@@ -152,23 +154,87 @@ class BacktestResult:
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.table.to_parquet(directory.absolute() / "promises.parquet", index=False)
-        text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
-        (directory / "backtest.json").write_text(text + "\n", encoding="utf-8")
+        write_json(directory / "backtest.json", self.facts)
         page = directory / "report.html"
-        page.write_text(self.to_html(language=language), encoding="utf-8")
+        write_text(page, self.to_html(language=language))
         return page
 
 
+@kinds_checked(config=TrainingConfig)
+def backtest(
+    shipments: Source | TrackedHistory | None = None,
+    scans: Source | None = None,
+    *,
+    start: Moment,
+    end: Moment,
+    every: Literal["month", "week"] = "month",
+    refresh_every: int = 1,
+    service_levels: Sequence[float] = (0.8, 0.9, 0.95),
+    jobs: int = 2,
+    config: TrainingConfig | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    event: Event = "delivered",
+    max_rejects: float = MAX_REJECTS,
+    progress: Progress | bool = False,
+) -> BacktestResult:
+    """Walk through the past as it was, and judge every promise.
+
+    Arguments without a word here are as for `read`.
+
+    Args:
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        start: first order to quote.
+        end: the moment after the last.
+        every: how often a new model is trained.
+        refresh_every: days from one refresh of statistics and calibration to the next.
+        service_levels: told in full; the one nearest to 0.9 by group.
+        jobs: processes; the result does not depend on it.
+        config: how models are trained.
+        progress: told of every step, as by `train`: what, how much of it, and of how much; or
+            True for a bar on stderr, where that is a terminal.
+
+    Raises:
+        ContractError: a table does not fit the contract, or there is no order to quote.
+        InsufficientHistoryError: too little history to train the first model.
+
+    Examples:
+        >>> result = etapromise.backtest(history, start="2025-06-01", end="2025-06-15",
+        ...                              refresh_every=7, config=quick)
+        >>> result.facts["outcomes"]["delivered"] > 0
+        True
+    """
+    history = read_unless_read(
+        shipments,
+        scans,
+        event=event,
+        mapping=mapping,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        max_rejects=max_rejects,
+    )
+    levels = _levels(service_levels)
+    walked = BacktestConfig(
+        start=moment_of(start),
+        end=moment_of(end),
+        every=every,
+        refresh_every=refresh_every,
+        service_levels=levels,
+        main_level=min(levels, key=lambda level: (abs(level - 0.9), level)),
+        jobs=jobs,
+    )
+    fit = TrainModel(config or TrainingConfig(), threads=1, quotes_only=True)
+    return run_backtest(history, walked, fit=fit, progress=progress)
+
+
 def run_backtest(
-    history: TrackedHistory | Source | None,
+    history: TrackedHistory,
     config: BacktestConfig,
     *,
     fit: Fit,
     progress: Progress | bool = False,
-    scans: Source | None = None,
-    mapping: MappingSource | None = None,
-    event: Event = "delivered",
-    naive_time_zone: str | None = None,
 ) -> BacktestResult:
     """Walk forward through a history.
 
@@ -178,22 +244,15 @@ def run_backtest(
     the promises are judged by all that is known.
 
     Args:
-        history: All of it, with everything that happened after the promises; or the shipments,
-            or None where a mapping names them.
+        history: All of it, with everything that happened after the promises.
         fit: Trains a model. It is called with the history as known at a step's start.
         progress: Told "steps walked", how many, and of how many; or True for a bar on stderr,
             where that is a terminal.
-        event: What is promised, where tables are handed over.
-        naive_time_zone: IANA zone of times in tables that carry none.
 
     Raises:
         ContractError: There is no order to quote.
         InsufficientHistoryError: There is too little history to train the first model.
     """
-    if not isinstance(history, TrackedHistory):
-        history = tracked_history(
-            history, scans, event=event, naive_time_zone=naive_time_zone, mapping=mapping
-        )
     walk = [step for step in steps(config) if _has_orders(history, step)]
     if not walk:
         raise ContractError(
@@ -250,7 +309,7 @@ def _walked(
 def _take(
     step: Step, history: TrackedHistory, config: BacktestConfig, fit: Fit
 ) -> tuple[int, pd.DataFrame, dict[str, Any] | None]:
-    model = fit(known_at(history, step.start), step.start)
+    model = fit(history.known_at(step.start), step.start)
     truth = Truth.of(
         history,
         model.local_event_date(history),
@@ -317,3 +376,13 @@ def _facts(
             levels=config.levels,
         ),
     }
+
+
+def _levels(service_levels: Sequence[float]) -> tuple[float, ...]:
+    given: object = service_levels
+    levels = set(given) if isinstance(given, Iterable) else set()
+    if not levels or not all(isinstance(one, float | int) for one in levels):
+        raise ContractError(
+            f"Found service_levels={service_levels!r}; expected probabilities such as (0.8, 0.9)."
+        )
+    return tuple(sorted(levels))

@@ -14,8 +14,6 @@ from etapromise.tracking import TrackedHistory
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["example_promise"]
-
 # Days drawn beyond the promised one, as a multiple of it, and the least.
 _DRAWN: Final = 2
 _LEAST_DRAWN: Final = 10

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from etapromise.evaluation.replay import Forecast
 
-__all__ = ["ModelForecaster", "TrainModel"]
-
 
 @dataclass(frozen=True)
 class ModelForecaster:

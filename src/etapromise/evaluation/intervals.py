@@ -12,9 +12,6 @@ from etapromise.errors import ContractError
 from etapromise.forecast.survival import kaplan_meier
 from etapromise.shrinkage import shrunk
 
-__all__ = ["chance_best", "kaplan_meier_percentiles", "shrunk_shares", "wilson_interval"]
-
-
 # Of the standard normal: central 95 %.
 _Z: Final = 1.959963984540054
 # Parcels' worth of belief in the prior share, at least and at most.

@@ -17,18 +17,6 @@ from etapromise.evaluation.replay import Forecast
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
-__all__ = [
-    "INTERVAL",
-    "JUDGED_LEVELS",
-    "Truth",
-    "day_column",
-    "groups_of",
-    "judge",
-    "outcomes_of",
-    "stated_column",
-]
-
-
 JUDGED_LEVELS: Final = (0.05, 0.10, 0.25, 0.50, 0.75, 0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
 """The service levels at which every quote is judged: the percentiles of `score`."""
 

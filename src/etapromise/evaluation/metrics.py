@@ -21,24 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from etapromise.array_types import Floats, Ints, Mask
+from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.errors import ContractError
 from etapromise.evaluation.intervals import wilson_interval
-
-__all__ = [
-    "CensoredOutcomes",
-    "KeptCounts",
-    "Seed",
-    "crps_days",
-    "interval_hits",
-    "judged",
-    "kept",
-    "mean_or_none",
-    "pinball_days",
-    "pit_values",
-    "summarise",
-    "summarise_delivered",
-]
 
 Seed = int | tuple[int, ...]
 
@@ -69,11 +54,7 @@ class CensoredOutcomes:
 
     def __getitem__(self, rows: Mask | Ints) -> CensoredOutcomes:
         """The outcomes of some parcels."""
-        return CensoredOutcomes(
-            event_day=self.event_day[rows],
-            known_until=self.known_until[rows],
-            cancelled=self.cancelled[rows],
-        )
+        return with_rows(self, rows)
 
 
 @dataclass(frozen=True, kw_only=True)

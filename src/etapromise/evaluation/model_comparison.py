@@ -7,10 +7,9 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Dates
+from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.judgement import Truth, day_column, judge, outcomes_of, stated_column
 from etapromise.evaluation.metrics import mean_or_none, summarise
@@ -18,25 +17,7 @@ from etapromise.evaluation.replay import Forecaster, JoinedForecast, replay_quot
 from etapromise.evaluation.summary import kept_by_group
 from etapromise.tracking import TrackedHistory
 
-__all__ = [
-    "clustered_mean",
-    "date_shift",
-    "days_to_mature",
-    "judged_orders",
-    "latest_orders",
-    "promised_dates",
-    "quality_of",
-    "quote_seconds",
-    "scan_carriers",
-    "scan_lag_shifts",
-    "score_difference",
-    "shift_between",
-]
-
-
 _DAY: Final = pd.Timedelta(days=1)
-# Scans that tell how long a carrier usually takes to send them.
-_LEAST_SCANS: Final = 50
 
 
 def days_to_mature(history: TrackedHistory, as_of: pd.Timestamp, *, share: float = 0.9) -> int:
@@ -142,9 +123,7 @@ def score_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]
     return {"orders": len(apart), "days": days, "mean_days": mean, "standard_error_days": error}
 
 
-def clustered_mean(
-    values: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64]
-) -> tuple[float | None, float | None, int]:
+def clustered_mean(values: Floats, cluster: Ints) -> tuple[float | None, float | None, int]:
     """The mean of n values, its cluster-robust standard error, and how many clusters there are.
 
     Args:
@@ -221,42 +200,3 @@ def quote_seconds(model: Forecaster, orders: pd.DataFrame, *, repeats: int = 5) 
         model.distribution_many(orders)
         best = min(best, time.process_time() - start)
     return float(best)
-
-
-def scan_lag_shifts(
-    history: TrackedHistory, *, start: pd.Timestamp, end: pd.Timestamp
-) -> list[dict[str, Any]]:
-    """By how much each carrier's usual time from scan to receipt has moved.
-
-    The median over the scans received in ``[start, end)``, less that over those of the eight weeks
-    before. The clock of a scan shows in it, the speed of the network does not. Carriers with
-    fewer than 50 scans on either side are left out.
-
-    Returns:
-        ``carrier``, ``hours`` (positive: scans seem older than they used to), ``scans``.
-    """
-    scans = history.scans
-    carrier = scan_carriers(history)
-    hours = (scans["received_at"] - scans["scanned_at"]).dt.total_seconds() / 3600
-    received = scans["received_at"]
-    fresh = (received >= start) & (received < end)
-    before = (received >= start - 56 * _DAY) & (received < start)
-    found = []
-    for name in sorted(carrier.unique()):
-        ours = carrier == name
-        new, old = hours[ours & fresh], hours[ours & before]
-        if min(len(new), len(old)) >= _LEAST_SCANS:
-            shift = float(new.median() - old.median())
-            found.append({"carrier": str(name), "hours": shift, "scans": len(new)})
-    return found
-
-
-def scan_carriers(history: TrackedHistory) -> pd.Series[Any]:
-    """Whose each scan is, aligned with the scans: its own carrier, or else its shipment's."""
-    scans = history.scans
-    if "carrier" in scans and scans["carrier"].notna().any():
-        return scans["carrier"].fillna("carrier not said")
-    if "carrier" in history.shipments:
-        owner = history.shipments.set_index("shipment_id")["carrier"]
-        return scans["shipment_id"].map(owner).fillna("carrier not said")
-    return pd.Series("all", index=scans.index)

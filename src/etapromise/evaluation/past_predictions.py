@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.evaluation.replay import extract_end
 from etapromise.evaluation.repromise_replay import PastPredictions
@@ -19,8 +20,6 @@ from etapromise.promise.open_journeys import journeys_at
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.tracking import TrackedHistory
-
-__all__ = ["past_predictions"]
 
 
 def past_predictions(
@@ -93,7 +92,7 @@ def _look(
     parcels: pd.DataFrame,
     scans: pd.DataFrame,
     moment: pd.Timestamp,
-    positions: npt.NDArray[np.int64],
+    positions: Ints,
 ) -> dict[str, npt.NDArray[Any]]:
     parcels = parcels.reset_index(drop=True)
     received = (scans["received_at"] <= moment).to_numpy()
@@ -116,7 +115,7 @@ def first_promises(
     model: PromiseModel,
     shipments: pd.DataFrame,
     service_level: float,
-    asked: npt.NDArray[np.bool_] | bool = True,  # noqa: FBT001, FBT002
+    asked: Mask | bool = True,  # noqa: FBT001, FBT002
 ) -> npt.NDArray[np.datetime64]:
     """What customers were told at checkout, (n,) datetime64[D].
 

@@ -19,8 +19,6 @@ from etapromise.promise.model import PromiseModel
 from etapromise.promise.policies import ShopperPolicy
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["replay_policies"]
-
 _LEFT_OUT: Final = frozenset(
     ("shipment_id", "order_id", "promised_date", "quoted_date", "carrier", "service")
 )

@@ -17,16 +17,6 @@ from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
 from etapromise.tracking import TrackedHistory
 
-__all__ = [
-    "Forecast",
-    "Forecaster",
-    "JoinedForecast",
-    "QuotedDays",
-    "extract_end",
-    "known_at",
-    "replay_quotes",
-]
-
 
 class Forecast(Protocol):
     """The part of `DateDistribution` that judging needs, for n parcels."""
@@ -94,18 +84,6 @@ class QuotedDays:
     version: str
 
 
-def known_at(history: TrackedHistory, moment: pd.Timestamp) -> TrackedHistory:
-    """The history as it had been received at a moment (that very moment included).
-
-    Orders placed later are gone, scans received later as well, and milestones are blank where they
-    became known later. Rejected rows are gone altogether: there is nothing to learn from them.
-
-    Raises:
-        ContractError: The moment is naive.
-    """
-    return history.known_at(moment)
-
-
 def extract_end(history: TrackedHistory) -> pd.Timestamp:
     """The last moment that the history tells of: its latest order or received scan.
 
@@ -150,7 +128,7 @@ def replay_quotes(
         rows = np.flatnonzero((ordered >= moment) & (ordered < until))
         if len(rows):
             rows = rows[np.argsort(ordered.to_numpy()[rows], kind="stable")]
-            refreshed = model.refresh(known_at(history, moment), as_of=moment)
+            refreshed = model.refresh(history.known_at(moment), as_of=moment)
             orders = history.shipments.iloc[rows].reset_index(drop=True)
             yield QuotedDays(
                 rows=rows,

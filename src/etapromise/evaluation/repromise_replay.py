@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Dates, Floats, Ints
+from etapromise.array_types import Dates, Floats, Ints, Mask
 from etapromise.errors import ContractError
-from etapromise.files import write_text
+from etapromise.files import write_json
 from etapromise.promise.repromise_policy import (
     DELAYED,
     EARLIER,
@@ -31,18 +31,6 @@ from etapromise.promise.repromise_policy import (
     RepromisePolicy,
     StandingDates,
 )
-
-__all__ = [
-    "PastPredictions",
-    "PolicyChoice",
-    "PolicyRecord",
-    "candidate_policies",
-    "pick_policy",
-    "read_policy",
-    "simulate_repromises",
-    "write_policy",
-]
-
 
 _DAY: Final = np.timedelta64(1, "D")
 
@@ -182,7 +170,7 @@ def simulate_repromises(
     parcels = len(looks.original_date)
     if not parcels:
         raise ContractError("Found no parcels to replay; expected some hundreds.")
-    said = _Said.nothing(looks)
+    said = _Customers.nothing(looks)
     for rows in _by_moment(looks):
         said.look(looks, rows, policy, service_level)
     return said.record(looks, notice_cost, silent_miss_cost)
@@ -258,8 +246,7 @@ def candidate_policies() -> Iterator[RepromisePolicy]:
 
 def write_policy(policy: RepromisePolicy, path: Path) -> None:
     """Write a policy as JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(asdict(policy), indent=2) + "\n")
+    write_json(path, asdict(policy))
 
 
 def read_policy(path: Path) -> RepromisePolicy:
@@ -281,20 +268,20 @@ def read_policy(path: Path) -> RepromisePolicy:
 
 
 @dataclass
-class _Said:
+class _Customers:
     """What the customers have heard so far; parcels (m,)."""
 
     standing: StandingDates
     first_delay: Dates  # local date of the first delay notice
     last_way: npt.NDArray[np.int8]
-    turned: npt.NDArray[np.bool_]
-    silent: npt.NDArray[np.bool_]
+    turned: Mask
+    silent: Mask
     needed: int = 0
     delayed: int = 0
     earlier: int = 0
 
     @classmethod
-    def nothing(cls, looks: PastPredictions) -> _Said:
+    def nothing(cls, looks: PastPredictions) -> _Customers:
         parcels = len(looks.original_date)
         return cls(
             standing=StandingDates.promised(looks.original_date),

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from etapromise.argument_kinds import require_many
+from etapromise.argument_kinds import kinds_checked, require_many
 from etapromise.array_types import Floats, Mask
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_dates
@@ -28,17 +28,11 @@ from etapromise.evaluation.intervals import (
 )
 from etapromise.evaluation.judgement import groups_of
 from etapromise.files import write_text
-from etapromise.tracking import TrackedHistory, milestones
+from etapromise.history.as_of import Moment, moment_of
+from etapromise.tracking import Source, TrackedHistory, milestones
+from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.table_writer import write_table
-
-__all__ = [
-    "SCORECARD_GROUPS",
-    "SCORECARD_PERCENTILES",
-    "Measure",
-    "carrier_scorecards",
-    "write_scorecards",
-]
-
+from etapromise.tracking.tracked import read_unless_read
 
 Measure = Literal["promise_kept", "quoted_kept", "swift"]
 """What the ranking goes by: the shop's promised dates, the carrier's quoted dates, or arrival in as
@@ -50,6 +44,7 @@ SCORECARD_GROUPS: Final = ("carrier", "service", "destination_region", "lane_gro
 SCORECARD_PERCENTILES: Final = (50.0, 80.0, 90.0, 95.0)
 
 _DAY_SECONDS: Final = 86_400.0
+_USUAL_SPAN: Final = pd.Timedelta(days=180)
 _SWIFT: Final = 80.0
 # A parcel of which nothing came for so many days after its order counts as lost.
 _LEAST_PATIENCE: Final = 21
@@ -59,26 +54,34 @@ _SETTLE_DAYS: Final = 1
 _SMALL: Final = 0.5
 
 
-def carrier_scorecards(
-    history: TrackedHistory,
+@kinds_checked()
+def scorecard(
+    shipments: Source | TrackedHistory | None = None,
+    scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
-    since: pd.Timestamp | None = None,
+    as_of: Moment,
+    since: Moment | None = None,
     by: Sequence[str] = ("carrier", "service", "lane_group"),
     measure: Measure | None = None,
     smallest_group: int = 1,
-    default_time_zone: str | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
 ) -> pd.DataFrame:
-    """One row per partner and place, best partner of each place first.
+    """How each carrier and service does where, the best of each place first.
+
+    Arguments without a word here are as for `read`.
 
     Args:
-        since: Parcels ordered from then on; by default the last 180 days.
-        by: Of `SCORECARD_GROUPS`, ``carrier`` among them. Carrier and service are the partner,
-            the rest the place in which partners are compared.
-        measure: What the ranking goes by; by default the first of ``promise_kept``, ``quoted_kept``
-            and ``swift`` that the data allow.
-        smallest_group: Groups of fewer parcels are left out, though their parcels count elsewhere.
-        default_time_zone: IANA zone of last resort.
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        since: parcels ordered from then on; by default 180 days before.
+        by: carrier and service are the partner, the rest the place.
+        measure: what partners are ranked by: "promise_kept", "quoted_kept" or "swift"; by default
+            the first that the data allow.
+        smallest_group: groups of fewer parcels are left out, though their parcels count elsewhere.
+        naive_time_zone: IANA zone of times that carry none, and of places whose zone nothing tells.
 
     Returns:
         The columns of ``by``, then
@@ -104,11 +107,27 @@ def carrier_scorecards(
           1 is best; ``chance_best``: the probability of really being it.
 
     Raises:
-        ContractError: ``as_of`` is naive, ``by`` or ``measure`` name what there is not, or no
-            parcel was ordered in that time.
+        ContractError: a table does not fit the contract, `by` or `measure` name what there is not,
+            or no parcel was ordered in that time.
+
+    Examples:
+        >>> card = etapromise.scorecard(history, as_of="2025-07-15", by=["carrier"])
+        >>> sorted(card["carrier"])
+        ['acme', 'birdpost', 'corvid', 'dromedary']
     """
-    _require(by, measure, as_of)
-    parcels = _parcels(history, as_of, since, default_time_zone)
+    history = read_unless_read(
+        shipments,
+        scans,
+        event="delivered",
+        mapping=mapping,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        max_rejects=1.0,
+    )
+    end = moment_of(as_of)
+    begin = end - _USUAL_SPAN if since is None else moment_of(since)
+    _require(by, measure)
+    parcels = _parcels(history, end, begin, naive_time_zone)
     ranked_by = measure or _first_possible(parcels)
     keys = list(by)
     rows = []
@@ -152,7 +171,6 @@ def write_scorecards(
     else:
         finite = table.replace([np.inf, -np.inf], np.nan)
         text = finite.to_json(orient="records", indent=2, force_ascii=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
 
 
@@ -174,11 +192,10 @@ _MEASURES: Final = {
 def _parcels(
     history: TrackedHistory,
     as_of: pd.Timestamp,
-    since: pd.Timestamp | None,
+    begin: pd.Timestamp,
     default_time_zone: str | None,
 ) -> pd.DataFrame:
     """What had become of each parcel that was not cancelled, one row each."""
-    begin = as_of - pd.Timedelta(days=180) if since is None else since
     ordered = history.shipments["ordered_at"]
     chosen = ((ordered >= begin) & (ordered <= as_of)).to_numpy()
     if not chosen.any():
@@ -393,9 +410,7 @@ def _first_possible(parcels: pd.DataFrame) -> Measure:
     return "quoted_kept" if parcels["quoted_judged"].any() else "swift"
 
 
-def _require(by: Sequence[str], measure: str | None, as_of: pd.Timestamp) -> None:
-    if as_of.tzinfo is None:
-        raise ContractError(f"found the naive moment {as_of}, expected one with a time zone")
+def _require(by: Sequence[str], measure: str | None) -> None:
     require_many("by", by)
     groups = list(by)
     doubled = any(groups.count(one) > 1 for one in groups)

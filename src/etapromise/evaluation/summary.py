@@ -26,9 +26,6 @@ from etapromise.evaluation.metrics import (
     summarise_delivered,
 )
 
-__all__ = ["BACKTEST_GROUPINGS", "days_matched_kept_rate", "kept_by_group", "summary_of"]
-
-
 BACKTEST_GROUPINGS: Final = (
     "period",
     "carrier",

@@ -13,8 +13,6 @@ import numpy as np
 from etapromise.forecast.forest import Forest
 from etapromise.forecast.lightgbm_trees import join_trees
 
-__all__ = ["average_forests"]
-
 
 def average_forests(members: Sequence[Forest]) -> Forest:
     """The forest whose quantiles are the means of those of `members`.

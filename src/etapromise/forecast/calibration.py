@@ -23,14 +23,6 @@ from numpy.typing import NDArray
 
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
-__all__ = [
-    "CALIBRATED_LEVELS",
-    "Calibration",
-    "CalibrationSettings",
-    "calibrate",
-    "still_arriving",
-]
-
 # Where hazards may differ: edges in u. Finer at the top, where promises are made.
 _EDGES: Final = np.array(
     [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.975, 0.99]

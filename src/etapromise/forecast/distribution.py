@@ -1,7 +1,4 @@
-"""Distributions over calendar dates.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Distributions over calendar dates."""
 
 from __future__ import annotations
 
@@ -14,14 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-
-__all__ = [
-    "NOT_ASKED",
-    "DateDistribution",
-    "DistributionStruct",
-    "raw_probability",
-    "uncalibrated",
-]
 
 NOT_ASKED: Final = np.iinfo(np.int32).min
 """Stands where the probability of no day is asked for."""

@@ -1,7 +1,4 @@
-"""A forest whose leaves hold one value per quantile level, and its compiled evaluation.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""A forest whose leaves hold one value per quantile level, and its compiled evaluation."""
 
 from __future__ import annotations
 
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32] | NDArray[np.float64]
-
-__all__ = ["Forest", "stored_forest"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 

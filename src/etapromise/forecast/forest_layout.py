@@ -16,8 +16,6 @@ from etapromise import native
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MAX_LEAVES", "MAX_LEVELS", "ForestLayout", "Trees", "compile_layout"]
-
 _order = native.function("etp_forest_order", None, native.LONG, *[native.POINTER] * 7)
 
 MAX_LEAVES = 256

@@ -13,8 +13,6 @@ from etapromise.forecast.forest_layout import Trees
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["join_trees", "read_trees"]
-
 # LightGBM's kZeroThreshold, a float: its predictor reads values this close to zero as zero.
 _ZERO = float(np.float32(1e-35))
 _BELOW_ZERO = float(np.nextafter(-_ZERO, -np.inf))

@@ -9,8 +9,6 @@ import numpy as np
 
 from etapromise.array_types import Floats, Mask
 
-__all__ = ["kaplan_meier", "kaplan_meier_quantiles"]
-
 
 def kaplan_meier(
     y: Floats, *, weight: Floats | None = None, censored: Mask | None = None

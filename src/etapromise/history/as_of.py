@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.calendars.configured_clocks import configured_clocks, configured_zones
+from etapromise.calendars.configured_clocks import configured_clocks
 from etapromise.calendars.configured_dispatch import (
     configured_dispatch,
-    warehouse_zones,
     warehouses_of,
 )
+from etapromise.calendars.configured_zones import configured_zones
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
@@ -56,7 +56,11 @@ _SHORTEST_GIVE_UP: Final = 21
 _FEWEST_ARRIVED: Final = 10
 
 
-def moment_of(as_of: str | date | datetime | pd.Timestamp) -> pd.Timestamp:
+Moment: TypeAlias = "str | date | datetime | pd.Timestamp"
+"""Without a zone it is UTC."""
+
+
+def moment_of(as_of: Moment) -> pd.Timestamp:
     """`as_of` as a UTC moment; without a zone it is UTC.
 
     Raises:
@@ -287,8 +291,7 @@ class KnownOrders:
         zones = ZoneMap.learned(self.shipments, default=default_time_zone)
         if calendars is not None:
             calendars = calendars.spelled_as(warehouses_of(self.shipments))
-            zones = configured_zones(zones, calendars)
-            zones = warehouse_zones(zones, calendars, self.shipments)
+            zones = configured_zones(zones, calendars, self.shipments)
         for name in (*numeric, *categorical):
             if name not in self.shipments.columns:
                 raise ContractError(

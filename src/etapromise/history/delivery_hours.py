@@ -5,8 +5,6 @@ Dirichlet-multinomial does: the finer one's counts beside so many parcels' worth
 one's shares. The shortest window that is to hold a probability is chosen on counts, so it holds a
 little less of what comes next; how much less is measured on the last weeks, by tables that had not
 seen them, and asked for on top.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -29,8 +27,6 @@ from etapromise.stored_arrays import (
     array_of_texts,
     different_texts,
 )
-
-__all__ = ["HOUR_LEVELS", "DeliveryHours", "learn_delivery_hours"]
 
 _DAY: Final = 86_400
 _BINS: Final = 48

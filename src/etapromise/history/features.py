@@ -1,8 +1,6 @@
 """The features of a shipment, their order, and the contract that a model keeps with its callers.
 
 One compiled builder (native/features.c) serves training, batch and the single quote.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -21,16 +19,6 @@ from etapromise.errors import ModelFileError
 from etapromise.history.effects import FIELDS
 from etapromise.history.statistics import AsOfOrder, Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS, LAST_MILE, LAST_MILE_LEVELS, LEVELS, Level
-
-__all__ = [
-    "BUILT_IN_NAMES",
-    "OFFSET_TERMS",
-    "FeatureBuilder",
-    "FeatureContract",
-    "FeatureTables",
-    "all_features",
-    "with_handling_codes",
-]
 
 # ETP_MAX_FEATURES of native/features.h.
 _MOST_FEATURES: Final = 1024

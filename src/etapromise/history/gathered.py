@@ -17,8 +17,6 @@ from etapromise.history.outcomes import Outcomes, operational_days
 from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
 from etapromise.history.surge import surge_by_day
 
-__all__ = ["EncodedOrders", "HistoryAsOf"]
-
 _ROWS_AT_ONCE: Final = 100_000
 
 

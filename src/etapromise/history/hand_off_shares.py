@@ -24,8 +24,6 @@ from etapromise.shrinkage import PRIORS, shrunk
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["hand_off_tables"]
-
 _SEPARATOR: Final = "\x1f"
 # From this share on a hand-off is usual.
 _USUAL: Final = 0.5

@@ -46,7 +46,7 @@ from etapromise.lanes.levels import (
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["KeptOrders", "kept_orders"]
+__all__ = ["KeptOrders", "kept_orders", "numbers_name"]
 
 _FORMAT: Final = 2
 _FOLDER: Final = "numbers"
@@ -85,7 +85,7 @@ class KeptOrders(KnownOrders):
             ContractError: a column that the model needs is missing.
         """
         moment = moment.floor("D")
-        made_for = _made_for(encoder, tracked.event)
+        made_for = numbers_name(encoder, tracked.event)
         weeks = [
             _week(week, moment, encoder, made_for)
             for week in tracked.weeks()
@@ -162,7 +162,7 @@ class KeptOrders(KnownOrders):
 
     def requests(self, encoder: Encoder) -> Requests:
         """The orders as they were asked for."""
-        if _made_for(encoder, self.tracked.event) != self.made_for:
+        if numbers_name(encoder, self.tracked.event) != self.made_for:
             return super().requests(encoder)
         numbers = np.empty((len(self), len(NUMBERS) + len(encoder.numeric)))
         for place, name in enumerate((*NUMBERS, *encoder.numeric)):
@@ -204,7 +204,7 @@ class KeptOrders(KnownOrders):
     ) -> tuple[Requests, NDArray[np.bool_]]:
         """The requests as those of who took the parcels over, and (n,) whether that is known."""
         known = self._array("taker") > 0
-        if encoder.hand_offs is None or _made_for(encoder, self.tracked.event) != self.made_for:
+        if encoder.hand_offs is None or numbers_name(encoder, self.tracked.event) != self.made_for:
             return (
                 super().handed_over(encoder, requests) if encoder.hand_offs else (requests, known)
             )
@@ -242,6 +242,10 @@ class KeptOrders(KnownOrders):
     def returned(self) -> NDArray[np.bool_]:
         """(n,) whether they were known to be on their way back, or there."""
         return self._array("returned")
+
+    def digests(self) -> NDArray[np.uint64]:
+        """(n,) a number for all that the store says of each."""
+        return self._array("digest")
 
     def scan_counts(self) -> NDArray[np.float64]:
         """(n,) how often they were scanned, NaN where that is not told."""
@@ -454,7 +458,7 @@ def _coded_column(positions: NDArray[Any], texts: Sequence[str]) -> pa.Dictionar
     )
 
 
-def _made_for(encoder: Encoder, event: str) -> str:
+def numbers_name(encoder: Encoder, event: str) -> str:
     """What numbers hang on beside their week's tables, as a short name."""
     clocks, hand_offs = encoder.clocks, encoder.hand_offs
     words = {

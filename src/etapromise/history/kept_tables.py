@@ -1,34 +1,66 @@
-"""Tables kept beside a store, each with what it was made from: they may be deleted at any time."""
+"""Tables kept beside a store, each with what it was made from: they may be deleted at any time.
+
+A file is a mark, a format, a checksum, and the table as Arrow streams it.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-from collections.abc import Sequence
+import struct
+import warnings
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
 
-__all__ = ["about_kept", "forget_others", "read_kept", "write_kept"]
+__all__ = [
+    "about_kept",
+    "array_table",
+    "arrays_of_table",
+    "forget_others",
+    "read_kept",
+    "write_kept",
+]
 
-_FORMAT: Final = 2
+_log = logging.getLogger("etapromise.store")
+
+_FORMAT: Final = 3
 # Models that a store keeps numbers for; a retrained one has others than before.
 _MOST_MODELS: Final = 4
 _ABOUT: Final = b"etapromise"
+# Mark, format, CRC-32 of the rest; as long as Arrow wants what follows to be aligned.
+_HEADER: Final = struct.Struct("<16sII40x")
+_MARK: Final = b"etapromise kept\n"
 
 
 def read_kept(path: Path) -> pa.Table | None:
     """A table that `write_kept` wrote; None where there is none, or a damaged or older one."""
     try:
-        table = pa.ipc.open_file(path.read_bytes()).read_all()
-    except (OSError, pa.ArrowException):
+        content = path.read_bytes()
+    except OSError:
         return None  # it is made again
-    about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
-    return table if about.get("format") == _FORMAT else None
+    rest = memoryview(content)[_HEADER.size :]
+    mark, version, checksum = _HEADER.unpack(content[: _HEADER.size].ljust(_HEADER.size))
+    if mark == _MARK and version != _FORMAT:
+        _log.info("%s is of format %d, not %d, and is made again", path, version, _FORMAT)
+        return None
+    if mark == _MARK and zlib.crc32(rest) == checksum:
+        return pa.ipc.open_stream(pa.py_buffer(rest)).read_all()
+    warnings.warn(
+        f"{path} is damaged and is made again, which takes longer: found {len(content)} bytes "
+        "that are not those that were written",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
 
 
 def write_kept(
@@ -41,17 +73,18 @@ def write_kept(
         files: the store's files that it was made from.
         about: what else is told beside it.
     """
-    about = about | {"format": _FORMAT, "files": list(files)}
+    about = about | {"files": list(files)}
     table = table.replace_schema_metadata({_ABOUT: json.dumps(about).encode()})
     if path is None:
         return table
+    rest = pa.BufferOutputStream()
+    with pa.ipc.new_stream(rest, table.schema) as writer:
+        writer.write_table(table)
+    content = rest.getvalue()
     try:
-        with (
-            whole_file(path) as draft,
-            pa.OSFile(str(draft), "wb") as file,
-            pa.ipc.new_file(file, table.schema) as writer,
-        ):
-            writer.write_table(table)
+        with whole_file(path) as draft, draft.open("wb") as file:
+            file.write(_HEADER.pack(_MARK, _FORMAT, zlib.crc32(content)))
+            file.write(content)
     except CommandError:
         pass  # a store that may only be read, or a full disk: it is made again the next time
     return table
@@ -60,6 +93,25 @@ def write_kept(
 def about_kept(table: pa.Table) -> dict[str, Any]:
     """What was told beside a table that is kept."""
     return dict(json.loads(table.schema.metadata[_ABOUT]))
+
+
+def array_table(arrays: Mapping[str, Any]) -> pa.Table:
+    """Arrays and lists of texts of any lengths as a table of one row."""
+    columns = {}
+    for name, values in arrays.items():
+        flat = pa.array(values, None if isinstance(values, np.ndarray) else pa.large_string())
+        columns[name] = pa.LargeListArray.from_arrays(pa.array([0, len(flat)], pa.int64()), flat)
+    return pa.table(columns)
+
+
+def arrays_of_table(table: pa.Table) -> dict[str, Any]:
+    """What `array_table` was given."""
+    found: dict[str, Any] = {}
+    for name in table.column_names:
+        values = table[name].chunk(0).flatten()
+        texts = pa.types.is_large_string(values.type)
+        found[name] = values.to_pylist() if texts else values.to_numpy(zero_copy_only=False)
+    return found
 
 
 def forget_others(folder: Path, made_for: str) -> None:

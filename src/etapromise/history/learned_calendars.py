@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch
 from etapromise.calendars.dispatch_learning import learn_dispatch
-from etapromise.calendars.ways import Ways
+from etapromise.calendars.transits import Transits
 from etapromise.calendars.working_clocks import CALENDAR_BEFORE, Clocks
 from etapromise.calendars.working_weeks import learn_clocks
 from etapromise.calendars.zones import ZoneMap
@@ -88,7 +88,7 @@ def _ways(
     results: Outcomes,
     last_mile_carriers: Sequence[str],
     last_mile: NDArray[np.int32] | None,
-) -> tuple[Ways, Sequence[str], Sequence[str]]:
+) -> tuple[Transits, Sequence[str], Sequence[str]]:
     """The parcels on their way, and the keys of their services and places."""
     service, there, here = keys
     brought = service[0]
@@ -107,7 +107,7 @@ def _ways(
         begun = results.start_day.astype(np.int64)
     last = np.where(arrived, results.event_day, results.as_of_day - 1)
     on_way = np.flatnonzero((begun >= first_day) & (begun <= last) & ~results.closed)
-    ways = Ways(
+    ways = Transits(
         service=services[on_way],
         calendar=calendars[on_way],
         first_day=begun[on_way],

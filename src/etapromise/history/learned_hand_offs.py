@@ -23,8 +23,6 @@ from etapromise.shrinkage import PRIORS, shrunk
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_brought", "known_hand_offs", "learned_hand_offs", "with_first_legs"]
-
 _DAY: Final = 86_400
 # A carrier that took fewer parcels over than these is no usual one: those are mis-scans.
 _FEWEST: Final = 20

@@ -13,8 +13,6 @@ from etapromise.history.outcomes import Outcomes
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import sorted_keys
 
-__all__ = ["learned_delivery_hours"]
-
 _DAY: Final = 86_400
 
 

@@ -3,8 +3,6 @@
 Trees say of a weight beyond all that they saw what they say of the heaviest: an order in grams
 among kilograms gets a promise that looks like any other. So a model remembers how its numbers were
 spread.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -18,8 +16,6 @@ from numpy.typing import NDArray
 
 from etapromise.encoding.requests import NUMBERS
 from etapromise.stored_arrays import StoredValues
-
-__all__ = ["LearnedRanges", "Spread", "nearest_remedy", "spread_of"]
 
 _COORDINATES: Final = ("origin_lat", "origin_lon", "destination_lat", "destination_lon")
 _GIVEN: Final = (*_COORDINATES, "weight_kg")

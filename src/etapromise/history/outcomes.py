@@ -21,8 +21,6 @@ from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import Requests, local_seconds
 from etapromise.history.effects import NEVER_DAY, Durations
 
-__all__ = ["Outcomes", "day_of", "outcomes", "spread_within_day"]
-
 _DAY: Final = 86_400
 
 

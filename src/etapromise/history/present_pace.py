@@ -12,8 +12,6 @@ from etapromise.history.effects import FIELDS
 if TYPE_CHECKING:
     from etapromise.history.gathered import HistoryAsOf
 
-__all__ = ["PACED", "pace_since"]
-
 PACED: Final = ("network", "service", "destination_region")
 """The levels that are asked, coarse to fine."""
 

@@ -6,8 +6,6 @@ many of those pass before hangs on how far the next is.
 How many days a carrier takes at least is the sharpest fact of a lane, and a forest over means of
 durations smears it: it puts mass on dates on which nobody ever arrived. So each lane's is counted,
 and no promise has an earlier date.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -24,8 +22,6 @@ from etapromise.shrinkage import PRIORS
 
 if TYPE_CHECKING:
     from etapromise.history.outcomes import Outcomes
-
-__all__ = ["NOT_TOLD", "ROUNDING", "shortest_ways", "soonest", "soonest_as_known"]
 
 NOT_TOLD: Final = -1.0
 """Stands where a row says nothing of its shortest way: a coarser level does."""

@@ -12,8 +12,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["surge_by_day"]
-
 _QUICK_HALF_LIFE: Final = 5.0
 _SLOW_HALF_LIFE: Final = 28.0
 # A rise below this (on the log scale) is the ordinary week's.

@@ -17,8 +17,6 @@ from etapromise.errors import ContractError
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
-__all__ = ["DEFAULT_PRECISION", "Alerts", "choose_alerts"]
-
 DEFAULT_PRECISION: Final = 0.8
 _GRID: Final = np.round(np.arange(0.05, 1.0, 0.01), 2)
 _LIKELY_LOST: Final = 0.5

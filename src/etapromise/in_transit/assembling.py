@@ -7,18 +7,17 @@ from typing import Final
 
 import numpy as np
 
-from etapromise.array_types import Ints
+from etapromise.array_types import Floats, Ints
 from etapromise.forecast.calibration import Calibration, CalibrationSettings, calibrate
 from etapromise.forecast.distribution import NOT_ASKED, raw_probability
 from etapromise.forecast.forest import Forest
-from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY
 from etapromise.history.features import FeatureContract
-from etapromise.history.gathered import HistoryAsOf
 from etapromise.in_transit.alerts import Alerts, choose_alerts
+from etapromise.in_transit.kept_looks import learned_looks
+from etapromise.in_transit.learned_looks import LearnedLooks
 from etapromise.in_transit.outlook import OPEN_STAGES, Outlook, is_open, outlook
-from etapromise.in_transit.past_journeys import TransitHistory, chatter_weights, transit_history
-from etapromise.in_transit.sampling import Sample
+from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
 from etapromise.in_transit.transit_parts import (
     REMAINING_OFFSET,
     STAGES,
@@ -26,9 +25,8 @@ from etapromise.in_transit.transit_parts import (
     flow_sizes,
     transit_kernel,
 )
-from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["assemble_transit", "at_most", "refresh_transit"]
+__all__ = ["assemble_transit", "chatter", "refresh_transit"]
 
 # Looks are many and alike: the correction of the last days needs more of them to be believed.
 _SETTINGS: Final = CalibrationSettings(
@@ -52,9 +50,10 @@ _LONGEST_PROMISE: Final = 90
 
 
 def assemble_transit(
-    past: TransitHistory,
-    known: KnownOrders,
-    gathered: HistoryAsOf,
+    past: PastParcels,
+    learned: LearnedLooks,
+    contract: FeatureContract,
+    promises_by: Forest,
     *,
     forest: Forest,
     trained_day: int,
@@ -62,53 +61,51 @@ def assemble_transit(
     """Flow, silence, exits, calibration and alerts around a forest grown then or before.
 
     Args:
+        learned: what all looks at the parcels teach.
+        contract: features of the promise at the order.
+        promises_by: its forest, grown without the latest orders.
         trained_day: UTC day.
     """
-    facilities = past.scans.facilities
-    carriers = len(gathered.encoder.indexes[past.looks.level_names.index("carrier")])
-    services = len(gathered.encoder.indexes[past.looks.level_names.index("service")])
-    ended = past.ended(facilities)
+    encoder, results = past.gathered.encoder, past.gathered.outcomes
+    names = [level.name for level in encoder.levels]
+    services = len(encoder.indexes[names.index("service")])
     parts = TransitParts(
         forest=forest,
         trained_day=trained_day,
-        flow=ended.flow_on(past.outcomes.as_of_day, flow_sizes(gathered.encoder, facilities)),
-        facilities=facilities,
-        silence=past.silence(carriers),
-        exits=past.exits(),
+        flow=learned.ended.flow_on(results.as_of_day, flow_sizes(encoder, learned.facilities)),
+        facilities=learned.facilities,
+        silence=learned.silence,
+        exits=learned.exits,
         calibrations=tuple(Calibration.none(services) for _ in STAGES),
         alerts=Alerts.unmeasured(),
     )
-    first_day = max(trained_day, past.outcomes.as_of_day - _SETTINGS.window)
-    recent = is_open(past.looks.states) & (past.day >= first_day)
-    judged = past.take(at_most(past, np.flatnonzero(recent), _MOST_LOOKS))
+    first_day = max(trained_day, results.as_of_day - _SETTINGS.window)
+    rows = past.drawn(first_day, learned.share(first_day, _MOST_LOOKS))
+    judged = past.looks(rows, contract, promises_by)
+    judged = judged.take(is_open(judged.looks.states) & (judged.day >= first_day))
     if not len(judged.day):
         return parts
-    seen = outlook(parts, judged.looks, past.scans, flow=ended.flow(facilities, judged))
+    flow = learned.ended.flow(learned.facilities, judged)
+    seen = outlook(parts, judged.looks, judged.scans, flow=flow)
     parts = replace(parts, calibrations=_calibrations(parts, judged, seen, services))
-    return replace(parts, alerts=_alerts(parts, judged, seen, known, gathered))
+    return replace(parts, alerts=_alerts(parts, judged, seen, past))
 
 
 def refresh_transit(
     parts: TransitParts,
-    tracked: TrackedHistory,
-    sample: Sample,
+    past: PastParcels,
     contract: FeatureContract,
     promises_by: Forest,
 ) -> TransitParts:
     """The same forest with everything else as of a later moment."""
-    known, gathered, weight = sample
-    past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)
     return assemble_transit(
-        past, known, gathered, forest=parts.forest, trained_day=parts.trained_day
+        past,
+        learned_looks(past),
+        contract,
+        promises_by,
+        forest=parts.forest,
+        trained_day=parts.trained_day,
     )
-
-
-def at_most(past: TransitHistory, rows: Ints, most: int) -> Ints:
-    """Looks of so many parcels, drawn by chance, that there are about `most` at most."""
-    if len(rows) <= most:
-        return rows
-    chance = past.outcomes.within * 15_485_863.0 % 1.0
-    return rows[chance[past.parcel[rows]] < most / len(rows)]
 
 
 def _calibrations(
@@ -131,7 +128,7 @@ def _calibrations(
             continue
         weight = np.where(arrived[rows], 1.0, arriving[rows])
         weight *= judged.parcel_weight[judged.parcel[rows]]
-        weight *= chatter_weights(judged.parcel[rows], codes[rows, 0])
+        weight *= chatter(judged.parcel[rows], codes[rows, 0])
         found[number] = calibrate(
             u[rows],
             arrived[rows],
@@ -145,21 +142,31 @@ def _calibrations(
     return tuple(found)
 
 
+def chatter(parcel: Ints, service: Ints) -> Floats:
+    """(m,) 1 / how often a parcel of each look's service is looked at; see `LearnedLooks`.
+
+    Args:
+        parcel: (m,) whose look, ascending.
+        service: (m,) of which service.
+    """
+    size = int(service.max()) + 1 if len(service) else 0
+    first = np.append(True, parcel[1:] != parcel[:-1])[: len(parcel)]
+    looks = np.bincount(service, minlength=size)
+    parcels = np.bincount(service[first], minlength=size)
+    return np.asarray((np.maximum(parcels, 1) / np.maximum(looks, 1))[service])
+
+
 def _alerts(
-    parts: TransitParts,
-    judged: TransitHistory,
-    seen: Outlook,
-    known: KnownOrders,
-    gathered: HistoryAsOf,
+    parts: TransitParts, judged: TransitHistory, seen: Outlook, past: PastParcels
 ) -> Alerts:
     results, parcel = judged.outcomes, judged.parcel
-    standing = _standing_days(known, gathered, judged)
+    standing = _standing_days(past, judged)
     overdue = results.as_of_day > standing + _CERTAIN_AFTER
     decided = results.arrived | results.closed | overdue
     late = ~results.arrived | (results.event_day > standing)
     today = judged.looks.positions.today
     asked = decided[parcel] & (today <= standing[parcel])
-    kernel = transit_kernel(parts, gathered.encoder.clocks, 1)
+    kernel = transit_kernel(parts, past.gathered.encoder.clocks, 1)
     days = np.where(asked, standing[parcel] - today, NOT_ASKED).astype(np.int32)
     hazard = np.stack([one.log_hazard for one in parts.calibrations])
     stage = judged.looks.states.stage
@@ -176,12 +183,12 @@ def _alerts(
     return replace(alerts, likely_lost=likely)
 
 
-def _standing_days(known: KnownOrders, gathered: HistoryAsOf, past: TransitHistory) -> Ints:
+def _standing_days(past: PastParcels, judged: TransitHistory) -> Ints:
     """(n,) local day that was promised; where none is told, that of a 0.9 promise at the order."""
-    promises, requests = past.looks.promises, gathered.requests
+    promises, requests = judged.looks.promises, judged.looks.requests
     own = requests.order_day.astype(np.int64)
     pending = np.ones(len(own), bool)
-    clocks = gathered.encoder.clocks
+    clocks = past.gathered.encoder.clocks
     start = own - clocks.first_day
     for ahead in range(_LONGEST_PROMISE):
         rows = np.flatnonzero(pending)
@@ -199,5 +206,5 @@ def _standing_days(known: KnownOrders, gathered: HistoryAsOf, past: TransitHisto
         )
         own[rows] = requests.order_day[rows] + ahead
         pending[rows[reached >= _STANDING_LEVEL]] = False
-    told = known.promised_days()
+    told = past.known.promised_days()[judged.rows]
     return np.where(told == NEVER_DAY, own, told)

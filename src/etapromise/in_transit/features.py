@@ -21,11 +21,6 @@ from etapromise.in_transit.states import States
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, TRANSIT_FEATURES
 from etapromise.shrinkage import PRIORS
 
-__all__ = [
-    "TransitInputs",
-    "build_features",
-]
-
 _SERVICE_REGION: Final = FLOW_LEVELS.index("service_region")
 _DESTINATION: Final = FLOW_LEVELS.index("destination_prefix")
 _FACILITY: Final = FLOW_LEVELS.index("facility")

@@ -116,26 +116,29 @@ def flow_as_of(
     """
     evidence = np.zeros((len(asked.day), len(FLOW_LEVELS)))
     total = np.zeros_like(evidence)
-    if not len(value):
+    if not len(value) or not len(asked.day):
         return evidence, total
     reference = int(learned.day.min())
     grown = weight * np.exp2((learned.day - reference) / _HALF_LIFE)
     fade = np.exp2(-(asked.day - reference) / _HALF_LIFE)
-    days = int(max(learned.day.max(), asked.day.max())) - reference + 2
+    # What all of them knew is summed up once; what came to be known between them lies by day.
+    first = int(asked.day.min())
+    old, new = np.flatnonzero(learned.day < first), np.flatnonzero(learned.day >= first)
+    days = int(max(learned.day.max(), asked.day.max())) - first + 2
+    since = np.clip(asked.day - first, 0, days - 1)
     for level in range(len(FLOW_LEVELS)):
-        key = learned.keys(level) * days + (learned.day - reference)
-        order = np.argsort(key, kind="stable")
+        row, wanted = learned.keys(level), asked.keys(level)
+        size = int(max(row.max(), wanted.max())) + 1
         counted = np.where(learned.codes[:, level] > 0, grown, 0.0)
-        sums = [
-            np.concatenate([[0.0], np.cumsum((counted * part)[order])]) for part in (1.0, value)
-        ]
-        first = asked.keys(level) * days
-        start = np.searchsorted(key[order], first)
-        end = np.searchsorted(
-            key[order], first + np.clip(asked.day - reference, 0, days - 1), side="left"
-        )
-        for out, running in ((evidence, sums[0]), (total, sums[1])):
-            out[:, level] = (running[end] - running[start]) * fade
+        key = row[new] * days + (learned.day[new] - first)
+        order = np.argsort(key, kind="stable")
+        key, between = key[order], new[order]
+        start = np.searchsorted(key, wanted * days)
+        end = np.searchsorted(key, wanted * days + since, side="left")
+        for out, each in ((evidence, counted), (total, counted * value)):
+            before = np.bincount(row[old], weights=each[old], minlength=size)
+            running = np.concatenate([[0.0], np.cumsum(each[between])])
+            out[:, level] = (before[wanted] + (running[end] - running[start])) * fade
     return evidence, total
 
 

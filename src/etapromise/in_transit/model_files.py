@@ -36,8 +36,6 @@ from etapromise.stored_arrays import (
     different_texts,
 )
 
-__all__ = ["transit_from_bytes", "transit_to_bytes"]
-
 _GOLDEN_ROWS: Final = 26
 # Another processor's exp and log may differ in the last bits, and dates must not.
 _GOLDEN_TOLERANCE: Final = 1e-9

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GIVEN_UP_STAGES",
+    "NO_PROMISES",
     "OPEN_STAGES",
     "HandedOver",
     "OrderPromises",
@@ -75,6 +76,10 @@ class OrderPromises:
     offset: Floats
 
 
+NO_PROMISES: Final = OrderPromises(np.zeros(0), 0.0, np.zeros((0, 0)), np.zeros(0))
+"""What is expected at orders where nobody asks for the features of looks at them."""
+
+
 @dataclass(frozen=True, eq=False)
 class HandedOver:
     """n parcels as requests of the carriers that were seen to take them over.
@@ -113,6 +118,10 @@ class HandedOver:
             return None
         names = [level.name for level in encoder.levels]
         return cls(requests, known, len(encoder.indexes[names.index("service_region")]))
+
+    def take(self, rows: NDArray[np.int64]) -> HandedOver:
+        """Some of the parcels."""
+        return replace(self, requests=self.requests.take(rows), known=self.known[rows])
 
     @classmethod
     def nobody(cls, encoder: Encoder, requests: Requests) -> HandedOver | None:

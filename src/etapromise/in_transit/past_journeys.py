@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -14,20 +15,27 @@ from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.features import FeatureContract
 from etapromise.history.gathered import HistoryAsOf
+from etapromise.history.kept_orders import KeptOrders
 from etapromise.history.outcomes import Outcomes
 from etapromise.in_transit.flow import FlowTables, Passages, flow_as_of, flow_tables
 from etapromise.in_transit.kept_scans import parcel_scans
-from etapromise.in_transit.outlook import HandedOver, OrderPromises, Snapshots, is_open, shares
-from etapromise.in_transit.sampling import WINDOW
-from etapromise.in_transit.scan_gaps import ScanGaps, ScanGapTable, scan_gap_table
+from etapromise.in_transit.outlook import (
+    NO_PROMISES,
+    HandedOver,
+    OrderPromises,
+    Snapshots,
+    is_open,
+    shares,
+)
+from etapromise.in_transit.sampling import Drawn, week_end, week_of
+from etapromise.in_transit.scan_gaps import ScanGaps, ScanGapTable
 from etapromise.in_transit.snapshots import snapshot_moments
 from etapromise.in_transit.states import ParcelScans, stage_number
-from etapromise.in_transit.transit_parts import REMAINING_OFFSET, STAGES, Exits
-from etapromise.shrinkage import PRIORS, shrunk
+from etapromise.in_transit.transit_parts import REMAINING_OFFSET, Exits
 from etapromise.tracking.contract import Event
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["TransitHistory", "chatter_weights", "transit_history"]
+__all__ = ["Ended", "PastParcels", "TransitHistory"]
 
 _DAY: Final = 86_400_000_000
 
@@ -61,26 +69,26 @@ class TransitHistory:
     """m looks at n parcels, and what became of them by `outcomes.as_of_day`.
 
     Attributes:
+        rows: (n,) positions of the parcels among those of `PastParcels`.
         scans: of the parcels.
         looks: the looks, ascending by parcel and moment.
         outcomes: what became of the parcels.
         returned: (n,) known to be on its way back, or there.
         settled: (n,) ordered so long ago that what has not come by now is given up.
         day: (m,) UTC day of each look.
-        weight: (m,) see `chatter_weights`, times that of the parcel.
         parcel_weight: (n,) how many parcels each stands for, 1 on average; see `sampling`.
         until: (n,) microseconds: when the event was known, else the start of the as-of day.
         zones: (n,) IANA names of the destinations' zones.
         event: what is waited for.
     """
 
+    rows: Ints
     scans: ParcelScans
     looks: Snapshots
     outcomes: Outcomes
     returned: Mask
     settled: Mask
     day: Ints
-    weight: Floats
     parcel_weight: Floats
     until: Ints
     zones: NDArray[Any]
@@ -92,10 +100,8 @@ class TransitHistory:
         return self.looks.states.parcel
 
     def take(self, rows: NDArray[np.int64] | Mask) -> TransitHistory:
-        """Some of the looks, at their weights."""
-        return replace(
-            self, looks=self.looks.take(rows), day=self.day[rows], weight=self.weight[rows]
-        )
+        """Some of the looks."""
+        return replace(self, looks=self.looks.take(rows), day=self.day[rows])
 
     def at_scans(self) -> Mask:
         """(m,) at the order or at the receipt of a scan, not on a silent day."""
@@ -130,17 +136,22 @@ class TransitHistory:
         value = np.log(np.maximum(days, 0.0) + REMAINING_OFFSET)
         return Ended(passages, value, self.parcel_weight[ended.parcel])
 
-    def silence(self, carriers: int) -> ScanGapTable:
-        """How long parcels are silent, and how many for ever; see `forecast.silence`."""
+    def silences(self) -> tuple[ScanGaps, ScanGaps, ScanGaps]:
+        """How long parcels are silent, and how many for ever; see `in_transit.scan_gaps`.
+
+        Returns:
+            The silences of parcels that are not lost; all those of settled parcels, `ended` false
+            where it was for ever; those that go on today and may be either.
+        """
         looks, states = self.looks, self.looks.states
         parcel = self.parcel
         # A silence begins with the order, and with each scan that is the latest so far.
-        same = np.append(False, parcel[1:] == parcel[:-1])
-        moved = np.append(True, states.last_scan[1:] != states.last_scan[:-1])
+        same = np.append(False, parcel[1:] == parcel[:-1])[: len(parcel)]
+        moved = np.append(True, states.last_scan[1:] != states.last_scan[:-1])[: len(parcel)]
         begin = np.flatnonzero(~same | moved)
-        following = np.append(begin[1:], len(parcel))
-        in_journey = np.append(begin[1:], 0) > 0
-        last = np.append(parcel[begin[1:]] != parcel[begin[:-1]], True)
+        following = np.append(begin[1:], len(parcel))[: len(begin)]
+        in_journey = (np.append(begin[1:], 0) > 0)[: len(begin)]
+        last = np.append(parcel[begin[1:]] != parcel[begin[:-1]], True)[: len(begin)]
         in_journey &= ~last
         next_look = np.minimum(following, len(parcel) - 1)
         arrived = self.outcomes.arrived[parcel[begin]]
@@ -156,32 +167,20 @@ class TransitHistory:
         )
         days = part.positions.position(ended_at) - part.positions.position(heard)
         asked = is_open(part.states)
-        usual = asked & ~for_ever & (in_journey | arrived)
-        fate = asked & self.settled[part.states.parcel] & (for_ever | in_journey | arrived)
-        stage, carrier = part.states.stage.astype(np.int64), part.codes("carrier")
-
-        waiting = asked & last & gone & ~self.settled[part.states.parcel]
+        settled = self.settled[part.states.parcel]
+        every = ScanGaps(
+            stage=part.states.stage.astype(np.int64),
+            carrier=part.codes("carrier"),
+            days=np.maximum(np.nan_to_num(days), 0.0),
+            ended=~for_ever,
+            weight=self.parcel_weight[part.states.parcel],
+            gone=gone,
+        )
+        waiting = asked & last & gone & ~settled
         waiting &= ~self.outcomes.closed[part.states.parcel]
-
-        def silences(rows: Mask, ended: Mask, weight: Floats) -> ScanGaps:
-            return ScanGaps(
-                stage=stage[rows],
-                carrier=carrier[rows],
-                days=np.maximum(np.nan_to_num(days[rows]), 0.0),
-                ended=ended[rows],
-                weight=weight[rows],
-                gone=gone[rows],
-            )
-
-        alike = self.parcel_weight[part.states.parcel]
-        fates = silences(fate, ~for_ever, alike)
-        sizes = {"stages": len(STAGES), "carriers": carriers}
-        first = scan_gap_table(silences(usual, ~waiting, alike), fates, **sizes)
-        # Silences that go on today count by how likely they end: without them the recent past
-        # looks quick.
-        ends = 1.0 - first.lost_probability(stage, carrier, np.maximum(np.nan_to_num(days), 0.0))
-        weight = alike * np.where(waiting, ends, 1.0)
-        return scan_gap_table(silences(usual | waiting, ~waiting, weight), fates, **sizes)
+        usual = asked & ~for_ever & (in_journey | arrived)
+        fates = asked & settled & (for_ever | in_journey | arrived)
+        return every.take(usual), every.take(fates), every.take(waiting)
 
     def arriving(self, silence: ScanGapTable, exits: Exits, day: int) -> Floats:
         """(n,) probability that each arrives, by where it stood at the start of a UTC day."""
@@ -193,112 +192,125 @@ class TransitHistory:
         lost, back = shares(silence, exits, looks)
         return np.asarray((1.0 - lost) * (1.0 - back))
 
-    def exits(self) -> Exits:
-        """How many of those seen in each stage never arrive."""
-        known = self.take(self.settled[self.parcel])
-        states = known.looks.states
-        cell = np.ravel_multi_index(
-            Exits.cells(states.stage, states.attempts, known.looks.silence), Exits.shape()
-        )
-        size = int(np.prod(Exits.shape()))
-        back = known.returned[known.parcel]
-        seen = np.bincount(cell, weights=known.weight, minlength=size).reshape(Exits.shape())
-        gone = np.bincount(cell, weights=known.weight * back, minlength=size)
-        gone = gone.reshape(Exits.shape())
-        whole = (gone.sum() + 1.0) / (seen.sum() + 100.0)
-        stage = _shrunk_share(gone.sum((1, 2)), seen.sum((1, 2)), whole)
-        attempts = _shrunk_share(gone.sum(2), seen.sum(2), stage[:, None])
-        stages = known.looks.states.stage
-        alive = known.outcomes.arrived[known.parcel]
-        seen_in = np.bincount(stages, weights=known.weight, minlength=len(STAGES))
-        found = np.bincount(stages, weights=known.weight * alive, minlength=len(STAGES))
-        return Exits(
-            returned=_shrunk_share(gone, seen, attempts[:, :, None]),
-            found=shrunk(found, seen_in, PRIORS.found_share, PRIORS.exits),
-        )
 
+@dataclass(frozen=True, kw_only=True)
+class PastParcels:
+    """n parcels that may be looked at.
 
-def _shrunk_share(gone: Any, seen: Any, above: Floats | float) -> Floats:
-    return np.asarray(shrunk(gone, seen, above, PRIORS.exits))
-
-
-def transit_history(
-    tracked: TrackedHistory,
-    known: KnownOrders,
-    gathered: HistoryAsOf,
-    contract: FeatureContract,
-    promises_by: Forest,
-    *,
-    weight: Floats | None = None,
-) -> TransitHistory:
-    """Look at every parcel as `snapshot_moments` says, with what had been received by then.
-
-    Args:
-        known: the orders to look at.
-        contract: features of the promise at the order.
-        promises_by: its forest; one that has not seen these orders is honest about them.
-        weight: (n,) how many parcels each of the orders stands for; by default 1.
+    Attributes:
+        tracked: the history that they are of.
+        known: the orders.
+        gathered: what was known of them.
+        weight: (n,) how many parcels each stands for, 1 on average.
+        until: (n,) see `TransitHistory`.
+        week: (n,) of the order, counted from that of 1970-01-05.
+        zones: (n,) IANA names of the destinations' zones.
+        returned: (n,) see `TransitHistory`.
+        settled: (n,) likewise; a week of orders at a time.
+        handed_over: the parcels as those of who took them over.
     """
-    results = gathered.outcomes
-    scans = parcel_scans(tracked, known)
-    moment = results.as_of_day * _DAY
-    until = np.where(results.arrived, known.event_known(), moment)
-    wanted = results.start_day >= results.as_of_day - WINDOW
-    # Another number than the one that spreads the event over its day, or hours would tell it.
-    hour = results.within * 104_729.0 % 1.0
-    parcel, when = snapshot_moments(scans, until, hour, wanted)
-    states = scans.states(parcel, when, tracked.event)
-    rows = np.flatnonzero(wanted)
-    x, offset = gathered.features(gathered.builder(contract), rows)
-    log_days = np.zeros((len(results.start_day), len(promises_by.levels)))
-    log_days[rows] = promises_by.predict(x)
-    offsets = np.zeros(len(log_days))
-    offsets[rows] = offset
-    zones = known.zone_names(gathered.encoder.zones)
-    looks = Snapshots.at(
-        states,
-        levels=gathered.encoder.levels,
-        clocks=gathered.encoder.clocks,
-        requests=gathered.requests,
-        zones=zones,
-        ordered=scans.ordered,
-        promises=OrderPromises(
-            promises_by.levels, gathered.statistics.settings.offset, log_days, offsets
-        ),
-        handed_over=HandedOver.seen(
-            gathered.encoder, *known.handed_over(gathered.encoder, gathered.requests)
-        ),
-    )
-    patience = int((results.closed_day - results.start_day).max())
-    service = looks.codes("service")
-    weight = np.ones(len(scans)) if weight is None else weight
-    return TransitHistory(
-        scans=scans,
-        looks=looks,
-        outcomes=results,
-        returned=known.returned() & ~results.arrived,
-        settled=results.start_day.astype(np.int64) + patience < results.as_of_day,
-        day=when // _DAY,
-        weight=chatter_weights(parcel, service) * weight[parcel],
-        parcel_weight=weight,
-        until=until,
-        zones=zones,
-        event=tracked.event,
-    )
 
+    tracked: TrackedHistory
+    known: KnownOrders
+    gathered: HistoryAsOf
+    weight: Floats
+    until: Ints
+    week: Ints
+    zones: NDArray[Any]
+    returned: Mask
+    settled: Mask
+    handed_over: HandedOver | None
 
-def chatter_weights(parcel: Ints, service: Ints) -> Floats:
-    """(m,) 1 / how often a parcel of each look's service is looked at on average.
+    @classmethod
+    def of(
+        cls, tracked: TrackedHistory, known: KnownOrders, gathered: HistoryAsOf, drawn: Drawn
+    ) -> PastParcels:
+        """Those that were drawn, by what is known of them."""
+        if drawn.rows is not None:
+            known, gathered = known.take(drawn.rows), gathered.take(drawn.rows)
+        results = gathered.outcomes
+        week = week_of(results.start_day)
+        patience = int((results.closed_day - results.start_day).max())
+        encoder, requests = gathered.encoder, gathered.requests
+        return cls(
+            tracked=tracked,
+            known=known,
+            gathered=gathered,
+            weight=drawn.weight,
+            until=np.where(results.arrived, known.event_known(), results.as_of_day * _DAY),
+            week=week,
+            zones=known.zone_names(encoder.zones),
+            returned=known.returned() & ~results.arrived,
+            settled=week_end(week) + patience < results.as_of_day,
+            handed_over=HandedOver.seen(encoder, *known.handed_over(encoder, requests)),
+        )
 
-    So chatty carriers count like others. Not by the parcel's own looks: late parcels are looked at
-    more often than others, and weighing them down would make every forecast too hopeful.
+    def drawn(self, first_day: int, share: float) -> Ints:
+        """Positions of parcels that were under way on a UTC day or later, or a part of them.
 
-    Args:
-        parcel: (m,) whose look, ascending.
-        service: (m,) of which service.
-    """
-    size = int(service.max()) + 1 if len(service) else 0
-    first = np.append(True, parcel[1:] != parcel[:-1])[: len(parcel)]
-    looks = np.bincount(service, minlength=size)
-    parcels = np.bincount(service[first], minlength=size)
-    return np.asarray((np.maximum(parcels, 1) / np.maximum(looks, 1))[service])
+        Args:
+            share: of them, drawn by chance.
+        """
+        chance = self.gathered.outcomes.within * 15_485_863.0 % 1.0
+        return np.flatnonzero((self.until > first_day * _DAY) & (chance < share))
+
+    @cached_property
+    def _scans(self) -> ParcelScans:
+        """Those of all parcels, of a history that is in memory."""
+        return parcel_scans(self.tracked, self.known)
+
+    def scans(self, rows: Ints) -> ParcelScans:
+        """Those of some of the parcels."""
+        if isinstance(self.known, KeptOrders):
+            return parcel_scans(self.tracked, self.known, rows)
+        return self._scans.take(rows)
+
+    def looks(
+        self, rows: Ints, contract: FeatureContract | None = None, promises_by: Forest | None = None
+    ) -> TransitHistory:
+        """Look at some of the parcels as `snapshot_moments` says, with what was received by then.
+
+        Args:
+            rows: ascending positions.
+            contract: features of the promise at the order; None: nobody asks for features of looks.
+            promises_by: its forest; one that has not seen these orders is honest about them.
+        """
+        gathered = self.gathered
+        results, requests = gathered.outcomes.take(rows), gathered.requests.take(rows)
+        scans, until, zones = self.scans(rows), self.until[rows], self.zones[rows]
+        # Another number than the one that spreads the event over its day, or hours would tell it.
+        hour = results.within * 104_729.0 % 1.0
+        parcel, when = snapshot_moments(scans, until, hour)
+        promises = NO_PROMISES
+        if contract is not None and promises_by is not None:
+            x, offset = gathered.features(gathered.builder(contract), rows)
+            promises = OrderPromises(
+                promises_by.levels,
+                gathered.statistics.settings.offset,
+                promises_by.predict(x),
+                offset,
+            )
+        over = self.handed_over
+        looks = Snapshots.at(
+            scans.states(parcel, when, self.tracked.event),
+            levels=gathered.encoder.levels,
+            clocks=gathered.encoder.clocks,
+            requests=requests,
+            zones=zones,
+            ordered=scans.ordered,
+            promises=promises,
+            handed_over=None if over is None else over.take(rows),
+        )
+        return TransitHistory(
+            rows=rows,
+            scans=scans,
+            looks=looks,
+            outcomes=results,
+            returned=self.returned[rows],
+            settled=self.settled[rows],
+            day=when // _DAY,
+            parcel_weight=self.weight[rows],
+            until=until,
+            zones=zones,
+            event=self.tracked.event,
+        )

@@ -15,8 +15,6 @@ from etapromise.calendars.disruptions import Disruptions
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct, uncalibrated
 
-__all__ = ["Remaining", "RemainingKernel", "remaining_given"]
-
 
 class _RemainingStruct(ctypes.Structure):
     _fields_ = (

@@ -8,32 +8,33 @@ decides, always the same for the same parcel.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints
 from etapromise.history.as_of import KnownOrders
-from etapromise.history.gathered import EncodedOrders, HistoryAsOf
+from etapromise.history.gathered import EncodedOrders
 from etapromise.history.outcomes import Outcomes
+from etapromise.in_transit.snapshots import MOST_DAYS
 
-__all__ = ["MOST_LOOKS", "WINDOW", "Drawn", "Sample", "drawn_parcels"]
+__all__ = ["MOST_LOOKS", "WINDOW", "Drawn", "drawn_parcels", "week_end", "week_of"]
 
 MOST_LOOKS: Final = 3_000_000
 """About so many looks are taken at most where no setting says otherwise."""
 
 WINDOW: Final = 400
-"""Days of orders that are looked at."""
+"""Days of orders that are looked at, and those before them in the week of the first."""
 
 # A service's week is never thinned below so many parcels.
 _FEWEST: Final = 25
-# From one share that is taken to the next.
+# From one share that is taken, or mean weight, to the next.
 _STEP: Final = 1.05
 # More than the step: what is kept of these parcels is still enough when the share has risen.
 _NEAR: Final = 1.1
-# Silent days are looked at no further; see `snapshot_moments`.
-_MOST_DAYS: Final = 60
+# 1970-01-05; weeks are those of a store.
+_MONDAY: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Drawn:
     """Which of n parcels to look at.
 
     Attributes:
-        rows: (k,) ascending positions; None: all, and each stands for itself.
+        rows: (k,) ascending positions; None: all.
         near: (m,) ascending positions of those that a night of somewhat other parcels may draw;
             where all are taken, those that are young enough to be looked at.
         weight: (k,) how many parcels each stands for, 1 on average.
@@ -57,25 +58,6 @@ class Drawn:
         return self.near if self.rows is None else self.rows
 
 
-class Sample(NamedTuple):
-    """Parcels to look at.
-
-    Attributes:
-        weight: (n,) how many parcels each stands for, 1 on average.
-    """
-
-    known: KnownOrders
-    gathered: HistoryAsOf
-    weight: Floats
-
-    @classmethod
-    def of(cls, known: KnownOrders, gathered: HistoryAsOf, drawn: Drawn) -> Sample:
-        """Those that were drawn, and what is known of them."""
-        if drawn.rows is None:
-            return cls(known, gathered, drawn.weight)
-        return cls(known.take(drawn.rows), gathered.take(drawn.rows), drawn.weight)
-
-
 def drawn_parcels(known: KnownOrders, orders: EncodedOrders, most_looks: int) -> Drawn:
     """Which parcels to look at.
 
@@ -83,18 +65,18 @@ def drawn_parcels(known: KnownOrders, orders: EncodedOrders, most_looks: int) ->
         most_looks: about how many looks may be taken.
     """
     results = orders.outcomes
-    rows = np.flatnonzero(results.start_day >= results.as_of_day - WINDOW)
+    week = week_of(results.start_day)
+    rows = np.flatnonzero(week >= week_of(np.array([results.as_of_day - WINDOW])))
     looks = _looks(known, results)[rows]
     if looks.sum() <= most_looks:
-        return Drawn(rows=None, near=rows, weight=np.ones(len(results.start_day)))
+        every = len(rows) == len(week)
+        return Drawn(rows=None if every else rows, near=rows, weight=np.ones(len(rows)))
     names = [level.name for level in orders.encoder.levels]
     service = orders.requests.codes[rows, names.index("service")].astype(np.int64)
-    week = results.start_day[rows].astype(np.int64) // 7
-    week -= week.min()
+    week = week[rows] - week[rows].min()
     stratum = service * (int(week.max()) + 1) + week
     size = np.bincount(stratum)
-    # In steps, so that the parcels of one night are mostly those of the night before.
-    share = _STEP ** np.floor(np.log(most_looks / looks.sum()) / np.log(_STEP))
+    share = _stepped(most_looks / float(looks.sum()))
     kept = np.minimum(size, np.maximum(np.ceil(size * share), _FEWEST))
     chance = results.within[rows] * 49_979_687.0 % 1.0
     order = np.lexsort((chance, stratum))
@@ -105,14 +87,29 @@ def drawn_parcels(known: KnownOrders, orders: EncodedOrders, most_looks: int) ->
     return Drawn(
         rows=rows[taken],
         near=rows[rank < (_NEAR * kept)[stratum]],
-        weight=weight / weight.mean(),
+        weight=weight / _stepped(float(weight.mean())),
     )
+
+
+def week_of(day: NDArray[np.integer[Any]]) -> Ints:
+    """(n,) weeks of UTC days since 1970-01-01, counted from that of 1970-01-05."""
+    return (day.astype(np.int64) - _MONDAY) // 7
+
+
+def week_end(week: Ints) -> Ints:
+    """(n,) the last UTC day of weeks."""
+    return week * 7 + _MONDAY + 6
+
+
+def _stepped(number: float) -> float:
+    """In steps, so that the parcels of one night and their weights are those of the one before."""
+    return float(_STEP ** np.floor(np.log(number) / np.log(_STEP)))
 
 
 def _looks(known: KnownOrders, results: Outcomes) -> Floats:
     """(n,) about how many looks each parcel would give, without asking for its scans."""
     until = np.where(results.arrived, results.event_known_day, results.as_of_day)
-    days = np.clip(until - results.start_day + 1, 0, _MOST_DAYS)
+    days = np.clip(until - results.start_day + 1, 0, MOST_DAYS)
     scans = known.scan_counts()
     told = np.isfinite(scans)
     # Of parcels that were scanned since, a history cut at a moment does not tell how often before.

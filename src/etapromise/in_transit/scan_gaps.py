@@ -9,22 +9,27 @@ this on the whole's by the evidence it has (a gamma prior on a Poisson rate). A 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints, with_rows
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
-__all__ = ["SILENCE_EDGES", "ScanGapTable", "ScanGaps", "scan_gap_table"]
+__all__ = ["FATES", "SILENCE_EDGES", "SPENT", "GapSums", "ScanGapTable", "ScanGaps"]
 
 SILENCE_EDGES: Final = np.array(
     [0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0]
 )
 """(b,) where the stretches begin, in operational days."""
+
+SPENT: Final = ("ends", "exposure")
+FATES: Final = ("seen", "gone", "heard", "doomed")
+"""The sums of `GapSums`: those over usual silences, and those over settled parcels."""
 
 _LEAST_SURVIVAL: Final = 1e-300
 
@@ -55,6 +60,10 @@ class ScanGaps:
     ended: NDArray[np.bool_]
     weight: Floats
     gone: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[Any]) -> ScanGaps:
+        """Some of them, by a mask or by positions."""
+        return with_rows(self, rows)
 
 
 @dataclass(frozen=True)
@@ -120,51 +129,91 @@ def _spent(days: Floats, edge: Floats | float, width: Floats | float) -> Floats:
     return np.asarray(np.minimum(np.maximum(days - edge, 0.0), width))
 
 
-def scan_gap_table(usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: int) -> ScanGapTable:
-    """Rates from silences of parcels that were heard of again, shares from settled parcels.
+@dataclass(frozen=True, kw_only=True)
+class GapSums:
+    """Sums over silences by stage and carrier; those of other silences are added to them.
 
-    Args:
-        usual: silences of parcels that are not lost, ended or still going on.
-        lost: all silences of parcels whose fate is settled, `ended` false where the parcel was
-            never seen again.
-        stages: how many there are.
-        carriers: rows of the level "carrier".
+    Attributes:
+        ends: (stages, carriers, b) silences that ended in each stretch.
+        exposure: (stages, carriers, b) operational days spent in each.
+        seen: (stages, carriers) silences of parcels whose fate is settled.
+        gone: (stages, carriers) of these, after which the parcel was never seen again.
+        heard: (stages, carriers) of these, those that ended.
+        doomed: (stages, carriers) of those that ended, with a parcel that was lost later on.
     """
-    cell = usual.stage * carriers + usual.carrier
-    # A silence of a whole day, as dates without a clock have it, ends in the stretch that it fills.
-    place = np.maximum(np.searchsorted(SILENCE_EDGES, usual.days, side="left") - 1, 0)
-    cells, stretches = stages * carriers, len(SILENCE_EDGES)
-    ended = np.bincount(
-        cell * stretches + place, weights=usual.weight * usual.ended, minlength=cells * stretches
-    )
-    columns, rows = [], np.arange(len(cell))
-    for edge, width in zip(SILENCE_EDGES, _WIDTHS, strict=True):
-        # Fewer and fewer silences are so long; the others add nothing.
-        rows = rows[usual.days[rows] > edge]
-        spent = _spent(usual.days[rows], edge, width) * usual.weight[rows]
-        columns.append(np.bincount(cell[rows], weights=spent, minlength=cells))
-    ends = ended.astype(np.float64).reshape(stages, carriers, stretches)
-    exposure = np.stack(columns, axis=1).astype(np.float64).reshape(stages, carriers, stretches)
-    whole = _shrunk_rate(ends.sum((0, 1)), exposure.sum((0, 1)), PRIORS.scan_gap_rate_first)
-    by_stage = _shrunk_rate(ends.sum(1), exposure.sum(1), whole)
-    rate = _shrunk_rate(ends, exposure, by_stage[:, None, :])
-    _mix_unseen(rate, ends.sum(2))
 
-    cell = lost.stage * carriers + lost.carrier
-    seen, gone = (
-        np.bincount(cell, weights=weight, minlength=cells)
-        .astype(np.float64)
-        .reshape(stages, carriers)
-        for weight in (lost.weight, lost.weight * ~lost.ended)
-    )
-    over = lost.weight * lost.ended
-    heard, doomed = (
-        np.bincount(cell, weights=weight, minlength=cells)
-        .astype(np.float64)
-        .reshape(stages, carriers)
-        for weight in (over, over * lost.gone)
-    )
-    return ScanGapTable(rate, _shares(gone, seen), _shares(doomed, heard))
+    ends: Floats
+    exposure: Floats
+    seen: Floats
+    gone: Floats
+    heard: Floats
+    doomed: Floats
+
+    @classmethod
+    def nothing(cls, stages: int, carriers: int) -> GapSums:
+        """The sums over no silences."""
+        long = (stages, carriers, len(SILENCE_EDGES))
+        short = long[:2]
+        return cls(
+            **{name: np.zeros(long) for name in SPENT},
+            **{name: np.zeros(short) for name in FATES},
+        )
+
+    @classmethod
+    def of(cls, usual: ScanGaps, lost: ScanGaps, *, stages: int, carriers: int) -> GapSums:
+        """The sums over silences.
+
+        Args:
+            usual: of parcels that are not lost, ended or still going on.
+            lost: all silences of parcels whose fate is settled, `ended` false where the parcel was
+                never seen again.
+            stages: how many there are.
+            carriers: rows of the level "carrier".
+        """
+        cells, stretches = stages * carriers, len(SILENCE_EDGES)
+        cell = usual.stage * carriers + usual.carrier
+        # A silence of a whole day, as dates without a clock have it, ends in the stretch it fills.
+        place = np.maximum(np.searchsorted(SILENCE_EDGES, usual.days, side="left") - 1, 0)
+        ends = np.bincount(
+            cell * stretches + place,
+            weights=usual.weight * usual.ended,
+            minlength=cells * stretches,
+        )
+        columns, rows = [], np.arange(len(cell))
+        for edge, width in zip(SILENCE_EDGES, _WIDTHS, strict=True):
+            # Fewer and fewer silences are so long; the others add nothing.
+            rows = rows[usual.days[rows] > edge]
+            spent = _spent(usual.days[rows], edge, width) * usual.weight[rows]
+            columns.append(np.bincount(cell[rows], weights=spent, minlength=cells))
+        cell = lost.stage * carriers + lost.carrier
+        over = lost.weight * lost.ended
+        fates = (lost.weight, lost.weight * ~lost.ended, over, over * lost.gone)
+        return cls(
+            ends=ends.astype(np.float64).reshape(stages, carriers, stretches),
+            exposure=np.stack(columns, axis=1)
+            .astype(np.float64)
+            .reshape(stages, carriers, stretches),
+            **{
+                name: np.bincount(cell, weights=weight, minlength=cells)
+                .astype(np.float64)
+                .reshape(stages, carriers)
+                for name, weight in zip(FATES, fates, strict=True)
+            },
+        )
+
+    def add(self, other: GapSums, carriers: Ints, names: Sequence[str]) -> None:
+        """Add some of another one's sums, whose carriers have these rows here."""
+        for name in names:
+            getattr(self, name)[:, carriers] += getattr(other, name)
+
+    def table(self) -> ScanGapTable:
+        """Rates from silences of parcels that were heard of again, shares from settled ones."""
+        ends, exposure = self.ends, self.exposure
+        whole = _shrunk_rate(ends.sum((0, 1)), exposure.sum((0, 1)), PRIORS.scan_gap_rate_first)
+        by_stage = _shrunk_rate(ends.sum(1), exposure.sum(1), whole)
+        rate = _shrunk_rate(ends, exposure, by_stage[:, None, :])
+        _mix_unseen(rate, ends.sum(2))
+        return ScanGapTable(rate, _shares(self.gone, self.seen), _shares(self.doomed, self.heard))
 
 
 def _mix_unseen(rate: Floats, ends: Floats) -> None:

@@ -17,40 +17,35 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zone_tables import local_from_utc
 from etapromise.in_transit.states import ParcelScans, States
 
-__all__ = ["Positions", "snapshot_moments"]
+__all__ = ["MOST_DAYS", "Positions", "snapshot_moments"]
 
 _DAY: Final = 86_400
 _MICROSECONDS: Final = 1_000_000
-# Silent days beyond these say nothing that those before have not said.
-_MOST_DAYS: Final = 60
+MOST_DAYS: Final = 60
+"""Silent days that are looked at; those beyond say nothing that those before have not said."""
 
 
-def snapshot_moments(
-    scans: ParcelScans, until: Ints, hour: Floats, wanted: NDArray[np.bool_]
-) -> tuple[Ints, Ints]:
+def snapshot_moments(scans: ParcelScans, until: Ints, hour: Floats) -> tuple[Ints, Ints]:
     """Parcels and moments to look at, ascending.
 
     Args:
         scans: of n parcels.
         until: (n,) microseconds; no moment at or after it.
         hour: (n,) a fixed number in [0, 1) for each parcel, which spreads the daily moments.
-        wanted: (n,) which parcels.
 
     Returns:
         (m,) parcels, (m,) microseconds since 1970 UTC.
     """
-    owners = scans.owners()
-    day = _DAY * _MICROSECONDS
-    days = np.clip((until - scans.ordered) // day + 1, 0, _MOST_DAYS)
-    days[~wanted] = 0
-    daily = np.repeat(np.arange(len(scans)), days)
+    day, every = _DAY * _MICROSECONDS, np.arange(len(scans))
+    days = np.clip((until - scans.ordered) // day + 1, 0, MOST_DAYS)
+    daily = np.repeat(every, days)
     count = np.arange(len(daily)) - np.repeat(np.cumsum(days) - days, days)
     # Another hour each day: the golden ratio spreads them evenly.
     turn = (hour[daily] + 0.6180339887498949 * count) % 1.0
     silent = scans.ordered[daily] // day * day + count * day + (turn * day).astype(np.int64)
-    parcel = np.concatenate([np.flatnonzero(wanted), owners, daily])
-    moment = np.concatenate([scans.ordered[wanted], scans.received, silent])
-    keep = wanted[parcel] & (moment >= scans.ordered[parcel]) & (moment < until[parcel])
+    parcel = np.concatenate([every, scans.owners(), daily])
+    moment = np.concatenate([scans.ordered, scans.received, silent])
+    keep = (moment >= scans.ordered[parcel]) & (moment < until[parcel])
     parcel, moment = parcel[keep], moment[keep]
     order = np.lexsort((moment, parcel))
     parcel, moment = parcel[order], moment[order]

@@ -16,7 +16,7 @@ import ctypes
 import datetime as dt
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -199,6 +199,7 @@ class OneScan(NamedTuple):
     by_another: bool
 
 
+_PER_SCAN: Final = ("scanned", "received", "status", "other", "facility")
 _receipt: Final = operator.attrgetter("received")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -287,6 +288,69 @@ class ParcelScans:
     def __len__(self) -> int:
         """How many parcels."""
         return len(self.ordered)
+
+    def take(self, rows: Ints) -> ParcelScans:
+        """Those of some of the parcels, by ascending positions."""
+        counts = np.diff(self.first)[rows]
+        first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        place = np.repeat(self.first[rows] - first[:-1], counts) + np.arange(first[-1])
+        return replace(
+            self,
+            first=first,
+            ordered=self.ordered[rows],
+            **{name: getattr(self, name)[place] for name in _PER_SCAN},
+        )
+
+    @classmethod
+    def nothing(cls) -> ParcelScans:
+        """Those of no parcels."""
+        empty = np.zeros(0, np.int64)
+        return cls(
+            first=np.zeros(1, np.int64),
+            scanned=empty,
+            received=empty,
+            status=empty.astype(np.uint8),
+            other=empty.astype(np.uint8),
+            facility=empty.astype(np.int32),
+            facilities=(),
+            ordered=empty,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[ParcelScans]) -> ParcelScans:
+        """One's parcels after another's; facilities that are in no scan are left out."""
+        used = [
+            [part.facilities[row] for row in np.unique(part.facility) if row >= 0] for part in parts
+        ]
+        facilities = tuple(sorted({name for names in used for name in names}))
+        rows = {name: row for row, name in enumerate(facilities)}
+        now = [
+            np.array([*(rows.get(name, -1) for name in part.facilities), -1], np.int32)
+            for part in parts
+        ]
+        counts = np.concatenate([np.diff(part.first) for part in parts])
+        one_after_another = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in (*_PER_SCAN[:-1], "ordered")
+        }
+        return cls(
+            first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            facility=np.concatenate(
+                [names[part.facility] for part, names in zip(parts, now, strict=True)]
+            ),
+            facilities=facilities,
+            **one_after_another,
+        )
+
+    def before(self, moment: int) -> ParcelScans:
+        """Those that were received before a moment, microseconds since 1970 UTC."""
+        kept = self.received < moment
+        counts = np.bincount(self.owners()[kept], minlength=len(self))
+        return replace(
+            self,
+            first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            **{name: getattr(self, name)[kept] for name in _PER_SCAN},
+        )
 
     def owners(self) -> Ints:
         """(s,) the parcel of each scan."""

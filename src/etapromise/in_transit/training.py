@@ -13,13 +13,13 @@ from etapromise.argument_kinds import require_at_least
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.forest import Forest
 from etapromise.history.features import FeatureContract
-from etapromise.history.gathered import HistoryAsOf
-from etapromise.in_transit.assembling import assemble_transit, at_most
+from etapromise.in_transit.assembling import assemble_transit
+from etapromise.in_transit.kept_looks import learned_looks
+from etapromise.in_transit.learned_looks import LearnedLooks
 from etapromise.in_transit.outlook import is_open
-from etapromise.in_transit.past_journeys import TransitHistory, transit_history
-from etapromise.in_transit.sampling import MOST_LOOKS, Sample
+from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
+from etapromise.in_transit.sampling import MOST_LOOKS
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, TransitParts
-from etapromise.tracking.tracked import TrackedHistory
 
 __all__ = ["TransitSettings", "train_transit"]
 
@@ -70,61 +70,56 @@ class TransitSettings:
 
 
 def train_transit(
-    tracked: TrackedHistory,
-    sample: Sample,
+    past: PastParcels,
     *,
     contract: FeatureContract,
     promises_by: Forest,
     settings: TransitSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> TransitParts | None:
-    """The in-transit parts as of `sample.known.moment`; None without journeys to learn from.
+    """The in-transit parts of today; None without journeys to learn from.
 
     Args:
-        sample: the parcels to look at.
+        past: the parcels to look at.
         contract: features of the promise at the order.
         promises_by: its forest, grown without the latest orders.
     """
-    known, gathered, weight = sample
-    past = transit_history(tracked, known, gathered, contract, promises_by, weight=weight)
-    end = gathered.outcomes.as_of_day
-    start = int(gathered.outcomes.start_day[0])
+    results = past.gathered.outcomes
+    end, start = results.as_of_day, int(results.start_day[0])
     cut = end - min(settings.holdout_days, (end - start) // 4)
-    before = gathered.outcomes.as_of(cut)
-    if int(before.arrived.sum()) < _FEWEST_ARRIVED or not _seen_on_the_way(past):
+    if int(results.as_of(cut).arrived.sum()) < _FEWEST_ARRIVED:
         return None
-    forest = _grow(past, gathered, cut, settings, progress)
+    learned = learned_looks(past)
+    if not learned.scanned:
+        return None  # no parcel was seen before its event
+    rows = past.drawn(0, learned.share(0, settings.most_looks))
+    looks = past.looks(rows, contract, promises_by)
+    forest = _grow(looks, learned, cut, settings, progress)
     if forest is None:
         return None
-    return assemble_transit(past, known, gathered, forest=forest, trained_day=cut)
-
-
-def _seen_on_the_way(past: TransitHistory) -> bool:
-    """Whether there is any scan of a parcel before its event."""
-    return bool((past.looks.states.scans > 0).any())
+    return assemble_transit(past, learned, contract, promises_by, forest=forest, trained_day=cut)
 
 
 def _grow(
     past: TransitHistory,
-    gathered: HistoryAsOf,
+    learned: LearnedLooks,
     cut: int,
     settings: TransitSettings,
     progress: Callable[[int, int], None] | None,
 ) -> Forest | None:
-    results = gathered.outcomes
+    results = past.outcomes
     before = results.as_of(cut)
     parcel = past.parcel
     growing = (past.day < cut) & ~before.closed[parcel]
     later = (past.day >= cut) & ~results.closed[parcel]
-    rows = np.flatnonzero(is_open(past.looks.states) & (growing | later))
-    looks = past.take(at_most(past, rows, settings.most_looks))
+    looks = past.take(is_open(past.looks.states) & (growing | later))
     grow = looks.day < cut
     then, then_known = looks.remaining(before)
     now, now_known = looks.remaining(results)
     days, arrived = np.where(grow, then, now), np.where(grow, then_known, now_known)
-    facilities = past.scans.facilities
-    x, offset = looks.looks.features(past.ended(facilities).flow(facilities, looks))
-    weight = looks.weight * _arriving(past, gathered, looks, grow, arrived, cut)
+    x, offset = looks.looks.features(learned.ended.flow(learned.facilities, looks))
+    weight = learned.chatter[looks.looks.codes("service")] * looks.parcel_weight[looks.parcel]
+    weight *= _arriving(looks, learned, grow, arrived, cut)
     usable = arrived | (days > 0)
     if not (arrived & grow).any() or not (arrived & ~grow).any():
         return None
@@ -144,16 +139,16 @@ def _grow(
 
 
 def _arriving(
-    past: TransitHistory,
-    gathered: HistoryAsOf,
     looks: TransitHistory,
+    learned: LearnedLooks,
     grow: NDArray[np.bool_],
     arrived: NDArray[np.bool_],
     cut: int,
 ) -> NDArray[np.float64]:
     """(m,) how likely each look's parcel is one that arrives, by how long it was silent then."""
-    carriers = len(gathered.encoder.indexes[past.looks.level_names.index("carrier")])
-    silence, exits = past.silence(carriers), past.exits()
-    early, late = (past.arriving(silence, exits, day) for day in (cut, past.outcomes.as_of_day))
+    early, late = (
+        looks.arriving(learned.silence, learned.exits, day)
+        for day in (cut, looks.outcomes.as_of_day)
+    )
     open_ = np.where(grow, early[looks.parcel], late[looks.parcel])
     return np.where(arrived, 1.0, open_)

@@ -1,7 +1,4 @@
-"""What a model knows of parcels under way, and the names of what it is asked with.
-
-The quote path: imports numpy and the standard library only, as a checkout worker loads it too.
-"""
+"""What a model knows of parcels under way, and the names of what it is asked with."""
 
 from __future__ import annotations
 
@@ -24,18 +21,6 @@ from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables
 from etapromise.in_transit.remaining_time import RemainingKernel
 from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
-
-__all__ = [
-    "FINAL_STAGES",
-    "GIVEN_LEVELS",
-    "REMAINING_OFFSET",
-    "STAGES",
-    "TRANSIT_FEATURES",
-    "Exits",
-    "TransitParts",
-    "flow_sizes",
-    "transit_kernel",
-]
 
 STAGES: Final = (
     "ordered",

@@ -5,8 +5,6 @@ the hand-off, and the other one's from there. It is delivered on the other one's
 clock is the parcel's, and what its own carrier's week does to the first way is in the dispatch
 delay: see `native/dispatch.c`. Whom a parcel is handed to is known by its carrier, service and
 destination, as past parcels show it.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -24,16 +22,6 @@ from etapromise.stored_arrays import Array, ArrayLayout, StoredPart, array_of_te
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "ANOTHER",
-    "CARRIER_PAIR",
-    "FIRST_LEG",
-    "HAND_OFF_LEVELS",
-    "LONGEST_LEG",
-    "HandOff",
-    "HandOffs",
-]
 
 ANOTHER: Final = "(another carrier)"
 """Who took a parcel where no scan says it."""

@@ -1,7 +1,4 @@
-"""Which row of a table belongs to which key, for the compiled code.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Which row of a table belongs to which key, for the compiled code."""
 
 from __future__ import annotations
 
@@ -12,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-
-__all__ = ["KeyTable", "KeysStruct", "utf8"]
 
 
 class KeysStruct(ctypes.Structure):

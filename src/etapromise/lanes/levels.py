@@ -3,8 +3,6 @@
 A level is a tuple of columns; a key is one combination of their values. Fine levels hold little
 evidence and lean on the coarser ones before them, so an unseen carrier, lane or postcode needs no
 special case: its key is unknown, its row says "no evidence", and the coarser levels speak.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

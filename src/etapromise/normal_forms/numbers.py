@@ -1,7 +1,4 @@
-"""Numbers as people write them.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Numbers as people write them."""
 
 from __future__ import annotations
 
@@ -14,8 +11,6 @@ import numpy as np
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import ascii_digits, normal_text
-
-__all__ = ["RANGES", "normal_number", "plain_number", "read_number"]
 
 RANGES: Final[dict[str, tuple[float, float | None]]] = {
     "origin_lat": (-90.0, 90.0),

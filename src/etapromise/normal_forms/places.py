@@ -3,8 +3,6 @@
 Countries' names and codes are those of the Unicode CLDR (through babel) and of ISO 3166 (through
 pycountry), which also knows the regions and their translations. Both are opened when a name is met
 that is no code yet.
-
-Imports the standard library only at first: the quote path.
 """
 
 from __future__ import annotations
@@ -20,16 +18,6 @@ from typing import Any, Final
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import code_text
-
-__all__ = [
-    "country_code",
-    "is_country",
-    "is_region",
-    "normal_country",
-    "normal_region",
-    "region_code",
-    "stated_country",
-]
 
 # Codes in use that ISO 3166 does not give to the country.
 _CUSTOMARY: Final = {"UK": "GB", "EL": "GR", "UAE": "AE", "PRC": "CN", "ROK": "KR"}

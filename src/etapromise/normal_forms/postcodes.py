@@ -3,8 +3,6 @@
 The forms are those of the Universal Postal Union's addressing guides (read through the public
 lists of Google's libaddressinput and of Wikipedia, November 2026): digits as 9, letters as A,
 either as X.
-
-The quote path: imports the standard library only.
 """
 
 from __future__ import annotations
@@ -16,8 +14,6 @@ from functools import cache
 from typing import Any, Final
 
 from etapromise.normal_forms.texts import ascii_digits, normal_text, refuse_nameless
-
-__all__ = ["is_normal_shape", "lost_zeros", "normal_postcode", "own_forms", "postcode_forms"]
 
 # The first form is the usual one, in which zeros may be lost; there may be shorter ones beside.
 _FORMS: Final[dict[str, tuple[str, ...]]] = {

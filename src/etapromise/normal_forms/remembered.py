@@ -1,7 +1,4 @@
-"""Normal forms that were asked for before.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Normal forms that were asked for before."""
 
 from __future__ import annotations
 
@@ -11,17 +8,6 @@ from typing import Any, Final
 from etapromise.normal_forms.places import normal_country, normal_region, stated_country
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
-
-__all__ = [
-    "COUNTRIES",
-    "NAMES",
-    "PLACES",
-    "POSTCODES",
-    "REGIONS",
-    "TABLE_COUNTRIES",
-    "TEXTS",
-    "Remembered",
-]
 
 # How many words are remembered: beyond, all are forgotten and learned again.
 _MOST_REMEMBERED: Final = 2**16

@@ -3,8 +3,6 @@
 What is only written in another way becomes the same: blanks and control characters around and
 inside, and of names case and punctuation. What stands for nothing (``NULL``, ``n/a``, ``-``) is
 missing.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -18,16 +16,6 @@ from typing import Any, Final
 import numpy as np
 
 from etapromise.errors import ContractError
-
-__all__ = [
-    "as_written",
-    "ascii_digits",
-    "code_text",
-    "is_placeholder",
-    "normal_name",
-    "normal_text",
-    "refuse_nameless",
-]
 
 _PLACEHOLDERS: Final = frozenset(
     {

@@ -3,8 +3,6 @@
 Countries and their zones are those of the IANA database, regions those of ``place_zones.toml``,
 postcodes those of ``postcode_zones.toml``, coordinates those of the time zone boundaries of
 OpenStreetMap (through tzfpy).
-
-The quote path: imports the standard library only at first.
 """
 
 from __future__ import annotations
@@ -20,18 +18,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from etapromise.normal_forms.postcodes import postcode_forms
-
-__all__ = [
-    "LONGEST_AREA",
-    "is_time_zone",
-    "shape_of",
-    "zone_at",
-    "zone_name",
-    "zone_of_country",
-    "zone_of_postcode",
-    "zone_of_region",
-    "zones_of_postcodes",
-]
 
 _SHAPE: Final = {
     **dict.fromkeys(range(ord("0"), ord("9") + 1), "9"),

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
     from etapromise.tracking.proposal import Proposal
 
-__all__ = ["CheckReport"]
-
 
 @dataclass(kw_only=True)
 class CheckReport:
@@ -152,7 +150,7 @@ def _sign_lines(signs: dict[str, Any]) -> list[str]:
                 f"  {one!r} and {other!r} may be one and the same"
                 for one, other in signs[f"near_{name}s"]
             ]
-    lines += [f"scans: {lie}" for lie in signs["clock_lies"]]
+    lines += [f"scans: {found}" for found in signs["marked_as_utc"]]
     lines += [f"weight: {odd}" for odd in signs["odd_weights"]]
     lines.append("statuses: " + ", ".join(f"{word} {n:,}" for word, n in signs["statuses"].items()))
     return lines

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +16,9 @@ import pandas as pd
 
 from etapromise.errors import ContractError, EtapromiseError
 from etapromise.operations.check_report import CheckReport
-from etapromise.operations.feed_signs import clock_lies, lie_told
-from etapromise.operations.weight_signs import outlying_weights
-from etapromise.tracking import TrackedHistory, history
+from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text
+from etapromise.operations.weight_outliers import outlying_weights
+from etapromise.tracking import Event, TrackedHistory, history
 from etapromise.tracking.found_files import FoundFile, find_files
 from etapromise.tracking.json_tables import list_paths, table_of
 from etapromise.tracking.mapped import distinct_names
@@ -35,8 +36,6 @@ from etapromise.tracking.table_files import (
     with_partition,
 )
 
-__all__ = ["check_tables", "own_tables"]
-
 # Of the columns that either of two tables has so many are in both, where they are parts of one.
 _SHARED: Final = 0.8
 _LEAST_ORDERS: Final = 500
@@ -47,7 +46,7 @@ _SETTLING_DAYS: Final = 21
 
 
 def own_tables(
-    sources: Sequence[str | os.PathLike[str]], beside: Path | None = None
+    sources: Sequence[str | PathLike[str]], beside: Path | None = None
 ) -> list[OwnTable]:
     """The tables of files, a nested one once with each of its lists as rows.
 
@@ -167,7 +166,7 @@ def _alike(one: OwnTable, other: OwnTable) -> bool:
     )
 
 
-def _from_there(source: str | os.PathLike[str], beside: Path | None) -> str:
+def _from_there(source: str | PathLike[str], beside: Path | None) -> str:
     text = os.fspath(source)
     if "://" in text:
         return text
@@ -175,10 +174,56 @@ def _from_there(source: str | os.PathLike[str], beside: Path | None) -> str:
     return Path(os.path.relpath(Path(text).absolute(), base)).as_posix()
 
 
-def check_tables(
-    sources: Sequence[str | os.PathLike[str]],
+def check(
+    files: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     *,
-    mapping: str | os.PathLike[str] | None = None,
+    mapping: str | PathLike[str] | None = None,
+    write_mapping: str | PathLike[str] | None = None,
+    event: Event = "delivered",
+    quality: bool = True,
+) -> CheckReport:
+    """Look at own tables: what each column is, what would be rejected, what can be promised.
+
+    Args:
+        files: paths, directories, patterns or addresses of orders, scans, or both.
+        mapping: a mapping to try instead of proposing one; it names the files.
+        write_mapping: where to write the proposed one, beside which its files are named.
+        event: what is to be promised.
+        quality: whether promises are tried on the latest weeks.
+
+    Returns:
+        The proposal with its reasons and open questions, the account of every row, and the quality
+        to expect; `to_text`, `to_dict`, `to_html`, `write_mapping`.
+
+    Raises:
+        ContractError: neither files nor a mapping, or both; a file cannot be read at all.
+
+    Examples:
+        >>> tables = ["shipments.parquet", "scans.parquet"]
+        >>> etapromise.check(tables, quality=False).proposal.questions
+        []
+    """
+    named = [files] if isinstance(files, str | PathLike) else list(files)
+    if bool(named) == (mapping is not None):
+        raise ContractError(
+            "Found neither files nor a mapping to look at, or both; expected files, or a mapping "
+            "that names them."
+        )
+    if mapping is not None and write_mapping is not None:
+        raise ContractError(
+            "Found write_mapping beside a mapping; expected it with files, where one is proposed."
+        )
+    target = None if write_mapping is None else Path(write_mapping)
+    found = check_tables(named, mapping=mapping, write_to=target, event=event, quality=quality)
+    if target is not None:
+        found.write_mapping(target)
+    return found
+
+
+def check_tables(
+    sources: Sequence[str | PathLike[str]],
+    *,
+    mapping: str | PathLike[str] | None = None,
     write_to: Path | None = None,
     event: Any = "delivered",
     quality: bool = True,
@@ -228,7 +273,7 @@ def check_tables(
     return found
 
 
-def _try(found: CheckReport, mapping: str | os.PathLike[str] | None, event: Any) -> None:
+def _try(found: CheckReport, mapping: str | PathLike[str] | None, event: Any) -> None:
     try:
         if mapping is not None:
             found.history = history(mapping=read_mapping(mapping), event=event)
@@ -321,7 +366,7 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
         "shipments_without_scans": int((found.milestones["scan_count"] == 0).sum()),
         "arrived": int(found.milestones["event_at"].notna().sum()),
         "closed": _counts(found.milestones["closed_as"]),
-        "clock_lies": [lie_told(sign) for sign in clock_lies(found)],
+        "marked_as_utc": [marked_as_utc_text(row) for row in clocks_marked_as_utc(found)],
         "odd_weights": outlying_weights(orders),
     }
     for name in ("carrier", "service", "destination_country"):

@@ -26,12 +26,11 @@ from typing import Any, Final
 import pandas as pd
 
 from etapromise.errors import CommandError
+from etapromise.files import to_disk
 from etapromise.locking import one_after_another, only_writer, sync_directory
 from etapromise.operations.event_memory import no_memory
 from etapromise.operations.events import EVENT_TYPES, no_events
 from etapromise.tracking.table_writer import write_table
-
-__all__ = ["EventLog", "append_events", "read_events"]
 
 _EVENTS: Final = "events.parquet"
 _MEMORY: Final = "memory.parquet"
@@ -95,7 +94,7 @@ class EventLog:
         facts = {"as_of": as_of.isoformat(), "events": len(events)}
         (draft / _FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
         for path in draft.iterdir():
-            _sync_file(path)
+            to_disk(path)
         draft.replace(self.root / f"{number:08d}")
         sync_directory(self.root)
 
@@ -165,23 +164,6 @@ def append_events(events: pd.DataFrame, out: Path) -> int:
     return len(fresh)
 
 
-def read_events(path: Path) -> pd.DataFrame:
-    """The events of a file that `append_events` wrote, Parquet or JSON lines.
-
-    Raises:
-        CommandError: It cannot be read.
-    """
-    if path.suffix == ".parquet":
-        return _read(path, EVENT_TYPES)
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return _typed(pd.DataFrame(rows, columns=list(EVENT_TYPES)), EVENT_TYPES)
-    except (OSError, ValueError) as error:
-        raise CommandError(
-            f"Found {path} unreadable ({error}); expected events as JSON lines."
-        ) from error
-
-
 def plain_events(events: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Events as plain values, times and dates in ISO 8601, None for what is missing."""
     for row in events.to_dict("records"):
@@ -241,11 +223,3 @@ def _typed(table: pd.DataFrame, kinds: dict[str, Any]) -> pd.DataFrame:
             column = pd.to_datetime(column, utc=True)
         out[name] = column.astype(kind)
     return pd.DataFrame(out)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,14 +16,6 @@ from etapromise.array_types import Dates
 from etapromise.promise.repromise_policy import StandingDates
 from etapromise.text_type import TEXT
 
-__all__ = [
-    "no_memory",
-    "recall",
-    "remember_dates",
-    "remembered_dates",
-    "worth_remembering",
-]
-
 _DATES: Final = ("original_date", "current_date", "candidate_date")
 _TIMES: Final = ("told_at", "candidate_since", "looked_at", "settled_at", "seen_at")
 _COUNTS: Final = ("changes", "candidate_looks", "attempts_told", "losses_told", "reopenings")
@@ -88,7 +80,7 @@ def worth_remembering(
 ) -> pd.DataFrame:
     """The memory less what has been settled, or was in no table, for long; by shipment.
 
-    Whatever is met again after that counts as met for the first time, and its old news as too old.
+    Whatever is met again after that counts as met for the first time, its old events as too old.
     """
     settled = memory["settled_at"] < now - pd.Timedelta(days=settled_days)
     gone = memory["seen_at"] < now - pd.Timedelta(days=gone_days)

@@ -1,4 +1,4 @@
-"""One run of the news: what was received, what is predicted, what stands, what is to be told.
+"""One run of event detection: what was received, predicted and told before; what is to be told.
 
 Idempotent: the same tables at the same moment add nothing, and what was received later changes
 nothing. See `events` for what is told and `event_log` for how it is kept.
@@ -14,12 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.argument_kinds import kinds_checked
+from etapromise.array_types import Mask
 from etapromise.encoding.requests import local_dates
 from etapromise.errors import CommandError
 from etapromise.evaluation.past_predictions import first_promises
+from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.event_log import EventLog
 from etapromise.operations.event_memory import recall, worth_remembering
 from etapromise.operations.events import EventSettings, find_events
+from etapromise.operations.models_given import Model, model_of
 from etapromise.text_type import TEXT
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
 from etapromise.tracking.accounts import Account, refuse_strangers
@@ -29,10 +33,7 @@ from etapromise.tracking.tracked import all_rejects, both_tables
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
     from etapromise.tracking import Source
-    from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
-
-__all__ = ["EventRun", "run_events"]
 
 _PREDICTED: Final = (
     "estimated_delivery_date",
@@ -41,7 +42,6 @@ _PREDICTED: Final = (
     "lost_probability",
     "likely_lost",
 )
-_DEFAULT_SETTINGS: Final = EventSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,32 +64,51 @@ class EventRun:
     accounts: tuple[Account, Account]
 
 
-def run_events(
-    model: PromiseModel,
-    shipments: Source | None,
-    scans: Source | None,
+@kinds_checked(settings=EventSettings)
+def events(
+    model: Model,
+    shipments: Source | None = None,
+    scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
+    as_of: Moment,
     state: str | Path,
     out: str | Path | None = None,
     service_level: float = 0.9,
-    settings: EventSettings = _DEFAULT_SETTINGS,
-    naive_time_zone: str | None = None,
-    vocabulary: str | None = None,
+    settings: EventSettings | None = None,
     mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
 ) -> EventRun:
-    """Find what is worth telling, keep it, and hand it over.
+    """Find the events that customers should be told of, each once.
 
     A customer goes by the shipment's ``promised_date``, or, where it has none, by the date that the
-    model promises at checkout; from then on by what the events told.
+    model promises at checkout; from then on by what the events told. Arguments without a
+    word here are as for `read`.
+
+    Args:
+        model: refreshed no later than `as_of`.
+        shipments: the open orders.
+        scans: their scans.
+        as_of: runs go forward; an earlier moment than the last run's is refused.
+        state: directory in which it is kept what was told; the same from run to run.
+        out: file that events are added to, JSON lines or Parquet by its name.
+        service_level: the probability with which a new date shall be kept.
+        settings: when another date is told.
 
     Raises:
-        ContractError: A table cannot be read, or lacks what the model needs.
-        CommandError: The model knows more than was known at ``as_of``; the last run was later;
-            another run holds the directory; a file cannot be used.
+        ContractError: a table does not fit the contract.
+        CommandError: the model knows more than was known at `as_of`, or the run goes back in time.
+
+    Examples:
+        >>> run = etapromise.events(model, "shipments.parquet", "scans.parquet",
+        ...                         as_of="2025-07-03", state="told")
+        >>> run.parcels > 0
+        True
     """
-    model.require_known_by(as_of)
-    now = as_of.tz_convert("UTC").as_unit("us")
+    model, settings = model_of(model), settings or EventSettings()
+    moment = moment_of(as_of)
+    model.require_known_by(moment)
+    now = moment.as_unit("us")
     shipments, scans = both_tables(shipments, scans, mapping)
     checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
     received = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
@@ -114,28 +133,28 @@ def run_events(
         written = log.publish(target)
         memory = log.memory()
         parcels = _parcels(model, orders, known, now)
-        fresh = ~orders["shipment_id"].isin(memory["shipment_id"]) & _newsworthy(
+        fresh = ~orders["shipment_id"].isin(memory["shipment_id"]) & _may_have_events(
             parcels, now - pd.Timedelta(days=settings.most_age_days)
         )
         promised = first_promises(model, orders, service_level, fresh.to_numpy())
         recalled = recall(memory, orders["shipment_id"], promised)
         _predict(model, orders, known, now, parcels, recalled, service_level)
-        news = find_events(
+        found = find_events(
             parcels, recalled, now=now, settings=settings, model_version=model.version
         )
         others = memory[~memory["shipment_id"].isin(orders["shipment_id"])]
-        parts = [part for part in (others, news.memory) if len(part)]
+        parts = [part for part in (others, found.memory) if len(part)]
         kept = worth_remembering(
             pd.concat(parts, ignore_index=True) if parts else memory,
             now=now,
             settled_days=settings.most_age_days,
             gone_days=settings.forget_after_days,
         )
-        if len(news.events) or before != now or not kept.equals(memory):
-            log.commit(news.events, kept, now)
+        if len(found.events) or before != now or not kept.equals(memory):
+            log.commit(found.events, kept, now)
             written += log.publish(target)
     return EventRun(
-        events=news.events,
+        events=found.events,
         written=written,
         parcels=len(orders),
         under_way=int(parcels["under_way"].sum()),
@@ -158,7 +177,7 @@ def run_events(
     )
 
 
-def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> npt.NDArray[np.bool_]:
+def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> Mask:
     """Which are kept before anything is cleaned: what comes later must not change what was."""
     received = scans["scanned_at"]
     if "received_at" in scans.columns:
@@ -170,8 +189,7 @@ def _parcels(
     model: PromiseModel, orders: pd.DataFrame, scans: pd.DataFrame, now: pd.Timestamp
 ) -> pd.DataFrame:
     """What is known of each order, without predictions; see `find_events`."""
-    event: Event = model.event  # type: ignore[assignment]  # a model's event is one of them
-    found = milestones(orders, scans, event=event)
+    found = milestones(orders, scans, event=model.event)
     zones, _ = model.parts.encoder.zones.resolve_many(orders, "destination")
     attempts = scans[scans["status"] == "attempted"].sort_values(["scanned_at", "received_at"])
     latest = attempts.groupby("shipment_id").last().reindex(orders["shipment_id"])
@@ -228,8 +246,8 @@ def _predict(
         parcels[name] = column
 
 
-def _newsworthy(parcels: pd.DataFrame, oldest: pd.Timestamp) -> pd.Series[Any]:
-    """Whether a parcel that is met for the first time can have news at all."""
+def _may_have_events(parcels: pd.DataFrame, oldest: pd.Timestamp) -> pd.Series[Any]:
+    """Whether a parcel that is met for the first time can have events at all."""
     recent = (parcels["delivered_known_at"] >= oldest) | (parcels["closed_known_at"] >= oldest)
     return parcels["under_way"] | recent
 

@@ -1,6 +1,6 @@
-"""What is worth telling a customer, given what was told before: decided in memory, written nowhere.
+"""Which events a customer should be told of, given what was told before; written nowhere.
 
-News is what the latest look adds to what is remembered (`event_memory`), so the same look twice
+An event is what the latest look adds to what is remembered (`event_memory`), so the same look twice
 adds nothing; and an event's id follows from what it says, not from when it was found.
 """
 
@@ -23,17 +23,6 @@ from etapromise.promise.repromise_policy import (
     reason_of,
 )
 from etapromise.text_type import TEXT
-
-__all__ = [
-    "EVENT_KINDS",
-    "EVENT_TYPES",
-    "EventSettings",
-    "FoundEvents",
-    "event_id",
-    "find_events",
-    "no_events",
-]
-
 
 EVENT_KINDS: Final = (
     "reopened",
@@ -72,14 +61,14 @@ _DATE_TEXTS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class EventSettings:
-    """What is news.
+    """What counts as an event.
 
     Attributes:
         policy: When another date is told.
         lost_above: A parcel is called likely lost from this probability on; by default where the
             predictions say ``likely_lost``,
         found_below: and no longer below this probability; then it may be called lost again.
-        most_age_days: A parcel that is met for the first time has no news older than this.
+        most_age_days: A parcel that is met for the first time has no event older than this.
         forget_after_days: A parcel that was in no table for so long is met for the first time.
 
     Raises:
@@ -140,10 +129,10 @@ def find_events(
             ``recalled``), ``lost_probability`` and ``likely_lost``, missing or False elsewhere.
         recalled: (n,) what `recall` gave for them.
     """
-    return _Looking(parcels, recalled, now, settings, model_version).news()
+    return _Detection(parcels, recalled, now, settings, model_version).run()
 
 
-class _Looking:
+class _Detection:
     """One look at n parcels; what it finds is collected kind by kind."""
 
     def __init__(
@@ -162,7 +151,7 @@ class _Looking:
         self._version = model_version
         self._found: list[pd.DataFrame] = []
 
-    def news(self) -> FoundEvents:
+    def run(self) -> FoundEvents:
         self._reopened()
         delivered = self._delivered()
         closed = self._closed() & ~delivered
@@ -336,7 +325,7 @@ class _Looking:
         remember_dates(memory, after)
 
     def _fresh(self, rows: Mask, name: str) -> Mask:
-        """Those of the rows whose news is not older than a first meeting allows."""
+        """Those of the rows whose event is not older than a first meeting allows."""
         oldest = self._now - pd.Timedelta(days=self._settings.most_age_days)
         recent = (self._parcels[f"{name}_known_at"] >= oldest).to_numpy()
         fresh: Mask = rows & (recent | ~self._new)

@@ -10,12 +10,10 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from etapromise.argument_kinds import require_at_least, require_shares
-from etapromise.operations.feed_signs import FEED_SIGNS, FeedFault, FeedLimits, feed_faults
+from etapromise.operations.feed_checks import FEED_CHECKS, FeedFault, FeedLimits, feed_faults
 
 # Standard normal quantile of 95 %.
 _ONE_SIDED: Final = 1.645
-
-__all__ = ["GateCheck", "GateConfig", "check_feed", "check_quality", "check_shift", "check_speed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,18 +160,18 @@ def check_speed(ratio: float, gate: GateConfig) -> GateCheck:
 
 
 def check_feed(
-    signs: Mapping[str, Sequence[Mapping[str, Any]]], gate: GateConfig
+    feed: Mapping[str, Sequence[Mapping[str, Any]]], gate: GateConfig
 ) -> list[GateCheck]:
     """Whether the new weeks of scans can be learned from.
 
     Args:
-        signs: ``clocks`` (see `clock_signs`) and ``rejected`` (see `rejected_shares`), each with
+        feed: ``clocks`` (see `clock_shifts`) and ``rejected`` (see `rejected_shares`), each with
             ``week_from``.
     """
-    found = list(feed_faults(signs["clocks"], signs["rejected"], gate))
+    found = list(feed_faults(feed["clocks"], feed["rejected"], gate))
     return [
-        _feed_check(name, fault, [one for one in found if one.sign == name])
-        for name, fault in FEED_SIGNS.items()
+        _feed_check(name, fault, [one for one in found if one.check == name])
+        for name, fault in FEED_CHECKS.items()
     ]
 
 
@@ -187,7 +185,7 @@ def _feed_check(name: str, fault: str, found: Sequence[FeedFault]) -> GateCheck:
     if not worst:
         return GateCheck(name=name, passed=True, reason=f"of no carrier it is so that {fault}")
     told = "; ".join(
-        f"{carrier} {one.told}, week from {one.row['week_from'][:10]}"
+        f"{carrier} {one.text}, week from {one.row['week_from'][:10]}"
         for carrier, one in worst.items()
     )
     return GateCheck(name=name, passed=False, reason=f"the feed is not as it was: {fault}: {told}")

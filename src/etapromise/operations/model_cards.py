@@ -14,8 +14,6 @@ from etapromise.history.effects import FIELDS
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.promise.model import PromiseModel
 
-__all__ = ["card_of", "compared", "decision_about"]
-
 _SEPARATOR: Final = "\x1f"
 _THIN: Final = 10.0
 _WATCHED: Final = ("carrier", "service", "destination_region")

@@ -26,14 +26,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from etapromise.errors import CommandError, ModelFileError
-from etapromise.files import write_text
+from etapromise.files import write_json
 from etapromise.locking import only_writer, sync_directory
 from etapromise.promise.model import PromiseModel, load_model
 
-__all__ = ["ModelRegistry", "Promotion"]
+if TYPE_CHECKING:
+    from etapromise.tracking.contract import Event
 
 _CURRENT: Final = "current"
 _JOURNAL: Final = "promotions.jsonl"
@@ -91,12 +92,32 @@ class ModelRegistry:
         Raises:
             ModelFileError: There is none, or it is damaged.
         """
-        if self.current is None:
+        self._require_current()
+        return load_model(self.root / _CURRENT)
+
+    def current_event(self) -> Event:
+        """What the current model promises, without loading it.
+
+        Raises:
+            ModelFileError: There is none, or its manifest cannot be read.
+        """
+        current = self._require_current()
+        event: Event | None = self.manifest(current).get("event")
+        if event is None:
+            raise ModelFileError(
+                f"Found the manifest of {self.root / current} without an event; expected what the "
+                "model promises. Train it again."
+            )
+        return event
+
+    def _require_current(self) -> str:
+        current = self.current
+        if current is None:
             raise ModelFileError(
                 f"Found no current model in {self.root}; expected one. "
                 "Train one with `etapromise train`."
             )
-        return load_model(self.root / _CURRENT)
+        return current
 
     def load(self, version: str) -> PromiseModel:
         """Load a version.
@@ -131,12 +152,9 @@ class ModelRegistry:
         moment = model.as_of.astimezone(UTC)
         midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
         stem = f"{moment:%Y-%m-%d}" if midnight else f"{moment:%Y-%m-%dT%H%M%SZ}"
-        name, number = stem, 1
-        while (self.root / name).exists():
-            number += 1
-            name = f"{stem}.{number}"
-        model.save(self.root / name)
-        return name
+        path = _free(self.root, stem)
+        model.save(path)
+        return path.name
 
     def promote(self, version: str, *, why: str, rolled_back: bool = False) -> Promotion:
         """Make a version the current one, in one step that a reader cannot see half of.
@@ -307,13 +325,8 @@ class ModelRegistry:
             name: Of the file, without suffix.
         """
         folder = self.root / _DECISIONS
-        folder.mkdir(parents=True, exist_ok=True)
-        path, number = folder / f"{name}.json", 1
-        while path.exists():
-            number += 1
-            path = folder / f"{name}.{number}.json"
-        text = json.dumps(decision, indent=2, ensure_ascii=False, allow_nan=False)
-        write_text(path, text + "\n")
+        path = _free(folder, name, ".json")
+        write_json(path, decision)
         return path
 
     @contextmanager
@@ -375,6 +388,15 @@ class ModelRegistry:
             file.write((("" if ends_well else "\n") + line + "\n").encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def _free(folder: Path, stem: str, suffix: str = "") -> Path:
+    """A path of this name that is not taken, with a number behind it where it is."""
+    path, number = folder / f"{stem}{suffix}", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}.{number}{suffix}"
+    return path
 
 
 def _is_model(path: Path) -> bool:

@@ -34,6 +34,7 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
@@ -47,9 +48,9 @@ from etapromise.evaluation.model_comparison import (
     quote_seconds,
     score_difference,
 )
-from etapromise.evaluation.replay import Forecaster, known_at
-from etapromise.history.as_of import moment_of
-from etapromise.operations.feed_signs import COMPARED_WITH, clock_signs, rejected_shares
+from etapromise.evaluation.replay import Forecaster
+from etapromise.history.as_of import Moment, moment_of
+from etapromise.operations.feed_checks import COMPARED_WITH, clock_shifts, rejected_shares
 from etapromise.operations.gate import (
     GateCheck,
     GateConfig,
@@ -60,16 +61,17 @@ from etapromise.operations.gate import (
 )
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.promise.model import PromiseModel
-from etapromise.tracking import TrackedHistory
+from etapromise.tracking import Event, Source, TrackedHistory
+from etapromise.tracking.accounts import MAX_REJECTS
+from etapromise.tracking.mapping import MappingSource
+from etapromise.tracking.tracked import read_unless_read
 from etapromise.training.config import TrainingConfig
-
-__all__ = ["Decision", "recipe_of", "refresh_current", "retrain_current"]
 
 DECISION_FORMAT: Final = "etapromise-decision/1"
 MOST_WEEKS_WATCHED: Final = 8
 
 Outcome = Literal["promoted", "refused", "forced", "would promote", "would refuse"]
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,49 +102,85 @@ class _Weeks:
     days_to_mature: int
 
 
-def retrain_current(
-    history: TrackedHistory,
-    registry: ModelRegistry,
+@kinds_checked(gate=GateConfig, config=TrainingConfig)
+def retrain(
+    models: str | Path,
+    shipments: Source | TrackedHistory | None = None,
+    scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
-    config: TrainingConfig | None = None,
-    calendars: CalendarFile | None = None,
+    as_of: Moment,
     gate: GateConfig | None = None,
+    config: TrainingConfig | None = None,
+    calendars: CalendarFile | str | Path | None = None,
     dry_run: bool = False,
     force: bool = False,
-    tell: Tell | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    max_rejects: float = MAX_REJECTS,
+    log: Log | None = None,
 ) -> Decision:
-    """Fit a challenger, judge it, and promote it if it is no worse.
+    """Fit a challenger, judge it against the current model, and promote it if it is no worse.
 
     Nothing changes in the directory until the end; then the challenger is written, the record, and
     last the link, each in one step. Killed before the last one, the champion stays.
+    Arguments without a word here are as for `read`.
 
     Args:
-        tell: Told in words what is being done.
+        models: directory of models.
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        gate: how much worse is worse.
+        config: the challenger's recipe; by default the current model's.
+        calendars: a calendar file from now on; by default that in the mapping.
+        dry_run: judge, but write nothing.
+        force: promote although checks fail; the record says so.
+        log: told in words what is being done.
 
     Raises:
-        CommandError: Another process changes the directory, the champion knows more than was known
-            at ``as_of``, or the history tracks another event than it promises.
-        InsufficientHistoryError: There is too little to train on.
+        ContractError: a table does not fit the contract.
+        CommandError: another process changes the directory, the model knows more than was known, or
+            the history tracks another event than it promises.
+        InsufficientHistoryError: too little to train on.
+
+    Examples:
+        >>> gate = etapromise.GateConfig(refresh_every=14)
+        >>> decision = etapromise.retrain("models", history, as_of="2025-07-15", config=quick,
+        ...                               gate=gate, dry_run=True)
+        >>> decision.outcome in {"would promote", "would refuse"}
+        True
     """
+    registry, moment = ModelRegistry(models), moment_of(as_of)
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
     gate = gate or GateConfig()
-    tell = tell or (lambda _: None)
+    log = log or (lambda _: None)
+    event: Event = registry.current_event() if registry.current else "delivered"
+    history = read_unless_read(
+        shipments,
+        scans,
+        event=event,
+        mapping=mapping,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        max_rejects=max_rejects,
+    )
     # A dry run writes nothing, not even a directory to lock.
     with nullcontext() if dry_run else registry.lock():
         champion = registry.load_current() if registry.current is not None else None
-        _check_champion(champion, history, as_of)
+        _check_champion(champion, history, moment)
         recipe = config or (recipe_of(champion) if champion is not None else TrainingConfig())
-        recipe = recipe if calendars is None else replace(recipe, calendars=calendars)
-        known = known_at(history, as_of)
-        tell("training the challenger")
-        challenger = TrainModel(recipe)(known, as_of)
-        judged, checks = _judge(history, known, champion, challenger, recipe, as_of, gate, tell)
+        recipe = recipe if stated is None else replace(recipe, calendars=stated)
+        known = history.known_at(moment)
+        log("training the challenger")
+        challenger = TrainModel(recipe)(known, moment)
+        judged, checks = _judge(history, known, champion, challenger, recipe, moment, gate, log)
         outcome, reasons = _decide(checks, champion, dry_run=dry_run, force=force)
         record: dict[str, Any] = {
             "format": DECISION_FORMAT,
             "library_version": installed_version("etapromise"),
             "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "as_of": as_of.isoformat(),
+            "as_of": moment.isoformat(),
             "outcome": outcome,
             "reasons": reasons,
             "champion": _card(champion, registry.current),
@@ -153,39 +191,67 @@ def retrain_current(
         }
         version = None
         if outcome in {"promoted", "forced"}:
-            tell("writing the challenger")
+            log("writing the challenger")
             version = registry.add(challenger.model)
             record["challenger"]["version"] = version
-        path = None if dry_run else registry.record(record, name=f"{as_of:%Y-%m-%dT%H%M%SZ}")
+        path = None if dry_run else registry.record(record, name=f"{moment:%Y-%m-%dT%H%M%SZ}")
         if version is not None:
             registry.promote(version, why=outcome)
     return Decision(outcome=outcome, reasons=reasons, version=version, record=record, path=path)
 
 
-def refresh_current(
-    history: TrackedHistory,
-    registry: ModelRegistry,
+@kinds_checked()
+def refresh(
+    models: str | Path,
+    shipments: Source | TrackedHistory | None = None,
+    scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
-    calendars: CalendarFile | None = None,
-) -> str:
-    """Give the current model the statistics and calibration of a moment, as a new version.
+    as_of: Moment,
+    calendars: CalendarFile | str | Path | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    max_rejects: float = MAX_REJECTS,
+) -> PromiseModel:
+    """Bring a directory's current model up to date and make the result current; its trees stay.
 
-    Returns:
-        The version, which is the current one now.
+    Arguments without a word here are as for `read`.
+
+    Args:
+        models: directory of models.
+        shipments: as for `read`, or what it returned; should reach half a year back.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        calendars: a calendar file from now on; by default that in the mapping, else the model's.
 
     Raises:
-        CommandError: Another process changes the directory, or the model knows more than was known
-            at ``as_of``.
-        ModelFileError: There is no current model.
+        ContractError: a table does not fit the contract.
+        CommandError: another process changes the directory, or the model knows more than was known.
+        ModelFileError: there is no current model.
+
+    Examples:
+        >>> model = etapromise.refresh("models", history, as_of="2025-07-02")
+        >>> etapromise.load("models/current").version == model.version
+        True
     """
+    registry, moment = ModelRegistry(models), moment_of(as_of)
+    history = read_unless_read(
+        shipments,
+        scans,
+        event=registry.current_event(),
+        mapping=mapping,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        max_rejects=max_rejects,
+    )
+    stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
     with registry.lock():
         champion = registry.load_current()
-        _check_champion(champion, history, as_of)
+        _check_champion(champion, history, moment)
         # A refresh looks at nothing received later, and reads no more of a store than it needs.
-        version = registry.add(champion.refresh(history, as_of=as_of, calendars=calendars))
+        version = registry.add(champion.refresh(history, as_of=moment, calendars=stated))
         registry.promote(version, why="refreshed")
-    return version
+    return registry.load(version)
 
 
 def recipe_of(model: PromiseModel) -> TrainingConfig:
@@ -223,11 +289,11 @@ def _judge(
     recipe: TrainingConfig,
     as_of: pd.Timestamp,
     gate: GateConfig,
-    tell: Tell,
+    log: Log,
 ) -> tuple[dict[str, Any], list[GateCheck]]:
     weeks = _weeks(known, as_of, gate)
-    then = known_at(known, weeks.start)
-    tell(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
+    then = known.known_at(weeks.start)
+    log(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
     truth = Truth.of(
         known,
         challenger.local_event_date(known),
@@ -275,10 +341,10 @@ def _judge(
         "score_difference": apart,
     }
     since = weeks.start if champion is None else moment_of(champion.manifest["trained_as_of"])
-    judged["feed"] = _feed_signs(history, known, since, as_of)
+    judged["feed"] = _feed_checks(history, known, since, as_of)
     checks += check_feed(judged["feed"], gate)
     if champion is not None:
-        tell("laying the dates of the latest orders side by side")
+        log("laying the dates of the latest orders side by side")
         judged |= _side_by_side(known, champion, challenger, as_of, gate, checks)
     return judged, checks
 
@@ -309,7 +375,7 @@ def _rival(
             "challenger's"
         )
     try:
-        stand_in = TrainModel(theirs, quotes_only=True)(known_at(then, moment), moment)
+        stand_in = TrainModel(theirs, quotes_only=True)(then.known_at(moment), moment)
     except InsufficientHistoryError:
         return None, (
             "nobody: the champion has seen those weeks, and there is too little history to train "
@@ -322,7 +388,7 @@ def _rival(
     )
 
 
-def _feed_signs(
+def _feed_checks(
     history: TrackedHistory, known: TrackedHistory, since: pd.Timestamp, as_of: pd.Timestamp
 ) -> dict[str, list[dict[str, Any]]]:
     """Week by week, of those that are new to the challenger: its clocks and its rejects."""
@@ -334,7 +400,7 @@ def _feed_signs(
     for _ in range(MOST_WEEKS_WATCHED):
         start = end - pd.Timedelta(days=7)
         week = {"week_from": start.isoformat()}
-        clocks += [week | sign for sign in clock_signs(known, start=start, end=end)]
+        clocks += [week | sign for sign in clock_shifts(known, start=start, end=end)]
         rejected += [week | share for share in rejected_shares(history, start=start, end=end)]
         end = start
         if end <= since:

@@ -12,10 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.argument_kinds import kinds_checked
+from etapromise.array_types import Ints
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.errors import ContractError
+from etapromise.history.as_of import Moment, moment_of
 from etapromise.history.number_ranges import nearest_remedy
 from etapromise.normal_forms.zones import zone_of_country
+from etapromise.operations.models_given import Model, model_of
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import read_shipments
 from etapromise.tracking.accounts import refuse_strangers
@@ -28,14 +32,6 @@ from etapromise.tracking.scans_of import read_scans_of
 if TYPE_CHECKING:
     from etapromise.tracking import Source
     from etapromise.tracking.mapping import MappingSource
-
-__all__ = [
-    "TOO_LATE",
-    "Scored",
-    "rejects_path",
-    "scan_rejects_path",
-    "score_table",
-]
 
 _ROWS_AT_ONCE: Final = 100_000
 TOO_LATE: Final = "ordered_after_as_of"
@@ -66,31 +62,48 @@ class Scored:
     scans_left_aside: int = 0
 
 
-def score_table(
-    model: PromiseModel,
-    shipments: Source | None,
+@kinds_checked()
+def score(
+    model: Model,
+    shipments: Source | None = None,
     scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
+    as_of: Moment,
     service_level: float = 0.9,
-    at_risk_threshold: float | None = None,
+    mapping: MappingSource | None = None,
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
     explain: bool = False,
+    at_risk_threshold: float | None = None,
     progress: Callable[[int, int], None] | None = None,
-    mapping: MappingSource | None = None,
 ) -> Scored:
-    """Promise a date for every usable order of a table; with scans, from where each parcel stands.
+    """Promise a date for every order of a table; with scans, anew from where each parcel stands.
+
+    Arguments without a word here are as for `read`.
 
     Args:
-        progress: Told how many orders are done, and how many there are.
+        model: refreshed no later than `as_of`.
+        shipments: the open orders.
+        scans: their scans; None promises as at the order.
+        as_of: orders placed and scans received later are left out.
+        service_level: the probability with which the dates shall be kept.
+        explain: without scans, say why each promise is what it is, in columns `why_…`.
+        at_risk_threshold: with scans, from which probability of being late on a parcel is at risk;
+            by default `alert_threshold` of the model.
+        progress: told how many orders are done, and how many there are.
 
     Raises:
-        ContractError: The table cannot be read, or lacks what the model needs; the scans' ids are
-            written otherwise than the orders'.
-        CommandError: The model knows more than was known at ``as_of``.
+        ContractError: a table does not fit the contract; the scans' ids are written otherwise than
+            the orders'.
+        CommandError: the model knows more than was known at `as_of`.
+
+    Examples:
+        >>> scored = etapromise.score("models/current", "shipments.parquet", as_of="2025-07-03")
+        >>> bool(scored.promises["confidence"].ge(0.9).mean() > 0.9)
+        True
     """
-    model.require_known_by(as_of)
+    loaded, moment = model_of(model), moment_of(as_of)
+    loaded.require_known_by(moment)
     if mapping is not None:
         told = read_mapping(mapping)
         if shipments is not None and scans is None and told.scans is not None:
@@ -101,10 +114,12 @@ def score_table(
     if shipments is None:
         raise ContractError("found no shipments, expected a table of them or a mapping that has it")
     checked = read_shipments(shipments, naive_time_zone=naive_time_zone)
-    too_late = (checked.accepted["ordered_at"] > as_of).to_numpy()
+    too_late = (checked.accepted["ordered_at"] > moment).to_numpy()
     orders = checked.accepted[~too_late].reset_index(drop=True)
     sent = None
     if scans is not None:
+        if at_risk_threshold is None:
+            at_risk_threshold = loaded.alert_threshold()
         sent = read_scans_of(orders, scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
         if not len(sent.scans) and sent.stranger is not None:
             refuse_strangers(orders, sent.stranger, only_near=True)
@@ -113,13 +128,13 @@ def score_table(
         end = min(start + _ROWS_AT_ONCE, len(orders))
         chunk = orders.iloc[start:end].reset_index(drop=True)
         if sent is None:
-            parts.append(model.promise_many(chunk, service_level, explain=explain))
+            parts.append(loaded.promise_many(chunk, service_level, explain=explain))
         else:
             parts.append(
-                model.track_many(
+                loaded.track_many(
                     chunk,
                     sent.part(start, end),
-                    as_of.to_pydatetime(),
+                    moment.to_pydatetime(),
                     service_level=service_level,
                     at_risk_threshold=at_risk_threshold,
                 )
@@ -128,7 +143,7 @@ def score_table(
             progress(end, len(orders))
     rejects = checked.rejects
     if too_late.any() and checked.rows is not None:
-        later = _rejected(checked.accepted[too_late], as_of, checked.rows[too_late])
+        later = _rejected(checked.accepted[too_late], moment, checked.rows[too_late])
         rejects = pd.concat([rejects, later], ignore_index=True)
         rejects = rejects.sort_values("row", kind="stable", ignore_index=True)
     return Scored(
@@ -138,9 +153,9 @@ def score_table(
         # With scans they are parcels on their way, which are older as a rule.
         notes=(
             *checked.notes,
-            *(_before_the_model(orders, model.as_of) if sent is None else ()),
-            *_guessed_zones(model, orders),
-            *_far_outside(model, orders),
+            *(_before_the_model(orders, loaded.as_of) if sent is None else ()),
+            *_guessed_zones(loaded, orders),
+            *_far_outside(loaded, orders),
         ),
         scan_notes=() if sent is None else sent.notes,
         left_aside=checked.left_aside,
@@ -240,9 +255,7 @@ def _distinct(countries: pd.Series[Any], zones: npt.NDArray[Any]) -> list[tuple[
     return sorted({*zip(countries.astype(str), zones, strict=True)})
 
 
-def _rejected(
-    orders: pd.DataFrame, as_of: pd.Timestamp, rows: npt.NDArray[np.int64]
-) -> pd.DataFrame:
+def _rejected(orders: pd.DataFrame, as_of: pd.Timestamp, rows: Ints) -> pd.DataFrame:
     text = table_as_text(orders).reset_index(drop=True)
     return rejects_table(
         text,

@@ -17,9 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from etapromise.array_types import Mask
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
-from etapromise.operations.scoring import TOO_LATE, rejects_path, score_table
+from etapromise.operations.scoring import TOO_LATE, rejects_path, score
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
 from etapromise.tracking.found_files import damage_named, find_files, parquet_files
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from etapromise.promise.model import PromiseModel
-
-__all__ = ["Counts", "SeenIdentifiers", "can_stream", "score_file"]
 
 _ROWS_AT_ONCE: Final = 131_072
 # Two hashes of 64 bits: of a billion identifiers, two share both with a probability of 1e-21.
@@ -92,7 +91,7 @@ def score_file(
         promises = stack.enter_context(_writer(out))
         rejects = stack.enter_context(_writer(rejects_path(out)))
         for batch in parquet_tables(files, "shipments", _ROWS_AT_ONCE):
-            found = score_table(
+            found = score(
                 model,
                 batch,
                 as_of=as_of,
@@ -125,7 +124,7 @@ class SeenIdentifiers:
         # Sorted by the first hash; each run at least twice as long as the next, as in a merge sort.
         self._runs: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
-    def again(self, identifiers: pd.Series[Any]) -> NDArray[np.bool_]:
+    def again(self, identifiers: pd.Series[Any]) -> Mask:
         """(n,) whether each came in an earlier call; those that did not have come now.
 
         Args:
@@ -187,9 +186,7 @@ def _writer(path: Path) -> Iterator[_Table]:
             table.close()
 
 
-def _with_doubles(
-    batch: pa.Table, rejects: pd.DataFrame, again: NDArray[np.bool_], late: NDArray[np.bool_]
-) -> pd.DataFrame:
+def _with_doubles(batch: pa.Table, rejects: pd.DataFrame, again: Mask, late: Mask) -> pd.DataFrame:
     """The rejects, and the sound rows whose identifiers an earlier batch had.
 
     Args:

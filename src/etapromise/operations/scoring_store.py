@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from etapromise.engines import engine_of
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
-from etapromise.operations.scoring import score_table
+from etapromise.operations.scoring import score
 from etapromise.promise.model import load_model
 from etapromise.store.layout import StoreLayout
 from etapromise.store.stored_history import stored_history
@@ -28,8 +28,6 @@ from etapromise.tracking.table_writer import with_dates, write_table
 
 if TYPE_CHECKING:
     from etapromise.tracking.contract import Event
-
-__all__ = ["score_partition", "score_store"]
 
 _SCORE: Final = "etapromise.operations.scoring_store:score_partition"
 _DAY: Final = pd.Timedelta(days=1)
@@ -103,7 +101,7 @@ def score_partition(task: Mapping[str, Any]) -> dict[str, Any]:
         task["store"], event=event, commit=task["commit"], partition=task["partition"]
     )
     orders, scans = kept.under_way(at, most_days=model.horizon)
-    found = score_table(
+    found = score(
         model,
         orders,
         scans,

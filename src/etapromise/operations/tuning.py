@@ -27,11 +27,8 @@ from etapromise.errors import ContractError, InsufficientHistoryError, extra_nee
 from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.judgement import Truth
 from etapromise.evaluation.model_comparison import days_to_mature, judged_orders, quality_of
-from etapromise.evaluation.replay import known_at
 from etapromise.tracking import TrackedHistory
 from etapromise.training.config import TrainingConfig, with_settings
-
-__all__ = ["SPACE", "Search", "Tuned", "tune"]
 
 SPACE: Final[Mapping[str, Sequence[float]]] = {
     "boosting.learning_rate": (0.04, 0.06, 0.08, 0.12, 0.18),
@@ -129,7 +126,7 @@ def tune(
         import optuna  # noqa: PLC0415 — an extra
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     config, search = config or TrainingConfig(), search or Search()
-    known = known_at(history, as_of)
+    known = history.known_at(as_of)
     end = as_of.tz_convert("UTC").normalize() - days_to_mature(known, as_of) * _DAY
     folds = [end - (number + 1) * search.fold_days * _DAY for number in range(search.folds)]
     mark = _mark(known, as_of, config, search)
@@ -191,7 +188,7 @@ def _score(
     search: Search,
 ) -> float:
     try:
-        model = TrainModel(recipe)(known_at(known, start), start)
+        model = TrainModel(recipe)(known.known_at(start), start)
     except InsufficientHistoryError as error:
         raise InsufficientHistoryError(
             f"{error} That was needed to tune by the orders from {start:%Y-%m-%d} on: give "

@@ -1,7 +1,4 @@
-"""When a parcel, or all parcels of an order, will have arrived: probabilities of local dates.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""When a parcel, or all parcels of an order, will have arrived: probabilities of local dates."""
 
 from __future__ import annotations
 
@@ -20,15 +17,6 @@ from etapromise.promise.decision import CostPolicy
 
 if TYPE_CHECKING:
     from etapromise.promise.wording import Shown, Wording
-
-__all__ = [
-    "PERCENTILES",
-    "ArrivalDistribution",
-    "date_of",
-    "day_number",
-    "on_common_dates",
-    "require_percent",
-]
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)

@@ -33,7 +33,8 @@ from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
 from etapromise.history.shortest_ways import ROUNDING, soonest_as_known
 from etapromise.in_transit.assembling import refresh_transit
-from etapromise.in_transit.sampling import MOST_LOOKS, Sample, drawn_parcels
+from etapromise.in_transit.past_journeys import PastParcels
+from etapromise.in_transit.sampling import MOST_LOOKS, drawn_parcels
 from etapromise.in_transit.transit_parts import TransitParts
 from etapromise.lanes.levels import JOURNEY
 from etapromise.promise.compiled_quote import between_variances
@@ -178,7 +179,7 @@ def _refreshed(
         WantedDays(rows=np.flatnonzero(asked), later=np.flatnonzero(later)),
         KeptEffects.beside(known),
     )
-    sample = None if drawn is None else Sample.of(known, gathered, drawn)
+    past = None if drawn is None else PastParcels.of(tracked, known, gathered, drawn)
     gathered = gathered.knowing_days_since(_first_judged_day(parts.manifest))
     return assemble_parts(
         gathered,
@@ -191,8 +192,8 @@ def _refreshed(
         manifest=manifest,
         moment=moment,
         transit=None
-        if model.transit is None or sample is None
-        else refresh_transit(model.transit, tracked, sample, parts.contract, parts.holdout_forest),
+        if model.transit is None or past is None
+        else refresh_transit(model.transit, past, parts.contract, parts.holdout_forest),
     )
 
 

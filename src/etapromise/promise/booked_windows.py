@@ -1,7 +1,4 @@
-"""Windows of a day that a customer may book, each with the probability that the parcel is there.
-
-The quote path: imports the standard library only.
-"""
+"""Windows of a day that a customer may book, each with the probability that the parcel is there."""
 
 from __future__ import annotations
 
@@ -12,8 +9,6 @@ from typing import Any, Final
 
 from etapromise.errors import ContractError
 from etapromise.promise.promise import Promise
-
-__all__ = ["BookedWindow", "booked_windows", "window_hours"]
 
 _MOST_DAYS: Final = 45
 _ONE_DAY: Final = dt.timedelta(days=1)

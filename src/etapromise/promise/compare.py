@@ -3,8 +3,6 @@
 Every option's numbers are those of `PromiseModel.promise`. Where they are added up, the unit is
 days: a price is turned into days by what a day of waiting is worth, and left out where nobody says
 what that is. Policies of shoppers (`policies.toml`) compare wish by wish and add nothing up.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
     from etapromise.promise.wording import Wording
 
-__all__ = ["ComparedOption", "compare"]
-
 # What one has and another has not: bits from the second on, the first being a promise at all.
 _OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*MARKS, "windows"))}
 _NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", *_OFFERS})
@@ -66,9 +62,36 @@ class ComparedOption:
 
     Attributes:
         rank: 1 is best.
+        option: what was asked for, as given.
+        promise: what can be promised with it.
+        date: the date to promise by the policy: of the level, the least cost, or the wanted one.
+        confidence: stated probability that `date` is kept.
+        price: as given; None where it was not.
+        expected_cost: days, the less the better: the option's `cost`, its price in days where
+            `day_price` says what that is, and the days to `date` (by a wanted date: none); by a
+            `CostPolicy` also its lateness cost times the probability of lateness. Days count from
+            the earliest option's order date.
+        probability_by_wanted: probability of an arrival by the wanted date; None without one.
+        meets: whether the service level is reached: by any date, or by the wanted one. With a
+            `CostPolicy` and no wanted date: whether any date has a probability.
+        promised: whether a date can be promised at all. Whatever the policy, an option with a
+            promise comes before one without.
+        co2_kg: as given; None where it was not.
+        windows: of the hours that it offers, the first that are kept with the policy's probability.
     """
 
     rank: int
+    option: Mapping[str, Any]
+    promise: Promise
+    date: dt.date
+    confidence: float
+    price: float | None
+    expected_cost: float
+    probability_by_wanted: float | None
+    meets: bool
+    promised: bool
+    co2_kg: float | None
+    windows: tuple[BookedWindow, ...]
     _weighed: WeighedOption = field(repr=False)
     _terms: RankedBy = field(repr=False)
 
@@ -80,73 +103,6 @@ class ComparedOption:
         arrived, and better in one of these.
         """
         return tuple(sorted([other.rank for other in self._weighed.dominators]))
-
-    @property
-    def option(self) -> Mapping[str, Any]:
-        """What was asked for, as given."""
-        return self._weighed.option
-
-    @property
-    def promise(self) -> Promise:
-        """What can be promised with it."""
-        return self._weighed.promise
-
-    @property
-    def date(self) -> dt.date:
-        """The date to promise by the policy: of the level, the least cost, or the wanted one."""
-        return self._weighed.date
-
-    @property
-    def confidence(self) -> float:
-        """Stated probability that `date` is kept."""
-        return self._weighed.confidence
-
-    @property
-    def price(self) -> float | None:
-        """As given; None where it was not."""
-        return self._weighed.price if self._weighed.priced else None
-
-    @property
-    def expected_cost(self) -> float:
-        """Days, the less the better.
-
-        The option's `cost`, its price in days where `day_price` says what that is, and the days to
-        `date` (by a wanted date: none); by a `CostPolicy` also its lateness cost times the
-        probability of lateness. Days count from the earliest option's order date.
-        """
-        return self._weighed.cost
-
-    @property
-    def probability_by_wanted(self) -> float | None:
-        """Probability of an arrival by the wanted date; None without one."""
-        return self._weighed.wanted
-
-    @property
-    def meets(self) -> bool:
-        """Whether the service level is reached: by any date, or by the wanted one.
-
-        With a `CostPolicy` and no wanted date: whether any date has a probability.
-        """
-        return self._weighed.meets
-
-    @property
-    def promised(self) -> bool:
-        """Whether a date can be promised at all.
-
-        Whatever the policy, an option with a promise comes before one without.
-        """
-        return self._weighed.promised
-
-    @property
-    def co2_kg(self) -> float | None:
-        """As given; None where it was not."""
-        carbon = self._weighed.co2
-        return None if math.isnan(carbon) else carbon
-
-    @property
-    def windows(self) -> tuple[BookedWindow, ...]:
-        """Of the hours that it offers, the first that are kept with the policy's probability."""
-        return self._weighed.windows
 
     @property
     def reason(self) -> str:
@@ -460,8 +416,24 @@ def _ask_wishes(
 
 def _told(one: WeighedOption, terms: RankedBy) -> ComparedOption:
     told = object.__new__(ComparedOption)
+    values = {
+        "rank": one.rank,
+        "option": one.option,
+        "promise": one.promise,
+        "date": one.date,
+        "confidence": one.confidence,
+        "price": one.price if one.priced else None,
+        "expected_cost": one.cost,
+        "probability_by_wanted": one.wanted,
+        "meets": one.meets,
+        "promised": one.promised,
+        "co2_kg": None if math.isnan(one.co2) else one.co2,
+        "windows": one.windows,
+        "_weighed": one,
+        "_terms": terms,
+    }
     # At once: field by field, a frozen dataclass takes longer than a promise.
-    object.__setattr__(told, "__dict__", {"rank": one.rank, "_weighed": one, "_terms": terms})
+    object.__setattr__(told, "__dict__", values)
     return told
 
 

@@ -1,7 +1,4 @@
-"""The compiled quote: requests in, probabilities of dates out.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The compiled quote: requests in, probabilities of dates out."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.encoding.compiled_encoder import CompiledEncoder
 from etapromise.encoding.requests import Requests
 from etapromise.errors import ModelFileError
@@ -22,8 +20,6 @@ from etapromise.forecast.forest import Forest
 from etapromise.history.features import FeatureBuilder
 from etapromise.history.statistics import Statistics
 from etapromise.shrinkage import PRIORS
-
-__all__ = ["QuoteKernel", "Reached", "between_variances"]
 
 _WIDENED: Final = ("carrier", "service", "destination_region")
 
@@ -65,13 +61,11 @@ class Reached:
     """
 
     day: NDArray[np.int16]
-    probability: NDArray[np.float64]
-    asked: NDArray[np.float64]
+    probability: Floats
+    asked: Floats
 
 
-def between_variances(
-    level_names: list[str], statistics: Statistics, sizes: list[int]
-) -> NDArray[np.float64]:
+def between_variances(level_names: list[str], statistics: Statistics, sizes: list[int]) -> Floats:
     """(L,) how far apart the keys of a level are, where a new one widens the promise; else 0."""
     out = np.zeros(len(level_names))
     for level, name in enumerate(level_names):
@@ -105,7 +99,7 @@ class QuoteKernel:
         forest: Forest,
         calibration: Calibration,
         statistics: Statistics,
-        between: NDArray[np.float64],
+        between: Floats,
         lost_level: int,
         horizon: int,
     ) -> None:
@@ -155,7 +149,7 @@ class QuoteKernel:
         self.horizon = horizon
         self.lost_level = lost_level
 
-    def dates(self, requests: Requests, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+    def dates(self, requests: Requests, codes: NDArray[np.int32]) -> Floats:
         """P(event by the end of day k), (n, horizon).
 
         Args:
@@ -169,7 +163,7 @@ class QuoteKernel:
         self,
         requests: Requests,
         codes: NDArray[np.int32],
-        levels: NDArray[np.float64],
+        levels: Floats,
         asked: NDArray[np.int32],
     ) -> Reached:
         """The first dates that reach each of `levels`, and the probabilities of asked days.

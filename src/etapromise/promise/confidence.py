@@ -1,8 +1,6 @@
 """How sure a promise is, as a code with its reasons.
 
 The codes are AfterShip's: 10000 and 10001 show one date, 20001 a range, 30001 and up no date.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Ints, Mask
 from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.encoding.requests import DISRUPTED, Requests
@@ -23,19 +22,6 @@ from etapromise.history.effects import FIELDS
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import Level
-
-__all__ = [
-    "CODES",
-    "LEFT_OUT",
-    "MESSAGES",
-    "NO_DATE",
-    "AssessesOne",
-    "Assessment",
-    "assess",
-    "declared_message",
-    "left_out_message",
-    "messages_of",
-]
 
 CODES: Final = {
     10000: "one date, as accurate as a range",
@@ -103,13 +89,13 @@ def assess(
     levels: Sequence[Level],
     *,
     alike: bool,
-    reachable: NDArray[np.bool_],
-    earliest: NDArray[np.int64],
-    middle: NDArray[np.int64],
-    latest: NDArray[np.int64],
+    reachable: Mask,
+    earliest: Ints,
+    middle: Ints,
+    latest: Ints,
     disruptions: Disruptions | None = None,
     ranges: LearnedRanges | None = None,
-    today: NDArray[np.int64] | None = None,
+    today: Ints | None = None,
 ) -> Assessment:
     """Codes and reasons of n promises.
 
@@ -151,7 +137,7 @@ def assess(
     return Assessment(code.astype(np.int32), reasons)
 
 
-def _outside(requests: Requests, ranges: LearnedRanges | None) -> NDArray[np.bool_]:
+def _outside(requests: Requests, ranges: LearnedRanges | None) -> Mask:
     """(n,) whether any number is far outside."""
     found = np.zeros(len(requests), dtype=bool)
     for one in () if ranges is None else ranges.outside(requests.numbers).values():
@@ -298,18 +284,16 @@ def _said(reasons: int) -> list[tuple[str, str]]:
 
 def left_out_message(left_out: Sequence[str]) -> tuple[dict[str, str], ...]:
     """The message of values that could not be read, with each as ``name=value``; none without."""
-    if not left_out:
-        return ()
-    code, text = MESSAGES[-2]
-    return ({"code": code, "text": f"{text} {', '.join(left_out)}."},)
+    return _with_details("value_left_out", ", ".join(left_out))
 
 
 def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:
     """The message of declared disruptions, with what was written of each; none without any."""
-    if not reasons:
-        return ()
-    code, text = MESSAGES[-1]
-    return ({"code": code, "text": f"{text} {'; '.join(reasons)}."},)
+    return _with_details("declared_disruption", "; ".join(reasons))
+
+
+def _with_details(code: str, details: str) -> tuple[dict[str, str], ...]:
+    return ({"code": code, "text": f"{dict(MESSAGES)[code]} {details}."},) if details else ()
 
 
 def _evidence(statistics: Statistics, codes: NDArray[np.int32], level: int) -> NDArray[np.float32]:

@@ -7,8 +7,6 @@ terms of a sum by the logarithmic mean, the one way that leaves no rest and does
 order of terms. What remains is the calendar's: days on which the carrier does not deliver, and
 the wait for the end of a date.
 
-The quote path: imports numpy and the standard library only.
-
 References:
     Lundberg et al. (2020), From local explanations to global understanding with explainable AI for
     trees, Nature Machine Intelligence 2: interventional TreeSHAP, here with one reference.
@@ -24,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
@@ -34,8 +32,6 @@ from etapromise.lanes.levels import LAST_MILE
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-
-__all__ = ["CAUSES", "contributions"]
 
 CAUSES: Final = (
     "usual",
@@ -146,7 +142,7 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     return out
 
 
-def _declared(model: ModelCore, requests: Requests, service_level: float) -> NDArray[np.int64]:
+def _declared(model: ModelCore, requests: Requests, service_level: float) -> Ints:
     """(n,) days to the promised dates, what was declared included."""
     reached = model.kernel.reach(
         requests,

@@ -5,8 +5,6 @@ promised as long as it makes lateness less likely by more than it costs, so safe
 cheap. No other rule breaks fewer promises, by the stated probabilities, at the same mean number of
 promised days (the cost is the Lagrange multiplier of that mean).
 
-The quote path: imports numpy and the standard library only.
-
 References:
     Salari, Liu & Shen (2022), Real-time delivery time forecasting and promising in online
     retailing: When will your package arrive?, M&SOM 24(3): forecast the distribution first, then
@@ -24,8 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.errors import ContractError
-
-__all__ = ["CostPolicy", "cost_for"]
 
 # Nothing is dearer: with it, all but the last 1e-18 of a probability is bought.
 _DEAREST: Final = 2.0**60

@@ -1,7 +1,4 @@
-"""When on a day: windows of the local time, and the probability of one.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""When on a day: windows of the local time, and the probability of one."""
 
 from __future__ import annotations
 
@@ -13,8 +10,6 @@ from zoneinfo import ZoneInfo
 
 from etapromise.errors import ContractError
 from etapromise.history.delivery_hours import DeliveryHours
-
-__all__ = ["TimeWindow", "share_between", "time_window"]
 
 _DAY: Final = 86_400
 

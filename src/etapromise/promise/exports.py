@@ -3,8 +3,6 @@
 Written from the public specifications: Google Merchant Center's product data, the fulfilment
 options of the Agentic Commerce Protocol of 2026-04-17 and of the Universal Commerce Protocol of
 2026-04-08, EasyPost's smart rates and AfterShip's estimated delivery dates.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -15,9 +13,7 @@ from zoneinfo import ZoneInfo
 
 from etapromise.errors import ContractError
 from etapromise.promise.arrival_distribution import ArrivalDistribution
-from etapromise.promise.promise_details import Explained
-
-__all__ = ["Exported"]
+from etapromise.promise.explained_promise import Explained
 
 _EASYPOST: Final = (50, 75, 85, 90, 95, 97, 99)
 

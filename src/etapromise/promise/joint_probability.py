@@ -13,8 +13,6 @@ The two numbers are learned from the orders of several parcels that were known a
 moment: dates and open parcels are intervals of the forecast probabilities, and the composite
 likelihood of all pairs is climbed by expectation and maximisation.
 
-The quote path: imports numpy and the standard library only.
-
 References:
     Nelsen (2006), An Introduction to Copulas, 2nd ed., section 2.2 (Fréchet's bounds and family).
     Varin, Reid & Firth (2011), An overview of composite likelihood methods, Statistica Sinica 21.
@@ -30,14 +28,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import StoredValues
-
-__all__ = ["Dependence", "Pairs", "joint_probability", "learn_dependence", "pairs_of"]
 
 # Of an order of a hundred parcels the first ones tell enough.
 _MOST_PARCELS: Final = 8
@@ -92,8 +87,8 @@ class Pairs:
         weight: (p,) so that an order of n parcels weighs n / 2, however many pairs it has.
     """
 
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
+    first: Ints
+    second: Ints
     weight: Floats
 
 
@@ -144,7 +139,7 @@ _joint = native.function(
 )
 
 
-def pairs_of(order: NDArray[np.int64]) -> Pairs:
+def pairs_of(order: Ints) -> Pairs:
     """All pairs of parcels of the same order.
 
     Args:
@@ -164,9 +159,7 @@ def pairs_of(order: NDArray[np.int64]) -> Pairs:
     return Pairs(np.concatenate(first), np.concatenate(second), np.concatenate(weight))
 
 
-def learn_dependence(
-    low: Floats, high: Floats, pairs: Pairs, together: NDArray[np.bool_]
-) -> Dependence:
+def learn_dependence(low: Floats, high: Floats, pairs: Pairs, together: Mask) -> Dependence:
     """How often the pairs shared their luck.
 
     Args:
@@ -191,9 +184,7 @@ def learn_dependence(
     )
 
 
-def _share(
-    same: Floats, apart: Floats, weight: Floats, chosen: NDArray[np.bool_], prior: float
-) -> float:
+def _share(same: Floats, apart: Floats, weight: Floats, chosen: Mask, prior: float) -> float:
     """The share of comonotone pairs; the likelihood is concave in it, so there is one summit."""
     same, apart, weight = same[chosen], apart[chosen], weight[chosen]
     total = float(weight.sum())

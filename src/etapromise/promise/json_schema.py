@@ -1,7 +1,4 @@
-"""The JSON Schema of what `Promise.as_dict` gives.
-
-The quote path: imports the standard library only.
-"""
+"""The JSON Schema of what `Promise.as_dict` gives."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ from typing import Any, Final
 
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import CODES, MESSAGES
-
-__all__ = ["promise_json_schema"]
 
 _DATE: Final = {"type": "string", "format": "date"}
 _MOMENT: Final = {"type": "string", "format": "date-time"}

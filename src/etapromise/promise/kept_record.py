@@ -1,7 +1,4 @@
-"""How promises were kept of late, by group: what stands behind a promise.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""How promises were kept of late, by group: what stands behind a promise."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Ints, Mask
 from etapromise.promise.arrival_distribution import date_of
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
@@ -23,8 +21,6 @@ from etapromise.stored_arrays import (
     StoredPart,
     StoredValues,
 )
-
-__all__ = ["KEPT_LEVELS", "KeptRecord", "KeptTable", "kept_table"]
 
 # Fine to coarse: the first with enough orders speaks.
 KEPT_LEVELS: Final = ("service_region", "service", "carrier", "network")
@@ -75,10 +71,10 @@ class KeptTable(ArrayRecord):
     service_level: float
     as_of_day: int
     levels: tuple[str, ...]
-    columns: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    orders: NDArray[np.int64]
-    kept: NDArray[np.int64]
+    columns: Ints
+    starts: Ints
+    orders: Ints
+    kept: Ints
 
     @classmethod
     def stored(
@@ -133,7 +129,7 @@ class KeptTable(ArrayRecord):
 
 def kept_table(
     codes: NDArray[np.int32],
-    kept: NDArray[np.bool_],
+    kept: Mask,
     *,
     level_names: list[str],
     sizes: list[int],
@@ -159,9 +155,7 @@ def kept_table(
     return KeptTable(service_level, as_of_day, KEPT_LEVELS, columns, starts, orders, good)
 
 
-def _places(
-    level_names: list[str], sizes: list[int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def _places(level_names: list[str], sizes: list[int]) -> tuple[Ints, Ints, int]:
     """Columns and starts of `KEPT_LEVELS`, and how many rows they have together."""
     columns = [level_names.index(name) for name in KEPT_LEVELS]
     ends = np.cumsum([0, *(sizes[column] for column in columns)]).astype(np.int64)

@@ -1,7 +1,4 @@
-"""The model that checkout asks: immutable, thread-safe, the same numbers for one and for many.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The model that checkout asks: immutable, thread-safe, the same numbers for one and for many."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
     from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.calendars.disruptions import Disruption
     from etapromise.promise.compare import ComparedOption
-    from etapromise.promise.details import Explanation
+    from etapromise.promise.explanation import Explanation
     from etapromise.promise.order import OrderPromise
     from etapromise.promise.policies import ShopperPolicy
     from etapromise.promise.sourcing import Sourcing
@@ -43,8 +40,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
-
-__all__ = ["PromiseModel", "load_model", "restored_model"]
 
 
 class PromiseModel(ModelCore):
@@ -315,13 +310,13 @@ class PromiseModel(ModelCore):
             ContractError: as for `track`.
         """
         with IMPORTING, extra_needed():
-            from etapromise.promise.open_journeys import read_any_scans  # noqa: PLC0415 — needs pandas
+            from etapromise.promise.open_journeys import checked_scans  # noqa: PLC0415 — needs pandas
             from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
 
         return track_frame(
             self,
             shipments,
-            read_any_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone),
+            checked_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone).accepted,
             now,
             service_level=require_level(service_level, "service_level"),
             standing=standing,
@@ -409,7 +404,7 @@ class PromiseModel(ModelCore):
             ContractError: the file says what it cannot say, or there are too many.
         """
         with IMPORTING:
-            from etapromise.promise.declaring import with_disruptions  # noqa: PLC0415 — rarely asked
+            from etapromise.promise.declared_disruptions import with_disruptions  # noqa: PLC0415 — rarely asked
 
         return PromiseModel(with_disruptions(self.parts, disruptions))
 
@@ -431,7 +426,7 @@ class PromiseModel(ModelCore):
     def explanation(self, quote: Quote) -> Explanation:
         """What stands behind a promise: cut-off, stages, hours."""
         with IMPORTING:
-            from etapromise.promise.details import Explanation  # noqa: PLC0415 — start-up time
+            from etapromise.promise.explanation import Explanation  # noqa: PLC0415 — start-up time
 
         return Explanation(self, quote)
 

@@ -2,8 +2,6 @@
 
 Whatever answers questions about parcels takes a `ModelCore` as an argument; the model that users
 hold (`promise.model`) only passes itself on.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
 from etapromise.promise.compiled_quote import QuoteKernel, between_variances
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
-from etapromise.promise.released import as_released
+from etapromise.promise.release_times import as_released
 from etapromise.promise.single_quote import SingleQuotes
 from etapromise.shrinkage import believing
 
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["ModelCore"]
+    from etapromise.tracking.contract import Event
 
 
 class ModelCore(SingleQuotes):
@@ -94,9 +92,10 @@ class ModelCore(SingleQuotes):
         return str(self.parts.manifest["version"])
 
     @property
-    def event(self) -> str:
+    def event(self) -> Event:
         """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
-        return str(self.parts.manifest["event"])
+        event: Event = self.parts.manifest["event"]
+        return event
 
     @property
     def as_of(self) -> datetime:

@@ -2,8 +2,6 @@
 
 A directory is written beside its place and renamed into it, so that a reader sees all of it or
 nothing; `load_model` checks every file's SHA-256 and replays the golden predictions.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a model is made of, whether trained, refreshed or loaded.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""What a model is made of, whether trained, refreshed or loaded."""
 
 from __future__ import annotations
 
@@ -22,8 +19,6 @@ from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.stages import StageForests
 from etapromise.shrinkage import Priors
 from etapromise.stored_arrays import StoredValues
-
-__all__ = ["ModelParts"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,6 @@ from etapromise.tracking.vocabularies import STANDARD, vocabularies
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = ["PlainParcel", "plain_parcel"]
-
 _STATUS: Final = {name: number for number, name in enumerate(STATUSES)}
 _TRANSFERRED: Final = _STATUS["transferred"]
 _SCAN_KEYS: Final = frozenset(

@@ -6,13 +6,13 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.array_types import MISSING, Floats, Ints
+from etapromise.array_types import MISSING, Floats, Ints, Mask
 from etapromise.encoding.requests import Requests
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
@@ -39,46 +39,20 @@ from etapromise.tracking.tables import read_scans
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
-__all__ = [
-    "Journey",
-    "Standing",
-    "checked_scans",
-    "expected_journeys",
-    "frame_of",
-    "journeys_at",
-    "microseconds_of",
-    "read_any_scans",
-]
-
-ScansLike = "Source | Sequence[Mapping[str, Any]] | None"
-Standing = "date | str | Sequence[date] | pd.Series[Any] | NDArray[Any] | None"
-
 _LIKELY_LOST: Final = 0.5
-
-
-class _Dates(Protocol):
-    """Distributions over dates from today on."""
-
-    def dates(self) -> Floats: ...
-
-    def undisturbed(self) -> _Dates: ...
-
-    def left(self) -> tuple[float, float]: ...
-
-    def reach(
-        self, levels: Floats, asked: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int16], Floats, Floats]: ...
 
 
 @dataclass(frozen=True)
 class _ForestDates:
+    """Distributions over dates from today on, by the forest of remaining times."""
+
     kernel: RemainingKernel
     remaining: Remaining
 
     def dates(self) -> Floats:
         return self.kernel.dates(self.remaining)
 
-    def undisturbed(self) -> _Dates:
+    def undisturbed(self) -> _ForestDates:
         return replace(self, remaining=self.remaining.undisturbed())
 
     def left(self) -> tuple[float, float]:
@@ -102,7 +76,7 @@ class _TableDates:
     def dates(self) -> Floats:
         return self.probability
 
-    def undisturbed(self) -> _Dates:
+    def undisturbed(self) -> _TableDates:
         return self
 
     def left(self) -> tuple[float, float]:
@@ -145,12 +119,12 @@ class Journey:
     looks: Snapshots
     lost: Floats
     returned: Floats
-    stalled: NDArray[np.bool_]
+    stalled: Mask
     likely_lost: float
-    never: NDArray[np.bool_]
+    never: Mask
     event_day: Ints
     horizon: int
-    _dates: _Dates
+    _dates: _ForestDates | _TableDates
 
     @property
     def states(self) -> States:
@@ -163,7 +137,7 @@ class Journey:
         return self.looks.positions.today
 
     @property
-    def came(self) -> NDArray[np.bool_]:
+    def came(self) -> Mask:
         """(n,) whether the event is known."""
         return self.event_day >= 0
 
@@ -263,7 +237,7 @@ def expected_journeys(
     """
     encoder = model.parts.encoder
     count = len(requests)
-    states = sent.states(np.arange(count), np.full(count, moment, np.int64), _event(model.event))
+    states = sent.states(np.arange(count), np.full(count, moment, np.int64), model.event)
     looks = Snapshots.at(
         states,
         levels=encoder.levels,
@@ -283,7 +257,7 @@ def expected_journeys(
     transit = model.transit
     if transit is None:
         table, lost = _given_none_came(model, requests, looks.positions.today)
-        dates: _Dates = _TableDates(table)
+        dates: _ForestDates | _TableDates = _TableDates(table)
         returned = np.zeros(count)
         stalled, likely = np.zeros(count, bool), _LIKELY_LOST
     else:
@@ -318,7 +292,7 @@ def _handed_over(
     after = pd.Timestamp(now) + pd.Timedelta(microseconds=1)
     received = scans["received_at"] if "received_at" in scans else scans["scanned_at"]
     seen = scans[(received.fillna(scans["scanned_at"]) < after).to_numpy()]
-    return known_hand_offs(milestones(shipments, seen, event=_event(model.event)), after)
+    return known_hand_offs(milestones(shipments, seen, event=model.event), after)
 
 
 _WENT_BACK: Final = np.array([name in ("returning", "returned", "cancelled") for name in STAGES])
@@ -327,10 +301,6 @@ _WENT_BACK: Final = np.array([name in ("returning", "returned", "cancelled") for
 def _sent_back(states: States) -> Floats:
     cancelled = states.stage == stage_number("cancelled")
     return np.where(cancelled, 0.0, 1.0)
-
-
-def _event(name: str) -> Any:
-    return name
 
 
 def _promises(model: ModelCore, requests: Requests) -> OrderPromises:
@@ -369,19 +339,6 @@ def microseconds_of(now: Any) -> int:
             "datetime.now(timezone.utc)."
         )
     return microseconds_from(now)
-
-
-def read_any_scans(
-    scans: Any,
-    *,
-    owner: str | None = None,
-    vocabulary: str | None = None,
-    naive_time_zone: str | None = None,
-) -> pd.DataFrame:
-    """Those of `checked_scans` that can be used."""
-    return checked_scans(
-        scans, owner=owner, vocabulary=vocabulary, naive_time_zone=naive_time_zone
-    ).accepted
 
 
 def checked_scans(

@@ -1,7 +1,4 @@
-"""The promise of an order of several parcels: one date by which all of them will have arrived.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The promise of an order of several parcels: one date by which all of them will have arrived."""
 
 from __future__ import annotations
 
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from etapromise.promise.model_core import ModelCore
-
-__all__ = ["OrderPromise", "promise_order"]
 
 _UNREACHABLE: Final = {
     "code": "service_level_unreachable",

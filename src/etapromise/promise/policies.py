@@ -2,8 +2,6 @@
 
 Wishes are compared one after another, never added up, so none of them needs a rate of exchange
 between money, days and kilograms.
-
-The quote path: imports the standard library only.
 """
 
 from __future__ import annotations
@@ -20,8 +18,6 @@ from typing import Any, Final
 from etapromise.errors import ContractError
 from etapromise.files import settings_text
 from etapromise.promise.service_levels import require_level
-
-__all__ = ["MEASURES", "ShopperPolicy", "load_policies", "policy_named", "shipped_policies"]
 
 MEASURES: Final = ("price", "co2_kg", "days", "usual_days", "late", "window_days", "cost")
 """What options are ranked by; the least is best."""

@@ -1,7 +1,4 @@
-"""The promise of one parcel: a date, its band, and the whole distribution behind it.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The promise of one parcel: a date, its band, and the whole distribution behind it."""
 
 from __future__ import annotations
 
@@ -17,11 +14,9 @@ from numpy.typing import NDArray
 from etapromise.errors import ContractError
 from etapromise.promise.arrival_distribution import PERCENTILES, date_of, day_number
 from etapromise.promise.confidence import NO_DATE
+from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.exports import Exported
 from etapromise.promise.kept_record import KeptRecord
-from etapromise.promise.promise_details import PromiseDetails
-
-__all__ = ["Promise", "StoredPromise"]
 
 _PERCENTILE_NAMES: Final = tuple(f"percentile_{percent}" for percent in PERCENTILES)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.readable_values import readable_frame
 from etapromise.encoding.requests import dates_in_column, require_table
 from etapromise.errors import ContractError
@@ -16,13 +17,11 @@ from etapromise.history.features import with_handling_codes
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import LEFT_OUT, assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
-from etapromise.promise.released import as_released
+from etapromise.promise.release_times import as_released
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests
     from etapromise.promise.model_core import ModelCore
-
-__all__ = ["as_dates", "message_codes", "promise_frame"]
 
 # A standing date that is more likely missed than kept is at risk.
 _AT_RISK: Final = 0.5
@@ -40,14 +39,11 @@ def promise_frame(
         )
     frame, left_out = readable_frame(frame)
     requests = model.parts.encoder.encode(as_released(frame))
-    levels, position = np.unique(
-        np.array([percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]),
-        return_inverse=True,
-    )
+    levels, position = shown_levels(service_level)
     standing = _standing_days(frame, requests, model.horizon)
     reached = model.kernel.reach(requests, with_handling_codes(requests.codes), levels, standing)
     days = reached.day.astype(np.int64)[:, position]
-    promised, low, middle, high = (days[:, len(PERCENTILES) + k] for k in range(4))
+    low, middle, high = days[:, -3:].T
     confidence = reached.probability[:, position[len(PERCENTILES)]]
     assessment = assess(
         requests,
@@ -69,16 +65,7 @@ def promise_frame(
     order_day = requests.order_day.astype(np.int64)
     return pd.DataFrame(
         {
-            "shipment_id": frame["shipment_id"].to_numpy(),
-            "estimated_delivery_date": as_dates(order_day + promised),
-            "estimated_delivery_date_min": as_dates(order_day + low),
-            "estimated_delivery_date_max": as_dates(order_day + high),
-            "service_level": service_level,
-            "confidence": confidence,
-            **{
-                f"percentile_{percent}": as_dates(order_day + days[:, column])
-                for column, percent in enumerate(PERCENTILES)
-            },
+            **date_columns(frame, as_dates(order_day[:, None] + days), service_level, confidence),
             "delivery_date_confidence": np.where(asked, reached.asked, np.nan),
             "late_probability": late,
             "lost_probability": model.parts.statistics.lost[service],
@@ -91,9 +78,39 @@ def promise_frame(
     )
 
 
-def _why(
-    model: ModelCore, requests: Requests, service_level: float
-) -> dict[str, NDArray[np.float64]]:
+def shown_levels(service_level: float) -> tuple[Floats, Ints]:
+    """Ascending levels, and where the shown ones are: PERCENTILES, the service level, the band."""
+    wanted = [percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]
+    levels, position = np.unique(np.array(wanted), return_inverse=True)
+    return levels, position
+
+
+def date_columns(
+    frame: pd.DataFrame,
+    dates: NDArray[np.datetime64],
+    service_level: float,
+    confidence: Floats,
+) -> dict[str, Any]:
+    """The first columns of `etapromise score`.
+
+    Args:
+        frame: (n,) shipments.
+        dates: (n, levels) at the shown levels, see `shown_levels`.
+        confidence: (n,) of the promised date.
+    """
+    promised, low, _, high = dates[:, len(PERCENTILES) :].T
+    return {
+        "shipment_id": frame["shipment_id"].to_numpy(),
+        "estimated_delivery_date": promised,
+        "estimated_delivery_date_min": low,
+        "estimated_delivery_date_max": high,
+        "service_level": service_level,
+        "confidence": confidence,
+        **{f"percentile_{percent}": dates[:, k] for k, percent in enumerate(PERCENTILES)},
+    }
+
+
+def _why(model: ModelCore, requests: Requests, service_level: float) -> dict[str, Floats]:
     added = contributions(model, requests, service_level)
     return {f"why_{cause}": added[:, place] for place, cause in enumerate(CAUSES)}
 
@@ -108,7 +125,7 @@ def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDA
     return np.where(np.isnat(promised), NOT_ASKED, days).astype(np.int32)
 
 
-def as_dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
+def as_dates(days: Ints) -> NDArray[np.datetime64]:
     """Dates from days since 1970-01-01, as pandas holds them."""
     # Whole seconds: pandas has no unit of a day.
     return days.astype("datetime64[D]").astype("datetime64[s]")

@@ -1,7 +1,4 @@
-"""One shipment across the border to compiled code: what is asked, and what comes back.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""One shipment across the border to compiled code: what is asked, and what comes back."""
 
 from __future__ import annotations
 
@@ -13,26 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats
 from etapromise.encoding.compiled_encoder import EncodedStruct
 from etapromise.encoding.requests import Requests
-
-__all__ = [
-    "UNUSUAL",
-    "Answer",
-    "Levels",
-    "Quote",
-    "answer_type",
-    "ask",
-    "begin_day",
-    "counted",
-    "expiry",
-    "has_date",
-    "pack_levels",
-    "pack_question",
-]
 
 # What goes wrong with values that are not of the usual type, or missing in an unusual way.
 UNUSUAL: Final = (TypeError, UnicodeEncodeError, OverflowError, struct.error)
@@ -63,7 +45,7 @@ class Answer(ctypes.Structure):
     number: Sequence[float]
     code: Sequence[int]
 
-    def probabilities(self) -> NDArray[np.float64]:
+    def probabilities(self) -> Floats:
         """`probability` as an array, read-only."""
         array = np.frombuffer(self.probability, np.float64)  # type: ignore[call-overload]
         array.flags.writeable = False

@@ -8,8 +8,6 @@ above a higher one, so that noise around a threshold starts nothing twice.
 
 What was told first and what stands now are kept side by side, in a record that is handed from look
 to look. Looking twice at the same moment changes nothing.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -22,17 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.argument_kinds import require_at_least
-from etapromise.array_types import Dates, Floats, Mask
+from etapromise.array_types import Dates, Floats, Ints, Mask
 from etapromise.errors import ContractError
-
-__all__ = [
-    "DELAYED",
-    "EARLIER",
-    "QUIET",
-    "RepromisePolicy",
-    "StandingDates",
-    "reason_of",
-]
 
 QUIET: Final = 0
 DELAYED: Final = 1
@@ -80,11 +69,11 @@ class StandingDates:
             }
         )
 
-    def take(self, rows: NDArray[np.int64]) -> StandingDates:
+    def take(self, rows: Ints) -> StandingDates:
         """Some of them, in the order of `rows`."""
         return StandingDates({name: column[rows] for name, column in self.columns.items()})
 
-    def put(self, rows: NDArray[np.int64], changed: StandingDates) -> StandingDates:
+    def put(self, rows: Ints, changed: StandingDates) -> StandingDates:
         """All of them, those at `rows` replaced."""
         out = {name: column.copy() for name, column in self.columns.items()}
         for name, column in changed.columns.items():

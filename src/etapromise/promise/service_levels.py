@@ -1,7 +1,4 @@
-"""The probability with which a promise is to be kept: as a number, or by its name.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The probability with which a promise is to be kept: as a number, or by its name."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ from typing import Final
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import plain_number
-
-__all__ = ["SERVICE_LEVELS", "require_level"]
 
 SERVICE_LEVELS: Final = {"typical": 0.5, "default": 0.9, "high": 0.97}
 """Names of probabilities: half of such parcels are quicker; the usual; all but sure."""

@@ -1,7 +1,4 @@
-"""The latest day to order for a wanted date.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""The latest day to order for a wanted date."""
 
 from __future__ import annotations
 
@@ -13,8 +10,6 @@ from etapromise.errors import ContractError
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-
-__all__ = ["ship_on_date"]
 
 
 def ship_on_date(

@@ -2,8 +2,6 @@
 
 A signature says who wrote a model; digests alone only say that nothing was damaged. Keys are PEM
 files, as `openssl genpkey -algorithm ed25519` makes them; nothing is asked over a network.
-
-The quote path: imports the standard library only, and `cryptography` where a key is given.
 """
 
 from __future__ import annotations
@@ -13,8 +11,6 @@ from typing import Any, Final, NoReturn
 
 from etapromise.errors import CommandError, ModelFileError
 from etapromise.files import settings_text
-
-__all__ = ["SIGNATURE", "SIGN_KEY", "VERIFY_KEY", "require_signature", "signature_of"]
 
 SIGNATURE: Final = "manifest.sig"
 """The file of a model directory that has the signature of its manifest."""

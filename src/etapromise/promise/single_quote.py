@@ -1,7 +1,4 @@
-"""One promise, asked in one compiled call; what is worth computing only when asked for comes later.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""One promise, asked in one compiled call; what is asked for seldom is computed later."""
 
 from __future__ import annotations
 
@@ -30,9 +27,9 @@ from etapromise.promise.confidence import (
     left_out_message,
     messages_of,
 )
+from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.kept_record import KeptRecord, KeptTable
 from etapromise.promise.promise import Promise
-from etapromise.promise.promise_details import PromiseDetails
 from etapromise.promise.quote_arguments import (
     UNUSUAL,
     Answer,
@@ -50,8 +47,6 @@ from etapromise.promise.typed_inputs import ASKED, refuse_unknown
 
 if TYPE_CHECKING:
     import numpy as np
-
-__all__ = ["DEFAULT_BAND", "DEFAULT_SERVICE_LEVEL", "QuotedPromise", "SingleQuotes"]
 
 DEFAULT_SERVICE_LEVEL: Final = 0.9
 DEFAULT_BAND: Final = 0.8

@@ -1,7 +1,4 @@
-"""From which warehouses to send an order, in how many parcels: single sources and splits, ranked.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""From which warehouses to send an order, in how many parcels: single sources and splits."""
 
 from __future__ import annotations
 
@@ -21,8 +18,6 @@ from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-
-__all__ = ["SourcedParcel", "Sourcing", "source_order"]
 
 # Beside these, an entry of the stock holds fields of the shipment, such as origin_region.
 _NOT_FIELDS: Final = frozenset({"items"})

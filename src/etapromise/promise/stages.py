@@ -5,8 +5,6 @@ parcel is fetched; the second, given that day, how long the carrier takes on its
 over the days of the pick-up they give the whole again, which a benchmark holds against the direct
 distribution (benchmarks/stages.py). The direct one is the authority: promises are read off it, and
 the stages explain them.
-
-The quote path: imports numpy and the standard library only.
 """
 
 from __future__ import annotations
@@ -29,18 +27,6 @@ from etapromise.forecast.distribution import (
 )
 from etapromise.forecast.forest import Forest, stored_forest
 from etapromise.stored_arrays import StoredPart
-
-__all__ = [
-    "HANDLING_OFFSET",
-    "AnswerStages",
-    "HandOffTime",
-    "StageForests",
-    "StageTime",
-    "StageTimes",
-    "answer_stages",
-    "first_leg_time",
-    "transit_features",
-]
 
 Uncalibrated = tuple[DistributionStruct, list[NDArray[np.float64]]]
 

@@ -17,6 +17,7 @@ from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import date_of
 from etapromise.promise.confidence import assess, messages_of
+from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.one_journey import plain_parcel
 from etapromise.promise.open_journeys import (
     Journey,
@@ -26,7 +27,6 @@ from etapromise.promise.open_journeys import (
     microseconds_of,
 )
 from etapromise.promise.promise import Promise
-from etapromise.promise.promise_details import PromiseDetails
 from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
 from etapromise.promise.tracked_why import tracked_why
 from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
@@ -36,8 +36,6 @@ from etapromise.tracking.tables import read_shipments
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
     from etapromise.promise.why import Why
-
-__all__ = ["Tracked", "track_one"]
 
 _ALONE: Final = "shipment"
 
@@ -85,7 +83,7 @@ class Tracked:
 
     def __getstate__(self) -> dict[str, Any]:
         """It travels with its reason, without its model."""
-        return {**self.__dict__, "_why": _Said(self.why())}
+        return {**self.__dict__, "_why": _KnownReason(self.why())}
 
     @property
     def date(self) -> dt.date | None:
@@ -141,7 +139,7 @@ class Tracked:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _KnownReason:
     """A reason that was found before."""
 
     why: Why | None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import require_table
 from etapromise.errors import ContractError
 from etapromise.in_transit.states import stage_number
@@ -17,15 +17,18 @@ from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import assess
 from etapromise.promise.open_journeys import journeys_at
-from etapromise.promise.promise_table import as_dates, message_codes
+from etapromise.promise.promise_table import (
+    as_dates,
+    date_columns,
+    message_codes,
+    shown_levels,
+)
 from etapromise.promise.service_levels import require_level
 from etapromise.text_type import TEXT
 from etapromise.tracking.contract import STATUSES
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-
-__all__ = ["at_risk_threshold", "late_probability", "standing_dates", "track_frame"]
 
 _AT_RISK: Final = 0.5
 
@@ -44,12 +47,11 @@ def track_frame(
     require_table(shipments)
     journey = journeys_at(model, shipments, scans, now)
     states = journey.states
-    wanted = [percent / 100.0 for percent in PERCENTILES] + [service_level, 0.1, 0.5, 0.9]
-    levels, position = np.unique(np.array(wanted), return_inverse=True)
+    levels, position = shown_levels(service_level)
     promised = standing_dates(shipments, standing)
     day, probability, kept = journey.reach(levels, promised)
     day = day[:, position]
-    date, low, middle, high = (day[:, len(PERCENTILES) + k] for k in range(4))
+    low, middle, high = day[:, -3:].T
     confidence = probability[:, position[len(PERCENTILES)]]
     today = journey.today
     assessment = assess(
@@ -68,24 +70,11 @@ def track_frame(
     came, never = journey.came, journey.never
     late = late_probability(kept, confidence)
     alarm = late >= at_risk_threshold(model, at_risk)
-
-    def dates(days: NDArray[np.int64]) -> NDArray[np.datetime64]:
-        found = as_dates(days)
-        found[never] = np.datetime64("NaT", "D")
-        return found
-
+    dates = as_dates(day)
+    dates[never] = np.datetime64("NaT")
     return pd.DataFrame(
         {
-            "shipment_id": shipments["shipment_id"].to_numpy(),
-            "estimated_delivery_date": dates(date),
-            "estimated_delivery_date_min": dates(low),
-            "estimated_delivery_date_max": dates(high),
-            "service_level": service_level,
-            "confidence": confidence,
-            **{
-                f"percentile_{percent}": dates(day[:, column])
-                for column, percent in enumerate(PERCENTILES)
-            },
+            **date_columns(shipments, dates, service_level, confidence),
             "delivery_date_confidence": kept,
             "late_probability": late,
             "lost_probability": journey.lost,
@@ -165,5 +154,5 @@ def _words(words: tuple[str, ...], numbers: NDArray[np.uint8]) -> Any:
     return pd.array(table[np.minimum(numbers, len(words))], dtype=TEXT)
 
 
-def _times(moments: NDArray[np.int64]) -> pd.Series[Any]:
+def _times(moments: Ints) -> pd.Series[Any]:
     return pd.Series(moments.view("datetime64[us]")).dt.tz_localize("UTC")

@@ -13,8 +13,6 @@ from etapromise.promise.open_journeys import Journey
 from etapromise.promise.why import Why
 from etapromise.promise.why_facts import Fact, rounded_to_sum
 
-__all__ = ["tracked_why"]
-
 _NO_DATE: Final = np.array([np.datetime64("NaT", "D")])
 
 

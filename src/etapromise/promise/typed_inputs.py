@@ -2,8 +2,6 @@
 
 A checker sees a misspelled key in a `Parcel`, an `Option` or a `Scan`; at run time `refuse_unknown`
 does.
-
-The quote path: imports the standard library only.
 """
 
 from __future__ import annotations
@@ -13,8 +11,6 @@ from collections.abc import Iterable
 from typing import Final, TypedDict
 
 from etapromise.errors import ContractError, name_meant
-
-__all__ = ["ASKED", "A_TYPO", "CARRIED", "Option", "Parcel", "Scan", "refuse_unknown"]
 
 
 class Parcel(TypedDict, total=False):

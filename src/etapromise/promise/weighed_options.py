@@ -1,7 +1,4 @@
-"""Options on the common scale of dates, and what decided the rank of each.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Options on the common scale of dates, and what decided the rank of each."""
 
 from __future__ import annotations
 
@@ -14,8 +11,6 @@ from typing import Any, Final
 from etapromise.promise.booked_windows import BookedWindow
 from etapromise.promise.promise import Promise
 from etapromise.promise.why_facts import Fact
-
-__all__ = ["MARKS", "RankedBy", "WeighedOption", "reason_of_rank", "why_ranked"]
 
 MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
 """What an option says of itself beside the shipment's fields."""

@@ -1,7 +1,4 @@
-"""Why this date: the days that each cause adds, and the same in a sentence.
-
-The quote path: imports the standard library only.
-"""
+"""Why this date: the days that each cause adds, and the same in a sentence."""
 
 from __future__ import annotations
 
@@ -17,8 +14,6 @@ if TYPE_CHECKING:
 
     from etapromise.promise.why_facts import Fact
     from etapromise.promise.wording import Wording
-
-__all__ = ["Why", "in_language"]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""The clauses that say why a promise is that many days, before they are put into words.
-
-The quote path: imports the standard library only.
-"""
+"""The clauses that say why a promise is that many days, before they are put into words."""
 
 from __future__ import annotations
 
@@ -13,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
-
-__all__ = ["Fact", "in_plain_english", "order_facts", "rounded_to_sum"]
 
 # From how many days on a state of the network is worth a word.
 _WORTH_A_WORD: Final = 0.35

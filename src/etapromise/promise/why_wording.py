@@ -14,8 +14,6 @@ from babel.numbers import format_decimal, format_percent
 from etapromise.promise.why_facts import Fact
 from etapromise.promise.wording import Wording, clauses, dated
 
-__all__ = ["why_text"]
-
 # A day within so many of the start is named by its weekday alone.
 _A_WEEK: Final = 6
 

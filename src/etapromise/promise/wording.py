@@ -23,18 +23,6 @@ from babel.units import format_unit
 from etapromise.errors import ContractError
 from etapromise.files import settings_text
 
-__all__ = [
-    "LANGUAGES",
-    "Shown",
-    "Wording",
-    "clauses",
-    "dated",
-    "notice",
-    "order_within",
-    "sentence",
-    "stage_sentence",
-]
-
 Shown = Literal["date", "range", "follows"]
 """What a sentence tells."""
 
@@ -42,28 +30,13 @@ _SHOWN: Final = ("date", "range", "follows")
 # Weekday, day and month, in the order that the language writes them; the same without the weekday.
 _WHOLE: Final = "EEEEdMMMM"
 _DAY: Final = "dMMMM"
-_PLACES: Final = {
-    "by": {"date"},
-    "between": {"first", "last"},
-    "follows": set(),
-    "all_by": {"date"},
-    "all_between": {"first", "last"},
-    "order_within": {"time"},
-    "later": {"date"},
-    "earlier": {"date"},
-    "dated": {"weekday", "day"},
-    "hours": {"n"},
-    "minutes": {"n"},
-    "time_joined": set(),
-    "joined": set(),
-    "ends": set(),
-}
 # Words of a kind of their own within a language's.
 _TABLES: Final = ("stages", "why")
 _OF_CLAUSES: Final = ("between", "ends")
 _PLURALS: Final = frozenset({"zero", "one", "two", "few", "many", "other"})
 _WEEKDAYS: Final = ("by_weekdays", "between_weekdays")
 _DEFAULTS: Final = {
+    "dated": "{weekday}, {day}",
     "hours": "{n} h",
     "minutes": "{n} min",
     "time_joined": " ",
@@ -139,8 +112,9 @@ def _laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, A
 
 
 def _require_sentence(path: Path, where: str, key: str, text: object) -> None:
+    english = {**_DEFAULTS, **_own_words().languages["en"]}
     if key == "stages" and isinstance(text, dict):
-        known = set(_own_words().languages["en"]["stages"])
+        known = english["stages"].keys()
         strange = [stage for stage in text if stage not in known]
         if strange or not all(isinstance(each, str) for each in text.values()):
             raise ContractError(
@@ -153,14 +127,24 @@ def _require_sentence(path: Path, where: str, key: str, text: object) -> None:
     elif key in _WEEKDAYS:
         if not _are_weekdays(text):
             raise ContractError(f"Found {where}={text!r} in {path}; expected seven weekdays.")
-    elif key not in _PLACES or not isinstance(text, str):
+    elif not isinstance(english.get(key), str) or not isinstance(text, str):
         raise ContractError(
             f"Found {where}={text!r} in {path}; expected texts under "
-            f"{', '.join((*_PLACES, *_WEEKDAYS, *_TABLES))}."
+            f"{', '.join((*english, *_WEEKDAYS))}."
         )
-    elif set(re.findall(r"\{(\w*)\}", text)) != _PLACES[key]:
-        places = " and ".join(f"{{{place}}}" for place in sorted(_PLACES[key])) or "no braces"
-        raise ContractError(f"Found {where}={text!r} in {path}; expected a text with {places}.")
+    elif _places(text) != _places(english[key]):
+        raise ContractError(
+            f"Found {where}={text!r} in {path}; expected a text with {_braces(english[key])}."
+        )
+
+
+def _places(text: str) -> set[str]:
+    """The names in braces that a text has places for."""
+    return set(re.findall(r"\{(\w*)\}", text))
+
+
+def _braces(text: str) -> str:
+    return " and ".join(f"{{{place}}}" for place in sorted(_places(text))) or "no braces"
 
 
 def _are_weekdays(found: object) -> bool:
@@ -178,18 +162,16 @@ def _require_clause(path: Path, where: str, name: str, clause: object) -> None:
     usual = known[name]
     counts = isinstance(usual, dict)
     forms = clause if isinstance(clause, dict) and counts else {"other": clause}
-    places = set(re.findall(r"\{(\w*)\}", usual["other"] if counts else usual))
+    usual_text = usual["other"] if counts else usual
     # "One day" and "two days" need no number.
+    places = _places(usual_text)
     needed = places - {"n"}
     if "other" not in forms or not all(
-        form in _PLURALS
-        and isinstance(text, str)
-        and needed <= set(re.findall(r"\{(\w*)\}", text)) <= places
+        form in _PLURALS and isinstance(text, str) and needed <= _places(text) <= places
         for form, text in forms.items()
     ):
-        wanted = " and ".join(f"{{{place}}}" for place in sorted(places)) or "no braces"
         raise ContractError(
-            f"Found {where}={clause!r} in {path}; expected a text with {wanted}"
+            f"Found {where}={clause!r} in {path}; expected a text with {_braces(usual_text)}"
             + (", or one for each plural form, such as one and other." if counts else ".")
         )
 
@@ -245,9 +227,8 @@ class _Voice:
         weekdays = self.words.get(form)
         if weekdays is None:
             return format_date(day, self._whole, locale=self._locale)
-        dated: str = self.words.get("dated", "{weekday}, {day}")
         plain = format_date(day, self._day, locale=self._locale)
-        return dated.format(weekday=weekdays[day.weekday()], day=plain)
+        return str(self.words["dated"]).format(weekday=weekdays[day.weekday()], day=plain)
 
     def time(self, hours: int, minutes: int) -> str:
         """Within which hours and minutes to order; these alone where there is no sentence."""

@@ -14,8 +14,6 @@ from etapromise.promise.why import Why
 from etapromise.promise.wording import sentence
 from etapromise.serving.static_promises import StaticPromise
 
-__all__ = ["ANSWERS", "compare_options", "fallback", "order", "problem", "quotes", "track"]
-
 _MOST_AT_ONCE: Final = 1000
 _BESIDE_A_SHIPMENT: Final = frozenset(
     {"standing", "service_level", "band", "at_risk_threshold", "vocabulary", "naive_time_zone"}

@@ -23,15 +23,13 @@ from etapromise.errors import ContractError
 from etapromise.promise.model import PromiseModel
 from etapromise.serving.answers import ANSWERS, fallback, problem
 from etapromise.serving.checkout_page import checkout_facts
-from etapromise.serving.held_model import HeldModel
+from etapromise.serving.live_model import LiveModel
 from etapromise.serving.openapi import openapi
 from etapromise.serving.server_metrics import ServerMetrics
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
-
-__all__ = ["FALLBACK_DAYS", "create_app"]
 
 FALLBACK_DAYS: Final = 7
 """Calendar days that are promised where no model can be asked."""
@@ -78,7 +76,7 @@ def create_app(
         raise ContractError(
             f"Found fallback_days={fallback_days!r}; expected a whole number of days, at least 1."
         )
-    server = _Server(HeldModel(models), fallback_days, ways)
+    server = _Server(LiveModel(models), fallback_days, ways)
     return _App(
         server,
         routes=[
@@ -114,7 +112,7 @@ class _App(Starlette):
 
 class _Server:
     def __init__(
-        self, held: HeldModel, fallback_days: int, ways: list[dict[str, Any]] | None
+        self, held: LiveModel, fallback_days: int, ways: list[dict[str, Any]] | None
     ) -> None:
         self._held = held
         self._days = fallback_days

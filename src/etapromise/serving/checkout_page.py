@@ -10,8 +10,6 @@ from etapromise.history.effects import FIELDS
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.policies import load_policies
 
-__all__ = ["checkout_facts"]
-
 _MOST_WAYS: Final = 8
 _SEPARATOR: Final = "\x1f"
 

@@ -8,8 +8,6 @@ from typing import Any, Final
 from etapromise.promise.policies import load_policies
 from etapromise.promise.service_levels import SERVICE_LEVELS
 
-__all__ = ["openapi"]
-
 _TEXTS: Final = (
     *("origin", "origin_region", "origin_country", "destination", "destination_region"),
     *("destination_country", "destination_time_zone", "carrier", "service"),

@@ -9,9 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from etapromise.serving.held_model import HeldModel
-
-__all__ = ["ServerMetrics"]
+from etapromise.serving.live_model import LiveModel
 
 _BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
 
@@ -19,7 +17,7 @@ _BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 class ServerMetrics:
     """Counters of one process: requests and their time, fall-backs, confidence codes, the model."""
 
-    def __init__(self, registry: CollectorRegistry, held: HeldModel) -> None:
+    def __init__(self, registry: CollectorRegistry, held: LiveModel) -> None:
         """Register the counters."""
         self._seconds = Histogram(
             "etapromise_request_seconds",
@@ -72,7 +70,7 @@ class ServerMetrics:
 
 
 class _Model(Collector):
-    def __init__(self, held: HeldModel) -> None:
+    def __init__(self, held: LiveModel) -> None:
         self._held = held
 
     def collect(self) -> Iterable[Metric]:

@@ -1,7 +1,4 @@
-"""A checkout that always has a date: static promises where no model can be asked, or one fails.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""A checkout that always has a date: static promises where no model can be asked, or one fails."""
 
 from __future__ import annotations
 
@@ -18,9 +15,7 @@ from typing import Any, ClassVar, Final
 from etapromise.errors import ContractError, EtapromiseError
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.promise import Promise
-from etapromise.serving.held_model import HeldModel
-
-__all__ = ["Fallback", "StaticPromise"]
+from etapromise.serving.live_model import LiveModel
 
 _DAYS: Final = 7
 _LOOK_EVERY: Final = 1.0
@@ -109,7 +104,7 @@ class Fallback:
                 f"Found days={days!r}; expected a whole number of days, at least 1, or a function."
             )
         self._given = models if isinstance(models, PromiseModel) else None
-        self._held = None if isinstance(models, PromiseModel) else HeldModel(models)
+        self._held = None if isinstance(models, PromiseModel) else LiveModel(models)
         self._days = days
         self._look_every = look_every
         self._looked = time.monotonic()

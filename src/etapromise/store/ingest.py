@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
 
-__all__ = ["BUCKETS", "KEEP_SCANS_DAYS", "Ingested", "ingest"]
-
 BUCKETS: Final = 1
 """Parts of a week where nothing is said; a week of some millions of scans needs no more."""
 

@@ -20,15 +20,6 @@ from etapromise.tracking.tables import read_scans, read_shipments
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "NO_SHIPMENTS",
-    "cleaned",
-    "milestones_for",
-    "milestones_of",
-    "scans_frame",
-    "shipments_frame",
-]
-
 # The milestones of these depend on which event is waited for.
 _OF_EVENT: Final = ("event_at", "event_known_at", "closed_at", "closed_known_at", "closed_as")
 NO_SHIPMENTS: Final = pa.table(

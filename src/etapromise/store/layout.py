@@ -33,8 +33,6 @@ from numpy.typing import NDArray
 from etapromise.errors import StoreError
 from etapromise.files import whole_file, write_text
 
-__all__ = ["STORE_FORMAT", "Commit", "Partition", "StoreLayout", "StoredFile", "read_table"]
-
 STORE_FORMAT: Final = 1
 _HEAD: Final = "etapromise-store.json"
 _DAY: Final = 86_400_000_000

@@ -20,8 +20,6 @@ from etapromise.text_type import frame_of_arrow
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SCAN_SCHEMA", "update_partition"]
-
 SCAN_SCHEMA: Final = pa.schema(
     [
         ("shipment_id", pa.string()),

@@ -31,8 +31,6 @@ from etapromise.tracking.texts import Identifiers, as_series
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["KnownParcels", "ScanIntake", "StagedRows", "stage_scans"]
-
 # Rows of a partition that wait in memory before they are staged.
 _STAGED_AT_ONCE: Final = 32_768
 

@@ -32,7 +32,7 @@ from etapromise.tracking.milestones import as_of, require_event
 from etapromise.tracking.scans import clean_scans
 from etapromise.tracking.sources import Source
 from etapromise.tracking.texts import Identifiers
-from etapromise.tracking.tracked import TrackedHistory, tracked_history
+from etapromise.tracking.tracked import TrackedHistory, read
 
 __all__ = ["StoredHistory", "history_from", "stored_history", "stored_parcel"]
 
@@ -147,6 +147,13 @@ class StoredHistory(TrackedHistory):
             for file in files.get(kind, ())
         ]
 
+    def latest_scan(self) -> pd.Timestamp:
+        """The latest receipt among its scans, or something later."""
+        files = [
+            file for kinds in self.commit.partitions.values() for file in kinds.get("scans", ())
+        ]
+        return max((self._latest(file) for file in files), default=pd.Timestamp(0, tz="UTC"))
+
     def scans_of(self, shipments: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
         """The scans of some of the shipments that were received before a moment."""
         known = Identifiers(shipments["shipment_id"])
@@ -256,14 +263,14 @@ def history_from(
     vocabulary: str | None = None,
     max_rejects: float = MAX_REJECTS,
 ) -> TrackedHistory:
-    """The history of a store, or `tracking.tracked_history` of what is given instead.
+    """The history of a store, or `tracked.read` of what is given instead.
 
     Raises:
         ContractError: as for it; both a store and tables.
         StoreError: there is no store, or it is damaged or newer.
     """
     if store is None:
-        return tracked_history(
+        return read(
             shipments,
             scans,
             event=event,

@@ -14,8 +14,6 @@ from etapromise.tracking.texts import as_text
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MAX_REJECTS", "Account", "refuse_strangers", "refuse_too_many", "top_reasons"]
-
 MAX_REJECTS: Final = 0.2
 """The share of rejected rows from which on a table is taken for misread."""
 

@@ -8,8 +8,6 @@ import pyarrow as pa
 
 from etapromise.errors import ContractError
 
-__all__ = ["refuse_strange_types"]
-
 # Intervals in months, and in days and milliseconds, by Arrow's own numbers: pyarrow makes no arrays
 # of them, and older ones have no names for them.
 _STRANGE: Final = (21, 22)

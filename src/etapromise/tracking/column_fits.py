@@ -6,68 +6,49 @@ that they say the same, or the choice is left open.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import pandas as pd
-
-from etapromise.normal_forms.places import normal_country
 from etapromise.tracking.column_names import (
     is_about,
-    names_of,
-    plain_name,
     score_name,
-    status_of_word,
     without_words,
 )
 from etapromise.tracking.column_profiles import Profile
-from etapromise.tracking.mapped_columns import text_of
+from etapromise.tracking.column_roles import TIMES, proposed_column
 from etapromise.tracking.proposal import OwnTable, Proposed
+from etapromise.tracking.rival_columns import settled
+from etapromise.tracking.status_words import status_of_word
 from etapromise.tracking.vocabularies import Fault, vocabularies
-from etapromise.tracking.written_times import WrittenTime, iso_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import pyarrow as pa
-
-__all__ = ["TIMES", "as_scans", "assigned", "best_fit", "moments_of", "proposed_column"]
-
-TIMES: Final = frozenset(
-    {"ordered_at", "released_at", "promised_date", "quoted_date", "scanned_at", "received_at"}
-)
 _NUMBERS: Final = frozenset(
     {"weight_kg", "origin_lat", "origin_lon", "destination_lat", "destination_lon"}
 )
 _LEAST: Final = 0.55
-# Columns whose names fit alike, of which so many values may differ, and those that must not.
+# Columns whose names fit alike.
 _EVEN: Final = 0.04
-_SAME: Final = 0.02
+# A name so sure makes a column one of times although many of its values are none.
+_NAMED: Final = 0.9
 # Of a carrier's number and a system's own the carrier's is known to both.
 _NUMBERED: Final = 0.05
 # A record may be made at another time than that of the order, and paid for at yet another.
 _MADE: Final = 0.08
 # An order may be closed when it is delivered, or when it is sent.
 _CLOSED: Final = 0.6
-# A name so sure makes a column one of times although many of its values are none.
-_NAMED: Final = 0.9
-_DECISIVE: Final = TIMES | {"destination", "destination_country"}
 # A column of codes has no more of them.
 _MOST_CODES: Final = 2000
-# What it counts that the words of a column of codes are known, and how many are tried.
-_KNOWN_CODES: Final = 0.5
+# What it counts that the words of a column of codes are known, against its name.
+_KNOWN_CODES: Final = 0.8
+_CALLED_SO: Final = 0.5
+# Texts of events that are called something else count by their words alone.
+_UNNAMED: Final = 0.15
+_SURELY_KNOWN: Final = 0.8
+# How many of them are tried.
 _TRIED_CODES: Final = 40
 # In so few rows codes need not repeat.
 _FEW_ROWS: Final = 50
-# Kilograms that hardly any shop's parcels weigh: the numbers are grams.
-_HEAVY: Final = 70
-_UNITS: Final = {
-    **dict.fromkeys(("g", "gr", "gram", "grams", "gramm", "gramme", "grammes"), "g"),
-    **dict.fromkeys(("kg", "kgs", "kilo", "kilos", "kilogram", "kilograms", "kilogramm"), "kg"),
-    **dict.fromkeys(("lb", "lbs", "pound", "pounds"), "lb"),
-    **dict.fromkeys(("oz", "ounce", "ounces"), "oz"),
-}
 
 
 def as_scans(table: OwnTable) -> float:
@@ -103,9 +84,13 @@ def _fit(profile: Profile, part: str, role: str, table: OwnTable) -> float:
 
 
 def _scan_score(profile: Profile, role: str, rows: str, score: float) -> float:
-    if role == "status" and score >= _LEAST:
-        # Of several columns of states and texts, that whose words are known.
-        score += _KNOWN_CODES * _understood(profile)
+    if role == "status":
+        score = _status_score(profile, rows, score)
+    elif (
+        role == "scanned_at" and rows and score < _LEAST and not is_about(profile.name, "foreseen")
+    ):
+        # Events have a time, whatever it is called.
+        score = _LEAST if profile.times(numbers=False) is not None else score
     if rows and role not in {"shipment_id", "carrier"}:
         # What is said once of a record is not said of each of its scans.
         inside = profile.name.startswith(f"{rows}.")
@@ -113,6 +98,22 @@ def _scan_score(profile: Profile, role: str, rows: str, score: float) -> float:
             return 0.0
         score += 0.05 if inside else -0.3
     return score
+
+
+def _status_score(profile: Profile, rows: str, score: float) -> float:
+    """Of several columns of states and texts, that whose words are known."""
+    named = score >= _LEAST
+    if not named and not rows:
+        return score
+    known = _understood(profile)
+    if not named:
+        return _KNOWN_CODES * known + _UNNAMED if _says_steps(profile) else score
+    if profile.bare_numbers:
+        # Many vendors count their states: a number says less than a text beside it.
+        known = 0.0
+    if not known and profile.distinct < 2 and score < _NAMED:
+        return 0.0
+    return max(_CALLED_SO * score + _KNOWN_CODES * known, _LEAST)
 
 
 def _milestone_score(profile: Profile, role: str, score: float) -> float:
@@ -152,6 +153,16 @@ def _understood(profile: Profile) -> float:
     ]
     by_words = sum(status_of_word(word) is not None for word in words)
     return max(*readings, by_words) / len(words)
+
+
+def _says_steps(profile: Profile) -> bool:
+    """Whether the words of a column say several steps of a journey, whatever it is called."""
+    words = [str(word) for word in profile.words[:_TRIED_CODES]]
+    found = [status_of_word(word) for word in words]
+    said = sum(status is not None for status in found)
+    return (
+        _are_codes(profile) and len(set(found) - {None}) > 1 and said > _SURELY_KNOWN * len(words)
+    )
 
 
 def _suits(profile: Profile, role: str) -> bool:
@@ -207,157 +218,5 @@ def assigned(
             if (a_part, a_role) == (part, role) and other not in taken and -worse > score - _EVEN
         )
         one = proposed_column(table.profiles[name], role, score, rivals, table)
-        found[part, role] = _settled(table, one, part, role)
-    return found
-
-
-def _settled(table: OwnTable, one: Proposed, part: str, role: str) -> Proposed:
-    """A column of several that fit alike: the first where all say the same, else the question."""
-    for other in one.others:
-        ours, theirs = (
-            _comparable(table.profiles[name], part, role) for name in (str(one.column), other)
-        )
-        both = ours.notna() & theirs.notna()
-        differ = both & (ours != theirs)
-        if not both.any():
-            continue
-        if differ.sum() <= _SAME * both.sum():
-            one = replace(one, why=f"{one.why} and says the same")
-            continue
-        row = int(np.argmax(differ.to_numpy()))
-        what = (
-            f"{one.column!r} and {other!r} could both be it and differ in "
-            f"{100 * differ.sum() / both.sum():.0f} % of the rows, such as {ours.iloc[row]} and "
-            f"{theirs.iloc[row]}"
-        )
-        if part == "milestones" or role in _DECISIVE:
-            asked = f"{what}: keep one of them"
-            return replace(one, column=None, details={"column": "?"}, asked=asked, guess=None)
-        one = replace(one, why=f"{one.why}; {what}")
-    return one
-
-
-def _comparable(profile: Profile, part: str, role: str) -> pd.Series[Any]:
-    """(n,) the sampled values of a column in a form in which equal ones are equal."""
-    if part == "milestones" or role in TIMES:
-        moments = moments_of(profile.raw, proposed_column(profile, role, 1.0))
-        return pd.Series(moments.dt.strftime("%Y-%m-%d"))
-    text = pd.Series(text_of(profile.raw).to_pandas())
-    if role.endswith("_country"):
-        return pd.Series(text.map(normal_country, na_action="ignore"))
-    return pd.Series(text.where(text != "").str.lower())
-
-
-def proposed_column(
-    profile: Profile,
-    role: str,
-    score: float,
-    rivals: tuple[str, ...] = (),
-    table: OwnTable | None = None,
-) -> Proposed:
-    """A column in its role, with how it is written and what must be asked of it."""
-    known = "its name" if score >= 1.0 else "a name like its own"
-    guess = (
-        profile.times(numbers=True, named=score >= _NAMED)
-        if role in TIMES or role in names_of()["milestones"]
-        else None
-    )
-    details: dict[str, Any] = {}
-    asked, why = "", known
-    if guess is not None:
-        why += f"; {guess.why}" if guess.why else "; times"
-        if guess.asked is not None:
-            details["format"] = "?"
-            asked = (
-                f"{profile.name} could be {guess.asked[0]!r} or {guess.asked[1]!r}: no value tells "
-                f"day and month apart, such as {profile.words.iloc[0]!r}"
-            )
-        elif guess.formats:
-            details["format"] = guess.formats[0] if len(guess.formats) == 1 else list(guess.formats)
-        if guess.midnights:
-            details["plain_dates"] = True
-        if guess.era:
-            details["era"] = guess.era
-        if guess.share < 1:
-            why += f"; {100 * (1 - guess.share):.1f} % of the values are something else"
-    elif role == "weight_kg":
-        details, asked = _weight(profile, table)
-    elif role.endswith("_country"):
-        why += f"; {', '.join(map(str, profile.words[:3]))} are countries"
-    certainty = min(score, 1.0) if not rivals else min(score, 0.69)
-    return Proposed(
-        column=profile.name,
-        certainty=certainty,
-        why=why + (f"; {', '.join(map(repr, rivals))} would fit as well" if rivals else ""),
-        details=details,
-        asked=asked,
-        others=rivals,
-        guess=guess,
-    )
-
-
-def _weight(profile: Profile, table: OwnTable | None) -> tuple[dict[str, Any], str]:
-    """The decimal mark and the unit of weights, and what must be asked."""
-    details: dict[str, Any] = {}
-    asked = []
-    if profile.decimal:
-        details["decimal"] = profile.decimal
-    if profile.decimal == "?":
-        several = profile.words[profile.words.str.contains(",", regex=False)].iloc[0]
-        asked.append(
-            f"is the comma in {profile.name}, such as {several!r}, a decimal mark (decimal = "
-            '",") or between thousands (decimal = ".")?'
-        )
-    words = (profile.unit or "", *plain_name(profile.name).split())
-    unit = next((_UNITS[word] for word in words if word in _UNITS), None)
-    beside = None if table is None else _unit_column(profile, table)
-    if beside is not None:
-        details["unit_column"] = beside
-    elif unit is not None:
-        details["unit"] = unit
-    elif table is not None and _in_grams(profile, table):
-        details["unit"] = "g"
-    elif profile.middle > _HEAVY:
-        details["unit"] = "?"
-        asked.append(
-            f"half of {profile.name} are {profile.middle:g} or more: are they g, kg, lb or oz?"
-        )
-    elif profile.decimal:
-        details["unit"] = "kg"
-    return details, " ".join(asked)
-
-
-def _unit_column(profile: Profile, table: OwnTable) -> str | None:
-    """The column that has the unit of each weight: of its name, or the next one."""
-    names = list(table.profiles)
-    after = names[names.index(profile.name) + 1 :][:1]
-    found = []
-    for name, one in table.profiles.items():
-        units = len(one.words) and all(plain_name(word) in _UNITS for word in one.words[:20])
-        about = set(plain_name(name).split()) & set(plain_name(profile.name).split())
-        if units and (about or name in after):
-            found.append((len(about), name))
-    return max(found)[1] if found else None
-
-
-def _in_grams(profile: Profile, table: OwnTable) -> bool:
-    """Whether the system whose tables these are documents grams for a column of this name."""
-    if plain_name(profile.name.rpartition(".")[2]) not in names_of()["other"]["grams of a system"]:
-        return False
-    return any(
-        is_about(name, "system of grams")
-        or bool(len(one.words) and one.words[:20].str.startswith("gid://shopify/").all())
-        for name, one in table.profiles.items()
-    )
-
-
-def moments_of(column: pa.ChunkedArray, when: Proposed) -> pd.Series[Any]:
-    """Times as moments that can be put in order, on whichever clock; NaT where they are none."""
-    formats = when.guess.formats if when.guess is not None else ()
-    if when.guess is not None and when.guess.asked is not None:
-        formats = when.guess.asked[:1]
-    iso = iso_times(column, WrittenTime(formats=formats, zone="UTC"))
-    found: pd.Series[Any] = pd.to_datetime(
-        iso.to_pandas(), utc=True, errors="coerce", format="ISO8601"
-    )
+        found[part, role] = settled(table, one, part, role)
     return found

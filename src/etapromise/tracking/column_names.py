@@ -11,23 +11,17 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-__all__ = [
-    "is_about",
-    "is_carrier",
-    "names_of",
-    "plain_name",
-    "score_name",
-    "status_of_word",
-    "without_words",
-]
-
-_LETTERS: Final = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d"})
+_LETTERS: Final = str.maketrans(
+    {"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", chr(0x131): "i"}
+)
 _NEAR: Final = 0.88
+# Shorter names of carriers are words of other meanings too.
+_SURE_NAME: Final = 5
 
 
 def plain_name(name: str) -> str:
     """Lower case words without accents and signs: ``ship_to.postalCode`` is ship to postal code."""
-    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})", " ", name)
     text = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS))
     text = "".join(letter for letter in text if not unicodedata.combining(letter))
     return " ".join(re.findall(r"[^\W_]+", text))
@@ -98,25 +92,10 @@ def is_about(name: str, what: str) -> bool:
 
 
 @cache
-def status_of_word(code: str) -> str | None:
-    """The standard status that a code's words say in one of many languages."""
-    said = plain_name(code)
-    for status, words in names_of()["statuses"].items():
-        if said in words:
-            return status
-    found = [
-        (len(word), status)
-        for status, words in names_of()["statuses"].items()
-        for word in words
-        if (len(word) > 4 and f" {word} " in f" {said} ")
-        # Some scripts put no blanks between words.
-        or (not word.isascii() and len(word) > 1 and word in said)
-    ]
-    return max(found)[1] if found else None
-
-
-@cache
-def is_carrier(value: str) -> bool:
-    """Whether a cell is, or begins with, the name of a carrier that many know."""
-    said = f"{plain_name(value)} "
-    return any(said.startswith(f"{known} ") for known in names_of()["values"]["carrier"])
+def carrier_in(value: str) -> str | None:
+    """The carrier that many know which a cell is, or begins with, or names among other words."""
+    said = f" {plain_name(value)} "
+    known = names_of()["values"]["carrier"]
+    first = [name for name in known if said.startswith(f" {name} ")]
+    inside = [name for name in known if len(name) >= _SURE_NAME and f" {name} " in said]
+    return max(first or inside, key=len, default=None)

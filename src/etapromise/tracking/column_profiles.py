@@ -22,7 +22,7 @@ from etapromise.normal_forms.places import is_country, normal_country
 from etapromise.normal_forms.texts import ascii_digits
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT, beginning_with
-from etapromise.tracking.column_names import is_about, is_carrier
+from etapromise.tracking.column_names import carrier_in, is_about
 from etapromise.tracking.guessed_times import (
     MOST,
     TRIED,
@@ -39,11 +39,13 @@ from etapromise.tracking.time_words import (
 )
 from etapromise.tracking.written_times import OFFSET
 
-__all__ = ["SAMPLE", "Profile", "profile_of", "sample_rows"]
-
 SAMPLE: Final = 20_000
 # So many values of a column are times where its name says so.
 _NAMED: Final = 0.5
+_OTHER_CALENDAR: Final = re.compile(r"^1[34]\d\d([-/.])\d{1,2}\1\d{1,2}(?!\d)")
+_YEARLESS: Final = re.compile(
+    r"^(?:\d{1,2}[-./]\d{1,2}|[A-Za-z]{3} \d{1,2}),?[ T]\d{1,2}:\d\d(?::\d\d)?$"
+)
 # Something of a date in any script, whether it can be read or not.
 _DATE_LIKE: Final = re.compile(
     r"(?<!\d)(?:\d{4}\s?[./\-]\s?\d{1,2}\s?[./\-]\s?\d{1,2}|"
@@ -122,6 +124,12 @@ class Profile:
         return bool(len(words) and beginning_with(words, r"^\d{5,}$").mean() > MOST)
 
     @cached_property
+    def bare_numbers(self) -> bool:
+        """Whether the values are whole numbers of few digits, as states are counted."""
+        words = self.words[:TRIED]
+        return bool(len(words)) and bool(beginning_with(words, r"^\d{1,3}(\.0)?$").all())
+
+    @cached_property
     def unit(self) -> str | None:
         """The unit that most numbers carry."""
         found = self.words[:TRIED].str.extract(r"([A-Za-z]+)\.?$")[0].str.lower().dropna()
@@ -163,7 +171,14 @@ class Profile:
         words = self.words[:TRIED]
         if not len(words) or self.distinct > 400:
             return 0.0
-        return float(np.mean([is_carrier(word) for word in words]))
+        return float(np.mean([carrier_in(word) is not None for word in words]))
+
+    @cached_property
+    def names_carriers(self) -> bool:
+        """Whether each carrier is named by one value: of their services there would be several."""
+        found = [carrier_in(word) for word in self.words[:TRIED]]
+        named = [one for one in found if one is not None]
+        return self.carriers > 0.5 and len(set(named)) == len(named)
 
     @cached_property
     def zones(self) -> float:
@@ -211,6 +226,18 @@ class Profile:
 
         return self.times() is not None or bool(words.map(like).mean() > MOST)
 
+    @cached_property
+    def without_year(self) -> bool:
+        """Whether they are days of a month with a clock, and of no year."""
+        words = self.words[:TRIED]
+        return bool(len(words) and beginning_with(words, _YEARLESS).mean() > MOST)
+
+    @cached_property
+    def other_calendar(self) -> bool:
+        """Whether the years are those of the Persian or the Hijri calendar, 1300 to 1499."""
+        words = self.words[:TRIED]
+        return bool(len(words) and beginning_with(words, _OTHER_CALENDAR).mean() > MOST)
+
     def times(self, *, numbers: bool = False, named: bool = False) -> TimeGuess | None:
         """How its times are written; None where it has none.
 
@@ -218,7 +245,20 @@ class Profile:
             numbers: Whether numbers may be times, as the name of the column says.
             named: Whether the name says so surely that half of the values need be none.
         """
+        asked = numbers, named
+        if asked not in self._guesses:
+            self._guesses[asked] = self._guessed(numbers=numbers, named=named)
+        return self._guesses[asked]
+
+    @cached_property
+    def _guesses(self) -> dict[tuple[bool, bool], TimeGuess | None]:
+        """What `times` answered before."""
+        return {}
+
+    def _guessed(self, *, numbers: bool, named: bool) -> TimeGuess | None:
         most = _NAMED if named else MOST
+        if self.other_calendar:
+            return None
         if pt.is_timestamp(self.kind) or pt.is_date(self.kind):
             return stored_times(self.raw)
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:

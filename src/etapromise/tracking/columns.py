@@ -26,23 +26,6 @@ from etapromise.normal_forms.zones import is_time_zone
 from etapromise.tracking.texts import are_plain, coded, of_floats
 from etapromise.tracking.times import DAY, WallTimes, read_wall_times
 
-__all__ = [
-    "NOON",
-    "Read",
-    "ReadTimes",
-    "Rewritten",
-    "localized",
-    "read_dates",
-    "read_identifiers",
-    "read_numbers",
-    "read_text",
-    "read_times",
-    "require_time_zone",
-    "rewritten",
-    "spread",
-]
-
-
 # A whole number that went through a float is exact below this only.
 _EXACT: Final = 2**53
 NOON: Final = DAY // 2

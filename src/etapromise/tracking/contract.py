@@ -8,20 +8,6 @@ from typing import Final, Literal
 
 from etapromise.normal_forms.numbers import RANGES
 
-__all__ = [
-    "CLOSING_STATUSES",
-    "EVENTS",
-    "POSSESSION_STATUSES",
-    "REOPENING_STATUSES",
-    "SCAN_COLUMNS",
-    "SHIPMENT_COLUMNS",
-    "STATUSES",
-    "TERMINAL_STATUSES",
-    "Column",
-    "Event",
-    "Kind",
-]
-
 Event = Literal["first_attempt", "delivered", "available_for_pickup"]
 
 EVENTS: Final[tuple[Event, ...]] = ("first_attempt", "delivered", "available_for_pickup")

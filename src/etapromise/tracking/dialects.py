@@ -22,8 +22,6 @@ import pyarrow as pa
 from etapromise.errors import ContractError
 from etapromise.tracking.column_names import names_of, plain_name
 
-__all__ = ["Dialect", "dialect_of", "encoding_of", "is_utf8"]
-
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),

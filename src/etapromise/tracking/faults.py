@@ -18,8 +18,6 @@ import pandas as pd
 
 from etapromise.text_type import TEXT
 
-__all__ = ["Checked", "Faults", "Note", "merged_notes", "rejects_table", "remedy_of"]
-
 _OWN_COLUMNS: Final = ("reason", "detail", "value", "remedy", "row")
 _EXAMPLES: Final = 3
 

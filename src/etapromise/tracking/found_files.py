@@ -26,8 +26,6 @@ import pyarrow.fs
 
 from etapromise.errors import ContractError
 
-__all__ = ["FoundFile", "damage_named", "find_files", "parquet_files"]
-
 _KINDS: Final = {
     **dict.fromkeys((".parquet", ".pq", ".parq"), "parquet"),
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),

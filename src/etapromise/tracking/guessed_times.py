@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +15,7 @@ import pyarrow.types as pt
 
 from etapromise.text_type import beginning_with
 from etapromise.tracking.time_words import plain_times
-from etapromise.tracking.written_times import has_clock, parsed
-
-__all__ = ["MOST", "TRIED", "TimeGuess", "numbered_times", "stored_times", "written_times"]
+from etapromise.tracking.written_times import ISO, WRAPPED, has_clock, parsed
 
 TRIED: Final = 400
 """Values of a column that are looked at."""
@@ -25,6 +23,10 @@ MOST: Final = 0.9
 """A column is of times where so many of its values are."""
 # So many values may be of the other order of day and month: slips that are rejected.
 _SLIPS: Final = 0.005
+# Days since 1899-12-30, of 1987 to 2099, and the share of a column from which they are no slip.
+_SERIAL: Final = re.compile(r"^\d{5}(?:[.,]\d+)?$")
+_SERIAL_DAYS: Final = (32_000, 73_000)
+_FEW: Final = 0.01
 _NUMERIC: Final = re.compile(
     r"^(\d{4})([./\-\s])(\d{1,2})\2(\d{1,2})(?!\d)|^(\d{1,2})([./\-\s])(\d{1,2})\6(\d{4}|\d\d)(?!\d)"
 )
@@ -54,6 +56,7 @@ class TimeGuess:
         zoned: Whether they carry an offset.
         midnights: All clocks are midnights.
         asked: Two readings of the same values that fit both, day first and month first.
+        doubt: What makes the values unsure whatever they are read as; empty where nothing does.
         era: From when the years are counted, of `ERAS`, where it is another than usual.
         why: A few words.
     """
@@ -64,6 +67,7 @@ class TimeGuess:
     zoned: bool = False
     midnights: bool = False
     asked: tuple[str, str] | None = None
+    doubt: str = ""
     era: str = ""
     why: str = ""
 
@@ -129,6 +133,8 @@ def written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
     if not len(words):
         return None
     first = words[:TRIED]
+    if beginning_with(first, WRAPPED).mean() > MOST:
+        return numbered_times(words.str.replace(WRAPPED, r"\g<number>", regex=True))
     iso = first.str.extract(_ISO)["zone"]
     is_iso = beginning_with(first, _ISO)
     if is_iso.mean() > MOST:
@@ -144,11 +150,49 @@ def written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
             midnights=midnights,
             why="ISO 8601" + (", all at midnight: dates" if midnights else ""),
         )
+    serials = _serials(words)
+    if _FEW < serials.mean() < 1 - _FEW:
+        return _with_serials(words[~serials], words[serials], most)
     plain = plain_times(first)
     guesses = Counter(form for text in plain for form in _formats_of(text))
     if not guesses or sum(bool(_formats_of(text)) for text in plain) < most * len(plain):
         return None
     return _chosen(words, guesses, most)
+
+
+def _serials(words: pd.Series[Any]) -> pd.Series[Any]:
+    """(n,) which values are days as spreadsheets count them."""
+    numbers = pd.to_numeric(words.where(beginning_with(words, _SERIAL)), errors="coerce")
+    return numbers.between(*_SERIAL_DAYS)
+
+
+def _with_serials(words: pd.Series[Any], serials: pd.Series[Any], most: float) -> TimeGuess | None:
+    """Texts and a spreadsheet's numbers in one column.
+
+    A spreadsheet that reads texts in its own order of day and month makes numbers of those that
+    fit, of days for months, and leaves the others, whose days are all after the twelfth.
+    """
+    found = written_times(words, most)
+    if found is None or "excel" in found.formats:
+        return found
+    swapped = [
+        form
+        for form in found.formats
+        if not form.startswith("%Y")
+        and "%b" not in form
+        and not parsed(words, _swapped(form)).notna().any()
+    ]
+    told = (
+        f"{len(serials):,} of the values are a spreadsheet's numbers, such as {serials.iloc[0]!r}"
+    )
+    if swapped:
+        doubt = (
+            f"{told}, and the others, such as {words.iloc[0]!r}, all have a day after the twelfth: "
+            "the spreadsheet took days for months in those it could read. Export it again as text"
+        )
+        return replace(found, doubt=doubt)
+    formats = (*(found.formats or (ISO,)), "excel")
+    return replace(found, formats=formats, why=f"{found.why}; {told}" if found.why else told)
 
 
 def _formats_of(text: str) -> list[str]:

@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 
 from etapromise.tracking.mapped_columns import plain_ids
 
-__all__ = ["NearMatch", "near_match"]
-
 # In turn: the least first.
 _WAYS: Final = (
     ("blanks",),

@@ -35,19 +35,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = [
-    "EVENT_PROOFS",
-    "MILESTONES",
-    "NO_TIME",
-    "REOPENED_AFTER",
-    "Found",
-    "Journeys",
-    "Tolerances",
-    "microseconds",
-    "status_numbers",
-]
-
-
 REOPENED_AFTER: Final = 12 * 3_600_000_000
 """Microseconds from an end to the van that says it was none; see `milestones`."""
 

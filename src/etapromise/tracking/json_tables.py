@@ -17,8 +17,6 @@ import pyarrow as pa
 
 from etapromise.errors import ContractError
 
-__all__ = ["list_paths", "records_of", "table_of", "with_kinds"]
-
 # What says which of its list's objects one is, by the end of its name; so many kinds at most.
 _KIND: Final = re.compile(r"(?i)(?:^|_|[a-z](?=[A-Z]))(?:type|role|kind|qualifier|usage|key)$")
 _KINDS: Final = 40

@@ -42,14 +42,6 @@ from etapromise.tracking.mapping import (
 from etapromise.tracking.sources import OpenedTable, RawTable, Source, arrow_table
 from etapromise.tracking.table_files import BrokenLine, FileOptions, one_table
 
-__all__ = [
-    "distinct_names",
-    "joined_tables",
-    "mapped_scans",
-    "mapped_shipments",
-    "mapped_tables",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Own:

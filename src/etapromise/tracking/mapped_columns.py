@@ -21,17 +21,6 @@ from etapromise.tracking.mapping import RELEASED, SILENT, MappedColumn, MappedTa
 from etapromise.tracking.time_words import time_of_day
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
-__all__ = [
-    "cells_as_text",
-    "feature_columns",
-    "happened",
-    "mapped_column",
-    "meanings_of",
-    "plain_ids",
-    "released_orders",
-    "text_of",
-]
-
 # What stands in a milestone that has not happened.
 _BLANKS: Final = pa.array(
     [
@@ -118,6 +107,10 @@ def mapped_column(
     if one.rest_column is not None:
         rest = pc.fill_null(cells_as_text(table.column(one.rest_column)), "")
         array = pc.binary_join_element_wise(cells_as_text(array), rest, _text_of(""))
+    if one.else_column is not None:
+        otherwise = cells_as_text(table.column(one.else_column))
+        own = cells_as_text(array)
+        array = pc.if_else(pa.array(happened(own)), own, otherwise)
     if kind in {Kind.TIME, Kind.DATE}:
         zone = None if one.zone == "place" else one.zone or part.time_zone
         written = WrittenTime(

@@ -30,20 +30,7 @@ from etapromise.files import settings_text
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES
 from etapromise.tracking.time_words import ERAS
-from etapromise.tracking.written_times import NUMBERED
-
-__all__ = [
-    "IDS_IGNORE",
-    "MAPPING_KEYS",
-    "OPEN",
-    "RELEASED",
-    "MappedColumn",
-    "MappedJoin",
-    "MappedTable",
-    "MappingSource",
-    "TableMapping",
-    "read_mapping",
-]
+from etapromise.tracking.written_times import ISO, NUMBERED
 
 OPEN: Final = "?"
 """Stands where `check` could not tell and somebody must."""
@@ -72,6 +59,7 @@ class MappedColumn:
         zone_column: A column of the source that names it, or its offset from UTC, row by row.
         clock_column: A column of the source that has the time of day of each date.
         rest_column: A column of the source that has the end of each text, such as a postcode's.
+        else_column: A column of the source that counts where this one is empty.
         plain_dates: The clock of the times says nothing.
         era: From when years are counted, of `ERAS`; empty: as usual.
         decimal: The decimal mark of numbers.
@@ -87,6 +75,7 @@ class MappedColumn:
     zone_column: str | None = None
     clock_column: str | None = None
     rest_column: str | None = None
+    else_column: str | None = None
     plain_dates: bool = False
     era: str = ""
     decimal: str | None = None
@@ -98,7 +87,8 @@ class MappedColumn:
     def sources(self) -> tuple[str, ...]:
         """The columns of the source that it needs."""
         beside = (self.zone_column, self.clock_column, self.rest_column, self.unit_column)
-        return tuple(name for name in (self.column, *beside) if name is not None)
+        every = (self.column, *beside, self.else_column)
+        return tuple(name for name in every if name is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -368,6 +358,7 @@ _KEYS: Final[dict[str, Any]] = {
     "zone_column": str,
     "clock_column": str,
     "rest_column": str,
+    "else_column": str,
     "plain_dates": bool,
     "era": str,
     "decimal": str,
@@ -418,7 +409,7 @@ def _formats(data: Mapping[str, Any], where: str, path: Path) -> tuple[str, ...]
     formats = [formats] if isinstance(formats, str) else formats
     for form in formats:
         _answered(form, f"{where}, format", path)
-        if not isinstance(form, str) or not (form in NUMBERED or "%" in form):
+        if not isinstance(form, str) or not (form in (*NUMBERED, ISO) or "%" in form):
             raise ContractError(
                 f"{path}: {where}, format is {form!r}, expected one such as '%d.%m.%Y %H:%M', or "
                 f"one of {', '.join(NUMBERED)}"

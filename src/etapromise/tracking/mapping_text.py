@@ -8,8 +8,6 @@ from typing import Any, Final
 
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 
-__all__ = ["proposal_text"]
-
 _HEAD: Final = """\
 # Which column of your tables is which, proposed by `etapromise check`. Read it, mend what is wrong,
 # then hand it over: etapromise train --mapping THIS ... Every key is told in docs/mapping.md.

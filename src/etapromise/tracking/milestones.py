@@ -31,8 +31,6 @@ from etapromise.tracking.journeys import MILESTONES, Found, Journeys
 from etapromise.tracking.scans import scan_times, standard_statuses
 from etapromise.tracking.texts import CategoryCodes, Identifiers, as_series
 
-__all__ = ["as_of", "milestones", "milestones_table", "require_event"]
-
 # Columns that go with a milestone and are blank where it is.
 _COMPANIONS: Final = {"closed": ("closed_as",), "transferred": ("transferred_to",)}
 

@@ -21,8 +21,6 @@ import pandas as pd
 from etapromise.errors import ContractError
 from etapromise.text_type import TEXT
 
-__all__ = ["PAYLOADS", "is_of", "payload_vendor", "scans_of_payload", "scans_source"]
-
 PAYLOADS: Final[Mapping[str, Mapping[str, Any]]] = tomllib.loads(
     resources.files(__package__).joinpath("payloads.toml").read_text("utf-8")
 )

@@ -29,17 +29,6 @@ from etapromise.tracking.faults import Faults, Note
 from etapromise.tracking.texts import ColumnValues, as_series, coded, shapes
 from etapromise.tracking.times import DAY, WallTimes, at_midnight
 
-__all__ = [
-    "LEAST_MIDNIGHTS",
-    "ZONE_TOLD",
-    "orders_on_days",
-    "place_zones",
-    "read_place",
-    "with_zones",
-    "zones_of",
-]
-
-
 ZONE_TOLD: Final = {
     "coordinates": "its coordinates",
     "region": "its region",

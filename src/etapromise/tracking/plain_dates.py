@@ -22,9 +22,6 @@ from etapromise.tracking.places import LEAST_MIDNIGHTS, zones_of
 from etapromise.tracking.texts import ColumnValues, Identifiers
 from etapromise.tracking.times import DAY, WallTimes, at_midnight
 
-__all__ = ["at_their_places", "place_plain_dates"]
-
-
 # So many scans mostly show which statuses have a clock; only the others are looked at in full.
 _FIRST_SCANS: Final = 4096
 _AT_ORIGIN: Final = frozenset({"label_created", "picked_up", "cancelled"})

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["CERTAIN", "OwnTable", "Proposal", "Proposed"]
-
 CERTAIN: Final = 0.95
 """From which certainty on a column is taken for certain."""
 _LIKELY: Final = 0.7

@@ -7,8 +7,6 @@ from dataclasses import replace
 from etapromise.tracking.column_names import plain_name, without_words
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 
-__all__ = ["clocks_of_dates"]
-
 
 def clocks_of_dates(proposal: Proposal) -> None:
     """Give dates the column that has their time of day; a clock that belongs to none is told."""

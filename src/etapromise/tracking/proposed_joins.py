@@ -19,9 +19,6 @@ from etapromise.tracking.mapped import joined_tables
 from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 
-__all__ = ["join_ids", "orders_and_parcels"]
-
-
 # Share of parcels whose order must be there.
 _JOINED: Final = 0.8
 # A name so sure says that a column is the parcels' own number.
@@ -33,6 +30,7 @@ def orders_and_parcels(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
 
     Whatever says neither when it was ordered nor where it goes is no table of shipments alone.
     """
+    tables = _orders_and_customers(tables)
     orders = [
         table
         for table in tables
@@ -42,6 +40,9 @@ def orders_and_parcels(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
     for parcels in tables:
         own = ("ordered_at", "destination")
         if parcels.rows or all(best_fit(parcels, "shipments", role) for role in own):
+            continue
+        if any(_events_of(one, parcels) for one in tables):
+            # Its events have these columns beside them.
             continue
         told = [best_fit(parcels, "milestones", role) for role in ("picked_up", "delivered")]
         named = best_fit(parcels, "shipments", "shipment_id") and not as_scans(parcels)
@@ -67,6 +68,36 @@ def orders_and_parcels(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
             left = [table for table in tables if table is not parcels and table is not other]
             return [joined, *left]
     return tables
+
+
+def _orders_and_customers(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
+    """The tables, orders that do not say where they go joined with the customers they name."""
+    fits = {
+        id(table): [
+            best_fit(table, "shipments", role) > 0 for role in ("ordered_at", "destination")
+        ]
+        for table in tables
+    }
+    if any(all(found) for found in fits.values()):
+        return tables
+    for orders in tables:
+        if orders.rows or fits[id(orders)] != [True, False]:
+            continue
+        for customers in tables:
+            apart = not customers.rows and customers.files != orders.files
+            if not apart or fits[id(customers)] != [False, True]:
+                continue
+            found = _names_rows_of(orders, customers)
+            if found is not None:
+                joined = _joined(orders, customers, *found)
+                left = [table for table in tables if table not in (orders, customers)]
+                return [joined, *left]
+    return tables
+
+
+def _events_of(table: OwnTable, records: OwnTable) -> bool:
+    """Whether a table holds the events that lie inside of another's records."""
+    return bool(table.rows) and table.files == records.files and as_scans(table) > 0
 
 
 def _joined(table: OwnTable, other: OwnTable, on: str, to: str) -> OwnTable:

@@ -10,17 +10,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.column_fits import assigned, moments_of, proposed_column
+from etapromise.tracking.column_fits import assigned
 from etapromise.tracking.column_names import (
     is_about,
     names_of,
-    status_of_word,
 )
+from etapromise.tracking.column_roles import moments_of, proposed_column
 from etapromise.tracking.proposal import OwnTable, Proposal
 from etapromise.tracking.proposed_zones import with_zone
+from etapromise.tracking.status_words import status_of_word
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
-
-__all__ = ["codes_by_place", "scan_columns", "states_not_events"]
 
 # Of the rows with an id so many are of one parcel each, where they are states and no events.
 _ONE_EACH: Final = 0.98
@@ -35,6 +34,11 @@ def scan_columns(proposal: Proposal) -> None:
     for (part, role), one in found.items():
         if part == "scans":
             proposal.scan_columns[role] = one
+    if not {"status", "scanned_at"} <= set(proposal.scan_columns):
+        # One column was the best for several of its roles.
+        proposal.scans = None
+        proposal.scan_columns.clear()
+        return
     if ("other", "zone") in found and "scanned_at" in proposal.scan_columns:
         when = proposal.scan_columns["scanned_at"]
         if when.guess is not None and not when.guess.zoned:

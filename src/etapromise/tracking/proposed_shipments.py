@@ -10,20 +10,19 @@ import pandas as pd
 
 from etapromise.normal_forms.postcodes import own_forms, postcode_forms
 from etapromise.normal_forms.zones import shape_of
-from etapromise.tracking.column_fits import TIMES, assigned, proposed_column
+from etapromise.tracking.column_fits import assigned
 from etapromise.tracking.column_names import (
     is_about,
     names_of,
     score_name,
-    status_of_word,
 )
 from etapromise.tracking.column_profiles import Profile
+from etapromise.tracking.column_roles import TIMES, proposed_column
 from etapromise.tracking.guessed_times import TimeGuess
 from etapromise.tracking.proposal import CERTAIN, OwnTable, Proposal, Proposed
+from etapromise.tracking.status_words import status_of_word
 
-__all__ = ["shipment_columns"]
-
-
+_OTHER_CALENDAR: Final = "years of the Persian or the Hijri calendar, which is not read"
 _DEFAULT_ORIGIN: Final = "main"
 # Shares of postcodes that must have a country's forms, and such as no other country has.
 _OF_ONE_COUNTRY: Final = 0.98
@@ -58,6 +57,7 @@ def shipment_columns(proposal: Proposal) -> None:
             certainty=min(one.certainty, 0.9),
             why=f"{one.why}; no tracking number, so an order is a parcel",
         )
+    _carriers_as_services(proposal)
     _by_values(proposal)
     _times_by_order(proposal)
     if "origin" not in columns:
@@ -83,6 +83,9 @@ def shipment_columns(proposal: Proposal) -> None:
     used = (*columns.values(), *proposal.left_out.values(), *proposal.milestones.values())
     taken = {one.column for one in used}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
+    strange = [name for name, one in table.profiles.items() if one.other_calendar]
+    if strange:
+        proposal.told.append(f"{', '.join(strange)} have {_OTHER_CALENDAR}: export Gregorian dates")
     if "cancelled" not in proposal.milestones:
         proposal.told += _cancelled_words(table, proposal.unused)
 
@@ -113,6 +116,17 @@ def _in_two_parts(proposal: Proposal) -> None:
         details={**one.details, "rest_column": rest.name},
         others=tuple(name for name in one.others if name != rest.name),
     )
+
+
+def _carriers_as_services(proposal: Proposal) -> None:
+    """What is called a way of shipping and names each carrier once is the carrier."""
+    one = proposal.columns.get("service")
+    if one is None or one.column is None or "carrier" in proposal.columns:
+        return
+    if proposal.shipments.profiles[one.column].names_carriers:
+        named = proposal.columns.pop("service")
+        why = "its values are carriers, one value each"
+        proposal.columns["carrier"] = replace(named, certainty=0.7, why=why)
 
 
 def _by_values(proposal: Proposal) -> None:
@@ -194,7 +208,18 @@ def _named_so(table: OwnTable, role: str) -> str:
         if score_name(name, "shipments", role) >= CERTAIN and len(one.words)
     ]
     if not called:
-        return ""
+        without = [one for one in table.profiles.values() if one.without_year]
+        return (
+            f"; {', '.join(one.name for one in without)} hold times without a year, such as "
+            f"{str(without[0].words.iloc[0])!r}: write the year in front of them"
+            if without
+            else ""
+        )
+    if called[0].other_calendar:
+        return (
+            f"; {called[0].name} is called so, but has {_OTHER_CALENDAR}, such as "
+            f"{str(called[0].words.iloc[0])!r}: export it with Gregorian dates"
+        )
     mixed = called[0].mixed_days
     if mixed is not None:
         return (

@@ -12,8 +12,6 @@ from etapromise.normal_forms.zones import zone_of_country
 from etapromise.tracking.column_names import is_about, names_of, plain_name, without_words
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 
-__all__ = ["with_zone", "zones_of_times"]
-
 _ALL: Final = 0.9
 
 

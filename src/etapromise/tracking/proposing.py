@@ -7,9 +7,12 @@ values are. What the data cannot tell is left open, to be answered before the ma
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from etapromise.tracking.column_fits import as_scans, best_fit
@@ -24,11 +27,12 @@ from etapromise.tracking.proposed_scans import codes_by_place, scan_columns, sta
 from etapromise.tracking.proposed_shipments import shipment_columns
 from etapromise.tracking.proposed_zones import zones_of_times
 
-__all__ = ["propose"]
-
-
 # Of rows with an id so many have their own, where a row is a parcel.
 _REPEATED: Final = 0.998
+# Of the rows without a number so many say something of their own, where they are no further rows.
+_OWN_ROWS: Final = 0.5
+# What it counts for scans to be a list inside of records that could be scans too.
+_INSIDE: Final = 2.0
 
 
 def propose(tables: Sequence[OwnTable]) -> Proposal:
@@ -47,7 +51,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         # Of one nested file the records themselves are no scans of their parts.
         and not (table.files == shipments.files and shipments.rows.startswith(table.rows))
     ]
-    scans = max(others, key=as_scans) if others else None
+    scans = max(others, key=lambda one: as_scans(one) + _events(one, others)) if others else None
     proposal = Proposal(shipments=shipments, scans=scans)
     if shipments.join is not None:
         proposal.told.append(
@@ -57,6 +61,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     shipment_columns(proposal)
     if scans is not None:
         scan_columns(proposal)
+        scans = proposal.scans
     join_ids(proposal)
     if scans is not None:
         states_not_events(proposal, scans)
@@ -81,6 +86,18 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
                 f"{of}{', '.join(table.files)} is not used: {len(table.table):,} rows"
             )
     return proposal
+
+
+def _events(table: OwnTable, others: Sequence[OwnTable]) -> float:
+    """More where a table's rows lie inside of another's: events of a parcel, not its last state."""
+    around = [
+        one
+        for one in others
+        if one.files == table.files
+        and table.rows.startswith(f"{one.rows}." if one.rows else "")
+        and len(one.table) < len(table.table)
+    ]
+    return _INSIDE * len(around)
 
 
 def _as_shipments(table: OwnTable) -> float:
@@ -113,6 +130,8 @@ def _rows_of_one_order(proposal: Proposal) -> None:
             )
             return
     keys = text_of(proposal.shipments.table.column(one.column))
+    if profile.filled < 1 and _without_number(proposal, one, keys):
+        return
     empty = pc.fill_null(pc.equal(keys, ""), fill_value=True).to_numpy()
     # What is empty at the end may be a row of totals.
     inside = empty[: len(empty) - int(np.argmin(empty[::-1]))]
@@ -128,3 +147,39 @@ def _rows_of_one_order(proposal: Proposal) -> None:
             one.column,
             f"{again:,} rows repeat an id, such as line items: they are folded into the first",
         )
+
+
+def _without_number(proposal: Proposal, one: Proposed, keys: pa.ChunkedArray) -> bool:
+    """Orders that have no number of a parcel yet: the order's id is the parcel's, and it is told.
+
+    Further rows of an order have none either, and nothing else of their own.
+    """
+    orders = proposal.columns.get("order_id")
+    ids = pd.Series(keys.to_pandas()).replace("", None)
+    empty = ids.isna()
+    own = pd.Series(data=False, index=ids.index)
+    for role in ("order_id", "ordered_at", "destination"):
+        name = None if role not in proposal.columns else proposal.columns[role].column
+        if name is None or name == one.column:
+            continue
+        said = pd.Series(text_of(proposal.shipments.table.column(name)).to_pandas())
+        said = said.replace("", None)
+        own |= empty & said.notna() & (said != said.where(~empty).ffill())
+    if own.sum() <= _OWN_ROWS * empty.sum():
+        return False
+    if orders is None or orders.column is None:
+        proposal.told.append(
+            f"{int(empty.sum()):,} rows have no {one.column} and no order's number: they are "
+            "rejected; add a column that names them"
+        )
+        return True
+    proposal.columns["shipment_id"] = replace(
+        one,
+        why=f"{one.why}; where it is empty, {orders.column!r}",
+        details={**one.details, "else_column": orders.column},
+    )
+    proposal.told.append(
+        f"{int(empty.sum()):,} rows have no {one.column}: each is taken for one parcel with the "
+        f"number of its order ({orders.column}), which no carrier's events name"
+    )
+    return True

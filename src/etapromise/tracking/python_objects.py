@@ -11,8 +11,6 @@ import pyarrow as pa
 
 from etapromise.text_type import TEXT
 
-__all__ = ["are_objects", "arrow_table_of", "table_as_text"]
-
 _QUIET = decimal.Context(traps=[])  # a signalling NaN is missing
 
 

@@ -27,8 +27,6 @@ from etapromise.tracking.journeys import (
 from etapromise.tracking.python_objects import table_as_text
 from etapromise.tracking.texts import CategoryCodes, Identifiers
 
-__all__ = ["UNKNOWN_SHIPMENT", "ScanRules", "clean_scans", "scan_times", "standard_statuses"]
-
 # The number of this fault; the kernel finds those from the next number on.
 UNKNOWN_SHIPMENT: Final = 1
 

@@ -20,8 +20,6 @@ from etapromise.tracking.texts import Identifiers
 if TYPE_CHECKING:
     from etapromise.tracking.sources import Source
 
-__all__ = ["ScansOf", "read_scans_of"]
-
 # Enough to tell whether their ids are only written otherwise.
 _STRANGERS: Final = 100_000
 

@@ -36,18 +36,6 @@ from etapromise.tracking.table_files import (
     with_partition,
 )
 
-__all__ = [
-    "ArrowStream",
-    "OpenedTable",
-    "Part",
-    "RawTable",
-    "Source",
-    "arrow_table",
-    "open_parts",
-    "open_table",
-    "parquet_tables",
-]
-
 # Rows that are read at once: large enough to spread what a batch costs, small enough to stay cheap.
 _BATCH: Final = 2**19
 # From which likeness on a column is told to be near one of the contract.

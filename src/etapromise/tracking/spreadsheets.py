@@ -10,8 +10,6 @@ import pyarrow as pa
 
 from etapromise.errors import ContractError
 
-__all__ = ["sheet_names", "sheet_table"]
-
 # In so many rows the header is looked for; so much of the fullest row it fills, and so much of it
 # has no digits.
 _LOOKED_AT: Final = 30

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.feather
 import pyarrow.fs
@@ -24,18 +25,6 @@ from etapromise.tracking.dialects import Dialect, dialect_of, is_utf8
 from etapromise.tracking.found_files import FoundFile, damage_named
 from etapromise.tracking.json_tables import list_paths, records_of, table_of, with_kinds
 from etapromise.tracking.spreadsheets import sheet_names, sheet_table
-
-__all__ = [
-    "BrokenLine",
-    "FileOptions",
-    "OpenedFile",
-    "nested_records",
-    "one_table",
-    "open_file",
-    "sheets_of",
-    "text_dialect",
-    "with_partition",
-]
 
 _START: Final = 2**16
 # No table of text is said to have more than so many columns; a longer header is no header.
@@ -267,6 +256,8 @@ def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
     if any(name != name.strip() or not name for name in table.column_names):
         table = _named(table)
     doubts = dialect.doubts
+    if b'="' in data.slice(0, min(_START, data.size)).to_pybytes():
+        table = _without_formulas(table)
     rules = sum(not any(map(str.isalnum, line.text)) for line in broken)
     if rules:
         doubts += (f"{rules:,} lines without a letter or a digit were left out",)
@@ -277,6 +268,16 @@ def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
         doubts += (f"{left:,} rows at the end have no value and were left out",)
         table = table.slice(0, filled)
     return OpenedFile(table=table, broken=broken, doubts=doubts)
+
+
+def _without_formulas(table: pa.Table) -> pa.Table:
+    """The texts that ``="00123"`` keeps a spreadsheet from taking for numbers."""
+    for place, name in enumerate(table.column_names):
+        column = table.column(place)
+        if pc.any(pc.starts_with(column, '="')).as_py():
+            said = pc.replace_substring_regex(column, r'^="(.*)"$', r"\1")
+            table = table.set_column(place, name, said)
+    return table
 
 
 def _filled_rows(table: pa.Table) -> int:

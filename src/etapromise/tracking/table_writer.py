@@ -16,8 +16,6 @@ from etapromise.tracking.python_objects import arrow_table_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["with_dates", "write_table"]
-
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as Parquet or CSV, whole or not at all; midnights become calendar dates.

@@ -20,20 +20,6 @@ from etapromise.text_type import TEXT
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "UNSAID",
-    "CategoryCodes",
-    "ColumnValues",
-    "Identifiers",
-    "are_plain",
-    "as_series",
-    "as_text",
-    "coded",
-    "doubled",
-    "of_floats",
-    "shapes",
-]
-
 ColumnValues: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
 # The number of a word that is missing; larger than that of any other.

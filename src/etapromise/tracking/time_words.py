@@ -20,8 +20,6 @@ from etapromise.text_type import beginning_with
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ERAS", "era_of", "in_usual_years", "plain_time", "plain_times", "time_of_day"]
-
 ERAS: Final = {"buddhist": -543, "minguo": 1911}
 """What is added to a year that is counted from another beginning: Thailand's and Taiwan's."""
 

@@ -21,9 +21,6 @@ from etapromise.array_types import MISSING, Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.tracking.time_words import plain_time
 
-__all__ = ["DAY", "WallTimes", "at_midnight", "read_wall_times"]
-
-
 DAY: Final = 86_400_000_000
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.errors import ContractError
 from etapromise.tracking.accounts import MAX_REJECTS, Account, refuse_strangers, refuse_too_many
 from etapromise.tracking.faults import Checked, Note
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.contract import Event
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
-
-__all__ = ["TrackedHistory", "all_rejects", "both_tables", "history", "tracked_history"]
 
 _DEFAULT_RULES: Final = ScanRules()
 
@@ -82,7 +81,14 @@ class TrackedHistory:
         )
 
     def known_at(self, moment: pd.Timestamp) -> TrackedHistory:
-        """What had been received at a moment, that very moment included; see `replay.known_at`."""
+        """The history as it had been received at a moment, that very moment included.
+
+        Orders placed later are gone, scans received later as well, and milestones are blank where
+        they became known later. Rejected rows are gone altogether: nothing is learned from them.
+
+        Raises:
+            ContractError: the moment is naive.
+        """
         milestones = as_of(self.milestones, moment)
         ordered = (self.shipments["ordered_at"] <= moment).to_numpy()
         received = (self.scans["received_at"] <= moment).to_numpy()
@@ -214,22 +220,39 @@ def both_tables(
     return shipments, scans
 
 
-def tracked_history(
-    shipments: Source | TrackedHistory | None,
-    scans: Source | None,
+@kinds_checked()
+def read(
+    shipments: Source | TrackedHistory | None = None,
+    scans: Source | None = None,
     *,
-    event: Event,
-    naive_time_zone: str | None = None,
     mapping: MappingSource | None = None,
     vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
+    event: Event = "delivered",
     max_rejects: float = MAX_REJECTS,
 ) -> TrackedHistory:
-    """`shipments` itself if it is a tracked history already, else both tables tracked.
+    """Read both tables once, to hand them to several functions; a history is handed on.
+
+    Args:
+        shipments: the orders; with a mapping by default the files that it names.
+        scans: their scans; not needed where a mapping has milestones.
+        mapping: which columns of own tables are those of the contract: a TOML file or a mapping.
+        vocabulary: whose codes scans carry that do not say.
+        naive_time_zone: IANA zone of times that carry none.
+        event: what is promised: "delivered", "first_attempt" or "available_for_pickup".
+        max_rejects: the largest share of a table that may be rejected.
+
+    Returns:
+        The accepted rows and the milestones; `accounts` says what became of every row.
 
     Raises:
-        ContractError: as for `history`; one table without the other; a history with scans or a
-            mapping beside it, or one that tracks another event; more than `max_rejects` of a table
-            were rejected.
+        ContractError: a table does not fit the contract, or too many rows were rejected; a history
+            with scans, a mapping or a vocabulary beside it, or one that tracks another event.
+
+    Examples:
+        >>> history = etapromise.read("shipments.parquet", "scans.parquet")
+        >>> len(history.shipments) == len(history.milestones)
+        True
     """
     if not isinstance(shipments, TrackedHistory):
         found = history(
@@ -242,14 +265,29 @@ def tracked_history(
         )
         refuse_too_many(found.accounts, max_rejects)
         return found
-    for what, given in (("a mapping", mapping), ("a vocabulary", vocabulary)):
+    beside = {"scans": scans, "a mapping": mapping, "a vocabulary": vocabulary}
+    for what, given in beside.items():
         if given is not None:
-            raise ContractError(f"Found {what} beside a tracked history, which was read already.")
-    if scans is not None:
-        raise ContractError("Found scans beside a tracked history, which has its own already.")
+            raise ContractError(
+                f"Found {what} beside a history that was read already; expected it alone. Hand "
+                "these to `etapromise.read`."
+            )
     if shipments.event != event:
         raise ContractError(
             f"Found a history that tracks {shipments.event!r}; expected {event!r}. Track the "
             "tables again with that event, or ask for the history's own."
         )
     return shipments
+
+
+def read_unless_read(
+    shipments: Source | TrackedHistory | None,
+    scans: Source | None,
+    *,
+    event: Event,
+    **how: Any,
+) -> TrackedHistory:
+    """`read`; of a history that was read already, whatever it tracks."""
+    if isinstance(shipments, TrackedHistory):
+        event = shipments.event
+    return read(shipments, scans, event=event, **how)

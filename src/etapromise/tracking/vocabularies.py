@@ -26,8 +26,6 @@ from etapromise.errors import ContractError
 from etapromise.files import settings_text
 from etapromise.tracking.contract import STATUSES
 
-__all__ = ["STANDARD", "Fault", "Meaning", "Vocabulary", "vocabularies", "vocabulary_named"]
-
 STANDARD: Final = "standard"
 _GAPS: Final = re.compile(r"[\s\-_]+")
 _KEYS: Final = frozenset(

@@ -24,15 +24,17 @@ from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT, beginning_with
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
-__all__ = ["NUMBERED", "OFFSET", "WrittenTime", "has_clock", "iso_times", "parsed"]
-
 # Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
 NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "excel")
+# What a list of formats calls the form that is read without any.
+ISO: Final = "iso8601"
 # What stands in a column of offsets from UTC, and the furthest hours there are.
 OFFSET: Final = re.compile(
     r"^(?:UTC|GMT)?\s*(?P<sign>[+\-\u2212])(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?$"
 )
 _FURTHEST: Final = 14
+# Milliseconds since 1970 UTC as .NET writes them; the offset says where, and moves nothing.
+WRAPPED: Final = re.compile(r"^\\?/Date\((?P<number>-?\d+)(?:[+-]\d{4})?\)\\?/$")
 _UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us"}
 
 
@@ -41,8 +43,8 @@ class WrittenTime:
     """How the times of a column are written.
 
     Attributes:
-        formats: As `datetime.strptime` has them, or of `NUMBERED`; the first that fits counts.
-            Empty: as Arrow has them, or ISO 8601.
+        formats: As `datetime.strptime` has them, of `NUMBERED`, or `ISO`; the first that fits
+            counts. Empty: as Arrow has them, or ISO 8601.
         zone: IANA zone of the clock times that carry none.
         plain_dates: The clock says nothing: each value is the local date where it happened.
         era: From when the years are counted, of `ERAS`; empty: as usual.
@@ -72,7 +74,9 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
         ContractError: It is no format.
     """
     if form in NUMBERED:
-        numbers = pd.to_numeric(texts, errors="coerce")
+        # Some web services put the number in words: /Date(1738598400000+0400)/.
+        bare = texts.str.replace(WRAPPED, r"\g<number>", regex=True)
+        numbers = pd.to_numeric(bare, errors="coerce")
         if form == "excel":
             days = numbers.where((numbers > 1) & (numbers < 100_000))
             # To the second: the day's fraction is rounded in the file.
@@ -121,7 +125,7 @@ def iso_times(
     iso = words.copy()
     local = np.zeros(len(words), dtype=bool)
     open_ = words.notna().to_numpy(copy=True)
-    for form in written.formats or ("",):
+    for form in written.formats or (ISO,):
         if not open_.any():
             break
         found, clocked = _one_format(words[open_], form)
@@ -140,7 +144,7 @@ def iso_times(
 
 
 def _one_format(words: pd.Series[Any], form: str) -> tuple[pd.Series[Any], bool]:
-    if form:
+    if form != ISO:
         found = parsed(words, form)
         whole_days = form == "excel" and bool(
             (found.dropna() == found.dropna().dt.floor("D")).all()
@@ -154,12 +158,19 @@ def _one_format(words: pd.Series[Any], form: str) -> tuple[pd.Series[Any], bool]
 
 def _distinct(array: pa.ChunkedArray) -> tuple[pa.Array, pd.Series[Any]]:
     if not pt.is_dictionary(array.type):
-        array = pc.dictionary_encode(array)
-    whole = array.unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], array.type)
+        # In one piece first: to unify the dictionaries of many pieces takes many times as long.
+        text = array.cast(pa.large_string()) if pt.is_string(array.type) else array
+        array = pa.chunked_array([pc.dictionary_encode(_whole(text))])
+    whole = _whole(array.unify_dictionaries())
     words = whole.dictionary.cast(pa.large_string()).to_pandas().astype(TEXT).str.strip()
     return whole.indices, words.where(words != "")
+
+
+def _whole(array: pa.ChunkedArray) -> pa.Array:
+    whole = array.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        return whole.chunk(0) if whole.num_chunks else pa.array([], array.type)
+    return whole
 
 
 def _filled(codes: pa.Array) -> Any:

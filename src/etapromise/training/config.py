@@ -17,8 +17,6 @@ from etapromise.history.features import BUILT_IN_NAMES
 from etapromise.in_transit.training import TransitSettings
 from etapromise.shrinkage import Priors
 
-__all__ = ["TrainingConfig", "settings_of", "with_settings"]
-
 
 def _boosting() -> BoostingConfig:
     return BoostingConfig(

@@ -26,8 +26,6 @@ from etapromise.history.features import (
 from etapromise.history.gathered import HistoryAsOf
 from etapromise.shrinkage import PRIORS
 
-__all__ = ["forest_of_few", "relative_to_now"]
-
 # With so many parcels their own quantiles count as much as the t distribution's.
 _OWN_SHAPE: Final = 30.0
 

@@ -15,8 +15,6 @@ from etapromise.history.effects import NEVER_DAY
 from etapromise.history.gathered import HistoryAsOf
 from etapromise.promise.stages import HANDLING_OFFSET, StageForests, transit_features
 
-__all__ = ["fit_stage_forests"]
-
 # Fewer pick-ups than these say nothing of handling.
 _FEWEST_PICKUPS = 200
 

@@ -35,7 +35,8 @@ from etapromise.history.kept_orders import kept_orders
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.outcomes import Outcomes
 from etapromise.history.statistics import lost_shares
-from etapromise.in_transit.sampling import Sample, drawn_parcels
+from etapromise.in_transit.past_journeys import PastParcels
+from etapromise.in_transit.sampling import drawn_parcels
 from etapromise.in_transit.training import train_transit
 from etapromise.promise.assembling import assemble_parts
 from etapromise.promise.model import PromiseModel
@@ -201,12 +202,11 @@ def _trained(
         "calendars": getattr(config.calendars, "text", None),
     }
     transit = None
-    sample = None if drawn is None else Sample.of(known, gathered, drawn)
+    past = None if drawn is None else PastParcels.of(tracked, known, gathered, drawn)
     gathered = gathered.knowing_days_since(split.cut)
-    if config.transit is not None and sample is not None:
+    if config.transit is not None and past is not None:
         transit = train_transit(
-            tracked,
-            sample,
+            past,
             contract=contract,
             promises_by=average,
             settings=config.transit,

@@ -1,8 +1,7 @@
 """Self-contained HTML pages: of a backtest, a monitoring, scorecards and a look at tables."""
 
-from etapromise.evaluation.report.check_page import render_check
 from etapromise.evaluation.report.monitor_page import render_monitor
-from etapromise.evaluation.report.page import backtest_plots, render_backtest
+from etapromise.evaluation.report.page import backtest_plots, render_backtest, render_check
 from etapromise.evaluation.report.scorecard_page import render_scorecards, scorecard_section
 
 __all__ = [

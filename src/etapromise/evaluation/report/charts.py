@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["dots", "draw_charts", "draw_pit", "label_some", "percent_axis"]
-
 
 def draw_charts(facts: Facts, words: ReportWording) -> dict[str, str]:
     """Every drawing of the page by name, as SVG elements."""
@@ -74,9 +72,9 @@ def _levels(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes.plot(
         level, [row["mean_confidence"] for row in rows], color=Ink.STATED, label=words("stated")
     )
-    dots(axes, level, rows, Ink.OURS, words("kept"), words)
+    _dots(axes, level, rows, Ink.OURS, words("kept"), words)
     axes.set(xlabel=words("service level asked for"), xlim=(0, 1.02), ylim=(0, 1.02))
-    percent_axis(axes, "xy", words)
+    _percent_axis(axes, "xy", words)
     axes.legend(loc="lower right")
 
 
@@ -84,18 +82,18 @@ def _reliability(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=Ink.MUTED, linewidth=1, dashes=(1, 2), label=words("honest"))
     rows = [row for row in facts["reliability"] if row["judged"]]
-    dots(axes, [row["mean_confidence"] for row in rows], rows, Ink.OURS, words("our dates"), words)
+    _dots(axes, [row["mean_confidence"] for row in rows], rows, Ink.OURS, words("our dates"), words)
     if facts["shop"] is not None:
         rows = [row for row in facts["shop"]["by_stated_probability"] if row["judged"]]
         stated = [row["mean_confidence"] for row in rows]
-        dots(axes, stated, rows, Ink.SHOP, words("the shop's dates"), words, hollow=True)
+        _dots(axes, stated, rows, Ink.SHOP, words("the shop's dates"), words, hollow=True)
     axes.set(
         xlabel=words("probability stated beforehand"),
         ylabel=words("kept"),
         xlim=(0, 1.02),
         ylim=(0, 1.02),
     )
-    percent_axis(axes, "xy", words)
+    _percent_axis(axes, "xy", words)
     axes.legend(loc="lower right")
 
 
@@ -103,29 +101,31 @@ def _periods(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["by"]["period"] if row["judged"]]
     place = {row["group"]: i for i, row in enumerate(rows)}
-    x = np.arange(len(rows), dtype=np.float64)
-    stated = [row["mean_confidence"] for row in rows]
-    axes.hlines(stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label=words("stated"))
     if facts["shop"] is not None:
         shop = [
             row for row in facts["shop"]["by"]["period"] if row["judged"] and row["group"] in place
         ]
         at = [place[row["group"]] + 0.18 for row in shop]
-        dots(axes, at, shop, Ink.SHOP, words("the shop's dates"), words, hollow=True)
-    dots(
-        axes,
-        x,
-        rows,
-        Ink.OURS,
-        words("our {level} dates", level=words.level(facts["main_level"])),
-        words,
-    )
+        _dots(axes, at, shop, Ink.SHOP, words("the shop's dates"), words, hollow=True)
     axes.axhline(facts["main_level"], color=Ink.MUTED, linewidth=1, dashes=(1, 2))
-    label_some(axes, x.tolist(), [row["group"] for row in rows])
-    axes.set(xlim=(-0.6, len(rows) - 0.4))
+    ours = words("our {level} dates", level=words.level(facts["main_level"]))
+    draw_kept_over_time(figure, axes, rows, ours, words)
+
+
+def draw_kept_over_time(
+    figure: Figure, axes: Axes, rows: Sequence[dict[str, Any]], label: str, words: ReportWording
+) -> None:
+    """Kept rates of one period after another, each beside what was stated, if it was."""
+    x = np.arange(len(rows), dtype=np.float64)
+    stated = [row["mean_confidence"] for row in rows]
+    if all(value is not None for value in stated):
+        axes.hlines(
+            stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label=words("stated")
+        )
+    _dots(axes, x, rows, Ink.OURS, label, words)
+    _label_periods(axes, [row["group"] for row in rows])
     axes.set_ylim(top=1.005)
-    axes.grid(visible=False, axis="x")
-    percent_axis(axes, "y", words)
+    _percent_axis(axes, "y", words)
     # Above the drawing: intervals leave no corner free.
     figure.legend(loc="outside upper center", ncols=2)
 
@@ -137,7 +137,7 @@ def _frontier(figure: Figure, facts: Facts, words: ReportWording) -> None:
     rows = [row for row in ours if row["judged"] and row["service_level"] >= 0.5]
     days = [row["mean_days"] for row in rows]
     axes.plot(days, [row["kept_rate"] for row in rows], color=Ink.OURS, label=words("our dates"))
-    dots(axes, days, rows, Ink.OURS, None, words)
+    _dots(axes, days, rows, Ink.OURS, None, words)
     for row, day in zip(rows, days, strict=True):
         if row["service_level"] in {0.5, 0.8, 0.9, 0.95}:
             axes.annotate(
@@ -148,7 +148,7 @@ def _frontier(figure: Figure, facts: Facts, words: ReportWording) -> None:
                 color=Ink.MUTED,
             )
     if shop is not None and shop["judged"]:
-        dots(
+        _dots(
             axes,
             [shop["mean_days"]],
             [shop],
@@ -159,7 +159,7 @@ def _frontier(figure: Figure, facts: Facts, words: ReportWording) -> None:
         )
     axes.set(xlabel=words("days promised, on average"), ylabel=words("kept"))
     axes.margins(x=0.1)
-    percent_axis(axes, "y", words)
+    _percent_axis(axes, "y", words)
     axes.legend(loc="lower right")
 
 
@@ -179,12 +179,9 @@ def _sharpness(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes.plot(
         x, width, color=Ink.STATED, marker="o", markersize=4, label=words("width of the 80 % band")
     )
-    names = [row["period"] for row in rows]
-    label_some(axes, x.tolist(), names)
-    axes.set(xlim=(-0.6, len(rows) - 0.4))
+    _label_periods(axes, [row["period"] for row in rows])
     axes.set_ylim(bottom=0)
     axes.set_ylabel(words("days"))
-    axes.grid(visible=False, axis="x")
     axes.legend(loc="best")
 
 
@@ -202,10 +199,10 @@ def draw_pit(figure: Figure, pit_counts: Sequence[int], words: ReportWording) ->
     axes.set_ylabel(words("times the expected"))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.grid(visible=False, axis="x")
-    percent_axis(axes, "x", words)
+    _percent_axis(axes, "x", words)
 
 
-def dots(
+def _dots(
     axes: Axes,
     x: Sequence[float] | Any,
     rows: Sequence[dict[str, Any]],
@@ -266,11 +263,11 @@ def _example(figure: Figure, example: dict[str, Any], words: ReportWording) -> N
         )
     axes.set(xlabel=words("days after the order"), ylim=(0, 1.02), xlim=(0, len(probability) - 1))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    percent_axis(axes, "y", words)
+    _percent_axis(axes, "y", words)
     axes.legend(loc="lower right")
 
 
-def percent_axis(axes: Axes, which: str, words: ReportWording) -> None:
+def _percent_axis(axes: Axes, which: str, words: ReportWording) -> None:
     """Shares as percentages, on the axes named in ``which``."""
     written = FuncFormatter(lambda value, _: words.level(value))
     if "x" in which:
@@ -280,10 +277,12 @@ def percent_axis(axes: Axes, which: str, words: ReportWording) -> None:
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
 
-def label_some(axes: Axes, x: Sequence[float], names: Sequence[str]) -> None:
-    """Names below the axis, upright: as many as fit, evenly spaced, the last among them."""
+def _label_periods(axes: Axes, names: Sequence[str]) -> None:
+    """Periods at 0, 1, …, named below the axis: as many as fit, evenly spaced, the last too."""
     every = max(1, int(np.ceil(len(names) / 6)))
     chosen = range(len(names) - 1, -1, -every)
     # A week has its year below it: side by side these names touch.
     told = [re.sub(r"^(\d{4})-(W\d\d)$", r"\2\n\1", names[n]) for n in chosen]
-    axes.set_xticks([x[n] for n in chosen], told)
+    axes.set_xticks(list(chosen), told)
+    axes.set(xlim=(-0.6, len(names) - 0.4))
+    axes.grid(visible=False, axis="x")

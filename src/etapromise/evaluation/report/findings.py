@@ -7,8 +7,6 @@ from typing import Any, Final, Literal
 
 from etapromise.evaluation.report.wording import ReportWording
 
-__all__ = ["Verdict", "findings", "verdict", "worst_first"]
-
 Facts = dict[str, Any]
 
 # Within this many points of the stated confidence, a promise is as good as its word.

@@ -20,8 +20,6 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
 
-__all__ = ["Ink", "draw", "tell"]
-
 
 class Ink(StrEnum):
     """Stand-in colours, each for a CSS variable of the page."""

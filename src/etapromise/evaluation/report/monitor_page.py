@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from etapromise.evaluation.report import findings
-from etapromise.evaluation.report.charts import dots, draw_pit, label_some, percent_axis
+from etapromise.evaluation.report.charts import draw_kept_over_time, draw_pit
 from etapromise.evaluation.report.findings import Facts
-from etapromise.evaluation.report.inline_svg import Ink, draw
-from etapromise.evaluation.report.page import environment, page_parts
+from etapromise.evaluation.report.inline_svg import draw
+from etapromise.evaluation.report.page import cells_of, environment, page_parts
 from etapromise.evaluation.report.wording import ReportWording, wording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-__all__ = ["render_monitor"]
-
 
 _MOST_DESTINATIONS: Final = 10
 _MEASURES: Final = {
@@ -70,15 +66,12 @@ def render_monitor(facts: Facts, *, language: str = "en") -> str:
 
 def _lane_matrix(lanes: list[dict[str, Any]]) -> dict[str, Any]:
     """Lanes ``from → to`` as a table, the destinations with the most judged promises first."""
-    cells: dict[str, dict[str, dict[str, Any]]] = {}
-    judged: dict[str, int] = {}
-    for lane in lanes:
-        origin, found, destination = lane["group"].partition(" → ")
-        if found:
-            cells.setdefault(origin, {})[destination] = lane
-            judged[destination] = judged.get(destination, 0) + lane["judged"]
+    cells = cells_of(lanes, " → ")
+    judged: Counter[str] = Counter()
+    for row in cells.values():
+        judged.update({destination: lane["judged"] for destination, lane in row.items()})
     ranked = sorted(judged, key=lambda name: (-judged[name], name))
-    return {"cells": dict(sorted(cells.items())), "destinations": ranked[:_MOST_DESTINATIONS]}
+    return {"cells": cells, "destinations": ranked[:_MOST_DESTINATIONS]}
 
 
 def _verdict(facts: Facts, words: ReportWording) -> findings.Verdict:
@@ -128,18 +121,5 @@ def _charts(facts: Facts, words: ReportWording) -> dict[str, str]:
 
 
 def _weeks(figure: Figure, facts: Facts, words: ReportWording) -> None:
-    axes = figure.subplots()
     rows = [row for row in facts["promises"]["by"]["week"] if row["judged"]]
-    x = np.arange(len(rows), dtype=np.float64)
-    stated = [row["mean_confidence"] for row in rows]
-    if all(value is not None for value in stated):
-        axes.hlines(
-            stated, x - 0.4, x + 0.4, color=Ink.STATED, linewidth=1.8, label=words("stated")
-        )
-    dots(axes, x, rows, Ink.OURS, words("kept"), words)
-    label_some(axes, x.tolist(), [row["group"] for row in rows])
-    axes.set(xlim=(-0.6, len(rows) - 0.4))
-    axes.set_ylim(top=1.005)
-    axes.grid(visible=False, axis="x")
-    percent_axis(axes, "y", words)
-    figure.legend(loc="outside upper center", ncols=2)
+    draw_kept_over_time(figure, figure.subplots(), rows, words("kept"), words)

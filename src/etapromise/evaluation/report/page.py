@@ -1,8 +1,9 @@
-"""Filling the page: facts in, one HTML document out."""
+"""The pages of a backtest and of a look at tables: facts in, one HTML document out."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -13,9 +14,6 @@ from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import draw_charts
 from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.wording import ReportWording, wording
-
-__all__ = ["backtest_plots", "environment", "page_parts", "render_backtest"]
-
 
 # Bars of kept rates begin here: below lies nothing that anybody would sell as a promise.
 BAR_START: Final = 0.5
@@ -57,6 +55,21 @@ def render_backtest(facts: Facts, *, language: str = "en") -> str:
         score_periods={row["period"]: row for row in facts["scores"]["by_period"]},
         **page_parts(),
     )
+
+
+def render_check(facts: dict[str, Any], lines: Sequence[str]) -> str:
+    """The page of a look at own tables; English.
+
+    Returns:
+        An HTML document with its styles inside. The same facts give the same text.
+    """
+    page = environment(wording("en")).get_template("check.html.jinja")
+    groups = {
+        name: columns
+        for name, columns in (facts.get("proposal") or {}).items()
+        if name in {"shipments", "milestones", "scans"} and columns
+    }
+    return page.render(facts=facts, groups=groups, lines=lines, **page_parts())
 
 
 def backtest_plots(facts: Facts, *, language: str = "en") -> dict[str, str]:
@@ -108,16 +121,20 @@ def environment(words: ReportWording) -> jinja2.Environment:
 
 def _matrix(groups: list[dict[str, Any]]) -> dict[str, Any]:
     """Groups ``carrier · service`` as a table of carriers by services."""
-    cells: dict[str, dict[str, dict[str, Any]]] = {}
-    others = []
-    for group in groups:
-        carrier, found, service = group["group"].partition(" · ")
-        if found:
-            cells.setdefault(carrier, {})[service] = group
-        else:
-            others.append(group)
+    cells = cells_of(groups, " · ")
     services = sorted({service for row in cells.values() for service in row})
-    return {"cells": dict(sorted(cells.items())), "services": services, "others": others}
+    others = [group for group in groups if " · " not in group["group"]]
+    return {"cells": cells, "services": services, "others": others}
+
+
+def cells_of(groups: list[dict[str, Any]], separator: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """Groups of two names, such as ``carrier · service``, by the first and the second."""
+    cells: dict[str, dict[str, dict[str, Any]]] = {}
+    for group in groups:
+        first, found, second = group["group"].partition(separator)
+        if found:
+            cells.setdefault(first, {})[second] = group
+    return dict(sorted(cells.items()))
 
 
 def _bar(share: float) -> str:

@@ -11,8 +11,6 @@ from etapromise.evaluation.report.wording import wording
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["render_scorecards", "scorecard_section"]
-
 _RANKED_BY: Final = {
     "promise_kept": "how many of the shop's promised dates were kept",
     "quoted_kept": "how many of the carrier's own quoted dates were kept",

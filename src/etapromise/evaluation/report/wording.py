@@ -12,8 +12,6 @@ from babel.numbers import format_decimal
 
 from etapromise.errors import ContractError
 
-__all__ = ["REPORT_LANGUAGES", "ReportWording", "wording"]
-
 REPORT_LANGUAGES: Final = ("en", "de", "es", "fr")
 """The languages that pages are written in; English messages are the catalogues' keys."""
 

@@ -1,26 +1,45 @@
-"""From what was measured to alarms: which threshold was crossed, by whom, and how far."""
+"""From what was measured to alarms: which threshold was crossed, by whom, how far, and why.
+
+A feed that went wrong makes many measures look wrong: alarms are grouped by what is behind them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from etapromise.operations.feed_signs import (
-    FEED_SIGNS,
+from etapromise.operations.feed_checks import (
+    FEED_CHECKS,
     MANY_AT_NIGHT,
     FeedFault,
     feed_faults,
-    lie_told,
+    marked_as_utc_text,
 )
 from etapromise.operations.monitoring.thresholds import Thresholds
-
-__all__ = ["Alarm", "alarms_of"]
 
 # So unlikely that a carrier with thousands of quiet hours behind it raises none by luck.
 _NO_LUCK: Final = 1e-4
 # A holiday that nobody knew of is over by then.
 _STEEP_DAYS: Final = 3
+# Earlier kinds explain later ones, never the other way round: what the feed did not tell cannot
+# have been delivered in time, and what is delivered late breaks promises and bends calibrations.
+_FEED: Final = (
+    "no_orders",
+    "silent_carrier",
+    "unreadable_codes",
+    "wrong_clock",
+    "rejected_scans",
+)
+_NETWORK: Final = ("deliveries_behind",)
+_UPKEEP: Final = ("stale_statistics", "old_model")
+_ORDER: Final = (*_FEED, *_NETWORK, *_UPKEEP)
+_FOLLOWS: Final = {
+    **{key: {*_FEED, *_NETWORK, "promises_broken", "calibration", "churn"} for key in _FEED},
+    **{key: {*_NETWORK, "promises_broken", "calibration", "churn"} for key in _NETWORK},
+    "stale_statistics": {"promises_broken", "calibration", "old_model"},
+    "old_model": {"promises_broken", "calibration"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +76,49 @@ def alarms_of(facts: dict[str, Any], limits: Thresholds) -> list[Alarm]:
         *_drift(facts, limits),
         *_old(facts, limits),
     ]
+
+
+def group_alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Alarms by cause, the cause first.
+
+    A cause explains what can follow from it and concerns the same carrier, or the whole, or any
+    group that is no carrier (a region, a week), which mixes all carriers' parcels. What no other
+    alarm explains is a cause of its own.
+
+    Args:
+        alarms: (n,) each with `name` and `group`, such as ``carrier acme``; as in ``monitor.json``.
+
+    Returns:
+        (m,) each an alarm with `follows`, the alarms that it explains, in their order; the kinds
+        that explain most first. Every alarm stands in it once.
+    """
+    rank = {name: place for place, name in enumerate(_ORDER)}
+    by_cause = sorted(alarms, key=lambda alarm: rank.get(alarm["name"], len(rank)))
+    causes: list[dict[str, Any]] = []
+    for alarm in by_cause:
+        for cause in causes:
+            if alarm["name"] in _FOLLOWS.get(cause["name"], ()) and _concerns(cause, alarm):
+                cause["follows"].append(alarm)
+                break
+        else:
+            causes.append({**alarm, "follows": []})
+    return causes
+
+
+def _concerns(cause: Mapping[str, Any], alarm: Mapping[str, Any]) -> bool:
+    carrier, other = _carrier(cause["group"]), _carrier(alarm["group"])
+    if carrier is None or other is None:
+        return True
+    # A service's group is the carrier's name and the service behind it.
+    return other == carrier or other.startswith(f"{carrier} ")
+
+
+def _carrier(group: str) -> str | None:
+    """The carrier (and service) that a group is about; None for regions, weeks and the whole."""
+    for kind in ("carrier ", "service of "):
+        if group.startswith(kind):
+            return group.removeprefix(kind)
+    return None
 
 
 def _dead(facts: dict[str, Any]) -> Iterator[Alarm]:
@@ -110,11 +172,11 @@ def _feed(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
     flow = facts["scan_flow"]
     found: dict[tuple[str, str], list[FeedFault]] = {}
     for fault in feed_faults(flow["clocks"], flow["rejected"], limits):
-        name = "rejected_scans" if fault.sign == "rejected_scans" else "wrong_clock"
+        name = "rejected_scans" if fault.check == "rejected_scans" else "wrong_clock"
         found.setdefault((name, str(fault.row["carrier"])), []).append(fault)
     # What the clocks say comes first.
     for (name, carrier), faults in sorted(found.items(), reverse=True, key=lambda one: one[0][0]):
-        reason = "; ".join(f"{FEED_SIGNS[one.sign]}: {one.told}" for one in faults)
+        reason = "; ".join(f"{FEED_CHECKS[one.check]}: {one.text}" for one in faults)
         if name == "rejected_scans":
             kinds = list(faults[0].row["reasons"].items())[:3]
             reason += f" ({', '.join(f'{why} {count:,}' for why, count in kinds)})"
@@ -135,7 +197,7 @@ def _local_as_utc(facts: dict[str, Any]) -> Iterator[Alarm]:
             group=f"carrier {row['carrier']}",
             value=row["night_share"],
             threshold=MANY_AT_NIGHT,
-            reason=lie_told(row),
+            reason=marked_as_utc_text(row),
         )
 
 

@@ -18,9 +18,6 @@ import pandas as pd
 from etapromise.array_types import Floats
 from etapromise.evaluation.replay import Forecast
 
-__all__ = ["DELIVERY_GROUPS", "DeliveryFlow"]
-
-
 DELIVERY_GROUPS: Final = ("carrier", "destination_region")
 _WINDOWS: Final = (1, 2, 3, 5, 7)
 _USUAL_DAYS: Final = 42

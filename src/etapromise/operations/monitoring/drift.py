@@ -15,14 +15,12 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtri
 
 from etapromise.array_types import Floats
 from etapromise.promise.model import PromiseModel
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
-
-__all__ = ["fallback_shares", "input_drift", "stability_index"]
-
 
 _DAY: Final = pd.Timedelta(days=1)
 _BEFORE_DAYS: Final = 90
@@ -97,9 +95,7 @@ def stability_index(before: Floats, now: Floats) -> tuple[float, float]:
     q = (before + 0.5) / (before.sum() + 0.5 * len(before))
     p = (now + 0.5) / (now.sum() + 0.5 * len(now))
     index = float(np.sum((p - q) * np.log(p / q)))
-    free = max(1, len(before) - 1)
-    # Wilson & Hilferty 1931: the cube root of chi-square over its degrees is about normal.
-    point = free * (1 - 2 / (9 * free) + 3.0902 * np.sqrt(2 / (9 * free))) ** 3
+    point = chdtri(max(1, len(before) - 1), 0.001)
     return index, float(point * (1 / max(now.sum(), 1) + 1 / max(before.sum(), 1)))
 
 

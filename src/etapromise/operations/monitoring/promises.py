@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from etapromise.array_types import Mask
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
-from etapromise.evaluation.replay import JoinedForecast, known_at
+from etapromise.evaluation.replay import JoinedForecast
 from etapromise.history.as_of import moment_of
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
@@ -30,8 +30,6 @@ from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
-
-__all__ = ["Made", "promises_made"]
 
 _DAY: Final = pd.Timedelta(days=1)
 # Behind UTC by so much, the last place on earth ends its date.
@@ -164,7 +162,7 @@ def _days(
             base = ModelForecaster(model) if moment >= trained else hidden
             due = refreshed_at is None or moment - refreshed_at >= config.refresh_every * _DAY
             if due or (refreshed_at is not None and refreshed_at < trained <= moment):
-                replayed = base.refresh(known_at(known, moment), as_of=moment)
+                replayed = base.refresh(known.known_at(moment), as_of=moment)
                 refreshed_at = moment
             yield _Block(moment, until, replayed)
         else:
@@ -191,7 +189,7 @@ class _Kept:
         return self._last[1]
 
 
-def _blank(table: pd.DataFrame, rows: npt.NDArray[np.bool_], level: float) -> None:
+def _blank(table: pd.DataFrame, rows: Mask, level: float) -> None:
     """Nothing was forecast that could be judged."""
     names = ["shop_confidence", "interval_stated", "crps_days", "pit"]
     table.loc[rows, [day_column(level), stated_column(level), *names]] = np.nan

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from math import exp, lgamma, log
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy.special import pdtr
 
-from etapromise.operations.feed_signs import UNREADABLE, all_received, rejected_scans
+from etapromise.operations.feed_checks import UNREADABLE, all_received, rejected_scans
 from etapromise.tracking import TrackedHistory
-
-__all__ = ["silent_carriers", "unreadable_codes"]
 
 _DAY: Final = pd.Timedelta(days=1)
 _WEEKS: Final = 4
@@ -52,7 +50,7 @@ def silent_carriers(history: TrackedHistory, *, as_of: pd.Timestamp) -> list[dic
                 "received": lately,
                 "usual": usual,
                 "hours_since_last": float(24 * ours.min()),
-                "luck": _poisson_at_most(lately, usual) if usual >= _LEAST_USUAL else 1.0,
+                "luck": float(pdtr(lately, usual)) if usual >= _LEAST_USUAL else 1.0,
             }
         )
     return found
@@ -97,9 +95,3 @@ def unreadable_codes(
             }
         )
     return found
-
-
-def _poisson_at_most(count: int, mean: float) -> float:
-    """P(no more than ``count``) of a Poisson variable."""
-    terms = (k * log(mean) - mean - lgamma(k + 1) for k in range(count + 1))
-    return float(min(1.0, sum(exp(term) for term in terms)))

@@ -10,9 +10,7 @@ from typing import Any, Literal
 from etapromise.argument_kinds import require_at_least, require_shares
 from etapromise.errors import CommandError, ContractError
 from etapromise.files import settings_text
-from etapromise.operations.feed_signs import FeedLimits
-
-__all__ = ["MonitorConfig", "Promises", "Thresholds", "read_thresholds"]
+from etapromise.operations.feed_checks import FeedLimits
 
 Promises = Literal["auto", "shop", "model"]
 

@@ -1,7 +1,4 @@
-"""What a promise says beside its dates: until when it stands, what it is made of, at what hour.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""What a promise says beside its dates: until when it stands, what it is made of, at what hour."""
 
 from __future__ import annotations
 
@@ -19,16 +16,13 @@ if TYPE_CHECKING:
     from etapromise.promise.why import Why
     from etapromise.promise.wording import Wording
 
-__all__ = ["Explained", "PromiseDetails"]
-
-
 _WEEKDAYS: Final = (
     *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
 )
 
 
 class PromiseDetails(Protocol):
-    """What stands behind a promise, as `details.Explanation` finds it out."""
+    """What stands behind a promise, as `explanation.Explanation` finds it out."""
 
     @property
     def origin_zone(self) -> ZoneInfo: ...  # noqa: D102 — each is told where a promise shows it

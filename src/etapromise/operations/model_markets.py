@@ -1,4 +1,4 @@
-"""Many models: a directory for each market or business unit below one, and what may be thrown away.
+"""Models of many markets, a directory for each below one; and which versions may be removed.
 
 ::
 
@@ -14,8 +14,6 @@ from pathlib import Path
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations.model_registry import ModelRegistry
-
-__all__ = ["Pruning", "markets", "plan_pruning", "prune"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""Signs that the feed of scans tells times or codes other than it used to.
+"""Checks of the feed of scans: times, codes and rejects that are not as they used to be.
 
-The retraining gate and the monitor look at the same ones: what makes a model wrong shows in the
-feed days before it shows in broken promises.
+The retraining gate and the monitor share them: what makes a model wrong shows in the feed days
+before it shows in broken promises.
 """
 
 from __future__ import annotations
@@ -11,43 +11,23 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Mask
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
-from etapromise.evaluation.model_comparison import scan_carriers, scan_lag_shifts
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
-
-__all__ = [
-    "COMPARED_WITH",
-    "FEED_SIGNS",
-    "MANY_AT_NIGHT",
-    "UNREADABLE",
-    "FeedFault",
-    "FeedLimits",
-    "all_received",
-    "clock_lies",
-    "clock_signs",
-    "feed_faults",
-    "lie_told",
-    "rejected_scans",
-    "rejected_shares",
-]
-
 
 UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabulary")
 """Reasons of rejects in codes that nobody can read."""
 
 _DAY: Final = pd.Timedelta(days=1)
 COMPARED_WITH: Final = 56 * _DAY
-"""The time before a week that its signs are compared with."""
+"""The time before a week that it is compared with."""
 
 _LEAST: Final = 50
-# Hours from UTC from which the two readings of a clock are told apart, and a share of deliveries at
-# night that no carrier has.
+# Hours from UTC from which the two readings of a clock are told apart.
 _FAR: Final = 2
 MANY_AT_NIGHT: Final = 0.2
 """Share of deliveries at night that no carrier has."""
@@ -79,28 +59,28 @@ class FeedFault:
     """One limit that a carrier's feed has crossed.
 
     Attributes:
-        sign: Which, of `FEED_SIGNS`.
-        row: The signs of that carrier and week.
+        check: Which, of `FEED_CHECKS`.
+        row: What was measured of that carrier and week.
         moved: How far.
         allowed: The limit.
-        told: The same in words.
+        text: The same in words.
     """
 
-    sign: str
+    check: str
     row: Mapping[str, Any]
     moved: float
     allowed: float
-    told: str
+    text: str
 
 
-FEED_SIGNS: Final = {
+FEED_CHECKS: Final = {
     "scan_clock": "the usual time from scan to receipt moved, as if times were in a wrong zone",
     "delivery_hours": "the usual hour of deliveries moved",
     "night_deliveries": "more deliveries come at night",
     "scans_before_order": "more scans come before their order",
     "rejected_scans": "more scans were rejected",
 }
-"""What each sign says where it is too strong."""
+"""What each check says where it fails."""
 
 
 def feed_faults(
@@ -109,17 +89,17 @@ def feed_faults(
     """Where the feed of a carrier is not as it was.
 
     Args:
-        clocks: See `clock_signs`.
+        clocks: See `clock_shifts`.
         rejected: See `rejected_shares`; carriers with fewer than 50 scans say nothing of shares.
     """
     for row in clocks:
-        for sign, name, allowed in (
+        for check, name, allowed in (
             ("scan_clock", "lag_hours", limits.lag_hours),
             ("delivery_hours", "hour_shift", limits.hour_shift),
         ):
             moved = row[name]
             if moved is not None and abs(moved) > allowed:
-                yield FeedFault(sign, row, moved, allowed, f"by {moved:+.1f} hours")
+                yield FeedFault(check, row, moved, allowed, f"by {moved:+.1f} hours")
         yield from _risen("night_deliveries", row, "night_share", limits.night_more)
         yield from _risen("scans_before_order", row, "early_share", limits.early_more)
     for row in rejected:
@@ -127,11 +107,11 @@ def feed_faults(
             yield from _risen("rejected_scans", row, "share", limits.rejected_more)
 
 
-def _risen(sign: str, row: Mapping[str, Any], name: str, allowed: float) -> Iterator[FeedFault]:
+def _risen(check: str, row: Mapping[str, Any], name: str, allowed: float) -> Iterator[FeedFault]:
     now, before = row[name], row[f"{name}_before"] or 0.0
     if now is not None and now - before > allowed:
-        told = f"{100 * now:.1f} %, before {100 * before:.1f} %"
-        yield FeedFault(sign, row, now - before, allowed, told)
+        text = f"{100 * now:.1f} %, before {100 * before:.1f} %"
+        yield FeedFault(check, row, now - before, allowed, text)
 
 
 def rejected_scans(history: TrackedHistory) -> pd.DataFrame:
@@ -183,6 +163,17 @@ def all_received(
     return received[told].reset_index(drop=True), carrier[told].reset_index(drop=True)
 
 
+def scan_carriers(history: TrackedHistory) -> pd.Series[Any]:
+    """Whose each scan is, aligned with the scans: its own carrier, or else its shipment's."""
+    scans = history.scans
+    if "carrier" in scans and scans["carrier"].notna().any():
+        return scans["carrier"].fillna("carrier not said")
+    if "carrier" in history.shipments:
+        owner = history.shipments.set_index("shipment_id")["carrier"]
+        return scans["shipment_id"].map(owner).fillna("carrier not said")
+    return pd.Series("all", index=scans.index)
+
+
 def rejected_shares(
     history: TrackedHistory, *, start: pd.Timestamp, end: pd.Timestamp
 ) -> list[dict[str, Any]]:
@@ -215,7 +206,7 @@ def rejected_shares(
     return found
 
 
-def clock_signs(
+def clock_shifts(
     history: TrackedHistory, *, start: pd.Timestamp, end: pd.Timestamp
 ) -> list[dict[str, Any]]:
     """What each carrier's scans received in ``[start, end)`` say about its clock.
@@ -239,28 +230,31 @@ def clock_signs(
     received = scans["received_at"]
     fresh = ((received >= start) & (received < end)).to_numpy()
     before = ((received >= start - COMPARED_WITH) & (received < start)).to_numpy()
+    lag = ((received - scans["scanned_at"]).dt.total_seconds() / 3600).to_numpy()
     ordered = scans["shipment_id"].map(
         history.shipments.drop_duplicates("shipment_id").set_index("shipment_id")["ordered_at"]
     )
     early = (scans["scanned_at"] < ordered - _EARLIER).to_numpy()
     hours = _delivery_hours(history, fresh | before)
     found = []
-    for shift in scan_lag_shifts(history, start=start, end=end):
-        ours = (carrier == shift["carrier"]).to_numpy()
+    for name in sorted(carrier.unique()):
+        ours = (carrier == name).to_numpy()
         new, old = ours & fresh, ours & before
-        sign: dict[str, Any] = {
-            "carrier": shift["carrier"],
-            "scans": shift["scans"],
-            "lag_hours": shift["hours"],
+        if min(new.sum(), old.sum()) < _LEAST:
+            continue
+        shift: dict[str, Any] = {
+            "carrier": str(name),
+            "scans": int(new.sum()),
+            "lag_hours": float(np.median(lag[new]) - np.median(lag[old])),
             "early_share": float(early[new].mean()),
             "early_share_before": float(early[old].mean()),
         }
-        found.append(sign | _hours_moved(hours[new], hours[old]))
+        found.append(shift | _hours_moved(hours[new], hours[old]))
     return found
 
 
-def clock_lies(history: TrackedHistory) -> list[dict[str, Any]]:
-    """Carriers whose deliveries fall into the night as marked, and not as local clocks.
+def clocks_marked_as_utc(history: TrackedHistory) -> list[dict[str, Any]]:
+    """Carriers whose local times seem to be marked as UTC.
 
     Of one scan nobody can tell whether a local time was marked as UTC; of a feed the nights do.
     Scans without a clock, and destinations within two hours of UTC, say nothing.
@@ -297,11 +291,11 @@ def clock_lies(history: TrackedHistory) -> list[dict[str, Any]]:
     return found
 
 
-def lie_told(sign: dict[str, Any]) -> str:
-    """One of `clock_lies` in words."""
+def marked_as_utc_text(row: dict[str, Any]) -> str:
+    """One of `clocks_marked_as_utc` in words."""
     return (
-        f"{sign['night_share']:.0%} of the {sign['deliveries']:,} deliveries of "
-        f"{sign['carrier']!r} fall into the night, {sign['night_share_as_local']:.0%} if their "
+        f"{row['night_share']:.0%} of the {row['deliveries']:,} deliveries of "
+        f"{row['carrier']!r} fall into the night, {row['night_share_as_local']:.0%} if their "
         "times are local ones marked as UTC; check the feed's offsets"
     )
 
@@ -310,7 +304,7 @@ def _night(hours: Floats) -> float:
     return float(((hours >= 22) | (hours < 6)).mean())
 
 
-def _delivery_hours(history: TrackedHistory, wanted: npt.NDArray[np.bool_]) -> Floats:
+def _delivery_hours(history: TrackedHistory, wanted: Mask) -> Floats:
     """Local hour of each delivery scan, (scans,), NaN of other scans and where not wanted."""
     scans = history.scans
     hours = np.full(len(scans), np.nan)

@@ -1,7 +1,4 @@
-"""What stands behind a promise: cut-off, stages and hours; computed when it is asked for.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""What stands behind a promise: cut-off, stages and hours; computed when it is asked for."""
 
 from __future__ import annotations
 
@@ -36,8 +33,6 @@ from etapromise.promise.why_facts import order_facts
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-
-__all__ = ["Explanation", "required_stages"]
 
 _PACE: Final = FIELDS.index("pace")
 _LONGEST_CLOSURE: Final = 120

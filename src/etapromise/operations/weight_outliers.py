@@ -1,17 +1,14 @@
-"""Signs that weights of orders are not all in kilograms, told from the orders alone."""
+"""Weights of orders that lie far from the others, or that cannot all be kilograms."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Mask
 from etapromise.history.number_ranges import nearest_remedy
-
-__all__ = ["outlying_weights"]
 
 # So few weights do not show what is usual.
 _LEAST: Final = 30
@@ -52,7 +49,7 @@ def outlying_weights(shipments: pd.DataFrame) -> list[str]:
     return [*told, _told(known, outside, middle)] if outside.any() else told
 
 
-def _told(known: Floats, outside: npt.NDArray[np.bool_], middle: float) -> str:
+def _told(known: Floats, outside: Mask, middle: float) -> str:
     n = int(outside.sum())
     heavy = known[outside & (known > middle)]
     odd = heavy if 2 * len(heavy) >= n else known[outside & (known < middle)]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etapromise.operations.feed_signs import clock_lies
+from etapromise.operations.feed_checks import clocks_marked_as_utc
 from etapromise.tracking import history
 
 
@@ -30,5 +30,5 @@ def test_local_times_marked_z_are_told(zone: str, lies: bool) -> None:  # noqa: 
         }
     )
     scans = pd.DataFrame({"shipment_id": ids, "scanned_at": moment, "status": "delivered"})
-    found = clock_lies(history(shipments, scans))
-    assert [sign["carrier"] for sign in found] == (["swift-post"] if lies else [])
+    found = clocks_marked_as_utc(history(shipments, scans))
+    assert [row["carrier"] for row in found] == (["swift-post"] if lies else [])

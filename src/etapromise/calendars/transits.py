@@ -1,4 +1,4 @@
-"""Parcels on their way, and the chances that they had to arrive on each kind of day."""
+"""Parcels in transit: how many could have arrived on each kind of day, and how many did."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from etapromise.array_types import with_rows
+from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
-
-__all__ = ["KINDS", "WEEKDAYS", "Ways", "chances", "hazard_of", "ordinary_arrivals"]
 
 WEEKDAYS: Final = 7
 KINDS: Final = WEEKDAYS + HOLIDAY_KINDS
@@ -24,8 +21,8 @@ _LONGEST: Final = 45
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ways:
-    """Parcels on their way; all (n,), days since 1970-01-01.
+class Transits:
+    """Parcels in transit; all (n,), days since 1970-01-01.
 
     Attributes:
         service: positions into the service keys.
@@ -35,29 +32,29 @@ class Ways:
         arrived: whether the event was on the last day.
     """
 
-    service: NDArray[np.int64]
-    calendar: NDArray[np.int64]
-    first_day: NDArray[np.int64]
-    last_day: NDArray[np.int64]
-    arrived: NDArray[np.bool_]
+    service: Ints
+    calendar: Ints
+    first_day: Ints
+    last_day: Ints
+    arrived: Mask
 
     def __len__(self) -> int:
         """How many parcels."""
         return len(self.service)
 
-    def latest(self, count: int) -> Ways:
+    def latest(self, count: int) -> Transits:
         """The `count` parcels sent last."""
         if len(self) <= count:
             return self
         return self.take(np.argsort(self.first_day, kind="stable")[-count:])
 
-    def take(self, rows: NDArray[np.int64]) -> Ways:
+    def take(self, rows: Ints) -> Transits:
         """Some of them."""
         return with_rows(self, rows)
 
     def named_as(
         self, service_keys: Sequence[str], calendar_keys: Sequence[str], clocks: Clocks
-    ) -> Ways:
+    ) -> Transits:
         """Those that clocks know, with positions into the clocks' own keys."""
         services, places = clocks.indexes()
         service = np.array([services.get(key, 0) for key in service_keys], np.int64)[self.service]
@@ -67,41 +64,37 @@ class Ways:
         return own.take(np.flatnonzero(known))
 
 
-def _way_days(
-    ways: Ways, clocks: Clocks
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+def _days_in_transit(transits: Transits, clocks: Clocks) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
     """Day after day: who is on the way, the date, how many working days since, the kind of day."""
-    clock = (ways.service + 1) * len(clocks.holidays) + ways.calendar + 1
+    clock = (transits.service + 1) * len(clocks.holidays) + transits.calendar + 1
     # From the end of the first day: whether a carrier that fetches on a Saturday delivers on it is
     # no part of the way.
-    start = clocks.elapsed[clock, ways.first_day + 1 - clocks.first_day]
+    start = clocks.elapsed[clock, transits.first_day + 1 - clocks.first_day]
     for wait in range(_LONGEST):
-        here = np.flatnonzero(ways.first_day + wait <= ways.last_day)
+        here = np.flatnonzero(transits.first_day + wait <= transits.last_day)
         if not len(here):
             break
-        day = ways.first_day[here] + wait
+        day = transits.first_day[here] + wait
         column = day - clocks.first_day
         age = np.floor(clocks.elapsed[clock[here], column] - start[here]).astype(np.int64) + 1
         age = np.clip(age, int(wait > 0), _AGES - 1)
-        holiday = clocks.holidays[ways.calendar[here] + 1, column].astype(np.int64)
+        holiday = clocks.holidays[transits.calendar[here] + 1, column].astype(np.int64)
         yield here, day, age, np.where(holiday > 0, WEEKDAYS - 1 + holiday, (day + 3) % 7)
 
 
-def chances(ways: Ways, clocks: Clocks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def risk_sets(transits: Transits, clocks: Clocks) -> tuple[Floats, Floats]:
     """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
     shape = (len(clocks.services), KINDS, _AGES)
     at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in _way_days(ways, clocks):
-        cell = (ways.service[here] * KINDS + kind) * _AGES + age
+    for here, day, age, kind in _days_in_transit(transits, clocks):
+        cell = (transits.service[here] * KINDS + kind) * _AGES + age
         at_risk += np.bincount(cell, minlength=len(at_risk))
-        came = ways.arrived[here] & (day == ways.last_day[here])
+        came = transits.arrived[here] & (day == transits.last_day[here])
         arrived += np.bincount(cell[came], minlength=len(arrived))
     return at_risk.reshape(shape), arrived.reshape(shape)
 
 
-def hazard_of(
-    clocks: Clocks, at_risk: NDArray[np.float64], arrived: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def arrival_hazard(clocks: Clocks, at_risk: Floats, arrived: Floats) -> Floats:
     """(services, ages) chance to arrive on an ordinary day."""
     usual_day = clocks.weeks.mean(axis=1, keepdims=True)
     weight = np.concatenate([clocks.weeks, clocks.holiday_weights * usual_day], axis=1)[1:]
@@ -111,25 +104,25 @@ def hazard_of(
 
 
 def ordinary_arrivals(
-    ways: Ways,
+    transits: Transits,
     clocks: Clocks,
     shape: tuple[int, ...],
-    cells: Callable[..., tuple[NDArray[np.int64], ...]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    cells: Callable[..., tuple[Ints, ...]],
+) -> tuple[Floats, Floats]:
     """(shape) arrivals to be expected of days that are no holidays, and those that came.
 
     Args:
         shape: the first axis is of the services, the last may leave days out that lie beyond it.
         cells: from parcels (r,), dates (r,) and weekdays (r,) to their places on the other axes.
     """
-    hazard = hazard_of(clocks, *chances(ways, clocks))
+    hazard = arrival_hazard(clocks, *risk_sets(transits, clocks))
     expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in _way_days(ways, clocks):
-        place = (ways.service[here], *cells(here, day, kind))
+    for here, day, age, kind in _days_in_transit(transits, clocks):
+        place = (transits.service[here], *cells(here, day, kind))
         told = (kind < WEEKDAYS) & (place[-1] < shape[-1])
         rows, cell = here[told], np.ravel_multi_index([axis[told] for axis in place], shape)
-        chance = hazard[ways.service[rows], age[told]]
+        chance = hazard[transits.service[rows], age[told]]
         expected += np.bincount(cell, weights=chance, minlength=len(expected))
-        came = ways.arrived[rows] & (day[told] == ways.last_day[rows])
+        came = transits.arrived[rows] & (day[told] == transits.last_day[rows])
         observed += np.bincount(cell[came], minlength=len(observed))
     return expected.reshape(shape), observed.reshape(shape)

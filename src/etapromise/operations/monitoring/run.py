@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -11,21 +10,21 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from etapromise.argument_kinds import kinds_checked
 from etapromise.array_types import Dates
 from etapromise.errors import ContractError, EtapromiseError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import outcomes_of
 from etapromise.evaluation.metrics import mean_or_none, summarise
 from etapromise.evaluation.model_comparison import latest_orders, promised_dates, shift_between
-from etapromise.evaluation.replay import known_at
-from etapromise.evaluation.scorecards import carrier_scorecards
+from etapromise.evaluation.scorecards import scorecard
 from etapromise.evaluation.summary import MOST_GROUPS, PIT_BINS
-from etapromise.files import whole_file
-from etapromise.history.as_of import moment_of
-from etapromise.operations.feed_signs import clock_lies, clock_signs, rejected_shares
+from etapromise.files import write_json, write_text
+from etapromise.history.as_of import Moment, moment_of
+from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
 from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.monitoring.alarms import Alarm, alarms_of
-from etapromise.operations.monitoring.causes import group_alarms
+from etapromise.operations.models_given import Model, model_of
+from etapromise.operations.monitoring.alarms import Alarm, alarms_of, group_alarms
 from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
@@ -36,9 +35,9 @@ from etapromise.operations.monitoring.scan_flow import (
 )
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
-from etapromise.tracking import TrackedHistory
-
-__all__ = ["Findings", "run_monitor"]
+from etapromise.tracking import Source, TrackedHistory
+from etapromise.tracking.mapping import MappingSource
+from etapromise.tracking.tracked import read_unless_read
 
 MONITOR_FORMAT: Final = "etapromise-monitor/1"
 MONITOR_GROUPINGS: Final = (
@@ -106,38 +105,75 @@ class Findings:
             The path of the page.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.facts, indent=2, ensure_ascii=False, allow_nan=False)
-        _replace(directory / "monitor.json", (text + "\n").encode())
-        _replace(directory / "metrics.prom", prometheus_text(self.facts).encode())
+        write_json(directory / "monitor.json", self.facts)
+        write_text(directory / "metrics.prom", prometheus_text(self.facts))
         self.table.to_parquet(directory.absolute() / "promises.parquet", index=False)
         page = directory / "report.html"
-        _replace(page, self.to_html(language=language).encode())
+        write_text(page, self.to_html(language=language))
         return page
 
 
-def run_monitor(
-    history: TrackedHistory,
-    model: PromiseModel,
+@kinds_checked(config=MonitorConfig)
+def monitor(
+    model: Model,
+    shipments: Source | TrackedHistory | None = None,
+    scans: Source | None = None,
     *,
-    as_of: pd.Timestamp,
+    as_of: Moment,
     config: MonitorConfig | None = None,
+    mapping: MappingSource | None = None,
+    vocabulary: str | None = None,
+    naive_time_zone: str | None = None,
     registry: ModelRegistry | None = None,
 ) -> Findings:
-    """Look at a model at work.
+    """Look at a model at work: promises kept, calibration, drift and the flow of scans.
+
+    Arguments without a word here are as for `read`.
 
     Args:
-        registry: The directory that the model came from; its kept versions tell what was said on
-            each day, and how far versions moved dates.
+        model: the one that the shop uses.
+        shipments: as for `read`, or what it returned.
+        scans: as for `read`.
+        as_of: nothing received later is looked at.
+        config: what is watched, and how much is too much.
+        registry: the directory that the model came from, whose kept versions tell what was said on
+            each day, and how far versions moved dates; by default that of the model's path.
 
     Raises:
-        CommandError: The model knows more than was known at ``as_of``, or the history tracks
-            another event.
-        InsufficientHistoryError: There is no order to look at.
+        ContractError: a table does not fit the contract.
+        CommandError: the model knows more than was known at `as_of`.
+        InsufficientHistoryError: there is no order to look at.
+
+    Examples:
+        >>> found = etapromise.monitor(model, history, as_of="2025-07-15")
+        >>> found.facts["promises"]["overall"]["judged"] > 0
+        True
     """
-    config = config or MonitorConfig()
+    if registry is None and not isinstance(model, PromiseModel):
+        registry = registry_of(Path(model))
+    loaded, moment = model_of(model), moment_of(as_of)
+    history = read_unless_read(
+        shipments,
+        scans,
+        event=loaded.event,
+        mapping=mapping,
+        vocabulary=vocabulary,
+        naive_time_zone=naive_time_zone,
+        max_rejects=1.0,
+    )
+    return _findings(history, loaded, moment, config or MonitorConfig(), registry)
+
+
+def _findings(
+    history: TrackedHistory,
+    model: PromiseModel,
+    as_of: pd.Timestamp,
+    config: MonitorConfig,
+    registry: ModelRegistry | None,
+) -> Findings:
     model.require_known_by(as_of)
     model.require_event(history.event)
-    known = known_at(history, as_of)
+    known = history.known_at(as_of)
     made = promises_made(known, model, registry, as_of=as_of, config=config)
     recent = as_of - config.recent_days * _DAY
     facts: dict[str, Any] = {
@@ -162,8 +198,8 @@ def run_monitor(
             "received": silent_carriers(history, as_of=as_of),
             "unreadable": unreadable_codes(history, as_of=as_of, days=config.recent_days),
             "rejected": rejected_shares(history, start=recent, end=as_of),
-            "clocks": clock_signs(known, start=recent, end=as_of),
-            "marked_as_utc": clock_lies(known),
+            "clocks": clock_shifts(known, start=recent, end=as_of),
+            "marked_as_utc": clocks_marked_as_utc(known),
         },
     }
     alarms = alarms_of(facts, config.thresholds)
@@ -267,7 +303,7 @@ def _scorecards(
 ) -> list[dict[str, Any]]:
     """By carrier and service, worst rank first; None where nothing can be said."""
     try:
-        table = carrier_scorecards(
+        table = scorecard(
             known,
             as_of=as_of,
             since=as_of - config.days * _DAY,
@@ -314,8 +350,3 @@ def _churn(
             found.append({"version": name, "before": before[0], **shift_between(now[1], before[1])})
         before = now
     return found
-
-
-def _replace(path: Path, content: bytes) -> None:
-    with whole_file(path) as draft:
-        draft.write_bytes(content)

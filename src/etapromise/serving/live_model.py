@@ -10,13 +10,11 @@ from typing import Final
 from etapromise.errors import EtapromiseError
 from etapromise.promise.model import PromiseModel, load_model
 
-__all__ = ["HeldModel"]
-
 _CURRENT: Final = "current"
 _MANIFEST: Final = "manifest.json"
 
 
-class HeldModel:
+class LiveModel:
     """Watches a directory of models, or one model, and holds what is current there.
 
     Whoever reads `model` gets a whole model, the one before or the one after an exchange: it is

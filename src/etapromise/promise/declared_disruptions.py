@@ -1,7 +1,4 @@
-"""A model under other declared disruptions.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""A model under other declared disruptions."""
 
 from __future__ import annotations
 
@@ -17,8 +14,6 @@ from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.disruptions import Disruption
 from etapromise.errors import ContractError
 from etapromise.promise.model_parts import ModelParts
-
-__all__ = ["with_disruptions"]
 
 _MARK: Final = "+"
 

@@ -1,7 +1,4 @@
-"""Items that are released later than they are ordered.
-
-The quote path: imports numpy and the standard library only.
-"""
+"""Items that are released later than they are ordered."""
 
 from __future__ import annotations
 
@@ -11,8 +8,6 @@ from etapromise.errors import ContractError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["as_released"]
 
 
 def as_released(frame: pd.DataFrame) -> pd.DataFrame:

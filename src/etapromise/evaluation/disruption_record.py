@@ -7,19 +7,17 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import DISRUPTED
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking.tracked import TrackedHistory
-
-__all__ = ["declared_record"]
 
 # Kept and stated this close are the same; the scatter of a share comes on top.
 _CLOSE: Final = 0.03
 
 
-def declared_record(
+def disruption_record(
     model: PromiseModel, history: TrackedHistory, *, service_level: float = 0.9
 ) -> pd.DataFrame:
     """One row for each disruption that the model knows of.
@@ -83,7 +81,7 @@ def declared_record(
     return pd.DataFrame(rows)
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def _mean(values: Floats) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
@@ -100,5 +98,5 @@ def _verdict(row: dict[str, Any]) -> str:
     return "too much" if off > scatter else "right"
 
 
-def _days(dates: pd.Series[Any]) -> NDArray[np.int64]:
+def _days(dates: pd.Series[Any]) -> Ints:
     return dates.to_numpy().astype("datetime64[D]").astype(np.int64)

@@ -1,6 +1,0 @@
-"""`python -m etapromise.cli`."""
-
-from etapromise.cli import main
-
-if __name__ == "__main__":
-    main()

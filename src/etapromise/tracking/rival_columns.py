@@ -1,0 +1,120 @@
+"""Columns that fit one role alike: which of them it is, or the question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from etapromise.normal_forms.places import normal_country
+from etapromise.tracking.column_profiles import Profile
+from etapromise.tracking.column_roles import TIMES, moments_of, proposed_column
+from etapromise.tracking.mapped_columns import text_of
+from etapromise.tracking.proposal import OwnTable, Proposed
+
+# So many values may differ, and those that must not.
+_SAME: Final = 0.02
+_DECISIVE: Final = TIMES | {"destination", "destination_country"}
+# What only says when a parcel is awaited; of several such days the last is the one that counts.
+_AWAITED: Final = frozenset({"promised_date", "quoted_date"})
+# A column with so much less in it than another is that of a few, such as those that came back.
+_SPARSE: Final = 0.5
+
+
+def settled(table: OwnTable, one: Proposed, part: str, role: str) -> Proposed:
+    """A column of several that fit alike: the first where all say the same, else the question.
+
+    Args:
+        one: The column that fits best, and the others that fit as well.
+        part: ``shipments``, ``milestones`` or ``scans``.
+    """
+    timed = part == "milestones" or role in TIMES
+    for other in one.others:
+        ours, theirs = table.profiles[str(one.column)], table.profiles[other]
+        mine, yours = (_comparable(profile, part, role) for profile in (ours, theirs))
+        both = mine.notna() & yours.notna()
+        differ = both & (mine != yours)
+        if not both.any():
+            continue
+        surer, why = None, ""
+        if differ.sum() <= _SAME * both.sum():
+            surer, why = _with_clock(ours, theirs, timed=timed), "says the same"
+        elif timed:
+            surer, why = _with_its_zone(ours, theirs, role), "says the same without its zone"
+        if surer is None:
+            fuller, told = _fuller(ours, theirs)
+            surer, why = (fuller, told) if fuller is not None else (None, why)
+        if surer is None and role in _AWAITED and why != "says the same":
+            surer, why = _later(ours, theirs, role), "is earlier"
+        if surer is theirs:
+            found = proposed_column(surer, role, one.certainty, (), table)
+            one = replace(found, why=f"{found.why}; {ours.name!r} {why}", others=one.others)
+            continue
+        if surer is ours or why == "says the same":
+            one = replace(one, why=f"{one.why}; {other!r} {why}")
+            continue
+        row = int(np.argmax(differ.to_numpy()))
+        what = (
+            f"{one.column!r} and {other!r} could both be it and differ in "
+            f"{100 * differ.sum() / both.sum():.0f} % of the rows, such as {mine.iloc[row]} and "
+            f"{yours.iloc[row]}"
+        )
+        if part == "milestones" or role in _DECISIVE:
+            asked = f"{what}: keep one of them"
+            return replace(one, column=None, details={"column": "?"}, asked=asked, guess=None)
+        one = replace(one, why=f"{one.why}; {what}")
+    return one
+
+
+def _with_clock(ours: Profile, theirs: Profile, *, timed: bool) -> Profile | None:
+    """Of two columns of the same days, the one that has a clock, or a zone, too."""
+    if not timed:
+        return None
+    told = [(one, one.times(numbers=True, named=True)) for one in (ours, theirs)]
+    for sign in ("zoned", "clock"):
+        having = [one for one, guess in told if guess is not None and getattr(guess, sign)]
+        if len(having) == 1:
+            return having[0]
+    return None
+
+
+def _with_its_zone(ours: Profile, theirs: Profile, role: str) -> Profile | None:
+    """Of two columns that tell the same moments, the one that says on whose clock it does."""
+    told = [(one, one.times(numbers=True, named=True)) for one in (ours, theirs)]
+    zoned = [one for one, guess in told if guess is not None and guess.zoned]
+    if len(zoned) != 1:
+        return None
+    first, second = (moments_of(one.raw, proposed_column(one, role, 1.0)) for one in (ours, theirs))
+    apart = (first.dt.floor("D") - second.dt.floor("D")).abs().dropna()
+    near = bool(len(apart)) and bool((apart <= pd.Timedelta(days=1)).mean() > 1 - _SAME)
+    return zoned[0] if near else None
+
+
+def _fuller(ours: Profile, theirs: Profile) -> tuple[Profile | None, str]:
+    """Of two columns the one with far more in it, and how much the other has."""
+    fuller, other = (ours, theirs) if ours.filled >= theirs.filled else (theirs, ours)
+    if other.filled >= _SPARSE * fuller.filled:
+        return None, ""
+    return fuller, f"is filled in {100 * other.filled:.0f} % of the rows"
+
+
+def _later(ours: Profile, theirs: Profile, role: str) -> Profile | None:
+    """Of two days that are awaited the later one, where it is never the earlier."""
+    first, second = (moments_of(one.raw, proposed_column(one, role, 1.0)) for one in (ours, theirs))
+    both = first.notna() & second.notna()
+    if (first[both] >= second[both]).all():
+        return ours
+    return theirs if (second[both] >= first[both]).all() else None
+
+
+def _comparable(profile: Profile, part: str, role: str) -> pd.Series[Any]:
+    """(n,) the sampled values of a column in a form in which equal ones are equal."""
+    if part == "milestones" or role in TIMES:
+        moments = moments_of(profile.raw, proposed_column(profile, role, 1.0))
+        return pd.Series(moments.dt.strftime("%Y-%m-%d"))
+    text = pd.Series(text_of(profile.raw).to_pandas())
+    if role.endswith("_country"):
+        return pd.Series(text.map(normal_country, na_action="ignore"))
+    return pd.Series(text.where(text != "").str.lower())

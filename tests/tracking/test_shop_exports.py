@@ -1,0 +1,214 @@
+"""Kinds of columns that exports of shops and public data sets have: read truly, or asked about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from etapromise.operations.checking import check_tables
+from etapromise.tracking import TrackedHistory
+from tests.tracking.own_shapes import HOME, parcels
+from tests.tracking.test_own_shapes import dates, local_dates
+from tests.tracking.test_system_exports import CLOCK, DAY, csv_of, plain, read, written
+
+
+def assert_true(truth: pd.DataFrame, found: TrackedHistory) -> None:
+    """Each parcel with its true order, pick-up, delivery and place."""
+    shipments = found.shipments
+    true = truth.set_index("id").loc[shipments["shipment_id"]]
+    assert len(true) == len(truth)
+    assert local_dates(shipments["ordered_at"], HOME) == dates(true["ordered"])
+    assert local_dates(found.milestones["picked_up_at"], HOME) == dates(true["picked"])
+    assert local_dates(found.milestones["delivered_at"], true["zone"]) == dates(true["delivered"])
+    places = [place.removeprefix("LT-") for place in true["postcode"]]
+    assert shipments["destination"].tolist() == places
+
+
+def test_texts_that_a_spreadsheet_shall_not_take_for_numbers(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).assign(order_id=[f'="{one}"' for one in truth["id"]])
+    _, found = read(csv_of(table, tmp_path / "formulas.csv"), tmp_path)
+    assert_true(truth, found)
+
+
+def test_columns_of_the_few_that_came_back_are_not_those_of_all(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth)
+    again = table[["shipped_at", "delivered_on"]].where(table.index.to_series() % 20 == 0, "")
+    later = [*table.columns, *again.columns]
+    both = pd.concat([table, again.replace("2025-0", "2026-0", regex=True)], axis=1)
+    both.columns = pd.Index(later)
+    found, told = read(csv_of(both, tmp_path / "returns.csv"), tmp_path)
+    assert_true(truth, told)
+    assert found.proposal is not None
+    assert "% of the rows" in found.proposal.milestones["delivered"].why
+
+
+def test_a_way_of_shipping_that_names_each_carrier_once_is_the_carrier(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).rename(columns={"carrier": "Shipping method"})
+    _, found = read(csv_of(table, tmp_path / "methods.csv"), tmp_path)
+    assert found.shipments["carrier"].nunique() == truth["carrier"].nunique()
+
+
+def test_services_of_one_carrier_stay_services(tmp_path: Path) -> None:
+    table = plain(parcels(5, 80)).drop(columns="carrier")
+    table["Shipping method"] = ["UPS Ground" if n % 2 else "UPS Next Day" for n in table.index]
+    _, found = read(csv_of(table, tmp_path / "services.csv"), tmp_path)
+    assert "carrier" not in found.shipments
+    assert found.shipments["service"].nunique() == 2
+
+
+def test_orders_that_name_a_customer_go_where_the_customer_lives(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).assign(customer_id=[f"c{n}" for n in range(len(truth))])
+    orders = csv_of(table.drop(columns=["zip", "country"]), tmp_path / "orders.csv")
+    customers = csv_of(
+        table[["customer_id", "zip", "country"]].sample(frac=1, random_state=1),
+        tmp_path / "customers.csv",
+    )
+    _, found = read(orders + customers, tmp_path)
+    assert_true(truth, found)
+
+
+def test_of_a_date_with_and_without_its_clock_the_clock_counts(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).drop(columns="ordered_at")
+    table.insert(1, "orderDate", written(truth["ordered"], DAY))
+    table.insert(2, "orderDateTime", written(truth["ordered"], CLOCK))
+    found, told = read(csv_of(table, tmp_path / "clocks.csv"), tmp_path)
+    assert found.proposal is not None
+    assert found.proposal.columns["ordered_at"].column == "orderDateTime"
+    assert_true(truth, told)
+
+
+def test_of_several_days_that_are_awaited_the_last_one_counts(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth)
+    for name, days in (
+        ("Minimum estimated delivery date", 2),
+        ("Maximum estimated delivery date", 6),
+    ):
+        table[name] = written(truth["picked"] + pd.Timedelta(days=days), DAY)
+    found, _ = read(csv_of(table, tmp_path / "awaited.csv"), tmp_path)
+    assert found.proposal is not None
+    assert found.proposal.columns["quoted_date"].column == "Maximum estimated delivery date"
+
+
+def test_a_column_that_is_mostly_empty_is_not_the_destination(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth)
+    some = [zip_ if n % 8 == 0 else "" for n, zip_ in enumerate(truth["postcode"])]
+    table.insert(1, "Order Zipcode", some)
+    table = table.rename(columns={"zip": "Customer Zipcode"})
+    _, found = read(csv_of(table, tmp_path / "sparse.csv"), tmp_path)
+    assert_true(truth, found)
+
+
+def test_times_without_a_year_are_asked_about_by_name(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).drop(columns=["shipped_at"])
+    for name, times in (("ordered_at", "ordered"), ("delivered_on", "delivered")):
+        table[name] = written(truth[times], "%m-%d %H:%M:%S")
+    table = table.rename(columns={"ordered_at": "accept_time"})
+    found = check_tables(csv_of(table, tmp_path / "yearless.csv"), quality=False)
+    assert found.proposal is not None
+    assert any("without a year" in one for one in found.proposal.questions)
+
+
+@pytest.mark.parametrize("column", ["date_add", "created_at"])
+def test_seconds_since_1970_are_times_by_their_columns_name(column: str, tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+
+    def seconds(times: pd.Series[Any]) -> list[int]:
+        return [int(time.tz_localize(HOME).timestamp()) for time in times]
+
+    table = plain(truth).drop(columns="ordered_at")
+    table.insert(1, column, seconds(truth["ordered"]))
+    _, found = read(csv_of(table, tmp_path / "seconds.csv"), tmp_path)
+    assert_true(truth, found)
+
+
+def test_where_parcels_are_fetched_is_not_where_they_go(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).rename(columns={"zip": "Address Pincode"})
+    table["Pickup Pincode"] = "80-001"
+    _, found = read(csv_of(table, tmp_path / "pickup.csv"), tmp_path)
+    assert_true(truth, found)
+    assert set(found.shipments["origin"]) == {"80-001"}
+
+
+def test_orders_without_a_tracking_number_are_parcels_by_their_own_number(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    orders = [str(7_000 + n) for n in range(len(truth))]
+    table = plain(truth).rename(columns={"order_id": "tracking number"})
+    table.insert(0, "order number", orders)
+    table["tracking number"] = ["" if n % 10 == 4 else one for n, one in enumerate(truth["id"])]
+    truth["id"] = [
+        order if n % 10 == 4 else one
+        for n, (one, order) in enumerate(zip(truth["id"], orders, strict=True))
+    ]
+    found, told = read(csv_of(table, tmp_path / "without.csv"), tmp_path)
+    assert_true(truth, told)
+    assert found.proposal is not None
+    assert any("12 rows have no tracking number" in one for one in found.proposal.told)
+
+
+def test_further_rows_of_an_order_are_no_orders_without_a_number(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).rename(columns={"order_id": "tracking number"})
+    table.insert(0, "order number", [str(7_000 + n) for n in range(len(truth))])
+    rows = []
+    for n, row in enumerate(table.itertuples(index=False)):
+        rows.append((*row, "cup"))
+        if n % 3 == 0:
+            rows.append((row[0], *[""] * (len(row) - 1), "pot"))
+    lines = pd.DataFrame(rows, columns=[*table.columns, "item"])
+    _, found = read(csv_of(lines, tmp_path / "lines.csv"), tmp_path)
+    assert_true(truth, found)
+    assert found.accounts[0].left_aside == 27
+
+
+def spreadsheet(times: pd.Series[Any], kept: Any) -> list[str]:
+    """Times of which a spreadsheet made numbers, but for those that are `kept` as text."""
+    start = pd.Timestamp("1899-12-30")
+    return [
+        ""
+        if pd.isna(time)
+        else time.strftime("%d/%m/%Y %H:%M:%S")
+        if kept(time)
+        else f"{(time - start) / pd.Timedelta('1D'):.9f}"
+        for time in times
+    ]
+
+
+def test_days_that_a_spreadsheet_took_for_months_are_asked_about(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth).assign(
+        ordered_at=spreadsheet(truth["ordered"], lambda time: time.day > 12)
+    )
+    found = check_tables(csv_of(table, tmp_path / "swapped.csv"), quality=False)
+    assert found.proposal is not None
+    assert any("took days for months" in one for one in found.proposal.questions)
+
+
+def test_a_spreadsheets_numbers_among_texts_are_read(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth).assign(
+        ordered_at=spreadsheet(truth["ordered"], lambda time: time.minute % 2 == 0)
+    )
+    _, found = read(csv_of(table, tmp_path / "both.csv"), tmp_path)
+    assert_true(truth, found)
+
+
+@pytest.mark.parametrize("year", [1403, 1446])
+def test_years_of_a_calendar_that_is_not_read_are_told(year: int, tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    days = [f"{year}/{time.month:02d}/{min(time.day, 29):02d}" for time in truth["ordered"]]
+    table = plain(truth).assign(ordered_at=days)
+    found = check_tables(csv_of(table, tmp_path / "calendar.csv"), quality=False)
+    assert found.proposal is not None
+    assert any("Gregorian" in one for one in found.proposal.questions)
