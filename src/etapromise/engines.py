@@ -41,6 +41,14 @@ Result = dict[str, Any]
 class Engine(Protocol):
     """Does tasks that do not hang on each other."""
 
+    def __enter__(self) -> Engine:
+        """Workers that it starts itself stay until it is left."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """End what was started."""
+        ...
+
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
         """The results in the order of the tasks.
 
@@ -75,17 +83,26 @@ def engine_of(name: str) -> Engine:
     raise CommandError(f"Found engine {name!r}; expected one of {', '.join(ENGINES)}.")
 
 
-class _Local:
+class _Local(contextlib.AbstractContextManager["_Local"]):
+    def __exit__(self, *_: object) -> None:
+        """Nothing was started."""
+
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
         work = _named(function)
         return [work(task) for task in tasks]
 
 
-class _Dask:
+class _Dask(contextlib.AbstractContextManager["_Dask"]):
     """`dask.distributed`, which retries tasks of workers that died."""
 
     def __init__(self, host: str, workers: str) -> None:
         self._host, self._workers = host, workers
+        self._open = contextlib.ExitStack()
+        self._client: Any = None
+
+    def __exit__(self, *_: object) -> None:
+        self._client = None
+        self._open.close()
 
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
         try:
@@ -93,18 +110,22 @@ class _Dask:
         except ImportError as error:
             raise CommandError(_missing("dask")) from error
         texts = [json.dumps(task) for task in tasks]
+        if self._client is None:
+            self._client = self._connected(distributed)
+        return self._mapped(distributed, self._client, function, texts)
+
+    def _connected(self, distributed: Any) -> Any:
         if self._host == "local":
             workers = int(self._workers or 1)
             how = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-            with distributed.LocalCluster(**how) as here, distributed.Client(here) as client:
-                return self._mapped(distributed, client, function, texts)
+            here = self._open.enter_context(distributed.LocalCluster(**how))
+            return self._open.enter_context(distributed.Client(here))
         _require_answer("Dask scheduler", self._host, _DASK_PORT)
         try:
             client = distributed.Client(f"tcp://{self._host}", timeout=_PATIENCE)
         except (OSError, TimeoutError) as error:
             raise CommandError(_unreachable("Dask scheduler", self._host, error)) from error
-        with client:
-            return self._mapped(distributed, client, function, texts)
+        return self._open.enter_context(client)
 
     def _mapped(
         self, distributed: Any, client: Any, function: str, texts: list[str]
@@ -122,11 +143,14 @@ class _Dask:
         return _opened(done)
 
 
-class _Spark:
+class _Spark(contextlib.AbstractContextManager["_Spark"]):
     """Spark through Connect: a table of tasks, mapped by Arrow batches."""
 
     def __init__(self, host: str) -> None:
         self._host = host
+
+    def __exit__(self, *_: object) -> None:
+        """Each run ends its own session."""
 
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
         if not tasks:

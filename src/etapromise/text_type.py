@@ -42,3 +42,12 @@ def beginning_with(texts: pd.Series[Any], pattern: str | re.Pattern[str]) -> pd.
         index=texts.index,
         dtype=bool,
     )
+
+
+def replaced(texts: pd.Series[Any], pattern: re.Pattern[str], by: str) -> pd.Series[Any]:
+    """(n,) texts with what a pattern matches replaced; missing ones stay missing.
+
+    By Python's own expressions, as `beginning_with`; of those pandas 2.2 warns.
+    """
+    substitute = pattern.sub
+    return texts.map(lambda text: substitute(by, text), na_action="ignore").astype(TEXT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
@@ -89,14 +90,29 @@ def last_weeks(simulation) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def test_work_is_done_elsewhere_and_errors_come_back(engine, tmp_path):
-    where = engine_of(engine)
     tasks = [{"number": number} for number in range(5)]
-    assert where.run("copy:copy", tasks) == tasks
     lost = {"path": "shipments/lost.parquet", "rows": 1, "bytes": 1}
     task = {"root": str(tmp_path), "buckets": 1, "keep_scans_days": 1, "partition": "x"}
     task |= {"files": {"shipments": [lost]}, "shipments": [], "scans": []}
-    with pytest.raises(StoreError, match=r"nothing at .*lost"):
-        where.run("etapromise.store.partition_update:update_partition", [task])
+    with engine_of(engine) as where:
+        assert where.run("copy:copy", tasks) == tasks
+        with pytest.raises(StoreError, match=r"nothing at .*lost"):
+            where.run("etapromise.store.partition_update:update_partition", [task])
+
+
+def process(_: object) -> dict[str, int]:
+    """Of a worker."""
+    return {"id": os.getpid()}
+
+
+def test_workers_that_are_started_here_stay_until_all_is_done():
+    """Each takes seconds to start, which is more than many a piece of work."""
+    with engine_of("dask://local/1") as workers:
+        first, again = (workers.run(f"{__name__}:process", [{}]) for _ in range(2))
+    assert first == again
+    assert first[0]["id"] != os.getpid()
+    with pytest.raises(ProcessLookupError):
+        os.kill(first[0]["id"], 0)
 
 
 def test_spark_is_reached_where_no_file_was_started(spark):
@@ -117,8 +133,11 @@ def test_spark_is_reached_where_no_file_was_started(spark):
 
 
 def test_a_full_disk_at_a_worker_is_told_as_here(engine):
-    with pytest.raises(OSError, match="No space left on device, on a worker") as told:
-        engine_of(engine).run(f"{__name__}:full_disk", [{"number": 1}])
+    with (
+        engine_of(engine) as workers,
+        pytest.raises(OSError, match="No space left on device, on a worker") as told,
+    ):
+        workers.run(f"{__name__}:full_disk", [{"number": 1}])
     assert told.value.errno == errno.ENOSPC
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +53,9 @@ _FOLDER: Final = "numbers"
 _OUTCOMES: Final = ("event_day", "event_known_day", "pickup_day", "pickup_known_day", "closed_day")
 # Levels that are asked for beside those of the encoder.
 _LEVELS: Final = (JOURNEY, *WAY_LEVELS, *PICKUP_LEVELS)
+# What the scans of orders are found by, and of how many weeks that is held in memory.
+_ASKED_AGAIN: Final = ("shipment_id", "ordered_at", "carrier")
+_MOST_READ: Final = 12
 _KNOWN: Final = ("event", "picked_up", "closed", "transferred")
 
 
@@ -67,12 +70,14 @@ class KeptOrders(KnownOrders):
         by: the model's zones, calendars and hand-offs.
         made_for: what the numbers hang on, as a name.
         table: (n, ...) the numbers; ``week`` and ``row`` say which of them each is.
+        read: of weeks that had to be read, by their first day, what is asked of their orders again.
     """
 
     tracked: StoredHistory
     by: Encoder
     made_for: str
     table: pa.Table
+    read: Mapping[int, pd.DataFrame] = field(default_factory=dict, repr=False)
     shipments: pd.DataFrame = field(init=False, repr=False)
     milestones: pd.DataFrame = field(init=False, repr=False)
 
@@ -86,8 +91,9 @@ class KeptOrders(KnownOrders):
         """
         moment = moment.floor("D")
         made_for = numbers_name(encoder, tracked.event)
+        read: dict[int, pd.DataFrame] = {}
         weeks = [
-            _week(week, moment, encoder, made_for)
+            _week(week, moment, encoder, made_for, read)
             for week in tracked.weeks()
             if week.first_day < day_of(moment)
         ]
@@ -104,6 +110,7 @@ class KeptOrders(KnownOrders):
             by=encoder,
             made_for=made_for,
             table=table.unify_dictionaries(),
+            read=read,
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -140,6 +147,14 @@ class KeptOrders(KnownOrders):
             mine = row[week == part.first_day]
             if len(mine):
                 yield part, mine
+
+    def shipments_of(self, week: StoredHistory) -> pd.DataFrame:
+        """The identifiers, moments and carriers of a week's orders that were known."""
+        found = self.read.get(week.first_day)
+        if found is None:
+            found = KnownOrders.of(week, self.moment).shipments
+            week.let_go()
+        return found
 
     def since(self, day: int) -> KnownOrders:
         """Those ordered on a UTC day (since 1970-01-01) or later."""
@@ -315,8 +330,18 @@ def kept_orders(
     return None
 
 
-def _week(week: StoredHistory, moment: pd.Timestamp, encoder: Encoder, made_for: str) -> pa.Table:
-    """The numbers of a week's orders: those kept, or new ones of the orders that have changed."""
+def _week(
+    week: StoredHistory,
+    moment: pd.Timestamp,
+    encoder: Encoder,
+    made_for: str,
+    read: dict[int, pd.DataFrame],
+) -> pa.Table:
+    """The numbers of a week's orders: those kept, or new ones of the orders that have changed.
+
+    Args:
+        read: what was read of the orders of few weeks, by their first day; this one's is added.
+    """
     path = week.layout.root / _FOLDER / made_for / f"{week.name}.arrow"
     files, now = week.files("shipments", "journeys"), _micros(moment)
     kept = read_kept(path)
@@ -328,6 +353,9 @@ def _week(week: StoredHistory, moment: pd.Timestamp, encoder: Encoder, made_for:
         known = KnownOrders.of(week, moment)
     except InsufficientHistoryError:
         return pa.table({})
+    if len(read) < _MOST_READ:
+        names = [name for name in _ASKED_AGAIN if name in known.shipments]
+        read[week.first_day] = known.shipments[names].copy()
     columns = [*encoder.numeric, *encoder.categorical]
     absent = {name: None for name in columns if name not in known.shipments}
     known = replace(known, shipments=known.shipments.assign(**absent))

@@ -27,8 +27,6 @@ from etapromise.in_transit.states import ParcelScans
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["parcel_scans"]
-
 _FILES: Final = ("shipments", "journeys", "scans")
 _EVER: Final = pd.Timestamp.max.tz_localize("UTC")
 
@@ -82,8 +80,7 @@ def _of_week(
         parts.append(_scans(arrays))
     if not np.isin(wanted, orders).all():
         absent = ~np.isin(digests, orders)
-        shipments = KnownOrders.of(week, known.moment).take(rows[absent]).shipments
-        week.let_go()
+        shipments = known.shipments_of(week).iloc[rows[absent]].reset_index(drop=True)
         parts.append(ParcelScans.of(shipments, week.scans_of(shipments, _EVER)))
         orders = np.append(orders, digests[absent])
         whole = ParcelScans.joined(parts)

@@ -19,8 +19,6 @@ from etapromise.history.gathered import EncodedOrders
 from etapromise.history.outcomes import Outcomes
 from etapromise.in_transit.snapshots import MOST_DAYS
 
-__all__ = ["MOST_LOOKS", "WINDOW", "Drawn", "drawn_parcels", "week_end", "week_of"]
-
 MOST_LOOKS: Final = 3_000_000
 """About so many looks are taken at most where no setting says otherwise."""
 
@@ -79,7 +77,8 @@ def drawn_parcels(known: KnownOrders, orders: EncodedOrders, most_looks: int) ->
     share = _stepped(most_looks / float(looks.sum()))
     kept = np.minimum(size, np.maximum(np.ceil(size * share), _FEWEST))
     chance = results.within[rows] * 49_979_687.0 % 1.0
-    order = np.lexsort((chance, stratum))
+    # One sort, where sorting by two keys takes twice as long.
+    order = np.argsort(stratum + chance, kind="stable")
     rank = np.empty(len(rows), np.int64)
     rank[order] = np.arange(len(rows)) - np.repeat(np.cumsum(size) - size, size)
     taken = rank < kept[stratum]

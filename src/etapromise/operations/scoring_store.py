@@ -85,7 +85,8 @@ def score_store(
         )
     parts.mkdir(parents=True)
     try:
-        done = engine_of(engine).run(_SCORE, tasks)
+        with engine_of(engine) as workers:
+            done = workers.run(_SCORE, tasks)
         _put_together([Path(task["out"]) for task in tasks], out)
     finally:
         shutil.rmtree(parts, ignore_errors=True)

@@ -139,7 +139,8 @@ def ingest(
     work = engine_of(engine)
     if mapping is not None:
         shipments, scans = mapped_tables(mapping, shipments, scans)
-    with only_writer(root, wait=wait):
+    # Workers that are started for it stay from its first piece to its last.
+    with only_writer(root, wait=wait), work:
         layout = _layout(root, buckets, keep_scans_days)
         swept = layout.sweep()
         staging = layout.root / "staging" / secrets.token_hex(8)

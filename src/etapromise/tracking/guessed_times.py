@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from etapromise.text_type import beginning_with
+from etapromise.text_type import beginning_with, replaced
 from etapromise.tracking.time_words import plain_times
 from etapromise.tracking.written_times import ISO, WRAPPED, has_clock, parsed
 
@@ -134,7 +134,7 @@ def written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
         return None
     first = words[:TRIED]
     if beginning_with(first, WRAPPED).mean() > MOST:
-        return numbered_times(words.str.replace(WRAPPED, r"\g<number>", regex=True))
+        return numbered_times(replaced(words, WRAPPED, r"\g<number>"))
     iso = first.str.extract(_ISO)["zone"]
     is_iso = beginning_with(first, _ISO)
     if is_iso.mean() > MOST:

@@ -21,7 +21,7 @@ import pyarrow.types as pt
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.zones import is_time_zone
-from etapromise.text_type import TEXT, beginning_with
+from etapromise.text_type import TEXT, beginning_with, replaced
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
 # Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
@@ -75,7 +75,7 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
     """
     if form in NUMBERED:
         # Some web services put the number in words: /Date(1738598400000+0400)/.
-        bare = texts.str.replace(WRAPPED, r"\g<number>", regex=True)
+        bare = replaced(texts, WRAPPED, r"\g<number>")
         numbers = pd.to_numeric(bare, errors="coerce")
         if form == "excel":
             days = numbers.where((numbers > 1) & (numbers < 100_000))
