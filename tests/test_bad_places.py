@@ -117,7 +117,7 @@ def test_a_file_that_vanishes_is_named(
     words = COMMANDS["score"].split()
     if gone == "shipments.parquet":
         # Arrow opens it by itself: it is away once the model has been loaded.
-        from etapromise.promise import model as loading  # noqa: PLC0415
+        from etapromise.cli import quote_and_score as loading  # noqa: PLC0415
 
         load = loading.load_model
 

@@ -48,6 +48,7 @@ class Priors:
         rests: that the network rests on holidays, in expected arrivals.
         shortest_way: that hardly any parcel of a lane comes before those around it, in parcels.
         shortest_way_weekday: the same of a lane's pick-ups of a weekday, and of any day.
+        levels_differ: that the keys of a level differ as far as `effects.prior` says, in keys.
         new_key: how far a new key lies from the whole, in parcels.
         few_spread: in the spread of log durations, in parcels.
         few_spread_first: that spread before any parcel.
@@ -78,6 +79,7 @@ class Priors:
     rests: float = 8.0
     shortest_way: float = 2.0
     shortest_way_weekday: float = 2.0
+    levels_differ: float = 3.0
     new_key: float = 10.0
     few_spread: float = 4.0
     few_spread_first: float = 0.4

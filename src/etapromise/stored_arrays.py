@@ -310,6 +310,16 @@ class StoredValues:
             self.refuse(name, value, f"a number from {low} to {high}")
         return float(value)
 
+    def numbers(self, name: str, count: int, low: float, high: float) -> tuple[float, ...]:
+        """So many numbers from `low` to `high`."""
+        found = self._of(name)
+        fits = isinstance(found, list) and len(found) == count
+        if not fits or not all(
+            type(value) in {int, float} and low <= value <= high for value in found
+        ):
+            self.refuse(name, found, f"{count} numbers from {low} to {high}")
+        return tuple(map(float, found))
+
     def text(self, name: str, among: Sequence[str] | None = None) -> str:
         """A text; one of a few where they are given."""
         value = self._of(name)

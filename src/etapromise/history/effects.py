@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.array_types import with_rows
 from etapromise.errors import InsufficientHistoryError
+from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
@@ -31,6 +32,7 @@ __all__ = [
     "Durations",
     "EffectSettings",
     "Effects",
+    "FittedEffectSettings",
     "Resumed",
     "Sweep",
     "SweepState",
@@ -50,7 +52,8 @@ class EffectSettings:
     Attributes:
         half_life: days in which a parcel's weight in an effect halves.
         pace_half_life: the same for the pace.
-        prior: parcels' worth of belief that a level has no effect of its own.
+        prior: parcels' worth of belief that a level has no effect of its own, before its keys say
+            how far they differ (`FittedEffectSettings`).
         pace_prior: the same for the pace.
         offset: operational days added before the logarithm, so that a few hours more or less on a
             short way do not count like as many days on a long one.
@@ -69,7 +72,35 @@ class EffectSettings:
         Raises:
             ModelFileError: one is missing, or out of any sense.
         """
-        return cls(**{each.name: values.number(each.name, 1e-6, 1e6) for each in fields(cls)})
+        names = [each.name for each in fields(EffectSettings)]
+        return EffectSettings(**{name: values.number(name, 1e-6, 1e6) for name in names})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedEffectSettings(EffectSettings):
+    """Settings, and what the keys of each level said of how far they differ.
+
+    Attributes:
+        total: (L,) parcels' worth of belief that a level has no effect; the network's is 0.
+        handling: (H,) the same of the handling's levels.
+    """
+
+    total: tuple[float, ...]
+    handling: tuple[float, ...]
+
+    @classmethod
+    def stored_for(cls, values: StoredValues, levels: int) -> FittedEffectSettings:
+        """The settings that a manifest states, for so many levels.
+
+        Raises:
+            ModelFileError: one is missing, or out of any sense.
+        """
+        plain = EffectSettings.stored(values)
+        return cls(
+            **{each.name: getattr(plain, each.name) for each in fields(plain)},
+            total=values.numbers("total", levels, 0.0, 1e6),
+            handling=values.numbers("handling", len(HANDLING_LEVELS), 0.0, 1e6),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +220,9 @@ class _Job(ctypes.Structure):
         ("clock_first_day", ctypes.c_int32),
         ("end_day", ctypes.c_int32),
         *((name, ctypes.c_double) for name in ("offset", "half_life", "pace_half_life")),
-        *((name, ctypes.c_void_p) for name in ("prior", "pace_prior", "table_start")),
+        *((name, ctypes.c_void_p) for name in ("prior", "pace_prior")),
+        ("paced_level", ctypes.c_int64),
+        ("table_start", ctypes.c_void_p),
         *((name, ctypes.c_void_p) for name in ("slot", "at_start", "at_end")),
         *((name, ctypes.POINTER(_State)) for name in ("resume", "save")),
         ("save_day", ctypes.c_void_p),
@@ -256,6 +289,8 @@ class Sweep:
         elapsed: (clocks, days + 1) operational time at the start of each day.
         first_clock_day: the day of its first column, days since 1970-01-01.
         settings: memory and shrinkage.
+        paced_level: whose pace the effects of finer levels leave out; -1: none's.
+        priors: (L,) parcels' worth of belief that a level has no effect; by default the settings'.
     """
 
     durations: Durations
@@ -264,6 +299,8 @@ class Sweep:
     elapsed: NDArray[np.float64]
     first_clock_day: int
     settings: EffectSettings
+    paced_level: int = -1
+    priors: Sequence[float] | None = None
 
     def run(
         self,
@@ -319,6 +356,8 @@ class Sweep:
         pace_prior = np.full(levels, self.settings.pace_prior, np.float64)
         # The network leans on nobody.
         prior[0], pace_prior[0] = 0.0, self.settings.pace_prior / 3
+        if self.priors is not None:
+            prior[:] = self.priors
         arrays: dict[str, NDArray[Any]] = {
             "code": np.ascontiguousarray(codes, np.int32),
             "start_day": np.ascontiguousarray(durations.start_day, np.int32),
@@ -343,6 +382,7 @@ class Sweep:
             clock_first_day=self.first_clock_day,
             end_day=end_day,
             offset=self.settings.offset,
+            paced_level=self.paced_level,
             half_life=self.settings.half_life,
             pace_half_life=self.settings.pace_half_life,
             **{name: array.ctypes.data for name, array in arrays.items()},

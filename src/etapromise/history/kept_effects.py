@@ -53,7 +53,7 @@ from etapromise.stored_arrays import (
 
 __all__ = ["KeptEffects"]
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 # Days that divide by the first are kept, the youngest of those that are as old as the second: what
 # comes in late or is cancelled is mostly of younger orders, and their days take little time.
 _EVERY: Final = 7
@@ -395,7 +395,7 @@ def _digest(sweeps: Sequence[Sweep], day: int, then: Sequence[NDArray[np.int32]]
         learnt = over & (part.known_day <= part.closed_day)
         digest.update(
             f"{number} {day} {started} {sweep.settings} {sweep.first_clock_day} "
-            f"{sweep.elapsed.shape} {len(sweep.codes)}".encode()
+            f"{sweep.elapsed.shape} {len(sweep.codes)} {sweep.paced_level} {sweep.priors}".encode()
         )
         for array in (
             sweep.elapsed,

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.pickup_days import PICKUP_LEVELS
-from etapromise.encoding.requests import NUMBERS, Encoder, Requests
+from etapromise.encoding.requests import FETCHED, NUMBERS, Encoder, Requests
 from etapromise.errors import InsufficientHistoryError
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.delivery_hours import HOUR_LEVELS
@@ -36,7 +36,13 @@ from etapromise.history.kept_tables import about_kept, forget_others, read_kept,
 from etapromise.history.learned_calendars import WAY_LEVELS
 from etapromise.history.outcomes import Outcomes, day_of
 from etapromise.lanes.hand_offs import HandOffs
-from etapromise.lanes.levels import JOURNEY, LAST_MILE, Level
+from etapromise.lanes.levels import (
+    JOURNEY,
+    LAST_MILE,
+    Level,
+    by_pickup_weekday,
+    weekday_rows,
+)
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -176,10 +182,11 @@ class KeptOrders(KnownOrders):
         numbers = np.empty((len(self), len(NUMBERS) + len(encoder.numeric)))
         for place, name in enumerate((*NUMBERS, *encoder.numeric)):
             numbers[:, place] = self._array(f"number {name}")
+        order_day = self._array("order_day")
         return Requests(
-            self._codes("", encoder, encoder.levels),
+            self._request_codes(encoder, order_day + numbers[:, FETCHED].astype(np.int64)),
             numbers,
-            self._array("order_day"),
+            order_day,
             self._array("clock"),
             self._array("zone_source"),
         )
@@ -290,6 +297,17 @@ class KeptOrders(KnownOrders):
             used[texts.index("")] = True
         place = np.cumsum(used) - 1
         return place[positions], [text for text, here in zip(texts, used, strict=True) if here]
+
+    def _request_codes(self, encoder: Encoder, pickup_day: NDArray[np.int64]) -> NDArray[np.int32]:
+        names = [level.name for level in encoder.levels]
+        divided = [by_pickup_weekday(level) for level in encoder.levels]
+        codes = np.empty((len(self), len(names)), np.int32)
+        told = [place for place, whole in enumerate(divided) if whole is None]
+        codes[:, told] = self._codes("", encoder, [encoder.levels[place] for place in told])
+        for place, whole in enumerate(divided):
+            if whole is not None:
+                codes[:, place] = weekday_rows(codes[:, names.index(whole)], (pickup_day + 3) % 7)
+        return codes
 
     def _codes(self, kind: str, encoder: Encoder, levels: Sequence[Level]) -> NDArray[np.int32]:
         codes = np.empty((len(self), len(levels)), np.int32)
@@ -427,7 +445,13 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
         columns[f"number {name}"] = requests.numbers[:, place]
     nobody = np.zeros(count, np.int32)
     handed, last_mile, usual = nobody > 0, nobody, nobody
-    levels = tuple({level.columns: level for level in (*encoder.levels, *_LEVELS)}.values())
+    levels = tuple(
+        {
+            level.columns: level
+            for level in (*encoder.levels, *_LEVELS)
+            if by_pickup_weekday(level) is None
+        }.values()
+    )
     keys = dict(zip(levels, known.level_keys(levels, hand_offs), strict=True))
     columns |= {_key_column("", level): _coded_column(*found) for level, found in keys.items()}
     if hand_offs is not None:

@@ -21,15 +21,6 @@ import pyarrow as pa
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
 
-__all__ = [
-    "about_kept",
-    "array_table",
-    "arrays_of_table",
-    "forget_others",
-    "read_kept",
-    "write_kept",
-]
-
 _log = logging.getLogger("etapromise.store")
 
 _FORMAT: Final = 3

@@ -23,8 +23,6 @@ from etapromise.lanes.levels import Level, level_keys, sorted_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WAY_LEVELS", "learned_clocks", "learned_dispatch", "renewed_clocks"]
-
 WAY_LEVELS: Final = (
     Level("service", ("carrier", "service")),
     Level("there", ("destination_country", "destination_region")),

@@ -6,14 +6,22 @@ each parcel's own day knew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.encoding.requests import Encoder, Requests
-from etapromise.history.effects import FIELDS, Effects, EffectSettings, Sweep, WantedDays
+from etapromise.history.effects import (
+    FIELDS,
+    Effects,
+    EffectSettings,
+    FittedEffectSettings,
+    Sweep,
+    WantedDays,
+)
+from etapromise.history.level_priors import fitted_to_keys
 from etapromise.history.shortest_ways import NOT_TOLD, shortest_ways
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.shrinkage import PRIORS, shrunk
@@ -65,7 +73,7 @@ class Statistics(ArrayRecord):
         lost: (services,) share of parcels that never arrive, by row of the level "service".
         shortest: (rows, 7) float32 operational days from a pick-up of each weekday that hardly any
             parcel comes before, see `shortest_ways`.
-        settings: the memory and shrinkage that they were built with.
+        settings: the memory and shrinkage that they were built with, level by level.
     """
 
     LAYOUT: ClassVar = _LAYOUT
@@ -77,7 +85,7 @@ class Statistics(ArrayRecord):
     handling_start: NDArray[np.int64]
     lost: NDArray[np.float64]
     shortest: NDArray[np.float32]
-    settings: EffectSettings
+    settings: FittedEffectSettings
 
     @classmethod
     def stored(cls, part: StoredPart, values: StoredValues, sizes: list[int]) -> Statistics:
@@ -104,7 +112,7 @@ class Statistics(ArrayRecord):
                 part.refuse(f"{name}_start", arrays[f"{name}_start"], starts)
         return cls(
             as_of_day=values.whole("as_of_day", EARLIEST_DAY, LATEST_DAY),
-            settings=EffectSettings.stored(values.part("settings")),
+            settings=FittedEffectSettings.stored_for(values.part("settings"), len(sizes)),
             **arrays,
         )
 
@@ -181,6 +189,7 @@ def build_statistics(
         encoder: whose key indexes number the tables' rows.
         requests: n parcels in the order of their start day, all known to the indexes.
         outcomes: what became of them.
+        settings: of a model's statistics; or configured ones, which are fitted to the keys first.
         asked: the parcels as they were ordered, where `requests` begin later; for the handling.
         wanted: of which parcels' order days; by default of all.
         kept: where the sweeps go on from another time's.
@@ -195,20 +204,23 @@ def build_statistics(
     sweeps = [
         Sweep(
             durations=durations,
-            codes=own,
-            table_sizes=rows,
+            codes=np.ascontiguousarray(codes[list(levels)]),
+            table_sizes=[sizes[level] for level in levels],
             elapsed=encoder.clocks.elapsed,
             first_clock_day=encoder.clocks.first_day,
             settings=settings,
+            paced_level=levels.index(_SERVICE_LEVEL),
         )
-        for durations, own, rows in (
-            (outcomes.total(requests, encoder.clocks, settings.offset), codes, sizes),
-            (
-                outcomes.handling(asked, encoder.clocks, settings.offset),
-                np.ascontiguousarray(codes[list(HANDLING_LEVELS)]),
-                handling_sizes,
-            ),
+        for durations, levels in (
+            (outcomes.total(requests, encoder.clocks, settings.offset), range(len(sizes))),
+            (outcomes.handling(asked, encoder.clocks, settings.offset), HANDLING_LEVELS),
         )
+    ]
+    if not isinstance(settings, FittedEffectSettings):
+        settings = fitted_to_keys(settings, sweeps, outcomes.as_of_day)
+    sweeps = [
+        replace(sweep, settings=settings, priors=priors)
+        for sweep, priors in zip(sweeps, (settings.total, settings.handling), strict=True)
     ]
     if wanted is None:
         every = np.arange(len(requests))

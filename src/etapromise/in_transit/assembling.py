@@ -26,8 +26,6 @@ from etapromise.in_transit.transit_parts import (
     transit_kernel,
 )
 
-__all__ = ["assemble_transit", "chatter", "refresh_transit"]
-
 # Looks are many and alike: the correction of the last days needs more of them to be believed.
 _SETTINGS: Final = CalibrationSettings(
     window=120,

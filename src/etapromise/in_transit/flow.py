@@ -15,16 +15,6 @@ from numpy.typing import NDArray
 from etapromise.array_types import Floats
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
-__all__ = [
-    "ANYWHERE",
-    "FLOW_LEVELS",
-    "PARENTS",
-    "FlowTables",
-    "Passages",
-    "flow_as_of",
-    "flow_tables",
-]
-
 FLOW_LEVELS: Final = ("network", "service", "service_region", "destination_prefix", "facility")
 """The levels of the encoder that are looked at, and the facility of the latest scan."""
 

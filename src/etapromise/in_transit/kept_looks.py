@@ -39,8 +39,6 @@ from etapromise.in_transit.snapshots import MOST_DAYS
 from etapromise.in_transit.transit_parts import STAGES, Exits
 from etapromise.lanes.levels import KeyIndex
 
-__all__ = ["learned_looks"]
-
 _FORMAT: Final = 1
 _FILES: Final = ("shipments", "journeys", "scans")
 _COUNTS: Final = ("looks", "parcels", "seen", "back", "found", "days", "open_looks")

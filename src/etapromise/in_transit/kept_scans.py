@@ -27,8 +27,6 @@ from etapromise.in_transit.states import ParcelScans
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["parcel_scans"]
-
 _FILES: Final = ("shipments", "journeys", "scans")
 _EVER: Final = pd.Timestamp.max.tz_localize("UTC")
 

@@ -16,8 +16,6 @@ from etapromise.in_transit.scan_gaps import FATES, SPENT, GapSums, ScanGaps, Sca
 from etapromise.in_transit.transit_parts import STAGES, Exits
 from etapromise.shrinkage import PRIORS, shrunk
 
-__all__ = ["LearnedLooks", "LookSums"]
-
 _FACILITY = FLOW_LEVELS.index("facility")
 
 

@@ -33,19 +33,6 @@ from etapromise.lanes.levels import Level
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "GIVEN_UP_STAGES",
-    "NO_PROMISES",
-    "OPEN_STAGES",
-    "HandedOver",
-    "OrderPromises",
-    "Outlook",
-    "Snapshots",
-    "is_open",
-    "outlook",
-    "shares",
-]
-
 GIVEN_UP_STAGES: Final = ("damaged", "lost")
 """Few of these arrive after all."""
 

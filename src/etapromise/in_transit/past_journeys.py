@@ -35,8 +35,6 @@ from etapromise.in_transit.transit_parts import REMAINING_OFFSET, Exits
 from etapromise.tracking.contract import Event
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["Ended", "PastParcels", "TransitHistory"]
-
 _DAY: Final = 86_400_000_000
 
 

@@ -19,8 +19,6 @@ from etapromise.history.gathered import EncodedOrders
 from etapromise.history.outcomes import Outcomes
 from etapromise.in_transit.snapshots import MOST_DAYS
 
-__all__ = ["MOST_LOOKS", "WINDOW", "Drawn", "drawn_parcels", "week_end", "week_of"]
-
 MOST_LOOKS: Final = 3_000_000
 """About so many looks are taken at most where no setting says otherwise."""
 

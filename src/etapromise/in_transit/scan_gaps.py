@@ -20,8 +20,6 @@ from etapromise.array_types import Floats, Ints, with_rows
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
-__all__ = ["FATES", "SILENCE_EDGES", "SPENT", "GapSums", "ScanGapTable", "ScanGaps"]
-
 SILENCE_EDGES: Final = np.array(
     [0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0]
 )

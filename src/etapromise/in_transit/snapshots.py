@@ -17,8 +17,6 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zone_tables import local_from_utc
 from etapromise.in_transit.states import ParcelScans, States
 
-__all__ = ["MOST_DAYS", "Positions", "snapshot_moments"]
-
 _DAY: Final = 86_400
 _MICROSECONDS: Final = 1_000_000
 MOST_DAYS: Final = 60

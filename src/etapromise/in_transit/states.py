@@ -39,16 +39,6 @@ from etapromise.tracking.texts import CategoryCodes, Identifiers, coded
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "OneScan",
-    "ParcelScans",
-    "States",
-    "facility_rows",
-    "microseconds_from",
-    "stage_number",
-]
-
-
 _STAGE_OF: Final = {
     "picked_up": "handed_over",
     "in_transit": "in_transit",

@@ -21,8 +21,6 @@ from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
 from etapromise.in_transit.sampling import MOST_LOOKS
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, TransitParts
 
-__all__ = ["TransitSettings", "train_transit"]
-
 REMAINING_LEVELS: Final = np.array(
     [0.03, 0.08, 0.16, 0.26, 0.38, 0.5, 0.62, 0.74, 0.82, 0.89, 0.94, 0.975]
 )

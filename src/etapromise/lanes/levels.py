@@ -27,22 +27,29 @@ __all__ = [
     "LAST_MILE",
     "LAST_MILE_LEVELS",
     "LEVELS",
+    "PICKUP_WEEKDAY",
     "PREFIX_LENGTH",
     "KeyIndex",
     "KeyPlan",
     "Level",
+    "by_pickup_weekday",
     "distinct_texts",
+    "level_indexes",
     "level_keys",
     "levels_with",
     "sorted_keys",
     "spelled",
     "stored_indexes",
     "stored_keys",
+    "weekday_rows",
 ]
 
 PREFIX_LENGTH = 3
 LAST_MILE: Final = "hand_off_carrier"
 """The column of who brings a parcel that its own carrier usually hands over; derived."""
+PICKUP_WEEKDAY: Final = "pickup_weekday"
+"""The column of the weekday of the soonest pick-up, Monday 0; derived."""
+_WEEKDAYS: Final = 7
 _SEPARATOR = "\x1f"
 _ESCAPE = "\x1a"
 
@@ -87,7 +94,14 @@ LEVELS: tuple[Level, ...] = (
             *("destination_country", "destination_region"),
         ),
     ),
+    # A region that is served on some days of the week only: how long a parcel waits for the next of
+    # them hangs on the day on which it is fetched.
+    Level(
+        "service_region_weekday",
+        ("carrier", "service", "destination_country", "destination_region", PICKUP_WEEKDAY),
+    ),
 )
+_WEEKDAY_LEVELS: Final = {"service_region_weekday": "service_region"}
 
 
 # Handling is the warehouse's doing, and the pick-up the carrier's: no destination has a say in it.
@@ -121,6 +135,23 @@ def levels_with(categorical: Sequence[str], *, hand_offs: bool = False) -> tuple
     """
     further = tuple(Level(name, (name,)) for name in categorical)
     return LEVELS + further + (LAST_MILE_LEVELS if hand_offs else ())
+
+
+def by_pickup_weekday(level: Level) -> str | None:
+    """The level that this one divides by the weekday of the pick-up; None: it does not."""
+    return _WEEKDAY_LEVELS.get(level.name)
+
+
+def weekday_rows(rows: NDArray[np.int32], weekday: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(n,) rows of a level by weekday, by those of the level that it divides.
+
+    What `etp_weekday_row` of native/encoder.h does with one.
+
+    Args:
+        rows: (n,) 0 where the key was never seen.
+        weekday: (n,) of the soonest pick-up, Monday 0.
+    """
+    return np.where(rows > 0, _WEEKDAYS * (rows - 1) + weekday + 1, 0).astype(np.int32)
 
 
 class KeyPlan:
@@ -278,26 +309,48 @@ class KeyIndex:
         return self.table.rows(keys)[positions]
 
 
+def level_indexes(levels: Sequence[Level], keys: Mapping[str, Sequence[str]]) -> list[KeyIndex]:
+    """The indexes of all levels.
+
+    Args:
+        keys: by the names of the levels, but of those by weekday: these have seven of each key of
+            the level that they divide.
+    """
+    indexes = []
+    for level in levels:
+        divided = by_pickup_weekday(level)
+        own = keys[level.name] if divided is None else _by_weekday(keys[divided])
+        indexes.append(KeyIndex(own))
+    return indexes
+
+
+def _by_weekday(keys: Sequence[str]) -> list[str]:
+    return [f"{key}{_SEPARATOR}{day}" for key in keys for day in range(_WEEKDAYS)]
+
+
 def stored_indexes(file: str, values: Any, levels: Sequence[Level]) -> list[KeyIndex]:
     """The indexes of a model's file of keys.
 
     Args:
-        values: what it says: the keys of each level, in the order of `levels`.
+        values: what it says: the keys of each level that is not by weekday, in the order of
+            `levels`.
 
     Raises:
         ModelFileError: it has other levels, or keys that are not theirs.
     """
-    names = [level.name for level in levels]
+    told = [level for level in levels if by_pickup_weekday(level) is None]
+    names = [level.name for level in told]
     if not isinstance(values, dict) or list(values) != names:
         found = list(values) if isinstance(values, dict) else type(values).__name__
         raise ModelFileError(
             f"Found the levels {found} in {file}; expected {names}. Copy the model again from "
             "where it was trained, or train again."
         )
-    return [
-        KeyIndex(stored_keys(f"the level {level.name} of {file}", values[level.name], (level,)))
-        for level in levels
-    ]
+    keys = {
+        level.name: stored_keys(f"the level {level.name} of {file}", values[level.name], (level,))
+        for level in told
+    }
+    return level_indexes(levels, keys)
 
 
 def stored_keys(place: str, values: Any, levels: Sequence[Level]) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ ETP_EXPORT int etp_answer_has_date(const etp_model *m, const etp_answer *answer,
 typedef struct {
     const etp_model *model;
     etp_encoded request;
-    const int32_t *code;
+    int32_t code[ETP_MAX_CODES];
     double quoted_day, level, offset, start;
     double number[ETP_NUMBERS + ETP_MAX_NUMBERS];
     float x[ETP_MAX_FEATURES];
@@ -59,7 +59,7 @@ typedef struct {
 /* Places the order at another moment; ETP_OUTSIDE_CALENDARS where these end before. */
 static int place(order *o, int64_t second) {
     const etp_model *m = o->model;
-    const int status = etp_place_moment(m->encoder, second, o->quoted_day, &o->request, o->number);
+    const int status = etp_place_moment(m->encoder, second, o->quoted_day, &o->request, o->code, o->number);
     if (status != ETP_FINE)
         return status;
     const etp_request r = {o->code, o->number, o->request.order_day, o->request.clock};
@@ -124,7 +124,9 @@ static int64_t halved(order *o, int32_t promised, int64_t low, int64_t high) {
 ETP_EXPORT int64_t etp_answer_expiry(const etp_model *m, const etp_answer *answer, int64_t second,
                                      double level) {
     const double *number = etp_answer_number(m, answer);
-    order o = {.model = m, .request = answer->request, .code = etp_answer_code(m, answer), .level = level};
+    order o = {.model = m, .request = answer->request, .level = level};
+    memcpy(o.code, etp_answer_code(m, answer),
+           sizeof(int32_t) * (size_t)(m->features->levels + m->features->handling_levels));
     memcpy(o.number, number, sizeof(double) * (size_t)m->features->numbers);
     o.quoted_day = number[ETP_QUOTED_DAYS] + (double)answer->request.order_day;
     const int32_t promised = answer->request.order_day + answer->position;

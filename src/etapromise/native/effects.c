@@ -11,7 +11,9 @@
  * else the open parcels of a new carrier would hold it at its first day's belief.
  *
  * The pace is the same with a short half-life: how much slower the network is today than it
- * usually is, and how much slower than the whole explanation a region or a carrier is. */
+ * usually is, and how much slower than the whole explanation a region or a carrier is. The pace of one
+ * level, the services', is explained to the finer levels' effects: a strike of a week is no trait of the
+ * lanes whose parcels it held. */
 #include "effects.h"
 #include "etapromise.h"
 
@@ -242,8 +244,10 @@ static void learn(sweep *s, const int32_t *ended, int64_t count, int32_t day) {
             continue;
         }
         centre(s, level, day);
-        for (int64_t t = 0; t < count; t++)
-            s->partial[ended[t]] += known(s, level, key_of(s, level, ended[t]), day)->effect;
+        for (int64_t t = 0; t < count; t++) {
+            const key_state *k = known(s, level, key_of(s, level, ended[t]), day);
+            s->partial[ended[t]] += k->effect + (level == job->paced_level ? k->pace : 0);
+        }
     }
     for (int64_t t = 0; t < count; t++) {
         int32_t i = ended[t];

@@ -53,6 +53,7 @@ typedef struct {
     double offset, half_life, pace_half_life;
     const double *prior;       /* (levels,) parcels' worth of belief in no effect */
     const double *pace_prior;  /* (levels,) the same for the pace */
+    int64_t paced_level;       /* whose pace the effects of finer levels leave out, or -1 */
     const int64_t *table_start; /* (levels + 1,) where each level's rows start in the tables */
     const int32_t *slot;       /* (entries,) where in `at_start` it belongs, -1 where nobody asks */
     float *at_start;           /* (slots, levels, FIELDS) what was known on the entry's start day */

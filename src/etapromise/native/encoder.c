@@ -157,8 +157,13 @@ static int is_unusual(const double *given) {
     return given[4] < 0 || given[4] > DBL_MAX;
 }
 
+/* Rows of a level by weekday follow each other by seven from row 1 on: `weekday_rows` of lanes/levels.py. */
+static int32_t weekday_row(int32_t divided, int64_t day) {
+    return divided ? 7 * (divided - 1) + (int32_t)(((day + 3) % 7 + 7) % 7) + 1 : 0;
+}
+
 int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, etp_encoded *out,
-                     double *number) {
+                     int32_t *code, double *number) {
     const int64_t local = etp_zone_local(e->zones, out->origin_zone, second);
     const int64_t day = floor_divide(local, DAY);
     out->order_day = (int32_t)day;
@@ -176,6 +181,7 @@ int etp_place_moment(const etp_encoder *e, int64_t second, double quoted_day, et
     number[ETP_DISPATCH_DELAY] =
         etp_dispatch_delay(e->dispatch, out->warehouse, out->holidays, out->order_day, of_day, out->clock,
                            out->leg >= 0 ? &leg : NULL, &number[ETP_FETCHED]);
+    code[e->weekday_level] = weekday_row(code[e->weekday_of], day + (int64_t)number[ETP_FETCHED]);
     return ETP_FINE;
 }
 
@@ -205,7 +211,7 @@ static void encode_texts(const etp_encoder *e, etp_text *text, int32_t last_mile
     } else
         last_mile = 0;
     for (int64_t level = 0; level < e->levels; level++)
-        code[level] = row_of(e, level, text);
+        code[level] = level == e->weekday_level ? 0 : row_of(e, level, text);
     const int32_t there = clock_row(e, calendar_keys + 1, text);
     const int32_t own = clock_row(e, calendar_keys, text) * (int32_t)e->calendars + there;
     out->clock = own;
@@ -239,7 +245,7 @@ int etp_encode(const etp_encoder *e, const etp_shipment *shipment, const double 
         code[e->levels + k] = code[e->handling[k]];
     memcpy(number + ETP_GIVEN, shipment->given, sizeof shipment->given);
     memcpy(number + ETP_NUMBERS, extra, sizeof(double) * (size_t)e->numeric);
-    return etp_place_moment(e, shipment->second, shipment->quoted_day, out, number);
+    return etp_place_moment(e, shipment->second, shipment->quoted_day, out, code, number);
 }
 
 void etp_encode_many(const etp_encoder *e, int64_t first, int64_t last, const etp_words *column,
@@ -255,6 +261,7 @@ void etp_encode_many(const etp_encoder *e, int64_t first, int64_t last, const et
         }
         encode_texts(e, text, last_mile ? last_mile[i] : -1, &out[i], code + i * e->levels,
                      number + i * numbers);
-        etp_place_moment(e, second[i], quoted_day[i], &out[i], number + i * numbers);
+        etp_place_moment(e, second[i], quoted_day[i], &out[i], code + i * e->levels,
+                         number + i * numbers);
     }
 }

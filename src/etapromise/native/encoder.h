@@ -80,6 +80,8 @@ typedef struct {
     const etp_dispatch *dispatch;
     const etp_hand_offs *hand_offs; /* or NULL: every carrier delivers what it fetches */
     const etp_disruptions *disruptions; /* or NULL: none is declared */
+    int64_t weekday_level; /* the level that another one, `weekday_of`, is divided by weekday in */
+    int64_t weekday_of;
 } etp_encoder;
 
 /* The fixed part of what is known of a shipment. */
@@ -123,10 +125,11 @@ ETP_EXPORT void etp_encode_many(const etp_encoder *encoder, int64_t first, int64
                                 const double *quoted_day, const int32_t *last_mile, etp_encoded *out,
                                 int32_t *code, double *number);
 
-/* Writes what hangs on the moment alone: the order_day, and of the numbers the hour, the quoted days and
- * the dispatch delay. Returns ETP_FINE or ETP_OUTSIDE_CALENDARS. */
+/* Writes what hangs on the moment alone: the order_day, of the numbers the hour, the quoted days, the
+ * dispatch delay and the soonest pick-up, of the codes that of its weekday. Returns ETP_FINE or
+ * ETP_OUTSIDE_CALENDARS. */
 int etp_place_moment(const etp_encoder *encoder, int64_t second, double quoted_day, etp_encoded *out,
-                     double *number);
+                     int32_t *code, double *number);
 
 /* The first moment (UTC seconds) at which a zone's wall clock shows a second (since 1970-01-01, local):
  * one that is skipped counts on from before. */

@@ -46,8 +46,6 @@ from etapromise.promise.stages import StageForests
 from etapromise.shrinkage import PRIORS, believing
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["assemble_parts", "refreshed_parts"]
-
 _KEPT_WINDOW: Final = 90
 _KEPT_SERVICE_LEVEL: Final = 0.9
 

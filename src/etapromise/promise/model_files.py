@@ -36,7 +36,7 @@ from etapromise.history.present_pace import PACED
 from etapromise.history.statistics import Statistics
 from etapromise.in_transit.model_files import transit_from_bytes, transit_to_bytes
 from etapromise.lanes.hand_offs import HandOffs
-from etapromise.lanes.levels import levels_with, stored_indexes
+from etapromise.lanes.levels import by_pickup_weekday, levels_with, stored_indexes
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.model_core import ModelCore
@@ -52,7 +52,7 @@ from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredVal
 
 __all__ = ["FORMAT_VERSION", "load_saved", "model_contents", "model_of_contents", "save_model"]
 
-FORMAT_VERSION: Final = 7
+FORMAT_VERSION: Final = 8
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
@@ -174,6 +174,7 @@ def _write(model: ModelCore, directory: Path) -> None:
     keys = {
         level.name: index.keys
         for level, index in zip(parts.encoder.levels, parts.encoder.indexes, strict=True)
+        if by_pickup_weekday(level) is None
     }
     (directory / _KEYS).write_text(json.dumps(keys), encoding="utf-8")
     written = [_ARRAYS, _KEYS]

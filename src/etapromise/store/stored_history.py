@@ -34,8 +34,6 @@ from etapromise.tracking.sources import Source
 from etapromise.tracking.texts import Identifiers
 from etapromise.tracking.tracked import TrackedHistory, read
 
-__all__ = ["StoredHistory", "history_from", "stored_history", "stored_parcel"]
-
 _READ_LATE: Final = ("shipments", "milestones", "scans", "shipment_rejects", "scan_rejects")
 _REJECTED: Final = {"reason": TEXT, "detail": TEXT, "row": "int64"}
 

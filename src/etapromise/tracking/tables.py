@@ -38,9 +38,6 @@ from etapromise.tracking.vocabularies import (
     vocabulary_named,
 )
 
-__all__ = ["CheckedScans", "check_scans", "read_scans", "read_shipments", "split_scans"]
-
-
 # Sentinels such as 0001-01-01 and 9999-12-31 are no moments in a parcel's life.
 EARLIEST: Final = int(np.datetime64("1990-01-01", "us").astype(np.int64))
 LATEST: Final = int(np.datetime64("2100-01-01", "us").astype(np.int64))

@@ -55,8 +55,6 @@ if TYPE_CHECKING:
     from etapromise.tracking.contract import Event
     from etapromise.tracking.sources import Source
 
-__all__ = ["train"]
-
 # The levels that promises are made at, and the shape of the rest.
 QUANTILE_LEVELS: Final = np.array(
     [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.985]
