@@ -41,3 +41,5 @@ def test_only_what_hands_names_on_lists_them(name):
         return
     assert listed == sorted(set(listed), key=ordered)
     assert all(hasattr(module, member) for member in listed)
+    values = [getattr(module, member) for member in listed]
+    assert any(getattr(value, "__module__", None) != name for value in values)

@@ -154,6 +154,17 @@ def write_json(path: Path, plain: Any) -> None:
     write_text(path, json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def rejects_beside(out: Path) -> tuple[Path, Path]:
+    """Where rejected shipments and scans go: into a directory, or beside a file."""
+    if not out.suffix or out.is_dir():
+        return out / "rejects.parquet", out / "scan_rejects.parquet"
+    suffix = out.suffix if out.suffix in {".parquet", ".csv"} else ".parquet"
+    return (
+        out.with_name(f"{out.stem}.rejects{suffix}"),
+        out.with_name(f"{out.stem}.scan_rejects{suffix}"),
+    )
+
+
 def _draft_name(path: Path) -> Path:
     # Absolute: what begins with a word and a colon, Arrow takes for an address.
     return path.absolute().parent / f".{path.name}.{secrets.token_hex(4)}{_DRAFT}"

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from etapromise.errors import CommandError, ContractError
+from etapromise.files import rejects_beside
 from etapromise.operations import scoring
-from etapromise.operations.scoring import rejects_path, score
+from etapromise.operations.scoring import score
 from etapromise.operations.scoring_files import score_file
 from etapromise.tracking.table_writer import write_table
 from tests.small_network import AS_OF
@@ -93,7 +94,7 @@ def test_dates_are_written_as_dates_and_read_back_the_same(model, open_orders, t
 
 
 def test_rejects_stand_beside_their_result(tmp_path):
-    assert rejects_path(tmp_path / "scored.parquet") == tmp_path / "scored.rejects.parquet"
+    assert rejects_beside(tmp_path / "scored.parquet")[0] == tmp_path / "scored.rejects.parquet"
     with pytest.raises(CommandError, match=r"\.parquet or \.csv"):
         write_table(pd.DataFrame({"a": [1]}), tmp_path / "scored.xlsx")
 

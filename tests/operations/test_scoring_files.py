@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etapromise.errors import CommandError, ContractError
+from etapromise.files import rejects_beside
 from etapromise.operations import scoring_files
-from etapromise.operations.scoring import rejects_path, score
+from etapromise.operations.scoring import score
 from etapromise.operations.scoring_files import SeenIdentifiers, score_file
 from etapromise.tracking.table_writer import write_table
 from tests.small_network import AS_OF
@@ -47,9 +48,9 @@ def test_batches_change_nothing(model, open_orders, tmp_path, monkeypatch, rows)
     )
     expected = score(model, source, as_of=AS_OF)
     write_table(expected.promises, whole)
-    write_table(expected.rejects, rejects_path(whole))
+    write_table(expected.rejects, rejects_beside(whole)[0])
     assert "duplicate_shipment_id" in set(expected.rejects["reason"])
-    for found, wanted in ((out, whole), (rejects_path(out), rejects_path(whole))):
+    for found, wanted in ((out, whole), (rejects_beside(out)[0], rejects_beside(whole)[0])):
         pd.testing.assert_frame_equal(pd.read_parquet(found), pd.read_parquet(wanted))
         assert pq.read_schema(found).equals(pq.read_schema(wanted))
     assert (counts.promises, counts.rejects) == (len(expected.promises), len(expected.rejects))

@@ -212,3 +212,48 @@ def test_years_of_a_calendar_that_is_not_read_are_told(year: int, tmp_path: Path
     found = check_tables(csv_of(table, tmp_path / "calendar.csv"), quality=False)
     assert found.proposal is not None
     assert any("Gregorian" in one for one in found.proposal.questions)
+
+
+def test_numbers_are_no_countries_where_no_name_says_so(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).drop(columns="country").assign(amount="100")
+    found, _ = read(csv_of(table, tmp_path / "amounts.csv"), tmp_path)
+    assert found.proposal is not None
+    assert "destination_country" not in found.proposal.columns
+
+
+def test_a_day_and_a_clock_in_compound_words_belong_together(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).drop(columns="delivered_on")
+    table["Zustelldatum"] = written(truth["delivered"], "%d.%m.%Y")
+    table["Status"] = "x"
+    table["Zustellzeit"] = written(truth["delivered"], "%H:%M")
+    found, told = read(csv_of(table, tmp_path / "compound.csv"), tmp_path)
+    assert found.proposal is not None
+    assert found.proposal.milestones["delivered"].details["clock_column"] == "Zustellzeit"
+    assert len(told.shipments) == len(truth)
+
+
+@pytest.mark.parametrize("name", ["Fecha envío entregado al cliente", "Tanggal telah diterima"])
+def test_a_name_may_say_what_happened_in_any_words(name: str, tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).rename(columns={"delivered_on": name})
+    _, found = read(csv_of(table, tmp_path / "words.csv"), tmp_path)
+    assert_true(truth, found)
+
+
+@pytest.mark.parametrize("form", ["%Y/%m/%d %H:%M:%S", "%Y%m%d%H%M%S"])
+def test_events_may_call_their_time_and_their_text_anything(form: str, tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    orders = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    files = csv_of(orders.rename(columns={"order_id": "tracking no"}), tmp_path / "orders.csv")
+    rows = []
+    for row in truth.itertuples():
+        rows.append((row.id, row.picked.strftime(form), "客户已揽收"))
+        if not pd.isna(row.delivered):
+            arrived = row.delivered.tz_localize(row.zone).tz_convert(HOME)
+            rows.append((row.id, arrived.strftime(form), "客户签收人: 本人 已签收"))
+    names = ["Waybill_No", "localDateTime" if "/" not in form else "Upload_Time", "ProcessInfo"]
+    files += csv_of(pd.DataFrame(rows, columns=names), tmp_path / "events.csv")
+    _, found = read(files, tmp_path)
+    assert_true(truth, found)

@@ -25,7 +25,8 @@ from etapromise.cli.arguments import (
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import TableArguments, history_options, rejects_beside, tell_account
+from etapromise.cli.tables import TableArguments, history_options, tell_account
+from etapromise.files import rejects_beside
 from etapromise.promise.model import load_model
 
 

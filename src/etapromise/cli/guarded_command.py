@@ -16,9 +16,9 @@ from typing import Any, Final, NoReturn
 import click
 
 from etapromise.cli.arguments import ARGUMENTS, debugging, reported_errors
-from etapromise.cli.tables import TABLE, rejects_beside
+from etapromise.cli.tables import TABLE
 from etapromise.errors import MissingExtraError, extra_needed
-from etapromise.files import require_writable
+from etapromise.files import rejects_beside, require_writable
 
 _FAILED: Final = 1
 # As shells tell it: 128 and the signal's number.

@@ -26,6 +26,7 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, order_options, tell_account
+from etapromise.files import rejects_beside
 from etapromise.operations.model_registry import ModelRegistry
 from etapromise.promise.model import load_model
 
@@ -160,7 +161,7 @@ def score_command(
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.operations import scoring, scoring_files  # noqa: PLC0415 — start-up time
+    from etapromise.operations import scoring_files  # noqa: PLC0415 — start-up time
     from etapromise.operations.scoring_store import score_store  # noqa: PLC0415 — start-up time
     from etapromise.tracking.accounts import Account  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
@@ -175,6 +176,7 @@ def score_command(
         )
     with reported_errors():
         bar = ProgressBar()
+        rejects_path, scan_rejects_path = rejects_beside(out)
         loaded = load_model(model)
         wish = {"budget": at_risk_budget} if at_risk_budget else {"precision": at_risk_precision}
         told: dict[str, Any] = {
@@ -215,10 +217,10 @@ def score_command(
             )
             bar.close()
             notes = found.notes
-            write_table(found.rejects, scoring.rejects_path(out))
+            write_table(found.rejects, rejects_path)
             scan_rejects = found.scan_rejects
             if scan_rejects is not None:
-                write_table(scan_rejects, scoring.scan_rejects_path(out))
+                write_table(scan_rejects, scan_rejects_path)
                 tell_account(
                     Account(
                         table="scans",
@@ -233,9 +235,9 @@ def score_command(
     for note in notes:
         say(f"shipments: {note}")
     click.echo(f"{out}  {counts.promises:,} promises")
-    click.echo(f"{scoring.rejects_path(out)}  {counts.rejects:,} rejects")
+    click.echo(f"{rejects_path}  {counts.rejects:,} rejects")
     if scan_rejects is not None:
-        click.echo(f"{scoring.scan_rejects_path(out)}  {len(scan_rejects):,} rejected scans")
+        click.echo(f"{scan_rejects_path}  {len(scan_rejects):,} rejected scans")
 
 
 def _model_at(directory: Path, as_of: datetime) -> PromiseModel:

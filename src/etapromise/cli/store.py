@@ -25,7 +25,8 @@ from etapromise.cli.arguments import (
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import TABLE, rejects_beside
+from etapromise.cli.tables import TABLE
+from etapromise.files import rejects_beside
 from etapromise.promise.model import load_model
 
 if TYPE_CHECKING:

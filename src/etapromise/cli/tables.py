@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from etapromise.cli.arguments import INPUT_FILE, STORE, Command, say
-from etapromise.files import write_json
+from etapromise.files import rejects_beside, write_json
 
 if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
@@ -187,17 +187,6 @@ def tell_account(
     else:
         # What an earlier run rejected is not of this one.
         path.unlink(missing_ok=True)
-
-
-def rejects_beside(out: Path) -> tuple[Path, Path]:
-    """Where rejected shipments and scans go: into a directory, or beside a file."""
-    if not out.suffix or out.is_dir():
-        return out / "rejects.parquet", out / "scan_rejects.parquet"
-    suffix = out.suffix if out.suffix in {".parquet", ".csv"} else ".parquet"
-    return (
-        out.with_name(f"{out.stem}.rejects{suffix}"),
-        out.with_name(f"{out.stem}.scan_rejects{suffix}"),
-    )
 
 
 def _gathered(*, scans_needed: bool) -> Callable[[Command], Command]:

@@ -43,15 +43,6 @@ from etapromise.normal_forms.numbers import normal_number
 from etapromise.normal_forms.remembered import NAMES, TEXTS
 from etapromise.normal_forms.zones import zone_name
 
-__all__ = [
-    "FINE",
-    "TEXT_COLUMNS",
-    "CompiledEncoder",
-    "EncodedStruct",
-    "EncoderTables",
-    "text_columns",
-]
-
 # The columns of text that every shipment may have, in the order in which they are handed over.
 TEXT_COLUMNS: Final = (
     *("origin", "origin_region", "origin_country"),

@@ -32,8 +32,6 @@ from etapromise.forecast.lightgbm_engine import lightgbm
 from etapromise.forecast.lightgbm_trees import join_trees, read_trees
 from etapromise.forecast.survival import kaplan_meier_quantiles
 
-__all__ = ["BoostingConfig", "TreeProgress", "fit_forest"]
-
 # LightGBM may fail on one level's gradient and not on the next.
 _FAILURES_IN_A_ROW = 3
 # Spans of time that validation rows are looked at in, where each has so many of them.

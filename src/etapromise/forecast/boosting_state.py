@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.forecast.forest import Forest
 
-__all__ = ["BoostingState", "Workers"]
-
 _Task = TypeVar("_Task")
 R = TypeVar("R")
 

@@ -49,8 +49,6 @@ from etapromise.lanes.levels import (
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["KnownOrders", "moment_of"]
-
 _SHORTEST_GIVE_UP: Final = 21
 # Fewer parcels say nothing of how long others take.
 _FEWEST_ARRIVED: Final = 10

@@ -26,19 +26,6 @@ from etapromise.stored_arrays import (
     StoredValues,
 )
 
-__all__ = [
-    "FIELDS",
-    "NEVER_DAY",
-    "Durations",
-    "EffectSettings",
-    "Effects",
-    "FittedEffectSettings",
-    "Resumed",
-    "Sweep",
-    "SweepState",
-    "WantedDays",
-]
-
 # Columns of an effect table.
 FIELDS: Final = ("effect", "evidence", "pace", "pace_evidence", "deviation")
 # A day later than any other: what has this day has not happened.

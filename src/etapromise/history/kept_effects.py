@@ -51,8 +51,6 @@ from etapromise.stored_arrays import (
     json_of,
 )
 
-__all__ = ["KeptEffects"]
-
 _FORMAT: Final = 3
 # Days that divide by the first are kept, the youngest of those that are as old as the second: what
 # comes in late or is cancelled is mostly of younger orders, and their days take little time.

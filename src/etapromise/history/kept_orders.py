@@ -46,8 +46,6 @@ from etapromise.lanes.levels import (
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
-__all__ = ["KeptOrders", "kept_orders", "numbers_name"]
-
 _FORMAT: Final = 2
 _FOLDER: Final = "numbers"
 _OUTCOMES: Final = ("event_day", "event_known_day", "pickup_day", "pickup_known_day", "closed_day")

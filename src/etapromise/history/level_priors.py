@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from etapromise.history.effects import FIELDS, EffectSettings, FittedEffectSettings, Sweep
 from etapromise.shrinkage import PRIORS
 
-__all__ = ["fitted_to_keys"]
-
 # Parcels' worth of belief, whatever the keys say.
 _LEAST: Final = 1.0
 _MOST: Final = 200.0

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from etapromise.history.kept_effects import KeptEffects
     from etapromise.history.outcomes import Outcomes
 
-__all__ = ["AsOfOrder", "Statistics", "build_statistics", "lost_shares"]
-
 _SERVICE_LEVEL: Final = 2
 # Effects and paces are logarithms of durations, or differences of some.
 _LOG: Final = 50.0

@@ -21,29 +21,6 @@ from etapromise.stored_arrays import different_texts
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "HANDLING_LEVELS",
-    "JOURNEY",
-    "LAST_MILE",
-    "LAST_MILE_LEVELS",
-    "LEVELS",
-    "PICKUP_WEEKDAY",
-    "PREFIX_LENGTH",
-    "KeyIndex",
-    "KeyPlan",
-    "Level",
-    "by_pickup_weekday",
-    "distinct_texts",
-    "level_indexes",
-    "level_keys",
-    "levels_with",
-    "sorted_keys",
-    "spelled",
-    "stored_indexes",
-    "stored_keys",
-    "weekday_rows",
-]
-
 PREFIX_LENGTH = 3
 LAST_MILE: Final = "hand_off_carrier"
 """The column of who brings a parcel that its own carrier usually hands over; derived."""

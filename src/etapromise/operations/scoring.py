@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -162,16 +161,6 @@ def score(
         scans_used=0 if sent is None else len(sent.scans),
         scans_left_aside=0 if sent is None else sent.others,
     )
-
-
-def rejects_path(out: Path) -> Path:
-    """Where the rejects go that belong to a file: ``scored.rejects.parquet`` beside it."""
-    return out.with_name(f"{out.stem}.rejects{out.suffix}")
-
-
-def scan_rejects_path(out: Path) -> Path:
-    """Where the rejected scans go: ``scored.scan_rejects.parquet`` beside the file."""
-    return out.with_name(f"{out.stem}.scan_rejects{out.suffix}")
 
 
 def _before_the_model(orders: pd.DataFrame, known: datetime) -> tuple[Note, ...]:

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from etapromise.array_types import Mask
 from etapromise.errors import CommandError
-from etapromise.files import whole_file
-from etapromise.operations.scoring import TOO_LATE, rejects_path, score
+from etapromise.files import rejects_beside, whole_file
+from etapromise.operations.scoring import TOO_LATE, score
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
 from etapromise.tracking.found_files import damage_named, find_files, parquet_files
@@ -67,7 +67,7 @@ def score_file(
 
     Args:
         shipments: A Parquet file of the contract, or a directory of them.
-        out: Where the promises go; the rejects go beside it, see `rejects_path`.
+        out: Where the promises go; the rejects go beside it, see `rejects_beside`.
 
     Raises:
         ContractError: A file cannot be read, or lacks what the model needs.
@@ -89,7 +89,7 @@ def score_file(
     out.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         promises = stack.enter_context(_writer(out))
-        rejects = stack.enter_context(_writer(rejects_path(out)))
+        rejects = stack.enter_context(_writer(rejects_beside(out)[0]))
         for batch in parquet_tables(files, "shipments", _ROWS_AT_ONCE):
             found = score(
                 model,

@@ -50,8 +50,6 @@ from etapromise.promise.signatures import (
 from etapromise.promise.stages import StageForests
 from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredValues, json_of
 
-__all__ = ["FORMAT_VERSION", "load_saved", "model_contents", "model_of_contents", "save_model"]
-
 FORMAT_VERSION: Final = 8
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"

@@ -27,6 +27,8 @@ _NUMBERS: Final = frozenset(
     {"weight_kg", "origin_lat", "origin_lon", "destination_lat", "destination_lon"}
 )
 _LEAST: Final = 0.55
+# What a column's name may say in any words; of a pick-up and a notice other things are said alike.
+_ENDS: Final = frozenset({"delivered", "attempted", "returned", "cancelled", "lost"})
 # Columns whose names fit alike.
 _EVEN: Final = 0.04
 # A name so sure makes a column one of times although many of its values are none.
@@ -66,7 +68,7 @@ def _fit(profile: Profile, part: str, role: str, table: OwnTable) -> float:
     """How well a column fits by its name, 0 where its values cannot be such."""
     score = score_name(profile.name, part, role)
     if part == "scans":
-        score = _scan_score(profile, role, table.rows, score)
+        score = _scan_score(profile, role, table, score)
     elif part == "milestones":
         score = _milestone_score(profile, role, score)
     elif role == "shipment_id":
@@ -83,14 +85,14 @@ def _fit(profile: Profile, part: str, role: str, table: OwnTable) -> float:
     return score if _suits(profile, role) else 0.0
 
 
-def _scan_score(profile: Profile, role: str, rows: str, score: float) -> float:
+def _scan_score(profile: Profile, role: str, table: OwnTable, score: float) -> float:
+    rows, events = table.rows, _of_events(table)
     if role == "status":
-        score = _status_score(profile, rows, score)
-    elif (
-        role == "scanned_at" and rows and score < _LEAST and not is_about(profile.name, "foreseen")
-    ):
+        score = _status_score(profile, score, events=events)
+    elif role == "scanned_at" and events and score < _LEAST:
         # Events have a time, whatever it is called.
-        score = _LEAST if profile.times(numbers=False) is not None else score
+        is_past = not is_about(profile.name, "foreseen")
+        score = _LEAST if is_past and profile.times() is not None else score
     if rows and role not in {"shipment_id", "carrier"}:
         # What is said once of a record is not said of each of its scans.
         inside = profile.name.startswith(f"{rows}.")
@@ -100,10 +102,19 @@ def _scan_score(profile: Profile, role: str, rows: str, score: float) -> float:
     return score
 
 
-def _status_score(profile: Profile, rows: str, score: float) -> float:
+def _of_events(table: OwnTable) -> bool:
+    """Whether the rows of a table may be events: it says neither where parcels go nor of orders."""
+    return bool(table.rows) or not any(
+        score_name(name, "shipments", role) >= _NAMED
+        for name in table.profiles
+        for role in ("destination", "ordered_at", "order_id")
+    )
+
+
+def _status_score(profile: Profile, score: float, *, events: bool) -> float:
     """Of several columns of states and texts, that whose words are known."""
     named = score >= _LEAST
-    if not named and not rows:
+    if not named and not events:
         return score
     known = _understood(profile)
     if not named:
@@ -123,6 +134,13 @@ def _milestone_score(profile: Profile, role: str, score: float) -> float:
         # What was done goes before what may be a plan.
         plain = without_words(profile.name, "actual")
         score = max(score, score_name(plain, "milestones", role)) + _EVEN + 0.01
+    if (
+        score < _LEAST
+        and role in _ENDS
+        and status_of_word(without_words(profile.name, "moment")) == role
+    ):
+        # Whatever the column is called, its name says what happened.
+        score = _LEAST
     return min(score, _CLOSED) if is_about(profile.name, "closed") else score
 
 

@@ -42,6 +42,7 @@ from etapromise.tracking.written_times import OFFSET
 SAMPLE: Final = 20_000
 # So many values of a column are times where its name says so.
 _NAMED: Final = 0.5
+_COMPACT: Final = r"^(19|20)\d{2}[01]\d[0-3]\d([0-2]\d[0-5]\d([0-5]\d)?)?$"
 _OTHER_CALENDAR: Final = re.compile(r"^1[34]\d\d([-/.])\d{1,2}\1\d{1,2}(?!\d)")
 _YEARLESS: Final = re.compile(
     r"^(?:\d{1,2}[-./]\d{1,2}|[A-Za-z]{3} \d{1,2}),?[ T]\d{1,2}:\d\d(?::\d\d)?$"
@@ -262,7 +263,7 @@ class Profile:
         if pt.is_timestamp(self.kind) or pt.is_date(self.kind):
             return stored_times(self.raw)
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:
-            compact = self._all_digits and bool(beginning_with(self.words, r"^(19|20)\d{6}$").all())
+            compact = self._all_digits and bool(beginning_with(self.words, _COMPACT).all())
             if not numbers:
                 return None
             return written_times(self.words, most) if compact else numbered_times(self.words)

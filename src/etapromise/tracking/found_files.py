@@ -36,9 +36,13 @@ _KINDS: Final = {
 _COMPRESSED: Final = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 _ARCHIVE: Final = ".zip"
 _MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "excel"))
-# The old form of Excel, and that of pages of the web, which many systems call .xls too.
+# The old form of Excel, and that of pages of the web and of Excel's XML, which many call .xls too.
 _OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
-_PAGE: Final = re.compile(rb"^\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|\?xml)", re.IGNORECASE)
+_PAGE: Final = re.compile(
+    rb"^\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|html|head|meta|style|body|table|\?xml)",
+    re.IGNORECASE,
+)
+_PAGES: Final = frozenset({".xls", ".html", ".htm", ".csv", ".txt"})
 _NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -96,7 +100,7 @@ class FoundFile:
         """As `kind`, and by its bytes where the name says nothing or another thing than they do.
 
         Raises:
-            ContractError: It is of the old form of Excel, or a page of the web.
+            ContractError: It is of the old form of Excel.
         """
         kind = self.kind
         if kind not in {None, "text"}:
@@ -109,12 +113,14 @@ class FoundFile:
             if start.startswith(magic):
                 return found
         called = Path(self.path).suffix.lower()
-        if start.startswith(_OLD_EXCEL) or (_PAGE.match(start) and called in {".xls", ".html"}):
-            form = "the old form of Excel" if start.startswith(_OLD_EXCEL) else "a page of the web"
+        if start.startswith(_OLD_EXCEL):
             raise ContractError(
-                f"{self.name} is {form}, which is not read; open it in a spreadsheet and save it "
-                "as .xlsx or as CSV"
+                f"{self.name} is of the old form of Excel, which is not read; open it in a "
+                "spreadsheet and save it as .xlsx or as CSV (LibreOffice does it at once: soffice "
+                "--convert-to xlsx FILE)"
             )
+        if _PAGE.match(start) and called in _PAGES:
+            return "page"
         return "text" if called == ".xls" else kind
 
 

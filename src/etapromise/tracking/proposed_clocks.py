@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Final
 
 from etapromise.tracking.column_names import plain_name, without_words
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+
+# How compound words of Germanic languages end.
+_END: Final = re.compile(r"(?:s?datum|s?dato|s?uhrzeit|s?zeit|s?tid|s?tijd)$")
 
 
 def clocks_of_dates(proposal: Proposal) -> None:
@@ -35,7 +40,7 @@ def _clock_beside(table: OwnTable, one: Proposed, clocks: list[str]) -> str | No
     """The clock of a date: one of its name, else the next column where that is called a clock."""
     if one.guess is None or one.guess.clock or one.guess.midnights or one.column is None:
         return None
-    said = without_words(one.column, "moment")
+    said = _stem(without_words(one.column, "moment"))
     same = [name for name in clocks if said and said == _rest(name)]
     names = list(table.profiles)
     after = names[names.index(one.column) + 1 :][:1]
@@ -47,7 +52,12 @@ def _rest(name: str) -> str:
     """A name without the words for a time of day; of ERZET and ERDAT what is left is nothing."""
     words = without_words(name, "clock").split()
     moments = without_words(" ".join(words), "moment") if words else ""
-    return plain_name(moments)
+    return _stem(plain_name(moments))
+
+
+def _stem(name: str) -> str:
+    """A name whose words lose their ends that say a day or a clock: zustelldatum, zustellzeit."""
+    return " ".join(_END.sub("", word) or word for word in name.split())
 
 
 def _with_clock(one: Proposed, name: str) -> Proposed:

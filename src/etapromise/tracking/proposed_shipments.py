@@ -133,7 +133,7 @@ def _by_values(proposal: Proposal) -> None:
     """Columns that their values tell where no name does."""
     table, columns = proposal.shipments, proposal.columns
     by_values: list[tuple[str, Callable[[Profile], bool]]] = [
-        ("destination_country", lambda one: one.countries > 0.9),
+        ("destination_country", lambda one: one.countries > 0.9 and not one.numeric),
         ("destination", lambda one: one.postcodes > 0.9 and not one.unique and not one.dated),
         ("shipment_id", lambda one: one.unique and not one.dated and not one.numeric),
         ("shipment_id", lambda one: one.unique and not one.dated and one.digits),

@@ -25,6 +25,7 @@ from etapromise.tracking.dialects import Dialect, dialect_of, is_utf8
 from etapromise.tracking.found_files import FoundFile, damage_named
 from etapromise.tracking.json_tables import list_paths, records_of, table_of, with_kinds
 from etapromise.tracking.spreadsheets import sheet_names, sheet_table
+from etapromise.tracking.web_tables import web_table
 
 _START: Final = 2**16
 # No table of text is said to have more than so many columns; a longer header is no header.
@@ -96,6 +97,10 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
         elif kind == "excel":
             data = file.buffer().to_pybytes()
             table_, doubts = sheet_table(data, file.name, sheet=options.sheet, skip=options.skip)
+            opened = OpenedFile(table=table_, doubts=doubts)
+        elif kind == "page":
+            data = file.buffer().to_pybytes()
+            table_, doubts = web_table(data, file.name, options.skip)
             opened = OpenedFile(table=table_, doubts=doubts)
         elif kind == "text":
             opened = _text_table(file, options)
