@@ -18,8 +18,8 @@ from tests.small_network import AS_OF
 
 DAY = pd.Timedelta(days=1)
 NEXT = AS_OF + DAY
-# Of every two weeks one day is kept: those of AS_OF and the one after them.
-OLDEST, OLDER, KEPT, AFTER = 20_216, 20_230, 20_244, 20_258
+# Of every week one day is kept: some of those of AS_OF, and the second one after them.
+OLDEST, OLD, OLDER, KEPT, AFTER = 20_237, 20_244, 20_251, 20_258, 20_272
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +98,14 @@ def test_the_next_nights_go_on(parcels, night) -> None:
     assert night(parcels, AS_OF + 12 * DAY) == KEPT
     assert night(parcels, AS_OF + 13 * DAY) == AFTER
     # What is known by then is nothing for an earlier moment, which leaves it alone.
-    assert night(parcels, AS_OF - 20 * DAY) == OLDER
     assert night(parcels, AS_OF - 60 * DAY) is None
     assert night(parcels, AS_OF + 13 * DAY) == AFTER
+
+
+def test_an_earlier_moment_goes_on_from_an_earlier_day(parcels, night) -> None:
+    assert night(parcels, AS_OF, 1) is None
+    assert night(parcels, AS_OF - 20 * DAY, 1) == OLD
+    assert night(parcels, NEXT, 1) == KEPT
 
 
 @pytest.mark.parametrize(
@@ -138,7 +143,7 @@ def test_the_day_before_is_gone_back_to(parcels, night) -> None:
     night(parcels, AS_OF)
     night(parcels, AS_OF + 12 * DAY)
     cancelled = {"closed_as": "cancelled", "closed_known_at": AS_OF + 12 * DAY}
-    changed = with_milestones(parcels, ordered(parcels, AFTER - 5), **cancelled)
+    changed = with_milestones(parcels, ordered(parcels, AFTER - 10), **cancelled)
     assert night(changed, AS_OF + 13 * DAY) == KEPT
     assert night(changed, AS_OF + 13 * DAY) == AFTER
 
@@ -183,7 +188,7 @@ def test_a_damaged_file_is_told_and_made_again(parcels, night, tmp_path, damage)
     path = tmp_path / "kept" / "effects.npz"
     content = path.read_bytes()
     with np.load(path) as stored:
-        state = {name: stored[name] for name in stored.files if name.startswith("2.total.")}
+        state = {name: stored[name] for name in stored.files if name.startswith("4.total.")}
     begins = None
     if damage == "cut":
         path.write_bytes(content[:-100])
@@ -191,14 +196,14 @@ def test_a_damaged_file_is_told_and_made_again(parcels, night, tmp_path, damage)
         path.write_bytes(flipped(content))
     elif damage == "fewer open":
         fewer = {
-            n: state[f"2.total.{n}"][..., 1:] for n in ("own", "explained", "settled", "above")
+            n: state[f"4.total.{n}"][..., 1:] for n in ("own", "explained", "settled", "above")
         }
-        rewritten(path, **{f"2.total.{name}": array for name, array in fewer.items()})
+        rewritten(path, **{f"4.total.{name}": array for name, array in fewer.items()})
         begins = OLDER
     elif damage == "other rows":
-        rewritten(path, **{"2.total.sums": state["2.total.sums"][1:]})
+        rewritten(path, **{"4.total.sums": state["4.total.sums"][1:]})
     else:
-        rewritten(path, **{"2.total.sums": state["2.total.sums"] * np.nan})
+        rewritten(path, **{"4.total.sums": state["4.total.sums"] * np.nan})
     with pytest.warns(RuntimeWarning, match="damaged and is made again"):
         assert night(parcels, NEXT) == begins
     assert night(parcels, NEXT) == KEPT

@@ -1,7 +1,7 @@
 """Where the sweep over the statistics' days goes on: its sums as of a day, kept beside a store.
 
-A day's sums hang on what had been received by then. So they are kept as of one day in every two
-weeks, with a digest of all that the sweep up to that day reads. An order that was cancelled since,
+A day's sums hang on what had been received by then. So they are kept as of one day in every
+week, with a digest of all that the sweep up to that day reads. An order that was cancelled since,
 a correction, a scan of back then that comes in late give another digest, and the sweep begins
 earlier, or with the first day. It is the same arithmetic on the same numbers: the statistics are
 those of the whole sweep, bit for bit.
@@ -54,10 +54,10 @@ from etapromise.stored_arrays import (
 _FORMAT: Final = 3
 # Days that divide by the first are kept, the youngest of those that are as old as the second: what
 # comes in late or is cancelled is mostly of younger orders, and their days take little time.
-_EVERY: Final = 14
-_AGE: Final = 14
+_EVERY: Final = 7
+_AGE: Final = 7
 _SWEEPS: Final = ("total", "handling")
-_MOST_STATES: Final = 3
+_MOST_STATES: Final = 5
 _BY_KEY: Final = ("sums", "day", "fields")
 _ROWS: Final = ArrayLayout(
     rows=Array("int64", "rows", low=0, order="strictly"),

@@ -10,12 +10,14 @@ and no promise has an earlier date.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import with_rows
 from etapromise.encoding.requests import FETCHED, Encoder, Requests
 from etapromise.history.effects import NEVER_DAY
 from etapromise.shrinkage import PRIORS
@@ -41,35 +43,142 @@ ROUNDING: Final = 1e-6
 
 @dataclass(frozen=True)
 class _Ways:
-    """The ways of n parcels so far: those of open ones are at least as long."""
+    """The ways of k parcels so far: those of open ones are at least as long.
 
+    Attributes:
+        row: (k,) which parcels.
+        step: (k,) how long.
+        weekday: (k,) of the pick-up.
+        weight: (k,)
+        arrived: (k,)
+    """
+
+    row: NDArray[np.int64]
     step: NDArray[np.int64]
+    weekday: NDArray[np.int64]
     weight: NDArray[np.float64]
     arrived: NDArray[np.bool_]
 
-    def take(self, rows: NDArray[np.int64]) -> _Ways:
-        return _Ways(self.step[rows], self.weight[rows], self.arrived[rows])
+    @classmethod
+    def of(
+        cls,
+        encoder: Encoder,
+        requests: Requests,
+        outcomes: Outcomes,
+        rows: NDArray[np.int64],
+        since: int,
+        half_life: float,
+    ) -> _Ways:
+        """Those of some parcels, by what `outcomes` tells of these.
 
-    def shares(
-        self, cell: NDArray[np.int64], around: NDArray[np.float64], evidence: float
-    ) -> NDArray[np.float64]:
-        """(cells, _STEPS) share of each cell's parcels that arrive within so many steps.
-
-        The product-limit estimate (Kaplan & Meier 1958), to whose parcels `evidence` of the share
-        around, (cells, _STEPS), are added.
+        Args:
+            rows: (k,) which they are.
+            since: the day on which a parcel that is ordered counts one.
         """
-        size = len(around)
-        arrived, all_of_them = (
-            np.bincount(
-                (cell * _STEPS + self.step)[rows], self.weight[rows], minlength=size * _STEPS
-            ).reshape(size, _STEPS)
-            for rows in (self.arrived, slice(None))
+        picked_up, arrived = outcomes.pickup_day < NEVER_DAY, outcomes.arrived
+        # Where nobody scans pick-ups, the soonest that there may have been.
+        fetched = np.where(picked_up, outcomes.pickup_day, _soonest_pickup(requests, rows))
+        # The end of the day of the arrival; of a parcel under way, that of yesterday.
+        until = np.where(arrived, outcomes.event_day + 1, outcomes.as_of_day)
+        clock = requests.clock[rows]
+        way = _reading(encoder, clock, until) - _reading(encoder, clock, fetched + 1)
+        age = since - outcomes.start_day
+        # A power a day is quicker than one a parcel.
+        young = int(age.min(initial=0))
+        decayed = 0.5 ** (np.arange(young, age.max(initial=0) + 1) / half_life)
+        return cls(
+            rows,
+            np.clip(np.floor(way / _STEP + ROUNDING), 0, _STEPS - 1).astype(np.int64),
+            (fetched + 3) % 7,
+            decayed[age - young],
+            arrived,
         )
+
+    def take(self, places: NDArray[np.int64]) -> _Ways:
+        return with_rows(self, places)
+
+    def counted(self, cell: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+        """(size, _STEPS) weights by cell and step."""
+        counts = np.bincount(cell * _STEPS + self.step, self.weight, minlength=size * _STEPS)
+        return counts.astype(np.float64).reshape(size, _STEPS)
+
+
+@dataclass(frozen=True)
+class _Day:
+    """What a day knew beside what the days before it knew.
+
+    Attributes:
+        come: parcels that had arrived, weights as of the last day.
+        grown: what their weights are on this day.
+        others: those of which later days know other than this one: mostly under way.
+    """
+
+    come: _Ways
+    grown: float
+    others: _Ways
+
+    def take(self, come: NDArray[np.int64], others: NDArray[np.int64]) -> _Day:
+        return replace(self, come=self.come.take(come), others=self.others.take(others))
+
+
+def _days(
+    encoder: Encoder,
+    requests: Requests,
+    outcomes: Outcomes,
+    half_life: float,
+    days: Sequence[int],
+) -> list[_Day]:
+    """The parcels that each of some ascending days knew."""
+    scanned = outcomes.pickup_known_day < NEVER_DAY
+    # From then on all is known of a parcel that has arrived.
+    told = np.maximum(outcomes.event_known_day, np.where(scanned, outcomes.pickup_known_day, 0))
+    told = np.where(outcomes.event_known_day <= outcomes.closed_day, told, NEVER_DAY)
+    rows = np.flatnonzero(told < days[-1])
+    # A parcel is of the first day that is later than that.
+    turn = np.searchsorted(np.asarray(days), told[rows], side="right")
+    come = _Ways.of(encoder, requests, outcomes.take(rows), rows, days[-1], half_life)
+    found, of_each = [], _by_number(turn, len(days))
+    for day, places in zip(days, of_each, strict=True):
+        rows = np.flatnonzero((told >= day) & (outcomes.start_day < day))
+        known = outcomes.take(rows).as_of(day)
+        picked_up, arrived = known.pickup_day < NEVER_DAY, known.arrived
+        under_way = ~arrived & ~known.closed
+        if (scanned & (told < day)).any() or (picked_up & arrived).any():
+            under_way &= picked_up
+        kept = np.flatnonzero(arrived | under_way)
+        others = _Ways.of(encoder, requests, known.take(kept), rows[kept], day, half_life)
+        found.append(_Day(come.take(places), 0.5 ** ((day - days[-1]) / half_life), others))
+    return found
+
+
+def _shares(
+    days: Sequence[_Day],
+    cell_of: Callable[[_Ways], NDArray[np.int64]],
+    around: Sequence[NDArray[np.float64]],
+    evidence: float,
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    """(cells, _STEPS) share of each cell's parcels that arrive within so many steps, by day.
+
+    And (cells,) whether the day knew any parcel of it. The product-limit estimate (Kaplan & Meier
+    1958), to whose parcels `evidence` of the share around, (cells, _STEPS), are added.
+    """
+    size = len(around[0])
+    so_far = np.zeros((size, _STEPS))
+    for day, theirs in zip(days, around, strict=True):
+        so_far += day.come.counted(cell_of(day.come), size)
+        cell, over = cell_of(day.others), day.others.arrived
+        each = [
+            day.others.take(rows).counted(cell[rows], size)
+            for rows in (np.flatnonzero(over), np.flatnonzero(~over))
+        ]
+        arrived = so_far * day.grown + each[0]
+        all_of_them = arrived + each[1]
         still = np.cumsum(all_of_them[:, ::-1], axis=1)[:, ::-1] + evidence
-        still[:, 1:] -= evidence * around[:, :-1]
-        come = arrived + evidence * np.diff(around, axis=1, prepend=0.0)
+        still[:, 1:] -= evidence * theirs[:, :-1]
+        come = arrived + evidence * np.diff(theirs, axis=1, prepend=0.0)
         hazard = np.divide(come, still, out=np.zeros_like(still), where=still > ROUNDING)
-        return np.asarray(1.0 - np.cumprod(1.0 - np.minimum(hazard, 1.0), axis=1))
+        share = 1.0 - np.cumprod(1.0 - np.minimum(hazard, 1.0), axis=1)
+        yield np.asarray(share), np.asarray(all_of_them.any(axis=1))
 
 
 def shortest_ways(
@@ -85,66 +194,133 @@ def shortest_ways(
         outcomes: what became of them.
         half_life: days in which a parcel's weight halves.
     """
+    return _ways_on(encoder, requests, outcomes, half_life, [outcomes.as_of_day])[0]
+
+
+def _ways_on(
+    encoder: Encoder,
+    requests: Requests,
+    outcomes: Outcomes,
+    half_life: float,
+    on: Sequence[int],
+) -> list[NDArray[np.float32]]:
+    """As `shortest_ways`, by what was known on each of some ascending days."""
     names = [level.name for level in encoder.levels]
     starts = np.concatenate([[0], np.cumsum([len(index) for index in encoder.indexes])])
-    found = np.full((starts[-1], 7), NOT_TOLD, np.float32)
-    picked_up, arrived = outcomes.pickup_day < NEVER_DAY, outcomes.arrived
-    # Where nobody scans pick-ups, the soonest that there may have been.
-    under_way = ~arrived & ~outcomes.closed & (outcomes.start_day < outcomes.as_of_day)
-    if (picked_up & arrived).any():
-        under_way &= picked_up
-    rows = np.flatnonzero(arrived | under_way)
-    clock, arrived = requests.clock[rows], arrived[rows]
-    fetched = np.where(picked_up, outcomes.pickup_day, _soonest_pickup(requests))[rows]
-    # The end of the day of the arrival; of a parcel under way, that of yesterday.
-    until = np.where(arrived, outcomes.event_day[rows] + 1, outcomes.as_of_day)
-    way = _reading(encoder, clock, until) - _reading(encoder, clock, fetched + 1)
-    age = outcomes.as_of_day - outcomes.start_day[rows]
-    ways = _Ways(
-        np.clip(np.floor(way / _STEP + ROUNDING), 0, _STEPS - 1).astype(np.int64),
-        (0.5 ** (np.arange(age.max(initial=0) + 1) / half_life))[age],
-        arrived,
-    )
-    around, parent = np.zeros((1, _STEPS)), np.zeros(len(rows), np.int64)
+    found = [np.full((starts[-1], 7), NOT_TOLD, np.float32) for _ in on]
+    days = _days(encoder, requests, outcomes, half_life, on)
+    around = [np.zeros((1, _STEPS)) for _ in on]
+    parent = np.zeros(len(requests), np.int64)
     for name in _TOLD[:-1]:
         level = names.index(name)
-        there, first, cell = _cells(requests.codes[rows, level], len(encoder.indexes[level]))
-        around = ways.shares(cell, around[parent[first]], PRIORS.shortest_way)
-        found[starts[level] + there] = _STEP * _rare(around)[:, None]
-        parent = cell
+        codes = requests.codes[:, level].astype(np.int64)
+        above = _first_of(codes, parent, len(encoder.indexes[level]))
+        shares = _shares(
+            days, _cell_by(codes), [each[above] for each in around], PRIORS.shortest_way
+        )
+        around = []
+        for ways, (share, there) in zip(found, shares, strict=True):
+            ways[starts[level] + np.flatnonzero(there)] = _STEP * _rare(share[there])[:, None]
+            around.append(share)
+        parent = codes
     level = names.index(_TOLD[-1])
-    there, first, cell = _cells(requests.codes[rows, level], len(encoder.indexes[level]))
-    lanes, weekday = starts[level] + there, (fetched + 3) % 7
-    for some in _by_number(cell // _LANES_AT_ONCE):
-        begin = int(cell[some[0]]) // _LANES_AT_ONCE * _LANES_AT_ONCE
-        lane = slice(begin, begin + _LANES_AT_ONCE)
-        own, theirs = cell[some] - begin, ways.take(some)
-        share = theirs.shares(own, around[parent[first[lane]]], PRIORS.shortest_way)
-        found[lanes[lane]] = _STEP * _rare(share)[:, None]
-        days, _, day = _cells(own * 7 + weekday[some], 7 * len(share))
-        share = theirs.shares(day, share[days // 7], PRIORS.shortest_way_weekday)
-        found[lanes[lane][days // 7], days % 7] = _STEP * _rare(share)
-    found[lanes] = _in_order(encoder, clock[first], found[lanes])
+    codes, size = requests.codes[:, level].astype(np.int64), len(encoder.indexes[level])
+    above = _first_of(codes, parent, size)
+    clock = _first_of(codes, requests.clock, size)
+    for lanes, some in _some_lanes(days, codes, size):
+        _add_lanes(
+            found, some, codes, lanes, starts[level], [each[above[lanes]] for each in around]
+        )
+    for ways in found:
+        told = ways[starts[level] : starts[level] + size]
+        ordered = np.flatnonzero(told[:, 0] >= 0)
+        told[ordered] = _in_order(encoder, clock[ordered], told[ordered])
     return found
 
 
-def _cells(
-    codes: NDArray[Any], size: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The codes below `size` that occur, the first parcel of each, and which is each parcel's."""
-    occurs = np.bincount(codes, minlength=size) > 0
-    there = np.flatnonzero(occurs)
-    cell = (np.cumsum(occurs) - 1)[codes]
-    first = np.empty(len(there), np.int64)
+def _add_lanes(
+    found: Sequence[NDArray[np.float32]],
+    days: Sequence[_Day],
+    codes: NDArray[np.int64],
+    lanes: slice,
+    start: int,
+    around: Sequence[NDArray[np.float64]],
+) -> None:
+    """Write the ways of some lanes, and of their weekdays.
+
+    Args:
+        found: of each day.
+        days: of the lanes' parcels.
+        codes: (n,) the lanes of all parcels.
+        lanes: which they are.
+        start: the row of the first of all lanes.
+        around: of each day, (lanes, _STEPS).
+    """
+
+    def lane(ways: _Ways) -> NDArray[np.int64]:
+        place: NDArray[np.int64] = codes[ways.row] - lanes.start
+        return place
+
+    size = len(around[0])
+    every = [lane(ways) * 7 + ways.weekday for day in days for ways in (day.come, day.others)]
+    there, cell = _cells(np.concatenate(every), size * 7)
+    row = start + lanes.start + there // 7
+    shares = list(_shares(days, lane, around, PRIORS.shortest_way))
+    by_weekday = _shares(
+        days,
+        lambda ways: cell[lane(ways) * 7 + ways.weekday],
+        [share[there // 7] for share, _ in shares],
+        PRIORS.shortest_way_weekday,
+    )
+    for ways, (share, told), (daily, on_that_day) in zip(found, shares, by_weekday, strict=True):
+        ways[start + lanes.start + np.flatnonzero(told)] = _STEP * _rare(share[told])[:, None]
+        ways[row[on_that_day], there[on_that_day] % 7] = _STEP * _rare(daily[on_that_day])
+
+
+def _some_lanes(
+    days: Sequence[_Day], codes: NDArray[np.int64], size: int
+) -> Iterator[tuple[slice, list[_Day]]]:
+    """So many lanes at once, and what the days knew of their parcels."""
+    blocks = -(-size // _LANES_AT_ONCE)
+    places = [
+        [_by_number(codes[ways.row] // _LANES_AT_ONCE, blocks) for ways in (day.come, day.others)]
+        for day in days
+    ]
+    for block in range(blocks):
+        begin = block * _LANES_AT_ONCE
+        yield (
+            slice(begin, min(begin + _LANES_AT_ONCE, size)),
+            [
+                day.take(come[block], others[block])
+                for day, (come, others) in zip(days, places, strict=True)
+            ],
+        )
+
+
+def _cell_by(codes: NDArray[np.int64]) -> Callable[[_Ways], NDArray[np.int64]]:
+    """Which cell a way counts in, where that is a code of its parcel, (n,)."""
+    return lambda ways: codes[ways.row]
+
+
+def _first_of(codes: NDArray[np.int64], values: NDArray[Any], size: int) -> NDArray[Any]:
+    """(size,) of each code the value of its first parcel."""
+    found = np.zeros(size, values.dtype)
     # Of places that are written several times the last one stays.
-    first[cell[::-1]] = np.arange(len(cell))[::-1]
-    return there, first, cell
+    found[codes[::-1]] = values[::-1]
+    return found
 
 
-def _by_number(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _cells(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The codes below `size` that occur, and (size,) which of these each code is."""
+    occurs = np.bincount(codes, minlength=size) > 0
+    place: NDArray[np.int64] = np.cumsum(occurs) - 1
+    return np.flatnonzero(occurs), place
+
+
+def _by_number(numbers: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     """Positions by their number, ascending; numbers are small, and such are sorted quickly."""
     order = np.argsort(numbers.astype(np.uint16), kind="stable")
-    return np.split(order, np.cumsum(np.bincount(numbers))[:-1]) if len(order) else []
+    return np.split(order, np.cumsum(np.bincount(numbers, minlength=size))[:-1])
 
 
 def _rare(share: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -219,16 +395,19 @@ def soonest_as_known(
     """
     found = np.zeros(len(rows))
     span = outcomes.start_day[rows] // _KNOWN_FOR
-    for each in np.unique(span):
+    spans = np.unique(span)
+    if not len(spans):
+        return found
+    on = [int(each) * _KNOWN_FOR for each in spans]
+    for each, ways in zip(spans, _ways_on(encoder, requests, outcomes, half_life, on), strict=True):
         some = span == each
-        known = outcomes.as_of(int(each) * _KNOWN_FOR)
-        ways = shortest_ways(encoder, requests, known, half_life)
         found[some] = soonest(encoder, ways, requests.take(rows[some]), horizon)
     return found
 
 
-def _soonest_pickup(requests: Requests) -> NDArray[np.int64]:
-    return np.asarray(requests.order_day + requests.numbers[:, FETCHED].astype(np.int64))
+def _soonest_pickup(requests: Requests, rows: Any = slice(None)) -> NDArray[np.int64]:
+    delay = requests.numbers[rows, FETCHED].astype(np.int64)
+    return np.asarray(requests.order_day[rows] + delay)
 
 
 def _reading(

@@ -47,8 +47,10 @@ KEEP_SCANS_DAYS: Final = 430
 _UPDATE: Final = "etapromise.store.partition_update:update_partition"
 _ROWS_AT_ONCE: Final = 262_144
 _STAGE: Final = "etapromise.store.staging:stage_scans"
-# Pieces that reading a file of scans is shared out in; each reads all parcels' identifiers.
+# Pieces that reading a file of scans is shared out in; each writes a file a partition.
+_FEWEST_TASKS: Final = 4
 _MOST_TASKS: Final = 24
+_ROWS_A_TASK: Final = 1_000_000
 _DAY: Final = 86_400_000_000
 _PARQUET: Final = frozenset({".parquet", ".pq"})
 
@@ -262,7 +264,9 @@ class _Ingest:
         if shared and workers is not None:
             known = self._staging / "known.parquet"
             KnownParcels(self._ids, self._places).write(known)
-            size = -(-len(full) // _MOST_TASKS)
+            rows = sum(parts[number].n_rows for number in full)
+            pieces = max(_FEWEST_TASKS, min(_MOST_TASKS, rows // _ROWS_A_TASK))
+            size = -(-len(full) // pieces)
             common = {
                 "source": _found_anywhere(str(source)),
                 "known": str(known.absolute()),
