@@ -257,3 +257,33 @@ def test_events_may_call_their_time_and_their_text_anything(form: str, tmp_path:
     files += csv_of(pd.DataFrame(rows, columns=names), tmp_path / "events.csv")
     _, found = read(files, tmp_path)
     assert_true(truth, found)
+
+
+@pytest.mark.parametrize("form", ["%a %d %b %Y", "%A, %d %B %Y"])
+def test_the_day_of_the_week_before_a_date_says_nothing(form: str, tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).assign(
+        shipped_at=written(truth["picked"], form), delivered_on=written(truth["delivered"], form)
+    )
+    _, found = read(csv_of(table, tmp_path / "week.csv"), tmp_path)
+    assert_true(truth, found)
+
+
+def test_what_a_database_writes_for_nothing_is_no_time(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).assign(delivered_on=written(truth["delivered"], DAY, "\\N"))
+    _, found = read(csv_of(table, tmp_path / "dump.tsv", sep="\t"), tmp_path)
+    assert all(len(account.rejects) == 0 for account in found.accounts)
+    assert_true(truth, found)
+
+
+def test_short_forms_of_date_and_clock_belong_together(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).rename(columns={"shipped_at": "F. Recogida", "delivered_on": "F. Entrega"})
+    table["F. Entrega"] = written(truth["delivered"], "%d/%m/%y")
+    table["H. Entrega"] = written(truth["delivered"], "%H:%M")
+    found, told = read(csv_of(table, tmp_path / "short.csv"), tmp_path)
+    assert found.proposal is not None
+    assert found.proposal.milestones["delivered"].details["clock_column"] == "H. Entrega"
+    assert len(told.shipments) == len(truth)
+    assert found.proposal.milestones["picked_up"].column == "F. Recogida"

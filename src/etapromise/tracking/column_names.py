@@ -70,7 +70,8 @@ def score_name(name: str, table: str, role: str) -> float:
 def _momentless(plain: str) -> str:
     """A name without the words that only say that it is a time: ship time, shipped at."""
     words = plain.split()
-    kept = [word for word in words if word not in names_of()["other"]["moment"]]
+    said = names_of()["other"]
+    kept = [word for word in words if word not in said["moment"] and word not in said["between"]]
     return " ".join(kept or words)
 
 

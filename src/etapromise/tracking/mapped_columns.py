@@ -24,7 +24,8 @@ from etapromise.tracking.written_times import WrittenTime, iso_times
 # What stands in a milestone that has not happened.
 _BLANKS: Final = pa.array(
     [
-        *("", "-", "--", "n/a", "na", "#n/a", "null", "none", "nan", "nat", "0"),
+        *("", "-", "--", "n/a", "na", "#n/a", "null", "none", "nan", "nat", "0", "n.a.", "nil"),
+        *("\\n", "<na>", "(null)", "(none)", "undefined", "not available", "unknown"),
         *("00000000", "0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000"),
     ],
     pa.large_string(),

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from babel.dates import get_month_names
+from babel.dates import get_day_names, get_month_names
 
 from etapromise.normal_forms.texts import ascii_digits
 from etapromise.text_type import beginning_with
@@ -68,6 +68,23 @@ def _months() -> dict[str, str]:
     }
 
 
+@functools.cache
+def _week_days() -> frozenset[str]:
+    """Names of the days of the week in many languages, but for those that are a month's too."""
+    found = {
+        name.lower().rstrip(".")
+        for language in _LANGUAGES
+        for width in ("wide", "abbreviated")
+        for context in ("format", "stand-alone")
+        for name in get_day_names(width, context, locale=language).values()
+    }
+    return frozenset(found) - set(_months())
+
+
+def _without_week_day(found: re.Match[str]) -> str:
+    return "" if found[1].lower() in _week_days() else found[0]
+
+
 _TIME_OF_DAY: Final = re.compile(
     r"^(?P<h>\d{1,2})[:.](?P<m>\d\d)(?:[:.](?P<s>\d\d))?(?:\.\d{1,6})?\s*(?P<half>[AP]M)?$"
 )
@@ -76,6 +93,8 @@ _DIGIT_CLOCK: Final = re.compile(r"^(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)$")
 # In this order; each is tried on what the ones before it left.
 _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
     (re.compile(r"\s*[(][月火水木金土日월화수목금토일一二三四五六][)]\s*"), " "),
+    # Mon 03 Feb 2025, Montag, 3. Februar 2025
+    (re.compile(r"^([^\W\d_]{2,}(?:-[^\W\d_]+)?)\.?,?\s+(?=\S*\d)"), _without_week_day),
     (_ERA, _era),
     (re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号]"), r"\1-\2-\3"),
     (
