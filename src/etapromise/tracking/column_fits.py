@@ -47,7 +47,6 @@ _CALLED_SO: Final = 0.5
 # Texts of events that are called something else count by their words alone.
 _UNNAMED: Final = 0.15
 _SURELY_KNOWN: Final = 0.8
-_WITH_AN_END: Final = 0.6
 # How many of them are tried.
 _TRIED_CODES: Final = 40
 # In so few rows codes need not repeat.
