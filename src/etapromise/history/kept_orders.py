@@ -13,8 +13,6 @@ In a store::
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,18 +24,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.pickup_days import PICKUP_LEVELS
 from etapromise.encoding.requests import FETCHED, NUMBERS, Encoder, Requests
 from etapromise.errors import InsufficientHistoryError
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.delivery_hours import HOUR_LEVELS
 from etapromise.history.effects import NEVER_DAY
 from etapromise.history.kept_tables import about_kept, forget_others, read_kept, write_kept
-from etapromise.history.learned_calendars import WAY_LEVELS
+from etapromise.history.numbers_name import ASKED_LEVELS, numbers_name
 from etapromise.history.outcomes import Outcomes, day_of
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import (
-    JOURNEY,
     LAST_MILE,
     Level,
     by_pickup_weekday,
@@ -46,11 +42,8 @@ from etapromise.lanes.levels import (
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
-_FORMAT: Final = 2
 _FOLDER: Final = "numbers"
 _OUTCOMES: Final = ("event_day", "event_known_day", "pickup_day", "pickup_known_day", "closed_day")
-# Levels that are asked for beside those of the encoder.
-_LEVELS: Final = (JOURNEY, *WAY_LEVELS, *PICKUP_LEVELS)
 # What the scans of orders are found by, and of how many weeks that is held in memory.
 _ASKED_AGAIN: Final = ("shipment_id", "ordered_at", "carrier")
 _MOST_READ: Final = 12
@@ -446,7 +439,7 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
     levels = tuple(
         {
             level.columns: level
-            for level in (*encoder.levels, *_LEVELS)
+            for level in (*encoder.levels, *ASKED_LEVELS)
             if by_pickup_weekday(level) is None
         }.values()
     )
@@ -482,32 +475,3 @@ def _coded_column(positions: NDArray[Any], texts: Sequence[str]) -> pa.Dictionar
     return pa.DictionaryArray.from_arrays(
         pa.array(positions.astype(np.int32)), pa.array(texts, pa.large_string())
     )
-
-
-def numbers_name(encoder: Encoder, event: str) -> str:
-    """What numbers hang on beside their week's tables, as a short name."""
-    clocks, hand_offs = encoder.clocks, encoder.hand_offs
-    words = {
-        "format": _FORMAT,
-        "numbers": NUMBERS,
-        "levels": [level.columns for level in (*encoder.levels, *_LEVELS, *HOUR_LEVELS)],
-        "event": event,
-        "numeric": encoder.numeric,
-        "categorical": encoder.categorical,
-        "zones": encoder.zones.as_dict(),
-        "first_day": clocks.first_day,
-        "services": clocks.services,
-        "calendars": clocks.calendars,
-        "dispatch": encoder.dispatch.keys,
-        "disruptions": [one.as_dict() for one in encoder.declared],
-        "takers": None if hand_offs is None else hand_offs.carriers,
-    }
-    digest = hashlib.blake2b(json.dumps(words, default=str).encode(), digest_size=8)
-    arrays: dict[str, NDArray[Any]] = {"elapsed": clocks.elapsed, "holidays": clocks.holidays}
-    arrays |= dict(encoder.dispatch.calendars.to_arrays())
-    if hand_offs is not None:
-        arrays |= hand_offs.to_arrays()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

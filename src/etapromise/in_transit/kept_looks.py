@@ -22,7 +22,7 @@ import numpy as np
 
 from etapromise.array_types import Ints
 from etapromise.encoding.requests import Encoder
-from etapromise.history.kept_orders import KeptOrders, numbers_name
+from etapromise.history.kept_orders import KeptOrders
 from etapromise.history.kept_tables import (
     about_kept,
     array_table,
@@ -30,6 +30,7 @@ from etapromise.history.kept_tables import (
     read_kept,
     write_kept,
 )
+from etapromise.history.numbers_name import numbers_name
 from etapromise.in_transit.flow import FLOW_LEVELS, Passages
 from etapromise.in_transit.learned_looks import LearnedLooks, LookSums
 from etapromise.in_transit.past_journeys import Ended, PastParcels
