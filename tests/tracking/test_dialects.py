@@ -199,6 +199,21 @@ def test_local_times_with_a_zone_column_are_the_same_instants(zone: str) -> None
     assert (hours != 0).sum() <= 1
 
 
+@pytest.mark.parametrize("share", [1, 40])
+def test_iso_times_among_others_have_the_columns_zone(share: int) -> None:
+    """Two programs have written the file; the mapping's zone counts for what either wrote."""
+    local = pd.Series(pd.date_range("2025-01-01 06:00", periods=100, freq="24h"))
+    written = [
+        t.isoformat(sep=" ") if n < share else t.strftime("%d.%m.%Y %H:%M")
+        for n, t in enumerate(local)
+    ]
+    form = WrittenTime(formats=("%d.%m.%Y %H:%M",), zone="Europe/Warsaw")
+    read = iso_times(pa.chunked_array([written]), form)
+    found = pd.to_datetime(pd.Series(read.to_pylist()), format="ISO8601", utc=True)
+    expected = local.dt.tz_localize("Europe/Warsaw").dt.tz_convert("UTC")
+    assert (found == expected).all()
+
+
 def files(folder: Path) -> dict[str, Path]:
     """The scans in every form of file."""
     found = {name: folder / name for name in ("s.jsonl", "s.json", "s.xlsx", "s.feather", "s.txt")}

@@ -2,8 +2,8 @@
 
 A value with an offset or a known zone becomes a moment in UTC (``2026-02-05T15:10:00Z``), one with
 a clock and no zone stays a local time (``2026-02-05T16:10:00``), one without a clock a date
-(``2026-02-05``): what a date means depends on the place, which is not known here. What does not
-fit any of the formats stays as it came, so that whoever judges the value can show it.
+(``2026-02-05``): what a date means depends on the place, which is not known here. What fits none of
+the formats and is no ISO 8601 stays as it came, so that whoever judges the value can show it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class WrittenTime:
 
     Attributes:
         formats: As `datetime.strptime` has them, of `NUMBERED`, or `ISO`; the first that fits
-            counts. Empty: as Arrow has them, or ISO 8601.
+            counts, ISO 8601 last. Empty: as Arrow has them, or ISO 8601.
         zone: IANA zone of the clock times that carry none.
         plain_dates: The clock says nothing: each value is the local date where it happened.
         era: From when the years are counted, of `ERAS`; empty: as usual.
@@ -125,7 +125,8 @@ def iso_times(
     iso = words.copy()
     local = np.zeros(len(words), dtype=bool)
     open_ = words.notna().to_numpy(copy=True)
-    for form in written.formats or (ISO,):
+    # A file that two programs wrote holds some in ISO 8601, which can be read in one way only.
+    for form in dict.fromkeys((*written.formats, ISO)):
         if not open_.any():
             break
         found, clocked = _one_format(words[open_], form)
