@@ -273,6 +273,13 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick, monke
     refreshed = run("refresh", *tables(files), "--models", models, "--as-of", "2025-07-16")
     assert refreshed.stdout == f"{models / '2025-07-16'}\n"
     assert etapromise.load(models / "current").calendars.text == closed.read_text()
+    # A feed that has ended months ago moves no date, unless it is asked for.
+    ended = ("refresh", *tables(files), "--models", models, "--as-of", "2026-03-01")
+    stays = run(*ended)
+    assert stays.exit_code == 3
+    assert "Look at the feed" in stays.stderr
+    assert "the current model stays" in stays.stderr
+    assert etapromise.load(models / "current").version.startswith("2025-07-16")
     earlier = run(*common, "--as-of", "2025-07-02")
     assert earlier.exit_code == 1
     assert "later than" in earlier.stderr
@@ -283,6 +290,7 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick, monke
     back = run("rollback", "--models", models, "--to", "2025-07-01")
     assert back.stdout == f"{models / '2025-07-01'}\n"
     assert run("rollback", "--models", models, "--to", "2024-01-01").exit_code == 1
+    assert run(*ended, "--force").stdout == f"{models / '2026-03-01'}\n"
 
 
 def test_a_command_of_every_night_tells_a_note_once(tmp_path, capsys):

@@ -36,6 +36,8 @@ from etapromise.cli.tables import (
 from etapromise.operations.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from etapromise.tracking import TrackedHistory
 
 # Longer than a weekend and a holiday.
@@ -233,17 +235,22 @@ etapromise refresh --shipments shipments.parquet --scans scans.parquet \
 @sign_key_option
 @click.option("--models", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 @calendars_option
+@click.option("--force", is_flag=True, help="Refresh even if nothing has come in for days.")
 def refresh_command(
     tables: TableArguments,
     max_rejects: float,
     as_of: datetime,
     models: Path,
     calendars: Path | None,
+    force: bool,  # noqa: FBT001 (click passes by name)
 ) -> None:
     """Bring the current model's statistics and calibration up to date; its trees stay.
 
     To be run daily. The tables should reach at least half a year back. Prints the path of the
-    refreshed model, which is the current one then.
+    refreshed model, which is the current one then. Where nothing has come in for four days it is
+    refused: parcels under way would look ever later, and dates with them.
+
+    Exit codes: 0 refreshed, 3 refused, 1 failed, 2 bad usage.
     """
     with reported_errors(2):
         stated = _stated(calendars, tables)
@@ -252,22 +259,33 @@ def refresh_command(
         event = registry.current_event()
         told = RepeatedNotes(models)
         history = _read(tables, event, models, max_rejects, as_of, stated, told)
+        if _feed_end(history, as_of) is not None and not force:
+            say("refused: the current model stays. With --force it is refreshed all the same.")
+            sys.exit(REFUSED)
         etapromise.refresh(models, history, as_of=as_of, calendars=stated)
         told.keep()
     click.echo(models / str(registry.current))
 
 
-def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
-    """A feed that has ended is told, since all else goes on as if it had not."""
+def _feed_end(history: TrackedHistory, as_of: datetime) -> pd.Timestamp | None:
+    """The newest order or scan, where none has come in for longer than usual; else None."""
     import pandas as pd  # noqa: PLC0415 — start-up time
 
     moment = pd.Timestamp(as_of)
     newest = history.newest(moment)
-    if newest is not None and moment - newest > pd.Timedelta(days=_QUIET_DAYS):
-        days = (moment - newest).days
+    if newest is None or moment - newest <= pd.Timedelta(days=_QUIET_DAYS):
+        return None
+    return newest
+
+
+def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
+    """A feed that has ended is told, since all else goes on as if it had not."""
+    newest = _feed_end(history, as_of)
+    if newest is not None:
         say(
-            f"The newest order or scan is of {newest:%Y-%m-%d %H:%M} UTC, {days} days before "
-            "--as-of: nothing newer is known. Look at the feed, or choose an earlier --as-of."
+            f"The newest order or scan is of {newest:%Y-%m-%d %H:%M} UTC, {(as_of - newest).days} "
+            "days before --as-of: nothing newer is known. Look at the feed, or choose an earlier "
+            "--as-of."
         )
 
 
