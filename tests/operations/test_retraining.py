@@ -205,6 +205,17 @@ def test_a_refresh_keeps_the_trees_and_becomes_current(registry, parcels, model)
         refresh(registry.root, parcels, as_of=AS_OF)
 
 
+def test_a_feed_that_has_ended_moves_no_date_unasked(registry, parcels):
+    """With nothing new, parcels under way look ever later; whichever door asks."""
+    ended = parcels.newest(NOW + pd.Timedelta(days=400))
+    with pytest.raises(CommandError, match=r"Found nothing newer than .*force=True"):
+        refresh(registry.root, parcels, as_of=ended + pd.Timedelta(days=5))
+    assert registry.current == "2025-07-01"
+    refreshed = refresh(registry.root, parcels, as_of=ended + pd.Timedelta(days=5), force=True)
+    assert registry.load_current().version == refreshed.version
+    assert registry.current != "2025-07-01"
+
+
 def test_the_recipe_comes_back_from_a_saved_model(registry):
     assert recipe_of(registry.load_current()) == QUICK
 

@@ -36,12 +36,7 @@ from etapromise.cli.tables import (
 from etapromise.operations.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from etapromise.tracking import TrackedHistory
-
-# Longer than a weekend and a holiday.
-_QUIET_DAYS = 4
 
 REFUSED = 3
 """Exit code of a refused challenger: nothing failed, and nothing changed."""
@@ -262,20 +257,16 @@ def refresh_command(
         if _feed_end(history, as_of) is not None and not force:
             say("refused: the current model stays. With --force it is refreshed all the same.")
             sys.exit(REFUSED)
-        etapromise.refresh(models, history, as_of=as_of, calendars=stated)
+        etapromise.refresh(models, history, as_of=as_of, calendars=stated, force=force)
         told.keep()
     click.echo(models / str(registry.current))
 
 
-def _feed_end(history: TrackedHistory, as_of: datetime) -> pd.Timestamp | None:
-    """The newest order or scan, where none has come in for longer than usual; else None."""
-    import pandas as pd  # noqa: PLC0415 — start-up time
+def _feed_end(history: TrackedHistory, as_of: datetime) -> datetime | None:
+    from etapromise.history.as_of import moment_of  # noqa: PLC0415 — start-up time
+    from etapromise.operations.feed_checks import feed_end  # noqa: PLC0415 — start-up time
 
-    moment = pd.Timestamp(as_of)
-    newest = history.newest(moment)
-    if newest is None or moment - newest <= pd.Timedelta(days=_QUIET_DAYS):
-        return None
-    return newest
+    return feed_end(history, moment_of(as_of))
 
 
 def _tell_age(history: TrackedHistory, as_of: datetime) -> None:

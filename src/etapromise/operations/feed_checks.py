@@ -19,6 +19,9 @@ from etapromise.encoding.requests import local_seconds
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
+# Without an order or a scan: longer than a weekend and a holiday.
+_QUIET_DAYS: Final = 4
+
 UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabulary")
 """Reasons of rejects in codes that nobody can read."""
 
@@ -81,6 +84,17 @@ FEED_CHECKS: Final = {
     "rejected_scans": "more scans were rejected",
 }
 """What each check says where it fails."""
+
+
+def feed_end(history: TrackedHistory, moment: pd.Timestamp) -> pd.Timestamp | None:
+    """The newest order or scan, UTC, where none came in for longer than usual before a moment.
+
+    None where the feed goes on, or has never begun.
+    """
+    newest = history.newest(moment)
+    if newest is None or moment - newest <= pd.Timedelta(days=_QUIET_DAYS):
+        return None
+    return newest
 
 
 def feed_faults(

@@ -36,7 +36,7 @@ import pandas as pd
 
 from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.errors import InsufficientHistoryError
+from etapromise.errors import CommandError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
 from etapromise.evaluation.judgement import Truth
 from etapromise.evaluation.model_comparison import (
@@ -50,7 +50,12 @@ from etapromise.evaluation.model_comparison import (
 )
 from etapromise.evaluation.replay import Forecaster
 from etapromise.history.as_of import Moment, moment_of
-from etapromise.operations.feed_checks import COMPARED_WITH, clock_shifts, rejected_shares
+from etapromise.operations.feed_checks import (
+    COMPARED_WITH,
+    clock_shifts,
+    feed_end,
+    rejected_shares,
+)
 from etapromise.operations.gate import (
     GateCheck,
     GateConfig,
@@ -212,6 +217,7 @@ def refresh(
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
     max_rejects: float = MAX_REJECTS,
+    force: bool = False,
 ) -> PromiseModel:
     """Bring a directory's current model up to date and make the result current; its trees stay.
 
@@ -223,10 +229,13 @@ def refresh(
         scans: as for `read`.
         as_of: nothing received later is looked at.
         calendars: a calendar file from now on; by default that in the mapping, else the model's.
+        force: refresh even if no order and no scan has come in for more than four days. Parcels
+            under way then look ever later, and dates move with them.
 
     Raises:
         ContractError: a table does not fit the contract.
-        CommandError: another process changes the directory, or the model knows more than was known.
+        CommandError: another process changes the directory, the model knows more than was known,
+            or nothing has come in for days and `force` is not given.
         ModelFileError: there is no current model.
 
     Examples:
@@ -244,6 +253,13 @@ def refresh(
         naive_time_zone=naive_time_zone,
         max_rejects=max_rejects,
     )
+    newest = feed_end(history, moment)
+    if newest is not None and not force:
+        raise CommandError(
+            f"Found nothing newer than {newest:%Y-%m-%d %H:%M} UTC, {(moment - newest).days} days "
+            "before as_of; expected orders or scans of late. Look at the feed, choose an earlier "
+            "as_of, or refresh all the same with force=True."
+        )
     stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
     with registry.lock():
         champion = registry.load_current()
