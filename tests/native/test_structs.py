@@ -12,6 +12,7 @@ import pytest
 import etapromise
 from etapromise.encoding.compiled_encoder import pack_shipment
 from etapromise.forecast import forest_layout
+from etapromise.lanes.levels import HANDLING_LEVELS, levels_with
 from etapromise.promise.quote_arguments import pack_levels, pack_question
 
 NATIVE = Path(etapromise.__file__).parent / "native"
@@ -119,3 +120,12 @@ def test_records_and_packed_bytes_lie_as_in_c(compiler: list[str], tmp_path: Pat
     assert_in_c(
         compiler, tmp_path, "quote.c", "etp_question", len(question), {"level": len(shipment)}
     )
+
+
+def test_an_orders_codes_have_room_with_as_many_columns_as_are_accepted() -> None:
+    """The kernels copy the codes of all levels into an array of a fixed length."""
+    header = (NATIVE / "encoder.h").read_text(encoding="utf-8")
+    room = int(header.partition("ETP_MAX_CODES = ")[2].partition(",")[0])
+    texts = int(header.partition("ETP_MAX_TEXTS = ")[2].partition(",")[0])
+    most = levels_with([f"kind {n}" for n in range(texts)], hand_offs=True)
+    assert len(most) + len(HANDLING_LEVELS) <= room

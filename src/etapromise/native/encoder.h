@@ -7,7 +7,7 @@
 #include "keys.h"
 
 /* Columns of text, the derived prefix included; levels, handling levels included; numbers. */
-enum { ETP_MAX_TEXTS = 256, ETP_MAX_CODES = 256, ETP_MAX_NUMBERS = 512 };
+enum { ETP_MAX_TEXTS = 256, ETP_MAX_CODES = 512, ETP_MAX_NUMBERS = 512 };
 
 /* Where in a request's numbers what is read by position stands: NUMBERS of history/requests.py. */
 enum {
