@@ -29,6 +29,7 @@ from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.python_objects import arrow_table_of, table_as_text
 from etapromise.tracking.sources import open_parts
+from etapromise.tracking.table_files import require_once_each
 from etapromise.tracking.tables import read_shipments
 from etapromise.tracking.texts import Identifiers, as_series
 
@@ -425,6 +426,7 @@ def _batches(source: Source) -> Iterator[Source]:
         yield source
         return
     with damage_named(path, "shipments"), pq.ParquetFile(path) as file:
+        require_once_each(file.schema_arrow.names, path.name)
         if file.metadata.num_rows <= _ROWS_AT_ONCE:
             yield source
             return
