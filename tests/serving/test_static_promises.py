@@ -67,7 +67,7 @@ def test_a_request_as_deep_as_one_likes_is_refused_or_told_flat() -> None:
     """Where no model answers as well: a list within a list of quotes is no quote."""
     plain = PARCEL | {"ordered_at": NOW.isoformat()}
     for asked in (deep(900), [[plain]], [plain, [plain]]):
-        with pytest.raises(ContractError, match="expected an object"):
+        with pytest.raises(ContractError, match="expected a JSON object"):
             answered(asked, 7, "no model")
     odd = plain | {"price": deep(900), "name": deep(900), "carrier": {}, "service": "ground"}
     (told,) = answered({"options": [odd], **plain}, 7, "no model")["options"]
