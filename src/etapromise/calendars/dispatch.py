@@ -276,11 +276,7 @@ class Dispatch:
 
     @classmethod
     def stored(cls, part: StoredPart, values: StoredValues, clocks: Clocks) -> Dispatch:
-        """The calendars of a model's files.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """The calendars of a model's files."""
         keys = stored_keys("the warehouses' calendars", values.texts("dispatch"), DISPATCH_LEVELS)
         arrays = part.read(_LAYOUT, rows=len(keys) + 1)
         require_special(part, "special_days", arrays["special_days"], (len(keys),))

@@ -212,9 +212,6 @@ class Disruptions:
         Args:
             declared: at most MOST_DISRUPTIONS.
             columns: of texts, in the order in which the encoder has them.
-
-        Raises:
-            ContractError: there are more.
         """
         if len(declared) > MOST_DISRUPTIONS:
             raise ContractError(

@@ -163,11 +163,7 @@ class Clocks(ArrayRecord):
 
     @classmethod
     def stored(cls, part: StoredPart, values: StoredValues) -> Clocks:
-        """The clocks of a model's files.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """The clocks of a model's files."""
         services, calendars = (values.texts(name, _MOST_KEYS) for name in ("services", "calendars"))
         first_day = values.whole("first_day", EARLIEST_DAY, LATEST_DAY)
         for name, keys, parts in (("services", services, (2, 3)), ("calendars", calendars, (2,))):
@@ -219,11 +215,7 @@ class Clocks(ArrayRecord):
         return service_row * len(self.holidays) + calendar_row
 
     def require_days(self, first: int, last: int) -> None:
-        """Refuse days outside the tables.
-
-        Raises:
-            ContractError: a day (days since 1970-01-01) is outside.
-        """
+        """Refuse days outside the tables."""
         if first < self.first_day or last > self.last_day:
             found = first if first < self.first_day else last
             raise ContractError(
@@ -246,9 +238,6 @@ def require_special(part: StoredPart, name: str, days: Ints, rows: Sequence[int]
     Args:
         days: (k, r + 3) r rows, each -1 (every one) to its number, first and last day, per cent.
         rows: (r,) the last row of each.
-
-    Raises:
-        ModelFileError: a row, a day or a share is out of range.
     """
     low = (*(-1 for _ in rows), EARLIEST_DAY, EARLIEST_DAY, 0)
     if np.any(days < low) or np.any(days > (*rows, LATEST_DAY, LATEST_DAY, 100)):

@@ -33,11 +33,7 @@ ZONE_SOURCES: Final = ("given", "region", "country", "default")
 
 
 def zone_named(name: str) -> ZoneInfo:
-    """The zone with this IANA name.
-
-    Raises:
-        ContractError: there is none.
-    """
+    """The zone with this IANA name."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -248,11 +244,7 @@ class ZoneMap:
 
     @classmethod
     def stored(cls, values: StoredValues) -> ZoneMap:
-        """The map that `as_dict` described.
-
-        Raises:
-            ModelFileError: it is not what it must be.
-        """
+        """The map that `as_dict` described."""
         countries = values.part("countries")
         try:
             return cls(

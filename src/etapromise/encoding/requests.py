@@ -116,12 +116,7 @@ class Encoder(EncoderTables):
         return CompiledEncoder(self, handling=HANDLING_LEVELS, calendars=_CALENDAR_LEVELS)
 
     def encode(self, frame: pd.DataFrame) -> Requests:
-        """Many shipments.
-
-        Raises:
-            ContractError: the order times or an extra column are missing, naive or not numeric, or
-                an order time is outside the calendars.
-        """
+        """Many shipments."""
         require_table(frame)
         self.compiled.require_extra(frame.columns)
         _require_orders(frame)
@@ -229,11 +224,7 @@ def local_dates(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.dateti
 
 
 def require_table(frame: pd.DataFrame) -> None:
-    """Refuse what is no table, or one with two columns of a name.
-
-    Raises:
-        ContractError: it is one of them.
-    """
+    """Refuse what is no table, or one with two columns of a name."""
     columns = getattr(frame, "columns", None)
     if columns is None or not hasattr(frame, "assign"):
         raise ContractError(
@@ -264,11 +255,7 @@ def _require_orders(frame: pd.DataFrame) -> None:
 
 
 def dates_in_column(frame: pd.DataFrame, name: str) -> NDArray[np.datetime64]:
-    """(n,) the calendar dates of a column, NaT where it says none.
-
-    Raises:
-        ContractError: it holds something else.
-    """
+    """(n,) the calendar dates of a column, NaT where it says none."""
     try:
         return frame[name].to_numpy().astype("datetime64[D]")
     except (TypeError, ValueError, OverflowError) as error:

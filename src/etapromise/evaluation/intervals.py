@@ -30,9 +30,6 @@ def wilson_interval(hits: npt.ArrayLike, count: npt.ArrayLike) -> tuple[Floats, 
     Args:
         hits: (n,) parcels that did.
         count: (n,) parcels that could have; NaN comes out where it is 0.
-
-    Raises:
-        ContractError: More parcels did than could have, or counts are negative.
     """
     k, n = np.asarray(hits, np.float64), np.asarray(count, np.float64)
     if ((k < 0) | (k > n)).any():

@@ -25,9 +25,6 @@ def days_to_mature(history: TrackedHistory, as_of: pd.Timestamp, *, share: float
 
     Measured on orders that are 45 to 135 days old, all long decided but the lost ones, which count
     as never arriving; at most 45.
-
-    Raises:
-        InsufficientHistoryError: There are no such orders.
     """
     age = as_of - history.shipments["ordered_at"]
     old = (age > 45 * _DAY) & (age <= 135 * _DAY)
@@ -58,9 +55,6 @@ def judged_orders(
     Returns:
         A judged table (see `judge`), by time of order: two models' tables of the same weeks have
         the same orders in the same rows.
-
-    Raises:
-        InsufficientHistoryError: There are no such orders.
     """
     first = np.datetime64(start.tz_convert("UTC").date(), "D") - np.timedelta64(1, "D")
     covered = max(1, int((truth.covered_until - first).astype(np.int64)) + 1)

@@ -45,9 +45,6 @@ def past_predictions(
         every_hours: From one look to the next.
         service_level: The probability with which first promises are kept, where the model makes
             them.
-
-    Raises:
-        ContractError: The model knows more than was known at ``start``, or there is no parcel.
     """
     if model.as_of > start:
         raise ContractError(

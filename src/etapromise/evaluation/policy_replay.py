@@ -45,9 +45,6 @@ def replay_policies(
         the date that half of such parcels make), `stated_kept`, `window_days` and the shares
         `window`, `guaranteed`, `no_appointment` and `groupable`; `taken`, the orders whose chosen
         way is the one that was taken, and `taken_kept`, the share of these that came in time.
-
-    Raises:
-        ContractError: no order was placed after the model's moment, or no way is given.
     """
     shipments, happened = history.shipments, history.milestones
     later = np.flatnonzero((shipments["ordered_at"] >= pd.Timestamp(model.as_of)).to_numpy())

@@ -85,11 +85,7 @@ class QuotedDays:
 
 
 def extract_end(history: TrackedHistory) -> pd.Timestamp:
-    """The last moment that the history tells of: its latest order or received scan.
-
-    Raises:
-        ContractError: The history is empty.
-    """
+    """The last moment that the history tells of: its latest order or received scan."""
     told = history.newest(pd.Timestamp.max.tz_localize("UTC"))
     if told is None:
         raise ContractError("found a history without orders and scans, expected some of each")
@@ -115,9 +111,6 @@ def replay_quotes(
 
     Yields:
         The quotes between two refreshes; nothing where there are no orders.
-
-    Raises:
-        ContractError: ``refresh_every`` is not positive.
     """
     if refresh_every < 1:
         raise ContractError(f"found refresh_every={refresh_every}, expected at least one day")

@@ -47,9 +47,6 @@ class PastPredictions:
         today: Destination-local date of the look, (n,) datetime64[D].
         first_date: Day 0 of the look's distribution, (n,) datetime64[D].
         probability: P(event by the end of day 0 + k | what was received by the look), (n, h).
-
-    Raises:
-        ContractError: The arrays do not fit each other.
     """
 
     original_date: Dates
@@ -163,9 +160,6 @@ def simulate_repromises(
         service_level: The probability with which a new date shall be kept.
         notice_cost: Of one notice.
         silent_miss_cost: Of one date that ran out broken and not told, in the same unit.
-
-    Raises:
-        ContractError: There are no parcels.
     """
     parcels = len(looks.original_date)
     if not parcels:
@@ -194,9 +188,6 @@ def pick_policy(
         most_changes: Date changes per parcel, at most.
         service_level: The probability with which a new date shall be kept.
         candidates: Policies to try; by default `candidate_policies`.
-
-    Raises:
-        ContractError: There are no parcels, or no candidate changes dates seldom enough.
     """
     tried = list(candidate_policies() if candidates is None else candidates)
     records = [
@@ -250,11 +241,7 @@ def write_policy(policy: RepromisePolicy, path: Path) -> None:
 
 
 def read_policy(path: Path) -> RepromisePolicy:
-    """The policy that `write_policy` wrote; settings that are not named have their defaults.
-
-    Raises:
-        ContractError: It is no JSON of a policy's settings.
-    """
+    """The policy that `write_policy` wrote; settings that are not named have their defaults."""
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
         return RepromisePolicy(**settings)

@@ -304,11 +304,7 @@ class KeptEffects:
 
 
 def _state(part: StoredPart, values: StoredValues, levels: int) -> _Kept:
-    """One state of a file.
-
-    Raises:
-        ModelFileError: it is not what it must be.
-    """
+    """One state of a file."""
     keys = part.texts("keys")
     texts = all(
         isinstance(level, list) and all(isinstance(key, str) for key in level) for level in keys

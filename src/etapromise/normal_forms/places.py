@@ -102,9 +102,6 @@ def stated_country(value: Any) -> str | None:
 
     A table's are kept as they are written, and told. Codes and names that are like none of
     ISO 3166-1, such as those of a shop's own, are kept here too.
-
-    Raises:
-        ContractError: it is nearly the name of a country.
     """
     found = normal_country(value)
     if found is None or len(found) <= _LONGEST_CODE or found in _COUNTRIES:

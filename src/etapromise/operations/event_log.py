@@ -135,10 +135,6 @@ def append_events(events: pd.DataFrame, out: Path) -> int:
     Args:
         events: Columns `events.EVENT_TYPES`.
         out: JSON lines, which are appended to, or Parquet, which is written anew.
-
-    Raises:
-        CommandError: The name ends in neither ``.jsonl`` nor ``.parquet``, or the file holds
-            something else.
     """
     if out.suffix not in {".jsonl", ".parquet"}:
         raise CommandError(

@@ -30,11 +30,7 @@ class Pruning:
 
 
 def markets(root: Path | str) -> dict[str, ModelRegistry]:
-    """The directories of models in a directory, by name; itself is named ``.``.
-
-    Raises:
-        CommandError: There is none.
-    """
+    """The directories of models in a directory, by name; itself is named ``.``."""
     top = Path(root)
     found = {}
     if ModelRegistry(top).versions():
@@ -61,9 +57,6 @@ def plan_pruning(registry: ModelRegistry, *, keep: int) -> Pruning:
 
     Args:
         keep: At least 1.
-
-    Raises:
-        ContractError: ``keep`` is less than 1.
     """
     if keep < 1:
         raise ContractError(f"found keep={keep}, expected 1 or more")

@@ -13,12 +13,7 @@ Model: TypeAlias = "PromiseModel | str | Path"
 
 
 def model_of(model: Model) -> PromiseModel:
-    """The model, loaded where its path is given.
-
-    Raises:
-        ContractError: it is neither a model nor a path.
-        ModelFileError: there is none.
-    """
+    """The model, loaded where its path is given."""
     if isinstance(model, PromiseModel):
         return model
     if not isinstance(model, str | PathLike):

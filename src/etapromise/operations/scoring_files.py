@@ -68,10 +68,6 @@ def score_file(
     Args:
         shipments: A Parquet file of the contract, or a directory of them.
         out: Where the promises go; the rejects go beside it, see `rejects_beside`.
-
-    Raises:
-        ContractError: A file cannot be read, or lacks what the model needs.
-        CommandError: The model knows more than was known at ``as_of``, or a file is no Parquet.
     """
     if not can_stream(shipments, out):
         raise CommandError(

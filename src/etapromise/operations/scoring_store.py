@@ -52,11 +52,6 @@ def score_store(
 
     Returns:
         How many parcels.
-
-    Raises:
-        CommandError: the model knows more than was known at ``as_of``, or the engine cannot be
-            reached.
-        StoreError: there is no store, or it is damaged or newer.
     """
     loaded = load_model(model)
     layout = StoreLayout.open(store)

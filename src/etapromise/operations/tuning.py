@@ -116,11 +116,6 @@ def tune(
         journals: A directory in which finished trials are written down; a search of the same data,
             configuration and seed goes on from there. None keeps nothing.
         progress: Told the stage, how many trials are done, and how many there are at most.
-
-    Raises:
-        InsufficientHistoryError: There is too little history before the earliest fold.
-        ContractError: A setting is impossible.
-        MissingExtraError: Optuna is not installed.
     """
     with extra_needed():
         import optuna  # noqa: PLC0415 — an extra

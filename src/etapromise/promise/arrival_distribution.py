@@ -186,11 +186,7 @@ def date_of(day: int) -> dt.date:
 
 
 def day_number(day: dt.date) -> int:
-    """How many days after 1970-01-01 a calendar date is; numpy's and pandas' are taken, too.
-
-    Raises:
-        ContractError: it is no date, or a moment within one: in which zone would be a guess.
-    """
+    """How many days after 1970-01-01 a calendar date is; numpy's and pandas' are taken, too."""
     if type(day) is dt.date:
         return day.toordinal() - _EPOCH_ORDINAL
     found: object = day
@@ -208,11 +204,7 @@ def day_number(day: dt.date) -> int:
 
 
 def require_percent(percent: object) -> float:
-    """A percentile as a number.
-
-    Raises:
-        ContractError: it is not within 0 to 100, both excluded.
-    """
+    """A percentile as a number."""
     number = plain_number(percent)
     if not 0.0 < number < 100.0:
         raise ContractError(f"Found the percentile {percent!r}; expected one between 0 and 100.")

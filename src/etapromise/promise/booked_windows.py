@@ -43,11 +43,7 @@ class BookedWindow:
 
 
 def window_hours(value: object) -> tuple[dt.time, dt.time]:
-    """A window such as "08:00-12:00" as its two times.
-
-    Raises:
-        ContractError: it is none, or its end is not after its start.
-    """
+    """A window such as "08:00-12:00" as its two times."""
     first, told, last = str(value).partition("-")
     try:
         start, end = dt.time.fromisoformat(first.strip()), dt.time.fromisoformat(last.strip())

@@ -103,11 +103,7 @@ class QuoteKernel:
         lost_level: int,
         horizon: int,
     ) -> None:
-        """Bind the parts.
-
-        Raises:
-            ModelFileError: the forest is one of other features than are built.
-        """
+        """Bind the parts."""
         if forest.features != len(features.contract.names):
             raise ModelFileError(
                 f"Found a forest of {forest.features} features and a contract of "

@@ -60,11 +60,7 @@ def share_between(
     start: dt.time,
     end: dt.time,
 ) -> float:
-    """Share of the deliveries of `day` between two local times; an end of 00:00 is midnight after.
-
-    Raises:
-        ContractError: a time is none, carries a zone, or the end is not after the start.
-    """
+    """Share of the deliveries of `day` between two local times; an end of 00:00 ends the day."""
     both: tuple[tuple[str, object], ...] = (("start", start), ("end", end))
     for name, given in both:
         if not isinstance(given, dt.time) or given.tzinfo is not None:

@@ -221,11 +221,7 @@ class Explanation:
 
 
 def required_stages(stages: StageForests | None) -> StageForests:
-    """The forests of handling and transit.
-
-    Raises:
-        ContractError: there are none.
-    """
+    """The forests of handling and transit."""
     if stages is None:
         raise ContractError(
             "Found a model without forests of handling and transit: it was trained with "

@@ -85,9 +85,6 @@ class KeptTable(ArrayRecord):
         Args:
             level_names: (L,) names of the levels.
             sizes: (L,) rows of each level's table.
-
-        Raises:
-            ModelFileError: it is not what it must be.
         """
         levels = values.texts("levels")
         if levels != KEPT_LEVELS:

@@ -465,11 +465,7 @@ class PromiseModel(ModelCore):
 
 
 def restored_model(contents: Mapping[str, bytes]) -> PromiseModel:
-    """The model whose files these are: what a pickled one is read back by.
-
-    Raises:
-        ModelFileError: as for `load_model`.
-    """
+    """The model whose files these are: what a pickled one is read back by."""
     return model_of_contents(contents, PromiseModel)
 
 

@@ -125,9 +125,6 @@ class ModelCore(SingleQuotes):
 
         Args:
             frame: (n,) accepted rows of the contract.
-
-        Raises:
-            ContractError: as for `promise`.
         """
         requests = self.parts.encoder.encode(as_released(frame))
         return DateDistribution(
@@ -141,12 +138,7 @@ class ModelCore(SingleQuotes):
         return local_dates(times, zones)
 
     def require_known_by(self, as_of: pd.Timestamp) -> None:
-        """Refuse to answer as of a moment at which the model was not known yet.
-
-        Raises:
-            ContractError: the moment is naive.
-            CommandError: the model knows more than was known then.
-        """
+        """Refuse to answer as of a moment at which the model was not known yet."""
         if as_of.tzinfo is None:
             raise ContractError(f"Found the naive moment {as_of}; expected one with a time zone.")
         if self.as_of > as_of:

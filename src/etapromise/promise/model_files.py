@@ -84,9 +84,6 @@ def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = 
     Args:
         sign_key: file of a private key to sign it with; by default that of the environment's
             ETAPROMISE_SIGN_KEY, or nobody's.
-
-    Raises:
-        ModelFileError: something is there already.
     """
     directory = Path(directory)
     if directory.exists() or directory.is_symlink():
@@ -115,11 +112,6 @@ def load_saved(
     Args:
         kind: of the model.
         verify: file of the public key of whom it must be signed by.
-
-    Raises:
-        ModelFileError: it is missing, incomplete, damaged, of another format, holds anything that
-            is not what it must be, or gives other predictions on this machine than on the one that
-            wrote it.
     """
     path = Path(directory).resolve()
     manifest, files = _read_manifest(path, verify)
@@ -151,11 +143,7 @@ def model_contents(model: ModelCore) -> dict[str, bytes]:
 
 
 def model_of_contents(contents: Mapping[str, bytes], kind: type[ModelKind]) -> ModelKind:
-    """The model of which `model_contents` gave the files.
-
-    Raises:
-        ModelFileError: as for `load_saved`.
-    """
+    """The model of which `model_contents` gave the files."""
     with tempfile.TemporaryDirectory() as place:
         for name, content in contents.items():
             (Path(place) / Path(name).name).write_bytes(content)

@@ -68,11 +68,7 @@ class PlainParcel:
     scans: list[OneScan]
 
     def journey(self, model: ModelCore, moment: int) -> Journey | None:
-        """Where it stands at a moment (microseconds since 1970 UTC); None: the tables know better.
-
-        Raises:
-            ContractError: as for `journeys_at`.
-        """
+        """Where it stands, microseconds since 1970 UTC; None: the tables know better."""
         encoder = model.parts.encoder
         ordered_at: dt.datetime = self.fields["ordered_at"]
         if microseconds_from(ordered_at) > moment:

@@ -193,10 +193,6 @@ def journeys_at(
         shipments: (n,) accepted rows of the contract.
         scans: accepted scans; those received after `now` are not looked at.
         now: zone-aware.
-
-    Raises:
-        ContractError: as for `PromiseModel.promise`; `now` is naive, outside the calendars, or
-            before an order.
     """
     encoder = model.parts.encoder
     moment = microseconds_of(now)
@@ -231,9 +227,6 @@ def expected_journeys(
         zones: (n,) IANA names of their destinations' zones.
         handed_over: the same of those that were seen to take parcels over.
         moment: microseconds since 1970 UTC.
-
-    Raises:
-        ContractError: the moment is outside the calendars.
     """
     encoder = model.parts.encoder
     count = len(requests)
@@ -328,11 +321,7 @@ def _given_none_came(model: ModelCore, requests: Requests, today: Ints) -> tuple
 
 
 def microseconds_of(now: Any) -> int:
-    """A moment in microseconds since 1970 UTC.
-
-    Raises:
-        ContractError: it is no time, or a naive one.
-    """
+    """A moment in microseconds since 1970 UTC."""
     if not isinstance(now, datetime) or now.tzinfo is None:
         raise ContractError(
             f"Found now={now!r}; expected a datetime with a time zone, such as "
@@ -356,9 +345,6 @@ def checked_scans(
         owner: the shipment of scans that name none.
         vocabulary: whose codes scans carry that do not say.
         naive_time_zone: IANA zone of times that carry none.
-
-    Raises:
-        ContractError: as for `tracking.read_scans`; a scan of a list is no mapping.
     """
     if scans is None or (isinstance(scans, list | tuple) and not scans):
         return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
@@ -373,11 +359,7 @@ def checked_scans(
 
 
 def frame_of(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
-    """Mappings as the rows of a table.
-
-    Raises:
-        ContractError: a text that no table can hold.
-    """
+    """Mappings as the rows of a table."""
     try:
         return pd.DataFrame(rows)
     except UnicodeEncodeError as error:

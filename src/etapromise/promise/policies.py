@@ -109,11 +109,7 @@ def load_policies(path: str | Path | None = None) -> dict[str, ShopperPolicy]:
 
 
 def policy_named(name: str) -> ShopperPolicy:
-    """A ready policy.
-
-    Raises:
-        ContractError: there is none of that name.
-    """
+    """A ready policy."""
     found = _ready().get(name)
     if found is None:
         raise ContractError(

@@ -229,11 +229,7 @@ class StoredPromise(Promise):
     """A promise as it was written down. Immutable."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        """Read the values of `Promise.as_dict`, with `distribution` or without.
-
-        Raises:
-            ContractError: a value is missing or of another kind.
-        """
+        """Read the values of `Promise.as_dict`, with `distribution` or without."""
         missing = [name for name in _REQUIRED if name not in values]
         if missing:
             raise ContractError(

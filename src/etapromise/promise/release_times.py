@@ -15,9 +15,6 @@ def as_released(frame: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         frame: accepted rows of the contract, perhaps with a column `available_from`.
-
-    Raises:
-        ContractError: that column holds no zone-aware times.
     """
     if "available_from" not in frame.columns:
         return frame

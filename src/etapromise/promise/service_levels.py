@@ -17,9 +17,6 @@ def require_level(level: object, name: str) -> float:
     Args:
         level: a number, or one of SERVICE_LEVELS.
         name: what messages call it.
-
-    Raises:
-        ContractError: it is not within 0 to 1, both excluded, or no such name.
     """
     if isinstance(level, str):
         found = SERVICE_LEVELS.get(level)

@@ -222,11 +222,7 @@ def _told_why(model: ModelCore, journey: Journey, service_level: float) -> Why |
 
 
 def _refuse_typos(shipment: object, scans: object, known: frozenset[str]) -> None:
-    """Tables may have other columns too; but what is nearly a known name is a typo of it.
-
-    Raises:
-        ContractError: a name is one.
-    """
+    """Tables may have other columns too; but what is nearly a known name is a typo of it."""
     if isinstance(shipment, Mapping):
         if not missing(shipment.get("available_from")):
             utc_second(shipment["available_from"], "available_from")

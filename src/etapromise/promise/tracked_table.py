@@ -106,9 +106,6 @@ def standing_dates(shipments: pd.DataFrame, standing: Any) -> NDArray[np.datetim
     Args:
         shipments: (n,) accepted rows; `promised_date` counts where `standing` is None.
         standing: one date for all, or (n,) dates.
-
-    Raises:
-        ContractError: what `standing` holds are no dates, or not as many as there are parcels.
     """
     count = len(shipments)
     if standing is None:

@@ -101,9 +101,6 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str], what: str) -> Non
         names: as given.
         known: all that are read.
         what: what they were given for, such as "a promise".
-
-    Raises:
-        ContractError: one of them is unknown; the nearest known name is told.
     """
     known = set(known)
     for name in names:

@@ -62,9 +62,6 @@ class Wording:
 
         Args:
             source: path of a TOML file like `words.toml`; it replaces sentence by sentence.
-
-        Raises:
-            ContractError: the file cannot be read, or says what no sentence is.
         """
         if isinstance(source, cls):
             return source
@@ -274,10 +271,6 @@ def sentence(
 
     Returns:
         It; in a language without sentences the date or the range alone, or nothing.
-
-    Raises:
-        ContractError: CLDR has no such locale, there is nothing like `show`, or the words are not
-            to be read.
     """
     asked = show.get(code) if isinstance(show, Mapping) else show
     if asked is None:
@@ -305,21 +298,13 @@ def stage_sentence(stage: str, locale: str, words: Wording | str | Path | None =
 
 
 def clauses(locale: str, words: Wording | str | Path | None = None) -> Mapping[str, Any]:
-    """The clauses of a reason in a locale's language, by name; none where it has no words for them.
-
-    Raises:
-        ContractError: as for `sentence`.
-    """
+    """The clauses of a reason in a locale's language, by name; none where it has none."""
     found: Mapping[str, Any] = _voice(locale, Wording.of(words)).words["why"]
     return found
 
 
 def dated(day: date, locale: str) -> str:
-    """Weekday, day and month as CLDR writes them in a locale, all names in full.
-
-    Raises:
-        ContractError: as for `sentence`.
-    """
+    """Weekday, day and month as CLDR writes them in a locale, all names in full."""
     return _voice(locale, Wording.of(None)).dated(day, "")
 
 
@@ -332,9 +317,6 @@ def notice(event: str, day: date, locale: str, words: Wording | str | Path | Non
 
     Returns:
         It; in a language without sentences the date alone.
-
-    Raises:
-        ContractError: as for `sentence`, or another event.
     """
     if event not in _NOTICES:
         raise ContractError(f"Found the event {event!r}; expected one of {', '.join(_NOTICES)}.")

@@ -71,11 +71,7 @@ def promises_made(
     as_of: pd.Timestamp,
     config: MonitorConfig,
 ) -> Made:
-    """Judge the promises to the orders of the last `config.days`; of a dead feed, its last ones.
-
-    Raises:
-        InsufficientHistoryError: There is no order.
-    """
+    """Judge the promises to the orders of the last `config.days`; of a dead feed, its last ones."""
     ours = ModelForecaster(model)
     dates = ours.local_event_date(known)
     truth = Truth.of(known, dates, extract_end=as_of, settle_days=config.settle_days)
