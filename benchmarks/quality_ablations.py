@@ -226,7 +226,7 @@ ABLATIONS = {
     "widening for the new": Ablation(
         instead={
             "etapromise.promise.assembling.between_variances": _no_widening,
-            "etapromise.promise.model.between_variances": _no_widening,
+            "etapromise.promise.compiled_quote.between_variances": _no_widening,
         }
     ),
     "carriers' calendars": Ablation(

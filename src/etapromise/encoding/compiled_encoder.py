@@ -161,6 +161,16 @@ class EncoderTables:
         return levels_with(self.categorical, hand_offs=self.hand_offs is not None)
 
     @cached_property
+    def level_names(self) -> list[str]:
+        """(L,) the names of the levels."""
+        return [level.name for level in self.levels]
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """(L,) rows of each level's table."""
+        return [len(index) for index in self.indexes]
+
+    @cached_property
     def last_mile_services(self) -> NDArray[np.int32]:
         """(k,) rows of the clocks' services."""
         carriers = () if self.hand_offs is None else self.hand_offs.carriers
@@ -263,7 +273,7 @@ class CompiledEncoder:
         self._levels = len(encoder.levels)
         self._codes = self._levels + len(handling)
         self._numbers = _STANDARD_NUMBERS + len(encoder.numeric)
-        names = [level.name for level in encoder.levels]
+        names = encoder.level_names
         by_weekday, divided = next(
             (names.index(level.name), names.index(whole))
             for level in encoder.levels

@@ -338,7 +338,7 @@ def _kept(
     Only keys of parcels that had started are in it: one of a young order may be gone with it.
     """
     before = int(np.searchsorted(sweeps[0].durations.start_day, day))
-    sizes = [len(index) for index in encoder.indexes]
+    sizes = encoder.sizes
     used = [
         np.flatnonzero(np.bincount(codes[:before], minlength=size))
         for codes, size in zip(sweeps[0].codes, sizes, strict=True)

@@ -285,7 +285,7 @@ class KeptOrders(KnownOrders):
         return place[positions], [text for text, here in zip(texts, used, strict=True) if here]
 
     def _request_codes(self, encoder: Encoder, pickup_day: NDArray[np.int64]) -> NDArray[np.int32]:
-        names = [level.name for level in encoder.levels]
+        names = encoder.level_names
         divided = [by_pickup_weekday(level) for level in encoder.levels]
         codes = np.empty((len(self), len(names)), np.int32)
         told = [place for place, whole in enumerate(divided) if whole is None]

@@ -189,7 +189,7 @@ def build_statistics(
         InsufficientHistoryError: no parcel was ordered before that day.
     """
     asked = requests if asked is None else asked
-    sizes = [len(index) for index in encoder.indexes]
+    sizes = encoder.sizes
     handling_sizes = [sizes[level] for level in HANDLING_LEVELS]
     codes = np.ascontiguousarray(requests.codes.T)
     sweeps = [

@@ -191,7 +191,7 @@ class Explanation:
     def _since(self, now: float, ordered: dt.date) -> dt.date | None:
         """Since when things have been as slow (`now` above 0 days) or as quick as they are."""
         parts = self._model.parts
-        names = [level.name for level in parts.encoder.levels]
+        names = parts.encoder.level_names
         told, most = None, 0.0
         for name, days in parts.manifest.get("pace_since", {}).items():
             level = names.index(name)

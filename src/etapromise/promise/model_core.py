@@ -11,7 +11,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.encoding.pickup_days import WarehouseDays
 from etapromise.encoding.requests import local_dates
 from etapromise.errors import CommandError, ContractError
@@ -19,7 +18,7 @@ from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
 from etapromise.in_transit.remaining_time import RemainingKernel
 from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
-from etapromise.promise.compiled_quote import QuoteKernel, between_variances
+from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.release_times import as_released
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.tracking.contract import Event
 
 
@@ -46,7 +46,6 @@ class ModelCore(SingleQuotes):
         self._transit_kernel: RemainingKernel | None = None
         self._warehouses: dict[tuple[int, int], WarehouseDays] = {}
         encoder = parts.encoder
-        names = [level.name for level in encoder.levels]
         self._features = FeatureBuilder(
             parts.contract,
             levels=encoder.levels,
@@ -58,28 +57,8 @@ class ModelCore(SingleQuotes):
             surge=parts.surge,
         )
         with believing(parts.priors):
-            self._kernel = QuoteKernel(
-                encoder=encoder.compiled,
-                features=self._features,
-                forest=parts.forest,
-                calibration=parts.calibration,
-                statistics=parts.statistics,
-                between=between_variances(
-                    names, parts.statistics, [len(index) for index in encoder.indexes]
-                ),
-                lost_level=names.index("service"),
-                horizon=parts.horizon,
-            )
-        super().__init__(
-            encoder=encoder,
-            statistics=parts.statistics,
-            kept=parts.kept,
-            kernel=self._kernel,
-            ranges=parts.ranges,
-            alike=parts.alike,
-            event=self.event,
-            version=self.version,
-        )
+            self._kernel = QuoteKernel(parts, self._features)
+        super().__init__(parts, self._kernel)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -89,13 +68,12 @@ class ModelCore(SingleQuotes):
     @property
     def version(self) -> str:
         """Which model this is: its moment, and a digest of what it was made from."""
-        return str(self.parts.manifest["version"])
+        return self.parts.version
 
     @property
     def event(self) -> Event:
         """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
-        event: Event = self.parts.manifest["event"]
-        return event
+        return self.parts.event
 
     @property
     def as_of(self) -> datetime:

@@ -206,7 +206,7 @@ def _write(model: ModelCore, directory: Path) -> None:
 
 def golden_requests(parts: ModelParts) -> Requests:
     """A few made-up requests that touch every level: known keys, unknown ones, missing numbers."""
-    sizes = [len(index) for index in parts.encoder.indexes]
+    sizes = parts.encoder.sizes
     row = np.arange(_GOLDEN_ROWS)
     codes = np.stack([np.where(row % 5 == 4, 0, row * 7 % size) for size in sizes], axis=1).astype(
         np.int32
@@ -266,7 +266,7 @@ def _parts(path: Path, manifest: StoredValues, arrays: StoredArrays, keys: bytes
         hand_offs=HandOffs.stored(hand_offs) if hand_offs else None,
         declared=_declared(manifest),
     )
-    sizes = [len(index) for index in indexes]
+    sizes = encoder.sizes
     features = manifest.texts("features")
     stages = arrays.part("stages")
     return ModelParts(
@@ -282,7 +282,7 @@ def _parts(path: Path, manifest: StoredValues, arrays: StoredArrays, keys: bytes
             sum(sizes),
         ),
         kept=KeptTable.stored(
-            arrays.part("kept"), manifest.part("kept"), [level.name for level in levels], sizes
+            arrays.part("kept"), manifest.part("kept"), encoder.level_names, sizes
         ),
         stages=StageForests.stored(stages, len(features)) if stages else None,
         hours=DeliveryHours.stored(arrays.part("hours")),

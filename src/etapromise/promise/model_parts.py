@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etapromise.encoding.requests import Encoder
 from etapromise.forecast.calibration import Calibration
@@ -19,6 +19,9 @@ from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.stages import StageForests
 from etapromise.shrinkage import Priors
 from etapromise.stored_arrays import StoredValues
+
+if TYPE_CHECKING:
+    from etapromise.tracking.contract import Event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,17 @@ class ModelParts:
     def priors(self) -> Priors:
         """What it was trained to believe before anything is seen."""
         return Priors.of_manifest(self.manifest)
+
+    @property
+    def version(self) -> str:
+        """See `PromiseModel.version`."""
+        return str(self.manifest["version"])
+
+    @property
+    def event(self) -> Event:
+        """See `PromiseModel.event`."""
+        event: Event = self.manifest["event"]
+        return event
 
     @property
     def alike(self) -> bool:

@@ -43,25 +43,13 @@ def promise_frame(
     standing = _standing_days(frame, requests, model.horizon)
     reached = model.kernel.reach(requests, with_handling_codes(requests.codes), levels, standing)
     days = reached.day.astype(np.int64)[:, position]
-    low, middle, high = days[:, -3:].T
     confidence = reached.probability[:, position[len(PERCENTILES)]]
     assessment = assess(
-        requests,
-        model.parts.statistics,
-        model.parts.encoder.levels,
-        alike=model.parts.alike,
-        reachable=confidence >= service_level,
-        earliest=low,
-        middle=middle,
-        latest=high,
-        disruptions=model.parts.encoder.disruptions,
-        ranges=model.parts.ranges,
+        model.parts, requests, reachable=confidence >= service_level, days=days[:, -3:]
     )
     asked = standing != NOT_ASKED
     late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)
-    service = requests.codes[
-        :, [level.name for level in model.parts.encoder.levels].index("service")
-    ]
+    service = requests.codes[:, model.kernel.lost_level]
     order_day = requests.order_day.astype(np.int64)
     return pd.DataFrame(
         {

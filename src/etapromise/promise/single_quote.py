@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from numpy.typing import NDArray
 
 from etapromise.encoding.compiled_encoder import FINE
-from etapromise.encoding.requests import DISRUPTED, NUMBERS, Encoder
+from etapromise.encoding.requests import DISRUPTED, NUMBERS
 from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
 from etapromise.errors import ContractError
-from etapromise.history.number_ranges import LearnedRanges
-from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
 from etapromise.promise.arrival_distribution import PERCENTILES, date_of
@@ -28,7 +26,8 @@ from etapromise.promise.confidence import (
     messages_of,
 )
 from etapromise.promise.explained_promise import PromiseDetails
-from etapromise.promise.kept_record import KeptRecord, KeptTable
+from etapromise.promise.kept_record import KeptRecord
+from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.promise import Promise
 from etapromise.promise.quote_arguments import (
     UNUSUAL,
@@ -70,26 +69,15 @@ class SingleQuotes:
         "_zones",
     )
 
-    def __init__(
-        self,
-        *,
-        encoder: Encoder,
-        statistics: Statistics,
-        kept: KeptTable,
-        kernel: QuoteKernel,
-        ranges: LearnedRanges,
-        alike: bool,
-        event: str,
-        version: str,
-    ) -> None:
-        """Take what a promise is read off: `kernel` is bound to the same encoder and statistics."""
-        self._encoder = encoder
-        self._assessor = AssessesOne(statistics, encoder.levels, ranges, alike=alike)
+    def __init__(self, parts: ModelParts, kernel: QuoteKernel) -> None:
+        """Take what a promise is read off: `kernel` is bound to the same parts."""
+        self._encoder = encoder = parts.encoder
+        self._assessor = AssessesOne(parts)
         self._date_rule = ctypes.addressof(self._assessor.date_rule)
-        self._lost = statistics.lost
-        self._kept = kept
+        self._lost = parts.statistics.lost
+        self._kept = parts.kept
         self._address = kernel.address
-        self._stated = event, version
+        self._stated = parts.event, parts.version
         self._lost_level = kernel.lost_level
         self._answer = answer_type(
             horizon=kernel.horizon,

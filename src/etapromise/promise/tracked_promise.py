@@ -284,16 +284,10 @@ def _promise(
             return 10000, ()
         days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
         assessment = assess(
+            model.parts,
             journey.requests,
-            model.parts.statistics,
-            model.parts.encoder.levels,
-            alike=model.parts.alike,
             reachable=probability[-1:] >= service_level,
-            earliest=days[:1],
-            middle=days[1:2],
-            latest=days[2:],
-            disruptions=model.parts.encoder.disruptions,
-            ranges=model.parts.ranges,
+            days=days[None],
             today=journey.today,
         )
         return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))

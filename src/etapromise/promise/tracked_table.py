@@ -51,20 +51,13 @@ def track_frame(
     promised = standing_dates(shipments, standing)
     day, probability, kept = journey.reach(levels, promised)
     day = day[:, position]
-    low, middle, high = day[:, -3:].T
     confidence = probability[:, position[len(PERCENTILES)]]
     today = journey.today
     assessment = assess(
+        model.parts,
         journey.requests,
-        model.parts.statistics,
-        model.parts.encoder.levels,
-        alike=model.parts.alike,
         reachable=confidence >= service_level,
-        earliest=low - today,
-        middle=middle - today,
-        latest=high - today,
-        disruptions=model.parts.encoder.disruptions,
-        ranges=model.parts.ranges,
+        days=day[:, -3:] - today[:, None],
         today=today,
     )
     came, never = journey.came, journey.never
