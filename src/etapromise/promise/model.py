@@ -403,10 +403,7 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: the file says what it cannot say, or there are too many.
         """
-        with IMPORTING:
-            from etapromise.promise.declared_disruptions import with_disruptions  # noqa: PLC0415 — rarely asked
-
-        return PromiseModel(with_disruptions(self.parts, disruptions))
+        return PromiseModel(self.parts.with_disruptions(disruptions))
 
     @kinds_checked()
     def save(self, directory: str | Path, *, sign_key: str | Path | None = None) -> Path:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from etapromise.encoding.pickup_days import WarehouseDays
-from etapromise.encoding.requests import local_dates
+from etapromise.encoding.requests import as_released, local_dates
 from etapromise.errors import CommandError, ContractError
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
@@ -21,7 +21,6 @@ from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
 from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
-from etapromise.promise.release_times import as_released
 from etapromise.promise.single_quote import SingleQuotes
 from etapromise.shrinkage import believing
 

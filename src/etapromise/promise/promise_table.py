@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints
 from etapromise.encoding.readable_values import readable_frame
-from etapromise.encoding.requests import dates_in_column, require_table
+from etapromise.encoding.requests import as_released, dates_in_column, require_table
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import LEFT_OUT, assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
-from etapromise.promise.release_times import as_released
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests
