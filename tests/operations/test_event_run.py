@@ -15,11 +15,11 @@ import pytest
 from etapromise import PromiseModel
 from etapromise.errors import CommandError, ContractError
 from etapromise.locking import only_writer
-from etapromise.operations import event_log, event_run
-from etapromise.operations.event_log import EventLog
-from etapromise.operations.event_run import EventRun
-from etapromise.operations.events import EVENT_KINDS, EVENT_TYPES, EventSettings
-from etapromise.promise.repromise_policy import RepromisePolicy
+from etapromise.operations.events import event_log, event_run
+from etapromise.operations.events.detection import EVENT_KINDS, EVENT_TYPES, EventSettings
+from etapromise.operations.events.event_log import EventLog
+from etapromise.operations.events.event_run import EventRun
+from etapromise.promise.under_way.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF
 

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from etapromise.errors import ContractError
-from etapromise.operations.event_memory import no_memory, recall, worth_remembering
-from etapromise.operations.events import (
+from etapromise.operations.events.detection import (
     EVENT_TYPES,
     EventSettings,
     event_id,
     find_events,
     no_events,
 )
+from etapromise.operations.events.event_memory import no_memory, recall, worth_remembering
 
 START = pd.Timestamp("2025-07-01T06:00", tz="UTC")
 DAY = pd.Timedelta(days=1)

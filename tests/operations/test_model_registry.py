@@ -13,7 +13,7 @@ import pytest
 
 import etapromise
 from etapromise.errors import CommandError, ModelFileError
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_a_directory_in_the_place_of_the_link_is_left_alone(tmp_path, model):
 
 def test_only_one_at_a_time(registry):
     script = (
-        "import sys; from etapromise.operations.model_registry import ModelRegistry\n"
+        "import sys; from etapromise.operations.models.model_registry import ModelRegistry\n"
         "from etapromise.errors import CommandError\n"
         "try:\n"
         "    with ModelRegistry(sys.argv[1]).lock(): print('in')\n"
@@ -136,7 +136,7 @@ def test_only_one_at_a_time(registry):
 WRITER = """
 import sys
 import etapromise
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 registry = ModelRegistry(sys.argv[1])
 model = registry.load_current()
 print("ready", flush=True)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from etapromise import tracking
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.monitoring import MonitorConfig, Thresholds, monitor, read_thresholds
 from etapromise.operations.monitoring.alarms import alarms_of
 from etapromise.operations.monitoring.deliveries import DeliveryFlow

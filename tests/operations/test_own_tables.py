@@ -14,7 +14,7 @@ import etapromise
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.cli import main
 from etapromise.errors import ContractError
-from etapromise.operations.checking import check_tables
+from etapromise.operations.checking.checking import check_tables
 from etapromise.tracking import history
 from tests.tracking.own_shapes import HOME, aware, parcels
 

@@ -9,9 +9,9 @@ import pytest
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.files import rejects_beside
-from etapromise.operations import scoring
-from etapromise.operations.scoring import score
-from etapromise.operations.scoring_files import score_file
+from etapromise.operations.scoring import scoring
+from etapromise.operations.scoring.scoring import score
+from etapromise.operations.scoring.scoring_files import score_file
 from etapromise.tracking.table_writer import write_table
 from tests.small_network import AS_OF
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from etapromise.errors import CommandError, ContractError
 from etapromise.files import rejects_beside
-from etapromise.operations import scoring_files
-from etapromise.operations.scoring import score
-from etapromise.operations.scoring_files import SeenIdentifiers, score_file
+from etapromise.operations.scoring import scoring_files
+from etapromise.operations.scoring.scoring import score
+from etapromise.operations.scoring.scoring_files import SeenIdentifiers, score_file
 from etapromise.tracking.table_writer import write_table
 from tests.small_network import AS_OF
 

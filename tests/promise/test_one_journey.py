@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from etapromise import PromiseModel
-from etapromise.promise import tracked_promise
-from etapromise.promise.one_journey import plain_parcel
+from etapromise.promise.under_way import tracked_promise
+from etapromise.promise.under_way.one_journey import plain_parcel
 
 if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from etapromise import CostPolicy, PromiseModel, load_policies
 from etapromise.errors import ContractError
-from etapromise.promise.booked_windows import booked_windows, window_hours
-from etapromise.promise.policies import MEASURES, ShopperPolicy, shipped_policies
+from etapromise.promise.options.booked_windows import booked_windows, window_hours
+from etapromise.promise.options.policies import MEASURES, ShopperPolicy, shipped_policies
 from etapromise.promise.service_levels import SERVICE_LEVELS
-from etapromise.promise.wording import LANGUAGES
+from etapromise.promise.words.wording import LANGUAGES
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from etapromise.promise.compare import ComparedOption
+    from etapromise.promise.options.compare import ComparedOption
 
 # What it leaves out is tested for itself.
 pytestmark = pytest.mark.filterwarnings("ignore:Prices are left out")

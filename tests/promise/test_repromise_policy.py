@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
-from etapromise.promise.repromise_policy import RepromisePolicy, StandingDates, reason_of
+from etapromise.promise.under_way.repromise_policy import RepromisePolicy, StandingDates, reason_of
 
 START = datetime(2025, 7, 1, 6, tzinfo=UTC)
 PROMISED = date(2025, 7, 10)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etapromise.operations.checking import check_tables
+from etapromise.operations.checking.checking import check_tables
 from etapromise.tracking import history
 from tests.tracking.own_shapes import HOME, SHAPES, parcels
 

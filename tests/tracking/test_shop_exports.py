@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from etapromise.operations.checking import check_tables
+from etapromise.operations.checking.checking import check_tables
 from etapromise.tracking import TrackedHistory
 from tests.tracking.own_shapes import HOME, parcels
 from tests.tracking.test_own_shapes import dates, local_dates

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etapromise.operations.check_report import CheckReport
-from etapromise.operations.checking import check_tables, own_tables
+from etapromise.operations.checking.check_report import CheckReport
+from etapromise.operations.checking.checking import check_tables, own_tables
 from etapromise.tracking import TrackedHistory, history
 from etapromise.tracking.time_words import plain_time
 from tests.tracking.own_shapes import HOME, aware, parcels

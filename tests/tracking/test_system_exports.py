@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from etapromise.errors import ContractError
-from etapromise.operations.check_report import CheckReport
-from etapromise.operations.checking import check_tables
+from etapromise.operations.checking.check_report import CheckReport
+from etapromise.operations.checking.checking import check_tables
 from etapromise.tracking import TrackedHistory, history
 from tests.tracking.own_shapes import HOME, aware, parcels
 from tests.tracking.test_own_shapes import dates, local_dates

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etapromise.errors import ContractError
-from etapromise.operations.checking import check_tables
+from etapromise.operations.checking.checking import check_tables
 from etapromise.tracking.sources import arrow_table
 from tests.tracking.own_shapes import parcels
 from tests.tracking.test_shop_exports import assert_true

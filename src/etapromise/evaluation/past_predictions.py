@@ -15,7 +15,7 @@ from etapromise.array_types import Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.evaluation.replay import extract_end
 from etapromise.evaluation.repromise_replay import PastPredictions
-from etapromise.promise.open_journeys import journeys_at
+from etapromise.promise.under_way.open_journeys import journeys_at
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel

@@ -16,7 +16,7 @@ import pandas as pd
 
 from etapromise.errors import ContractError
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.policies import ShopperPolicy
+from etapromise.promise.options.policies import ShopperPolicy
 from etapromise.tracking.tracked import TrackedHistory
 
 _LEFT_OUT: Final = frozenset(

@@ -24,7 +24,7 @@ import pandas as pd
 from etapromise.array_types import Dates, Floats, Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.files import write_json
-from etapromise.promise.repromise_policy import (
+from etapromise.promise.under_way.repromise_policy import (
     DELAYED,
     EARLIER,
     QUIET,

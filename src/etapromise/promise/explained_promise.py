@@ -13,8 +13,8 @@ from etapromise.late_imports import IMPORTING
 if TYPE_CHECKING:
     from etapromise.promise.delivery_windows import TimeWindow
     from etapromise.promise.stages import HandOffTime, StageTime
-    from etapromise.promise.why import Why
-    from etapromise.promise.wording import Wording
+    from etapromise.promise.words.why import Why
+    from etapromise.promise.words.wording import Wording
 
 _WEEKDAYS: Final = (
     *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -116,7 +116,7 @@ class Explained:
             ContractError: CLDR has no such locale, or `now` is naive.
         """
         with IMPORTING:
-            from etapromise.promise.wording import order_within  # noqa: PLC0415 — Babel is slow
+            from etapromise.promise.words.wording import order_within  # noqa: PLC0415 — Babel is slow
 
         left = self.time_left(self.ordered_at if now is None else now)
         return order_within(left, locale, words)

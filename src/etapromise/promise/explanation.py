@@ -28,8 +28,8 @@ from etapromise.promise.stages import (
     answer_stages,
     first_leg_time,
 )
-from etapromise.promise.why import Why
-from etapromise.promise.why_facts import order_facts
+from etapromise.promise.words.why import Why
+from etapromise.promise.words.why_facts import order_facts
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore

@@ -22,8 +22,8 @@ from etapromise.evaluation.summary import MOST_GROUPS, PIT_BINS
 from etapromise.files import write_json, write_text
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
-from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.models_given import Model, model_of
+from etapromise.operations.models.model_registry import ModelRegistry
+from etapromise.operations.models.models_given import Model, model_of
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of, group_alarms
 from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift

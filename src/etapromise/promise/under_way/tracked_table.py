@@ -16,7 +16,6 @@ from etapromise.in_transit.states import stage_number
 from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import assess
-from etapromise.promise.open_journeys import journeys_at
 from etapromise.promise.promise_table import (
     as_dates,
     date_columns,
@@ -24,6 +23,7 @@ from etapromise.promise.promise_table import (
     shown_levels,
 )
 from etapromise.promise.service_levels import require_level
+from etapromise.promise.under_way.open_journeys import journeys_at
 from etapromise.text_type import TEXT
 from etapromise.tracking.contract import STATUSES
 

@@ -19,7 +19,7 @@ from etapromise.encoding.shipment_values import missing
 from etapromise.in_transit.outlook import HandedOver
 from etapromise.in_transit.states import OneScan, ParcelScans, microseconds_from
 from etapromise.normal_forms.remembered import NAMES, TEXTS
-from etapromise.promise.open_journeys import Journey, expected_journeys
+from etapromise.promise.under_way.open_journeys import Journey, expected_journeys
 from etapromise.tracking.contract import SHIPMENT_COLUMNS, STATUSES, Kind
 from etapromise.tracking.tables import EARLIEST, LATEST
 from etapromise.tracking.vocabularies import STANDARD, vocabularies

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etapromise.errors import CommandError, ContractError
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 
 
 @dataclass(frozen=True, kw_only=True)

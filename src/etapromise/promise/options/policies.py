@@ -74,7 +74,7 @@ class ShopperPolicy:
 
 def shipped_policies() -> str:
     """The file of the ready policies, to be copied."""
-    return resources.files("etapromise.promise").joinpath("policies.toml").read_text("utf-8")
+    return resources.files(__package__).joinpath("policies.toml").read_text("utf-8")
 
 
 def load_policies(path: str | Path | None = None) -> dict[str, ShopperPolicy]:

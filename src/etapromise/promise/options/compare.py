@@ -25,25 +25,25 @@ from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import plain_number
 from etapromise.promise.arrival_distribution import day_number, on_common_dates
-from etapromise.promise.booked_windows import BookedWindow, booked_windows
 from etapromise.promise.decision import CostPolicy
-from etapromise.promise.policies import ShopperPolicy, policy_named
-from etapromise.promise.promise import Promise
-from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
-from etapromise.promise.typed_inputs import refuse_unknown
-from etapromise.promise.weighed_options import (
+from etapromise.promise.options.booked_windows import BookedWindow, booked_windows
+from etapromise.promise.options.policies import ShopperPolicy, policy_named
+from etapromise.promise.options.weighed_options import (
     MARKS,
     RankedBy,
     WeighedOption,
     reason_of_rank,
     why_ranked,
 )
-from etapromise.promise.why import in_language
-from etapromise.promise.why_facts import Fact, in_plain_english
+from etapromise.promise.promise import Promise
+from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
+from etapromise.promise.typed_inputs import refuse_unknown
+from etapromise.promise.words.why import in_language
+from etapromise.promise.words.why_facts import Fact, in_plain_english
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-    from etapromise.promise.wording import Wording
+    from etapromise.promise.words.wording import Wording
 
 # What one has and another has not: bits from the second on, the first being a promise at all.
 _OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*MARKS, "windows"))}

@@ -15,8 +15,8 @@ import pandas as pd
 
 from etapromise.array_types import Mask
 from etapromise.errors import ContractError
-from etapromise.operations.event_memory import remember_dates, remembered_dates
-from etapromise.promise.repromise_policy import (
+from etapromise.operations.events.event_memory import remember_dates, remembered_dates
+from etapromise.promise.under_way.repromise_policy import (
     DELAYED,
     EARLIER,
     RepromisePolicy,

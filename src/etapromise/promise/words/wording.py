@@ -85,7 +85,7 @@ class Wording:
 @cache
 def _own_words() -> Wording:
     sentences, clauses = [
-        tomllib.loads(resources.files("etapromise.promise").joinpath(name).read_text("utf-8"))
+        tomllib.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
         for name in ("words.toml", "why_words.toml")
     ]
     return Wording({name: {**sentences[name], "why": clauses.get(name, {})} for name in sentences})

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from etapromise.errors import ContractError, EtapromiseError
-from etapromise.operations.check_report import CheckReport
+from etapromise.operations.checking.check_report import CheckReport
+from etapromise.operations.checking.weight_outliers import outlying_weights
 from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text
-from etapromise.operations.weight_outliers import outlying_weights
 from etapromise.tracking import Event, TrackedHistory, history
 from etapromise.tracking.found_files import FoundFile, find_files
 from etapromise.tracking.json_tables import list_paths, table_of

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from etapromise.array_types import Mask
 from etapromise.errors import CommandError
 from etapromise.files import rejects_beside, whole_file
-from etapromise.operations.scoring import TOO_LATE, score
+from etapromise.operations.scoring.scoring import TOO_LATE, score
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
 from etapromise.tracking.found_files import damage_named, find_files, parquet_files

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from etapromise.promise.booked_windows import BookedWindow
+from etapromise.promise.options.booked_windows import BookedWindow
 from etapromise.promise.promise import Promise
-from etapromise.promise.why_facts import Fact
+from etapromise.promise.words.why_facts import Fact
 
 MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
 """What an option says of itself beside the shipment's fields."""

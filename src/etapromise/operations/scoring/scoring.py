@@ -18,7 +18,7 @@ from etapromise.errors import ContractError
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.history.number_ranges import nearest_remedy
 from etapromise.normal_forms.zones import zone_of_country
-from etapromise.operations.models_given import Model, model_of
+from etapromise.operations.models.models_given import Model, model_of
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import read_shipments
 from etapromise.tracking.accounts import refuse_strangers

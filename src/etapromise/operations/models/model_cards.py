@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from etapromise.evaluation.intervals import wilson_interval
 from etapromise.history.effects import FIELDS
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.promise.model import PromiseModel
 
 _SEPARATOR: Final = "\x1f"

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from etapromise.engines import engine_of
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
-from etapromise.operations.scoring import score
+from etapromise.operations.scoring.scoring import score
 from etapromise.promise.model import load_model
 from etapromise.store.layout import StoreLayout
 from etapromise.store.stored_history import stored_history
@@ -29,7 +29,7 @@ from etapromise.tracking.table_writer import with_dates, write_table
 if TYPE_CHECKING:
     from etapromise.tracking.contract import Event
 
-_SCORE: Final = "etapromise.operations.scoring_store:score_partition"
+_SCORE: Final = "etapromise.operations.scoring.scoring_store:score_partition"
 _DAY: Final = pd.Timedelta(days=1)
 
 

@@ -18,24 +18,28 @@ from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import date_of
 from etapromise.promise.confidence import assess, messages_of
 from etapromise.promise.explained_promise import PromiseDetails
-from etapromise.promise.one_journey import plain_parcel
-from etapromise.promise.open_journeys import (
+from etapromise.promise.promise import Promise
+from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
+from etapromise.promise.under_way.one_journey import plain_parcel
+from etapromise.promise.under_way.open_journeys import (
     Journey,
     checked_scans,
     frame_of,
     journeys_at,
     microseconds_of,
 )
-from etapromise.promise.promise import Promise
-from etapromise.promise.tracked_table import at_risk_threshold, late_probability, standing_dates
-from etapromise.promise.tracked_why import tracked_why
-from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
+from etapromise.promise.under_way.tracked_table import (
+    at_risk_threshold,
+    late_probability,
+    standing_dates,
+)
+from etapromise.promise.under_way.tracked_why import tracked_why
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.tables import read_shipments
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-    from etapromise.promise.why import Why
+    from etapromise.promise.words.why import Why
 
 _ALONE: Final = "shipment"
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.array_types import Dates
-from etapromise.promise.repromise_policy import StandingDates
+from etapromise.promise.under_way.repromise_policy import StandingDates
 from etapromise.text_type import TEXT
 
 _DATES: Final = ("original_date", "current_date", "candidate_date")
