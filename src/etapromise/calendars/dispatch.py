@@ -145,9 +145,7 @@ class DispatchCalendars(ArrayRecord):
         """(k, days) the share of a working day that rows work on each day.
 
         Args:
-            rows: (k,)
             holidays: (k, days) kinds of holidays, as `Clocks.holidays` has them.
-            first_day: days since 1970-01-01.
         """
         days = holidays.shape[1]
         factors = np.concatenate([np.ones((len(rows), 1)), self.holiday_weights[rows]], axis=1)

@@ -250,8 +250,6 @@ def holiday_table(calendar_keys: Sequence[str], first_day: int, last_day: int) -
     Carriers keep the holidays of a whole country more often than those of one region.
 
     Args:
-        calendar_keys: place keys, "country" and "region" joined by U+001F.
-        first_day: days since 1970-01-01.
         last_day: days since 1970-01-01, inclusive.
     """
     day = np.arange(first_day, last_day + 1)
@@ -268,8 +266,6 @@ def holiday_days(country: str, region: str, first_day: int, last_day: int) -> In
 
     Args:
         country: ISO 3166 code; a place that the `holidays` package does not know has none.
-        region: its subdivision's code, or anything else.
-        first_day: days since 1970-01-01.
         last_day: days since 1970-01-01, inclusive.
 
     Returns:

@@ -68,9 +68,6 @@ def learn_clocks(
 
     Args:
         transits: n parcels; none of their days outside the tables.
-        calendar_keys: distinct place keys, "country" and "region" joined by U+001F.
-        first_day: first day of the tables, days since 1970-01-01.
-        last_day: last day of the tables.
     """
     clocks = Clocks.build(
         first_day=first_day,

@@ -162,11 +162,7 @@ class ZoneMap:
         """The zone of one place and where it came from (one of ZONE_SOURCES).
 
         Args:
-            given: IANA name, if it is known.
-            country: ISO 3166 code.
-            region: within the country.
             origin: the warehouse, where it is one; its own zone counts as given.
-            postcode: or another code of the place.
 
         Raises:
             ContractError: `given` is not an IANA name.
@@ -193,7 +189,6 @@ class ZoneMap:
         """Zone names and sources (positions in ZONE_SOURCES) of many shipments.
 
         Args:
-            frame: (n,) shipments.
             side: "origin" or "destination".
 
         Returns:

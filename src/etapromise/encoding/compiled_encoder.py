@@ -225,7 +225,6 @@ class CompiledEncoder:
         """Bind an encoder's tables.
 
         Args:
-            encoder: whose requests are asked for.
             handling: levels whose codes are repeated after those of all levels.
             calendars: the keys of the clocks, of the holidays at the destination and at the
                 origin, and of the warehouses' calendars, coarse to fine.
@@ -384,7 +383,6 @@ class CompiledEncoder:
 
         Args:
             status: what it gave back.
-            order_day: the local day of the order, days since 1970-01-01.
         """
         if status == OUTSIDE_CALENDARS:
             self._clocks.require_days(order_day, order_day)

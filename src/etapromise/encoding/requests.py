@@ -175,7 +175,6 @@ class Encoder(EncoderTables):
         """The requests of shipments that were seen to change hands.
 
         Args:
-            frame: (n,) accepted rows.
             last_mile: (n,) number of who took each over, 0 where nobody is known to have.
         """
         if self.hand_offs is None:
@@ -196,7 +195,6 @@ def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int6
 
     Args:
         times: (n,) zone-aware and without gaps.
-        zones: (n,) IANA names.
     """
     import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
 
@@ -215,7 +213,6 @@ def local_dates(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.dateti
 
     Args:
         times: (n,) zone-aware.
-        zones: (n,) IANA names.
     """
     dates = np.full(len(times), np.datetime64("NaT", "D"))
     told = times.notna().to_numpy()

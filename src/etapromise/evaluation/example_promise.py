@@ -33,7 +33,6 @@ def example_promise(
     Args:
         model: What quoted the orders; where it tells why, so does the example.
         rows: Their positions in the history's shipments, (n,).
-        judged: Their rows of `judge`, in the same order.
 
     Returns:
         Plain values, ready for JSON; None where no order has a date and an outcome.

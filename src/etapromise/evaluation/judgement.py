@@ -89,7 +89,6 @@ def judge(
 
     Args:
         rows: Positions of the quoted shipments in the history, (n,).
-        forecast: Of these n shipments.
         seed: Of the randomised probability integral transform.
 
     Returns:

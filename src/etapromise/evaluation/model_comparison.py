@@ -121,7 +121,6 @@ def clustered_mean(values: Floats, cluster: Ints) -> tuple[float | None, float |
     """The mean of n values, its cluster-robust standard error, and how many clusters there are.
 
     Args:
-        values: (n,).
         cluster: (n,) numbers from 0 on.
 
     Returns:

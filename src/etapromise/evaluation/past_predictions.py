@@ -43,8 +43,6 @@ def past_predictions(
         end: Parcels ordered before it; by default, and at the latest, as long before the end of the
             data as the model's distributions reach: what became of every parcel is known.
         every_hours: From one look to the next.
-        service_level: The probability with which first promises are kept, where the model makes
-            them.
     """
     if model.as_of > start:
         raise ContractError(

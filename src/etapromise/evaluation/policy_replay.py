@@ -36,7 +36,6 @@ def replay_policies(
 
     Args:
         model: who promises; it must not know what became of the orders.
-        history: past orders and their milestones.
         ways: options as for `PromiseModel.compare`.
         most_orders: evenly taken from all.
 

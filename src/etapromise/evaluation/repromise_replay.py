@@ -157,7 +157,6 @@ def simulate_repromises(
 
     Args:
         looks: The past, with parcels whose outcome is known only.
-        service_level: The probability with which a new date shall be kept.
         notice_cost: Of one notice.
         silent_miss_cost: Of one date that ran out broken and not told, in the same unit.
     """
@@ -183,10 +182,6 @@ def pick_policy(
 
     Args:
         looks: A stretch of the past; measure the choice on a later one.
-        notice_cost: Of one notice.
-        silent_miss_cost: Of one date that ran out broken and not told, in the same unit.
-        most_changes: Date changes per parcel, at most.
-        service_level: The probability with which a new date shall be kept.
         candidates: Policies to try; by default `candidate_policies`.
     """
     tried = list(candidate_policies() if candidates is None else candidates)

@@ -343,7 +343,6 @@ def sorted_keys(
     """What `level_keys` found, with the keys in an order that does not depend on the rows'.
 
     Args:
-        positions: (n,) positions into `keys`.
         keys: one may stand there more than once.
     """
     distinct = sorted(set(keys))

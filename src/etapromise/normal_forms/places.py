@@ -155,7 +155,6 @@ def region_code(said: str, country: str) -> str | None:
 
     Args:
         said: a code with or without the country before it, or a name.
-        country: ISO 3166-1 alpha-2.
     """
     codes, names = _regions(country)
     if not codes:

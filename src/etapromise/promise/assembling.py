@@ -66,12 +66,9 @@ def assemble_parts(
     """Statistics, calibration and record at `moment`, around forests grown then or before.
 
     Args:
-        known: the orders that it was gathered from.
-        contract: the features of both forests.
         forest: grown on what was known at manifest["trained_as_of"].
         holdout: grown without the orders of the manifest["holdout_days"] before that.
         manifest: what is to be known about the model; version and as_of are added.
-        transit: what is known of parcels under way at `moment`.
     """
     trained_day = day_of(moment_of(manifest["trained_as_of"]))
     horizon = int(manifest["give_up_after_days"]) + 1

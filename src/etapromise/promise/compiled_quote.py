@@ -154,7 +154,6 @@ class QuoteKernel:
         """The first dates that reach each of `levels`, and the probabilities of asked days.
 
         Args:
-            codes: (n, L + H), see `with_handling_codes`.
             levels: (m,) probabilities, ascending.
             asked: (n,) int32 days from day 0, or NOT_ASKED.
         """

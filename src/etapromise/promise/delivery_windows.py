@@ -38,14 +38,7 @@ def time_window(
     day: dt.date,
     probability: float,
 ) -> TimeWindow:
-    """The shortest window on `day` that holds `probability`.
-
-    Args:
-        hours: distributions of the local time.
-        zone: the destination's.
-        day: destination-local date.
-        probability: above 0 and below 1.
-    """
+    """The shortest window on `day` that holds `probability`."""
     row = hours.row(fields, day.weekday())
     first, last = hours.shortest(row, probability)
     return TimeWindow(

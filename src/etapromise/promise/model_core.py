@@ -98,11 +98,7 @@ class ModelCore(SingleQuotes):
         return self.parts.horizon
 
     def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
-        """The whole distributions of many parcels.
-
-        Args:
-            frame: (n,) accepted rows of the contract.
-        """
+        """The whole distributions of many parcels."""
         requests = self.parts.encoder.encode(as_released(frame))
         return DateDistribution(
             requests.order_day.astype("datetime64[D]"),

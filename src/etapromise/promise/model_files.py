@@ -107,12 +107,7 @@ def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = 
 def load_saved(
     directory: str | Path, kind: type[ModelKind], verify: str | Path | None = None
 ) -> ModelKind:
-    """Read a model directory that `save_model` wrote, as a model of some kind.
-
-    Args:
-        kind: of the model.
-        verify: file of the public key of whom it must be signed by.
-    """
+    """Read a model directory that `save_model` wrote, as a model of some kind."""
     path = Path(directory).resolve()
     manifest, files = _read_manifest(path, verify)
     names = [_ARRAYS, _KEYS, *({_TRANSIT} & files.keys())]

@@ -81,7 +81,6 @@ def date_columns(
     """The first columns of `etapromise score`.
 
     Args:
-        frame: (n,) shipments.
         dates: (n, levels) at the shown levels, see `shown_levels`.
         confidence: (n,) of the promised date.
     """

@@ -98,8 +98,6 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str], what: str) -> Non
     """Refuse names that nobody reads.
 
     Args:
-        names: as given.
-        known: all that are read.
         what: what they were given for, such as "a promise".
     """
     known = set(known)

@@ -51,7 +51,6 @@ def own_tables(
     """The tables of files, a nested one once with each of its lists as rows.
 
     Args:
-        sources: Paths, directories, patterns or addresses.
         beside: Where the mapping will lie, from which its files are named.
 
     Raises:

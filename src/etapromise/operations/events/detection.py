@@ -413,8 +413,6 @@ def event_id(shipment_id: str, event: str, count: str = "") -> str:
     """The id of an event: the same whenever and however often it is found.
 
     Args:
-        shipment_id: Whose it is.
-        event: Its kind.
         count: Which of that kind, where a parcel can have several.
     """
     return hashlib.sha256("\x1f".join((shipment_id, event, count)).encode()).hexdigest()[:32]

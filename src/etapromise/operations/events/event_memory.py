@@ -32,7 +32,6 @@ def recall(memory: pd.DataFrame, shipment_id: pd.Series[Any], promised: Dates) -
     """What is remembered of n parcels, and for those met for the first time, what was promised.
 
     Args:
-        memory: Of parcels looked at before.
         shipment_id: (n,) each once.
         promised: (n,) datetime64[D] what stands if nothing is remembered.
 

@@ -40,7 +40,6 @@ class DeliveryFlow:
 
         Args:
             table: n judged orders, see `judge`.
-            forecast: Of the same orders.
         """
         probability = forecast.probability
         n, horizon = probability.shape
@@ -120,13 +119,7 @@ class DeliveryFlow:
 
 
 def _overdispersion(observed: Floats, expected: Floats, variance: Floats) -> float:
-    """How many times the binomial variance a group's days usually have; at least 1.
-
-    Args:
-        observed: Deliveries of each day, (d,).
-        expected: Of each day, (d,).
-        variance: The binomial one of each day, (d,).
-    """
+    """How many times the binomial variance a group's days usually have; at least 1."""
     told = expected >= _LEAST_EXPECTED
     if told.sum() < _LEAST_USUAL:
         return 1.0

@@ -66,7 +66,6 @@ def score_file(
     """Promise a date for every usable order of a Parquet file; both results whole or not at all.
 
     Args:
-        shipments: A Parquet file of the contract, or a directory of them.
         out: Where the promises go; the rejects go beside it, see `rejects_beside`.
     """
     if not can_stream(shipments, out):
@@ -187,7 +186,6 @@ def _with_doubles(batch: pa.Table, rejects: pd.DataFrame, again: Mask, late: Mas
 
     Args:
         batch: As it came.
-        rejects: What was found of it so far.
         again: Which of the promised rows are doubles.
         late: Which of the rejects are, and would have been sound but for their order time.
     """

@@ -67,8 +67,6 @@ def booked_windows(
 
     Args:
         hours: what the carrier has to offer on every day on which it delivers: "08:00-12:00", …
-        probability: with which a window must be kept.
-        count: how many windows at most.
 
     Raises:
         ContractError: `hours` holds something else.

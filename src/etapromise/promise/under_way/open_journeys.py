@@ -190,9 +190,7 @@ def journeys_at(
 
     Args:
         model: any model; one trained without scans answers by what it promised at the order.
-        shipments: (n,) accepted rows of the contract.
         scans: accepted scans; those received after `now` are not looked at.
-        now: zone-aware.
     """
     encoder = model.parts.encoder
     moment = microseconds_of(now)
@@ -222,11 +220,7 @@ def expected_journeys(
     """What is to be expected of parcels whose scans and requests are known.
 
     Args:
-        sent: the scans of n parcels.
-        requests: n parcels.
-        zones: (n,) IANA names of their destinations' zones.
         handed_over: the same of those that were seen to take parcels over.
-        moment: microseconds since 1970 UTC.
     """
     encoder = model.parts.encoder
     count = len(requests)
@@ -343,8 +337,6 @@ def checked_scans(
         scans: as for `tracking.read_scans`, a sequence of mappings, a vendor's payload (see
             `tracking.payloads`), or None for none.
         owner: the shipment of scans that name none.
-        vocabulary: whose codes scans carry that do not say.
-        naive_time_zone: IANA zone of times that carry none.
     """
     if scans is None or (isinstance(scans, list | tuple) and not scans):
         return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)

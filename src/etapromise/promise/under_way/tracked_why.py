@@ -25,9 +25,6 @@ def tracked_why(
     (`usual`), what the parcel's own journey adds to it (`state`: silence, attempts, the legs done),
     days without deliveries, the reserve for the service level up to the end of a day, and what was
     declared.
-
-    Args:
-        told: reasons of the disruptions that were declared for it.
     """
     if journey.never[0]:
         return None

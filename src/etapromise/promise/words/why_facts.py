@@ -84,13 +84,9 @@ def order_facts(
     """The clauses for a promise.
 
     Args:
-        parts: days by cause.
         ordered: the order's date at the origin.
-        works: whether the warehouse works on that date.
         begins: the date on which it begins with the order.
         leaves: the date on which the parcel is usually fetched.
-        service_level: what was asked for.
-        disruptions: reasons of those that were declared for the parcel.
         since: the day from which things have been as slow, or as quick, as now; None where nobody
             knows.
     """

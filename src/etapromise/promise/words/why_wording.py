@@ -28,11 +28,7 @@ def why_text(
     """The clauses as one sentence; the date alone where the language has no words for them.
 
     Args:
-        facts: the clauses.
         start: the day that dates are near to.
-        day: the promised date.
-        locale: a CLDR locale.
-        words: see `Wording.of`.
 
     Raises:
         ContractError: there is no such locale, or the words are not to be read.

@@ -260,14 +260,7 @@ def sentence(
     """One sentence: a date for codes 10000 and 10001, a range for 20001, no date above.
 
     Args:
-        code: confidence code.
-        day: the promised date.
-        earliest: first date of the range.
-        latest: last date of the range.
-        locale: a CLDR locale, such as "de" or "pt_BR".
-        parcels: how many the dates are for.
         show: what to tell instead: the same always, or by code.
-        words: see `Wording.of`.
 
     Returns:
         It; in a language without sentences the date or the range alone, or nothing.
@@ -313,7 +306,6 @@ def notice(event: str, day: date, locale: str, words: Wording | str | Path | Non
 
     Args:
         event: "delayed" or "earlier".
-        day: the new date.
 
     Returns:
         It; in a language without sentences the date alone.
