@@ -14,7 +14,7 @@ import etapromise
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.cli import main
 from etapromise.errors import ContractError
-from etapromise.operations.checking.checking import check_tables
+from etapromise.operations.checking.checking import check
 from etapromise.tracking import history
 from tests.tracking.own_shapes import HOME, aware, parcels
 
@@ -250,7 +250,7 @@ def test_check_tells_weights_that_lie_apart(
         }
     )
     own.to_csv(tmp_path / "own.csv", index=False)
-    said = check_tables([tmp_path / "own.csv"], quality=False).to_text()
+    said = check([tmp_path / "own.csv"], quality=False).to_text()
     assert ("weight: " in said) == (told is not None)
     assert told is None or told in said
     assert factor != 1000.0 or rows == 300 or 'unit = "g"' in said

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from etapromise.evaluation.judgement import day_column, stated_column
-from etapromise.evaluation.replay import Forecast, Forecaster
+from etapromise.evaluation.replay import Forecaster
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def example_promise(
     history: TrackedHistory,
     model: Forecaster,
     rows: np.ndarray[Any, np.dtype[np.int64]],
-    forecast: Forecast,
+    forecast: DateDistribution,
     judged: pd.DataFrame,
     *,
     level: float,

@@ -13,8 +13,9 @@ from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.judgement import Truth, day_column, judge, outcomes_of, stated_column
 from etapromise.evaluation.metrics import mean_or_none, summarise
-from etapromise.evaluation.replay import Forecaster, JoinedForecast, replay_quotes
+from etapromise.evaluation.replay import Forecaster, replay_quotes
 from etapromise.evaluation.summary import kept_by_group
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 
 _DAY: Final = pd.Timedelta(days=1)
@@ -64,7 +65,7 @@ def judged_orders(
         judge(
             truth,
             days.rows,
-            JoinedForecast.of([days.forecast], covered),
+            DateDistribution.joined([days.forecast], covered),
             levels=(service_level,),
             seed=0,
         )
@@ -166,10 +167,7 @@ def promised_dates(model: Forecaster, orders: pd.DataFrame, service_level: float
     Where it reaches the service level on no day, the end of its horizon.
     """
     forecast = model.distribution_many(orders)
-    reached = forecast.probability >= service_level
-    horizon = forecast.probability.shape[1]
-    first = np.where(reached.any(axis=1), reached.argmax(axis=1), horizon)
-    dates: Dates = forecast.origin_dates + first.astype("timedelta64[D]")
+    dates: Dates = forecast.origin_dates + forecast.at(service_level).astype("timedelta64[D]")
     return dates
 
 

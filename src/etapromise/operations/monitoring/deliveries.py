@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from etapromise.array_types import Floats
-from etapromise.evaluation.replay import Forecast
+from etapromise.forecast.distribution import DateDistribution
 
 DELIVERY_GROUPS: Final = ("carrier", "destination_region")
 _WINDOWS: Final = (1, 2, 3, 5, 7)
@@ -35,7 +35,7 @@ class DeliveryFlow:
         self.last_date = last_date
         self._parts: dict[str, list[pd.DataFrame]] = {name: [] for name in DELIVERY_GROUPS}
 
-    def add(self, table: pd.DataFrame, forecast: Forecast) -> None:
+    def add(self, table: pd.DataFrame, forecast: DateDistribution) -> None:
         """Add orders.
 
         Args:

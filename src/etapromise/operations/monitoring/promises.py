@@ -22,7 +22,7 @@ from etapromise.array_types import Mask
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
-from etapromise.evaluation.replay import JoinedForecast
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.as_of import moment_of
 from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
@@ -92,7 +92,7 @@ def promises_made(
             "as_of."
         )
     rows = np.concatenate([rows for _, rows, _ in blocks])
-    forecast = JoinedForecast.of([forecast for _, _, forecast in blocks])
+    forecast = DateDistribution.joined([forecast for _, _, forecast in blocks])
     table = judge(truth, rows, forecast, levels=(config.service_level,), seed=config.seed)
     sizes = [len(rows) for _, rows, _ in blocks]
     honest = np.repeat([block.forecaster is not None for block, _, _ in blocks], sizes)
@@ -105,9 +105,7 @@ def promises_made(
         np.nan if recorded is None else pd.to_numeric(recorded.iloc[rows], "coerce").to_numpy()
     )
     flow = DeliveryFlow(last_date=_last_ended(as_of))
-    flow.add(
-        table[honest], JoinedForecast(forecast.origin_dates[honest], forecast.probability[honest])
-    )
+    flow.add(table[honest], forecast.of(honest))
     _blank(table, ~honest, config.service_level)
     _choose(table, config)
     return Made(table=table, flow=flow, counts=_counts(table) | {"idle_days": idle // _DAY})
