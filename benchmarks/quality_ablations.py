@@ -156,7 +156,7 @@ def _plain_clocks(*given: Any) -> Clocks:
     from etapromise.history.learned_calendars import learned_clocks
 
     learned = learned_clocks(*given)
-    return Clocks.build(
+    return Clocks(
         first_day=learned.first_day,
         services=learned.services,
         weeks=np.ones_like(learned.weeks),
