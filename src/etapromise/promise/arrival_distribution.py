@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -23,6 +24,7 @@ PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
 """Whose dates are shown."""
 
 
+@dataclass(frozen=True, eq=False)
 class ArrivalDistribution:
     """A distribution over destination-local dates, and the date that is read off it.
 
@@ -30,39 +32,26 @@ class ArrivalDistribution:
     on. It ends below 1: some parcels never arrive.
     """
 
-    __slots__ = ()
+    date: dt.date
+    earliest: dt.date
+    latest: dt.date
+    confidence: float
+    service_level: float
+    event: str
+    model_version: str
+    _first_day: int = field(repr=False)
+    _probability: NDArray[np.float64] = field(repr=False)
+
+    @property
+    def confidence_code(self) -> int:
+        """See `promise.confidence.CODES`."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        raise NotImplementedError
+
     __hash__: ClassVar[Any]
-
-    if TYPE_CHECKING:
-        # What a promise has, as fields or read off its model.
-        @property
-        def _first_day(self) -> int: ...
-
-        @property
-        def _probability(self) -> NDArray[np.float64]: ...
-
-        @property
-        def date(self) -> dt.date:
-            """The promised date."""
-
-        @property
-        def earliest(self) -> dt.date:
-            """First date of the band."""
-
-        @property
-        def latest(self) -> dt.date:
-            """Last date of the band."""
-
-        @property
-        def confidence(self) -> float:
-            """Probability that `date` is kept."""
-
-        @property
-        def confidence_code(self) -> int:
-            """See `promise.confidence.CODES`."""
-
-        def as_dict(self) -> dict[str, Any]:
-            """Plain values."""
 
     def __eq__(self, other: object) -> bool:
         """Whether both say the same."""

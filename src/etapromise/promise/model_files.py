@@ -27,7 +27,7 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import DISRUPTED, FETCHED, NUMBERS, Encoder, Requests
 from etapromise.errors import ContractError, ModelFileError
-from etapromise.files import draft_directory
+from etapromise.files import draft_directory, to_disk
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.delivery_hours import DeliveryHours
@@ -37,6 +37,7 @@ from etapromise.history.statistics import Statistics
 from etapromise.in_transit.model_files import transit_from_bytes, transit_to_bytes
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import by_pickup_weekday, levels_with, stored_indexes
+from etapromise.locking import sync_directory
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.model_core import ModelCore
@@ -96,11 +97,11 @@ def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = 
         if key := sign_key or os.environ.get(SIGN_KEY):
             signature = signature_of((draft / _MANIFEST).read_bytes(), key)
             (draft / SIGNATURE).write_bytes(signature)
-            _sync(draft / SIGNATURE)
+            to_disk(draft / SIGNATURE)
         # Nothing is kept that could not be read again.
         load_saved(draft, ModelCore)
         draft.replace(directory)
-        _sync(directory.parent)
+        sync_directory(directory.parent)
     return directory
 
 
@@ -196,7 +197,7 @@ def _write(model: ModelCore, directory: Path) -> None:
     manifest[_DIGEST] = _digest(manifest)
     (directory / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     for name in (*written, _MANIFEST):
-        _sync(directory / name)
+        to_disk(directory / name)
 
 
 def golden_requests(parts: ModelParts) -> Requests:
@@ -444,13 +445,3 @@ def _replay(model: ModelCore, golden: NDArray[np.float64], path: Path) -> None:
             f"{_GOLDEN_TOLERANCE}. It was written by another version or for another processor: "
             "train again."
         )
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -54,18 +54,8 @@ class Promise(Exported):
         True
     """
 
-    date: dt.date
-    earliest: dt.date
-    latest: dt.date
-    confidence: float
-    service_level: float
-    event: str
-    ordered_at: dt.datetime
-    model_version: str
     kept_record: KeptRecord | None
     lost_probability: float
-    _first_day: int = field(repr=False)
-    _probability: NDArray[np.float64] = field(repr=False)
     _assess: Callable[[], tuple[int, tuple[dict[str, str], ...]]] = field(repr=False)
     _time_zone: Callable[[], str] = field(repr=False)
     _explain: Callable[[], PromiseDetails] = field(repr=False)

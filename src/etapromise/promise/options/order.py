@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-
-from numpy.typing import NDArray
 
 from etapromise.argument_kinds import require_many
 from etapromise.encoding.shipment_values import missing
@@ -23,8 +20,6 @@ from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.promise import Promise
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from etapromise.promise.model_core import ModelCore
 
 _UNREACHABLE: Final = {
@@ -52,17 +47,8 @@ class OrderPromise(ArrivalDistribution):
         model_version: which model said so.
     """
 
-    date: dt.date
-    earliest: dt.date
-    latest: dt.date
-    confidence: float
-    service_level: float
-    event: str
     parcels: tuple[Promise, ...]
     dependence: Dependence
-    model_version: str
-    _first_day: int = field(repr=False)
-    _probability: NDArray[np.float64] = field(repr=False)
 
     def __hash__(self) -> int:
         return hash((self.model_version, self.date, self.parcels))
