@@ -48,7 +48,7 @@ import etapromise
 from etapromise import TrainingConfig, cli, tracking, train
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.in_transit.training import TransitSettings
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh
 from etapromise.store.ingest import ingest
 from etapromise.store.stored_history import stored_history

@@ -22,7 +22,7 @@ from etapromise import tracking
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError, StoreError
 from etapromise.locking import only_writer
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh
 from etapromise.store.ingest import Ingested, ingest
 from etapromise.store.layout import StoreLayout

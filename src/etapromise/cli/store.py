@@ -146,7 +146,7 @@ def track_command(
 
     All that are on their way at once: `score --store`.
     """
-    from etapromise.promise.tracked_promise import fields_of  # noqa: PLC0415 — loads pandas
+    from etapromise.promise.under_way.tracked_promise import fields_of  # noqa: PLC0415 — loads pandas
     from etapromise.store.stored_history import stored_parcel  # noqa: PLC0415 — likewise
 
     with reported_errors():

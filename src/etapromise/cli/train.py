@@ -34,7 +34,7 @@ from etapromise.cli.tables import (
     history_options,
     max_rejects_option,
 )
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
     from etapromise.operations.retraining import Decision

@@ -64,7 +64,7 @@ from etapromise.operations.gate import (
     check_shift,
     check_speed,
 )
-from etapromise.operations.model_registry import PROMOTING, ModelRegistry
+from etapromise.operations.models.model_registry import PROMOTING, ModelRegistry
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import Event, Source, TrackedHistory
 from etapromise.tracking.accounts import MAX_REJECTS

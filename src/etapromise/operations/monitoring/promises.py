@@ -22,10 +22,10 @@ from etapromise.array_types import Mask
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
-from etapromise.evaluation.replay import JoinedForecast
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.as_of import moment_of
 from etapromise.operations.feed_checks import told_until
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
@@ -75,9 +75,6 @@ def promises_made(
     """Judge the promises to the orders of the last `config.days`; of a dead feed, its last ones.
 
     They are judged by what scans tell, and so until the last one came.
-
-    Raises:
-        InsufficientHistoryError: There is no order.
     """
     ours = ModelForecaster(model)
     dates = ours.local_event_date(known)
@@ -100,7 +97,7 @@ def promises_made(
             "as_of."
         )
     rows = np.concatenate([rows for _, rows, _ in blocks])
-    forecast = JoinedForecast.of([forecast for _, _, forecast in blocks])
+    forecast = DateDistribution.joined([forecast for _, _, forecast in blocks])
     table = judge(truth, rows, forecast, levels=(config.service_level,), seed=config.seed)
     sizes = [len(rows) for _, rows, _ in blocks]
     honest = np.repeat([block.forecaster is not None for block, _, _ in blocks], sizes)
@@ -113,9 +110,7 @@ def promises_made(
         np.nan if recorded is None else pd.to_numeric(recorded.iloc[rows], "coerce").to_numpy()
     )
     flow = DeliveryFlow(last_date=_last_ended(told))
-    flow.add(
-        table[honest], JoinedForecast(forecast.origin_dates[honest], forecast.probability[honest])
-    )
+    flow.add(table[honest], forecast.of(honest))
     _blank(table, ~honest, config.service_level)
     _choose(table, config)
     counts = {"idle_days": idle // _DAY, "quiet_days": (as_of - told) / _DAY}

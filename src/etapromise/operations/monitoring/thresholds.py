@@ -123,10 +123,6 @@ def read_thresholds(path: Path, config: MonitorConfig | None = None) -> MonitorC
 
     The table ``[thresholds]`` has the fields of `Thresholds`, the top those of `MonitorConfig`;
     what is not named stays as it is.
-
-    Raises:
-        CommandError: The file is no TOML, or names what there is not.
-        ContractError: A value is impossible.
     """
     config = config or MonitorConfig()
     try:
