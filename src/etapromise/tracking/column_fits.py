@@ -66,6 +66,13 @@ def best_fit(table: OwnTable, part: str, role: str) -> float:
 
 def _fit(profile: Profile, part: str, role: str, table: OwnTable) -> float:
     """How well a column fits by its name, 0 where its values cannot be such."""
+    asked = profile.name, part, role
+    if asked not in table.fits:
+        table.fits[asked] = _looked_at(profile, part, role, table)
+    return table.fits[asked]
+
+
+def _looked_at(profile: Profile, part: str, role: str, table: OwnTable) -> float:
     score = score_name(profile.name, part, role)
     if part == "scans":
         score = _scan_score(profile, role, table, score)

@@ -61,9 +61,18 @@ def score_name(name: str, table: str, role: str) -> float:
         elif not known.isascii() and len(known) > 1 and known in said:
             # Some scripts put no blanks between words.
             best = max(best, 0.55 + 0.35 * len(known) / len(said))
-        elif len(known) > 5 and difflib.SequenceMatcher(None, said, known).ratio() > _NEAR:
-            best = max(best, 0.7)
+        elif len(known) > 5 and best < 0.7 and _nearly(said, known):
+            best = 0.7
     return best
+
+
+def _nearly(said: str, known: str) -> bool:
+    """Whether two names differ by a slip; what cannot be near is seen by its length alone."""
+    both = len(said) + len(known)
+    if 2 * min(len(said), len(known)) <= _NEAR * both:
+        return False
+    found = difflib.SequenceMatcher(None, said, known)
+    return found.quick_ratio() > _NEAR and found.ratio() > _NEAR
 
 
 @cache

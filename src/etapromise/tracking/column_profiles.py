@@ -307,8 +307,10 @@ def profile_of(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray) -> Pr
     """The profile of a column, out of a sample of it and, for what is counted, all of it."""
     kind = sample.type.value_type if pt.is_dictionary(sample.type) else sample.type
     raw = sample.cast(kind) if pt.is_dictionary(sample.type) else sample
-    text = _as_text(raw).to_pandas().astype(TEXT).str.strip()
-    text = text.map(_plain_signs, na_action="ignore")
+    words = _as_text(raw)
+    text = words.to_pandas().astype(TEXT).str.strip()
+    if pc.all(pc.string_is_ascii(words)).as_py() is False:
+        text = text.map(_plain_signs, na_action="ignore")
     values = text[text.notna() & (text != "")].reset_index(drop=True)
     blank = len(text) - len(values)
     return Profile(
