@@ -93,7 +93,7 @@ def test_many_values_in_another_order_are_asked_about(tmp_path: Path) -> None:
     assert found.proposal is not None
     [question] = found.proposal.questions
     assert "Zustelldatum" in question
-    assert "the month" in question
+    assert "month first" in question
 
 
 def scans(times: list[str]) -> pd.DataFrame:

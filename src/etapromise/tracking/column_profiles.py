@@ -98,13 +98,6 @@ class Profile:
         words = pd.Series(self.filled_values.unique(), dtype=TEXT)[: 4 * TRIED]
         return words[~words.str.lower().isin(_NOTHING)]
 
-    @cached_property
-    def mixed_days(self) -> tuple[str, str] | None:
-        """A value that can only be day first and one that can only be month first, if both are."""
-        found = self.words.str.extract(r"^(\d{1,2})[./\-](\d{1,2})[./\-]\d{2,4}\b").astype(float)
-        day, month = (self.words[found[place] > 12] for place in (0, 1))
-        return (str(day.iloc[0]), str(month.iloc[0])) if len(day) and len(month) else None
-
     @property
     def unique(self) -> bool:
         """Whether each filled row has a value of its own."""

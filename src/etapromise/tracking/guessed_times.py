@@ -288,9 +288,9 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str], most: float) -> TimeGu
                 words[open_ & fits[other]].iloc[0],
             )
             doubt = (
-                f"some values, such as {usual!r}, have the {_FIRST[_day_first(best)]} first, and "
-                f"{strays:,}, such as {some!r}, the {_FIRST[_day_first(other)]}. Export it "
-                "again with one order of day and month, or say which counts"
+                f"{usual!r} is {_FIRST[_day_first(best)]} first and {strays:,} values, such as "
+                f"{some!r}, are {_FIRST[_day_first(other)]} first, so that most others could be "
+                "either: export it in one form"
             )
             return TimeGuess(formats=(best,), share=every, doubt=doubt)
         fits.pop(best)

@@ -22,7 +22,7 @@ CERTAIN: Final = 0.95
 _LIKELY: Final = 0.7
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class OwnTable:
     """A table of somebody's, before anything is known of it.
 
@@ -134,4 +134,9 @@ class Proposal:
         found = [f"{role}: {one.asked}" for role, one in every if one.asked]
         for settings in (self.settings, self.scan_settings):
             found += [why for value, why in settings.values() if value == "?"]
+        found += [
+            f"code {code!r} ({n:,} scans): {why}"
+            for code, (status, n, why) in self.statuses.items()
+            if status == "?"
+        ]
         return found

@@ -23,7 +23,12 @@ from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 from etapromise.tracking.proposed_clocks import clocks_of_dates
 from etapromise.tracking.proposed_joins import join_ids, orders_and_parcels
-from etapromise.tracking.proposed_scans import codes_by_place, scan_columns, states_not_events
+from etapromise.tracking.proposed_scans import (
+    ask_for_codes,
+    codes_by_place,
+    scan_columns,
+    states_not_events,
+)
 from etapromise.tracking.proposed_shipments import shipment_columns
 from etapromise.tracking.proposed_zones import zones_of_times
 
@@ -68,6 +73,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         scans = proposal.scans
     if scans is not None and proposal.open_codes:
         codes_by_place(proposal, scans)
+        ask_for_codes(proposal, scans)
     _rows_of_one_order(proposal)
     clocks_of_dates(proposal)
     zones_of_times(proposal)
