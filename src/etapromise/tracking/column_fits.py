@@ -190,6 +190,12 @@ def _says_steps(profile: Profile) -> bool:
     )
 
 
+def _says_states(profile: Profile) -> bool:
+    """Whether half of a column's words are those of a parcel's journey."""
+    words = [str(word) for word in profile.words[:_TRIED_CODES]]
+    return 2 * sum(status_of_word(word) is not None for word in words) > len(words)
+
+
 def _suits(profile: Profile, role: str) -> bool:
     checks: dict[str, Callable[[], bool]] = {
         **dict.fromkeys(_NUMBERS, lambda: profile.numeric),
@@ -197,6 +203,8 @@ def _suits(profile: Profile, role: str) -> bool:
         "destination_time_zone": lambda: profile.zones > 0.6,
         "zone": lambda: profile.offsets > 0.6,
         "destination": lambda: profile.postcodes > 0.6,
+        # A "state" is one of a parcel as well as of a country.
+        "destination_region": lambda: not (profile.dated or _says_states(profile)),
         "status": lambda: _are_codes(profile),
         **dict.fromkeys(
             ("carrier", "service", "vocabulary"),
