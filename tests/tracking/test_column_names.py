@@ -26,9 +26,11 @@ def best_of(name: str) -> str:
         *(("DlvDt", "delivered"), ("DelDt", "delivered"), ("PODDt", "delivered")),
         *(("OrdDt", "ordered_at"), ("ORD_DTE", "ordered_at"), ("OrdNo", "order_id")),
         *(("CnsgNo", "shipment_id"), ("TrkNo", "shipment_id"), ("ShptNbr", "shipment_id")),
-        *(("DlvCtry", "destination_country"), ("DestPostCd", "destination")),
+        *(("DlvCtry", "destination_country"), ("DestCtry", "destination_country")),
+        *(("Zust.Dat.", "delivered"), ("Vers.Dat.", "picked_up"), ("Auftr.Dat.", "ordered_at")),
         *(("SvcCd", "service"), ("CarrCd", "carrier"), ("Wght", "weight_kg")),
         *(("ExpDlvDt", "quoted_date"), ("CancDt", "cancelled")),
+        *(("event", ""), ("utc", ""), ("Post", "")),
         *(("InvDt", ""), ("UpdDt", ""), ("ModDt", ""), ("PmtDt", ""), ("Cust", ""), ("Qty", "")),
     ],
 )

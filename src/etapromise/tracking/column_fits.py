@@ -212,7 +212,9 @@ def _suits(profile: Profile, role: str) -> bool:
         ),
         **dict.fromkeys(
             ("shipment_id", "order_id"),
-            lambda: profile.distinct > 0.05 * profile.rows and not profile.dated,
+            lambda: (
+                profile.distinct > 0.05 * profile.rows and not (profile.dated or profile.clocks)
+            ),
         ),
     }
     return bool(checks.get(role, lambda: not profile.dated)())

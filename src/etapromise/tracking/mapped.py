@@ -335,6 +335,7 @@ def mapped_scans(mapping: TableMapping, source: Source | None) -> RawTable:
     part = mapping.scans
     if part is None:
         raise ContractError(f"the mapping {mapping.path} has no table [scans]; add one")
+    part = replace(part, time_zone=part.time_zone or mapping.shipments.time_zone)
     own = _own_table(mapping, part, source, "scans")
     columns = {
         name: mapped_column(own.table, one, SCAN_COLUMNS[name], part)
