@@ -19,7 +19,7 @@ from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
 from etapromise.files import settings_text
 from etapromise.promise.model import load_model
-from etapromise.promise.policies import load_policies, shipped_policies
+from etapromise.promise.options.policies import load_policies, shipped_policies
 
 
 @click.group(invoke_without_command=True, epilog=example("etapromise policies > policies.toml"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Mask
 
 NOT_ASKED: Final = np.iinfo(np.int32).min
 """Stands where the probability of no day is asked for."""
@@ -48,6 +50,23 @@ class DateDistribution:
 
     origin_dates: NDArray[np.datetime64]
     probability: NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, several: Sequence[DateDistribution], days: int = 0) -> DateDistribution:
+        """Those of several models, over as many dates as the longest has, and `days` at least.
+
+        After its own horizon a distribution stays where it was.
+        """
+        horizon = max(days, *(one.horizon for one in several))
+        padded = [
+            np.pad(one.probability, ((0, 0), (0, horizon - one.horizon)), mode="edge")
+            for one in several
+        ]
+        return cls(np.concatenate([one.origin_dates for one in several]), np.concatenate(padded))
+
+    def of(self, rows: Mask) -> DateDistribution:
+        """Those of some parcels."""
+        return DateDistribution(self.origin_dates[rows], self.probability[rows])
 
     @property
     def horizon(self) -> int:

@@ -130,7 +130,6 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
     ZIP+4 is its first five digits.
 
     Args:
-        value: as written.
         country: ISO 3166-1 alpha-2, None where it is not known.
     """
     refuse_nameless(value)

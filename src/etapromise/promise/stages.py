@@ -183,7 +183,6 @@ def answer_stages(
 
     Args:
         model: address of the `etp_model`.
-        warehouse: where the parcel is sent from.
         duration_offset: operational days added before the logarithm of the way.
     """
     longest, width = min(_LONGEST_HANDLING, horizon), horizon + 1
@@ -231,7 +230,6 @@ def first_leg_time(
     """From the pick-up of the first of n requests to its hand-off, which is before the event.
 
     Args:
-        times: the pick-ups, and the way from each.
         first_leg: (k,) P(0, 1, … working days of the carrier that has it first).
         order_day: the first request's.
     """
