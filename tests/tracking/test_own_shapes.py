@@ -201,7 +201,7 @@ def test_a_code_that_no_parcel_ends_with_is_told_with_its_count(code: str, tmp_p
     scans = events(truth, ("picked up", "in transit", "delivered"))
     scans.loc[scans.index[scans["event"] == "in transit"][3:9], "event"] = code
     scans.to_csv(tmp_path / "s.csv", index=False)
-    found = check_tables([written_orders(truth, tmp_path), tmp_path / "s.csv"], quality=False)
+    found = check([written_orders(truth, tmp_path), tmp_path / "s.csv"], quality=False)
     assert found.proposal is not None
     assert found.proposal.open_codes == {code: 6}
     assert f"code {code!r} (6 scans)" in found.to_text()
@@ -212,7 +212,7 @@ def test_own_numbers_are_not_a_vendors(tmp_path: Path) -> None:
     truth = parcels(5, 200)
     scans = events(truth, ("10", "20", "99"))
     scans.to_csv(tmp_path / "s.csv", index=False)
-    found = check_tables([written_orders(truth, tmp_path), tmp_path / "s.csv"], quality=False)
+    found = check([written_orders(truth, tmp_path), tmp_path / "s.csv"], quality=False)
     assert found.proposal is not None
     assert found.proposal.vocabulary is None
     meanings = {code: status for code, (status, _, _) in found.proposal.statuses.items()}
@@ -227,7 +227,7 @@ def test_rows_that_are_called_delivered_and_have_no_date_are_told(tmp_path: Path
     table.loc[[12, 40], "zugestellt_am"] = ""
     table.loc[truth["delivered"].isna(), "state"] = "Unterwegs"
     table.to_csv(tmp_path / "o.csv", index=False)
-    found = check_tables([tmp_path / "o.csv"], quality=False)
+    found = check([tmp_path / "o.csv"], quality=False)
     assert found.proposal is not None
     assert any(
         "2 rows, such as row 12, are 'Zugestellt' by state" in s for s in found.proposal.told
