@@ -81,7 +81,7 @@ def exit_codes() -> list[str]:
         "| 3 | done, but look: `retrain` refused, `monitor` has an alarm, `check` has a question |",
         "| 130, 143 | interrupted, terminated; nothing half-written is left |",
         "",
-        "`--json` prints what was found as JSON; `quote`, `retrain` and `track` do so anyway.",
+        "`--json` prints what was found as JSON; `quote` and `track` do so anyway.",
     ]
 
 

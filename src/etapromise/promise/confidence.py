@@ -54,6 +54,10 @@ MESSAGES: Final = (
     ("value_outside", "A number lies far outside what was learned, such as a weight in grams."),
     ("value_left_out", "A value that cannot be read was left out, as if it were not known."),
     ("declared_disruption", "A declared disruption delays deliveries like this one."),
+    (
+        "unread_scans",
+        "Scans that cannot be read were left out: the date knows nothing of them.",
+    ),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
 LEFT_OUT: Final = _BIT["value_left_out"]
@@ -270,6 +274,11 @@ def _said(reasons: int) -> list[tuple[str, str]]:
 def left_out_message(left_out: Sequence[str]) -> tuple[dict[str, str], ...]:
     """The message of values that could not be read, with each as ``name=value``; none without."""
     return _with_details("value_left_out", ", ".join(left_out))
+
+
+def unread_message(unread: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """The message of scans that could not be read, with what was wrong with them; none without."""
+    return _with_details("unread_scans", "; ".join(dict.fromkeys(unread)))
 
 
 def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:

@@ -176,3 +176,46 @@ def test_records_do_not_overwrite_each_other(registry):
     assert json.loads(first.read_text()) == {"a": 1}
     with pytest.raises(ValueError, match="not JSON compliant"):
         registry.record({"a": float("nan")}, name="broken")
+
+
+def decided(registry, version, outcome="promoted"):
+    record = {"outcome": outcome, "challenger": {"version": version}}
+    return registry.record(record, name=f"2025-07-06-{version}")
+
+
+@pytest.mark.parametrize("killed_before", ["journal", "link"])
+@pytest.mark.parametrize("outcome", ["promoted", "forced"])
+def test_a_decision_that_was_not_carried_out_is_forgotten_by_the_next_writer(
+    registry, model, monkeypatch, caplog, outcome, killed_before
+):
+    was = registry.current
+    with registry.lock():
+        version = registry.add(model)
+        path = decided(registry, version, outcome)
+        with monkeypatch.context() as cut:
+            if killed_before == "journal":
+                cut.setattr(registry, "_append", lambda _: 1 / 0)
+            else:
+                cut.setattr("pathlib.Path.symlink_to", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                registry.promote(version, why=outcome)
+    assert path.exists()
+    with registry.lock():
+        assert not path.exists()
+        assert registry.current == was
+        registry.promote(version, why="trained")
+    assert "2025-07-06" in caplog.text
+
+
+def test_decisions_that_were_carried_out_or_promoted_nothing_stay(registry, model):
+    with registry.lock():
+        version = registry.add(model)
+        kept = [decided(registry, None, "refused"), decided(registry, version)]
+        registry.promote(version, why="promoted")
+    with registry.lock():
+        registry.roll_back()
+    with registry.lock():
+        registry.promote("2025-07-01", why="by hand")
+        kept.append(registry.record({"strange": 1}, name="of another program"))
+    with registry.lock():
+        assert all(path.exists() for path in kept)

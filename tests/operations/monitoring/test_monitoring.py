@@ -18,6 +18,7 @@ from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.monitoring import MonitorConfig, Thresholds, monitor, read_thresholds
+from etapromise.operations.monitoring import alarms as alarms_module
 from etapromise.operations.monitoring.alarms import alarms_of
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.drift import stability_index
@@ -142,6 +143,29 @@ def test_a_carrier_that_went_silent_is_told_from_those_that_did_not(parcels):
     assert rows["corvid"]["hours_since_last"] >= 48
     assert rows["corvid"]["luck"] < 1e-4
     assert all(row["luck"] > 1e-4 for name, row in rows.items() if name != "corvid")
+
+
+@pytest.mark.parametrize("orders_go_on", [True, False])
+def test_a_weekend_without_a_file_makes_nobody_slow(parcels, model, orders_go_on):
+    end = NOW - pd.Timedelta(days=3)
+    scans = parcels.scans[parcels.scans["received_at"] <= end].reset_index(drop=True)
+    history = parcels.known_at(end)
+    if orders_go_on:
+        history = tracking.history(parcels.shipments, scans)
+    slow = {"deliveries_behind", "promises_broken", "calibration"}
+
+    def blamed(as_of):
+        found = monitor(model, history, as_of=as_of, config=SHORT)
+        return found, {alarm for alarm in alarms(found) if alarm[0] in {*slow, "no_scans"}}
+
+    _, before = blamed(end)
+    monday, told = blamed(NOW)
+    assert told <= before
+    assert monday.facts["data"]["quiet_days"] == pytest.approx(3, abs=0.3)
+    lately, told = blamed(NOW + pd.Timedelta(days=2))
+    assert told - before == {("no_scans", "")}
+    assert lately.facts["causes"][0]["name"] == "no_scans"
+    assert not list(alarms_module._quiet(lately.facts, Thresholds(quiet_days=6)))
 
 
 class Forecast:

@@ -200,6 +200,7 @@ def test_a_price_that_is_not_known_is_no_price_of_nothing(
         ({"options": [{"carrier": "acme", "price": "4.90"}]}, "price='4.90'"),
         ({"options": [{"carrier": "acme", "price": float("nan")}]}, "finite number"),
         ({"options": [{"carrier": "acme", "cost": None}]}, "cost=None"),
+        ({"options": [{"carrier": "acme", "name": [["a"]]}]}, "name .* expected a text"),
         ({"policy": "cheapest"}, "expected one of price_sensitive"),
         ({"policy": None}, "expected a CostPolicy, a service level"),
         ({"policy": 1.0}, "above 0 and below 1"),

@@ -18,6 +18,7 @@ cleared away by the next one.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -40,6 +41,10 @@ _CURRENT: Final = "current"
 _JOURNAL: Final = "promotions.jsonl"
 _DECISIONS: Final = "decisions"
 _MANIFEST: Final = "manifest.json"
+PROMOTING: Final = ("promoted", "forced")
+"""Outcomes of decisions after which another version is current."""
+
+_log = logging.getLogger("etapromise.operations")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,6 +345,7 @@ class ModelRegistry:
         """
         with only_writer(self.root):
             self._clear_drafts()
+            self._forget_cut_off()
             yield
 
     def _clear_drafts(self) -> None:
@@ -352,6 +358,34 @@ class ModelRegistry:
                 path.unlink(missing_ok=True)
         for path in (self.root / _DECISIONS).glob(".*.json.*"):
             path.unlink(missing_ok=True)
+
+    def _forget_cut_off(self) -> None:
+        """Remove the record of a promotion that a killed writer decided on and did not carry out.
+
+        Only the newest can be one, since every writer looks. Its version stays, as one that was
+        never current.
+        """
+        records = (self.root / _DECISIONS).glob("*.json")
+        newest = max(records, key=lambda path: path.stat().st_mtime_ns, default=None)
+        if newest is None:
+            return
+        try:
+            told = json.loads(newest.read_text(encoding="utf-8"))
+            outcome, version = told["outcome"], (told["challenger"] or {}).get("version")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return  # not one of ours
+        if outcome not in PROMOTING or version == self.current:
+            return
+        journal = self.promotions()
+        if journal and (journal[-1].version, journal[-1].before) == (version, self.current):
+            del journal[-1]  # the line was written, the link not
+        if version not in {promotion.version for promotion in journal}:
+            newest.unlink()
+            _log.warning(
+                "removed %s: it says that %s was promoted, but its writer was ended before it was",
+                newest,
+                version,
+            )
 
     def _before_current(self) -> str:
         target = self.roll_back_target()

@@ -24,6 +24,7 @@ from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.as_of import moment_of
+from etapromise.operations.feed_checks import told_until
 from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.thresholds import MonitorConfig
@@ -71,10 +72,14 @@ def promises_made(
     as_of: pd.Timestamp,
     config: MonitorConfig,
 ) -> Made:
-    """Judge the promises to the orders of the last `config.days`; of a dead feed, its last ones."""
+    """Judge the promises to the orders of the last `config.days`; of a dead feed, its last ones.
+
+    They are judged by what scans tell, and so until the last one came.
+    """
     ours = ModelForecaster(model)
     dates = ours.local_event_date(known)
-    truth = Truth.of(known, dates, extract_end=as_of, settle_days=config.settle_days)
+    told = told_until(known, as_of)
+    truth = Truth.of(known, dates, extract_end=told, settle_days=config.settle_days)
     blocks = []
     ordered = known.shipments["ordered_at"]
     newest = ordered.max()
@@ -104,11 +109,12 @@ def promises_made(
     table["recorded"] = (
         np.nan if recorded is None else pd.to_numeric(recorded.iloc[rows], "coerce").to_numpy()
     )
-    flow = DeliveryFlow(last_date=_last_ended(as_of))
+    flow = DeliveryFlow(last_date=_last_ended(told))
     flow.add(table[honest], forecast.of(honest))
     _blank(table, ~honest, config.service_level)
     _choose(table, config)
-    return Made(table=table, flow=flow, counts=_counts(table) | {"idle_days": idle // _DAY})
+    counts = {"idle_days": idle // _DAY, "quiet_days": (as_of - told) / _DAY}
+    return Made(table=table, flow=flow, counts=_counts(table) | counts)
 
 
 def _last_ended(moment: pd.Timestamp) -> np.datetime64:

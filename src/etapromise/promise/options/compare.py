@@ -280,6 +280,9 @@ def _weighed(
     # Other values than texts may be equal and yet not mean the same: 1, 1.0 and True.
     texts = _TEXTS.issuperset(map(type, own.values()))
     key = tuple(own.items()) if texts else object()
+    named = option.get("name")
+    if type(named) is not str and not missing(named):
+        raise ContractError(f"Found the name {named!r} of an option; expected a text, or none.")
     priced = "price" in option
     price = _amount(option, "price") if priced else 0.0
     cost = _amount(option, "cost") if "cost" in option else 0.0

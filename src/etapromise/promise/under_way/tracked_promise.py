@@ -16,7 +16,7 @@ from etapromise.encoding.shipment_values import missing, utc_second
 from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import date_of
-from etapromise.promise.confidence import assess, messages_of
+from etapromise.promise.confidence import assess, messages_of, unread_message
 from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.promise import Promise
 from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
@@ -195,7 +195,7 @@ def track_one(
     alarm = late[0] >= threshold and not came and stage != "cancelled"
     promised = standing_date[0]
     return Tracked(
-        promise=_promise(model, journey, fields, service_level, band),
+        promise=_promise(model, journey, fields, service_level, band, unread),
         stage=stage,
         status=STATUSES[status] if status < len(STATUSES) else None,
         standing=None if np.isnat(promised) else promised.item(),
@@ -269,6 +269,7 @@ def _promise(
     fields: Mapping[str, Any],
     service_level: float,
     band: float,
+    unread: tuple[str, ...],
 ) -> Promise:
     came, never = bool(journey.came[0]), bool(journey.never[0])
     if came:
@@ -285,7 +286,7 @@ def _promise(
 
     def assessed() -> tuple[int, tuple[dict[str, str], ...]]:
         if came:
-            return 10000, ()
+            return 10000, unread_message(unread)
         days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
         assessment = assess(
             model.parts,
@@ -294,7 +295,8 @@ def _promise(
             days=days[None],
             today=journey.today,
         )
-        return int(assessment.code[0]), messages_of(int(assessment.reasons[0]))
+        messages = messages_of(int(assessment.reasons[0])) + unread_message(unread)
+        return int(assessment.code[0]), messages
 
     def at_the_order() -> Promise:
         asked: dict[str, Any] = {
