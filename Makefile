@@ -96,10 +96,9 @@ SEED ?= 1
 CASES ?= 20000
 FUZZ := $(OUTPUT)/fuzz
 fuzz: $(INSTALLED)
-	@for kind in calls tables files payloads toml command_lines; do \
+	@for kind in calls tables files payloads toml command_lines hostile_models; do \
 		$(BIN)/python -m "tests.fuzz.$$kind" --count $(CASES) --seed $(SEED) || exit 1; \
 	done
-	$(BIN)/python -m tests.fuzz.hostile_models $(FUZZ)/model --count $(CASES) --seed $(SEED) 2>/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris || exit 0; \
 	for kind in tables files payloads toml; do \
 		$(BIN)/python -m tests.fuzz.guided "$$kind" --count $(CASES) --corpus $(FUZZ)/"$$kind" || exit 1; \

@@ -48,7 +48,7 @@ import etapromise
 from etapromise import TrainingConfig, cli, tracking, train
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.in_transit.training import TransitSettings
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh
 from etapromise.store.ingest import ingest
 from etapromise.store.stored_history import stored_history
@@ -331,11 +331,16 @@ class Shop:
             if run.code != -signal.SIGKILL:
                 continue  # quicker than before, and done
             number += 1
-            states[self.judged(before, after)] += 1
+            state = self.judged(before, after)
+            states[state] += 1
             again = self.run()
             assert again.code in self.command.codes, (again, self.log())
             assert (found := self.look()) == after, (self.command.words, found, after)
-            assert not (left := self.names() - names), left
+            left = self.names() - names
+            if state == "after":
+                # What was decided and done is decided again: that makes two decisions.
+                left = {name for name in left if not name.startswith("models/decisions/")}
+            assert not left, left
         return ", ".join(f"{states[name]} {name}" for name in ("before", "after", "between"))
 
     def judged(self, before: dict[str, Any], after: dict[str, Any]) -> str:

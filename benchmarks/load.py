@@ -28,7 +28,7 @@ from later_orders import MOMENT, LaterOrders
 
 from etapromise import TrainingConfig, train
 from etapromise.forecast.boosting import BoostingConfig
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh
 from etapromise.serving.live_model import LiveModel
 

@@ -26,7 +26,7 @@ import etapromise
 from etapromise.evaluation.backtest import BacktestConfig, run_backtest
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
 from etapromise.evaluation.judgement import day_column, stated_column
-from etapromise.evaluation.replay import Forecast
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 
 CONFIG = etapromise.TrainingConfig(numeric=NUMERIC, categorical=CATEGORICAL, default_time_zone=ZONE)
@@ -99,7 +99,7 @@ class _Remembering:
     def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> _Remembering:
         return _Remembering(self.inner.refresh(history, as_of=as_of), self.folder)
 
-    def distribution_many(self, frame: pd.DataFrame) -> Forecast:
+    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
         forecast = self.inner.distribution_many(frame)
         days = pd.DataFrame(forecast.probability, index=pd.Index(frame["shipment_id"]))
         days.columns = days.columns.astype(str)

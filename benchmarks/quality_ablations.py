@@ -39,7 +39,7 @@ from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.evaluation.backtest import Fit
 from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
-from etapromise.evaluation.replay import Forecast
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 from etapromise.training.training import all_features
 
@@ -113,7 +113,7 @@ class _Part:
     def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> _Part:
         return _Part(self.inner.refresh(self.sees(history, as_of), as_of=as_of), self.sees)
 
-    def distribution_many(self, frame: pd.DataFrame) -> Forecast:
+    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
         return self.inner.distribution_many(frame)
 
     def why(self, frame: pd.DataFrame, level: float) -> None:
@@ -156,7 +156,7 @@ def _plain_clocks(*given: Any) -> Clocks:
     from etapromise.history.learned_calendars import learned_clocks
 
     learned = learned_clocks(*given)
-    return Clocks.build(
+    return Clocks(
         first_day=learned.first_day,
         services=learned.services,
         weeks=np.ones_like(learned.weeks),
@@ -226,7 +226,7 @@ ABLATIONS = {
     "widening for the new": Ablation(
         instead={
             "etapromise.promise.assembling.between_variances": _no_widening,
-            "etapromise.promise.model.between_variances": _no_widening,
+            "etapromise.promise.compiled_quote.between_variances": _no_widening,
         }
     ),
     "carriers' calendars": Ablation(

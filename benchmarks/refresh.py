@@ -19,7 +19,7 @@ import pandas as pd
 from etapromise import TrainingConfig, tracking, train
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.in_transit.training import TransitSettings
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh
 from etapromise_simulator import NetworkConfig, simulate
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from etapromise import train
 from etapromise.encoding.requests import local_seconds
-from etapromise.promise.tracked_promise import fields_of
+from etapromise.promise.under_way.tracked_promise import fields_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,9 +28,9 @@ import pandas as pd
 from etapromise import PromiseModel, tracking, train
 from etapromise.evaluation.past_predictions import past_predictions
 from etapromise.evaluation.repromise_replay import PastPredictions, pick_policy, simulate_repromises
-from etapromise.operations import event_run
+from etapromise.operations.events import event_run
 from etapromise.promise.joint_probability import Dependence, joint_probability
-from etapromise.promise.repromise_policy import RepromisePolicy
+from etapromise.promise.under_way.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import NetworkConfig, simulate
 

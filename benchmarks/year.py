@@ -39,7 +39,7 @@ from year_shop import (
 )
 
 from etapromise.operations.gate import GateConfig
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 
 Z = 1.645
 

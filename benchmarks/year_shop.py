@@ -18,7 +18,7 @@ import pandas as pd
 from etapromise import PromiseModel, TrainingConfig, tracking, train
 from etapromise.evaluation.model_comparison import clustered_mean
 from etapromise.operations.gate import GateConfig
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.monitoring import MonitorConfig, monitor
 from etapromise.operations.retraining import refresh, retrain
 from etapromise.tracking import TrackedHistory

@@ -81,7 +81,7 @@ def exit_codes() -> list[str]:
         "| 3 | done, but look: `retrain` refused, `monitor` has an alarm, `check` has a question |",
         "| 130, 143 | interrupted, terminated; nothing half-written is left |",
         "",
-        "`--json` prints what was found as JSON; `quote`, `retrain` and `track` do so anyway.",
+        "`--json` prints what was found as JSON; `quote` and `track` do so anyway.",
     ]
 
 
@@ -156,18 +156,25 @@ def rooms() -> str:
         folder = SOURCE / room
         if folder.is_dir():
             lines += ["", f"**{room}/** {first_line(folder / '__init__.py')}", ""]
-            files = sorted(folder.rglob("*.py"))
-            lines += [
-                f"- `{path.relative_to(folder)}`{' °' * (path in light)} {first_line(path)}"
-                for path in files
-                if path.name not in {"__init__.py", "__main__.py"}
-            ]
+            lines += files_of(folder, folder, light)
+            for inner in sorted(path.parent for path in folder.glob("*/__init__.py")):
+                lines.append(f"- **{inner.name}/** {first_line(inner / '__init__.py')}")
+                lines += [f"  {line}" for line in files_of(inner, folder, light)]
             kernels = sorted(folder.glob("*.c"))
             lines += [f"- `{path.name}` {first_comment(path)}" for path in kernels]
         elif (SOURCE / f"{room}.py").is_file():
             path = SOURCE / f"{room}.py"
             lines += ["", f"**{room}.py**{' °' * (path in light)} {first_line(path)}"]
     return "\n".join(lines).strip()
+
+
+def files_of(folder: Path, room: Path, light: set[Path]) -> list[str]:
+    """A line for each file of a folder: its path in the room, and what it is."""
+    return [
+        f"- `{path.relative_to(room)}`{' °' * (path in light)} {first_line(path)}"
+        for path in sorted(folder.glob("*.py"))
+        if path.name not in {"__init__.py", "__main__.py"}
+    ]
 
 
 def light_files() -> set[Path]:

@@ -261,7 +261,7 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick, monke
               "--refresh-every", "7")  # fmt: skip
     # There are not as many judged promises in a single day as it takes to judge anybody.
     single_day = ("retrain", *tables(files), "--models", models, "--judge-days", "1")
-    refused = run(*single_day, "--as-of", "2025-07-15", "--dry-run")
+    refused = run(*single_day, "--as-of", "2025-07-15", "--dry-run", "--json")
     assert refused.exit_code == 3, refused.stderr
     assert json.loads(refused.stdout)["outcome"] == "would refuse"
     assert "would refuse: only" in refused.stderr
@@ -269,7 +269,14 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick, monke
     closed.write_text('[[closures]]\ndays = ["2025-12-24 to 2025-12-26"]\n')
     promoted = run(*common, "--as-of", "2025-07-15", "--calendars", closed)
     assert promoted.exit_code == 0, promoted.stderr
-    assert json.loads(promoted.stdout)["challenger"]["version"] == "2025-07-15"
+    first, judged, *checks, record = promoted.stdout.splitlines()
+    assert first == "promoted: 2025-07-15, no check failed"
+    assert judged.startswith("judged by ")
+    kept = json.loads(Path(record.removeprefix("record: ")).read_text())
+    assert [line.split()[:2] for line in checks] == [
+        ["ok", f"{c['name']}:"] for c in kept["checks"]
+    ]
+    assert kept["challenger"]["version"] == "2025-07-15"
     refreshed = run("refresh", *tables(files), "--models", models, "--as-of", "2025-07-16")
     assert refreshed.stdout == f"{models / '2025-07-16'}\n"
     assert etapromise.load(models / "current").calendars.text == closed.read_text()

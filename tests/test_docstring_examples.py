@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import etapromise
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from tests.small_network import TRAINING
 
 

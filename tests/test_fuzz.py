@@ -25,6 +25,7 @@ TARGETS = {
     "payloads": 300,
     "toml": 400,
     "command_lines": 40,
+    "hostile_models": 60,
 }
 """With so many cases."""
 

@@ -19,8 +19,8 @@ from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
 from etapromise.files import draft_directory, whole_file
 from etapromise.locking import one_after_another
-from etapromise.operations.event_log import EventLog, append_events
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.events.event_log import EventLog, append_events
+from etapromise.operations.models.model_registry import ModelRegistry
 
 
 def run(*arguments: object) -> Result:
@@ -236,7 +236,7 @@ def test_a_fork_while_a_thread_imports_what_tracks_hangs_nobody(place: Path) -> 
         "model, opening = etapromise.load(sys.argv[1]), threading.Event()\n"
         "class Slow:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'etapromise.promise.open_journeys':\n"
+        "        if name == 'etapromise.promise.under_way.open_journeys':\n"
         "            opening.set()\n"
         "            time.sleep(0.5)\n"
         "sys.meta_path.insert(0, Slow())\n"

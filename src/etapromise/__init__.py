@@ -22,20 +22,20 @@ from etapromise.promise.decision import CostPolicy, cost_for
 from etapromise.promise.json_schema import promise_json_schema
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model import load_model as load
-from etapromise.promise.policies import ShopperPolicy, load_policies
+from etapromise.promise.options.policies import ShopperPolicy, load_policies
 from etapromise.promise.promise import Promise
 from etapromise.promise.typed_inputs import Option, Parcel, Scan
 
 if TYPE_CHECKING:
     from etapromise.evaluation.backtest import backtest
     from etapromise.evaluation.scorecards import scorecard
-    from etapromise.operations.checking import check
-    from etapromise.operations.event_run import events
+    from etapromise.operations.checking.checking import check
+    from etapromise.operations.events.event_run import events
     from etapromise.operations.gate import GateConfig
     from etapromise.operations.monitoring import MonitorConfig
     from etapromise.operations.monitoring.run import monitor
     from etapromise.operations.retraining import refresh, retrain
-    from etapromise.operations.scoring import score
+    from etapromise.operations.scoring.scoring import score
     from etapromise.serving.static_promises import Fallback, StaticPromise
     from etapromise.store.ingest import ingest
     from etapromise.store.stored_history import stored_history
@@ -88,14 +88,14 @@ _LATE: Final = {
     "MonitorConfig": "operations.monitoring",
     "TrainingConfig": "training.config",
     "backtest": "evaluation.backtest",
-    "check": "operations.checking",
-    "events": "operations.event_run",
+    "check": "operations.checking.checking",
+    "events": "operations.events.event_run",
     "ingest": "store.ingest",
     "monitor": "operations.monitoring.run",
     "read": "tracking.tracked",
     "refresh": "operations.retraining",
     "retrain": "operations.retraining",
-    "score": "operations.scoring",
+    "score": "operations.scoring.scoring",
     "scorecard": "evaluation.scorecards",
     "stored_history": "store.stored_history",
     "train": "training.training",

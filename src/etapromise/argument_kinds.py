@@ -78,9 +78,6 @@ def kinds_checked(**classes: type) -> Callable[[Callable[P, _T]], Callable[P, _T
 
     Args:
         **classes: of arguments that are objects of one class.
-
-    Raises:
-        ContractError: by the function that is made, where an argument is of another kind.
     """
 
     def checked(function: Callable[P, _T]) -> Callable[P, _T]:

@@ -65,11 +65,7 @@ class Engine(Protocol):
 
 
 def engine_of(name: str) -> Engine:
-    """The engine of a name, see `ENGINES`.
-
-    Raises:
-        CommandError: there is no such engine, or what it needs is not installed.
-    """
+    """The engine of a name, see `ENGINES`."""
     try:
         where = urlsplit(name)
     except ValueError:  # brackets that do not close

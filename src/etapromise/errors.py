@@ -101,11 +101,7 @@ class MissingExtraError(EtapromiseError, ImportError):
 
 @contextlib.contextmanager
 def extra_needed() -> Iterator[None]:
-    """Say which extra to install where a package of one is missing.
-
-    Raises:
-        MissingExtraError: a package of an extra cannot be imported.
-    """
+    """Say which extra to install where a package of one is missing."""
     try:
         yield
     except ModuleNotFoundError as error:

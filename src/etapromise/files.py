@@ -27,12 +27,7 @@ _NO_ROOM: Final = frozenset(
 
 
 def settings_text(path: str | Path) -> str:
-    """What a file of settings says, UTF-8.
-
-    Raises:
-        OSError: it cannot be read, is a device or a pipe, which may never end, or far too large.
-        UnicodeDecodeError: it is no UTF-8.
-    """
+    """What a file of settings says, UTF-8."""
     file = Path(path)
     if file.exists() and not file.is_file():
         raise OSError(errno.EINVAL, "no plain file", str(file))
@@ -50,9 +45,6 @@ def writing(path: Path, *, only_room: bool = False) -> Iterator[None]:
     Args:
         path: what is to be written.
         only_room: the block reads as well; only a lack of room is surely about `path`.
-
-    Raises:
-        CommandError: it cannot be written.
     """
     try:
         yield
@@ -87,9 +79,6 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Whoever reads `path` meanwhile, or after a kill, finds the file of before or the new one. What
     killed processes left of the same file is cleared away.
-
-    Raises:
-        CommandError: the place cannot be written.
     """
     draft = _draft_name(path)
     with contextlib.ExitStack() as ending:
@@ -134,11 +123,7 @@ def draft_directory(path: Path) -> Iterator[Path]:
 
 
 def _refuse_device(path: Path) -> None:
-    """A draft would take the place of what is no file: with enough rights, of /dev/null itself.
-
-    Raises:
-        OSError: there is a device, a pipe or a socket.
-    """
+    """A draft would take the place of what is no file: with enough rights, of /dev/null itself."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "no plain file", str(path))
 

@@ -29,9 +29,6 @@ def only_writer(root: Path, *, wait: float = 0.0) -> Iterator[None]:
 
     Args:
         wait: seconds to wait for whoever holds the lock.
-
-    Raises:
-        CommandError: Another process holds the lock, or the directory cannot be written.
     """
     until = time.monotonic() + wait
     with writing(root):

@@ -97,11 +97,7 @@ class Priors:
 
     @classmethod
     def of_manifest(cls, manifest: Mapping[str, Any]) -> Priors:
-        """Those that a model was trained with; what it does not tell is as by default.
-
-        Raises:
-            ContractError: there are none such.
-        """
+        """Those that a model was trained with; what it does not tell is as by default."""
         told = manifest["config"].get("priors", {})
         known = {each.name for each in fields(cls)}
         if not isinstance(told, dict) or not told.keys() <= known:

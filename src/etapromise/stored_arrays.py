@@ -101,9 +101,6 @@ class StoredArrays:
 
         Args:
             content: the bytes that were checked; what is read is a view of parts of them.
-
-        Raises:
-            ModelFileError: it is not one that `numpy.savez` wrote of plain arrays.
         """
         self.file = file
         self._arrays: dict[str, NDArray[Any]] = {}
@@ -157,11 +154,7 @@ class StoredArrays:
         return StoredPart(self, f"{name}." if name else "")
 
     def require_all_read(self) -> None:
-        """Refuse arrays that nobody read.
-
-        Raises:
-            ModelFileError: there are some.
-        """
+        """Refuse arrays that nobody read."""
         if self._unread:
             self._refuse(
                 f"the array {min(self._unread)}", "only arrays that this version has a layout of"
@@ -203,9 +196,6 @@ class StoredPart:
         Args:
             layout: of the part.
             **sizes: those that are known already, by their names in the layout.
-
-        Raises:
-            ModelFileError: an array is missing or other than the layout says.
         """
         found = {}
         for name, array in layout.arrays.items():
@@ -217,11 +207,7 @@ class StoredPart:
         return found
 
     def texts(self, name: str) -> list[Any]:
-        """What `array_of_texts` made: lists of lists of texts, or of texts.
-
-        Raises:
-            ModelFileError: it is none.
-        """
+        """What `array_of_texts` made: lists of lists of texts, or of texts."""
         stored = self.read(ArrayLayout(**{name: Array("uint8", "bytes")}))[name]
         found = json_of(f"{self._prefix}{name} in {self._all.file}", stored.tobytes())
         if not isinstance(found, list):
@@ -279,11 +265,7 @@ class StoredValues:
     __slots__ = ("_place", "plain")
 
     def __init__(self, place: str, values: Any) -> None:
-        """Look at a JSON object; `place` says where, for messages.
-
-        Raises:
-            ModelFileError: it is none.
-        """
+        """Look at a JSON object; `place` says where, for messages."""
         self._place = place
         if not isinstance(values, dict):
             raise ModelFileError(
@@ -344,11 +326,7 @@ class StoredValues:
 
 
 def different_texts(place: str, values: Any, most: int | None = None) -> tuple[str, ...]:
-    """A list of texts that are all different.
-
-    Raises:
-        ModelFileError: it is none, or has more than `most`.
-    """
+    """A list of texts that are all different."""
     if (
         not isinstance(values, list)
         or not all(isinstance(value, str) for value in values)
@@ -369,11 +347,7 @@ def array_of_texts(texts: Sequence[Any]) -> NDArray[np.uint8]:
 
 
 def json_of(place: str, content: bytes) -> Any:
-    """What JSON says, without NaN and infinity.
-
-    Raises:
-        ModelFileError: it is none.
-    """
+    """What JSON says, without NaN and infinity."""
 
     def refused(name: str) -> NoReturn:
         message = f"the number {name}"

@@ -29,7 +29,7 @@ def learned(seed: int = 0) -> Clocks:
     rng = np.random.default_rng(seed)
     weeks = np.where(rng.random((4, 7)) < 0.3, 0.0, rng.random((4, 7)) + 0.1)
     holidays = holiday_table(PLACES, (FIRST - EPOCH).days, (FIRST - EPOCH).days + COUNT - 1)
-    return Clocks.build(
+    return Clocks(
         first_day=(FIRST - EPOCH).days,
         services=SERVICES,
         weeks=weeks,

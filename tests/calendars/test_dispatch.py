@@ -31,7 +31,7 @@ MONDAY = (date(2025, 3, 3) - EPOCH).days
 
 
 def clocks_of(rng: np.random.Generator, days: int = 200) -> Clocks:
-    return Clocks.build(
+    return Clocks(
         first_day=MONDAY - 7,
         services=("a",),
         weeks=rng.choice([0.0, 0.5, 1.0], (2, 7), p=[0.2, 0.1, 0.7]),
@@ -299,7 +299,7 @@ def test_the_quick_of_the_last_days_do_not_stand_for_those_still_waiting() -> No
             "origin_time_zone": "UTC",
         }
     )
-    clocks = Clocks.build(
+    clocks = Clocks(
         first_day=MONDAY - 7,
         services=(),
         weeks=np.ones((1, 7)),
@@ -336,7 +336,7 @@ def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: s
     picked = np.floor(ready).astype(np.int64)
     for _ in range(7):
         picked += np.isin((picked + MONDAY + 3) % 7, list(closed))
-    clocks = Clocks.build(
+    clocks = Clocks(
         first_day=MONDAY - 7,
         services=("a",),
         weeks=np.ones((2, 7)),

@@ -26,7 +26,7 @@ def test_elapsed_time_is_the_sum_of_the_days_before(first: int, seed: int) -> No
     weeks = rng.random((3, 7)).round(2)
     holidays = rng.choice(3, (2, 30), p=[0.8, 0.1, 0.1]).astype(np.uint8)
     weights = rng.random((3, 2)).round(2)
-    clocks = Clocks.build(
+    clocks = Clocks(
         first_day=first,
         services=("a", "b"),
         weeks=weeks,

@@ -76,7 +76,7 @@ def encoder() -> Encoder:
     days = LAST - FIRST + 1
     rng = np.random.default_rng(0)
     pairs = [f"{one}\x1f{two}" for one in KNOWN[1:5] for two in KNOWN[:4]]
-    clocks = Clocks.build(
+    clocks = Clocks(
         first_day=FIRST,
         services=pairs,
         weeks=rng.random((len(pairs) + 1, 7)),

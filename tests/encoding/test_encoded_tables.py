@@ -63,7 +63,7 @@ def handing_over() -> Encoder:
         *keys_of(2),
         *(f"{pair}\x1f{last_mile}" for pair in keys_of(2)[:9] for last_mile in CARRIERS),
     ]
-    clocks = Clocks.build(
+    clocks = Clocks(
         first_day=FIRST,
         services=services,
         weeks=rng.random((len(services) + 1, 7)),

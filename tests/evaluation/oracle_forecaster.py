@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import Event, TrackedHistory
 from etapromise_simulator.config import NetworkConfig
 from etapromise_simulator.network import Network
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 def oracle_of(config: NetworkConfig) -> Oracle:
     """Each process asks its own oracle of the same network."""
     return Oracle(Network(config))
-
-
-@dataclass(frozen=True)
-class KnownForecast:
-    origin_dates: np.ndarray
-    probability: np.ndarray
 
 
 def local_dates(moments: pd.Series, zones: pd.Series) -> np.ndarray:
@@ -57,7 +52,7 @@ class OracleForecaster:
         self.shown.append((as_of, history))
         return replace(self, version=f"oracle of {as_of:%Y-%m-%d}")
 
-    def distribution_many(self, frame: pd.DataFrame) -> KnownForecast:
+    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
         probability = oracle_of(self.network).distribution(frame, self.event, self.horizon)
         if self.hurry > 0:
             last = np.repeat(probability[:, -1:], self.hurry, axis=1)
@@ -65,7 +60,7 @@ class OracleForecaster:
         elif self.hurry < 0:
             none = np.zeros((len(frame), -self.hurry))
             probability = np.concatenate([none, probability[:, : self.hurry]], axis=1)
-        return KnownForecast(origin_dates=self.origin_dates(frame), probability=probability)
+        return DateDistribution(origin_dates=self.origin_dates(frame), probability=probability)
 
     def origin_dates(self, frame: pd.DataFrame) -> np.ndarray:
         return local_dates(frame["ordered_at"], frame["destination_time_zone"])

@@ -12,7 +12,7 @@ from etapromise import PromiseModel
 from etapromise.errors import ContractError
 from etapromise.evaluation.past_predictions import past_predictions
 from etapromise.evaluation.repromise_replay import PastPredictions, simulate_repromises
-from etapromise.promise.repromise_policy import RepromisePolicy
+from etapromise.promise.under_way.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
 
 START = pd.Timestamp("2025-05-20T06:00", tz="UTC")

@@ -14,7 +14,7 @@ from etapromise.evaluation.repromise_replay import (
     pick_policy,
     simulate_repromises,
 )
-from etapromise.promise.repromise_policy import RepromisePolicy
+from etapromise.promise.under_way.repromise_policy import RepromisePolicy
 
 DAYS, STAGES, MOVES = 40, 5, 0.6
 NEVER_TELLS = RepromisePolicy(tell_below=0.0, calm_above=0.0, earlier_days=99)

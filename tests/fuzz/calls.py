@@ -1,27 +1,20 @@
-"""Random calls of a model: whatever is handed in, an answer or an `EtapromiseError`.
-
-The small model of the tests is trained into output/fuzz unless it is there.
-"""
+"""Random calls of a model: whatever is handed in, an answer or an `EtapromiseError`."""
 
 from __future__ import annotations
 
-import functools
 import json
 import random
-import shutil
 import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-import etapromise
-from etapromise import PromiseModel
-from etapromise.errors import EtapromiseError, ModelFileError
+from etapromise.errors import EtapromiseError
 from tests.fuzz.driver import Choices, main
+from tests.fuzz.full_model import CATEGORICAL, NUMERIC, model
 
 NAME = "calls"
 
@@ -29,7 +22,7 @@ NAMES = (
     *("origin", "origin_region", "origin_country", "destination", "destination_region"),
     *("destination_country", "destination_time_zone", "carrier", "service", "quoted_date"),
     *("origin_lat", "origin_lon", "destination_lat", "destination_lon", "weight_kg"),
-    *("service_level", "band", "ordered_at"),
+    *("service_level", "band", "ordered_at", *NUMERIC, *CATEGORICAL),
 )
 VALUES: tuple[Any, ...] = (
     *(
@@ -40,8 +33,8 @@ VALUES: tuple[Any, ...] = (
         "CA",
         "acme",
         "ground",
-        "60492",
-        "90585",
+        "56292",
+        "92479",
         "\ud800",
         "\0",
         "\x1f",
@@ -75,13 +68,9 @@ VALUES: tuple[Any, ...] = (
 
 
 USUAL = datetime(2025, 7, 2, 12, tzinfo=UTC)
-PARCEL: dict[str, Any] = {"origin": "60492", "destination": "90585", "ordered_at": USUAL}
+PARCEL: dict[str, Any] = {"origin": "56292", "destination": "92479", "ordered_at": USUAL}
+PARCEL |= dict.fromkeys((*NUMERIC, *CATEGORICAL))
 SCAN = {"scanned_at": "2025-07-03T09:00Z", "status": "picked_up", "facility": "ORD"}
-
-
-@functools.cache
-def model() -> PromiseModel:
-    return etapromise.load(saved_model(Path("output/fuzz/model")))
 
 
 def case(data: bytes) -> str:
@@ -144,22 +133,6 @@ POLICIES = (0.9, "eco", date(2025, 7, 9)) * 14 + VALUES
 CALLS = (*(_promise,) * 9, _order, _compare, _track)
 """Most are quotes; those that need pandas cost a hundred times as much."""
 SEEDS = tuple(random.Random(seed).randbytes(24) for seed in range(20_000))  # noqa: S311
-
-
-def saved_model(path: Path) -> Path:
-    """The small model of the tests, trained where it is not there yet or of another format."""
-    try:
-        etapromise.load(path)
-    except ModelFileError:
-        shutil.rmtree(path, ignore_errors=True)
-        from etapromise import tracking  # noqa: PLC0415
-        from etapromise_simulator import simulate  # noqa: PLC0415
-        from tests.small_network import AS_OF, NETWORK, TRAINING  # noqa: PLC0415
-
-        world = simulate(NETWORK)
-        history = tracking.history(world.shipments, world.scans)
-        etapromise.train(history, as_of=AS_OF, config=TRAINING).save(path)
-    return path
 
 
 if __name__ == "__main__":

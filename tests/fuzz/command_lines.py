@@ -23,8 +23,8 @@ from click.testing import CliRunner
 
 from etapromise.cli import main as commands
 from tests.fuzz import driver
-from tests.fuzz.calls import saved_model
 from tests.fuzz.driver import Choices
+from tests.fuzz.full_model import saved_model
 
 NAME = "command_lines"
 TEXTS = (
@@ -55,8 +55,8 @@ TEXTS = (
     ),
     *(
         "US",
-        "60492",
-        "90585",
+        "56292",
+        "92479",
         "acme",
         "ground",
         "json",
@@ -69,7 +69,7 @@ TEXTS = (
     ),
     *("carrier,service", "a=b", "=", "origin=", "week", "month", "local", "dask://", "spark://x"),
     *(
-        "s3://nowhere/x",
+        "gopher://x",
         "file:///etc/passwd",
         "http://[",
         "fast",
@@ -91,8 +91,7 @@ def place() -> Path:
     top = Path(tempfile.mkdtemp(prefix="fuzz"))
     folder = top / "within"
     folder.mkdir()
-    model = saved_model(Path("output/fuzz/model"))
-    shutil.copytree(model, folder / "models" / "2025-07-01")
+    shutil.copytree(saved_model(), folder / "models" / "2025-07-01")
     (folder / "models" / "current").symlink_to("2025-07-01")
     SHIPMENTS.to_parquet(folder / "orders.parquet")
     SHIPMENTS.iloc[:0].to_csv(folder / "empty.csv", index=False)

@@ -1,28 +1,27 @@
 """Model directories that somebody has changed, with every digest made to fit again.
 
-A case is a random change of arrays, keys or manifest of a sound model. `outcome` says what loading
-it and asking it came to: refused by a `ModelFileError`, or sound answers. Anything else, a crash of
-the process above all, is a finding. `python -m tests.fuzz.hostile_models` runs as many as wished.
+A case is a random change of arrays, keys or manifest of a sound model; of arrays also to the bounds
+that their layouts state, and one beyond. `outcome` says what loading it and asking it came to:
+refused by a `ModelFileError`, or sound answers.
 """
 
 from __future__ import annotations
 
-import argparse
-import collections
 import contextlib
-import copy
+import functools
 import hashlib
 import io
 import json
+import random
 import sys
 import tempfile
-import time
-import traceback
-import warnings
-from collections.abc import Callable
+import types
+import zipfile
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -30,12 +29,13 @@ import etapromise
 from etapromise.errors import EtapromiseError, ModelFileError
 from etapromise.in_transit import model_files as transit_files
 from etapromise.promise import model_files
+from etapromise.stored_arrays import Array, StoredPart
+from tests.fuzz import driver
 from tests.fuzz.driver import MEMORY
+from tests.fuzz.full_model import saved_model
+from tests.fuzz.json_changes import changed_plain
 
-ODD_PLAIN = (
-    *(None, True, -1, 0, 1, 2**70, 10**400, 1e308, -1e-9, "", "x" * 300, "\x1f", "\ud800", [], {}),
-    *([[]], [1], ["a", "a"], {"": None}, "2025-13-01", "nan", "../x", 20_000, 4_000_000_000),
-)
+NAME = "hostile_models"
 
 
 class HostileModels:
@@ -45,11 +45,15 @@ class HostileModels:
         self.contents = {path.name: path.read_bytes() for path in directory.iterdir()}
         self.manifest = json.loads(self.contents["manifest.json"])
         self.keys = json.loads(self.contents["keys.json"])
-        self.arrays = {}
+        self.arrays: dict[str, dict[str, Any]] = {}
+        self.layouts = stated_layouts(directory)
         for file in self.manifest["files"]:
             if file.endswith(".npz"):
                 with np.load(directory / file) as stored:
                     self.arrays[file] = {name: stored[name] for name in stored.files}
+        self.written = {
+            id(array): _npy(array) for each in self.arrays.values() for array in each.values()
+        }
 
     def write(self, target: Path, rng: np.random.Generator, changes: int = 1) -> str:
         """Write a changed copy; what was changed."""
@@ -61,19 +65,47 @@ class HostileModels:
             if kind == "array":
                 file = str(rng.choice(list(self.arrays)))
                 changed = arrays.setdefault(file, dict(self.arrays[file]))
-                said.append(f"{file} {changed_arrays(changed, rng)}")
+                said.append(f"{file} {changed_arrays(changed, rng, self.layouts[file])}")
             elif kind == "keys":
                 keys = json.loads(keys) if isinstance(keys, bytes) else keys
                 said.append(f"keys.json {changed_plain(keys, rng)}")
             else:
                 said.append(f"manifest.json {changed_plain(manifest, rng)}")
         untouched = {file: self.contents[file] for file in self.arrays.keys() - arrays.keys()}
-        write_model(target, manifest, keys, arrays | untouched)
+        write_model(target, manifest, keys, arrays | untouched, self.written)
         return "; ".join(said)
 
 
-def write_model(target: Path, manifest: Any, keys: Any, arrays: Any) -> None:
-    """Write a directory whose digests fit; what is bytes already is written as it is."""
+def stated_layouts(directory: Path) -> dict[str, dict[str, Array]]:
+    """What each array of a model must be, by file and name: as its loader states it."""
+    found: dict[str, dict[str, Array]] = {}
+    read = StoredPart.read
+
+    def noted(part: StoredPart, layout: Any, **sizes: int) -> Any:
+        file = found.setdefault(Path(part._all.file).name, {})
+        file.update({f"{part._prefix}{name}": one for name, one in layout.arrays.items()})
+        return read(part, layout, **sizes)
+
+    with mock.patch.object(StoredPart, "read", noted):
+        model = etapromise.load(directory)
+        _ = model.transit  # which is read when it is asked for
+    return found
+
+
+def _npy(array: Any) -> bytes:
+    content = io.BytesIO()
+    np.lib.format.write_array(content, np.asanyarray(array))
+    return content.getvalue()
+
+
+def write_model(
+    target: Path, manifest: Any, keys: Any, arrays: Any, written: Any = types.MappingProxyType({})
+) -> None:
+    """Write a directory whose digests fit; what is bytes already is written as it is.
+
+    Args:
+        written: arrays as files have them, by their identities: those that were not changed.
+    """
     target.mkdir(exist_ok=True)
     contents = {"keys.json": keys if isinstance(keys, bytes) else json.dumps(keys).encode()}
     for file, each in arrays.items():
@@ -81,7 +113,9 @@ def write_model(target: Path, manifest: Any, keys: Any, arrays: Any) -> None:
             contents[file] = each
             continue
         content = io.BytesIO()
-        np.savez(content, **each)
+        with zipfile.ZipFile(content, "w") as opened:
+            for name, array in each.items():
+                opened.writestr(f"{name}.npy", written.get(id(array)) or _npy(array))
         contents[file] = content.getvalue()
     for name, content in contents.items():
         (target / name).write_bytes(content)
@@ -98,11 +132,13 @@ def write_model(target: Path, manifest: Any, keys: Any, arrays: Any) -> None:
     (target / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def changed_arrays(arrays: dict[str, Any], rng: np.random.Generator) -> str:
+def changed_arrays(
+    arrays: dict[str, Any], rng: np.random.Generator, layouts: dict[str, Array]
+) -> str:
     """Change one array, or which there are."""
     name = str(rng.choice(list(arrays)))
     array = arrays[name]
-    how = str(rng.choice([*SHAPES, *VALUES, *VALUES, "remove", "add", "swap"]))
+    how = str(rng.choice([*SHAPES, *VALUES, *VALUES, *(["bound"] * 12), "remove", "add", "swap"]))
     if how == "remove":
         del arrays[name]
     elif how == "add":
@@ -111,6 +147,8 @@ def changed_arrays(arrays: dict[str, Any], rng: np.random.Generator) -> str:
         other = str(rng.choice(list(arrays)))
         arrays[name], arrays[other] = arrays[other], array
         name = f"{name} with {other}"
+    elif how == "bound" and name in layouts:
+        arrays[name] = at_bounds(array, layouts[name], rng)
     elif how in SHAPES:
         # A second change may be of what a first one made, such as words to numbers.
         with contextlib.suppress(ValueError, TypeError):
@@ -160,42 +198,37 @@ def changed_values(array: Any, how: str, rng: np.random.Generator) -> Any:
     odd = rng.choice(ODD_FLOATS) if array.dtype.kind == "f" else int(rng.choice(ODD_WHOLES))
     with np.errstate(all="ignore"):
         value = np.array(odd).astype(array.dtype)
-    places = {"all": slice(None), "first": 0, "last": -1}.get(how, rng.integers(len(flat)))
-    flat[rng.random(len(flat)) < 0.2 if how == "some" else places] = value
+    flat[_places(len(flat), how, rng)] = value
     return array
 
 
-def changed_plain(values: Any, rng: np.random.Generator) -> str:
-    """Change one value somewhere in JSON, in place."""
-    place, path = values, []
-    while True:
-        names = list(place) if isinstance(place, dict) else list(range(len(place)))
-        if not names:
-            return "nothing"
-        name = names[rng.integers(len(names))]
-        path.append(str(name)[:40])
-        inner = place[name]
-        if isinstance(inner, dict | list) and inner and rng.random() < 0.7:
-            place = inner
-            continue
-        break
-    how = str(rng.choice(["odd", "odd", "odd", "remove", "double", "other", "deep"]))
-    if how == "remove":
-        del place[name]
-    elif how == "double" and isinstance(place, list):
-        place.append(inner)
-    elif how == "other":
-        place[name] = place[names[rng.integers(len(names))]]
-    elif how == "deep":
-        place[name] = json.loads("[" * 900 + "]" * 900)
-    else:
-        place[name] = copy.deepcopy(ODD_PLAIN[rng.integers(len(ODD_PLAIN))])
-        how = f"{how} {str(place[name])[:20]!r}"
-    return f"{'.'.join(path)}: {how}"
+def _places(count: int, how: str, rng: np.random.Generator) -> Any:
+    places = {"all": slice(None), "first": 0, "last": -1}.get(how, rng.integers(count))
+    return rng.random(count) < 0.2 if how == "some" else places
 
 
-def outcome(path: Path) -> str:
-    """What becomes of a directory: "refused" or "answers".
+def at_bounds(array: Any, layout: Array, rng: np.random.Generator) -> Any:
+    """With values at the bounds that are stated, or one beyond; what is empty gets some rows."""
+    if not array.size:
+        rows = int(rng.integers(1, 4))
+        shape = [size or rows for size in array.shape]
+        array = np.zeros(shape, array.dtype)
+    array = array.copy()
+    flat = array.reshape(-1, array.shape[-1] if array.ndim else 1)
+    for _ in range(int(rng.integers(1, 4))):
+        column = rng.integers(flat.shape[1])
+        stated = [one for one in (layout.low, layout.high) if one is not None] or [0, len(flat)]
+        bound = np.broadcast_to(np.asarray(stated[rng.integers(len(stated))]), flat.shape[1:])
+        beyond = rng.choice((0, 0, 0, 0, 0, 0, -1, 1))
+        with np.errstate(all="ignore"):
+            value = (bound[column] + beyond).astype(array.dtype)
+        how = str(rng.choice(("one", "some", "all", "first", "last")))
+        flat[_places(len(flat), how, rng), column] = value
+    return flat.reshape(array.shape)
+
+
+def outcome(path: Path, *, tracked: bool = True) -> str:
+    """What becomes of a directory: "refused" or "answers"; a parcel under way costs most.
 
     Raises:
         AssertionError: it is loaded, and answers what is no promise.
@@ -230,13 +263,13 @@ def outcome(path: Path) -> str:
             _ = promise.stages if hasattr(promise, "stages") else None
         except EtapromiseError:
             pass
-    if model.transit is not None:
+    if model.transit is not None and tracked:
         scans = [{"shipment_id": "a", "scanned_at": start, "status": "picked_up"}]
         shipment = {"shipment_id": "a", "origin": "1", "destination": "2", "ordered_at": start}
         with contextlib.suppress(EtapromiseError):
-            tracked = model.track(shipment | fields, scans, start + timedelta(days=2))
-            assert np.isfinite(tracked.late_probability)
-            assert 0 <= tracked.lost_probability <= 1
+            found = model.track(shipment | fields, scans, start + timedelta(days=2))
+            assert np.isfinite(found.late_probability)
+            assert 0 <= found.lost_probability <= 1
     return "answers"
 
 
@@ -246,42 +279,37 @@ ASKED = (
 )
 
 
-def any_golden() -> None:
-    """Let every prediction pass: as if the golden ones had been made to fit too."""
-    for module in (model_files, transit_files):
-        module._GOLDEN_TOLERANCE = 1e9  # type: ignore[attr-defined]
+@contextlib.contextmanager
+def any_golden() -> Iterator[None]:
+    """Every prediction passes: as if the golden ones had been made to fit too."""
+    with contextlib.ExitStack() as patched:
+        for module in (model_files, transit_files):
+            patched.enter_context(mock.patch.object(module, "_GOLDEN_TOLERANCE", 1e9))
+        yield
 
 
-def main() -> int:
-    """Run cases until there are enough, or the first finding with --stop."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="A sound model directory.")
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stop", action="store_true")
-    asked = parser.parse_args()
-    warnings.simplefilter("ignore")
-    hostile, counts = HostileModels(asked.model), collections.Counter[str]()
-    any_golden()
-    begun = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        for case in range(asked.seed, asked.seed + asked.count):
-            rng = np.random.default_rng(case)
-            target = Path(folder, "model")
-            said = hostile.write(target, rng, changes=1 + case % 3)
-            # Written before: a crash leaves it as the last line.
-            print(f"{case}: {said}", file=sys.stderr, flush=True)
-            try:
-                found = outcome(target)
-            except Exception:
-                found = "FINDING"
-                print(f"FINDING {case}: {said}\n{traceback.format_exc()}", flush=True)
-            counts[found] += 1
-            if asked.stop and found == "FINDING":
-                break
-    print(f"{sum(counts.values())} cases in {time.monotonic() - begun:.0f} s: {dict(counts)}")
-    return int(counts["FINDING"] > 0)
+@functools.cache
+def hostile() -> HostileModels:
+    """Of the model that is attacked."""
+    return HostileModels(saved_model())
 
+
+def case(data: bytes) -> str:
+    """The bytes are what chance is drawn from."""
+    rng = np.random.default_rng(list(data))
+    target = PLACE / "model"
+    said = hostile().write(target, rng, changes=int(rng.integers(1, 4)))
+    try:
+        with any_golden():
+            return outcome(target, tracked="transit.npz" in said or rng.random() < 0.1)
+    except Exception as error:
+        error.add_note(said)
+        raise
+
+
+PLACE = Path(tempfile.mkdtemp(prefix="fuzz", dir=MEMORY))
+SEEDS = tuple(random.Random(seed).randbytes(8) for seed in range(1000))  # noqa: S311
 
 if __name__ == "__main__":
-    sys.exit(main())
+    hostile()
+    sys.exit(driver.main(NAME, case, SEEDS))

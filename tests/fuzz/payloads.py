@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
+import random
 import sys
-from pathlib import Path
 
+import numpy as np
 import orjson
 
-import etapromise
-from etapromise import PromiseModel, tracking
+from etapromise import tracking
 from etapromise.errors import EtapromiseError
 from etapromise.serving.answers import ANSWERS, fallback
 from etapromise.tracking.payloads import scans_of_payload
-from tests.fuzz.calls import saved_model
 from tests.fuzz.driver import main
+from tests.fuzz.full_model import model
+from tests.fuzz.json_changes import changed_plain
 from tests.tracking.test_payloads import SENT
 
 NAME = "payloads"
-PARCEL = {"origin": "60492", "destination": "90585", "ordered_at": "2025-07-02T12:00:00Z"}
+PARCEL = {
+    "origin": "56292",
+    "destination": "92479",
+    "ordered_at": "2025-07-02T12:00:00Z",
+    "parcels": 1,
+    "volume": 2.5,
+    "product": "product 1",
+    "packaging": None,
+    "picker": None,
+}
 REQUESTS = {
     "/quotes": [
         PARCEL | {"carrier": "acme", "service": "ground", "why": True, "locale": "de"},
@@ -46,15 +55,15 @@ REQUESTS = {
 }
 
 
-@functools.cache
-def model() -> PromiseModel:
-    return etapromise.load(saved_model(Path("output/fuzz/model")))
-
-
 def case(data: bytes) -> str:
-    """The first byte says whose it is: a vendor's, or a request's of one of the paths."""
+    """The first byte says whose it is: a vendor's, or a request's of one of the paths.
+
+    Beyond 127 the rest is no JSON: it chooses one, and what in it is changed.
+    """
     paths = list(ANSWERS)
     who, content = data[:1] or b"\0", data[1:]
+    if who[0] > 127:
+        who, content = _changed(np.random.default_rng(list(content)))
     if who[0] % 8 >= len(paths):
         return _payload(content)
     try:
@@ -72,6 +81,14 @@ def case(data: bytes) -> str:
     return answered
 
 
+def _changed(rng: np.random.Generator) -> tuple[bytes, bytes]:
+    seed = WRITTEN[rng.integers(len(WRITTEN))]
+    asked = [json.loads(seed[1:])]
+    for _ in range(rng.integers(1, 4)):
+        changed_plain(asked, rng)
+    return seed[:1], json.dumps(asked[0] if asked else None).encode()
+
+
 def _payload(content: bytes) -> str:
     try:
         scans = scans_of_payload(content)
@@ -82,7 +99,7 @@ def _payload(content: bytes) -> str:
     return "scans"
 
 
-SEEDS = (
+WRITTEN = (
     *(b"\x07" + json.dumps(payload).encode() for payload in SENT.values()),
     *(
         bytes([number]) + json.dumps(asked).encode()
@@ -91,6 +108,7 @@ SEEDS = (
         for _ in range(6)
     ),
 )
+SEEDS = WRITTEN + tuple(b"\xff" + random.Random(seed).randbytes(8) for seed in range(200))  # noqa: S311
 WORDS = (
     *(b"null", b"[]", b"{}", b"true", b"-1", b"1e400", b"0.5", b'"x"', b'"\\ud800"', b'"\\u0000"'),
     *(b'"2025-07-09"', b'"9999-12-31T23:59Z"', b",", b":", b"[", b"]", b"{", b"}", b"[[[[[[", b"1"),

@@ -87,12 +87,12 @@ def case(data: bytes) -> str:
     choices = Choices(data)
     zone = choices.pick(ZONES)
     try:
-        match choices.number(16):
-            case number if number < 7:
+        match choices.number(32):
+            case number if number < 15:
                 _accounted(tracking.read_shipments, table(choices, SHIPMENT_COLUMNS), zone)
-            case number if number < 14:
+            case number if number < 30:
                 _accounted(tracking.read_scans, table(choices, SCAN_COLUMNS), zone)
-            case 14:
+            case 30:
                 both = table(choices, SHIPMENT_COLUMNS), table(choices, SCAN_COLUMNS)
                 found = tracking.history(*both, naive_time_zone=zone)
                 assert len(found.shipments) == len(found.milestones)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etapromise import PromiseModel
 from etapromise.history.number_ranges import LearnedRanges, nearest_remedy, spread_of
-from etapromise.operations.scoring import score
+from etapromise.operations.scoring.scoring import score
 from etapromise.stored_arrays import StoredValues
 
 

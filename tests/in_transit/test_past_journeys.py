@@ -10,7 +10,7 @@ from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.in_transit.assembling import chatter
 from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
 from etapromise.in_transit.sampling import Drawn
-from etapromise.promise.open_journeys import journeys_at
+from etapromise.promise.under_way.open_journeys import journeys_at
 from tests.small_network import AS_OF
 
 DAY = pd.Timedelta(days=1)

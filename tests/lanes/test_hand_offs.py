@@ -430,7 +430,7 @@ def test_the_dispatch_delay_of_two_ways(
 ) -> None:
     """Against days that are walked one at a time; of one carrier, it is the plain delay."""
     first_day = 20_000
-    clocks = Clocks.build(
+    clocks = Clocks(
         first_day=first_day,
         services=("own\x1f", "taking\x1f"),
         weeks=np.array([[1.0] * 7, own, taking], np.float64),

@@ -22,7 +22,7 @@ from etapromise.evaluation.model_comparison import date_shift, days_to_mature
 from etapromise.evaluation.replay import extract_end
 from etapromise.operations.feed_checks import clock_shifts
 from etapromise.operations.gate import GateConfig
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.retraining import recipe_of, refresh, retrain
 from etapromise_simulator import VendorCodeChange, WrongZone, simulate
 from tests.small_network import AS_OF, NETWORK, TRAINING
@@ -263,7 +263,7 @@ import numpy as np
 import pandas as pd
 from etapromise import tracking
 from etapromise.operations.gate import GateConfig
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.retraining import retrain
 folder = Path(sys.argv[1])
 history = tracking.history(folder / "shipments.parquet", folder / "scans.parquet")

@@ -293,7 +293,7 @@ def test_random_cut_offs_against_every_later_moment(
         special_days=np.array([[0, FIRST_DAY + closed, FIRST_DAY + closed + 2, 0]]),
         rounds=np.array([(0, *item) for item in rounds], np.int64).reshape(-1, 4),
     )
-    clocks = Clocks.build(
+    clocks = Clocks(
         first_day=FIRST_DAY,
         services=(),
         weeks=np.ones((1, 7)),

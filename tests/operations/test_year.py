@@ -13,7 +13,7 @@ from benchmarks import year_shop
 from benchmarks.year_shop import DAY, Diary, Feed, Script, Shelf, first_alarm, judged, live
 from etapromise.evaluation.model_comparison import clustered_mean
 from etapromise.operations.gate import GateConfig
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 
 COLLAPSE, POISON = 3, 8
 

@@ -268,6 +268,10 @@ def test_scans_that_cannot_be_read_are_told(model: PromiseModel, parcel: dict[st
     assert len(told.unread) == 1
     assert "piked_up" in told.unread[0]
     assert told.as_dict()["unread_scans"] == list(told.unread)
+    # … and where every other doubt is told.
+    (message,) = [one for one in told.as_dict()["messages"] if one["code"] == "unread_scans"]
+    assert "piked_up" in message["text"]
+    assert "unread_scans" not in {one["code"] for one in usual.as_dict()["messages"]}
     assert told.date == usual.date
     with pytest.raises(ContractError, match="available_from"):
         model.track(parcel | {"available_from": True}, [], later)

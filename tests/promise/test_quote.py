@@ -182,7 +182,7 @@ def with_closed_days(model: PromiseModel) -> PromiseModel:
     encoder, clocks = model.parts.encoder, model.parts.encoder.clocks
     weeks = clocks.weeks.copy()
     weeks[:, 6] = 0.0
-    closed = Clocks.build(
+    closed = Clocks(
         first_day=clocks.first_day,
         services=clocks.services,
         weeks=weeks,

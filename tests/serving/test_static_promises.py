@@ -56,6 +56,25 @@ def test_a_static_promise_is_that_of_the_server(tmp_path: Path) -> None:
     assert found.items() <= told.items()
 
 
+def deep(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+def test_a_request_as_deep_as_one_likes_is_refused_or_told_flat() -> None:
+    """Where no model answers as well: a list within a list of quotes is no quote."""
+    plain = PARCEL | {"ordered_at": NOW.isoformat()}
+    for asked in (deep(900), [[plain]], [plain, [plain]]):
+        with pytest.raises(ContractError, match="expected a JSON object"):
+            answered(asked, 7, "no model")
+    odd = plain | {"price": deep(900), "name": deep(900), "carrier": {}, "service": "ground"}
+    (told,) = answered({"options": [odd], **plain}, 7, "no model")["options"]
+    assert [told[name] for name in ("name", "carrier", "price")] == [None] * 3
+    assert told["service"] == "ground"
+
+
 @pytest.mark.parametrize("days", [0, -1, 1.5, True, "7", None])
 def test_days_are_whole(tmp_path: Path, days: Any) -> None:
     with pytest.raises(ContractError, match="days"):

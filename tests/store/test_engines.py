@@ -19,7 +19,7 @@ import pytest
 import etapromise
 from etapromise.engines import engine_of
 from etapromise.errors import CommandError, StoreError
-from etapromise.operations.scoring_store import score_store
+from etapromise.operations.scoring.scoring_store import score_store
 from etapromise.store.ingest import ingest
 from etapromise.store.stored_history import stored_history
 from tests.small_network import AS_OF

@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 from etapromise.errors import CommandError, StoreError
-from etapromise.operations import scoring_store
-from etapromise.operations.scoring_store import score_partition, score_store
+from etapromise.operations.scoring import scoring_store
+from etapromise.operations.scoring.scoring_store import score_partition, score_store
 from etapromise.store import ingest as ingesting
 from etapromise.store.ingest import ingest
 from etapromise.store.layout import StoreLayout

@@ -22,7 +22,7 @@ from etapromise import tracking
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError, StoreError
 from etapromise.locking import only_writer
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh
 from etapromise.store.ingest import Ingested, ingest
 from etapromise.store.layout import StoreLayout
@@ -173,6 +173,66 @@ def test_a_contradiction_is_told_and_nothing_is_taken(store, given, tmp_path):
     with pytest.raises(StoreError, match="ordered at"):
         ingest(root, table.set_column(place, "ordered_at", late))
     assert json.dumps(StoreLayout.open(root).commit().plain()) == before
+
+
+@pytest.fixture
+def changed(given):
+    """Ten known parcels of which three have another carrier and one another order time."""
+    table = given.shipments.slice(0, 10).to_pandas()
+    table.loc[[2, 5, 7], "carrier"] = "nobody"
+    table.loc[9, "ordered_at"] += pd.Timedelta(days=30)
+    return table
+
+
+def stored_shipments(root):
+    return stored_history(root).shipments.set_index("shipment_id")
+
+
+@pytest.mark.parametrize("on_conflict", ["keep", "reject"])
+def test_what_the_store_holds_may_stand(store, changed, tmp_path, on_conflict):
+    root = shutil.copytree(store, tmp_path / "copy")
+    before = stored_shipments(root)
+    done = ingest(root, changed, on_conflict=on_conflict)
+    assert done.conflicts == 4
+    assert any("contradict" in note.reason and note.column == "carrier" for note in done.notes)
+    if on_conflict == "reject":
+        assert done.shipment_rejects["row"].tolist() == [2, 5, 7, 9]
+        assert set(done.shipment_rejects["reason"]) == {"contradicts_store"}
+        assert done.shipment_rejects["value"].iloc[0] == "nobody"
+        assert done.shipment_rejects["shipment_id"].iloc[0] == changed["shipment_id"][2]
+    accounted = done.known_shipments + done.new_shipments + done.filled
+    assert accounted + len(done.shipment_rejects) == len(changed)
+    pd.testing.assert_frame_equal(stored_shipments(root), before)
+
+
+def test_a_new_label_may_replace_what_the_store_holds(store, changed, tmp_path):
+    root = shutil.copytree(store, tmp_path / "copy")
+    before = stored_shipments(root)
+    with pytest.raises(StoreError, match="ordered at"):
+        ingest(root, changed, on_conflict="replace")
+    changed = changed.drop(index=9)
+    done = ingest(root, changed, on_conflict="replace")
+    assert (done.conflicts, done.known_shipments) == (3, 6)
+    after, ids = stored_shipments(root), changed["shipment_id"][[2, 5, 7]]
+    assert (after.loc[ids, "carrier"] == "nobody").all()
+    rest = before.index.difference(ids)
+    pd.testing.assert_frame_equal(after.loc[rest], before.loc[rest])
+    # The same again is known, and contradicts nothing any more.
+    assert ingest(root, changed).known_shipments == 9
+    with pytest.raises(ContractError, match=r"on_conflict='overwrite'; expected one of refuse"):
+        ingest(root, changed, on_conflict="overwrite")
+
+
+@pytest.mark.parametrize(("word", "code"), [("refuse", 1), ("keep", 0), ("reject", 0)])
+def test_the_command_says_what_became_of_contradictions(store, changed, tmp_path, word, code):
+    root = shutil.copytree(store, tmp_path / "copy")
+    changed = changed.drop(index=9)
+    changed.to_parquet(tmp_path / "again.parquet")
+    words = ["ingest", "--store", str(root), "--shipments", str(tmp_path / "again.parquet")]
+    done = CliRunner().invoke(main, [*words, "--on-conflict", word])
+    assert done.exit_code == code
+    for told in ("nobody", "keep" if code else "than the store"):
+        assert told in done.stderr
 
 
 def test_a_shipment_that_comes_again_may_tell_more(given, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etapromise.operations.checking import check_tables
+from etapromise.operations.checking.checking import check
 from etapromise.tracking import history
 from tests.tracking.own_shapes import HOME, SHAPES, parcels
 
@@ -34,7 +34,7 @@ def dates(times: pd.Series[Any]) -> list[Any]:
 def test_the_proposed_mapping_reads_the_true_dates(shape: str, seed: int, tmp_path: Path) -> None:
     truth = parcels(seed)
     mapping = tmp_path / "mapping.toml"
-    found = check_tables(SHAPES[shape](truth, tmp_path), write_to=mapping, quality=False)
+    found = check(SHAPES[shape](truth, tmp_path), write_mapping=mapping, quality=False)
     assert found.failure is None, found.failure
     mapping.write_text(found.text or "", encoding="utf-8")
     read = history(mapping=mapping)
@@ -65,7 +65,7 @@ def test_the_proposed_mapping_reads_the_true_dates(shape: str, seed: int, tmp_pa
 def test_line_items_are_folded_and_cancelled_orders_closed(tmp_path: Path) -> None:
     truth = parcels(3)
     mapping = tmp_path / "mapping.toml"
-    found = check_tables(SHAPES["line_items"](truth, tmp_path), write_to=mapping, quality=False)
+    found = check(SHAPES["line_items"](truth, tmp_path), write_mapping=mapping, quality=False)
     mapping.write_text(found.text or "", encoding="utf-8")
     read = history(mapping=mapping)
     rows = len((tmp_path / "pedidos.csv").read_text().splitlines()) - 1
@@ -84,7 +84,7 @@ def test_what_the_data_do_not_tell_is_asked(tmp_path: Path) -> None:
             "delivered": ["05/04/2026", "07/06/2026", "09/08/2026"],
         }
     ).to_csv(tmp_path / "orders.csv", index=False)
-    found = check_tables([tmp_path / "orders.csv"], quality=False)
+    found = check([tmp_path / "orders.csv"], quality=False)
     assert found.proposal is not None
     asked = " ".join(found.proposal.questions)
     assert "day and month" in asked
@@ -118,8 +118,8 @@ def test_ids_that_differ_in_writing_are_matched_by_the_proposal(tmp_path: Path) 
     orders.to_csv(tmp_path / "orders.csv", index=False)
     scans.to_csv(tmp_path / "scans.csv", index=False)
     mapping = tmp_path / "mapping.toml"
-    found = check_tables(
-        [tmp_path / "orders.csv", tmp_path / "scans.csv"], write_to=mapping, quality=False
+    found = check(
+        [tmp_path / "orders.csv", tmp_path / "scans.csv"], write_mapping=mapping, quality=False
     )
     assert found.proposal is not None
     assert found.proposal.ids is not None
@@ -154,7 +154,7 @@ def test_codes_without_a_meaning_are_counted(tmp_path: Path) -> None:
     scans.iloc[:30, 2] = "zugestellt"
     orders.to_csv(tmp_path / "o.csv", index=False)
     scans.to_csv(tmp_path / "s.csv", index=False)
-    found = check_tables([tmp_path / "o.csv", tmp_path / "s.csv"], quality=False)
+    found = check([tmp_path / "o.csv", tmp_path / "s.csv"], quality=False)
     assert found.proposal is not None
     assert found.proposal.open_codes == {"QX7": 80}
     meanings = {code: status for code, (status, _, _) in found.proposal.statuses.items()}
@@ -184,7 +184,7 @@ def test_a_few_common_words_are_no_sign_of_a_vendor(tmp_path: Path) -> None:
         )
         for code, times in at.items()
     ).to_csv(tmp_path / "scans.csv", index=False)
-    found = check_tables([tmp_path / "orders.csv", tmp_path / "scans.csv"], quality=False)
+    found = check([tmp_path / "orders.csv", tmp_path / "scans.csv"], quality=False)
     assert found.proposal is not None
     assert found.proposal.vocabulary is None
     status, number, why = found.proposal.statuses["PICKUP"]

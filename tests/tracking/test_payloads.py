@@ -263,6 +263,26 @@ def test_gaps_in_a_payload_are_no_errors(vendor: str) -> None:
     assert not len(read_scans(table).accepted)
 
 
+@pytest.mark.parametrize("vendor", SENT)
+@pytest.mark.parametrize("odd", ["\ud800", ["a"], {"a": 1}, 7, True], ids=repr)
+def test_any_value_of_json_anywhere_in_a_payload_is_text(vendor: str, odd: Any) -> None:
+    """What escapes can write is no error either: half a character is a question mark."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                name: changed(part) if isinstance(part, list | dict) else odd
+                for name, part in value.items()
+            }
+        return [changed(part) for part in value] if isinstance(value, list) else odd
+
+    sent = json.dumps(changed(SENT[vendor]))
+    table = scans_of_payload(sent, vendor=vendor)
+    assert all(isinstance(one, str) or pd.isna(one) for one in table.to_numpy().ravel())
+    checked = read_scans(table)
+    assert len(checked.accepted) + checked.rejects["row"].nunique() == len(table)
+
+
 def test_a_webhook_without_its_event_is_read_by_what_it_holds() -> None:
     sent = {name: value for name, value in SENT["shippo"].items() if name == "data"}
     assert len(scans_of_payload(sent)) == len(scans_of_payload(SENT["shippo"])) > 0

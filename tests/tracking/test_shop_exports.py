@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from etapromise.operations.checking import check_tables
+from etapromise.operations.checking.checking import check
 from etapromise.tracking import TrackedHistory
 from tests.tracking.own_shapes import HOME, parcels
 from tests.tracking.test_own_shapes import dates, local_dates
@@ -114,7 +114,7 @@ def test_times_without_a_year_are_asked_about_by_name(tmp_path: Path) -> None:
     for name, times in (("ordered_at", "ordered"), ("delivered_on", "delivered")):
         table[name] = written(truth[times], "%m-%d %H:%M:%S")
     table = table.rename(columns={"ordered_at": "accept_time"})
-    found = check_tables(csv_of(table, tmp_path / "yearless.csv"), quality=False)
+    found = check(csv_of(table, tmp_path / "yearless.csv"), quality=False)
     assert found.proposal is not None
     assert any("without a year" in one for one in found.proposal.questions)
 
@@ -190,7 +190,7 @@ def test_days_that_a_spreadsheet_took_for_months_are_asked_about(tmp_path: Path)
     table = plain(truth).assign(
         ordered_at=spreadsheet(truth["ordered"], lambda time: time.day > 12)
     )
-    found = check_tables(csv_of(table, tmp_path / "swapped.csv"), quality=False)
+    found = check(csv_of(table, tmp_path / "swapped.csv"), quality=False)
     assert found.proposal is not None
     assert any("took days for months" in one for one in found.proposal.questions)
 
@@ -209,7 +209,7 @@ def test_years_of_a_calendar_that_is_not_read_are_told(year: int, tmp_path: Path
     truth = parcels(5, 80)
     days = [f"{year}/{time.month:02d}/{min(time.day, 29):02d}" for time in truth["ordered"]]
     table = plain(truth).assign(ordered_at=days)
-    found = check_tables(csv_of(table, tmp_path / "calendar.csv"), quality=False)
+    found = check(csv_of(table, tmp_path / "calendar.csv"), quality=False)
     assert found.proposal is not None
     assert any("Gregorian" in one for one in found.proposal.questions)
 

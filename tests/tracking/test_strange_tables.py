@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etapromise.operations.check_report import CheckReport
-from etapromise.operations.checking import check_tables, own_tables
+from etapromise.operations.checking.check_report import CheckReport
+from etapromise.operations.checking.checking import check, own_tables
 from etapromise.tracking import TrackedHistory, history
 from etapromise.tracking.time_words import plain_time
 from tests.tracking.own_shapes import HOME, aware, parcels
@@ -161,7 +161,7 @@ def table(truth: pd.DataFrame, headers: tuple[str, ...], times: str) -> pd.DataF
 
 def read_by_proposal(files: list[Path], folder: Path) -> tuple[CheckReport, TrackedHistory]:
     mapping = folder / "mapping.toml"
-    found = check_tables(files, write_to=mapping, quality=False)
+    found = check(files, write_mapping=mapping, quality=False)
     assert found.failure is None, (found.failure, found.proposal and found.proposal.questions)
     mapping.write_text(found.text or "", encoding="utf-8")
     return found, history(mapping=mapping)
@@ -230,7 +230,7 @@ def test_times_that_cannot_be_read_are_nothing_else(unreadable: str, tmp_path: P
     own = table(truth, HEADERS["english"][1], "chinese")
     own["Order Date"] = [unreadable.replace("10", f"{n % 24:02d}") for n in range(len(own))]
     own.drop(columns="Order ID").to_csv(tmp_path / "own.csv", index=False)
-    found = check_tables([tmp_path / "own.csv"], quality=False)
+    found = check([tmp_path / "own.csv"], quality=False)
     assert found.proposal is not None
     for role in ("order_id", "shipment_id", "destination_region", "destination"):
         taken = found.proposal.columns.get(role)
@@ -265,7 +265,7 @@ def test_what_is_expected_has_not_happened(name: str, tmp_path: Path) -> None:
     truth = parcels(9, 60)
     own = orders(truth).rename(columns={"Delivered": name})
     own.to_csv(tmp_path / "own.csv", index=False)
-    found = check_tables([tmp_path / "own.csv"], quality=False)
+    found = check([tmp_path / "own.csv"], quality=False)
     assert found.proposal is not None
     assert "delivered" not in found.proposal.milestones
     assert "when parcels were delivered" in " ".join(found.proposal.told)
@@ -302,7 +302,7 @@ def test_a_comma_before_three_digits_is_told_by_the_others_or_left_out(
     own = orders(truth).assign(**{"Weight (kg)": [written(kg) for kg in truth["kg"]]})
     own.to_csv(tmp_path / "own.csv", index=False)
     if expected == "left out":
-        found = check_tables([tmp_path / "own.csv"], quality=False)
+        found = check([tmp_path / "own.csv"], quality=False)
         assert found.proposal is not None
         assert "comma" in found.proposal.left_out["weight_kg"].asked
         return
@@ -331,7 +331,7 @@ def test_two_columns_for_one_thing_are_chosen_or_asked(
     if not differ:
         assert_true(read_by_proposal([tmp_path / "own.csv"], tmp_path)[1], truth)
         return
-    found = check_tables([tmp_path / "own.csv"], quality=False)
+    found = check([tmp_path / "own.csv"], quality=False)
     assert found.proposal is not None
     asked = " ".join(found.proposal.questions)
     for one, other in (("Delivered", "Delivery date"), ("Country", "Country code")):
@@ -388,7 +388,7 @@ def test_a_billing_address_alone_is_told(tmp_path: Path) -> None:
     truth = parcels(14, 40)
     own = orders(truth).rename(columns={"Postcode": "Billing Zip", "Country": "Billing Country"})
     own.to_csv(tmp_path / "own.csv", index=False)
-    found = check_tables([tmp_path / "own.csv"], quality=False)
+    found = check([tmp_path / "own.csv"], quality=False)
     assert found.proposal is not None
     assert found.proposal.columns["destination"].column == "Billing Zip"
     assert any("where the bill goes" in sentence for sentence in found.proposal.told)

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from etapromise.errors import ContractError
-from etapromise.operations.check_report import CheckReport
-from etapromise.operations.checking import check_tables
+from etapromise.operations.checking.check_report import CheckReport
+from etapromise.operations.checking.checking import check
 from etapromise.tracking import TrackedHistory, history
 from tests.tracking.own_shapes import HOME, aware, parcels
 from tests.tracking.test_own_shapes import dates, local_dates
@@ -347,7 +347,7 @@ WEIGHED = {"erp_clock_apart", "list_on_paper", "shop_records"}
 
 def read(files: list[Path], folder: Path) -> tuple[CheckReport, TrackedHistory]:
     mapping = folder / "mapping.toml"
-    found = check_tables(files, write_to=mapping, quality=False)
+    found = check(files, write_mapping=mapping, quality=False)
     text = (found.text or "").replace('time_zone = "?"', f'time_zone = "{HOME}"')
     assert found.proposal is not None
     assert all("on whose clock" in one for one in found.proposal.questions)
@@ -422,7 +422,7 @@ def test_a_state_that_no_change_dates_is_asked_about(tmp_path: Path) -> None:
         }
     )
     files = csv_of(orders, tmp_path / "orders.csv") + csv_of(states, tmp_path / "states.csv")
-    found = check_tables(files, write_to=tmp_path / "mapping.toml", quality=False)
+    found = check(files, write_mapping=tmp_path / "mapping.toml", quality=False)
     assert found.proposal is not None
     assert any("each parcel has one status" in one for one in found.proposal.questions)
 
@@ -435,14 +435,14 @@ def test_days_in_both_orders_in_one_column_are_refused_by_name(tmp_path: Path) -
             for n, time in enumerate(truth["ordered"])
         ]
     )
-    found = check_tables(csv_of(table, tmp_path / "both.csv"), quality=False)
+    found = check(csv_of(table, tmp_path / "both.csv"), quality=False)
     assert found.proposal is not None
     assert any("day first and" in one for one in found.proposal.questions)
 
 
 def test_an_order_that_was_closed_is_told(tmp_path: Path) -> None:
     table = plain(parcels(5, 60)).rename(columns={"delivered_on": "completed_date"})
-    found = check_tables(csv_of(table, tmp_path / "closed.csv"), quality=False)
+    found = check(csv_of(table, tmp_path / "closed.csv"), quality=False)
     assert found.proposal is not None
     assert any("when it is sent" in one for one in found.proposal.told)
 
@@ -459,14 +459,14 @@ def test_what_is_only_called_a_workbook_is_refused(
 ) -> None:
     (tmp_path / "export.xls").write_bytes(content)
     with pytest.raises(ContractError, match=message):
-        check_tables([tmp_path / "export.xls"], quality=False)
+        check([tmp_path / "export.xls"], quality=False)
 
 
 def test_an_archive_that_is_cut_is_refused(tmp_path: Path) -> None:
     [path] = zipped(parcels(5, 60), tmp_path)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ContractError, match="archive"):
-        check_tables([path], quality=False)
+        check([path], quality=False)
 
 
 def test_a_date_of_delivery_goes_before_a_state(tmp_path: Path) -> None:
@@ -504,7 +504,7 @@ def test_a_date_of_delivery_goes_before_a_state(tmp_path: Path) -> None:
 def test_a_carriers_number_goes_before_a_systems_own(tmp_path: Path) -> None:
     table = plain(parcels(5, 60)).rename(columns={"order_id": "Tracking number"})
     table.insert(0, "Parcel ID", [str(1000 + n) for n in range(len(table))])
-    found = check_tables(csv_of(table, tmp_path / "parcels.csv"), quality=False)
+    found = check(csv_of(table, tmp_path / "parcels.csv"), quality=False)
     assert found.proposal is not None
     assert found.proposal.columns["shipment_id"].column == "Tracking number"
 
@@ -520,7 +520,7 @@ def test_codes_of_which_no_list_is_published_are_told_so(tmp_path: Path) -> None
         }
     )
     files = csv_of(orders, tmp_path / "orders.csv") + csv_of(events, tmp_path / "events.csv")
-    found = check_tables(files, write_to=tmp_path / "mapping.toml", quality=False)
+    found = check(files, write_mapping=tmp_path / "mapping.toml", quality=False)
     assert found.proposal is not None
     assert found.proposal.vocabulary == "aramex"
     assert any("publishes no list" in one for one in found.proposal.told)

@@ -13,10 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+import etapromise
 from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import normal_text
+from etapromise.store.ingest import ingest
 from etapromise.text_type import TEXT
 from etapromise.tracking import STATUSES, read_scans, read_shipments
+from etapromise.tracking.found_files import find_files
+from etapromise.tracking.sources import parquet_tables
 
 SHIPMENT = {
     "shipment_id": "s1",
@@ -266,6 +270,28 @@ def test_a_column_that_is_there_twice_is_refused() -> None:
     frame = table(SCAN, {})
     with pytest.raises(ContractError, match="more than once"):
         read_scans(pd.concat([frame, frame[["status"]]], axis=1))
+
+
+@pytest.mark.parametrize("name", ["status", "further"])
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_a_file_with_a_column_twice_is_refused_at_every_door(
+    name: str, form: str, tmp_path: Path
+) -> None:
+    once = pa.Table.from_pandas(table(SCAN, {}).assign(further=1))
+    doubled = once.append_column(name, once[name])
+    path = tmp_path / f"scans.{form}"
+    if form == "parquet":
+        pq.write_table(doubled, path)
+    else:
+        with pa.ipc.new_file(path, doubled.schema) as writer:
+            writer.write_table(doubled)
+    doors = [read_scans, etapromise.check, lambda path: ingest(tmp_path / "store", scans=path)]
+    doors += [lambda path: ingest(tmp_path / "store", path), read_shipments]
+    if form == "parquet":
+        doors.append(lambda path: list(parquet_tables(find_files(path, "scans"), "scans", 9)))
+    for door in doors:
+        with pytest.raises(ContractError, match=rf"column '{name}' more than once; rename one"):
+            door(path)
 
 
 @pytest.mark.parametrize(

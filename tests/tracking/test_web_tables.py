@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etapromise.errors import ContractError
-from etapromise.operations.checking import check_tables
+from etapromise.operations.checking.checking import check
 from etapromise.tracking.sources import arrow_table
 from tests.tracking.own_shapes import parcels
 from tests.tracking.test_shop_exports import assert_true
@@ -76,4 +76,4 @@ def test_cells_are_where_a_browser_shows_them(tmp_path: Path) -> None:
 def test_a_page_without_rows_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "export.xls").write_text(content)
     with pytest.raises(ContractError, match="log in"):
-        check_tables([tmp_path / "export.xls"], quality=False)
+        check([tmp_path / "export.xls"], quality=False)

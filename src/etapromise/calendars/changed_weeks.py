@@ -8,6 +8,7 @@ point).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -67,7 +68,7 @@ def with_changed_weeks(transits: Transits, clocks: Clocks) -> Clocks:
     rows = np.array([new[row] for row in sorted(new)], np.float64).reshape(-1, 2 + WEEKDAYS)
     if np.array_equal(rows, clocks.new_weeks) and np.array_equal(weeks, clocks.weeks):
         return clocks
-    return clocks.changed(weeks=weeks, new_weeks=rows)
+    return replace(clocks, weeks=weeks, new_weeks=rows)
 
 
 def _change(expected: Floats, observed: Floats) -> tuple[int, Mask, Mask] | None:

@@ -67,11 +67,11 @@ def configured_clocks(
         ):
             if place.delivers is not None:
                 place_weeks[row] = place.delivers
-    return Clocks.build(
+    return Clocks(
         first_day=clocks.first_day,
-        services=services,
+        services=tuple(services),
         weeks=weeks,
-        calendars=calendars,
+        calendars=tuple(calendars),
         holidays=_holidays(clocks, calendars, rules),
         holiday_weights=holiday_weights,
         place_weeks=place_weeks,

@@ -35,9 +35,6 @@ def configured_dispatch(
     but for those that lead to a later day. How many working days handling takes stays as it was
     learned; it cannot end before the soonest of the cut-offs says, and begins as many working days
     later as another one does.
-
-    Args:
-        shipments: orders, which tell what warehouses, services and carriers there are.
     """
     if not (rules.warehouses or rules.closures or any(rule.pickups for rule in rules.carriers)):
         return dispatch

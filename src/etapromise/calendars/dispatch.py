@@ -145,9 +145,7 @@ class DispatchCalendars(ArrayRecord):
         """(k, days) the share of a working day that rows work on each day.
 
         Args:
-            rows: (k,)
             holidays: (k, days) kinds of holidays, as `Clocks.holidays` has them.
-            first_day: days since 1970-01-01.
         """
         days = holidays.shape[1]
         factors = np.concatenate([np.ones((len(rows), 1)), self.holiday_weights[rows]], axis=1)
@@ -276,11 +274,7 @@ class Dispatch:
 
     @classmethod
     def stored(cls, part: StoredPart, values: StoredValues, clocks: Clocks) -> Dispatch:
-        """The calendars of a model's files.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """The calendars of a model's files."""
         keys = stored_keys("the warehouses' calendars", values.texts("dispatch"), DISPATCH_LEVELS)
         arrays = part.read(_LAYOUT, rows=len(keys) + 1)
         require_special(part, "special_days", arrays["special_days"], (len(keys),))

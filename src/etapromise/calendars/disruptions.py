@@ -212,9 +212,6 @@ class Disruptions:
         Args:
             declared: at most MOST_DISRUPTIONS.
             columns: of texts, in the order in which the encoder has them.
-
-        Raises:
-            ContractError: there are more.
         """
         if len(declared) > MOST_DISRUPTIONS:
             raise ContractError(
@@ -272,7 +269,6 @@ class Disruptions:
         Args:
             concern: of the parcel, see `concern`.
             first: day since 1970-01-01.
-            last: likewise, within.
         """
         bits = int(concern)
         told = [
@@ -295,11 +291,8 @@ class Disruptions:
         """(n,) operational days by which clocks were held back by the end of a day, on the average.
 
         Args:
-            clocks: the clocks.
-            concern: (n,) as `concern` gives it.
             clock: (n,) row of each one's clock.
             start: (n,) days since 1970-01-01 on which the ways began.
-            day: (n,) days since 1970-01-01.
         """
         out = np.zeros(len(concern))
         last = clocks.elapsed.shape[1] - 1

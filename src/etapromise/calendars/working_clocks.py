@@ -10,7 +10,8 @@ itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, Final
 
 import numpy as np
@@ -48,7 +49,7 @@ _LAYOUT: Final = ArrayLayout(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Clocks(ArrayRecord):
     """One clock for each service and holiday calendar that was seen.
 
@@ -60,7 +61,8 @@ class Clocks(ArrayRecord):
         holidays: (calendars + 1, days) uint8: 0 no public holiday, 1 one of the whole country, 2
             one of the region only.
         holiday_weights: (services + 1, 2) factor on the weekday's weight on each kind of holiday.
-        place_weeks: (calendars + 1, 7) whether anybody delivers there on Monday … Sunday.
+        place_weeks: (calendars + 1, 7) whether anybody delivers there on Monday … Sunday; by
+            default everywhere on every day.
         special_days: (k, 5) service row, calendar row (-1 is every one), first and last day (days
             since 1970-01-01) and per cent of an ordinary day: 0 where nothing is delivered then,
             more where the week says otherwise.
@@ -68,8 +70,6 @@ class Clocks(ArrayRecord):
             where a service's week is another one than elsewhere.
         new_weeks: (k, 9) service row, a day (since 1970-01-01), and the weights of Monday … Sunday
             from that day on, where a service changed its week.
-        elapsed: ((services + 1) * (calendars + 1), days + 1) operational days before each day's
-            start, counted from first_day.
     """
 
     LAYOUT: ClassVar = _LAYOUT
@@ -80,94 +80,53 @@ class Clocks(ArrayRecord):
     calendars: tuple[str, ...]
     holidays: NDArray[np.uint8]
     holiday_weights: Floats
-    place_weeks: Mask
-    special_days: Ints
-    region_weeks: Floats
-    new_weeks: Floats
-    elapsed: Floats
+    place_weeks: Mask = field(default_factory=lambda: np.ones((0, 7), dtype=bool))
+    special_days: Ints = field(default_factory=lambda: np.zeros((0, 5), np.int64))
+    region_weeks: Floats = field(default_factory=lambda: np.zeros((0, 9)))
+    new_weeks: Floats = field(default_factory=lambda: np.zeros((0, 9)))
 
-    @classmethod
-    def build(
-        cls,
-        *,
-        first_day: int,
-        services: Sequence[str],
-        weeks: Floats,
-        calendars: Sequence[str],
-        holidays: NDArray[np.uint8],
-        holiday_weights: Floats,
-        place_weeks: Mask | None = None,
-        special_days: Ints | None = None,
-        region_weeks: Floats | None = None,
-        new_weeks: Floats | None = None,
-    ) -> Clocks:
-        """The tables of elapsed time.
+    def __post_init__(self) -> None:
+        """By default no place has a week of its own."""
+        if not len(self.place_weeks):
+            every = np.ones((len(self.holidays), 7), dtype=bool)
+            object.__setattr__(self, "place_weeks", every)
 
-        By default no place has a week of its own, no service a new one, nor are there special days.
-        A place's week goes before days on which a carrier delivers for once; days on which nothing
-        is delivered go before all.
+    @cached_property
+    def elapsed(self) -> Floats:
+        """((services + 1) * (calendars + 1), days + 1) operational days before each day's start.
+
+        Counted from first_day. A place's week goes before days on which a carrier delivers for
+        once; days on which nothing is delivered go before all.
         """
-        if region_weeks is None:
-            region_weeks = np.zeros((0, 9))
-        if new_weeks is None:
-            new_weeks = np.zeros((0, 9))
-        if place_weeks is None:
-            place_weeks = np.ones((len(holidays), 7), dtype=bool)
-        if special_days is None:
-            special_days = np.zeros((0, 5), np.int64)
+        first_day, weeks, holidays = self.first_day, self.weeks, self.holidays
+        special_days = self.special_days
         days = holidays.shape[1]
         # 1970-01-01 was a Thursday.
         weekday = (first_day + np.arange(days) + 3) % 7
-        factors = np.concatenate([np.ones((len(weeks), 1)), holiday_weights], axis=1)
+        factors = np.concatenate([np.ones((len(weeks), 1)), self.holiday_weights], axis=1)
         weight = weeks[:, None, :][:, :, weekday] * factors[:, holidays]
-        for service, first, *week in new_weeks.tolist():
+        for service, first, *week in self.new_weeks.tolist():
             row, since = int(service), slice(max(int(first) - first_day, 0), None)
             weight[row, :, since] = (
                 np.array(week)[weekday[since]] * factors[row][holidays[:, since]]
             )
-        for service, calendar, *week in region_weeks.tolist():
+        for service, calendar, *week in self.region_weeks.tolist():
             row, place = int(service), int(calendar)
             weight[row, place] = np.array(week)[weekday] * factors[row, holidays[place]]
         closed = special_days[:, 4] == 0
         for one in special_days[~closed].tolist():
             weight[_cells(one, first_day)] = one[4] / 100.0
-        weight *= place_weeks[None, :, weekday]
+        weight *= self.place_weeks[None, :, weekday]
         for one in special_days[closed].tolist():
             weight[_cells(one, first_day)] = 0.0
         elapsed = np.zeros((len(weeks) * len(holidays), days + 1))
         np.cumsum(weight.reshape(-1, days), axis=1, out=elapsed[:, 1:])
         elapsed.flags.writeable = False
-        return cls(
-            first_day=first_day,
-            services=tuple(services),
-            weeks=weeks,
-            calendars=tuple(calendars),
-            holidays=holidays,
-            holiday_weights=holiday_weights,
-            place_weeks=place_weeks,
-            special_days=special_days,
-            region_weeks=region_weeks,
-            new_weeks=new_weeks,
-            elapsed=elapsed,
-        )
-
-    def changed(self, **arrays: Floats) -> Clocks:
-        """The same with other arrays."""
-        kept = {name: getattr(self, name) for name in _LAYOUT.arrays}
-        return Clocks.build(
-            first_day=self.first_day,
-            services=self.services,
-            calendars=self.calendars,
-            **(kept | arrays),
-        )
+        return elapsed
 
     @classmethod
     def stored(cls, part: StoredPart, values: StoredValues) -> Clocks:
-        """The clocks of a model's files.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """The clocks of a model's files."""
         services, calendars = (values.texts(name, _MOST_KEYS) for name in ("services", "calendars"))
         first_day = values.whole("first_day", EARLIEST_DAY, LATEST_DAY)
         for name, keys, parts in (("services", services, (2, 3)), ("calendars", calendars, (2,))):
@@ -190,7 +149,7 @@ class Clocks(ArrayRecord):
             ):
                 part.refuse(name, "rows or weights that there are not", f"rows to {most}")
         require_special(part, "special_days", arrays["special_days"], rows)
-        return cls.build(first_day=first_day, services=services, calendars=calendars, **arrays)
+        return cls(first_day=first_day, services=services, calendars=calendars, **arrays)
 
     @property
     def last_day(self) -> int:
@@ -219,11 +178,7 @@ class Clocks(ArrayRecord):
         return service_row * len(self.holidays) + calendar_row
 
     def require_days(self, first: int, last: int) -> None:
-        """Refuse days outside the tables.
-
-        Raises:
-            ContractError: a day (days since 1970-01-01) is outside.
-        """
+        """Refuse days outside the tables."""
         if first < self.first_day or last > self.last_day:
             found = first if first < self.first_day else last
             raise ContractError(
@@ -246,9 +201,6 @@ def require_special(part: StoredPart, name: str, days: Ints, rows: Sequence[int]
     Args:
         days: (k, r + 3) r rows, each -1 (every one) to its number, first and last day, per cent.
         rows: (r,) the last row of each.
-
-    Raises:
-        ModelFileError: a row, a day or a share is out of range.
     """
     low = (*(-1 for _ in rows), EARLIEST_DAY, EARLIEST_DAY, 0)
     if np.any(days < low) or np.any(days > (*rows, LATEST_DAY, LATEST_DAY, 100)):
@@ -261,8 +213,6 @@ def holiday_table(calendar_keys: Sequence[str], first_day: int, last_day: int) -
     Carriers keep the holidays of a whole country more often than those of one region.
 
     Args:
-        calendar_keys: place keys, "country" and "region" joined by U+001F.
-        first_day: days since 1970-01-01.
         last_day: days since 1970-01-01, inclusive.
     """
     day = np.arange(first_day, last_day + 1)
@@ -279,8 +229,6 @@ def holiday_days(country: str, region: str, first_day: int, last_day: int) -> In
 
     Args:
         country: ISO 3166 code; a place that the `holidays` package does not know has none.
-        region: its subdivision's code, or anything else.
-        first_day: days since 1970-01-01.
         last_day: days since 1970-01-01, inclusive.
 
     Returns:

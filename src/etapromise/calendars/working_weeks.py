@@ -10,6 +10,7 @@ counted in working days, so weeks and lengths are found in turns.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -68,15 +69,12 @@ def learn_clocks(
 
     Args:
         transits: n parcels; none of their days outside the tables.
-        calendar_keys: distinct place keys, "country" and "region" joined by U+001F.
-        first_day: first day of the tables, days since 1970-01-01.
-        last_day: last day of the tables.
     """
-    clocks = Clocks.build(
+    clocks = Clocks(
         first_day=first_day,
-        services=service_keys,
+        services=tuple(service_keys),
         weeks=np.ones((len(service_keys) + 1, WEEKDAYS)),
-        calendars=calendar_keys,
+        calendars=tuple(calendar_keys),
         holidays=holiday_table(calendar_keys, first_day, last_day),
         holiday_weights=np.ones((len(service_keys) + 1, HOLIDAY_KINDS)),
     )
@@ -110,8 +108,8 @@ def _with_weekends(transits: Transits, clocks: Clocks) -> Clocks:
                 found.append([service + 1, place + 1, *week])
     if not found:
         return clocks
-    return clocks.changed(
-        region_weeks=np.concatenate([clocks.region_weeks, np.array(found, np.float64)])
+    return replace(
+        clocks, region_weeks=np.concatenate([clocks.region_weeks, np.array(found, np.float64)])
     )
 
 
@@ -164,7 +162,7 @@ def _with_regions(transits: Transits, clocks: Clocks) -> Clocks:
             found.append([service + 1, region + 1, *own])
     if not found:
         return clocks
-    return clocks.changed(region_weeks=np.array(found, np.float64))
+    return replace(clocks, region_weeks=np.array(found, np.float64))
 
 
 def _renewed(clocks: Clocks, at_risk: Floats, arrived: Floats) -> Clocks:
@@ -174,8 +172,8 @@ def _renewed(clocks: Clocks, at_risk: Floats, arrived: Floats) -> Clocks:
     weeks = _weeks(observed[:, :WEEKDAYS], expected[:, :WEEKDAYS])
     # A holiday against the ordinary days of the same service.
     usual = expected[:, WEEKDAYS:] * weeks[1:].mean(axis=1, keepdims=True)
-    return clocks.changed(
-        weeks=weeks, holiday_weights=_holiday_weights(observed[:, WEEKDAYS:], usual)
+    return replace(
+        clocks, weeks=weeks, holiday_weights=_holiday_weights(observed[:, WEEKDAYS:], usual)
     )
 
 

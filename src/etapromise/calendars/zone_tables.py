@@ -100,7 +100,6 @@ def local_from_utc(second: Ints, zones: NDArray[Any], first_day: int, last_day: 
     Args:
         zones: (n,) IANA names.
         first_day: the local days, since 1970-01-01, that the moments are in.
-        last_day: likewise, inclusive.
     """
     out = np.empty(len(second), np.int64)
     names = set(zones.tolist())
@@ -121,7 +120,6 @@ def offset_changes(zone: ZoneInfo, first_day: int, last_day: int) -> tuple[Ints,
 
     Args:
         first_day: days since 1970-01-01, local.
-        last_day: likewise, inclusive.
 
     Returns:
         (c,) UTC seconds since 1970-01-01 from which an offset holds, ascending, the first long

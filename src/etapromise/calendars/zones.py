@@ -33,11 +33,7 @@ ZONE_SOURCES: Final = ("given", "region", "country", "default")
 
 
 def zone_named(name: str) -> ZoneInfo:
-    """The zone with this IANA name.
-
-    Raises:
-        ContractError: there is none.
-    """
+    """The zone with this IANA name."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -166,11 +162,7 @@ class ZoneMap:
         """The zone of one place and where it came from (one of ZONE_SOURCES).
 
         Args:
-            given: IANA name, if it is known.
-            country: ISO 3166 code.
-            region: within the country.
             origin: the warehouse, where it is one; its own zone counts as given.
-            postcode: or another code of the place.
 
         Raises:
             ContractError: `given` is not an IANA name.
@@ -197,7 +189,6 @@ class ZoneMap:
         """Zone names and sources (positions in ZONE_SOURCES) of many shipments.
 
         Args:
-            frame: (n,) shipments.
             side: "origin" or "destination".
 
         Returns:
@@ -248,11 +239,7 @@ class ZoneMap:
 
     @classmethod
     def stored(cls, values: StoredValues) -> ZoneMap:
-        """The map that `as_dict` described.
-
-        Raises:
-            ModelFileError: it is not what it must be.
-        """
+        """The map that `as_dict` described."""
         countries = values.part("countries")
         try:
             return cls(

@@ -19,7 +19,7 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.promise.model import load_model
 
 

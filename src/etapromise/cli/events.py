@@ -74,8 +74,8 @@ def events_command(
     nothing, and a run that was killed is made good by the next.
     """
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415 — start-up time
-    from etapromise.operations.events import EventSettings  # noqa: PLC0415 — start-up time
-    from etapromise.promise.repromise_policy import RepromisePolicy  # noqa: PLC0415 — start-up time
+    from etapromise.operations.events.detection import EventSettings  # noqa: PLC0415 — start-up time
+    from etapromise.promise.under_way.repromise_policy import RepromisePolicy  # noqa: PLC0415 — start-up time
 
     if out.suffix not in {".jsonl", ".parquet"}:
         raise click.UsageError(f"--out is {out}; expected it to end in .jsonl or .parquet.")

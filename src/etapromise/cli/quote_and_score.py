@@ -27,7 +27,7 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, order_options, tell_account
 from etapromise.files import rejects_beside
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.promise.model import load_model
 
 if TYPE_CHECKING:
@@ -161,8 +161,8 @@ def score_command(
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.operations import scoring_files  # noqa: PLC0415 — start-up time
-    from etapromise.operations.scoring_store import score_store  # noqa: PLC0415 — start-up time
+    from etapromise.operations.scoring import scoring_files  # noqa: PLC0415 — start-up time
+    from etapromise.operations.scoring.scoring_store import score_store  # noqa: PLC0415 — start-up time
     from etapromise.tracking.accounts import Account  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 

@@ -32,6 +32,8 @@ from etapromise.promise.model import load_model
 if TYPE_CHECKING:
     import pandas as pd
 
+    from etapromise.store.ingest import OnConflict
+
 
 @click.command(
     "ingest",
@@ -52,6 +54,14 @@ etapromise train --store store/ --as-of 2026-02-01 --out models/
 @count_option(
     "--keep-scans-days", help="How long scans are kept beside milestones; settled at first.  [430]"
 )
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["refuse", "keep", "replace", "reject"]),
+    default="refuse",
+    show_default=True,
+    help="Of a shipment that says another value than the store, such as another carrier: take "
+    "nothing in; keep the store's value; replace it; or reject the row.",
+)
 @json_option
 def ingest_command(
     store: Path,
@@ -63,6 +73,7 @@ def ingest_command(
     engine: str,
     buckets: int | None,
     keep_scans_days: int | None,
+    on_conflict: OnConflict,
     as_json: bool,  # noqa: FBT001 (click passes by name)
 ) -> None:
     """Take shipments and scans into a store, from which models are trained and refreshed.
@@ -84,6 +95,7 @@ def ingest_command(
             engine=engine,
             buckets=buckets,
             keep_scans_days=keep_scans_days,
+            on_conflict=on_conflict,
         )
     for note in done.notes:
         say(str(note))
@@ -134,7 +146,7 @@ def track_command(
 
     All that are on their way at once: `score --store`.
     """
-    from etapromise.promise.tracked_promise import fields_of  # noqa: PLC0415 — loads pandas
+    from etapromise.promise.under_way.tracked_promise import fields_of  # noqa: PLC0415 — loads pandas
     from etapromise.store.stored_history import stored_parcel  # noqa: PLC0415 — likewise
 
     with reported_errors():

@@ -78,9 +78,7 @@ class TableArguments:
         """Read both, tell what became of every row, and write the rejects.
 
         Args:
-            event: Which milestone is the event.
             out: What the command writes, a directory or a file; the rejects go into or beside it.
-            max_rejects: Stop where a larger share of a table was rejected; None never does.
             told: What the run before told, not to be told again; None tells all.
         """
         from etapromise.operations.feed_checks import (  # noqa: PLC0415 — start-up time
@@ -132,7 +130,6 @@ class RepeatedNotes:
         """Say it, unless it was said before.
 
         Args:
-            text: The sentence.
             key: What makes it the same as one of before; None is the sentence itself.
             share: Of the table's rows, how many it concerns.
         """
@@ -160,9 +157,7 @@ def tell_account(
     """Tell what became of a table's rows, and write its rejects.
 
     Args:
-        account: Of the table.
         path: Where the rejects go; None where they are written already.
-        told: Notes that were told before are not told again; None tells all.
     """
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from datetime import datetime
@@ -22,6 +21,8 @@ from etapromise.cli.arguments import (
     count_option,
     event_option,
     example,
+    json_option,
+    print_json,
     reported_errors,
     say,
     sign_key_option,
@@ -33,9 +34,10 @@ from etapromise.cli.tables import (
     history_options,
     max_rejects_option,
 )
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
+    from etapromise.operations.retraining import Decision
     from etapromise.tracking import TrackedHistory
 
 REFUSED = 3
@@ -173,6 +175,7 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
     is_flag=True,
     help="Promote only what is better beyond chance; for those who retrain often.",
 )
+@json_option
 def retrain_command(
     tables: TableArguments,
     max_rejects: float,
@@ -181,12 +184,14 @@ def retrain_command(
     calendars: Path | None,
     dry_run: bool,  # noqa: FBT001 (click passes by name)
     force: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
     **limits: Any,
 ) -> None:
     """Fit a challenger, judge it against the current model, and promote it if it is no worse.
 
-    Prints the decision as JSON; it is kept in the directory's decisions/ too. The first model of a
-    directory is judged by what it states of itself.
+    Prints the decision and every check. With --json the whole record, which is kept in the
+    directory's decisions/ too. The first model of a directory is judged by what it states of
+    itself.
 
     Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
     """
@@ -209,11 +214,36 @@ def retrain_command(
         )
         if not dry_run:
             told.keep()
-    click.echo(json.dumps(decision.record, indent=2, ensure_ascii=False))
-    for reason in decision.reasons:
-        say(f"{decision.outcome}: {reason}")
+    if as_json:
+        print_json(decision.record)
+        for reason in decision.reasons:
+            say(f"{decision.outcome}: {reason}")
+    else:
+        click.echo(_told(decision))
     if decision.outcome in {"refused", "would refuse"}:
         sys.exit(REFUSED)
+
+
+def _told(decision: Decision) -> str:
+    """The decision, the weeks it was made by, every check, and where the record is."""
+    judged = decision.record["judged"]
+    kept = judged["trial"]["kept"]
+    what = decision.version or decision.record["challenger"]["model_version"]
+    failed = sum(not check["passed"] for check in decision.record["checks"])
+    lines = [
+        f"{decision.outcome}: {what}, {failed or 'no'} check{'s' if failed > 1 else ''} failed",
+        (
+            f"judged by {kept['judged']:,} promises of orders from {judged['from'][:10]} to "
+            f"{judged['to'][:10]}, beside {judged['compared_with']}"
+        ),
+    ]
+    lines += [
+        f"{'ok' if check['passed'] else 'FAILED':>8}  {check['name']}: {check['reason']}"
+        for check in sorted(decision.record["checks"], key=lambda check: bool(check["passed"]))
+    ]
+    if decision.path is not None:
+        lines.append(f"record: {decision.path}")
+    return "\n".join(lines)
 
 
 @click.command(

@@ -161,6 +161,16 @@ class EncoderTables:
         return levels_with(self.categorical, hand_offs=self.hand_offs is not None)
 
     @cached_property
+    def level_names(self) -> list[str]:
+        """(L,) the names of the levels."""
+        return [level.name for level in self.levels]
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """(L,) rows of each level's table."""
+        return [len(index) for index in self.indexes]
+
+    @cached_property
     def last_mile_services(self) -> NDArray[np.int32]:
         """(k,) rows of the clocks' services."""
         carriers = () if self.hand_offs is None else self.hand_offs.carriers
@@ -215,13 +225,9 @@ class CompiledEncoder:
         """Bind an encoder's tables.
 
         Args:
-            encoder: whose requests are asked for.
             handling: levels whose codes are repeated after those of all levels.
             calendars: the keys of the clocks, of the holidays at the destination and at the
                 origin, and of the warehouses' calendars, coarse to fine.
-
-        Raises:
-            ContractError: more columns than there is room for.
         """
         self.columns = text_columns(encoder.categorical)
         if len(self.columns) + _DERIVED_TEXTS > _MAX_TEXTS or len(encoder.numeric) > _MAX_NUMBERS:
@@ -266,7 +272,7 @@ class CompiledEncoder:
         self._levels = len(encoder.levels)
         self._codes = self._levels + len(handling)
         self._numbers = _STANDARD_NUMBERS + len(encoder.numeric)
-        names = [level.name for level in encoder.levels]
+        names = encoder.level_names
         by_weekday, divided = next(
             (names.index(level.name), names.index(whole))
             for level in encoder.levels
@@ -320,10 +326,6 @@ class CompiledEncoder:
         Args:
             fields: columns of the contract, and all extra columns.
             second: of the order, see `utc_second`.
-
-        Raises:
-            ContractError: an extra column is missing or no number, or a value is of a type that no
-                such value has.
         """
         self.require_extra(fields)
         fields, left_out = readable_fields(fields)
@@ -364,11 +366,7 @@ class CompiledEncoder:
     def encode(
         self, fields: Mapping[str, Any]
     ) -> tuple[EncodedStruct, NDArray[np.int32], NDArray[np.float64]]:
-        """One shipment: what was found, its codes (L + H,) and its numbers (m,).
-
-        Raises:
-            ContractError: as `packed` and `utc_second` do, or a date outside the calendars.
-        """
+        """One shipment: what was found, its codes (L + H,) and its numbers (m,)."""
         shipment, extra, text, _ = self.packed(fields, utc_second(fields["ordered_at"]))
         found = EncodedStruct()
         code = np.zeros(self._codes, np.int32)
@@ -385,10 +383,6 @@ class CompiledEncoder:
 
         Args:
             status: what it gave back.
-            order_day: the local day of the order, days since 1970-01-01.
-
-        Raises:
-            ContractError: the day is outside the calendars, or the kernel did not take the values.
         """
         if status == OUTSIDE_CALENDARS:
             self._clocks.require_days(order_day, order_day)
@@ -417,9 +411,6 @@ class CompiledEncoder:
 
         Returns:
             (n, f) the fields of `EncodedStruct`, in their order; (n, L) codes.
-
-        Raises:
-            ContractError: a zone is unknown, or an order's date outside the calendars.
         """
         for zone in columns[self._zone_column][1]:
             if zone:
@@ -462,11 +453,7 @@ class CompiledEncoder:
         return zone_name(spelled(given)) or spelled(given)
 
     def require_extra(self, fields: Container[str]) -> None:
-        """Refuse shipments without the extra columns that were trained with.
-
-        Raises:
-            ContractError: one is missing.
-        """
+        """Refuse shipments without the extra columns that were trained with."""
         required = (*self._categorical, *self._numeric)
         lacking = [name for name in required if name not in fields]
         if lacking:

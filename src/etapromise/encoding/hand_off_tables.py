@@ -32,7 +32,6 @@ class HandOffTables:
         """Lay them out.
 
         Args:
-            hand_offs: who takes over, by key.
             services: (carriers,) row of each carrier's own service among the clocks' services.
             carrier_pairs: whether pairs of carriers have rows of their own among them.
         """

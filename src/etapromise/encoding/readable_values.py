@@ -46,11 +46,7 @@ def readable_fields(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[st
 
 
 def _readable(name: str, value: Any) -> bool:
-    """Whether an optional value says what it should, or nothing.
-
-    Raises:
-        ContractError: it is of a type that no such value has.
-    """
+    """Whether an optional value says what it should, or nothing."""
     if name == _ZONE:
         said = None
         if isinstance(value, _SAYS) and not missing(value):
@@ -75,9 +71,6 @@ def readable_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.bool_]
 
     Args:
         frame: (n, …); columns of floats and of dates are looked at as a whole.
-
-    Raises:
-        ContractError: a value is of a type that no such value has.
     """
     left = np.zeros(len(frame), np.bool_)
     changed: dict[str, Any] = {}

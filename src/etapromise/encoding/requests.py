@@ -116,12 +116,7 @@ class Encoder(EncoderTables):
         return CompiledEncoder(self, handling=HANDLING_LEVELS, calendars=_CALENDAR_LEVELS)
 
     def encode(self, frame: pd.DataFrame) -> Requests:
-        """Many shipments.
-
-        Raises:
-            ContractError: the order times or an extra column are missing, naive or not numeric, or
-                an order time is outside the calendars.
-        """
+        """Many shipments."""
         require_table(frame)
         self.compiled.require_extra(frame.columns)
         _require_orders(frame)
@@ -180,7 +175,6 @@ class Encoder(EncoderTables):
         """The requests of shipments that were seen to change hands.
 
         Args:
-            frame: (n,) accepted rows.
             last_mile: (n,) number of who took each over, 0 where nobody is known to have.
         """
         if self.hand_offs is None:
@@ -201,7 +195,6 @@ def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int6
 
     Args:
         times: (n,) zone-aware and without gaps.
-        zones: (n,) IANA names.
     """
     import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
 
@@ -220,7 +213,6 @@ def local_dates(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.dateti
 
     Args:
         times: (n,) zone-aware.
-        zones: (n,) IANA names.
     """
     dates = np.full(len(times), np.datetime64("NaT", "D"))
     told = times.notna().to_numpy()
@@ -229,11 +221,7 @@ def local_dates(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.dateti
 
 
 def require_table(frame: pd.DataFrame) -> None:
-    """Refuse what is no table, or one with two columns of a name.
-
-    Raises:
-        ContractError: it is one of them.
-    """
+    """Refuse what is no table, or one with two columns of a name."""
     columns = getattr(frame, "columns", None)
     if columns is None or not hasattr(frame, "assign"):
         raise ContractError(
@@ -263,12 +251,26 @@ def _require_orders(frame: pd.DataFrame) -> None:
         )
 
 
-def dates_in_column(frame: pd.DataFrame, name: str) -> NDArray[np.datetime64]:
-    """(n,) the calendar dates of a column, NaT where it says none.
+def as_released(frame: pd.DataFrame) -> pd.DataFrame:
+    """Shipments that are released later than they were ordered, as if ordered then.
 
-    Raises:
-        ContractError: it holds something else.
+    Args:
+        frame: accepted rows of the contract, perhaps with a column `available_from`.
     """
+    if "available_from" not in frame.columns:
+        return frame
+    released = frame["available_from"]
+    if getattr(released.dtype, "tz", None) is None:
+        raise ContractError(
+            f"Found available_from of type {released.dtype}; expected zone-aware times, missing "
+            "where nothing is released later."
+        )
+    later = released.notna() & (released > frame["ordered_at"])
+    return frame.assign(ordered_at=frame["ordered_at"].where(~later, released))
+
+
+def dates_in_column(frame: pd.DataFrame, name: str) -> NDArray[np.datetime64]:
+    """(n,) the calendar dates of a column, NaT where it says none."""
     try:
         return frame[name].to_numpy().astype("datetime64[D]")
     except (TypeError, ValueError, OverflowError) as error:

@@ -30,11 +30,7 @@ _LAST_DAY: Final = date(2099, 12, 31).toordinal() - _EPOCH_ORDINAL
 
 
 def as_datetime(moment: Any, name: str) -> datetime:
-    """A moment as the standard library's: arrow's and whenever's have one within.
-
-    Raises:
-        ContractError: it is none.
-    """
+    """A moment as the standard library's: arrow's and whenever's have one within."""
     inner = getattr(moment, "datetime", None)
     if inner is None and hasattr(moment, "py_datetime"):
         inner = moment.py_datetime()
@@ -46,11 +42,7 @@ def as_datetime(moment: Any, name: str) -> datetime:
 
 
 def utc_second(moment: Any, name: str = "ordered_at") -> int:
-    """Seconds from 1970-01-01 00:00 UTC to a zone-aware datetime, rounded down.
-
-    Raises:
-        ContractError: it is not one; `name` is what it was given as.
-    """
+    """Seconds from 1970-01-01 00:00 UTC to a zone-aware datetime, rounded down."""
     if not isinstance(moment, datetime):
         raise naive_order_time(moment, name)
     try:
@@ -63,11 +55,7 @@ def utc_second(moment: Any, name: str = "ordered_at") -> int:
 
 
 def quoted_day(value: Any) -> float:
-    """A quoted date as days since 1970-01-01, NaN where it is missing.
-
-    Raises:
-        ContractError: it is not a date.
-    """
+    """A quoted date as days since 1970-01-01, NaN where it is missing."""
     found = normal_text(value) if isinstance(value, str) else value
     if missing(found):
         return math.nan

@@ -248,10 +248,6 @@ def run_backtest(
         fit: Trains a model. It is called with the history as known at a step's start.
         progress: Told "steps walked", how many, and of how many; or True for a bar on stderr,
             where that is a terminal.
-
-    Raises:
-        ContractError: There is no order to quote.
-        InsufficientHistoryError: There is too little history to train the first model.
     """
     walk = [step for step in steps(config) if _has_orders(history, step)]
     if not walk:

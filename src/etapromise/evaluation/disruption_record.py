@@ -24,7 +24,6 @@ def disruption_record(
 
     Args:
         model: with the disruptions; best one as of the first day, which knows nothing of them else.
-        service_level: of the promises that are judged.
 
     Returns:
         `reason`, `first`, `last`; `orders` that it concerns and that were due on its days or

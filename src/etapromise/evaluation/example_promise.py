@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from etapromise.evaluation.judgement import day_column, stated_column
-from etapromise.evaluation.replay import Forecast, Forecaster
+from etapromise.evaluation.replay import Forecaster
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def example_promise(
     history: TrackedHistory,
     model: Forecaster,
     rows: np.ndarray[Any, np.dtype[np.int64]],
-    forecast: Forecast,
+    forecast: DateDistribution,
     judged: pd.DataFrame,
     *,
     level: float,
@@ -33,7 +34,6 @@ def example_promise(
     Args:
         model: What quoted the orders; where it tells why, so does the example.
         rows: Their positions in the history's shipments, (n,).
-        judged: Their rows of `judge`, in the same order.
 
     Returns:
         Plain values, ready for JSON; None where no order has a date and an outcome.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from etapromise.evaluation.replay import Forecast
+    from etapromise.forecast.distribution import DateDistribution
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ModelForecaster:
             model = PromiseModel(replace(model.parts, transit=None))
         return ModelForecaster(model.refresh(history, as_of=as_of))
 
-    def distribution_many(self, frame: pd.DataFrame) -> Forecast:
+    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
         """The predictive distribution of each row of accepted shipments."""
         return self.model.distribution_many(frame)
 

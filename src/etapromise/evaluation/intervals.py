@@ -30,9 +30,6 @@ def wilson_interval(hits: npt.ArrayLike, count: npt.ArrayLike) -> tuple[Floats, 
     Args:
         hits: (n,) parcels that did.
         count: (n,) parcels that could have; NaN comes out where it is 0.
-
-    Raises:
-        ContractError: More parcels did than could have, or counts are negative.
     """
     k, n = np.asarray(hits, np.float64), np.asarray(count, np.float64)
     if ((k < 0) | (k > n)).any():
@@ -59,7 +56,6 @@ def kaplan_meier_percentiles(days: Floats, arrived: Mask, percents: tuple[float,
     Args:
         days: (n,) durations, or how long they have lasted by now; infinite where they never end.
         arrived: (n,) whether the duration is over.
-        percents: Which percentiles, 0 to 100.
 
     Returns:
         (len(percents),) the first duration by which so many have arrived; NaN where the data end
@@ -81,7 +77,6 @@ def shrunk_shares(hits: Floats, count: Floats, prior: Floats) -> tuple[Floats, F
     Data analysis using Stein's estimator and its generalizations, JASA 70).
 
     Args:
-        hits: (n,) parcels that did.
         count: (n,) parcels that could have.
         prior: (n,) shares to lean on, strictly between 0 and 1.
 
@@ -104,7 +99,6 @@ def chance_best(share: Floats, evidence: Floats) -> Floats:
 
     Args:
         share: (n,) means of beta distributions.
-        evidence: (n,) their sizes.
     """
     a, b = (share * evidence)[:, None], ((1.0 - share) * evidence)[:, None]
     log_density = (a - 1.0) * np.log(_GRID) + (b - 1.0) * np.log1p(-_GRID)

@@ -13,7 +13,7 @@ import pandas as pd
 from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import ContractError
 from etapromise.evaluation.metrics import CensoredOutcomes, Seed, crps_days, pit_values
-from etapromise.evaluation.replay import Forecast
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
@@ -80,7 +80,7 @@ def stated_column(level: float) -> str:
 def judge(
     truth: Truth,
     rows: Ints,
-    forecast: Forecast,
+    forecast: DateDistribution,
     *,
     levels: Sequence[float] = JUDGED_LEVELS,
     seed: Seed,
@@ -89,7 +89,6 @@ def judge(
 
     Args:
         rows: Positions of the quoted shipments in the history, (n,).
-        forecast: Of these n shipments.
         seed: Of the randomised probability integral transform.
 
     Returns:
@@ -121,9 +120,9 @@ def judge(
         "known_until": known_until,
     }
     for level in levels:
-        day = _first_day(forecast.probability, level)
+        day = _first_day(forecast, level)
         columns[day_column(level)] = day
-        columns[stated_column(level)] = _probability_by(forecast.probability, day)
+        columns[stated_column(level)] = _probability_by(forecast, day)
     shop = shipments.get("promised_date")
     shop_day = (
         np.full(len(rows), np.nan)
@@ -131,10 +130,10 @@ def judge(
         else _days(shop.to_numpy().astype("datetime64[D]"), origin)
     )
     columns["shop_day"] = shop_day
-    columns["shop_confidence"] = _probability_by(forecast.probability, shop_day)
-    low, high = (_first_day(forecast.probability, level) for level in INTERVAL)
-    columns["interval_stated"] = _probability_by(forecast.probability, high) - np.nan_to_num(
-        _probability_by(forecast.probability, low - 1)
+    columns["shop_confidence"] = _probability_by(forecast, shop_day)
+    low, high = (_first_day(forecast, level) for level in INTERVAL)
+    columns["interval_stated"] = _probability_by(forecast, high) - np.nan_to_num(
+        _probability_by(forecast, low - 1)
     )
     table = pd.DataFrame(columns)
     outcomes = outcomes_of(table)
@@ -196,15 +195,13 @@ def _days(dates: Dates, origin: Dates) -> Floats:
     return np.where(np.isnat(days), np.nan, days.astype(np.float64))
 
 
-def _first_day(probability: Floats, level: float) -> Floats:
+def _first_day(forecast: DateDistribution, level: float) -> Floats:
     """The first day whose probability reaches a level, (n,), NaN where none does."""
-    reached = probability >= level
-    return np.where(reached[:, -1], reached.argmax(axis=1).astype(np.float64), np.nan)
+    day = forecast.at(level)
+    return np.where(day < forecast.horizon, day.astype(np.float64), np.nan)
 
 
-def _probability_by(probability: Floats, day: Floats) -> Floats:
+def _probability_by(forecast: DateDistribution, day: Floats) -> Floats:
     """``F(day)``, (n,): 0 before day 0, the last value after the horizon, NaN of NaN."""
-    last = probability.shape[1] - 1
-    there = np.clip(np.nan_to_num(day), 0, last).astype(np.int64)
-    stated = probability[np.arange(len(day)), there]
-    return np.where(np.isnan(day), np.nan, np.where(day < 0, 0.0, stated))
+    stated = forecast.confidence(np.nan_to_num(day).astype(np.int64))
+    return np.where(np.isnan(day), np.nan, stated)

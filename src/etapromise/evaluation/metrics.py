@@ -114,7 +114,6 @@ def summarise(
     """Count and rate promises; undelivered, not cancelled parcels count as broken.
 
     Args:
-        promised_day: (n,), infinite or NaN where no date was promised.
         confidence: The stated probability that the event comes by then, (n,).
     """
     rows = judged(outcomes, promised_day)
@@ -169,7 +168,6 @@ def pinball_days(outcomes: CensoredOutcomes, quantile_day: Floats, level: float)
 
     Args:
         quantile_day: Predicted quantile, (n,); infinite where the level is never reached.
-        level: Strictly between 0 and 1.
     """
     _check_level(level)
     actual = np.minimum(outcomes.event_day, outcomes.known_until)
@@ -202,7 +200,6 @@ def pit_values(outcomes: CensoredOutcomes, probability: Floats, *, seed: Seed) -
     ``u > F(c)`` is known and ``u = F(c) + V (1 - F(c))``, which is uniform as well.
 
     Args:
-        probability: ``F(k)``, (n, horizon).
         seed: Of V, so that the same promises give the same values.
     """
     n, horizon = probability.shape

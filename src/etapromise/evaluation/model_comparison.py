@@ -13,8 +13,9 @@ from etapromise.array_types import Dates, Floats, Ints
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.judgement import Truth, day_column, judge, outcomes_of, stated_column
 from etapromise.evaluation.metrics import mean_or_none, summarise
-from etapromise.evaluation.replay import Forecaster, JoinedForecast, replay_quotes
+from etapromise.evaluation.replay import Forecaster, replay_quotes
 from etapromise.evaluation.summary import kept_by_group
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 
 _DAY: Final = pd.Timedelta(days=1)
@@ -25,9 +26,6 @@ def days_to_mature(history: TrackedHistory, as_of: pd.Timestamp, *, share: float
 
     Measured on orders that are 45 to 135 days old, all long decided but the lost ones, which count
     as never arriving; at most 45.
-
-    Raises:
-        InsufficientHistoryError: There are no such orders.
     """
     age = as_of - history.shipments["ordered_at"]
     old = (age > 45 * _DAY) & (age <= 135 * _DAY)
@@ -58,9 +56,6 @@ def judged_orders(
     Returns:
         A judged table (see `judge`), by time of order: two models' tables of the same weeks have
         the same orders in the same rows.
-
-    Raises:
-        InsufficientHistoryError: There are no such orders.
     """
     first = np.datetime64(start.tz_convert("UTC").date(), "D") - np.timedelta64(1, "D")
     covered = max(1, int((truth.covered_until - first).astype(np.int64)) + 1)
@@ -70,7 +65,7 @@ def judged_orders(
         judge(
             truth,
             days.rows,
-            JoinedForecast.of([days.forecast], covered),
+            DateDistribution.joined([days.forecast], covered),
             levels=(service_level,),
             seed=0,
         )
@@ -127,7 +122,6 @@ def clustered_mean(values: Floats, cluster: Ints) -> tuple[float | None, float |
     """The mean of n values, its cluster-robust standard error, and how many clusters there are.
 
     Args:
-        values: (n,).
         cluster: (n,) numbers from 0 on.
 
     Returns:
@@ -173,10 +167,7 @@ def promised_dates(model: Forecaster, orders: pd.DataFrame, service_level: float
     Where it reaches the service level on no day, the end of its horizon.
     """
     forecast = model.distribution_many(orders)
-    reached = forecast.probability >= service_level
-    horizon = forecast.probability.shape[1]
-    first = np.where(reached.any(axis=1), reached.argmax(axis=1), horizon)
-    dates: Dates = forecast.origin_dates + first.astype("timedelta64[D]")
+    dates: Dates = forecast.origin_dates + forecast.at(service_level).astype("timedelta64[D]")
     return dates
 
 

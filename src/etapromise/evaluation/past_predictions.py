@@ -15,7 +15,7 @@ from etapromise.array_types import Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.evaluation.replay import extract_end
 from etapromise.evaluation.repromise_replay import PastPredictions
-from etapromise.promise.open_journeys import journeys_at
+from etapromise.promise.under_way.open_journeys import journeys_at
 
 if TYPE_CHECKING:
     from etapromise.promise.model import PromiseModel
@@ -43,11 +43,6 @@ def past_predictions(
         end: Parcels ordered before it; by default, and at the latest, as long before the end of the
             data as the model's distributions reach: what became of every parcel is known.
         every_hours: From one look to the next.
-        service_level: The probability with which first promises are kept, where the model makes
-            them.
-
-    Raises:
-        ContractError: The model knows more than was known at ``start``, or there is no parcel.
     """
     if model.as_of > start:
         raise ContractError(

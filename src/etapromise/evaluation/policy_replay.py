@@ -16,7 +16,7 @@ import pandas as pd
 
 from etapromise.errors import ContractError
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.policies import ShopperPolicy
+from etapromise.promise.options.policies import ShopperPolicy
 from etapromise.tracking.tracked import TrackedHistory
 
 _LEFT_OUT: Final = frozenset(
@@ -36,7 +36,6 @@ def replay_policies(
 
     Args:
         model: who promises; it must not know what became of the orders.
-        history: past orders and their milestones.
         ways: options as for `PromiseModel.compare`.
         most_orders: evenly taken from all.
 
@@ -45,9 +44,6 @@ def replay_policies(
         the date that half of such parcels make), `stated_kept`, `window_days` and the shares
         `window`, `guaranteed`, `no_appointment` and `groupable`; `taken`, the orders whose chosen
         way is the one that was taken, and `taken_kept`, the share of these that came in time.
-
-    Raises:
-        ContractError: no order was placed after the model's moment, or no way is given.
     """
     shipments, happened = history.shipments, history.milestones
     later = np.flatnonzero((shipments["ordered_at"] >= pd.Timestamp(model.as_of)).to_numpy())

@@ -6,47 +6,17 @@ is taken out of the tables before a model sees them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
 
-from etapromise.array_types import Dates, Floats, Ints
+from etapromise.array_types import Dates, Ints
 from etapromise.errors import ContractError
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
-
-
-class Forecast(Protocol):
-    """The part of `DateDistribution` that judging needs, for n parcels."""
-
-    @property
-    def origin_dates(self) -> Dates:
-        """Day 0 of each parcel, (n,) datetime64[D], a date in the destination's local time."""
-
-    @property
-    def probability(self) -> Floats:
-        """P(event by the end of day k), (n, horizon)."""
-
-
-@dataclass(frozen=True)
-class JoinedForecast:
-    """Forecasts of several models as one; after its horizon a forecast stays where it was."""
-
-    origin_dates: Dates
-    probability: Floats
-
-    @classmethod
-    def of(cls, forecasts: Sequence[Forecast], days: int = 0) -> JoinedForecast:
-        """Join them, over as many dates as the longest has, and ``days`` at least."""
-        horizon = max(days, *(forecast.probability.shape[1] for forecast in forecasts))
-        padded = [
-            np.pad(one.probability, ((0, 0), (0, horizon - one.probability.shape[1])), mode="edge")
-            for one in forecasts
-        ]
-        origins = np.concatenate([forecast.origin_dates for forecast in forecasts])
-        return cls(origins, np.concatenate(padded))
 
 
 class Forecaster(Protocol):
@@ -59,7 +29,7 @@ class Forecaster(Protocol):
     def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> Self:
         """A model with the same trees and the statistics and calibration of that moment."""
 
-    def distribution_many(self, frame: pd.DataFrame) -> Forecast:
+    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
         """The predictive distribution of each row of accepted shipments."""
 
     def local_event_date(self, history: TrackedHistory) -> Dates:
@@ -79,17 +49,13 @@ class QuotedDays:
     """
 
     rows: Ints
-    forecast: Forecast
+    forecast: DateDistribution
     refreshed_at: pd.Timestamp
     version: str
 
 
 def extract_end(history: TrackedHistory) -> pd.Timestamp:
-    """The last moment that the history tells of: its latest order or received scan.
-
-    Raises:
-        ContractError: The history is empty.
-    """
+    """The last moment that the history tells of: its latest order or received scan."""
     told = history.newest(pd.Timestamp.max.tz_localize("UTC"))
     if told is None:
         raise ContractError("found a history without orders and scans, expected some of each")
@@ -115,9 +81,6 @@ def replay_quotes(
 
     Yields:
         The quotes between two refreshes; nothing where there are no orders.
-
-    Raises:
-        ContractError: ``refresh_every`` is not positive.
     """
     if refresh_every < 1:
         raise ContractError(f"found refresh_every={refresh_every}, expected at least one day")

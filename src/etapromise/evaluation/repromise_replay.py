@@ -24,7 +24,7 @@ import pandas as pd
 from etapromise.array_types import Dates, Floats, Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.files import write_json
-from etapromise.promise.repromise_policy import (
+from etapromise.promise.under_way.repromise_policy import (
     DELAYED,
     EARLIER,
     QUIET,
@@ -47,9 +47,6 @@ class PastPredictions:
         today: Destination-local date of the look, (n,) datetime64[D].
         first_date: Day 0 of the look's distribution, (n,) datetime64[D].
         probability: P(event by the end of day 0 + k | what was received by the look), (n, h).
-
-    Raises:
-        ContractError: The arrays do not fit each other.
     """
 
     original_date: Dates
@@ -160,12 +157,8 @@ def simulate_repromises(
 
     Args:
         looks: The past, with parcels whose outcome is known only.
-        service_level: The probability with which a new date shall be kept.
         notice_cost: Of one notice.
         silent_miss_cost: Of one date that ran out broken and not told, in the same unit.
-
-    Raises:
-        ContractError: There are no parcels.
     """
     parcels = len(looks.original_date)
     if not parcels:
@@ -189,14 +182,7 @@ def pick_policy(
 
     Args:
         looks: A stretch of the past; measure the choice on a later one.
-        notice_cost: Of one notice.
-        silent_miss_cost: Of one date that ran out broken and not told, in the same unit.
-        most_changes: Date changes per parcel, at most.
-        service_level: The probability with which a new date shall be kept.
         candidates: Policies to try; by default `candidate_policies`.
-
-    Raises:
-        ContractError: There are no parcels, or no candidate changes dates seldom enough.
     """
     tried = list(candidate_policies() if candidates is None else candidates)
     records = [
@@ -250,11 +236,7 @@ def write_policy(policy: RepromisePolicy, path: Path) -> None:
 
 
 def read_policy(path: Path) -> RepromisePolicy:
-    """The policy that `write_policy` wrote; settings that are not named have their defaults.
-
-    Raises:
-        ContractError: It is no JSON of a policy's settings.
-    """
+    """The policy that `write_policy` wrote; settings that are not named have their defaults."""
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
         return RepromisePolicy(**settings)

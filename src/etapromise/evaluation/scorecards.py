@@ -155,9 +155,6 @@ def write_scorecards(
 ) -> None:
     """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page.
 
-    Args:
-        path: Which of these, by its name.
-
     Raises:
         CommandError: The name ends in none of these.
     """

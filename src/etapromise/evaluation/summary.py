@@ -40,7 +40,7 @@ PIT_BINS: Final = 20
 SHOP_BINS: Final = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 1.0)
 
 # A row has at most so many groups; the smaller ones are told together.
-MOST_GROUPS: Final = 40
+_MOST_GROUPS: Final = 40
 
 
 def summary_of(
@@ -97,7 +97,10 @@ def summary_of(
                 for period, rows in table.groupby("period", sort=True)
             ],
         },
-        "pit": {"bins": PIT_BINS, "counts": _pit_counts(table)},
+        "pit": {
+            "bins": PIT_BINS,
+            "counts": pit_counts(_numbers(table[table["outcome"] != "cancelled"], "pit")),
+        },
     }
 
 
@@ -113,15 +116,25 @@ def kept_by_group(
         smallest_group: Groups with fewer rows, and those after the forty largest, are told
             together under ``all other``, so that nothing is left out.
     """
-    sizes = table[by].value_counts()
-    own = set(sizes[sizes >= smallest_group].index[:MOST_GROUPS])
-    names = table[by].where(table[by].isin(own), "all other")
     found = []
-    for name, rows in table.groupby(names, sort=True):
+    for name, rows in table.groupby(large_groups(table[by], smallest_group), sort=True):
         confidence = None if stated is None else _numbers(rows, stated)
         kept = summarise(outcomes_of(rows), _numbers(rows, day), confidence)
         found.append({"group": str(name), **asdict(kept)})
     return found
+
+
+def large_groups(names: pd.Series[Any], smallest_group: int) -> pd.Series[Any]:
+    """(n,) the groups of n rows, the small ones and those after the forty largest as one."""
+    sizes = names.value_counts()
+    own = set(sizes[sizes >= smallest_group].index[:_MOST_GROUPS])
+    return names.where(names.isin(own), "all other")
+
+
+def pit_counts(pit: Floats) -> list[int]:
+    """How many of the probability integral transforms lie in each of `PIT_BINS`."""
+    counts, _ = np.histogram(pit, bins=PIT_BINS, range=(0.0, 1.0))
+    return [int(n) for n in counts]
 
 
 def days_matched_kept_rate(reliability: Sequence[dict[str, Any]], days: float) -> float | None:
@@ -223,12 +236,6 @@ def _scores(table: pd.DataFrame, levels: Sequence[float]) -> dict[str, Any]:
             "mean_width_days": mean_or_none((high - low)[dated]),
         },
     }
-
-
-def _pit_counts(table: pd.DataFrame) -> list[int]:
-    values = _numbers(table[table["outcome"] != "cancelled"], "pit")
-    counts, _ = np.histogram(values, bins=PIT_BINS, range=(0.0, 1.0))
-    return [int(n) for n in counts]
 
 
 def _numbers(table: pd.DataFrame, name: str) -> Floats:

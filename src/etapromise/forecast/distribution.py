@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Mask
 
 NOT_ASKED: Final = np.iinfo(np.int32).min
 """Stands where the probability of no day is asked for."""
@@ -27,6 +29,20 @@ class DistributionStruct(ctypes.Structure):
         ("knot", ctypes.c_void_p),
         ("kept", ctypes.c_void_p),
     )
+
+    @classmethod
+    def of(
+        cls, levels: Floats, duration_offset: float, knot: Floats, kept: Floats
+    ) -> DistributionStruct:
+        """From a forest's levels (q,) and the knots (k,) of a calibration, which it keeps alive.
+
+        `duration_offset` are operational days that were added before the logarithm.
+        """
+        arrays = [np.ascontiguousarray(array, np.float64) for array in (levels, knot, kept)]
+        level, at, reached = (array.ctypes.data for array in arrays)
+        struct = cls(len(levels), level, duration_offset, len(knot), at, reached)
+        struct.alive = arrays
+        return struct
 
 
 _raw = native.function(
@@ -48,6 +64,23 @@ class DateDistribution:
 
     origin_dates: NDArray[np.datetime64]
     probability: NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, several: Sequence[DateDistribution], days: int = 0) -> DateDistribution:
+        """Those of several models, over as many dates as the longest has, and `days` at least.
+
+        After its own horizon a distribution stays where it was.
+        """
+        horizon = max(days, *(one.horizon for one in several))
+        padded = [
+            np.pad(one.probability, ((0, 0), (0, horizon - one.horizon)), mode="edge")
+            for one in several
+        ]
+        return cls(np.concatenate([one.origin_dates for one in several]), np.concatenate(padded))
+
+    def of(self, rows: Mask) -> DateDistribution:
+        """Those of some parcels."""
+        return DateDistribution(self.origin_dates[rows], self.probability[rows])
 
     @property
     def horizon(self) -> int:
@@ -76,34 +109,16 @@ class DateDistribution:
         return np.asarray(reached.argmax(axis=1), np.int64)
 
 
-def uncalibrated(
-    levels: NDArray[np.float64], duration_offset: float
-) -> tuple[DistributionStruct, list[NDArray[np.float64]]]:
-    """The kernels' distribution that takes a forest by its word; and what it points to.
-
-    Args:
-        levels: (q,) ascending probabilities of the forest's quantiles.
-        duration_offset: operational days that were added before the logarithm.
-    """
+def uncalibrated(levels: Floats, duration_offset: float) -> DistributionStruct:
+    """The kernels' distribution that takes a forest by its word."""
     return _uncalibrated(np.ascontiguousarray(levels, np.float64).tobytes(), duration_offset)
 
 
 @lru_cache(maxsize=256)
-def _uncalibrated(
-    levels: bytes, duration_offset: float
-) -> tuple[DistributionStruct, list[NDArray[np.float64]]]:
+def _uncalibrated(levels: bytes, duration_offset: float) -> DistributionStruct:
     # Immutable like its arguments, so that all who ask may share it.
-    level = np.frombuffer(levels, np.float64)
     straight = np.array([0.0, 1.0])
-    struct = DistributionStruct(
-        levels=len(level),
-        level=level.ctypes.data,
-        duration_offset=duration_offset,
-        knots=len(straight),
-        knot=straight.ctypes.data,
-        kept=straight.ctypes.data,
-    )
-    return struct, [level, straight]
+    return DistributionStruct.of(np.frombuffer(levels), duration_offset, straight, straight)
 
 
 def raw_probability(
@@ -127,7 +142,7 @@ def raw_probability(
     """
     arrays = [np.ascontiguousarray(array, np.float64) for array in (log_days, offset, days)]
     out = np.empty(len(offset))
-    struct, _alive = uncalibrated(levels, duration_offset)
+    struct = uncalibrated(levels, duration_offset)
     _raw(
         ctypes.addressof(struct),
         len(offset),

@@ -226,11 +226,7 @@ class Forest:
 
 
 def stored_forest(part: StoredPart, features: int) -> dict[str, NDArray[np.generic]]:
-    """The arrays of a forest of a model's files, checked, but not yet laid out.
-
-    Raises:
-        ModelFileError: they do not make a forest of so many features.
-    """
+    """The arrays of a forest of a model's files, checked, but not yet laid out."""
     arrays = part.read(_LAYOUT)
     if int(arrays["features"]) != features:
         part.refuse("features", int(arrays["features"]), features)

@@ -59,11 +59,7 @@ Moment: TypeAlias = "str | date | datetime | pd.Timestamp"
 
 
 def moment_of(as_of: Moment) -> pd.Timestamp:
-    """`as_of` as a UTC moment; without a zone it is UTC.
-
-    Raises:
-        ContractError: it is not a time.
-    """
+    """`as_of` as a UTC moment; without a zone it is UTC."""
     given: object = as_of
     if isinstance(given, int):
         as_of = str(given)  # a number would be nanoseconds since 1970
@@ -95,9 +91,6 @@ class KnownOrders:
 
         Whole days: the ages of open parcels and the counts of orders are those of a day's start,
         as they are on every order's own day in training.
-
-        Raises:
-            InsufficientHistoryError: there is none.
         """
         moment = moment.floor("D")
         shipments, milestones = tracked.shipments, tracked.milestones
@@ -282,9 +275,6 @@ class KnownOrders:
             give_up_after: days after the order when a parcel without an event counts as lost.
             hand_offs: who takes parcels over; True learns it, False lets every carrier deliver
                 what it fetches.
-
-        Raises:
-            ContractError: a named column is not there, or the zone is none.
         """
         zones = ZoneMap.learned(self.shipments, default=default_time_zone)
         if calendars is not None:

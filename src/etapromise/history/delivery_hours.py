@@ -86,11 +86,7 @@ class DeliveryHours(ArrayRecord):
 
     @classmethod
     def stored(cls, part: StoredPart) -> DeliveryHours:
-        """The distributions of a model's files.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """The distributions of a model's files."""
         keys = different_texts("the delivery hours' keys", part.texts("keys"))
         arrays = part.read(_LAYOUT, rows=len(keys) + 1)
         for name in ("cumulative", "nominal", "held"):

@@ -312,9 +312,6 @@ class Sweep:
             resume: where it goes on; by default it begins with the first parcel.
             save_on: days whose states are wanted; after the day it is resumed on, and not after
                 `end_day`.
-
-        Raises:
-            InsufficientHistoryError: no parcel starts before `end_day`.
         """
         count = len(self.durations.start_day)
         if count == 0 or self.durations.start_day[0] >= end_day:

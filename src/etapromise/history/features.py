@@ -63,11 +63,7 @@ class FeatureContract:
     names: tuple[str, ...]
 
     def sources(self, levels: Sequence[Level], numeric: Sequence[str]) -> NDArray[np.int32]:
-        """(p, 4) what native/features.h calls sources.
-
-        Raises:
-            ModelFileError: a name that this version does not know, or too many of them.
-        """
+        """(p, 4) what native/features.h calls sources."""
         if not 1 <= len(self.names) <= _MOST_FEATURES or len(set(self.names)) != len(self.names):
             raise ModelFileError(
                 f"Found {len(self.names)} features, {len(set(self.names))} of them different; "

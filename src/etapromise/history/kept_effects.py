@@ -309,11 +309,7 @@ class KeptEffects:
 
 
 def _state(part: StoredPart, values: StoredValues, levels: int) -> _Kept:
-    """One state of a file.
-
-    Raises:
-        ModelFileError: it is not what it must be.
-    """
+    """One state of a file."""
     keys = part.texts("keys")
     texts = all(
         isinstance(level, list) and all(isinstance(key, str) for key in level) for level in keys
@@ -347,7 +343,7 @@ def _kept(
     Only keys of parcels that had started are in it: one of a young order may be gone with it.
     """
     before = int(np.searchsorted(sweeps[0].durations.start_day, day))
-    sizes = [len(index) for index in encoder.indexes]
+    sizes = encoder.sizes
     used = [
         np.flatnonzero(np.bincount(codes[:before], minlength=size))
         for codes, size in zip(sweeps[0].codes, sizes, strict=True)

@@ -74,12 +74,7 @@ class KeptOrders(KnownOrders):
 
     @classmethod
     def of_store(cls, tracked: StoredHistory, moment: pd.Timestamp, encoder: Encoder) -> KeptOrders:
-        """As `KnownOrders.of`, by the zones, calendars and hand-offs of a model.
-
-        Raises:
-            InsufficientHistoryError: there is no order before `moment`.
-            ContractError: a column that the model needs is missing.
-        """
+        """As `KnownOrders.of`, by the zones, calendars and hand-offs of a model."""
         moment = moment.floor("D")
         made_for = numbers_name(encoder, tracked.event)
         read: dict[int, pd.DataFrame] = {}
@@ -290,7 +285,7 @@ class KeptOrders(KnownOrders):
         return place[positions], [text for text, here in zip(texts, used, strict=True) if here]
 
     def _request_codes(self, encoder: Encoder, pickup_day: NDArray[np.int64]) -> NDArray[np.int32]:
-        names = [level.name for level in encoder.levels]
+        names = encoder.level_names
         divided = [by_pickup_weekday(level) for level in encoder.levels]
         codes = np.empty((len(self), len(names)), np.int32)
         told = [place for place, whole in enumerate(divided) if whole is None]
@@ -311,11 +306,7 @@ class KeptOrders(KnownOrders):
 def kept_orders(
     tracked: TrackedHistory, moment: pd.Timestamp, encoder: Encoder
 ) -> KnownOrders | None:
-    """The orders of a store by what is kept of them; None where the history is none of a store.
-
-    Raises:
-        InsufficientHistoryError: as for `KeptOrders.of_store`.
-    """
+    """The orders of a store by what is kept of them; None where the history is none of a store."""
     if isinstance(tracked, StoredHistory) and tracked.knows(moment):
         return KeptOrders.of_store(tracked, moment, encoder)
     return None

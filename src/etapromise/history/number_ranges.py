@@ -127,11 +127,7 @@ class LearnedRanges:
 
     @classmethod
     def stored(cls, values: StoredValues, numeric: Sequence[str]) -> LearnedRanges:
-        """Those that `as_dict` described.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """Those that `as_dict` described."""
         spreads = {}
         for name, row in values.plain.items():
             numbers = (

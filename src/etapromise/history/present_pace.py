@@ -32,7 +32,7 @@ def pace_since(gathered: HistoryAsOf) -> dict[str, dict[str, str]]:
     or before all that is known, nothing is said of the key.
     """
     known = gathered.at_order
-    names = [level.name for level in gathered.encoder.levels]
+    names = gathered.encoder.level_names
     place = FIELDS.index("pace")
     day = gathered.outcomes.start_day[known.rows]
     found: dict[str, dict[str, str]] = {}

@@ -205,8 +205,8 @@ def _ways_on(
     on: Sequence[int],
 ) -> list[NDArray[np.float32]]:
     """As `shortest_ways`, by what was known on each of some ascending days."""
-    names = [level.name for level in encoder.levels]
-    starts = np.concatenate([[0], np.cumsum([len(index) for index in encoder.indexes])])
+    names = encoder.level_names
+    starts = np.concatenate([[0], np.cumsum(encoder.sizes)])
     found = [np.full((starts[-1], 7), NOT_TOLD, np.float32) for _ in on]
     days = _days(encoder, requests, outcomes, half_life, on)
     around = [np.zeros((1, _STEPS)) for _ in on]
@@ -364,7 +364,7 @@ def soonest(
         requests: n parcels.
         horizon: days from the order of which the last that is worked is never before.
     """
-    starts = np.concatenate([[0], np.cumsum([len(index) for index in encoder.indexes])[:-1]])
+    starts = np.concatenate([[0], np.cumsum(encoder.sizes)[:-1]])
     way, fetched = np.zeros(len(requests)), _soonest_pickup(requests)
     for codes, start in zip(requests.codes.T, starts, strict=True):
         told = shortest[start + codes, (fetched + 3) % 7]

@@ -94,9 +94,6 @@ class Statistics(ArrayRecord):
 
         Args:
             sizes: (L,) rows of each level's table.
-
-        Raises:
-            ModelFileError: they are not what they must be.
         """
         handling_sizes = [sizes[level] for level in HANDLING_LEVELS]
         arrays = part.read(
@@ -140,11 +137,7 @@ class AsOfOrder:
     handling: NDArray[np.float32]
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(r,) where the tables have parcels, by their positions.
-
-        Raises:
-            IndexError: of one of them it is not known.
-        """
+        """(r,) where the tables have parcels, by their positions."""
         if len(rows) and (not len(self.rows) or int(rows.max()) > int(self.rows[-1])):
             raise IndexError(int(rows.max()))
         found = np.searchsorted(self.rows, rows)
@@ -199,7 +192,7 @@ def build_statistics(
         InsufficientHistoryError: no parcel was ordered before that day.
     """
     asked = requests if asked is None else asked
-    sizes = [len(index) for index in encoder.indexes]
+    sizes = encoder.sizes
     handling_sizes = [sizes[level] for level in HANDLING_LEVELS]
     codes = np.ascontiguousarray(requests.codes.T)
     sweeps = [

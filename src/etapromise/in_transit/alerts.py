@@ -53,11 +53,7 @@ class Alerts(ArrayRecord):
 
     @classmethod
     def stored(cls, part: StoredPart) -> Alerts:
-        """The record of a model's files.
-
-        Raises:
-            ModelFileError: it is not what it must be.
-        """
+        """The record of a model's files."""
         arrays = part.read(_LAYOUT)
         if not len(arrays["threshold"]):
             part.refuse("threshold", "no threshold", "one at least")
@@ -74,9 +70,6 @@ class Alerts(ArrayRecord):
         Args:
             precision: wanted share of alarms that are right; 0.8 where neither is given.
             budget: the most parcels that may be alarmed, as a share of all.
-
-        Raises:
-            ContractError: both are given, or one is not within 0 to 1.
         """
         if precision is not None and budget is not None:
             raise ContractError("Found a wanted precision and a budget; expected one of them.")

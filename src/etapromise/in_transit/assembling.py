@@ -65,8 +65,7 @@ def assemble_transit(
         trained_day: UTC day.
     """
     encoder, results = past.gathered.encoder, past.gathered.outcomes
-    names = [level.name for level in encoder.levels]
-    services = len(encoder.indexes[names.index("service")])
+    services = encoder.sizes[encoder.level_names.index("service")]
     parts = TransitParts(
         forest=forest,
         trained_day=trained_day,

@@ -74,11 +74,7 @@ class FlowTables(ArrayRecord):
 
     @classmethod
     def stored(cls, part: StoredPart, sizes: NDArray[np.int64]) -> FlowTables:
-        """The means of a model's files; `sizes` as for `flow_tables`.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """The means of a model's files; `sizes` as for `flow_tables`."""
         start = _starts(sizes)
         arrays = part.read(_LAYOUT, starts=len(start), rows=int(start[-1]))
         if not np.array_equal(arrays["start"], start):

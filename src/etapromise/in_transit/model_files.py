@@ -74,11 +74,7 @@ def transit_to_bytes(parts: TransitParts, clocks: Clocks, horizon: int) -> bytes
 
 
 def transit_from_bytes(content: bytes, encoder: Encoder, horizon: int) -> TransitParts:
-    """The parts that `transit_to_bytes` wrote.
-
-    Raises:
-        ModelFileError: they are not what they must be, are another version's, or predict otherwise.
-    """
+    """The parts that `transit_to_bytes` wrote."""
     stored = StoredArrays("transit.npz", content)
     whole = stored.part("")
     features, stages, facilities = _names(whole)

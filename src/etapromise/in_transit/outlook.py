@@ -103,8 +103,8 @@ class HandedOver:
         """The same from the requests of who took them over, and whether that is known."""
         if encoder.hand_offs is None:
             return None
-        names = [level.name for level in encoder.levels]
-        return cls(requests, known, len(encoder.indexes[names.index("service_region")]))
+        place = encoder.level_names.index("service_region")
+        return cls(requests, known, encoder.sizes[place])
 
     def take(self, rows: NDArray[np.int64]) -> HandedOver:
         """Some of the parcels."""

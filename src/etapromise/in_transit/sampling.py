@@ -69,8 +69,8 @@ def drawn_parcels(known: KnownOrders, orders: EncodedOrders, most_looks: int) ->
     if looks.sum() <= most_looks:
         every = len(rows) == len(week)
         return Drawn(rows=None if every else rows, near=rows, weight=np.ones(len(rows)))
-    names = [level.name for level in orders.encoder.levels]
-    service = orders.requests.codes[rows, names.index("service")].astype(np.int64)
+    place = orders.encoder.level_names.index("service")
+    service = orders.requests.codes[rows, place].astype(np.int64)
     week = week[rows] - week[rows].min()
     stratum = service * (int(week.max()) + 1) + week
     size = np.bincount(stratum)

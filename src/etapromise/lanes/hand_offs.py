@@ -171,11 +171,7 @@ class HandOffs:
 
     @classmethod
     def stored(cls, part: StoredPart) -> HandOffs:
-        """The hand-offs of a model's files.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """The hand-offs of a model's files."""
         texts = part.texts("texts")
         if len(texts) != len(HAND_OFF_LEVELS) + 2:
             part.refuse("texts", f"{len(texts)} lists", f"{len(HAND_OFF_LEVELS) + 2} of them")

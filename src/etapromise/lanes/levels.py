@@ -223,9 +223,6 @@ def distinct_texts(frame: pd.DataFrame, column: str) -> tuple[NDArray[np.int64],
     """A column as it stands in keys: (n,) positions into its different texts, and those.
 
     Where it is absent or says nothing the text is empty.
-
-    Raises:
-        ContractError: it holds what cannot be a name.
     """
     if column not in frame.columns:
         return np.zeros(len(frame), np.int64), [""]
@@ -322,9 +319,6 @@ def stored_indexes(file: str, values: Any, levels: Sequence[Level]) -> list[KeyI
     Args:
         values: what it says: the keys of each level that is not by weekday, in the order of
             `levels`.
-
-    Raises:
-        ModelFileError: it has other levels, or keys that are not theirs.
     """
     told = [level for level in levels if by_pickup_weekday(level) is None]
     names = [level.name for level in told]
@@ -342,11 +336,7 @@ def stored_indexes(file: str, values: Any, levels: Sequence[Level]) -> list[KeyI
 
 
 def stored_keys(place: str, values: Any, levels: Sequence[Level]) -> tuple[str, ...]:
-    """Keys of a model's files, each of one of `levels`, and none twice.
-
-    Raises:
-        ModelFileError: they are not.
-    """
+    """Keys of a model's files, each of one of `levels`, and none twice."""
     keys = different_texts(place, list(values) if isinstance(values, tuple) else values)
     separators = {max(len(level.columns) - 1, 0) for level in levels}
     for key in keys:
@@ -364,7 +354,6 @@ def sorted_keys(
     """What `level_keys` found, with the keys in an order that does not depend on the rows'.
 
     Args:
-        positions: (n,) positions into `keys`.
         keys: one may stand there more than once.
     """
     distinct = sorted(set(keys))

@@ -88,11 +88,7 @@ _Byte = ctypes.c_char
 
 
 def function(name: str, result: type[Any] | None, *arguments: type[Any]) -> NativeFunction:
-    """The kernel `name` with its C prototype.
-
-    Raises:
-        NativeLibraryError: the library is not there, does not load, or has no such kernel.
-    """
+    """The kernel `name` with its C prototype."""
     library = _load(library_path())
     try:
         kernel = getattr(library, name)

@@ -94,9 +94,6 @@ def normal_number(name: str, value: Any) -> float:
     Args:
         name: of the column; `RANGES` may say what its values can be.
         value: a number, or text that `read_number` reads.
-
-    Raises:
-        ContractError: it is no number, or outside its range.
     """
     number = _as_float(name, value)
     if name not in RANGES:

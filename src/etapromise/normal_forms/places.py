@@ -102,9 +102,6 @@ def stated_country(value: Any) -> str | None:
 
     A table's are kept as they are written, and told. Codes and names that are like none of
     ISO 3166-1, such as those of a shop's own, are kept here too.
-
-    Raises:
-        ContractError: it is nearly the name of a country.
     """
     found = normal_country(value)
     if found is None or len(found) <= _LONGEST_CODE or found in _COUNTRIES:
@@ -158,7 +155,6 @@ def region_code(said: str, country: str) -> str | None:
 
     Args:
         said: a code with or without the country before it, or a name.
-        country: ISO 3166-1 alpha-2.
     """
     codes, names = _regions(country)
     if not codes:

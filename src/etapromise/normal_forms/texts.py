@@ -146,11 +146,7 @@ def is_placeholder(said: str) -> bool:
 
 
 def refuse_nameless(value: Any) -> None:
-    """Refuse what is no name and no code: a truth value, a number with a part of a whole one.
-
-    Raises:
-        ContractError: it is one.
-    """
+    """Refuse what is no name and no code: a truth value, a number with a part of a whole one."""
     if isinstance(value, bool | np.bool_) or (
         isinstance(value, float | np.floating) and math.isfinite(value) and value % 1
     ):
@@ -164,9 +160,6 @@ def normal_name(value: Any) -> str | None:
     """The name of a carrier or a service: lower case, parts joined by one hyphen.
 
     ``DHL Paket``, ``dhl_paket`` and ``Dhl-Paket `` are ``dhl-paket``; accents stay.
-
-    Raises:
-        ContractError: it is no name.
     """
     refuse_nameless(value)
     said = normal_text(value)

@@ -19,8 +19,8 @@ from etapromise.encoding.requests import local_seconds
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
 
-# Without an order or a scan: longer than a weekend and a holiday.
-_QUIET_DAYS: Final = 4
+QUIET_DAYS: Final = 4
+"""Days without an order or a scan that are no end: a weekend and a holiday."""
 
 UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabulary")
 """Reasons of rejects in codes that nobody can read."""
@@ -92,9 +92,19 @@ def feed_end(history: TrackedHistory, moment: pd.Timestamp) -> pd.Timestamp | No
     None where the feed goes on, or has never begun.
     """
     newest = history.newest(moment)
-    if newest is None or moment - newest <= pd.Timedelta(days=_QUIET_DAYS):
+    if newest is None or moment - newest <= pd.Timedelta(days=QUIET_DAYS):
         return None
     return newest
+
+
+def told_until(history: TrackedHistory, moment: pd.Timestamp) -> pd.Timestamp:
+    """Until when scans tell what happened: the last of any carrier that came before a moment.
+
+    What they do not tell is no delay: after a weekend without a file, nobody has delivered yet.
+    """
+    received = history.scans["received_at"]
+    newest = received[received <= moment].max() if len(received) else None
+    return moment if newest is None or pd.isna(newest) else newest
 
 
 def feed_faults(

@@ -64,7 +64,7 @@ from etapromise.operations.gate import (
     check_shift,
     check_speed,
 )
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import PROMOTING, ModelRegistry
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import Event, Source, TrackedHistory
 from etapromise.tracking.accounts import MAX_REJECTS
@@ -195,7 +195,7 @@ def retrain(
             "gate": asdict(gate),
         }
         version = None
-        if outcome in {"promoted", "forced"}:
+        if outcome in PROMOTING:
             log("writing the challenger")
             version = registry.add(challenger.model)
             record["challenger"]["version"] = version

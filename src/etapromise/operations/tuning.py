@@ -110,17 +110,10 @@ def tune(
 
     Args:
         history: What was received after ``as_of`` is not looked at.
-        as_of: Zone-aware.
         config: Where the search begins, and what is kept where nothing better is found.
-        search: How long and by what.
         journals: A directory in which finished trials are written down; a search of the same data,
             configuration and seed goes on from there. None keeps nothing.
         progress: Told the stage, how many trials are done, and how many there are at most.
-
-    Raises:
-        InsufficientHistoryError: There is too little history before the earliest fold.
-        ContractError: A setting is impossible.
-        MissingExtraError: Optuna is not installed.
     """
     with extra_needed():
         import optuna  # noqa: PLC0415 — an extra

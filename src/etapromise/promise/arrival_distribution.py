@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -16,13 +17,14 @@ from etapromise.normal_forms.numbers import plain_number
 from etapromise.promise.decision import CostPolicy
 
 if TYPE_CHECKING:
-    from etapromise.promise.wording import Shown, Wording
+    from etapromise.promise.words.wording import Shown, Wording
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
 """Whose dates are shown."""
 
 
+@dataclass(frozen=True, eq=False)
 class ArrivalDistribution:
     """A distribution over destination-local dates, and the date that is read off it.
 
@@ -30,39 +32,26 @@ class ArrivalDistribution:
     on. It ends below 1: some parcels never arrive.
     """
 
-    __slots__ = ()
+    date: dt.date
+    earliest: dt.date
+    latest: dt.date
+    confidence: float
+    service_level: float
+    event: str
+    model_version: str
+    _first_day: int = field(repr=False)
+    _probability: NDArray[np.float64] = field(repr=False)
+
+    @property
+    def confidence_code(self) -> int:
+        """See `promise.confidence.CODES`."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        raise NotImplementedError
+
     __hash__: ClassVar[Any]
-
-    if TYPE_CHECKING:
-        # What a promise has, as fields or read off its model.
-        @property
-        def _first_day(self) -> int: ...
-
-        @property
-        def _probability(self) -> NDArray[np.float64]: ...
-
-        @property
-        def date(self) -> dt.date:
-            """The promised date."""
-
-        @property
-        def earliest(self) -> dt.date:
-            """First date of the band."""
-
-        @property
-        def latest(self) -> dt.date:
-            """Last date of the band."""
-
-        @property
-        def confidence(self) -> float:
-            """Probability that `date` is kept."""
-
-        @property
-        def confidence_code(self) -> int:
-            """See `promise.confidence.CODES`."""
-
-        def as_dict(self) -> dict[str, Any]:
-            """Plain values."""
 
     def __eq__(self, other: object) -> bool:
         """Whether both say the same."""
@@ -145,7 +134,7 @@ class ArrivalDistribution:
                 not to be read.
         """
         with IMPORTING:
-            from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
+            from etapromise.promise.words.wording import sentence  # noqa: PLC0415 — Babel is slow to import
 
         return sentence(
             code=self.confidence_code,
@@ -186,11 +175,7 @@ def date_of(day: int) -> dt.date:
 
 
 def day_number(day: dt.date) -> int:
-    """How many days after 1970-01-01 a calendar date is; numpy's and pandas' are taken, too.
-
-    Raises:
-        ContractError: it is no date, or a moment within one: in which zone would be a guess.
-    """
+    """How many days after 1970-01-01 a calendar date is; numpy's and pandas' are taken, too."""
     if type(day) is dt.date:
         return day.toordinal() - _EPOCH_ORDINAL
     found: object = day
@@ -208,11 +193,7 @@ def day_number(day: dt.date) -> int:
 
 
 def require_percent(percent: object) -> float:
-    """A percentile as a number.
-
-    Raises:
-        ContractError: it is not within 0 to 100, both excluded.
-    """
+    """A percentile as a number."""
     number = plain_number(percent)
     if not 0.0 < number < 100.0:
         raise ContractError(f"Found the percentile {percent!r}; expected one between 0 and 100.")

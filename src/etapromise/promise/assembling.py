@@ -66,12 +66,9 @@ def assemble_parts(
     """Statistics, calibration and record at `moment`, around forests grown then or before.
 
     Args:
-        known: the orders that it was gathered from.
-        contract: the features of both forests.
         forest: grown on what was known at manifest["trained_as_of"].
         holdout: grown without the orders of the manifest["holdout_days"] before that.
         manifest: what is to be known about the model; version and as_of are added.
-        transit: what is known of parcels under way at `moment`.
     """
     trained_day = day_of(moment_of(manifest["trained_as_of"]))
     horizon = int(manifest["give_up_after_days"]) + 1
@@ -226,7 +223,7 @@ class _Judged:
         self._gathered = gathered
         self._rows = rows
         self._levels = forest.levels
-        self._names = [level.name for level in gathered.encoder.levels]
+        self._names = gathered.encoder.level_names
         self._quantiles = self._widened(quantiles)
         self._codes = gathered.requests.codes[rows]
         self._arrived = results.arrived[rows]
@@ -275,7 +272,7 @@ class _Judged:
             self._codes[judged],
             ~reached[judged],
             level_names=self._names,
-            sizes=[len(index) for index in self._gathered.encoder.indexes],
+            sizes=self._gathered.encoder.sizes,
             service_level=_KEPT_SERVICE_LEVEL,
             as_of_day=statistics.as_of_day,
         )
@@ -327,9 +324,7 @@ class _Judged:
     def _widened(self, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
         """What native/quote.c makes of the forest's word where a carrier or region is new."""
         gathered, rows = self._gathered, self._rows
-        between = between_variances(
-            self._names, gathered.statistics, [len(index) for index in gathered.encoder.indexes]
-        )
+        between = between_variances(gathered.encoder, gathered.statistics)
         known = gathered.at_order.total[gathered.at_order.places(rows)]
         seen = known[:, :, 1].astype(np.float64)
         within = known[:, 0, 4].astype(np.float64) ** 2

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.array_types import Floats
-from etapromise.encoding.compiled_encoder import CompiledEncoder
-from etapromise.encoding.requests import Requests
+from etapromise.encoding.requests import Encoder, Requests
 from etapromise.errors import ModelFileError
-from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct
-from etapromise.forecast.forest import Forest
 from etapromise.history.features import FeatureBuilder
 from etapromise.history.statistics import Statistics
+from etapromise.promise.model_parts import ModelParts
 from etapromise.shrinkage import PRIORS
 
 _WIDENED: Final = ("carrier", "service", "destination_region")
@@ -65,14 +63,14 @@ class Reached:
     asked: Floats
 
 
-def between_variances(level_names: list[str], statistics: Statistics, sizes: list[int]) -> Floats:
+def between_variances(encoder: Encoder, statistics: Statistics) -> Floats:
     """(L,) how far apart the keys of a level are, where a new one widens the promise; else 0."""
-    out = np.zeros(len(level_names))
-    for level, name in enumerate(level_names):
+    out = np.zeros(len(encoder.levels))
+    for level, name in enumerate(encoder.level_names):
         if name not in _WIDENED:
             continue
         start = statistics.total_start[level]
-        table = statistics.total[start + 1 : start + sizes[level]].astype(np.float64)
+        table = statistics.total[start + 1 : start + encoder.sizes[level]].astype(np.float64)
         weight = table[:, 1] / (table[:, 1] + PRIORS.new_key)
         if weight.sum() > 1.0:
             mean = np.average(table[:, 0], weights=weight)
@@ -91,45 +89,26 @@ class QuoteKernel:
 
     __slots__ = ("_alive", "address", "horizon", "lost_level")
 
-    def __init__(
-        self,
-        *,
-        encoder: CompiledEncoder,
-        features: FeatureBuilder,
-        forest: Forest,
-        calibration: Calibration,
-        statistics: Statistics,
-        between: Floats,
-        lost_level: int,
-        horizon: int,
-    ) -> None:
-        """Bind the parts.
-
-        Raises:
-            ModelFileError: the forest is one of other features than are built.
-        """
+    def __init__(self, parts: ModelParts, features: FeatureBuilder) -> None:
+        """Bind the parts; `features` are built from their statistics."""
+        encoder, forest = parts.encoder, parts.forest
+        calibration, statistics = parts.calibration, parts.statistics
         if forest.features != len(features.contract.names):
             raise ModelFileError(
                 f"Found a forest of {forest.features} features and a contract of "
                 f"{len(features.contract.names)}; expected as many. Train again."
             )
         arrays: dict[str, NDArray[Any]] = {
-            "level": np.ascontiguousarray(forest.levels, np.float64),
-            "knot": np.ascontiguousarray(calibration.knot, np.float64),
-            "kept": np.ascontiguousarray(calibration.kept, np.float64),
             "log_hazard": np.ascontiguousarray(calibration.log_hazard, np.float32),
             "lost": np.ascontiguousarray(statistics.lost, np.float64),
             "shortest": np.ascontiguousarray(statistics.shortest, np.float32),
-            "between": np.ascontiguousarray(between, np.float64),
+            "between": between_variances(encoder, statistics),
         }
-        distribution = DistributionStruct(
-            levels=len(forest.levels),
-            level=arrays["level"].ctypes.data,
-            duration_offset=statistics.settings.offset,
-            knots=len(calibration.knot),
-            knot=arrays["knot"].ctypes.data,
-            kept=arrays["kept"].ctypes.data,
+        distribution = DistributionStruct.of(
+            forest.levels, statistics.settings.offset, calibration.knot, calibration.kept
         )
+        self.horizon = parts.horizon
+        self.lost_level = encoder.level_names.index("service")
         struct = _ModelStruct(
             features=ctypes.addressof(features.struct),
             forest=forest.address,
@@ -137,17 +116,15 @@ class QuoteKernel:
             log_hazard=arrays["log_hazard"].ctypes.data,
             lost=arrays["lost"].ctypes.data,
             shortest=arrays["shortest"].ctypes.data,
-            lost_level=lost_level,
+            lost_level=self.lost_level,
             between=arrays["between"].ctypes.data,
             between_prior=PRIORS.new_key,
             median=int(np.abs(forest.levels - 0.5).argmin()),
-            horizon=horizon,
-            encoder=encoder.address,
+            horizon=self.horizon,
+            encoder=encoder.compiled.address,
         )
-        self._alive = (encoder, arrays, distribution, struct, features, forest)
+        self._alive = (encoder.compiled, arrays, distribution, struct, features, forest)
         self.address = ctypes.addressof(struct)
-        self.horizon = horizon
-        self.lost_level = lost_level
 
     def dates(self, requests: Requests, codes: NDArray[np.int32]) -> Floats:
         """P(event by the end of day k), (n, horizon).
@@ -169,7 +146,6 @@ class QuoteKernel:
         """The first dates that reach each of `levels`, and the probabilities of asked days.
 
         Args:
-            codes: (n, L + H), see `with_handling_codes`.
             levels: (m,) probabilities, ascending.
             asked: (n,) int32 days from day 0, or NOT_ASKED.
         """

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.array_types import Ints, Mask
-from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.encoding.requests import DISRUPTED, Requests
 from etapromise.history.effects import FIELDS
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
-from etapromise.lanes.levels import Level
+from etapromise.promise.model_parts import ModelParts
 
 CODES: Final = {
     10000: "one date, as accurate as a range",
@@ -55,6 +54,10 @@ MESSAGES: Final = (
     ("value_outside", "A number lies far outside what was learned, such as a weight in grams."),
     ("value_left_out", "A value that cannot be read was left out, as if it were not known."),
     ("declared_disruption", "A declared disruption delays deliveries like this one."),
+    (
+        "unread_scans",
+        "Scans that cannot be read were left out: the date knows nothing of them.",
+    ),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
 LEFT_OUT: Final = _BIT["value_left_out"]
@@ -84,44 +87,34 @@ class Assessment:
 
 
 def assess(
+    parts: ModelParts,
     requests: Requests,
-    statistics: Statistics,
-    levels: Sequence[Level],
     *,
-    alike: bool,
     reachable: Mask,
-    earliest: Ints,
-    middle: Ints,
-    latest: Ints,
-    disruptions: Disruptions | None = None,
-    ranges: LearnedRanges | None = None,
+    days: Ints,
     today: Ints | None = None,
 ) -> Assessment:
     """Codes and reasons of n promises.
 
     Args:
-        statistics: what they were answered from.
-        alike: whether the model's forest tells no parcels apart.
         reachable: (n,) whether any date reaches the service level.
-        earliest: (n,) first day of the band, in days from day 0.
-        middle: (n,) its middle.
-        latest: (n,) its last day.
-        ranges: within which the model's numbers were learned.
+        days: (n, 3) first day of the band, its middle and its last day, in days from day 0.
         today: (n,) day 0 of the distributions; by default that of the order.
     """
+    statistics, disruptions = parts.statistics, parts.encoder.disruptions
     evidence = {
-        level.name: _evidence(statistics, requests.codes, position)
-        for position, level in enumerate(levels)
-        if level.name in _TELLING
+        name: _evidence(statistics, requests.codes, position)
+        for position, name in enumerate(parts.encoder.level_names)
+        if name in _TELLING
     }
-    width = latest - earliest
+    earliest, middle, latest = days.T
     flags = _flags(
         evidence,
         unreachable=~reachable,
         source=requests.zone_source,
         age=requests.order_day - statistics.as_of_day,
-        alike=alike,
-        outside=_outside(requests, ranges),
+        alike=parts.alike,
+        outside=_outside(requests, parts.ranges),
     )
     if disruptions is not None:
         from_day = requests.order_day.astype(np.int64) if today is None else today
@@ -132,15 +125,15 @@ def assess(
     for name, flag in flags.items():
         reasons |= np.where(flag, _BIT[name], 0).astype(np.int32)
     code = np.full(len(requests), _ONE_DATE)
-    for number, holds in _codes(flags, width, middle):
+    for number, holds in _codes(flags, latest - earliest, middle):
         code = np.where(holds, number, code)
     return Assessment(code.astype(np.int32), reasons)
 
 
-def _outside(requests: Requests, ranges: LearnedRanges | None) -> Mask:
+def _outside(requests: Requests, ranges: LearnedRanges) -> Mask:
     """(n,) whether any number is far outside."""
     found = np.zeros(len(requests), dtype=bool)
-    for one in () if ranges is None else ranges.outside(requests.numbers).values():
+    for one in ranges.outside(requests.numbers).values():
         found |= one
     return found
 
@@ -163,18 +156,17 @@ class AssessesOne:
 
     __slots__ = ("_alike", "_as_of_day", "_bounds", "_evidence", "_levels", "date_rule")
 
-    def __init__(
-        self, statistics: Statistics, levels: Sequence[Level], ranges: LearnedRanges, *, alike: bool
-    ) -> None:
-        """Take the tables, the levels of the requests' codes, and what `assess` calls alike."""
-        self._alike = alike
-        self._bounds = ranges.bounds()
+    def __init__(self, parts: ModelParts) -> None:
+        """Take a model's tables and the levels of its requests' codes."""
+        statistics = parts.statistics
+        self._alike = parts.alike
+        self._bounds = parts.ranges.bounds()
         self._as_of_day = statistics.as_of_day
         self._evidence = np.ascontiguousarray(statistics.total[:, FIELDS.index("evidence")])
         self._levels = tuple(
-            (level.name, position, int(statistics.total_start[position]))
-            for position, level in enumerate(levels)
-            if level.name in _TELLING
+            (name, position, int(statistics.total_start[position]))
+            for position, name in enumerate(parts.encoder.level_names)
+            if name in _TELLING
         )
         numbered = {name: position for name, position, _ in self._levels}
         self.date_rule = _DateRule(
@@ -259,17 +251,14 @@ _FROM_REGION, _FROM_COUNTRY, _DEFAULT = (
 
 def _codes(flags: Mapping[str, Any], width: Any, middle: Any) -> Sequence[tuple[int, Any]]:
     """Codes and whether each holds, for those that another one replaces first."""
+    irregular = (width > _IRREGULAR + 2) & (width > _IRREGULAR * middle + 2)
     return (
         (10001, width > 1),
         (20001, (width > 4) | flags["all_parcels_alike"] | flags["value_outside"]),
-        (30001, flags["service_level_unreachable"] | _irregular(width, middle)),
+        (30001, flags["service_level_unreachable"] | irregular),
         (30004, flags["unseen_destination"]),
         (30002, flags["thin_history"] | flags["unseen_carrier"]),
     )
-
-
-def _irregular(width: Any, middle: Any) -> Any:
-    return (width > _IRREGULAR + 2) & (width > _IRREGULAR * middle + 2)
 
 
 def messages_of(reasons: int) -> tuple[dict[str, str], ...]:
@@ -285,6 +274,11 @@ def _said(reasons: int) -> list[tuple[str, str]]:
 def left_out_message(left_out: Sequence[str]) -> tuple[dict[str, str], ...]:
     """The message of values that could not be read, with each as ``name=value``; none without."""
     return _with_details("value_left_out", ", ".join(left_out))
+
+
+def unread_message(unread: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """The message of scans that could not be read, with what was wrong with them; none without."""
+    return _with_details("unread_scans", "; ".join(dict.fromkeys(unread)))
 
 
 def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:

@@ -163,8 +163,7 @@ class _Usual:
     """
 
     def __init__(self, model: ModelCore) -> None:
-        statistics, levels = model.parts.statistics, model.parts.encoder.levels
-        names = [level.name for level in levels]
+        statistics, names = model.parts.statistics, model.parts.encoder.level_names
         x = np.full(len(model.parts.contract.names), np.nan, np.float32)
         for place, name in enumerate(model.parts.contract.names):
             kind, _, what = name.partition(":")
@@ -308,7 +307,7 @@ def _weights(levels: Floats, days: Floats, u: Floats) -> Floats:
 def _offset_terms(model: ModelCore, requests: Requests, offset: Floats) -> dict[str, Floats]:
     """The offset, less the network's own, as carriers' effects and all that is of now."""
     statistics = model.parts.statistics
-    names = [level.name for level in model.parts.encoder.levels]
+    names = model.parts.encoder.level_names
     lasting = np.zeros(len(requests))
     for level in OFFSET_LEVELS[1:]:
         place = names.index(level)

@@ -123,10 +123,6 @@ def cost_for(
     Returns:
         The policy. Its cost is within a millionth of the exact one, or of a day where that is more.
 
-    Raises:
-        ContractError: not exactly one wish, arrays that do not fit each other, or a wish that no
-            cost meets.
-
     Examples:
         >>> by_day = np.array([[0.0, 0.5, 0.8, 1.0], [0.0, 0.2, 0.7, 1.0]])
         >>> policy = etapromise.cost_for(by_day, np.array([1.0, 3.0]), kept_rate=1.0)

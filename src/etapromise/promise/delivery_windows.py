@@ -38,14 +38,7 @@ def time_window(
     day: dt.date,
     probability: float,
 ) -> TimeWindow:
-    """The shortest window on `day` that holds `probability`.
-
-    Args:
-        hours: distributions of the local time.
-        zone: the destination's.
-        day: destination-local date.
-        probability: above 0 and below 1.
-    """
+    """The shortest window on `day` that holds `probability`."""
     row = hours.row(fields, day.weekday())
     first, last = hours.shortest(row, probability)
     return TimeWindow(
@@ -60,11 +53,7 @@ def share_between(
     start: dt.time,
     end: dt.time,
 ) -> float:
-    """Share of the deliveries of `day` between two local times; an end of 00:00 is midnight after.
-
-    Raises:
-        ContractError: a time is none, carries a zone, or the end is not after the start.
-    """
+    """Share of the deliveries of `day` between two local times; an end of 00:00 ends the day."""
     both: tuple[tuple[str, object], ...] = (("start", start), ("end", end))
     for name, given in both:
         if not isinstance(given, dt.time) or given.tzinfo is not None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from etapromise.errors import ContractError
 from etapromise.late_imports import IMPORTING
+from etapromise.promise.arrival_distribution import ArrivalDistribution
 
 if TYPE_CHECKING:
     from etapromise.promise.delivery_windows import TimeWindow
     from etapromise.promise.stages import HandOffTime, StageTime
-    from etapromise.promise.why import Why
-    from etapromise.promise.wording import Wording
+    from etapromise.promise.words.why import Why
+    from etapromise.promise.words.wording import Wording
 
 _WEEKDAYS: Final = (
     *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -45,22 +47,11 @@ class PromiseDetails(Protocol):
     def why(self, service_level: float) -> Why: ...  # noqa: D102
 
 
-class Explained:
+@dataclass(frozen=True, eq=False)
+class Explained(ArrivalDistribution):
     """The part of a promise that is computed when it is asked for."""
 
-    __slots__ = ()
-
-    if TYPE_CHECKING:
-        # What a promise has.
-        ordered_at: dt.datetime
-        service_level: float
-
-        @property
-        def date(self) -> dt.date:
-            """The promised date."""
-
-        def probability_by(self, day: dt.date) -> float:
-            """Probability that the event has happened by the end of `day`."""
+    ordered_at: dt.datetime
 
     @property
     def cutoff_datetime_utc(self) -> dt.datetime | None:
@@ -116,7 +107,7 @@ class Explained:
             ContractError: CLDR has no such locale, or `now` is naive.
         """
         with IMPORTING:
-            from etapromise.promise.wording import order_within  # noqa: PLC0415 — Babel is slow
+            from etapromise.promise.words.wording import order_within  # noqa: PLC0415 — Babel is slow
 
         left = self.time_left(self.ordered_at if now is None else now)
         return order_within(left, locale, words)

@@ -28,8 +28,8 @@ from etapromise.promise.stages import (
     answer_stages,
     first_leg_time,
 )
-from etapromise.promise.why import Why
-from etapromise.promise.why_facts import order_facts
+from etapromise.promise.words.why import Why
+from etapromise.promise.words.why_facts import order_facts
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -191,7 +191,7 @@ class Explanation:
     def _since(self, now: float, ordered: dt.date) -> dt.date | None:
         """Since when things have been as slow (`now` above 0 days) or as quick as they are."""
         parts = self._model.parts
-        names = [level.name for level in parts.encoder.levels]
+        names = parts.encoder.level_names
         told, most = None, 0.0
         for name, days in parts.manifest.get("pace_since", {}).items():
             level = names.index(name)
@@ -221,11 +221,7 @@ class Explanation:
 
 
 def required_stages(stages: StageForests | None) -> StageForests:
-    """The forests of handling and transit.
-
-    Raises:
-        ContractError: there are none.
-    """
+    """The forests of handling and transit."""
     if stages is None:
         raise ContractError(
             "Found a model without forests of handling and transit: it was trained with "

@@ -8,26 +8,22 @@ options of the Agentic Commerce Protocol of 2026-04-17 and of the Universal Comm
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from etapromise.errors import ContractError
-from etapromise.promise.arrival_distribution import ArrivalDistribution
 from etapromise.promise.explained_promise import Explained
 
 _EASYPOST: Final = (50, 75, 85, 90, 95, 97, 99)
 
 
-class Exported(ArrivalDistribution, Explained):
+class Exported(Explained):
     """The part of a promise that other systems read."""
 
-    __slots__ = ()
-
-    if TYPE_CHECKING:
-
-        @property
-        def destination_time_zone(self) -> str:
-            """The IANA zone in which the dates are meant."""
+    @property
+    def destination_time_zone(self) -> str:
+        """The IANA zone in which the dates are meant."""
+        raise NotImplementedError
 
     def as_google_merchant(self) -> dict[str, int]:
         """Google Merchant Center: business days of handling and transit, both ends of each.

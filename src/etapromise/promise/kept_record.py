@@ -80,15 +80,7 @@ class KeptTable(ArrayRecord):
     def stored(
         cls, part: StoredPart, values: StoredValues, level_names: list[str], sizes: list[int]
     ) -> KeptTable:
-        """The record of a model's files.
-
-        Args:
-            level_names: (L,) names of the levels.
-            sizes: (L,) rows of each level's table.
-
-        Raises:
-            ModelFileError: it is not what it must be.
-        """
+        """The record of a model's files."""
         levels = values.texts("levels")
         if levels != KEPT_LEVELS:
             values.refuse("levels", levels, f"{KEPT_LEVELS}")
@@ -141,9 +133,7 @@ def kept_table(
     Args:
         codes: (n, L) of orders whose promised date had run out by `as_of_day`.
         kept: (n,) whether they arrived by it.
-        level_names: (L,) names of the levels.
         sizes: (L,) rows of each level's table.
-        service_level: at which they were promised.
         as_of_day: UTC day, days since 1970-01-01.
     """
     columns, starts, rows = _places(level_names, sizes)

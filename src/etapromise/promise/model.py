@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
     from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.calendars.disruptions import Disruption
-    from etapromise.promise.compare import ComparedOption
     from etapromise.promise.explanation import Explanation
-    from etapromise.promise.order import OrderPromise
-    from etapromise.promise.policies import ShopperPolicy
-    from etapromise.promise.sourcing import Sourcing
-    from etapromise.promise.tracked_promise import Tracked
+    from etapromise.promise.options.compare import ComparedOption
+    from etapromise.promise.options.order import OrderPromise
+    from etapromise.promise.options.policies import ShopperPolicy
+    from etapromise.promise.options.sourcing import Sourcing
+    from etapromise.promise.under_way.tracked_promise import Tracked
     from etapromise.tracking.mapping import MappingSource
     from etapromise.tracking.sources import Source
     from etapromise.tracking.tracked import TrackedHistory
@@ -100,7 +100,7 @@ class PromiseModel(ModelCore):
             ContractError: as for `promise`; no parcel, or one without origin, destination or time.
         """
         with IMPORTING:
-            from etapromise.promise.order import promise_order  # noqa: PLC0415 — start-up time
+            from etapromise.promise.options.order import promise_order  # noqa: PLC0415 — start-up time
 
         level, within = require_level(service_level, "service_level"), require_level(band, "band")
         return promise_order(self, parcels, service_level=level, band=within, shared=shared)
@@ -150,7 +150,7 @@ class PromiseModel(ModelCore):
                 price or cost that is no number, or a policy of another kind.
         """
         with IMPORTING:
-            from etapromise.promise.compare import compare  # noqa: PLC0415 — start-up time
+            from etapromise.promise.options.compare import compare  # noqa: PLC0415 — start-up time
 
         return compare(
             self,
@@ -188,7 +188,7 @@ class PromiseModel(ModelCore):
             ContractError: as for `compare`; items that no warehouses hold together.
         """
         with IMPORTING:
-            from etapromise.promise.sourcing import source_order  # noqa: PLC0415 — start-up time
+            from etapromise.promise.options.sourcing import source_order  # noqa: PLC0415 — start-up time
 
         return source_order(
             self, items, stock, ways, policy, most_parcels=most_parcels, shared=shared
@@ -259,7 +259,7 @@ class PromiseModel(ModelCore):
                 the contract.
         """
         with IMPORTING, extra_needed():
-            from etapromise.promise.tracked_promise import track_one  # noqa: PLC0415 — needs pandas
+            from etapromise.promise.under_way.tracked_promise import track_one  # noqa: PLC0415 — needs pandas
 
         return track_one(
             self,
@@ -310,8 +310,8 @@ class PromiseModel(ModelCore):
             ContractError: as for `track`.
         """
         with IMPORTING, extra_needed():
-            from etapromise.promise.open_journeys import checked_scans  # noqa: PLC0415 — needs pandas
-            from etapromise.promise.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
+            from etapromise.promise.under_way.open_journeys import checked_scans  # noqa: PLC0415 — needs pandas
+            from etapromise.promise.under_way.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
 
         return track_frame(
             self,
@@ -403,10 +403,7 @@ class PromiseModel(ModelCore):
         Raises:
             ContractError: the file says what it cannot say, or there are too many.
         """
-        with IMPORTING:
-            from etapromise.promise.declared_disruptions import with_disruptions  # noqa: PLC0415 — rarely asked
-
-        return PromiseModel(with_disruptions(self.parts, disruptions))
+        return PromiseModel(self.parts.with_disruptions(disruptions))
 
     @kinds_checked()
     def save(self, directory: str | Path, *, sign_key: str | Path | None = None) -> Path:
@@ -465,11 +462,7 @@ class PromiseModel(ModelCore):
 
 
 def restored_model(contents: Mapping[str, bytes]) -> PromiseModel:
-    """The model whose files these are: what a pickled one is read back by.
-
-    Raises:
-        ModelFileError: as for `load_model`.
-    """
+    """The model whose files these are: what a pickled one is read back by."""
     return model_of_contents(contents, PromiseModel)
 
 

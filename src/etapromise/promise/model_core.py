@@ -11,18 +11,16 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.encoding.pickup_days import WarehouseDays
-from etapromise.encoding.requests import local_dates
+from etapromise.encoding.requests import as_released, local_dates
 from etapromise.errors import CommandError, ContractError
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
 from etapromise.in_transit.remaining_time import RemainingKernel
 from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
-from etapromise.promise.compiled_quote import QuoteKernel, between_variances
+from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
-from etapromise.promise.release_times import as_released
 from etapromise.promise.single_quote import SingleQuotes
 from etapromise.shrinkage import believing
 
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.tracking.contract import Event
 
 
@@ -46,7 +45,6 @@ class ModelCore(SingleQuotes):
         self._transit_kernel: RemainingKernel | None = None
         self._warehouses: dict[tuple[int, int], WarehouseDays] = {}
         encoder = parts.encoder
-        names = [level.name for level in encoder.levels]
         self._features = FeatureBuilder(
             parts.contract,
             levels=encoder.levels,
@@ -58,28 +56,8 @@ class ModelCore(SingleQuotes):
             surge=parts.surge,
         )
         with believing(parts.priors):
-            self._kernel = QuoteKernel(
-                encoder=encoder.compiled,
-                features=self._features,
-                forest=parts.forest,
-                calibration=parts.calibration,
-                statistics=parts.statistics,
-                between=between_variances(
-                    names, parts.statistics, [len(index) for index in encoder.indexes]
-                ),
-                lost_level=names.index("service"),
-                horizon=parts.horizon,
-            )
-        super().__init__(
-            encoder=encoder,
-            statistics=parts.statistics,
-            kept=parts.kept,
-            kernel=self._kernel,
-            ranges=parts.ranges,
-            alike=parts.alike,
-            event=self.event,
-            version=self.version,
-        )
+            self._kernel = QuoteKernel(parts, self._features)
+        super().__init__(parts, self._kernel)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -89,13 +67,12 @@ class ModelCore(SingleQuotes):
     @property
     def version(self) -> str:
         """Which model this is: its moment, and a digest of what it was made from."""
-        return str(self.parts.manifest["version"])
+        return self.parts.version
 
     @property
     def event(self) -> Event:
         """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
-        event: Event = self.parts.manifest["event"]
-        return event
+        return self.parts.event
 
     @property
     def as_of(self) -> datetime:
@@ -121,14 +98,7 @@ class ModelCore(SingleQuotes):
         return self.parts.horizon
 
     def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
-        """The whole distributions of many parcels.
-
-        Args:
-            frame: (n,) accepted rows of the contract.
-
-        Raises:
-            ContractError: as for `promise`.
-        """
+        """The whole distributions of many parcels."""
         requests = self.parts.encoder.encode(as_released(frame))
         return DateDistribution(
             requests.order_day.astype("datetime64[D]"),
@@ -141,12 +111,7 @@ class ModelCore(SingleQuotes):
         return local_dates(times, zones)
 
     def require_known_by(self, as_of: pd.Timestamp) -> None:
-        """Refuse to answer as of a moment at which the model was not known yet.
-
-        Raises:
-            ContractError: the moment is naive.
-            CommandError: the model knows more than was known then.
-        """
+        """Refuse to answer as of a moment at which the model was not known yet."""
         if as_of.tzinfo is None:
             raise ContractError(f"Found the naive moment {as_of}; expected one with a time zone.")
         if self.as_of > as_of:

@@ -27,7 +27,7 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import DISRUPTED, FETCHED, NUMBERS, Encoder, Requests
 from etapromise.errors import ContractError, ModelFileError
-from etapromise.files import draft_directory
+from etapromise.files import draft_directory, to_disk
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.delivery_hours import DeliveryHours
@@ -37,6 +37,7 @@ from etapromise.history.statistics import Statistics
 from etapromise.in_transit.model_files import transit_from_bytes, transit_to_bytes
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import by_pickup_weekday, levels_with, stored_indexes
+from etapromise.locking import sync_directory
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.model_core import ModelCore
@@ -84,9 +85,6 @@ def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = 
     Args:
         sign_key: file of a private key to sign it with; by default that of the environment's
             ETAPROMISE_SIGN_KEY, or nobody's.
-
-    Raises:
-        ModelFileError: something is there already.
     """
     directory = Path(directory)
     if directory.exists() or directory.is_symlink():
@@ -99,28 +97,18 @@ def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = 
         if key := sign_key or os.environ.get(SIGN_KEY):
             signature = signature_of((draft / _MANIFEST).read_bytes(), key)
             (draft / SIGNATURE).write_bytes(signature)
-            _sync(draft / SIGNATURE)
+            to_disk(draft / SIGNATURE)
         # Nothing is kept that could not be read again.
         load_saved(draft, ModelCore)
         draft.replace(directory)
-        _sync(directory.parent)
+        sync_directory(directory.parent)
     return directory
 
 
 def load_saved(
     directory: str | Path, kind: type[ModelKind], verify: str | Path | None = None
 ) -> ModelKind:
-    """Read a model directory that `save_model` wrote, as a model of some kind.
-
-    Args:
-        kind: of the model.
-        verify: file of the public key of whom it must be signed by.
-
-    Raises:
-        ModelFileError: it is missing, incomplete, damaged, of another format, holds anything that
-            is not what it must be, or gives other predictions on this machine than on the one that
-            wrote it.
-    """
+    """Read a model directory that `save_model` wrote, as a model of some kind."""
     path = Path(directory).resolve()
     manifest, files = _read_manifest(path, verify)
     names = [_ARRAYS, _KEYS, *({_TRANSIT} & files.keys())]
@@ -151,11 +139,7 @@ def model_contents(model: ModelCore) -> dict[str, bytes]:
 
 
 def model_of_contents(contents: Mapping[str, bytes], kind: type[ModelKind]) -> ModelKind:
-    """The model of which `model_contents` gave the files.
-
-    Raises:
-        ModelFileError: as for `load_saved`.
-    """
+    """The model of which `model_contents` gave the files."""
     with tempfile.TemporaryDirectory() as place:
         for name, content in contents.items():
             (Path(place) / Path(name).name).write_bytes(content)
@@ -213,12 +197,12 @@ def _write(model: ModelCore, directory: Path) -> None:
     manifest[_DIGEST] = _digest(manifest)
     (directory / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     for name in (*written, _MANIFEST):
-        _sync(directory / name)
+        to_disk(directory / name)
 
 
 def golden_requests(parts: ModelParts) -> Requests:
     """A few made-up requests that touch every level: known keys, unknown ones, missing numbers."""
-    sizes = [len(index) for index in parts.encoder.indexes]
+    sizes = parts.encoder.sizes
     row = np.arange(_GOLDEN_ROWS)
     codes = np.stack([np.where(row % 5 == 4, 0, row * 7 % size) for size in sizes], axis=1).astype(
         np.int32
@@ -278,7 +262,7 @@ def _parts(path: Path, manifest: StoredValues, arrays: StoredArrays, keys: bytes
         hand_offs=HandOffs.stored(hand_offs) if hand_offs else None,
         declared=_declared(manifest),
     )
-    sizes = [len(index) for index in indexes]
+    sizes = encoder.sizes
     features = manifest.texts("features")
     stages = arrays.part("stages")
     return ModelParts(
@@ -294,7 +278,7 @@ def _parts(path: Path, manifest: StoredValues, arrays: StoredArrays, keys: bytes
             sum(sizes),
         ),
         kept=KeptTable.stored(
-            arrays.part("kept"), manifest.part("kept"), [level.name for level in levels], sizes
+            arrays.part("kept"), manifest.part("kept"), encoder.level_names, sizes
         ),
         stages=StageForests.stored(stages, len(features)) if stages else None,
         hours=DeliveryHours.stored(arrays.part("hours")),
@@ -461,13 +445,3 @@ def _replay(model: ModelCore, golden: NDArray[np.float64], path: Path) -> None:
             f"{_GOLDEN_TOLERANCE}. It was written by another version or for another processor: "
             "train again."
         )
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -54,18 +54,8 @@ class Promise(Exported):
         True
     """
 
-    date: dt.date
-    earliest: dt.date
-    latest: dt.date
-    confidence: float
-    service_level: float
-    event: str
-    ordered_at: dt.datetime
-    model_version: str
     kept_record: KeptRecord | None
     lost_probability: float
-    _first_day: int = field(repr=False)
-    _probability: NDArray[np.float64] = field(repr=False)
     _assess: Callable[[], tuple[int, tuple[dict[str, str], ...]]] = field(repr=False)
     _time_zone: Callable[[], str] = field(repr=False)
     _explain: Callable[[], PromiseDetails] = field(repr=False)
@@ -229,11 +219,7 @@ class StoredPromise(Promise):
     """A promise as it was written down. Immutable."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        """Read the values of `Promise.as_dict`, with `distribution` or without.
-
-        Raises:
-            ContractError: a value is missing or of another kind.
-        """
+        """Read the values of `Promise.as_dict`, with `distribution` or without."""
         missing = [name for name in _REQUIRED if name not in values]
         if missing:
             raise ContractError(

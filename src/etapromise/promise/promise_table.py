@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints
 from etapromise.encoding.readable_values import readable_frame
-from etapromise.encoding.requests import dates_in_column, require_table
+from etapromise.encoding.requests import as_released, dates_in_column, require_table
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import LEFT_OUT, assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
-from etapromise.promise.release_times import as_released
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests
@@ -43,25 +42,13 @@ def promise_frame(
     standing = _standing_days(frame, requests, model.horizon)
     reached = model.kernel.reach(requests, with_handling_codes(requests.codes), levels, standing)
     days = reached.day.astype(np.int64)[:, position]
-    low, middle, high = days[:, -3:].T
     confidence = reached.probability[:, position[len(PERCENTILES)]]
     assessment = assess(
-        requests,
-        model.parts.statistics,
-        model.parts.encoder.levels,
-        alike=model.parts.alike,
-        reachable=confidence >= service_level,
-        earliest=low,
-        middle=middle,
-        latest=high,
-        disruptions=model.parts.encoder.disruptions,
-        ranges=model.parts.ranges,
+        model.parts, requests, reachable=confidence >= service_level, days=days[:, -3:]
     )
     asked = standing != NOT_ASKED
     late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)
-    service = requests.codes[
-        :, [level.name for level in model.parts.encoder.levels].index("service")
-    ]
+    service = requests.codes[:, model.kernel.lost_level]
     order_day = requests.order_day.astype(np.int64)
     return pd.DataFrame(
         {
@@ -94,7 +81,6 @@ def date_columns(
     """The first columns of `etapromise score`.
 
     Args:
-        frame: (n,) shipments.
         dates: (n, levels) at the shown levels, see `shown_levels`.
         confidence: (n,) of the promised date.
     """

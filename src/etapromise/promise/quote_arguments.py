@@ -83,9 +83,9 @@ pack_question = struct.Struct("=3q9d").pack
 pack_levels = struct.Struct("=3d").pack
 
 
-def counted(value: float) -> float:
+def as_number(value: float) -> float:
     """A number of any kind; of UNUSUAL where it is a truth value, which would be packed as one."""
-    if isinstance(value, bool | np.bool_):
+    if type(value) is not float and isinstance(value, bool | np.bool_):
         raise TypeError
     return value
 

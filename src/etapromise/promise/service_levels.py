@@ -12,15 +12,7 @@ SERVICE_LEVELS: Final = {"typical": 0.5, "default": 0.9, "high": 0.97}
 
 
 def require_level(level: object, name: str) -> float:
-    """`level` as a probability that can be asked for.
-
-    Args:
-        level: a number, or one of SERVICE_LEVELS.
-        name: what messages call it.
-
-    Raises:
-        ContractError: it is not within 0 to 1, both excluded, or no such name.
-    """
+    """`level` as a probability that can be asked for."""
     if isinstance(level, str):
         found = SERVICE_LEVELS.get(level)
         if found is None:

@@ -24,11 +24,7 @@ def signature_of(content: bytes, key: str | Path) -> bytes:
     """The signature of a manifest.
 
     Args:
-        content: the manifest's bytes.
         key: file of a private Ed25519 key, PEM without a password.
-
-    Raises:
-        CommandError: there is no such key.
     """
     kinds, serialization = _cryptography()
     try:
@@ -47,13 +43,7 @@ def require_signature(content: bytes, signature: bytes, key: str | Path, place: 
     """Refuse a manifest that the owner of a key has not signed.
 
     Args:
-        content: the manifest's bytes.
-        signature: what is said to be its signature.
         key: file of a public Ed25519 key, PEM.
-        place: the manifest's, for messages.
-
-    Raises:
-        ModelFileError: the signature is another's, or there is no such key.
     """
     kinds, serialization = _cryptography()
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 — an extra

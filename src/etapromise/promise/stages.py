@@ -28,8 +28,6 @@ from etapromise.forecast.distribution import (
 from etapromise.forecast.forest import Forest, stored_forest
 from etapromise.stored_arrays import StoredPart
 
-Uncalibrated = tuple[DistributionStruct, list[NDArray[np.float64]]]
-
 # Working days added before the logarithm of a handling time.
 HANDLING_OFFSET: Final = 1.0
 # Days after the order's date within which parcels are fetched; the rest counts on the last.
@@ -65,17 +63,10 @@ class StageForests:
 
     def distributions(self, offset: float) -> tuple[DistributionStruct, DistributionStruct]:
         """Both forests' for the kernels; `offset` was added to a way before the logarithm."""
-        kept = self._kept.get(offset)
-        if kept is None:
-            kept = self._kept[offset] = (
-                uncalibrated(self.handling.levels, HANDLING_OFFSET),
-                uncalibrated(self.transit.levels, offset),
-            )
-        return kept[0][0], kept[1][0]
-
-    @cached_property
-    def _kept(self) -> dict[float, tuple[Uncalibrated, Uncalibrated]]:
-        return {}
+        return (
+            uncalibrated(self.handling.levels, HANDLING_OFFSET),
+            uncalibrated(self.transit.levels, offset),
+        )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays; `stored` reads them back."""
@@ -183,7 +174,6 @@ def answer_stages(
 
     Args:
         model: address of the `etp_model`.
-        warehouse: where the parcel is sent from.
         duration_offset: operational days added before the logarithm of the way.
     """
     longest, width = min(_LONGEST_HANDLING, horizon), horizon + 1
@@ -231,7 +221,6 @@ def first_leg_time(
     """From the pick-up of the first of n requests to its hand-off, which is before the event.
 
     Args:
-        times: the pick-ups, and the way from each.
         first_leg: (k,) P(0, 1, … working days of the carrier that has it first).
         order_day: the first request's.
     """

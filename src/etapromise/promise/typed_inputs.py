@@ -98,12 +98,7 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str], what: str) -> Non
     """Refuse names that nobody reads.
 
     Args:
-        names: as given.
-        known: all that are read.
         what: what they were given for, such as "a promise".
-
-    Raises:
-        ContractError: one of them is unknown; the nearest known name is told.
     """
     known = set(known)
     for name in names:

@@ -10,8 +10,8 @@ from typing import Any, Final
 from etapromise.errors import ContractError
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.why import Why
-from etapromise.promise.wording import sentence
+from etapromise.promise.words.why import Why
+from etapromise.promise.words.wording import sentence
 from etapromise.serving.static_promises import StaticPromise
 
 _MOST_AT_ONCE: Final = 1000
@@ -114,7 +114,11 @@ def fallback(asked: Any, days: int, reason: str) -> Any:
     """
     if isinstance(asked, list):
         _require_few(asked, "quotes")
-        return [fallback(one, days, reason) for one in asked]
+        return [_fallback(one, days, reason) for one in asked]
+    return _fallback(asked, days, reason)
+
+
+def _fallback(asked: Any, days: int, reason: str) -> Plain:
     given = _object(asked)
     shipment = given.get("shipment")
     if isinstance(shipment, Mapping):
@@ -135,12 +139,17 @@ def fallback(asked: Any, days: int, reason: str) -> Any:
     names = ("name", "carrier", "service", "price")
     return {
         "options": [
-            {"rank": rank, **{name: one.get(name) for name in names}, "promise": told}
+            {"rank": rank, **{name: _plain(one.get(name)) for name in names}, "promise": told}
             for rank, one in enumerate(options, start=1)
             if isinstance(one, Mapping)
         ],
         "fallback": True,
     }
+
+
+def _plain(value: Any) -> str | float | None:
+    """What a fall-back says again: no list and no object, as deep as whoever asks likes."""
+    return value if isinstance(value, str | int | float) else None
 
 
 def _released(given: Mapping[str, Any]) -> list[dt.datetime]:

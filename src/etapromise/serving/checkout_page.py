@@ -8,7 +8,7 @@ import numpy as np
 
 from etapromise.history.effects import FIELDS
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.policies import load_policies
+from etapromise.promise.options.policies import load_policies
 
 _MOST_WAYS: Final = 8
 _SEPARATOR: Final = "\x1f"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from etapromise.promise.policies import load_policies
+from etapromise.promise.options.policies import load_policies
 from etapromise.promise.service_levels import SERVICE_LEVELS
 
 _TEXTS: Final = (

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 
 from etapromise.argument_kinds import kinds_checked
 from etapromise.engines import Engine, engine_of
-from etapromise.errors import StoreError
+from etapromise.errors import ContractError, StoreError
 from etapromise.locking import only_writer, sync_directory
 from etapromise.store.layout import Commit, Files, Partition, StoredFile, StoreLayout
 from etapromise.store.partition_update import SCAN_SCHEMA
 from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows
+from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.found_files import damage_named
@@ -29,6 +30,7 @@ from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.python_objects import arrow_table_of, table_as_text
 from etapromise.tracking.sources import open_parts
+from etapromise.tracking.table_files import require_once_each
 from etapromise.tracking.tables import read_shipments
 from etapromise.tracking.texts import Identifiers, as_series
 
@@ -52,6 +54,16 @@ _FEWEST_TASKS: Final = 4
 _MOST_TASKS: Final = 24
 _ROWS_A_TASK: Final = 1_000_000
 _DAY: Final = 86_400_000_000
+_MOST_TOLD: Final = 3
+
+OnConflict = Literal["refuse", "keep", "replace", "reject"]
+"""What becomes of a shipment that says another value than the store."""
+
+_CONFLICTS_TOLD: Final = {
+    "keep": "whose value was kept",
+    "replace": "and replaced its value",
+    "reject": "and were rejected",
+}
 _PARQUET: Final = frozenset({".parquet", ".pq"})
 
 
@@ -63,7 +75,8 @@ class Ingested:
         commit: number of the store's commit; that of before where nothing was new.
         new_shipments: shipments that the store did not have.
         filled: shipments of which more is known than before.
-        known_shipments: shipments that it had just so.
+        conflicts: shipments that said another value than the store; see `on_conflict`.
+        known_shipments: shipments that it had, and that said nothing more.
         new_scans: scans that it did not have.
         known_scans: scans that it had, or that came twice.
         waiting: scans in the store, in all, whose shipment has not come yet.
@@ -78,6 +91,7 @@ class Ingested:
     commit: int
     new_shipments: int
     filled: int
+    conflicts: int
     known_shipments: int
     new_scans: int
     known_scans: int
@@ -109,12 +123,14 @@ def ingest(
     engine: str = "local",
     buckets: int | None = None,
     keep_scans_days: int | None = None,
+    on_conflict: OnConflict = "refuse",
     wait: float = 600.0,
 ) -> Ingested:
     """Take tables into a store, which is made where there is none.
 
     The same tables twice, in parts or in another order give the same store. A shipment that comes
-    again may tell more than before, but nothing else. All is taken in or nothing.
+    again may tell more than before; `on_conflict` says what becomes of one that tells otherwise.
+    All is taken in or nothing.
 
     Args:
         store: its directory.
@@ -127,10 +143,14 @@ def ingest(
         engine: where partitions are brought up to date, see `engines.ENGINES`.
         buckets: in how many parts a week lies; settled when a store is made.
         keep_scans_days: days that scans are kept; settled when a store is made.
+        on_conflict: what becomes of a shipment that says another value than the store, such as
+            another carrier: "refuse", nothing is taken in and the values are told; "keep", that of
+            the store stands; "replace", the new one does; "reject", its row is rejected. Whatever
+            is chosen, how many there were is told.
         wait: seconds to wait for another one who writes to the store.
 
     Raises:
-        ContractError: as for `tracking.history`.
+        ContractError: as for `tracking.history`, or `on_conflict` is another word.
         StoreError: the store is damaged, newer, made with other settings, or contradicted.
         CommandError: somebody else is writing, or the engine cannot be reached.
 
@@ -139,6 +159,10 @@ def ingest(
     """
     root = Path(store)
     work = engine_of(engine)
+    if on_conflict not in get_args(OnConflict):
+        raise ContractError(
+            f"Found on_conflict={on_conflict!r}; expected one of {', '.join(get_args(OnConflict))}."
+        )
     if mapping is not None:
         shipments, scans = mapped_tables(mapping, shipments, scans)
     # Workers that are started for it stay from its first piece to its last.
@@ -147,7 +171,7 @@ def ingest(
         swept = layout.sweep()
         staging = layout.root / "staging" / secrets.token_hex(8)
         try:
-            run = _Ingest(layout, staging)
+            run = _Ingest(layout, staging, on_conflict)
             run.take_shipments(shipments, naive_time_zone)
             elsewhere = None if engine == "local" else work
             run.take_scans(scans, vocabulary, naive_time_zone, elsewhere)
@@ -177,8 +201,9 @@ def _layout(root: Path, buckets: int | None, keep_scans_days: int | None) -> Sto
 class _Ingest:
     """One ingest, from the first row to the commit."""
 
-    def __init__(self, layout: StoreLayout, staging: Path) -> None:
+    def __init__(self, layout: StoreLayout, staging: Path, on_conflict: OnConflict) -> None:
         self._layout = layout
+        self._on_conflict = on_conflict
         self._before = layout.commit()
         self._staging = staging
         self._shipments = StagedRows(staging / "shipments")
@@ -186,6 +211,8 @@ class _Ingest:
         # Of all parcels that the store or this ingest knows: where they lie.
         self._ids, self._places = self._known()
         self._came = self._given = 0
+        self._rows: list[NDArray[np.int64]] = []
+        self._came_ids = pa.chunked_array([], pa.large_string())
         self._waiting: list[pa.Table] = []
         self._latest = self._before.latest
         self._rejects: dict[str, list[pd.DataFrame]] = {"shipments": [], "scans": []}
@@ -201,12 +228,14 @@ class _Ingest:
             self._notes += checked.notes
             rejects = checked.rejects
             self._rejects["shipments"].append(rejects.assign(row=rejects["row"] + first))
-            first += len(checked.accepted) + len(rejects)
             frame = checked.accepted
+            rows = np.arange(len(frame)) if checked.rows is None else checked.rows
+            self._rows.append(rows + first)
+            first += len(frame) + len(rejects)
             ordered = microseconds(frame["ordered_at"], "ordered_at")
             places = self._layout.partitions_of(ordered, frame["shipment_id"])
             if known is not None:
-                self._require_same_week(known, frame, places)
+                places = self._where_stored(known, frame, places)
             table = arrow_table_of(frame)
             fresh_ids.append(table["shipment_id"].cast(pa.large_string()))
             fresh_places.append(places)
@@ -218,7 +247,7 @@ class _Ingest:
             [chunk for part in fresh_ids for chunk in part.chunks], pa.large_string()
         )
         places = np.concatenate(fresh_places)
-        self._came = len(ids)
+        self._came, self._came_ids = len(ids), ids
         doubled = as_series(ids).duplicated().to_numpy()
         if doubled.any():
             # Of one file the first row of a parcel counts, as when the tables are read; one that
@@ -299,19 +328,14 @@ class _Ingest:
                 },
                 "shipments": self._shipments.paths.get(partition, []),
                 "scans": self._scans.paths.get(partition, []),
+                "on_conflict": self._on_conflict,
             }
             for partition in touched
         ]
 
     def commit(self, results: list[dict[str, Any]], swept: int) -> Ingested:
         """Have the store be what the partitions' results say."""
-        wrong = [sentence for result in results for sentence in result["contradictions"]]
-        if wrong:
-            raise StoreError(
-                f"Found shipments that contradict the store: {'; '.join(wrong[:3])}. Expected what "
-                "it holds, or more of it; nothing was taken. Mend the file, or ingest everything "
-                "into a new store."
-            )
+        conflicts = self._conflicts_told([row for found in results for row in found["conflicts"]])
         count = {
             name: sum(result[name] for result in results)
             for name in ("new_shipments", "filled", "new_scans", "too_late")
@@ -334,7 +358,11 @@ class _Ingest:
         return Ingested(
             commit=commit.number,
             **count,
-            known_shipments=self._came - count["new_shipments"] - count["filled"],
+            conflicts=conflicts,
+            known_shipments=self._came
+            - count["new_shipments"]
+            - count["filled"]
+            - (conflicts if self._on_conflict in {"replace", "reject"} else 0),
             known_scans=max(self._given - count["new_scans"] - count["too_late"] - added, 0),
             waiting=sum(file.rows for file in commit.waiting),
             partitions=changed,
@@ -352,21 +380,73 @@ class _Ingest:
             places.append(np.tile([[partition.week, partition.bucket]], (len(table), 1)))
         return pa.chunked_array(ids), np.concatenate(places)
 
-    def _require_same_week(
+    def _where_stored(
         self, known: Identifiers, frame: pd.DataFrame, places: NDArray[np.int64]
-    ) -> None:
+    ) -> NDArray[np.int64]:
+        """The partitions of shipments; where an order moved to another week, that of before."""
         row = known.rows(frame["shipment_id"])
         before = np.where(row[:, None] >= 0, self._places[row] if len(self._places) else -1, places)
         moved = np.flatnonzero((before != places).any(axis=1))
-        if len(moved):
+        if len(moved) and self._on_conflict in {"refuse", "replace"}:
             first = frame.iloc[moved[0]]
             held = Partition(*(int(part) for part in before[moved[0]]))
             raise StoreError(
                 f"Found {len(moved)} shipments that contradict the store, such as "
                 f"{first['shipment_id']!r} ordered at {first['ordered_at']}; expected the order "
                 f"time that it holds, in {held.name.partition('/')[0]}. Nothing was taken: mend "
-                "the file, or ingest everything into a new store."
+                "the file, choose to keep what the store holds (on_conflict keep) or to reject "
+                "these rows (reject), or ingest everything into a new store."
             )
+        return before
+
+    def _conflicts_told(self, conflicts: list[dict[str, str]]) -> int:
+        """Tell of shipments that contradict the store; how many there are."""
+        if not conflicts:
+            return 0
+        table = pd.DataFrame(conflicts)
+        by_column = [
+            (str(name), rows, rows.iloc[0]) for name, rows in table.groupby("column", sort=False)
+        ]
+        if self._on_conflict == "refuse":
+            told = "; ".join(
+                f"{name} of {len(rows)} shipments, such as {one['shipment_id']!r}: "
+                f"{one['before']} before, {one['now']} now"
+                for name, rows, one in by_column[:_MOST_TOLD]
+            )
+            raise StoreError(
+                f"Found shipments that contradict the store: {told}. Expected what it holds, or "
+                "more of it; nothing was taken. Choose what counts with on_conflict: keep (what "
+                "the store holds), replace (the new values) or reject (these rows); or mend the "
+                "file."
+            )
+        if self._on_conflict == "reject":
+            self._reject(table)
+        self._notes += [
+            Note(
+                reason="contradicts_store",
+                column=name,
+                rows=len(rows),
+                told=f"rows say another value than the store, {_CONFLICTS_TOLD[self._on_conflict]}",
+                examples=(f"{one['shipment_id']}: {one['before']}, now {one['now']}",),
+            )
+            for name, rows, one in by_column
+        ]
+        return int(table["shipment_id"].nunique())
+
+    def _reject(self, conflicts: pd.DataFrame) -> None:
+        first = conflicts.drop_duplicates("shipment_id")
+        row = Identifiers(as_series(self._came_ids)).rows(first["shipment_id"].astype(TEXT))
+        rejects = pd.DataFrame(
+            {
+                "shipment_id": first["shipment_id"],
+                "reason": "contradicts_store",
+                "detail": first["column"] + " is " + first["before"] + " in the store",
+                "value": first["now"],
+                "remedy": "Mend the row, or choose to keep or replace what the store holds.",
+                "row": np.concatenate(self._rows)[row],
+            }
+        )
+        self._rejects["shipments"].append(rejects.sort_values("row", ignore_index=True))
 
     def _waiting_now(self) -> tuple[pa.Table | None, int]:
         """The scans that wait if they are others than before, and how many more they are."""
@@ -425,6 +505,7 @@ def _batches(source: Source) -> Iterator[Source]:
         yield source
         return
     with damage_named(path, "shipments"), pq.ParquetFile(path) as file:
+        require_once_each(file.schema_arrow.names, path.name)
         if file.metadata.num_rows <= _ROWS_AT_ONCE:
             yield source
             return

@@ -170,11 +170,7 @@ class StoreLayout:
 
     @classmethod
     def open(cls, root: Path) -> StoreLayout:
-        """An existing store.
-
-        Raises:
-            StoreError: there is none, or it is of a newer format.
-        """
+        """An existing store."""
         head = root / _HEAD
         if not head.exists():
             raise StoreError(
@@ -186,11 +182,7 @@ class StoreLayout:
 
     @classmethod
     def create(cls, root: Path, *, buckets: int, keep_scans_days: int) -> StoreLayout:
-        """A new store, where there is none yet.
-
-        Raises:
-            StoreError: the settings cannot work, or the directory holds something else.
-        """
+        """A new store, where there is none yet."""
         if buckets < 1 or keep_scans_days < 1:
             raise StoreError(
                 f"Found buckets={buckets} and keep_scans_days={keep_scans_days}; expected at least "
@@ -290,11 +282,7 @@ class StoreLayout:
 
 
 def read_table(paths: list[Path], columns: list[str] | None = None) -> pa.Table:
-    """The rows of Parquet files, one after another; a column that one lacks is missing there.
-
-    Raises:
-        StoreError: a file cannot be read, or a column is of two types.
-    """
+    """The rows of Parquet files, one after another; a column that one lacks is missing there."""
     try:
         tables = [pq.ParquetFile(path).read(columns=columns) for path in paths]
         return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})

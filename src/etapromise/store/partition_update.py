@@ -7,6 +7,7 @@ until a commit names them. So it may be done twice, or be cut off.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +35,6 @@ SCAN_SCHEMA: Final = pa.schema(
 
 # Files of scans in a partition, beyond which they become one.
 _MOST_FILES: Final = 12
-_MOST_TOLD: Final = 3
 
 
 def update_partition(task: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,13 +42,13 @@ def update_partition(task: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         task: ``root``, ``buckets``, ``keep_scans_days``; ``partition``, its name; ``files``, what
-            the commit names of it; ``shipments`` and ``scans``, paths of what has come in.
+            the commit names of it; ``shipments`` and ``scans``, paths of what has come in;
+            ``on_conflict``, what becomes of shipments that contradict what is stored.
 
     Returns:
         ``files``, what the next commit is to name; ``new_shipments``, ``filled`` (shipments of
         which more is known now), ``new_scans``, ``too_late`` (scans of parcels whose others are no
-        longer kept); ``contradictions``, a sentence each, of which any means that nothing may be
-        committed.
+        longer kept); ``conflicts``, a row for each value that contradicts what is stored.
     """
     layout = StoreLayout(Path(task["root"]), task["buckets"], task["keep_scans_days"])
     files: Files = {
@@ -58,12 +58,15 @@ def update_partition(task: Mapping[str, Any]) -> dict[str, Any]:
     counts = {"new_shipments": 0, "filled": 0, "new_scans": 0, "too_late": 0}
     shipments = layout.read(files.get("shipments", ()))
     changed: set[str] = set()
+    conflicts: list[dict[str, str]] = []
     if task["shipments"]:
-        merged = _merged(shipments, read_table([Path(path) for path in task["shipments"]]))
-        if merged.contradictions:
-            return {"files": task["files"], **counts, "contradictions": merged.contradictions}
+        came = read_table([Path(path) for path in task["shipments"]])
+        merged = _merged(shipments, came, task["on_conflict"])
+        conflicts = merged.conflicts
+        if conflicts and task["on_conflict"] == "refuse":
+            return {"files": task["files"], **counts, "conflicts": conflicts}
         counts["new_shipments"], counts["filled"] = len(merged.new), len(merged.filled)
-        changed = merged.new | merged.filled
+        changed = merged.new | merged.filled | merged.replaced
         if changed:
             shipments = merged.table
             files = files | {"shipments": (layout.write("shipments", name, shipments),)}
@@ -94,54 +97,62 @@ def update_partition(task: Mapping[str, Any]) -> dict[str, Any]:
         table = pa.concat_tables(parts, promote_options="permissive").sort_by("shipment_id")
         files = files | {"journeys": (layout.write("journeys", name, table),)}
     plain = {kind: [vars(file) for file in listed] for kind, listed in files.items()}
-    return {"files": plain, **counts, "contradictions": []}
+    return {"files": plain, **counts, "conflicts": conflicts}
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Merged:
     """What is known of the shipments of a partition after more of them came in."""
 
-    def __init__(self, table: pa.Table, new: set[str], filled: set[str], wrong: list[str]) -> None:
-        self.table = table
-        self.new = new
-        self.filled = filled
-        self.contradictions = wrong
+    table: pa.Table
+    new: set[str]
+    filled: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
+    conflicts: list[dict[str, str]] = field(default_factory=list)
 
 
-def _merged(stored: pa.Table, fresh: pa.Table) -> _Merged:
+def _merged(stored: pa.Table, fresh: pa.Table, on_conflict: str) -> _Merged:
     later = frame_of_arrow(fresh).set_index("shipment_id")
     if not stored.num_columns:
-        return _Merged(_sorted(later), set(later.index), set(), [])
+        return _Merged(table=_sorted(later), new=set(later.index))
     before = frame_of_arrow(stored).set_index("shipment_id")
     known = later.index[later.index.isin(before.index)]
-    wrong: list[str] = []
-    filled: set[str] = set()
-    columns = [name for name in later.columns if name in before.columns]
-    for name in columns:
+    others = {}
+    for name in before.columns.intersection(later.columns, sort=False):
         old, told = before.loc[known, name], later.loc[known, name]
-        other = old.notna() & told.notna() & (old != told)
-        if other.any():
-            first = known[other.to_numpy()][0]
-            wrong.append(
-                f"{name} of {int(other.sum())} shipments, such as {first!r}: "
-                f"{old[first]} before, {told[first]} now"
-            )
-        filled |= set(known[(old.isna() & told.notna()).to_numpy()])
-    if wrong:
-        return _Merged(stored, set(), set(), wrong[:_MOST_TOLD])
+        others[name] = known[(old.notna() & told.notna() & (old != told)).to_numpy()]
+    conflicts = [
+        {"shipment_id": str(one), "column": name, "before": str(old), "now": str(told)}
+        for name, ids in others.items()
+        for one, old, told in zip(ids, before.loc[ids, name], later.loc[ids, name], strict=True)
+    ]
+    replaced: set[str] = set()
+    if on_conflict == "replace":
+        for name, ids in others.items():
+            replaced |= set(ids)
+            before.loc[ids, name] = later.loc[ids, name]
+    elif on_conflict == "reject":
+        refused = {one["shipment_id"] for one in conflicts}
+        later, known = later[~later.index.isin(refused)], known[~known.isin(refused)]
+    filled: set[str] = set()
     for name in later.columns:
-        if name not in before.columns:
-            filled |= set(known[later.loc[known, name].notna().to_numpy()])
+        told = later.loc[known, name].notna()
+        lacked = before.loc[known, name].isna() if name in before.columns else True
+        filled |= set(known[(told & lacked).to_numpy()])
     new = later.index[~later.index.isin(before.index)]
     together = before
     if filled:
         together = before.combine_first(later.loc[known])[
             [*before.columns, *(name for name in later.columns if name not in before.columns)]
         ]
-    if not len(new):
-        return _Merged(_sorted(together), set(), filled, [])
-    added = _arrow(later.loc[new])
-    table = pa.concat_tables([_arrow(together), added], promote_options="permissive")
-    return _Merged(table.sort_by("shipment_id"), set(new), filled, [])
+    table = _sorted(together)
+    if len(new):
+        added = _arrow(later.loc[new])
+        table = pa.concat_tables([_arrow(together), added], promote_options="permissive")
+        table = table.sort_by("shipment_id")
+    return _Merged(
+        table=table, new=set(new), filled=filled - replaced, replaced=replaced, conflicts=conflicts
+    )
 
 
 def _arrow(frame: pd.DataFrame) -> pa.Table:

@@ -39,7 +39,6 @@ class KnownParcels:
     """Which partition each parcel lies in.
 
     Args:
-        ids: (n,) identifiers.
         places: (n, 2) week and bucket.
     """
 

@@ -261,12 +261,7 @@ def history_from(
     vocabulary: str | None = None,
     max_rejects: float = MAX_REJECTS,
 ) -> TrackedHistory:
-    """The history of a store, or `tracked.read` of what is given instead.
-
-    Raises:
-        ContractError: as for it; both a store and tables.
-        StoreError: there is no store, or it is damaged or newer.
-    """
+    """The history of a store, or `tracked.read` of what is given instead."""
     if store is None:
         return read(
             shipments,
@@ -321,11 +316,7 @@ def stored_history(
 
 
 def stored_parcel(store: str | Path, shipment_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One shipment of a store (1, ...) and all its scans; only its partition is read.
-
-    Raises:
-        StoreError: there is no store, it is damaged or newer, or has no such shipment.
-    """
+    """One shipment of a store (1, ...) and all its scans; only its partition is read."""
     layout = StoreLayout.open(Path(store))
     commit = layout.commit()
     # Who is asked for is mostly young.

@@ -19,7 +19,7 @@ from typing import Any, Final
 import pandas as pd
 
 from etapromise.errors import ContractError
-from etapromise.text_type import TEXT
+from etapromise.tracking.python_objects import table_as_text
 
 PAYLOADS: Final[Mapping[str, Mapping[str, Any]]] = tomllib.loads(
     resources.files(__package__).joinpath("payloads.toml").read_text("utf-8")
@@ -67,9 +67,9 @@ def scans_of_payload(
     columns = ["shipment_id", "scanned_at", "status", "vocabulary"]
     optional = ("received_at", "facility", "carrier", "scanned_time_zone")
     columns += [name for name in optional if any(row.get(name) for row in rows)]
-    return pd.DataFrame(
-        {name: pd.Series([row.get(name) or None for row in rows], dtype=TEXT) for name in columns}
-    )
+    told = [[row.get(name) or None for name in columns] for row in rows]
+    # JSON can write half a character, which no table holds.
+    return table_as_text(pd.DataFrame(told, columns=columns, dtype=object))
 
 
 def scans_source(source: Any) -> Any:

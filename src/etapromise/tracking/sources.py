@@ -33,6 +33,7 @@ from etapromise.tracking.table_files import (
     FileOptions,
     one_table,
     open_file,
+    require_once_each,
     with_partition,
 )
 
@@ -167,7 +168,9 @@ def _parquet_parts(files: list[FoundFile], columns: Mapping[str, Column], table:
     described = []
     for file in files:
         with damage_named(file.name, table):
-            described.append((file, pyarrow.parquet.read_metadata(file.open())))
+            metadata = pyarrow.parquet.read_metadata(file.open())
+            require_once_each(metadata.schema.to_arrow_schema().names, file.name)
+            described.append((file, metadata))
     parts: list[Part] = []
     first_row = 0
     schemas = [
@@ -353,6 +356,7 @@ def parquet_tables(files: list[FoundFile], table: str, rows: int) -> Iterator[pa
     for file in files:
         with damage_named(file.name, table):
             schema = pyarrow.parquet.read_schema(file.open())
+            require_once_each(schema.names, file.name)
         schemas.append(with_partition(schema.empty_table(), file.partition).schema)
     union = {one.name: one.type for schema in schemas for one in schema}
     any_rows = False
@@ -371,9 +375,7 @@ def parquet_tables(files: list[FoundFile], table: str, rows: int) -> Iterator[pa
 
 
 def _check_names(found: list[str], columns: Mapping[str, Column], table: str) -> None:
-    doubled = sorted({name for name in found if found.count(name) > 1})
-    if doubled:
-        raise ContractError(f"the {table} have column {doubled[0]!r} more than once; rename one")
+    require_once_each(found, f"the table of {table}")
     missing = [name for name, column in columns.items() if column.required and name not in found]
     if missing:
         raise ContractError(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -87,7 +88,7 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
         if kind == "parquet":
             plain = file.system is None and file.archive is None
             where = file.path if plain else file.open()
-            opened = OpenedFile(table=pyarrow.parquet.read_table(where, partitioning=None))
+            opened = OpenedFile(table=_parquet_file(where, file.name))
         elif kind == "arrow":
             opened = OpenedFile(table=_arrow_file(file))
         elif kind == "json":
@@ -121,6 +122,19 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
             broken=opened.broken,
             doubts=opened.doubts,
         )
+
+
+def require_once_each(names: Sequence[str], place: str) -> None:
+    """Raises: ContractError: two columns share a name, which then means neither."""
+    doubled = [one for one, times in Counter(names).items() if times > 1]
+    if doubled:
+        raise ContractError(f"{place} has column {doubled[0]!r} more than once; rename one")
+
+
+def _parquet_file(where: Any, name: str) -> pa.Table:
+    with pyarrow.parquet.ParquetFile(where) as opened:
+        require_once_each(opened.schema_arrow.names, name)
+        return opened.read()
 
 
 def _refuse_damage(table: pa.Table, *, offsets: bool) -> None:
@@ -176,7 +190,7 @@ def open_raw(file: FoundFile) -> pa.Table:
     with damage_named(file.name, "orders or scans"):
         if file.kind == "arrow":
             return _arrow_file(file)
-        return pyarrow.parquet.read_table(file.open(), partitioning=None)
+        return _parquet_file(file.open(), file.name)
 
 
 def sheets_of(file: FoundFile) -> list[str]:
@@ -201,6 +215,7 @@ def _arrow_file(file: FoundFile) -> pa.Table:
         table = pyarrow.feather.read_table(pa.BufferReader(data))
     else:
         table = pa.ipc.open_stream(pa.BufferReader(data)).read_all()
+    require_once_each(table.column_names, file.name)
     return table
 
 

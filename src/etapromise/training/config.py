@@ -103,11 +103,7 @@ class TrainingConfig:
 
 
 def with_settings(config: TrainingConfig, settings: Mapping[str, Any]) -> TrainingConfig:
-    """A configuration with some settings replaced, such as ``{"boosting.num_leaves": 31}``.
-
-    Raises:
-        ContractError: There is no such setting, or its value is of another kind or impossible.
-    """
+    """A configuration with some settings replaced, such as ``{"boosting.num_leaves": 31}``."""
     known = settings_of(config)
     for path, value in settings.items():
         if path not in known:

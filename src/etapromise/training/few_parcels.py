@@ -67,7 +67,6 @@ def forest_of_few(
         arrived: (r,) whether it is a duration; at least two are.
         weight: (r,) how likely each is one that arrives.
         levels: (q,) quantile levels.
-        features: how many features a row has, none of which matters.
     """
     own = kaplan_meier_quantiles(target, levels, weight=weight, censored=~arrived)
     middle = kaplan_meier_quantiles(target, np.array([0.5]), weight=weight, censored=~arrived)[0]

@@ -36,7 +36,6 @@ def fit_stage_forests(
         rows: (r,) parcels to learn from, none of them closed.
         x: (r, p) features of the direct forest.
         offset: (r,) what its output is relative to.
-        levels: (q,) quantile levels.
     """
     results, clocks = gathered.outcomes, gathered.encoder.clocks
     requests = gathered.requests.take(rows)

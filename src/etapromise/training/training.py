@@ -345,8 +345,8 @@ def _arriving(
 
 def _services(gathered: HistoryAsOf, rows: NDArray[np.int64]) -> NDArray[np.int32]:
     """(r,) rows of the level "service"."""
-    names = [level.name for level in gathered.encoder.levels]
-    return np.asarray(gathered.requests.codes[rows, names.index("service")])
+    service = gathered.encoder.level_names.index("service")
+    return np.asarray(gathered.requests.codes[rows, service])
 
 
 def _varies(

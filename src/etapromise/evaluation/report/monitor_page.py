@@ -24,6 +24,7 @@ _MEASURES: Final = {
 
 _ADVICE: Final = {
     "no_orders": "Look at the feed of orders; what follows is of before it ended.",
+    "no_scans": "Look at the feed of scans; what follows is of before it ended.",
     "silent_carrier": "Ask the carrier or the tracking vendor; until then its parcels look late.",
     "unreadable_codes": "Map the new codes, then read these scans again and refresh.",
     "wrong_clock": "Hold the retraining; have the scans sent again with the right zone.",

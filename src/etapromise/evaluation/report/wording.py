@@ -82,9 +82,6 @@ def wording(language: str = "en") -> ReportWording:
 
     Args:
         language: A code such as ``de``; of ``de-AT`` the language is taken.
-
-    Raises:
-        ContractError: Pages are not written in this language.
     """
     try:
         code = Locale.parse(language.replace("-", "_")).language

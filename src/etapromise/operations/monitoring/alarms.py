@@ -26,6 +26,7 @@ _STEEP_DAYS: Final = 3
 # have been delivered in time, and what is delivered late breaks promises and bends calibrations.
 _FEED: Final = (
     "no_orders",
+    "no_scans",
     "silent_carrier",
     "unreadable_codes",
     "wrong_clock",
@@ -37,6 +38,7 @@ _ORDER: Final = (*_FEED, *_NETWORK, *_UPKEEP)
 _FOLLOWS: Final = {
     **{key: {*_FEED, *_NETWORK, "promises_broken", "calibration", "churn"} for key in _FEED},
     **{key: {*_NETWORK, "promises_broken", "calibration", "churn"} for key in _NETWORK},
+    "no_scans": {*_FEED, *_NETWORK, "promises_broken", "calibration", "churn"} - {"no_orders"},
     "stale_statistics": {"promises_broken", "calibration", "old_model"},
     "old_model": {"promises_broken", "calibration"},
 }
@@ -65,6 +67,7 @@ def alarms_of(facts: dict[str, Any], limits: Thresholds) -> list[Alarm]:
     """Every alarm in the facts of a monitoring, the most urgent kinds first."""
     return [
         *_dead(facts),
+        *_quiet(facts, limits),
         *_silent(facts, limits),
         *_unreadable(facts, limits),
         *_feed(facts, limits),
@@ -132,6 +135,21 @@ def _dead(facts: dict[str, Any]) -> Iterator[Alarm]:
             reason=(
                 f"the newest order came {idle:,} days ago, none in the {days} days that are looked "
                 f"at; looked at were the {days} days before it"
+            ),
+        )
+
+
+def _quiet(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    days = facts["data"]["quiet_days"]
+    if days > limits.quiet_days:
+        yield Alarm(
+            name="no_scans",
+            group="",
+            value=days,
+            threshold=limits.quiet_days,
+            reason=(
+                f"no carrier has sent a scan for {days:.1f} days; promises and deliveries are "
+                "judged until then"
             ),
         )
 

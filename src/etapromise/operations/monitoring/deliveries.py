@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from etapromise.array_types import Floats
-from etapromise.evaluation.replay import Forecast
+from etapromise.forecast.distribution import DateDistribution
 
 DELIVERY_GROUPS: Final = ("carrier", "destination_region")
 _WINDOWS: Final = (1, 2, 3, 5, 7)
@@ -35,12 +35,11 @@ class DeliveryFlow:
         self.last_date = last_date
         self._parts: dict[str, list[pd.DataFrame]] = {name: [] for name in DELIVERY_GROUPS}
 
-    def add(self, table: pd.DataFrame, forecast: Forecast) -> None:
+    def add(self, table: pd.DataFrame, forecast: DateDistribution) -> None:
         """Add orders.
 
         Args:
             table: n judged orders, see `judge`.
-            forecast: Of the same orders.
         """
         probability = forecast.probability
         n, horizon = probability.shape
@@ -120,13 +119,7 @@ class DeliveryFlow:
 
 
 def _overdispersion(observed: Floats, expected: Floats, variance: Floats) -> float:
-    """How many times the binomial variance a group's days usually have; at least 1.
-
-    Args:
-        observed: Deliveries of each day, (d,).
-        expected: Of each day, (d,).
-        variance: The binomial one of each day, (d,).
-    """
+    """How many times the binomial variance a group's days usually have; at least 1."""
     told = expected >= _LEAST_EXPECTED
     if told.sum() < _LEAST_USUAL:
         return 1.0

@@ -22,9 +22,10 @@ from etapromise.array_types import Mask
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
 from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
-from etapromise.evaluation.replay import JoinedForecast
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.as_of import moment_of
-from etapromise.operations.model_registry import ModelRegistry
+from etapromise.operations.feed_checks import told_until
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
@@ -73,12 +74,12 @@ def promises_made(
 ) -> Made:
     """Judge the promises to the orders of the last `config.days`; of a dead feed, its last ones.
 
-    Raises:
-        InsufficientHistoryError: There is no order.
+    They are judged by what scans tell, and so until the last one came.
     """
     ours = ModelForecaster(model)
     dates = ours.local_event_date(known)
-    truth = Truth.of(known, dates, extract_end=as_of, settle_days=config.settle_days)
+    told = told_until(known, as_of)
+    truth = Truth.of(known, dates, extract_end=told, settle_days=config.settle_days)
     blocks = []
     ordered = known.shipments["ordered_at"]
     newest = ordered.max()
@@ -96,7 +97,7 @@ def promises_made(
             "as_of."
         )
     rows = np.concatenate([rows for _, rows, _ in blocks])
-    forecast = JoinedForecast.of([forecast for _, _, forecast in blocks])
+    forecast = DateDistribution.joined([forecast for _, _, forecast in blocks])
     table = judge(truth, rows, forecast, levels=(config.service_level,), seed=config.seed)
     sizes = [len(rows) for _, rows, _ in blocks]
     honest = np.repeat([block.forecaster is not None for block, _, _ in blocks], sizes)
@@ -108,13 +109,12 @@ def promises_made(
     table["recorded"] = (
         np.nan if recorded is None else pd.to_numeric(recorded.iloc[rows], "coerce").to_numpy()
     )
-    flow = DeliveryFlow(last_date=_last_ended(as_of))
-    flow.add(
-        table[honest], JoinedForecast(forecast.origin_dates[honest], forecast.probability[honest])
-    )
+    flow = DeliveryFlow(last_date=_last_ended(told))
+    flow.add(table[honest], forecast.of(honest))
     _blank(table, ~honest, config.service_level)
     _choose(table, config)
-    return Made(table=table, flow=flow, counts=_counts(table) | {"idle_days": idle // _DAY})
+    counts = {"idle_days": idle // _DAY, "quiet_days": (as_of - told) / _DAY}
+    return Made(table=table, flow=flow, counts=_counts(table) | counts)
 
 
 def _last_ended(moment: pd.Timestamp) -> np.datetime64:

@@ -18,12 +18,12 @@ from etapromise.evaluation.judgement import outcomes_of
 from etapromise.evaluation.metrics import mean_or_none, summarise
 from etapromise.evaluation.model_comparison import latest_orders, promised_dates, shift_between
 from etapromise.evaluation.scorecards import scorecard
-from etapromise.evaluation.summary import MOST_GROUPS, PIT_BINS
+from etapromise.evaluation.summary import PIT_BINS, large_groups, pit_counts
 from etapromise.files import write_json, write_text
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
-from etapromise.operations.model_registry import ModelRegistry
-from etapromise.operations.models_given import Model, model_of
+from etapromise.operations.models.model_registry import ModelRegistry
+from etapromise.operations.models.models_given import Model, model_of
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of, group_alarms
 from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
@@ -241,11 +241,8 @@ def _model_name(model: PromiseModel, registry: ModelRegistry | None) -> str:
 
 def _groups(table: pd.DataFrame, by: str, config: MonitorConfig) -> list[dict[str, Any]]:
     """By time in order; others with the small ones told together, none left out."""
-    names = table[by]
-    if by not in {"month", "week"}:
-        sizes = names.value_counts()
-        own = set(sizes[sizes >= config.smallest_group].index[:MOST_GROUPS])
-        names = names.where(names.isin(own), "all other")
+    timed = by in {"month", "week"}
+    names = table[by] if timed else large_groups(table[by], config.smallest_group)
     return [{"group": str(name), **_kept(rows)} for name, rows in table.groupby(names, sort=True)]
 
 
@@ -282,11 +279,10 @@ def _calibration(table: pd.DataFrame) -> dict[str, Any]:
     """
     told = table[(table["outcome"] != "cancelled") & table["pit"].notna()]
     pit = np.sort(told["pit"].to_numpy(dtype=np.float64))
-    counts, _ = np.histogram(pit, bins=PIT_BINS, range=(0.0, 1.0))
     n = len(pit)
     found: dict[str, Any] = {
         "forecast": n,
-        "pit": {"bins": PIT_BINS, "counts": [int(count) for count in counts]},
+        "pit": {"bins": PIT_BINS, "counts": pit_counts(pit)},
         "crps_days": mean_or_none(told["crps_days"].to_numpy(dtype=np.float64)),
         "distance": None,
         "by_luck": None,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from etapromise.argument_kinds import require_at_least, require_shares
 from etapromise.errors import CommandError, ContractError
 from etapromise.files import settings_text
-from etapromise.operations.feed_checks import FeedLimits
+from etapromise.operations.feed_checks import QUIET_DAYS, FeedLimits
 
 Promises = Literal["auto", "shop", "model"]
 
@@ -32,6 +32,7 @@ class Thresholds(FeedLimits):
         steep_ratio: So large a drop needs less to be believed, if it lasts three days or more,
             which no single holiday does: below this share …
         steep_deviations: … so many standard deviations will do.
+        quiet_days: So many days without a scan of anybody are the end of the feed.
         silent_share: A carrier that sends less than this share of its usual scans in two days is
             silent, where that is not luck.
         unreadable_share: Scans of one carrier in codes nobody can read, as a share of its scans.
@@ -42,7 +43,8 @@ class Thresholds(FeedLimits):
         refresh_age_days: Age of the statistics.
         training_age_days: Age of the trees.
 
-    How far the feed may move is said by `FeedLimits`, as for the retraining gate.
+    How far the feed may move is said by `FeedLimits`, as for the retraining gate. ``no_orders`` is
+    raised where none came in all the `days` of a `MonitorConfig`.
     """
 
     kept_short: float = 0.03
@@ -53,6 +55,7 @@ class Thresholds(FeedLimits):
     behind_deviations: float = 4.0
     steep_ratio: float = 0.65
     steep_deviations: float = 2.5
+    quiet_days: float = QUIET_DAYS
     silent_share: float = 0.1
     unreadable_share: float = 0.02
     psi: float = 0.25
@@ -120,10 +123,6 @@ def read_thresholds(path: Path, config: MonitorConfig | None = None) -> MonitorC
 
     The table ``[thresholds]`` has the fields of `Thresholds`, the top those of `MonitorConfig`;
     what is not named stays as it is.
-
-    Raises:
-        CommandError: The file is no TOML, or names what there is not.
-        ContractError: A value is impossible.
     """
     config = config or MonitorConfig()
     try:

@@ -1,0 +1,438 @@
+"""Looking at own tables: what they are, what would be rejected, what can be promised of them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from etapromise.errors import ContractError, EtapromiseError
+from etapromise.operations.checking.check_report import CheckReport
+from etapromise.operations.checking.weight_outliers import outlying_weights
+from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text
+from etapromise.tracking import Event, TrackedHistory, history
+from etapromise.tracking.found_files import FoundFile, find_files
+from etapromise.tracking.json_tables import list_paths, table_of
+from etapromise.tracking.mapped import distinct_names
+from etapromise.tracking.mapping import read_mapping
+from etapromise.tracking.mapping_text import proposal_text
+from etapromise.tracking.proposal import OwnTable, Proposal
+from etapromise.tracking.proposing import propose
+from etapromise.tracking.sources import arrow_table
+from etapromise.tracking.table_files import (
+    FileOptions,
+    nested_records,
+    one_table,
+    sheets_of,
+    text_dialect,
+    with_partition,
+)
+
+# Of the columns that either of two tables has so many are in both, where they are parts of one.
+_SHARED: Final = 0.8
+_LEAST_ORDERS: Final = 500
+# More of them would tell it better and take longer than a first look may.
+_TRIED_ORDERS: Final = 8000
+_JUDGED_DAYS: Final = 28
+_SETTLING_DAYS: Final = 21
+
+
+def own_tables(
+    sources: Sequence[str | PathLike[str]], beside: Path | None = None
+) -> list[OwnTable]:
+    """The tables of files, a nested one once with each of its lists as rows.
+
+    Args:
+        beside: Where the mapping will lie, from which its files are named.
+
+    Raises:
+        ContractError: One cannot be read.
+    """
+    found: list[OwnTable] = []
+    for source in sources:
+        name = _from_there(source, beside)
+        files = find_files(source, "orders or scans")
+        first = files[0]
+        nested = _nested(files, name)
+        if nested:
+            found += nested
+            continue
+        for sheet in sheets_of(first) or [""]:
+            opened = arrow_table(source, "orders or scans", FileOptions(sheet=sheet or None))
+            settings = _settings(first)
+            if sheet and len(sheets_of(first)) > 1:
+                settings["sheet"] = sheet
+            found.append(
+                OwnTable(
+                    files=(name,),
+                    table=distinct_names(opened.table),
+                    settings=settings,
+                    doubts=tuple(note.told.removeprefix("rows: ") for note in opened.notes),
+                )
+            )
+    return _united(found)
+
+
+def _nested(files: Sequence[FoundFile], name: str) -> list[OwnTable]:
+    """The tables of files with lists inside their records, read once; none of other files."""
+    read = [nested_records(file) for file in files]
+    known = [one for one in read if one is not None]
+    if len(known) < len(read):
+        return []
+    paths = dict.fromkeys(["", *(path for records, _ in known for path in list_paths(records))])
+    return [
+        OwnTable(
+            files=(name,),
+            table=one_table(
+                [
+                    with_partition(table_of(records, rows), file.partition)
+                    for (records, _), file in zip(known, files, strict=True)
+                ]
+            ),
+            rows=rows,
+            doubts=tuple(doubt for _, doubts in known for doubt in doubts),
+        )
+        for rows in paths
+    ]
+
+
+def _settings(file: FoundFile) -> dict[str, Any]:
+    """What of a text file's dialect is not the usual."""
+    dialect = text_dialect(file)
+    if dialect is None or dialect.plain:
+        return {}
+    told: dict[str, Any] = {}
+    if dialect.encoding != "utf-8":
+        told["encoding"] = dialect.encoding
+    if dialect.separator != ",":
+        told["separator"] = dialect.separator
+    if dialect.skip:
+        told["skip"] = dialect.skip
+    return told
+
+
+def _united(tables: list[OwnTable]) -> list[OwnTable]:
+    """Tables of the same columns, such as a file or a sheet for each month, as one."""
+    found: list[OwnTable] = []
+    for one in tables:
+        place = next((n for n, other in enumerate(found) if _alike(other, one)), None)
+        if place is None:
+            found.append(one)
+            continue
+        before = found[place]
+        files = before.files if one.files == before.files else before.files + one.files
+        sheets = [
+            sheet
+            for table in (before, one)
+            if (told := table.settings.get("sheet"))
+            for sheet in ([told] if isinstance(told, str) else told)
+        ]
+        found[place] = OwnTable(
+            files=files,
+            table=one_table([before.table, one.table]),
+            rows=one.rows,
+            settings={
+                **one.settings,
+                **({"sheet": list(dict.fromkeys(sheets))} if sheets else {}),
+            },
+            doubts=before.doubts + one.doubts,
+        )
+    return found
+
+
+def _alike(one: OwnTable, other: OwnTable) -> bool:
+    """Whether two tables are parts of one: most columns of either are those of both."""
+    ours, theirs = set(one.table.column_names), set(other.table.column_names)
+    sheets = "sheet" in one.settings, "sheet" in other.settings
+    written = [
+        {key: told for key, told in table.settings.items() if key != "sheet"}
+        for table in (one, other)
+    ]
+    return (
+        one.rows == other.rows
+        and written[0] == written[1]
+        # The sheets of one workbook are named in one list, and so are files of one sheet each.
+        and (sheets == (False, False) or (all(sheets) and one.files == other.files))
+        and len(ours & theirs) >= _SHARED * len(ours | theirs)
+    )
+
+
+def _from_there(source: str | PathLike[str], beside: Path | None) -> str:
+    text = os.fspath(source)
+    if "://" in text:
+        return text
+    base = Path.cwd() if beside is None else beside.absolute()
+    return Path(os.path.relpath(Path(text).absolute(), base)).as_posix()
+
+
+def check(
+    files: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+    *,
+    mapping: str | PathLike[str] | None = None,
+    write_mapping: str | PathLike[str] | None = None,
+    event: Event = "delivered",
+    quality: bool = True,
+) -> CheckReport:
+    """Look at own tables: what each column is, what would be rejected, what can be promised.
+
+    Args:
+        files: paths, directories, patterns or addresses of orders, scans, or both.
+        mapping: a mapping to try instead of proposing one; it names the files.
+        write_mapping: where to write the proposed one, beside which its files are named.
+        event: what is to be promised.
+        quality: whether promises are tried on the latest weeks.
+
+    Returns:
+        The proposal with its reasons and open questions, the account of every row, and the quality
+        to expect; `to_text`, `to_dict`, `to_html`, `write_mapping`.
+
+    Raises:
+        ContractError: neither files nor a mapping, or both; a file cannot be read at all.
+
+    Examples:
+        >>> tables = ["shipments.parquet", "scans.parquet"]
+        >>> etapromise.check(tables, quality=False).proposal.questions
+        []
+    """
+    named = [files] if isinstance(files, str | PathLike) else list(files)
+    if bool(named) == (mapping is not None):
+        raise ContractError(
+            "Found neither files nor a mapping to look at, or both; expected files, or a mapping "
+            "that names them."
+        )
+    if mapping is not None and write_mapping is not None:
+        raise ContractError(
+            "Found write_mapping beside a mapping; expected it with files, where one is proposed."
+        )
+    found = CheckReport()
+    if mapping is None:
+        beside = None if write_mapping is None else Path(write_mapping).parent
+        tables = own_tables(named, beside)
+        found.proposal = propose(tables)
+        found.text = proposal_text(found.proposal)
+        if write_mapping is not None:
+            found.write_mapping(write_mapping)
+        found.facts["tables"] = [_table_facts(one) for one in tables]
+        found.facts["proposal"] = _proposal_facts(found.proposal)
+        if found.proposal.questions:
+            found.failure = "the mapping has open questions"
+            return found
+    _try(found, mapping, event)
+    if found.history is not None:
+        found.facts["accounts"] = {
+            one.table: {
+                "accepted": one.accepted,
+                "rejected": len(one.rejects),
+                "left_aside": one.left_aside,
+                "reasons": _counts(one.rejects["reason"]),
+                "notes": [str(note) for note in one.notes],
+            }
+            for one in found.history.accounts
+        }
+        found.facts["signs"] = _signs(found.history)
+        if not found.facts["signs"]["arrived"]:
+            found.failure = (
+                "no parcel arrived by these tables, so that nothing can be learned; hand over "
+                "scans or a column with the deliveries too"
+            )
+            return found
+        if quality:
+            found.facts["quality"] = _quality(found.history)
+    return found
+
+
+def _try(found: CheckReport, mapping: str | PathLike[str] | None, event: Any) -> None:
+    try:
+        if mapping is not None:
+            found.history = history(mapping=read_mapping(mapping), event=event)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "mapping.toml"
+            path.write_text(found.text or "", encoding="utf-8")
+            told = read_mapping(path)
+            # What is handed over is joined already.
+            told = replace(told, shipments=replace(told.shipments, join=None))
+        if found.proposal is None:
+            return
+        scans = None if found.proposal.scans is None else found.proposal.scans
+        found.history = history(
+            found.proposal.shipments.table,
+            None if scans is None else scans.table,
+            mapping=told,
+            event=event,
+        )
+    except EtapromiseError as error:
+        found.failure = str(error)
+
+
+def _table_facts(table: OwnTable) -> dict[str, Any]:
+    return {
+        "files": list(table.files),
+        "rows_are": table.rows or "records",
+        "rows": len(table.table),
+        "settings": dict(table.settings),
+        "doubts": list(table.doubts),
+        "columns": {
+            name: {
+                "stored_as": str(one.kind),
+                "filled": round(one.filled, 4),
+                "distinct": one.distinct,
+                "examples": [str(word) for word in one.words[:3]],
+            }
+            for name, one in table.profiles.items()
+        },
+    }
+
+
+def _proposal_facts(proposal: Proposal) -> dict[str, Any]:
+    groups = {
+        "shipments": proposal.columns,
+        "milestones": proposal.milestones,
+        "scans": proposal.scan_columns,
+    }
+    return {
+        **{
+            name: {
+                role: {
+                    "column": one.column,
+                    **one.details,
+                    "certainty": round(one.certainty, 2),
+                    "degree": one.degree,
+                    "why": one.why,
+                    "asked": one.asked,
+                    "others": list(one.others),
+                }
+                for role, one in group.items()
+            }
+            for name, group in groups.items()
+        },
+        "settings": {key: value for key, (value, _) in proposal.settings.items()},
+        "statuses": {code: status for code, (status, _, _) in proposal.statuses.items()},
+        "codes_without_meaning": dict(proposal.open_codes),
+        "vocabulary": proposal.vocabulary,
+        "ids_ignore": list(proposal.ids.ignore) if proposal.ids else [],
+        "unused": list(proposal.unused),
+        "told": list(proposal.told),
+        "questions": proposal.questions,
+    }
+
+
+def _signs(found: TrackedHistory) -> dict[str, Any]:
+    """Counts, gaps and near doubles that a person should look at."""
+    orders, scans = found.shipments, found.scans
+    days = orders["ordered_at"].dt.floor("D").value_counts().sort_index()
+    first, last = days.index.min(), days.index.max()
+    every = pd.date_range(first, last, freq="D") if len(days) else days.index
+    silent = every.difference(days.index)
+    signs: dict[str, Any] = {
+        "orders": len(orders),
+        "first_order": str(orders["ordered_at"].min()),
+        "last_order": str(orders["ordered_at"].max()),
+        "days_without_orders": len(silent),
+        "longest_gap_days": _longest(days.index),
+        "statuses": _counts(scans["status"]),
+        "shipments_without_scans": int((found.milestones["scan_count"] == 0).sum()),
+        "arrived": int(found.milestones["event_at"].notna().sum()),
+        "closed": _counts(found.milestones["closed_as"]),
+        "marked_as_utc": [marked_as_utc_text(row) for row in clocks_marked_as_utc(found)],
+        "odd_weights": outlying_weights(orders),
+    }
+    for name in ("carrier", "service", "destination_country"):
+        if name in orders:
+            signs[f"{name}s"] = _counts(orders[name], 20)
+            signs[f"near_{name}s"] = _near_doubles(orders[name])
+    return signs
+
+
+def _counts(words: pd.Series[Any], most: int | None = None) -> dict[str, int]:
+    return {str(word): int(n) for word, n in words.value_counts()[:most].items()}
+
+
+def _longest(days: Any) -> int:
+    return int(np.diff(days.to_numpy()).max() / np.timedelta64(1, "D")) - 1 if len(days) > 1 else 0
+
+
+def _near_doubles(names: pd.Series[Any]) -> list[list[str]]:
+    """Names that differ by case, blanks and signs only, or by a letter of a long word."""
+    known = [str(name) for name in names.dropna().unique()[:500]]
+    plain = {name: "".join(letter for letter in name.lower() if letter.isalnum()) for name in known}
+    found = []
+    for place, name in enumerate(known):
+        for other in known[place + 1 :]:
+            ours, theirs = plain[name], plain[other]
+            if ours == theirs or (
+                min(len(ours), len(theirs)) > 5
+                and not any(letter.isdigit() for letter in ours + theirs)
+                and difflib.SequenceMatcher(None, ours, theirs).ratio() > 0.9
+            ):
+                found.append([name, other])
+    return found[:20]
+
+
+def _every(found: TrackedHistory, step: int) -> TrackedHistory:
+    """One of every `step` shipments with its scans, so that a first look stays quick."""
+    if step == 1:
+        return found
+    keep = np.arange(len(found.shipments)) % step == 0
+    shipments = found.shipments[keep].reset_index(drop=True)
+    mine = found.scans["shipment_id"].isin(shipments["shipment_id"])
+    return replace(
+        found,
+        shipments=shipments,
+        scans=found.scans[mine].reset_index(drop=True),
+        milestones=found.milestones[keep].reset_index(drop=True),
+    )
+
+
+def _quality(found: TrackedHistory) -> dict[str, Any]:
+    """A short walk through the latest weeks whose parcels have arrived."""
+    from etapromise.evaluation.backtest import BacktestConfig, run_backtest  # noqa: PLC0415 — slow
+    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415 — slow, and rarely asked for
+    from etapromise.training.config import TrainingConfig  # noqa: PLC0415 — slow, and rarely asked for
+
+    arrived = found.milestones["event_at"]
+    if arrived.notna().sum() < _LEAST_ORDERS:
+        return {
+            "tried": False,
+            "why": f"{int(arrived.notna().sum()):,} parcels have arrived, {_LEAST_ORDERS} are "
+            "needed before promises can be tried",
+        }
+    every = -(-len(found.shipments) // _TRIED_ORDERS)
+    found = _every(found, every)
+    last = found.shipments["ordered_at"].max().floor("D")
+    end = last - pd.Timedelta(days=_SETTLING_DAYS)
+    config = BacktestConfig(
+        start=end - pd.Timedelta(days=_JUDGED_DAYS), end=end, refresh_every=7, jobs=1
+    )
+    try:
+        result = run_backtest(
+            found, config, fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True)
+        )
+    except (EtapromiseError, ContractError) as error:
+        return {"tried": False, "why": str(error)}
+    return {
+        "tried": True,
+        "of_every_order": every,
+        "from": str(config.start.date()),
+        "to": str(config.end.date()),
+        "levels": [
+            {
+                "service_level": row["service_level"],
+                "kept_rate": row["kept_rate"] if row["judged"] else None,
+                "promises": row["promises"],
+                "undated": row["undated"],
+                "stated": row["mean_confidence"],
+                "mean_days": row["mean_days"],
+                "judged": row["judged"],
+            }
+            for row in result.facts["service_levels"]
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Directories of models: versions and the current one, markets, cards."""

@@ -1,0 +1,356 @@
+"""One parcel under way: the new promise, and what is wrong with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from etapromise.encoding.requests import DISRUPTED
+from etapromise.encoding.shipment_values import missing, utc_second
+from etapromise.errors import ContractError, name_meant
+from etapromise.in_transit.transit_parts import STAGES
+from etapromise.promise.arrival_distribution import date_of
+from etapromise.promise.confidence import assess, messages_of, unread_message
+from etapromise.promise.explained_promise import PromiseDetails
+from etapromise.promise.promise import Promise
+from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
+from etapromise.promise.under_way.one_journey import plain_parcel
+from etapromise.promise.under_way.open_journeys import (
+    Journey,
+    checked_scans,
+    frame_of,
+    journeys_at,
+    microseconds_of,
+)
+from etapromise.promise.under_way.tracked_table import (
+    at_risk_threshold,
+    late_probability,
+    standing_dates,
+)
+from etapromise.promise.under_way.tracked_why import tracked_why
+from etapromise.tracking.contract import STATUSES
+from etapromise.tracking.tables import read_shipments
+
+if TYPE_CHECKING:
+    from etapromise.promise.model_core import ModelCore
+    from etapromise.promise.words.why import Why
+
+_ALONE: Final = "shipment"
+
+
+@dataclass(frozen=True, eq=False)
+class Tracked:
+    """What to tell of a parcel at a moment. Immutable.
+
+    Attributes:
+        promise: the distribution over destination-local dates from today on, given that the event
+            is not known yet; if it is, all of it lies on its date.
+        stage: one of `tracking.states.STAGES`.
+        status: the latest standard status, or the one that decides a final stage; None: no scan.
+        standing: the promise that the customer has; None where there is none.
+        late_probability: that the standing promise is broken; without one, that `date` is.
+        lost_probability: that the parcel is lost, or destroyed, for good.
+        return_probability: that it goes back to the sender.
+        at_risk: whether the standing promise is likely enough to be broken to act on.
+        likely_lost: whether a loss is likely enough to act on.
+        stalled: silent for longer than 98 % of such silences last.
+        silent_days: operational days of the carrier since the latest event, or the order.
+        attempts: failed attempts so far.
+        delivered_at: when the event took place, UTC; None while it has not.
+        now: the moment.
+        unread: what was wrong with scans that could not be read, and are not looked at.
+    """
+
+    promise: Promise
+    stage: str
+    status: str | None
+    standing: dt.date | None
+    late_probability: float
+    lost_probability: float
+    return_probability: float
+    at_risk: bool
+    likely_lost: bool
+    stalled: bool
+    silent_days: float
+    attempts: int
+    delivered_at: dt.datetime | None
+    now: dt.datetime
+    _expected: bool
+    _why: Callable[[], Why | None] = field(repr=False)
+    unread: tuple[str, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """It travels with its reason, without its model."""
+        return {**self.__dict__, "_why": _KnownReason(self.why())}
+
+    @property
+    def date(self) -> dt.date | None:
+        """The date that reaches the service level; None where no delivery will follow."""
+        return self.promise.date if self._expected else None
+
+    @property
+    def earliest(self) -> dt.date | None:
+        """First date of the band; None where no delivery will follow."""
+        return self.promise.earliest if self._expected else None
+
+    @property
+    def latest(self) -> dt.date | None:
+        """Last date of the band; None where no delivery will follow."""
+        return self.promise.latest if self._expected else None
+
+    def why(self) -> Why | None:
+        """Why `date` is that day, counted from today; None where no delivery will follow.
+
+        The days that each cause adds sum to those from today to `date`: `usual` for a parcel of
+        that status, `state` for what its own journey adds, `closed_days`, `service_level`,
+        `disruption`.
+        """
+        return self._why()
+
+    @property
+    def confidence(self) -> float:
+        """Probability that `date` is kept; 1 for a parcel that has come."""
+        return self.promise.confidence
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON: those of the promise, and what is known of the journey."""
+        plain = self.promise.as_dict()
+        if not self._expected:
+            dates = ("estimated_delivery_date", "percentile_")
+            plain |= {name: None for name in plain if name.startswith(dates)}
+        return plain | {
+            "stage": self.stage,
+            "last_status": self.status,
+            "promised_date": None if self.standing is None else self.standing.isoformat(),
+            "late_probability": self.late_probability,
+            "lost_probability": self.lost_probability,
+            "return_probability": self.return_probability,
+            "at_risk": self.at_risk,
+            "likely_lost": self.likely_lost,
+            "stalled": self.stalled,
+            "silent_days": self.silent_days,
+            "attempts": self.attempts,
+            "delivered_at": None if self.delivered_at is None else self.delivered_at.isoformat(),
+            "now": self.now.isoformat(),
+            "unread_scans": list(self.unread),
+        }
+
+
+@dataclass(frozen=True)
+class _KnownReason:
+    """A reason that was found before."""
+
+    why: Why | None
+
+    def __call__(self) -> Why | None:
+        return self.why
+
+
+def track_one(
+    model: ModelCore,
+    shipment: Mapping[str, Any],
+    scans: Any,
+    now: dt.datetime,
+    *,
+    standing: Any,
+    service_level: float,
+    band: float,
+    at_risk: float | None,
+    vocabulary: str | None,
+    naive_time_zone: str | None,
+) -> Tracked:
+    """See `PromiseModel.track`."""
+    _refuse_typos(shipment, scans, model.known_fields)
+    extra = (*model.parts.encoder.categorical, *model.parts.encoder.numeric)
+    unread: tuple[str, ...] = ()
+    plain = plain_parcel(shipment, scans, vocabulary=vocabulary, extra=extra)
+    journey = None if plain is None else plain.journey(model, microseconds_of(now))
+    if plain is None or journey is None:
+        frame = _one_row(shipment, naive_time_zone)
+        checked = checked_scans(
+            scans,
+            owner=str(frame["shipment_id"].iloc[0]),
+            vocabulary=vocabulary,
+            naive_time_zone=naive_time_zone,
+        )
+        unread = tuple(checked.rejects["detail"].tolist())
+        journey = journeys_at(model, frame, checked.accepted, now)
+        fields = fields_of(frame)
+    else:
+        fields = plain.fields
+    standing_date = _standing(fields, standing)
+    levels = np.array([service_level])
+    _, stated, kept = journey.reach(levels, standing_date)
+    late = late_probability(kept, stated[:, 0])
+    threshold = at_risk_threshold(model, at_risk)
+    states = journey.states
+    stage, status = STAGES[states.stage[0]], int(states.last_status[0])
+    came = bool(journey.came[0])
+    alarm = late[0] >= threshold and not came and stage != "cancelled"
+    promised = standing_date[0]
+    return Tracked(
+        promise=_promise(model, journey, fields, service_level, band, unread),
+        stage=stage,
+        status=STATUSES[status] if status < len(STATUSES) else None,
+        standing=None if np.isnat(promised) else promised.item(),
+        late_probability=float(late[0]),
+        lost_probability=float(journey.lost[0]),
+        return_probability=float(journey.returned[0]),
+        at_risk=bool(alarm),
+        likely_lost=bool(journey.lost[0] >= journey.likely_lost),
+        stalled=bool(journey.stalled[0]),
+        silent_days=float(journey.looks.silence[0]),
+        attempts=int(states.attempts[0]),
+        delivered_at=_time(int(states.arrived[0])) if came else None,
+        now=now,
+        _expected=not bool(journey.never[0]),
+        _why=lambda: _told_why(model, journey, service_level),
+        unread=unread,
+    )
+
+
+def _told_why(model: ModelCore, journey: Journey, service_level: float) -> Why | None:
+    encoder = model.parts.encoder
+    told: tuple[str, ...] = ()
+    if encoder.disruptions is not None:
+        concern = float(journey.requests.numbers[0, DISRUPTED])
+        today = int(journey.today[0])
+        told = encoder.disruptions.reasons(concern, today, today + model.horizon)
+    return tracked_why(journey, encoder.clocks, service_level, told)
+
+
+def _refuse_typos(shipment: object, scans: object, known: frozenset[str]) -> None:
+    """Tables may have other columns too; but what is nearly a known name is a typo of it."""
+    if isinstance(shipment, Mapping):
+        if not missing(shipment.get("available_from")):
+            utc_second(shipment["available_from"], "available_from")
+        _refuse_typos_of(shipment.keys() - known, known, "a shipment")
+    if isinstance(scans, list | tuple):
+        strange = [
+            scan.keys() - _OF_A_SCAN
+            for scan in scans
+            if isinstance(scan, Mapping) and not scan.keys() <= _OF_A_SCAN
+        ]
+        _refuse_typos_of(set().union(*strange), _OF_A_SCAN, "a scan")
+
+
+def _refuse_typos_of(strange: Iterable[str], known: frozenset[str], what: str) -> None:
+    for name in strange:
+        if name_meant(str(name), known, likeness=A_TYPO) is not None:
+            refuse_unknown([name], known, what)
+
+
+_OF_A_SCAN: Final = frozenset(Scan.__annotations__)
+
+
+def _one_row(shipment: Mapping[str, Any], naive_time_zone: str | None) -> pd.DataFrame:
+    if not isinstance(shipment, Mapping):
+        raise ContractError(
+            f"Found a shipment of type {type(shipment).__name__}; expected a mapping of the "
+            "contract's columns to values. Take track_many for a table."
+        )
+    row = {"shipment_id": _ALONE, **shipment}
+    checked = read_shipments(frame_of([row]), naive_time_zone=naive_time_zone)
+    if not len(checked.accepted):
+        detail = checked.rejects["detail"].iloc[0]
+        raise ContractError(f"Found a shipment that cannot be used: {detail}.")
+    return checked.accepted
+
+
+def _promise(
+    model: ModelCore,
+    journey: Journey,
+    fields: Mapping[str, Any],
+    service_level: float,
+    band: float,
+    unread: tuple[str, ...],
+) -> Promise:
+    came, never = bool(journey.came[0]), bool(journey.never[0])
+    if came:
+        probability, first_day = np.ones(1), int(journey.event_day[0])
+    else:
+        probability, first_day = journey.dates()[0], int(journey.today[0])
+        if never:
+            probability = np.zeros(len(probability))
+    probability.flags.writeable = False
+    wanted = np.array([service_level, (1.0 - band) / 2, (1.0 + band) / 2])
+    found, low, high = np.searchsorted(probability, np.minimum(wanted, probability[-1])).tolist()
+    if never:
+        found = low = high = len(probability) - 1
+
+    def assessed() -> tuple[int, tuple[dict[str, str], ...]]:
+        if came:
+            return 10000, unread_message(unread)
+        days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
+        assessment = assess(
+            model.parts,
+            journey.requests,
+            reachable=probability[-1:] >= service_level,
+            days=days[None],
+            today=journey.today,
+        )
+        messages = messages_of(int(assessment.reasons[0])) + unread_message(unread)
+        return int(assessment.code[0]), messages
+
+    def at_the_order() -> Promise:
+        asked: dict[str, Any] = {
+            name: value for name, value in fields.items() if name in model.known_fields
+        }
+        return model.promise(**asked, service_level=service_level)
+
+    def zone() -> str:
+        return at_the_order().destination_time_zone
+
+    def explained() -> PromiseDetails:
+        return at_the_order().explanation
+
+    return Promise(
+        date=date_of(first_day + found),
+        earliest=date_of(first_day + low),
+        latest=date_of(first_day + high),
+        confidence=float(probability[found]),
+        service_level=service_level,
+        event=model.event,
+        ordered_at=fields["ordered_at"],
+        model_version=model.version,
+        kept_record=None,
+        lost_probability=float(1.0 - probability[-1]),
+        _first_day=first_day,
+        _probability=probability,
+        _assess=assessed,
+        _time_zone=zone,
+        _explain=explained,
+    )
+
+
+def fields_of(frame: pd.DataFrame) -> dict[str, Any]:
+    """The first row of a table of accepted shipments as plain values, None where it has none."""
+    fields: dict[str, Any] = {}
+    for name, value in frame.iloc[0].to_dict().items():
+        if pd.isna(value):
+            fields[str(name)] = None
+        elif isinstance(value, pd.Timestamp):
+            plain = value.to_pydatetime()
+            fields[str(name)] = plain if plain.tzinfo is not None else plain.date()
+        else:
+            fields[str(name)] = value
+    return fields
+
+
+def _standing(fields: Mapping[str, Any], standing: Any) -> NDArray[np.datetime64]:
+    """(1,) datetime64[D] the promise that the customer has, NaT where there is none."""
+    if standing is None:
+        return np.array([fields.get("promised_date")], "datetime64[D]")
+    if type(standing) is dt.date:
+        return np.array([standing], "datetime64[D]")
+    return standing_dates(pd.DataFrame(index=range(1)), standing)
+
+
+def _time(microseconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)

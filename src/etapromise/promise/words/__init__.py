@@ -1,0 +1,1 @@
+"""What a promise says to people: sentences and reasons, in their language."""

@@ -1,0 +1,380 @@
+"""The promise in words, in the customer's language; dates by CLDR, through Babel.
+
+The sentences stand in `words.toml` beside this file. A locale whose language has none there still
+gets its date or range, as CLDR writes it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache, lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, match_skeleton
+from babel.units import format_unit
+
+from etapromise.errors import ContractError
+from etapromise.files import settings_text
+
+Shown = Literal["date", "range", "follows"]
+"""What a sentence tells."""
+
+_SHOWN: Final = ("date", "range", "follows")
+# Weekday, day and month, in the order that the language writes them; the same without the weekday.
+_WHOLE: Final = "EEEEdMMMM"
+_DAY: Final = "dMMMM"
+# Words of a kind of their own within a language's.
+_TABLES: Final = ("stages", "why")
+_OF_CLAUSES: Final = ("between", "ends")
+_PLURALS: Final = frozenset({"zero", "one", "two", "few", "many", "other"})
+_WEEKDAYS: Final = ("by_weekdays", "between_weekdays")
+_DEFAULTS: Final = {
+    "dated": "{weekday}, {day}",
+    "hours": "{n} h",
+    "minutes": "{n} min",
+    "time_joined": " ",
+    "joined": " ",
+    "ends": ".",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Wording:
+    """Sentences by language. Immutable.
+
+    Attributes:
+        languages: as in `words.toml`: by language, language_Script or language_TERRITORY; the
+            clauses of `why_words.toml` are their tables `why`.
+    """
+
+    languages: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, source: Wording | str | Path | None) -> Wording:
+        """The library's own words, those in a file beside them, or words as they are.
+
+        Args:
+            source: path of a TOML file like `words.toml`; it replaces sentence by sentence.
+        """
+        if isinstance(source, cls):
+            return source
+        own = _own_words()
+        if source is None:
+            return own
+        if not isinstance(source, str | Path):
+            raise ContractError(
+                f"Found words={source!r}; expected the path of a TOML file like words.toml."
+            )
+        path = Path(source)
+        try:
+            return _read_words(path, path.stat().st_mtime_ns)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ContractError(
+                f"Found words in {path} that cannot be read ({error}); expected a TOML file like "
+                "words.toml."
+            ) from error
+
+
+@cache
+def _own_words() -> Wording:
+    sentences, clauses = [
+        tomllib.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
+        for name in ("words.toml", "why_words.toml")
+    ]
+    return Wording({name: {**sentences[name], "why": clauses.get(name, {})} for name in sentences})
+
+
+@lru_cache(maxsize=16)
+def _read_words(path: Path, _changed: int) -> Wording:
+    merged = {name: dict(table) for name, table in _own_words().languages.items()}
+    for name, table in tomllib.loads(settings_text(path)).items():
+        if not isinstance(table, dict):
+            raise ContractError(f"Found {name}={table!r} in {path}; expected a table [{name}].")
+        for key, text in table.items():
+            _require_sentence(path, f"{name}.{key}", key, text)
+        merged[name] = _laid_over(merged.get(name, {}), table)
+    return Wording(merged)
+
+
+def _laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    within = {name: {**under.get(name, {}), **over.get(name, {})} for name in _TABLES}
+    return {**under, **over, **within}
+
+
+def _require_sentence(path: Path, where: str, key: str, text: object) -> None:
+    english = {**_DEFAULTS, **_own_words().languages["en"]}
+    if key == "stages" and isinstance(text, dict):
+        known = english["stages"].keys()
+        strange = [stage for stage in text if stage not in known]
+        if strange or not all(isinstance(each, str) for each in text.values()):
+            raise ContractError(
+                f"Found {where} with {', '.join(strange) or 'no texts'} in {path}; expected texts "
+                f"of {', '.join(sorted(known))}."
+            )
+    elif key == "why" and isinstance(text, dict):
+        for name, clause in text.items():
+            _require_clause(path, f"{where}.{name}", name, clause)
+    elif key in _WEEKDAYS:
+        if not _are_weekdays(text):
+            raise ContractError(f"Found {where}={text!r} in {path}; expected seven weekdays.")
+    elif not isinstance(english.get(key), str) or not isinstance(text, str):
+        raise ContractError(
+            f"Found {where}={text!r} in {path}; expected texts under "
+            f"{', '.join((*english, *_WEEKDAYS))}."
+        )
+    elif _places(text) != _places(english[key]):
+        raise ContractError(
+            f"Found {where}={text!r} in {path}; expected a text with {_braces(english[key])}."
+        )
+
+
+def _places(text: str) -> set[str]:
+    """The names in braces that a text has places for."""
+    return set(re.findall(r"\{(\w*)\}", text))
+
+
+def _braces(text: str) -> str:
+    return " and ".join(f"{{{place}}}" for place in sorted(_places(text))) or "no braces"
+
+
+def _are_weekdays(found: object) -> bool:
+    return isinstance(found, list) and len(found) == 7 and all(isinstance(x, str) for x in found)
+
+
+def _require_clause(path: Path, where: str, name: str, clause: object) -> None:
+    known = _own_words().languages["en"]["why"]
+    if name in _OF_CLAUSES and isinstance(clause, str):
+        return
+    if name == "weekdays" and _are_weekdays(clause):
+        return
+    if name not in known:
+        raise ContractError(f"Found {where} in {path}; expected {', '.join(sorted(known))}.")
+    usual = known[name]
+    counts = isinstance(usual, dict)
+    forms = clause if isinstance(clause, dict) and counts else {"other": clause}
+    usual_text = usual["other"] if counts else usual
+    # "One day" and "two days" need no number.
+    places = _places(usual_text)
+    needed = places - {"n"}
+    if "other" not in forms or not all(
+        form in _PLURALS and isinstance(text, str) and needed <= _places(text) <= places
+        for form, text in forms.items()
+    ):
+        raise ContractError(
+            f"Found {where}={clause!r} in {path}; expected a text with {_braces(usual_text)}"
+            + (", or one for each plural form, such as one and other." if counts else ".")
+        )
+
+
+LANGUAGES: Final = tuple(sorted(name for name in _own_words().languages if "_" not in name))
+"""The languages that have sentences."""
+
+
+class _Voice:
+    """One locale's words and dates."""
+
+    def __init__(self, locale: Locale, words: Wording) -> None:
+        self._locale = locale
+        tables: dict[str, Any] = {}
+        for name in (
+            locale.language,
+            f"{locale.language}_{locale.script}",
+            f"{locale.language}_{locale.territory}",
+        ):
+            tables = _laid_over(tables, words.languages.get(name, {}))
+        self.words: Mapping[str, Any] = {**_DEFAULTS, **tables}
+        self._whole, self._day = (_pattern(locale, skeleton) for skeleton in (_WHOLE, _DAY))
+        self._between = str(locale.interval_formats[None])
+        self._written: dict[tuple[date, str], str] = {}
+
+    def sentence(self, shown: str, day: date, first: date, last: date, *, many: bool) -> str:
+        if shown == "follows":
+            return str(self.words.get("follows", ""))
+        if shown == "date":
+            return self.told("all_by" if many else "by", day)
+        text = self.words.get("all_between" if many else "between")
+        if text is None:
+            return self._between.format(self.dated(first, ""), self.dated(last, ""))
+        form = "between_weekdays"
+        return str(text).format(first=self.dated(first, form), last=self.dated(last, form))
+
+    def told(self, key: str, day: date) -> str:
+        """A sentence with one date; the date alone where there is none."""
+        text = self.words.get(key)
+        if text is None:
+            return self.dated(day, "")
+        return str(text).format(date=self.dated(day, "by_weekdays"))
+
+    def dated(self, day: date, form: str) -> str:
+        written = self._written.get((day, form))
+        if written is None:
+            if len(self._written) > _MOST_DATES:
+                self._written.clear()
+            written = self._written[day, form] = self._write(day, form)
+        return written
+
+    def _write(self, day: date, form: str) -> str:
+        weekdays = self.words.get(form)
+        if weekdays is None:
+            return format_date(day, self._whole, locale=self._locale)
+        plain = format_date(day, self._day, locale=self._locale)
+        return str(self.words["dated"]).format(weekday=weekdays[day.weekday()], day=plain)
+
+    def time(self, hours: int, minutes: int) -> str:
+        """Within which hours and minutes to order; these alone where there is no sentence."""
+        parts = [(n, unit) for n, unit in ((hours, "hours"), (minutes, "minutes")) if n]
+        text = self.words.get("order_within")
+        if text is None:
+            return " ".join(
+                format_unit(n, f"duration-{unit[:-1]}", "short", locale=self._locale)
+                for n, unit in parts
+            )
+        joined: str = self.words["time_joined"]
+        return str(text).format(
+            time=joined.join(str(self.words[unit]).format(n=n) for n, unit in parts)
+        )
+
+
+# Of one locale; more are not asked for within days.
+_MOST_DATES: Final = 2048
+
+
+def sentence(
+    *,
+    code: int,
+    day: date,
+    earliest: date,
+    latest: date,
+    locale: str,
+    parcels: int = 1,
+    show: Shown | Mapping[int, Shown] | None = None,
+    words: Wording | str | Path | None = None,
+) -> str:
+    """One sentence: a date for codes 10000 and 10001, a range for 20001, no date above.
+
+    Args:
+        show: what to tell instead: the same always, or by code.
+
+    Returns:
+        It; in a language without sentences the date or the range alone, or nothing.
+    """
+    asked = show.get(code) if isinstance(show, Mapping) else show
+    if asked is None:
+        asked = "follows" if code >= 30000 else "range" if code >= 20000 else "date"
+    elif asked not in _SHOWN:
+        raise ContractError(
+            f"Found show={show!r}; expected one of {', '.join(_SHOWN)}, or a mapping of confidence "
+            "codes to them."
+        )
+    return _voice(locale, Wording.of(words)).sentence(
+        asked, day, earliest, latest, many=parcels > 1
+    )
+
+
+def stage_sentence(stage: str, locale: str, words: Wording | str | Path | None = None) -> str:
+    """What a customer reads of a parcel's stage; empty in a language without sentences.
+
+    Args:
+        stage: one of `in_transit.states.STAGES`.
+
+    Raises:
+        ContractError: as for `sentence`.
+    """
+    return str(_voice(locale, Wording.of(words)).words["stages"].get(stage, ""))
+
+
+def clauses(locale: str, words: Wording | str | Path | None = None) -> Mapping[str, Any]:
+    """The clauses of a reason in a locale's language, by name; none where it has none."""
+    found: Mapping[str, Any] = _voice(locale, Wording.of(words)).words["why"]
+    return found
+
+
+def dated(day: date, locale: str) -> str:
+    """Weekday, day and month as CLDR writes them in a locale, all names in full."""
+    return _voice(locale, Wording.of(None)).dated(day, "")
+
+
+def notice(event: str, day: date, locale: str, words: Wording | str | Path | None = None) -> str:
+    """What a customer reads when another date is told.
+
+    Args:
+        event: "delayed" or "earlier".
+
+    Returns:
+        It; in a language without sentences the date alone.
+    """
+    if event not in _NOTICES:
+        raise ContractError(f"Found the event {event!r}; expected one of {', '.join(_NOTICES)}.")
+    return _voice(locale, Wording.of(words)).told(_NOTICES[event], day)
+
+
+_NOTICES: Final = {"delayed": "later", "earlier": "earlier"}
+
+
+def order_within(length: timedelta, locale: str, words: Wording | str | Path | None = None) -> str:
+    """Such as "Order within 3 h 12 min"; whole minutes, rounded down. Empty where none is left.
+
+    Args:
+        length: how long the promise still stands.
+        locale: a CLDR locale, such as "de" or "pt_BR".
+        words: see `Wording.of`.
+
+    Returns:
+        It; in a language without sentences the time alone.
+
+    Raises:
+        ContractError: as for `sentence`.
+    """
+    voice = _voice(locale, Wording.of(words))
+    hours, minutes = divmod(int(length.total_seconds()) // 60, 60)
+    return voice.time(hours, minutes) if hours > 0 or minutes > 0 else ""
+
+
+def _voice(locale: object, words: Wording) -> _Voice:
+    if not isinstance(locale, str):
+        raise _no_locale(locale)
+    return _voices(locale, words)
+
+
+@lru_cache(maxsize=2048)
+def _voices(name: str, words: Wording) -> _Voice:
+    try:
+        # Without what a browser adds on calendars and digits.
+        plain = name.replace("-", "_").partition("_u_")[0]
+        return _Voice(Locale.parse(plain), words)
+    except (ValueError, UnknownLocaleError) as error:
+        raise _no_locale(name) from error
+
+
+def _no_locale(found: object) -> ContractError:
+    return ContractError(
+        f"Found the locale {found!r}; expected a CLDR locale such as 'en' or 'pt_BR'."
+    )
+
+
+# Letters of a pattern, or a quoted text, which stays.
+_FIELDS: Final = re.compile(r"'[^']*'|([EcML])\1*")
+
+
+def _pattern(locale: Locale, skeleton: str) -> str:
+    """CLDR's pattern for weekday, day and month, all names in full."""
+    found = match_skeleton(skeleton, locale.datetime_skeletons)
+    if found is None:
+        return "full" if "E" in skeleton else "long"
+    pattern = str(locale.datetime_skeletons[found].pattern)
+
+    def in_full(field: re.Match[str]) -> str:
+        letters = field.group()
+        if letters[0] in "Ec":
+            return letters[0] * 4
+        # Months in digits stay so.
+        return letters[0] * 4 if letters[0] in "ML" and len(letters) > 2 else letters
+
+    return _FIELDS.sub(in_full, pattern)
