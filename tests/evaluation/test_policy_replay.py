@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
 
 from etapromise import PromiseModel, load_policies
 from etapromise.calendars.disruptions import Disruption
+from etapromise.cli.arguments import options_told
 from etapromise.errors import ContractError
 from etapromise.evaluation.disruption_record import disruption_record
 from etapromise.evaluation.policy_replay import replay_policies
@@ -99,3 +101,17 @@ def test_a_declaration_that_came_true_was_right(
     assert found["kept"] > found["kept_without"] + 0.1
     assert found["late_days"] > 1.0
     assert found["verdict"] in {"right", "too much"}
+
+
+@pytest.mark.parametrize("told", ["{", "{}", "[1]", '"carrier"'])
+def test_ways_that_are_no_list_of_options_are_refused(tmp_path, told):
+    path = tmp_path / "ways.json"
+    path.write_text(told)
+    with pytest.raises(click.UsageError, match="--ways"):
+        options_told(path)
+
+
+def test_ways_are_the_options_that_a_file_lists(tmp_path):
+    path = tmp_path / "ways.json"
+    path.write_text('[{"carrier": "acme", "price": 4.0}]')
+    assert options_told(path) == [{"carrier": "acme", "price": 4.0}]

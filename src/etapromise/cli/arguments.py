@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from etapromise.errors import EtapromiseError
+from etapromise.files import settings_text
 from etapromise.promise.signatures import SIGN_KEY
 
 # In a log, where no bar can move.
@@ -182,6 +183,17 @@ def say(text: str) -> None:
 def print_json(found: Any) -> None:
     """Print plain values as JSON on stdout."""
     click.echo(json.dumps(found, indent=2, ensure_ascii=False, default=str))
+
+
+def options_told(path: Path) -> list[dict[str, Any]]:
+    """Options for `PromiseModel.compare`, as --ways names them: a JSON list of objects."""
+    try:
+        told = json.loads(settings_text(path))
+    except ValueError as error:
+        raise click.UsageError(f"--ways {path} is no JSON: {error}.") from error
+    if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
+        raise click.UsageError(f"--ways {path} is no list of objects.")
+    return told
 
 
 class ProgressBar:

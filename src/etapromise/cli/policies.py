@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -13,11 +12,11 @@ from etapromise.cli.arguments import (
     OUTPUT_FILE,
     count_option,
     example,
+    options_told,
     reported_errors,
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
-from etapromise.files import settings_text
 from etapromise.promise.model import load_model
 from etapromise.promise.options.policies import load_policies, shipped_policies
 
@@ -59,10 +58,7 @@ def replay(
     from etapromise.evaluation.policy_replay import replay_policies  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
-    try:
-        told = json.loads(settings_text(ways))
-    except ValueError as error:
-        raise click.UsageError(f"--ways {ways} is no JSON: {error}.") from error
+    told = options_told(ways)
     with reported_errors():
         loaded = load_model(model)
         history = tables.read(loaded.event, out)

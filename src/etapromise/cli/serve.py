@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from etapromise.cli.arguments import INPUT_FILE, count_option, example, reported_errors, say
+from etapromise.cli.arguments import (
+    INPUT_FILE,
+    count_option,
+    example,
+    options_told,
+    reported_errors,
+    say,
+)
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.files import settings_text
 
 
 @click.command(
@@ -49,14 +54,7 @@ def serve(models: Path, host: str, port: int, fallback_days: int, ways: Path | N
             f"serving needs {error.name}, which is not installed; expected the extra: "
             "pip install 'etapromise[serve]'."
         ) from error
-    told = None
-    if ways is not None:
-        try:
-            told = json.loads(settings_text(ways))
-        except ValueError as error:
-            raise click.UsageError(f"--ways {ways} is no JSON: {error}.") from error
-        if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
-            raise click.UsageError(f"--ways {ways} is no list of objects.")
+    told = None if ways is None else options_told(ways)
     with reported_errors():
         app = create_app(models, fallback_days=fallback_days, ways=told)
         say(f"serving {models} at http://{host}:{port}/")

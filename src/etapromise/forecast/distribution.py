@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Mask
+from etapromise.array_types import Floats, Mask
 
 NOT_ASKED: Final = np.iinfo(np.int32).min
 """Stands where the probability of no day is asked for."""
@@ -29,6 +29,20 @@ class DistributionStruct(ctypes.Structure):
         ("knot", ctypes.c_void_p),
         ("kept", ctypes.c_void_p),
     )
+
+    @classmethod
+    def of(
+        cls, levels: Floats, duration_offset: float, knot: Floats, kept: Floats
+    ) -> DistributionStruct:
+        """From a forest's levels (q,) and the knots (k,) of a calibration, which it keeps alive.
+
+        `duration_offset` are operational days that were added before the logarithm.
+        """
+        arrays = [np.ascontiguousarray(array, np.float64) for array in (levels, knot, kept)]
+        level, at, reached = (array.ctypes.data for array in arrays)
+        struct = cls(len(levels), level, duration_offset, len(knot), at, reached)
+        struct.alive = arrays
+        return struct
 
 
 _raw = native.function(
@@ -95,34 +109,16 @@ class DateDistribution:
         return np.asarray(reached.argmax(axis=1), np.int64)
 
 
-def uncalibrated(
-    levels: NDArray[np.float64], duration_offset: float
-) -> tuple[DistributionStruct, list[NDArray[np.float64]]]:
-    """The kernels' distribution that takes a forest by its word; and what it points to.
-
-    Args:
-        levels: (q,) ascending probabilities of the forest's quantiles.
-        duration_offset: operational days that were added before the logarithm.
-    """
+def uncalibrated(levels: Floats, duration_offset: float) -> DistributionStruct:
+    """The kernels' distribution that takes a forest by its word."""
     return _uncalibrated(np.ascontiguousarray(levels, np.float64).tobytes(), duration_offset)
 
 
 @lru_cache(maxsize=256)
-def _uncalibrated(
-    levels: bytes, duration_offset: float
-) -> tuple[DistributionStruct, list[NDArray[np.float64]]]:
+def _uncalibrated(levels: bytes, duration_offset: float) -> DistributionStruct:
     # Immutable like its arguments, so that all who ask may share it.
-    level = np.frombuffer(levels, np.float64)
     straight = np.array([0.0, 1.0])
-    struct = DistributionStruct(
-        levels=len(level),
-        level=level.ctypes.data,
-        duration_offset=duration_offset,
-        knots=len(straight),
-        knot=straight.ctypes.data,
-        kept=straight.ctypes.data,
-    )
-    return struct, [level, straight]
+    return DistributionStruct.of(np.frombuffer(levels), duration_offset, straight, straight)
 
 
 def raw_probability(
@@ -146,7 +142,7 @@ def raw_probability(
     """
     arrays = [np.ascontiguousarray(array, np.float64) for array in (log_days, offset, days)]
     out = np.empty(len(offset))
-    struct, _alive = uncalibrated(levels, duration_offset)
+    struct = uncalibrated(levels, duration_offset)
     _raw(
         ctypes.addressof(struct),
         len(offset),

@@ -112,23 +112,11 @@ class RemainingKernel:
         disruptions: Disruptions | None = None,
     ) -> None:
         """Bind levels, a calibration for each group, clocks, and what is declared."""
-        level = np.ascontiguousarray(levels, np.float64)
-        knots = [
-            (np.ascontiguousarray(one.knot), np.ascontiguousarray(one.kept)) for one in calibrations
+        each = [
+            DistributionStruct.of(levels, duration_offset, one.knot, one.kept)
+            for one in calibrations
         ]
-        groups = (DistributionStruct * len(knots))(
-            *(
-                DistributionStruct(
-                    levels=len(level),
-                    level=level.ctypes.data,
-                    duration_offset=duration_offset,
-                    knots=len(knot),
-                    knot=knot.ctypes.data,
-                    kept=kept.ctypes.data,
-                )
-                for knot, kept in knots
-            )
-        )
+        groups = (DistributionStruct * len(each))(*each)
         elapsed = np.ascontiguousarray(elapsed, np.float64)
         self._struct = _RemainingStruct(
             stage=ctypes.addressof(groups),
@@ -138,7 +126,7 @@ class RemainingKernel:
             horizon=horizon,
             disruptions=None if disruptions is None else disruptions.address,
         )
-        self._alive = (level, knots, groups, elapsed, disruptions)
+        self._alive = (each, groups, elapsed, disruptions)
         self._address = ctypes.addressof(self._struct)
         self.horizon = horizon
 
@@ -221,7 +209,7 @@ def remaining_given(
         np.ascontiguousarray(array, np.float64) for array in (log_days, offset, spent, wanted)
     ]
     out = np.empty((len(offset), 1 + len(wanted)))
-    struct, _alive = uncalibrated(forest_levels, duration_offset)
+    struct = uncalibrated(forest_levels, duration_offset)
     _given(
         ctypes.addressof(struct),
         len(offset),

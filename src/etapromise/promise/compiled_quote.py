@@ -99,21 +99,13 @@ class QuoteKernel:
                 f"{len(features.contract.names)}; expected as many. Train again."
             )
         arrays: dict[str, NDArray[Any]] = {
-            "level": np.ascontiguousarray(forest.levels, np.float64),
-            "knot": np.ascontiguousarray(calibration.knot, np.float64),
-            "kept": np.ascontiguousarray(calibration.kept, np.float64),
             "log_hazard": np.ascontiguousarray(calibration.log_hazard, np.float32),
             "lost": np.ascontiguousarray(statistics.lost, np.float64),
             "shortest": np.ascontiguousarray(statistics.shortest, np.float32),
             "between": between_variances(encoder, statistics),
         }
-        distribution = DistributionStruct(
-            levels=len(forest.levels),
-            level=arrays["level"].ctypes.data,
-            duration_offset=statistics.settings.offset,
-            knots=len(calibration.knot),
-            knot=arrays["knot"].ctypes.data,
-            kept=arrays["kept"].ctypes.data,
+        distribution = DistributionStruct.of(
+            forest.levels, statistics.settings.offset, calibration.knot, calibration.kept
         )
         self.horizon = parts.horizon
         self.lost_level = encoder.level_names.index("service")

@@ -28,8 +28,6 @@ from etapromise.forecast.distribution import (
 from etapromise.forecast.forest import Forest, stored_forest
 from etapromise.stored_arrays import StoredPart
 
-Uncalibrated = tuple[DistributionStruct, list[NDArray[np.float64]]]
-
 # Working days added before the logarithm of a handling time.
 HANDLING_OFFSET: Final = 1.0
 # Days after the order's date within which parcels are fetched; the rest counts on the last.
@@ -65,17 +63,10 @@ class StageForests:
 
     def distributions(self, offset: float) -> tuple[DistributionStruct, DistributionStruct]:
         """Both forests' for the kernels; `offset` was added to a way before the logarithm."""
-        kept = self._kept.get(offset)
-        if kept is None:
-            kept = self._kept[offset] = (
-                uncalibrated(self.handling.levels, HANDLING_OFFSET),
-                uncalibrated(self.transit.levels, offset),
-            )
-        return kept[0][0], kept[1][0]
-
-    @cached_property
-    def _kept(self) -> dict[float, tuple[Uncalibrated, Uncalibrated]]:
-        return {}
+        return (
+            uncalibrated(self.handling.levels, HANDLING_OFFSET),
+            uncalibrated(self.transit.levels, offset),
+        )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays; `stored` reads them back."""
