@@ -82,6 +82,29 @@ def test_the_unseen_is_flagged_and_wider(
 
 
 @pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("unseen_carrier", "carrier"),
+        ("unseen_service", "service"),
+        ("unseen_destination", "destination_region"),
+    ],
+)
+def test_a_name_that_may_be_a_slip_is_told_with_the_known_one(
+    model: PromiseModel, orders: pd.DataFrame, message: str, name: str
+) -> None:
+    row = orders[orders[name].str.len() > 2].iloc[0] if name != "destination_region" else None
+    fields = fields_of(orders.iloc[0] if row is None else row)
+    right = str(fields[name])
+    slip = f"{right[:-1]}{right[-1] * 2}"
+    fields = fields | {name: slip} | ({"destination": "@@@1"} if row is None else {})
+    promise = model.promise(**fields)
+    [told] = [one["text"] for one in promise.messages if one["code"] == message]
+    assert f"Did you mean {right!r}, not {slip!r}?" in told
+    other = model.promise(**fields | {name: "qqqqqqq"})
+    assert not any("Did you mean" in one["text"] for one in other.messages)
+
+
+@pytest.mark.parametrize(
     ("message", "code"), [("unseen_carrier", 30002), ("unseen_destination", 30004)]
 )
 def test_no_date_is_shown_where_nothing_is_known(

@@ -271,12 +271,12 @@ def test_nested_records_become_rows() -> None:
         "f",
     )
     assert list_paths(records) == {"p": 2, "p.e": 2}
-    assert table_of(records).to_pylist() == [{"id": "1", "to.zip": "01067"}]
-    assert table_of(records, "p").to_pylist() == [
+    assert table_of(records)[0].to_pylist() == [{"id": "1", "to.zip": "01067"}]
+    assert table_of(records, "p")[0].to_pylist() == [
         {"id": "1", "to.zip": "01067", "p.n": "A"},
         {"id": "1", "to.zip": "01067", "p.n": "B"},
     ]
-    assert table_of(records, "p.e").column("p.e.t").to_pylist() == ["1", "2.50"]
+    assert table_of(records, "p.e")[0].column("p.e.t").to_pylist() == ["1", "2.50"]
 
 
 @pytest.mark.parametrize(

@@ -156,11 +156,82 @@ def test_codes_without_a_meaning_are_counted(tmp_path: Path) -> None:
     scans.to_csv(tmp_path / "s.csv", index=False)
     found = check([tmp_path / "o.csv", tmp_path / "s.csv"], quality=False)
     assert found.proposal is not None
-    assert found.proposal.open_codes == {"QX7": 80}
     meanings = {code: status for code, (status, _, _) in found.proposal.statuses.items()}
-    assert meanings == {"collected": "picked_up", "zugestellt": "delivered"}
-    assert found.history is not None
-    assert found.history.accounts[1].rejects["reason"].tolist() == ["unknown_status"] * 80
+    # Nearly every parcel ends with it, so that it must be asked for.
+    assert meanings == {"collected": "picked_up", "zugestellt": "delivered", "QX7": "?"}
+    [question] = found.proposal.questions
+    assert "'QX7' (80 scans)" in question
+    assert "such as" in question
+    assert found.history is None
+
+
+def events(truth: pd.DataFrame, codes: tuple[str, str, str]) -> pd.DataFrame:
+    steps = (truth["picked"], truth["picked"] + pd.Timedelta(hours=9), truth["delivered"])
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "tracking": truth["id"],
+                    "date": [None if pd.isna(t) else t.isoformat() + "Z" for t in times],
+                    "event": code,
+                }
+            ).dropna()
+            for times, code in zip(steps, codes, strict=True)
+        ],
+        ignore_index=True,
+    )
+
+
+def written_orders(truth: pd.DataFrame, folder: Path) -> Path:
+    orders = pd.DataFrame(
+        {
+            "order_id": truth["id"],
+            "created_at": [t.isoformat() + "Z" for t in truth["ordered"]],
+            "zip": truth["postcode"],
+            "country": truth["country"],
+        }
+    )
+    orders.to_csv(folder / "o.csv", index=False)
+    return folder / "o.csv"
+
+
+@pytest.mark.parametrize("code", ["QX7", "zzz-41"])
+def test_a_code_that_no_parcel_ends_with_is_told_with_its_count(code: str, tmp_path: Path) -> None:
+    truth = parcels(5, 200)
+    scans = events(truth, ("picked up", "in transit", "delivered"))
+    scans.loc[scans.index[scans["event"] == "in transit"][3:9], "event"] = code
+    scans.to_csv(tmp_path / "s.csv", index=False)
+    found = check([written_orders(truth, tmp_path), tmp_path / "s.csv"], quality=False)
+    assert found.proposal is not None
+    assert found.proposal.open_codes == {code: 6}
+    assert f"code {code!r} (6 scans)" in found.to_text()
+    assert not found.proposal.questions
+
+
+def test_own_numbers_are_not_a_vendors(tmp_path: Path) -> None:
+    truth = parcels(5, 200)
+    scans = events(truth, ("10", "20", "99"))
+    scans.to_csv(tmp_path / "s.csv", index=False)
+    found = check([written_orders(truth, tmp_path), tmp_path / "s.csv"], quality=False)
+    assert found.proposal is not None
+    assert found.proposal.vocabulary is None
+    meanings = {code: status for code, (status, _, _) in found.proposal.statuses.items()}
+    assert meanings == {"10": "?", "20": "?", "99": "delivered"}
+
+
+def test_rows_that_are_called_delivered_and_have_no_date_are_told(tmp_path: Path) -> None:
+    truth = parcels(5, 200)
+    table = pd.read_csv(written_orders(truth, tmp_path), dtype=str).assign(
+        state="Zugestellt", zugestellt_am=truth["delivered"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    )
+    table.loc[[12, 40], "zugestellt_am"] = ""
+    table.loc[truth["delivered"].isna(), "state"] = "Unterwegs"
+    table.to_csv(tmp_path / "o.csv", index=False)
+    found = check([tmp_path / "o.csv"], quality=False)
+    assert found.proposal is not None
+    assert any(
+        "2 rows, such as row 12, are 'Zugestellt' by state" in s for s in found.proposal.told
+    )
 
 
 def test_a_few_common_words_are_no_sign_of_a_vendor(tmp_path: Path) -> None:

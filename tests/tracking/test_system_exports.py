@@ -437,7 +437,7 @@ def test_days_in_both_orders_in_one_column_are_refused_by_name(tmp_path: Path) -
     )
     found = check(csv_of(table, tmp_path / "both.csv"), quality=False)
     assert found.proposal is not None
-    assert any("day first and" in one for one in found.proposal.questions)
+    assert any("most others could be either" in one for one in found.proposal.questions)
 
 
 def test_an_order_that_was_closed_is_told(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ etapromise backtest --shipments data/sample/shipments.parquet \
 @click.option("--to", "end", type=moment, required=True, help="The moment after the last. UTC.")
 @click.option(
     "--every",
-    type=click.Choice(["month", "week"]),
+    type=click.Choice(["month", "week", "once"]),
     default="month",
     show_default=True,
     help="How often a new model is trained.",

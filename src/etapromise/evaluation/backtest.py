@@ -60,7 +60,7 @@ class BacktestConfig:
 
     start: pd.Timestamp
     end: pd.Timestamp
-    every: Literal["month", "week"] = "month"
+    every: Literal["month", "week", "once"] = "month"
     refresh_every: int = 1
     service_levels: tuple[float, ...] = (0.8, 0.9, 0.95)
     main_level: float = 0.9
@@ -77,8 +77,8 @@ class BacktestConfig:
             raise ContractError(
                 f"found a backtest from {self.start} to {self.end}, expected an end after its start"
             )
-        if self.every not in {"month", "week"}:
-            raise ContractError(f"found every={self.every!r}, expected 'month' or 'week'")
+        if self.every not in {"month", "week", "once"}:
+            raise ContractError(f"found every={self.every!r}, expected 'month', 'week' or 'once'")
         if self.main_level not in self.service_levels:
             raise ContractError(
                 f"found main_level={self.main_level}, expected one of {self.service_levels}"
@@ -167,7 +167,7 @@ def backtest(
     *,
     start: Moment,
     end: Moment,
-    every: Literal["month", "week"] = "month",
+    every: Literal["month", "week", "once"] = "month",
     refresh_every: int = 1,
     service_levels: Sequence[float] = (0.8, 0.9, 0.95),
     jobs: int = 2,
@@ -188,7 +188,7 @@ def backtest(
         scans: as for `read`.
         start: first order to quote.
         end: the moment after the last.
-        every: how often a new model is trained.
+        every: how often a new model is trained; "once" is at the start only.
         refresh_every: days from one refresh of statistics and calibration to the next.
         service_levels: told in full; the one nearest to 0.9 by group.
         jobs: processes; the result does not depend on it.
@@ -282,6 +282,8 @@ def steps(config: BacktestConfig) -> list[Step]:
     last = config.end.tz_convert(config.start.tz)
     begins = pd.date_range(config.start.normalize(), last, freq="MS" if monthly else "W-MON")
     inner = [moment for moment in begins if config.start < moment < config.end]
+    if config.every == "once":
+        inner = []
     edges = [config.start, *inner, config.end]
     found = []
     for number, (start, end) in enumerate(pairwise(edges)):

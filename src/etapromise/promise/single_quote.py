@@ -24,6 +24,7 @@ from etapromise.promise.confidence import (
     declared_message,
     left_out_message,
     messages_of,
+    with_near_names,
 )
 from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.kept_record import KeptRecord
@@ -264,6 +265,19 @@ class SingleQuotes:
             messages += declared_message(told)
         return code, messages
 
+    def _with_near_names(
+        self, messages: tuple[dict[str, str], ...], text: bytes
+    ) -> tuple[dict[str, str], ...]:
+        if not messages:
+            return messages
+        encoder = self._encoder
+        places = {level.name: place for place, level in enumerate(encoder.levels)}
+        return with_near_names(
+            messages,
+            encoder.compiled.fields_of(text),
+            lambda level: encoder.indexes[places[level]].keys,
+        )
+
     def _has_date(self, answer: Answer, service_level: float) -> bool:
         return bool(has_date(self._address, answer, service_level, self._date_rule))
 
@@ -366,7 +380,9 @@ class QuotedPromise(Promise):
         return probability[min(position, len(probability) - 1)]
 
     def _assess(self) -> tuple[int, tuple[dict[str, str], ...]]:
-        code, messages = self._model._assess(self._answer, self.service_level)  # noqa: SLF001
+        model = self._model
+        code, messages = model._assess(self._answer, self.service_level)  # noqa: SLF001
+        messages = model._with_near_names(messages, self._quote[1])  # noqa: SLF001
         return code, (*messages, *left_out_message(self._left_out))
 
     def _explain(self) -> PromiseDetails:

@@ -66,6 +66,13 @@ def best_fit(table: OwnTable, part: str, role: str) -> float:
 
 def _fit(profile: Profile, part: str, role: str, table: OwnTable) -> float:
     """How well a column fits by its name, 0 where its values cannot be such."""
+    asked = profile.name, part, role
+    if asked not in table.fits:
+        table.fits[asked] = _looked_at(profile, part, role, table)
+    return table.fits[asked]
+
+
+def _looked_at(profile: Profile, part: str, role: str, table: OwnTable) -> float:
     score = score_name(profile.name, part, role)
     if part == "scans":
         score = _scan_score(profile, role, table, score)
@@ -183,6 +190,12 @@ def _says_steps(profile: Profile) -> bool:
     )
 
 
+def _says_states(profile: Profile) -> bool:
+    """Whether half of a column's words are those of a parcel's journey."""
+    words = [str(word) for word in profile.words[:_TRIED_CODES]]
+    return 2 * sum(status_of_word(word) is not None for word in words) > len(words)
+
+
 def _suits(profile: Profile, role: str) -> bool:
     checks: dict[str, Callable[[], bool]] = {
         **dict.fromkeys(_NUMBERS, lambda: profile.numeric),
@@ -190,6 +203,8 @@ def _suits(profile: Profile, role: str) -> bool:
         "destination_time_zone": lambda: profile.zones > 0.6,
         "zone": lambda: profile.offsets > 0.6,
         "destination": lambda: profile.postcodes > 0.6,
+        # A "state" is one of a parcel as well as of a country.
+        "destination_region": lambda: not (profile.dated or _says_states(profile)),
         "status": lambda: _are_codes(profile),
         **dict.fromkeys(
             ("carrier", "service", "vocabulary"),
@@ -197,7 +212,9 @@ def _suits(profile: Profile, role: str) -> bool:
         ),
         **dict.fromkeys(
             ("shipment_id", "order_id"),
-            lambda: profile.distinct > 0.05 * profile.rows and not profile.dated,
+            lambda: (
+                profile.distinct > 0.05 * profile.rows and not (profile.dated or profile.clocks)
+            ),
         ),
     }
     return bool(checks.get(role, lambda: not profile.dated)())

@@ -15,13 +15,25 @@ _LETTERS: Final = str.maketrans(
     {"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", chr(0x131): "i"}
 )
 _NEAR: Final = 0.88
+# Before a capital after a small letter, and before that which begins a word after others: PODDt is
+# POD Dt. Of capitals with an s it is the plural: IDs.
+_NEW_WORD: Final = re.compile(
+    r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?:[a-z]{2}|[a-rt-z](?![A-Za-z])))"
+)
+_SHORTENED: Final = 0.68
+_LEAST_LETTERS: Final = 3
+_VOWELS: Final = frozenset("aeiouy")
+# So short words are cut to two letters: cd.
+_SHORT_WORD: Final = 4
+_ELSE: Final = ("billing", "changed", "paid", "ignored")
+_NUMBERS: Final = frozenset({"no", "nr", "num", "number", "nbr", "nummer", "numero"})
 # Shorter names of carriers are words of other meanings too.
 _SURE_NAME: Final = 5
 
 
 def plain_name(name: str) -> str:
     """Lower case words without accents and signs: ``ship_to.postalCode`` is ship to postal code."""
-    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})", " ", name)
+    text = _NEW_WORD.sub(" ", name)
     text = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS))
     text = "".join(letter for letter in text if not unicodedata.combining(letter))
     return " ".join(re.findall(r"[^\W_]+", text))
@@ -61,9 +73,89 @@ def score_name(name: str, table: str, role: str) -> float:
         elif not known.isascii() and len(known) > 1 and known in said:
             # Some scripts put no blanks between words.
             best = max(best, 0.55 + 0.35 * len(known) / len(said))
-        elif len(known) > 5 and difflib.SequenceMatcher(None, said, known).ratio() > _NEAR:
-            best = max(best, 0.7)
+        elif len(known) > 5 and best < 0.7 and _nearly(said, known):
+            best = 0.7
+        elif best < _SHORTENED:
+            best = max(best, _shortens(said, known, timed=timed))
     return best
+
+
+@cache
+def _shortens(said: str, known: str, *, timed: bool) -> float:
+    """How surely a name is another with words cut off or without their vowels: desp dt, cnsg no."""
+    ours, theirs = said.split(), known.split()
+    if timed:
+        ours, theirs = _without_moment(ours), _without_moment(theirs)
+    if len(ours) != len(theirs) or ours == theirs:
+        return 0.0
+    found = _SHORTENED
+    for short, word in zip(ours, theirs, strict=True):
+        if short != word:
+            found = min(found, _abbreviates(short, word))
+    if found <= max(map(_says_else, ours)):
+        return 0.0
+    # Of names that begin alike the shorter is meant: a Zustellung, not a Zustellversuch.
+    return found - 0.001 * len(known)
+
+
+def _without_moment(words: list[str]) -> list[str]:
+    moment = names_of()["other"]["moment"]
+    return [word for word in words if word not in moment] or words
+
+
+@cache
+def _says_else(short: str) -> float:
+    """How surely a word is short for one of what no column of the contract is: inv, upd."""
+    other = names_of()["other"]
+    words = {word for what in _ELSE for names in other[what] for word in names.split()}
+    return max(_abbreviates(short, word) for word in words)
+
+
+def _abbreviates(short: str, word: str) -> float:
+    """How surely a word is short for another: its beginning, or of its consonants the first.
+
+    Less surely some of its letters in their order.
+    """
+    if short in _NUMBERS and word in _NUMBERS:
+        return _SHORTENED
+    least = _LEAST_LETTERS - (len(word) <= _SHORT_WORD)
+    if len(short) < least or len(short) >= len(word) or short[0] != word[0] or short in _words():
+        return 0.0
+    letters = iter(word)
+    if not all(letter in letters for letter in short):
+        return 0.0
+    if word.startswith(short) or _bones(word).startswith(_bones(short)):
+        return _SHORTENED
+    return 0.0 if _VOWELS & set(short[1:-1]) else _SHORTENED - 0.04
+
+
+def _bones(word: str) -> str:
+    """A word without its vowels but the first letter."""
+    return word[0] + "".join(letter for letter in word[1:] if letter not in _VOWELS)
+
+
+@cache
+def _words() -> frozenset[str]:
+    """Words that are whole as they are: the longer ones of names, and those of clocks."""
+    names = names_of()
+    told = {
+        word
+        for roles in names.values()
+        for known in roles.values()
+        for name in known
+        for word in name.split()
+        if len(word) > _LEAST_LETTERS
+    }
+    return frozenset({*told, *names["other"]["utc"], "time", "event"})
+
+
+def _nearly(said: str, known: str) -> bool:
+    """Whether two names differ by a slip; what cannot be near is seen by its length alone."""
+    both = len(said) + len(known)
+    if 2 * min(len(said), len(known)) <= _NEAR * both:
+        return False
+    found = difflib.SequenceMatcher(None, said, known)
+    return found.quick_ratio() > _NEAR and found.ratio() > _NEAR
 
 
 @cache

@@ -98,13 +98,6 @@ class Profile:
         words = pd.Series(self.filled_values.unique(), dtype=TEXT)[: 4 * TRIED]
         return words[~words.str.lower().isin(_NOTHING)]
 
-    @cached_property
-    def mixed_days(self) -> tuple[str, str] | None:
-        """A value that can only be day first and one that can only be month first, if both are."""
-        found = self.words.str.extract(r"^(\d{1,2})[./\-](\d{1,2})[./\-]\d{2,4}\b").astype(float)
-        day, month = (self.words[found[place] > 12] for place in (0, 1))
-        return (str(day.iloc[0]), str(month.iloc[0])) if len(day) and len(month) else None
-
     @property
     def unique(self) -> bool:
         """Whether each filled row has a value of its own."""
@@ -307,8 +300,10 @@ def profile_of(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray) -> Pr
     """The profile of a column, out of a sample of it and, for what is counted, all of it."""
     kind = sample.type.value_type if pt.is_dictionary(sample.type) else sample.type
     raw = sample.cast(kind) if pt.is_dictionary(sample.type) else sample
-    text = _as_text(raw).to_pandas().astype(TEXT).str.strip()
-    text = text.map(_plain_signs, na_action="ignore")
+    words = _as_text(raw)
+    text = words.to_pandas().astype(TEXT).str.strip()
+    if pc.all(pc.string_is_ascii(words)).as_py() is False:
+        text = text.map(_plain_signs, na_action="ignore")
     values = text[text.notna() & (text != "")].reset_index(drop=True)
     blank = len(text) - len(values)
     return Profile(

@@ -24,7 +24,7 @@ from etapromise.normal_forms.numbers import read_number
 from etapromise.normal_forms.texts import normal_text
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.tracking.texts import are_plain, coded, of_floats
-from etapromise.tracking.times import DAY, WallTimes, read_wall_times
+from etapromise.tracking.times import DAY, WallTimes, few_of, read_wall_times
 
 # A whole number that went through a float is exact below this only.
 _EXACT: Final = 2**53
@@ -54,9 +54,11 @@ class ReadTimes(Read):
 
     Attributes:
         clocks: What was written.
+        zoneless: Mask of the few clock times of which nothing says the zone, (n,).
     """
 
     clocks: WallTimes
+    zoneless: Mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +115,7 @@ def _whole_numbers(array: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     most = pc.max(pc.abs(array)).as_py()
     if most is not None and most >= _EXACT:
         raise ContractError(
-            f"column {name!r} is of type {array.type} and holds {most:.0f}, expected text: from "
+            f"column {name} is of type {array.type} and holds {most:.0f}, expected text: from "
             "2**53 on a float has lost digits, so that one id becomes another. Keep the column as "
             "text where it is exported, or read it as text"
         )
@@ -211,6 +213,7 @@ def read_times(
     name: str,
     naive_time_zone: str | None,
     zones: npt.NDArray[np.object_] | None = None,
+    written: Mask | None = None,
 ) -> ReadTimes:
     """Moments as datetime64[us, UTC].
 
@@ -223,13 +226,16 @@ def read_times(
             twice is taken as the first; one that it skipped, as the moment after the gap.
         zones: (n,) IANA zone of each row's clock, None where not said; goes before
             ``naive_time_zone``.
+        written: (n,) which rows' formats are known, so that none is guessed.
 
     Raises:
-        ContractError: The column holds no times, or naive ones while no zone is named.
+        ContractError: The column holds no times, or more than a few naive ones while no zone is
+            named.
     """
-    clocks = read_wall_times(array, name)
+    clocks = read_wall_times(array, name, written=written)
     moments = clocks.utc
     naive = clocks.naive
+    zoneless = _none(len(moments))
     if clocks.plain.any() or naive.any():
         moments = moments.copy()
     if clocks.plain.any():
@@ -239,16 +245,19 @@ def read_times(
         if zones is not None:
             named = np.where(pd.isna(zones), named, zones)
         lacking = naive & pd.isna(named)
-        if lacking.any():
+        zoneless = lacking if few_of(lacking.sum(), (clocks.wall != MISSING).sum()) else zoneless
+        if lacking.any() and not zoneless.any():
             first = pd.Timestamp(clocks.wall[int(np.argmax(lacking))], unit="us")
             raise ContractError(
-                f"column {name!r} holds times without a time zone, such as {first}, expected "
+                f"column {name} holds times without a time zone, such as {first}, expected "
                 "zone-aware times; write the offset into them or name their zone with "
                 "naive_time_zone= (--time-zone)"
             )
-        moments[naive] = localized(clocks.wall[naive], named[naive])
+        moments[naive] = MISSING
+        told = naive & ~lacking
+        moments[told] = localized(clocks.wall[told], named[told])
     series = pd.Series(moments.view("datetime64[us]")).dt.tz_localize("UTC")
-    return ReadTimes(series=series, unreadable=clocks.unreadable, clocks=clocks)
+    return ReadTimes(series=series, unreadable=clocks.unreadable, clocks=clocks, zoneless=zoneless)
 
 
 def localized(wall: npt.NDArray[np.int64], zones: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
@@ -303,8 +312,11 @@ def _days(wall: npt.NDArray[np.int64]) -> pd.Series[Any]:
     return pd.Series(wall.view("datetime64[us]"))
 
 
-def read_numbers(array: pa.ChunkedArray, name: str) -> Read:
+def read_numbers(array: pa.ChunkedArray, name: str, *, unit: str = "") -> Read:
     """Numbers as float64, NaN where missing; text as people write numbers, see `read_number`.
+
+    Args:
+        unit: That numbers may have behind them.
 
     Raises:
         ContractError: The column holds neither numbers nor text.
@@ -318,7 +330,6 @@ def read_numbers(array: pa.ChunkedArray, name: str) -> Read:
         return Read(series=pd.Series(numbers, dtype="float64"), unreadable=_none(len(array)))
     if not _is_text(kind):
         raise _wrong_type(name, kind, "numbers")
-    unit = "kg" if name.endswith("_kg") else ""
     codes, words = coded(read_text(array, name))
     values, strange = np.full(len(words) + 1, np.nan), np.zeros(len(words) + 1, dtype=bool)
     for place, word in enumerate(words):
@@ -340,5 +351,5 @@ def _none(n: int) -> Mask:
 
 def _wrong_type(name: str, kind: pa.DataType, expected: str) -> ContractError:
     return ContractError(
-        f"column {name!r} is of type {kind}, expected {expected}; convert the column"
+        f"column {name} is of type {kind}, expected {expected}; convert the column"
     )

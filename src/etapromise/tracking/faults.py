@@ -8,8 +8,8 @@ once, with how many values it was and examples of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -25,6 +25,7 @@ _EXAMPLES: Final = 3
 _REMEDIES: Final = (
     ("missing_", "fill the value in, or map another column to it"),
     ("unreadable_", "correct the value, or name its format in a mapping"),
+    ("no_time_zone_", "write the offset into the value, or name the zone of such times"),
     ("_out_of_range", "correct the value at its source, or leave it empty"),
     ("duplicate_", "nothing, if the rows say the same; else give each its own id"),
     (
@@ -53,6 +54,59 @@ _ELSE: Final = "correct the row at its source"
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnNames:
+    """What own tables call the columns of the contract, for whoever reads what is wrong with them.
+
+    Attributes:
+        names: By column of the contract, the own columns that it came from.
+        which: By column that came from several, the one that each row came from, (n,).
+    """
+
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    which: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
+
+    def own(self, column: str, row: int | None = None) -> tuple[str, ...]:
+        """What a column is called, in one row or in any; nothing where it has the same name."""
+        names = self.names.get(column, ())
+        if row is not None and column in self.which:
+            names = (names[self.which[column][row]],)
+        return () if names == (column,) else names
+
+    def of(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | slice) -> OwnNames:
+        """Those of some of the rows."""
+        return replace(self, which={name: one[rows] for name, one in self.which.items()})
+
+
+def together(parts: Iterable[tuple[OwnNames, int]]) -> OwnNames:
+    """The own names of several tables whose rows come after each other, each with how many."""
+    parts = list(parts)
+    names: dict[str, tuple[str, ...]] = {}
+    which: dict[str, npt.NDArray[np.int8]] = {}
+    for column in dict.fromkeys(name for part, _ in parts for name in part.names):
+        codes = []
+        for part, rows in parts:
+            own = part.names.get(column, (column,))
+            before = names.setdefault(column, ())
+            names[column] = before + own
+            several = part.which.get(column, np.zeros(rows, np.int8))
+            codes.append(several + np.int8(len(before)))
+        which[column] = np.concatenate(codes)
+    return OwnNames(names=names, which=which)
+
+
+NO_OWN_NAMES: Final = OwnNames()
+"""Of a table whose columns are called as the contract has it."""
+
+
+def shown_name(column: str, own: tuple[str, ...]) -> str:
+    """A column of the contract, and what the reader's own table calls it."""
+    if not own:
+        return column
+    told = ", ".join(f'"{name}"' for name in own)
+    return f"{column} (your column{'s' if len(own) > 1 else ''} {told})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Note:
     """What was done to values of a column, or is strange about them, and cost no row.
 
@@ -62,6 +116,7 @@ class Note:
         rows: How many rows it concerns.
         told: How the sentence goes on after their number: "could not be read and were left empty".
         examples: Some of the values as they came.
+        own: What own tables call the column, where that is another name.
     """
 
     reason: str
@@ -69,11 +124,12 @@ class Note:
     rows: int
     told: str
     examples: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """One sentence for people."""
         such = f", such as {', '.join(map(repr, self.examples))}" if self.examples else ""
-        about = f"{self.column}: " if self.column else ""
+        about = f"{shown_name(self.column, self.own)}: " if self.column else ""
         told = self.told if self.rows != 1 else _VERBS.sub(_of_one, self.told)
         return f"{about}{self.rows:,} {told}{such}"
 
@@ -109,6 +165,7 @@ class Checked:
         notes: What was done to values without costing a row, to be told once.
         left_aside: How many rows were neither: further rows of an order that a mapping folds into
             its first. None without a mapping.
+        own_names: What the own table calls the columns of the accepted rows.
         rows: (n_accepted,) position of each accepted row in the input; None where they are no rows
             of one, as after sorting.
     """
@@ -117,6 +174,7 @@ class Checked:
     rejects: pd.DataFrame
     notes: tuple[Note, ...] = ()
     left_aside: int = 0
+    own_names: OwnNames = NO_OWN_NAMES
     rows: npt.NDArray[np.int64] | None = None
 
 
@@ -128,9 +186,14 @@ class _Fault:
 
 
 class Faults:
-    """The first fault of each of ``n`` rows, and the notes of a table."""
+    """The first fault of each of ``n`` rows, and the notes of a table.
 
-    def __init__(self, n: int) -> None:
+    Args:
+        own_names: What the own table calls the columns.
+    """
+
+    def __init__(self, n: int, own_names: OwnNames = NO_OWN_NAMES) -> None:
+        self._own_names = own_names
         self._codes: npt.NDArray[np.int16] = np.zeros(n, dtype=np.int16)
         self._kinds: list[_Fault] = []
         self._notes: list[Note] = []
@@ -156,8 +219,20 @@ class Faults:
         if rows:
             some = tuple(dict.fromkeys(str(value) for value in examples))[:_EXAMPLES]
             self._notes.append(
-                Note(reason=reason, column=column, rows=int(rows), told=told, examples=some)
+                Note(
+                    reason=reason,
+                    column=column,
+                    rows=int(rows),
+                    told=told,
+                    examples=some,
+                    own=self._own_names.own(column),
+                )
             )
+
+    def named(self, column: str) -> str:
+        """A column as messages name it that stop everything."""
+        own = self._own_names.own(column)
+        return shown_name(repr(column), own)
 
     @property
     def free(self) -> npt.NDArray[np.bool_]:
@@ -198,7 +273,9 @@ class Faults:
             said = value if isinstance(value, str) else None
             found.append(said)
             shown = "missing" if said is None else repr(said)
-            details.append(f"{fault.column} is {shown}, expected {fault.expected}")
+            own = self._own_names.own(fault.column, int(faulty[position]))
+            name = shown_name(fault.column, own)
+            details.append(f"{name} is {shown}, expected {fault.expected}")
         return rejects_table(text, [fault.reason for fault in faults], details, rows, found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,14 +16,13 @@ import pyarrow.types as pt
 
 from etapromise.text_type import beginning_with, replaced
 from etapromise.tracking.time_words import plain_times
+from etapromise.tracking.times import few_of, slips_of
 from etapromise.tracking.written_times import ISO, WRAPPED, has_clock, parsed
 
 TRIED: Final = 400
 """Values of a column that are looked at."""
 MOST: Final = 0.9
 """A column is of times where so many of its values are."""
-# So many values may be of the other order of day and month: slips that are rejected.
-_SLIPS: Final = 0.005
 # Days since 1899-12-30, of 1987 to 2099, and the share of a column from which they are no slip.
 _SERIAL: Final = re.compile(r"^\d{5}(?:[.,]\d+)?$")
 _SERIAL_DAYS: Final = (32_000, 73_000)
@@ -42,6 +42,7 @@ _CLOCK: Final = re.compile(
 _ISO: Final = re.compile(
     r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?$"
 )
+_FIRST: Final = {True: "day", False: "month"}
 _ABBREVIATION: Final = re.compile(r"(?<!%)\b([A-Z]{3,4})$")
 
 
@@ -251,6 +252,7 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str], most: float) -> TimeGu
     chosen: list[str] = []
     asked: tuple[str, str] | None = None
     why = ""
+    every = float(np.logical_or.reduce([*fits.values()]).mean())
     while open_.any() and fits:
         counts = {form: int((fit & open_).sum()) for form, fit in fits.items()}
         best = max(counts, key=lambda form: (counts[form], _day_first(form)))
@@ -264,26 +266,36 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str], most: float) -> TimeGu
             elif best.startswith("%Y"):
                 best = best if best.index("%m") < best.index("%d") else other
                 why = "year first"
+            elif chosen and few_of(counts[best], len(words)):
+                # A few in another form than the rest, of which nothing tells the order.
+                fits = {form: fit for form, fit in fits.items() if form not in {best, other}}
+                continue
             else:
                 asked = (best, other)
         elif other in counts:
-            day = "day" if _day_first(best) else "month"
+            day = _FIRST[_day_first(best)]
             shown = words[open_ & fits[best] & ~fits[other]]
             why = f"{day} first, as {shown.iloc[0]!r} shows" if len(shown) else f"{day} first"
             if best.startswith("%Y"):
                 why = "year first"
         chosen.append(best)
         open_ &= ~fits[best]
-        if other != best and other in fits and (fits[other] & open_).sum() > _SLIPS * len(words):
-            return None  # some are day first and some month first: most others may be either
+        strays = int((fits[other] & open_).sum()) if other != best and other in fits else 0
+        if strays and not slips_of(strays, int((fits[best] & ~fits[other]).sum())):
+            # Most of those that show neither may be either.
+            usual, some = (
+                words[fits[best] & ~fits[other]].iloc[0],
+                words[open_ & fits[other]].iloc[0],
+            )
+            doubt = (
+                f"{usual!r} is {_FIRST[_day_first(best)]} first and {strays:,} values, such as "
+                f"{some!r}, are {_FIRST[_day_first(other)]} first, so that most others could be "
+                "either: export it in one form"
+            )
+            return TimeGuess(formats=(best,), share=every, doubt=doubt)
         fits.pop(best)
         fits.pop(other, None)
-    named = sorted({found[1] for form in chosen if (found := _ABBREVIATION.search(form))})
-    if named:
-        # Winter's name all year is a clock without summer time, both are that of a place.
-        fixed = ", all year a clock without summer time" if len(named) == 1 else ""
-        told = f"{' and '.join(named)} behind the clock do not say where{fixed}"
-        why = f"{why}; {told}" if why else told
+    why = "; ".join(filter(None, (why, _abbreviations(chosen))))
     share = 1 - float(open_.mean())
     if share < most:
         return None
@@ -307,6 +319,16 @@ def _chosen(words: pd.Series[Any], guesses: Counter[str], most: float) -> TimeGu
         asked=asked,
         why=why or "dates with the month's name" if "%b" in chosen[0] else why,
     )
+
+
+def _abbreviations(formats: Sequence[str]) -> str:
+    """What zones that are only abbreviated leave open."""
+    named = sorted({found[1] for form in formats if (found := _ABBREVIATION.search(form))})
+    if not named:
+        return ""
+    # Winter's name all year is a clock without summer time, both are that of a place.
+    fixed = ", all year a clock without summer time" if len(named) == 1 else ""
+    return f"{' and '.join(named)} behind the clock do not say where{fixed}"
 
 
 def _day_first(form: str) -> bool:

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from etapromise.errors import ContractError
@@ -200,8 +202,10 @@ def list_paths(records: Iterable[dict[str, Any]]) -> dict[str, int]:
     return found
 
 
-def table_of(records: Iterable[dict[str, Any]], rows: str = "") -> pa.Table:
-    """A table of text, its columns named by dotted paths.
+def table_of(
+    records: Iterable[dict[str, Any]], rows: str = ""
+) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+    """A table of text, its columns named by dotted paths, and the record that each row is of, (n,).
 
     Args:
         records: JSON objects.
@@ -212,7 +216,8 @@ def table_of(records: Iterable[dict[str, Any]], rows: str = "") -> pa.Table:
     records = list(records)
     single = frozenset(path for path, longest in list_paths(records).items() if longest == 1)
     n = 0
-    for record in records:
+    owners: list[int] = []
+    for number, record in enumerate(records):
         for row in _rows(record, rows, single):
             for name, value in row.items():
                 column = columns.get(name)
@@ -222,9 +227,11 @@ def table_of(records: Iterable[dict[str, Any]], rows: str = "") -> pa.Table:
                     column.extend([None] * (n - len(column)))
                 column.append(value)
             n += 1
+            owners.append(number)
     for column in columns.values():
         column.extend([None] * (n - len(column)))
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    texts = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+    return pa.table(texts), np.asarray(owners, dtype=np.int64)
 
 
 def _rows(

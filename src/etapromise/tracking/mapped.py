@@ -20,7 +20,7 @@ import pyarrow.types as pt
 
 from etapromise.errors import ContractError, name_meant
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS
-from etapromise.tracking.faults import Faults, Note
+from etapromise.tracking.faults import Faults, Note, OwnNames, together
 from etapromise.tracking.mapped_columns import (
     cells_as_text,
     feature_columns,
@@ -39,8 +39,8 @@ from etapromise.tracking.mapping import (
     TableMapping,
     read_mapping,
 )
-from etapromise.tracking.sources import OpenedTable, RawTable, Source, arrow_table
-from etapromise.tracking.table_files import BrokenLine, FileOptions, one_table
+from etapromise.tracking.sources import OpenedTable, RawTable, Source, arrow_table, one_opened
+from etapromise.tracking.table_files import BrokenLine, FileOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ def _opened(
     """The rows of all sources, and of all sheets that are named of each."""
     each = [replace(options, sheet=sheet) for sheet in sheets] or [options]
     found = [arrow_table(source, table, one) for source in sources for one in each]
-    return _all([replace(one, table=distinct_names(one.table)) for one in found])
+    return one_opened([replace(one, table=distinct_names(one.table)) for one in found])
 
 
 def distinct_names(table: pa.Table) -> pa.Table:
@@ -203,24 +203,6 @@ def joined_tables(
     unused = len(whole) - len(np.unique(place[~missing]))
     told.note(unused, "without_parcel", to, "of the other table are of no row, and were left out")
     return table, told.notes
-
-
-def _all(opened: Sequence[OpenedTable]) -> OpenedTable:
-    broken: list[BrokenLine] = []
-    notes: list[Note] = []
-    rows = 0
-    for one in opened:
-        broken += [
-            BrokenLine(
-                row=line.row + rows, text=line.text, found=line.found, expected=line.expected
-            )
-            for line in one.broken
-        ]
-        notes += one.notes
-        rows += len(one.table) + len(one.broken)
-    return OpenedTable(
-        table=one_table([one.table for one in opened]), broken=tuple(broken), notes=tuple(notes)
-    )
 
 
 def _require_columns(
@@ -331,10 +313,21 @@ def mapped_shipments(mapping: TableMapping, own: _Own) -> RawTable:
         contract=columns,
         extras=feature_columns(own.table, part),
         rows=own.rows,
+        own_names=_own_names(part),
+        stated=_stated(part, len(own.rows)),
         broken=own.broken,
         notes=notes,
         left_aside=own.left_aside,
     )
+
+
+def _own_names(part: MappedTable) -> OwnNames:
+    return OwnNames(names={name: one.sources for name, one in part.columns.items() if one.sources})
+
+
+def _stated(part: MappedTable, rows: int) -> dict[str, npt.NDArray[np.bool_]]:
+    """The columns whose formats are stated, in all rows."""
+    return {name: np.ones(rows, dtype=bool) for name, one in part.columns.items() if one.formats}
 
 
 def mapped_scans(mapping: TableMapping, source: Source | None) -> RawTable:
@@ -342,6 +335,7 @@ def mapped_scans(mapping: TableMapping, source: Source | None) -> RawTable:
     part = mapping.scans
     if part is None:
         raise ContractError(f"the mapping {mapping.path} has no table [scans]; add one")
+    part = replace(part, time_zone=part.time_zone or mapping.shipments.time_zone)
     own = _own_table(mapping, part, source, "scans")
     columns = {
         name: mapped_column(own.table, one, SCAN_COLUMNS[name], part)
@@ -375,6 +369,8 @@ def mapped_scans(mapping: TableMapping, source: Source | None) -> RawTable:
         broken=own.broken,
         notes=notes,
         left_aside=left,
+        own_names=_own_names(part),
+        stated=_stated(part, len(rows)),
     )
 
 
@@ -387,7 +383,7 @@ def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
     ids = cells_as_text(plain_ids(ids, mapping.ids_ignore))
     scanned_at = SCAN_COLUMNS["scanned_at"]
     parts: dict[str, list[pa.ChunkedArray]] = {"shipment_id": [], "scanned_at": [], "status": []}
-    rows = []
+    rows, stated = [], []
     for status, one in part.milestones.items():
         times = mapped_column(own.table, one, scanned_at, part)
         there = np.flatnonzero(happened(times))
@@ -396,6 +392,10 @@ def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
         said = pa.array([status] * len(there), pa.large_string())
         parts["status"].append(pa.chunked_array([said]))
         rows.append(own.rows[there])
+        stated.append(np.full(len(there), bool(one.formats)))
+    which = np.repeat(np.arange(len(rows), dtype=np.int8), [len(one) for one in rows])
+    milestones = tuple(", ".join(one.sources) for one in part.milestones.values())
+    own_ids = part.columns["shipment_id"].sources
     columns = {
         name: pa.chunked_array([chunk for one in found for chunk in one.chunks], pa.large_string())
         for name, found in parts.items()
@@ -403,12 +403,18 @@ def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
     count = len(columns["status"])
     columns["vocabulary"] = pa.chunked_array([pa.array(["standard"] * count, pa.large_string())])
     return RawTable(
-        contract=columns, extras=pd.DataFrame(index=range(count)), rows=np.concatenate(rows)
+        contract=columns,
+        extras=pd.DataFrame(index=range(count)),
+        rows=np.concatenate(rows),
+        own_names=OwnNames(
+            names={"shipment_id": own_ids, "scanned_at": milestones}, which={"scanned_at": which}
+        ),
+        stated={"scanned_at": np.concatenate(stated)},
     )
 
 
 def _together(found: Sequence[RawTable]) -> RawTable:
-    """Scans of several sources as one table; rows are counted within each source."""
+    """Scans of several sources as one table; rows are those of each source."""
     if len(found) == 1:
         return found[0]
     names = dict.fromkeys(name for one in found for name in one.contract)
@@ -424,22 +430,18 @@ def _together(found: Sequence[RawTable]) -> RawTable:
             )
             chunks += text.chunks if isinstance(text, pa.ChunkedArray) else [text]
         columns[name] = pa.chunked_array(chunks, pa.large_string())
-    last = 0
-    rows, broken = [], []
-    for one in found:
-        rows.append(one.rows + last)
-        broken += [
-            BrokenLine(
-                row=line.row + last, text=line.text, found=line.found, expected=line.expected
-            )
-            for line in one.broken
-        ]
-        last += int(one.rows.max(initial=-1)) + 1
     return RawTable(
         contract=columns,
         extras=pd.concat([one.extras for one in found], ignore_index=True),
-        rows=np.concatenate(rows),
-        broken=tuple(broken),
+        rows=np.concatenate([one.rows for one in found]),
+        broken=tuple(line for one in found for line in one.broken),
         notes=tuple(note for one in found for note in one.notes),
         left_aside=sum(one.left_aside for one in found),
+        own_names=together((one.own_names, len(one.rows)) for one in found),
+        stated={
+            name: np.concatenate(
+                [one.stated.get(name, np.zeros(len(one.rows), dtype=bool)) for one in found]
+            )
+            for name in {name for one in found for name in one.stated}
+        },
     )

@@ -60,7 +60,7 @@ def read_place(
     country, region = f"{side}_country", f"{side}_region"
     countries: tuple[npt.NDArray[np.int32], list[str]] | None = None
     if country in raw:
-        text = read_text(raw[country], country)
+        text = read_text(raw[country], faults.named(country))
         codes, words = coded(text)
         forms = [TABLE_COUNTRIES[word] or None for word in words]
         found = spread(text, codes, words, forms)
@@ -116,7 +116,7 @@ def _within(
     faults: Faults,
 ) -> pa.ChunkedArray:
     """Regions or places, whose forms depend on their countries."""
-    text = read_text(array, name)
+    text = read_text(array, faults.named(name))
     if name.endswith("_region") or pt.is_dictionary(text.type):
         return _closely_within(text, name, countries, faults)
     sure = _surely_normal(text, countries)

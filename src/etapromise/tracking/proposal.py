@@ -15,32 +15,41 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from etapromise.tracking.sources import OpenedTable
+
 CERTAIN: Final = 0.95
 """From which certainty on a column is taken for certain."""
 _LIKELY: Final = 0.7
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class OwnTable:
     """A table of somebody's, before anything is known of it.
 
     Attributes:
         files: Where it was read, as the mapping shall name them.
-        table: Its rows.
+        opened: As it was read, with what was no row of it.
         rows: The list inside of each record that its rows are, where it is nested.
         settings: Of `MappedTable`, such as ``encoding``, where they are not the usual.
         doubts: What had to be guessed in reading it.
         join: Of `MappedJoin`, where it is two tables: the other's files and on what.
         of_orders: The columns that the other of them, that of the orders, has.
+        fits: How well its columns fit those of the contract, as far as that was asked.
     """
 
     files: tuple[str, ...]
-    table: pa.Table
+    opened: OpenedTable
     rows: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
     join: Mapping[str, Any] | None = None
     of_orders: frozenset[str] = frozenset()
+    fits: dict[tuple[str, str, str], float] = field(default_factory=dict, init=False, compare=False)
+
+    @property
+    def table(self) -> pa.Table:
+        """Its rows."""
+        return self.opened.table
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
@@ -125,4 +134,9 @@ class Proposal:
         found = [f"{role}: {one.asked}" for role, one in every if one.asked]
         for settings in (self.settings, self.scan_settings):
             found += [why for value, why in settings.values() if value == "?"]
+        found += [
+            f"code {code!r} ({n:,} scans): {why}"
+            for code, (status, n, why) in self.statuses.items()
+            if status == "?"
+        ]
         return found

@@ -104,7 +104,7 @@ def _joined(table: OwnTable, other: OwnTable, on: str, to: str) -> OwnTable:
     both, notes = joined_tables(table.table, other.table, on, to)
     return OwnTable(
         files=table.files,
-        table=both,
+        opened=replace(table.opened, table=both),
         settings=table.settings,
         doubts=(*table.doubts, *other.doubts, *map(str, notes)),
         join={"files": list(other.files), "on": on, "to": to, **other.settings},

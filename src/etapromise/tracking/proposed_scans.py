@@ -10,12 +10,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etapromise.tracking.accounts import MAX_REJECTS
 from etapromise.tracking.column_fits import assigned
 from etapromise.tracking.column_names import (
     is_about,
     names_of,
 )
 from etapromise.tracking.column_roles import moments_of, proposed_column
+from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposal
 from etapromise.tracking.proposed_zones import with_zone
 from etapromise.tracking.status_words import status_of_word
@@ -23,6 +25,9 @@ from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
 
 # Of the rows with an id so many are of one parcel each, where they are states and no events.
 _ONE_EACH: Final = 0.98
+# A code without a meaning that so many parcels end with decides what becomes of them.
+_MANY_ENDS: Final = 0.01
+_OF_A_SCAN: Final = ("shipment_id", "scanned_at", "status")
 
 
 def scan_columns(proposal: Proposal) -> None:
@@ -73,7 +78,9 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
 
     shares = {name: understood(name) for name in vocabularies()}
     best = max(shares, key=lambda name: (shares[name], name == STANDARD))
-    if best != STANDARD and (shares[best] < 0.5 * total or shares[STANDARD] >= shares[best]):
+    # Numbers are everybody's: those of a vendor are all in its list.
+    least = total if all(code.isdigit() for code in codes) else 0.5 * total
+    if best != STANDARD and (shares[best] < least or shares[STANDARD] >= shares[best]):
         best = STANDARD
     contested: dict[str, dict[str, str]] = {}
     if best != STANDARD:
@@ -178,6 +185,44 @@ def states_not_events(proposal: Proposal, table: OwnTable) -> None:
         proposal.scan_columns["scanned_at"] = replace(
             when, column=None, details={"column": "?"}, asked=f"{told}; when did it change?"
         )
+
+
+def ask_for_codes(proposal: Proposal, table: OwnTable) -> None:
+    """Ask for codes without a meaning by which parcels end, or without which too few are left."""
+    parts = [proposal.scan_columns.get(role) for role in _OF_A_SCAN]
+    if not proposal.open_codes or any(one is None or one.column is None for one in parts):
+        return
+    parcels = table.profiles[str(proposal.scan_columns["shipment_id"].column)].distinct
+    rows = len(table.table)
+    lost = sum(proposal.open_codes.values()) > MAX_REJECTS * rows
+    last = _last_codes(proposal, table)
+    ends = last.value_counts()
+    for code, n in list(proposal.open_codes.items()):
+        if ends.get(code, 0) >= _MANY_ENDS * parcels:
+            example = last.index[last == code][0]
+            what = f"the last of {ends[code]:,} parcels, such as {example}: does it mean delivered"
+        elif lost and n >= _MANY_ENDS * rows:
+            what = "without those that nobody knows too few scans are left: does it mean in_transit"
+        else:
+            continue
+        asked = f'{what}, or another status? "nothing" leaves it aside'
+        proposal.statuses[code] = "?", proposal.open_codes.pop(code), asked
+
+
+def _last_codes(proposal: Proposal, table: OwnTable) -> pd.Series[str]:
+    """The last code of each parcel that has a code without a meaning, by id."""
+    ids, when, status = (proposal.scan_columns[role] for role in _OF_A_SCAN)
+    own = table.table.select([ids.column, when.column, status.column])
+    open_ = pc.is_in(own.column(2).cast(pa.large_string()), pa.array([*proposal.open_codes]))
+    own = own.filter(pc.is_in(own.column(0), pc.unique(own.filter(open_).column(0))))
+    frame = pd.DataFrame(
+        {
+            "id": text_of(own.column(0)).to_pandas(),
+            "at": moments_of(own.column(1), when),
+            "code": own.column(2).cast(pa.large_string()).to_pandas(),
+        }
+    ).sort_values("at", kind="stable", na_position="first")
+    return frame.groupby("id", sort=False)["code"].last()
 
 
 def codes_by_place(proposal: Proposal, table: OwnTable) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from etapromise.normal_forms.postcodes import own_forms, postcode_forms
 from etapromise.normal_forms.zones import shape_of
@@ -19,6 +21,7 @@ from etapromise.tracking.column_names import (
 from etapromise.tracking.column_profiles import Profile
 from etapromise.tracking.column_roles import TIMES, proposed_column
 from etapromise.tracking.guessed_times import TimeGuess
+from etapromise.tracking.mapped_columns import cells_as_text, happened
 from etapromise.tracking.proposal import CERTAIN, OwnTable, Proposal, Proposed
 from etapromise.tracking.status_words import status_of_word
 
@@ -88,6 +91,8 @@ def shipment_columns(proposal: Proposal) -> None:
         proposal.told.append(f"{', '.join(strange)} have {_OTHER_CALENDAR}: export Gregorian dates")
     if "cancelled" not in proposal.milestones:
         proposal.told += _cancelled_words(table, proposal.unused)
+    if "delivered" in proposal.milestones:
+        proposal.told += _delivered_words(table, proposal.unused, proposal.milestones["delivered"])
 
 
 def _one_address(columns: dict[str, Proposed]) -> None:
@@ -198,6 +203,28 @@ def _cancelled_words(table: OwnTable, unused: Sequence[str]) -> list[str]:
     return told
 
 
+def _delivered_words(table: OwnTable, unused: Sequence[str], dated: Proposed) -> list[str]:
+    """What to tell of rows that a word calls delivered and that have no date of it."""
+    if dated.column is None:
+        return []
+    undated = ~happened(cells_as_text(table.table.column(dated.column)))
+    told = []
+    for name in unused:
+        one = table.profiles[name]
+        said = [word for word in one.words if status_of_word(str(word)) == "delivered"]
+        if not said or one.distinct > _FEW_WORDS:
+            continue
+        words = table.table.column(name).cast(pa.large_string()).to_pandas()
+        rows = np.flatnonzero(undated & words.isin(said).to_numpy(dtype=bool))
+        if len(rows):
+            told.append(
+                f"{len(rows):,} rows, such as row {table.opened.rows[rows[0]]}, are {said[0]!r} "
+                f"by {name} and have no {dated.column}: they count as still under way; export "
+                "their date, or leave these rows out"
+            )
+    return told
+
+
 def _named_so(table: OwnTable, role: str) -> str:
     """Of times that cannot be read, although the column is called so: which, and what to do."""
     if role not in TIMES:
@@ -219,12 +246,6 @@ def _named_so(table: OwnTable, role: str) -> str:
         return (
             f"; {called[0].name} is called so, but has {_OTHER_CALENDAR}, such as "
             f"{str(called[0].words.iloc[0])!r}: export it with Gregorian dates"
-        )
-    mixed = called[0].mixed_days
-    if mixed is not None:
-        return (
-            f"; {called[0].name} is called so, but {mixed[0]!r} is day first and {mixed[1]!r} "
-            "month first, so that most others could be either: export it in one form"
         )
     return (
         f"; {called[0].name} is called so, but values such as {str(called[0].words.iloc[0])!r} are "

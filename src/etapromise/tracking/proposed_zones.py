@@ -53,7 +53,9 @@ def zones_of_times(proposal: Proposal) -> None:
         )
     if any(_naive(one) for one in proposal.scan_columns.values()):
         zone, why = _home(proposal)
-        proposal.scan_settings["time_zone"] = zone, why
+        # The scans are on the shipments' clock where nothing else is said.
+        if proposal.settings.get("time_zone") != (zone, why):
+            proposal.scan_settings["time_zone"] = zone, why
 
 
 def with_zone(one: Proposed, column: str) -> Proposed:

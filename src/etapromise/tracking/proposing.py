@@ -23,7 +23,12 @@ from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
 from etapromise.tracking.proposed_clocks import clocks_of_dates
 from etapromise.tracking.proposed_joins import join_ids, orders_and_parcels
-from etapromise.tracking.proposed_scans import codes_by_place, scan_columns, states_not_events
+from etapromise.tracking.proposed_scans import (
+    ask_for_codes,
+    codes_by_place,
+    scan_columns,
+    states_not_events,
+)
 from etapromise.tracking.proposed_shipments import shipment_columns
 from etapromise.tracking.proposed_zones import zones_of_times
 
@@ -31,6 +36,8 @@ from etapromise.tracking.proposed_zones import zones_of_times
 _REPEATED: Final = 0.998
 # Of the rows without a number so many say something of their own, where they are no further rows.
 _OWN_ROWS: Final = 0.5
+# Of the ids that repeat so many do so with another time of order, where they name no order.
+_ORDERED_APART: Final = 0.5
 # What it counts for scans to be a list inside of records that could be scans too.
 _INSIDE: Final = 2.0
 
@@ -68,6 +75,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         scans = proposal.scans
     if scans is not None and proposal.open_codes:
         codes_by_place(proposal, scans)
+        ask_for_codes(proposal, scans)
     _rows_of_one_order(proposal)
     clocks_of_dates(proposal)
     zones_of_times(proposal)
@@ -141,12 +149,37 @@ def _rows_of_one_order(proposal: Proposal) -> None:
             f"empty in {100 * (1 - profile.filled):.0f} % of the rows: further rows of an order",
         )
         proposal.settings["one_row_per"] = (one.column, "its further rows are line items")
+    elif profile.distinct < _REPEATED * profile.rows * profile.filled and _differ(proposal, keys):
+        proposal.columns["shipment_id"] = replace(
+            one,
+            column=None,
+            details={"column": "?"},
+            asked=f"which column names each parcel? {one.column} has {profile.distinct:,} values "
+            f"in {profile.rows:,} rows, and those of one value were ordered at different times",
+        )
     elif profile.distinct < _REPEATED * profile.rows * profile.filled:
         again = int(profile.rows * profile.filled) - profile.distinct
         proposal.settings["one_row_per"] = (
             one.column,
             f"{again:,} rows repeat an id, such as line items: they are folded into the first",
         )
+
+
+def _differ(proposal: Proposal, keys: pa.ChunkedArray) -> bool:
+    """Whether rows of one id were mostly ordered at different times: then it names no order."""
+    ordered = proposal.columns.get("ordered_at")
+    if ordered is None or ordered.column is None:
+        return False
+    frame = pd.DataFrame(
+        {
+            "id": keys.to_pandas(),
+            "at": text_of(proposal.shipments.table.column(ordered.column)).to_pandas(),
+        }
+    ).replace("", None)
+    frame = frame.dropna()
+    several = frame.groupby("id", sort=False)["at"].agg(["size", "nunique"])
+    several = several[several["size"] > 1]
+    return len(several) > 0 and bool((several["nunique"] > 1).mean() > _ORDERED_APART)
 
 
 def _without_number(proposal: Proposal, one: Proposed, keys: pa.ChunkedArray) -> bool:

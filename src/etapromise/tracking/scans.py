@@ -16,7 +16,7 @@ import pandas as pd
 
 from etapromise.errors import ContractError
 from etapromise.tracking.contract import STATUSES
-from etapromise.tracking.faults import Checked, Faults
+from etapromise.tracking.faults import NO_OWN_NAMES, Checked, Faults, OwnNames
 from etapromise.tracking.journeys import (
     NO_TIME,
     Journeys,
@@ -132,6 +132,7 @@ def clean_scans(
     shipments: pd.DataFrame | None = None,
     *,
     rules: ScanRules = _DEFAULT_RULES,
+    own_names: OwnNames = NO_OWN_NAMES,
 ) -> Checked:
     """Sort scans, and reject doubles, impossible ones and those of another parcel.
 
@@ -155,6 +156,7 @@ def clean_scans(
 
     Args:
         shipments: Accepted shipments; without them the rules about orders are left out.
+        own_names: What the own table calls the columns of the scans.
 
     Returns:
         The accepted scans with ``received_at`` filled (the event time where it was not said),
@@ -201,7 +203,7 @@ def clean_scans(
     good = turn[order]
     accepted = scans.iloc[good].reset_index(drop=True)
     accepted["received_at"] = pd.Series(received[good].view("datetime64[us]")).dt.tz_localize("UTC")
-    faults = Faults(len(scans))
+    faults = Faults(len(scans), own_names)
     rules.add_faults(faults, found)
     faulty = np.flatnonzero(found)
     text = table_as_text(scans.iloc[faulty].reset_index(drop=True))

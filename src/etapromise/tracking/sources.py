@@ -9,8 +9,8 @@ from __future__ import annotations
 import decimal
 import functools
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -25,7 +25,7 @@ from etapromise.normal_forms.texts import as_written
 from etapromise.text_type import frame_of_arrow
 from etapromise.tracking.arrow_types import refuse_strange_types
 from etapromise.tracking.contract import Column, Kind
-from etapromise.tracking.faults import Note
+from etapromise.tracking.faults import NO_OWN_NAMES, Note, OwnNames
 from etapromise.tracking.found_files import FoundFile, damage_named, find_files, parquet_files
 from etapromise.tracking.python_objects import are_objects
 from etapromise.tracking.table_files import (
@@ -67,6 +67,9 @@ class RawTable:
         broken: The lines that are no rows.
         notes: What was guessed or is strange, to be told once.
         left_aside: Rows of the input that a mapping folded into others.
+        own_names: What the own table calls the columns of the contract.
+        stated: By column of times, the rows whose formats a mapping states, so that no other is
+            guessed, (n_rows,).
     """
 
     contract: dict[str, pa.ChunkedArray]
@@ -75,9 +78,8 @@ class RawTable:
     broken: tuple[BrokenLine, ...] = ()
     notes: tuple[Note, ...] = ()
     left_aside: int = 0
-
-
-Source: TypeAlias = str | os.PathLike[str] | pd.DataFrame | pa.Table | ArrowStream | RawTable
+    own_names: OwnNames = NO_OWN_NAMES
+    stated: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,17 +90,26 @@ class OpenedTable:
         table: Its rows.
         broken: Lines that are no rows, counted among all.
         notes: What had to be guessed.
+        records: (n,) position of each row's record in the input; None where each is one.
     """
 
     table: pa.Table
     broken: tuple[BrokenLine, ...] = ()
     notes: tuple[Note, ...] = ()
+    records: npt.NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
         """Position of every row in the input, (n,)."""
+        if self.records is not None:
+            return self.records
         total = np.arange(len(self.table) + len(self.broken), dtype=np.int64)
         return np.delete(total, [line.row for line in self.broken]) if self.broken else total
+
+
+Source: TypeAlias = (
+    str | os.PathLike[str] | pd.DataFrame | pa.Table | ArrowStream | RawTable | OpenedTable
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,13 +152,13 @@ def open_parts(source: Source, columns: Mapping[str, Column], *, table: str) -> 
 
 
 def _without_rows(raw: RawTable) -> Part:
-    nothing = RawTable(
+    nothing = replace(
+        raw,
         contract={name: array.slice(0, 0) for name, array in raw.contract.items()},
         extras=raw.extras.iloc[:0],
         rows=raw.rows[:0],
-        broken=raw.broken,
-        notes=raw.notes,
-        left_aside=raw.left_aside,
+        own_names=raw.own_names.of(slice(0)),
+        stated={},
     )
     return Part(first_row=0, n_rows=0, read=lambda _: iter([nothing]))
 
@@ -161,6 +172,8 @@ def _cut(whole: RawTable, first: int, names: Collection[str] | None) -> Iterator
         },
         extras=whole.extras.iloc[first : first + _BATCH].reset_index(drop=True),
         rows=whole.rows[first : first + _BATCH],
+        own_names=whole.own_names.of(slice(first, first + _BATCH)),
+        stated={name: rows[first : first + _BATCH] for name, rows in whole.stated.items()},
     )
 
 
@@ -290,6 +303,8 @@ def arrow_table(source: Source, table: str, options: FileOptions = _TOLD_BY_FILE
     Raises:
         ContractError: It cannot be read.
     """
+    if isinstance(source, OpenedTable):
+        return source
     if isinstance(source, pd.DataFrame):
         doubled = [str(name) for name in source.columns]
         _check_names(doubled, {}, table)
@@ -316,18 +331,39 @@ def arrow_table(source: Source, table: str, options: FileOptions = _TOLD_BY_FILE
 
 
 def _opened(files: list[FoundFile], table: str, options: FileOptions) -> OpenedTable:
-    tables, broken, notes, rows = [], [], [], 0
+    found = []
     for file in files:
         opened = open_file(file, table, options)
-        tables.append(opened.table)
-        broken += [replace(line, row=line.row + rows) for line in opened.broken]
-        rows += len(opened.table) + len(opened.broken)
-        notes += [
+        notes = [
             Note(reason="guessed", column="", rows=len(opened.table), told=f"rows: {doubt}")
             for doubt in opened.doubts
         ]
+        found.append(
+            OpenedTable(
+                table=opened.table,
+                broken=opened.broken,
+                notes=tuple(notes),
+                records=opened.records,
+            )
+        )
+    whole = one_opened(found)
+    return replace(whole, table=_without_views(whole.table))
+
+
+def one_opened(parts: Sequence[OpenedTable]) -> OpenedTable:
+    """The rows of several tables after each other, counted through."""
+    broken, rows, first = [], [], 0
+    for one in parts:
+        broken += [replace(line, row=line.row + first) for line in one.broken]
+        rows.append(one.rows + first)
+        first += len(one.broken) + (
+            len(one.table) if one.records is None else int(one.records.max(initial=-1)) + 1
+        )
     return OpenedTable(
-        table=_without_views(one_table(tables)), broken=tuple(broken), notes=tuple(notes)
+        table=one_table([one.table for one in parts]),
+        broken=tuple(broken),
+        notes=tuple(note for one in parts for note in one.notes),
+        records=np.concatenate(rows) if any(one.records is not None for one in parts) else None,
     )
 
 

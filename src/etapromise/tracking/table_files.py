@@ -9,10 +9,11 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -70,10 +71,12 @@ class OpenedFile:
         table: Its rows.
         broken: Lines that are no rows.
         doubts: What had to be guessed, a sentence each.
+        records: (n,) the record of the file that each row is of; None where each is one.
     """
 
     table: pa.Table
     broken: tuple[BrokenLine, ...] = ()
+    records: npt.NDArray[np.int64] | None = None
     doubts: tuple[str, ...] = ()
 
 
@@ -94,7 +97,8 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
         elif kind == "json":
             text, doubts = _decoded(file, options)
             records = records_of(text, file.name)
-            opened = OpenedFile(table=_exploded(records, file, options), doubts=doubts)
+            exploded, owners = _exploded(records, file, options)
+            opened = OpenedFile(table=exploded, records=owners, doubts=doubts)
         elif kind == "excel":
             data = file.buffer().to_pybytes()
             table_, doubts = sheet_table(data, file.name, sheet=options.sheet, skip=options.skip)
@@ -116,12 +120,9 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
         nested = any(pa.types.is_nested(one.type) for one in opened.table.schema)
         if nested and kind in {"parquet", "arrow"}:
             records = with_kinds(opened.table.to_pylist())
-            opened = OpenedFile(table=_exploded(records, file, options))
-        return OpenedFile(
-            table=with_partition(opened.table, file.partition),
-            broken=opened.broken,
-            doubts=opened.doubts,
-        )
+            exploded, owners = _exploded(records, file, options)
+            opened = OpenedFile(table=exploded, records=owners)
+        return replace(opened, table=with_partition(opened.table, file.partition))
 
 
 def require_once_each(names: Sequence[str], place: str) -> None:
@@ -155,7 +156,9 @@ def _refuse_damage(table: pa.Table, *, offsets: bool) -> None:
                 chunk.validate(full=True)
 
 
-def _exploded(records: list[dict[str, Any]], file: FoundFile, options: FileOptions) -> pa.Table:
+def _exploded(
+    records: list[dict[str, Any]], file: FoundFile, options: FileOptions
+) -> tuple[pa.Table, npt.NDArray[np.int64]]:
     if options.rows and options.rows not in list_paths(records):
         lists = ", ".join(map(repr, list_paths(records))) or "none"
         raise ContractError(

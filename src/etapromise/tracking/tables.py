@@ -77,7 +77,7 @@ def read_shipments(source: Source, *, naive_time_zone: str | None = None) -> Che
             times are naive while no zone is named.
     """
     raw = open_table(source, SHIPMENT_COLUMNS, table="shipments")
-    faults = Faults(len(raw.rows))
+    faults = Faults(len(raw.rows), raw.own_names)
     values, written = _read_columns(raw, SHIPMENT_COLUMNS, faults, naive_time_zone)
     orders_on_days(values, written["ordered_at"], faults, naive_time_zone)
     ids = as_text(values["shipment_id"])
@@ -128,7 +128,7 @@ class CheckedScans:
 def check_scans(raw: RawTable, vocabulary: str | None, naive_time_zone: str | None) -> CheckedScans:
     """Check scans, and translate vendors' codes to standard statuses; see `read_scans`."""
     default = vocabulary_named(vocabulary or STANDARD)
-    faults = Faults(len(raw.rows))
+    faults = Faults(len(raw.rows), raw.own_names)
     values, written = _read_columns(raw, SCAN_COLUMNS, faults, naive_time_zone)
     status = _standard_statuses(values, default, faults)
     place_plain_dates(values, written, status, faults, naive_time_zone)
@@ -162,7 +162,12 @@ def _read_columns(
     for name, array in raw.contract.items():
         if columns[name].kind is Kind.TIME:
             values[name], written[name] = _read_moments(
-                array, columns[name], values, faults, naive_time_zone
+                array,
+                columns[name],
+                values,
+                faults,
+                naive_time_zone,
+                raw.stated.get(name),
             )
     for name, column in columns.items():
         if column.required and name in values:
@@ -187,19 +192,26 @@ def _read_moments(
     values: Mapping[str, ColumnValues],
     faults: Faults,
     naive_time_zone: str | None,
+    written: npt.NDArray[np.bool_] | None,
 ) -> tuple[pd.Series[Any], WallTimes]:
     name = column.name
     zones = None
     stated = values.get(_CLOCK_ZONES.get(name, ""))
     if isinstance(stated, pa.ChunkedArray):
         zones = stated.to_pandas().astype(object).to_numpy()
-    times = read.read_times(array, name, naive_time_zone, zones)
+    times = read.read_times(array, faults.named(name), naive_time_zone, zones, written=written)
     for dialect, rows in times.clocks.dialects:
         faults.note(rows, f"dialect_{name}", name, f"were read as {dialect}")
     moments = times.series
     _unusable(
         *(moments, times.unreadable, f"unreadable_{name}", column, faults, array),
-        "an ISO 8601 time with an offset",
+        "a time in one of the formats that the mapping states, or ISO 8601"
+        if written is not None
+        else "an ISO 8601 time with an offset",
+    )
+    _unusable(
+        *(moments, times.zoneless, f"no_time_zone_{name}", column, faults, array),
+        "a time with an offset, as most of the column have one",
     )
     _unusable(
         *(moments, _outside(moments), f"{name}_out_of_range", column, faults, array),
@@ -241,7 +253,7 @@ def _examples(array: pa.ChunkedArray, rows: npt.NDArray[np.bool_]) -> list[str]:
 def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> ColumnValues:
     name = column.name
     if column.kind is Kind.DATE:
-        dates = read.read_dates(array, name)
+        dates = read.read_dates(array, faults.named(name))
         expected = "a calendar date, YYYY-MM-DD"
         _unusable(
             dates.series, dates.unreadable, f"unreadable_{name}", column, faults, array, expected
@@ -258,12 +270,12 @@ def _read_column(array: pa.ChunkedArray, column: Column, faults: Faults) -> Colu
     if column.kind is Kind.NUMBER:
         return _read_number(array, column, faults)
     if column.kind is Kind.IDENTIFIER:
-        found, inexact = read.read_identifiers(array, name)
+        found, inexact = read.read_identifiers(array, faults.named(name))
         if inexact.any():
             expected = "text: a number in scientific notation, or beyond 2**53 with .0, lost digits"
             faults.add(inexact, f"unreadable_{name}", name, expected)
         return found.column if name == "shipment_id" else _told(found, name, faults)
-    text = read.read_text(array, name)
+    text = read.read_text(array, faults.named(name))
     if column.kind is Kind.NAME:
         return _told(read.rewritten(text, normal_name), name, faults)
     if column.kind is Kind.TIME_ZONE:
@@ -347,7 +359,8 @@ def _no_date(dates: pd.Series[Any]) -> npt.NDArray[np.bool_]:
 
 
 def _read_number(array: pa.ChunkedArray, column: Column, faults: Faults) -> pd.Series[Any]:
-    numbers = read.read_numbers(array, column.name)
+    unit = "kg" if column.name.endswith("_kg") else ""
+    numbers = read.read_numbers(array, faults.named(column.name), unit=unit)
     series = numbers.series.copy()
     reason = f"unreadable_{column.name}"
     _unusable(series, numbers.unreadable, reason, column, faults, array, "a number")
@@ -453,6 +466,7 @@ def _split(
         rejects=_rejects(raw, faults),
         notes=raw.notes + faults.notes,
         left_aside=raw.left_aside + (0 if aside is None else int(aside.sum())),
+        own_names=raw.own_names.of(free),
         rows=raw.rows[free],
     )
 

@@ -60,6 +60,11 @@ _LAST: Final = 4_102_444_800
 _SERIAL_ZERO: Final = 25_569
 _FIRST_SERIAL: Final = 32_874
 _LAST_SERIAL: Final = 73_051
+# So much of a column may be written otherwise than the rest, and so much of it, or one in so many
+# values, with day and month in another order.
+_STRAYS: Final = 0.2
+_SLIPS: Final = 0.02
+_ONE_SLIP: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +111,21 @@ def at_midnight(moments: Ints) -> Mask:
     return np.asarray((moments % DAY == 0) & (moments != MISSING))
 
 
+def few_of(strays: int, values: int) -> bool:
+    """Whether so many of a column's values are strays, which cost their rows and no more."""
+    return strays <= _STRAYS * values
+
+
+def slips_of(strays: int, others: int) -> bool:
+    """Whether so few values have their day and month in another order than the others show.
+
+    Of those that may be read either way as many are wrong as of these, so these must be rare.
+    """
+    return strays <= max(_SLIPS * others, min(1, others // _ONE_SLIP))
+
+
 def read_wall_times(
-    array: pa.ChunkedArray, name: str, *, day_first: bool | None = None
+    array: pa.ChunkedArray, name: str, *, day_first: bool | None = None, written: Mask | None = None
 ) -> WallTimes:
     """Times of any stored type.
 
@@ -115,6 +133,8 @@ def read_wall_times(
         array: Timestamps, dates, text, whole numbers or floats (epochs, spreadsheet serials).
         name: Of the column, for messages.
         day_first: Whether ``03/04/2026`` is in April; None lets the column's other values say it.
+        written: (n,) which rows' formats are known: what is not ISO 8601 is none of them, and is
+            not read as what it looks like.
 
     Raises:
         ContractError: The column holds no times, or dates that may be read in two ways.
@@ -133,9 +153,10 @@ def read_wall_times(
     if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
         return _numbered(array.cast(pa.float64(), safe=False), name)
     if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind):
-        return _text_clocks(array.cast(pa.large_string()), name, day_first=day_first)
+        text = array.cast(pa.large_string())
+        return _text_clocks(text, name, day_first=day_first, written=written)
     raise ContractError(
-        f"column {name!r} is of type {kind}, expected zone-aware times; convert the column"
+        f"column {name} is of type {kind}, expected zone-aware times; convert the column"
     )
 
 
@@ -220,7 +241,7 @@ def _numbered(array: pa.ChunkedArray, name: str) -> WallTimes:
     unreadable = there & (wall == MISSING)
     if there.any() and unreadable.all():
         raise ContractError(
-            f"column {name!r} is of type {array.type}, with numbers such as "
+            f"column {name} is of type {array.type}, with numbers such as "
             f"{number[there][0]:g} that are no epoch from 1990 to 2100, no spreadsheet serial and "
             "no YYYYMMDD; expected zone-aware times. Convert the column"
         )
@@ -229,7 +250,9 @@ def _numbered(array: pa.ChunkedArray, name: str) -> WallTimes:
     )
 
 
-def _text_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> WallTimes:
+def _text_clocks(
+    text: pa.ChunkedArray, name: str, *, day_first: bool | None, written: Mask | None
+) -> WallTimes:
     text = pc.utf8_trim_whitespace(text)
     empty = pc.or_kleene(
         pc.equal(text, ""),
@@ -250,10 +273,11 @@ def _text_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) ->
         # The clock that was written is kept: whether all of them are midnights matters.
         offset[zoned] = _offsets(text.filter(pa.array(zoned)))
         wall = np.where(zoned, utc + np.where(zoned, offset, 0), utc)
-    rest = there & ~readable
+    rest = there & ~readable if written is None else there & ~readable & ~written
     dialects: list[tuple[str, int]] = []
     if rest.any():
-        other = _dialect_clocks(text.filter(pa.array(rest)), name, day_first=day_first)
+        few = few_of(int(rest.sum()), int(there.sum()))
+        other = _dialect_clocks(text.filter(pa.array(rest)), name, day_first=day_first, few=few)
         wall[rest], offset[rest], plain[rest] = other.wall, other.offset, other.plain
         dialects = list(other.dialects)
     return WallTimes(
@@ -327,8 +351,15 @@ def _offset_of(word: str | None) -> int:
     return (minutes if word[0] == "+" else -minutes) * _MINUTE
 
 
-def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None) -> WallTimes:
-    """Texts that are no ISO 8601: each form tried on what is left."""
+def _dialect_clocks(
+    text: pa.ChunkedArray, name: str, *, day_first: bool | None, few: bool
+) -> WallTimes:
+    """Texts that are no ISO 8601: each form tried on what is left.
+
+    Args:
+        few: Whether they are few of their column: none is read that may be read in two ways, where
+            otherwise all would be refused.
+    """
     text = pc.replace_substring_regex(text, _BRACKETS, "")
     words = pc.dictionary_encode(text).combine_chunks()
     chunk = words.chunk(0) if isinstance(words, pa.ChunkedArray) else words
@@ -357,7 +388,7 @@ def _dialect_clocks(text: pa.ChunkedArray, name: str, *, day_first: bool | None)
             continue
         parts = _parts(found.drop_null())
         if place == 0:
-            day, month, said = _day_and_month(parts, name, day_first=day_first)
+            day, month, said = _day_and_month(parts, name, day_first=day_first, few=few)
         else:
             day, said = _whole(parts["day"]), "dates in other words"
             month = _whole(parts["month"]) if place == 1 else _months(parts["word"])
@@ -402,31 +433,39 @@ def _years(words: pd.Series[Any]) -> Ints:
 
 
 def _day_and_month(
-    parts: pd.DataFrame, name: str, *, day_first: bool | None
+    parts: pd.DataFrame, name: str, *, day_first: bool | None, few: bool
 ) -> tuple[Ints, Ints, str]:
     """Which of two numbers is the day: dots mean day first; else the column's values say it."""
     first, second = _whole(parts["first"]), _whole(parts["second_of"])
     dotted = (parts["mark"] == ".").to_numpy()
     open_ = ~dotted
-    decided = np.ones(len(first), dtype=bool)
+    other = ""
     if open_.any() and day_first is None:
-        by_day, by_month = bool((first[open_] > 12).any()), bool((second[open_] > 12).any())
+        by_day, by_month = int((first[open_] > 12).sum()), int((second[open_] > 12).sum())
         example = f"{parts['first'].iloc[int(np.argmax(open_))]}/" + str(
             parts["second_of"].iloc[int(np.argmax(open_))]
         )
-        if by_day == by_month and not (first == second)[open_].all():
+        slips = slips_of(min(by_day, by_month), max(by_day, by_month))
+        if not by_day and not by_month and few:
+            first, second = (
+                np.where(open_ & (first != second), -1, one) for one in (first, second)
+            )
+        elif not (slips and by_day != by_month) and not (first == second)[open_].all():
             why = "some only day first, others only month first" if by_day else "either way"
             raise ContractError(
-                f"column {name!r} holds dates such as {example}, which can be read {why}; "
+                f"column {name} holds dates such as {example}, which can be read {why}; "
                 "expected one order of day and month. Say which comes first in a mapping, or write "
                 "YYYY-MM-DD"
             )
-        day_first = by_day
+        if by_day and by_month:
+            either = int(((first <= 12) & (second <= 12) & (first != second) & open_).sum())
+            other = f", but for {min(by_day, by_month):,}; {either:,} show neither"
+        day_first = by_day > by_month
     decided = dotted | bool(day_first)
     day, month = np.where(decided, first, second), np.where(decided, second, first)
     if dotted.all():
         return day, month, "dates as DD.MM.YYYY"
-    return day, month, "dates with the day first" if day_first else "dates with the month first"
+    return day, month, f"dates with the {'day' if day_first else 'month'} first{other}"
 
 
 def _months(words: pd.Series[Any]) -> Ints:

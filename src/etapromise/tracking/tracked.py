@@ -160,7 +160,8 @@ def history(
     checked_scans = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
     orders, zone_notes = with_zones(checked_shipments.accepted, named)
     placed = at_their_places(checked_scans.accepted, orders, named)
-    cleaned = clean_scans(placed, orders, rules=rules)
+    own_names = checked_scans.own_names
+    cleaned = clean_scans(placed, orders, rules=rules, own_names=own_names)
     if not len(cleaned.accepted) and (cleaned.rejects["reason"] == "unknown_shipment").all():
         refuse_strangers(orders, checked_scans.accepted)
     return TrackedHistory(

@@ -21,7 +21,7 @@ import pyarrow.types as pt
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.zones import is_time_zone
-from etapromise.text_type import TEXT, beginning_with, replaced
+from etapromise.text_type import TEXT, replaced
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
 # Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
@@ -35,6 +35,7 @@ OFFSET: Final = re.compile(
 _FURTHEST: Final = 14
 # Milliseconds since 1970 UTC as .NET writes them; the offset says where, and moves nothing.
 WRAPPED: Final = re.compile(r"^\\?/Date\((?P<number>-?\d+)(?:[+-]\d{4})?\)\\?/$")
+_LOCAL: Final = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$"
 _UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us"}
 
 
@@ -152,7 +153,8 @@ def _one_format(words: pd.Series[Any], form: str) -> tuple[pd.Series[Any], bool]
         )
         return found, has_clock(form) or (form in NUMBERED and not whole_days)
     # ISO 8601: only local clock times are of interest, whatever else there is stays as it is.
-    clock = words.where(beginning_with(words, r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$"))
+    local = pc.match_substring_regex(pa.array(words, pa.large_string(), from_pandas=True), _LOCAL)
+    clock = words.where(pc.fill_null(local, fill_value=False).to_numpy(zero_copy_only=False))
     found = pd.to_datetime(clock, format="ISO8601", errors="coerce")
     return pd.Series(found).astype("datetime64[us]"), True
 

@@ -122,8 +122,11 @@ def _proposal_lines(found: CheckReport) -> list[str]:
         lines += [f"  {key} = {value!r}: {why}" for key, (value, why) in settings.items()]
     if proposal.vocabulary:
         lines.append(f"  the codes are those of {proposal.vocabulary}")
-    for code, (status, n, why) in proposal.statuses.items():
-        lines.append(f"  code {code!r} ({n:,} scans) means {status}: {why}")
+    lines += [
+        f"  code {code!r} ({n:,} scans) means {status}: {why}"
+        for code, (status, n, why) in proposal.statuses.items()
+        if status != "?"
+    ]
     for code, n in proposal.open_codes.items():
         lines.append(f"  code {code!r} ({n:,} scans) has no known meaning")
     if proposal.ids is not None:

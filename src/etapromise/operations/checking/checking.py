@@ -26,11 +26,10 @@ from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.mapping_text import proposal_text
 from etapromise.tracking.proposal import OwnTable, Proposal
 from etapromise.tracking.proposing import propose
-from etapromise.tracking.sources import arrow_table
+from etapromise.tracking.sources import OpenedTable, arrow_table, one_opened
 from etapromise.tracking.table_files import (
     FileOptions,
     nested_records,
-    one_table,
     sheets_of,
     text_dialect,
     with_partition,
@@ -73,7 +72,7 @@ def own_tables(
             found.append(
                 OwnTable(
                     files=(name,),
-                    table=distinct_names(opened.table),
+                    opened=replace(opened, table=distinct_names(opened.table), notes=()),
                     settings=settings,
                     doubts=tuple(note.told.removeprefix("rows: ") for note in opened.notes),
                 )
@@ -91,9 +90,9 @@ def _nested(files: Sequence[FoundFile], name: str) -> list[OwnTable]:
     return [
         OwnTable(
             files=(name,),
-            table=one_table(
+            opened=one_opened(
                 [
-                    with_partition(table_of(records, rows), file.partition)
+                    _opened(records, rows, file)
                     for (records, _), file in zip(known, files, strict=True)
                 ]
             ),
@@ -102,6 +101,11 @@ def _nested(files: Sequence[FoundFile], name: str) -> list[OwnTable]:
         )
         for rows in paths
     ]
+
+
+def _opened(records: list[dict[str, Any]], rows: str, file: FoundFile) -> OpenedTable:
+    table, owners = table_of(records, rows)
+    return OpenedTable(table=with_partition(table, file.partition), records=owners)
 
 
 def _settings(file: FoundFile) -> dict[str, Any]:
@@ -137,7 +141,7 @@ def _united(tables: list[OwnTable]) -> list[OwnTable]:
         ]
         found[place] = OwnTable(
             files=files,
-            table=one_table([before.table, one.table]),
+            opened=one_opened([before.opened, one.opened]),
             rows=one.rows,
             settings={
                 **one.settings,
@@ -264,8 +268,8 @@ def _try(found: CheckReport, mapping: str | PathLike[str] | None, event: Any) ->
             return
         scans = None if found.proposal.scans is None else found.proposal.scans
         found.history = history(
-            found.proposal.shipments.table,
-            None if scans is None else scans.table,
+            found.proposal.shipments.opened,
+            None if scans is None else scans.opened,
             mapping=told,
             event=event,
         )
@@ -410,11 +414,18 @@ def _quality(found: TrackedHistory) -> dict[str, Any]:
     last = found.shipments["ordered_at"].max().floor("D")
     end = last - pd.Timedelta(days=_SETTLING_DAYS)
     config = BacktestConfig(
-        start=end - pd.Timedelta(days=_JUDGED_DAYS), end=end, refresh_every=7, jobs=1
+        start=end - pd.Timedelta(days=_JUDGED_DAYS),
+        end=end,
+        every="once",
+        refresh_every=7,
+        jobs=1,
     )
     try:
         result = run_backtest(
-            found, config, fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True)
+            found,
+            config,
+            # Nothing is explained here, so that the forests of the stages need not grow.
+            fit=TrainModel(TrainingConfig(stages=False), threads=1, quotes_only=True),
         )
     except (EtapromiseError, ContractError) as error:
         return {"tried": False, "why": str(error)}

@@ -1,0 +1,49 @@
+"""Names that are cut short are read by a rule, and what is short for something else is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from etapromise.tracking.column_names import names_of, plain_name, score_name
+
+LEAST = 0.55
+
+
+def best_of(name: str) -> str:
+    fits = [
+        (score_name(name, table, role), role)
+        for table in ("shipments", "milestones")
+        for role in names_of()[table]
+    ]
+    score, role = max(fits)
+    return role if score >= LEAST else ""
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        *(("DespDt", "picked_up"), ("ShpDt", "picked_up"), ("desp_dte", "picked_up")),
+        *(("DlvDt", "delivered"), ("DelDt", "delivered"), ("PODDt", "delivered")),
+        *(("OrdDt", "ordered_at"), ("ORD_DTE", "ordered_at"), ("OrdNo", "order_id")),
+        *(("CnsgNo", "shipment_id"), ("TrkNo", "shipment_id"), ("ShptNbr", "shipment_id")),
+        *(("DlvCtry", "destination_country"), ("DestCtry", "destination_country")),
+        *(("Zust.Dat.", "delivered"), ("Vers.Dat.", "picked_up"), ("Auftr.Dat.", "ordered_at")),
+        *(("SvcCd", "service"), ("CarrCd", "carrier"), ("Wght", "weight_kg")),
+        *(("ExpDlvDt", "quoted_date"), ("CancDt", "cancelled")),
+        *(("event", ""), ("utc", ""), ("Post", "")),
+        *(("InvDt", ""), ("UpdDt", ""), ("ModDt", ""), ("PmtDt", ""), ("Cust", ""), ("Qty", "")),
+    ],
+)
+def test_names_cut_short_are_read(name: str, role: str) -> None:
+    assert best_of(name) == role
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        *(("PODDt", "pod dt"), ("IDs", "ids"), ("orderID", "order id"), ("XMLId", "xml id")),
+        *(("ship_to.postalCode", "ship to postal code"), ("LAND1", "land1")),
+    ],
+)
+def test_words_begin_at_capitals(name: str, words: str) -> None:
+    assert plain_name(name) == words
