@@ -28,7 +28,7 @@ FIELDS = ("effect", "evidence", "pace", "way_pace", "deviation")
 HANDLING = ("network", "carrier", "service", "origin_region", "origin", "origin_service")
 # Groups have hazards of their own above this probability only.
 GROUPS_FROM = 0.7
-OFFSET = ("network", "carrier", "service")
+SERVICE = ("network", "carrier", "service")
 
 
 class ReferenceQuote:
@@ -251,7 +251,6 @@ class ReferenceQuote:
 
     def offset(self) -> float:
         settings = self.parts.statistics.settings
-        effects = [self.total(level, "effect") for level in OFFSET]
         whole = math.exp(self.explained())
         handling = math.exp(math.fsum(self.handling(level, "effect") for level in HANDLING))
         handling = max(handling, settings.offset)
@@ -264,7 +263,7 @@ class ReferenceQuote:
         times = {part: math.exp(settings.pace_persistence * slower[part]) for part in slower}
         now = way * times["way"] + handling * times["handling"] - settings.offset
         pace = math.log(max(now, 0.1 * settings.offset) / usual)
-        return self.parts.surge + math.fsum(effects) + pace
+        return self.parts.surge + self.explained() + pace
 
     def explained(self) -> float:
         return math.fsum(self.total(level, "effect") for level in self.levels)
@@ -275,7 +274,7 @@ class ReferenceQuote:
         if name == "weekday":
             return float(self.order_day.weekday())
         if name == "explained":
-            usual = [self.total(level, "effect") for level in OFFSET]
+            usual = [self.total(level, "effect") for level in SERVICE]
             return self.explained() - math.fsum(usual)
         if name in {"next_day", "second_day"}:
             wanted = 0.5 if name == "next_day" else 1.5

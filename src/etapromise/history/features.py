@@ -35,10 +35,9 @@ _PACED_LANES: Final = ("region_lane", "service_region")
 _PACED_LAST_MILE: Final = tuple(level.name for level in LAST_MILE_LEVELS)
 _SPREAD_PAIRS: Final = ("relay_region",)
 _SPREAD: Final = ("service", "destination_region", "origin", "service_lane")
-# What the forest's target is relative to: the network's and the service's usual log duration, and
-# how far from usual they are at present. Trees cannot extrapolate a slowdown that they have not
-# seen; a shift of the whole network passes through here at once.
-OFFSET_LEVELS: Final = ("network", "carrier", "service")
+# The forest's target is relative to what all levels explain, and to how far from usual things are
+# at present. Trees need many parcels to come near to a sum of effects, and cannot extrapolate a
+# slowdown that they have not seen; a shift of the whole network passes through here at once.
 # The present pace is that of both stages, each of its own part of the duration: pick-ups tell of a
 # warehouse that cannot keep up, and of its recovery, weeks before the deliveries do.
 _HANDLING_PACE: Final = ("network", "origin")
@@ -180,11 +179,11 @@ class FeaturesStruct(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("levels", "handling_levels", "numbers")),
-        *((name, ctypes.c_int64) for name in ("features", "offset_levels")),
-        *((name, ctypes.c_int64) for name in ("handling_paces", "way_paces")),
+        *((name, ctypes.c_int64) for name in ("features", "handling_paces")),
+        ("way_paces", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("total", "total_start")),
         *((name, ctypes.c_void_p) for name in ("handling", "handling_start")),
-        *((name, ctypes.c_void_p) for name in ("source", "offset_level", "elapsed")),
+        *((name, ctypes.c_void_p) for name in ("source", "elapsed")),
         *((name, ctypes.c_void_p) for name in ("handling_pace", "way_pace")),
         ("clock_days", ctypes.c_int64),
         ("clock_first_day", ctypes.c_int64),
@@ -233,7 +232,6 @@ class FeatureBuilder:
             "handling": np.ascontiguousarray(tables.handling, np.float32),
             "handling_start": np.ascontiguousarray(tables.handling_start, np.int64),
             "source": np.ascontiguousarray(contract.sources(levels, numeric)),
-            "offset_level": np.array([names.index(level) for level in OFFSET_LEVELS], np.int32),
             "handling_pace": np.array(
                 [handling.index(level) for level in _HANDLING_PACE], np.int32
             ),
@@ -246,7 +244,6 @@ class FeatureBuilder:
             handling_levels=len(HANDLING_LEVELS),
             numbers=len(NUMBERS) + len(numeric),
             features=len(contract.names),
-            offset_levels=len(OFFSET_LEVELS),
             handling_paces=len(_HANDLING_PACE),
             way_paces=len(_WAY_PACE),
             clock_days=elapsed.shape[1],

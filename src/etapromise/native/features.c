@@ -30,6 +30,14 @@ static double explained(const etp_features *f, const etp_request *r) {
     return sum;
 }
 
+/* What the levels up to the service's explain; the pace would tell the forest what day it is. */
+static double of_service(const etp_features *f, const etp_request *r) {
+    double sum = 0;
+    for (int64_t level = 0; level <= ETP_SERVICE_LEVEL; level++)
+        sum += total_row(f, r, level)[ETP_EFFECT];
+    return sum;
+}
+
 /* How much longer, as a log duration, than what is explained a parcel takes at the present paces of
  * its handling and of its way: each stretches its own part of the duration. */
 static double present_pace(const etp_features *f, const etp_request *r, double usual) {
@@ -85,12 +93,7 @@ static double derived(const etp_features *f, const etp_request *r, int32_t which
 }
 
 double etp_feature_row(const etp_features *f, const etp_request *r, float *out) {
-    /* Of the offset only the effects: the pace would tell the forest what day it is. */
     const double usual = explained(f, r);
-    double in_offset = 0;
-    for (int64_t k = 0; k < f->offset_levels; k++)
-        in_offset += total_row(f, r, f->offset_level[k])[ETP_EFFECT];
-    const double offset = f->surge + in_offset + present_pace(f, r, usual);
     for (int64_t k = 0; k < f->features; k++) {
         const etp_source *s = &f->source[k];
         switch (s->kind) {
@@ -104,11 +107,11 @@ double etp_feature_row(const etp_features *f, const etp_request *r, float *out) 
             out[k] = handling_row(f, r, s->index)[s->field];
             break;
         default:
-            out[k] = s->index == ETP_EXPLAINED ? (float)(usual - in_offset)
+            out[k] = s->index == ETP_EXPLAINED ? (float)(usual - of_service(f, r))
                                                : (float)derived(f, r, s->index);
         }
     }
-    return offset;
+    return f->surge + usual + present_pace(f, r, usual);
 }
 
 /* Feature rows of n shipments: x (n, features), offset (n,). */

@@ -5,6 +5,7 @@
 #include "encoder.h"
 
 enum { ETP_MAX_FEATURES = 1024, ETP_FIELDS = 5 };
+enum { ETP_SERVICE_LEVEL = 2 };                              /* SERVICE_LEVEL of lanes/levels.py */
 enum { ETP_EFFECT = 0, ETP_PACE = 2, ETP_WAY_PACE = 3 }; /* fields of the tables */
 
 /* Where a feature comes from. */
@@ -26,13 +27,12 @@ typedef struct {
 } etp_source;
 
 typedef struct {
-    int64_t levels, handling_levels, numbers, features, offset_levels, handling_paces, way_paces;
+    int64_t levels, handling_levels, numbers, features, handling_paces, way_paces;
     const float *total;            /* effect tables of the whole duration */
     const int64_t *total_start;    /* (levels,) where each level's rows start */
     const float *handling;         /* effect tables of the handling time */
     const int64_t *handling_start; /* (handling_levels,) */
     const etp_source *source;      /* (features,) */
-    const int32_t *offset_level;   /* (offset_levels,) whose effects the output is relative to */
     const double *elapsed;         /* (clocks, clock_days) operational time at the start of each day */
     const int32_t *handling_pace;  /* (handling_paces,) levels of the handling's tables that have a say */
     const int32_t *way_pace;       /* (way_paces,) levels of the total's tables, in the way's pace */

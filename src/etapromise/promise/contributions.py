@@ -26,7 +26,7 @@ from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
-from etapromise.history.features import OFFSET_LEVELS, with_handling_codes
+from etapromise.history.features import with_handling_codes
 from etapromise.history.shortest_ways import ROUNDING, soonest
 from etapromise.lanes.levels import LAST_MILE
 
@@ -305,15 +305,15 @@ def _weights(levels: Floats, days: Floats, u: Floats) -> Floats:
 
 
 def _offset_terms(model: ModelCore, requests: Requests, offset: Floats) -> dict[str, Floats]:
-    """The offset, less the network's own, as carriers' effects and all that is of now."""
-    statistics = model.parts.statistics
-    names = model.parts.encoder.level_names
-    lasting = np.zeros(len(requests))
-    for level in OFFSET_LEVELS[1:]:
-        place = names.index(level)
+    """The offset, less the network's own, by cause: levels' effects, and all that is of now."""
+    statistics, encoder = model.parts.statistics, model.parts.encoder
+    columns = {level.name: level.columns for level in encoder.levels}
+    found = dict.fromkeys(_FOREST, np.zeros(len(requests)))
+    for place, level in enumerate(encoder.level_names[1:], start=1):
         rows = statistics.total_start[place] + requests.codes[:, place]
-        lasting += statistics.total[rows, FIELDS.index("effect")]
-    return {"carrier": lasting, "now": offset - lasting}
+        cause = cause_of(f"total:{level}.effect", columns, frozenset())
+        found[cause] = found[cause] + statistics.total[rows, FIELDS.index("effect")]
+    return found | {"now": found["now"] + offset - sum(found.values())}
 
 
 def _logarithmic_mean(a: Floats, b: Floats) -> Floats:
