@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.fuzz.calls import saved_model
+from tests.fuzz.full_model import saved_model
 from tests.fuzz.hostile_models import HostileModels, write_model
 
 LEVEL = "service_lane"
@@ -91,7 +91,7 @@ def main() -> None:
         load(told.load)
         return
     with tempfile.TemporaryDirectory() as folder:
-        model = saved_model(Path(folder, "model"))
+        model = saved_model()
         for lanes in told.lanes:
             target = Path(folder, "enlarged")
             enlarged(model, target, lanes)

@@ -19,7 +19,7 @@ from typing import Any
 
 import etapromise
 from etapromise.serving.live_model import LiveModel
-from tests.fuzz.calls import saved_model
+from tests.fuzz.full_model import saved_model
 
 ASKED: tuple[dict[str, Any], ...] = tuple(
     {
@@ -39,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10.0)
     asked = parser.parse_args()
-    model = saved_model(Path("output/fuzz/model"))
+    model = saved_model()
     with tempfile.TemporaryDirectory() as name:
         for copy in ("one", "two"):
             shutil.copytree(model, Path(name, copy))

@@ -46,7 +46,7 @@ def snapshot_builder(model: PromiseModel, names: tuple[str, ...]) -> FeatureBuil
         tables=FeatureTables.snapshot(parts.statistics),
         elapsed=parts.encoder.clocks.elapsed,
         first_clock_day=parts.encoder.clocks.first_day,
-        duration_offset=parts.statistics.settings.offset,
+        settings=parts.statistics.settings,
         surge=parts.surge,
     )
 
@@ -96,7 +96,7 @@ def test_training_sees_what_a_quote_of_that_day_would_have_seen(gathered: Histor
             tables=FeatureTables.snapshot(statistics),
             elapsed=gathered.encoder.clocks.elapsed,
             first_clock_day=gathered.encoder.clocks.first_day,
-            duration_offset=statistics.settings.offset,
+            settings=statistics.settings,
             surge=float(surge_by_day(starts, int(day))[1][-1]),
         )
         requests = gathered.requests.take(rows)

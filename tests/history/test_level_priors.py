@@ -54,8 +54,8 @@ def sweep(between: tuple[float, float], within: float, seed: int = 0) -> Sweep:
 def test_the_ratio_of_the_variances_is_found(between: tuple[float, float]) -> None:
     within = 0.25
     one = sweep(between, within)
-    found = fitted_to_keys(SETTINGS, (one, one), FIRST + DAYS + 50)
-    assert found.total == found.handling
+    found = fitted_to_keys(SETTINGS, (one, one, one), FIRST + DAYS + 50)
+    assert found.total == found.handling == found.way
     assert found.total[0] == 0.0
     for prior, spread in zip(found.total[1:], between, strict=True):
         if spread:

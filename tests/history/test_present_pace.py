@@ -33,7 +33,7 @@ def history(series: dict[str, list[float]]) -> Any:
     nothing = SimpleNamespace(keys=("x",))
     return SimpleNamespace(
         encoder=SimpleNamespace(
-            levels=[SimpleNamespace(name=name) for name in PACED],
+            level_names=PACED,
             indexes=[nothing, SimpleNamespace(keys=tuple(keys)), nothing],
         ),
         requests=SimpleNamespace(codes=codes),

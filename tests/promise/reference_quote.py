@@ -24,17 +24,11 @@ from etapromise.normal_forms.postcodes import postcode_forms
 from tests.encoding.reference_requests import normal
 
 EPOCH = date(1970, 1, 1)
-FIELDS = ("effect", "evidence", "pace", "pace_evidence", "deviation")
+FIELDS = ("effect", "evidence", "pace", "way_pace", "deviation")
 HANDLING = ("network", "carrier", "service", "origin_region", "origin", "origin_service")
 # Groups have hazards of their own above this probability only.
 GROUPS_FROM = 0.7
-OFFSET = (
-    ("network", "effect"),
-    ("network", "pace"),
-    ("carrier", "effect"),
-    ("service", "effect"),
-    ("service", "pace"),
-)
+OFFSET = ("network", "carrier", "service")
 
 
 class ReferenceQuote:
@@ -256,7 +250,21 @@ class ReferenceQuote:
         return math.nan if value is None else float(value)
 
     def offset(self) -> float:
-        return self.parts.surge + math.fsum(self.total(level, field) for level, field in OFFSET)
+        settings = self.parts.statistics.settings
+        effects = [self.total(level, "effect") for level in OFFSET]
+        whole = math.exp(self.explained())
+        handling = math.exp(math.fsum(self.handling(level, "effect") for level in HANDLING))
+        handling = max(handling, settings.offset)
+        way = max(whole - handling, 0.0) + settings.offset
+        usual = way + handling - settings.offset
+        slower = {
+            "handling": self.handling("network", "pace") + self.handling("origin", "pace"),
+            "way": self.total("network", "way_pace") + self.total("service", "way_pace"),
+        }
+        times = {part: math.exp(settings.pace_persistence * slower[part]) for part in slower}
+        now = way * times["way"] + handling * times["handling"] - settings.offset
+        pace = math.log(max(now, 0.1 * settings.offset) / usual)
+        return self.parts.surge + math.fsum(effects) + pace
 
     def explained(self) -> float:
         return math.fsum(self.total(level, "effect") for level in self.levels)
@@ -267,7 +275,7 @@ class ReferenceQuote:
         if name == "weekday":
             return float(self.order_day.weekday())
         if name == "explained":
-            usual = [self.total(level, field) for level, field in OFFSET if field == "effect"]
+            usual = [self.total(level, "effect") for level in OFFSET]
             return self.explained() - math.fsum(usual)
         if name in {"next_day", "second_day"}:
             wanted = 0.5 if name == "next_day" else 1.5

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.array_types import with_rows
 from etapromise.errors import InsufficientHistoryError
-from etapromise.lanes.levels import HANDLING_LEVELS
+from etapromise.lanes.levels import HANDLING_LEVELS, WAY_LEVELS
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
@@ -26,7 +26,7 @@ from etapromise.stored_arrays import (
     StoredValues,
 )
 
-# Columns of an effect table.
+# Columns of what a sweep finds of a key.
 FIELDS: Final = ("effect", "evidence", "pace", "pace_evidence", "deviation")
 # A day later than any other: what has this day has not happened.
 NEVER_DAY: Final = np.iinfo(np.int32).max
@@ -42,6 +42,8 @@ class EffectSettings:
         prior: parcels' worth of belief that a level has no effect of its own, before its keys say
             how far they differ (`FittedEffectSettings`).
         pace_prior: the same for the pace.
+        pace_persistence: share of the present pace of handling, and of the way, that is still there
+            when a parcel ordered now comes through.
         offset: operational days added before the logarithm, so that a few hours more or less on a
             short way do not count like as many days on a long one.
     """
@@ -50,6 +52,7 @@ class EffectSettings:
     pace_half_life: float = 6.0
     prior: float = 8.0
     pace_prior: float = 15.0
+    pace_persistence: float = 0.6
     offset: float = 1.0
 
     @classmethod
@@ -70,10 +73,12 @@ class FittedEffectSettings(EffectSettings):
     Attributes:
         total: (L,) parcels' worth of belief that a level has no effect; the network's is 0.
         handling: (H,) the same of the handling's levels.
+        way: (W,) the same of the way's levels.
     """
 
     total: tuple[float, ...]
     handling: tuple[float, ...]
+    way: tuple[float, ...]
 
     @classmethod
     def stored_for(cls, values: StoredValues, levels: int) -> FittedEffectSettings:
@@ -87,6 +92,7 @@ class FittedEffectSettings(EffectSettings):
             **{each.name: getattr(plain, each.name) for each in fields(plain)},
             total=values.numbers("total", levels, 0.0, 1e6),
             handling=values.numbers("handling", len(HANDLING_LEVELS), 0.0, 1e6),
+            way=values.numbers("way", len(WAY_LEVELS), 0.0, 1e6),
         )
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.encoding.requests import NUMBERS, Requests
 from etapromise.errors import ModelFileError
-from etapromise.history.effects import FIELDS
-from etapromise.history.statistics import AsOfOrder, Statistics
+from etapromise.history.effects import EffectSettings
+from etapromise.history.statistics import TABLE_FIELDS, AsOfOrder, Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS, LAST_MILE, LAST_MILE_LEVELS, LEVELS, Level
 
 # ETP_MAX_FEATURES of native/features.h.
@@ -38,13 +38,11 @@ _SPREAD: Final = ("service", "destination_region", "origin", "service_lane")
 # What the forest's target is relative to: the network's and the service's usual log duration, and
 # how far from usual they are at present. Trees cannot extrapolate a slowdown that they have not
 # seen; a shift of the whole network passes through here at once.
-OFFSET_TERMS: Final = (
-    ("network", "effect"),
-    ("network", "pace"),
-    ("carrier", "effect"),
-    ("service", "effect"),
-    ("service", "pace"),
-)
+OFFSET_LEVELS: Final = ("network", "carrier", "service")
+# The present pace is that of both stages, each of its own part of the duration: pick-ups tell of a
+# warehouse that cannot keep up, and of its recovery, weeks before the deliveries do.
+_HANDLING_PACE: Final = ("network", "origin")
+_WAY_PACE: Final = ("network", "service")
 
 BUILT_IN_NAMES: Final = frozenset(
     {*NUMBERS, *_DERIVED, "shipment_id", "order_id", "ordered_at", "promised_date", "quoted_date"}
@@ -138,7 +136,7 @@ def _source(
         return number, _DERIVED.index(what), 0, 0
     level, _, field = what.rpartition(".")
     among = levels if kind == "total" else handling
-    return number, among.index(level), FIELDS.index(field), 0
+    return number, among.index(level), TABLE_FIELDS.index(field), 0
 
 
 @dataclass(frozen=True)
@@ -170,9 +168,9 @@ class FeatureTables:
         """Each parcel's own rows; found by `own_rows`."""
         levels, handling = known.total.shape[1], known.handling.shape[1]
         return cls(
-            known.total.reshape(-1, len(FIELDS)),
+            known.total.reshape(-1, len(TABLE_FIELDS)),
             np.arange(levels, dtype=np.int64),
-            known.handling.reshape(-1, len(FIELDS)),
+            known.handling.reshape(-1, len(TABLE_FIELDS)),
             np.arange(handling, dtype=np.int64),
         )
 
@@ -182,13 +180,16 @@ class FeaturesStruct(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("levels", "handling_levels", "numbers")),
-        *((name, ctypes.c_int64) for name in ("features", "offset_terms")),
+        *((name, ctypes.c_int64) for name in ("features", "offset_levels")),
+        *((name, ctypes.c_int64) for name in ("handling_paces", "way_paces")),
         *((name, ctypes.c_void_p) for name in ("total", "total_start")),
         *((name, ctypes.c_void_p) for name in ("handling", "handling_start")),
-        *((name, ctypes.c_void_p) for name in ("source", "offset_term", "elapsed")),
+        *((name, ctypes.c_void_p) for name in ("source", "offset_level", "elapsed")),
+        *((name, ctypes.c_void_p) for name in ("handling_pace", "way_pace")),
         ("clock_days", ctypes.c_int64),
         ("clock_first_day", ctypes.c_int64),
         ("duration_offset", ctypes.c_double),
+        ("pace_persistence", ctypes.c_double),
         ("surge", ctypes.c_double),
     )
 
@@ -215,7 +216,7 @@ class FeatureBuilder:
         tables: FeatureTables,
         elapsed: NDArray[np.float64],
         first_clock_day: int,
-        duration_offset: float,
+        settings: EffectSettings,
         surge: float = 0.0,
     ) -> None:
         """Bind a contract to tables and clocks; `surge` is added to every log duration.
@@ -225,16 +226,18 @@ class FeatureBuilder:
         """
         self.contract = contract
         names = [level.name for level in levels]
+        handling = [names[position] for position in HANDLING_LEVELS]
         arrays: dict[str, NDArray[Any]] = {
             "total": np.ascontiguousarray(tables.total, np.float32),
             "total_start": np.ascontiguousarray(tables.total_start, np.int64),
             "handling": np.ascontiguousarray(tables.handling, np.float32),
             "handling_start": np.ascontiguousarray(tables.handling_start, np.int64),
             "source": np.ascontiguousarray(contract.sources(levels, numeric)),
-            "offset_term": np.array(
-                [(names.index(level), FIELDS.index(field)) for level, field in OFFSET_TERMS],
-                np.int32,
+            "offset_level": np.array([names.index(level) for level in OFFSET_LEVELS], np.int32),
+            "handling_pace": np.array(
+                [handling.index(level) for level in _HANDLING_PACE], np.int32
             ),
+            "way_pace": np.array([names.index(level) for level in _WAY_PACE], np.int32),
             "elapsed": np.ascontiguousarray(elapsed, np.float64),
         }
         self._kept_alive = arrays
@@ -243,10 +246,13 @@ class FeatureBuilder:
             handling_levels=len(HANDLING_LEVELS),
             numbers=len(NUMBERS) + len(numeric),
             features=len(contract.names),
-            offset_terms=len(OFFSET_TERMS),
+            offset_levels=len(OFFSET_LEVELS),
+            handling_paces=len(_HANDLING_PACE),
+            way_paces=len(_WAY_PACE),
             clock_days=elapsed.shape[1],
             clock_first_day=first_clock_day,
-            duration_offset=duration_offset,
+            duration_offset=settings.offset,
+            pace_persistence=settings.pace_persistence,
             surge=surge,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )

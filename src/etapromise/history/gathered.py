@@ -142,7 +142,7 @@ class HistoryAsOf:
             tables=FeatureTables.on_order_days(self.at_order),
             elapsed=self.encoder.clocks.elapsed,
             first_clock_day=self.encoder.clocks.first_day,
-            duration_offset=self.statistics.settings.offset,
+            settings=self.statistics.settings,
         )
 
     def features(

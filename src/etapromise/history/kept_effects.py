@@ -38,7 +38,7 @@ from etapromise.history.effects import (
     WantedDays,
 )
 from etapromise.history.kept_orders import KeptOrders
-from etapromise.lanes.levels import HANDLING_LEVELS, KeyIndex
+from etapromise.lanes.levels import HANDLING_LEVELS, WAY_LEVELS, KeyIndex
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
     LATEST_DAY,
@@ -51,18 +51,19 @@ from etapromise.stored_arrays import (
     json_of,
 )
 
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 # Days that divide by the first are kept, the youngest of those that are as old as the second: what
 # comes in late or is cancelled is mostly of younger orders, and their days take little time.
 _EVERY: Final = 7
 _AGE: Final = 7
-_SWEEPS: Final = ("total", "handling")
+_SWEEPS: Final = ("total", "handling", "way")
 _MOST_STATES: Final = 5
 _BY_KEY: Final = ("sums", "day", "fields")
 _ROWS: Final = ArrayLayout(
     rows=Array("int64", "rows", low=0, order="strictly"),
     total=Array("float32", "rows", "levels", len(FIELDS)),
     handling=Array("float32", "rows", "handling_levels", len(FIELDS)),
+    way=Array("float32", "rows", "way_levels", len(FIELDS)),
 )
 
 
@@ -154,7 +155,7 @@ class KeptEffects:
 
         Args:
             encoder: whose key indexes number the rows.
-            sweeps: over all levels, and over those of HANDLING_LEVELS.
+            sweeps: over all levels, over those of HANDLING_LEVELS and over those of WAY_LEVELS.
             end_day: the snapshot's day.
             wanted: of which parcels' own days it is asked, and of which it is kept for later.
         """
@@ -270,7 +271,11 @@ class KeptEffects:
                 _state(whole.part(str(number)), StoredValues(place, values), len(encoder.indexes))
                 for number, values in enumerate(about.plain.get("states") or ())
             ]
-            levels = {"levels": len(encoder.indexes), "handling_levels": len(HANDLING_LEVELS)}
+            levels = {
+                "levels": len(encoder.indexes),
+                "handling_levels": len(HANDLING_LEVELS),
+                "way_levels": len(WAY_LEVELS),
+            }
             arrays = whole.read(_ROWS, **levels)
             stored.require_all_read()
         except ModelFileError as error:
@@ -327,7 +332,7 @@ def _state(part: StoredPart, values: StoredValues, levels: int) -> _Kept:
 
 def _levels(number: int, levels: int) -> Sequence[int]:
     """Which of the encoder's levels a sweep has."""
-    return HANDLING_LEVELS if number else range(levels)
+    return (range(levels), HANDLING_LEVELS, WAY_LEVELS)[number]
 
 
 def _kept(
@@ -384,6 +389,7 @@ def _digest(sweeps: Sequence[Sweep], day: int, then: Sequence[NDArray[np.int32]]
         durations = sweep.durations
         started = int(np.searchsorted(durations.start_day, day))
         part = durations.take(np.arange(started))
+        column = min(max(day - sweep.first_clock_day, 0), sweep.elapsed.shape[1] - 1)
         # What ended the day before is learnt on the day itself.
         over = part.end_day < day - 1
         learnt = over & (part.known_day <= part.closed_day)
@@ -394,7 +400,8 @@ def _digest(sweeps: Sequence[Sweep], day: int, then: Sequence[NDArray[np.int32]]
         for array in (
             sweep.elapsed,
             part.start_day,
-            part.start_clock,
+            # What begins later has lasted for nothing on any day before.
+            np.minimum(part.start_clock, sweep.elapsed[part.clock, column]),
             part.clock,
             np.where(over, part.end_day, NEVER_DAY),
             learnt,

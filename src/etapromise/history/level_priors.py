@@ -34,19 +34,19 @@ def fitted_to_keys(
 
     Args:
         settings: as they are configured; their prior is where each level's begins.
-        sweeps: over the whole durations and over those of handling.
+        sweeps: over the whole durations, over those of handling and over those of the way.
         end_day: only what was received before it counts.
 
     Raises:
         InsufficientHistoryError: no parcel starts before `end_day`.
     """
     nobody = np.zeros(0, np.int64)
-    total, handling = (
+    total, handling, way = (
         _priors(sweep, sweep.run(end_day, wanted=nobody).at_end.astype(np.float64))
         for sweep in sweeps
     )
     own = {each.name: getattr(settings, each.name) for each in fields(EffectSettings)}
-    return FittedEffectSettings(**own, total=total, handling=handling)
+    return FittedEffectSettings(**own, total=total, handling=handling, way=way)
 
 
 def _priors(sweep: Sweep, table: NDArray[np.float64]) -> tuple[float, ...]:

@@ -20,6 +20,7 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import Requests, local_seconds
 from etapromise.history.effects import NEVER_DAY, Durations
+from etapromise.lanes.levels import SERVICE_LEVEL
 
 _DAY: Final = 86_400
 
@@ -109,6 +110,44 @@ class Outcomes:
             known_day=self.pickup_known_day,
             closed_day=closed.astype(np.int32),
         )
+
+    def way(self, requests: Requests, asked: Requests, clocks: Clocks, offset: float) -> Durations:
+        """The carrier's possession to event, on the operational clock.
+
+        Of a service whose pick-ups are hardly ever scanned it is the whole duration.
+
+        Args:
+            requests: as `total` has them.
+            asked: as `handling` has them.
+        """
+        whole = self.total(requests, clocks, offset)
+        fetched = self.handling(asked, clocks, offset)
+        days = np.exp(whole.value) - np.exp(fetched.value)
+        known = np.maximum(self.event_known_day, self.pickup_known_day)
+        # On the day on which the pick-up was received, and before it, nobody knew of it.
+        told = np.minimum(self.pickup_known_day, NEVER_DAY - 1)
+        begun = np.maximum(
+            _elapsed_at(clocks, requests.clock, told),
+            np.nan_to_num(start_clock(clocks, asked) + np.exp(fetched.value) - offset, nan=-np.inf),
+        )
+        scanned = self._scanned(requests)
+        return Durations(
+            start_day=self.start_day,
+            start_clock=np.where(scanned, begun, whole.start_clock),
+            clock=requests.clock,
+            value=np.where(scanned, np.log(np.maximum(days, 0.0) + offset), whole.value),
+            known_day=np.where(scanned, known, whole.known_day).astype(np.int32),
+            closed_day=np.where(scanned, fetched.closed_day, whole.closed_day).astype(np.int32),
+        )
+
+    def _scanned(self, requests: Requests) -> NDArray[np.bool_]:
+        """(n,) whether pick-ups of a parcel's service are scanned more often than not."""
+        service = requests.codes[:, SERVICE_LEVEL]
+        arrived = self.event_known_day < NEVER_DAY
+        fetched = arrived & (self.pickup_known_day < NEVER_DAY)
+        several = np.bincount(service[arrived], minlength=int(service.max(initial=0)) + 1)
+        seen = np.bincount(service[fetched], minlength=len(several))
+        return np.asarray((2 * seen >= several)[service])
 
 
 def outcomes(

@@ -6,6 +6,7 @@ each parcel's own day knew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -23,7 +24,7 @@ from etapromise.history.effects import (
 )
 from etapromise.history.level_priors import fitted_to_keys
 from etapromise.history.shortest_ways import NOT_TOLD, shortest_ways
-from etapromise.lanes.levels import HANDLING_LEVELS
+from etapromise.lanes.levels import HANDLING_LEVELS, SERVICE_LEVEL, WAY_LEVELS
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
@@ -40,17 +41,19 @@ if TYPE_CHECKING:
     from etapromise.history.kept_effects import KeptEffects
     from etapromise.history.outcomes import Outcomes
 
-_SERVICE_LEVEL: Final = 2
+# Columns of the tables: those of a sweep, but for the evidence of the pace, which nobody asks for,
+# and in its place the pace of the way alone, from the network to services.
+TABLE_FIELDS: Final = ("effect", "evidence", "pace", "way_pace", "deviation")
 # Effects and paces are logarithms of durations, or differences of some.
 _LOG: Final = 50.0
 _MANY: Final = 1e12
 # Sums that fade are a rounding error below nothing at times.
-_LOW: Final = (-_LOG, -1e-3, -_LOG, -1e-3, -_LOG)
-_HIGH: Final = (_LOG, _MANY, _LOG, _MANY, _LOG)
+_LOW: Final = (-_LOG, -1e-3, -_LOG, -_LOG, -_LOG)
+_HIGH: Final = (_LOG, _MANY, _LOG, _LOG, _LOG)
 _LAYOUT: Final = ArrayLayout(
-    total=Array("float32", "rows", len(FIELDS), low=_LOW, high=_HIGH),
+    total=Array("float32", "rows", len(TABLE_FIELDS), low=_LOW, high=_HIGH),
     total_start=Array("int64", "levels"),
-    handling=Array("float32", "handling_rows", len(FIELDS), low=_LOW, high=_HIGH),
+    handling=Array("float32", "handling_rows", len(TABLE_FIELDS), low=_LOW, high=_HIGH),
     handling_start=Array("int64", "handling_levels"),
     lost=Array("float64", "services", low=0.0, high=1.0),
     shortest=Array("float32", "rows", 7, low=NOT_TOLD, high=_MANY),
@@ -99,7 +102,7 @@ class Statistics(ArrayRecord):
             levels=len(sizes),
             handling_rows=sum(handling_sizes),
             handling_levels=len(handling_sizes),
-            services=sizes[_SERVICE_LEVEL],
+            services=sizes[SERVICE_LEVEL],
         )
         for name, expected in (("total", sizes), ("handling", handling_sizes)):
             starts = _starts(expected)
@@ -116,7 +119,7 @@ class Statistics(ArrayRecord):
 
         Parcels count less with time, and open ones as much as their age tells.
         """
-        return float(self.total[self.total_start[level] + row, FIELDS.index("evidence")])
+        return float(self.total[self.total_start[level] + row, TABLE_FIELDS.index("evidence")])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,18 +203,21 @@ def build_statistics(
             elapsed=encoder.clocks.elapsed,
             first_clock_day=encoder.clocks.first_day,
             settings=settings,
-            paced_level=levels.index(_SERVICE_LEVEL),
+            paced_level=levels.index(SERVICE_LEVEL),
         )
         for durations, levels in (
             (outcomes.total(requests, encoder.clocks, settings.offset), range(len(sizes))),
             (outcomes.handling(asked, encoder.clocks, settings.offset), HANDLING_LEVELS),
+            (outcomes.way(requests, asked, encoder.clocks, settings.offset), WAY_LEVELS),
         )
     ]
     if not isinstance(settings, FittedEffectSettings):
         settings = fitted_to_keys(settings, sweeps, outcomes.as_of_day)
     sweeps = [
         replace(sweep, settings=settings, priors=priors)
-        for sweep, priors in zip(sweeps, (settings.total, settings.handling), strict=True)
+        for sweep, priors in zip(
+            sweeps, (settings.total, settings.handling, settings.way), strict=True
+        )
     ]
     if wanted is None:
         every = np.arange(len(requests))
@@ -221,7 +227,7 @@ def build_statistics(
         if kept is None
         else kept.run(encoder, sweeps, outcomes.as_of_day, wanted)
     )
-    total, handling = found
+    total, handling = _tables(found, sum(sizes[: SERVICE_LEVEL + 1]))
     known = outcomes.event_known_day[outcomes.event_known_day < outcomes.as_of_day]
     newest = max(int(outcomes.start_day.max()), int(known.max(initial=EARLIEST_DAY)))
     statistics = Statistics(
@@ -236,6 +242,24 @@ def build_statistics(
         settings=settings,
     )
     return statistics, AsOfOrder(rows=wanted.rows, total=total.at_start, handling=handling.at_start)
+
+
+def _tables(found: Sequence[Effects], rows: int) -> tuple[Effects, Effects]:
+    """The whole durations' and the handling's, with the way's pace in them; written over.
+
+    Args:
+        found: of the whole durations, of handling and of the way.
+        rows: that the levels from the network to services have.
+    """
+    total, handling, way = found
+    place, pace = TABLE_FIELDS.index("way_pace"), FIELDS.index("pace")
+    for table in (total.at_start, total.at_end, handling.at_start, handling.at_end):
+        table[..., place] = 0.0
+    # These levels are the first ones of either.
+    levels = SERVICE_LEVEL + 1
+    total.at_end[:rows, place] = way.at_end[:rows, pace]
+    total.at_start[:, :levels, place] = way.at_start[:, :levels, pace]
+    return total, handling
 
 
 def _starts(sizes: list[int]) -> NDArray[np.int64]:
@@ -253,7 +277,7 @@ def lost_shares(encoder: Encoder, requests: Requests, outcomes: Outcomes) -> NDA
         requests: n parcels.
         outcomes: what became of them, as of any day.
     """
-    service, services = requests.codes[:, _SERVICE_LEVEL], len(encoder.indexes[_SERVICE_LEVEL])
+    service, services = requests.codes[:, SERVICE_LEVEL], len(encoder.indexes[SERVICE_LEVEL])
     decided = outcomes.arrived | outcomes.closed
     # Only parcels whose time to be given up has passed: of younger ones the arrived are known, and
     # of the lost few.

@@ -78,6 +78,8 @@ LEVELS: tuple[Level, ...] = (
         ("carrier", "service", "destination_country", "destination_region", PICKUP_WEEKDAY),
     ),
 )
+SERVICE_LEVEL: Final = 2
+"""The place of the level "service" in LEVELS."""
 _WEEKDAY_LEVELS: Final = {"service_region_weekday": "service_region"}
 
 
@@ -86,6 +88,15 @@ HANDLING_LEVELS: Final = tuple(
     position
     for position, level in enumerate(LEVELS)
     if level.name in {"network", "carrier", "service", "origin_region", "origin", "origin_service"}
+)
+
+# Of the way only the present pace of the network and of services is asked; what lanes usually take
+# has to be explained, else the pace would move with which lanes are ordered on.
+WAY_LEVELS: Final = tuple(
+    position
+    for position, level in enumerate(LEVELS)
+    if level.name
+    in {"network", "carrier", "service", "destination_region", "service_region", "service_lane"}
 )
 
 

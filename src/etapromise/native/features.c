@@ -19,11 +19,33 @@ static const float *total_row(const etp_features *f, const etp_request *r, int64
     return f->total + (f->total_start[level] + r->code[level]) * ETP_FIELDS;
 }
 
+static const float *handling_row(const etp_features *f, const etp_request *r, int64_t level) {
+    return f->handling + (f->handling_start[level] + r->code[f->levels + level]) * ETP_FIELDS;
+}
+
 static double explained(const etp_features *f, const etp_request *r) {
     double sum = 0;
     for (int64_t level = 0; level < f->levels; level++)
-        sum += total_row(f, r, level)[0];
+        sum += total_row(f, r, level)[ETP_EFFECT];
     return sum;
+}
+
+/* How much longer, as a log duration, than what is explained a parcel takes at the present paces of
+ * its handling and of its way: each stretches its own part of the duration. */
+static double present_pace(const etp_features *f, const etp_request *r, double usual) {
+    double usual_handling = 0, handling_pace = 0, way_pace = 0;
+    for (int64_t level = 0; level < f->handling_levels; level++)
+        usual_handling += handling_row(f, r, level)[ETP_EFFECT];
+    for (int64_t k = 0; k < f->handling_paces; k++)
+        handling_pace += handling_row(f, r, f->handling_pace[k])[ETP_PACE];
+    for (int64_t k = 0; k < f->way_paces; k++)
+        way_pace += total_row(f, r, f->way_pace[k])[ETP_WAY_PACE];
+    /* Both logarithms are of days and the offset. */
+    const double least = f->duration_offset, handling = fmax(exp(usual_handling), least);
+    const double way = fmax(exp(usual) - handling, 0) + least;
+    const double now = way * exp(f->pace_persistence * way_pace) +
+                       handling * exp(f->pace_persistence * handling_pace) - least;
+    return log(fmax(now, 0.1 * least) / (way + handling - least));
 }
 
 /* Days from the order's date to the carrier's first (second) working day after it. */
@@ -64,14 +86,11 @@ static double derived(const etp_features *f, const etp_request *r, int32_t which
 
 double etp_feature_row(const etp_features *f, const etp_request *r, float *out) {
     /* Of the offset only the effects: the pace would tell the forest what day it is. */
-    double offset = f->surge, in_offset = 0;
-    for (int64_t t = 0; t < f->offset_terms; t++) {
-        int32_t field = f->offset_term[2 * t + 1];
-        double term = total_row(f, r, f->offset_term[2 * t])[field];
-        offset += term;
-        if (field == 0)
-            in_offset += term;
-    }
+    const double usual = explained(f, r);
+    double in_offset = 0;
+    for (int64_t k = 0; k < f->offset_levels; k++)
+        in_offset += total_row(f, r, f->offset_level[k])[ETP_EFFECT];
+    const double offset = f->surge + in_offset + present_pace(f, r, usual);
     for (int64_t k = 0; k < f->features; k++) {
         const etp_source *s = &f->source[k];
         switch (s->kind) {
@@ -81,14 +100,11 @@ double etp_feature_row(const etp_features *f, const etp_request *r, float *out) 
         case ETP_TOTAL:
             out[k] = total_row(f, r, s->index)[s->field];
             break;
-        case ETP_HANDLING: {
-            const int32_t *code = r->code + f->levels;
-            out[k] = f->handling[(f->handling_start[s->index] + code[s->index]) * ETP_FIELDS +
-                                 s->field];
+        case ETP_HANDLING:
+            out[k] = handling_row(f, r, s->index)[s->field];
             break;
-        }
         default:
-            out[k] = s->index == ETP_EXPLAINED ? (float)(explained(f, r) - in_offset)
+            out[k] = s->index == ETP_EXPLAINED ? (float)(usual - in_offset)
                                                : (float)derived(f, r, s->index);
         }
     }

@@ -5,6 +5,7 @@
 #include "encoder.h"
 
 enum { ETP_MAX_FEATURES = 1024, ETP_FIELDS = 5 };
+enum { ETP_EFFECT = 0, ETP_PACE = 2, ETP_WAY_PACE = 3 }; /* fields of the tables */
 
 /* Where a feature comes from. */
 enum { ETP_NUMBER = 0, ETP_TOTAL = 1, ETP_HANDLING = 2, ETP_DERIVED = 3 };
@@ -25,17 +26,20 @@ typedef struct {
 } etp_source;
 
 typedef struct {
-    int64_t levels, handling_levels, numbers, features, offset_terms;
+    int64_t levels, handling_levels, numbers, features, offset_levels, handling_paces, way_paces;
     const float *total;            /* effect tables of the whole duration */
     const int64_t *total_start;    /* (levels,) where each level's rows start */
     const float *handling;         /* effect tables of the handling time */
     const int64_t *handling_start; /* (handling_levels,) */
     const etp_source *source;      /* (features,) */
-    const int32_t *offset_term;    /* (offset_terms, 2) level and field of the total's tables */
+    const int32_t *offset_level;   /* (offset_levels,) whose effects the output is relative to */
     const double *elapsed;         /* (clocks, clock_days) operational time at the start of each day */
+    const int32_t *handling_pace;  /* (handling_paces,) levels of the handling's tables that have a say */
+    const int32_t *way_pace;       /* (way_paces,) levels of the total's tables, in the way's pace */
     int64_t clock_days;
     int64_t clock_first_day;
     double duration_offset;
+    double pace_persistence; /* share of the present paces that is still there when a parcel comes */
     double surge; /* added to every log duration: more orders than the network is used to */
 } etp_features;
 

@@ -26,7 +26,7 @@ from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
-from etapromise.history.features import OFFSET_TERMS, with_handling_codes
+from etapromise.history.features import OFFSET_LEVELS, with_handling_codes
 from etapromise.history.shortest_ways import ROUNDING, soonest
 from etapromise.lanes.levels import LAST_MILE
 
@@ -309,11 +309,10 @@ def _offset_terms(model: ModelCore, requests: Requests, offset: Floats) -> dict[
     statistics = model.parts.statistics
     names = model.parts.encoder.level_names
     lasting = np.zeros(len(requests))
-    for level, field in OFFSET_TERMS:
-        if field == "effect" and level != "network":
-            place = names.index(level)
-            rows = statistics.total_start[place] + requests.codes[:, place]
-            lasting += statistics.total[rows, FIELDS.index(field)]
+    for level in OFFSET_LEVELS[1:]:
+        place = names.index(level)
+        rows = statistics.total_start[place] + requests.codes[:, place]
+        lasting += statistics.total[rows, FIELDS.index("effect")]
     return {"carrier": lasting, "now": offset - lasting}
 
 

@@ -52,7 +52,7 @@ class ModelCore(SingleQuotes):
             tables=FeatureTables.snapshot(parts.statistics),
             elapsed=encoder.clocks.elapsed,
             first_clock_day=encoder.clocks.first_day,
-            duration_offset=parts.statistics.settings.offset,
+            settings=parts.statistics.settings,
             surge=parts.surge,
         )
         with believing(parts.priors):

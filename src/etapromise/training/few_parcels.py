@@ -44,7 +44,7 @@ def relative_to_now(
         tables=FeatureTables.snapshot(gathered.statistics),
         elapsed=gathered.encoder.clocks.elapsed,
         first_clock_day=gathered.encoder.clocks.first_day,
-        duration_offset=gathered.statistics.settings.offset,
+        settings=gathered.statistics.settings,
     )
     requests = gathered.requests.take(rows)
     _, offset = builder.rows(requests, with_handling_codes(requests.codes))
