@@ -195,7 +195,13 @@ MEANINGS = {
     "kuaidi100": {"签收": "delivered", "5": "out_for_delivery", "401": "cancelled"},
     "landmark": {"50": "label_created", "300": "out_for_delivery", "500": "delivered"},
     "laposte": {"DI1": "delivered", "MD2": "out_for_delivery"},
-    "mydhl": {"OK": "delivered", "WC": "out_for_delivery", "HP": "available_for_pickup"},
+    "mydhl": {
+        "PU": "picked_up",
+        "PL": "in_transit",
+        "OK": "delivered",
+        "WC": "out_for_delivery",
+        "HP": "available_for_pickup",
+    },
     "postat": {"ZUGESTELLT": "delivered", "IN_ZUSTELLUNG": "out_for_delivery"},
     "postnord": {"INFORMED": "label_created", "DELIVERED": "delivered"},
     "correios": {
@@ -204,7 +210,6 @@ MEANINGS = {
         "BDI/23": "returned",
         "BDE-1": "delivered",
     },
-    "mydhl": {"PU": "picked_up", "PL": "in_transit"},
     "ninja-van": {
         "Delivered, Left at Doorstep": "delivered",
         "Delivery Exception, Return to Sender Initiated": "returning",
