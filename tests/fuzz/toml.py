@@ -10,7 +10,7 @@ from pathlib import Path
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import EtapromiseError
 from etapromise.promise.options.policies import load_policies, shipped_policies
-from etapromise.promise.words.wording import Wording
+from etapromise.promise.wording import Wording
 from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.vocabularies import vocabulary_named
 from tests.fuzz.driver import MEMORY, main
@@ -61,7 +61,7 @@ status = "Code"
 ignore = ["-", " "]
 """
 VENDORS = resources.files("etapromise.tracking.vendors")
-WORDS_FILE = resources.files("etapromise.promise.words").joinpath("words.toml").read_bytes()
+WORDS_FILE = resources.files("etapromise.promise").joinpath("words.toml").read_bytes()
 SEEDS = (
     *(b"\0" + (DOCS / "calendars.toml").read_bytes() for _ in range(4)),
     *(b"\x01" + MAPPING for _ in range(4)),

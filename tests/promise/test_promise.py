@@ -14,7 +14,7 @@ from etapromise import PromiseModel
 from etapromise.errors import ContractError
 from etapromise.promise.confidence import CODES, MESSAGES
 from etapromise.promise.kept_record import KEPT_LEVELS, kept_table
-from etapromise.promise.words.wording import LANGUAGES, sentence
+from etapromise.promise.wording import LANGUAGES, sentence
 from tests.small_network import fields_of
 
 NOW = datetime(2025, 7, 2, 12, tzinfo=UTC)

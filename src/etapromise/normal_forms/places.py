@@ -1,8 +1,8 @@
 """Countries and regions by ISO 3166, from codes and names in any language.
 
 Countries' names and codes are those of the Unicode CLDR (through babel) and of ISO 3166 (through
-pycountry), which also knows the regions and their translations. Both are opened when a name is met
-that is no code yet.
+pycountry), which also knows the regions and their translations; beside them stands ``places.toml``.
+Both are opened when a name is met that is no code yet.
 """
 
 from __future__ import annotations
@@ -10,73 +10,17 @@ from __future__ import annotations
 import difflib
 import gettext
 import re
+import tomllib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.texts import code_text
 
-# Codes in use that ISO 3166 does not give to the country.
-_CUSTOMARY: Final = {"UK": "GB", "EL": "GR", "UAE": "AE", "PRC": "CN", "ROK": "KR"}
-# Names in use that neither list has.
-_CUSTOMARY_NAMES: Final = {
-    "great britain": "GB",
-    "america": "US",
-    "united states of america": "US",
-    "macedonia": "MK",
-    "czech rep": "CZ",
-    "korea": "KR",
-    "bosnia": "BA",
-    "holland": "NL",
-    "scotland": "GB",
-    "wales": "GB",
-    "northern ireland": "GB",
-    "england": "GB",
-    "vatican": "VA",
-    "ivory coast": "CI",
-    "cape verde": "CV",
-    "east timor": "TL",
-    "mainland china": "CN",
-}
-# ISO 3166-1 alpha-2, and Kosovo's.
-_COUNTRIES: Final = frozenset(
-    """
-    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS
-    BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE
-    EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM
-    HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC
-    LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA
-    NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW
-    SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO
-    TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW ZZ
-    """.split()  # noqa: SIM905 — a table is easier to read
-)
-# Regions' codes in use that ISO 3166-2 does not have, or no longer.
-_CUSTOMARY_REGIONS: Final = {
-    ("CA", "NF"): "NL",
-    ("CA", "PQ"): "QC",
-    ("DE", "NRW"): "NW",
-    ("FR", "75"): "75C",
-    ("GB", "GREATER LONDON"): "LND",
-    ("IN", "NCT OF DELHI"): "DL",
-    ("MX", "CDMX"): "CMX",
-    ("MX", "DF"): "CMX",
-    ("US", "WASHINGTON DC"): "DC",
-}
-# What kind of region it is, which one list says and another leaves out; folded.
-_KINDS: Final = frozenset(
-    """
-    autonomous bundesland canton capital city comunidad county d da de del departamento departement
-    department district do federal free freistaat fu fylke governorate kanton ken krai kray la lan
-    maakunta metropolitan municipality obl oblast of okrug opstina parish prefecture principality
-    province provincia provincie provinsi provinz rayon regiao region regione republic resp
-    respublika sheng shi state territory to union voivodeship voivodship woj wojewodztwo zhou город
-    краи обл область республика
-    """.split()  # noqa: SIM905 — a table is easier to read
-)
 _KINDS_AT_THE_END: Final = re.compile(
     "(?:特別市|特別自治市|特別自治道|広域市|特别行政区|维吾尔自治区|壮族自治区|回族自治区|自治区"
     "|광역시|특별시|특별자치시|특별자치도|都|府|県|县|州|省|市|道|도|시)$"
@@ -104,7 +48,7 @@ def stated_country(value: Any) -> str | None:
     ISO 3166-1, such as those of a shop's own, are kept here too.
     """
     found = normal_country(value)
-    if found is None or len(found) <= _LONGEST_CODE or found in _COUNTRIES:
+    if found is None or len(found) <= _LONGEST_CODE or is_country(found):
         return found
     names = _country_names(_FIRST_LANGUAGES)
     near = difflib.get_close_matches(_folded(found), names, n=1, cutoff=_A_TYPO)
@@ -133,7 +77,7 @@ def normal_region(value: Any, country: str | None) -> str | None:
 
 def country_code(said: str) -> str | None:
     """ISO 3166-1 alpha-2 of a code (alpha-2, alpha-3, numeric) or a name; None if there is none."""
-    if said in _COUNTRIES:
+    if is_country(said):
         return said
     upper = said.strip().upper()
     # U.S.A.
@@ -147,7 +91,7 @@ def country_code(said: str) -> str | None:
 
 def is_country(code: str) -> bool:
     """Whether this is an ISO 3166-1 alpha-2 code."""
-    return code in _COUNTRIES
+    return code in _countries()
 
 
 def region_code(said: str, country: str) -> str | None:
@@ -167,7 +111,7 @@ def region_code(said: str, country: str) -> str | None:
         return upper
     # W.A.
     bare = upper.replace(".", "").strip()
-    found = bare if bare in codes else _CUSTOMARY_REGIONS.get((country, bare))
+    found = bare if bare in codes else _stated()["regions"].get(country, {}).get(bare)
     if found is not None:
         return found
     if upper.isdigit():
@@ -197,15 +141,31 @@ def _folded(name: str) -> str:
 
 
 @cache
+def _stated() -> Mapping[str, Any]:
+    return tomllib.loads(resources.files(__package__).joinpath("places.toml").read_text("utf-8"))
+
+
+@cache
+def _countries() -> frozenset[str]:
+    return frozenset(_stated()["countries"].split())
+
+
+@cache
+def _kinds() -> frozenset[str]:
+    return frozenset(_stated()["kinds"].split())
+
+
+@cache
 def _codes() -> dict[str, str]:
     from babel.core import get_global  # noqa: PLC0415 — opened only when asked
 
-    known = {code: code for code in _COUNTRIES}
+    known = {code: code for code in _countries()}
     for old, new in get_global("territory_aliases").items():
         # Alpha-3 and numeric codes; a country that fell apart has no one heir.
         if len(new) == 1 and len(old) == 3 and new[0] in known:
             known.setdefault(old, new[0])
-    return known | _CUSTOMARY
+    known.update(_stated()["codes"])
+    return known
 
 
 @cache
@@ -228,7 +188,7 @@ def _named_country(folded: str) -> str | None:
 
     others = sorted(name for name in localedata.locale_identifiers() if "_" not in name)
     return (
-        _CUSTOMARY_NAMES.get(folded)
+        _stated()["names"].get(folded)
         or _country_names(_FIRST_LANGUAGES).get(folded)
         or _listed_names().get(folded)
         or _country_names(tuple(others)).get(folded)
@@ -297,7 +257,8 @@ def _regions_without_kinds(country: str) -> dict[str, str]:
 
 def _without_kind(folded: str) -> str:
     """A folded name without the words for what kind of region it is."""
-    bare = " ".join(word for word in folded.split() if word not in _KINDS)
+    kinds = _kinds()
+    bare = " ".join(word for word in folded.split() if word not in kinds)
     # Folding took Hangul apart.
     return _KINDS_AT_THE_END.sub("", unicodedata.normalize("NFC", bare)) or bare
 

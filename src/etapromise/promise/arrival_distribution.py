@@ -17,7 +17,7 @@ from etapromise.normal_forms.numbers import plain_number
 from etapromise.promise.decision import CostPolicy
 
 if TYPE_CHECKING:
-    from etapromise.promise.words.wording import Shown, Wording
+    from etapromise.promise.wording import Shown, Wording
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 PERCENTILES: Final = (5, 10, 25, 50, 75, 80, 85, 90, 95, 97, 99)
@@ -134,7 +134,7 @@ class ArrivalDistribution:
                 not to be read.
         """
         with IMPORTING:
-            from etapromise.promise.words.wording import sentence  # noqa: PLC0415 — Babel is slow to import
+            from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
 
         return sentence(
             code=self.confidence_code,

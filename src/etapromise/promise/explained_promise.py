@@ -14,9 +14,9 @@ from etapromise.promise.arrival_distribution import ArrivalDistribution
 
 if TYPE_CHECKING:
     from etapromise.promise.delivery_windows import TimeWindow
+    from etapromise.promise.reasons.why import Why
     from etapromise.promise.stages import HandOffTime, StageTime
-    from etapromise.promise.words.why import Why
-    from etapromise.promise.words.wording import Wording
+    from etapromise.promise.wording import Wording
 
 _WEEKDAYS: Final = (
     *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -107,7 +107,7 @@ class Explained(ArrivalDistribution):
             ContractError: CLDR has no such locale, or `now` is naive.
         """
         with IMPORTING:
-            from etapromise.promise.words.wording import order_within  # noqa: PLC0415 — Babel is slow
+            from etapromise.promise.wording import order_within  # noqa: PLC0415 — Babel is slow
 
         left = self.time_left(self.ordered_at if now is None else now)
         return order_within(left, locale, words)

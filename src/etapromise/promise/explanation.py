@@ -18,6 +18,8 @@ from etapromise.promise.arrival_distribution import date_of, day_number
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.delivery_windows import TimeWindow, share_between, time_window
 from etapromise.promise.quote_arguments import Quote, begin_day, expiry
+from etapromise.promise.reasons.why import Why
+from etapromise.promise.reasons.why_facts import order_facts
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.stages import (
     AnswerStages,
@@ -28,8 +30,6 @@ from etapromise.promise.stages import (
     answer_stages,
     first_leg_time,
 )
-from etapromise.promise.words.why import Why
-from etapromise.promise.words.why_facts import order_facts
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore

@@ -10,8 +10,8 @@ from typing import Any, Final
 from etapromise.errors import ContractError
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.words.why import Why
-from etapromise.promise.words.wording import sentence
+from etapromise.promise.reasons.why import Why
+from etapromise.promise.wording import sentence
 from etapromise.serving.static_promises import StaticPromise
 
 _MOST_AT_ONCE: Final = 1000

@@ -23,7 +23,7 @@ from etapromise.promise.joint_probability import (
     learn_dependence,
     pairs_of,
 )
-from etapromise.promise.words.wording import LANGUAGES
+from etapromise.promise.wording import LANGUAGES
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF, fields_of
 

@@ -16,7 +16,7 @@ from etapromise.errors import ContractError
 from etapromise.promise.options.booked_windows import booked_windows, window_hours
 from etapromise.promise.options.policies import MEASURES, ShopperPolicy, shipped_policies
 from etapromise.promise.service_levels import SERVICE_LEVELS
-from etapromise.promise.words.wording import LANGUAGES
+from etapromise.promise.wording import LANGUAGES
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:

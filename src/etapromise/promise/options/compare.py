@@ -36,14 +36,14 @@ from etapromise.promise.options.weighed_options import (
     why_ranked,
 )
 from etapromise.promise.promise import Promise
+from etapromise.promise.reasons.why import in_language
+from etapromise.promise.reasons.why_facts import Fact, in_plain_english
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 from etapromise.promise.typed_inputs import refuse_unknown
-from etapromise.promise.words.why import in_language
-from etapromise.promise.words.why_facts import Fact, in_plain_english
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-    from etapromise.promise.words.wording import Wording
+    from etapromise.promise.wording import Wording
 
 # What one has and another has not: bits from the second on, the first being a promise at all.
 _OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*MARKS, "windows"))}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from etapromise.promise.options.booked_windows import BookedWindow
 from etapromise.promise.promise import Promise
-from etapromise.promise.words.why_facts import Fact
+from etapromise.promise.reasons.why_facts import Fact
 
 MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
 """What an option says of itself beside the shipment's fields."""

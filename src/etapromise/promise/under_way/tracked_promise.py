@@ -39,7 +39,7 @@ from etapromise.tracking.tables import read_shipments
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-    from etapromise.promise.words.why import Why
+    from etapromise.promise.reasons.why import Why
 
 _ALONE: Final = "shipment"
 

@@ -9,9 +9,9 @@ import numpy as np
 from etapromise.array_types import MISSING
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.promise.arrival_distribution import date_of
+from etapromise.promise.reasons.why import Why
+from etapromise.promise.reasons.why_facts import Fact, rounded_to_sum
 from etapromise.promise.under_way.open_journeys import Journey
-from etapromise.promise.words.why import Why
-from etapromise.promise.words.why_facts import Fact, rounded_to_sum
 
 _NO_DATE: Final = np.array([np.datetime64("NaT", "D")])
 

@@ -12,8 +12,8 @@ from etapromise.late_imports import IMPORTING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etapromise.promise.words.why_facts import Fact
-    from etapromise.promise.words.wording import Wording
+    from etapromise.promise.reasons.why_facts import Fact
+    from etapromise.promise.wording import Wording
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,6 @@ def in_language(
 ) -> str:
     """The clauses in the words of a language; see `why_wording.why_text`."""
     with IMPORTING:
-        from etapromise.promise.words.why_wording import why_text  # noqa: PLC0415 — Babel is slow
+        from etapromise.promise.reasons.why_wording import why_text  # noqa: PLC0415 — Babel is slow
 
     return why_text(facts, start, day, locale, words)

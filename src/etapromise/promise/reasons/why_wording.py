@@ -11,8 +11,8 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
 
-from etapromise.promise.words.why_facts import Fact
-from etapromise.promise.words.wording import Wording, clauses, dated
+from etapromise.promise.reasons.why_facts import Fact
+from etapromise.promise.wording import Wording, clauses, dated
 
 # A day within so many of the start is named by its weekday alone.
 _A_WEEK: Final = 6

@@ -13,7 +13,7 @@ from babel.localedata import locale_identifiers
 
 from etapromise.errors import ContractError
 from etapromise.in_transit.transit_parts import STAGES
-from etapromise.promise.words.wording import (
+from etapromise.promise.wording import (
     LANGUAGES,
     Wording,
     notice,

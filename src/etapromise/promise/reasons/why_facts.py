@@ -53,7 +53,7 @@ def in_plain_english(facts: Sequence[Fact]) -> str:
 
 @functools.cache
 def _english() -> Mapping[str, Any]:
-    words = resources.files(__package__).joinpath("why_words.toml").read_text("utf-8")
+    words = resources.files("etapromise.promise").joinpath("why_words.toml").read_text("utf-8")
     found: Mapping[str, Any] = tomllib.loads(words)["en"]
     return found
 

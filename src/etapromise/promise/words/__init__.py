@@ -1,1 +1,0 @@
-"""What a promise says to people: sentences and reasons, in their language."""
