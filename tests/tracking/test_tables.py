@@ -272,6 +272,27 @@ def test_a_column_that_is_there_twice_is_refused() -> None:
         read_scans(pd.concat([frame, frame[["status"]]], axis=1))
 
 
+@pytest.mark.parametrize("rule", [[], ["----"], ["----", "===="]])
+@pytest.mark.parametrize("empty", [0, 1, 3])
+def test_a_broken_line_behind_empty_rows_and_rules_leaves_all_rows_where_they_are(
+    empty: int, rule: list[str], tmp_path: Path
+) -> None:
+    good, bad = "a,2025-03-01T10:00Z,picked_up,x", "b,never,picked_up,x"
+    rows = [*rule, good, bad, *[",,,"] * empty, "cut,off"]
+    for name in ("1", "2"):
+        path = tmp_path / f"scans{name}.csv"
+        path.write_text("\n".join(["shipment_id,scanned_at,status,facility", *rows]) + "\n")
+    found = read_scans(tmp_path)
+    assert found.rows is not None
+    size = 3 + empty  # of a file, its rules left aside as empty lines are
+    assert found.rows.tolist() == [0, size]
+    told = dict(zip(found.rejects["row"], found.rejects["reason"], strict=True))
+    assert set(told) == {*range(1, size), *range(size + 1, 2 * size)}
+    for first in (0, size):
+        assert told[first + 1] == "unreadable_scanned_at"
+        assert told[first + size - 1] == "wrong_number_of_fields"
+
+
 @pytest.mark.parametrize("name", ["status", "further"])
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
 def test_a_file_with_a_column_twice_is_refused_at_every_door(

@@ -5,6 +5,7 @@ Text, JSON and spreadsheets are read as text, so that one bad value costs its ro
 
 from __future__ import annotations
 
+import bisect
 import csv
 import io
 from collections import Counter
@@ -281,11 +282,18 @@ def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
     doubts = dialect.doubts
     if b'="' in data.slice(0, min(_START, data.size)).to_pybytes():
         table = _without_formulas(table)
-    rules = sum(not any(map(str.isalnum, line.text)) for line in broken)
+    rules = [line.row for line in broken if not any(map(str.isalnum, line.text))]
     if rules:
-        doubts += (f"{rules:,} lines without a letter or a digit were left out",)
-        broken = tuple(line for line in broken if any(map(str.isalnum, line.text)))
-    filled = _filled_rows(table)
+        doubts += (f"{len(rules):,} lines without a letter or a digit were left out",)
+        # They are counted as little as empty lines are.
+        broken = tuple(
+            replace(line, row=line.row - bisect.bisect_left(rules, line.row))
+            for line in broken
+            if line.row not in rules
+        )
+    # Rows before a broken line are not the end.
+    last = broken[-1].row + 1 - len(broken) if broken else 0
+    filled = max(_filled_rows(table), min(last, len(table)))
     if filled < len(table):
         left = len(table) - filled
         doubts += (f"{left:,} rows at the end have no value and were left out",)
