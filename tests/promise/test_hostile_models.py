@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import re
 import shutil
 import threading
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 
 import etapromise
 from etapromise import PromiseModel
+from etapromise.calendars.disruptions import Disruption
 from etapromise.errors import ModelFileError
 from etapromise.promise import model_files
 from tests.fuzz import hostile_models
@@ -85,6 +88,24 @@ def test_no_array_can_be_left_out_or_added(hostile: HostileModels, tmp_path: Pat
     write_model(tmp_path / "more", dict(hostile.manifest), hostile.keys, arrays)
     with pytest.raises(ModelFileError, match=r"forest\.more in .*arrays\.npz; expected only"):
         etapromise.load(tmp_path / "more")
+
+
+@pytest.mark.parametrize("value", [7, "x", [], {}, None, [["a"]], True])
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Disruption)])
+def test_a_disruption_of_odd_values_is_refused_or_one(
+    hostile: HostileModels, tmp_path: Path, name: str, value: Any
+) -> None:
+    plain = Disruption(first=date(2025, 7, 3), last=date(2025, 7, 5), delay=1.0).as_dict()
+    manifest = dict(hostile.manifest) | {"disruptions": [plain | {name: value}]}
+    write_model(tmp_path / "odd", manifest, hostile.keys, hostile.arrays)
+    try:
+        model = etapromise.load(tmp_path / "odd")
+    except ModelFileError:
+        return
+    (found,) = model.parts.encoder.declared
+    usual = getattr(Disruption(first=found.first, last=found.last, delay=1.0), name)
+    optional = name in {"carrier", "service", "country", "region", "origin"}
+    assert isinstance(getattr(found, name), str | None if optional else type(usual) | int)
 
 
 @pytest.mark.parametrize("how", ["NaN", "another type", "another shape"])

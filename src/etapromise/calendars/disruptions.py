@@ -80,6 +80,21 @@ class Disruption:
         Raises:
             ContractError: days in the wrong order, no delay, or a number below 0.
         """
+        texts = (self.carrier, self.service, self.country, self.region, self.origin)
+        kinds = {
+            "stop": isinstance(self.stop, bool),
+            "reason": isinstance(self.reason, str),
+            "postcodes": all(isinstance(one, str) for one in self.postcodes),
+            "carrier, service, country, region or origin": all(
+                one is None or isinstance(one, str) for one in texts
+            ),
+        }
+        wrong = [name for name, right in kinds.items() if not right]
+        if wrong:
+            raise ContractError(
+                f"Found {wrong[0]} of another type in a disruption ({self!r}); expected True or "
+                "False as stop, and texts."
+            )
         numbers = {"delay": self.delay, "spread": self.spread, "recovery": self.recovery}
         for name, value in numbers.items():
             if not 0.0 <= value < math.inf:

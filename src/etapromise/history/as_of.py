@@ -25,7 +25,7 @@ from etapromise.encoding.requests import Encoder, Requests, local_seconds
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.history.effects import NEVER_DAY
 from etapromise.history.learned_calendars import (
-    WAY_LEVELS,
+    CALENDAR_LEVELS,
     learned_clocks,
     learned_dispatch,
     renewed_clocks,
@@ -319,7 +319,7 @@ class KnownOrders:
         return learned_hand_offs(self.shipments, self.milestones, self.moment)
 
     def _clocks(self, results: Outcomes, hand_offs: HandOffs | None) -> Clocks:
-        keys = self.level_keys(WAY_LEVELS)
+        keys = self.level_keys(CALENDAR_LEVELS)
         return learned_clocks(keys, results, *self._delivering(results, hand_offs))
 
     def _delivering(
@@ -351,7 +351,7 @@ class KnownOrders:
         if renew_after is not None:
             results = self.outcomes(encoder.zones, renew_after)
             who = self._delivering(results, encoder.hand_offs)
-            clocks = renewed_clocks(clocks, self.level_keys(WAY_LEVELS), results, *who)
+            clocks = renewed_clocks(clocks, self.level_keys(CALENDAR_LEVELS), results, *who)
         if clocks is not encoder.clocks:
             dispatch = Dispatch(dispatch.keys, dispatch.calendars, clocks)
         indexes = self._indexes(encoder.levels, encoder.hand_offs)

@@ -23,7 +23,7 @@ from etapromise.lanes.levels import Level, level_keys, sorted_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-WAY_LEVELS: Final = (
+CALENDAR_LEVELS: Final = (
     Level("service", ("carrier", "service")),
     Level("there", ("destination_country", "destination_region")),
     # Warehouses keep the holidays of where they are.
@@ -49,7 +49,7 @@ def learned_clocks(
     """Working weeks and holidays of carriers.
 
     Args:
-        keys: of n orders at WAY_LEVELS, in their order; see `levels.level_keys`.
+        keys: of n orders at CALENDAR_LEVELS, in their order; see `levels.level_keys`.
         last_mile_carriers: those that parcels are handed to; each has a clock, that of any of
             its services.
         last_mile: (n,) number of who brings each parcel, from 1 on; 0: its own carrier.

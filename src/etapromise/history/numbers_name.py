@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from etapromise.encoding.pickup_days import PICKUP_LEVELS
 from etapromise.encoding.requests import NUMBERS, Encoder
 from etapromise.history.delivery_hours import HOUR_LEVELS
-from etapromise.history.learned_calendars import WAY_LEVELS
+from etapromise.history.learned_calendars import CALENDAR_LEVELS
 from etapromise.lanes.levels import JOURNEY
 
 _FORMAT: Final = 2
-ASKED_LEVELS: Final = (JOURNEY, *WAY_LEVELS, *PICKUP_LEVELS)
+ASKED_LEVELS: Final = (JOURNEY, *CALENDAR_LEVELS, *PICKUP_LEVELS)
 """Levels that are asked for beside those of the encoder."""
 
 
