@@ -208,6 +208,25 @@ def test_a_code_that_no_parcel_ends_with_is_told_with_its_count(code: str, tmp_p
     assert not found.proposal.questions
 
 
+def test_rows_that_say_whose_codes_they_have_are_read_by_these(tmp_path: Path) -> None:
+    truth = parcels(5, 200)
+    one, other = (
+        events(truth[rows], codes).assign(vocabulary=name)
+        for rows, codes, name in (
+            (truth.index % 2 == 0, ("AC", "IT", "DE"), "shipengine"),
+            (truth.index % 2 == 1, ("PickedUp", "InTransit", "Delivered"), "aftership"),
+        )
+    )
+    pd.concat([one, other]).to_csv(tmp_path / "s.csv", index=False)
+    found = check([written_orders(truth, tmp_path), tmp_path / "s.csv"], quality=False)
+    assert found.proposal is not None
+    assert not found.proposal.questions
+    assert not found.proposal.open_codes
+    assert found.history is not None
+    arrived = found.history.milestones["event_at"].notna().sum()
+    assert arrived == truth["delivered"].notna().sum()
+
+
 def test_own_numbers_are_not_a_vendors(tmp_path: Path) -> None:
     truth = parcels(5, 200)
     scans = events(truth, ("10", "20", "99"))

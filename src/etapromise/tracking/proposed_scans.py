@@ -49,7 +49,8 @@ def scan_columns(proposal: Proposal) -> None:
         if when.guess is not None and not when.guess.zoned:
             zone = _nearest(found["other", "zone"].column, when.column, table)
             proposal.scan_columns["scanned_at"] = with_zone(when, str(zone))
-    _codes(proposal, table)
+    if "vocabulary" not in proposal.scan_columns:  # else each row says whose its code is
+        _codes(proposal, table)
 
 
 def _nearest(zone: str | None, column: str | None, table: OwnTable) -> str | None:
