@@ -202,7 +202,7 @@ def test_a_time_without_orders_is_an_error_that_says_when_there_are_some(network
     [
         ({"end": utc("2025-05-12")}, "end after its start"),
         ({"start": pd.Timestamp("2025-05-12")}, "naive"),
-        ({"every": "year"}, "'month' or 'week'"),
+        ({"every": "year"}, "'month', 'week' or 'once'"),
         ({"refresh_every": 0}, "refresh_every"),
         ({"settle_days": -1}, "settle_days"),
         ({"smallest_group": 0}, "smallest_group"),

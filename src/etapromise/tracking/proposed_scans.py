@@ -27,6 +27,8 @@ from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
 _ONE_EACH: Final = 0.98
 # A code without a meaning that so many parcels end with decides what becomes of them.
 _MANY_ENDS: Final = 0.01
+# Share of a code's scans that are a parcel's last, from which on it may be an end of its own.
+_ENDS_HERE: Final = 0.5
 _OF_A_SCAN: Final = ("shipment_id", "scanned_at", "status")
 
 
@@ -199,7 +201,8 @@ def ask_for_codes(proposal: Proposal, table: OwnTable) -> None:
     last = _last_codes(proposal, table)
     ends = last.value_counts()
     for code, n in list(proposal.open_codes.items()):
-        if ends.get(code, 0) >= _MANY_ENDS * parcels:
+        # After a code of the way most parcels go on; the others are under way, or lost.
+        if ends.get(code, 0) >= max(_MANY_ENDS * parcels, _ENDS_HERE * n):
             example = last.index[last == code][0]
             what = f"the last of {ends[code]:,} parcels, such as {example}: does it mean delivered"
         elif lost and n >= _MANY_ENDS * rows:

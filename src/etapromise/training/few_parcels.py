@@ -35,7 +35,8 @@ def relative_to_now(
 ) -> NDArray[np.float64]:
     """(r,) log durations of parcels, or log ages of open ones, relative to what is usual today.
 
-    Not to what was usual on each parcel's own day: the first ones had nothing before them.
+    Not to what was usual on each parcel's own day: the first ones had nothing before them. What is
+    usual today has learned from the parcel itself; the rest is as large as if it had not.
     """
     builder = FeatureBuilder(
         contract,
@@ -49,7 +50,27 @@ def relative_to_now(
     requests = gathered.requests.take(rows)
     _, offset = builder.rows(requests, with_handling_codes(requests.codes))
     days = gathered.days(gathered.outcomes, rows)
-    return np.asarray(np.log(days + gathered.statistics.settings.offset) - offset)
+    left = np.log(days + gathered.statistics.settings.offset) - offset
+    return np.asarray(left / (1.0 - _leverage(gathered, requests.codes)))
+
+
+def _leverage(gathered: HistoryAsOf, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(r,) the share of each parcel's own duration in what the levels explain of it.
+
+    A mean of n parcels that leans on k parcels' worth of belief holds 1 / (n + k) of each; without
+    it the rest would be larger by 1 / (1 - share) (Allen 1974, The relationship between variable
+    selection and data augmentation and a method for prediction, Technometrics 16). A level that
+    tells no parcels apart finds nothing left by those before it.
+    """
+    statistics = gathered.statistics
+    left = np.ones(len(codes))
+    for level, prior in enumerate(statistics.settings.total):
+        column = codes[:, level]
+        if level and len(np.unique(column)) == 1:
+            continue
+        evidence = np.array([statistics.evidence(level, row) for row in column.tolist()])
+        left *= 1.0 - 1.0 / np.maximum(evidence + prior, 2.0)
+    return 1.0 - left
 
 
 def forest_of_few(

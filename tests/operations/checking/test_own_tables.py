@@ -48,6 +48,12 @@ def tables(tmp_path: Path) -> list[Path]:
     return files
 
 
+def filled(mapping: str) -> str:
+    """With the one answer that is asked: half of all scans are Z7, which nobody knows."""
+    assert mapping.count('= "?"') == 1
+    return mapping.replace('"Z7" = "?"', '"Z7" = "picked_up"')
+
+
 def test_orders_are_joined_with_their_parcels(tables: list[Path], tmp_path: Path) -> None:
     path = tmp_path / "mapping.toml"
     found = etapromise.check(tables, write_mapping=path, quality=False)
@@ -58,8 +64,9 @@ def test_orders_are_joined_with_their_parcels(tables: list[Path], tmp_path: Path
         "to": "Order number",
     }
     # The last in time, not in the file, is the delivery.
-    assert {code: one[0] for code, one in found.proposal.statuses.items()} == {"Z9": "delivered"}
-    path.write_text(path.read_text().replace('# "Z7" = ""', '"Z7" = "picked_up"'))
+    statuses = {code: one[0] for code, one in found.proposal.statuses.items()}
+    assert statuses == {"Z9": "delivered", "Z7": "?"}
+    path.write_text(filled(path.read_text()))
     tracked = history(mapping=path)
     sent = parcels(5, 300)
     assert len(tracked.shipments) == 300
@@ -79,7 +86,7 @@ def test_orders_are_joined_with_their_parcels(tables: list[Path], tmp_path: Path
 def test_a_join_that_cannot_be_is_told(tables: list[Path], tmp_path: Path) -> None:
     path = tmp_path / "mapping.toml"
     etapromise.check(tables, write_mapping=path, quality=False)
-    whole = path.read_text()
+    whole = filled(path.read_text())
     for change, words in (
         (('on = "order"', 'on = "oder"'), "did you mean 'order'"),
         (('to = "Order number"', 'to = "Order"'), "joined table"),
@@ -99,7 +106,7 @@ def test_a_join_that_cannot_be_is_told(tables: list[Path], tmp_path: Path) -> No
 
 def test_what_was_found_can_be_read_shown_and_written(tables: list[Path], tmp_path: Path) -> None:
     found = etapromise.check(tables, quality=False)
-    assert found.ready
+    assert not found.ready
     json.dumps(found.to_dict(), default=str)
     assert "is joined with" in found.to_text()
     page = found.to_html()
@@ -112,7 +119,7 @@ def test_what_was_found_can_be_read_shown_and_written(tables: list[Path], tmp_pa
     out = CliRunner().invoke(
         main, ["check", *map(str, tables), "--no-quality", "--html", str(tmp_path / "c.html")]
     )
-    assert out.exit_code == 0, out.output
+    assert out.exit_code == 3, out.output  # something is to be answered
     assert "<table>" in (tmp_path / "c.html").read_text()
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from scipy.special import ndtr, ndtri
+
 from etapromise.operations.feed_checks import (
     FEED_CHECKS,
     MANY_AT_NIGHT,
@@ -219,13 +221,19 @@ def _local_as_utc(facts: dict[str, Any]) -> Iterator[Alarm]:
         )
 
 
+def _among(deviations: float, groups: int) -> float:
+    """What is as unlikely for any of several groups as such deviations for one (Bonferroni)."""
+    return float(-ndtri(ndtr(-deviations) / max(groups, 1)))
+
+
 def _behind(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
     for kind, rows in facts["deliveries"].items():
+        unlikely = _among(limits.steep_deviations, len(rows))
         for row in rows:
             slow = row["ratio"] < limits.behind_ratio
             steep = row["ratio"] < limits.steep_ratio and row["days"] >= _STEEP_DAYS
             if (slow and row["deviations"] < -limits.behind_deviations) or (
-                steep and row["deviations"] < -limits.steep_deviations
+                steep and row["deviations"] < -unlikely
             ):
                 yield Alarm(
                     name="deliveries_behind",

@@ -31,7 +31,8 @@ class Thresholds(FeedLimits):
         behind_deviations: … by so many standard deviations, it is behind.
         steep_ratio: So large a drop needs less to be believed, if it lasts three days or more,
             which no single holiday does: below this share …
-        steep_deviations: … so many standard deviations will do.
+        steep_deviations: … so many standard deviations will do; of several groups as many as are
+            as unlikely for any of them.
         quiet_days: So many days without a scan of anybody are the end of the feed.
         silent_share: A carrier that sends less than this share of its usual scans in two days is
             silent, where that is not luck.
