@@ -260,7 +260,7 @@ class ReferenceQuote:
             "handling": self.handling("network", "pace") + self.handling("origin", "pace"),
             "way": self.total("network", "way_pace") + self.total("service", "way_pace"),
         }
-        times = {part: math.exp(settings.pace_persistence * slower[part]) for part in slower}
+        times = {part: math.exp(slower[part]) for part in slower}
         now = way * times["way"] + handling * times["handling"] - settings.offset
         pace = math.log(max(now, 0.1 * settings.offset) / usual)
         return self.parts.surge + self.explained() + pace

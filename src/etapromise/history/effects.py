@@ -42,8 +42,6 @@ class EffectSettings:
         prior: parcels' worth of belief that a level has no effect of its own, before its keys say
             how far they differ (`FittedEffectSettings`).
         pace_prior: the same for the pace.
-        pace_persistence: share of the present pace of handling, and of the way, that is still there
-            when a parcel ordered now comes through.
         offset: operational days added before the logarithm, so that a few hours more or less on a
             short way do not count like as many days on a long one.
     """
@@ -52,7 +50,6 @@ class EffectSettings:
     pace_half_life: float = 6.0
     prior: float = 8.0
     pace_prior: float = 15.0
-    pace_persistence: float = 0.6
     offset: float = 1.0
 
     @classmethod

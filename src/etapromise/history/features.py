@@ -188,7 +188,6 @@ class FeaturesStruct(ctypes.Structure):
         ("clock_days", ctypes.c_int64),
         ("clock_first_day", ctypes.c_int64),
         ("duration_offset", ctypes.c_double),
-        ("pace_persistence", ctypes.c_double),
         ("surge", ctypes.c_double),
     )
 
@@ -249,7 +248,6 @@ class FeatureBuilder:
             clock_days=elapsed.shape[1],
             clock_first_day=first_clock_day,
             duration_offset=settings.offset,
-            pace_persistence=settings.pace_persistence,
             surge=surge,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )

@@ -51,8 +51,7 @@ static double present_pace(const etp_features *f, const etp_request *r, double u
     /* Both logarithms are of days and the offset. */
     const double least = f->duration_offset, handling = fmax(exp(usual_handling), least);
     const double way = fmax(exp(usual) - handling, 0) + least;
-    const double now = way * exp(f->pace_persistence * way_pace) +
-                       handling * exp(f->pace_persistence * handling_pace) - least;
+    const double now = way * exp(way_pace) + handling * exp(handling_pace) - least;
     return log(fmax(now, 0.1 * least) / (way + handling - least));
 }
 

@@ -39,7 +39,6 @@ typedef struct {
     int64_t clock_days;
     int64_t clock_first_day;
     double duration_offset;
-    double pace_persistence; /* share of the present paces that is still there when a parcel comes */
     double surge; /* added to every log duration: more orders than the network is used to */
 } etp_features;
 

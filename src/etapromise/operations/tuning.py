@@ -40,7 +40,6 @@ SPACE: Final[Mapping[str, Sequence[float]]] = {
     "boosting.bagging_fraction": (0.5, 0.7, 0.9),
     "effects.half_life": (45.0, 60.0, 90.0, 120.0, 180.0),
     "effects.pace_half_life": (4.0, 6.0, 9.0, 14.0),
-    "effects.pace_persistence": (0.4, 0.6, 0.8, 1.0),
     "effects.prior": (4.0, 8.0, 16.0),
     "calibration.slow_half_life": (60.0, 90.0, 150.0),
     "calibration.quick_half_life": (3.0, 4.0, 6.0, 10.0),
