@@ -133,8 +133,8 @@ def train_command(
         bar.close()
         if model.parts.alike:
             say(
-                f"Only {model.manifest['trained_on']['arrived']:,} parcels had arrived, too few to "
-                "tell any apart: all are promised what all of them take, with wide bands. Train "
+                f"Only {model.manifest['trained_on']['arrived']:,} parcels had arrived, too few for "
+                "a forest: dates are by the means of lanes, all as uncertain, with wide bands. Train "
                 "again when there are more."
             )
         registry = ModelRegistry(out)

@@ -51,7 +51,10 @@ MESSAGES: Final = (
     ("zone_default", "Destination time zone unknown: the default is used, a date may be off."),
     ("stale_statistics", "Ordered long after the statistics were made: refresh the model."),
     ("thin_history", "Little history altogether."),
-    ("all_parcels_alike", "Too few parcels to tell any apart: promised is what all of them take."),
+    (
+        "all_parcels_alike",
+        "Too few parcels for a forest: dates are by means of lanes, all as uncertain.",
+    ),
     ("value_outside", "A number lies far outside what was learned, such as a weight in grams."),
     ("value_left_out", "A value that cannot be read was left out, as if it were not known."),
     ("declared_disruption", "A declared disruption delays deliveries like this one."),

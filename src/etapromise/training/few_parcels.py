@@ -1,4 +1,4 @@
-"""A forest without trees, for a history of too few parcels to tell any apart.
+"""A forest without trees, for a history of too few parcels to grow any.
 
 All parcels get one distribution of the log duration relative to what the statistics explain: the
 Kaplan-Meier quantiles of those there are, mixed with the predictive distribution of a normal sample
