@@ -133,9 +133,9 @@ def train_command(
         bar.close()
         if model.parts.alike:
             say(
-                f"Only {model.manifest['trained_on']['arrived']:,} parcels had arrived, too few for "
-                "a forest: dates are by the means of lanes, all as uncertain, with wide bands. Train "
-                "again when there are more."
+                f"Only {model.manifest['trained_on']['arrived']:,} parcels had arrived, too few "
+                "for a forest: dates are by the means of lanes, all as uncertain, with wide bands. "
+                "Train again when there are more."
             )
         registry = ModelRegistry(out)
         with registry.lock():

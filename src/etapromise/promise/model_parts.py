@@ -122,5 +122,5 @@ class ModelParts:
 
     @property
     def alike(self) -> bool:
-        """Whether there were too few parcels for a forest: dates are by means of lanes, all as uncertain."""
+        """Whether there were too few parcels for a forest: all are as uncertain."""
         return self.forest.tree_count == 0
