@@ -9,6 +9,7 @@ to give, and the figures say nothing.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import threading
 import time
@@ -37,7 +38,9 @@ def rate(work: Callable[[int], None], threads: int) -> float:
 
 def main() -> None:
     """Ask and print."""
-    model = etapromise.load(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="Its directory.")
+    model = etapromise.load(parser.parse_args().model)
 
     def promises(number: int) -> None:
         parcels = [
