@@ -6,7 +6,7 @@ The codes are AfterShip's: 10000 and 10001 show one date, 20001 a range, 30001 a
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from etapromise.array_types import Ints, Mask
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.encoding.requests import DISRUPTED, Requests
-from etapromise.errors import name_meant
 from etapromise.history.effects import FIELDS
 from etapromise.history.number_ranges import LearnedRanges
 from etapromise.history.statistics import Statistics
@@ -65,7 +64,7 @@ MESSAGES: Final = (
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
 # By message: the level of history whose keys are known, the column before it in a key, its own.
-_MISTYPED: Final[Mapping[str, tuple[str, str | None, str]]] = {
+MISTYPED: Final[Mapping[str, tuple[str, str | None, str]]] = {
     "unseen_carrier": ("carrier", None, "carrier"),
     "unseen_service": ("service", "carrier", "service"),
     "unseen_destination": ("destination_region", "destination_country", "destination_region"),
@@ -289,32 +288,28 @@ def left_out_message(left_out: Sequence[str]) -> tuple[dict[str, str], ...]:
 def with_near_names(
     messages: tuple[dict[str, str], ...],
     given: Mapping[str, str | None],
-    known: Callable[[str], Iterable[str]],
+    near: Callable[[str, str, str], str | None],
 ) -> tuple[dict[str, str], ...]:
     """Messages of names never seen, with the known name of which each may be a typo.
 
     Args:
         given: the shipment's texts.
-        known: the keys of a level of history, its columns' values joined as `LEVELS` has them.
+        near: the known name, by a level of history, what a key has before it, and what was said.
     """
     return tuple(
-        [{**one, "text": one["text"] + _meant(one["code"], given, known)} for one in messages]
+        [{**one, "text": one["text"] + _meant(one["code"], given, near)} for one in messages]
     )
 
 
 def _meant(
-    code: str, given: Mapping[str, str | None], known: Callable[[str], Iterable[str]]
+    code: str, given: Mapping[str, str | None], near: Callable[[str, str, str], str | None]
 ) -> str:
-    if code not in _MISTYPED:
+    if code not in MISTYPED:
         return ""
-    level, around, name = _MISTYPED[code]
+    level, around, name = MISTYPED[code]
     said, before = given.get(name), "" if around is None else f"{given.get(around) or ''}\x1f"
-    if not said:
-        return ""
-    near = name_meant(
-        said, (key.removeprefix(before) for key in known(level) if key.startswith(before))
-    )
-    return f" Did you mean {near!r}, not {said!r}?" if near else ""
+    found = near(level, before, said) if said else None
+    return f" Did you mean {found!r}, not {said!r}?" if found else ""
 
 
 def unread_message(unread: Sequence[str]) -> tuple[dict[str, str], ...]:

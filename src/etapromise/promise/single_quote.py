@@ -6,6 +6,7 @@ import ctypes
 import datetime as dt
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache, partial
 from math import nan
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from etapromise.encoding.compiled_encoder import FINE
 from etapromise.encoding.requests import DISRUPTED, NUMBERS
 from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, name_meant
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
 from etapromise.promise.arrival_distribution import PERCENTILES, date_of
 from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.confidence import (
+    MISTYPED,
     AssessesOne,
     declared_message,
     left_out_message,
@@ -48,6 +50,8 @@ from etapromise.promise.typed_inputs import ASKED, refuse_unknown
 if TYPE_CHECKING:
     import numpy as np
 
+    from etapromise.encoding.requests import Encoder
+
 DEFAULT_SERVICE_LEVEL: Final = 0.9
 DEFAULT_BAND: Final = 0.8
 
@@ -65,6 +69,7 @@ class SingleQuotes:
         "_known",
         "_lost",
         "_lost_level",
+        "_near",
         "_plain",
         "_stated",
         "_zones",
@@ -89,6 +94,8 @@ class SingleQuotes:
         # Without extra features, the columns are those that `promise` names.
         self._plain = not (encoder.categorical or encoder.numeric)
         self._zones = frozenset(encoder.zones.names)
+        # Of thousands of regions a near one takes milliseconds, and a typo comes again.
+        self._near = lru_cache(maxsize=1024)(partial(_near_name, encoder))
 
     def promise(
         self,
@@ -268,15 +275,9 @@ class SingleQuotes:
     def _with_near_names(
         self, messages: tuple[dict[str, str], ...], text: bytes
     ) -> tuple[dict[str, str], ...]:
-        if not messages:
+        if not any(one["code"] in MISTYPED for one in messages):
             return messages
-        encoder = self._encoder
-        places = {level.name: place for place, level in enumerate(encoder.levels)}
-        return with_near_names(
-            messages,
-            encoder.compiled.fields_of(text),
-            lambda level: encoder.indexes[places[level]].keys,
-        )
+        return with_near_names(messages, self._encoder.compiled.fields_of(text), self._near)
 
     def _has_date(self, answer: Answer, service_level: float) -> bool:
         return bool(has_date(self._address, answer, service_level, self._date_rule))
@@ -405,3 +406,9 @@ _set_quote = _members["_quote"].__set__
 _set_service_level = _members["service_level"].__set__
 _set_left_out = _members["_left_out"].__set__
 _set_given_zone = _members["_given_zone"].__set__
+
+
+def _near_name(encoder: Encoder, level: str, before: str, said: str) -> str | None:
+    """The key of a level, less what stands before it, that something said is a typo of."""
+    keys = encoder.indexes[encoder.level_names.index(level)].keys
+    return name_meant(said, (key.removeprefix(before) for key in keys if key.startswith(before)))
