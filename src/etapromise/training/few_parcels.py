@@ -60,14 +60,16 @@ def _leverage(gathered: HistoryAsOf, codes: NDArray[np.int32]) -> NDArray[np.flo
     A mean of n parcels that leans on k parcels' worth of belief holds 1 / (n + k) of each; without
     it the rest would be larger by 1 / (1 - share) (Allen 1974, The relationship between variable
     selection and data augmentation and a method for prediction, Technometrics 16). A level that
-    tells no parcels apart finds nothing left by those before it.
+    divides the parcels as one before it finds hardly anything left.
     """
-    statistics = gathered.statistics
+    statistics, seen = gathered.statistics, set()
     left = np.ones(len(codes))
     for level, prior in enumerate(statistics.settings.total):
         column = codes[:, level]
-        if level and len(np.unique(column)) == 1:
+        divided = np.unique(column, return_inverse=True)[1].tobytes()
+        if divided in seen:
             continue
+        seen.add(divided)
         evidence = np.array([statistics.evidence(level, row) for row in column.tolist()])
         left *= 1.0 - 1.0 / np.maximum(evidence + prior, 2.0)
     return 1.0 - left
