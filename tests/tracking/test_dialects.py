@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
 from etapromise.tracking import read_scans
-from etapromise.tracking.column_profiles import profile_of
-from etapromise.tracking.dialects import encoding_of
-from etapromise.tracking.json_tables import list_paths, records_of, table_of
+from etapromise.tracking.files.dialects import encoding_of
+from etapromise.tracking.files.json_tables import list_paths, records_of, table_of
+from etapromise.tracking.proposals.column_profiles import profile_of
 from etapromise.tracking.sources import arrow_table
 from etapromise.tracking.written_times import WrittenTime, iso_times
 

@@ -19,7 +19,7 @@ from etapromise.normal_forms.texts import normal_text
 from etapromise.store.ingest import ingest
 from etapromise.text_type import TEXT
 from etapromise.tracking import STATUSES, read_scans, read_shipments
-from etapromise.tracking.found_files import find_files
+from etapromise.tracking.files.found_files import find_files
 from etapromise.tracking.sources import parquet_tables
 
 SHIPMENT = {

@@ -25,12 +25,12 @@ from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows
 from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
-from etapromise.tracking.found_files import damage_named
+from etapromise.tracking.files.found_files import damage_named
+from etapromise.tracking.files.table_files import require_once_each
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.python_objects import arrow_table_of, table_as_text
 from etapromise.tracking.sources import open_parts
-from etapromise.tracking.table_files import require_once_each
 from etapromise.tracking.tables import read_shipments
 from etapromise.tracking.texts import Identifiers, as_series
 

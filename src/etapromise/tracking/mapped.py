@@ -21,6 +21,7 @@ import pyarrow.types as pt
 from etapromise.errors import ContractError, name_meant
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS
 from etapromise.tracking.faults import Faults, Note, OwnNames, together
+from etapromise.tracking.files.table_files import BrokenLine, FileOptions
 from etapromise.tracking.mapped_columns import (
     cells_as_text,
     feature_columns,
@@ -40,7 +41,6 @@ from etapromise.tracking.mapping import (
     read_mapping,
 )
 from etapromise.tracking.sources import OpenedTable, RawTable, Source, arrow_table, one_opened
-from etapromise.tracking.table_files import BrokenLine, FileOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,12 +23,11 @@ import pyarrow.parquet
 from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.texts import as_written
 from etapromise.text_type import frame_of_arrow
-from etapromise.tracking.arrow_types import refuse_strange_types
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import NO_OWN_NAMES, Note, OwnNames
-from etapromise.tracking.found_files import FoundFile, damage_named, find_files, parquet_files
-from etapromise.tracking.python_objects import are_objects
-from etapromise.tracking.table_files import (
+from etapromise.tracking.files.arrow_types import refuse_strange_types
+from etapromise.tracking.files.found_files import FoundFile, damage_named, find_files, parquet_files
+from etapromise.tracking.files.table_files import (
     BrokenLine,
     FileOptions,
     one_table,
@@ -36,6 +35,7 @@ from etapromise.tracking.table_files import (
     require_once_each,
     with_partition,
 )
+from etapromise.tracking.python_objects import are_objects
 
 # Rows that are read at once: large enough to spread what a batch costs, small enough to stay cheap.
 _BATCH: Final = 2**19

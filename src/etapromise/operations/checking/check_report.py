@@ -12,7 +12,7 @@ from etapromise.files import write_text
 
 if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
-    from etapromise.tracking.proposal import Proposal
+    from etapromise.tracking.proposals.proposal import Proposal
 
 
 @dataclass(kw_only=True)

@@ -19,21 +19,21 @@ from etapromise.operations.checking.check_report import CheckReport
 from etapromise.operations.checking.weight_outliers import outlying_weights
 from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text
 from etapromise.tracking import Event, TrackedHistory, history
-from etapromise.tracking.found_files import FoundFile, find_files
-from etapromise.tracking.json_tables import list_paths, table_of
-from etapromise.tracking.mapped import distinct_names
-from etapromise.tracking.mapping import read_mapping
-from etapromise.tracking.mapping_text import proposal_text
-from etapromise.tracking.proposal import OwnTable, Proposal
-from etapromise.tracking.proposing import propose
-from etapromise.tracking.sources import OpenedTable, arrow_table, one_opened
-from etapromise.tracking.table_files import (
+from etapromise.tracking.files.found_files import FoundFile, find_files
+from etapromise.tracking.files.json_tables import list_paths, table_of
+from etapromise.tracking.files.table_files import (
     FileOptions,
     nested_records,
     sheets_of,
     text_dialect,
     with_partition,
 )
+from etapromise.tracking.mapped import distinct_names
+from etapromise.tracking.mapping import read_mapping
+from etapromise.tracking.proposals.mapping_text import proposal_text
+from etapromise.tracking.proposals.proposal import OwnTable, Proposal
+from etapromise.tracking.proposals.proposing import propose
+from etapromise.tracking.sources import OpenedTable, arrow_table, one_opened
 
 # Of the columns that either of two tables has so many are in both, where they are parts of one.
 _SHARED: Final = 0.8

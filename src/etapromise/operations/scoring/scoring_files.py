@@ -23,7 +23,7 @@ from etapromise.files import rejects_beside, whole_file
 from etapromise.operations.scoring.scoring import TOO_LATE, score
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
-from etapromise.tracking.found_files import damage_named, find_files, parquet_files
+from etapromise.tracking.files.found_files import damage_named, find_files, parquet_files
 from etapromise.tracking.python_objects import arrow_table_of
 from etapromise.tracking.sources import parquet_tables
 from etapromise.tracking.table_writer import with_dates

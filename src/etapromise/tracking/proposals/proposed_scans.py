@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etapromise.tracking.accounts import MAX_REJECTS
-from etapromise.tracking.column_fits import assigned
 from etapromise.tracking.column_names import (
     is_about,
     names_of,
 )
-from etapromise.tracking.column_roles import moments_of, proposed_column
 from etapromise.tracking.mapped_columns import text_of
-from etapromise.tracking.proposal import OwnTable, Proposal
-from etapromise.tracking.proposed_zones import with_zone
+from etapromise.tracking.proposals.column_fits import assigned
+from etapromise.tracking.proposals.column_roles import moments_of, proposed_column
+from etapromise.tracking.proposals.proposal import OwnTable, Proposal
+from etapromise.tracking.proposals.proposed_zones import with_zone
 from etapromise.tracking.status_words import status_of_word
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
 

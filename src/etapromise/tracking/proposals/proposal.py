@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from etapromise.tracking.column_profiles import Profile, profile_of, sample_rows
-from etapromise.tracking.guessed_times import TimeGuess
 from etapromise.tracking.id_matches import NearMatch
+from etapromise.tracking.proposals.column_profiles import Profile, profile_of, sample_rows
+from etapromise.tracking.proposals.guessed_times import TimeGuess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

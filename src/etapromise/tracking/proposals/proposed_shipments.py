@@ -12,17 +12,17 @@ import pyarrow as pa
 
 from etapromise.normal_forms.postcodes import own_forms, postcode_forms
 from etapromise.normal_forms.zones import shape_of
-from etapromise.tracking.column_fits import assigned
 from etapromise.tracking.column_names import (
     is_about,
     names_of,
     score_name,
 )
-from etapromise.tracking.column_profiles import Profile
-from etapromise.tracking.column_roles import TIMES, proposed_column
-from etapromise.tracking.guessed_times import TimeGuess
 from etapromise.tracking.mapped_columns import cells_as_text, happened
-from etapromise.tracking.proposal import CERTAIN, OwnTable, Proposal, Proposed
+from etapromise.tracking.proposals.column_fits import assigned
+from etapromise.tracking.proposals.column_profiles import Profile
+from etapromise.tracking.proposals.column_roles import TIMES, proposed_column
+from etapromise.tracking.proposals.guessed_times import TimeGuess
+from etapromise.tracking.proposals.proposal import CERTAIN, OwnTable, Proposal, Proposed
 from etapromise.tracking.status_words import status_of_word
 
 _OTHER_CALENDAR: Final = "years of the Persian or the Hijri calendar, which is not read"

@@ -23,7 +23,7 @@ from etapromise.normal_forms.texts import ascii_digits
 from etapromise.normal_forms.zones import is_time_zone
 from etapromise.text_type import TEXT, beginning_with
 from etapromise.tracking.column_names import carrier_in, is_about
-from etapromise.tracking.guessed_times import (
+from etapromise.tracking.proposals.guessed_times import (
     MOST,
     TRIED,
     TimeGuess,

@@ -15,22 +15,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.column_fits import as_scans, best_fit
 from etapromise.tracking.column_names import (
     names_of,
 )
 from etapromise.tracking.mapped_columns import text_of
-from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
-from etapromise.tracking.proposed_clocks import clocks_of_dates
-from etapromise.tracking.proposed_joins import join_ids, orders_and_parcels
-from etapromise.tracking.proposed_scans import (
+from etapromise.tracking.proposals.column_fits import as_scans, best_fit
+from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposals.proposed_clocks import clocks_of_dates
+from etapromise.tracking.proposals.proposed_joins import join_ids, orders_and_parcels
+from etapromise.tracking.proposals.proposed_scans import (
     ask_for_codes,
     codes_by_place,
     scan_columns,
     states_not_events,
 )
-from etapromise.tracking.proposed_shipments import shipment_columns
-from etapromise.tracking.proposed_zones import zones_of_times
+from etapromise.tracking.proposals.proposed_shipments import shipment_columns
+from etapromise.tracking.proposals.proposed_zones import zones_of_times
 
 # Of rows with an id so many have their own, where a row is a parcel.
 _REPEATED: Final = 0.998

@@ -9,15 +9,15 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.column_fits import as_scans, best_fit
 from etapromise.tracking.column_names import (
     score_name,
 )
-from etapromise.tracking.column_profiles import Profile, sample_rows
 from etapromise.tracking.id_matches import near_match
 from etapromise.tracking.mapped import joined_tables
 from etapromise.tracking.mapped_columns import text_of
-from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposals.column_fits import as_scans, best_fit
+from etapromise.tracking.proposals.column_profiles import Profile, sample_rows
+from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
 # Share of parcels whose order must be there.
 _JOINED: Final = 0.8

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from etapromise.normal_forms.places import normal_country
-from etapromise.tracking.column_profiles import Profile
-from etapromise.tracking.column_roles import TIMES, moments_of, proposed_column
 from etapromise.tracking.mapped_columns import text_of
-from etapromise.tracking.proposal import OwnTable, Proposed
+from etapromise.tracking.proposals.column_profiles import Profile
+from etapromise.tracking.proposals.column_roles import TIMES, moments_of, proposed_column
+from etapromise.tracking.proposals.proposal import OwnTable, Proposed
 
 # So many values may differ, and those that must not.
 _SAME: Final = 0.02

@@ -13,10 +13,10 @@ from etapromise.tracking.column_names import (
     score_name,
     without_words,
 )
-from etapromise.tracking.column_profiles import Profile
-from etapromise.tracking.column_roles import TIMES, proposed_column
-from etapromise.tracking.proposal import OwnTable, Proposed
-from etapromise.tracking.rival_columns import settled
+from etapromise.tracking.proposals.column_profiles import Profile
+from etapromise.tracking.proposals.column_roles import TIMES, proposed_column
+from etapromise.tracking.proposals.proposal import OwnTable, Proposed
+from etapromise.tracking.proposals.rival_columns import settled
 from etapromise.tracking.status_words import status_of_word
 from etapromise.tracking.vocabularies import Fault, vocabularies
 

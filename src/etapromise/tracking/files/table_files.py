@@ -23,12 +23,12 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from etapromise.errors import ContractError
-from etapromise.tracking.arrow_types import refuse_strange_types
-from etapromise.tracking.dialects import Dialect, dialect_of, is_utf8
-from etapromise.tracking.found_files import FoundFile, damage_named
-from etapromise.tracking.json_tables import list_paths, records_of, table_of, with_kinds
-from etapromise.tracking.spreadsheets import sheet_names, sheet_table
-from etapromise.tracking.web_tables import web_table
+from etapromise.tracking.files.arrow_types import refuse_strange_types
+from etapromise.tracking.files.dialects import Dialect, dialect_of, is_utf8
+from etapromise.tracking.files.found_files import FoundFile, damage_named
+from etapromise.tracking.files.json_tables import list_paths, records_of, table_of, with_kinds
+from etapromise.tracking.files.spreadsheets import sheet_names, sheet_table
+from etapromise.tracking.files.web_tables import web_table
 
 _START: Final = 2**16
 # No table of text is said to have more than so many columns; a longer header is no header.

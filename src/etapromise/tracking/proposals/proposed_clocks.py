@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from etapromise.tracking.column_names import plain_name, without_words
-from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
 # How compound words of Germanic languages end.
 _END: Final = re.compile(r"(?:s?datum|s?dato|s?uhrzeit|s?zeit|s?tid|s?tijd)$")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from etapromise.tracking.column_names import is_about, names_of, plain_name
-from etapromise.tracking.column_profiles import Profile
-from etapromise.tracking.proposal import OwnTable, Proposed
+from etapromise.tracking.proposals.column_profiles import Profile
+from etapromise.tracking.proposals.proposal import OwnTable, Proposed
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
 if TYPE_CHECKING:

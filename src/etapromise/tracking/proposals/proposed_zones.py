@@ -10,7 +10,7 @@ import pandas as pd
 from etapromise.normal_forms.places import normal_country
 from etapromise.normal_forms.zones import zone_of_country
 from etapromise.tracking.column_names import is_about, names_of, plain_name, without_words
-from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
 _ALL: Final = 0.9
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from etapromise.tracking.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
 _HEAD: Final = """\
 # Which column of your tables is which, proposed by `etapromise check`. Read it, mend what is wrong,

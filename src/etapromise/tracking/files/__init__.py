@@ -1,0 +1,1 @@
+"""Files that hold tables: found, told apart and opened, whatever their kind."""
