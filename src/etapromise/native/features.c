@@ -6,6 +6,7 @@
 #define EARTH_RADIUS_KM 6371.0088
 /* Days that a carrier's next working day is looked for in. */
 #define MOST_WAIT 14
+#define MOST_LOG 50.0
 #define RADIANS 0.017453292519943295
 
 static double distance_km(double lat1, double lon1, double lat2, double lon2) {
@@ -38,6 +39,11 @@ static double of_service(const etp_features *f, const etp_request *r) {
     return sum;
 }
 
+/* A log duration that a number has, whatever a model's tables add up to. */
+static double bounded(double log_days) {
+    return fmin(fmax(log_days, -MOST_LOG), MOST_LOG);
+}
+
 /* How much longer, as a log duration, than what is explained a parcel takes at the present paces of
  * its handling and of its way: each stretches its own part of the duration. */
 static double present_pace(const etp_features *f, const etp_request *r, double usual) {
@@ -49,9 +55,9 @@ static double present_pace(const etp_features *f, const etp_request *r, double u
     for (int64_t k = 0; k < f->way_paces; k++)
         way_pace += total_row(f, r, f->way_pace[k])[ETP_WAY_PACE];
     /* Both logarithms are of days and the offset. */
-    const double least = f->duration_offset, handling = fmax(exp(usual_handling), least);
-    const double way = fmax(exp(usual) - handling, 0) + least;
-    const double now = way * exp(way_pace) + handling * exp(handling_pace) - least;
+    const double least = f->duration_offset, handling = fmax(exp(bounded(usual_handling)), least);
+    const double way = fmax(exp(bounded(usual)) - handling, 0) + least;
+    const double now = way * exp(bounded(way_pace)) + handling * exp(bounded(handling_pace)) - least;
     return log(fmax(now, 0.1 * least) / (way + handling - least));
 }
 
