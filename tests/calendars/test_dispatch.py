@@ -37,7 +37,7 @@ def clocks_of(rng: np.random.Generator, days: int = 200) -> Clocks:
         weeks=rng.choice([0.0, 0.5, 1.0], (2, 7), p=[0.2, 0.1, 0.7]),
         calendars=("US\x1f",),
         holidays=rng.choice(3, (2, days), p=[0.9, 0.06, 0.04]).astype(np.uint8),
-        holiday_weights=rng.choice([0.0, 0.4, 1.0], (2, 2)),
+        holiday_weights=rng.choice([0.0, 0.4, 1.0], (2, HOLIDAY_KINDS)),
     )
 
 
@@ -60,7 +60,7 @@ def calendars_of(rng: np.random.Generator) -> DispatchCalendars:
     return DispatchCalendars(
         cut_off=np.stack([np.full(7, NO_CUT_OFF), rng.integers(0, 86_400, 7)]).astype(np.int32),
         weeks=weeks,
-        holiday_weights=rng.choice([0.0, 0.5, 1.0], (2, 2)),
+        holiday_weights=rng.choice([0.0, 0.5, 1.0], (2, HOLIDAY_KINDS)),
         handling=handling,
         special_days=special,
         dated_cut_offs=dated,

@@ -277,11 +277,13 @@ class ReferenceQuote:
             usual = [self.total(level, "effect") for level in SERVICE]
             return self.explained() - math.fsum(usual)
         if name in {"next_day", "second_day"}:
-            wanted = 0.5 if name == "next_day" else 1.5
             worked = [
-                self.operational_days(day + 1) - self.operational_days(1) for day in range(1, 15)
+                day
+                for day in range(1, 15)
+                if self.operational_days(day + 1) - self.operational_days(day) > 0.5
             ]
-            return float(next((k for k, sum_ in enumerate(worked, 1) if sum_ >= wanted), 14))
+            wanted = 0 if name == "next_day" else 1
+            return float(worked[wanted] if len(worked) > wanted else 14)
         assert name == "quoted"
         quoted = self.fields.get("quoted_date")
         if quoted is None:

@@ -88,7 +88,7 @@ class DispatchCalendars(ArrayRecord):
         cut_off: (w, 7) int32 local second of Monday … Sunday from which an order counts as the
             next day's; NO_CUT_OFF where there is none.
         weeks: (w, 7) share of an ordinary working day's pick-ups, Monday … Sunday, at most 1.
-        holiday_weights: (w, 2) factor on the weekday's share on a holiday of either kind.
+        holiday_weights: (w, 4) factor on the weekday's share on each kind of holiday.
         handling: (w, 16) cumulative probability that the pick-up comes within 0, 1, … 15 working
             days after the start of the order's.
         special_days: (k, 4) row (-1 is every one), first and last day (days since 1970-01-01) and

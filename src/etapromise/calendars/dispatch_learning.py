@@ -17,7 +17,7 @@ from etapromise.calendars.dispatch import (
     Dispatch,
     DispatchCalendars,
 )
-from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, KEPT, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
 
 # Pick-ups from which on a warehouse is described by its own.
@@ -149,6 +149,9 @@ class _Orders:
                 if len(near):
                     observed[kinds[holiday] - 1] += counts[holiday]
                     expected[kinds[holiday] - 1] += counts[near].mean()
+        # What was not seen yet is like all that was.
+        observed[: KEPT - 1] += observed[KEPT - 1 :].sum()
+        expected[: KEPT - 1] += expected[KEPT - 1 :].sum()
         usual = np.full(HOLIDAY_KINDS, 0.5) if around is None else around.holiday_weights[0]
         weights = shrunk(observed, expected, usual, PRIORS.warehouse_holidays)
         weights[weights < _HOLIDAY_CLOSED_BELOW] = 0.0

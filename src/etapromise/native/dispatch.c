@@ -10,7 +10,7 @@ enum { LONGEST_WAIT = 90 };
 /* A pick-up that this share of parcels has at most is left out of account. */
 #define HARDLY_EVER 0.1
 
-enum { HOLIDAY_KINDS = 2, HOURS = 24, NO_CUT_OFF = 86400, AS_USUAL = 255 };
+enum { HOLIDAY_KINDS = 4, HOURS = 24, NO_CUT_OFF = 86400, AS_USUAL = 255 };
 
 struct etp_dispatch {
     const int32_t *cut_off;        /* (rows, 7) local second of Monday … Sunday */
