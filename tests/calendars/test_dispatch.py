@@ -157,7 +157,10 @@ def test_a_dispatch_delay_is_what_walking_through_the_days_gives(
     rng = np.random.default_rng(seed)
     clocks, table = clocks_of(rng), calendars_of(rng)
     waits = np.sort(3.0 * rng.random((rng.integers(0, 2), 7, 25)), axis=2)
-    table = replace(table, wait_row=np.array([0, len(waits)], np.int32), wait=waits)
+    soonest = rng.integers(0, 4, (len(waits), 7, 24)).astype(np.uint8)
+    table = replace(
+        table, wait_row=np.array([0, len(waits)], np.int32), wait=waits, soonest=soonest
+    )
     dispatch = Dispatch(("W",), table, clocks)
     for row in (0, 1):
         for calendar in (0, 1):
@@ -214,7 +217,7 @@ def learned(
     rng = np.random.default_rng(1)
     zeros = np.zeros(len(order_day), np.int64)
     return learn_dispatch(
-        keys=[(zeros, ["W"])],
+        keys=[(zeros, ["W"])] * 4,
         order_day=order_day,
         second=second,
         pickup_day=pickup,

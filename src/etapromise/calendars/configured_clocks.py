@@ -173,7 +173,7 @@ def _holidays(clocks: Clocks, calendars: Sequence[str], rules: CalendarFile) -> 
             place = f"{country}{_SEPARATOR}{region}"
             table[row] = holiday_table([place], clocks.first_day, clocks.last_day)[1]
             alike = [key.split(_SEPARATOR)[0] == country for key in ("", *clocks.calendars)]
-            known = clocks.holidays[alike].max(axis=0)
+            known = clocks.holidays[alike].max(axis=0, initial=0)
             table[row] = np.where((known >= KEPT) & (table[row] > 0), known, table[row])
         for rule in _narrowest_last(rules.holidays, country=country, region=region):
             for span, kind in ((rule.extra, 1), (rule.dropped, 0)):
