@@ -19,11 +19,11 @@ from etapromise.calendars.working_clocks import Clocks, row_of
 from etapromise.calendars.zone_tables import ZoneTables
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.hand_off_tables import HandOffTables
-from etapromise.encoding.readable_values import readable_fields
 from etapromise.encoding.shipment_values import (
     given_numbers,
     normal_places,
     quoted_day,
+    readable_fields,
     utc_second,
 )
 from etapromise.errors import ContractError

@@ -153,10 +153,6 @@ class Encoder(EncoderTables):
 
         Args:
             fields: columns of the contract; `ordered_at` is a zone-aware datetime.
-
-        Raises:
-            ContractError: a naive or missing order time, a missing extra column, a value that is
-                not a number, an unknown zone, or an order time outside the calendars.
         """
         found, code, number = self.compiled.encode(fields)
         requests = Requests(

@@ -145,22 +145,6 @@ def latest_orders(history: TrackedHistory, as_of: pd.Timestamp, *, days: int) ->
     return history.shipments[rows].reset_index(drop=True)
 
 
-def date_shift(
-    challenger: Forecaster, champion: Forecaster, orders: pd.DataFrame, *, service_level: float
-) -> dict[str, Any]:
-    """How far a challenger's promised dates lie from the champion's, both as they stand.
-
-    Returns:
-        ``orders``, ``mean_days`` (challenger less champion), ``mean_absolute_days``,
-        ``moved_share`` and ``far_share`` (more than three days). Where one of them promises no
-        date its horizon counts.
-    """
-    return shift_between(
-        promised_dates(challenger, orders, service_level),
-        promised_dates(champion, orders, service_level),
-    )
-
-
 def promised_dates(model: Forecaster, orders: pd.DataFrame, service_level: float) -> Dates:
     """The dates that a model promises as it stands, (n,) datetime64[D].
 
@@ -172,7 +156,12 @@ def promised_dates(model: Forecaster, orders: pd.DataFrame, service_level: float
 
 
 def shift_between(dates: Dates, before: Dates) -> dict[str, Any]:
-    """How far dates lie from those promised before, each (n,); fields of `date_shift`."""
+    """How far dates lie from those promised before, each (n,).
+
+    Returns:
+        ``orders``, ``mean_days`` (later), ``mean_absolute_days``, ``moved_share`` and ``far_share``
+        (more than three days).
+    """
     apart = (dates - before).astype("timedelta64[D]").astype(np.float64)
     return {
         "orders": len(apart),

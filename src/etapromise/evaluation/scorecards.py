@@ -153,16 +153,12 @@ def scorecard(
 def write_scorecards(
     table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp, language: str = "en"
 ) -> None:
-    """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page.
-
-    Raises:
-        CommandError: The name ends in none of these.
-    """
+    """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page."""
     if path.suffix not in {".json", ".html"}:
         write_table(table, path)
         return
     if path.suffix == ".html":
-        from etapromise.evaluation.report import render_scorecards  # noqa: PLC0415 (matplotlib)
+        from etapromise.evaluation.report.scorecard_page import render_scorecards  # noqa: PLC0415 (matplotlib)
 
         text = render_scorecards(table, as_of=as_of, language=language)
     else:

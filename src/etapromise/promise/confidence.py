@@ -69,6 +69,8 @@ MISTYPED: Final[Mapping[str, tuple[str, str | None, str]]] = {
     "unseen_service": ("service", "carrier", "service"),
     "unseen_destination": ("destination_region", "destination_country", "destination_region"),
 }
+MISTYPED_BITS: Final = sum(_BIT[name] for name in MISTYPED)
+"""The bits of reasons where a name was never seen."""
 LEFT_OUT: Final = _BIT["value_left_out"]
 """The bit of reasons where a value could not be read."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from etapromise.errors import ContractError
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from etapromise.promise.reasons.why import Why
     from etapromise.promise.stages import HandOffTime, StageTime
     from etapromise.promise.wording import Wording
-
-_WEEKDAYS: Final = (
-    *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-)
 
 
 class PromiseDetails(Protocol):
@@ -190,42 +186,10 @@ class Explained(ArrivalDistribution):
             "order_within": _iso_duration(expires - self.ordered_at),
         }
 
-    def _delivery_time(self, *, first: int, last: int) -> dict[str, Any]:
-        """schema.org `ShippingDeliveryTime`; days of the band for a model without stages."""
-        explanation = self.explanation
-        found: dict[str, Any] = {"@type": "ShippingDeliveryTime"}
-        if explanation.has_stages:
-            low, _, high = self.handling.business_days
-            found["handlingTime"] = _days(low, high)
-            first, _, last = self.transit.calendar_days
-        found["transitTime"] = _days(first, last)
-        cut_off = self.cutoff_datetime_utc
-        if cut_off is not None:
-            local = cut_off.astimezone(explanation.origin_zone)
-            found["cutoffTime"] = local.isoformat(timespec="seconds").partition("T")[2]
-        found["businessDays"] = {
-            "@type": "OpeningHoursSpecification",
-            "dayOfWeek": [
-                f"https://schema.org/{name}"
-                for name, works in zip(_WEEKDAYS, explanation.works_on, strict=True)
-                if works
-            ],
-        }
-        return found
-
     @property
     def explanation(self) -> PromiseDetails:
         """What stands behind the promise."""
         raise NotImplementedError
-
-
-def _days(low: int, high: int) -> dict[str, Any]:
-    return {
-        "@type": "QuantitativeValue",
-        "minValue": low,
-        "maxValue": high,
-        "unitCode": "DAY",
-    }
 
 
 def _iso_duration(length: dt.timedelta) -> str:

@@ -91,11 +91,7 @@ class Explanation:
 
     @property
     def stages(self) -> tuple[StageTime, StageTime]:
-        """Handling and transit.
-
-        Raises:
-            ContractError: the model was trained without them.
-        """
+        """Handling and transit."""
         found = self._stages
         return found.handling, found.transit
 
@@ -131,11 +127,7 @@ class Explanation:
 
     @property
     def hand_off(self) -> HandOffTime | None:
-        """Who usually takes the parcel over and when; None where its own carrier brings it.
-
-        Raises:
-            ContractError: somebody does, and the model was trained without stages.
-        """
+        """Who usually takes the parcel over and when; None where its own carrier brings it."""
         encoder, request = self._model.parts.encoder, self._answer.request
         usual = None if encoder.hand_offs is None else encoder.hand_offs.of(self._fields)
         if usual is None:

@@ -44,16 +44,9 @@ class ModelCore(SingleQuotes):
         self._dependence = Dependence.from_manifest(parts.manifest)
         self._transit_kernel: RemainingKernel | None = None
         self._warehouses: dict[tuple[int, int], WarehouseDays] = {}
-        encoder = parts.encoder
+        tables, settings = FeatureTables.snapshot(parts.statistics), parts.statistics.settings
         self._features = FeatureBuilder(
-            parts.contract,
-            levels=encoder.levels,
-            numeric=encoder.numeric,
-            tables=FeatureTables.snapshot(parts.statistics),
-            elapsed=encoder.clocks.elapsed,
-            first_clock_day=encoder.clocks.first_day,
-            settings=parts.statistics.settings,
-            surge=parts.surge,
+            parts.contract, parts.encoder, tables, settings, parts.surge
         )
         with believing(parts.priors):
             self._kernel = QuoteKernel(parts, self._features)

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints
-from etapromise.encoding.readable_values import readable_frame
 from etapromise.encoding.requests import as_released, dates_in_column, require_table
+from etapromise.encoding.shipment_values import readable_frame
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes

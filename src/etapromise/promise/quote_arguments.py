@@ -6,8 +6,7 @@ import ctypes
 import datetime as dt
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -111,8 +110,7 @@ begin_day = native.function(
 )
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(NamedTuple):
     """What was asked, and what a model answered.
 
     Attributes:

@@ -76,11 +76,7 @@ class StageForests:
 
     @classmethod
     def stored(cls, part: StoredPart, features: int) -> StageForests:
-        """The forests of a model's files; `features` are those of the direct forest.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """The forests of a model's files; `features` are those of the direct forest."""
         return cls(
             stored_forest(part.part("handling"), features),
             stored_forest(part.part("transit"), features + _MORE_FEATURES),

@@ -283,9 +283,6 @@ def stage_sentence(stage: str, locale: str, words: Wording | str | Path | None =
 
     Args:
         stage: one of `in_transit.states.STAGES`.
-
-    Raises:
-        ContractError: as for `sentence`.
     """
     return str(_voice(locale, Wording.of(words)).words["stages"].get(stage, ""))
 
@@ -328,9 +325,6 @@ def order_within(length: timedelta, locale: str, words: Wording | str | Path | N
 
     Returns:
         It; in a language without sentences the time alone.
-
-    Raises:
-        ContractError: as for `sentence`.
     """
     voice = _voice(locale, Wording.of(words))
     hours, minutes = divmod(int(length.total_seconds()) // 60, 60)

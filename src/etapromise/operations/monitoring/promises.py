@@ -20,8 +20,8 @@ import pandas as pd
 
 from etapromise.array_types import Mask
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
-from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
+from etapromise.evaluation.replay import ModelForecaster
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.as_of import moment_of
 from etapromise.operations.feed_checks import told_until

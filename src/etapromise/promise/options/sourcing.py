@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from etapromise.argument_kinds import require_many
 from etapromise.errors import ContractError
 from etapromise.promise.arrival_distribution import day_number
-from etapromise.promise.options.compare import ComparedOption, compare
+from etapromise.promise.options.compare import compare
+from etapromise.promise.options.compared_option import ComparedOption
 from etapromise.promise.options.order import OrderPromise, promise_order
 from etapromise.promise.options.policies import ShopperPolicy, policy_named
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
