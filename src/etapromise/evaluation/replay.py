@@ -17,6 +17,7 @@ import pandas as pd
 from etapromise.array_types import Dates, Ints
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import DateDistribution
+from etapromise.promise.contributions import CAUSES
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 from etapromise.training.config import TrainingConfig
@@ -132,12 +133,7 @@ class ModelForecaster:
     def why(self, frame: pd.DataFrame, level: float) -> Mapping[str, float]:
         """Days by cause of the promise of a frame's one row, which sum to those promised."""
         told = self.model.promise_many(frame, service_level=level, explain=True).iloc[0]
-        prefix = "why_"
-        return {
-            str(name).removeprefix(prefix): float(told[name])
-            for name in told.index
-            if str(name).startswith(prefix)
-        }
+        return {cause: float(told[f"why_{cause}"]) for cause in CAUSES}
 
     def local_event_date(self, history: TrackedHistory) -> npt.NDArray[np.datetime64]:
         """Destination-local date of each event, in the zones that the model takes for granted."""

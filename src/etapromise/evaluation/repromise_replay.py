@@ -127,10 +127,9 @@ def simulate_repromises(
     notice_cost: float = 1.0,
     silent_miss_cost: float = 5.0,
 ) -> PolicyRecord:
-    """What a policy would have told, and what it was good for.
+    """What a policy would have told, and what it was good for, parcels' outcomes being known.
 
     Args:
-        looks: The past, with parcels whose outcome is known only.
         notice_cost: Of one notice.
         silent_miss_cost: Of one date that ran out broken and not told, in the same unit.
     """
@@ -138,7 +137,10 @@ def simulate_repromises(
     if not parcels:
         raise ContractError("Found no parcels to replay; expected some hundreds.")
     said = _Customers.nothing(looks)
-    for rows in _by_moment(looks):
+    # The looks of each moment, from the first moment to the last.
+    order = np.argsort(looks.moment, kind="stable")
+    edges = np.flatnonzero(np.diff(looks.moment[order]).astype(np.int64)) + 1
+    for rows in np.split(order, edges) if len(order) else ():
         said.look(looks, rows, policy, service_level)
     return said.record(looks, notice_cost, silent_miss_cost)
 
@@ -319,14 +321,6 @@ class _Customers:
             kept_in_the_end=float(kept.mean()),
             cost_per_parcel=float(notice_cost * changes.mean() + silent_miss_cost * silent.mean()),
         )
-
-
-def _by_moment(looks: PastPredictions) -> Iterator[Ints]:
-    """Positions of the looks of each moment, from the first moment to the last."""
-    order = np.argsort(looks.moment, kind="stable")
-    edges = np.flatnonzero(np.diff(looks.moment[order]).astype(np.int64)) + 1
-    if len(order):
-        yield from np.split(order, edges)
 
 
 def _at(probability: npt.NDArray[Any], day: Ints) -> Floats:

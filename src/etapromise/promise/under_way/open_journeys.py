@@ -259,7 +259,7 @@ def expected_journeys(
         requests=requests,
         looks=looks,
         lost=np.where(came | never, 0.0, lost),
-        returned=np.where(came, 0.0, np.where(never, _sent_back(states), returned)),
+        returned=np.where(came, 0.0, np.where(never, states.stage != _CANCELLED, returned)),
         stalled=stalled & is_open(states),
         likely_lost=likely,
         never=never,
@@ -285,9 +285,7 @@ def _handed_over(
 _WENT_BACK: Final = np.array([name in ("returning", "returned", "cancelled") for name in STAGES])
 
 
-def _sent_back(states: States) -> Floats:
-    cancelled = states.stage == stage_number("cancelled")
-    return np.where(cancelled, 0.0, 1.0)
+_CANCELLED: Final = stage_number("cancelled")
 
 
 def _promises(model: ModelCore, requests: Requests) -> OrderPromises:
@@ -338,16 +336,16 @@ def checked_scans(
             `tracking.payloads`), or None for none.
         owner: the shipment of scans that name none.
     """
-    if scans is None or (isinstance(scans, list | tuple) and not scans):
-        return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
-    scans = scans_source(scans)
-    if isinstance(scans, list | tuple):
-        scans = frame_of([_mapping(scan) for scan in scans])
-    if isinstance(scans, pd.DataFrame) and not len(scans):
-        return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
-    if owner is not None and isinstance(scans, pd.DataFrame) and "shipment_id" not in scans:
-        scans = scans.assign(shipment_id=owner)
-    return read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
+    given: Any = [] if scans is None else scans
+    if not (isinstance(given, list | tuple) and not given):
+        given = scans_source(given)
+    if isinstance(given, list | tuple):
+        given = frame_of([_mapping(scan) for scan in given])
+    if isinstance(given, pd.DataFrame) and not len(given):
+        return Checked(accepted=_no_scans().copy(), rejects=pd.DataFrame({"detail": []}))
+    if owner is not None and isinstance(given, pd.DataFrame) and "shipment_id" not in given:
+        given = given.assign(shipment_id=owner)
+    return read_scans(given, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
 
 
 def frame_of(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
@@ -359,9 +357,6 @@ def frame_of(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
             f"Found the text {error.object!r} with half a character; expected valid Unicode. "
             "Export it again."
         ) from error
-
-
-_NO_REJECTS: Final = pd.DataFrame({"detail": []})
 
 
 def _mapping(scan: object) -> dict[str, Any]:

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from etapromise.array_types import MISSING
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import DISRUPTED
-from etapromise.encoding.shipment_values import missing, utc_second
+from etapromise.encoding.shipment_values import EPOCH, missing, utc_second
 from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import date_of
 from etapromise.promise.confidence import assess, messages_of, unread_message
-from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.promise import Promise
 from etapromise.promise.reasons.why import Why
 from etapromise.promise.reasons.why_facts import Fact, rounded_to_sum
@@ -68,8 +66,12 @@ def tracked_why(
     calm = journey.undisturbed()
     usual, middle = calm.left()
     undisturbed = int(calm.reach(levels, _NO_DATE)[0][0, 0]) - today
-    worked = _worked(clocks, int(places.clock[0]), today, today + undisturbed + 1)
-    closed = undisturbed + 1 - worked
+    elapsed = clocks.elapsed[int(places.clock[0])]
+    start, end = (
+        elapsed[min(max(day - clocks.first_day, 0), len(elapsed) - 1)]
+        for day in (today, today + undisturbed + 1)
+    )
+    closed = undisturbed + 1 - float(end - start)
     parts = {
         "usual": usual,
         "state": middle - usual,
@@ -103,12 +105,6 @@ def tracked_why(
     if counted["reserve"] > 0:
         facts.append(Fact("reserve", counted["reserve"], share=service_level))
     return Why(days, date_of(today), parts, tuple(facts))
-
-
-def _worked(clocks: Clocks, clock: int, first: int, end: int) -> float:
-    last = clocks.elapsed.shape[1] - 1
-    start, stop = (min(max(day - clocks.first_day, 0), last) for day in (first, end))
-    return float(clocks.elapsed[clock, stop] - clocks.elapsed[clock, start])
 
 
 _ALONE: Final = "shipment"
@@ -254,7 +250,11 @@ def track_one(
         fields = fields_of(frame)
     else:
         fields = plain.fields
-    standing_date = _standing(fields, standing)
+    told = fields.get("promised_date") if standing is None else standing
+    if told is None or type(told) is dt.date:
+        standing_date = np.array([told], "datetime64[D]")
+    else:
+        standing_date = standing_dates(pd.DataFrame(index=range(1)), told)
     levels = np.array([service_level])
     _, stated, kept = journey.reach(levels, standing_date)
     late = late_probability(kept, stated[:, 0])
@@ -277,7 +277,7 @@ def track_one(
         stalled=bool(journey.stalled[0]),
         silent_days=float(journey.looks.silence[0]),
         attempts=int(states.attempts[0]),
-        delivered_at=_time(int(states.arrived[0])) if came else None,
+        delivered_at=EPOCH + dt.timedelta(microseconds=int(states.arrived[0])) if came else None,
         now=now,
         _expected=not bool(journey.never[0]),
         _why=lambda: _told_why(model, journey, service_level),
@@ -369,16 +369,8 @@ def _promise(
         return int(assessment.code[0]), messages
 
     def at_the_order() -> Promise:
-        asked: dict[str, Any] = {
-            name: value for name, value in fields.items() if name in model.known_fields
-        }
+        asked: Any = {name: value for name, value in fields.items() if name in model.known_fields}
         return model.promise(**asked, service_level=service_level)
-
-    def zone() -> str:
-        return at_the_order().destination_time_zone
-
-    def explained() -> PromiseDetails:
-        return at_the_order().explanation
 
     return Promise(
         date=date_of(first_day + found),
@@ -394,8 +386,8 @@ def _promise(
         _first_day=first_day,
         _probability=probability,
         _assess=assessed,
-        _time_zone=zone,
-        _explain=explained,
+        _time_zone=lambda: at_the_order().destination_time_zone,
+        _explain=lambda: at_the_order().explanation,
     )
 
 
@@ -403,24 +395,8 @@ def fields_of(frame: pd.DataFrame) -> dict[str, Any]:
     """The first row of a table of accepted shipments as plain values, None where it has none."""
     fields: dict[str, Any] = {}
     for name, value in frame.iloc[0].to_dict().items():
-        if pd.isna(value):
-            fields[str(name)] = None
-        elif isinstance(value, pd.Timestamp):
-            plain = value.to_pydatetime()
-            fields[str(name)] = plain if plain.tzinfo is not None else plain.date()
-        else:
-            fields[str(name)] = value
+        plain = None if pd.isna(value) else value
+        if isinstance(plain, pd.Timestamp):
+            plain = plain.to_pydatetime() if plain.tzinfo is not None else plain.date()
+        fields[str(name)] = plain
     return fields
-
-
-def _standing(fields: Mapping[str, Any], standing: Any) -> NDArray[np.datetime64]:
-    """(1,) datetime64[D] the promise that the customer has, NaT where there is none."""
-    if standing is None:
-        return np.array([fields.get("promised_date")], "datetime64[D]")
-    if type(standing) is dt.date:
-        return np.array([standing], "datetime64[D]")
-    return standing_dates(pd.DataFrame(index=range(1)), standing)
-
-
-def _time(microseconds: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)
