@@ -64,10 +64,7 @@ def promise_frame(
             "confidence_code": assessment.code,
             "messages": message_codes(assessment.reasons | np.where(left_out, LEFT_OUT, 0)),
             "model_version": model.version,
-            **{
-                f"why_{cause}": added[:, place]
-                for place, cause in enumerate(CAUSES if explain else ())
-            },
+            **why,
         }
     )
 
