@@ -110,12 +110,8 @@ def decision_about(registry: ModelRegistry, manifest: Any) -> dict[str, Any] | N
         except (OSError, ValueError, KeyError, TypeError):
             continue  # not one of ours
         if kept and made == manifest["trained_as_of"]:
-            return {
-                "path": str(path),
-                "outcome": record["outcome"],
-                "reasons": record["reasons"],
-                "checks": record["checks"],
-            }
+            told = {name: record[name] for name in ("outcome", "reasons", "checks")}
+            return {"path": str(path)} | told
     return None
 
 
@@ -128,15 +124,15 @@ def _quality(model: PromiseModel) -> Iterator[dict[str, Any]]:
             judged, good = int(kept.orders[place]), int(kept.kept[place])
             if judged:
                 low, high = map(float, wilson_interval(good, judged))
-                yield {
-                    "level": level,
-                    "group": _spoken(key),
-                    "service_level": kept.service_level,
-                    "judged": judged,
-                    "kept_rate": good / judged,
-                    "kept_low": low,
-                    "kept_high": high,
-                }
+                group = {"level": level, "group": _spoken(key), "service_level": kept.service_level}
+                yield (
+                    group
+                    | {"judged": judged, "kept_rate": good / judged}
+                    | {
+                        "kept_low": low,
+                        "kept_high": high,
+                    }
+                )
 
 
 def _thin(model: PromiseModel) -> Iterator[dict[str, Any]]:
@@ -146,12 +142,9 @@ def _thin(model: PromiseModel) -> Iterator[dict[str, Any]]:
         if level.name in _WATCHED:
             start = int(statistics.total_start[position])
             for row, key in enumerate(encoder.indexes[position].keys, start=1):
-                if evidence[start + row] < _THIN:
-                    yield {
-                        "level": level.name,
-                        "group": _spoken(key),
-                        "evidence": float(evidence[start + row]),
-                    }
+                known = float(evidence[start + row])
+                if known < _THIN:
+                    yield {"level": level.name, "group": _spoken(key), "evidence": known}
 
 
 def _features(model: PromiseModel) -> dict[str, list[str]]:

@@ -103,16 +103,10 @@ class DeliveryFlow:
                 spread = float(np.sqrt(usual * counted["variance"][window].sum()))
                 deviations = (observed - expected) / max(spread, 1e-9)
                 if best is None or abs(deviations) > abs(best["deviations"]):
-                    best = {
-                        "group": str(group),
-                        "days": days,
-                        "from": str(np.datetime64(last - days + 1, "D")),
-                        "to": str(np.datetime64(last, "D")),
-                        "observed": int(observed),
-                        "expected": expected,
-                        "ratio": observed / expected,
-                        "deviations": deviations,
-                    }
+                    first, end = np.datetime64(last - days + 1, "D"), np.datetime64(last, "D")
+                    best = {"group": str(group), "days": days, "from": str(first), "to": str(end)}
+                    best |= {"observed": int(observed), "expected": expected}
+                    best |= {"ratio": observed / expected, "deviations": deviations}
             if best is not None:
                 found.append(best)
         return sorted(found, key=lambda row: (row["deviations"], row["group"]))

@@ -138,9 +138,7 @@ def promise_order(
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if type(value) is str else spelled(value)
+    return "" if value is None else value if type(value) is str else spelled(value)
 
 
 def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,10 +147,8 @@ def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:
             f"Found the parcel {parcel!r}; expected a mapping of the contract's fields, such as "
             '{"origin": "14409", "destination": "88032", "ordered_at": now}.'
         )
-    fields = {**shared, **parcel}
-    for name, value in fields.items():
-        if missing(value):
-            fields[name] = None
+    both = {**shared, **parcel}
+    fields = {name: None if missing(value) else value for name, value in both.items()}
     own = [name for name in ("service_level", "band") if name in parcel]
     if own:
         raise ContractError(
