@@ -33,25 +33,9 @@ def main() -> None:
 
 
 for _command in (
-    *(
-        sample,
-        check_command,
-        ingest_command,
-        train_command,
-        quote_command,
-        score_command,
-        track_command,
-        backtest_command,
-    ),
-    *(serve, policies, disruptions),
-    *(
-        retrain_command,
-        refresh_command,
-        monitor_command,
-        events_command,
-        repromise,
-        scorecard_command,
-    ),
+    *(sample, check_command, ingest_command, train_command, quote_command, score_command),
+    *(track_command, backtest_command, serve, policies, disruptions, retrain_command),
+    *(refresh_command, monitor_command, events_command, repromise, scorecard_command),
     *(models, inspect, rollback),
 ):
     main.add_command(_command)

@@ -66,52 +66,50 @@ EVENT = click.Choice(["delivered", "first_attempt", "available_for_pickup"])
 as_of_option = click.option(
     "--as-of", type=moment, required=True, help="Only what was received before counts. UTC."
 )
-
-
-def count_option(
-    name: str,
-    default: int | None = None,
-    *,
-    help: str | None = None,  # noqa: A002 — click's word
-) -> Callable[[Command], Command]:
-    """A whole number, at least 1; its default is shown where it has one."""
-    return click.option(
-        name,
-        type=click.IntRange(min=1),
-        default=default,
-        show_default=default is not None,
-        help=help,
-    )
-
-
+model_option = click.option(
+    "--model", type=MODEL, required=True, help="A model, such as models/current."
+)
+models_option = click.option("--models", type=MODEL, required=True, help="A directory of models.")
+table_out_option = click.option(
+    "--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name."
+)
 level_option = click.option(
     "--service-level", type=ProbabilityType(), default=0.9, show_default=True
 )
-
-
 engine_option = click.option(
     "--engine",
     default="local",
     show_default=True,
     help="Where work on a store is done: local, dask://HOST:PORT or spark://HOST:PORT.",
 )
-
-
 event_option = click.option(
     "--event", type=EVENT, default="delivered", show_default=True, help="What to promise."
 )
-
-
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="What was found as JSON on stdout, for programs."
 )
-
-
 calendars_option = click.option(
     "--calendars",
     type=INPUT_FILE,
     help="Closures, working weeks, cut-offs and holidays; TOML. The model keeps them.",
 )
+language_option = click.option(
+    "--language",
+    type=click.Choice(["en", "de", "es", "fr"]),
+    default="en",
+    show_default=True,
+    help="Of the page.",
+)
+
+
+def count_option(
+    name: str, default: int | None = None, *, about: str | None = None
+) -> Callable[[Command], Command]:
+    """A whole number, at least 1; its default is shown where it has one."""
+    shown = default is not None
+    return click.option(
+        name, type=click.IntRange(min=1), default=default, show_default=shown, help=about
+    )
 
 
 def _sign(ctx: click.Context, _: click.Parameter, key: Path | None) -> None:
@@ -240,19 +238,3 @@ class ProgressBar:
             self._bar.close()
         else:
             self._log_end()
-
-
-def language_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--language``: the one that a page is written in."""
-    return click.option(
-        "--language",
-        type=click.Choice(["en", "de", "es", "fr"]),
-        default="en",
-        show_default=True,
-        help="Of the page.",
-    )(command)
-
-
-def example(text: str) -> str:
-    """An example below a command's help, its lines left as they are."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())

@@ -13,7 +13,6 @@ from etapromise.cli.arguments import (
     ProgressBar,
     count_option,
     event_option,
-    example,
     json_option,
     language_option,
     moment,
@@ -24,14 +23,7 @@ from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options, max_rejects_option
 
 
-@click.command(
-    "backtest",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise backtest --shipments data/sample/shipments.parquet \
-  --scans data/sample/scans.parquet --from 2025-10-01 --to 2026-01-01 --out output/report
-"""),
-)
+@click.command("backtest", cls=GuardedCommand)
 @history_options
 @max_rejects_option
 @click.option("--from", "start", type=moment, required=True, help="First order to quote. UTC.")
@@ -43,7 +35,7 @@ etapromise backtest --shipments data/sample/shipments.parquet \
     show_default=True,
     help="How often a new model is trained.",
 )
-@count_option("--refresh-every", 1, help="Days between refreshes of statistics and calibration.")
+@count_option("--refresh-every", 1, about="Days between refreshes of statistics and calibration.")
 @event_option
 @click.option(
     "--service-level",
@@ -67,37 +59,25 @@ def backtest_command(
     as_json: bool,  # noqa: FBT001 (click passes by name)
     **walk: Any,
 ) -> None:
-    """Walk through the past as it was, and judge every promise.
+    r"""Walk through the past as it was, and judge every promise.
 
     At each step a model is trained on what had been received by then; each day it is refreshed and
     the day's orders are quoted; what came later is hidden until all promises are judged. Writes
     promises.parquet, backtest.json and report.html.
-    """
-    import pandas as pd  # noqa: PLC0415 — start-up time
 
+    Example:
+      etapromise backtest --shipments data/sample/shipments.parquet \
+        --scans data/sample/scans.parquet --from 2025-10-01 --to 2026-01-01 --out output/report
+    """
     from etapromise.evaluation import backtest as walking  # noqa: PLC0415 — start-up time
-    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415 — start-up time
-    from etapromise.training.config import TrainingConfig  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        config = walking.BacktestConfig(
-            start=pd.Timestamp(walk.pop("start")),
-            end=pd.Timestamp(walk.pop("end")),
-            service_levels=tuple(sorted(set(service_level))),
-            main_level=min(service_level, key=lambda level: (abs(level - 0.9), level)),
-            **walk,
-        )
-    with reported_errors():
-        history = tables.read(event, out, max_rejects=max_rejects)
-        bar = ProgressBar()
-        result = walking.run_backtest(
-            history,
-            config,
-            fit=TrainModel(TrainingConfig(), threads=1, quotes_only=True),
-            progress=bar,
-        )
-        bar.close()
-        page = result.write(out, language=language)
+        config = walking.config_of(service_levels=service_level, **walk)
+    history = tables.read(event, out, max_rejects=max_rejects)
+    bar = ProgressBar()
+    result = walking.run_backtest(history, config, fit=walking.usual_fit(), progress=bar)
+    bar.close()
+    page = result.write(out, language=language)
     if as_json:
         print_json(result.to_dict())
         return

@@ -13,7 +13,6 @@ from etapromise.cli.arguments import (
     EVENT,
     INPUT_FILE,
     OUTPUT_FILE,
-    example,
     json_option,
     print_json,
     reported_errors,
@@ -27,14 +26,7 @@ EXIT_OPEN = 3
 """Exit code where something must be answered or mended before the tables can be used."""
 
 
-@click.command(
-    "check",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise check --write-mapping mapping.toml orders.csv scans.csv
-etapromise check --mapping mapping.toml --no-quality
-"""),
-)
+@click.command("check", cls=GuardedCommand)
 @click.argument("files", type=TABLE, nargs=-1)
 @click.option("--mapping", type=INPUT_FILE, help="Try this mapping instead of proposing one.")
 @click.option("--write-mapping", type=OUTPUT_FILE, help="Write the proposed mapping; TOML.")
@@ -63,6 +55,10 @@ def check_command(
 
     Exit codes: 0 ready to train on, 3 something must be answered or mended first, 1 failed, 2 bad
     usage.
+
+    Example:
+      etapromise check --write-mapping mapping.toml orders.csv scans.csv
+      etapromise check --mapping mapping.toml --no-quality
     """
     if not files and mapping is None:
         raise click.UsageError("Name the files to look at, or a --mapping that does.")

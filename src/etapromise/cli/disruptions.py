@@ -11,11 +11,11 @@ import click
 from etapromise.calendars.disruptions import Disruption
 from etapromise.cli.arguments import (
     MODEL,
-    OUTPUT_FILE,
-    ProbabilityType,
-    example,
+    level_option,
+    models_option,
     reported_errors,
     say,
+    table_out_option,
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
@@ -23,19 +23,13 @@ from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.promise.model import load_model
 
 
-@click.group(epilog=example("etapromise disruptions end --models models/"))
+@click.group(epilog="\b\nExample:\n  etapromise disruptions end --models models/")
 def disruptions() -> None:
     """Declare disruptions to the current model, end them, and see whether they were right."""
 
 
-@disruptions.command(
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise disruptions declare --models models/ --first 2027-01-18 --last 2027-01-22 \
-  --country US --region MN --delay 2 --reason "snow in Minnesota"
-"""),
-)
-@click.option("--models", type=MODEL, required=True, help="A directory of models.")
+@disruptions.command(cls=GuardedCommand)
+@models_option
 @click.option("--first", type=date.fromisoformat, required=True, help="First day, YYYY-MM-DD.")
 @click.option("--last", type=date.fromisoformat, required=True, help="Last day, within.")
 @click.option("--delay", type=click.FloatRange(min=0), help="Working days that parcels are late.")
@@ -52,56 +46,53 @@ etapromise disruptions declare --models models/ --first 2027-01-18 --last 2027-0
 @click.option("--origin", help="The warehouse.")
 @click.option("--reason", help="Told in messages and explanations.")
 def declare(models: Path, **told: Any) -> None:
-    """Declare one to the current model, beside those that it has. Takes effect at once.
+    r"""Declare one to the current model, beside those that it has. Takes effect at once.
 
     A new version is made and promoted; nothing is trained. A refresh keeps it; a refresh with a
     calendar file takes that file's word instead.
+
+    Example:
+      etapromise disruptions declare --models models/ --first 2027-01-18 --last 2027-01-22 \
+        --country US --region MN --delay 2 --reason "snow in Minnesota"
     """
     given = {name: value for name, value in told.items() if value not in (None, ())}
     with reported_errors(2):
         one = Disruption(**given)
-    with reported_errors():
-        _promote(models, [one], keep=True, why=f"declared: {one.reason}")
+    _promote(models, [one], keep=True, why=f"declared: {one.reason}")
 
 
 @disruptions.command(cls=GuardedCommand)
-@click.option("--models", type=MODEL, required=True, help="A directory of models.")
+@models_option
 def end(models: Path) -> None:
     """End all: the current model without any, as a new version."""
-    with reported_errors():
-        _promote(models, [], keep=False, why="declared disruptions ended")
+    _promote(models, [], keep=False, why="declared disruptions ended")
 
 
-@disruptions.command(
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise disruptions record --model models/current --shipments shipments.parquet \
-  --scans scans.parquet --out output/disruptions.csv
-"""),
-)
+@disruptions.command(cls=GuardedCommand)
 @click.option("--model", type=MODEL, required=True, help="The model with the disruptions.")
 @history_options
-@click.option("--service-level", type=ProbabilityType(), default=0.9, show_default=True)
-@click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
+@level_option
+@table_out_option
 def record(model: Path, tables: TableArguments, service_level: float, out: Path) -> None:
-    """Say afterwards whether each was right: promises kept in its area, with it and without."""
+    r"""Say afterwards whether each was right: promises kept in its area, with it and without.
+
+    Example:
+      etapromise disruptions record --model models/current --shipments shipments.parquet \
+        --scans scans.parquet --out output/disruptions.csv
+    """
     from etapromise.evaluation.disruption_record import disruption_record  # noqa: PLC0415 — start-up time
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
-    with reported_errors():
-        loaded = load_model(model)
-        if not loaded.parts.encoder.declared:
-            say("the model knows of no declared disruption")
-            return
-        found = disruption_record(
-            loaded, tables.read(loaded.event, out), service_level=service_level
-        )
-        write_table(found, out)
+    loaded = load_model(model)
+    if not loaded.parts.encoder.declared:
+        say("the model knows of no declared disruption")
+        return
+    found = disruption_record(loaded, tables.read(loaded.event, out), service_level=service_level)
+    write_table(found, out)
     click.echo(found.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
 
 
 def _promote(models: Path, more: list[Any], *, keep: bool, why: str) -> None:
-
     registry = ModelRegistry(models)
     with registry.lock():
         model = registry.load_current()

@@ -18,10 +18,9 @@ from etapromise.cli.arguments import (
     OUTPUT_FILE,
     ProbabilityType,
     as_of_option,
-    example,
     level_option,
+    model_option,
     moment,
-    reported_errors,
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
@@ -30,15 +29,8 @@ from etapromise.files import rejects_beside
 from etapromise.promise.model import load_model
 
 
-@click.command(
-    "events",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise events --model models/current --shipments open_orders.parquet \
-  --scans scans.parquet --as-of 2026-02-01T06:00Z --state output/told --out output/events.jsonl
-"""),
-)
-@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.command("events", cls=GuardedCommand)
+@model_option
 @history_options
 @as_of_option
 @click.option(
@@ -60,18 +52,21 @@ etapromise events --model models/current --shipments open_orders.parquet \
 def events_command(
     model: Path,
     tables: TableArguments,
-    as_of: datetime,
-    state: Path,
-    service_level: float,
     policy: Path | None,
     lost_above: float | None,
     out: Path,
+    **asked: Any,
 ) -> None:
-    """Find the events that customers should be told of, each once.
+    r"""Find the events that customers should be told of, each once.
 
     Events: delayed, earlier, attempted, available_for_pickup, likely_lost, delivered, returned,
     damaged; each with its reason, the date that stood and the new one. The same run twice adds
     nothing, and a run that was killed is made good by the next.
+
+    Example:
+      etapromise events --model models/current --shipments open_orders.parquet \
+        --scans scans.parquet --as-of 2026-02-01T06:00Z --state output/told \
+        --out output/events.jsonl
     """
     from etapromise.evaluation.repromise_replay import read_policy  # noqa: PLC0415 — start-up time
     from etapromise.operations.events.detection import EventSettings  # noqa: PLC0415 — start-up time
@@ -79,42 +74,33 @@ def events_command(
 
     if out.suffix not in {".jsonl", ".parquet"}:
         raise click.UsageError(f"--out is {out}; expected it to end in .jsonl or .parquet.")
-    with reported_errors():
-        settings = EventSettings(
-            policy=RepromisePolicy() if policy is None else read_policy(policy),
-            lost_above=lost_above,
-            found_below=0.25 if lost_above is None else lost_above / 2,
-        )
-        loaded = load_model(model)
-        given: tuple[Any, Any] = (tables.shipments, tables.scans)
-        if tables.store is not None:
-            kept = tables.read(loaded.event, out)
-            given = (kept.shipments, kept.scans)
-        told = etapromise.events(
-            loaded,
-            *given,
-            as_of=as_of,
-            state=state,
-            out=out,
-            service_level=service_level,
-            settings=settings,
-            naive_time_zone=tables.time_zone,
-            vocabulary=tables.vocabulary,
-            mapping=tables.mapping,
-        )
-        for account, path in zip(told.accounts, rejects_beside(out), strict=True):
-            tell_account(account, path)
+    settings = EventSettings(
+        policy=RepromisePolicy() if policy is None else read_policy(policy),
+        lost_above=lost_above,
+        found_below=0.25 if lost_above is None else lost_above / 2,
+    )
+    loaded = load_model(model)
+    given: tuple[Any, Any] = (tables.shipments, tables.scans)
+    if tables.store is not None:
+        kept = tables.read(loaded.event, out)
+        given = (kept.shipments, kept.scans)
+    told = etapromise.events(
+        loaded,
+        *given,
+        out=out,
+        settings=settings,
+        naive_time_zone=tables.time_zone,
+        vocabulary=tables.vocabulary,
+        mapping=tables.mapping,
+        **asked,
+    )
+    for account, path in zip(told.accounts, rejects_beside(out), strict=True):
+        tell_account(account, path)
     say(f"{told.parcels:,} parcels, {told.under_way:,} under way")
     click.echo(f"{out}  {told.written:,} events")
 
 
-@click.command(
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise repromise --model models/current --shipments shipments.parquet \
-  --scans scans.parquet --from 2025-11-01 --silent-miss-cost 5 --out output/policy.json
-"""),
-)
+@click.command(cls=GuardedCommand)
 @click.option("--model", type=MODEL, required=True, help="One that was made before --from.")
 @history_options
 @click.option("--from", "start", type=moment, required=True, help="First order. UTC.")
@@ -139,27 +125,29 @@ def repromise(
     out: Path,
     **prices: Any,
 ) -> None:
-    """Replay the past to choose when customers are told another date.
+    r"""Replay the past to choose when customers are told another date.
 
     Every parcel is looked at each morning with what had been received by then; of many policies the
     cheapest is taken that changes dates seldom enough. Prints what it would have done.
+
+    Example:
+      etapromise repromise --model models/current --shipments shipments.parquet \
+        --scans scans.parquet --from 2025-11-01 --silent-miss-cost 5 --out output/policy.json
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
     from etapromise.evaluation.past_predictions import past_predictions  # noqa: PLC0415 — start-up time
     from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415 — start-up time
 
-    with reported_errors():
-        loaded = load_model(model)
-        history = tables.read(loaded.event, out)
-        looks = past_predictions(
-            loaded,
-            history,
-            start=pd.Timestamp(start),
-            end=None if end is None else pd.Timestamp(end),
-            service_level=service_level,
-        )
-        say(f"{len(looks.original_date):,} parcels, {len(looks.moment):,} looks")
-        choice = pick_policy(looks, service_level=service_level, **prices)
-        write_policy(choice.policy, out)
+    loaded = load_model(model)
+    looks = past_predictions(
+        loaded,
+        tables.read(loaded.event, out),
+        start=pd.Timestamp(start),
+        end=None if end is None else pd.Timestamp(end),
+        service_level=service_level,
+    )
+    say(f"{len(looks.original_date):,} parcels, {len(looks.moment):,} looks")
+    choice = pick_policy(looks, service_level=service_level, **prices)
+    write_policy(choice.policy, out)
     click.echo(json.dumps(asdict(choice.record), indent=2))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import glob
+import inspect
 import os
 import signal
 import sys
@@ -17,22 +17,25 @@ import click
 
 from etapromise.cli.arguments import ARGUMENTS, debugging, reported_errors
 from etapromise.cli.tables import TABLE
-from etapromise.errors import MissingExtraError, extra_needed
+from etapromise.errors import extra_needed
 from etapromise.files import rejects_beside, require_writable
 
-_FAILED: Final = 1
 # As shells tell it: 128 and the signal's number.
 _INTERRUPTED: Final = 130
 _TERMINATED: Final = 143
-_OUTPUTS: Final = ("out",)
-_WRITTEN: Final = (*_OUTPUTS, "state", "write_mapping")
+_WRITTEN: Final = ("out", "state", "write_mapping")
 
 
 class GuardedCommand(click.Command):
-    """A command that never writes over what it reads, and ends with one line and a code."""
+    """A command that never writes over what it reads, and ends with one line and a code.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    What its function says under "Example:" is shown below its options.
+    """
+
+    def __init__(self, *args: Any, help: str | None, **kwargs: Any) -> None:  # noqa: A002 — click's
+        told, _, shown = inspect.cleandoc(help or "").partition("\nExample:\n")
+        epilog = f"\b\nExample:\n{shown}" if shown else None
+        super().__init__(*args, **kwargs | {"help": told, "epilog": epilog})
         self.params.append(
             click.Option(
                 ["--debug"], is_flag=True, expose_value=False, help="Show where an error came from."
@@ -41,35 +44,26 @@ class GuardedCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
-        debug = debugging()
         if sys.stdout is None:
             raise click.ClickException("Found standard output closed; results are told there.")
         _refuse_to_overwrite(self, ctx)
-        with reported_errors():
-            for name in _WRITTEN:
-                if isinstance(place := ctx.params.get(name), Path):
-                    require_writable(place)
         try:
-            with _terminated_as_an_exception(), extra_needed():
+            with reported_errors(), _terminated_as_an_exception(), extra_needed():
+                for name in _WRITTEN:
+                    if isinstance(place := ctx.params.get(name), Path):
+                        require_writable(place)
                 return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
             raise
-        except MissingExtraError as error:
-            _end(_one_line(error), _FAILED)
         except KeyboardInterrupt:
             _end("interrupted; nothing half-written is left", _INTERRUPTED)
-        except OSError as error:
-            # Nobody reads any further, as `head` does: click ends without a word.
-            if debug or error.errno == errno.EPIPE:
-                raise
-            _end(_one_line(error), _FAILED)
         except Exception as error:
-            if debug:
+            if debugging():
                 raise
             _end(
-                f"failed with {type(error).__name__}: {_one_line(error)}. That is a fault of "
-                "etapromise; run it again with --debug to see where, and report it.",
-                _FAILED,
+                f"failed with {type(error).__name__}: {' '.join(str(error).split())}. That is a "
+                "fault of etapromise; run it again with --debug to see where, and report it.",
+                1,
             )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -80,7 +74,7 @@ class GuardedCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except OSError as error:  # a name that is too long, a link to itself
-            raise click.UsageError(f"{_one_line(error)}. Give another path.") from error
+            raise click.UsageError(f"{' '.join(str(error).split())}. Give another path.") from error
 
 
 def _refuse_no_text(argument: str) -> None:
@@ -111,13 +105,9 @@ def _terminated_as_an_exception() -> Iterator[None]:
 
 
 def _refuse_to_overwrite(command: click.Command, ctx: click.Context) -> None:
-    outputs = [
-        path
-        for name in _OUTPUTS
-        if isinstance(out := ctx.params.get(name), Path)
-        for path in (out, *rejects_beside(out))
-        if path.is_file()
-    ]
+    out = ctx.params.get("out")
+    places = (out, *rejects_beside(out)) if isinstance(out, Path) else ()
+    outputs = [path for path in places if path.is_file()]
     if not outputs:
         return
     for param in command.params:
@@ -140,10 +130,6 @@ def _files_of(given: Any) -> Iterator[Path]:
     found = [given] if isinstance(given, Path) else glob.glob(given, recursive=True)  # noqa: PTH207
     for path in map(Path, found):
         yield from (path.rglob("*") if path.is_dir() else [path] if path.exists() else [])
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 def _end(text: str, code: int) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +12,9 @@ import click
 from etapromise.cli.arguments import (
     MODEL,
     count_option,
-    example,
     json_option,
+    model_option,
     print_json,
-    reported_errors,
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
@@ -26,20 +24,13 @@ from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.promise.model import load_model
 
 
-@click.command(
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise models --models models/
-etapromise models --models models/ --market de --compare 2026-02-01 2026-02-08
-etapromise models --models models/ --keep 30 --dry-run
-"""),
-)
+@click.command(cls=GuardedCommand)
 @click.option("--models", "root", type=MODEL, required=True, help="Directory of models.")
 @click.option("--market", help="Only this directory below it; . is itself.")
 @click.option("--compare", nargs=2, metavar="VERSION VERSION", help="Two versions side by side.")
 @count_option(
     "--keep",
-    help="Remove all but the latest so many; never the current one or the one a rollback goes to.",
+    about="Remove all but the latest so many; never the current one or the one a rollback goes to.",
 )
 @click.option("--dry-run", is_flag=True, help="With --keep: only say what would be removed.")
 @click.option("--history", is_flag=True, help="What became current when, and why; oldest first.")
@@ -59,87 +50,77 @@ def models(
     version; without one, models/ itself is meant. The list tells of each version (* is the current
     one) up to when it knows what was received, up to when its trees do, what it promises, and from
     how many orders it learned.
+
+    Example:
+      etapromise models --models models/
+      etapromise models --models models/ --market de --compare 2026-02-01 2026-02-08
+      etapromise models --models models/ --keep 30 --dry-run
     """
     if sum(map(bool, (compare, keep, history))) > 1:
         raise click.UsageError("--compare, --keep and --history exclude each other.")
     if dry_run and not keep:
         raise click.UsageError("--dry-run goes with --keep.")
-    with reported_errors():
-        found = _chosen(root, market)
-        if compare:
-            _compare(found, compare)
-        elif keep:
-            for name, registry in found.items():
-                _prune(name, registry, keep, dry_run=dry_run)
-        elif history:
-            _tell_history(found, as_json=as_json)
-        elif as_json:
-            print_json({name: _rows(registry) for name, registry in found.items()})
-        else:
-            for name, registry in found.items():
-                _list(name, registry)
+    found = markets(root)
+    if market is not None:
+        found = {market: _market(found, market)}
+    if compare:
+        print_json(compared(*(_card(found, name) for name in compare)))
+    elif keep:
+        for name, registry in found.items():
+            _prune(name, registry, keep, dry_run=dry_run)
+    elif history:
+        _tell_history(found, as_json=as_json)
+    elif as_json:
+        print_json({name: _rows(registry) for name, registry in found.items()})
+    else:
+        for name, registry in found.items():
+            _list(name, registry)
 
 
-@click.command(
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise inspect --model models/current
-etapromise inspect --model models/2026-02-01 --json
-"""),
-)
-@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.command(cls=GuardedCommand)
+@model_option
 @json_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), hidden=True)
 def inspect(model: Path, form: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's)
-    """Show a model's card: data, features, settings, quality by group, limits, what was decided."""
+    """Show a model's card: data, features, settings, quality by group, limits, what was decided.
+
+    Example:
+      etapromise inspect --model models/current
+      etapromise inspect --model models/2026-02-01 --json
+    """
     if form is not None:
         say("--format is deprecated: write --json, or leave it out for text.")
-    with reported_errors():
-        place = model.resolve()
-        registry = ModelRegistry(place.parent)
-        kept = place.name in registry.versions() and bool(registry.promotions())
-        card = card_of(
-            load_model(place),
-            registry=registry if kept else None,
-            version=place.name if kept else None,
-        )
+    place = model.resolve()
+    registry = ModelRegistry(place.parent)
+    kept = place.name in registry.versions() and bool(registry.promotions())
+    loaded = load_model(place)
+    card = card_of(loaded, registry=registry, version=place.name) if kept else card_of(loaded)
     if as_json or form == "json":
         print_json(card)
     else:
         click.echo("\n".join(_card_lines(card)))
 
 
-@click.command(
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise rollback --models models/
-etapromise rollback --models models/ --to 2026-02-01
-"""),
-)
+@click.command(cls=GuardedCommand)
 @click.option("--models", "root", type=MODEL, required=True, help="Directory of models.")
 @click.option("--to", "version", help="By default the version that the current one replaced.")
 def rollback(root: Path, version: str | None) -> None:
-    """Make an earlier version the current one again, if it still loads. Prints its path."""
-    with reported_errors():
-        registry = ModelRegistry(root)
-        with registry.lock():
-            promotion = registry.roll_back(version)
+    """Make an earlier version the current one again, if it still loads. Prints its path.
+
+    Example:
+      etapromise rollback --models models/
+      etapromise rollback --models models/ --to 2026-02-01
+    """
+    registry = ModelRegistry(root)
+    with registry.lock():
+        promotion = registry.roll_back(version)
     click.echo(root / promotion.version)
 
 
-def _chosen(root: Path, market: str | None) -> dict[str, ModelRegistry]:
-
-    found = markets(root)
-    if market is None:
-        return found
-    if market not in found:
-        click.echo(
-            f"etapromise: Found no market {market!r} in {root}; expected one of "
-            f"{', '.join(found)}.",
-            err=True,
-        )
-        sys.exit(2)
-    return {market: found[market]}
+def _market(found: dict[str, ModelRegistry], name: str) -> ModelRegistry:
+    if name not in found:
+        raise click.UsageError(f"Found no market {name!r}; expected one of {', '.join(found)}.")
+    return found[name]
 
 
 def _rows(registry: ModelRegistry) -> list[dict[str, Any]]:
@@ -188,25 +169,15 @@ def _tell_history(found: dict[str, ModelRegistry], *, as_json: bool) -> None:
             )
 
 
-def _compare(found: dict[str, ModelRegistry], names: tuple[str, str]) -> None:
-
-    cards = []
-    for name in names:
-        market, _, version = name.rpartition("/")
-        registry = found.get(market or next(iter(found)))
-        if registry is None:
-            click.echo(
-                f"etapromise: Found no market {market!r}; expected one of {', '.join(found)}.",
-                err=True,
-            )
-            sys.exit(2)
-        version = str(registry.current) if version == "current" else version
-        cards.append(card_of(registry.load(version), registry=registry, version=version))
-    print_json(compared(*cards))
+def _card(found: dict[str, ModelRegistry], name: str) -> dict[str, Any]:
+    """Of a version, such as 2026-02-01, de/2026-02-01 or current."""
+    market, _, version = name.rpartition("/")
+    registry = _market(found, market or next(iter(found)))
+    version = str(registry.current) if version == "current" else version
+    return card_of(registry.load(version), registry=registry, version=version)
 
 
 def _prune(name: str, registry: ModelRegistry, keep: int, *, dry_run: bool) -> None:
-
     plan = plan_pruning(registry, keep=keep) if dry_run else prune(registry, keep=keep)
     for version in plan.removed:
         click.echo(registry.root / version)

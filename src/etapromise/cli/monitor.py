@@ -13,14 +13,13 @@ import click
 import etapromise
 from etapromise.cli.arguments import (
     INPUT_FILE,
-    MODEL,
     OUTPUT_DIRECTORY,
     ProbabilityType,
     as_of_option,
     count_option,
-    example,
     json_option,
     language_option,
+    model_option,
     print_json,
     reported_errors,
     say,
@@ -33,15 +32,8 @@ ALARM = 3
 """Exit code where a threshold was crossed: nothing failed, but somebody should look."""
 
 
-@click.command(
-    "monitor",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise monitor --model models/current --shipments shipments.parquet \
-  --scans scans.parquet --as-of 2026-03-01 --out report/
-"""),
-)
-@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.command("monitor", cls=GuardedCommand)
+@model_option
 @history_options
 @as_of_option
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the report.")
@@ -53,14 +45,14 @@ etapromise monitor --model models/current --shipments shipments.parquet \
 @click.option(
     "--service-level", type=ProbabilityType(), help="Compared with, and replayed at.  [0.9]"
 )
-@count_option("--days", help="Days of orders looked at.  [90]")
-@count_option("--recent-days", help="What lately means.  [7]")
+@count_option("--days", about="Days of orders looked at.  [90]")
+@count_option("--recent-days", about="What lately means.  [7]")
 @click.option(
     "--promises",
     type=click.Choice(["auto", "shop", "model"]),
     help="Whose: those in promised_date, the model's, or the first where there are any.  [auto]",
 )
-@count_option("--refresh-every", help="Days between refreshes where the past is replayed.  [7]")
+@count_option("--refresh-every", about="Days between refreshes where the past is replayed.  [7]")
 @json_option
 def monitor_command(
     model: Path,
@@ -73,13 +65,17 @@ def monitor_command(
     as_json: bool,  # noqa: FBT001 (click passes by name)
     **settings: Any,
 ) -> None:
-    """Look at a model at work: promises kept, calibration, drift and the flow of scans.
+    r"""Look at a model at work: promises kept, calibration, drift and the flow of scans.
 
     Prints each threshold that was crossed, and the path of the page. Writes report.html,
     monitor.json, metrics.prom (for Prometheus) and promises.parquet. Of a model in a directory of
     models the versions of then tell what was promised; otherwise that is replayed.
 
     Exit codes: 0 all is well, 3 a threshold was crossed, 1 failed, 2 bad usage.
+
+    Example:
+      etapromise monitor --model models/current --shipments shipments.parquet \
+        --scans scans.parquet --as-of 2026-03-01 --out report/
     """
     from etapromise.operations import monitoring  # noqa: PLC0415 — start-up time
     from etapromise.operations.monitoring.run import registry_of  # noqa: PLC0415 — start-up time
@@ -91,24 +87,20 @@ def monitor_command(
         told = {name: value for name, value in settings.items() if value is not None}
         limits = replace(config.thresholds, **_pairs(threshold))
         config = replace(config, **told, thresholds=limits)
-    with reported_errors():
-        loaded = load_model(model)
-        before = RepeatedNotes(out)
-        history = tables.read(loaded.event, out, told=before)
-        found = etapromise.monitor(
-            loaded,
-            history,
-            as_of=as_of,
-            config=config,
-            registry=registry_of(model),
-        )
-        page = found.write(out, language=language)
-        before.keep()
+    loaded, before = load_model(model), RepeatedNotes(out)
+    history = tables.read(loaded.event, out, told=before)
+    registry = registry_of(model)
+    found = etapromise.monitor(loaded, history, as_of=as_of, config=config, registry=registry)
+    page = found.write(out, language=language)
+    before.keep()
     causes = found.facts["causes"]
     if as_json:
-        print_json(found.to_dict())
+        print_json(found.facts)
     else:
-        _tell_causes(causes)
+        for cause in causes:
+            click.echo(f"{cause['name']}: {cause['reason']}")
+            for alarm in cause["follows"]:
+                click.echo(f"  may follow from it: {alarm['name']}: {alarm['reason']}")
         click.echo(page)
     if found.alarms:
         count = len(found.alarms)
@@ -120,15 +112,7 @@ def monitor_command(
     say("All is well: no threshold was crossed.")
 
 
-def _tell_causes(causes: list[dict[str, Any]]) -> None:
-    for cause in causes:
-        click.echo(f"{cause['name']}: {cause['reason']}")
-        for alarm in cause["follows"]:
-            click.echo(f"  may follow from it: {alarm['name']}: {alarm['reason']}")
-
-
 def _pairs(told: tuple[str, ...]) -> dict[str, Any]:
-
     from etapromise.operations.monitoring import Thresholds  # noqa: PLC0415 — start-up time
 
     known = [each.name for each in fields(Thresholds)]

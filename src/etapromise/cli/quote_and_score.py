@@ -11,17 +11,16 @@ import click
 
 import etapromise
 from etapromise.cli.arguments import (
-    MODEL,
-    OUTPUT_FILE,
     ProbabilityType,
     ProgressBar,
     as_of_option,
     engine_option,
-    example,
     level_option,
+    model_option,
     moment,
     reported_errors,
     say,
+    table_out_option,
     zoned_moment,
 )
 from etapromise.cli.guarded_command import GuardedCommand
@@ -35,16 +34,8 @@ if TYPE_CHECKING:
     from etapromise.promise.promise import Promise
 
 
-@click.command(
-    "quote",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise quote --model models/current --origin 55690 --destination 90585 \
-  --destination-region CA --destination-country US --carrier acme --service ground \
-  --ordered-at 2026-02-01T10:30-06:00
-"""),
-)
-@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.command("quote", cls=GuardedCommand)
+@model_option
 @click.option(
     "--as-of",
     type=moment,
@@ -82,9 +73,14 @@ def quote_command(
     field: tuple[str, ...],
     **asked: Any,
 ) -> None:
-    """Promise the date of one parcel.
+    r"""Promise the date of one parcel.
 
     With --as-of the version that was current then answers, as it did then.
+
+    Example:
+      etapromise quote --model models/current --origin 55690 --destination 90585 \
+        --destination-region CA --destination-country US --carrier acme --service ground \
+        --ordered-at 2026-02-01T10:30-06:00
     """
     for pair in field:
         name, told, value = pair.partition("=")
@@ -93,12 +89,10 @@ def quote_command(
                 f"--field is {pair!r}; expected name=value, of a feature without an option."
             )
         asked[name] = _number_or_text(value)
-    with reported_errors():
-        loaded = load_model(model) if as_of is None else _model_at(model, as_of)
+    loaded = load_model(model) if as_of is None else _model_at(model, as_of)
     with reported_errors(2):
         lines = _said(loaded.promise(**asked), form, locale)
-    with reported_errors():
-        click.echo(lines)
+    click.echo(lines)
 
 
 def _said(found: Promise, form: str, locale: str) -> str:
@@ -112,17 +106,8 @@ def _said(found: Promise, form: str, locale: str) -> str:
     return json.dumps(plain, indent=2, ensure_ascii=False)
 
 
-@click.command(
-    "score",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise score --model models/current --as-of 2026-02-01 \
-  --shipments data/sample/open_orders.parquet --out output/scored.parquet
-etapromise score --model models/current --as-of 2026-02-01T06:00Z \
-  --shipments open_orders.parquet --scans scans.parquet --out output/tracked.parquet
-"""),
-)
-@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.command("score", cls=GuardedCommand)
+@model_option
 @order_options
 @as_of_option
 @level_option
@@ -142,7 +127,7 @@ etapromise score --model models/current --as-of 2026-02-01T06:00Z \
     "--explain", is_flag=True, help="Say in columns why_… what makes each promise so many days."
 )
 @engine_option
-@click.option("--out", type=OUTPUT_FILE, required=True, help="Parquet or CSV, by its name.")
+@table_out_option
 def score_command(
     model: Path,
     tables: TableArguments,
@@ -154,10 +139,16 @@ def score_command(
     engine: str,
     out: Path,
 ) -> None:
-    """Promise a date for every order of a table; with scans, anew from where each parcel stands.
+    r"""Promise a date for every order of a table; with scans, anew from where each parcel stands.
 
     Rejected orders go to a file beside the result, with the reason: scored.parquet has its rejects
     in scored.rejects.parquet. With --store all parcels on their way are scored.
+
+    Example:
+      etapromise score --model models/current --as-of 2026-02-01 \
+        --shipments data/sample/open_orders.parquet --out output/scored.parquet
+      etapromise score --model models/current --as-of 2026-02-01T06:00Z \
+        --shipments open_orders.parquet --scans scans.parquet --out output/tracked.parquet
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
@@ -174,64 +165,60 @@ def score_command(
         raise click.UsageError(
             "--explain says why the promises of orders are what they are; leave --scans out."
         )
-    with reported_errors():
-        bar = ProgressBar()
-        rejects_path, scan_rejects_path = rejects_beside(out)
-        loaded = load_model(model)
-        wish = {"budget": at_risk_budget} if at_risk_budget else {"precision": at_risk_precision}
-        told: dict[str, Any] = {
-            "as_of": pd.Timestamp(as_of),
-            "service_level": service_level,
-            "naive_time_zone": tables.time_zone,
-            "explain": explain,
-            "progress": lambda done, most: bar("scoring", done, most),
-        }
-        scan_rejects = None
-        if tables.store is not None:
-            count = score_store(
-                model,
-                tables.store,
-                out,
-                as_of=pd.Timestamp(as_of),
-                service_level=service_level,
-                at_risk_threshold=loaded.alert_threshold(**wish),
-                engine=engine,
+    bar = ProgressBar()
+    rejects_path, scan_rejects_path = rejects_beside(out)
+    loaded = load_model(model)
+    wish = {"budget": at_risk_budget} if at_risk_budget else {"precision": at_risk_precision}
+    at = pd.Timestamp(as_of)
+    if tables.store is not None:
+        threshold = loaded.alert_threshold(**wish)
+        count = score_store(
+            *(model, tables.store, out),
+            as_of=at,
+            service_level=service_level,
+            at_risk_threshold=threshold,
+            engine=engine,
+        )
+        click.echo(f"{out}  {count:,} promises")
+        return
+    told: dict[str, Any] = {
+        "as_of": at,
+        "service_level": service_level,
+        "naive_time_zone": tables.time_zone,
+        "explain": explain,
+        "progress": lambda done, most: bar("scoring", done, most),
+    }
+    alone = tables.scans is None and tables.mapping is None
+    source, scan_rejects = tables.shipments, None
+    if alone and source is not None and scoring_files.can_stream(source, out):
+        counts = scoring_files.score_file(loaded, source, out, **told)
+        bar.close()
+        notes = counts.notes
+    else:
+        found = etapromise.score(
+            loaded,
+            source,
+            tables.scans,
+            at_risk_threshold=None if alone else loaded.alert_threshold(**wish),
+            vocabulary=tables.vocabulary,
+            mapping=tables.mapping,
+            **told,
+        )
+        bar.close()
+        notes, scan_rejects = found.notes, found.scan_rejects
+        write_table(found.rejects, rejects_path)
+        if scan_rejects is not None:
+            account = Account(
+                table="scans",
+                accepted=found.scans_used,
+                rejects=scan_rejects,
+                left_aside=found.scans_left_aside,
+                notes=found.scan_notes,
             )
-            click.echo(f"{out}  {count:,} promises")
-            return
-        alone = tables.scans is None and tables.mapping is None
-        source = tables.shipments
-        if alone and source is not None and scoring_files.can_stream(source, out):
-            counts = scoring_files.score_file(loaded, source, out, **told)
-            bar.close()
-            notes = counts.notes
-        else:
-            found = etapromise.score(
-                loaded,
-                source,
-                tables.scans,
-                at_risk_threshold=None if alone else loaded.alert_threshold(**wish),
-                vocabulary=tables.vocabulary,
-                mapping=tables.mapping,
-                **told,
-            )
-            bar.close()
-            notes = found.notes
-            write_table(found.rejects, rejects_path)
-            scan_rejects = found.scan_rejects
-            if scan_rejects is not None:
-                write_table(scan_rejects, scan_rejects_path)
-                tell_account(
-                    Account(
-                        table="scans",
-                        accepted=found.scans_used,
-                        rejects=scan_rejects,
-                        left_aside=found.scans_left_aside,
-                        notes=found.scan_notes,
-                    )
-                )
-            write_table(found.promises, out)
-            counts = scoring_files.Counts(len(found.promises), len(found.rejects))
+            write_table(scan_rejects, scan_rejects_path)
+            tell_account(account)
+        write_table(found.promises, out)
+        counts = scoring_files.Counts(len(found.promises), len(found.rejects))
     for note in notes:
         say(f"shipments: {note}")
     click.echo(f"{out}  {counts.promises:,} promises")
@@ -241,7 +228,6 @@ def score_command(
 
 
 def _model_at(directory: Path, as_of: datetime) -> PromiseModel:
-
     registry = ModelRegistry(directory)
     if not registry.promotions():
         # models/current, or one of the versions: what is asked is the directory they lie in.

@@ -8,27 +8,24 @@ from typing import Any
 
 import click
 
-from etapromise.cli.arguments import OUTPUT_DIRECTORY, count_option, example, reported_errors
+from etapromise.cli.arguments import OUTPUT_DIRECTORY, count_option, reported_errors
 from etapromise.cli.guarded_command import GuardedCommand
 
 
-@click.command(
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise sample --out data/sample
-"""),
-)
+@click.command(cls=GuardedCommand)
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory for the files.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed is another network.")
-@count_option("--days", help="Days with orders.")
+@count_option("--days", about="Days with orders.")
 @click.option("--shipments-per-day", type=click.FloatRange(min=0.01), help="Before the peak.")
 def sample(out: Path, **changes: Any) -> None:
-    """Write a simulated network's shipments, scans and open orders."""
+    """Write a simulated network's shipments, scans and open orders.
+
+    Example:
+      etapromise sample --out data/sample
+    """
     from etapromise_simulator import SAMPLE, write_sample  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = replace(SAMPLE, **{k: v for k, v in changes.items() if v is not None})
-    with reported_errors():
-        rows = write_sample(out, config)
-    for name, count in rows.items():
+    for name, count in write_sample(out, config).items():
         click.echo(f"{out / name}  {count:,} rows")

@@ -13,10 +13,8 @@ from etapromise.cli.arguments import (
     OUTPUT_FILE,
     as_of_option,
     count_option,
-    example,
     language_option,
     moment,
-    reported_errors,
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
@@ -24,14 +22,7 @@ from etapromise.cli.tables import TableArguments, history_options
 _SUFFIXES = (".parquet", ".csv", ".json", ".html")
 
 
-@click.command(
-    "scorecard",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise scorecard --shipments data/sample/shipments.parquet \
-  --scans data/sample/scans.parquet --as-of 2026-02-01 --out output/scorecard.html
-"""),
-)
+@click.command("scorecard", cls=GuardedCommand)
 @history_options
 @as_of_option
 @click.option(
@@ -58,16 +49,19 @@ etapromise scorecard --shipments data/sample/shipments.parquet \
 def scorecard_command(
     tables: TableArguments,
     as_of: datetime,
-    since: datetime | None,
     out: Path,
     language: str,
     **asked: Any,
 ) -> None:
-    """How each carrier and service does where, and which is best there.
+    r"""How each carrier and service does where, and which is best there.
 
     Promises and quoted dates kept, days in transit with open parcels censored, first attempts,
     silences, losses and hand-offs, each with its count and 95 % interval; ranked so that a few
     parcels do not decide.
+
+    Example:
+      etapromise scorecard --shipments data/sample/shipments.parquet \
+        --scans data/sample/scans.parquet --as-of 2026-02-01 --out output/scorecard.html
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
@@ -75,10 +69,7 @@ def scorecard_command(
 
     if out.suffix not in _SUFFIXES:
         raise click.UsageError(f"--out is {out}; expected it to end in {', '.join(_SUFFIXES)}.")
-    with reported_errors():
-        history = tables.read("delivered", out)
-        table = etapromise.scorecard(
-            history, as_of=as_of, since=since, naive_time_zone=tables.time_zone, **asked
-        )
-        write_scorecards(table, out, as_of=pd.Timestamp(as_of), language=language)
+    history = tables.read("delivered", out)
+    table = etapromise.scorecard(history, as_of=as_of, naive_time_zone=tables.time_zone, **asked)
+    write_scorecards(table, out, as_of=pd.Timestamp(as_of), language=language)
     click.echo(f"{out}  {len(table):,} groups")

@@ -9,22 +9,13 @@ import click
 from etapromise.cli.arguments import (
     INPUT_FILE,
     count_option,
-    example,
     options_told,
-    reported_errors,
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
 
 
-@click.command(
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise serve --models models/ --port 8080
-curl -s localhost:8080/quotes -d '{"origin": "55690", "destination": "90585",
-  "destination_region": "CA", "destination_country": "US", "carrier": "acme", "service": "ground"}'
-"""),
-)
+@click.command(cls=GuardedCommand)
 @click.option(
     "--models",
     type=click.Path(file_okay=False, path_type=Path),
@@ -33,7 +24,7 @@ curl -s localhost:8080/quotes -d '{"origin": "55690", "destination": "90585",
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
-@count_option("--fallback-days", 7, help="Calendar days promised where no model can answer.")
+@count_option("--fallback-days", 7, about="Calendar days promised where no model can answer.")
 @click.option(
     "--ways",
     type=INPUT_FILE,
@@ -44,6 +35,11 @@ def serve(models: Path, host: str, port: int, fallback_days: int, ways: Path | N
 
     One process answers on one processor; start several behind a balancer for more. See
     docs/serving.md.
+
+    Example:
+      etapromise serve --models models/ --port 8080
+      curl -s localhost:8080/quotes -d '{"origin": "55690", "destination": "90585",
+        "destination_region": "CA", "destination_country": "US", "carrier": "acme"}'
     """
     try:
         import uvicorn  # noqa: PLC0415 — an extra
@@ -55,12 +51,11 @@ def serve(models: Path, host: str, port: int, fallback_days: int, ways: Path | N
             "pip install 'etapromise[serve]'."
         ) from error
     told = None if ways is None else options_told(ways)
-    with reported_errors():
-        app = create_app(models, fallback_days=fallback_days, ways=told)
-        say(f"serving {models} at http://{host}:{port}/")
-        if not (models / "current").exists():
-            say(
-                f"There is no {models / 'current'} yet: until there is, every answer is the static "
-                f"one of {fallback_days} days. Check the path, or train a model there."
-            )
-        uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
+    app = create_app(models, fallback_days=fallback_days, ways=told)
+    say(f"serving {models} at http://{host}:{port}/")
+    if not (models / "current").exists():
+        say(
+            f"There is no {models / 'current'} yet: until there is, every answer is the static "
+            f"one of {fallback_days} days. Check the path, or train a model there."
+        )
+    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 import etapromise
 from etapromise.cli.arguments import (
     INPUT_FILE,
-    MODEL,
     OUTPUT_DIRECTORY,
     STORE,
     as_of_option,
     count_option,
     engine_option,
-    example,
     json_option,
     level_option,
+    model_option,
     print_json,
-    reported_errors,
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
@@ -29,20 +27,8 @@ from etapromise.cli.tables import TABLE
 from etapromise.files import rejects_beside
 from etapromise.promise.model import load_model
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-    from etapromise.store.ingest import OnConflict
-
-
-@click.command(
-    "ingest",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise ingest --store store/ --shipments shipments.parquet --scans scans.parquet
-etapromise train --store store/ --as-of 2026-02-01 --out models/
-"""),
-)
+@click.command("ingest", cls=GuardedCommand)
 @click.option("--store", type=OUTPUT_DIRECTORY, required=True, help="Made if it is not there.")
 @click.option("--shipments", type=TABLE, help="The orders: a file, directory, pattern or address.")
 @click.option("--scans", type=TABLE, help="Their scans, likewise.")
@@ -50,9 +36,9 @@ etapromise train --store store/ --as-of 2026-02-01 --out models/
 @click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so.")
 @click.option("--time-zone", help="IANA zone of times that carry none; without it, an error.")
 @engine_option
-@count_option("--buckets", help="Parts of a week; settled at first.  [1]")
+@count_option("--buckets", about="Parts of a week; settled at first.  [1]")
 @count_option(
-    "--keep-scans-days", help="How long scans are kept beside milestones; settled at first.  [430]"
+    "--keep-scans-days", about="How long scans are kept beside milestones; settled at first.  [430]"
 )
 @click.option(
     "--on-conflict",
@@ -63,40 +49,20 @@ etapromise train --store store/ --as-of 2026-02-01 --out models/
     "nothing in; keep the store's value; replace it; or reject the row.",
 )
 @json_option
-def ingest_command(
-    store: Path,
-    shipments: Path | str | None,
-    scans: Path | str | None,
-    mapping: Path | None,
-    vocabulary: str | None,
-    time_zone: str | None,
-    engine: str,
-    buckets: int | None,
-    keep_scans_days: int | None,
-    on_conflict: OnConflict,
-    as_json: bool,  # noqa: FBT001 (click passes by name)
-) -> None:
+def ingest_command(store: Path, *, as_json: bool, time_zone: str | None, **given: Any) -> None:
     """Take shipments and scans into a store, from which models are trained and refreshed.
 
     Files may come twice, in parts and in any order. All of them are taken in, or nothing.
+
+    Example:
+      etapromise ingest --store store/ --shipments shipments.parquet --scans scans.parquet
+      etapromise train --store store/ --as-of 2026-02-01 --out models/
     """
     from etapromise.tracking.table_writer import write_table  # noqa: PLC0415 — start-up time
 
-    if shipments is None and scans is None and mapping is None:
+    if all(given[name] is None for name in ("shipments", "scans", "mapping")):
         raise click.UsageError("Missing --shipments or --scans; expected at least one of them.")
-    with reported_errors():
-        done = etapromise.ingest(
-            store,
-            shipments,
-            scans,
-            vocabulary=vocabulary,
-            naive_time_zone=time_zone,
-            mapping=mapping,
-            engine=engine,
-            buckets=buckets,
-            keep_scans_days=keep_scans_days,
-            on_conflict=on_conflict,
-        )
+    done = etapromise.ingest(store, naive_time_zone=time_zone, **given)
     for note in done.notes:
         say(str(note))
     places = rejects_beside(store.with_name(f"{store.name}.parquet"))
@@ -105,7 +71,9 @@ def ingest_command(
     ):
         if len(rejects):
             write_table(rejects, path)
-            say(f"{name}: {len(rejects):,} rejected ({_reasons(rejects)}); they are in {path}")
+            counts = rejects["reason"].value_counts()
+            reasons = ", ".join(f"{reason} {n:,}" for reason, n in counts.items())
+            say(f"{name}: {len(rejects):,} rejected ({reasons}); they are in {path}")
     for count, told in (
         (done.swept, "files of an interrupted ingest were removed"),
         (done.too_late, "scans came after the others of their parcels were let go of: left out"),
@@ -123,18 +91,8 @@ def ingest_command(
     )
 
 
-def _reasons(rejects: pd.DataFrame) -> str:
-    return ", ".join(f"{reason} {n:,}" for reason, n in rejects["reason"].value_counts().items())
-
-
-@click.command(
-    "track",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise track --model models/current --store store/ --shipment 4f1c --as-of 2026-02-01T06:00Z
-"""),
-)
-@click.option("--model", type=MODEL, required=True, help="A model, such as models/current.")
+@click.command("track", cls=GuardedCommand)
+@model_option
 @click.option("--store", type=STORE, required=True, help="What `etapromise ingest` keeps.")
 @click.option("--shipment", required=True, help="Its shipment_id.")
 @as_of_option
@@ -142,14 +100,17 @@ etapromise track --model models/current --store store/ --shipment 4f1c --as-of 2
 def track_command(
     model: Path, store: Path, shipment: str, as_of: datetime, service_level: float
 ) -> None:
-    """Say where one parcel of a store stands and when it will be there, as JSON.
+    r"""Say where one parcel of a store stands and when it will be there, as JSON.
 
     All that are on their way at once: `score --store`.
+
+    Example:
+      etapromise track --model models/current --store store/ --shipment 4f1c \
+        --as-of 2026-02-01T06:00Z
     """
     from etapromise.promise.under_way.tracked_promise import fields_of  # noqa: PLC0415 — loads pandas
     from etapromise.store.stored_history import stored_parcel  # noqa: PLC0415 — likewise
 
-    with reported_errors():
-        order, scans = stored_parcel(store, shipment)
-        told = load_model(model).track(fields_of(order), scans, as_of, service_level=service_level)
+    order, scans = stored_parcel(store, shipment)
+    told = load_model(model).track(fields_of(order), scans, as_of, service_level=service_level)
     print_json(told.as_dict())

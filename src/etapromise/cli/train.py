@@ -20,7 +20,6 @@ from etapromise.cli.arguments import (
     calendars_option,
     count_option,
     event_option,
-    example,
     json_option,
     print_json,
     reported_errors,
@@ -44,14 +43,7 @@ REFUSED = 3
 """Exit code of a refused challenger: nothing failed, and nothing changed."""
 
 
-@click.command(
-    "train",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise train --shipments data/sample/shipments.parquet \
-  --scans data/sample/scans.parquet --as-of 2026-02-01 --out models/
-"""),
-)
+@click.command("train", cls=GuardedCommand)
 @history_options
 @max_rejects_option
 @as_of_option
@@ -63,7 +55,7 @@ etapromise train --shipments data/sample/shipments.parquet \
 @click.option("--categorical", multiple=True, help="A further categorical one. Repeatable.")
 @calendars_option
 @click.option("--tune", metavar="DURATION", help="Search for settings so long first, such as 20m.")
-@count_option("--trials", help="With --tune: at most so many settings.  [200]")
+@count_option("--trials", about="With --tune: at most so many settings.  [200]")
 @click.option("--tune-seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--set",
@@ -77,80 +69,67 @@ def train_command(
     max_rejects: float,
     as_of: datetime,
     event: str,
-    numeric: tuple[str, ...],
-    categorical: tuple[str, ...],
     calendars: Path | None,
     tune: str | None,
     trials: int | None,
     tune_seed: int,
     settings: tuple[str, ...],
     out: Path,
+    **columns: Any,
 ) -> None:
-    """Train a model and make it the current one of a directory.
+    r"""Train a model and make it the current one of a directory.
 
     With --tune (the extra "tune"), settings are searched for by walking validation inside the
     training period; what was found goes into the manifest, and later retraining keeps it. A search
     that was killed goes on where it stopped: finished trials are in the directory's tuning/.
 
     Prints the path of the new model.
-    """
-    import pandas as pd  # noqa: PLC0415 — start-up time
 
+    Example:
+      etapromise train --shipments data/sample/shipments.parquet \
+        --scans data/sample/scans.parquet --as-of 2026-02-01 --out models/
+    """
     from etapromise.operations import tuning  # noqa: PLC0415 — start-up time
     from etapromise.training.config import TrainingConfig, with_settings  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        config = TrainingConfig(
-            numeric=numeric,
-            categorical=categorical,
-            calendars=_stated(calendars, tables),
-        )
+        config = TrainingConfig(calendars=_stated(calendars, tables), **columns)
         config = with_settings(config, dict(_pair(text) for text in settings))
         if tune is None and trials is not None:
             raise click.UsageError("--trials goes with --tune.")
         search = None
         if tune is not None:
             search = tuning.Search(seconds=_seconds(tune), trials=trials or 200, seed=tune_seed)
-    with reported_errors():
-        history = _read(tables, event, out, max_rejects, as_of, config.calendars)
-        bar = ProgressBar()
-        record = None
-        if search is not None:
-            tuned = tuning.tune(
-                history,
-                as_of=pd.Timestamp(as_of),
-                config=config,
-                search=search,
-                journals=out / "tuning",
-                progress=bar,
-            )
-            config, record = tuned.config, tuned.record
-            say(
-                f"{len(record['trials'])} trials: CRPS {record['score']:.3f} days, "
-                f"{record['score_of_default']:.3f} as it was"
-            )
-        model = etapromise.train(history, as_of=as_of, config=config, progress=bar, tuning=record)
-        bar.close()
-        if model.parts.alike:
-            say(
-                f"Only {model.manifest['trained_on']['arrived']:,} parcels had arrived, too few "
-                "for a forest: dates are by the means of lanes, all as uncertain, with wide bands. "
-                "Train again when there are more."
-            )
-        registry = ModelRegistry(out)
-        with registry.lock():
-            version = registry.add_trained(model)
+    history = _read(tables, event, out, max_rejects, as_of, config.calendars)
+    bar, record = ProgressBar(), None
+    if search is not None:
+        config, record = tuning.tune(
+            history,
+            as_of=as_of,
+            config=config,
+            search=search,
+            journals=out / "tuning",
+            progress=bar,
+        )
+        say(
+            f"{len(record['trials'])} trials: CRPS {record['score']:.3f} days, "
+            f"{record['score_of_default']:.3f} as it was"
+        )
+    model = etapromise.train(history, as_of=as_of, config=config, progress=bar, tuning=record)
+    bar.close()
+    if model.parts.alike:
+        say(
+            f"Only {model.manifest['trained_on']['arrived']:,} parcels had arrived, too few "
+            "for a forest: dates are by the means of lanes, all as uncertain, with wide bands. "
+            "Train again when there are more."
+        )
+    registry = ModelRegistry(out)
+    with registry.lock():
+        version = registry.add_trained(model)
     click.echo(out / version)
 
 
-@click.command(
-    "retrain",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise retrain --shipments shipments.parquet --scans scans.parquet \
-  --as-of 2026-03-01 --models models/
-"""),
-)
+@click.command("retrain", cls=GuardedCommand)
 @history_options
 @max_rejects_option
 @as_of_option
@@ -163,12 +142,12 @@ etapromise retrain --shipments shipments.parquet --scans scans.parquet \
     "--service-level", type=ProbabilityType(), default=0.9, show_default=True, help="Judged by it."
 )
 @count_option(
-    "--judge-days", 28, help="Days of orders to judge by: the latest whose promises have run out."
+    "--judge-days", 28, about="Days of orders to judge by: the latest whose promises have run out."
 )
 @count_option(
     "--refresh-every",
     1,
-    help="Days between refreshes while judging; as often as the shop refreshes.",
+    about="Days between refreshes while judging; as often as the shop refreshes.",
 )
 @click.option(
     "--must-gain",
@@ -187,33 +166,35 @@ def retrain_command(
     as_json: bool,  # noqa: FBT001
     **limits: Any,
 ) -> None:
-    """Fit a challenger, judge it against the current model, and promote it if it is no worse.
+    r"""Fit a challenger, judge it against the current model, and promote it if it is no worse.
 
     Prints the decision and every check. With --json the whole record, which is kept in the
     directory's decisions/ too. The first model of a directory is judged by what it states of
     itself.
 
     Exit codes: 0 promoted (or would be), 3 refused, 1 failed, 2 bad usage.
+
+    Example:
+      etapromise retrain --shipments shipments.parquet --scans scans.parquet \
+        --as-of 2026-03-01 --models models/
     """
     with reported_errors(2):
         stated = _stated(calendars, tables)
-    with reported_errors():
-        registry = ModelRegistry(models)
-        event = registry.current_event() if registry.current else "delivered"
-        told = RepeatedNotes(models)
-        history = _read(tables, event, models, max_rejects, as_of, stated, told)
-        decision = etapromise.retrain(
-            models,
-            history,
-            as_of=as_of,
-            calendars=stated,
-            gate=etapromise.GateConfig(**limits),
-            dry_run=dry_run,
-            force=force,
-            log=say,
-        )
-        if not dry_run:
-            told.keep()
+    registry, told = ModelRegistry(models), RepeatedNotes(models)
+    event = registry.current_event() if registry.current else "delivered"
+    history = _read(tables, event, models, max_rejects, as_of, stated, told)
+    decision = etapromise.retrain(
+        models,
+        history,
+        as_of=as_of,
+        calendars=stated,
+        gate=etapromise.GateConfig(**limits),
+        dry_run=dry_run,
+        force=force,
+        log=say,
+    )
+    if not dry_run:
+        told.keep()
     if as_json:
         print_json(decision.record)
         for reason in decision.reasons:
@@ -246,14 +227,7 @@ def _told(decision: Decision) -> str:
     return "\n".join(lines)
 
 
-@click.command(
-    "refresh",
-    cls=GuardedCommand,
-    epilog=example(r"""
-etapromise refresh --shipments shipments.parquet --scans scans.parquet \
-  --as-of 2026-02-02 --models models/
-"""),
-)
+@click.command("refresh", cls=GuardedCommand)
 @history_options
 @max_rejects_option
 @as_of_option
@@ -269,26 +243,27 @@ def refresh_command(
     calendars: Path | None,
     force: bool,  # noqa: FBT001 (click passes by name)
 ) -> None:
-    """Bring the current model's statistics and calibration up to date; its trees stay.
+    r"""Bring the current model's statistics and calibration up to date; its trees stay.
 
     To be run daily. The tables should reach at least half a year back. Prints the path of the
     refreshed model, which is the current one then. Where nothing has come in for four days it is
     refused: parcels under way would look ever later, and dates with them.
 
     Exit codes: 0 refreshed, 3 refused, 1 failed, 2 bad usage.
+
+    Example:
+      etapromise refresh --shipments shipments.parquet --scans scans.parquet \
+        --as-of 2026-02-02 --models models/
     """
     with reported_errors(2):
         stated = _stated(calendars, tables)
-    with reported_errors():
-        registry = ModelRegistry(models)
-        event = registry.current_event()
-        told = RepeatedNotes(models)
-        history = _read(tables, event, models, max_rejects, as_of, stated, told)
-        if _feed_end(history, as_of) is not None and not force:
-            say("refused: the current model stays. With --force it is refreshed all the same.")
-            sys.exit(REFUSED)
-        etapromise.refresh(models, history, as_of=as_of, calendars=stated, force=force)
-        told.keep()
+    registry, told = ModelRegistry(models), RepeatedNotes(models)
+    history = _read(tables, registry.current_event(), models, max_rejects, as_of, stated, told)
+    if _feed_end(history, as_of) is not None and not force:
+        say("refused: the current model stays. With --force it is refreshed all the same.")
+        sys.exit(REFUSED)
+    etapromise.refresh(models, history, as_of=as_of, calendars=stated, force=force)
+    told.keep()
     click.echo(models / str(registry.current))
 
 
@@ -297,17 +272,6 @@ def _feed_end(history: TrackedHistory, as_of: datetime) -> datetime | None:
     from etapromise.operations.feed_checks import feed_end  # noqa: PLC0415 — start-up time
 
     return feed_end(history, moment_of(as_of))
-
-
-def _tell_age(history: TrackedHistory, as_of: datetime) -> None:
-    """A feed that has ended is told, since all else goes on as if it had not."""
-    newest = _feed_end(history, as_of)
-    if newest is not None:
-        say(
-            f"The newest order or scan is of {newest:%Y-%m-%d %H:%M} UTC, {(as_of - newest).days} "
-            "days before --as-of: nothing newer is known. Look at the feed, or choose an earlier "
-            "--as-of."
-        )
 
 
 def _stated(calendars: Path | None, tables: TableArguments) -> CalendarFile | None:
@@ -336,7 +300,14 @@ def _read(
     if calendars is not None:
         for note in calendar_notes(CalendarFile.of(calendars), history.shipments):
             (say if told is None else told.tell)(note)
-    _tell_age(history, as_of)
+    newest = _feed_end(history, as_of)
+    if newest is not None:
+        # All else goes on as if the feed had not ended.
+        say(
+            f"The newest order or scan is of {newest:%Y-%m-%d %H:%M} UTC, {(as_of - newest).days} "
+            "days before --as-of: nothing newer is known. Look at the feed, or choose an earlier "
+            "--as-of."
+        )
     return history
 
 

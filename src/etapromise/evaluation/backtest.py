@@ -215,18 +215,30 @@ def backtest(
         naive_time_zone=naive_time_zone,
         max_rejects=max_rejects,
     )
-    levels = _levels(service_levels)
-    walked = BacktestConfig(
-        start=moment_of(start),
-        end=moment_of(end),
-        every=every,
-        refresh_every=refresh_every,
-        service_levels=levels,
-        main_level=min(levels, key=lambda level: (abs(level - 0.9), level)),
-        jobs=jobs,
+    walk = {"every": every, "refresh_every": refresh_every, "jobs": jobs}
+    walked = config_of(start, end, service_levels, **walk)
+    return run_backtest(history, walked, fit=usual_fit(config), progress=progress)
+
+
+def config_of(
+    start: Moment, end: Moment, service_levels: Sequence[float], **walk: Any
+) -> BacktestConfig:
+    """How to walk, told by group at the service level nearest to 0.9."""
+    given: object = service_levels
+    levels = tuple(sorted(set(given))) if isinstance(given, Iterable) else ()
+    if not levels or not all(isinstance(one, float | int) for one in levels):
+        raise ContractError(
+            f"Found service_levels={service_levels!r}; expected probabilities such as (0.8, 0.9)."
+        )
+    main = min(levels, key=lambda level: (abs(level - 0.9), level))
+    return BacktestConfig(
+        start=moment_of(start), end=moment_of(end), service_levels=levels, main_level=main, **walk
     )
-    fit = TrainModel(config or TrainingConfig(), threads=1, quotes_only=True)
-    return run_backtest(history, walked, fit=fit, progress=progress)
+
+
+def usual_fit(config: TrainingConfig | None = None) -> Fit:
+    """Trains the library's own model for quotes, on one thread: processes walk side by side."""
+    return TrainModel(config or TrainingConfig(), threads=1, quotes_only=True)
 
 
 def run_backtest(
@@ -374,13 +386,3 @@ def _facts(
             levels=config.levels,
         ),
     }
-
-
-def _levels(service_levels: Sequence[float]) -> tuple[float, ...]:
-    given: object = service_levels
-    levels = set(given) if isinstance(given, Iterable) else set()
-    if not levels or not all(isinstance(one, float | int) for one in levels):
-        raise ContractError(
-            f"Found service_levels={service_levels!r}; expected probabilities such as (0.8, 0.9)."
-        )
-    return tuple(sorted(levels))

@@ -17,16 +17,17 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from etapromise.argument_kinds import require_at_least
-from etapromise.errors import ContractError, InsufficientHistoryError, extra_needed
+from etapromise.errors import extra_needed
 from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.judgement import Truth
 from etapromise.evaluation.model_comparison import days_to_mature, judged_orders, quality_of
+from etapromise.history.as_of import Moment, moment_of
 from etapromise.tracking import TrackedHistory
 from etapromise.training.config import TrainingConfig, with_settings
 
@@ -78,20 +79,10 @@ class Search:
     def __post_init__(self) -> None:
         """Refuse what has no end or no beginning."""
         require_at_least(self, 1, "trials", "folds", "fold_days", "refresh_every")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ContractError(f"found seconds={self.seconds}, expected more than 0")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tuned:
-    """What the search found.
-
-    Attributes:
-        config: The configuration with the best settings.
-        record: For the manifest: ``format``, ``search``, ``folds``, ``trials`` (``number``,
-            ``settings``, ``scores`` by fold, latest first, ``seconds``), ``winner`` (a number),
-            ``score`` and ``score_of_default``.
-    """
+class Tuned(NamedTuple):
+    """The configuration with the best settings, and how they were found, for the manifest."""
 
     config: TrainingConfig
     record: dict[str, Any]
@@ -100,16 +91,15 @@ class Tuned:
 def tune(
     history: TrackedHistory,
     *,
-    as_of: pd.Timestamp,
-    config: TrainingConfig | None = None,
-    search: Search | None = None,
+    as_of: Moment,
+    config: TrainingConfig,
+    search: Search,
     journals: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Tuned:
-    """Search for settings.
+    """Search for settings; what was received after `as_of` is not looked at.
 
     Args:
-        history: What was received after ``as_of`` is not looked at.
         config: Where the search begins, and what is kept where nothing better is found.
         journals: A directory in which finished trials are written down; a search of the same data,
             configuration and seed goes on from there. None keeps nothing.
@@ -118,11 +108,11 @@ def tune(
     with extra_needed():
         import optuna  # noqa: PLC0415 — an extra
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    config, search = config or TrainingConfig(), search or Search()
-    known = history.known_at(as_of)
-    end = as_of.tz_convert("UTC").normalize() - days_to_mature(known, as_of) * _DAY
-    folds = [end - (number + 1) * search.fold_days * _DAY for number in range(search.folds)]
-    mark = _mark(known, as_of, config, search)
+    moment = moment_of(as_of)
+    known = history.known_at(moment)
+    end = moment.tz_convert("UTC").normalize() - days_to_mature(known, moment) * _DAY
+    starts = [end - (number + 1) * search.fold_days * _DAY for number in range(search.folds)]
+    mark = _mark(known, moment, config, search)
     study = optuna.create_study(
         study_name=mark,
         storage=None if journals is None else _journal(optuna, journals, mark),
@@ -134,32 +124,30 @@ def tune(
     # Not what was drawn before the stop once more.
     study.sampler = optuna.samplers.TPESampler(seed=search.seed + len(done))
 
-    def score(trial: Any) -> float:
+    def objective(trial: Any) -> float:
         # The first is the configuration itself: everything is measured against it.
         names = SPACE if done else ()
         drawn = {name: trial.suggest_categorical(name, SPACE[name]) for name in names}
         # One forest instead of several: they are averaged to be steady, which is the same for all.
         recipe = replace(with_settings(config, drawn), members=1)
         scores: list[float] = []
-        for fold, start in enumerate(folds):
-            scores.append(_score(recipe, known, start, as_of, search))
+        for fold, start in enumerate(starts):
+            scores.append(_score(recipe, known, start, moment, search))
             trial.set_user_attr("scores", scores)
             trial.report(float(np.mean(scores)), fold)
-            if done and fold + 1 < len(folds) and trial.should_prune():
+            if done and fold + 1 < len(starts) and trial.should_prune():
                 raise optuna.TrialPruned
         return float(np.mean(scores))
 
-    def is_over() -> bool:
-        seconds = [trial.duration.total_seconds() for trial in done]
-        late = bool(done) and sum(seconds) + max(seconds) > (search.seconds or np.inf)
-        return late or len(done) >= search.trials
-
-    while not is_over():
-        study.optimize(score, n_trials=1)
+    while len(done) < search.trials:
+        spent = [trial.duration.total_seconds() for trial in done]
+        if done and sum(spent) + max(spent) > (search.seconds or np.inf):
+            break
+        study.optimize(objective, n_trials=1)
         done = study.get_trials(states=finished)
         if progress is not None:
             progress("tuning", len(done), search.trials)
-    return _chosen(config, search, folds, done)
+    return _chosen(config, search, starts, done)
 
 
 def _journal(optuna: Any, directory: Path, mark: str) -> Any:
@@ -180,13 +168,7 @@ def _score(
     as_of: pd.Timestamp,
     search: Search,
 ) -> float:
-    try:
-        model = TrainModel(recipe)(known.known_at(start), start)
-    except InsufficientHistoryError as error:
-        raise InsufficientHistoryError(
-            f"{error} That was needed to tune by the orders from {start:%Y-%m-%d} on: give "
-            "older shipments, or search with fewer or shorter folds."
-        ) from error
+    model = TrainModel(recipe)(known.known_at(start), start)
     truth = Truth.of(known, model.local_event_date(known), extract_end=as_of, settle_days=1)
     table = judged_orders(
         model,
@@ -200,38 +182,33 @@ def _score(
 
 
 def _chosen(
-    config: TrainingConfig, search: Search, folds: list[pd.Timestamp], done: list[Any]
+    config: TrainingConfig, search: Search, starts: list[pd.Timestamp], done: list[Any]
 ) -> Tuned:
     trials = [
         {
             "number": number,
             "settings": trial.params,
-            "scores": trial.user_attrs["scores"],
+            "scores": trial.user_attrs["scores"],  # by fold, latest first
             "seconds": round(trial.duration.total_seconds(), 3),
         }
         for number, trial in enumerate(done)
     ]
-    score = {
-        trial["number"]: float(np.mean(trial["scores"]))
-        for trial in trials
-        if len(trial["scores"]) == len(folds)
-    }
+    whole = [trial for trial in trials if len(trial["scores"]) == len(starts)]
+    score = {trial["number"]: float(np.mean(trial["scores"])) for trial in whole}
     winner = min(score, key=lambda number: (score[number], number))
     if score[winner] > score[0] * (1 - _BETTER):
         winner = 0
+    length = search.fold_days * _DAY
     record = {
         "format": TUNING_FORMAT,
         "search": asdict(search),
-        "folds": [
-            {"from": start.isoformat(), "to": (start + search.fold_days * _DAY).isoformat()}
-            for start in folds
-        ],
+        "folds": [{"from": one.isoformat(), "to": (one + length).isoformat()} for one in starts],
         "trials": trials,
         "winner": winner,
         "score": score[winner],
         "score_of_default": score[0],
     }
-    return Tuned(config=with_settings(config, trials[winner]["settings"]), record=record)
+    return Tuned(with_settings(config, trials[winner]["settings"]), record)
 
 
 def _mark(
