@@ -114,7 +114,10 @@ class ScanRules:
             (
                 "delivered_before_pickup",
                 "scanned_at",
-                f"a time no more than {_said(self.clock_tolerance)} before the carrier had the parcel",
+                (
+                    f"a time no more than {_said(self.clock_tolerance)} before the carrier had "
+                    "the parcel"
+                ),
             ),
             (
                 "possession_after_delivery",
