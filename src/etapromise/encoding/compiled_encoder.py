@@ -287,13 +287,8 @@ class CompiledEncoder:
             prefix_length=PREFIX_LENGTH,
             keys=ctypes.addressof(keys),
             numeric=len(encoder.numeric),
-            origin=place["origin"],
-            origin_region=place["origin_region"],
-            origin_country=place["origin_country"],
-            destination=place["destination"],
-            destination_region=place["destination_region"],
-            destination_country=place["destination_country"],
-            destination_zone=place["destination_time_zone"],
+            destination_zone=self._zone_column,
+            **{name: place[name] for name in TEXT_COLUMNS[:6]},
             calendars=len(clocks.holidays),
             first_day=clocks.first_day,
             last_day=clocks.last_day,
@@ -304,16 +299,8 @@ class CompiledEncoder:
             disruptions=None if encoder.disruptions is None else encoder.disruptions.address,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
-        self._alive = (
-            tables,
-            zones,
-            keys,
-            arrays,
-            bound,
-            carrier_pairs,
-            encoder.dispatch,
-            encoder.disruptions,
-        )
+        kept = (tables, zones, keys, arrays, bound, carrier_pairs)
+        self._alive = (*kept, encoder.dispatch, encoder.disruptions)
         self.address = ctypes.addressof(bound)
 
     def packed(

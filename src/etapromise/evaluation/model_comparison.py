@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+import timeit
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -174,9 +176,5 @@ def shift_between(dates: Dates, before: Dates) -> dict[str, Any]:
 
 def quote_seconds(model: Forecaster, orders: pd.DataFrame, *, repeats: int = 5) -> float:
     """Processor seconds to quote a table, the best of some repeats."""
-    best = np.inf
-    for _ in range(repeats):
-        start = time.process_time()
-        model.distribution_many(orders)
-        best = min(best, time.process_time() - start)
-    return float(best)
+    ask = functools.partial(model.distribution_many, orders)
+    return min(timeit.repeat(ask, timer=time.process_time, number=1, repeat=repeats))

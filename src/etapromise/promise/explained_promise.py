@@ -15,7 +15,7 @@ from etapromise.promise.arrival_distribution import ArrivalDistribution
 if TYPE_CHECKING:
     from etapromise.promise.delivery_windows import TimeWindow
     from etapromise.promise.reasons.why import Why
-    from etapromise.promise.stages import HandOffTime, StageTime
+    from etapromise.promise.stages import AnswerStages, HandOffTime, StageTime
     from etapromise.promise.wording import Wording
 
 
@@ -31,7 +31,7 @@ class PromiseDetails(Protocol):
     @property
     def has_stages(self) -> bool: ...  # noqa: D102
     @property
-    def stages(self) -> tuple[StageTime, StageTime]: ...  # noqa: D102
+    def stages(self) -> AnswerStages: ...  # noqa: D102
     @property
     def works(self) -> bool: ...  # noqa: D102
     @property
@@ -127,7 +127,7 @@ class Explained(ArrivalDistribution):
         Raises:
             ContractError: the model was trained without stages.
         """
-        return self.explanation.stages[0]
+        return self.explanation.stages.handling
 
     @property
     def transit(self) -> StageTime:
@@ -136,7 +136,7 @@ class Explained(ArrivalDistribution):
         Raises:
             ContractError: the model was trained without stages.
         """
-        return self.explanation.stages[1]
+        return self.explanation.stages.transit
 
     @property
     def hand_off(self) -> HandOffTime | None:

@@ -25,8 +25,6 @@ from etapromise.promise.stages import (
     AnswerStages,
     HandOffTime,
     StageForests,
-    StageTime,
-    StageTimes,
     answer_stages,
     first_leg_time,
 )
@@ -89,16 +87,18 @@ class Explanation:
         """Whether the model was trained with them."""
         return self._model.parts.stages is not None
 
-    @property
-    def stages(self) -> tuple[StageTime, StageTime]:
-        """Handling and transit."""
-        found = self._stages
-        return found.handling, found.transit
-
-    @property
-    def stage_times(self) -> StageTimes:
-        """Pick-ups by day, and the way from each: what the stages are summed from."""
-        return self._stages.times
+    @cached_property
+    def stages(self) -> AnswerStages:
+        """Handling and transit, and what they are summed from."""
+        parts = self._model.parts
+        return answer_stages(
+            required_stages(parts.stages),
+            self._model.kernel.address,
+            self._answer,
+            warehouse=self._warehouse,
+            duration_offset=parts.statistics.settings.offset,
+            horizon=parts.horizon,
+        )
 
     @property
     def works(self) -> bool:
@@ -133,7 +133,7 @@ class Explanation:
         if usual is None:
             return None
         after = first_leg_time(
-            self._stages.times,
+            self.stages.times,
             usual.first_leg,
             encoder.clocks,
             request.leg_clock,
@@ -157,7 +157,7 @@ class Explanation:
         begins = begin_day(self._model.kernel.address, self._answer)
         leaves = begins
         if self.has_stages:
-            leaves = max(begins, order_day + self.stages[0].calendar_days[1])
+            leaves = max(begins, order_day + self.stages.handling.calendar_days[1])
         ordered, begun, left = map(date_of, (order_day, begins, leaves))
         days = round(sum(parts.values()))
         told: tuple[str, ...] = ()
@@ -198,18 +198,6 @@ class Explanation:
     def _warehouse(self) -> WarehouseDays:
         request = self._answer.request
         return self._model.warehouse(request.warehouse, request.holidays)
-
-    @cached_property
-    def _stages(self) -> AnswerStages:
-        parts = self._model.parts
-        return answer_stages(
-            required_stages(parts.stages),
-            self._model.kernel.address,
-            self._answer,
-            warehouse=self._warehouse,
-            duration_offset=parts.statistics.settings.offset,
-            horizon=parts.horizon,
-        )
 
 
 def required_stages(stages: StageForests | None) -> StageForests:
