@@ -87,8 +87,6 @@ def replay_quotes(
     Yields:
         The quotes between two refreshes; nothing where there are no orders.
     """
-    if refresh_every < 1:
-        raise ContractError(f"found refresh_every={refresh_every}, expected at least one day")
     ordered = history.shipments["ordered_at"]
     moment = start
     while moment < end:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
-from etapromise.errors import ContractError
+from etapromise.encoding.shipment_values import utc_second
 from etapromise.late_imports import IMPORTING
 from etapromise.promise.arrival_distribution import ArrivalDistribution
 
@@ -76,12 +76,7 @@ class Explained(ArrivalDistribution):
         Raises:
             ContractError: `now` is naive.
         """
-        given: object = now
-        if not isinstance(given, dt.datetime) or given.tzinfo is None:
-            raise ContractError(
-                f"Found now={now!r}; expected a datetime with a time zone, such as "
-                "datetime.now(timezone.utc)."
-            )
+        utc_second(now, "now")
         return max(self.expires_at - now, dt.timedelta(0))
 
     def order_within_text(

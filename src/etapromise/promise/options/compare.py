@@ -22,13 +22,13 @@ from etapromise.array_types import Floats
 from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import plain_number
-from etapromise.promise.arrival_distribution import day_number, on_common_dates
+from etapromise.promise.arrival_distribution import calendar_date, day_number, on_common_dates
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.options.booked_windows import booked_windows
 from etapromise.promise.options.compared_option import MARKS, ComparedOption, RankedBy
 from etapromise.promise.options.policies import ShopperPolicy, policy_named
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
-from etapromise.promise.typed_inputs import refuse_unknown
+from etapromise.promise.typed_inputs import refuse_unknown, require_placed
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*MARKS, "windows"))}
 _NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", *_OFFERS})
 _TEXTS: Final = frozenset({str})
-_REQUIRED: Final = ("origin", "destination", "ordered_at")
 
 _dominance = native.function(
     "etp_dominance", native.LONG, native.LONG, native.LONG, *[native.POINTER] * 4
@@ -131,7 +130,7 @@ def _understood(
             f"Found the policy {policy!r}; expected a CostPolicy, a service level such as 0.9, the "
             "name of a ShopperPolicy or one, or the latest wanted date as a datetime.date."
         )
-    return policy, level, None if wanted_by is None else _calendar_date(wanted_by)
+    return policy, level, None if wanted_by is None else calendar_date(wanted_by, "wanted_by")
 
 
 def _weighed(
@@ -165,12 +164,7 @@ def _weighed(
     like = asked.get(key)
     if like is None:
         fields = {**shared, **own}
-        if not fields.keys() >= {*_REQUIRED}:
-            lacking = [name for name in _REQUIRED if name not in fields]
-            raise ContractError(
-                f"Found an option without {', '.join(lacking)}; expected it in the option or among "
-                "the fields that all options share."
-            )
+        require_placed(fields, "an option")
         promise = model.promise(**fields, service_level=service_level)
         date, promised, curve = promise.date, promise.has_date, len(asked)
     else:
@@ -293,13 +287,3 @@ def _amount(option: Mapping[str, Any], name: str) -> float:
             + " Leave it out where it is not known."
         )
     return number
-
-
-def _calendar_date(value: dt.date) -> dt.date:
-    # A moment is no date: in which zone its day is meant would be a guess.
-    if isinstance(value, dt.datetime) or not isinstance(value, dt.date):
-        raise ContractError(
-            f"Found {value!r} as the wanted date; expected a calendar date in the destination's "
-            "local time, such as datetime.date(2026, 2, 6)."
-        )
-    return value

@@ -18,6 +18,7 @@ from etapromise.promise.arrival_distribution import (
 )
 from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.promise import Promise
+from etapromise.promise.typed_inputs import require_placed
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -155,10 +156,5 @@ def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:
             f"Found {' and '.join(own)} of a single parcel; expected it of the whole order. Give "
             "it to the order."
         )
-    absent = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
-    if absent:
-        raise ContractError(
-            f"Found a parcel without {', '.join(absent)}; expected it in the parcel or among the "
-            "fields that all parcels share."
-        )
+    require_placed(fields, "a parcel")
     return fields

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import MISSING, Floats, Ints, Mask
 from etapromise.encoding.requests import Requests
+from etapromise.encoding.shipment_values import utc_second
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
@@ -314,11 +315,7 @@ def _given_none_came(model: ModelCore, requests: Requests, today: Ints) -> tuple
 
 def microseconds_of(now: Any) -> int:
     """A moment in microseconds since 1970 UTC."""
-    if not isinstance(now, datetime) or now.tzinfo is None:
-        raise ContractError(
-            f"Found now={now!r}; expected a datetime with a time zone, such as "
-            "datetime.now(timezone.utc)."
-        )
+    utc_second(now, "now")
     return microseconds_from(now)
 
 
