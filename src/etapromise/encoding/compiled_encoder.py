@@ -309,10 +309,6 @@ class CompiledEncoder:
         """A shipment, its further numbers and its texts, as `etp_encode` reads them.
 
         The last are values that could not be read, as ``name=value``.
-
-        Args:
-            fields: columns of the contract, and all extra columns.
-            second: of the order, see `utc_second`.
         """
         self.require_extra(fields)
         fields, left_out = readable_fields(fields)
@@ -366,11 +362,7 @@ class CompiledEncoder:
         return found, code, number
 
     def require_encoded(self, status: int, order_day: int) -> None:
-        """Refuse a shipment that the kernel did not take.
-
-        Args:
-            status: what it gave back.
-        """
+        """Refuse a shipment that the kernel did not take."""
         if status == OUTSIDE_CALENDARS:
             self._clocks.require_days(order_day, order_day)
         if status != FINE:

@@ -145,9 +145,6 @@ class BacktestResult:
     def write(self, directory: Path, *, language: str = "en") -> Path:
         """Write ``promises.parquet``, ``backtest.json`` and ``report.html``.
 
-        Args:
-            directory: Made if it is not there; files of these names are replaced.
-
         Returns:
             The path of the report.
         """

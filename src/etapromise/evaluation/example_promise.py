@@ -30,10 +30,6 @@ def example_promise(
 ) -> dict[str, Any] | None:
     """The typical one of some orders: promised in as many days as half of the others.
 
-    Args:
-        model: What quoted the orders; where it tells why, so does the example.
-        rows: Their positions in the history's shipments, (n,).
-
     Returns:
         Plain values, ready for JSON; None where no order has a date and an outcome.
     """

@@ -184,9 +184,6 @@ def pit_values(outcomes: CensoredOutcomes, probability: Floats, *, seed: Seed) -
     ``u = F(y - 1) + V (F(y) - F(y - 1))``, V uniform (Czado, Gneiting & Held 2009, Biometrics
     65:1254, for counts). Of a parcel without event by ``c = min(known_until, horizon - 1)`` only
     ``u > F(c)`` is known and ``u = F(c) + V (1 - F(c))``, which is uniform as well.
-
-    Args:
-        seed: Of V, so that the same promises give the same values.
     """
     n, horizon = probability.shape
     padded = np.concatenate([np.zeros((n, 1)), probability], axis=1)  # padded[:, k + 1] = F(k)

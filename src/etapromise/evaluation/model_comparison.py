@@ -105,10 +105,6 @@ def score_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]
     day meet the same weather and count as one draw (cluster-robust standard error: Cameron &
     Miller 2015, Journal of Human Resources 50:317).
 
-    Args:
-        ours: Judged orders.
-        theirs: The same orders in the same rows.
-
     Returns:
         ``orders``, ``days``, ``mean_days`` (positive: ours is worse) and ``standard_error_days``,
         None with fewer than two days of orders.

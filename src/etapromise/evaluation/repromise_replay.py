@@ -154,12 +154,7 @@ def pick_policy(
     service_level: float = 0.9,
     candidates: Iterable[RepromisePolicy] | None = None,
 ) -> PolicyChoice:
-    """The cheapest policy of those that change a parcel's date seldom enough.
-
-    Args:
-        looks: A stretch of the past; measure the choice on a later one.
-        candidates: Policies to try; by default `candidate_policies`.
-    """
+    """The cheapest policy of those that change a parcel's date seldom enough."""
     tried = list(candidate_policies() if candidates is None else candidates)
     records = [
         simulate_repromises(

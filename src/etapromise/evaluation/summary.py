@@ -140,10 +140,6 @@ def days_matched_kept_rate(reliability: Sequence[dict[str, Any]], days: float) -
     """The kept rate of promises that are ``days`` long on average, None out of range.
 
     Interpolated linearly between service levels: what a mixture of the two would keep.
-
-    Args:
-        reliability: `KeptCounts` by service level, from low to high.
-        days: Mean promised days, those of somebody else's promises.
     """
     told = [row for row in reliability if row["judged"] and row["mean_days"] is not None]
     length = np.array([row["mean_days"] for row in told])

@@ -230,9 +230,6 @@ def clock_shifts(
     Compared with the eight weeks before. A local time marked as UTC is some hours off: it seems to
     be received late, deliveries move into the night, and first scans come before the order.
 
-    Args:
-        history: With scans received until ``end`` or longer.
-
     Returns:
         For each carrier with 50 scans on both sides: ``carrier``, ``scans``, ``lag_hours`` (by
         which the median time from scan to receipt moved), ``hour_shift`` (by which the mean hour of

@@ -81,12 +81,7 @@ _MOST_BYTES: Final = {
 
 
 def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = None) -> Path:
-    """Write `model` to `directory`, which must not exist yet.
-
-    Args:
-        sign_key: file of a private key to sign it with; by default that of the environment's
-            ETAPROMISE_SIGN_KEY, or nobody's.
-    """
+    """Write `model` to `directory`, which must not exist yet."""
     directory = Path(directory)
     if directory.exists() or directory.is_symlink():
         raise ModelFileError(

@@ -82,11 +82,7 @@ _TELLS: Final = "tells-"
 
 
 def tell(markers: Artist, texts: Sequence[str]) -> None:
-    """Give each marker of a line, in order, a text that it tells when pointed at.
-
-    Args:
-        markers: A drawn line whose markers all lie inside the axes.
-    """
+    """Give each marker of a line, in order, a text that it tells when pointed at."""
     markers.set_gid(_TELLS + json.dumps(list(texts)).encode().hex())
 
 

@@ -40,9 +40,6 @@ _ADVICE: Final = {
 def render_monitor(facts: Facts, *, language: str = "en") -> str:
     """The page of a monitoring.
 
-    Args:
-        language: One of `wording.LANGUAGES`. Alarms' reasons stay English, as in the log.
-
     Returns:
         An HTML document with its styles and drawings inside. The same facts give the same text.
     """

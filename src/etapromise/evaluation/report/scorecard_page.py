@@ -27,9 +27,6 @@ def scorecard_section(
 ) -> str:
     """The scorecards as an HTML section, styled by ``page.css``.
 
-    Args:
-        most_places: How many places are shown, those with the most parcels first.
-
     Returns:
         An HTML ``section``. The same table gives the same text.
     """

@@ -115,12 +115,7 @@ class EventLog:
 
 
 def append_events(events: pd.DataFrame, out: Path) -> int:
-    """Add to a file those events that it has not; gives back how many.
-
-    Args:
-        events: Columns `events.EVENT_TYPES`.
-        out: JSON lines, which are appended to, or Parquet, which is written anew.
-    """
+    """Add to a file those events that it has not; gives back how many."""
     if out.suffix not in {".jsonl", ".parquet"}:
         raise CommandError(
             f"Found the name {out.name!r} for events; expected it to end in .jsonl or .parquet."

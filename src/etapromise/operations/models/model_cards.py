@@ -25,9 +25,6 @@ def card_of(
 ) -> dict[str, Any]:
     """Everything worth knowing about a model, ready for JSON.
 
-    Args:
-        registry: The directory it is kept in, if any, for what was decided about it.
-
     Returns:
         ``version``, ``event``, ``as_of``, ``trained_as_of``, ``trained_on`` (window and counts),
         ``trees``, ``horizon_days``, ``features`` (by kind), ``settings``, ``tuning`` (None where it

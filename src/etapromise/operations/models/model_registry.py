@@ -208,11 +208,7 @@ class ModelRegistry:
         return found
 
     def roll_back(self, version: str | None = None, *, why: str = "rolled back") -> Promotion:
-        """Make an earlier version current again, after checking that it still loads.
-
-        Args:
-            version: Which; by default the one that the current version replaced.
-        """
+        """Make an earlier version current again, after checking that it still loads."""
         target = version or self.roll_back_target()
         if target is None:
             raise CommandError(

@@ -36,11 +36,7 @@ class DeliveryFlow:
         self._parts: dict[str, list[pd.DataFrame]] = {name: [] for name in DELIVERY_GROUPS}
 
     def add(self, table: pd.DataFrame, forecast: DateDistribution) -> None:
-        """Add orders.
-
-        Args:
-            table: n judged orders, see `judge`.
-        """
+        """Add orders."""
         probability = forecast.probability
         n, horizon = probability.shape
         counted = (table["outcome"] != "cancelled").to_numpy()

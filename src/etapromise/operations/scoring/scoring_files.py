@@ -63,11 +63,7 @@ def score_file(
     explain: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Counts:
-    """Promise a date for every usable order of a Parquet file; both results whole or not at all.
-
-    Args:
-        out: Where the promises go; the rejects go beside it, see `rejects_beside`.
-    """
+    """Promise a date for every usable order of a Parquet file; both results whole or not at all."""
     if not can_stream(shipments, out):
         raise CommandError(
             f"Found {shipments} to be scored into {out}; expected Parquet files, whose names end "
@@ -120,11 +116,7 @@ class SeenIdentifiers:
         self._runs: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     def again(self, identifiers: pd.Series[Any]) -> Mask:
-        """(n,) whether each came in an earlier call; those that did not have come now.
-
-        Args:
-            identifiers: (n,) text, each once.
-        """
+        """(n,) whether each came in an earlier call; those that did not have come now."""
         first, second = (
             pd.util.hash_pandas_object(
                 identifiers, index=False, hash_key=key, categorize=False

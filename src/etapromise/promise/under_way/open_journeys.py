@@ -218,11 +218,7 @@ def expected_journeys(
     handed_over: HandedOver | None,
     moment: int,
 ) -> Journey:
-    """What is to be expected of parcels whose scans and requests are known.
-
-    Args:
-        handed_over: the same of those that were seen to take parcels over.
-    """
+    """What is to be expected of parcels whose scans and requests are known."""
     encoder = model.parts.encoder
     count = len(requests)
     states = sent.states(np.arange(count), np.full(count, moment, np.int64), model.event)
