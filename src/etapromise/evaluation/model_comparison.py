@@ -23,8 +23,8 @@ from etapromise.tracking import TrackedHistory
 _DAY: Final = pd.Timedelta(days=1)
 
 
-def days_to_mature(history: TrackedHistory, as_of: pd.Timestamp, *, share: float = 0.9) -> int:
-    """Whole days after which ``share`` of the orders had their event received.
+def days_to_mature(history: TrackedHistory, as_of: pd.Timestamp) -> int:
+    """Whole days after which nine of ten orders had their event received.
 
     Measured on orders that are 45 to 135 days old, all long decided but the lost ones, which count
     as never arriving; at most 45.
@@ -40,7 +40,7 @@ def days_to_mature(history: TrackedHistory, as_of: pd.Timestamp, *, share: float
     waited = history.milestones["event_known_at"] - history.shipments["ordered_at"]
     days = waited[old.to_numpy()].dt.total_seconds().to_numpy() / 86_400
     days = np.sort(np.where(np.isnan(days), np.inf, days))
-    reached = days[min(len(days) - 1, int(np.ceil(share * len(days))) - 1)]
+    reached = days[min(len(days) - 1, int(np.ceil(0.9 * len(days))) - 1)]
     return int(min(45, np.ceil(reached)))
 
 

@@ -333,6 +333,6 @@ def _hours_moved(new: Floats, old: Floats) -> dict[str, Any]:
     if min(len(new), len(old)) < _LEAST:
         return {"hour_shift": None, "night_share": None, "night_share_before": None}
     # The mean of the hands of a clock of 24 hours, kept off zero, where it points nowhere.
-    now, then = (np.exp(2j * np.pi * hours / 24).mean() + 1e-12 for hours in (new, old))
+    now, then = (complex(np.exp(2j * np.pi * hours / 24).mean()) + 1e-12 for hours in (new, old))
     turn = float(np.angle(now / then) / (2 * np.pi) * 24)
     return {"hour_shift": turn, "night_share": _night(new), "night_share_before": _night(old)}
