@@ -170,7 +170,7 @@ def shift_between(dates: Dates, before: Dates) -> dict[str, Any]:
     }
 
 
-def quote_seconds(model: Forecaster, orders: pd.DataFrame, *, repeats: int = 5) -> float:
-    """Processor seconds to quote a table, the best of some repeats."""
+def quote_seconds(model: Forecaster, orders: pd.DataFrame) -> float:
+    """Processor seconds to quote a table, the best of five."""
     ask = functools.partial(model.distribution_many, orders)
-    return min(timeit.repeat(ask, timer=time.process_time, number=1, repeat=repeats))
+    return min(timeit.repeat(ask, timer=time.process_time, number=1))

@@ -330,7 +330,6 @@ def past_predictions(
     *,
     start: pd.Timestamp,
     end: pd.Timestamp | None = None,
-    every_hours: float = 24.0,
     service_level: float = 0.9,
 ) -> PastPredictions:
     """Looks at every parcel from its order until it arrived, came to another end or was given up.
@@ -344,7 +343,6 @@ def past_predictions(
         start: Zone-aware; parcels ordered from then on. Looks are taken at its time of day.
         end: Parcels ordered before it; by default, and at the latest, as long before the end of the
             data as the model's distributions reach: what became of every parcel is known.
-        every_hours: From one look to the next.
     """
     if model.as_of > start:
         raise ContractError(
@@ -374,7 +372,7 @@ def past_predictions(
         open_ = np.flatnonzero(((shipments["ordered_at"] <= moment) & (over > moment)).to_numpy())
         if len(open_):
             parts.append(_look(model, shipments.iloc[open_], scans, moment, open_))
-        moment += pd.Timedelta(hours=every_hours)
+        moment += pd.Timedelta(days=1)
     if not parts:
         raise ContractError("Found no parcel under way at any look; expected looks more often.")
     return PastPredictions(

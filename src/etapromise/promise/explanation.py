@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -211,6 +211,7 @@ def required_stages(stages: StageForests | None) -> StageForests:
     return stages
 
 
+@lru_cache(maxsize=4096)  # many orders have one cut-off
 def _wall_clock(day: dt.date, second: int, zone: ZoneInfo) -> dt.datetime:
     """The moment, in UTC, at which a local clock shows a second of the day; 86400 is midnight."""
     whole, rest = divmod(second, 86_400)

@@ -84,9 +84,6 @@ class Scan(TypedDict, total=False):
     vocabulary: str | None
 
 
-CARRIED: Final = frozenset({"shipment_id", "order_id", "promised_date"})
-"""Columns of a shipment that a promise does not hang on."""
-
 ASKED: Final = frozenset(Parcel.__annotations__)
 """All names that a parcel may have."""
 

@@ -207,7 +207,7 @@ class ModelRegistry:
                 continue
         return found
 
-    def roll_back(self, version: str | None = None, *, why: str = "rolled back") -> Promotion:
+    def roll_back(self, version: str | None = None) -> Promotion:
         """Make an earlier version current again, after checking that it still loads."""
         target = version or self.roll_back_target()
         if target is None:
@@ -216,7 +216,7 @@ class ModelRegistry:
                 f"name a version: {', '.join(self.versions()) or 'there is none'}."
             )
         self.load(target)
-        return self.promote(target, why=why, rolled_back=True)
+        return self.promote(target, why="rolled back", rolled_back=True)
 
     def roll_back_target(self) -> str | None:
         """The version that a roll-back would make current, None where nothing was before.
