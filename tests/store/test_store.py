@@ -7,6 +7,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,47 @@ def test_a_contradiction_is_told_and_nothing_is_taken(store, given, tmp_path):
     assert json.dumps(StoreLayout.open(root).commit().plain()) == before
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ([1] * 10, ["a"] * 10),
+        ([True] * 10, [0.5] * 10),
+        ([Decimal("1.5")] * 10, [1] * 10),
+        (["a"] * 10, [dt.date(2025, 1, 1)] * 10),
+    ],
+)
+def test_a_column_of_another_type_is_told_before_it_makes_the_store_unreadable(
+    given, tmp_path, before, now
+):
+    first, last = (
+        given.shipments.slice(at, 10).to_pandas() for at in (0, len(given.shipments) - 10)
+    )
+    ingest(tmp_path, first.assign(own=before))
+    with pytest.raises(StoreError, match=r"column own as .* Nothing was taken"):
+        ingest(tmp_path, last.assign(own=now))
+    # Nothing said in a file is no type; and of a category the words are kept.
+    for own in ([None] * 10, pd.Categorical(before)):
+        ingest(tmp_path, last.assign(own=own))
+    assert stored_history(tmp_path).shipments["own"].tolist() == before * 2
+
+
+@pytest.mark.parametrize("name", ["~nobody/store", "a:b/store", "Lager ä 店/of mine"])
+def test_a_store_may_have_any_name_that_a_file_has(given, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    ingest(name, given.shipments.slice(0, 5), given.scans.slice(0, 5))
+    assert len(stored_history(name).shipments) == 5
+    assert (tmp_path / name / "etapromise-store.json").exists()
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/store", "memory://store", Path("file:///store")])
+def test_a_store_is_no_address(given, tmp_path, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    for ask in (stored_history, lambda place: ingest(place, given.shipments)):
+        with pytest.raises(StoreError, match="expected a directory of a file system"):
+            ask(address)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def changed(given):
     """Ten known parcels of which three have another carrier and one another order time."""
@@ -270,6 +312,21 @@ def test_an_ingest_that_is_cut_off_changes_nothing_and_is_cleared_away(
     assert done.new_shipments == 100
     assert done.swept > 1
     assert len(stored_history(root).shipments) == len(parcels.shipments) + 100
+
+
+def test_what_no_kept_commit_names_goes_and_is_of_no_interrupted_ingest(given, tmp_path):
+    few = given.shipments.slice(0, 50).to_pandas()
+    ingest(tmp_path, few)
+    counts = []
+    for weight in range(6):
+        reader = stored_history(tmp_path)
+        for more in range(3):
+            few["weight_kg"] = weight + more / 4
+            assert ingest(tmp_path, few, on_conflict="replace").swept == 0
+        # Who began to read before three ingests still can.
+        assert len(reader.shipments) == 50
+        counts.append(len(list((tmp_path / "shipments").rglob("*.parquet"))))
+    assert len(set(counts[1:])) == 1
 
 
 def test_a_lost_file_and_a_newer_format_are_told(store, tmp_path):
