@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from etapromise.errors import ContractError
 from etapromise.normal_forms.places import countries_with
 from etapromise.operations.checking.check_report import CheckReport
 from etapromise.operations.checking.checking import check
+from etapromise.tracking import history
 from etapromise.tracking.column_names import place_in, score_name
+from etapromise.tracking.mapped import mapped_tables
+from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.proposals.proposal import Proposal
 from tests.tracking.own_shapes import HOME, parcels
 from tests.tracking.test_own_shapes import dates, local_dates
@@ -108,6 +112,17 @@ def test_deliveries_that_nobody_tells_are_asked_for(tmp_path: Path) -> None:
     found, _ = proposal_of(table, tmp_path)
     assert found.milestones["delivered"].details == {"column": "?"}
     assert any("says when parcels were delivered" in one for one in found.questions)
+
+
+def test_orders_that_are_still_to_be_promised_are_mapped_without_deliveries(tmp_path: Path) -> None:
+    table = plain(parcels(5, 80)).drop(columns=["shipped_at", "delivered_on"])
+    check(csv_of(table, tmp_path / "open.csv"), write_mapping=tmp_path / "m.toml", quality=False)
+    read_mapping(tmp_path / "m.toml")
+    shipments, scans = mapped_tables(tmp_path / "m.toml", None, None)
+    assert shipments is not None
+    assert scans is None
+    with pytest.raises(ContractError, match="without milestones"):
+        history(mapping=tmp_path / "m.toml")
 
 
 def test_hexadecimal_ids_stay_as_they_are(tmp_path: Path) -> None:
