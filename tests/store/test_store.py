@@ -7,6 +7,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,47 @@ def test_a_contradiction_is_told_and_nothing_is_taken(store, given, tmp_path):
     with pytest.raises(StoreError, match="ordered at"):
         ingest(root, table.set_column(place, "ordered_at", late))
     assert json.dumps(StoreLayout.open(root).commit().plain()) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ([1] * 10, ["a"] * 10),
+        ([True] * 10, [0.5] * 10),
+        ([Decimal("1.5")] * 10, [1] * 10),
+        (["a"] * 10, [dt.date(2025, 1, 1)] * 10),
+    ],
+)
+def test_a_column_of_another_type_is_told_before_it_makes_the_store_unreadable(
+    given, tmp_path, before, now
+):
+    first, last = (
+        given.shipments.slice(at, 10).to_pandas() for at in (0, len(given.shipments) - 10)
+    )
+    ingest(tmp_path, first.assign(own=before))
+    with pytest.raises(StoreError, match=r"column own as .* Nothing was taken"):
+        ingest(tmp_path, last.assign(own=now))
+    # Nothing said in a file is no type; and of a category the words are kept.
+    for own in ([None] * 10, pd.Categorical(before)):
+        ingest(tmp_path, last.assign(own=own))
+    assert stored_history(tmp_path).shipments["own"].tolist() == before * 2
+
+
+@pytest.mark.parametrize("name", ["~nobody/store", "a:b/store", "Lager ä 店/of mine"])
+def test_a_store_may_have_any_name_that_a_file_has(given, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    ingest(name, given.shipments.slice(0, 5), given.scans.slice(0, 5))
+    assert len(stored_history(name).shipments) == 5
+    assert (tmp_path / name / "etapromise-store.json").exists()
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/store", "memory://store", Path("file:///store")])
+def test_a_store_is_no_address(given, tmp_path, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    for ask in (stored_history, lambda place: ingest(place, given.shipments)):
+        with pytest.raises(StoreError, match="expected a directory of a file system"):
+            ask(address)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ def distinct_texts(frame: pd.DataFrame, column: str) -> tuple[NDArray[np.int64],
         return np.zeros(len(frame), np.int64), [""]
     try:
         codes, values = _factorized(frame[column])
-    except TypeError as error:
+    except (TypeError, ArithmeticError) as error:  # a list; a signalling NaN
         raise ContractError(
             f"Found values in column {column} that are no texts ({error}); expected names or "
             "codes, missing where unknown. Read the table with tracking.read_shipments."

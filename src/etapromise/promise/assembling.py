@@ -32,7 +32,7 @@ from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
 from etapromise.history.shortest_ways import ROUNDING, soonest_as_known
-from etapromise.in_transit.assembling import refresh_transit
+from etapromise.in_transit.assembling import judged_since, refresh_transit
 from etapromise.in_transit.past_journeys import PastParcels
 from etapromise.in_transit.sampling import MOST_LOOKS, drawn_parcels
 from etapromise.in_transit.transit_parts import TransitParts
@@ -160,14 +160,15 @@ def _refreshed(
     tracked.let_go()
     orders = EncodedOrders.of(known, encoder, give_up)
     asked = orders.outcomes.start_day >= _first_judged_day(parts.manifest)
-    drawn = None
+    later, drawn = asked.copy(), None
     if model.transit is not None:
         looks = (parts.manifest["config"]["transit"] or {}).get("sample_looks", MOST_LOOKS)
         drawn = drawn_parcels(known, orders, looks)
-        asked[drawn.asked] = True
-    later = asked.copy()
-    if drawn is not None:
-        later[drawn.near] = True
+        first_day = judged_since(model.transit.trained_day, orders.outcomes.as_of_day)
+        judged = ~orders.outcomes.arrived | (orders.outcomes.event_known_day >= first_day)
+        asked[drawn.asked] |= judged[drawn.asked]
+        later = asked.copy()
+        later[drawn.near] |= judged[drawn.near]
     gathered = HistoryAsOf.of(
         orders,
         parts.statistics.settings,

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,21 @@ from etapromise.argument_kinds import kinds_checked
 from etapromise.engines import Engine, engine_of
 from etapromise.errors import ContractError, StoreError
 from etapromise.locking import only_writer, sync_directory
-from etapromise.store.layout import Commit, Files, Partition, StoredFile, StoreLayout
+from etapromise.store.contradictions import (
+    OnConflict,
+    conflicts_told,
+    refuse_other_weeks,
+    rejects_of,
+    types_together,
+)
+from etapromise.store.layout import (
+    Commit,
+    Files,
+    Partition,
+    StoredFile,
+    StoreLayout,
+    store_directory,
+)
 from etapromise.store.partition_update import SCAN_SCHEMA
 from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows
 from etapromise.text_type import TEXT
@@ -54,16 +68,6 @@ _FEWEST_TASKS: Final = 4
 _MOST_TASKS: Final = 24
 _ROWS_A_TASK: Final = 1_000_000
 _DAY: Final = 86_400_000_000
-_MOST_TOLD: Final = 3
-
-OnConflict = Literal["refuse", "keep", "replace", "reject"]
-"""What becomes of a shipment that says another value than the store."""
-
-_CONFLICTS_TOLD: Final = {
-    "keep": "whose value was kept",
-    "replace": "and replaced its value",
-    "reject": "and were rejected",
-}
 _PARQUET: Final = frozenset({".parquet", ".pq"})
 
 
@@ -157,7 +161,7 @@ def ingest(
     Examples:
         >>> taken = etapromise.ingest("store", "shipments.parquet", "scans.parquet")
     """
-    root = Path(store)
+    root = store_directory(store)
     work = engine_of(engine)
     if on_conflict not in get_args(OnConflict):
         raise ContractError(
@@ -209,7 +213,7 @@ class _Ingest:
         self._shipments = StagedRows(staging / "shipments")
         self._scans = StagedRows(staging / "scans")
         # Of all parcels that the store or this ingest knows: where they lie.
-        self._ids, self._places = self._known()
+        self._ids, self._places, self._types = self._known()
         self._came = self._given = 0
         self._rows: list[NDArray[np.int64]] = []
         self._came_ids = pa.chunked_array([], pa.large_string())
@@ -236,7 +240,7 @@ class _Ingest:
             places = self._layout.partitions_of(ordered, frame["shipment_id"])
             if known is not None:
                 places = self._where_stored(known, frame, places)
-            table = arrow_table_of(frame)
+            table = self._typed(arrow_table_of(frame))
             fresh_ids.append(table["shipment_id"].cast(pa.large_string()))
             fresh_places.append(places)
             self._shipments.add(table, places)
@@ -335,7 +339,8 @@ class _Ingest:
 
     def commit(self, results: list[dict[str, Any]], swept: int) -> Ingested:
         """Have the store be what the partitions' results say."""
-        conflicts = self._conflicts_told([row for found in results for row in found["conflicts"]])
+        contradicting = [row for found in results for row in found["conflicts"]]
+        conflicts = self._conflicts_told(pd.DataFrame(contradicting)) if contradicting else 0
         count = {
             name: sum(result[name] for result in results)
             for name in ("new_shipments", "filled", "new_scans", "too_late")
@@ -372,13 +377,27 @@ class _Ingest:
             notes=merged_notes(self._notes),
         )
 
-    def _known(self) -> tuple[pa.ChunkedArray, NDArray[np.int64]]:
+    def _known(self) -> tuple[pa.ChunkedArray, NDArray[np.int64], pa.Schema]:
         ids, places = [pa.array([], pa.large_string())], [np.zeros((0, 2), np.int64)]
+        types = pa.schema([])
         for partition, files in self._before.partitions.items():
-            table = self._layout.read(files.get("shipments", ()), ["shipment_id"])
+            shipments = files.get("shipments", ())
+            table = self._layout.read(shipments, ["shipment_id"])
             ids += table["shipment_id"].cast(pa.large_string()).chunks if len(table) else []
             places.append(np.tile([[partition.week, partition.bucket]], (len(table), 1)))
-        return pa.chunked_array(ids), np.concatenate(places)
+            for file in shipments:
+                types = types_together(types, pq.read_schema(self._layout.root / file.path))
+        return pa.chunked_array(ids), np.concatenate(places), types
+
+    def _typed(self, shipments: pa.Table) -> pa.Table:
+        """Shipments as they are stored: categories as their words, each column as it was before."""
+        plain = [
+            field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+            for field in shipments.schema
+        ]
+        table = shipments.cast(pa.schema(plain))
+        self._types = types_together(self._types, table.schema)
+        return table
 
     def _where_stored(
         self, known: Identifiers, frame: pd.DataFrame, places: NDArray[np.int64]
@@ -388,65 +407,19 @@ class _Ingest:
         before = np.where(row[:, None] >= 0, self._places[row] if len(self._places) else -1, places)
         moved = np.flatnonzero((before != places).any(axis=1))
         if len(moved) and self._on_conflict in {"refuse", "replace"}:
-            first = frame.iloc[moved[0]]
             held = Partition(*(int(part) for part in before[moved[0]]))
-            raise StoreError(
-                f"Found {len(moved)} shipments that contradict the store, such as "
-                f"{first['shipment_id']!r} ordered at {first['ordered_at']}; expected the order "
-                f"time that it holds, in {held.name.partition('/')[0]}. Nothing was taken: mend "
-                "the file, choose to keep what the store holds (on_conflict keep) or to reject "
-                "these rows (reject), or ingest everything into a new store."
-            )
+            refuse_other_weeks(frame.iloc[moved], held.name.partition("/")[0])
         return before
 
-    def _conflicts_told(self, conflicts: list[dict[str, str]]) -> int:
+    def _conflicts_told(self, conflicts: pd.DataFrame) -> int:
         """Tell of shipments that contradict the store; how many there are."""
-        if not conflicts:
-            return 0
-        table = pd.DataFrame(conflicts)
-        by_column = [
-            (str(name), rows, rows.iloc[0]) for name, rows in table.groupby("column", sort=False)
-        ]
-        if self._on_conflict == "refuse":
-            told = "; ".join(
-                f"{name} of {len(rows)} shipments, such as {one['shipment_id']!r}: "
-                f"{one['before']} before, {one['now']} now"
-                for name, rows, one in by_column[:_MOST_TOLD]
-            )
-            raise StoreError(
-                f"Found shipments that contradict the store: {told}. Expected what it holds, or "
-                "more of it; nothing was taken. Choose what counts with on_conflict: keep (what "
-                "the store holds), replace (the new values) or reject (these rows); or mend the "
-                "file."
-            )
+        self._notes += conflicts_told(conflicts, self._on_conflict)
         if self._on_conflict == "reject":
-            self._reject(table)
-        self._notes += [
-            Note(
-                reason="contradicts_store",
-                column=name,
-                rows=len(rows),
-                told=f"rows say another value than the store, {_CONFLICTS_TOLD[self._on_conflict]}",
-                examples=(f"{one['shipment_id']}: {one['before']}, now {one['now']}",),
-            )
-            for name, rows, one in by_column
-        ]
-        return int(table["shipment_id"].nunique())
-
-    def _reject(self, conflicts: pd.DataFrame) -> None:
-        first = conflicts.drop_duplicates("shipment_id")
-        row = Identifiers(as_series(self._came_ids)).rows(first["shipment_id"].astype(TEXT))
-        rejects = pd.DataFrame(
-            {
-                "shipment_id": first["shipment_id"],
-                "reason": "contradicts_store",
-                "detail": first["column"] + " is " + first["before"] + " in the store",
-                "value": first["now"],
-                "remedy": "Mend the row, or choose to keep or replace what the store holds.",
-                "row": np.concatenate(self._rows)[row],
-            }
-        )
-        self._rejects["shipments"].append(rejects.sort_values("row", ignore_index=True))
+            first = conflicts.drop_duplicates("shipment_id")
+            row = Identifiers(as_series(self._came_ids)).rows(first["shipment_id"].astype(TEXT))
+            rejects = rejects_of(first, np.concatenate(self._rows)[row])
+            self._rejects["shipments"].append(rejects)
+        return int(conflicts["shipment_id"].nunique())
 
     def _waiting_now(self) -> tuple[pa.Table | None, int]:
         """The scans that wait if they are others than before, and how many more they are."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,21 @@ _MONDAY: Final = 4
 _COMMITS_KEPT: Final = 3
 
 _Plain = dict[str, Any]
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+def store_directory(store: str | Path) -> Path:
+    """Where a store lies; absolute, as what begins with ~ or a colon means other things to Arrow.
+
+    Raises:
+        StoreError: it is an address, where files cannot be locked and put in their place.
+    """
+    if _ADDRESS.match(str(store)):
+        raise StoreError(
+            f"Found the store {str(store)!r}; expected a directory of a file system. Only tables "
+            "are read from addresses: keep the store on a disk, or mount the place."
+        )
+    return Path(store).absolute()
 
 
 @dataclass(frozen=True, order=True)
@@ -169,8 +185,9 @@ class StoreLayout:
     keep_scans_days: int
 
     @classmethod
-    def open(cls, root: Path) -> StoreLayout:
+    def open(cls, store: str | Path) -> StoreLayout:
         """An existing store."""
+        root = store_directory(store)
         head = root / _HEAD
         if not head.exists():
             raise StoreError(
