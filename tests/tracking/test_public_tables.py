@@ -58,6 +58,9 @@ def test_a_word_is_no_name_inside_of_a_longer_one() -> None:
     assert score_name("GpsProvider", "shipments", "carrier") < 0.55
     assert score_name("PO Sent to Vendor Date", "milestones", "picked_up") < 0.55
     assert score_name("day", "milestones", "delivered") < 0.55
+    # Events, which the beginnings of words in some language look like.
+    assert score_name("evt_ts", "milestones", "picked_up") < 0.55
+    assert score_name("evt_ts", "scans", "scanned_at") == 1.0
 
 
 def test_numbers_are_no_postcodes_unless_they_are_called_so(tmp_path: Path) -> None:
@@ -137,6 +140,7 @@ def test_regions_tell_their_country(tmp_path: Path) -> None:
     assert countries_with(["SP", "RJ", "AM"]) == ["BR"]
     assert countries_with(["Maharashtra", "KARNATAKA", "Tamil Nadu"]) == ["IN"]
     assert countries_with(["東京都", "大阪府", "北海道"]) == ["JP"]
+    assert countries_with(["DKI JAKARTA", "JAWA TIMUR", "BALI"]) == ["ID"]
     assert len(countries_with(["1", "2", "3"])) > 1
     table = plain(parcels(5, 80)).drop(columns="country")
     table["zip"] = [f"{10_000 + n % 5}" for n in range(len(table))]
