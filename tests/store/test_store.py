@@ -314,6 +314,21 @@ def test_an_ingest_that_is_cut_off_changes_nothing_and_is_cleared_away(
     assert len(stored_history(root).shipments) == len(parcels.shipments) + 100
 
 
+def test_what_no_kept_commit_names_goes_and_is_of_no_interrupted_ingest(given, tmp_path):
+    few = given.shipments.slice(0, 50).to_pandas()
+    ingest(tmp_path, few)
+    counts = []
+    for weight in range(6):
+        reader = stored_history(tmp_path)
+        for more in range(3):
+            few["weight_kg"] = weight + more / 4
+            assert ingest(tmp_path, few, on_conflict="replace").swept == 0
+        # Who began to read before three ingests still can.
+        assert len(reader.shipments) == 50
+        counts.append(len(list((tmp_path / "shipments").rglob("*.parquet"))))
+    assert len(set(counts[1:])) == 1
+
+
 def test_a_lost_file_and_a_newer_format_are_told(store, tmp_path):
     root = shutil.copytree(store, tmp_path / "copy")
     lost = next((root / "journeys").rglob("*.parquet"))

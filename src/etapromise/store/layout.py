@@ -40,7 +40,7 @@ _DAY: Final = 86_400_000_000
 # 1970-01-05 was a Monday.
 _MONDAY: Final = 4
 # What older commits name stays as long as a reader may still read it.
-_COMMITS_KEPT: Final = 3
+_COMMITS_KEPT: Final = 4
 
 _Plain = dict[str, Any]
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -230,14 +230,14 @@ class StoreLayout:
         """Make the store what `commit` says; older commits are forgotten in time."""
         text = json.dumps(commit.plain(), indent=1) + "\n"
         write_text(self.root / "commits" / f"{commit.number:010d}.json", text)
-        for path in self._commits()[:-_COMMITS_KEPT]:
-            path.unlink()
+        forgotten = self._commits()[:-_COMMITS_KEPT]
+        gone = _named_by(forgotten) - _named_by(self._commits()[-_COMMITS_KEPT:])
+        for path in (*forgotten, *(self.root / name for name in gone)):
+            path.unlink(missing_ok=True)
 
     def sweep(self) -> int:
         """Remove files that no commit names; how many an ingest left that did not end."""
-        commits = self._commits()
-        named = {file.path for path in commits for file in Commit.of(_read(path)).files()}
-        left = 0
+        named, left = _named_by(self._commits()), 0
         for kind in ("shipments", "scans", "journeys", "waiting", "rejects", "staging"):
             for path in sorted((self.root / kind).rglob("*"), reverse=True):
                 if path.is_dir():
@@ -296,6 +296,10 @@ class StoreLayout:
 
     def _commits(self) -> list[Path]:
         return sorted((self.root / "commits").glob("[0-9]*.json"))
+
+
+def _named_by(commits: Iterable[Path]) -> set[str]:
+    return {file.path for path in commits for file in Commit.of(_read(path)).files()}
 
 
 def read_table(paths: list[Path], columns: list[str] | None = None) -> pa.Table:
