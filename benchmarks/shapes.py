@@ -5,8 +5,8 @@
 One made-up network in the shapes that shops hold theirs in, written by a script that is not of this
 project, with the true dates of each parcel; without it nothing is measured. Each shape goes through
 two commands, `check --write-mapping` and `backtest --mapping`; a "?" of the mapping is answered
-between them. "wrong" counts parcels whose order, pick-up or delivery is on another date than it was,
-"kept" is that of promises at 0.9 by the backtest, and by the true dates of the same promises.
+between them. "wrong" counts parcels whose order, pick-up or delivery is on another date than it
+was, "kept" is that of promises at 0.9 by the backtest, and by the true dates of the same promises.
 """
 
 from __future__ import annotations
