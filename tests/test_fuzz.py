@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz import hot_swap
 from tests.fuzz.driver import changed, kept, outcome
 
 if not hasattr(os, "mkfifo"):
@@ -50,6 +51,12 @@ def test_random_inputs_are_read_or_refused(name: str) -> None:
         seed = rng.choice(target.SEEDS)
         found.add(outcome(target.case, changed(seed, rng, words) if number % 4 else seed))
     assert len(found) > 1
+
+
+def test_threads_ask_while_models_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under the thread sanitizer, for a second."""
+    monkeypatch.setattr("sys.argv", ["hot_swap", "--seconds", "1"])
+    assert hot_swap.main() == 0
 
 
 @pytest.mark.parametrize("name", ["toml", "payloads", "files"])

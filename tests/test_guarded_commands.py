@@ -64,6 +64,13 @@ def test_what_is_read_is_never_overwritten(
     assert source.read_bytes() == before
 
 
+def test_a_name_that_is_too_long_is_one_line(place: Path) -> None:
+    given = ("--model", place / "model", "--shipments", place / "orders.csv")
+    found = run("score", *given, "--as-of", "2025-07-10", "--out", "x" * 300)
+    assert (found.exit_code, type(found.exception)) == (1, SystemExit)
+    assert "name too long" in found.stderr
+
+
 def test_an_unforeseen_error_is_one_line_and_a_traceback_with_debug(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import etapromise
 from etapromise.serving.live_model import LiveModel
-from tests.fuzz.full_model import saved_model
+from tests.fuzz.full_model import CATEGORICAL, NUMERIC, saved_model
 
 ASKED: tuple[dict[str, Any], ...] = tuple(
     {
@@ -27,6 +27,7 @@ ASKED: tuple[dict[str, Any], ...] = tuple(
         "destination": destination,
         "ordered_at": datetime(2025, 7, 2, 12, tzinfo=UTC),
         "service_level": level,
+        **dict.fromkeys((*NUMERIC, *CATEGORICAL)),
     }
     for destination in ("90585", "10001", "H2E")
     for level in (0.5, 0.8, 0.95)

@@ -55,6 +55,10 @@ def test_names(written: Any, name: str | None) -> None:
         *(("フランス", "FR"), ("La France", "La France"), ("U.K.", "GB"), ("Great Britain", "GB")),
         *(("Sverige", "SE"), ("Ruotsi", "SE"), ("Hellas", "GR"), ("el", "GR"), ("NA", "NA")),
         *(("Namibia", "NA"), ("n/a", None), ("Atlantis", "Atlantis"), ("ZQ", "ZQ")),
+        *(("D", "DE"), ("a", "AT"), ("Germany (DE)", "DE"), ("US - United States", "US")),
+        *(("Netherlands, The", "NL"), ("Egypt, Arab Rep.", "EG"), ("Congo, Dem. Rep.", "CD")),
+        *(("Congo, DRC", "CD"), ("Yemen, Rep.", "YE"), ("EE. UU.", "US"), ("Republic", "Republic")),
+        *(("Virgin Islands (US)", "Virgin Islands (US)"), ("X", "X")),
         *(("Korea, Republic of", "KR"), ("Côte d'Ivoire", "CI"), ("Cote d\u2019Ivoire", "CI")),
     ],
 )

@@ -218,6 +218,13 @@ def test_a_declaration_that_is_none(line: str, message: str) -> None:
         CalendarFile(f'[[disruptions]]\ndays = "2025-07-03"\n{line}\n')
 
 
+@pytest.mark.parametrize("number", [10**19, -1, float("nan"), "two"])
+@pytest.mark.parametrize("name", ["delay", "spread", "recovery"])
+def test_numbers_that_nothing_can_be_worked_out_with(name: str, number: Any) -> None:
+    with pytest.raises(ContractError, match=f"{name}=.*from 0 to 10000"):
+        snow(**{name: number})
+
+
 def test_areas_are_the_same_in_compiled_code(model: PromiseModel, orders: pd.DataFrame) -> None:
     first = orders.iloc[0]
     areas = [

@@ -15,6 +15,7 @@ import pytest
 import etapromise
 from etapromise import tracking
 from etapromise.history import kept_orders, kept_tables
+from etapromise.history.kept_effects import KeptEffects
 from etapromise.in_transit import kept_looks, kept_scans
 from etapromise.promise import assembling
 from etapromise.store.stored_history import StoredHistory
@@ -286,3 +287,21 @@ def test_orders_that_are_cancelled_between_two_nights_move_no_others_scans(table
     model.refresh(store=root, as_of=AS_OF + DAY)
     night = saved(model.refresh(store=root, as_of=AS_OF + 2 * DAY), tmp_path / "night")
     assert night == saved(model.refresh(store=copy, as_of=AS_OF + 2 * DAY), tmp_path / "whole")
+
+
+def test_order_days_are_asked_of_what_is_judged_only(model, root, monkeypatch):
+    asked, run = [], KeptEffects.run
+
+    def spied(self, encoder, sweeps, end_day, wanted):
+        asked.append((sweeps[0].durations, wanted))
+        return run(self, encoder, sweeps, end_day, wanted)
+
+    monkeypatch.setattr(KeptEffects, "run", spied)
+    model.refresh(store=root, as_of=AS_OF + 2 * DAY)
+    ((durations, wanted),) = asked
+    trained = model.transit.trained_day
+    came = durations.known_day < trained
+    old = came & (durations.start_day < trained - model.parts.manifest["holdout_days"])
+    assert old.mean() > 0.4
+    assert not old[wanted.rows].any()
+    assert not old[wanted.later].any()

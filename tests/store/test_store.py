@@ -7,6 +7,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,22 @@ def test_parts_in_any_order_and_twice_give_the_same(few, tmp_path):
     assert again.commit == done.commit
 
 
+def test_scans_of_long_ago_may_come_before_their_shipments(few, tmp_path):
+    early = ingest(tmp_path, scans=few.scans, keep_scans_days=10)
+    ingest(tmp_path, few.shipments)
+    found = stored_history(tmp_path).milestones.sort_values("shipment_id", ignore_index=True)
+    told = tracking.history(few.shipments, few.scans).milestones
+    pd.testing.assert_frame_equal(found, told.sort_values("shipment_id", ignore_index=True))
+    # Those that nobody comes for are let go of, which is told.
+    ingest(tmp_path / "other", scans=few.scans, keep_scans_days=10)
+    done = ingest(tmp_path / "other")
+    (note,) = done.notes
+    assert note.reason == "waited_too_long"
+    assert done.waiting + note.rows == early.waiting
+    assert done.waiting
+    assert note.rows
+
+
 def test_the_model_from_a_store_is_that_from_the_tables(store, model, parcels, tmp_path):
     from_store = etapromise.train(store=store, as_of=AS_OF, config=TRAINING)
     assert saved(from_store, tmp_path / "store") == saved(model, tmp_path / "tables")
@@ -173,6 +190,47 @@ def test_a_contradiction_is_told_and_nothing_is_taken(store, given, tmp_path):
     with pytest.raises(StoreError, match="ordered at"):
         ingest(root, table.set_column(place, "ordered_at", late))
     assert json.dumps(StoreLayout.open(root).commit().plain()) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ([1] * 10, ["a"] * 10),
+        ([True] * 10, [0.5] * 10),
+        ([Decimal("1.5")] * 10, [1] * 10),
+        (["a"] * 10, [dt.date(2025, 1, 1)] * 10),
+    ],
+)
+def test_a_column_of_another_type_is_told_before_it_makes_the_store_unreadable(
+    given, tmp_path, before, now
+):
+    first, last = (
+        given.shipments.slice(at, 10).to_pandas() for at in (0, len(given.shipments) - 10)
+    )
+    ingest(tmp_path, first.assign(own=before))
+    with pytest.raises(StoreError, match=r"column own as .* Nothing was taken"):
+        ingest(tmp_path, last.assign(own=now))
+    # Nothing said in a file is no type; and of a category the words are kept.
+    for own in ([None] * 10, pd.Categorical(before)):
+        ingest(tmp_path, last.assign(own=own))
+    assert stored_history(tmp_path).shipments["own"].tolist() == before * 2
+
+
+@pytest.mark.parametrize("name", ["~nobody/store", "a:b/store", "Lager ä 店/of mine"])
+def test_a_store_may_have_any_name_that_a_file_has(given, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    ingest(name, given.shipments.slice(0, 5), given.scans.slice(0, 5))
+    assert len(stored_history(name).shipments) == 5
+    assert (tmp_path / name / "etapromise-store.json").exists()
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/store", "memory://store", Path("file:///store")])
+def test_a_store_is_no_address(given, tmp_path, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    for ask in (stored_history, lambda place: ingest(place, given.shipments)):
+        with pytest.raises(StoreError, match="expected a directory of a file system"):
+            ask(address)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture
@@ -270,6 +328,21 @@ def test_an_ingest_that_is_cut_off_changes_nothing_and_is_cleared_away(
     assert done.new_shipments == 100
     assert done.swept > 1
     assert len(stored_history(root).shipments) == len(parcels.shipments) + 100
+
+
+def test_what_no_kept_commit_names_goes_and_is_of_no_interrupted_ingest(given, tmp_path):
+    few = given.shipments.slice(0, 50).to_pandas()
+    ingest(tmp_path, few)
+    counts = []
+    for weight in range(6):
+        reader = stored_history(tmp_path)
+        for more in range(3):
+            few["weight_kg"] = weight + more / 4
+            assert ingest(tmp_path, few, on_conflict="replace").swept == 0
+        # Who began to read before three ingests still can.
+        assert len(reader.shipments) == 50
+        counts.append(len(list((tmp_path / "shipments").rglob("*.parquet"))))
+    assert len(set(counts[1:])) == 1
 
 
 def test_a_lost_file_and_a_newer_format_are_told(store, tmp_path):

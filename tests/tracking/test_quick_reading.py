@@ -19,7 +19,7 @@ from etapromise.tracking.columns import read_text
 from etapromise.tracking.faults import Faults
 from etapromise.tracking.texts import are_plain, coded, of_floats, shapes
 
-FLOAT = re.compile(r"[0-9]+(\.[0-9]+)?[eE]\+?[0-9]+|[0-9]+\.0+")
+FLOAT = re.compile(r"[0-9](\.[0-9]+)?[eE]\+[0-9]+|[0-9]\.[0-9]+[eE][0-9]+|[0-9]+\.0+")
 PLACEHOLDERS = [
     "NULL",
     "n/a",

@@ -221,3 +221,20 @@ def test_a_parcel_that_moves_on_after_a_mistaken_delivery_keeps_its_scans() -> N
 def test_negative_tolerances_are_refused() -> None:
     with pytest.raises(ContractError, match="clock_tolerance"):
         ScanRules(clock_tolerance=dt.timedelta(days=-1))
+
+
+def test_spans_are_said_in_days_or_with_their_clock() -> None:
+    rules = ScanRules(clock_tolerance=dt.timedelta(hours=12))
+    rows = [
+        {
+            "shipment_id": "a",
+            "scanned_at": day(when),
+            "status": "delivered",
+            "received_at": None,
+            "carrier": None,
+        }
+        for when in (-60, -20)
+    ]
+    rejects = clean_scans(scans_table(rows), shipments_table(), rules=rules).rejects
+    assert "30 days before" in rejects["detail"][0]
+    assert "12:00:00 before" in rejects["detail"][1]

@@ -267,8 +267,8 @@ def test_what_is_expected_has_not_happened(name: str, tmp_path: Path) -> None:
     own.to_csv(tmp_path / "own.csv", index=False)
     found = check([tmp_path / "own.csv"], quality=False)
     assert found.proposal is not None
-    assert "delivered" not in found.proposal.milestones
-    assert "when parcels were delivered" in " ".join(found.proposal.told)
+    assert found.proposal.milestones["delivered"].column is None
+    assert "when parcels were delivered" in " ".join(found.proposal.questions)
 
 
 def test_totals_and_blank_rows_at_the_end_are_no_parcels(tmp_path: Path) -> None:

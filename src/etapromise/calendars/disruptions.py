@@ -35,6 +35,8 @@ MOST_DISRUPTIONS: Final = 52
 _SCENARIOS: Final = 8
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _PREFIX_MARK: Final = "*"
+# Days of delay or recovery, or times the delay as its spread: beyond it, arithmetic ends.
+_MOST: Final = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +97,15 @@ class Disruption:
                 f"Found {wrong[0]} of another type in a disruption ({self!r}); expected True or "
                 "False as stop, and texts."
             )
-        numbers = {"delay": self.delay, "spread": self.spread, "recovery": self.recovery}
+        numbers: dict[str, Any] = {
+            "delay": self.delay,
+            "spread": self.spread,
+            "recovery": self.recovery,
+        }
         for name, value in numbers.items():
-            if not 0.0 <= value < math.inf:
+            if not (isinstance(value, (int, float, np.number)) and 0.0 <= value <= _MOST):
                 raise ContractError(
-                    f"Found {name}={value!r} in a disruption; expected a finite number, at least 0."
+                    f"Found {name}={value!r} in a disruption; expected a number from 0 to {_MOST}."
                 )
         if self.last < self.first:
             raise ContractError(

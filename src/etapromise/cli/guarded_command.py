@@ -46,9 +46,9 @@ class GuardedCommand(click.Command):
         """Run it."""
         if sys.stdout is None:
             raise click.ClickException("Found standard output closed; results are told there.")
-        _refuse_to_overwrite(self, ctx)
         try:
             with reported_errors(), _terminated_as_an_exception(), extra_needed():
+                _refuse_to_overwrite(self, ctx)
                 for name in _WRITTEN:
                     if isinstance(place := ctx.params.get(name), Path):
                         require_writable(place)

@@ -146,11 +146,9 @@ class AsOfOrder:
         return found
 
     def take(self, rows: NDArray[np.int64]) -> AsOfOrder:
-        """Of some of the parcels, by ascending positions; they are numbered anew."""
-        places = self.places(rows)
-        return AsOfOrder(
-            rows=np.arange(len(rows)), total=self.total[places], handling=self.handling[places]
-        )
+        """Of some of the parcels, known or not, by ascending positions; they are numbered anew."""
+        mine = np.isin(rows, self.rows, assume_unique=True)
+        return replace(self.only(rows[mine]), rows=np.flatnonzero(mine))
 
     def only(self, rows: NDArray[np.int64]) -> AsOfOrder:
         """Of some of the parcels, by ascending positions; the others' memory is let go of."""

@@ -76,7 +76,7 @@ def assemble_transit(
         calibrations=tuple(Calibration.none(services) for _ in STAGES),
         alerts=Alerts.unmeasured(),
     )
-    first_day = max(trained_day, results.as_of_day - _SETTINGS.window)
+    first_day = judged_since(trained_day, results.as_of_day)
     rows = past.drawn(first_day, learned.share(first_day, _MOST_LOOKS))
     judged = past.looks(rows, contract, promises_by)
     judged = judged.take(is_open(judged.looks.states) & (judged.day >= first_day))
@@ -86,6 +86,14 @@ def assemble_transit(
     seen = outlook(parts, judged.looks, judged.scans, flow=flow)
     parts = replace(parts, calibrations=_calibrations(parts, judged, seen, services))
     return replace(parts, alerts=_alerts(parts, judged, seen, past))
+
+
+def judged_since(trained_day: int, as_of_day: int) -> int:
+    """The UTC day since which looks judge what is said of them.
+
+    Features are made of these looks' parcels alone; those that had come by then teach without.
+    """
+    return max(trained_day, as_of_day - _SETTINGS.window)
 
 
 def refresh_transit(

@@ -12,7 +12,7 @@ import gettext
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,6 +26,7 @@ _KINDS_AT_THE_END: Final = re.compile(
     "|광역시|특별시|특별자치시|특별자치도|都|府|県|县|州|省|市|道|도|시)$"
 )
 _PLAIN_CODE: Final = re.compile(r"[A-Z0-9]{1,3}")
+_APART: Final = re.compile(r"\s*[()\[\]]\s*|\s+[-\u2013/]\s+")
 _NOT_LETTERS: Final = re.compile(r"[\W_]+")
 _ARTICLES: Final = re.compile(r"^(the|republic of|state of|estado de|estado do|estado da|land) ")
 # Languages are asked in this order: a name that means two countries is that of the first.
@@ -86,7 +87,38 @@ def country_code(said: str) -> str | None:
         found = _codes().get(bare)
         if found is not None or (upper.isascii() and len(bare) <= 2):
             return found
-    return _named_country(_folded(said))
+    return _named_country(_folded(said)) or _said_twice(said) or _in_any_order(said)
+
+
+def _said_twice(said: str) -> str | None:
+    """The country whose code stands beside its name: Germany (DE), US - United States."""
+    parts = [part for part in _APART.split(said) if part.strip()]
+    found = {country_code(part) for part in parts} if len(parts) == 2 else {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _in_any_order(said: str) -> str | None:
+    """The country whose official name has just these words: Egypt, Arab Rep.; Netherlands, The."""
+    return _official_words().get(_without_order(_folded(said)))
+
+
+def _without_order(folded: str) -> frozenset[str]:
+    long = _stated()["short"]
+    return frozenset(long.get(word, word) for word in folded.split()) - {"of", "the", "and"}
+
+
+@cache
+def _official_words() -> dict[frozenset[str], str]:
+    import pycountry  # noqa: PLC0415 — opened only when asked
+
+    known: dict[frozenset[str], str] = {}
+    for kind in ("official_name", "common_name", "name"):
+        for country in pycountry.countries:
+            words = _without_order(_folded(getattr(country, kind, "")))
+            code = str(country.alpha_2)
+            for said in (words, words | {"republic"}) if words else ():
+                known.setdefault(said, code)
+    return known
 
 
 def is_country(code: str) -> bool:
@@ -125,6 +157,23 @@ def region_code(said: str, country: str) -> str | None:
         or _translated_regions(country).get(folded)
         or _regions_without_kinds(country).get(_without_kind(folded))
     )
+
+
+def countries_with(regions: Sequence[str]) -> list[str]:
+    """The countries that have all but one in twenty of these regions, by code, else by name."""
+    ways: tuple[Callable[[str, str], bool], ...] = (
+        is_region,
+        lambda said, country: region_code(said, country) is not None,
+    )
+    for has in ways:
+        found = [
+            country
+            for country in sorted(_countries())
+            if sum(not has(said.upper(), country) for said in regions) <= len(regions) // 20
+        ]
+        if found:
+            return found
+    return []
 
 
 def is_region(code: str, country: str) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,14 +18,26 @@ from etapromise.argument_kinds import kinds_checked
 from etapromise.engines import Engine, engine_of
 from etapromise.errors import ContractError, StoreError
 from etapromise.locking import only_writer, sync_directory
-from etapromise.store.layout import Commit, Files, Partition, StoredFile, StoreLayout
+from etapromise.store.contradictions import (
+    OnConflict,
+    conflicts_told,
+    refuse_other_weeks,
+    rejects_of,
+    types_together,
+)
+from etapromise.store.layout import (
+    Commit,
+    Files,
+    Partition,
+    StoredFile,
+    StoreLayout,
+    store_directory,
+)
 from etapromise.store.partition_update import SCAN_SCHEMA
-from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows
+from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows, shipment_batches
 from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
-from etapromise.tracking.files.found_files import damage_named
-from etapromise.tracking.files.table_files import require_once_each
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.python_objects import arrow_table_of, table_as_text
@@ -47,24 +58,12 @@ KEEP_SCANS_DAYS: Final = 430
 """Days that scans are kept where nothing is said; parcels are looked at for 400 days."""
 
 _UPDATE: Final = "etapromise.store.partition_update:update_partition"
-_ROWS_AT_ONCE: Final = 262_144
 _STAGE: Final = "etapromise.store.staging:stage_scans"
 # Pieces that reading a file of scans is shared out in; each writes a file a partition.
 _FEWEST_TASKS: Final = 4
 _MOST_TASKS: Final = 24
 _ROWS_A_TASK: Final = 1_000_000
 _DAY: Final = 86_400_000_000
-_MOST_TOLD: Final = 3
-
-OnConflict = Literal["refuse", "keep", "replace", "reject"]
-"""What becomes of a shipment that says another value than the store."""
-
-_CONFLICTS_TOLD: Final = {
-    "keep": "whose value was kept",
-    "replace": "and replaced its value",
-    "reject": "and were rejected",
-}
-_PARQUET: Final = frozenset({".parquet", ".pq"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +156,7 @@ def ingest(
     Examples:
         >>> taken = etapromise.ingest("store", "shipments.parquet", "scans.parquet")
     """
-    root = Path(store)
+    root = store_directory(store)
     work = engine_of(engine)
     if on_conflict not in get_args(OnConflict):
         raise ContractError(
@@ -209,8 +208,8 @@ class _Ingest:
         self._shipments = StagedRows(staging / "shipments")
         self._scans = StagedRows(staging / "scans")
         # Of all parcels that the store or this ingest knows: where they lie.
-        self._ids, self._places = self._known()
-        self._came = self._given = 0
+        self._ids, self._places, self._types = self._known()
+        self._came = self._given = self._given_up = 0
         self._rows: list[NDArray[np.int64]] = []
         self._came_ids = pa.chunked_array([], pa.large_string())
         self._waiting: list[pa.Table] = []
@@ -223,7 +222,7 @@ class _Ingest:
         known = Identifiers(as_series(self._ids)) if source is not None else None
         fresh_ids, fresh_places = [], []
         first = 0
-        for batch in () if source is None else _batches(source):
+        for batch in () if source is None else shipment_batches(source):
             checked = read_shipments(batch, naive_time_zone=naive_time_zone)
             self._notes += checked.notes
             rejects = checked.rejects
@@ -236,7 +235,7 @@ class _Ingest:
             places = self._layout.partitions_of(ordered, frame["shipment_id"])
             if known is not None:
                 places = self._where_stored(known, frame, places)
-            table = arrow_table_of(frame)
+            table = self._typed(arrow_table_of(frame))
             fresh_ids.append(table["shipment_id"].cast(pa.large_string()))
             fresh_places.append(places)
             self._shipments.add(table, places)
@@ -279,10 +278,9 @@ class _Ingest:
         intake = ScanIntake(
             KnownParcels(self._ids, self._places), root, vocabulary, naive_time_zone
         )
-        if self._came and self._before.waiting:
+        if self._before.waiting:
             intake.lay(self._layout.read(self._before.waiting))
-        elif self._before.waiting:
-            intake.waiting.append(self._layout.read(self._before.waiting))
+            intake.waiting = [self._young(table) for table in intake.waiting]
         parts = [] if source is None else open_parts(source, SCAN_COLUMNS, table="scans")
         full = [number for number, part in enumerate(parts) if part.n_rows]
         shared = workers is not None and isinstance(source, (str, Path)) and len(full) > 1
@@ -335,7 +333,8 @@ class _Ingest:
 
     def commit(self, results: list[dict[str, Any]], swept: int) -> Ingested:
         """Have the store be what the partitions' results say."""
-        conflicts = self._conflicts_told([row for found in results for row in found["conflicts"]])
+        contradicting = [row for found in results for row in found["conflicts"]]
+        conflicts = self._conflicts_told(pd.DataFrame(contradicting)) if contradicting else 0
         count = {
             name: sum(result[name] for result in results)
             for name in ("new_shipments", "filled", "new_scans", "too_late")
@@ -372,13 +371,27 @@ class _Ingest:
             notes=merged_notes(self._notes),
         )
 
-    def _known(self) -> tuple[pa.ChunkedArray, NDArray[np.int64]]:
+    def _known(self) -> tuple[pa.ChunkedArray, NDArray[np.int64], pa.Schema]:
         ids, places = [pa.array([], pa.large_string())], [np.zeros((0, 2), np.int64)]
+        types = pa.schema([])
         for partition, files in self._before.partitions.items():
-            table = self._layout.read(files.get("shipments", ()), ["shipment_id"])
+            shipments = files.get("shipments", ())
+            table = self._layout.read(shipments, ["shipment_id"])
             ids += table["shipment_id"].cast(pa.large_string()).chunks if len(table) else []
             places.append(np.tile([[partition.week, partition.bucket]], (len(table), 1)))
-        return pa.chunked_array(ids), np.concatenate(places)
+            for file in shipments:
+                types = types_together(types, pq.read_schema(self._layout.root / file.path))
+        return pa.chunked_array(ids), np.concatenate(places), types
+
+    def _typed(self, shipments: pa.Table) -> pa.Table:
+        """Shipments as they are stored: categories as their words, each column as it was before."""
+        plain = [
+            field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+            for field in shipments.schema
+        ]
+        table = shipments.cast(pa.schema(plain))
+        self._types = types_together(self._types, table.schema)
+        return table
 
     def _where_stored(
         self, known: Identifiers, frame: pd.DataFrame, places: NDArray[np.int64]
@@ -388,65 +401,19 @@ class _Ingest:
         before = np.where(row[:, None] >= 0, self._places[row] if len(self._places) else -1, places)
         moved = np.flatnonzero((before != places).any(axis=1))
         if len(moved) and self._on_conflict in {"refuse", "replace"}:
-            first = frame.iloc[moved[0]]
             held = Partition(*(int(part) for part in before[moved[0]]))
-            raise StoreError(
-                f"Found {len(moved)} shipments that contradict the store, such as "
-                f"{first['shipment_id']!r} ordered at {first['ordered_at']}; expected the order "
-                f"time that it holds, in {held.name.partition('/')[0]}. Nothing was taken: mend "
-                "the file, choose to keep what the store holds (on_conflict keep) or to reject "
-                "these rows (reject), or ingest everything into a new store."
-            )
+            refuse_other_weeks(frame.iloc[moved], held.name.partition("/")[0])
         return before
 
-    def _conflicts_told(self, conflicts: list[dict[str, str]]) -> int:
+    def _conflicts_told(self, conflicts: pd.DataFrame) -> int:
         """Tell of shipments that contradict the store; how many there are."""
-        if not conflicts:
-            return 0
-        table = pd.DataFrame(conflicts)
-        by_column = [
-            (str(name), rows, rows.iloc[0]) for name, rows in table.groupby("column", sort=False)
-        ]
-        if self._on_conflict == "refuse":
-            told = "; ".join(
-                f"{name} of {len(rows)} shipments, such as {one['shipment_id']!r}: "
-                f"{one['before']} before, {one['now']} now"
-                for name, rows, one in by_column[:_MOST_TOLD]
-            )
-            raise StoreError(
-                f"Found shipments that contradict the store: {told}. Expected what it holds, or "
-                "more of it; nothing was taken. Choose what counts with on_conflict: keep (what "
-                "the store holds), replace (the new values) or reject (these rows); or mend the "
-                "file."
-            )
+        self._notes += conflicts_told(conflicts, self._on_conflict)
         if self._on_conflict == "reject":
-            self._reject(table)
-        self._notes += [
-            Note(
-                reason="contradicts_store",
-                column=name,
-                rows=len(rows),
-                told=f"rows say another value than the store, {_CONFLICTS_TOLD[self._on_conflict]}",
-                examples=(f"{one['shipment_id']}: {one['before']}, now {one['now']}",),
-            )
-            for name, rows, one in by_column
-        ]
-        return int(table["shipment_id"].nunique())
-
-    def _reject(self, conflicts: pd.DataFrame) -> None:
-        first = conflicts.drop_duplicates("shipment_id")
-        row = Identifiers(as_series(self._came_ids)).rows(first["shipment_id"].astype(TEXT))
-        rejects = pd.DataFrame(
-            {
-                "shipment_id": first["shipment_id"],
-                "reason": "contradicts_store",
-                "detail": first["column"] + " is " + first["before"] + " in the store",
-                "value": first["now"],
-                "remedy": "Mend the row, or choose to keep or replace what the store holds.",
-                "row": np.concatenate(self._rows)[row],
-            }
-        )
-        self._rejects["shipments"].append(rejects.sort_values("row", ignore_index=True))
+            first = conflicts.drop_duplicates("shipment_id")
+            row = Identifiers(as_series(self._came_ids)).rows(first["shipment_id"].astype(TEXT))
+            rejects = rejects_of(first, np.concatenate(self._rows)[row])
+            self._rejects["shipments"].append(rejects)
+        return int(conflicts["shipment_id"].nunique())
 
     def _waiting_now(self) -> tuple[pa.Table | None, int]:
         """The scans that wait if they are others than before, and how many more they are."""
@@ -455,14 +422,25 @@ class _Ingest:
             return (None, 0) if not before else (SCAN_SCHEMA.empty_table(), 0)
         table = pa.concat_tables(self._waiting).cast(SCAN_SCHEMA)
         table = table.group_by(SCAN_SCHEMA.names, use_threads=False).aggregate([])
-        oldest = pa.scalar(self._latest - self._layout.keep_scans_days * _DAY, pa.int64())
-        table = table.filter(pc.greater(table["scanned_at"].cast(pa.int64()), oldest))
         table = table.sort_by([(name, "ascending") for name in SCAN_SCHEMA.names])
         if len(table) == before and table.equals(
             self._layout.read(self._before.waiting).cast(SCAN_SCHEMA)
         ):
             return None, 0
-        return table, max(len(table) - before, 0)
+        return table, max(len(table) - before + self._given_up, 0)
+
+    def _young(self, waiting: pa.Table) -> pa.Table:
+        """Scans that waited and still do, without those of which no parcel will come any more."""
+        days = self._layout.keep_scans_days
+        oldest = pa.scalar(self._before.latest - days * _DAY, pa.int64())
+        young = waiting.filter(pc.greater(waiting["scanned_at"].cast(pa.int64()), oldest))
+        self._given_up = len(waiting) - len(young)
+        if self._given_up:
+            told = f"scans waited for a shipment for {days} days and were let go of"
+            self._notes.append(
+                Note(reason="waited_too_long", column="", rows=self._given_up, told=told)
+            )
+        return young
 
     def _committed(self, partitions: dict[Partition, Files], waiting: pa.Table | None) -> Commit:
         layout = self._layout
@@ -493,24 +471,6 @@ class _Ingest:
         layout.write_commit(commit)
         sync_directory(layout.root / "commits")
         return commit
-
-
-def _batches(source: Source) -> Iterator[Source]:
-    """A Parquet file a part at a time, so that its size does not matter; all else as it is."""
-    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _PARQUET:
-        yield source
-        return
-    path = Path(source)
-    if not path.exists() or path.stat().st_size == 0:
-        yield source
-        return
-    with damage_named(path, "shipments"), pq.ParquetFile(path) as file:
-        require_once_each(file.schema_arrow.names, path.name)
-        if file.metadata.num_rows <= _ROWS_AT_ONCE:
-            yield source
-            return
-        for batch in file.iter_batches(_ROWS_AT_ONCE):
-            yield pa.Table.from_batches([batch])
 
 
 def _found_anywhere(source: str) -> str:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,9 +40,24 @@ _DAY: Final = 86_400_000_000
 # 1970-01-05 was a Monday.
 _MONDAY: Final = 4
 # What older commits name stays as long as a reader may still read it.
-_COMMITS_KEPT: Final = 3
+_COMMITS_KEPT: Final = 4
 
 _Plain = dict[str, Any]
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+def store_directory(store: str | Path) -> Path:
+    """Where a store lies; absolute, as what begins with ~ or a colon means other things to Arrow.
+
+    Raises:
+        StoreError: it is an address, where files cannot be locked and put in their place.
+    """
+    if _ADDRESS.match(str(store)):
+        raise StoreError(
+            f"Found the store {str(store)!r}; expected a directory of a file system. Only tables "
+            "are read from addresses: keep the store on a disk, or mount the place."
+        )
+    return Path(store).absolute()
 
 
 @dataclass(frozen=True, order=True)
@@ -169,8 +185,9 @@ class StoreLayout:
     keep_scans_days: int
 
     @classmethod
-    def open(cls, root: Path) -> StoreLayout:
+    def open(cls, store: str | Path) -> StoreLayout:
         """An existing store."""
+        root = store_directory(store)
         head = root / _HEAD
         if not head.exists():
             raise StoreError(
@@ -213,14 +230,14 @@ class StoreLayout:
         """Make the store what `commit` says; older commits are forgotten in time."""
         text = json.dumps(commit.plain(), indent=1) + "\n"
         write_text(self.root / "commits" / f"{commit.number:010d}.json", text)
-        for path in self._commits()[:-_COMMITS_KEPT]:
-            path.unlink()
+        forgotten = self._commits()[:-_COMMITS_KEPT]
+        gone = _named_by(forgotten) - _named_by(self._commits()[-_COMMITS_KEPT:])
+        for path in (*forgotten, *(self.root / name for name in gone)):
+            path.unlink(missing_ok=True)
 
     def sweep(self) -> int:
         """Remove files that no commit names; how many an ingest left that did not end."""
-        commits = self._commits()
-        named = {file.path for path in commits for file in Commit.of(_read(path)).files()}
-        left = 0
+        named, left = _named_by(self._commits()), 0
         for kind in ("shipments", "scans", "journeys", "waiting", "rejects", "staging"):
             for path in sorted((self.root / kind).rglob("*"), reverse=True):
                 if path.is_dir():
@@ -279,6 +296,10 @@ class StoreLayout:
 
     def _commits(self) -> list[Path]:
         return sorted((self.root / "commits").glob("[0-9]*.json"))
+
+
+def _named_by(commits: Iterable[Path]) -> set[str]:
+    return {file.path for path in commits for file in Commit.of(_read(path)).files()}
 
 
 def read_table(paths: list[Path], columns: list[str] | None = None) -> pa.Table:

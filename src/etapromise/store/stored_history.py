@@ -306,7 +306,7 @@ def stored_history(
         True
     """
     require_event(event)
-    layout = StoreLayout.open(Path(store))
+    layout = StoreLayout.open(store)
     held = layout.commit(commit)
     if partition is not None:
         one = Partition.named(partition)
@@ -317,7 +317,7 @@ def stored_history(
 
 def stored_parcel(store: str | Path, shipment_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One shipment of a store (1, ...) and all its scans; only its partition is read."""
-    layout = StoreLayout.open(Path(store))
+    layout = StoreLayout.open(store)
     commit = layout.commit()
     # Who is asked for is mostly young.
     for _, kinds in sorted(commit.partitions.items(), reverse=True):

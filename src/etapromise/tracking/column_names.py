@@ -25,8 +25,10 @@ _LEAST_LETTERS: Final = 3
 _VOWELS: Final = frozenset("aeiouy")
 # So short words are cut to two letters: cd.
 _SHORT_WORD: Final = 4
-_ELSE: Final = ("billing", "changed", "paid", "ignored")
+_ELSE: Final = ("billing", "changed", "paid", "ignored", "events")
 _NUMBERS: Final = frozenset({"no", "nr", "num", "number", "nbr", "nummer", "numero"})
+# Of more words than these one says not yet what happened: po sent to vendor.
+_MOST_WORDS: Final = 3
 # Shorter names of carriers are words of other meanings too.
 _SURE_NAME: Final = 5
 
@@ -69,7 +71,8 @@ def score_name(name: str, table: str, role: str) -> float:
         elif said.replace(" ", "") == known.replace(" ", ""):
             best = max(best, 0.97)
         elif f" {known} " in f" {said} ":
-            best = max(best, 0.55 + 0.35 * len(known) / len(said))
+            if not _only_whole(known, said, timed=timed):
+                best = max(best, 0.55 + 0.35 * len(known) / len(said))
         elif not known.isascii() and len(known) > 1 and known in said:
             # Some scripts put no blanks between words.
             best = max(best, 0.55 + 0.35 * len(known) / len(said))
@@ -78,6 +81,15 @@ def score_name(name: str, table: str, role: str) -> float:
         elif best < _SHORTENED:
             best = max(best, _shortens(said, known, timed=timed))
     return best
+
+
+def _only_whole(known: str, said: str, *, timed: bool) -> bool:
+    """Whether a name says nothing inside of a longer one: one of many words, or of many uses."""
+    if " " in known:
+        return False
+    if timed:
+        return len(_without_moment(said.split())) > _MOST_WORDS
+    return known in names_of()["other"]["whole"]
 
 
 @cache
@@ -124,7 +136,8 @@ def _abbreviates(short: str, word: str) -> float:
     letters = iter(word)
     if not all(letter in letters for letter in short):
         return 0.0
-    if word.startswith(short) or _bones(word).startswith(_bones(short)):
+    bones = _bones(short)
+    if word.startswith(short) or (len(bones) > 1 and _bones(word).startswith(bones)):
         return _SHORTENED
     return 0.0 if _VOWELS & set(short[1:-1]) else _SHORTENED - 0.04
 
@@ -182,6 +195,38 @@ def is_about(name: str, what: str) -> bool:
         f" {word} " in said or (not word.isascii() and word in said)
         for word in names_of()["other"][what]
     )
+
+
+@cache
+def place_in(name: str) -> tuple[str, str] | None:
+    """Whose address a column is of, and what of it: to_address_zip is the recipient's postcode.
+
+    Returns:
+        ``sender``, ``recipient``, ``billing`` or "", and one of `[fields]` or ``place``, such as a
+        depot's code; None where its name says something else.
+    """
+    said, other = plain_name(name), names_of()["other"]
+    for whose in ("billing", "sender", "recipient"):
+        for words in sorted(other[whose], key=len, reverse=True):
+            if f" {words} " in f" {said} " and said != words:
+                rest = f" {said} ".replace(f" {words} ", " ", 1).split()
+                found = _field(rest)
+                if found is not None:
+                    return whose, found
+    found = _field(said.split())
+    return None if found in {None, "place"} else ("", str(found))
+
+
+def _field(words: list[str]) -> str | None:
+    """What of an address words are, without those that only say that a place is meant."""
+    other = names_of()["other"]
+    kept = [word for word in words if word not in other["around"]]
+    said = " ".join(kept)
+    fields = names_of()["fields"]
+    found = next((field for field, names in fields.items() if said in names), None)
+    if found is None and len(kept) < len(words) and set(kept) <= set(other["labels"]):
+        return "place"
+    return found
 
 
 @cache

@@ -81,7 +81,7 @@ class ScanRules:
             (
                 "scanned_after_received",
                 "scanned_at",
-                f"a time no more than {self.clock_tolerance} after received_at",
+                f"a time no more than {_said(self.clock_tolerance)} after received_at",
             ),
             (
                 "duplicate_scan",
@@ -91,35 +91,38 @@ class ScanRules:
             (
                 "recycled_tracking_number",
                 "scanned_at",
-                f"a time no more than {self.recycled_after} before ordered_at",
+                f"a time no more than {_said(self.recycled_after)} before ordered_at",
             ),
             (
                 "scanned_long_after_order",
                 "scanned_at",
-                f"a time no more than {self.longest_life} after ordered_at",
+                f"a time no more than {_said(self.longest_life)} after ordered_at",
             ),
             (
                 "event_before_order",
                 "scanned_at",
-                f"a time no more than {self.clock_tolerance} before ordered_at",
+                f"a time no more than {_said(self.clock_tolerance)} before ordered_at",
             ),
             (
                 "recycled_tracking_number",
                 "scanned_at",
                 (
                     "a scan of this parcel, whose journey had ended "
-                    f"{self.recycled_after} or more before a new label or pick-up"
+                    f"{_said(self.recycled_after)} or more before a new label or pick-up"
                 ),
             ),
             (
                 "delivered_before_pickup",
                 "scanned_at",
-                f"a time no more than {self.clock_tolerance} before the carrier had the parcel",
+                (
+                    f"a time no more than {_said(self.clock_tolerance)} before the carrier had "
+                    "the parcel"
+                ),
             ),
             (
                 "possession_after_delivery",
                 "scanned_at",
-                f"a time no more than {self.clock_tolerance} after the delivery",
+                f"a time no more than {_said(self.clock_tolerance)} after the delivery",
             ),
         )
 
@@ -251,6 +254,11 @@ def _by_facility(scans: pd.DataFrame) -> npt.NDArray[np.intp]:
         return np.arange(len(scans))
     codes, values = pd.factorize(scans["facility"], sort=True)
     return np.argsort(np.where(codes < 0, len(values), codes), kind="stable")
+
+
+def _said(span: dt.timedelta) -> str:
+    """A span as it is said: 30 days, and not 30 days, 0:00:00."""
+    return str(span).removesuffix(", 0:00:00")
 
 
 def _microseconds_of(span: dt.timedelta) -> int:

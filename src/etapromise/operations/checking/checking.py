@@ -19,6 +19,7 @@ from etapromise.operations.checking.check_report import CheckReport
 from etapromise.operations.checking.weight_outliers import outlying_weights
 from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text
 from etapromise.tracking import Event, TrackedHistory, history
+from etapromise.tracking.accounts import refuse_too_many
 from etapromise.tracking.files.found_files import FoundFile, find_files
 from etapromise.tracking.files.json_tables import list_paths, table_of
 from etapromise.tracking.files.table_files import (
@@ -242,6 +243,11 @@ def check(
             for one in found.history.accounts
         }
         found.facts["signs"] = _signs(found.history)
+        try:
+            refuse_too_many(found.history.accounts)
+        except ContractError as error:
+            found.failure = str(error)
+            return found
         if not found.facts["signs"]["arrived"]:
             found.failure = (
                 "no parcel arrived by these tables, so that nothing can be learned; hand over "
@@ -399,7 +405,7 @@ def _every(found: TrackedHistory, step: int) -> TrackedHistory:
 def _quality(found: TrackedHistory) -> dict[str, Any]:
     """A short walk through the latest weeks whose parcels have arrived."""
     from etapromise.evaluation.backtest import BacktestConfig, run_backtest  # noqa: PLC0415 — slow
-    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415 — slow, and rarely asked for
+    from etapromise.evaluation.replay import TrainModel  # noqa: PLC0415 — slow, and rarely asked for
     from etapromise.training.config import TrainingConfig  # noqa: PLC0415 — slow, and rarely asked for
 
     arrived = found.milestones["event_at"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from etapromise.tracking.column_names import (
     is_about,
+    place_in,
     score_name,
     without_words,
 )
@@ -28,6 +29,11 @@ _NUMBERS: Final = frozenset(
 )
 _LEAST: Final = 0.55
 # What a column's name may say in any words; of a pick-up and a notice other things are said alike.
+_PARTIES: Final = {"destination": "recipient", "origin": "sender"}
+# So surely a name says whose address it is of and what of it.
+_ADDRESSED: Final = 0.93
+# What is called by a name, which a state is not.
+_NAMES: Final = frozenset({"carrier", "service"})
 _ENDS: Final = frozenset({"delivered", "attempted", "returned", "cancelled", "lost"})
 # Columns whose names fit alike.
 _EVEN: Final = 0.04
@@ -82,14 +88,17 @@ def _looked_at(profile: Profile, part: str, role: str, table: OwnTable) -> float
         score += _NUMBERED * (score >= _LEAST and is_about(profile.name, "tracking"))
     elif role == "ordered_at":
         score = _order_score(profile, table, score)
-    elif role.startswith("destination"):
-        score = _address_score(profile, score)
+    elif role.partition("_")[0] in _PARTIES:
+        score = _address_score(profile, role, score)
+    elif role in _NAMES and is_about(profile.name, "condition"):
+        # The state of a carrier's parcel names no carrier.
+        return 0.0
     if score < _LEAST or not profile.filled:
         return 0.0
     if part == "milestones" or role in TIMES:
         guess = profile.times(numbers=True, named=score >= _NAMED)
         return score if guess is not None else 0.0
-    return score if _suits(profile, role) else 0.0
+    return score if _suits(profile, role, named=score >= _NAMED) else 0.0
 
 
 def _scan_score(profile: Profile, role: str, table: OwnTable, score: float) -> float:
@@ -160,11 +169,24 @@ def _order_score(profile: Profile, table: OwnTable, score: float) -> float:
     return score
 
 
-def _address_score(profile: Profile, score: float) -> float:
-    if is_about(profile.name, "sender"):
+def _address_score(profile: Profile, role: str, score: float) -> float:
+    """What an address is made of goes by whose it is and by what of it."""
+    party, _, field = role.partition("_")
+    ours, other = _PARTIES[party], _PARTIES["origin" if party == "destination" else "destination"]
+    whose, what = place_in(profile.name) or ("", "")
+    if whose == other or (ours == "recipient" and is_about(profile.name, "sender")):
         return 0.0
-    # Where the bill goes is taken only where nothing else is there, and told.
-    return min(score - 0.2, _LEAST) if is_about(profile.name, "billing") else score
+    if what and whose == ours and what == (field or "postcode"):
+        score = max(score, _ADDRESSED)
+    elif what == "place" and whose == ours and not field:
+        score = max(score, _NAMED)
+    elif {what, field} & {"lat", "lon"} and what != field:
+        # Half a point is no place, and no point that is merely passed.
+        score = score if score >= _NAMED and what not in {"lat", "lon"} else 0.0
+    if ours == "recipient" and is_about(profile.name, "billing"):
+        # Where the bill goes is taken only where nothing else is there, and told.
+        return _LEAST if what == (field or "postcode") else min(score - 0.2, _LEAST)
+    return score
 
 
 def _understood(profile: Profile) -> float:
@@ -196,19 +218,32 @@ def _says_states(profile: Profile) -> bool:
     return 2 * sum(status_of_word(word) is not None for word in words) > len(words)
 
 
-def _suits(profile: Profile, role: str) -> bool:
+def _suits(profile: Profile, role: str, *, named: bool) -> bool:
     checks: dict[str, Callable[[], bool]] = {
         **dict.fromkeys(_NUMBERS, lambda: profile.numeric),
         **dict.fromkeys(("origin_country", "destination_country"), lambda: profile.countries > 0.6),
         "destination_time_zone": lambda: profile.zones > 0.6,
         "zone": lambda: profile.offsets > 0.6,
-        "destination": lambda: profile.postcodes > 0.6,
+        # Codes and names of places too, where the column is surely called so.
+        "destination": lambda: (
+            profile.postcodes > 0.6
+            or (
+                named
+                and not (profile.dated or profile.streets)
+                and profile.distinct < 0.5 * profile.rows
+            )
+        ),
+        "origin": lambda: not (profile.dated or profile.points),
         # A "state" is one of a parcel as well as of a country.
-        "destination_region": lambda: not (profile.dated or _says_states(profile)),
+        "destination_region": lambda: (
+            not (profile.dated or profile.unique or _says_states(profile))
+        ),
         "status": lambda: _are_codes(profile),
         **dict.fromkeys(
             ("carrier", "service", "vocabulary"),
-            lambda: profile.distinct <= _MOST_CODES and not profile.dated,
+            lambda: (
+                profile.distinct <= _MOST_CODES and not (profile.dated or _says_states(profile))
+            ),
         ),
         **dict.fromkeys(
             ("shipment_id", "order_id"),

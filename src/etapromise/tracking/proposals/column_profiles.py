@@ -52,6 +52,7 @@ _DATE_LIKE: Final = re.compile(
     r"(?<!\d)(?:\d{4}\s?[./\-]\s?\d{1,2}\s?[./\-]\s?\d{1,2}|"
     r"\d{1,2}\s?[./\-]\s?(?:\d{1,2}|[A-Za-z]{3})\s?[./\-]\s?\d{1,4}|\d{1,2}:\d\d(?::\d\d)?)(?!\d)"
 )
+_DEGREES: Final = re.compile(r"^\(?[+-]?\d{1,3}\.\d{2,}(?:\s*[,; ]\s*[+-]?\d{1,3}\.\d{2,}\)?)?$")
 _NUMBER: Final = re.compile(
     r"^[+-]?\d[\d.,\s\u00a0']*\s?(kg|kgs|g|gr|lb|lbs|oz)?\.?$", re.IGNORECASE
 )
@@ -194,9 +195,14 @@ class Profile:
     def clocks(self) -> bool:
         """Whether they are times of day without a date; bare digits where the name says so."""
         words = self.words[:TRIED]
-        if self._all_digits and not is_about(self.name, "clock"):
+        if self._all_digits and not (is_about(self.name, "clock") and self._as_clocks):
             return False
         return bool(len(words)) and all(time_of_day(word) is not None for word in words)
+
+    @cached_property
+    def _as_clocks(self) -> bool:
+        """Whether digits have minutes too: bare hours, or days that it took, are no clocks."""
+        return bool(self.words[:TRIED].str.len().ge(3).mean() > MOST)
 
     @cached_property
     def postcodes(self) -> float:
@@ -206,6 +212,18 @@ class Profile:
             return 0.0
         looks = beginning_with(words, r"^(?=.*\d)[A-Za-z0-9][A-Za-z0-9\s\-]{1,9}(\.0)?$")
         return float((looks & words.str.len().between(3, 12)).mean())
+
+    @cached_property
+    def points(self) -> bool:
+        """Whether most values are numbers with many decimals, as those of a point's degrees are."""
+        words = self.words[:TRIED]
+        return bool(len(words) and beginning_with(words, _DEGREES).mean() > MOST)
+
+    @cached_property
+    def streets(self) -> bool:
+        """Whether most values are several words and numbers, such as whole addresses."""
+        words = self.words[:TRIED]
+        return bool(len(words) and beginning_with(words, r"^(?=.*\d)\S+\s+\S+\s+\S").mean() > 0.5)
 
     @cached_property
     def dated(self) -> bool:

@@ -7,20 +7,21 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
+from etapromise.normal_forms.places import countries_with
 from etapromise.normal_forms.postcodes import own_forms, postcode_forms
 from etapromise.normal_forms.zones import shape_of
 from etapromise.tracking.column_names import (
     is_about,
     names_of,
+    place_in,
     score_name,
 )
 from etapromise.tracking.mapped_columns import cells_as_text, happened
 from etapromise.tracking.proposals.column_fits import assigned
 from etapromise.tracking.proposals.column_profiles import Profile
-from etapromise.tracking.proposals.column_roles import TIMES, proposed_column
+from etapromise.tracking.proposals.column_roles import TIMES, moments_of, proposed_column
 from etapromise.tracking.proposals.guessed_times import TimeGuess
 from etapromise.tracking.proposals.proposal import CERTAIN, OwnTable, Proposal, Proposed
 from etapromise.tracking.status_words import status_of_word
@@ -34,6 +35,14 @@ _OWN_FORMS: Final = 0.2
 _HALF: Final = 4
 # A column of so few words is one of states, kinds or yes and no.
 _FEW_WORDS: Final = 30
+# So many rows have a time that can be the order's.
+_MOSTLY: Final = 0.9
+_MOSTLY_BEFORE: Final = 0.5
+# What a promise may be of.
+_ARRIVALS: Final = frozenset({"delivered", "attempted", "available_for_pickup"})
+# So many regions tell their country, if only one has them all; of more these are looked at.
+_FEW_REGIONS: Final = 3
+_TRIED_REGIONS: Final = 60
 
 
 def shipment_columns(proposal: Proposal) -> None:
@@ -136,26 +145,73 @@ def _carriers_as_services(proposal: Proposal) -> None:
 
 def _by_values(proposal: Proposal) -> None:
     """Columns that their values tell where no name does."""
-    table, columns = proposal.shipments, proposal.columns
+    columns = proposal.columns
     by_values: list[tuple[str, Callable[[Profile], bool]]] = [
-        ("destination_country", lambda one: one.countries > 0.9 and not one.numeric),
-        ("destination", lambda one: one.postcodes > 0.9 and not one.unique and not one.dated),
+        ("destination_country", _are_countries),
+        ("destination", lambda one: _writers(one) != [] and not one.unique),
         ("shipment_id", lambda one: one.unique and not one.dated and not one.numeric),
         ("shipment_id", lambda one: one.unique and not one.dated and one.digits),
-        ("carrier", lambda one: one.carriers > 0.5),
+        ("carrier", lambda one: one.carriers > 0.5 and one.distinct > 1),
     ]
     for role, fits in by_values:
-        taken = {one.column for one in (*columns.values(), *proposal.milestones.values())}
-        free = [
-            one
-            for name, one in table.profiles.items()
-            if name not in taken and fits(one) and not is_about(name, "sender")
-        ]
-        free.sort(key=lambda one: is_about(one.name, "billing"))
+        free = sorted(_free(proposal, fits), key=lambda one: is_about(one.name, "billing"))
         if role not in columns and free:
             columns[role] = Proposed(
                 column=free[0].name, certainty=0.5, why="its values, not its name"
             )
+    if "destination" not in columns:
+        _outer_place(proposal)
+
+
+def _free(proposal: Proposal, fits: Callable[[Profile], bool]) -> list[Profile]:
+    """Columns that are none yet, and of no sender, whose values fit."""
+    taken = {one.column for one in (*proposal.columns.values(), *proposal.milestones.values())}
+    return [
+        one
+        for name, one in proposal.shipments.profiles.items()
+        if name not in taken and not is_about(name, "sender") and fits(one)
+    ]
+
+
+def _are_countries(one: Profile) -> bool:
+    """Whether values surely are countries: No and COD may be an answer and a payment as well."""
+    names = one.words.str.len()
+    return one.countries > 0.9 and not one.numeric and (one.distinct > 2 or names.min() > 3)
+
+
+def _writers(one: Profile) -> list[str]:
+    """The countries that alone write postcodes as a column's values are written."""
+    shapes = one.filled_values.map(lambda word: shape_of(str(word).strip().upper()))
+    return [
+        country
+        for country, forms in own_forms().items()
+        if shapes.isin(list(forms)).mean() >= _OWN_FORMS
+        and shapes.isin(list(postcode_forms(country))).mean() >= _OF_ONE_COUNTRY
+    ]
+
+
+def _outer_place(proposal: Proposal) -> None:
+    """Where no column has the postcode: the city, else the region or the country, told."""
+    cities = _free(
+        proposal,
+        lambda one: (
+            (place_in(one.name) or ("billing", ""))[1] == "city"
+            and (place_in(one.name) or ("billing", ""))[0] in {"", "recipient"}
+            and not (one.dated or one.numeric)
+        ),
+    )
+    outer = [proposal.columns.get(f"destination_{what}") for what in ("region", "country")]
+    names = [one.name for one in cities] + [one.column for one in outer if one and one.column]
+    if names:
+        proposal.columns["destination"] = Proposed(
+            column=str(names[0]),
+            certainty=0.5,
+            why="no column has a postcode, so this is the place",
+        )
+        proposal.told.append(
+            f"no column has the postcode: {names[0]} is taken for the place where parcels go; map "
+            "the postcode if there is one, as promises by postcode are surer"
+        )
 
 
 def _asked(proposal: Proposal) -> None:
@@ -169,8 +225,23 @@ def _asked(proposal: Proposal) -> None:
                 why="no column looks like it",
                 details={"column": "?"},
                 asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it"
-                + _named_so(table, role),
+                + (_coded_places(proposal) if role == "destination" else _named_so(table, role)),
             )
+
+
+def _coded_places(proposal: Proposal) -> str:
+    """Columns whose values could be postcodes and whose names say nothing of it."""
+    found = _free(proposal, lambda one: one.postcodes > 0.9 and not (one.unique or one.dated))
+    named = [f"{one.name} with {str(one.words.iloc[0])!r}" for one in found[:3]]
+    points = {"destination_lat", "destination_lon"} <= set(proposal.columns)
+    return (
+        f" by name; postcodes or codes of places could be {', '.join(named)}" if named else ""
+    ) + (
+        "; coordinates tell no lane: add a column with an area that many parcels share, such as a "
+        "postcode or a city"
+        if points
+        else ""
+    )
 
 
 def _left_out(proposal: Proposal) -> None:
@@ -225,15 +296,42 @@ def _delivered_words(table: OwnTable, unused: Sequence[str], dated: Proposed) ->
     return told
 
 
+def ask_for_deliveries(proposal: Proposal) -> None:
+    """What no table of parcels can do without where there are no scans: when they came."""
+    if _ARRIVALS & set(proposal.milestones):
+        return
+    table = proposal.shipments
+    free = _free(proposal, lambda one: one.times() is not None or one.without_year)
+    named = f"; times are also {', '.join(one.name for one in free[:5])}" if free else ""
+    proposal.milestones["delivered"] = Proposed(
+        column=None,
+        certainty=0.0,
+        why="no column looks like it",
+        details={"column": "?"},
+        asked=f"which column of {', '.join(table.files)} says when parcels were delivered? none "
+        f"looks like it{_named_so(table, 'delivered')}{named}. Nothing can be learned without: "
+        "hand over such a column, or the carrier's scans; orders to be promised need none",
+    )
+
+
 def _named_so(table: OwnTable, role: str) -> str:
     """Of times that cannot be read, although the column is called so: which, and what to do."""
-    if role not in TIMES:
+    if role not in TIMES and role != "delivered":
         return ""
+    part = "milestones" if role == "delivered" else "shipments"
     called = [
         one
         for name, one in table.profiles.items()
-        if score_name(name, "shipments", role) >= CERTAIN and len(one.words)
+        if score_name(name, part, role) >= CERTAIN and len(one.words)
     ]
+    if called and called[0].without_year:
+        called = []
+    if called and called[0].numeric and not called[0].other_calendar:
+        return (
+            f"; {called[0].name} is called so, but holds numbers such as "
+            f"{str(called[0].words.iloc[0])!r}: if that is how long something took, add it to the "
+            "time it began at, and hand over the sum"
+        )
     if not called:
         without = [one for one in table.profiles.values() if one.without_year]
         return (
@@ -255,24 +353,23 @@ def _named_so(table: OwnTable, role: str) -> str:
 
 
 def _country_of_postcodes(proposal: Proposal) -> None:
-    """Where nothing tells the country: the one that writes postcodes so, else it is told."""
+    """Where nothing tells the country: the one of such postcodes or regions, else it is told."""
     if "destination_country" in proposal.columns or "destination" not in proposal.columns:
         return
-    column = proposal.columns["destination"].column
-    words = proposal.shipments.profiles[str(column)].filled_values if column else pd.Series([""])
-    shapes = words.map(lambda word: shape_of(str(word).strip().upper()))
-    found = [
-        country
-        for country, forms in own_forms().items()
-        if shapes.isin(list(forms)).mean() >= _OWN_FORMS
-        and shapes.isin(list(postcode_forms(country))).mean() >= _OF_ONE_COUNTRY
-    ]
+    profiles, columns = proposal.shipments.profiles, proposal.columns
+    place = profiles.get(str(columns["destination"].column))
+    region = columns.get("destination_region")
+    regions = None if region is None else profiles.get(str(region.column))
+    found, example = [], ""
+    if place is not None and len(place.words):
+        found, example = _writers(place), f"postcodes are written like {place.words.iloc[0]!r}"
+    if not found and regions is not None and len(regions.words):
+        found, example = _having(regions), f"there are {', '.join(map(repr, regions.words[:3]))}"
     if len(found) == 1:
-        proposal.columns["destination_country"] = Proposed(
+        columns["destination_country"] = Proposed(
             column=None,
             certainty=0.6,
-            why=f"no column tells it, and only there postcodes are written like {words.iloc[0]!r}; "
-            "please check",
+            why=f"no column tells it, and only there {example}; please check",
             details={"value": found[0]},
         )
         return
@@ -283,28 +380,35 @@ def _country_of_postcodes(proposal: Proposal) -> None:
     )
 
 
+def _having(regions: Profile) -> list[str]:
+    """The countries that alone have all regions of these codes or names, if they are several."""
+    words = [str(word) for word in regions.words[:_TRIED_REGIONS]]
+    enough = len(words) >= _FEW_REGIONS and len("".join(words)) >= 2 * _FEW_REGIONS
+    return countries_with(words) if enough else []
+
+
 def _times_by_order(proposal: Proposal) -> None:
-    """Dates whose names say nothing: the first in time is the order, the last the delivery."""
-    table = proposal.shipments
-    taken = {one.column for one in (*proposal.columns.values(), *proposal.milestones.values())}
-    free = []
-    for name, profile in table.profiles.items():
-        guess = profile.times() if name not in taken else None
-        if guess is not None and guess.asked is None:
-            free.append((name, profile))
-    if not free:
+    """Where no name says when it was ordered: the first time of all, if values tell it."""
+    if "ordered_at" in proposal.columns:
         return
-    if "ordered_at" not in proposal.columns:
-        profile = max((one for _, one in free), key=lambda one: one.filled)
-        found = proposed_column(profile, "ordered_at", 0.5)
-        proposal.columns["ordered_at"] = Proposed(
-            column=found.column,
-            certainty=0.5,
-            why=f"its values, not its name; {found.why.partition('; ')[2]}",
-            details=found.details,
-            asked=found.asked,
-            guess=found.guess,
-        )
+    came = [
+        moments_of(proposal.shipments.profiles[str(one.column)].raw, one)
+        for role, one in proposal.milestones.items()
+        if role in {"picked_up", *_ARRIVALS} and one.column is not None
+    ]
+    found = []
+    for profile in _free(proposal, lambda one: one.times() is not None):
+        one = proposed_column(profile, "ordered_at", 0.5)
+        moments = moments_of(profile.raw, one)
+        # What is mostly the same day is another record of the arrival.
+        known = [(later, moments.notna() & later.notna()) for later in came]
+        first = all((moments < later)[both].mean() > _MOSTLY_BEFORE for later, both in known)
+        if not one.asked and moments.notna().mean() > _MOSTLY and first:
+            found.append((moments.median(), profile.name, one))
+    if found:
+        _, _, one = min(found)
+        why = f"its values, not its name; {one.why.partition('; ')[2]}"
+        proposal.columns["ordered_at"] = replace(one, why=why)
 
 
 def _settled_orders(proposal: Proposal) -> None:

@@ -13,6 +13,8 @@ from etapromise.tracking.column_names import is_about, names_of, plain_name, wit
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
 _ALL: Final = 0.9
+# Of a shop's parcels so many go to its own country, as long as nothing tells which that is.
+_MOST: Final = 0.5
 
 
 def zones_of_times(proposal: Proposal) -> None:
@@ -113,6 +115,11 @@ def _home(proposal: Proposal) -> tuple[str, str]:
         if found is None:
             continue
         zone, sure = found
+        if role[0] == "d" and (codes == home).mean() < _MOST:
+            return "?", (
+                f"on whose clock are the times in {files} that carry no zone? parcels go to "
+                f"several countries, such as {', '.join(map(str, codes.unique()[:3]))}"
+            )
         if sure:
             return zone, (
                 f"clock times without a zone; most parcels go {'from' if role[0] == 'o' else 'to'} "

@@ -29,7 +29,10 @@ from etapromise.tracking.proposals.proposed_scans import (
     scan_columns,
     states_not_events,
 )
-from etapromise.tracking.proposals.proposed_shipments import shipment_columns
+from etapromise.tracking.proposals.proposed_shipments import (
+    ask_for_deliveries,
+    shipment_columns,
+)
 from etapromise.tracking.proposals.proposed_zones import zones_of_times
 
 # Of rows with an id so many have their own, where a row is a parcel.
@@ -79,11 +82,8 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     _rows_of_one_order(proposal)
     clocks_of_dates(proposal)
     zones_of_times(proposal)
-    if not {"delivered"} & set(proposal.milestones) and scans is None:
-        proposal.told.append(
-            "no table says when parcels were delivered: nothing can be learned or judged until "
-            "scans or a column with the deliveries are handed over too"
-        )
+    if scans is None:
+        ask_for_deliveries(proposal)
     left = [table for table in tables if table not in (shipments, scans)]
     for table in left:
         known = {*shipments.files, *(shipments.join or {}).get("files", ())}

@@ -39,7 +39,9 @@ def settled(table: OwnTable, one: Proposed, part: str, role: str) -> Proposed:
         if not both.any():
             continue
         surer, why = None, ""
-        if differ.sum() <= _SAME * both.sum():
+        if differ.sum() <= _SAME * both.sum() or (
+            role == "destination" and _two_names(mine[both], yours[both])
+        ):
             surer, why = _with_clock(ours, theirs, timed=timed), "says the same"
         elif timed:
             surer, why = _with_its_zone(ours, theirs, role), "says the same without its zone"
@@ -107,6 +109,12 @@ def _later(ours: Profile, theirs: Profile, role: str) -> Profile | None:
     if (first[both] >= second[both]).all():
         return ours
     return theirs if (second[both] >= first[both]).all() else None
+
+
+def _two_names(mine: pd.Series[Any], yours: pd.Series[Any]) -> bool:
+    """Whether each place of one column is one of the other, such as its code beside its name."""
+    pairs = len(pd.DataFrame({"mine": mine, "yours": yours}).drop_duplicates())
+    return 1 < pairs < len(mine) / 2 and pairs == mine.nunique() == yours.nunique()
 
 
 def _comparable(profile: Profile, part: str, role: str) -> pd.Series[Any]:
