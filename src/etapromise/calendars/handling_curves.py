@@ -103,11 +103,15 @@ def _mixed(fit: Floats) -> Floats:
     likelihood = np.exp(fit - fit.max(axis=1, keepdims=True))
     shares = np.full(fit.shape[1], 1.0 / fit.shape[1])
     for _ in range(_ROUNDS):
-        chance = likelihood * shares
-        chance /= chance.sum(axis=1, keepdims=True)
         # One warehouse's worth of belief that any curve is as common.
-        shares = (chance.sum(axis=0) + 1.0 / fit.shape[1]) / (len(fit) + 1.0)
-    return np.asarray(chance)
+        common = _of_each(likelihood, shares).sum(axis=0) + 1.0 / fit.shape[1]
+        shares = common / (len(fit) + 1.0)
+    return _of_each(likelihood, shares)
+
+
+def _of_each(likelihood: Floats, shares: Floats) -> Floats:
+    chance = likelihood * shares
+    return np.asarray(chance / chance.sum(axis=1, keepdims=True))
 
 
 def _chances(week: Mask) -> NDArray[np.float64]:
@@ -119,7 +123,7 @@ def _chances(week: Mask) -> NDArray[np.float64]:
     day = (weekday[:, None] + ahead) % 7
     works = week[day]
     # Working days, and closed ones, from the order's date to a lorry's.
-    before = np.cumsum(works, axis=1) - works
+    before: Ints = np.cumsum(works, axis=1) - works
     closed = ahead - before
     wait = np.minimum(before, MOST_WAITS - 1)
     found = np.zeros((_curve_count(), _CELLS, MOST_WAITS))
