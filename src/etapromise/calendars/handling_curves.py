@@ -126,17 +126,19 @@ def _chances(week: Mask) -> NDArray[np.float64]:
     before: Ints = np.cumsum(works, axis=1) - works
     closed = ahead - before
     wait = np.minimum(before, MOST_WAITS - 1)
-    found = np.zeros((_curve_count(), _CELLS, MOST_WAITS))
-    curves = itertools.product(_HANDLING, _VARIES, (False, True), _LEAVES)
-    for number, (typical, varies, stands, leaves) in enumerate(curves):
+    # Hours from the order to each lorry, of (l, 168, lorries), and how many of them are closed days'.
+    later = ahead * 24.0 + np.array(_LEAVES)[:, None, None]
+    found = np.zeros((_curve_count() // len(_LEAVES), len(_LEAVES), _CELLS, MOST_WAITS))
+    curves = itertools.product(_HANDLING, _VARIES, (False, True))
+    for number, (typical, varies, stands) in enumerate(curves):
         # Where handling stands still, an order of a closed day waits for its end, as others do.
         start = np.where(stands & ~works[:, :1], 24.0, hour[:, None] + 0.5)
         stood = stands * (closed - ~works[:, :1] * (ahead > 0))
-        hours = ahead * 24.0 + leaves - start - 24.0 * stood
+        hours = later - start - 24.0 * stood
         ready = ndtr(np.log(np.maximum(hours, 1e-6) / typical) / varies)
-        ready = np.maximum.accumulate(np.where(works, ready, 0.0), axis=1)
-        ready[:, -1] = 1.0
-        taken = np.diff(ready, axis=1, prepend=0.0)
+        ready = np.maximum.accumulate(np.where(works, ready, 0.0), axis=2)
+        ready[:, :, -1] = 1.0
+        taken = np.diff(ready, axis=2, prepend=0.0)
         for lorry in range(_LORRIES):
-            found[number, np.arange(_CELLS), wait[:, lorry]] += taken[:, lorry]
-    return found
+            found[number][:, np.arange(_CELLS), wait[:, lorry]] += taken[:, :, lorry]
+    return found.reshape(-1, _CELLS, MOST_WAITS)
