@@ -126,7 +126,7 @@ def _chances(week: Mask) -> NDArray[np.float64]:
     before: Ints = np.cumsum(works, axis=1) - works
     closed = ahead - before
     wait = np.minimum(before, MOST_WAITS - 1)
-    # Hours from the order to each lorry, of (l, 168, lorries), and how many of them are closed days'.
+    # (l, 1, lorries) hours from the start of the order's day to each lorry.
     later = ahead * 24.0 + np.array(_LEAVES)[:, None, None]
     found = np.zeros((_curve_count() // len(_LEAVES), len(_LEAVES), _CELLS, MOST_WAITS))
     curves = itertools.product(_HANDLING, _VARIES, (False, True))
