@@ -108,6 +108,22 @@ def test_parts_in_any_order_and_twice_give_the_same(few, tmp_path):
     assert again.commit == done.commit
 
 
+def test_scans_of_long_ago_may_come_before_their_shipments(few, tmp_path):
+    early = ingest(tmp_path, scans=few.scans, keep_scans_days=10)
+    ingest(tmp_path, few.shipments)
+    found = stored_history(tmp_path).milestones.sort_values("shipment_id", ignore_index=True)
+    told = tracking.history(few.shipments, few.scans).milestones
+    pd.testing.assert_frame_equal(found, told.sort_values("shipment_id", ignore_index=True))
+    # Those that nobody comes for are let go of, which is told.
+    ingest(tmp_path / "other", scans=few.scans, keep_scans_days=10)
+    done = ingest(tmp_path / "other")
+    (note,) = done.notes
+    assert note.reason == "waited_too_long"
+    assert done.waiting + note.rows == early.waiting
+    assert done.waiting
+    assert note.rows
+
+
 def test_the_model_from_a_store_is_that_from_the_tables(store, model, parcels, tmp_path):
     from_store = etapromise.train(store=store, as_of=AS_OF, config=TRAINING)
     assert saved(from_store, tmp_path / "store") == saved(model, tmp_path / "tables")

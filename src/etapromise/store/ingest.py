@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -35,12 +34,10 @@ from etapromise.store.layout import (
     store_directory,
 )
 from etapromise.store.partition_update import SCAN_SCHEMA
-from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows
+from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows, shipment_batches
 from etapromise.text_type import TEXT
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
-from etapromise.tracking.files.found_files import damage_named
-from etapromise.tracking.files.table_files import require_once_each
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.python_objects import arrow_table_of, table_as_text
@@ -61,14 +58,12 @@ KEEP_SCANS_DAYS: Final = 430
 """Days that scans are kept where nothing is said; parcels are looked at for 400 days."""
 
 _UPDATE: Final = "etapromise.store.partition_update:update_partition"
-_ROWS_AT_ONCE: Final = 262_144
 _STAGE: Final = "etapromise.store.staging:stage_scans"
 # Pieces that reading a file of scans is shared out in; each writes a file a partition.
 _FEWEST_TASKS: Final = 4
 _MOST_TASKS: Final = 24
 _ROWS_A_TASK: Final = 1_000_000
 _DAY: Final = 86_400_000_000
-_PARQUET: Final = frozenset({".parquet", ".pq"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +209,7 @@ class _Ingest:
         self._scans = StagedRows(staging / "scans")
         # Of all parcels that the store or this ingest knows: where they lie.
         self._ids, self._places, self._types = self._known()
-        self._came = self._given = 0
+        self._came = self._given = self._given_up = 0
         self._rows: list[NDArray[np.int64]] = []
         self._came_ids = pa.chunked_array([], pa.large_string())
         self._waiting: list[pa.Table] = []
@@ -227,7 +222,7 @@ class _Ingest:
         known = Identifiers(as_series(self._ids)) if source is not None else None
         fresh_ids, fresh_places = [], []
         first = 0
-        for batch in () if source is None else _batches(source):
+        for batch in () if source is None else shipment_batches(source):
             checked = read_shipments(batch, naive_time_zone=naive_time_zone)
             self._notes += checked.notes
             rejects = checked.rejects
@@ -283,10 +278,9 @@ class _Ingest:
         intake = ScanIntake(
             KnownParcels(self._ids, self._places), root, vocabulary, naive_time_zone
         )
-        if self._came and self._before.waiting:
+        if self._before.waiting:
             intake.lay(self._layout.read(self._before.waiting))
-        elif self._before.waiting:
-            intake.waiting.append(self._layout.read(self._before.waiting))
+            intake.waiting = [self._young(table) for table in intake.waiting]
         parts = [] if source is None else open_parts(source, SCAN_COLUMNS, table="scans")
         full = [number for number, part in enumerate(parts) if part.n_rows]
         shared = workers is not None and isinstance(source, (str, Path)) and len(full) > 1
@@ -428,14 +422,25 @@ class _Ingest:
             return (None, 0) if not before else (SCAN_SCHEMA.empty_table(), 0)
         table = pa.concat_tables(self._waiting).cast(SCAN_SCHEMA)
         table = table.group_by(SCAN_SCHEMA.names, use_threads=False).aggregate([])
-        oldest = pa.scalar(self._latest - self._layout.keep_scans_days * _DAY, pa.int64())
-        table = table.filter(pc.greater(table["scanned_at"].cast(pa.int64()), oldest))
         table = table.sort_by([(name, "ascending") for name in SCAN_SCHEMA.names])
         if len(table) == before and table.equals(
             self._layout.read(self._before.waiting).cast(SCAN_SCHEMA)
         ):
             return None, 0
-        return table, max(len(table) - before, 0)
+        return table, max(len(table) - before + self._given_up, 0)
+
+    def _young(self, waiting: pa.Table) -> pa.Table:
+        """Scans that waited and still do, without those of which no parcel will come any more."""
+        days = self._layout.keep_scans_days
+        oldest = pa.scalar(self._before.latest - days * _DAY, pa.int64())
+        young = waiting.filter(pc.greater(waiting["scanned_at"].cast(pa.int64()), oldest))
+        self._given_up = len(waiting) - len(young)
+        if self._given_up:
+            told = f"scans waited for a shipment for {days} days and were let go of"
+            self._notes.append(
+                Note(reason="waited_too_long", column="", rows=self._given_up, told=told)
+            )
+        return young
 
     def _committed(self, partitions: dict[Partition, Files], waiting: pa.Table | None) -> Commit:
         layout = self._layout
@@ -466,24 +471,6 @@ class _Ingest:
         layout.write_commit(commit)
         sync_directory(layout.root / "commits")
         return commit
-
-
-def _batches(source: Source) -> Iterator[Source]:
-    """A Parquet file a part at a time, so that its size does not matter; all else as it is."""
-    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _PARQUET:
-        yield source
-        return
-    path = Path(source)
-    if not path.exists() or path.stat().st_size == 0:
-        yield source
-        return
-    with damage_named(path, "shipments"), pq.ParquetFile(path) as file:
-        require_once_each(file.schema_arrow.names, path.name)
-        if file.metadata.num_rows <= _ROWS_AT_ONCE:
-            yield source
-            return
-        for batch in file.iter_batches(_ROWS_AT_ONCE):
-            yield pa.Table.from_batches([batch])
 
 
 def _found_anywhere(source: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +23,8 @@ from etapromise.store.partition_update import SCAN_SCHEMA
 from etapromise.text_type import frame_of_arrow
 from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note
+from etapromise.tracking.files.found_files import damage_named
+from etapromise.tracking.files.table_files import require_once_each
 from etapromise.tracking.scans import scan_times
 from etapromise.tracking.sources import Part, open_parts
 from etapromise.tracking.tables import check_scans, split_scans
@@ -31,8 +33,30 @@ from etapromise.tracking.texts import Identifiers, as_series
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from etapromise.tracking.sources import Source
+
 # Rows of a partition that wait in memory before they are staged.
 _STAGED_AT_ONCE: Final = 32_768
+_ROWS_AT_ONCE: Final = 262_144
+_PARQUET: Final = frozenset({".parquet", ".pq"})
+
+
+def shipment_batches(source: Source) -> Iterator[Source]:
+    """A Parquet file a part at a time, so that its size does not matter; all else as it is."""
+    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _PARQUET:
+        yield source
+        return
+    path = Path(source)
+    if not path.exists() or path.stat().st_size == 0:
+        yield source
+        return
+    with damage_named(path, "shipments"), pq.ParquetFile(path) as file:
+        require_once_each(file.schema_arrow.names, path.name)
+        if file.metadata.num_rows <= _ROWS_AT_ONCE:
+            yield source
+            return
+        for batch in file.iter_batches(_ROWS_AT_ONCE):
+            yield pa.Table.from_batches([batch])
 
 
 class KnownParcels:
