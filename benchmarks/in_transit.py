@@ -18,7 +18,7 @@ import pandas as pd
 from olist_tables import CATEGORICAL, FOLDER, NUMERIC, olist_history
 
 from etapromise import PromiseModel, TrainingConfig, tracking, train
-from etapromise.evaluation.forecasters import ModelForecaster
+from etapromise.evaluation.replay import ModelForecaster
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.promise.under_way.open_journeys import journeys_at
 from etapromise.tracking import TrackedHistory

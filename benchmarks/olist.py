@@ -24,8 +24,8 @@ from olist_tables import CATEGORICAL, NUMERIC, ZONE, olist_history, require_olis
 
 import etapromise
 from etapromise.evaluation.backtest import BacktestConfig, run_backtest
-from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
 from etapromise.evaluation.judgement import day_column, stated_column
+from etapromise.evaluation.replay import ModelForecaster, TrainModel
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 

@@ -38,7 +38,7 @@ from etapromise import TrainingConfig
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.evaluation.backtest import Fit
-from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
+from etapromise.evaluation.replay import ModelForecaster, TrainModel
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 from etapromise.training.training import all_features

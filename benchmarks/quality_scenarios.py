@@ -35,8 +35,7 @@ from quality_truth import of_rows, scores, told
 
 from etapromise import TrainingConfig, tracking
 from etapromise.evaluation.backtest import Fit
-from etapromise.evaluation.forecasters import TrainModel
-from etapromise.evaluation.replay import replay_quotes
+from etapromise.evaluation.replay import TrainModel, replay_quotes
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import CarrierStart, NetworkConfig, simulate

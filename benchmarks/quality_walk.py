@@ -15,8 +15,7 @@ from quality_peers import pinball
 
 from etapromise.encoding.requests import NUMBERS
 from etapromise.evaluation.backtest import BacktestConfig, Fit, Step, steps
-from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
-from etapromise.evaluation.replay import Forecaster, replay_quotes
+from etapromise.evaluation.replay import Forecaster, ModelForecaster, TrainModel, replay_quotes
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.outcomes import day_of

@@ -34,7 +34,7 @@ def main() -> None:
     encoder = model.parts.encoder
     requests = encoder.encode(frame)
     times = [
-        model.promise(**fields_of(frame.iloc[[row]])).explanation.stage_times
+        model.promise(**fields_of(frame.iloc[[row]])).explanation.stages.times
         for row in range(len(frame))
     ]
     pickup = np.concatenate([one.pickup for one in times])

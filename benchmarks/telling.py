@@ -26,8 +26,12 @@ import numpy as np
 import pandas as pd
 
 from etapromise import PromiseModel, tracking, train
-from etapromise.evaluation.past_predictions import past_predictions
-from etapromise.evaluation.repromise_replay import PastPredictions, pick_policy, simulate_repromises
+from etapromise.evaluation.repromise_replay import (
+    PastPredictions,
+    past_predictions,
+    pick_policy,
+    simulate_repromises,
+)
 from etapromise.operations.events import event_run
 from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.under_way.repromise_policy import RepromisePolicy

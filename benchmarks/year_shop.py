@@ -19,7 +19,8 @@ from etapromise import PromiseModel, TrainingConfig, tracking, train
 from etapromise.evaluation.model_comparison import clustered_mean
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.models.model_registry import ModelRegistry
-from etapromise.operations.monitoring import MonitorConfig, monitor
+from etapromise.operations.monitoring.run import monitor
+from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.operations.retraining import refresh, retrain
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import (

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from etapromise.operations.checking.checking import check
     from etapromise.operations.events.event_run import events
     from etapromise.operations.gate import GateConfig
-    from etapromise.operations.monitoring import MonitorConfig
     from etapromise.operations.monitoring.run import monitor
+    from etapromise.operations.monitoring.thresholds import MonitorConfig
     from etapromise.operations.retraining import refresh, retrain
     from etapromise.operations.scoring.scoring import score
     from etapromise.serving.static_promises import Fallback, StaticPromise
@@ -85,7 +85,7 @@ _LATE: Final = {
     "Fallback": "serving.static_promises",
     "StaticPromise": "serving.static_promises",
     "GateConfig": "operations.gate",
-    "MonitorConfig": "operations.monitoring",
+    "MonitorConfig": "operations.monitoring.thresholds",
     "TrainingConfig": "training.config",
     "backtest": "evaluation.backtest",
     "check": "operations.checking.checking",

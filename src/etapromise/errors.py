@@ -20,7 +20,7 @@ _EXTRA_OF: Final = {
     ),
     **dict.fromkeys(("orjson", "prometheus_client", "starlette", "uvicorn"), "serve"),
     "cryptography": "signing",
-    "openpyxl": "excel",
+    "python_calamine": "excel",
     "optuna": "tune",
     "fsspec": "remote",
     "distributed": "dask",

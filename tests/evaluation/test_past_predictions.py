@@ -10,8 +10,11 @@ import pytest
 
 from etapromise import PromiseModel
 from etapromise.errors import ContractError
-from etapromise.evaluation.past_predictions import past_predictions
-from etapromise.evaluation.repromise_replay import PastPredictions, simulate_repromises
+from etapromise.evaluation.repromise_replay import (
+    PastPredictions,
+    past_predictions,
+    simulate_repromises,
+)
 from etapromise.promise.under_way.repromise_policy import RepromisePolicy
 from etapromise.tracking import TrackedHistory
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from etapromise.evaluation.backtest import BacktestConfig, run_backtest
-from etapromise.evaluation.forecasters import TrainModel
+from etapromise.evaluation.replay import TrainModel
 from etapromise.tracking import history
 from tests.small_network import TRAINING
 

@@ -58,9 +58,3 @@ def test_the_extract_ends_with_its_last_news(tracked):
     )
     with pytest.raises(ContractError, match="without orders"):
         extract_end(tracked.known_at(pd.Timestamp("2001-01-01", tz="UTC")))
-
-
-def test_a_refresh_must_come_at_least_daily(network, tracked):
-    model = OracleForecaster(network.config)
-    with pytest.raises(ContractError, match="refresh_every"):
-        list(replay_quotes(model, tracked, start=MOMENT, end=MOMENT, refresh_every=0))

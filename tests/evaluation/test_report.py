@@ -20,8 +20,9 @@ import pytest
 
 from etapromise.errors import ContractError
 from etapromise.evaluation.backtest import run_backtest
-from etapromise.evaluation.report import findings, monitor_page, render_backtest, scorecard_page
+from etapromise.evaluation.report import findings, monitor_page, scorecard_page
 from etapromise.evaluation.report import page as page_module
+from etapromise.evaluation.report.page import render_backtest
 from etapromise.evaluation.report.wording import REPORT_LANGUAGES, wording
 from etapromise.evaluation.summary import summary_of
 from tests.evaluation.conftest import CONFIG

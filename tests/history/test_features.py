@@ -39,16 +39,8 @@ def every_feature(encoder: Encoder) -> tuple[str, ...]:
 
 def snapshot_builder(model: PromiseModel, names: tuple[str, ...]) -> FeatureBuilder:
     parts = model.parts
-    return FeatureBuilder(
-        FeatureContract(names),
-        levels=parts.encoder.levels,
-        numeric=parts.encoder.numeric,
-        tables=FeatureTables.snapshot(parts.statistics),
-        elapsed=parts.encoder.clocks.elapsed,
-        first_clock_day=parts.encoder.clocks.first_day,
-        settings=parts.statistics.settings,
-        surge=parts.surge,
-    )
+    tables, settings = FeatureTables.snapshot(parts.statistics), parts.statistics.settings
+    return FeatureBuilder(FeatureContract(names), parts.encoder, tables, settings, parts.surge)
 
 
 def test_every_feature_equals_the_plain_one(model: PromiseModel, orders: pd.DataFrame) -> None:
@@ -91,12 +83,9 @@ def test_training_sees_what_a_quote_of_that_day_would_have_seen(gathered: Histor
         )
         quoting = FeatureBuilder(
             FeatureContract(names),
-            levels=gathered.encoder.levels,
-            numeric=(),
-            tables=FeatureTables.snapshot(statistics),
-            elapsed=gathered.encoder.clocks.elapsed,
-            first_clock_day=gathered.encoder.clocks.first_day,
-            settings=statistics.settings,
+            gathered.encoder,
+            FeatureTables.snapshot(statistics),
+            statistics.settings,
             surge=float(surge_by_day(starts, int(day))[1][-1]),
         )
         requests = gathered.requests.take(rows)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etapromise.evaluation.forecasters import ModelForecaster
+from etapromise.evaluation.replay import ModelForecaster
 from etapromise.in_transit.assembling import chatter
 from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
 from etapromise.in_transit.sampling import Drawn

@@ -188,6 +188,60 @@ KARRIO = {
         ],
     },
 }
+ROYAL_MAIL = {
+    "mailPieces": {
+        "mailPieceId": "090367574000000FE1E1B",
+        "carrierShortName": "RM",
+        "summary": {"oneDBarcode": "A1", "lastEventCode": "EVKOP"},
+        "events": [
+            {
+                "eventCode": "EVDAC",
+                "eventDateTime": "2026-03-02T08:15:00+00:00",
+                "locationName": "Stafford DO",
+            },
+            {"eventCode": "EVKOP", "eventDateTime": "2026-03-04T18:00:00+00:00"},
+        ],
+    }
+}
+FOUR_PX = {
+    "result": 1,
+    "data": [
+        {
+            "queryCode": "A1",
+            "tracks": [
+                {
+                    "tkCode": "FPX_C_SPLS",
+                    "tkDate": "2026-03-02T08:15:00.000+0000",
+                    "tkLocation": "DongGuan",
+                },
+                {"tkCode": "FPX_S_OK", "tkDate": "2026-03-04T18:00:00.000+0000"},
+            ],
+        }
+    ],
+}
+CDEK = {
+    "entity": {
+        "cdek_number": "A1",
+        "statuses": [
+            {
+                "code": "RECEIVED_AT_SHIPMENT_WAREHOUSE",
+                "date_time": "2026-03-02T15:15:00+0700",
+                "city": "Novosibirsk",
+            },
+            {"code": "DELIVERED", "date_time": "2026-03-04T15:15:00+0700"},
+        ],
+    }
+}
+SHIPROCKET = {
+    "awb": "A1",
+    "courier_name": "Delhivery Surface",
+    "current_status": "Delivered",
+    "shipment_status_id": 7,
+    "scans": [
+        {"date": "2026-03-02 13:45:00", "sr-status": "42", "location": "Pune"},
+        {"date": "2026-03-04 13:45:00", "sr-status": "7", "location": "Mumbai"},
+    ],
+}
 SENT: dict[str, Any] = {
     "aftership": AFTERSHIP,
     "easypost": EASYPOST,
@@ -199,6 +253,10 @@ SENT: dict[str, Any] = {
     "usps": USPS,
     "dhl": DHL,
     "karrio": KARRIO,
+    "royal-mail": ROYAL_MAIL,
+    "4px": FOUR_PX,
+    "cdek": CDEK,
+    "shiprocket": SHIPROCKET,
 }
 
 
@@ -215,7 +273,7 @@ def test_a_payload_is_recognised_and_read(vendor: str, tmp_path: Path) -> None:
     assert not len(checked.rejects)
     scans = checked.accepted
     assert list(scans["shipment_id"]) == ["A1", "A1"]
-    first = "in_transit" if vendor == "dhl" else "picked_up"
+    first = "in_transit" if vendor in {"dhl", "royal-mail"} else "picked_up"
     assert list(scans["status"]) == [first, "delivered"]
     assert scans["scanned_at"][0] == pd.Timestamp("2026-03-02T08:15Z")
     assert scans["scanned_at"][1].date() == pd.Timestamp("2026-03-04").date()
@@ -292,3 +350,19 @@ def test_every_form_names_its_columns_and_a_vocabulary() -> None:
     for form in PAYLOADS.values():
         assert form["vocabulary"] in vocabularies()
         assert {"known_by", "rows", "shipment_id", "scanned_at", "fine", "facility"} <= form.keys()
+
+
+def test_a_webhook_of_cdek_is_one_scan() -> None:
+    sent = {
+        "type": "ORDER_STATUS",
+        "date_time": "2026-03-02T15:15:02+0700",
+        "attributes": {
+            "cdek_number": "A1",
+            "code": "TAKEN_BY_COURIER",
+            "status_date_time": "2026-03-02T15:15:00+0700",
+            "city_name": "Novosibirsk",
+        },
+    }
+    [scan] = scans_of_payload(sent).to_dict("records")
+    assert (scan["shipment_id"], scan["status"]) == ("A1", "TAKEN_BY_COURIER")
+    assert scan["scanned_at"] == "2026-03-02T15:15:00+0700"

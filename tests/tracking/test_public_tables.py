@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from etapromise.errors import ContractError
 from etapromise.normal_forms.places import countries_with
 from etapromise.operations.checking.check_report import CheckReport
 from etapromise.operations.checking.checking import check
+from etapromise.tracking import history
 from etapromise.tracking.column_names import place_in, score_name
+from etapromise.tracking.mapped import mapped_tables
+from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.proposals.proposal import Proposal
 from tests.tracking.own_shapes import HOME, parcels
 from tests.tracking.test_own_shapes import dates, local_dates
@@ -54,6 +58,9 @@ def test_a_word_is_no_name_inside_of_a_longer_one() -> None:
     assert score_name("GpsProvider", "shipments", "carrier") < 0.55
     assert score_name("PO Sent to Vendor Date", "milestones", "picked_up") < 0.55
     assert score_name("day", "milestones", "delivered") < 0.55
+    # Events, which the beginnings of words in some language look like.
+    assert score_name("evt_ts", "milestones", "picked_up") < 0.55
+    assert score_name("evt_ts", "scans", "scanned_at") == 1.0
 
 
 def test_numbers_are_no_postcodes_unless_they_are_called_so(tmp_path: Path) -> None:
@@ -110,6 +117,17 @@ def test_deliveries_that_nobody_tells_are_asked_for(tmp_path: Path) -> None:
     assert any("says when parcels were delivered" in one for one in found.questions)
 
 
+def test_orders_that_are_still_to_be_promised_are_mapped_without_deliveries(tmp_path: Path) -> None:
+    table = plain(parcels(5, 80)).drop(columns=["shipped_at", "delivered_on"])
+    check(csv_of(table, tmp_path / "open.csv"), write_mapping=tmp_path / "m.toml", quality=False)
+    read_mapping(tmp_path / "m.toml")
+    shipments, scans = mapped_tables(tmp_path / "m.toml", None, None)
+    assert shipments is not None
+    assert scans is None
+    with pytest.raises(ContractError, match="without milestones"):
+        history(mapping=tmp_path / "m.toml")
+
+
 def test_hexadecimal_ids_stay_as_they_are(tmp_path: Path) -> None:
     truth = parcels(5, 200)
     truth["id"] = [f"{n:06d}e{n:03d}" for n in range(len(truth))]
@@ -122,6 +140,7 @@ def test_regions_tell_their_country(tmp_path: Path) -> None:
     assert countries_with(["SP", "RJ", "AM"]) == ["BR"]
     assert countries_with(["Maharashtra", "KARNATAKA", "Tamil Nadu"]) == ["IN"]
     assert countries_with(["東京都", "大阪府", "北海道"]) == ["JP"]
+    assert countries_with(["DKI JAKARTA", "JAWA TIMUR", "BALI"]) == ["ID"]
     assert len(countries_with(["1", "2", "3"])) > 1
     table = plain(parcels(5, 80)).drop(columns="country")
     table["zip"] = [f"{10_000 + n % 5}" for n in range(len(table))]

@@ -11,6 +11,10 @@ from etapromise.tracking.status_words import status_of_word
 TEXTS = {
     "en": {
         "Delivered, Front Door/Porch": "delivered",
+        "Your item was delivered back to the sender": "returned",
+        "Delivered to origin": "returned",
+        "We tried to deliver your parcel but nobody was in": "attempted",
+        "Item leaving the UK": "departed",
         "Your package was delivered in or at the mailbox": "delivered",
         "Item successfully delivered": "delivered",
         "Parcel collected by customer": "delivered",
@@ -248,3 +252,30 @@ def test_a_text_is_read_as_what_it_says(language: str) -> None:
 @pytest.mark.parametrize("text", ["QX7", "", "See carrier's page", "42", "Thank you"])
 def test_a_text_that_says_nothing_has_no_status(text: str) -> None:
     assert status_of_word(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("Consegnata al mittente", "returned"),
+        ("Resa al mittente", "returning"),
+        ("Sortiert für die Zustellung", "in_transit"),
+        ("Ankunft Abhol-/Zustellstelle", "arrived"),
+        ("Pakje wordt vandaag geleverd", "out_for_delivery"),
+        ("Teruggestuurd naar afzender", "returning"),
+        ("Возвращен на склад доставки", "attempted"),
+        ("Принят на склад до востребования", "available_for_pickup"),
+        ("Выдан на доставку", "out_for_delivery"),
+        ("Відправлення прямує до міста отримувача", "in_transit"),
+        ("出仓扫描", "out_for_delivery"),
+        ("发件扫描", "departed"),
+        ("到件扫描", "arrived"),
+        ("投函完了", "delivered"),
+        ("返品", "returning"),
+        ("간선하차", "arrived"),
+        ("Paket diretur", "returning"),
+        ("Đã trả hàng", "returned"),
+    ],
+)
+def test_depots_senders_and_doors_are_told_apart(text: str, status: str) -> None:
+    assert status_of_word(text) == status

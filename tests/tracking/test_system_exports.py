@@ -450,7 +450,7 @@ def test_an_order_that_was_closed_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old form of Excel"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "cut or damaged"),
         (b"<html><table><tr><td>1</td></tr></table></html>", "page of the web"),
     ],
 )

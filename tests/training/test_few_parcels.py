@@ -14,7 +14,7 @@ import etapromise
 from etapromise import tracking
 from etapromise.errors import InsufficientHistoryError
 from etapromise.evaluation.backtest import BacktestConfig, run_backtest
-from etapromise.evaluation.forecasters import TrainModel
+from etapromise.evaluation.replay import TrainModel
 from etapromise.operations.scoring.scoring import score
 from etapromise.training.config import TrainingConfig
 from etapromise.training.few_parcels import forest_of_few

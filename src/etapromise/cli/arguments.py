@@ -116,16 +116,10 @@ def _sign(ctx: click.Context, _: click.Parameter, key: Path | None) -> None:
     """Whatever the command saves is signed."""
     if key is None:
         return
-    before = os.environ.get(SIGN_KEY)
+    before = os.environ.get(SIGN_KEY, "")
     os.environ[SIGN_KEY] = str(key)
-
-    def restore() -> None:
-        if before is None:
-            del os.environ[SIGN_KEY]
-        else:
-            os.environ[SIGN_KEY] = before
-
-    ctx.call_on_close(restore)
+    # An empty one is none.
+    ctx.call_on_close(lambda: os.environ.update({SIGN_KEY: before}))
 
 
 sign_key_option = click.option(

@@ -136,8 +136,11 @@ def repromise(
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.evaluation.past_predictions import past_predictions  # noqa: PLC0415 — start-up time
-    from etapromise.evaluation.repromise_replay import pick_policy, write_policy  # noqa: PLC0415 — start-up time
+    from etapromise.evaluation.repromise_replay import (  # noqa: PLC0415 — start-up time
+        past_predictions,
+        pick_policy,
+        write_policy,
+    )
 
     loaded = load_model(model)
     looks = past_predictions(

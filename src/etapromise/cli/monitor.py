@@ -77,13 +77,13 @@ def monitor_command(
       etapromise monitor --model models/current --shipments shipments.parquet \
         --scans scans.parquet --as-of 2026-03-01 --out report/
     """
-    from etapromise.operations import monitoring  # noqa: PLC0415 — start-up time
     from etapromise.operations.monitoring.run import registry_of  # noqa: PLC0415 — start-up time
+    from etapromise.operations.monitoring.thresholds import read_thresholds  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
         config = etapromise.MonitorConfig()
         if thresholds is not None:
-            config = monitoring.read_thresholds(thresholds, config)
+            config = read_thresholds(thresholds, config)
         told = {name: value for name, value in settings.items() if value is not None}
         limits = replace(config.thresholds, **_pairs(threshold))
         config = replace(config, **told, thresholds=limits)
@@ -113,7 +113,7 @@ def monitor_command(
 
 
 def _pairs(told: tuple[str, ...]) -> dict[str, Any]:
-    from etapromise.operations.monitoring import Thresholds  # noqa: PLC0415 — start-up time
+    from etapromise.operations.monitoring.thresholds import Thresholds  # noqa: PLC0415 — start-up time
 
     known = [each.name for each in fields(Thresholds)]
     found: dict[str, Any] = {}

@@ -19,11 +19,11 @@ from etapromise.calendars.working_clocks import Clocks, row_of
 from etapromise.calendars.zone_tables import ZoneTables
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.hand_off_tables import HandOffTables
-from etapromise.encoding.readable_values import readable_fields
 from etapromise.encoding.shipment_values import (
     given_numbers,
     normal_places,
     quoted_day,
+    readable_fields,
     utc_second,
 )
 from etapromise.errors import ContractError
@@ -287,13 +287,8 @@ class CompiledEncoder:
             prefix_length=PREFIX_LENGTH,
             keys=ctypes.addressof(keys),
             numeric=len(encoder.numeric),
-            origin=place["origin"],
-            origin_region=place["origin_region"],
-            origin_country=place["origin_country"],
-            destination=place["destination"],
-            destination_region=place["destination_region"],
-            destination_country=place["destination_country"],
-            destination_zone=place["destination_time_zone"],
+            destination_zone=self._zone_column,
+            **{name: place[name] for name in TEXT_COLUMNS[:6]},
             calendars=len(clocks.holidays),
             first_day=clocks.first_day,
             last_day=clocks.last_day,
@@ -304,16 +299,8 @@ class CompiledEncoder:
             disruptions=None if encoder.disruptions is None else encoder.disruptions.address,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
-        self._alive = (
-            tables,
-            zones,
-            keys,
-            arrays,
-            bound,
-            carrier_pairs,
-            encoder.dispatch,
-            encoder.disruptions,
-        )
+        kept = (tables, zones, keys, arrays, bound, carrier_pairs)
+        self._alive = (*kept, encoder.dispatch, encoder.disruptions)
         self.address = ctypes.addressof(bound)
 
     def packed(
@@ -322,10 +309,6 @@ class CompiledEncoder:
         """A shipment, its further numbers and its texts, as `etp_encode` reads them.
 
         The last are values that could not be read, as ``name=value``.
-
-        Args:
-            fields: columns of the contract, and all extra columns.
-            second: of the order, see `utc_second`.
         """
         self.require_extra(fields)
         fields, left_out = readable_fields(fields)
@@ -379,11 +362,7 @@ class CompiledEncoder:
         return found, code, number
 
     def require_encoded(self, status: int, order_day: int) -> None:
-        """Refuse a shipment that the kernel did not take.
-
-        Args:
-            status: what it gave back.
-        """
+        """Refuse a shipment that the kernel did not take."""
         if status == OUTSIDE_CALENDARS:
             self._clocks.require_days(order_day, order_day)
         if status != FINE:

@@ -149,15 +149,7 @@ class Encoder(EncoderTables):
         )
 
     def encode_placed(self, fields: Mapping[str, Any]) -> tuple[Requests, str]:
-        """One shipment, and the IANA name of its destination's zone.
-
-        Args:
-            fields: columns of the contract; `ordered_at` is a zone-aware datetime.
-
-        Raises:
-            ContractError: a naive or missing order time, a missing extra column, a value that is
-                not a number, an unknown zone, or an order time outside the calendars.
-        """
+        """One shipment, and the IANA name of its destination's zone."""
         found, code, number = self.compiled.encode(fields)
         requests = Requests(
             code[None, : len(self.levels)],
@@ -252,11 +244,7 @@ def _require_orders(frame: pd.DataFrame) -> None:
 
 
 def as_released(frame: pd.DataFrame) -> pd.DataFrame:
-    """Shipments that are released later than they were ordered, as if ordered then.
-
-    Args:
-        frame: accepted rows of the contract, perhaps with a column `available_from`.
-    """
+    """Shipments that are released later than they were ordered, as if ordered then."""
     if "available_from" not in frame.columns:
         return frame
     released = frame["available_from"]

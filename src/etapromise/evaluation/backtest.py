@@ -16,9 +16,8 @@ from tqdm import tqdm
 from etapromise.argument_kinds import kinds_checked, require_at_least, require_shares
 from etapromise.errors import ContractError
 from etapromise.evaluation.example_promise import example_promise
-from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.judgement import JUDGED_LEVELS, Truth, judge
-from etapromise.evaluation.replay import Forecaster, extract_end, replay_quotes
+from etapromise.evaluation.replay import Forecaster, TrainModel, extract_end, replay_quotes
 from etapromise.evaluation.summary import summary_of
 from etapromise.files import write_json, write_text
 from etapromise.history.as_of import Moment, moment_of
@@ -129,7 +128,7 @@ class BacktestResult:
         Raises:
             ContractError: Pages are not written in this language.
         """
-        from etapromise.evaluation.report import render_backtest  # noqa: PLC0415 (matplotlib)
+        from etapromise.evaluation.report.page import render_backtest  # noqa: PLC0415 (matplotlib)
 
         return render_backtest(self.facts, language=language)
 
@@ -139,15 +138,12 @@ class BacktestResult:
         Raises:
             ContractError: Drawings are not labelled in this language.
         """
-        from etapromise.evaluation.report import backtest_plots  # noqa: PLC0415 (matplotlib)
+        from etapromise.evaluation.report.page import backtest_plots  # noqa: PLC0415 (matplotlib)
 
         return backtest_plots(self.facts, language=language)
 
     def write(self, directory: Path, *, language: str = "en") -> Path:
         """Write ``promises.parquet``, ``backtest.json`` and ``report.html``.
-
-        Args:
-            directory: Made if it is not there; files of these names are replaced.
 
         Returns:
             The path of the report.

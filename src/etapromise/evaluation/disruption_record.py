@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from etapromise.array_types import Floats, Ints
+from etapromise.array_types import Floats
 from etapromise.encoding.requests import DISRUPTED
+from etapromise.promise.arrival_distribution import day_number
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -42,13 +43,10 @@ def disruption_record(
     came = ~np.isnat(dates)
     event = np.where(came, dates.astype(np.int64), np.iinfo(np.int64).max)
     end = int(event[came].max()) if came.any() else 0
+    date = "estimated_delivery_date"
     middle, promised, plain = (
-        _days(table[name])
-        for table, name in (
-            (usual, "percentile_50"),
-            (told, "estimated_delivery_date"),
-            (usual, "estimated_delivery_date"),
-        )
+        dates.to_numpy().astype("datetime64[D]").astype(np.int64)
+        for dates in (usual["percentile_50"], told[date], usual[date])
     )
     # Decided is what has come, or what every promise of it has missed by now.
     decided = came | (np.maximum(promised, plain) < end)
@@ -56,9 +54,7 @@ def disruption_record(
     bits = requests.numbers[:, DISRUPTED].astype(np.uint64)
     rows: list[dict[str, Any]] = []
     for place, one in enumerate(encoder.declared):
-        first, last = (
-            int(np.datetime64(day, "D").astype(np.int64)) for day in (one.first, one.last)
-        )
+        first, last = day_number(one.first), day_number(one.last)
         here = (bits >> np.uint64(place)) & np.uint64(1) > 0
         meanwhile = decided & (plain >= first) & (requests.order_day <= last)
         these, others = here & meanwhile, ~here & meanwhile & came
@@ -95,7 +91,3 @@ def _verdict(row: dict[str, Any]) -> str:
     if abs(without) <= scatter and row["late_days"] < 0.5:
         return "not needed"
     return "too much" if off > scatter else "right"
-
-
-def _days(dates: pd.Series[Any]) -> Ints:
-    return dates.to_numpy().astype("datetime64[D]").astype(np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -31,10 +30,6 @@ def example_promise(
 ) -> dict[str, Any] | None:
     """The typical one of some orders: promised in as many days as half of the others.
 
-    Args:
-        model: What quoted the orders; where it tells why, so does the example.
-        rows: Their positions in the history's shipments, (n,).
-
     Returns:
         Plain values, ready for JSON; None where no order has a date and an outcome.
     """
@@ -47,6 +42,7 @@ def example_promise(
     row = judged.iloc[at]
     drawn = int(max(_LEAST_DRAWN, _DRAWN * middle, row["event_day"] + 2))
     why = model.why(history.shipments.iloc[[rows[at]]].reset_index(drop=True), level)
+    seen = {cause: float(days) for cause, days in (why or {}).items() if abs(days) >= 0.05}
     return {
         "shipment_id": str(row["shipment_id"]),
         "ordered_at": row["ordered_at"].isoformat(),
@@ -57,13 +53,6 @@ def example_promise(
         "confidence": float(row[stated_column(level)]),
         "event_day": float(row["event_day"]),
         "probability": [round(float(share), 4) for share in forecast.probability[at][:drawn]],
-        "why": _plain(why),
+        # Contributions that can be seen, the largest first.
+        "why": why and dict(sorted(seen.items(), key=lambda pair: -abs(pair[1]))),
     }
-
-
-def _plain(why: Mapping[str, float] | None) -> dict[str, float] | None:
-    """Contributions that can be seen, the largest first."""
-    if why is None:
-        return None
-    seen = {cause: float(days) for cause, days in why.items() if abs(days) >= 0.05}
-    return dict(sorted(seen.items(), key=lambda pair: -abs(pair[1])))

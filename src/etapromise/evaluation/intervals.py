@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from etapromise.array_types import Floats, Mask
-from etapromise.errors import ContractError
 from etapromise.forecast.survival import kaplan_meier
 from etapromise.shrinkage import shrunk
 
@@ -32,10 +31,6 @@ def wilson_interval(hits: npt.ArrayLike, count: npt.ArrayLike) -> tuple[Floats, 
         count: (n,) parcels that could have; NaN comes out where it is 0.
     """
     k, n = np.asarray(hits, np.float64), np.asarray(count, np.float64)
-    if ((k < 0) | (k > n)).any():
-        raise ContractError(
-            "Found more hits than parcels, or fewer than none; expected 0 to count."
-        )
     n = np.where(n > 0, n, np.nan)
     share = k / n
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.array_types import Dates, Floats, Ints
-from etapromise.errors import ContractError
 from etapromise.evaluation.metrics import CensoredOutcomes, Seed, crps_days, pit_values
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.text_type import TEXT
@@ -56,8 +55,6 @@ class Truth:
             settle_days: How long scans may take to arrive: a date counts as covered this many days
                 after it has ended everywhere.
         """
-        if settle_days < 0:
-            raise ContractError(f"found settle_days={settle_days}, expected 0 or more")
         utc = extract_end.tz_convert("UTC").tz_localize(None).to_numpy()
         last_full_day = utc.astype("datetime64[D]") - np.timedelta64(1, "D")
         return cls(

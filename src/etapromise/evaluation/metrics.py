@@ -22,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from etapromise.array_types import Floats, Ints, Mask, with_rows
-from etapromise.errors import ContractError
 from etapromise.evaluation.intervals import wilson_interval
 
 Seed = int | tuple[int, ...]
@@ -30,23 +29,11 @@ Seed = int | tuple[int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class CensoredOutcomes:
-    """What became of n parcels; see the module's text for the three arrays, each (n,)."""
+    """What became of n parcels; see the module's text for the three arrays, each (n,); no NaN."""
 
     event_day: Floats
     known_until: Floats
     cancelled: Mask
-
-    def __post_init__(self) -> None:
-        """Refuse arrays that do not belong together, and NaN, which would count as broken."""
-        n = self.event_day.shape
-        for name in ("event_day", "known_until", "cancelled"):
-            array = getattr(self, name)
-            if array.ndim != 1 or array.shape != n:
-                raise ContractError(
-                    f"Outcomes.{name} has shape {array.shape}, expected {n}, one value a parcel"
-                )
-        if np.isnan(self.event_day).any() or np.isnan(self.known_until).any():
-            raise ContractError("Outcomes holds NaN days; write an unknown event as infinity")
 
     def __len__(self) -> int:
         """Number of parcels."""
@@ -169,7 +156,6 @@ def pinball_days(outcomes: CensoredOutcomes, quantile_day: Floats, level: float)
     Args:
         quantile_day: Predicted quantile, (n,); infinite where the level is never reached.
     """
-    _check_level(level)
     actual = np.minimum(outcomes.event_day, outcomes.known_until)
     predicted = np.minimum(quantile_day, outcomes.known_until)
     short = actual - predicted
@@ -198,9 +184,6 @@ def pit_values(outcomes: CensoredOutcomes, probability: Floats, *, seed: Seed) -
     ``u = F(y - 1) + V (F(y) - F(y - 1))``, V uniform (Czado, Gneiting & Held 2009, Biometrics
     65:1254, for counts). Of a parcel without event by ``c = min(known_until, horizon - 1)`` only
     ``u > F(c)`` is known and ``u = F(c) + V (1 - F(c))``, which is uniform as well.
-
-    Args:
-        seed: Of V, so that the same promises give the same values.
     """
     n, horizon = probability.shape
     padded = np.concatenate([np.zeros((n, 1)), probability], axis=1)  # padded[:, k + 1] = F(k)
@@ -231,8 +214,3 @@ def interval_hits(
 def mean_or_none(values: Floats) -> float | None:
     """The mean, None of nothing."""
     return float(np.mean(values)) if len(values) else None
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ContractError(f"found level {level}, expected one strictly between 0 and 1")

@@ -64,9 +64,11 @@ def replay_policies(
         }
         for name, policy in policies.items():
             found[name].append(_outcome(model, ways, policy, fields, row, event))
-    return pd.DataFrame(
-        {name: _means(pd.DataFrame(outcomes)) for name, outcomes in found.items()}
-    ).T.rename_axis("policy")
+    tables = {name: pd.DataFrame(outcomes) for name, outcomes in found.items()}
+    means = pd.DataFrame({name: table.mean() for name, table in tables.items()}).T
+    means.insert(0, "orders", float(len(orders)))
+    means["taken"] = [table["taken"].sum() for table in tables.values()]
+    return means.rename_axis("policy")
 
 
 def _outcome(
@@ -96,10 +98,3 @@ def _outcome(
         "taken": float(taken),
         "taken_kept": float(kept) if taken else np.nan,
     }
-
-
-def _means(outcomes: pd.DataFrame) -> pd.Series[Any]:
-    means: dict[str, float] = {str(name): float(outcomes[name].mean()) for name in outcomes}
-    return pd.Series(
-        {"orders": float(len(outcomes)), **means, "taken": float(outcomes["taken"].sum())}
-    )

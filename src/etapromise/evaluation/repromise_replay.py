@@ -13,9 +13,9 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,9 @@ import pandas as pd
 
 from etapromise.array_types import Dates, Floats, Ints, Mask
 from etapromise.errors import ContractError
+from etapromise.evaluation.replay import extract_end
 from etapromise.files import write_json
+from etapromise.promise.under_way.open_journeys import journeys_at
 from etapromise.promise.under_way.repromise_policy import (
     DELAYED,
     EARLIER,
@@ -31,6 +33,10 @@ from etapromise.promise.under_way.repromise_policy import (
     RepromisePolicy,
     StandingDates,
 )
+
+if TYPE_CHECKING:
+    from etapromise.promise.model import PromiseModel
+    from etapromise.tracking import TrackedHistory
 
 _DAY: Final = np.timedelta64(1, "D")
 
@@ -56,38 +62,6 @@ class PastPredictions:
     today: Dates
     first_date: Dates
     probability: npt.NDArray[np.floating[Any]]
-
-    def __post_init__(self) -> None:
-        """Refuse arrays that do not fit."""
-        parcels, looks = len(self.original_date), len(self.moment)
-        if len(self.event_date) != parcels or any(
-            len(array) != looks
-            for array in (self.parcel, self.today, self.first_date, self.probability)
-        ):
-            raise ContractError(
-                f"Found {parcels} parcels with {len(self.event_date)} event dates, and {looks} "
-                "moments with other arrays of other lengths; expected one of each."
-            )
-        if looks and not (self.parcel.min() >= 0 and self.parcel.max() < parcels):
-            raise ContractError("Found looks at parcels that are none of those given.")
-        if np.isnat(self.original_date).any():
-            raise ContractError("Found parcels without an original date; leave them out.")
-
-    def of_parcels(self, chosen: Ints) -> PastPredictions:
-        """The looks at some of the parcels, which are numbered anew in the order of `chosen`."""
-        place = np.full(len(self.original_date), -1)
-        place[chosen] = np.arange(len(chosen))
-        looks = place[self.parcel] >= 0
-        return replace(
-            self,
-            original_date=self.original_date[chosen],
-            event_date=self.event_date[chosen],
-            moment=self.moment[looks],
-            parcel=place[self.parcel[looks]],
-            today=self.today[looks],
-            first_date=self.first_date[looks],
-            probability=self.probability[looks],
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,10 +127,9 @@ def simulate_repromises(
     notice_cost: float = 1.0,
     silent_miss_cost: float = 5.0,
 ) -> PolicyRecord:
-    """What a policy would have told, and what it was good for.
+    """What a policy would have told, and what it was good for, parcels' outcomes being known.
 
     Args:
-        looks: The past, with parcels whose outcome is known only.
         notice_cost: Of one notice.
         silent_miss_cost: Of one date that ran out broken and not told, in the same unit.
     """
@@ -164,7 +137,10 @@ def simulate_repromises(
     if not parcels:
         raise ContractError("Found no parcels to replay; expected some hundreds.")
     said = _Customers.nothing(looks)
-    for rows in _by_moment(looks):
+    # The looks of each moment, from the first moment to the last.
+    order = np.argsort(looks.moment, kind="stable")
+    edges = np.flatnonzero(np.diff(looks.moment[order]).astype(np.int64)) + 1
+    for rows in np.split(order, edges) if len(order) else ():
         said.look(looks, rows, policy, service_level)
     return said.record(looks, notice_cost, silent_miss_cost)
 
@@ -178,12 +154,7 @@ def pick_policy(
     service_level: float = 0.9,
     candidates: Iterable[RepromisePolicy] | None = None,
 ) -> PolicyChoice:
-    """The cheapest policy of those that change a parcel's date seldom enough.
-
-    Args:
-        looks: A stretch of the past; measure the choice on a later one.
-        candidates: Policies to try; by default `candidate_policies`.
-    """
+    """The cheapest policy of those that change a parcel's date seldom enough."""
     tried = list(candidate_policies() if candidates is None else candidates)
     records = [
         simulate_repromises(
@@ -347,15 +318,109 @@ class _Customers:
         )
 
 
-def _by_moment(looks: PastPredictions) -> Iterator[Ints]:
-    """Positions of the looks of each moment, from the first moment to the last."""
-    order = np.argsort(looks.moment, kind="stable")
-    edges = np.flatnonzero(np.diff(looks.moment[order]).astype(np.int64)) + 1
-    if len(order):
-        yield from np.split(order, edges)
-
-
 def _at(probability: npt.NDArray[Any], day: Ints) -> Floats:
     column = np.clip(day, 0, probability.shape[1] - 1)
     found = probability[np.arange(len(day)), column].astype(np.float64)
     return np.where(day < 0, 0.0, found)
+
+
+def past_predictions(
+    model: PromiseModel,
+    history: TrackedHistory,
+    *,
+    start: pd.Timestamp,
+    end: pd.Timestamp | None = None,
+    service_level: float = 0.9,
+) -> PastPredictions:
+    """Looks at every parcel from its order until it arrived, came to another end or was given up.
+
+    What stood at first is the shipment's ``promised_date``; where it has none, the model's promise.
+    Cancelled orders are left out.
+
+    Args:
+        model: Refreshed no later than ``start``.
+        history: All of it, with everything that happened afterwards.
+        start: Zone-aware; parcels ordered from then on. Looks are taken at its time of day.
+        end: Parcels ordered before it; by default, and at the latest, as long before the end of the
+            data as the model's distributions reach: what became of every parcel is known.
+    """
+    if model.as_of > start:
+        raise ContractError(
+            f"Found a model as of {model.as_of.isoformat()}, later than start={start.isoformat()}; "
+            "expected one that knows nothing of the parcels it is to be judged by."
+        )
+    patience = pd.Timedelta(days=model.horizon)
+    last = extract_end(history) - patience
+    until = last if end is None else min(end, last)
+    ordered, closed = history.shipments["ordered_at"], history.milestones["closed_as"]
+    chosen = (ordered >= start) & (ordered < until)
+    chosen &= (closed != "cancelled").fillna(value=True).astype(bool)
+    rows = np.flatnonzero(chosen.to_numpy())
+    if not len(rows):
+        raise ContractError(
+            f"Found no parcel ordered from {start} to {until}, {model.horizon} days before the end "
+            "of the data; expected some hundreds. Take an earlier start, or a longer history."
+        )
+    shipments = history.shipments.iloc[rows].reset_index(drop=True)
+    milestones = history.milestones.iloc[rows].reset_index(drop=True)
+    scans = history.scans[history.scans["shipment_id"].isin(shipments["shipment_id"])]
+    over = milestones["event_known_at"].fillna(milestones["closed_known_at"])
+    over = over.fillna(shipments["ordered_at"] + patience)
+    parts = []
+    moment = start
+    while moment < until + patience:
+        open_ = np.flatnonzero(((shipments["ordered_at"] <= moment) & (over > moment)).to_numpy())
+        if len(open_):
+            parts.append(_look(model, shipments.iloc[open_], scans, moment, open_))
+        moment += pd.Timedelta(days=1)
+    if not parts:
+        raise ContractError("Found no parcel under way at any look; expected looks more often.")
+    return PastPredictions(
+        original_date=first_promises(model, shipments, service_level),
+        event_date=model.local_dates(shipments, milestones["event_at"]),
+        **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
+    )
+
+
+def _look(
+    model: PromiseModel,
+    parcels: pd.DataFrame,
+    scans: pd.DataFrame,
+    moment: pd.Timestamp,
+    positions: Ints,
+) -> dict[str, npt.NDArray[Any]]:
+    parcels = parcels.reset_index(drop=True)
+    received = (scans["received_at"] <= moment).to_numpy()
+    mine = received & scans["shipment_id"].isin(parcels["shipment_id"]).to_numpy()
+    journey = journeys_at(
+        model, parcels, scans[mine].reset_index(drop=True), moment.to_pydatetime()
+    )
+    today = journey.today.astype("datetime64[D]")
+    utc = moment.tz_convert("UTC").tz_localize(None).to_datetime64().astype("datetime64[us]")
+    return {
+        "moment": np.full(len(parcels), utc),
+        "parcel": positions,
+        "today": today,
+        "first_date": today,
+        "probability": journey.dates().astype(np.float32),
+    }
+
+
+def first_promises(
+    model: PromiseModel,
+    shipments: pd.DataFrame,
+    service_level: float,
+    asked: Mask | bool = True,  # noqa: FBT001, FBT002
+) -> npt.NDArray[np.datetime64]:
+    """What customers were told at checkout, (n,) datetime64[D].
+
+    The shipment's ``promised_date``; where it has none and is ``asked`` (n,), the model's promise.
+    """
+    date = np.full(len(shipments), np.datetime64("NaT", "D"))
+    if "promised_date" in shipments.columns:
+        date = shipments["promised_date"].to_numpy().astype("datetime64[D]")
+    bare = np.isnat(date) & asked
+    if bare.any():
+        promises = model.promise_many(shipments[bare].reset_index(drop=True), service_level)
+        date[bare] = promises["estimated_delivery_date"].to_numpy().astype("datetime64[D]")
+    return date

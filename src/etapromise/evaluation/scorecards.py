@@ -153,16 +153,12 @@ def scorecard(
 def write_scorecards(
     table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp, language: str = "en"
 ) -> None:
-    """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page.
-
-    Raises:
-        CommandError: The name ends in none of these.
-    """
+    """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page."""
     if path.suffix not in {".json", ".html"}:
         write_table(table, path)
         return
     if path.suffix == ".html":
-        from etapromise.evaluation.report import render_scorecards  # noqa: PLC0415 (matplotlib)
+        from etapromise.evaluation.report.scorecard_page import render_scorecards  # noqa: PLC0415 (matplotlib)
 
         text = render_scorecards(table, as_of=as_of, language=language)
     else:
@@ -192,7 +188,7 @@ def _parcels(
     begin: pd.Timestamp,
     default_time_zone: str | None,
 ) -> pd.DataFrame:
-    """What had become of each parcel that was not cancelled, one row each."""
+    """What had become of each parcel that was not cancelled, one row each; times in days."""
     ordered = history.shipments["ordered_at"]
     chosen = ((ordered >= begin) & (ordered <= as_of)).to_numpy()
     if not chosen.any():
@@ -215,16 +211,23 @@ def _parcels(
     columns: dict[str, Any] = dict(groups_of(shipments))
     columns |= {name: fate == name for name in _FATES}
     age = today - ordered_on
-    patience = _patience(arrived_on - ordered_on)
+    # Days after which an open parcel is past hope, as in training.
+    taken = (arrived_on - ordered_on)[np.isfinite(arrived_on - ordered_on)]
+    longest = 2.0 * float(np.quantile(taken, 0.99)) if len(taken) else 0.0
+    patience = max(float(_LEAST_PATIENCE), float(np.ceil(longest)))
     # Closed for good, or silent for too long: it never comes.
     never = ~came & ((fate != "open") | (age > patience))
     columns |= _kept(shipments, "promise", "promised_date", arrived_on, today)
     columns |= _kept(shipments, "quoted", "quoted_date", arrived_on, today)
-    columns |= _transit(found, never, as_of)
+    fetched = found["picked_up_at"]
+    way = (found["delivered_at"].fillna(as_of) - fetched).dt.total_seconds() / _DAY_SECONDS
     tried = found["attempted_at"].notna().to_numpy()
     table = pd.DataFrame(
         columns
         | {
+            "transit_parcels": fetched.notna().to_numpy(),
+            # To now where open, infinite where it never comes.
+            "transit": np.where(never, np.inf, np.maximum(way.to_numpy(), 0.0)),
             "attempted": came | tried,
             "first_attempt": came & ~(found["attempted_at"] < found["delivered_at"]).to_numpy(),
             # Of younger parcels the quick ones are known, and of the lost few.
@@ -264,23 +267,6 @@ def _kept(
     }
 
 
-def _transit(found: pd.DataFrame, never: Mask, as_of: pd.Timestamp) -> dict[str, Any]:
-    """Days from possession to delivery, to now where open, infinite where it never comes."""
-    begin = found["picked_up_at"]
-    days = (found["delivered_at"].fillna(as_of) - begin).dt.total_seconds() / _DAY_SECONDS
-    return {
-        "transit_parcels": begin.notna().to_numpy(),
-        "transit": np.where(never, np.inf, np.maximum(days.to_numpy(), 0.0)),
-    }
-
-
-def _patience(taken: Floats) -> float:
-    """Days after which an open parcel is past hope, as in training."""
-    arrived = taken[np.isfinite(taken)]
-    longest = 2.0 * float(np.quantile(arrived, 0.99)) if len(arrived) else 0.0
-    return max(float(_LEAST_PATIENCE), float(np.ceil(longest)))
-
-
 def _longest_silence(
     shipments: pd.DataFrame, scans: pd.DataFrame, found: pd.DataFrame, as_of: pd.Timestamp
 ) -> Floats:
@@ -311,25 +297,27 @@ def _local_days(times: pd.Series[Any], zones: npt.NDArray[Any]) -> Floats:
     return np.where(np.isnat(dates), np.nan, dates.astype(np.int64))
 
 
+_SUMS: Final = (
+    *(*_FATES, "settled", "gone", "sent_back", "promise_judged", "promise_kept"),
+    *("quoted_judged", "quoted_kept", "attempted", "first_attempt", "hand_offs"),
+)
+
+
 def _card(own: pd.DataFrame) -> dict[str, Any]:
     """Counts and percentiles of one group."""
-    flags = ("delivered", "open", "returned", "lost", "damaged", "settled", "gone", "sent_back")
-    pairs = ("promise_judged", "promise_kept", "quoted_judged", "quoted_kept")
-    tries = ("attempted", "first_attempt", "hand_offs")
     card: dict[str, Any] = {"parcels": len(own)}
-    card |= {name: int(own[name].sum()) for name in (*flags, *pairs, *tries)}
+    card |= {name: int(own[name].sum()) for name in _SUMS}
     came = own["came"].to_numpy()
     quoted = own["quoted_error"].notna().to_numpy()
     error = np.where(own["never"], np.inf, own["quoted_error"].to_numpy())
     card |= _percentiles("quoted_error", error[quoted], came[quoted], (50.0, 90.0))
     carried = own["transit_parcels"].to_numpy()
     card["transit_parcels"] = int(carried.sum())
-    transit = own["transit"].to_numpy()
-    card |= _percentiles("transit", transit[carried], came[carried], SCORECARD_PERCENTILES)
+    transit = own["transit"].to_numpy()[carried]
+    card |= _percentiles("transit", transit, came[carried], SCORECARD_PERCENTILES)
     silence = own["silence"].dropna().to_numpy()
     card |= _percentiles("silence", silence, np.ones(len(silence), bool), (50.0, 90.0))
-    card["scans_per_parcel"] = float(own["scans"].mean())
-    return card
+    return card | {"scans_per_parcel": float(own["scans"].mean())}
 
 
 def _percentiles(

@@ -79,16 +79,7 @@ def summary_of(
         "reliability": [
             {"service_level": level, **asdict(_kept_at(table, level))} for level in levels
         ],
-        "by": {
-            name: kept_by_group(
-                table,
-                name,
-                day_column(main_level),
-                stated_column(main_level),
-                smallest_group=1 if name == "period" else smallest_group,
-            )
-            for name in BACKTEST_GROUPINGS
-        },
+        "by": _by_groups(table, day_column(main_level), stated_column(main_level), smallest_group),
         "shop": _shop(table, levels=levels, smallest_group=smallest_group),
         "scores": {
             "overall": _scores(table, levels),
@@ -107,14 +98,12 @@ def summary_of(
 def kept_by_group(
     table: pd.DataFrame, by: str, day: str, stated: str | None, *, smallest_group: int
 ) -> list[dict[str, Any]]:
-    """How promises were kept in each group, in the order of the groups' names.
+    """How promises were kept in each group, in the order of the groups' names; see `large_groups`.
 
     Args:
         by: The column with the groups.
         day: The column with the promised days.
         stated: The column with the stated confidences, None where none were stated.
-        smallest_group: Groups with fewer rows, and those after the forty largest, are told
-            together under ``all other``, so that nothing is left out.
     """
     found = []
     for name, rows in table.groupby(large_groups(table[by], smallest_group), sort=True):
@@ -122,6 +111,16 @@ def kept_by_group(
         kept = summarise(outcomes_of(rows), _numbers(rows, day), confidence)
         found.append({"group": str(name), **asdict(kept)})
     return found
+
+
+def _by_groups(
+    table: pd.DataFrame, day: str, stated: str | None, smallest: int
+) -> dict[str, list[dict[str, Any]]]:
+    sizes = {name: 1 if name == "period" else smallest for name in BACKTEST_GROUPINGS}
+    return {
+        name: kept_by_group(table, name, day, stated, smallest_group=size)
+        for name, size in sizes.items()
+    }
 
 
 def large_groups(names: pd.Series[Any], smallest_group: int) -> pd.Series[Any]:
@@ -141,10 +140,6 @@ def days_matched_kept_rate(reliability: Sequence[dict[str, Any]], days: float) -
     """The kept rate of promises that are ``days`` long on average, None out of range.
 
     Interpolated linearly between service levels: what a mixture of the two would keep.
-
-    Args:
-        reliability: `KeptCounts` by service level, from low to high.
-        days: Mean promised days, those of somebody else's promises.
     """
     told = [row for row in reliability if row["judged"] and row["mean_days"] is not None]
     length = np.array([row["mean_days"] for row in told])
@@ -181,16 +176,7 @@ def _shop(
         "our_kept_rate_at_their_mean_days": (
             None if theirs.mean_days is None else days_matched_kept_rate(ours, theirs.mean_days)
         ),
-        "by": {
-            name: kept_by_group(
-                promised,
-                name,
-                "shop_day",
-                None,
-                smallest_group=1 if name == "period" else smallest_group,
-            )
-            for name in BACKTEST_GROUPINGS
-        },
+        "by": _by_groups(promised, "shop_day", None, smallest_group),
         "by_stated_probability": _shop_by_probability(promised),
     }
 

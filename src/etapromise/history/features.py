@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.encoding.requests import NUMBERS, Requests
+from etapromise.encoding.requests import NUMBERS, Encoder, Requests
 from etapromise.errors import ModelFileError
 from etapromise.history.effects import EffectSettings
 from etapromise.history.statistics import TABLE_FIELDS, AsOfOrder, Statistics
@@ -208,12 +208,8 @@ class FeatureBuilder:
     def __init__(
         self,
         contract: FeatureContract,
-        *,
-        levels: Sequence[Level],
-        numeric: Sequence[str],
+        encoder: Encoder,
         tables: FeatureTables,
-        elapsed: NDArray[np.float64],
-        first_clock_day: int,
         settings: EffectSettings,
         surge: float = 0.0,
     ) -> None:
@@ -223,7 +219,8 @@ class FeatureBuilder:
             ModelFileError: the contract names a feature that this version does not build.
         """
         self.contract = contract
-        names = [level.name for level in levels]
+        levels, numeric, clocks = encoder.levels, encoder.numeric, encoder.clocks
+        elapsed, names = clocks.elapsed, encoder.level_names
         handling = [names[position] for position in HANDLING_LEVELS]
         arrays: dict[str, NDArray[Any]] = {
             "total": np.ascontiguousarray(tables.total, np.float32),
@@ -246,7 +243,7 @@ class FeatureBuilder:
             handling_paces=len(_HANDLING_PACE),
             way_paces=len(_WAY_PACE),
             clock_days=elapsed.shape[1],
-            clock_first_day=first_clock_day,
+            clock_first_day=clocks.first_day,
             duration_offset=settings.offset,
             surge=surge,
             **{name: array.ctypes.data for name, array in arrays.items()},

@@ -135,15 +135,8 @@ class HistoryAsOf:
 
     def builder(self, contract: FeatureContract) -> FeatureBuilder:
         """Builds features from what each order's own day knew."""
-        return FeatureBuilder(
-            contract,
-            levels=self.encoder.levels,
-            numeric=self.encoder.numeric,
-            tables=FeatureTables.on_order_days(self.at_order),
-            elapsed=self.encoder.clocks.elapsed,
-            first_clock_day=self.encoder.clocks.first_day,
-            settings=self.statistics.settings,
-        )
+        tables = FeatureTables.on_order_days(self.at_order)
+        return FeatureBuilder(contract, self.encoder, tables, self.statistics.settings)
 
     def features(
         self, builder: FeatureBuilder, rows: NDArray[np.int64]

@@ -115,12 +115,7 @@ LAST_MILE_LEVELS: Final = (
 
 
 def levels_with(categorical: Sequence[str], *, hand_offs: bool = False) -> tuple[Level, ...]:
-    """The standard levels, and one for each further categorical column, such as a category.
-
-    Args:
-        categorical: further columns.
-        hand_offs: whether parcels change hands; then `LAST_MILE_LEVELS` come last.
-    """
+    """The standard levels, and one for each further categorical column, such as a category."""
     further = tuple(Level(name, (name,)) for name in categorical)
     return LEVELS + further + (LAST_MILE_LEVELS if hand_offs else ())
 
@@ -314,12 +309,7 @@ def _by_weekday(keys: Sequence[str]) -> list[str]:
 
 
 def stored_indexes(file: str, values: Any, levels: Sequence[Level]) -> list[KeyIndex]:
-    """The indexes of a model's file of keys.
-
-    Args:
-        values: what it says: the keys of each level that is not by weekday, in the order of
-            `levels`.
-    """
+    """The indexes of a model's file of keys."""
     told = [level for level in levels if by_pickup_weekday(level) is None]
     names = [level.name for level in told]
     if not isinstance(values, dict) or list(values) != names:

@@ -149,15 +149,11 @@ def rejected_scans(history: TrackedHistory) -> pd.DataFrame:
     rejects = history.scan_rejects
     rejects = rejects[rejects["reason"] != "duplicate_scan"].reset_index(drop=True)
 
-    def moments(name: str) -> pd.Series[Any]:
-        if name not in rejects:
-            return pd.Series(pd.NaT, index=rejects.index, dtype="datetime64[us, UTC]")
-        return pd.to_datetime(rejects[name], utc=True, errors="coerce", format="ISO8601")
-
     def words(name: str) -> pd.Series[Any]:
-        if name not in rejects:
-            return pd.Series(pd.NA, index=rejects.index, dtype=TEXT)
-        return rejects[name].astype(TEXT)
+        return rejects.get(name, pd.Series(pd.NA, index=rejects.index)).astype(TEXT)
+
+    def moments(name: str) -> pd.Series[Any]:
+        return pd.to_datetime(words(name), utc=True, errors="coerce", format="ISO8601")
 
     carrier = words("carrier")
     if "carrier" in history.shipments:
@@ -213,20 +209,16 @@ def rejected_shares(
     before = (received >= start - COMPARED_WITH) & (received < start)
     lately = (rejects["received_at"] >= start) & (rejects["received_at"] < end)
     earlier = (rejects["received_at"] >= start - COMPARED_WITH) & (rejects["received_at"] < start)
-    found = []
+    found: list[dict[str, Any]] = []
     for name in sorted(carrier.unique()):
         ours, theirs = carrier == name, rejects["carrier"] == name
         now, then = int((ours & fresh).sum()), int((ours & before).sum())
         bad = rejects[theirs & lately]
-        found.append(
-            {
-                "carrier": str(name),
-                "scans": now,
-                "share": len(bad) / now if now else None,
-                "share_before": int((theirs & earlier).sum()) / then if then else None,
-                "reasons": {str(why): int(n) for why, n in bad["reason"].value_counts().items()},
-            }
-        )
+        share = len(bad) / now if now else None
+        share_before = int((theirs & earlier).sum()) / then if then else None
+        row = {"carrier": str(name), "scans": now, "share": share, "share_before": share_before}
+        counts = bad["reason"].value_counts().items()
+        found.append(row | {"reasons": {str(why): int(n) for why, n in counts}})
     return found
 
 
@@ -237,9 +229,6 @@ def clock_shifts(
 
     Compared with the eight weeks before. A local time marked as UTC is some hours off: it seems to
     be received late, deliveries move into the night, and first scans come before the order.
-
-    Args:
-        history: With scans received until ``end`` or longer.
 
     Returns:
         For each carrier with 50 scans on both sides: ``carrier``, ``scans``, ``lag_hours`` (by
@@ -304,14 +293,8 @@ def clocks_marked_as_utc(history: TrackedHistory) -> list[dict[str, Any]]:
             continue
         share, as_local = (_night(hours[rows]) for hours in (local, marked))
         if share >= MANY_AT_NIGHT and as_local <= share / 3:
-            found.append(
-                {
-                    "carrier": str(name),
-                    "deliveries": int(rows.sum()),
-                    "night_share": share,
-                    "night_share_as_local": as_local,
-                }
-            )
+            row = {"carrier": str(name), "deliveries": int(rows.sum()), "night_share": share}
+            found.append(row | {"night_share_as_local": as_local})
     return found
 
 
@@ -349,14 +332,7 @@ def _hours_moved(new: Floats, old: Floats) -> dict[str, Any]:
     new, old = new[~np.isnan(new)], old[~np.isnan(old)]
     if min(len(new), len(old)) < _LEAST:
         return {"hour_shift": None, "night_share": None, "night_share_before": None}
-    turn = np.angle(_mean_hand(new) / _mean_hand(old)) / (2 * np.pi) * 24
-    return {
-        "hour_shift": float(turn),
-        "night_share": _night(new),
-        "night_share_before": _night(old),
-    }
-
-
-def _mean_hand(hours: Floats) -> complex:
-    """The mean of the hands of a clock of 24 hours, kept off zero, where it points nowhere."""
-    return complex(np.exp(2j * np.pi * hours / 24).mean()) + 1e-12
+    # The mean of the hands of a clock of 24 hours, kept off zero, where it points nowhere.
+    now, then = (complex(np.exp(2j * np.pi * hours / 24).mean()) + 1e-12 for hours in (new, old))
+    turn = float(np.angle(now / then) / (2 * np.pi) * 24)
+    return {"hour_shift": turn, "night_share": _night(new), "night_share_before": _night(old)}

@@ -77,7 +77,7 @@ class GateConfig(FeedLimits):
         require_at_least(self, 0, "settle_days", *margins, "mean_shift", "far_share", *limits)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class GateCheck:
     """One question and its answer.
 
@@ -114,15 +114,12 @@ def check_quality(
     """
     kept = challenger["kept"]
     if kept["judged"] < gate.least_judged:
-        return [
-            GateCheck(
-                name="enough_judged",
-                passed=False,
-                reason=f"only {kept['judged']} promises of the judged weeks have run out, expected "
-                f"{gate.least_judged} or more; judge more days, or promote by force where so "
-                "few orders come that there never are as many",
-            )
-        ]
+        reason = (
+            f"only {kept['judged']} promises of the judged weeks have run out, expected "
+            f"{gate.least_judged} or more; judge more days, or promote by force where so "
+            "few orders come that there never are as many"
+        )
+        return [GateCheck("enough_judged", False, reason)]  # noqa: FBT003
     checks = [_as_good_as_its_word(kept, champion, gate), _groups(challenger, champion, gate)]
     if champion is not None and champion["kept"]["judged"]:
         checks += _not_worse(challenger, champion, gate, score_error)
@@ -130,33 +127,25 @@ def check_quality(
 
 
 def check_shift(mean: float, far: float, orders: int, gate: GateConfig) -> GateCheck:
-    """Compare the dates that the two models promise for the latest orders.
+    """Whether challenger's dates of the latest orders lie close to the champion's.
 
     Args:
-        mean: Mean of challenger's date less champion's, in days.
+        mean: Days by which they are later on average.
         far: Share of the orders whose dates lie more than three days apart.
-        orders: How many there are.
     """
-    return GateCheck(
-        name="date_shift",
-        passed=abs(mean) <= gate.mean_shift and far <= gate.far_share,
-        reason=f"dates of the latest {orders:,} orders move by {mean:+.2f} days on average and "
+    reason = (
+        f"dates of the latest {orders:,} orders move by {mean:+.2f} days on average and "
         f"{100 * far:.1f} % of them by more than three, allowed are {gate.mean_shift:g} days "
-        f"and {100 * gate.far_share:g} %",
+        f"and {100 * gate.far_share:g} %"
     )
+    near = abs(mean) <= gate.mean_shift and far <= gate.far_share
+    return GateCheck("date_shift", near, reason)
 
 
 def check_speed(ratio: float, gate: GateConfig) -> GateCheck:
-    """Compare how long a quote takes.
-
-    Args:
-        ratio: The challenger's time over the champion's.
-    """
-    return GateCheck(
-        name="speed",
-        passed=ratio <= gate.slower,
-        reason=f"a quote takes {ratio:.2f} times as long, allowed is {gate.slower:g} times",
-    )
+    """Whether a quote takes no longer than allowed, as a multiple of the champion's time."""
+    reason = f"a quote takes {ratio:.2f} times as long, allowed is {gate.slower:g} times"
+    return GateCheck("speed", ratio <= gate.slower, reason)
 
 
 def check_feed(
@@ -169,26 +158,22 @@ def check_feed(
             ``week_from``.
     """
     found = list(feed_faults(feed["clocks"], feed["rejected"], gate))
-    return [
-        _feed_check(name, fault, [one for one in found if one.check == name])
-        for name, fault in FEED_CHECKS.items()
-    ]
-
-
-def _feed_check(name: str, fault: str, found: Sequence[FeedFault]) -> GateCheck:
-    """Of each carrier the worst week is told."""
-    worst: dict[str, FeedFault] = {}
-    for one in found:
-        carrier = str(one.row["carrier"])
-        if carrier not in worst or abs(one.moved) > abs(worst[carrier].moved):
-            worst[carrier] = one
-    if not worst:
-        return GateCheck(name=name, passed=True, reason=f"of no carrier it is so that {fault}")
-    told = "; ".join(
-        f"{carrier} {one.text}, week from {one.row['week_from'][:10]}"
-        for carrier, one in worst.items()
-    )
-    return GateCheck(name=name, passed=False, reason=f"the feed is not as it was: {fault}: {told}")
+    checks = []
+    for name, fault in FEED_CHECKS.items():
+        # Of each carrier the worst week is told.
+        worst: dict[str, FeedFault] = {}
+        for one in found:
+            carrier = str(one.row["carrier"])
+            known = worst.get(carrier)
+            if one.check == name and (known is None or abs(one.moved) > abs(known.moved)):
+                worst[carrier] = one
+        told = "; ".join(
+            f"{carrier} {one.text}, week from {one.row['week_from'][:10]}"
+            for carrier, one in worst.items()
+        )
+        good, bad = f"of no carrier it is so that {fault}", f"the feed is not as it was: {fault}"
+        checks.append(GateCheck(name, not worst, f"{bad}: {told}" if worst else good))
+    return checks
 
 
 def _as_good_as_its_word(
@@ -196,14 +181,13 @@ def _as_good_as_its_word(
 ) -> GateCheck:
     short = kept["kept_high"] < kept["mean_confidence"] - gate.short_by
     forgiven = champion is not None and _no_less_short(kept, champion["kept"], gate)
-    return GateCheck(
-        name="kept_as_stated",
-        passed=not short or forgiven,
-        reason=f"{100 * gate.service_level:g} % promises were kept {100 * kept['kept_rate']:.1f} % "
+    reason = (
+        f"{100 * gate.service_level:g} % promises were kept {100 * kept['kept_rate']:.1f} % "
         f"of the time and stated {100 * kept['mean_confidence']:.1f} %, allowed is "
         f"{100 * gate.short_by:g} points less, beyond luck"
-        + (", or as little as the champion keeps" if short and forgiven else ""),
+        + (", or as little as the champion keeps" if short and forgiven else "")
     )
+    return GateCheck("kept_as_stated", not short or forgiven, reason)
 
 
 def _groups(
@@ -218,22 +202,17 @@ def _groups(
         and not (row["group"] in theirs and _no_less_short(row, theirs[row["group"]], gate))
     ]
     allowed = f"{100 * gate.group_short_by:g} points, beyond luck"
-    if not short:
-        return GateCheck(
-            name="groups_kept_as_stated",
-            passed=True,
-            reason=f"no carrier's service falls short of its word by more than {allowed}",
-        )
     told = ", ".join(
         f"{row['group']} (kept {100 * row['kept_rate']:.1f} %, stated "
         f"{100 * row['mean_confidence']:.1f} %)"
         for row in short
     )
-    return GateCheck(
-        name="groups_kept_as_stated",
-        passed=False,
-        reason=f"these fall short of their word by more than {allowed}: {told}",
+    reason = (
+        f"these fall short of their word by more than {allowed}: {told}"
+        if short
+        else f"no carrier's service falls short of its word by more than {allowed}"
     )
+    return GateCheck("groups_kept_as_stated", not short, reason)
 
 
 def _no_less_short(ours: Mapping[str, Any], theirs: Mapping[str, Any], gate: GateConfig) -> bool:
@@ -250,24 +229,23 @@ def _not_worse(
     score, their_score = challenger["crps_days"], champion["crps_days"]
     gain = ours["kept_rate"] - theirs["kept_rate"]
     longer = ours["mean_days"] / theirs["mean_days"] - 1 if theirs["mean_days"] else 0.0
+    kept_reason = (
+        f"it kept {100 * ours['kept_rate']:.1f} %, the champion {100 * theirs['kept_rate']:.1f} %, "
+        f"allowed are {100 * gate.kept_worse:g} points less, or its own word"
+    )
+    days_reason = (
+        f"it promises {ours['mean_days']:.2f} days on average, the champion "
+        f"{theirs['mean_days']:.2f}, allowed is {100 * gate.longer:g} % more, or what it takes to "
+        "mend broken promises"
+    )
+    # Keeping less is no fault where the champion kept more than it said, and longer promises are
+    # none where they mend promises that were broken.
+    kept_well = gain >= -gate.kept_worse or ours["gap"] >= 0
+    short_enough = longer <= gate.longer or (gain > 0 and theirs["gap"] < 0)
     return [
         _score(score, their_score, score_error, gate),
-        GateCheck(
-            name="kept_rate",
-            # Keeping less is no fault where the champion kept more than it said.
-            passed=gain >= -gate.kept_worse or ours["gap"] >= 0,
-            reason=f"it kept {100 * ours['kept_rate']:.1f} %, the champion "
-            f"{100 * theirs['kept_rate']:.1f} %, allowed are {100 * gate.kept_worse:g} points "
-            "less, or its own word",
-        ),
-        GateCheck(
-            name="days_promised",
-            # Longer promises are no fault where they mend promises that were broken.
-            passed=longer <= gate.longer or (gain > 0 and theirs["gap"] < 0),
-            reason=f"it promises {ours['mean_days']:.2f} days on average, the champion "
-            f"{theirs['mean_days']:.2f}, allowed is {100 * gate.longer:g} % more, or what it "
-            "takes to mend broken promises",
-        ),
+        GateCheck("kept_rate", kept_well, kept_reason),
+        GateCheck("days_promised", short_enough, days_reason),
     ]
 
 
@@ -280,9 +258,8 @@ def _score(ours: float, theirs: float, error: float | None, gate: GateConfig) ->
         passed = apart <= 0 or (luck is not None and apart <= min(luck, gate.worse_score * theirs))
         allowed = f"allowed is {100 * gate.worse_score:g} % more, if luck explains that"
     told = "luck unknown" if luck is None else f"luck up to {luck:.3f}"
-    return GateCheck(
-        name="score",
-        passed=passed,
-        reason=f"its CRPS is {ours:.3f} days, the champion's {theirs:.3f}, a difference of "
-        f"{apart:+.3f} ({told}); {allowed}",
+    reason = (
+        f"its CRPS is {ours:.3f} days, the champion's {theirs:.3f}, a difference of "
+        f"{apart:+.3f} ({told}); {allowed}"
     )
+    return GateCheck("score", passed, reason)

@@ -37,18 +37,18 @@ import pandas as pd
 from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import CommandError, InsufficientHistoryError
-from etapromise.evaluation.forecasters import ModelForecaster, TrainModel
 from etapromise.evaluation.judgement import Truth
 from etapromise.evaluation.model_comparison import (
-    date_shift,
     days_to_mature,
     judged_orders,
     latest_orders,
+    promised_dates,
     quality_of,
     quote_seconds,
     score_difference,
+    shift_between,
 )
-from etapromise.evaluation.replay import Forecaster
+from etapromise.evaluation.replay import Forecaster, ModelForecaster, TrainModel
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import (
     COMPARED_WITH,
@@ -96,15 +96,6 @@ class Decision:
     version: str | None
     record: dict[str, Any]
     path: Path | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Weeks:
-    """The judged weeks."""
-
-    start: pd.Timestamp
-    end: pd.Timestamp
-    days_to_mature: int
 
 
 @kinds_checked(gate=GateConfig, config=TrainingConfig)
@@ -307,57 +298,41 @@ def _judge(
     gate: GateConfig,
     log: Log,
 ) -> tuple[dict[str, Any], list[GateCheck]]:
-    weeks = _weeks(known, as_of, gate)
-    then = known.known_at(weeks.start)
-    log(f"judging the weeks from {weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}")
-    truth = Truth.of(
-        known,
-        challenger.local_event_date(known),
-        extract_end=as_of,
-        settle_days=gate.settle_days,
-    )
-
-    def quoted(model: Forecaster) -> pd.DataFrame:
-        return judged_orders(
-            model,
-            truth,
-            start=weeks.start,
-            end=weeks.end,
-            service_level=gate.service_level,
-            refresh_every=gate.refresh_every,
-        )
-
+    wait = days_to_mature(known, as_of) + gate.settle_days
+    end = as_of.tz_convert("UTC").normalize() - pd.Timedelta(days=wait)
+    start = end - pd.Timedelta(days=gate.judge_days)
+    then, weeks = known.known_at(start), f"the weeks from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
+    log(f"judging {weeks}")
+    dates, level = challenger.local_event_date(known), gate.service_level
+    truth = Truth.of(known, dates, extract_end=as_of, settle_days=gate.settle_days)
+    asked: Any = {"start": start, "end": end, "service_level": level}
+    asked["refresh_every"] = gate.refresh_every
     try:
-        ours = quoted(TrainModel(recipe, quotes_only=True)(then, weeks.start))
+        ours = judged_orders(TrainModel(recipe, quotes_only=True)(then, start), truth, **asked)
     except InsufficientHistoryError as error:
         raise InsufficientHistoryError(
-            f"{error} That was needed to judge the challenger by the weeks from "
-            f"{weeks.start:%Y-%m-%d} to {weeks.end:%Y-%m-%d}: give older shipments, or promote the "
-            "first models with `etapromise train`."
+            f"{error} That was needed to judge the challenger by {weeks}: give older shipments, or "
+            "promote the first models with `etapromise train`."
         ) from error
-    trial = quality_of(ours, gate.service_level)
-    rival, compared = _rival(champion, recipe, then, weeks, as_of)
-    theirs, apart = None, None
+    trial = quality_of(ours, level)
+    rival, compared = _rival(champion, recipe, then, start, as_of)
+    theirs, apart, error_days = None, None, None
     if rival is not None:
-        rivals = quoted(rival)
-        theirs, apart = quality_of(rivals, gate.service_level), score_difference(ours, rivals)
-    checks = check_quality(
-        trial,
-        theirs,
-        gate,
-        score_error=None if apart is None else apart["standard_error_days"],
-    )
+        rivals = judged_orders(rival, truth, **asked)
+        theirs, apart = quality_of(rivals, level), score_difference(ours, rivals)
+        error_days = apart["standard_error_days"]
+    checks = check_quality(trial, theirs, gate, score_error=error_days)
+    since = start if champion is None else moment_of(champion.manifest["trained_as_of"])
     judged: dict[str, Any] = {
-        "from": weeks.start.isoformat(),
-        "to": weeks.end.isoformat(),
-        "days_to_mature": weeks.days_to_mature,
+        "from": start.isoformat(),
+        "to": end.isoformat(),
+        "days_to_mature": wait,
         "trial": trial,
         "compared_with": compared,
         "champion": theirs,
         "score_difference": apart,
+        "feed": _feed_checks(history, known, since, as_of),
     }
-    since = weeks.start if champion is None else moment_of(champion.manifest["trained_as_of"])
-    judged["feed"] = _feed_checks(history, known, since, as_of)
     checks += check_feed(judged["feed"], gate)
     if champion is not None:
         log("laying the dates of the latest orders side by side")
@@ -365,26 +340,20 @@ def _judge(
     return judged, checks
 
 
-def _weeks(known: TrackedHistory, as_of: pd.Timestamp, gate: GateConfig) -> _Weeks:
-    wait = days_to_mature(known, as_of) + gate.settle_days
-    end = as_of.tz_convert("UTC").normalize() - pd.Timedelta(days=wait)
-    return _Weeks(start=end - pd.Timedelta(days=gate.judge_days), end=end, days_to_mature=wait)
-
-
 def _rival(
     champion: PromiseModel | None,
     recipe: TrainingConfig,
     then: TrackedHistory,
-    weeks: _Weeks,
+    start: pd.Timestamp,
     as_of: pd.Timestamp,
 ) -> tuple[Forecaster | None, str]:
     """Who is judged beside the trial, and in which words that is recorded."""
     if champion is None:
         return None, "nobody: there is no champion yet"
     trained = moment_of(champion.manifest["trained_as_of"])
-    if trained <= weeks.start:
+    if trained <= start:
         return ModelForecaster(champion), "the champion, which had not seen those weeks"
-    theirs, moment = recipe_of(champion), weeks.start - (as_of - trained)
+    theirs, moment = recipe_of(champion), start - (as_of - trained)
     if theirs == recipe and trained == as_of:
         return None, (
             "nobody: the champion has seen those weeks, and its recipe and its moment are the "
@@ -434,18 +403,16 @@ def _side_by_side(
 ) -> dict[str, Any]:
     orders = latest_orders(known, as_of, days=gate.shift_days)
     if orders.empty:
-        checks.append(
-            GateCheck(
-                name="date_shift",
-                passed=False,
-                reason=f"there is no order of the last {gate.shift_days} days to compare dates on",
-            )
-        )
+        reason = f"there is no order of the last {gate.shift_days} days to compare dates on"
+        checks.append(GateCheck("date_shift", passed=False, reason=reason))
         return {"date_shift": None, "quote_seconds": None}
     as_it_stands = ModelForecaster(champion)
     refreshed = as_it_stands.refresh(known, as_of=as_of)
-    level = gate.service_level
-    shift = date_shift(challenger, refreshed, orders, service_level=level)
+    dates, refreshed_dates, standing_dates = (
+        promised_dates(model, orders, gate.service_level)
+        for model in (challenger, refreshed, as_it_stands)
+    )
+    shift = shift_between(dates, refreshed_dates)
     seconds = {
         "orders": len(orders),
         "challenger": quote_seconds(challenger, orders),
@@ -456,9 +423,7 @@ def _side_by_side(
     checks.append(check_speed(ratio, gate))
     return {
         "date_shift": shift,
-        "date_shift_from_what_the_shop_has": date_shift(
-            challenger, as_it_stands, orders, service_level=level
-        ),
+        "date_shift_from_what_the_shop_has": shift_between(dates, standing_dates),
         "quote_seconds": seconds,
     }
 
@@ -467,11 +432,9 @@ def _decide(
     checks: list[GateCheck], champion: PromiseModel | None, *, dry_run: bool, force: bool
 ) -> tuple[Outcome, list[str]]:
     failed = [check.reason for check in checks if not check.passed]
-    outcome: Outcome
     if failed and not force:
-        outcome = "would refuse" if dry_run else "refused"
-        return outcome, failed
-    outcome = "would promote" if dry_run else "forced" if failed else "promoted"
+        return "would refuse" if dry_run else "refused", failed
+    outcome: Outcome = "would promote" if dry_run else "forced" if failed else "promoted"
     good = "every check passed" if champion is not None else "every check passed; the first model"
     return outcome, failed or [good]
 

@@ -24,9 +24,9 @@ import pandas as pd
 
 from etapromise.argument_kinds import require_at_least
 from etapromise.errors import extra_needed
-from etapromise.evaluation.forecasters import TrainModel
 from etapromise.evaluation.judgement import Truth
 from etapromise.evaluation.model_comparison import days_to_mature, judged_orders, quality_of
+from etapromise.evaluation.replay import TrainModel
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.tracking import TrackedHistory
 from etapromise.training.config import TrainingConfig, with_settings

@@ -192,6 +192,16 @@ def day_number(day: dt.date) -> int:
     return found.toordinal() - _EPOCH_ORDINAL
 
 
+def calendar_date(value: object, name: str) -> dt.date:
+    """A date as it is; a moment is none: in which zone its day is meant would be a guess."""
+    if isinstance(value, dt.datetime) or not isinstance(value, dt.date):
+        raise ContractError(
+            f"Found {name}={value!r}; expected a calendar date in the destination's local time, "
+            "such as datetime.date(2026, 2, 6)."
+        )
+    return value
+
+
 def require_percent(percent: object) -> float:
     """A percentile as a number."""
     number = plain_number(percent)

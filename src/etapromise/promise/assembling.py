@@ -43,7 +43,7 @@ from etapromise.promise.kept_record import KeptTable, kept_table
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.stages import StageForests
-from etapromise.shrinkage import PRIORS, believing
+from etapromise.shrinkage import PRIORS
 from etapromise.tracking.tracked import TrackedHistory
 
 _KEPT_WINDOW: Final = 90
@@ -70,10 +70,8 @@ def assemble_parts(
         holdout: grown without the orders of the manifest["holdout_days"] before that.
         manifest: what is to be known about the model; version and as_of are added.
     """
-    trained_day = day_of(moment_of(manifest["trained_as_of"]))
     horizon = int(manifest["give_up_after_days"]) + 1
-    first_day = _first_judged_day(manifest)
-    judged = _Judged(gathered, contract, forest, holdout, trained_day, first_day, horizon)
+    judged = _Judged(gathered, contract, forest, holdout, manifest, horizon)
     calibration = judged.calibration(settings)
     record = dict(manifest) | {
         "as_of": moment.isoformat(),
@@ -81,11 +79,11 @@ def assemble_parts(
         "pace_since": pace_since(gathered),
     }
     digest = hashlib.sha256(repr(sorted(record.items())).encode())
-    for array in (*forest.to_arrays().values(), gathered.statistics.total, calibration.kept):
-        digest.update(np.ascontiguousarray(array).tobytes())
+    arrays = [*forest.to_arrays().values(), gathered.statistics.total, calibration.kept]
     if transit is not None:
-        for array in (*transit.forest.to_arrays().values(), transit.flow.total):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        arrays += [*transit.forest.to_arrays().values(), transit.flow.total]
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
     version = f"{moment:%Y-%m-%dT%H%M%SZ}-{digest.hexdigest()[:8]}"
     return ModelParts(
         encoder=gathered.encoder,
@@ -113,39 +111,26 @@ def refreshed_parts(
     calendars: CalendarFile | None = None,
 ) -> ModelParts:
     """See `PromiseModel.refresh`."""
-    with believing(model.parts.priors):
-        return _refreshed(model, tracked, moment_of(as_of), calendars)
-
-
-def _refreshed(
-    model: ModelCore,
-    tracked: TrackedHistory,
-    moment: pd.Timestamp,
-    calendars: CalendarFile | None,
-) -> ModelParts:
     if tracked.event != model.event:
         raise ContractError(
             f"Found a history that tracks {tracked.event!r}; expected the model's event "
             f"{model.event!r}. Track it again with that event."
         )
-    parts = model.parts
-    known = kept_orders(tracked, moment, parts.encoder) if calendars is None else None
-    if known is None:
-        known = KnownOrders.of(tracked, moment)
+    moment, parts = moment_of(as_of), model.parts
     give_up = int(parts.manifest["give_up_after_days"])
+    renewed = {"version", "as_of", "dependence", "pace_since"}
+    manifest = {name: value for name, value in parts.manifest.items() if name not in renewed}
     if calendars is None:
+        known = kept_orders(tracked, moment, parts.encoder)
+        if known is None:
+            known = KnownOrders.of(tracked, moment)
         # Older orders than the model's calendars know have long faded from its statistics.
         known = known.since(parts.encoder.clocks.first_order_day)
-    manifest = {
-        name: value
-        for name, value in parts.manifest.items()
-        if name not in {"version", "as_of", "dependence", "pace_since"}
-    }
-    if calendars is None:
         # Where a file says what is so, nothing else changes it.
         told = parts.manifest["calendars"] is not None
         encoder = known.encoder_like(parts.encoder, renew_after=None if told else give_up)
     else:
+        known = KnownOrders.of(tracked, moment)
         # What the old file said is in the model's weeks; so they are learned again.
         encoder = known.encoder(
             numeric=parts.encoder.numeric,
@@ -159,8 +144,10 @@ def _refreshed(
         manifest["calendars"] = calendars.text
     tracked.let_go()
     orders = EncodedOrders.of(known, encoder, give_up)
-    asked = orders.outcomes.start_day >= _first_judged_day(parts.manifest)
-    later, drawn = asked.copy(), None
+    honest_day = _first_judged_day(parts.manifest)
+    asked = orders.outcomes.start_day >= honest_day
+    later = asked.copy()
+    drawn = past = None
     if model.transit is not None:
         looks = (parts.manifest["config"]["transit"] or {}).get("sample_looks", MOST_LOOKS)
         drawn = drawn_parcels(known, orders, looks)
@@ -175,8 +162,9 @@ def _refreshed(
         WantedDays(rows=np.flatnonzero(asked), later=np.flatnonzero(later)),
         KeptEffects.beside(known),
     )
-    past = None if drawn is None else PastParcels.of(tracked, known, gathered, drawn)
-    gathered = gathered.knowing_days_since(_first_judged_day(parts.manifest))
+    if drawn is not None:
+        past = PastParcels.of(tracked, known, gathered, drawn)
+    gathered = gathered.knowing_days_since(honest_day)
     return assemble_parts(
         gathered,
         known,
@@ -207,17 +195,16 @@ class _Judged:
         contract: FeatureContract,
         forest: Forest,
         holdout: Forest,
-        trained_day: int,
-        first_day: int,
+        manifest: Mapping[str, Any],
         horizon: int,
     ) -> None:
         results = gathered.outcomes
         # Orders that the hold-out forest was grown on cannot judge it.
-        honest = results.start_day >= first_day
+        honest = results.start_day >= _first_judged_day(manifest)
         rows = np.flatnonzero(honest & ~results.closed)
         x, self._offset = gathered.features(gathered.builder(contract), rows)
         quantiles = np.empty((len(rows), len(forest.levels)))
-        fresh = results.start_day[rows] >= trained_day
+        fresh = results.start_day[rows] >= day_of(moment_of(manifest["trained_as_of"]))
         for part, judge in ((fresh, forest), (~fresh, holdout)):
             if part.any():
                 quantiles[part] = judge.predict(x[part])
@@ -234,17 +221,15 @@ class _Judged:
             gathered.encoder, gathered.requests, results, half_life, rows, horizon
         ) - start_clock(gathered.encoder.clocks, gathered.requests.take(rows))
         self._age = (results.as_of_day - results.start_day[rows]).astype(np.float64)
+        # What the forest says of a date's beginning and of its end.
+        self._before = self._raw(gathered.days_before_date(results, rows))
+        self._through = self._raw(gathered.days_through_date(results, rows))
 
     def calibration(self, settings: CalibrationSettings) -> Calibration:
         statistics = self._gathered.statistics
-        results = self._gathered.outcomes
-        before, through = (
-            self._raw(days(results, self._rows))
-            for days in (self._gathered.days_before_date, self._gathered.days_through_date)
-        )
         # Spread over the date of the arrival as its durations are; yesterday's where it is open.
-        within = np.where(self._arrived, results.within[self._rows], 0.0)
-        u = before + (through - before) * within
+        within = np.where(self._arrived, self._gathered.outcomes.within[self._rows], 0.0)
+        u = self._before + (self._through - self._before) * within
         return calibrate(
             u,
             self._arrived,
@@ -263,8 +248,7 @@ class _Judged:
         date before its own had not reached it, and an open one is late if yesterday had.
         """
         statistics = self._gathered.statistics
-        before = self._gathered.days_before_date(self._gathered.outcomes, self._rows)
-        stated = calibration.probability(self._raw(before), self._codes + statistics.total_start)
+        stated = calibration.probability(self._before, self._codes + statistics.total_start)
         reached = (1.0 - self._lost()) * stated >= _KEPT_SERVICE_LEVEL
         # Younger orders' promises have mostly not run out: only the quick ones could be judged.
         settled = (self._age <= _KEPT_WINDOW) & (self._age > self._gathered.typical_age())
@@ -291,20 +275,16 @@ class _Judged:
         pairs = pairs_of(np.where(order == 0, -1, pd.factorize(order)[0].astype(np.int64)))
         if not len(pairs.first):
             return Dependence()
-        gathered, starts = self._gathered, self._gathered.statistics.total_start
-        edges = [
-            calibration.probability(self._raw(days), self._codes + starts)
-            for days in (
-                gathered.days_before_date(gathered.outcomes, self._rows),
-                gathered.days_through_date(gathered.outcomes, self._rows),
-            )
-        ]
+        groups = self._codes + self._gathered.statistics.total_start
+        low, high = (
+            calibration.probability(edge, groups) for edge in (self._before, self._through)
+        )
         journey = known.level_keys((JOURNEY,))[0][0][self._rows]
-        day = gathered.requests.order_day[self._rows]
+        day = self._gathered.requests.order_day[self._rows]
         together = (journey[pairs.first] == journey[pairs.second]) & (
             day[pairs.first] == day[pairs.second]
         )
-        return learn_dependence(edges[0], np.where(self._arrived, edges[1], 1.0), pairs, together)
+        return learn_dependence(low, np.where(self._arrived, high, 1.0), pairs, together)
 
     def _lost(self) -> NDArray[np.float64]:
         """Share of parcels like each that never arrive."""

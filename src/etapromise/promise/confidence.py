@@ -18,8 +18,6 @@ from etapromise.array_types import Ints, Mask
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.encoding.requests import DISRUPTED, Requests
 from etapromise.history.effects import FIELDS
-from etapromise.history.number_ranges import LearnedRanges
-from etapromise.history.statistics import Statistics
 from etapromise.promise.model_parts import ModelParts
 
 CODES: Final = {
@@ -69,6 +67,8 @@ MISTYPED: Final[Mapping[str, tuple[str, str | None, str]]] = {
     "unseen_service": ("service", "carrier", "service"),
     "unseen_destination": ("destination_region", "destination_country", "destination_region"),
 }
+MISTYPED_BITS: Final = sum(_BIT[name] for name in MISTYPED)
+"""The bits of reasons where a name was never seen."""
 LEFT_OUT: Final = _BIT["value_left_out"]
 """The bit of reasons where a value could not be read."""
 
@@ -111,19 +111,23 @@ def assess(
         today: (n,) day 0 of the distributions; by default that of the order.
     """
     statistics, disruptions = parts.statistics, parts.encoder.disruptions
+    known, starts = statistics.total[:, FIELDS.index("evidence")], statistics.total_start
     evidence = {
-        name: _evidence(statistics, requests.codes, position)
+        name: known[starts[position] + requests.codes[:, position]]
         for position, name in enumerate(parts.encoder.level_names)
         if name in _TELLING
     }
     earliest, middle, latest = days.T
+    outside = np.zeros(len(requests), dtype=bool)
+    for one in parts.ranges.outside(requests.numbers).values():
+        outside |= one
     flags = _flags(
         evidence,
         unreachable=~reachable,
         source=requests.zone_source,
         age=requests.order_day - statistics.as_of_day,
         alike=parts.alike,
-        outside=_outside(requests, parts.ranges),
+        outside=outside,
     )
     if disruptions is not None:
         from_day = requests.order_day.astype(np.int64) if today is None else today
@@ -137,14 +141,6 @@ def assess(
     for number, holds in _codes(flags, latest - earliest, middle):
         code = np.where(holds, number, code)
     return Assessment(code.astype(np.int32), reasons)
-
-
-def _outside(requests: Requests, ranges: LearnedRanges) -> Mask:
-    """(n,) whether any number is far outside."""
-    found = np.zeros(len(requests), dtype=bool)
-    for one in ranges.outside(requests.numbers).values():
-        found |= one
-    return found
 
 
 class _DateRule(ctypes.Structure):
@@ -296,20 +292,14 @@ def with_near_names(
         given: the shipment's texts.
         near: the known name, by a level of history, what a key has before it, and what was said.
     """
-    return tuple(
-        [{**one, "text": one["text"] + _meant(one["code"], given, near)} for one in messages]
-    )
-
-
-def _meant(
-    code: str, given: Mapping[str, str | None], near: Callable[[str, str, str], str | None]
-) -> str:
-    if code not in MISTYPED:
-        return ""
-    level, around, name = MISTYPED[code]
-    said, before = given.get(name), "" if around is None else f"{given.get(around) or ''}\x1f"
-    found = near(level, before, said) if said else None
-    return f" Did you mean {found!r}, not {said!r}?" if found else ""
+    told = []
+    for one in messages:
+        level, around, name = MISTYPED.get(one["code"], ("", None, ""))
+        said, before = given.get(name), "" if around is None else f"{given.get(around) or ''}\x1f"
+        found = near(level, before, said) if said else None
+        meant = f" Did you mean {found!r}, not {said!r}?" if found else ""
+        told.append({**one, "text": one["text"] + meant})
+    return tuple(told)
 
 
 def unread_message(unread: Sequence[str]) -> tuple[dict[str, str], ...]:
@@ -324,8 +314,3 @@ def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:
 
 def _with_details(code: str, details: str) -> tuple[dict[str, str], ...]:
     return ({"code": code, "text": f"{dict(MESSAGES)[code]} {details}."},) if details else ()
-
-
-def _evidence(statistics: Statistics, codes: NDArray[np.int32], level: int) -> NDArray[np.float32]:
-    rows = statistics.total_start[level] + codes[:, level]
-    return np.asarray(statistics.total[rows, FIELDS.index("evidence")])

@@ -15,14 +15,13 @@ References:
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Floats, Ints
+from etapromise.array_types import Floats
 from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
@@ -79,12 +78,12 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     Each row sums to the days from the order's origin-local date to the promised date.
     """
     count = len(requests)
-    declared = _declared(model, requests, service_level)
+    codes, level = with_handling_codes(requests.codes), np.array([service_level])
+    nothing = np.full(count, NOT_ASKED, np.int32)
+    # Days to the promised dates, what was declared included.
+    declared = model.kernel.reach(requests, codes, level, nothing).day[:, 0].astype(np.int64)
     requests = requests.undisturbed()
-    codes = with_handling_codes(requests.codes)
-    reached = model.kernel.reach(
-        requests, codes, np.array([service_level]), np.full(count, NOT_ASKED, np.int32)
-    )
+    reached = model.kernel.reach(requests, codes, level, nothing)
     day = reached.day[:, 0].astype(np.int64)
     forest, settings = model.parts.forest, model.parts.statistics.settings
     x, offset = model.features.rows(requests, codes)
@@ -121,8 +120,7 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     found["handling"] = found["handling"] + dispatch_delay
     clocks = model.parts.encoder.clocks
     elapsed = clocks.elapsed[requests.clock]
-    last = elapsed.shape[1] - 1
-    row = np.arange(count)
+    last, row = elapsed.shape[1] - 1, np.arange(count)
     start, end = (
         np.clip(moved - clocks.first_day, 0, last)
         for moved in (requests.order_day.astype(np.int64), requests.order_day + day + 1)
@@ -140,17 +138,6 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     out[:, -1] = 0.0
     out[:, -1] = declared - out.sum(axis=1)
     return out
-
-
-def _declared(model: ModelCore, requests: Requests, service_level: float) -> Ints:
-    """(n,) days to the promised dates, what was declared included."""
-    reached = model.kernel.reach(
-        requests,
-        with_handling_codes(requests.codes),
-        np.array([service_level]),
-        np.full(len(requests), NOT_ASKED, np.int32),
-    )
-    return reached.day[:, 0].astype(np.int64)
 
 
 class _Usual:
@@ -249,16 +236,8 @@ def shapley(
     x = np.ascontiguousarray(x, np.float32)
     reference = np.ascontiguousarray(reference, np.float32)
     out = np.empty((len(x), players, levels))
-    failed = _explain(
-        forest,
-        len(x),
-        x.ctypes.data,
-        reference.ctypes.data,
-        players,
-        player.ctypes.data,
-        out.ctypes.data,
-    )
-    if failed:
+    arrays = (x.ctypes.data, reference.ctypes.data)
+    if _explain(forest, len(x), *arrays, players, player.ctypes.data, out.ctypes.data):
         raise MemoryError("No memory for explaining a forest, or too many groups of features.")
     return out
 
@@ -272,13 +251,9 @@ def _parts(
 ) -> Floats:
     """(n, 4 + q) see `etp_quote_parts`; `log_days` is used up."""
     out = np.empty((len(requests), _PARTS + log_days.shape[1]))
-    arrays = (
-        *(codes, requests.numbers, requests.order_day, requests.clock),
-        *(offset, log_days),
-    )
+    arrays = (codes, requests.numbers, requests.order_day, requests.clock, offset, log_days)
     kept = [np.ascontiguousarray(array) for array in arrays]
-    pointers = [ctypes.c_void_p(array.ctypes.data) for array in kept]
-    _quote_parts(model.kernel.address, len(requests), *pointers, out.ctypes.data)
+    _quote_parts(model.kernel.address, len(requests), *map(native.address, kept), out.ctypes.data)
     return out
 
 

@@ -135,7 +135,17 @@ def cost_for(
             "one past order."
         )
     if kept_rate is not None and average_days is None:
-        return _keeping(probability, _event_days(event_day, len(probability)), kept_rate)
+        if event_day is None:
+            raise ContractError(
+                "Found a kept_rate without event_day; expected what became of orders."
+            )
+        if event_day.shape != probability.shape[:1] or np.isnan(event_day).any():
+            raise ContractError(
+                f"Found event_day of shape {event_day.shape} with {np.isnan(event_day).sum()} NaN; "
+                f"expected ({len(probability)},), one for each order, infinite where the event "
+                "never came."
+            )
+        return _keeping(probability, event_day, kept_rate)
     if average_days is not None and kept_rate is None:
         return _spending(probability, average_days)
     raise ContractError(
@@ -195,14 +205,3 @@ def _edge(reached: Callable[[float], bool]) -> tuple[float, float]:
         middle = (low + high) / 2.0
         low, high = (low, middle) if reached(middle) else (middle, high)
     return low, high
-
-
-def _event_days(event_day: NDArray[np.float64] | None, count: int) -> NDArray[np.float64]:
-    if event_day is None:
-        raise ContractError("Found a kept_rate without event_day; expected what became of orders.")
-    if event_day.shape != (count,) or np.isnan(event_day).any():
-        raise ContractError(
-            f"Found event_day of shape {event_day.shape} with {np.isnan(event_day).sum()} NaN; "
-            f"expected ({count},), one for each order, infinite where the event never came."
-        )
-    return event_day

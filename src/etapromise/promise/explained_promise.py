@@ -5,22 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
-from etapromise.errors import ContractError
+from etapromise.encoding.shipment_values import utc_second
 from etapromise.late_imports import IMPORTING
 from etapromise.promise.arrival_distribution import ArrivalDistribution
 
 if TYPE_CHECKING:
     from etapromise.promise.delivery_windows import TimeWindow
     from etapromise.promise.reasons.why import Why
-    from etapromise.promise.stages import HandOffTime, StageTime
+    from etapromise.promise.stages import AnswerStages, HandOffTime, StageTime
     from etapromise.promise.wording import Wording
-
-_WEEKDAYS: Final = (
-    *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-)
 
 
 class PromiseDetails(Protocol):
@@ -35,7 +31,7 @@ class PromiseDetails(Protocol):
     @property
     def has_stages(self) -> bool: ...  # noqa: D102
     @property
-    def stages(self) -> tuple[StageTime, StageTime]: ...  # noqa: D102
+    def stages(self) -> AnswerStages: ...  # noqa: D102
     @property
     def works(self) -> bool: ...  # noqa: D102
     @property
@@ -80,12 +76,7 @@ class Explained(ArrivalDistribution):
         Raises:
             ContractError: `now` is naive.
         """
-        given: object = now
-        if not isinstance(given, dt.datetime) or given.tzinfo is None:
-            raise ContractError(
-                f"Found now={now!r}; expected a datetime with a time zone, such as "
-                "datetime.now(timezone.utc)."
-            )
+        utc_second(now, "now")
         return max(self.expires_at - now, dt.timedelta(0))
 
     def order_within_text(
@@ -131,7 +122,7 @@ class Explained(ArrivalDistribution):
         Raises:
             ContractError: the model was trained without stages.
         """
-        return self.explanation.stages[0]
+        return self.explanation.stages.handling
 
     @property
     def transit(self) -> StageTime:
@@ -140,7 +131,7 @@ class Explained(ArrivalDistribution):
         Raises:
             ContractError: the model was trained without stages.
         """
-        return self.explanation.stages[1]
+        return self.explanation.stages.transit
 
     @property
     def hand_off(self) -> HandOffTime | None:
@@ -190,42 +181,10 @@ class Explained(ArrivalDistribution):
             "order_within": _iso_duration(expires - self.ordered_at),
         }
 
-    def _delivery_time(self, *, first: int, last: int) -> dict[str, Any]:
-        """schema.org `ShippingDeliveryTime`; days of the band for a model without stages."""
-        explanation = self.explanation
-        found: dict[str, Any] = {"@type": "ShippingDeliveryTime"}
-        if explanation.has_stages:
-            low, _, high = self.handling.business_days
-            found["handlingTime"] = _days(low, high)
-            first, _, last = self.transit.calendar_days
-        found["transitTime"] = _days(first, last)
-        cut_off = self.cutoff_datetime_utc
-        if cut_off is not None:
-            local = cut_off.astimezone(explanation.origin_zone)
-            found["cutoffTime"] = local.isoformat(timespec="seconds").partition("T")[2]
-        found["businessDays"] = {
-            "@type": "OpeningHoursSpecification",
-            "dayOfWeek": [
-                f"https://schema.org/{name}"
-                for name, works in zip(_WEEKDAYS, explanation.works_on, strict=True)
-                if works
-            ],
-        }
-        return found
-
     @property
     def explanation(self) -> PromiseDetails:
         """What stands behind the promise."""
         raise NotImplementedError
-
-
-def _days(low: int, high: int) -> dict[str, Any]:
-    return {
-        "@type": "QuantitativeValue",
-        "minValue": low,
-        "maxValue": high,
-        "unitCode": "DAY",
-    }
 
 
 def _iso_duration(length: dt.timedelta) -> str:

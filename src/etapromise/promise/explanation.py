@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -25,8 +25,6 @@ from etapromise.promise.stages import (
     AnswerStages,
     HandOffTime,
     StageForests,
-    StageTime,
-    StageTimes,
     answer_stages,
     first_leg_time,
 )
@@ -89,20 +87,18 @@ class Explanation:
         """Whether the model was trained with them."""
         return self._model.parts.stages is not None
 
-    @property
-    def stages(self) -> tuple[StageTime, StageTime]:
-        """Handling and transit.
-
-        Raises:
-            ContractError: the model was trained without them.
-        """
-        found = self._stages
-        return found.handling, found.transit
-
-    @property
-    def stage_times(self) -> StageTimes:
-        """Pick-ups by day, and the way from each: what the stages are summed from."""
-        return self._stages.times
+    @cached_property
+    def stages(self) -> AnswerStages:
+        """Handling and transit, and what they are summed from."""
+        parts = self._model.parts
+        return answer_stages(
+            required_stages(parts.stages),
+            self._model.kernel.address,
+            self._answer,
+            warehouse=self._warehouse,
+            duration_offset=parts.statistics.settings.offset,
+            horizon=parts.horizon,
+        )
 
     @property
     def works(self) -> bool:
@@ -131,17 +127,13 @@ class Explanation:
 
     @property
     def hand_off(self) -> HandOffTime | None:
-        """Who usually takes the parcel over and when; None where its own carrier brings it.
-
-        Raises:
-            ContractError: somebody does, and the model was trained without stages.
-        """
+        """Who usually takes the parcel over and when; None where its own carrier brings it."""
         encoder, request = self._model.parts.encoder, self._answer.request
         usual = None if encoder.hand_offs is None else encoder.hand_offs.of(self._fields)
         if usual is None:
             return None
         after = first_leg_time(
-            self._stages.times,
+            self.stages.times,
             usual.first_leg,
             encoder.clocks,
             request.leg_clock,
@@ -165,7 +157,7 @@ class Explanation:
         begins = begin_day(self._model.kernel.address, self._answer)
         leaves = begins
         if self.has_stages:
-            leaves = max(begins, order_day + self.stages[0].calendar_days[1])
+            leaves = max(begins, order_day + self.stages.handling.calendar_days[1])
         ordered, begun, left = map(date_of, (order_day, begins, leaves))
         days = round(sum(parts.values()))
         told: tuple[str, ...] = ()
@@ -207,18 +199,6 @@ class Explanation:
         request = self._answer.request
         return self._model.warehouse(request.warehouse, request.holidays)
 
-    @cached_property
-    def _stages(self) -> AnswerStages:
-        parts = self._model.parts
-        return answer_stages(
-            required_stages(parts.stages),
-            self._model.kernel.address,
-            self._answer,
-            warehouse=self._warehouse,
-            duration_offset=parts.statistics.settings.offset,
-            horizon=parts.horizon,
-        )
-
 
 def required_stages(stages: StageForests | None) -> StageForests:
     """The forests of handling and transit."""
@@ -231,6 +211,7 @@ def required_stages(stages: StageForests | None) -> StageForests:
     return stages
 
 
+@lru_cache(maxsize=4096)  # many orders have one cut-off
 def _wall_clock(day: dt.date, second: int, zone: ZoneInfo) -> dt.datetime:
     """The moment, in UTC, at which a local clock shows a second of the day; 86400 is midnight."""
     whole, rest = divmod(second, 86_400)

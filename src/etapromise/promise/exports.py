@@ -15,6 +15,13 @@ from etapromise.errors import ContractError
 from etapromise.promise.explained_promise import Explained
 
 _EASYPOST: Final = (50, 75, 85, 90, 95, 97, 99)
+_WEEKDAYS: Final = (
+    *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+)
+
+
+# Of a date.
+_LAST_SECOND: Final = dt.time(23, 59, 59)
 
 
 class Exported(Explained):
@@ -25,20 +32,47 @@ class Exported(Explained):
         """The IANA zone in which the dates are meant."""
         raise NotImplementedError
 
+    def as_json_ld(self) -> dict[str, Any]:
+        """schema.org `OfferShippingDetails`, as Google reads it.
+
+        Handling time in working days of the warehouse, with these days and its cut-off; transit
+        time in calendar days; both from their 10 % to their 90 % quantile. A model without stages
+        gives the band, counted from the order's date, as its transit time.
+        """
+        explanation, cut_off = self.explanation, self.cutoff_datetime_utc
+        ends = self.earliest, max(self.date, self.latest)
+        first, last = ((day - self.first_date).days for day in ends)
+        found: dict[str, Any] = {"@type": "ShippingDeliveryTime"}
+        if explanation.has_stages:
+            low, _, high = self.handling.business_days
+            found["handlingTime"] = _days(low, high)
+            first, _, last = self.transit.calendar_days
+        found["transitTime"] = _days(first, last)
+        if cut_off is not None:
+            local = cut_off.astimezone(explanation.origin_zone)
+            found["cutoffTime"] = local.isoformat(timespec="seconds").partition("T")[2]
+        open_days = zip(_WEEKDAYS, explanation.works_on, strict=True)
+        found["businessDays"] = {
+            "@type": "OpeningHoursSpecification",
+            "dayOfWeek": [f"https://schema.org/{name}" for name, works in open_days if works],
+        }
+        return {
+            "@context": "https://schema.org",
+            "@type": "OfferShippingDetails",
+            "deliveryTime": found,
+        }
+
     def as_google_merchant(self) -> dict[str, int]:
         """Google Merchant Center: business days of handling and transit, both ends of each.
 
         Raises:
             ContractError: the model was trained without stages.
         """
-        least_handling, _, most_handling = self.handling.business_days
-        least_transit, _, most_transit = self.transit.business_days
-        return {
-            "min_handling_time": least_handling,
-            "max_handling_time": most_handling,
-            "min_transit_time": least_transit,
-            "max_transit_time": most_transit,
-        }
+        found: dict[str, int] = {}
+        for name, stage in (("handling", self.handling), ("transit", self.transit)):
+            least, _, most = stage.business_days
+            found |= {f"min_{name}_time": least, f"max_{name}_time": most}
+        return found
 
     def as_agentic_commerce(
         self,
@@ -73,8 +107,8 @@ class Exported(Explained):
             "title": title,
             "description": description,
             "carrier": carrier,
-            "earliest_delivery_time": self._begins(),
-            "latest_delivery_time": self._ends(),
+            "earliest_delivery_time": self._at(self.earliest, dt.time()),
+            "latest_delivery_time": self._at(self.date, _LAST_SECOND),
             "totals": [
                 {"type": name, "display_text": label, "amount": amount}
                 for (name, amount), label in zip(amounts.items(), labels, strict=True)
@@ -109,8 +143,8 @@ class Exported(Explained):
             "title": title,
             "description": description,
             "carrier": carrier,
-            "earliest_fulfillment_time": self._begins(),
-            "latest_fulfillment_time": self._ends(),
+            "earliest_fulfillment_time": self._at(self.earliest, dt.time()),
+            "latest_fulfillment_time": self._at(self.date, _LAST_SECOND),
             "totals": [{"type": "total", "amount": total}],
         }
         return {name: value for name, value in option.items() if value is not None}
@@ -124,7 +158,7 @@ class Exported(Explained):
                 for percent in _EASYPOST
             },
             "est_delivery_days": (self.date - ordered).days,
-            "est_delivery_date": self._ends(),
+            "est_delivery_date": self._at(self.date, _LAST_SECOND),
             "delivery_date_guaranteed": False,
         }
 
@@ -140,15 +174,14 @@ class Exported(Explained):
             "order_cutoff_time": None if cut_off is None else cut_off.isoformat(),
         }
 
-    def _begins(self) -> str:
-        """The first moment of the band, RFC 3339, with the offset of the destination."""
+    def _at(self, day: dt.date, time: dt.time) -> str:
+        """A moment at the destination, RFC 3339, with its offset."""
         zone = ZoneInfo(self.destination_time_zone)
-        return dt.datetime.combine(self.earliest, dt.time(), zone).isoformat()
+        return dt.datetime.combine(day, time, zone).isoformat()
 
-    def _ends(self) -> str:
-        """The last second of the promised date."""
-        zone = ZoneInfo(self.destination_time_zone)
-        return dt.datetime.combine(self.date, dt.time(23, 59, 59), zone).isoformat()
+
+def _days(low: int, high: int) -> dict[str, Any]:
+    return {"@type": "QuantitativeValue", "minValue": low, "maxValue": high, "unitCode": "DAY"}
 
 
 def _require_minor_units(**sums: object) -> None:

@@ -56,11 +56,7 @@ class Dependence:
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> Dependence:
-        """What a model's manifest says; independence where it says nothing.
-
-        Raises:
-            ModelFileError: it says something out of any sense.
-        """
+        """What a model's manifest says; independence where it says nothing."""
         if "dependence" not in manifest:
             return cls()
         values = StoredValues("the manifest's dependence", manifest["dependence"])

@@ -99,11 +99,7 @@ class KeptTable(ArrayRecord):
         )
 
     def record(self, codes: Sequence[int] | NDArray[np.int32]) -> KeptRecord | None:
-        """The record of the finest group with at least 50 judged orders, if any.
-
-        Args:
-            codes: (L,) or more, of one request.
-        """
+        """The record of the finest group with at least 50 judged orders, if any."""
         for position, name in enumerate(self.levels):
             code = int(codes[self.columns.item(position)])
             row = self.starts.item(position) + code

@@ -25,6 +25,7 @@ from etapromise.promise.quote_arguments import Quote
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.signatures import VERIFY_KEY
 from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
+from etapromise.shrinkage import believing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.calendars.disruptions import Disruption
     from etapromise.promise.explanation import Explanation
-    from etapromise.promise.options.compare import ComparedOption
+    from etapromise.promise.options.compared_option import ComparedOption
     from etapromise.promise.options.order import OrderPromise
     from etapromise.promise.options.policies import ShopperPolicy
     from etapromise.promise.options.sourcing import Sourcing
@@ -386,7 +387,8 @@ class PromiseModel(ModelCore):
             mapping=mapping,
         )
         stated = None if calendars is None else CalendarFile.of(calendars)
-        return PromiseModel(refreshed_parts(self, tracked, as_of, stated))
+        with believing(self.parts.priors):
+            return PromiseModel(refreshed_parts(self, tracked, as_of, stated))
 
     def with_disruptions(
         self, disruptions: Sequence[Disruption] | CalendarFile | str | Path

@@ -34,30 +34,27 @@ if TYPE_CHECKING:
 
 
 class ModelCore(SingleQuotes):
-    """A model's parts and its compiled quote. Immutable; any number of threads may share one."""
+    """A model's parts and its compiled quote. Immutable; any number of threads may share one.
 
-    __slots__ = ("_dependence", "_features", "_kernel", "_transit_kernel", "_warehouses", "parts")
+    Attributes:
+        features: builds what the forests are asked with, from the statistics of the model's moment.
+        kernel: the compiled quote.
+        dependence: how often parcels of an order share their luck, as past orders showed.
+    """
+
+    __slots__ = ("_transit_kernel", "_warehouses", "dependence", "features", "kernel", "parts")
 
     def __init__(self, parts: ModelParts) -> None:
         """Bind the parts; done once, when a model is trained, refreshed or loaded."""
         self.parts = parts
-        self._dependence = Dependence.from_manifest(parts.manifest)
+        self.dependence = Dependence.from_manifest(parts.manifest)
         self._transit_kernel: RemainingKernel | None = None
         self._warehouses: dict[tuple[int, int], WarehouseDays] = {}
-        encoder = parts.encoder
-        self._features = FeatureBuilder(
-            parts.contract,
-            levels=encoder.levels,
-            numeric=encoder.numeric,
-            tables=FeatureTables.snapshot(parts.statistics),
-            elapsed=encoder.clocks.elapsed,
-            first_clock_day=encoder.clocks.first_day,
-            settings=parts.statistics.settings,
-            surge=parts.surge,
-        )
+        tables, settings = FeatureTables.snapshot(parts.statistics), parts.statistics.settings
+        self.features = FeatureBuilder(parts.contract, parts.encoder, tables, settings, parts.surge)
         with believing(parts.priors):
-            self._kernel = QuoteKernel(parts, self._features)
-        super().__init__(parts, self._kernel)
+            self.kernel = QuoteKernel(parts, self.features)
+        super().__init__(parts, self.kernel)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -102,7 +99,7 @@ class ModelCore(SingleQuotes):
         requests = self.parts.encoder.encode(as_released(frame))
         return DateDistribution(
             requests.order_day.astype("datetime64[D]"),
-            self._kernel.dates(requests, with_handling_codes(requests.codes)),
+            self.kernel.dates(requests, with_handling_codes(requests.codes)),
         )
 
     def local_dates(self, shipments: pd.DataFrame, times: pd.Series[Any]) -> NDArray[np.datetime64]:
@@ -129,11 +126,6 @@ class ModelCore(SingleQuotes):
                 "expected the same event. Track the tables again with it, or train another model."
             )
 
-    @property
-    def dependence(self) -> Dependence:
-        """How often parcels of an order share their luck, as past orders showed."""
-        return self._dependence
-
     def warehouse(self, row: int, holidays: int) -> WarehouseDays:
         """The days of a row of the dispatch calendars under a row of the clocks' holidays."""
         found = self._warehouses.get((row, holidays))
@@ -152,13 +144,3 @@ class ModelCore(SingleQuotes):
                 transit, encoder.clocks, self.horizon, encoder.disruptions
             )
         return self._transit_kernel
-
-    @property
-    def kernel(self) -> QuoteKernel:
-        """The compiled quote."""
-        return self._kernel
-
-    @property
-    def features(self) -> FeatureBuilder:
-        """Builds what the forests are asked with, from the statistics of the model's moment."""
-        return self._features

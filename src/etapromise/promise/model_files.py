@@ -13,6 +13,7 @@ import shlex
 import stat
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -80,12 +81,7 @@ _MOST_BYTES: Final = {
 
 
 def save_model(model: ModelCore, directory: Path, sign_key: str | Path | None = None) -> Path:
-    """Write `model` to `directory`, which must not exist yet.
-
-    Args:
-        sign_key: file of a private key to sign it with; by default that of the environment's
-            ETAPROMISE_SIGN_KEY, or nobody's.
-    """
+    """Write `model` to `directory`, which must not exist yet."""
     directory = Path(directory)
     if directory.exists() or directory.is_symlink():
         raise ModelFileError(
@@ -303,11 +299,10 @@ def _require_words(manifest: StoredValues) -> None:
     for name in ("version", "library_version"):
         manifest.text(name)
     for name in ("as_of", "trained_as_of"):
-        try:
-            known = datetime.fromisoformat(manifest.text(name)).tzinfo is not None
-        except ValueError:
-            known = False
-        if not known:
+        moment = None
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(manifest.text(name))
+        if moment is None or moment.tzinfo is None:
             manifest.refuse(name, manifest.plain[name], "a moment with its offset from UTC")
     for name in ("trained_on", "trees", "config"):
         manifest.part(name)
@@ -394,12 +389,11 @@ def _digest(manifest: Mapping[str, Any]) -> str:
 def _read_checked(path: Path, name: str, files: Mapping[str, Any]) -> bytes:
     """The bytes whose digest was checked, and no others."""
     content = _read(path, name)
-    expected = files.get(name)
     digest = hashlib.sha256(content).hexdigest()
-    if digest != expected:
+    if digest != files.get(name):
         raise ModelFileError(
-            f"Found {path / name} with SHA-256 {digest}; the manifest says {expected}. The file "
-            "is damaged or was changed: copy or train it again."
+            f"Found {path / name} with SHA-256 {digest}; the manifest says {files.get(name)}. The "
+            "file is damaged or was changed: copy or train it again."
         )
     return content
 
@@ -409,7 +403,8 @@ def _read(path: Path, name: str) -> bytes:
     file, content = path / name, b""
     try:
         # A pipe must not keep a reader waiting.
-        with open(file, "rb", opener=_without_waiting) as opened:
+        flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+        with open(file, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as opened:
             state = os.fstat(opened.fileno())
             wrong = None
             if not file.resolve().is_relative_to(path):
@@ -429,10 +424,6 @@ def _read(path: Path, name: str) -> bytes:
             "model directory is incomplete: copy or train it again."
         )
     return content
-
-
-def _without_waiting(name: str, flags: int) -> int:
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def _replay(model: ModelCore, golden: NDArray[np.float64], path: Path) -> None:

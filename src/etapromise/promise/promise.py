@@ -111,13 +111,7 @@ class Promise(Exported):
             "messages": [dict(message) for message in messages],
             "kept_record": None
             if record is None
-            else {
-                "group": record.group,
-                "kept_rate": record.kept_rate,
-                "service_level": record.service_level,
-                "count": record.count,
-                "as_of": record.as_of.isoformat(),
-            },
+            else {**vars(record), "as_of": record.as_of.isoformat()},
             "model_version": self.model_version,
         }
         if distribution:
@@ -168,35 +162,10 @@ class Promise(Exported):
             told = self.__dict__["_told"] = self._explain()
         return told
 
-    def as_json_ld(self) -> dict[str, Any]:
-        """schema.org `OfferShippingDetails`, as Google reads it.
-
-        Handling time in working days of the warehouse, with these days and its cut-off; transit
-        time in calendar days; both from their 10 % to their 90 % quantile. A model without stages
-        gives the band, counted from the order's date, as its transit time.
-        """
-        return {
-            "@context": "https://schema.org",
-            "@type": "OfferShippingDetails",
-            "deliveryTime": self._delivery_time(
-                first=(self.earliest - date_of(self._first_day)).days,
-                last=(max(self.date, self.latest) - date_of(self._first_day)).days,
-            ),
-        }
-
 
 @lru_cache(maxsize=4096)
 def _written(day: int) -> str:
     return date_of(day).isoformat()
-
-
-_REQUIRED: Final = (
-    *("estimated_delivery_date", "estimated_delivery_date_min", "estimated_delivery_date_max"),
-    *("service_level", "confidence", "lost_probability", "event", "day_basis"),
-    *("destination_time_zone", "ordered_at", "expires_at", "cutoff_datetime_utc"),
-    *("confidence_code", "messages", "kept_record", "model_version"),
-    *(f"percentile_{percent}" for percent in PERCENTILES),
-)
 
 
 class _StoredExplanation:
@@ -220,15 +189,13 @@ class StoredPromise(Promise):
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         """Read the values of `Promise.as_dict`, with `distribution` or without."""
-        missing = [name for name in _REQUIRED if name not in values]
-        if missing:
-            raise ContractError(
-                f"Found a promise without {', '.join(missing)}; expected all values that "
-                "Promise.as_dict gives."
-            )
         try:
             self.__dict__.update(_read(values))
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except KeyError as error:
+            raise ContractError(
+                f"Found a promise without {error}; expected all values that Promise.as_dict gives."
+            ) from error
+        except (TypeError, ValueError, AttributeError) as error:
             raise ContractError(
                 f"Found a promise that cannot be read ({error!r}); expected the values that "
                 "Promise.as_dict gives."

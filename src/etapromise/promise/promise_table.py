@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints
-from etapromise.encoding.readable_values import readable_frame
 from etapromise.encoding.requests import as_released, dates_in_column, require_table
+from etapromise.encoding.shipment_values import readable_frame
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
@@ -50,6 +50,10 @@ def promise_frame(
     late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)
     service = requests.codes[:, model.kernel.lost_level]
     order_day = requests.order_day.astype(np.int64)
+    why = {}
+    if explain:
+        added = contributions(model, requests, service_level).T
+        why = {f"why_{cause}": days for cause, days in zip(CAUSES, added, strict=True)}
     return pd.DataFrame(
         {
             **date_columns(frame, as_dates(order_day[:, None] + days), service_level, confidence),
@@ -60,7 +64,7 @@ def promise_frame(
             "confidence_code": assessment.code,
             "messages": message_codes(assessment.reasons | np.where(left_out, LEFT_OUT, 0)),
             "model_version": model.version,
-            **(_why(model, requests, service_level) if explain else {}),
+            **why,
         }
     )
 
@@ -94,11 +98,6 @@ def date_columns(
         "confidence": confidence,
         **{f"percentile_{percent}": dates[:, k] for k, percent in enumerate(PERCENTILES)},
     }
-
-
-def _why(model: ModelCore, requests: Requests, service_level: float) -> dict[str, Floats]:
-    added = contributions(model, requests, service_level)
-    return {f"why_{cause}": added[:, place] for place, cause in enumerate(CAUSES)}
 
 
 def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDArray[np.int32]:

@@ -6,8 +6,7 @@ import ctypes
 import datetime as dt
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -90,29 +89,19 @@ def as_number(value: float) -> float:
     return value
 
 
+# All of these take the model's address and an answer first.
+_OF_ANSWER: Final = (native.POINTER, ctypes.POINTER(Answer))
 _days = native.function(
-    "etp_answer_days",
-    None,
-    *(native.POINTER, ctypes.POINTER(Answer), native.LONG, native.POINTER, native.POINTER),
+    "etp_answer_days", None, *_OF_ANSWER, native.LONG, native.POINTER, native.POINTER
 )
-expiry = native.function(
-    "etp_answer_expiry",
-    native.LONG,
-    *(native.POINTER, ctypes.POINTER(Answer), native.LONG, native.DOUBLE),
-)
-
+expiry = native.function("etp_answer_expiry", native.LONG, *_OF_ANSWER, native.LONG, native.DOUBLE)
 has_date = native.function(
-    "etp_answer_has_date",
-    native.INT,
-    *(native.POINTER, ctypes.POINTER(Answer), native.DOUBLE, native.POINTER),
+    "etp_answer_has_date", native.INT, *_OF_ANSWER, native.DOUBLE, native.POINTER
 )
-begin_day = native.function(
-    "etp_answer_begin_day", native.LONG, native.POINTER, ctypes.POINTER(Answer)
-)
+begin_day = native.function("etp_answer_begin_day", native.LONG, *_OF_ANSWER)
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(NamedTuple):
     """What was asked, and what a model answered.
 
     Attributes:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from etapromise.errors import ContractError
+from etapromise.promise.arrival_distribution import calendar_date
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -21,11 +22,7 @@ def ship_on_date(
     at: dt.time,
 ) -> dt.date | None:
     """See `PromiseModel.ship_on_date`."""
-    wanted: object = wanted_date
-    if not isinstance(wanted, dt.date) or isinstance(wanted, dt.datetime):
-        raise ContractError(
-            f"Found wanted_date={wanted_date!r}; expected a datetime.date, destination-local."
-        )
+    calendar_date(wanted_date, "wanted_date")
     clock: object = at
     if not isinstance(clock, dt.time) or clock.tzinfo is not None:
         raise ContractError(

@@ -21,11 +21,7 @@ VERIFY_KEY: Final = "ETAPROMISE_VERIFY_KEY"
 
 
 def signature_of(content: bytes, key: str | Path) -> bytes:
-    """The signature of a manifest.
-
-    Args:
-        key: file of a private Ed25519 key, PEM without a password.
-    """
+    """The signature of a manifest."""
     kinds, serialization = _cryptography()
     try:
         private = serialization.load_pem_private_key(settings_text(key).encode(), password=None)
@@ -40,11 +36,7 @@ def signature_of(content: bytes, key: str | Path) -> bytes:
 
 
 def require_signature(content: bytes, signature: bytes, key: str | Path, place: str) -> None:
-    """Refuse a manifest that the owner of a key has not signed.
-
-    Args:
-        key: file of a public Ed25519 key, PEM.
-    """
+    """Refuse a manifest that the owner of a key has not signed."""
     kinds, serialization = _cryptography()
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 — an extra
 

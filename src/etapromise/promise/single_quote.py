@@ -21,7 +21,7 @@ from etapromise.normal_forms.remembered import NAMES, PLACES
 from etapromise.promise.arrival_distribution import PERCENTILES, date_of
 from etapromise.promise.compiled_quote import QuoteKernel
 from etapromise.promise.confidence import (
-    MISTYPED,
+    MISTYPED_BITS,
     AssessesOne,
     declared_message,
     left_out_message,
@@ -250,38 +250,6 @@ class SingleQuotes:
         encoder.compiled.require_encoded(status, answer.request.order_day)
         return text, left_out
 
-    def _assess(
-        self, answer: Answer, service_level: float
-    ) -> tuple[int, tuple[dict[str, str], ...]]:
-        request = answer.request
-        days = _BAND.days(self._address, answer)
-        code, reasons = self._assessor.assess(
-            answer.code,
-            answer.number,
-            zone_source=request.zone_source,
-            order_day=request.order_day,
-            reachable=answer.probability[-1] >= service_level,
-            days=days,
-        )
-        messages = messages_of(reasons)
-        disruptions = self._encoder.disruptions
-        if disruptions is not None:
-            told = disruptions.reasons(
-                answer.number[DISRUPTED], request.order_day, request.order_day + days[2]
-            )
-            messages += declared_message(told)
-        return code, messages
-
-    def _with_near_names(
-        self, messages: tuple[dict[str, str], ...], text: bytes
-    ) -> tuple[dict[str, str], ...]:
-        if not any(one["code"] in MISTYPED for one in messages):
-            return messages
-        return with_near_names(messages, self._encoder.compiled.fields_of(text), self._near)
-
-    def _has_date(self, answer: Answer, service_level: float) -> bool:
-        return bool(has_date(self._address, answer, service_level, self._date_rule))
-
 
 _BAND: Final = Levels((0.1, 0.5, 0.9))
 _SHOWN: Final = Levels([percent / 100.0 for percent in PERCENTILES])
@@ -342,12 +310,14 @@ class QuotedPromise(Promise):
     @property
     def has_date(self) -> bool:
         """Whether the code says that a date can be promised; sooner known than the code."""
-        return self._model._has_date(self._answer, self.service_level)  # noqa: SLF001
+        model = self._model
+        rule, level = model._date_rule, self.service_level  # noqa: SLF001 — one thing in two classes
+        return bool(has_date(model._address, self._answer, level, rule))  # noqa: SLF001
 
     @property
     def event(self) -> str:
         """What is promised."""
-        return self._model._stated[0]  # noqa: SLF001 — one thing in two classes
+        return self._model._stated[0]  # noqa: SLF001
 
     @property
     def model_version(self) -> str:
@@ -381,9 +351,25 @@ class QuotedPromise(Promise):
         return probability[min(position, len(probability) - 1)]
 
     def _assess(self) -> tuple[int, tuple[dict[str, str], ...]]:
-        model = self._model
-        code, messages = model._assess(self._answer, self.service_level)  # noqa: SLF001
-        messages = model._with_near_names(messages, self._quote[1])  # noqa: SLF001
+        model, answer = self._model, self._answer
+        request, encoder = answer.request, model._encoder  # noqa: SLF001
+        days = _BAND.days(model._address, answer)  # noqa: SLF001
+        code, reasons = model._assessor.assess(  # noqa: SLF001
+            answer.code,
+            answer.number,
+            zone_source=request.zone_source,
+            order_day=request.order_day,
+            reachable=answer.probability[-1] >= self.service_level,
+            days=days,
+        )
+        messages, day = messages_of(reasons), request.order_day
+        if encoder.disruptions is not None:
+            concern = answer.number[DISRUPTED]
+            told = encoder.disruptions.reasons(concern, day, day + days[2])
+            messages += declared_message(told)
+        if reasons & MISTYPED_BITS:
+            given = encoder.compiled.fields_of(self._quote[1])
+            messages = with_near_names(messages, given, model._near)  # noqa: SLF001
         return code, (*messages, *left_out_message(self._left_out))
 
     def _explain(self) -> PromiseDetails:
@@ -398,14 +384,12 @@ class QuotedPromise(Promise):
 
 
 # The slots' own way in, past the refusal to be changed: quicker than a dictionary by a tenth.
-_members: Final[Any] = QuotedPromise.__dict__
-_set_model = _members["_model"].__set__
-_set_answer = _members["_answer"].__set__
-_set_ordered_at = _members["ordered_at"].__set__
-_set_quote = _members["_quote"].__set__
-_set_service_level = _members["service_level"].__set__
-_set_left_out = _members["_left_out"].__set__
-_set_given_zone = _members["_given_zone"].__set__
+_setters: Final[Any] = {
+    name: QuotedPromise.__dict__[name].__set__ for name in QuotedPromise.__slots__
+}
+_set_model, _set_quote, _set_answer = (_setters[name] for name in ("_model", "_quote", "_answer"))
+_set_ordered_at, _set_service_level = _setters["ordered_at"], _setters["service_level"]
+_set_given_zone, _set_left_out = _setters["_given_zone"], _setters["_left_out"]
 
 
 def _near_name(encoder: Encoder, level: str, before: str, said: str) -> str | None:

@@ -76,11 +76,7 @@ class StageForests:
 
     @classmethod
     def stored(cls, part: StoredPart, features: int) -> StageForests:
-        """The forests of a model's files; `features` are those of the direct forest.
-
-        Raises:
-            ModelFileError: they are not what they must be.
-        """
+        """The forests of a model's files; `features` are those of the direct forest."""
         return cls(
             stored_forest(part.part("handling"), features),
             stored_forest(part.part("transit"), features + _MORE_FEATURES),
@@ -149,12 +145,7 @@ _answer_stages = native.function("etp_answer_stages", None, *[native.POINTER] * 
 
 @dataclass(frozen=True)
 class AnswerStages:
-    """Both stages of one answered shipment.
-
-    Attributes:
-        handling: the first stage.
-        transit: the second.
-    """
+    """Both stages of one answered shipment, and what they are summed from."""
 
     times: StageTimes
     handling: StageTime
@@ -170,7 +161,7 @@ def answer_stages(
     duration_offset: float,
     horizon: int,
 ) -> AnswerStages:
-    """What `stage_times` says, of one answer.
+    """The stages of one answer.
 
     Args:
         model: address of the `etp_model`.

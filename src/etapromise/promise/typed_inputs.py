@@ -7,8 +7,8 @@ does.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Final, TypedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypedDict
 
 from etapromise.errors import ContractError, name_meant
 
@@ -84,14 +84,21 @@ class Scan(TypedDict, total=False):
     vocabulary: str | None
 
 
-CARRIED: Final = frozenset({"shipment_id", "order_id", "promised_date"})
-"""Columns of a shipment that a promise does not hang on."""
-
 ASKED: Final = frozenset(Parcel.__annotations__)
 """All names that a parcel may have."""
 
 A_TYPO: Final = 0.75
 """How alike two names are that one of them is a typo of the other."""
+
+
+def require_placed(fields: Mapping[str, Any], what: str) -> None:
+    """Refuse fields that do not say from where, to where and when."""
+    absent = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
+    if absent:
+        raise ContractError(
+            f"Found {what} without {', '.join(absent)}; expected it there or among the fields that "
+            "all share."
+        )
 
 
 def refuse_unknown(names: Iterable[str], known: Iterable[str], what: str) -> None:

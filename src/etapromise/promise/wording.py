@@ -110,28 +110,44 @@ def _laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, A
 
 def _require_sentence(path: Path, where: str, key: str, text: object) -> None:
     english = {**_DEFAULTS, **_own_words().languages["en"]}
-    if key == "stages" and isinstance(text, dict):
-        known = english["stages"].keys()
-        strange = [stage for stage in text if stage not in known]
-        if strange or not all(isinstance(each, str) for each in text.values()):
-            raise ContractError(
-                f"Found {where} with {', '.join(strange) or 'no texts'} in {path}; expected texts "
-                f"of {', '.join(sorted(known))}."
-            )
-    elif key == "why" and isinstance(text, dict):
+    if key == "why" and isinstance(text, dict):
         for name, clause in text.items():
             _require_clause(path, f"{where}.{name}", name, clause)
-    elif key in _WEEKDAYS:
+        return
+    found = f"Found {where}={text!r} in {path}; expected"
+    if key in _WEEKDAYS:
         if not _are_weekdays(text):
-            raise ContractError(f"Found {where}={text!r} in {path}; expected seven weekdays.")
+            raise ContractError(f"{found} seven weekdays.")
+    elif key == "stages" and isinstance(text, dict):
+        known = english["stages"].keys()
+        if not text.keys() <= known or not all(isinstance(each, str) for each in text.values()):
+            raise ContractError(f"{found} texts of {', '.join(sorted(known))}.")
     elif not isinstance(english.get(key), str) or not isinstance(text, str):
-        raise ContractError(
-            f"Found {where}={text!r} in {path}; expected texts under "
-            f"{', '.join((*english, *_WEEKDAYS))}."
-        )
+        raise ContractError(f"{found} texts under {', '.join((*english, *_WEEKDAYS))}.")
     elif _places(text) != _places(english[key]):
+        raise ContractError(f"{found} a text with {_braces(english[key])}.")
+
+
+def _require_clause(path: Path, where: str, name: str, clause: object) -> None:
+    known = _own_words().languages["en"]["why"]
+    if name in _OF_CLAUSES and isinstance(clause, str):
+        return
+    if name == "weekdays" and _are_weekdays(clause):
+        return
+    if name not in known:
+        raise ContractError(f"Found {where} in {path}; expected {', '.join(sorted(known))}.")
+    counts = isinstance(known[name], dict)
+    usual = known[name]["other"] if counts else known[name]
+    forms = clause if isinstance(clause, dict) and counts else {"other": clause}
+    # "One day" and "two days" need no number.
+    needed = _places(usual) - {"n"}
+    if "other" not in forms or not all(
+        form in _PLURALS and isinstance(text, str) and needed <= _places(text) <= _places(usual)
+        for form, text in forms.items()
+    ):
+        each = ", or one for each plural form, such as one and other" if counts else ""
         raise ContractError(
-            f"Found {where}={text!r} in {path}; expected a text with {_braces(english[key])}."
+            f"Found {where}={clause!r} in {path}; expected a text with {_braces(usual)}{each}."
         )
 
 
@@ -148,31 +164,6 @@ def _are_weekdays(found: object) -> bool:
     return isinstance(found, list) and len(found) == 7 and all(isinstance(x, str) for x in found)
 
 
-def _require_clause(path: Path, where: str, name: str, clause: object) -> None:
-    known = _own_words().languages["en"]["why"]
-    if name in _OF_CLAUSES and isinstance(clause, str):
-        return
-    if name == "weekdays" and _are_weekdays(clause):
-        return
-    if name not in known:
-        raise ContractError(f"Found {where} in {path}; expected {', '.join(sorted(known))}.")
-    usual = known[name]
-    counts = isinstance(usual, dict)
-    forms = clause if isinstance(clause, dict) and counts else {"other": clause}
-    usual_text = usual["other"] if counts else usual
-    # "One day" and "two days" need no number.
-    places = _places(usual_text)
-    needed = places - {"n"}
-    if "other" not in forms or not all(
-        form in _PLURALS and isinstance(text, str) and needed <= _places(text) <= places
-        for form, text in forms.items()
-    ):
-        raise ContractError(
-            f"Found {where}={clause!r} in {path}; expected a text with {_braces(usual_text)}"
-            + (", or one for each plural form, such as one and other." if counts else ".")
-        )
-
-
 LANGUAGES: Final = tuple(sorted(name for name in _own_words().languages if "_" not in name))
 """The languages that have sentences."""
 
@@ -183,12 +174,8 @@ class _Voice:
     def __init__(self, locale: Locale, words: Wording) -> None:
         self._locale = locale
         tables: dict[str, Any] = {}
-        for name in (
-            locale.language,
-            f"{locale.language}_{locale.script}",
-            f"{locale.language}_{locale.territory}",
-        ):
-            tables = _laid_over(tables, words.languages.get(name, {}))
+        for part in ("", f"_{locale.script}", f"_{locale.territory}"):
+            tables = _laid_over(tables, words.languages.get(f"{locale.language}{part}", {}))
         self.words: Mapping[str, Any] = {**_DEFAULTS, **tables}
         self._whole, self._day = (_pattern(locale, skeleton) for skeleton in (_WHOLE, _DAY))
         self._between = str(locale.interval_formats[None])
@@ -217,15 +204,14 @@ class _Voice:
         if written is None:
             if len(self._written) > _MOST_DATES:
                 self._written.clear()
-            written = self._written[day, form] = self._write(day, form)
+            weekdays = self.words.get(form)
+            pattern = self._whole if weekdays is None else self._day
+            written = str(format_date(day, pattern, locale=self._locale))
+            if weekdays is not None:
+                frame, weekday = str(self.words["dated"]), weekdays[day.weekday()]
+                written = frame.format(weekday=weekday, day=written)
+            self._written[day, form] = written
         return written
-
-    def _write(self, day: date, form: str) -> str:
-        weekdays = self.words.get(form)
-        if weekdays is None:
-            return format_date(day, self._whole, locale=self._locale)
-        plain = format_date(day, self._day, locale=self._locale)
-        return str(self.words["dated"]).format(weekday=weekdays[day.weekday()], day=plain)
 
     def time(self, hours: int, minutes: int) -> str:
         """Within which hours and minutes to order; these alone where there is no sentence."""
@@ -273,9 +259,7 @@ def sentence(
             f"Found show={show!r}; expected one of {', '.join(_SHOWN)}, or a mapping of confidence "
             "codes to them."
         )
-    return _voice(locale, Wording.of(words)).sentence(
-        asked, day, earliest, latest, many=parcels > 1
-    )
+    return _voice(locale, words).sentence(asked, day, earliest, latest, many=parcels > 1)
 
 
 def stage_sentence(stage: str, locale: str, words: Wording | str | Path | None = None) -> str:
@@ -283,22 +267,19 @@ def stage_sentence(stage: str, locale: str, words: Wording | str | Path | None =
 
     Args:
         stage: one of `in_transit.states.STAGES`.
-
-    Raises:
-        ContractError: as for `sentence`.
     """
-    return str(_voice(locale, Wording.of(words)).words["stages"].get(stage, ""))
+    return str(_voice(locale, words).words["stages"].get(stage, ""))
 
 
 def clauses(locale: str, words: Wording | str | Path | None = None) -> Mapping[str, Any]:
     """The clauses of a reason in a locale's language, by name; none where it has none."""
-    found: Mapping[str, Any] = _voice(locale, Wording.of(words)).words["why"]
+    found: Mapping[str, Any] = _voice(locale, words).words["why"]
     return found
 
 
 def dated(day: date, locale: str) -> str:
     """Weekday, day and month as CLDR writes them in a locale, all names in full."""
-    return _voice(locale, Wording.of(None)).dated(day, "")
+    return _voice(locale, None).dated(day, "")
 
 
 def notice(event: str, day: date, locale: str, words: Wording | str | Path | None = None) -> str:
@@ -312,7 +293,7 @@ def notice(event: str, day: date, locale: str, words: Wording | str | Path | Non
     """
     if event not in _NOTICES:
         raise ContractError(f"Found the event {event!r}; expected one of {', '.join(_NOTICES)}.")
-    return _voice(locale, Wording.of(words)).told(_NOTICES[event], day)
+    return _voice(locale, words).told(_NOTICES[event], day)
 
 
 _NOTICES: Final = {"delayed": "later", "earlier": "earlier"}
@@ -328,35 +309,26 @@ def order_within(length: timedelta, locale: str, words: Wording | str | Path | N
 
     Returns:
         It; in a language without sentences the time alone.
-
-    Raises:
-        ContractError: as for `sentence`.
     """
-    voice = _voice(locale, Wording.of(words))
+    voice = _voice(locale, words)
     hours, minutes = divmod(int(length.total_seconds()) // 60, 60)
     return voice.time(hours, minutes) if hours > 0 or minutes > 0 else ""
 
 
-def _voice(locale: object, words: Wording) -> _Voice:
-    if not isinstance(locale, str):
-        raise _no_locale(locale)
-    return _voices(locale, words)
+def _voice(locale: str, words: Wording | str | Path | None) -> _Voice:
+    return _voices(str(locale), Wording.of(words))
 
 
 @lru_cache(maxsize=2048)
-def _voices(name: str, words: Wording) -> _Voice:
+def _voices(locale: str, words: Wording) -> _Voice:
     try:
         # Without what a browser adds on calendars and digits.
-        plain = name.replace("-", "_").partition("_u_")[0]
+        plain = locale.replace("-", "_").partition("_u_")[0]
         return _Voice(Locale.parse(plain), words)
     except (ValueError, UnknownLocaleError) as error:
-        raise _no_locale(name) from error
-
-
-def _no_locale(found: object) -> ContractError:
-    return ContractError(
-        f"Found the locale {found!r}; expected a CLDR locale such as 'en' or 'pt_BR'."
-    )
+        raise ContractError(
+            f"Found the locale {locale!r}; expected a CLDR locale such as 'en' or 'pt_BR'."
+        ) from error
 
 
 # Letters of a pattern, or a quoted text, which stays.

@@ -108,9 +108,6 @@ def fallback(asked: Any, days: int, reason: str) -> Any:
 
     Args:
         reason: what kept a model from answering.
-
-    Raises:
-        ContractError: the request is none that any model could answer.
     """
     if isinstance(asked, list):
         _require_few(asked, "quotes")
@@ -131,7 +128,9 @@ def _fallback(asked: Any, days: int, reason: str) -> Plain:
                 if one.get("ordered_at") is not None:
                     times.append(_moment("ordered_at", one["ordered_at"]))
                 times += _released(one)
-    told = _static(max(times), days, reason)
+    ordered = max(times)
+    static = StaticPromise(ordered.date() + dt.timedelta(days=days), ordered, reason)
+    told = static.as_dict() | {"text": None}
     options = given.get("options")
     if not isinstance(options, list):
         return told
@@ -155,11 +154,6 @@ def _plain(value: Any) -> str | float | None:
 def _released(given: Mapping[str, Any]) -> list[dt.datetime]:
     told = given.get("available_from")
     return [] if told is None else [_moment("available_from", told)]
-
-
-def _static(ordered: dt.datetime, days: int, reason: str) -> Plain:
-    static = StaticPromise(ordered.date() + dt.timedelta(days=days), ordered, reason)
-    return static.as_dict() | {"text": None}
 
 
 def problem(error: Exception) -> Plain:

@@ -160,10 +160,15 @@ class _Server:
     async def _answered(
         self, path: str, answer: Callable[[PromiseModel, Any], Any], body: bytes | None
     ) -> tuple[int, bytes]:
+        if body is None:
+            return 413, _problem(
+                f"Found a request of more than {_LARGEST_BODY} bytes; expected less. Ask in "
+                "several requests."
+            )
         try:
-            asked = _parsed(body)
-        except _UnreadableError as error:
-            return error.status, _problem(error)
+            asked = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            return 400, _problem(f"Found a body that is no JSON ({error}); expected a JSON object.")
         try:
             return 200, await self._promised(path, answer, asked)
         except ContractError as error:
@@ -255,7 +260,7 @@ def _json(content: Any) -> Response:
 
 async def _refused(request: Request, error: Any) -> Response:
     """No such page, or no such method: with what there is."""
-    said = ContractError(
+    said = (
         f"Found {request.method} {request.url.path}; expected "
         f"{', '.join(f'POST {path}' for path in ANSWERS)}, or GET of {', '.join(_LOOKED_AT)}. "
         "/openapi.json says what each takes."
@@ -263,31 +268,8 @@ async def _refused(request: Request, error: Any) -> Response:
     return Response(_problem(said), error.status_code, error.headers, _JSON)
 
 
-class _UnreadableError(ContractError):
-    """A body that is no JSON, or too much of it."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def _parsed(body: bytes | None) -> Any:
-    if body is None:
-        raise _UnreadableError(
-            413,
-            f"Found a request of more than {_LARGEST_BODY} bytes; expected less. Ask in several "
-            "requests.",
-        )
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _UnreadableError(
-            400, f"Found a body that is no JSON ({error}); expected a JSON object."
-        ) from error
-
-
-def _problem(error: Exception) -> bytes:
-    return orjson.dumps(problem(error))
+def _problem(error: ContractError | str) -> bytes:
+    return orjson.dumps(problem(ContractError(error) if isinstance(error, str) else error))
 
 
 def _version(model: PromiseModel | None) -> str | None:

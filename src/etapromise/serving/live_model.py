@@ -29,11 +29,7 @@ class LiveModel:
     """
 
     def __init__(self, models: str | Path) -> None:
-        """Look for the first model; none is no error here, see `error`.
-
-        Args:
-            models: a directory with a link `current`, or a model's own directory.
-        """
+        """Look for the first model; none is no error here, see `error`."""
         top = Path(models)
         self._path = top if (top / _MANIFEST).is_file() else top / _CURRENT
         self._seen: tuple[str, int, int] | None = None

@@ -5,14 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
+from etapromise.encoding.compiled_encoder import TEXT_COLUMNS
+from etapromise.encoding.shipment_values import GIVEN_NUMBERS
 from etapromise.promise.options.policies import load_policies
 from etapromise.promise.service_levels import SERVICE_LEVELS
 
-_TEXTS: Final = (
-    *("origin", "origin_region", "origin_country", "destination", "destination_region"),
-    *("destination_country", "destination_time_zone", "carrier", "service"),
-)
-_NUMBERS: Final = ("origin_lat", "origin_lon", "destination_lat", "destination_lon", "weight_kg")
 _TIME: Final = {"type": "string", "format": "date-time", "description": "With its offset."}
 _DATE: Final = {"type": "string", "format": "date"}
 _LOCALE: Final = {"type": "string", "default": "en", "description": "A CLDR locale."}
@@ -43,8 +40,8 @@ def openapi() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    fields: dict[str, Any] = {name: {"type": ["string", "null"]} for name in _TEXTS}
-    fields |= {name: {"type": ["number", "null"]} for name in _NUMBERS}
+    fields: dict[str, Any] = {name: {"type": ["string", "null"]} for name in TEXT_COLUMNS}
+    fields |= {name: {"type": ["number", "null"]} for name in GIVEN_NUMBERS}
     fields |= {"ordered_at": _TIME, "available_from": _TIME, "quoted_date": _DATE}
     level = {
         "anyOf": [

@@ -25,7 +25,7 @@ _LEAST_LETTERS: Final = 3
 _VOWELS: Final = frozenset("aeiouy")
 # So short words are cut to two letters: cd.
 _SHORT_WORD: Final = 4
-_ELSE: Final = ("billing", "changed", "paid", "ignored")
+_ELSE: Final = ("billing", "changed", "paid", "ignored", "events")
 _NUMBERS: Final = frozenset({"no", "nr", "num", "number", "nbr", "nummer", "numero"})
 # Of more words than these one says not yet what happened: po sent to vendor.
 _MOST_WORDS: Final = 3

@@ -27,7 +27,7 @@ PAYLOADS: Final[Mapping[str, Mapping[str, Any]]] = tomllib.loads(
 """The vendors whose payloads are read, and what `payloads.toml` says of each."""
 
 _COLUMNS: Final = ("shipment_id", "carrier", "scanned_at", "received_at")
-_PLACE: Final = re.compile(r"\{(\d)\.([\w.]+)(?::(\w+))?\}")
+_PLACE: Final = re.compile(r"\{(\d)\.([\w.-]+)(?::(\w+))?\}")
 
 
 def scans_of_payload(

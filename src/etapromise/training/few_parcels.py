@@ -38,19 +38,13 @@ def relative_to_now(
     Not to what was usual on each parcel's own day: the first ones had nothing before them. What is
     usual today has learned from the parcel itself; the rest is as large as if it had not.
     """
-    builder = FeatureBuilder(
-        contract,
-        levels=gathered.encoder.levels,
-        numeric=gathered.encoder.numeric,
-        tables=FeatureTables.snapshot(gathered.statistics),
-        elapsed=gathered.encoder.clocks.elapsed,
-        first_clock_day=gathered.encoder.clocks.first_day,
-        settings=gathered.statistics.settings,
-    )
+    statistics = gathered.statistics
+    tables = FeatureTables.snapshot(statistics)
+    builder = FeatureBuilder(contract, gathered.encoder, tables, statistics.settings)
     requests = gathered.requests.take(rows)
     _, offset = builder.rows(requests, with_handling_codes(requests.codes))
     days = gathered.days(gathered.outcomes, rows)
-    left = np.log(days + gathered.statistics.settings.offset) - offset
+    left = np.log(days + statistics.settings.offset) - offset
     return np.asarray(left / (1.0 - _leverage(gathered, requests.codes)))
 
 

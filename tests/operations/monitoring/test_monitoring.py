@@ -17,13 +17,14 @@ from etapromise import tracking
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
 from etapromise.operations.models.model_registry import ModelRegistry
-from etapromise.operations.monitoring import MonitorConfig, Thresholds, monitor, read_thresholds
 from etapromise.operations.monitoring import alarms as alarms_module
 from etapromise.operations.monitoring.alarms import alarms_of
 from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.drift import stability_index
 from etapromise.operations.monitoring.prometheus import prometheus_text
+from etapromise.operations.monitoring.run import monitor
 from etapromise.operations.monitoring.scan_flow import silent_carriers
+from etapromise.operations.monitoring.thresholds import MonitorConfig, Thresholds, read_thresholds
 from etapromise_simulator import VendorCodeChange, WrongZone, simulate
 from tests.evaluation.test_report import ask_browser, needs_browser
 from tests.small_network import AS_OF, NETWORK
@@ -165,7 +166,7 @@ def test_a_weekend_without_a_file_makes_nobody_slow(parcels, model, orders_go_on
     lately, told = blamed(NOW + pd.Timedelta(days=2))
     assert told - before == {("no_scans", "")}
     assert lately.facts["causes"][0]["name"] == "no_scans"
-    assert not list(alarms_module._quiet(lately.facts, Thresholds(quiet_days=6)))
+    assert not list(alarms_module._ended(lately.facts, Thresholds(quiet_days=6)))
 
 
 class Forecast:

@@ -13,7 +13,7 @@ import pytest
 from etapromise import CostPolicy, PromiseModel
 from etapromise.errors import ContractError
 from etapromise.promise.confidence import NO_DATE
-from etapromise.promise.options.compare import ComparedOption
+from etapromise.promise.options.compared_option import ComparedOption
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from etapromise.promise.options.compare import ComparedOption
+    from etapromise.promise.options.compared_option import ComparedOption
 
 # What it leaves out is tested for itself.
 pytestmark = pytest.mark.filterwarnings("ignore:Prices are left out")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,45 +22,30 @@ if TYPE_CHECKING:
 def draw_charts(facts: Facts, words: ReportWording) -> dict[str, str]:
     """Every drawing of the page by name, as SVG elements."""
     period = words(facts["config"]["every"])
-    drawn = {
-        "levels": draw(
-            "levels",
-            words("Kept rate and stated confidence at each service level."),
-            lambda figure: _levels(figure, facts, words),
-        ),
-        "reliability": draw(
-            "reliability",
+    painted: dict[str, tuple[str, Callable[..., None]]] = {
+        "levels": (words("Kept rate and stated confidence at each service level."), _levels),
+        "reliability": (
             words("Kept rate against stated probability; honest forecasts lie on the diagonal."),
-            lambda figure: _reliability(figure, facts, words),
+            _reliability,
         ),
-        "periods": draw(
-            "periods",
+        "periods": (
             words("Kept rate by {period}, with 95 % intervals.", period=period),
-            lambda figure: _periods(figure, facts, words),
+            _periods,
         ),
-        "frontier": draw(
-            "frontier",
-            words("Kept rate against the mean number of days promised."),
-            lambda figure: _frontier(figure, facts, words),
-        ),
-        "sharpness": draw(
-            "sharpness",
-            words("Error and width of the band by {period}.", period=period),
-            lambda figure: _sharpness(figure, facts, words),
-        ),
-        "pit": draw(
-            "pit",
+        "frontier": (words("Kept rate against the mean number of days promised."), _frontier),
+        "sharpness": (words("Error and width of the band by {period}.", period=period), _sharpness),
+        "pit": (
             words("How often events fell into each twentieth of their forecast; level is right."),
-            lambda figure: draw_pit(figure, facts["pit"]["counts"], words),
+            draw_pit,
         ),
     }
     if facts.get("example"):
-        drawn["example"] = draw(
-            "example",
-            words("Probability of delivery by each day, for one order."),
-            lambda figure: _example(figure, facts["example"], words),
-        )
-    return drawn
+        text = words("Probability of delivery by each day, for one order.")
+        painted["example"] = text, _example
+    return {
+        name: draw(name, text, functools.partial(paint, facts=facts, words=words))
+        for name, (text, paint) in painted.items()
+    }
 
 
 def _levels(figure: Figure, facts: Facts, words: ReportWording) -> None:
@@ -87,12 +73,8 @@ def _reliability(figure: Figure, facts: Facts, words: ReportWording) -> None:
         rows = [row for row in facts["shop"]["by_stated_probability"] if row["judged"]]
         stated = [row["mean_confidence"] for row in rows]
         _dots(axes, stated, rows, Ink.SHOP, words("the shop's dates"), words, hollow=True)
-    axes.set(
-        xlabel=words("probability stated beforehand"),
-        ylabel=words("kept"),
-        xlim=(0, 1.02),
-        ylim=(0, 1.02),
-    )
+    axes.set(xlabel=words("probability stated beforehand"), ylabel=words("kept"))
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     _percent_axis(axes, "xy", words)
     axes.legend(loc="lower right")
 
@@ -148,15 +130,8 @@ def _frontier(figure: Figure, facts: Facts, words: ReportWording) -> None:
                 color=Ink.MUTED,
             )
     if shop is not None and shop["judged"]:
-        _dots(
-            axes,
-            [shop["mean_days"]],
-            [shop],
-            Ink.SHOP,
-            words("the shop's dates"),
-            words,
-            hollow=True,
-        )
+        text = words("the shop's dates")
+        _dots(axes, [shop["mean_days"]], [shop], Ink.SHOP, text, words, hollow=True)
     axes.set(xlabel=words("days promised, on average"), ylabel=words("kept"))
     axes.margins(x=0.1)
     _percent_axis(axes, "y", words)
@@ -167,36 +142,29 @@ def _sharpness(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes = figure.subplots()
     rows = [row for row in facts["scores"]["by_period"] if row["crps_days"] is not None]
     x = np.arange(len(rows))
-    axes.plot(
-        x,
-        [row["crps_days"] for row in rows],
-        color=Ink.OURS,
-        marker="o",
-        markersize=4,
-        label=words("error of the forecast (CRPS)"),
-    )
+    error = [row["crps_days"] for row in rows]
     width = [row["interval"]["mean_width_days"] for row in rows]
-    axes.plot(
-        x, width, color=Ink.STATED, marker="o", markersize=4, label=words("width of the 80 % band")
-    )
+    for values, ink, label in (
+        (error, Ink.OURS, words("error of the forecast (CRPS)")),
+        (width, Ink.STATED, words("width of the 80 % band")),
+    ):
+        axes.plot(x, values, color=ink, marker="o", markersize=4, label=label)
     _label_periods(axes, [row["period"] for row in rows])
     axes.set_ylim(bottom=0)
     axes.set_ylabel(words("days"))
     axes.legend(loc="best")
 
 
-def draw_pit(figure: Figure, pit_counts: Sequence[int], words: ReportWording) -> None:
+def draw_pit(figure: Figure, facts: Facts, words: ReportWording) -> None:
     """The histogram of the probability integral transform; flat is right."""
     axes = figure.subplots()
-    counts = np.array(pit_counts, dtype=np.float64)
+    counts = np.array(facts["pit"]["counts"], dtype=np.float64)
     share = counts / max(counts.sum(), 1) * len(counts)
     left = np.arange(len(counts)) / len(counts)
     axes.bar(left, share, width=0.92 / len(counts), align="edge", color=Ink.OURS, alpha=0.75)
     axes.axhline(1, color=Ink.MUTED, linewidth=1, dashes=(1, 2))
-    axes.set(
-        xlabel=words("earlier than forecast  ←   place in the forecast   →  later"), xlim=(0, 1)
-    )
-    axes.set_ylabel(words("times the expected"))
+    axes.set(xlabel=words("earlier than forecast  ←   place in the forecast   →  later"))
+    axes.set(ylabel=words("times the expected"), xlim=(0, 1))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.grid(visible=False, axis="x")
     _percent_axis(axes, "x", words)
@@ -213,9 +181,10 @@ def _dots(
     hollow: bool = False,
 ) -> None:
     """Kept rates with their 95 % intervals; each dot tells its numbers when pointed at."""
-    rate = np.array([row["kept_rate"] for row in rows], dtype=np.float64)
-    low = np.array([row["kept_low"] for row in rows], dtype=np.float64)
-    high = np.array([row["kept_high"] for row in rows], dtype=np.float64)
+    rate, low, high = (
+        np.array([row[name] for row in rows], dtype=np.float64)
+        for name in ("kept_rate", "kept_low", "kept_high")
+    )
     drawn = axes.errorbar(
         np.asarray(x, dtype=np.float64),
         rate,
@@ -224,7 +193,7 @@ def _dots(
         fmt="o",
         color=colour,
         markersize=5,
-        markerfacecolor=Ink.PAPER if hollow else colour,
+        markerfacecolor=Ink.CARD if hollow else colour,
         elinewidth=1.2,
         capsize=0,
         label=label,
@@ -247,20 +216,15 @@ def _numbers(row: dict[str, Any], words: ReportWording) -> str:
     return f"{name}: {told}" if name else told
 
 
-def _example(figure: Figure, example: dict[str, Any], words: ReportWording) -> None:
-    axes = figure.subplots()
+def _example(figure: Figure, facts: Facts, words: ReportWording) -> None:
+    axes, example = figure.subplots(), facts["example"]
     probability = np.array(example["probability"], dtype=np.float64)
     day = np.arange(len(probability))
     axes.step(day, probability, where="post", color=Ink.OURS, label=words("delivered by this day"))
     axes.axvline(example["day"], color=Ink.STATED, linewidth=1.4, label=words("promised"))
     if example["event_day"] is not None:
-        axes.axvline(
-            example["event_day"],
-            color=Ink.TEXT,
-            linewidth=1.4,
-            dashes=(3, 2),
-            label=words("delivered"),
-        )
+        look: Any = {"color": Ink.TEXT, "linewidth": 1.4, "dashes": (3, 2)}
+        axes.axvline(example["event_day"], label=words("delivered"), **look)
     axes.set(xlabel=words("days after the order"), ylim=(0, 1.02), xlim=(0, len(probability) - 1))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     _percent_axis(axes, "y", words)

@@ -101,10 +101,8 @@ def worst_first(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _main(facts: Facts) -> dict[str, Any]:
-    found: dict[str, Any] = next(
-        row for row in facts["service_levels"] if row["service_level"] == facts["main_level"]
-    )
-    return found
+    rows: list[dict[str, Any]] = facts["service_levels"]
+    return next(row for row in rows if row["service_level"] == facts["main_level"])
 
 
 def _counted(facts: Facts, words: ReportWording) -> str:
@@ -118,14 +116,13 @@ def _counted(facts: Facts, words: ReportWording) -> str:
         late=words.number(main["late"]),
         undelivered=words.number(main["undelivered"]),
     )
+    pending, cancelled, undated = (
+        words.number(main[name]) for name in ("pending", "cancelled", "undated")
+    )
     apart = {
-        "pending": words(
-            "{count} whose date the data do not reach yet", count=words.number(main["pending"])
-        ),
-        "cancelled": words("{count} cancelled", count=words.number(main["cancelled"])),
-        "undated": words(
-            "{count} for which no date is safe enough", count=words.number(main["undated"])
-        ),
+        "pending": words("{count} whose date the data do not reach yet", count=pending),
+        "cancelled": words("{count} cancelled", count=cancelled),
+        "undated": words("{count} for which no date is safe enough", count=undated),
     }
     told = [text for name, text in apart.items() if main[name]]
     if not told:
@@ -187,6 +184,7 @@ def _lanes(facts: Facts, words: ReportWording) -> list[str]:
                 count=len(lanes),
             )
         ]
+    named = [f"{row['group']} ({words.percent(row['kept_rate'])})" for row in short[:3]]
     return [
         words(
             "In {short} of {count} groups of lanes promises were kept less often than stated, "
@@ -195,8 +193,6 @@ def _lanes(facts: Facts, words: ReportWording) -> list[str]:
             count=len(lanes),
             # One in forty 95 % intervals lies below the truth by luck alone.
             luck=max(1, round(len(lanes) / 40)),
-            named=", ".join(
-                f"{row['group']} ({words.percent(row['kept_rate'])})" for row in short[:3]
-            ),
+            named=", ".join(named),
         )
     ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Ink(StrEnum):
-    """Stand-in colours, each for a CSS variable of the page."""
+    """Stand-in colours, each for the CSS variable of the page that has its name."""
 
     TEXT = "#010101"
     MUTED = "#020202"
@@ -30,41 +30,22 @@ class Ink(StrEnum):
     OURS = "#040404"
     STATED = "#050505"
     SHOP = "#060606"
-    PAPER = "#070707"
+    CARD = "#070707"
 
-
-_VARIABLES: Final = {
-    Ink.TEXT: "var(--text)",
-    Ink.MUTED: "var(--muted)",
-    Ink.GRID: "var(--grid)",
-    Ink.OURS: "var(--ours)",
-    Ink.STATED: "var(--stated)",
-    Ink.SHOP: "var(--shop)",
-    Ink.PAPER: "var(--card)",
-}
 
 _STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "font.size": 11,
     "text.color": Ink.TEXT.value,
-    "axes.labelcolor": Ink.MUTED.value,
-    "axes.edgecolor": Ink.GRID.value,
+    **dict.fromkeys(("axes.edgecolor", "grid.color", "xtick.color", "ytick.color"), Ink.GRID.value),
+    **dict.fromkeys(("axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), Ink.MUTED.value),
+    **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
+    **{f"axes.spines.{side}": False for side in ("top", "right", "left")},
+    **{f"{axis}.major.size": 0 for axis in ("xtick", "ytick")},
     "axes.linewidth": 0.8,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "grid.color": Ink.GRID.value,
     "grid.linewidth": 0.6,
-    "xtick.color": Ink.GRID.value,
-    "ytick.color": Ink.GRID.value,
-    "xtick.labelcolor": Ink.MUTED.value,
-    "ytick.labelcolor": Ink.MUTED.value,
     "xtick.major.pad": 7,
     "ytick.major.pad": 5,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
     "legend.frameon": False,
     "legend.fontsize": 10.5,
     "lines.linewidth": 1.8,
@@ -101,11 +82,7 @@ _TELLS: Final = "tells-"
 
 
 def tell(markers: Artist, texts: Sequence[str]) -> None:
-    """Give each marker of a line, in order, a text that it tells when pointed at.
-
-    Args:
-        markers: A drawn line whose markers all lie inside the axes.
-    """
+    """Give each marker of a line, in order, a text that it tells when pointed at."""
     markers.set_gid(_TELLS + json.dumps(list(texts)).encode().hex())
 
 
@@ -135,8 +112,8 @@ def _inline(text: str, name: str, describe: str) -> str:
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)
     svg = re.sub(r'xlink:href="#', f'href="#{name}-', svg)
-    for ink, variable in _VARIABLES.items():
-        svg = svg.replace(ink.value, variable)
+    for ink in Ink:
+        svg = svg.replace(ink.value, f"var(--{ink.name.lower()})")
     svg = re.sub(r"font-family: [^;\"]*(;|(?=\"))", "", svg)
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     label = html.escape(describe, quote=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import draw_kept_over_time, draw_pit
@@ -11,9 +11,6 @@ from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.inline_svg import draw
 from etapromise.evaluation.report.page import cells_of, environment, page_parts
 from etapromise.evaluation.report.wording import ReportWording, wording
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MOST_DESTINATIONS: Final = 10
 _MEASURES: Final = {
@@ -42,9 +39,6 @@ _ADVICE: Final = {
 
 def render_monitor(facts: Facts, *, language: str = "en") -> str:
     """The page of a monitoring.
-
-    Args:
-        language: One of `wording.LANGUAGES`. Alarms' reasons stay English, as in the log.
 
     Returns:
         An HTML document with its styles and drawings inside. The same facts give the same text.
@@ -106,21 +100,19 @@ def _verdict(facts: Facts, words: ReportWording) -> findings.Verdict:
 
 def _charts(facts: Facts, words: ReportWording) -> dict[str, str]:
     drawn = {}
-    if any(row["judged"] for row in facts["promises"]["by"]["week"]):
+    weeks = [row for row in facts["promises"]["by"]["week"] if row["judged"]]
+    if weeks:
         drawn["weeks"] = draw(
             "weeks",
             words("Kept rate by week of the order, with 95 % intervals."),
-            lambda figure: _weeks(figure, facts, words),
+            lambda figure: draw_kept_over_time(
+                figure, figure.subplots(), weeks, words("kept"), words
+            ),
         )
     if facts["calibration"]["forecast"]:
         drawn["pit"] = draw(
             "monitor-pit",
             words("How often events fell into each twentieth of their forecast; level is right."),
-            lambda figure: draw_pit(figure, facts["calibration"]["pit"]["counts"], words),
+            lambda figure: draw_pit(figure, facts["calibration"], words),
         )
     return drawn
-
-
-def _weeks(figure: Figure, facts: Facts, words: ReportWording) -> None:
-    rows = [row for row in facts["promises"]["by"]["week"] if row["judged"]]
-    draw_kept_over_time(figure, figure.subplots(), rows, words("kept"), words)

@@ -104,17 +104,9 @@ def environment(words: ReportWording) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "percent": words.percent,
-        "points": words.points,
-        "days": words.days,
-        "number": words.number,
-        "decimal": words.decimal,
-        "level": words.level,
-        "signed": words.signed,
-        "bar": _bar,
-        "tone": _tone,
-    }
+    numbers = ("percent", "points", "days", "number", "decimal", "level", "signed")
+    environment.filters |= {name: getattr(words, name) for name in numbers}
+    environment.filters |= {"bar": _bar, "tone": _tone}
     environment.globals |= {"_": words, "language": words.language}
     return environment
 

@@ -27,9 +27,6 @@ def scorecard_section(
 ) -> str:
     """The scorecards as an HTML section, styled by ``page.css``.
 
-    Args:
-        most_places: How many places are shown, those with the most parcels first.
-
     Returns:
         An HTML ``section``. The same table gives the same text.
     """
@@ -40,27 +37,21 @@ def scorecard_section(
     for row in rows:
         places.setdefault(row["place"], []).append(row)
     ordered = sorted(places, key=lambda name: (-sum(r["parcels"] for r in places[name]), name))
-    return (
-        environment(wording(language))
-        .get_template("scorecards.html.jinja")
-        .render(
-            ranked_by=_RANKED_BY[str(table["measure"].iloc[0])],
-            places=[{"name": name, "rows": places[name]} for name in ordered[:most_places]],
-            left_out=max(0, len(ordered) - most_places),
-        )
+    section = environment(wording(language)).get_template("scorecards.html.jinja")
+    return section.render(
+        ranked_by=_RANKED_BY[str(table["measure"].iloc[0])],
+        places=[{"name": name, "rows": places[name]} for name in ordered[:most_places]],
+        left_out=max(0, len(ordered) - most_places),
     )
 
 
 def render_scorecards(table: pd.DataFrame, *, as_of: pd.Timestamp, language: str = "en") -> str:
     """The scorecards as a page of their own."""
-    return (
-        environment(wording(language))
-        .get_template("scorecards_page.html.jinja")
-        .render(
-            as_of=f"{as_of.tz_convert('UTC'):%Y-%m-%d %H:%M}",
-            section=scorecard_section(table, language=language),
-            **page_parts(),
-        )
+    page = environment(wording(language)).get_template("scorecards_page.html.jinja")
+    return page.render(
+        as_of=f"{as_of.tz_convert('UTC'):%Y-%m-%d %H:%M}",
+        section=scorecard_section(table, language=language),
+        **page_parts(),
     )
 
 

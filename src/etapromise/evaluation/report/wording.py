@@ -78,11 +78,7 @@ class ReportWording:
 
 @cache
 def wording(language: str = "en") -> ReportWording:
-    """The wording of a language.
-
-    Args:
-        language: A code such as ``de``; of ``de-AT`` the language is taken.
-    """
+    """The wording of a language."""
     try:
         code = Locale.parse(language.replace("-", "_")).language
     except (UnknownLocaleError, ValueError, TypeError, AttributeError):

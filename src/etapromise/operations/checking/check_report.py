@@ -47,7 +47,7 @@ class CheckReport:
 
     def to_html(self) -> str:
         """The page: one HTML document with its styles inside."""
-        from etapromise.evaluation.report import render_check  # noqa: PLC0415 — start-up time
+        from etapromise.evaluation.report.page import render_check  # noqa: PLC0415 — start-up time
 
         return render_check(self.to_dict(), _lines(self))
 

@@ -405,7 +405,7 @@ def _every(found: TrackedHistory, step: int) -> TrackedHistory:
 def _quality(found: TrackedHistory) -> dict[str, Any]:
     """A short walk through the latest weeks whose parcels have arrived."""
     from etapromise.evaluation.backtest import BacktestConfig, run_backtest  # noqa: PLC0415 — slow
-    from etapromise.evaluation.forecasters import TrainModel  # noqa: PLC0415 — slow, and rarely asked for
+    from etapromise.evaluation.replay import TrainModel  # noqa: PLC0415 — slow, and rarely asked for
     from etapromise.training.config import TrainingConfig  # noqa: PLC0415 — slow, and rarely asked for
 
     arrived = found.milestones["event_at"]

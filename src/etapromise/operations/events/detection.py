@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -96,14 +96,8 @@ class EventSettings:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class FoundEvents:
-    """What a look adds.
-
-    Attributes:
-        events: What is to be told, columns `EVENT_COLUMNS`, by time, parcel and kind.
-        memory: What to remember of the parcels that were looked at.
-    """
+class FoundEvents(NamedTuple):
+    """What a look adds: events to tell, columns `EVENT_TYPES`, and what to remember of parcels."""
 
     events: pd.DataFrame
     memory: pd.DataFrame
@@ -117,7 +111,7 @@ def find_events(
     settings: EventSettings,
     model_version: str,
 ) -> FoundEvents:
-    """What is to be told of n parcels, and what to remember of them.
+    """What is to be told of n parcels, by time, parcel and kind, and what to remember of them.
 
     Args:
         parcels: (n,) what is known and predicted now: ``shipment_id``, ``order_id``, ``today``
@@ -129,10 +123,24 @@ def find_events(
             ``recalled``), ``lost_probability`` and ``likely_lost``, missing or False elsewhere.
         recalled: (n,) what `recall` gave for them.
     """
-    return _Detection(parcels, recalled, now, settings, model_version).run()
+    look = _Look(parcels, recalled, now, settings, model_version)
+    delivered = look.ends()
+    way = ~delivered & parcels["closed_as"].isna().to_numpy()
+    look.stops(way)
+    look.losses(way)
+    look.dates(way)
+    look.memory["seen_at"] = now
+    if not look.found:
+        return FoundEvents(no_events(), look.memory)
+    events = pd.concat(look.found, ignore_index=True)
+    rank = events["event"].map({name: place for place, name in enumerate(EVENT_KINDS)})
+    order = events.assign(rank=rank).sort_values(
+        ["occurred_at", "shipment_id", "rank"], kind="stable"
+    )
+    return FoundEvents(events.loc[order.index].reset_index(drop=True), look.memory)
 
 
-class _Detection:
+class _Look:
     """One look at n parcels; what it finds is collected kind by kind."""
 
     def __init__(
@@ -144,264 +152,174 @@ class _Detection:
         model_version: str,
     ) -> None:
         self._parcels = parcels.reset_index(drop=True)
-        self._memory = recalled.drop(columns="new").reset_index(drop=True)
+        self.memory = recalled.drop(columns="new").reset_index(drop=True)
         self._new = recalled["new"].to_numpy()
-        self._now = now
-        self._settings = settings
-        self._version = model_version
-        self._found: list[pd.DataFrame] = []
+        self._now, self._settings, self._version = now, settings, model_version
+        self.found: list[pd.DataFrame] = []
 
-    def run(self) -> FoundEvents:
-        self._reopened()
-        delivered = self._delivered()
-        closed = self._closed() & ~delivered
-        on_its_way = ~delivered & ~closed
-        self._attempted(on_its_way)
-        self._available(on_its_way)
-        self._lost(on_its_way)
-        self._dates(on_its_way)
-        self._memory["seen_at"] = self._now
-        return FoundEvents(events=self._events(), memory=self._memory)
-
-    def _reopened(self) -> None:
-        """Correct an end that was told and never was, so that what follows is told again."""
-        parcels, memory = self._parcels, self._memory
+    def ends(self) -> Mask:
+        """Deliveries and other ends, and those that were told and never were; who is delivered."""
+        parcels, memory = self._parcels, self.memory
         delivered = parcels["delivered_at"].notna().to_numpy()
-        later = (parcels["delivered_known_at"] > memory["settled_at"]).to_numpy()
         closed = parcels["closed_as"].notna().to_numpy()
-        no_delivery = memory["delivered_told"].to_numpy() & (~delivered | later)
-        no_return = (
-            (memory["closed_told"] == "returned").to_numpy(dtype=bool, na_value=False)
-            & ~closed
-            & ~memory["delivered_told"].to_numpy()
-        )
+        self._reopen(delivered, closed)
+        # Which end of a parcel this is, empty for the first.
+        again = memory["reopenings"].astype(TEXT).where(memory["reopenings"] > 0, "")
+        tell = self._fresh(delivered, "delivered") & ~memory["delivered_told"].to_numpy()
+        late = (parcels["delivered_date"] > memory["current_date"]).to_numpy()
+        for reason, rows, text in (
+            ("on_time", tell & ~late, "Delivered on {new}, in time for {old}."),
+            ("late", tell & late, "Delivered on {new}, after {old}, the date that was told."),
+        ):
+            at, date = parcels["delivered_at"], parcels["delivered_date"]
+            self._tell("delivered", rows, reason, text, at=at, date=date, count=again)
+        memory["delivered_told"] |= delivered
+        self._settle(delivered, "delivered")
+        fresh = self._fresh(closed & ~delivered, "closed") & memory["closed_told"].isna().to_numpy()
+        for word, event, text in _CLOSED:
+            rows = fresh & (parcels["closed_as"] == word).to_numpy(dtype=bool, na_value=False)
+            at = parcels["closed_at"]
+            self._tell(event, rows, f"carrier_says_{word}", text, at=at, count=again)
+        told = parcels["closed_as"].where(closed, memory["closed_told"])
+        memory["closed_told"] = told.astype(TEXT)
+        self._settle(closed & ~delivered, "closed")
+        return delivered
+
+    def _reopen(self, delivered: Mask, closed: Mask) -> None:
+        """Correct an end that was told and never was, so that what follows is told again."""
+        parcels, memory = self._parcels, self.memory
+        told = memory["delivered_told"].to_numpy()
+        later = (parcels["delivered_known_at"] > memory["settled_at"]).to_numpy()
+        no_delivery = told & (~delivered | later)
+        returned = (memory["closed_told"] == "returned").to_numpy(dtype=bool, na_value=False)
+        no_return = returned & ~closed & ~told
         memory["reopenings"] += no_delivery | no_return
+        # Told of the end at that moment.
+        ended = {"at": memory["settled_at"], "count": memory["reopenings"]}
         for rows, reason, text in (
             (no_delivery, "was_not_delivered", "It was not delivered: the parcel is on its way."),
             (no_return, "does_not_go_back", "It does not go back: the parcel is on its way."),
         ):
-            self._tell(
-                "reopened",
-                rows,
-                reason=reason,
-                # Told of the end at that moment.
-                occurred_at=memory["settled_at"],
-                new_date=None,
-                text=text,
-                count=memory["reopenings"],
-            )
+            self._tell("reopened", rows, reason, text, **ended)
         memory["delivered_told"] &= ~no_delivery
         memory["closed_told"] = memory["closed_told"].where(~no_return).astype(TEXT)
         memory["settled_at"] = memory["settled_at"].where(~(no_delivery | no_return))
 
-    def _again(self) -> pd.Series[Any]:
-        """(n,) which end of a parcel this is, empty for the first."""
-        times = self._memory["reopenings"]
-        return times.astype(TEXT).where(times > 0, "")
-
-    def _delivered(self) -> Mask:
-        parcels, memory = self._parcels, self._memory
-        known = parcels["delivered_at"].notna().to_numpy()
-        fresh = self._fresh(known, "delivered")
-        tell = fresh & ~memory["delivered_told"].to_numpy()
-        late = (parcels["delivered_date"] > memory["current_date"]).to_numpy()
-        for kept, chosen in (("on_time", tell & ~late), ("late", tell & late)):
-            self._tell(
-                "delivered",
-                chosen,
-                reason=kept,
-                occurred_at=parcels["delivered_at"],
-                new_date=parcels["delivered_date"],
-                text="Delivered on {new}, in time for {old}."
-                if kept == "on_time"
-                else "Delivered on {new}, after {old}, the date that was told.",
-                count=self._again(),
-            )
-        memory["delivered_told"] |= known
-        self._settle(known, "delivered")
-        return known
-
-    def _closed(self) -> Mask:
-        parcels, memory = self._parcels, self._memory
-        known = parcels["closed_as"].notna().to_numpy()
-        delivered = parcels["delivered_at"].notna().to_numpy()
-        fresh = self._fresh(known & ~delivered, "closed") & memory["closed_told"].isna().to_numpy()
-        for word, event, text in _CLOSED:
-            self._tell(
-                event,
-                fresh & (parcels["closed_as"] == word).to_numpy(dtype=bool, na_value=False),
-                reason=f"carrier_says_{word}",
-                occurred_at=parcels["closed_at"],
-                new_date=None,
-                text=text,
-                count=self._again(),
-            )
-        memory["closed_told"] = (
-            parcels["closed_as"].where(known, memory["closed_told"]).astype(TEXT)
-        )
-        self._settle(known & ~delivered, "closed")
-        return known
-
-    def _attempted(self, on_its_way: Mask) -> None:
-        parcels, memory = self._parcels, self._memory
+    def stops(self, way: Mask) -> None:
+        """Failed attempts and parcels that wait to be fetched, of those on their way."""
+        parcels, memory = self._parcels, self.memory
         count = parcels["attempt_count"].to_numpy(dtype=np.int64)
-        fresh = self._fresh(on_its_way & (count > memory["attempts_told"].to_numpy()), "attempted")
-        self._tell(
-            "attempted",
-            fresh,
-            reason="nobody_took_it",
-            occurred_at=parcels["attempted_at"],
-            new_date=memory["current_date"],
-            text="Delivery was tried and failed, attempt {count}.",
-            count=pd.Series(count),
-        )
+        fresh = self._fresh(way & (count > memory["attempts_told"].to_numpy()), "attempted")
+        at, date = parcels["attempted_at"], memory["current_date"]
+        text = "Delivery was tried and failed, attempt {count}."
+        numbered = pd.Series(count)
+        self._tell("attempted", fresh, "nobody_took_it", text, at=at, date=date, count=numbered)
         memory["attempts_told"] = np.maximum(memory["attempts_told"].to_numpy(), count)
+        waits = way & parcels["available_at"].notna().to_numpy()
+        fresh = self._fresh(waits, "available") & ~memory["available_told"].to_numpy()
+        at, text = parcels["available_at"], "The parcel waits to be picked up."
+        self._tell("available_for_pickup", fresh, "waits_for_pickup", text, at=at, date=date)
+        memory["available_told"] |= waits
 
-    def _available(self, on_its_way: Mask) -> None:
-        parcels, memory = self._parcels, self._memory
-        known = on_its_way & parcels["available_at"].notna().to_numpy()
-        self._tell(
-            "available_for_pickup",
-            self._fresh(known, "available") & ~memory["available_told"].to_numpy(),
-            reason="waits_for_pickup",
-            occurred_at=parcels["available_at"],
-            new_date=memory["current_date"],
-            text="The parcel waits to be picked up.",
-        )
-        memory["available_told"] |= known
-
-    def _lost(self, on_its_way: Mask) -> None:
-        memory, settings = self._memory, self._settings
+    def losses(self, way: Mask) -> None:
+        """Parcels that are likely lost."""
+        memory, settings = self.memory, self._settings
         chance = self._parcels["lost_probability"].to_numpy(dtype=np.float64)
         was = memory["lost"].to_numpy()
         if settings.lost_above is None:
             likely = self._parcels["likely_lost"].to_numpy(dtype=bool)
         else:
             likely = chance >= settings.lost_above
-        lost = on_its_way & (likely | (was & ~(chance < settings.found_below)))
-        tell = lost & ~was
-        memory["losses_told"] += tell
-        self._tell(
-            "likely_lost",
-            tell,
-            reason="silence",
-            occurred_at=pd.Series(self._now, range(len(tell))),
-            new_date=None,
-            text="Nothing was heard for so long that the parcel is lost with {lost:.0%}.",
-            count=memory["losses_told"],
-        )
+        lost = way & (likely | (was & ~(chance < settings.found_below)))
+        memory["losses_told"] += lost & ~was
+        text = "Nothing was heard for so long that the parcel is lost with {lost:.0%}."
+        self._tell("likely_lost", lost & ~was, "silence", text, count=memory["losses_told"])
         memory["lost"] = lost
 
-    def _dates(self, on_its_way: Mask) -> None:
-        parcels, memory = self._parcels, self._memory
-        talk = on_its_way & parcels["open"].to_numpy(dtype=bool) & ~memory["lost"].to_numpy()
+    def dates(self, way: Mask) -> None:
+        """Other dates than those that stand."""
+        parcels, memory = self._parcels, self.memory
+        talk = way & parcels["open"].to_numpy(dtype=bool) & ~memory["lost"].to_numpy()
         date = parcels["estimated_delivery_date"].to_numpy().astype("datetime64[D]")
-        kept = 1.0 - parcels["late_probability"].to_numpy(dtype=np.float64)
         after, told, last_call = self._settings.policy.look_many(
             remembered_dates(memory),
-            now=_utc(self._now),
+            now=self._now.tz_convert("UTC").tz_localize(None).to_datetime64(),
             today=parcels["today"].to_numpy().astype("datetime64[D]"),
             date=np.where(talk, date, np.datetime64("NaT", "D")),
             confidence=parcels["confidence"].to_numpy(dtype=np.float64),
-            kept=kept,
+            kept=1.0 - parcels["late_probability"].to_numpy(dtype=np.float64),
         )
-        new_date = pd.Series(after.current.astype("datetime64[s]"))
+        new = pd.Series(after.current.astype("datetime64[s]"))
         count = pd.Series(after.columns["changes"])
         for event, code, hurried in (
             ("delayed", DELAYED, False),
             ("delayed", DELAYED, True),
             ("earlier", EARLIER, False),
         ):
-            reason = reason_of(code, last_call=hurried)
-            self._tell(
-                event,
-                (told == code) & (last_call == hurried),
-                reason=str(reason),
-                occurred_at=pd.Series(self._now, range(len(told))),
-                new_date=new_date,
-                text=_DATE_TEXTS[str(reason)],
-                count=count,
-            )
+            reason, rows = str(reason_of(code, last_call=hurried)), told == code
+            rows &= last_call == hurried
+            self._tell(event, rows, reason, _DATE_TEXTS[reason], date=new, count=count)
         remember_dates(memory, after)
 
     def _fresh(self, rows: Mask, name: str) -> Mask:
         """Those of the rows whose event is not older than a first meeting allows."""
         oldest = self._now - pd.Timedelta(days=self._settings.most_age_days)
         recent = (self._parcels[f"{name}_known_at"] >= oldest).to_numpy()
-        fresh: Mask = rows & (recent | ~self._new)
-        return fresh
+        return np.asarray(rows & (recent | ~self._new))
 
     def _settle(self, rows: Mask, name: str) -> None:
         known_at = self._parcels[f"{name}_known_at"]
-        self._memory["settled_at"] = known_at.where(rows, self._memory["settled_at"])
+        self.memory["settled_at"] = known_at.where(rows, self.memory["settled_at"])
 
     def _tell(
         self,
         event: str,
         rows: Mask,
-        *,
         reason: str,
-        occurred_at: pd.Series[Any],
-        new_date: pd.Series[Any] | None,
         text: str,
+        *,
+        at: pd.Series[Any] | None = None,
+        date: pd.Series[Any] | None = None,
         count: pd.Series[Any] | None = None,
     ) -> None:
-        """Collect one kind of event; ``count`` tells those of one parcel apart."""
+        """Collect one kind of event, now or ``at``; ``count`` tells those of one parcel apart."""
         if not rows.any():
             return
-        parcels, memory = self._parcels[rows], self._memory[rows]
+        parcels, memory = self._parcels[rows], self.memory[rows]
         old = memory["current_date"]
         none = pd.Series(pd.NaT, old.index, dtype="datetime64[s]")
-        new = none if new_date is None else new_date[rows].astype("datetime64[s]")
+        new = none if date is None else date[rows].astype("datetime64[s]")
         counts = [""] * len(old) if count is None else [str(n) for n in count[rows]]
-        late = parcels["late_probability"].to_numpy(dtype=np.float64)
-        lost = parcels["lost_probability"].to_numpy(dtype=np.float64)
+        told = parcels[["order_id", "confidence", "late_probability", "lost_probability"]]
+        told = told.astype({str(name): EVENT_TYPES[str(name)] for name in told})
+        late, lost = told["late_probability"], told["lost_probability"]
         shipment = parcels["shipment_id"].tolist()
-        self._found.append(
-            pd.DataFrame(
-                {
-                    "event_id": [
-                        event_id(one, event, number)
-                        for one, number in zip(shipment, counts, strict=True)
-                    ],
-                    "event": event,
-                    "shipment_id": shipment,
-                    "order_id": parcels["order_id"].to_numpy(),
-                    "occurred_at": occurred_at[rows].to_numpy(),
-                    "as_of": self._now,
-                    "reason": reason,
-                    "text": [
-                        text.format(
-                            old=f"{before:%Y-%m-%d}",
-                            new=None if pd.isna(after) else f"{after:%Y-%m-%d}",
-                            count=number,
-                            kept=1.0 - missed,
-                            lost=gone,
-                        )
-                        for before, after, number, missed, gone in zip(
-                            old, new, counts, late, lost, strict=True
-                        )
-                    ],
-                    "original_date": memory["original_date"].to_numpy(),
-                    "standing_date": old.to_numpy(),
-                    "new_date": new.to_numpy(),
-                    "confidence": parcels["confidence"].to_numpy(dtype=np.float64),
-                    "late_probability": late,
-                    "lost_probability": lost,
-                    "model_version": self._version,
-                }
-            ).astype(EVENT_TYPES)
+        ids = [event_id(*one) for one in zip(shipment, [event] * len(old), counts, strict=True)]
+        values = zip(old, new, counts, late, lost, strict=True)
+        texts = [
+            text.format(
+                old=f"{before:%Y-%m-%d}",
+                new=None if pd.isna(after) else f"{after:%Y-%m-%d}",
+                count=number,
+                kept=1.0 - missed,
+                lost=gone,
+            )
+            for before, after, number, missed, gone in values
+        ]
+        table = told.assign(
+            event_id=ids,
+            event=event,
+            shipment_id=shipment,
+            occurred_at=self._now if at is None else at[rows],
+            as_of=self._now,
+            reason=reason,
+            text=texts,
+            original_date=memory["original_date"],
+            standing_date=old,
+            new_date=new,
+            model_version=self._version,
         )
-
-    def _events(self) -> pd.DataFrame:
-        if not self._found:
-            return no_events()
-        events = pd.concat(self._found, ignore_index=True)
-        rank = events["event"].map({name: place for place, name in enumerate(EVENT_KINDS)})
-        order = events.assign(rank=rank).sort_values(
-            ["occurred_at", "shipment_id", "rank"], kind="stable"
-        )
-        return events.loc[order.index].reset_index(drop=True)
+        self.found.append(table[[*EVENT_TYPES]].astype(EVENT_TYPES).reset_index(drop=True))
 
 
 def no_events() -> pd.DataFrame:
@@ -416,8 +334,3 @@ def event_id(shipment_id: str, event: str, count: str = "") -> str:
         count: Which of that kind, where a parcel can have several.
     """
     return hashlib.sha256("\x1f".join((shipment_id, event, count)).encode()).hexdigest()[:32]
-
-
-def _utc(moment: pd.Timestamp) -> np.datetime64:
-    plain: np.datetime64 = moment.tz_convert("UTC").tz_localize(None).to_datetime64()
-    return plain

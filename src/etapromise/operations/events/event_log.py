@@ -49,21 +49,13 @@ class EventLog:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only one who runs; what a killed run left half-written is cleared away.
-
-        Raises:
-            CommandError: Another process holds the lock.
-        """
+        """Be the only one who runs; what a killed run left half-written is cleared away."""
         with only_writer(self.root):
             shutil.rmtree(self.root / _DRAFT, ignore_errors=True)
             yield
 
     def memory(self) -> pd.DataFrame:
-        """What the latest run remembers, see `event_memory.no_memory` for the columns.
-
-        Raises:
-            CommandError: It cannot be read.
-        """
+        """What the latest run remembers, see `event_memory.no_memory` for the columns."""
         runs = self._runs()
         if not runs:
             return no_memory()
@@ -99,11 +91,7 @@ class EventLog:
         sync_directory(self.root)
 
     def publish(self, out: Path | None) -> int:
-        """Hand over the events of runs that have not been; gives back how many were written.
-
-        Raises:
-            CommandError: Its name ends in neither, or it holds something else.
-        """
+        """Hand over the events of runs that have not been; gives back how many were written."""
         waiting = [run for run in self._runs() if not (run / _PUBLISHED).exists()]
         written = 0
         for run in waiting:
@@ -112,16 +100,13 @@ class EventLog:
                 with one_after_another(out):
                     written += append_events(_read(run / _EVENTS, EVENT_TYPES), out)
             (run / _PUBLISHED).touch()
-        self._clear()
-        return written
-
-    def _clear(self) -> None:
-        """Forget what no later run asks for: old memories, and runs that found nothing."""
+        # What no later run asks for: old memories, and runs that found nothing.
         for run in self._runs()[:-1]:
             if _has_events(run):
                 (run / _MEMORY).unlink(missing_ok=True)
             else:
                 shutil.rmtree(run)
+        return written
 
     def _runs(self) -> list[Path]:
         if not self.root.is_dir():
@@ -130,12 +115,7 @@ class EventLog:
 
 
 def append_events(events: pd.DataFrame, out: Path) -> int:
-    """Add to a file those events that it has not; gives back how many.
-
-    Args:
-        events: Columns `events.EVENT_TYPES`.
-        out: JSON lines, which are appended to, or Parquet, which is written anew.
-    """
+    """Add to a file those events that it has not; gives back how many."""
     if out.suffix not in {".jsonl", ".parquet"}:
         raise CommandError(
             f"Found the name {out.name!r} for events; expected it to end in .jsonl or .parquet."
@@ -163,17 +143,15 @@ def append_events(events: pd.DataFrame, out: Path) -> int:
 def plain_events(events: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Events as plain values, times and dates in ISO 8601, None for what is missing."""
     for row in events.to_dict("records"):
-        plain: dict[str, Any] = {}
-        for name, value in row.items():
-            if pd.isna(value):
-                plain[str(name)] = None
-            elif isinstance(value, pd.Timestamp):
-                plain[str(name)] = (
-                    value.date().isoformat() if value.tzinfo is None else value.isoformat()
-                )
-            else:
-                plain[str(name)] = value
-        yield plain
+        yield {str(name): _plain(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat() if value.tzinfo is None else value.isoformat()
+    return value
 
 
 def _told_lines(out: Path) -> set[str]:
@@ -200,7 +178,8 @@ def _has_events(run: Path) -> bool:
 
 def _read(path: Path, kinds: dict[str, Any]) -> pd.DataFrame:
     try:
-        return _typed(pd.read_parquet(path), kinds)
+        table = pd.read_parquet(path)
+        return pd.DataFrame({name: _typed(name, table[name], kinds[name]) for name in kinds})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"Found {path} unreadable ({error}); expected the table that etapromise wrote. "
@@ -208,14 +187,10 @@ def _read(path: Path, kinds: dict[str, Any]) -> pd.DataFrame:
         ) from error
 
 
-def _typed(table: pd.DataFrame, kinds: dict[str, Any]) -> pd.DataFrame:
+def _typed(name: str, column: pd.Series[Any], kind: Any) -> pd.Series[Any]:
     """Dates and times as they were before they were written."""
-    out = {}
-    for name, kind in kinds.items():
-        column = table[name]
-        if name in _DATES:
-            column = pd.to_datetime(column)
-        elif str(kind).endswith("UTC]"):
-            column = pd.to_datetime(column, utc=True)
-        out[name] = column.astype(kind)
-    return pd.DataFrame(out)
+    if name in _DATES:
+        column = pd.to_datetime(column)
+    elif str(kind).endswith("UTC]"):
+        column = pd.to_datetime(column, utc=True)
+    return column.astype(kind)

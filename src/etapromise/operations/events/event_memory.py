@@ -57,7 +57,8 @@ def remembered_dates(memory: pd.DataFrame) -> StandingDates:
         if name in _DATES:
             columns[name] = column.to_numpy().astype("datetime64[D]")
         elif name in _TIMES:
-            columns[name] = _utc_array(column)
+            naive = column.dt.tz_convert("UTC").dt.tz_localize(None)
+            columns[name] = naive.to_numpy().astype("datetime64[us]")
         else:
             columns[name] = column.to_numpy()
     return StandingDates(columns)
@@ -100,10 +101,3 @@ def _first_met(shipment_id: pd.Series[Any], promised: Dates) -> pd.DataFrame:
     columns |= {name: np.zeros(count, bool) for name in _FLAGS}
     columns["closed_told"] = pd.Series(None, range(count), TEXT)
     return pd.DataFrame(columns).astype({"shipment_id": TEXT})
-
-
-def _utc_array(times: pd.Series[Any]) -> npt.NDArray[np.datetime64]:
-    found: npt.NDArray[np.datetime64] = (
-        times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    )
-    return found

@@ -15,15 +15,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.argument_kinds import kinds_checked
-from etapromise.array_types import Mask
 from etapromise.encoding.requests import local_dates
 from etapromise.errors import CommandError
-from etapromise.evaluation.past_predictions import first_promises
+from etapromise.evaluation.repromise_replay import first_promises
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.events.detection import EventSettings, find_events
 from etapromise.operations.events.event_log import EventLog
 from etapromise.operations.events.event_memory import recall, worth_remembering
-from etapromise.operations.models.models_given import Model, model_of
+from etapromise.operations.models.model_registry import Model, model_of
 from etapromise.text_type import TEXT
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments
 from etapromise.tracking.accounts import Account, refuse_strangers
@@ -114,7 +113,10 @@ def events(
     received = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
     orders = checked.accepted[checked.accepted["ordered_at"] <= now].reset_index(drop=True)
     placed = at_their_places(received.accepted, orders, naive_time_zone)
-    by_now = _received_by(placed, now)
+    # Kept before anything is cleaned: what comes later must not change what was.
+    at = placed["scanned_at"]
+    at = placed["received_at"].fillna(at) if "received_at" in placed.columns else at
+    by_now = np.asarray((at <= now).to_numpy(), dtype=bool)
     cleaned = clean_scans(placed[by_now].reset_index(drop=True), orders)
     known = cleaned.accepted
     if not len(known):
@@ -133,9 +135,11 @@ def events(
         written = log.publish(target)
         memory = log.memory()
         parcels = _parcels(model, orders, known, now)
-        fresh = ~orders["shipment_id"].isin(memory["shipment_id"]) & _may_have_events(
-            parcels, now - pd.Timedelta(days=settings.most_age_days)
-        )
+        # What is met for the first time can have events if it is under way, or ended of late.
+        oldest = now - pd.Timedelta(days=settings.most_age_days)
+        ended = (parcels["delivered_known_at"] >= oldest) | (parcels["closed_known_at"] >= oldest)
+        known_before = orders["shipment_id"].isin(memory["shipment_id"])
+        fresh = ~known_before & (parcels["under_way"] | ended)
         promised = first_promises(model, orders, service_level, fresh.to_numpy())
         recalled = recall(memory, orders["shipment_id"], promised)
         _predict(model, orders, known, now, parcels, recalled, service_level)
@@ -153,36 +157,27 @@ def events(
         if len(found.events) or before != now or not kept.equals(memory):
             log.commit(found.events, kept, now)
             written += log.publish(target)
+    of_orders = Account(
+        table="shipments",
+        accepted=len(orders),
+        rejects=checked.rejects,
+        left_aside=checked.left_aside + len(checked.accepted) - len(orders),
+        notes=checked.notes,
+    )
+    of_scans = Account(
+        table="scans",
+        accepted=len(known),
+        rejects=all_rejects(received, cleaned.rejects, by_now),
+        left_aside=received.left_aside + int((~by_now).sum()),
+        notes=received.notes,
+    )
     return EventRun(
         events=found.events,
         written=written,
         parcels=len(orders),
         under_way=int(parcels["under_way"].sum()),
-        accounts=(
-            Account(
-                table="shipments",
-                accepted=len(orders),
-                rejects=checked.rejects,
-                left_aside=checked.left_aside + len(checked.accepted) - len(orders),
-                notes=checked.notes,
-            ),
-            Account(
-                table="scans",
-                accepted=len(known),
-                rejects=all_rejects(received, cleaned.rejects, by_now),
-                left_aside=received.left_aside + int((~by_now).sum()),
-                notes=received.notes,
-            ),
-        ),
+        accounts=(of_orders, of_scans),
     )
-
-
-def _received_by(scans: pd.DataFrame, now: pd.Timestamp) -> Mask:
-    """Which are kept before anything is cleaned: what comes later must not change what was."""
-    received = scans["scanned_at"]
-    if "received_at" in scans.columns:
-        received = scans["received_at"].fillna(received)
-    return np.asarray((received <= now).to_numpy(), dtype=bool)
 
 
 def _parcels(
@@ -197,7 +192,7 @@ def _parcels(
     return pd.DataFrame(
         {
             "shipment_id": orders["shipment_id"],
-            "order_id": orders["order_id"] if "order_id" in orders else _missing(len(orders)),
+            "order_id": orders.get("order_id", pd.Series(None, orders.index, dtype=TEXT)),
             "today": _dates(pd.Series(now, range(len(orders))), zones),
             "under_way": under_way,
             "open": under_way & found["event_at"].isna() & found["available_at"].isna(),
@@ -226,8 +221,7 @@ def _predict(
 ) -> None:
     """Add the predictions of the parcels under way, against the dates that stand."""
     rows = np.flatnonzero(parcels["under_way"].to_numpy())
-    for name in _PREDICTED:
-        parcels[name] = np.nan
+    parcels[[*_PREDICTED]] = np.nan
     parcels["estimated_delivery_date"] = pd.Series(pd.NaT, parcels.index, dtype="datetime64[s]")
     parcels["likely_lost"] = False
     if not len(rows):
@@ -246,15 +240,5 @@ def _predict(
         parcels[name] = column
 
 
-def _may_have_events(parcels: pd.DataFrame, oldest: pd.Timestamp) -> pd.Series[Any]:
-    """Whether a parcel that is met for the first time can have events at all."""
-    recent = (parcels["delivered_known_at"] >= oldest) | (parcels["closed_known_at"] >= oldest)
-    return parcels["under_way"] | recent
-
-
 def _dates(times: pd.Series[Any], zones: npt.NDArray[Any]) -> pd.Series[Any]:
     return pd.Series(local_dates(times, zones).astype("datetime64[s]"))
-
-
-def _missing(count: int) -> pd.Series[Any]:
-    return pd.Series(None, range(count), dtype=TEXT)

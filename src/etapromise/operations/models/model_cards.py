@@ -25,9 +25,6 @@ def card_of(
 ) -> dict[str, Any]:
     """Everything worth knowing about a model, ready for JSON.
 
-    Args:
-        registry: The directory it is kept in, if any, for what was decided about it.
-
     Returns:
         ``version``, ``event``, ``as_of``, ``trained_as_of``, ``trained_on`` (window and counts),
         ``trees``, ``horizon_days``, ``features`` (by kind), ``settings``, ``tuning`` (None where it
@@ -69,40 +66,35 @@ def compared(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         ``facts`` and ``settings`` (name → both values, where they differ), ``features`` (those of
         only one), ``quality`` (groups of both, largest change first, with ``change`` in points).
     """
-    ours, theirs = _flat(first["settings"]), _flat(second["settings"])
-    features = [set().union(*card["features"].values()) for card in (first, second)]
-    records = [
-        {(row["level"], row["group"]): row for row in card["quality"]} for card in (first, second)
-    ]
-    both = sorted(records[0].keys() & records[1].keys())
+    cards = first, second
+    features = [set().union(*card["features"].values()) for card in cards]
+    ours, theirs = ({(row["level"], row["group"]): row for row in c["quality"]} for c in cards)
     quality = [
         {
-            "level": key[0],
-            "group": key[1],
-            "kept_rate": [records[0][key]["kept_rate"], records[1][key]["kept_rate"]],
-            "judged": [records[0][key]["judged"], records[1][key]["judged"]],
-            "change": 100 * (records[1][key]["kept_rate"] - records[0][key]["kept_rate"]),
+            "level": level,
+            "group": group,
+            "kept_rate": [one["kept_rate"], other["kept_rate"]],
+            "judged": [one["judged"], other["judged"]],
+            "change": 100 * (other["kept_rate"] - one["kept_rate"]),
         }
-        for key in both
+        for (level, group), one in sorted(ours.items())
+        if (other := theirs.get((level, group))) is not None
     ]
     return {
-        "versions": [first["name"] or first["version"], second["name"] or second["version"]],
-        "facts": {
-            name: [first[name], second[name]]
-            for name in _SIDE_BY_SIDE
-            if first[name] != second[name]
-        },
-        "settings": {
-            name: [ours.get(name), theirs.get(name)]
-            for name in sorted(ours.keys() | theirs.keys())
-            if ours.get(name) != theirs.get(name)
-        },
+        "versions": [card["name"] or card["version"] for card in cards],
+        "facts": _differing(*({name: card[name] for name in _SIDE_BY_SIDE} for card in cards)),
+        "settings": _differing(*(_flat(card["settings"]) for card in cards)),
         "features": {
             "only_in_first": sorted(features[0] - features[1]),
             "only_in_second": sorted(features[1] - features[0]),
         },
         "quality": sorted(quality, key=lambda row: (-abs(row["change"]), row["group"])),
     }
+
+
+def _differing(first: dict[str, Any], second: dict[str, Any]) -> dict[str, list[Any]]:
+    pairs = {name: [first.get(name), second.get(name)] for name in (*first, *second)}
+    return {name: pair for name, pair in sorted(pairs.items()) if pair[0] != pair[1]}
 
 
 def decision_about(registry: ModelRegistry, manifest: Any) -> dict[str, Any] | None:
@@ -115,12 +107,8 @@ def decision_about(registry: ModelRegistry, manifest: Any) -> dict[str, Any] | N
         except (OSError, ValueError, KeyError, TypeError):
             continue  # not one of ours
         if kept and made == manifest["trained_as_of"]:
-            return {
-                "path": str(path),
-                "outcome": record["outcome"],
-                "reasons": record["reasons"],
-                "checks": record["checks"],
-            }
+            told = {name: record[name] for name in ("outcome", "reasons", "checks")}
+            return {"path": str(path)} | told
     return None
 
 
@@ -133,15 +121,15 @@ def _quality(model: PromiseModel) -> Iterator[dict[str, Any]]:
             judged, good = int(kept.orders[place]), int(kept.kept[place])
             if judged:
                 low, high = map(float, wilson_interval(good, judged))
-                yield {
-                    "level": level,
-                    "group": _spoken(key),
-                    "service_level": kept.service_level,
-                    "judged": judged,
-                    "kept_rate": good / judged,
-                    "kept_low": low,
-                    "kept_high": high,
-                }
+                group = {"level": level, "group": _spoken(key), "service_level": kept.service_level}
+                yield (
+                    group
+                    | {"judged": judged, "kept_rate": good / judged}
+                    | {
+                        "kept_low": low,
+                        "kept_high": high,
+                    }
+                )
 
 
 def _thin(model: PromiseModel) -> Iterator[dict[str, Any]]:
@@ -151,12 +139,9 @@ def _thin(model: PromiseModel) -> Iterator[dict[str, Any]]:
         if level.name in _WATCHED:
             start = int(statistics.total_start[position])
             for row, key in enumerate(encoder.indexes[position].keys, start=1):
-                if evidence[start + row] < _THIN:
-                    yield {
-                        "level": level.name,
-                        "group": _spoken(key),
-                        "evidence": float(evidence[start + row]),
-                    }
+                known = float(evidence[start + row])
+                if known < _THIN:
+                    yield {"level": level.name, "group": _spoken(key), "evidence": known}
 
 
 def _features(model: PromiseModel) -> dict[str, list[str]]:

@@ -49,22 +49,17 @@ def markets(root: Path | str) -> dict[str, ModelRegistry]:
 
 
 def plan_pruning(registry: ModelRegistry, *, keep: int) -> Pruning:
-    """What pruning would do.
+    """What pruning would do, at least one kept.
 
     There stay the current version, the one that a roll-back would go to, the one that the current
     one's trees were trained as, and the ``keep`` latest: those promoted last, then those that
     never were, by moment.
-
-    Args:
-        keep: At least 1.
     """
     if keep < 1:
         raise ContractError(f"found keep={keep}, expected 1 or more")
     versions = registry.versions()
-    kept: dict[str, str] = {}
     current = registry.current
-    if current is not None:
-        kept[current] = "current"
+    kept = {} if current is None else {current: "current"}
     target = registry.roll_back_target()
     if target is not None and target in versions:
         kept.setdefault(target, "a roll-back goes there")
@@ -81,12 +76,7 @@ def plan_pruning(registry: ModelRegistry, *, keep: int) -> Pruning:
 
 
 def prune(registry: ModelRegistry, *, keep: int) -> Pruning:
-    """Remove old versions; see `plan_pruning` for those that stay.
-
-    Raises:
-        CommandError: Another process changes the directory.
-        ContractError: ``keep`` is less than 1.
-    """
+    """Remove old versions; see `plan_pruning` for those that stay."""
     with registry.lock():
         plan = plan_pruning(registry, keep=keep)
         for version in plan.removed:

@@ -26,10 +26,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from etapromise.errors import CommandError, ModelFileError
+from etapromise.errors import CommandError, ContractError, ModelFileError
 from etapromise.files import write_json
 from etapromise.locking import only_writer, sync_directory
 from etapromise.promise.model import PromiseModel, load_model
@@ -82,7 +83,9 @@ class ModelRegistry:
         return sorted(
             path.name
             for path in self.root.iterdir()
-            if not path.is_symlink() and not path.name.startswith(".") and _is_model(path)
+            if not path.is_symlink()
+            and not path.name.startswith(".")
+            and (path / _MANIFEST).is_file()
         )
 
     @property
@@ -92,20 +95,11 @@ class ModelRegistry:
         return link.readlink().name if link.is_symlink() else None
 
     def load_current(self) -> PromiseModel:
-        """Load the current model.
-
-        Raises:
-            ModelFileError: There is none, or it is damaged.
-        """
-        self._require_current()
-        return load_model(self.root / _CURRENT)
+        """The current model."""
+        return load_model(self.root / self._require_current())
 
     def current_event(self) -> Event:
-        """What the current model promises, without loading it.
-
-        Raises:
-            ModelFileError: There is none, or its manifest cannot be read.
-        """
+        """What the current model promises, without loading it."""
         current = self._require_current()
         event: Event | None = self.manifest(current).get("event")
         if event is None:
@@ -125,19 +119,11 @@ class ModelRegistry:
         return current
 
     def load(self, version: str) -> PromiseModel:
-        """Load a version.
-
-        Raises:
-            ModelFileError: There is no such version, or it is damaged.
-        """
+        """A version's model."""
         return load_model(self._known(version))
 
     def manifest(self, version: str) -> dict[str, Any]:
-        """What is written about a version, without loading it.
-
-        Raises:
-            ModelFileError: There is no such version, or its manifest cannot be read.
-        """
+        """What is written about a version, without loading it."""
         path = self._known(version) / _MANIFEST
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -166,10 +152,6 @@ class ModelRegistry:
 
         Args:
             rolled_back: Whether the current one is left because it is not to be used.
-
-        Raises:
-            ModelFileError: There is no such version.
-            CommandError: Something other than a link stands where ``current`` belongs.
         """
         self._known(version)
         link = self.root / _CURRENT
@@ -195,13 +177,9 @@ class ModelRegistry:
         return promotion
 
     def add_trained(self, model: PromiseModel) -> str:
-        """Write a model that was trained anew, and make it current.
+        """Write a model that was trained anew, and make it current; the lock is held.
 
-        To be called by whoever holds the lock.
-
-        Raises:
-            CommandError: Meanwhile another one became current that knows more; the new version is
-                kept, but not made current.
+        Where meanwhile another one became current that knows more, it is kept, but not current.
         """
         version, current = self.add(model), self.current
         if current is not None:
@@ -229,19 +207,16 @@ class ModelRegistry:
                 continue
         return found
 
-    def roll_back(self, version: str | None = None, *, why: str = "rolled back") -> Promotion:
-        """Make an earlier version current again, after checking that it still loads.
-
-        Args:
-            version: Which; by default the one that the current version replaced.
-
-        Raises:
-            CommandError: Nothing is known to have been current before.
-            ModelFileError: The version is gone or damaged.
-        """
-        target = version or self._before_current()
+    def roll_back(self, version: str | None = None) -> Promotion:
+        """Make an earlier version current again, after checking that it still loads."""
+        target = version or self.roll_back_target()
+        if target is None:
+            raise CommandError(
+                f"Found nothing in {self.root} that was current before {self.current}; "
+                f"name a version: {', '.join(self.versions()) or 'there is none'}."
+            )
         self.load(target)
-        return self.promote(target, why=why, rolled_back=True)
+        return self.promote(target, why="rolled back", rolled_back=True)
 
     def roll_back_target(self) -> str | None:
         """The version that a roll-back would make current, None where nothing was before.
@@ -261,14 +236,7 @@ class ModelRegistry:
         return next((version for version in reversed(line) if version in kept), None)
 
     def remove(self, version: str) -> None:
-        """Remove a version, in one step that a reader cannot see half of.
-
-        To be called by whoever holds the lock.
-
-        Raises:
-            CommandError: It is the current one.
-            ModelFileError: There is no such version.
-        """
+        """Remove a version, in one step that a reader cannot see half of; the lock is held."""
         path = self._known(version)
         if version == self.current:
             raise CommandError(
@@ -286,63 +254,40 @@ class ModelRegistry:
         By the journal: the last that had become current by then. A directory that was filled
         later than the moment, as a replay of the past does, has no such line; then it is the
         version with the latest knowledge not after the moment. No version counts that knows more
-        than the moment.
-
-        Args:
-            moment: Zone-aware.
-
-        Raises:
-            CommandError: Nothing was current then, or the moment is naive.
+        than the moment, which is zone-aware.
         """
         if moment.tzinfo is None:
             raise CommandError(
                 f"Found the naive moment {moment.isoformat()}; expected one with a time zone."
             )
-        able = []
-        for promotion in self.promotions():
-            knows = self._moment_of(promotion)
-            if knows is not None and knows <= moment:
-                able.append((knows, promotion))
-        told = [each for _, each in able if datetime.fromisoformat(each.at) <= moment]
+        journal = [
+            (self._moment_of(one), place, one) for place, one in enumerate(self.promotions())
+        ]
+        able = [entry for entry in journal if entry[0] is not None and entry[0] <= moment]
+        told = [each for *_, each in able if datetime.fromisoformat(each.at) <= moment]
         if told:
             return told[-1].version
         if able:
-            latest = max(knows for knows, _ in able)
-            return [each for knows, each in able if knows == latest][-1].version
+            # Of those that know the latest, the one promoted last.
+            return max(able, key=lambda entry: entry[:2])[2].version
         raise CommandError(
             f"Found no model in {self.root} that was current at {moment.isoformat()}; the versions "
             f"are {', '.join(self.versions()) or 'none'}. Choose a later moment."
         )
 
     def load_at(self, moment: datetime) -> PromiseModel:
-        """Load the version that was current at a past moment; see `version_at`.
-
-        Raises:
-            CommandError: Nothing was current then.
-            ModelFileError: That version has been removed or is damaged.
-        """
+        """The version that was current at a past moment; see `version_at`."""
         return self.load(self.version_at(moment))
 
     def record(self, decision: dict[str, Any], *, name: str) -> Path:
-        """Write a decision record; a name that is taken gets a number behind it.
-
-        Args:
-            name: Of the file, without suffix.
-        """
-        folder = self.root / _DECISIONS
-        path = _free(folder, name, ".json")
+        """Write a decision record; a name that is taken gets a number behind it."""
+        path = _free(self.root / _DECISIONS, name, ".json")
         write_json(path, decision)
         return path
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only one who changes the directory.
-
-        The operating system lets go of the lock when the process ends, however it ends.
-
-        Raises:
-            CommandError: Another process holds it.
-        """
+        """Be the only one who changes the directory, as long as the process lives at most."""
         with only_writer(self.root):
             self._clear_drafts()
             self._forget_cut_off()
@@ -387,15 +332,6 @@ class ModelRegistry:
                 version,
             )
 
-    def _before_current(self) -> str:
-        target = self.roll_back_target()
-        if target is None:
-            raise CommandError(
-                f"Found nothing in {self.root} that was current before {self.current}; "
-                f"name a version: {', '.join(self.versions()) or 'there is none'}."
-            )
-        return target
-
     def _moment_of(self, promotion: Promotion) -> datetime | None:
         """The moment of a promoted version: as the journal tells, or else its manifest."""
         if promotion.as_of is not None:
@@ -433,5 +369,15 @@ def _free(folder: Path, stem: str, suffix: str = "") -> Path:
     return path
 
 
-def _is_model(path: Path) -> bool:
-    return (path / _MANIFEST).is_file()
+Model: TypeAlias = "PromiseModel | str | Path"
+
+
+def model_of(model: Model) -> PromiseModel:
+    """The model, loaded where its path is given."""
+    if isinstance(model, PromiseModel):
+        return model
+    if not isinstance(model, str | PathLike):
+        raise ContractError(
+            f"Found {type(model).__name__} for the model; expected a PromiseModel or its path."
+        )
+    return load_model(model)

@@ -46,7 +46,7 @@ _FOLLOWS: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Alarm:
     """One threshold that was crossed.
 
@@ -67,20 +67,8 @@ class Alarm:
 
 def alarms_of(facts: dict[str, Any], limits: Thresholds) -> list[Alarm]:
     """Every alarm in the facts of a monitoring, the most urgent kinds first."""
-    return [
-        *_dead(facts),
-        *_quiet(facts, limits),
-        *_silent(facts, limits),
-        *_unreadable(facts, limits),
-        *_feed(facts, limits),
-        *_local_as_utc(facts),
-        *_behind(facts, limits),
-        *_kept(facts, limits),
-        *_calibration(facts, limits),
-        *_churn(facts, limits),
-        *_drift(facts, limits),
-        *_old(facts, limits),
-    ]
+    kinds = (_ended, _scans, _feed, _behind, _kept, _calibration, _churn, _drift, _old)
+    return [alarm for kind in kinds for alarm in kind(facts, limits)]
 
 
 def group_alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -112,10 +100,8 @@ def group_alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _concerns(cause: Mapping[str, Any], alarm: Mapping[str, Any]) -> bool:
     carrier, other = _carrier(cause["group"]), _carrier(alarm["group"])
-    if carrier is None or other is None:
-        return True
     # A service's group is the carrier's name and the service behind it.
-    return other == carrier or other.startswith(f"{carrier} ")
+    return carrier is None or other is None or f"{other} ".startswith(f"{carrier} ")
 
 
 def _carrier(group: str) -> str | None:
@@ -126,65 +112,46 @@ def _carrier(group: str) -> str | None:
     return None
 
 
-def _dead(facts: dict[str, Any]) -> Iterator[Alarm]:
-    idle, days = facts["data"]["idle_days"], facts["config"]["days"]
+def _ended(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    """Orders, or scans of anybody, that come no more."""
+    idle, days, quiet = facts["data"]["idle_days"], facts["config"]["days"], limits.quiet_days
     if idle >= days:
-        yield Alarm(
-            name="no_orders",
-            group="",
-            value=idle,
-            threshold=days,
-            reason=(
-                f"the newest order came {idle:,} days ago, none in the {days} days that are looked "
-                f"at; looked at were the {days} days before it"
-            ),
+        reason = (
+            f"the newest order came {idle:,} days ago, none in the {days} days that are looked "
+            f"at; looked at were the {days} days before it"
         )
-
-
-def _quiet(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
-    days = facts["data"]["quiet_days"]
-    if days > limits.quiet_days:
-        yield Alarm(
-            name="no_scans",
-            group="",
-            value=days,
-            threshold=limits.quiet_days,
-            reason=(
-                f"no carrier has sent a scan for {days:.1f} days; promises and deliveries are "
-                "judged until then"
-            ),
+        yield Alarm("no_orders", "", idle, days, reason)
+    since = facts["data"]["quiet_days"]
+    if since > quiet:
+        reason = (
+            f"no carrier has sent a scan for {since:.1f} days; promises and deliveries are "
+            "judged until then"
         )
+        yield Alarm("no_scans", "", since, quiet, reason)
 
 
-def _silent(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+def _scans(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+    """Carriers that have gone silent, or whose codes nobody can read."""
     for row in facts["scan_flow"]["received"]:
         share = row["received"] / row["usual"] if row["usual"] else 1.0
         if share < limits.silent_share and row["luck"] < _NO_LUCK:
-            yield Alarm(
-                name="silent_carrier",
-                group=f"carrier {row['carrier']}",
-                value=share,
-                threshold=limits.silent_share,
-                reason=f"{row['carrier']} sent {row['received']} scans in the last 48 hours where "
-                f"{row['usual']:.0f} are usual; the last came "
-                f"{row['hours_since_last']:.0f} hours ago",
+            reason = (
+                f"{row['carrier']} sent {row['received']} scans in the last 48 hours where "
+                f"{row['usual']:.0f} are usual; the last came {row['hours_since_last']:.0f} hours "
+                "ago"
             )
-
-
-def _unreadable(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
+            group = f"carrier {row['carrier']}"
+            yield Alarm("silent_carrier", group, share, limits.silent_share, reason)
     for row in facts["scan_flow"]["unreadable"]:
         if row["share"] > limits.unreadable_share:
-            codes = ", ".join(row["codes"][:3])
             seen = "never seen before" if row["new"] else "not in its vocabulary"
-            yield Alarm(
-                name="unreadable_codes",
-                group=f"carrier {row['carrier']}",
-                value=row["share"],
-                threshold=limits.unreadable_share,
-                reason=f"{row['scans']:,} scans of {row['carrier']} ({100 * row['share']:.1f} %) "
-                f"carry codes {seen} ({row['vocabulary']}: {codes}), first received "
-                f"{row['first_received'][:16]}",
+            reason = (
+                f"{row['scans']:,} scans of {row['carrier']} ({100 * row['share']:.1f} %) "
+                f"carry codes {seen} ({row['vocabulary']}: {', '.join(row['codes'][:3])}), first "
+                f"received {row['first_received'][:16]}"
             )
+            group = f"carrier {row['carrier']}"
+            yield Alarm("unreadable_codes", group, row["share"], limits.unreadable_share, reason)
 
 
 def _feed(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
@@ -200,50 +167,31 @@ def _feed(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
         if name == "rejected_scans":
             kinds = list(faults[0].row["reasons"].items())[:3]
             reason += f" ({', '.join(f'{why} {count:,}' for why, count in kinds)})"
-        yield Alarm(
-            name=name,
-            group=f"carrier {carrier}",
-            value=faults[0].moved,
-            threshold=faults[0].allowed,
-            reason=f"{carrier}: {reason}",
-        )
-
-
-def _local_as_utc(facts: dict[str, Any]) -> Iterator[Alarm]:
-    """Feeds whose clock was wrong from the first day on: there is no shift to see."""
-    for row in facts["scan_flow"]["marked_as_utc"]:
-        yield Alarm(
-            name="wrong_clock",
-            group=f"carrier {row['carrier']}",
-            value=row["night_share"],
-            threshold=MANY_AT_NIGHT,
-            reason=marked_as_utc_text(row),
-        )
-
-
-def _among(deviations: float, groups: int) -> float:
-    """What is as unlikely for any of several groups as such deviations for one (Bonferroni)."""
-    return float(-ndtri(ndtr(-deviations) / max(groups, 1)))
+        group, first = f"carrier {carrier}", faults[0]
+        yield Alarm(name, group, first.moved, first.allowed, f"{carrier}: {reason}")
+    # Feeds whose clock was wrong from the first day on: there is no shift to see.
+    for row in flow["marked_as_utc"]:
+        group, reason = f"carrier {row['carrier']}", marked_as_utc_text(row)
+        yield Alarm("wrong_clock", group, row["night_share"], MANY_AT_NIGHT, reason)
 
 
 def _behind(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
     for kind, rows in facts["deliveries"].items():
-        unlikely = _among(limits.steep_deviations, len(rows))
+        # As unlikely for any of several groups as such deviations for one (Bonferroni).
+        unlikely = float(-ndtri(ndtr(-limits.steep_deviations) / max(len(rows), 1)))
         for row in rows:
             slow = row["ratio"] < limits.behind_ratio
             steep = row["ratio"] < limits.steep_ratio and row["days"] >= _STEEP_DAYS
             if (slow and row["deviations"] < -limits.behind_deviations) or (
                 steep and row["deviations"] < -unlikely
             ):
-                yield Alarm(
-                    name="deliveries_behind",
-                    group=f"{_spoken(kind)} {row['group']}",
-                    value=row["ratio"],
-                    threshold=limits.behind_ratio,
-                    reason=f"{row['group']} delivered {row['observed']:,} parcels from "
+                reason = (
+                    f"{row['group']} delivered {row['observed']:,} parcels from "
                     f"{row['from']} to {row['to']} where {row['expected']:.0f} were forecast: "
-                    f"it is slower than its history ({row['deviations']:.1f} usual deviations)",
+                    f"it is slower than its history ({row['deviations']:.1f} usual deviations)"
                 )
+                group = f"{_spoken(kind)} {row['group']}"
+                yield Alarm("deliveries_behind", group, row["ratio"], limits.behind_ratio, reason)
 
 
 def _kept(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
@@ -253,76 +201,64 @@ def _kept(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
         allowed = limits.kept_short if kind in {"month", "week"} else limits.group_short
         sets += [(f"{_spoken(kind)} {row['group']}", row, allowed) for row in rows]
     for group, row, allowed in sets:
-        if row["judged"] < limits.least_judged or row["mean_confidence"] is None:
+        stated = row["mean_confidence"]
+        if row["judged"] < limits.least_judged or stated is None:
             continue
-        if row["kept_high"] < row["mean_confidence"] - allowed:
-            yield Alarm(
-                name="promises_broken",
-                group=group,
-                value=row["gap"],
-                threshold=-allowed,
-                reason=f"{group or 'all'}: promises were kept {100 * row['kept_rate']:.1f} % "
-                f"of the time and stated {100 * row['mean_confidence']:.1f} % "
-                f"({row['judged']:,} judged)",
+        if row["kept_high"] < stated - allowed:
+            reason = (
+                f"{group or 'all'}: promises were kept {100 * row['kept_rate']:.1f} % "
+                f"of the time and stated {100 * stated:.1f} % ({row['judged']:,} judged)"
             )
+            yield Alarm("promises_broken", group, row["gap"], -allowed, reason)
 
 
 def _calibration(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
     found = facts["calibration"]
-    if found["distance"] is None or found["forecast"] < limits.least_judged:
+    distance, luck = found["distance"], found["by_luck"]
+    if distance is None or found["forecast"] < limits.least_judged:
         return
-    if found["distance"] > limits.calibration + found["by_luck"]:
-        yield Alarm(
-            name="calibration",
-            group="",
-            value=found["distance"],
-            threshold=limits.calibration,
-            reason=f"the forecast is off: its probabilities miss what happened by up to "
-            f"{100 * found['distance']:.1f} points, by luck {100 * found['by_luck']:.1f}",
+    if distance > limits.calibration + luck:
+        reason = (
+            "the forecast is off: its probabilities miss what happened by up to "
+            f"{100 * distance:.1f} points, by luck {100 * luck:.1f}"
         )
+        yield Alarm("calibration", "", distance, limits.calibration, reason)
 
 
 def _churn(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
     for row in facts["churn"][-1:]:
         if abs(row["mean_days"]) > limits.mean_shift or row["far_share"] > limits.far_share:
-            yield Alarm(
-                name="churn",
-                group=f"version {row['version']}",
-                value=row["mean_days"],
-                threshold=limits.mean_shift,
-                reason=f"version {row['version']} moves the dates of the latest {row['orders']:,} "
+            reason = (
+                f"version {row['version']} moves the dates of the latest {row['orders']:,} "
                 f"orders by {row['mean_days']:+.2f} days on average and "
                 f"{100 * row['far_share']:.1f} % of them by more than three, against "
-                f"{row['before']}",
+                f"{row['before']}"
             )
+            group = f"version {row['version']}"
+            yield Alarm("churn", group, row["mean_days"], limits.mean_shift, reason)
 
 
 def _drift(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
     for row in facts["drift"]:
         if row["index"] > limits.psi + row["by_luck"]:
             moved = row["moved"]
-            yield Alarm(
-                name="input_drift",
-                group=row["input"],
-                value=row["index"],
-                threshold=limits.psi,
-                reason=f"orders are of another kind by {row['input']} (stability index "
+            reason = (
+                f"orders are of another kind by {row['input']} (stability index "
                 f"{row['index']:.2f}): {moved['value']} is {100 * moved['share']:.1f} % of "
-                f"them, before {100 * moved['share_before']:.1f} %",
+                f"them, before {100 * moved['share_before']:.1f} %"
             )
+            yield Alarm("input_drift", row["input"], row["index"], limits.psi, reason)
     for row in facts["fallbacks"]:
-        if row["fallback"].startswith(("code", "zone")) or row["share_before"] is None:
+        before = row["share_before"]
+        if row["fallback"].startswith(("code", "zone")) or before is None:
             continue
-        more = row["share"] - row["share_before"]
-        if more > limits.fallback_more:
-            yield Alarm(
-                name="fallback",
-                group=row["fallback"],
-                value=row["share"],
-                threshold=row["share_before"] + limits.fallback_more,
-                reason=f"{100 * row['share']:.1f} % of the latest orders have {row['fallback']}, "
-                f"before {100 * row['share_before']:.1f} %: they lean on coarser history",
+        if row["share"] - before > limits.fallback_more:
+            reason = (
+                f"{100 * row['share']:.1f} % of the latest orders have {row['fallback']}, "
+                f"before {100 * before:.1f} %: they lean on coarser history"
             )
+            allowed = before + limits.fallback_more
+            yield Alarm("fallback", row["fallback"], row["share"], allowed, reason)
 
 
 def _old(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
@@ -332,18 +268,10 @@ def _old(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
         ("old_model", model["training_age_days"], limits.training_age_days, "trained"),
     ):
         if days > allowed:
-            yield Alarm(
-                name=name,
-                group="",
-                value=days,
-                threshold=allowed,
-                reason=f"the model was last {told} {days:.1f} days ago, allowed are {allowed:g}",
-            )
+            reason = f"the model was last {told} {days:.1f} days ago, allowed are {allowed:g}"
+            yield Alarm(name, "", days, allowed, reason)
 
 
 def _spoken(kind: str) -> str:
-    return {
-        "lane_group": "lane",
-        "destination_region": "region",
-        "carrier_service": "service of",
-    }.get(kind, kind)
+    words = {"lane_group": "lane", "destination_region": "region", "carrier_service": "service of"}
+    return words.get(kind, kind)

@@ -36,11 +36,7 @@ class DeliveryFlow:
         self._parts: dict[str, list[pd.DataFrame]] = {name: [] for name in DELIVERY_GROUPS}
 
     def add(self, table: pd.DataFrame, forecast: DateDistribution) -> None:
-        """Add orders.
-
-        Args:
-            table: n judged orders, see `judge`.
-        """
+        """Add orders."""
         probability = forecast.probability
         n, horizon = probability.shape
         counted = (table["outcome"] != "cancelled").to_numpy()
@@ -103,16 +99,10 @@ class DeliveryFlow:
                 spread = float(np.sqrt(usual * counted["variance"][window].sum()))
                 deviations = (observed - expected) / max(spread, 1e-9)
                 if best is None or abs(deviations) > abs(best["deviations"]):
-                    best = {
-                        "group": str(group),
-                        "days": days,
-                        "from": str(np.datetime64(last - days + 1, "D")),
-                        "to": str(np.datetime64(last, "D")),
-                        "observed": int(observed),
-                        "expected": expected,
-                        "ratio": observed / expected,
-                        "deviations": deviations,
-                    }
+                    first, end = np.datetime64(last - days + 1, "D"), np.datetime64(last, "D")
+                    best = {"group": str(group), "days": days, "from": str(first), "to": str(end)}
+                    best |= {"observed": int(observed), "expected": expected}
+                    best |= {"ratio": observed / expected, "deviations": deviations}
             if best is not None:
                 found.append(best)
         return sorted(found, key=lambda row: (row["deviations"], row["group"]))

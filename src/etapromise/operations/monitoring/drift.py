@@ -9,7 +9,6 @@ Stability Index), whose 99.9 % point is told beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -118,14 +117,11 @@ def fallback_shares(
     before = _told_of(history.shipments[(ordered >= start - 28 * _DAY) & (ordered < start)], model)
     if now is None:
         return []
+    orders, earlier = int(lately.sum()), before or {}
     return [
-        {
-            "fallback": name,
-            "orders": int(lately.sum()),
-            "share": now.get(name, 0.0),
-            "share_before": None if before is None else before.get(name, 0.0),
-        }
-        for name in sorted({*now, *(before or {})})
+        {"fallback": name, "orders": orders, "share": now.get(name, 0.0)}
+        | {"share_before": None if before is None else before.get(name, 0.0)}
+        for name in sorted({*now, *earlier})
     ]
 
 
@@ -187,12 +183,12 @@ def _counted(before: pd.Series[Any], now: pd.Series[Any]) -> tuple[list[str], Fl
     old, new = before.value_counts(), now.value_counts()
     both = (old / max(1, old.sum())).add(new / max(1, new.sum()), fill_value=0.0)
     ranked = both.sort_values(ascending=False, kind="stable").index
-    names: Sequence[str] = [str(name) for name in ranked[:_MOST_CATEGORIES]]
-
-    def counts(found: pd.Series[Any]) -> Floats:
-        own = [float(found.get(name, 0)) for name in names]
-        rest = float(found.sum()) - sum(own)
-        return np.array([*own, rest] if len(ranked) > _MOST_CATEGORIES else own)
-
-    labels = [*names, "all other"] if len(ranked) > _MOST_CATEGORIES else list(names)
-    return labels, counts(old), counts(new)
+    names = [str(name) for name in ranked[:_MOST_CATEGORIES]]
+    counts = [[float(found.get(name, 0)) for name in names] for found in (old, new)]
+    if len(ranked) > _MOST_CATEGORIES:
+        names = [*names, "all other"]
+        rests = (
+            float(found.sum()) - sum(own) for found, own in zip((old, new), counts, strict=True)
+        )
+        counts = [[*own, rest] for own, rest in zip(counts, rests, strict=True)]
+    return names, np.array(counts[0]), np.array(counts[1])

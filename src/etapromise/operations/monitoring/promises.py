@@ -18,10 +18,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from etapromise.array_types import Mask
 from etapromise.errors import EtapromiseError, InsufficientHistoryError
-from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import Truth, day_column, judge, stated_column
+from etapromise.evaluation.replay import ModelForecaster
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.as_of import moment_of
 from etapromise.operations.feed_checks import told_until
@@ -85,7 +84,7 @@ def promises_made(
     newest = ordered.max()
     idle = as_of - newest
     until = newest.ceil("D") if idle >= config.days * _DAY else as_of
-    for block in _joined(_days(known, model, registry, as_of=until, config=config)):
+    for block in _days(known, model, registry, as_of=until, config=config):
         rows = np.flatnonzero((ordered >= block.start) & (ordered < block.end))
         if len(rows):
             orders = known.shipments.iloc[rows].reset_index(drop=True)
@@ -109,32 +108,17 @@ def promises_made(
     table["recorded"] = (
         np.nan if recorded is None else pd.to_numeric(recorded.iloc[rows], "coerce").to_numpy()
     )
-    flow = DeliveryFlow(last_date=_last_ended(told))
+    # The last date that has ended everywhere.
+    ended = (told.tz_convert("UTC") - _LAST_ZONE).tz_localize(None).to_numpy()
+    flow = DeliveryFlow(last_date=ended.astype("datetime64[D]") - np.timedelta64(1, "D"))
     flow.add(table[honest], forecast.of(honest))
-    _blank(table, ~honest, config.service_level)
+    # Nothing was forecast that could be judged.
+    names = ["shop_confidence", "interval_stated", "crps_days", "pit"]
+    level = config.service_level
+    table.loc[~honest, [day_column(level), stated_column(level), *names]] = np.nan
     _choose(table, config)
     counts = {"idle_days": idle // _DAY, "quiet_days": (as_of - told) / _DAY}
     return Made(table=table, flow=flow, counts=_counts(table) | counts)
-
-
-def _last_ended(moment: pd.Timestamp) -> np.datetime64:
-    """The last date that has ended everywhere."""
-    local = (moment.tz_convert("UTC") - _LAST_ZONE).tz_localize(None).to_numpy()
-    return np.datetime64(local.astype("datetime64[D]") - np.timedelta64(1, "D"))
-
-
-def _joined(days: Iterator[_Block]) -> Iterator[_Block]:
-    """Days in a row that one model forecast, in one block."""
-    waiting: _Block | None = None
-    for day in days:
-        if waiting is not None and day.forecaster is waiting.forecaster:
-            waiting = replace(waiting, end=day.end)
-            continue
-        if waiting is not None:
-            yield waiting
-        waiting = day
-    if waiting is not None:
-        yield waiting
 
 
 def _days(
@@ -145,29 +129,31 @@ def _days(
     as_of: pd.Timestamp,
     config: MonitorConfig,
 ) -> Iterator[_Block]:
-    """Days with who forecast them, which together cover the time once."""
+    """Who forecast each day of the time, days in a row of one model in one block."""
     trained = moment_of(model.manifest["trained_as_of"])
-    held_out = trained - int(model.manifest["holdout_days"]) * _DAY
+    judged_from = trained - (int(model.manifest["holdout_days"]) - _CALIBRATION_DAYS) * _DAY
     kept = _Kept(registry)
-    moment = as_of - config.days * _DAY
     replayed: ModelForecaster | None = None
     refreshed_at: pd.Timestamp | None = None
     hidden = ModelForecaster(PromiseModel(replace(model.parts, forest=model.parts.holdout_forest)))
+    block, moment = None, as_of - config.days * _DAY
     while moment < as_of:
         until = min(moment + _DAY, as_of)
         said = kept.at(moment)
-        if said is not None:
-            yield _Block(moment, until, said)
-        elif moment >= held_out + _CALIBRATION_DAYS * _DAY:
+        if said is None and moment >= judged_from:
             base = ModelForecaster(model) if moment >= trained else hidden
             due = refreshed_at is None or moment - refreshed_at >= config.refresh_every * _DAY
             if due or (refreshed_at is not None and refreshed_at < trained <= moment):
                 replayed = base.refresh(known.known_at(moment), as_of=moment)
                 refreshed_at = moment
-            yield _Block(moment, until, replayed)
-        else:
-            yield _Block(moment, until, None)
+            said = replayed
+        if block is not None and block.forecaster is not said:
+            yield block
+            block = None
+        block = _Block(moment if block is None else block.start, until, said)
         moment = until
+    if block is not None:
+        yield block
 
 
 class _Kept:
@@ -187,12 +173,6 @@ class _Kept:
         except EtapromiseError:  # of before the first version, or of one that has been removed
             return None
         return self._last[1]
-
-
-def _blank(table: pd.DataFrame, rows: Mask, level: float) -> None:
-    """Nothing was forecast that could be judged."""
-    names = ["shop_confidence", "interval_stated", "crps_days", "pit"]
-    table.loc[rows, [day_column(level), stated_column(level), *names]] = np.nan
 
 
 def _choose(table: pd.DataFrame, config: MonitorConfig) -> None:

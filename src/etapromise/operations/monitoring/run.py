@@ -13,17 +13,16 @@ import pandas as pd
 from etapromise.argument_kinds import kinds_checked
 from etapromise.array_types import Dates
 from etapromise.errors import ContractError, EtapromiseError
-from etapromise.evaluation.forecasters import ModelForecaster
 from etapromise.evaluation.judgement import outcomes_of
 from etapromise.evaluation.metrics import mean_or_none, summarise
 from etapromise.evaluation.model_comparison import latest_orders, promised_dates, shift_between
+from etapromise.evaluation.replay import ModelForecaster
 from etapromise.evaluation.scorecards import scorecard
 from etapromise.evaluation.summary import PIT_BINS, large_groups, pit_counts
 from etapromise.files import write_json, write_text
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
-from etapromise.operations.models.model_registry import ModelRegistry
-from etapromise.operations.models.models_given import Model, model_of
+from etapromise.operations.models.model_registry import Model, ModelRegistry, model_of
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of, group_alarms
 from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
@@ -92,7 +91,7 @@ class Findings:
         Raises:
             ContractError: Pages are not written in this language.
         """
-        from etapromise.evaluation.report import render_monitor  # noqa: PLC0415 (matplotlib)
+        from etapromise.evaluation.report.monitor_page import render_monitor  # noqa: PLC0415 (matplotlib)
 
         return render_monitor(self.facts, language=language)
 
@@ -218,25 +217,19 @@ def _model_facts(
     model: PromiseModel, as_of: pd.Timestamp, registry: ModelRegistry | None
 ) -> dict[str, Any]:
     trained = moment_of(model.manifest["trained_as_of"])
+    # What stays the same from night to night: the current one, else a digest without a date.
+    name, current = model.version.rpartition("-")[2], registry and registry.current
+    if registry is not None and current and registry.manifest(current)["version"] == model.version:
+        name = "current"
     return {
         "version": model.version,
-        "name": _model_name(model, registry),
+        "name": name,
         "market": "" if registry is None else registry.root.resolve().name,
         "as_of": model.as_of.isoformat(),
         "trained_as_of": trained.isoformat(),
         "refresh_age_days": (as_of - pd.Timestamp(model.as_of)) / _DAY,
         "training_age_days": (as_of - trained) / _DAY,
     }
-
-
-def _model_name(model: PromiseModel, registry: ModelRegistry | None) -> str:
-    """What stays the same from night to night: the current one, else a digest without a date."""
-    current = None if registry is None else registry.current
-    if registry is not None and current is not None:
-        at_work = registry.manifest(current)["version"]
-        if at_work == model.version:
-            return "current"
-    return model.version.rpartition("-")[2]
 
 
 def _groups(table: pd.DataFrame, by: str, config: MonitorConfig) -> list[dict[str, Any]]:
@@ -255,12 +248,9 @@ def _kept(table: pd.DataFrame) -> dict[str, Any]:
     day = table["promised_day"].to_numpy(dtype=np.float64)
     stated = table["stated"].to_numpy(dtype=np.float64)
     told = ~np.isnan(stated)
-    if told.any():
-        # Kept rate and stated confidence are compared: they must be of the same promises.
-        rows = table[told | np.isnan(day)]
-        kept = summarise(outcomes_of(rows), day[told | np.isnan(day)], stated[told | np.isnan(day)])
-    else:
-        kept = summarise(outcomes_of(table), day)
+    # Kept rate and stated confidence are compared: they must be of the same promises.
+    rows = told | np.isnan(day) if told.any() else np.ones(len(day), dtype=np.bool_)
+    kept = summarise(outcomes_of(table[rows]), day[rows], stated[rows] if told.any() else None)
     early = day - table["event_day"].to_numpy(dtype=np.float64)
     ran_out = day <= table["known_until"].to_numpy(dtype=np.float64)
     early = early[~np.isnan(early) & ran_out]
@@ -309,14 +299,11 @@ def _scorecards(
     except ContractError:  # too few parcels of anybody
         return []
     table = table.sort_values("rank", ascending=False, kind="stable")
-    found: list[dict[str, Any]] = []
-    for row in table[[*SCORECARD_WORDS, *SCORECARD_NUMBERS]].to_dict("records"):
-        told: dict[str, Any] = {name: str(row[name]) for name in SCORECARD_WORDS}
-        for name in SCORECARD_NUMBERS:
-            value = float(row[name])
-            told[name] = value if np.isfinite(value) else None
-        found.append(told)
-    return found
+    table[[*SCORECARD_WORDS]] = table[[*SCORECARD_WORDS]].astype(str)
+    numbers = table[[*SCORECARD_NUMBERS]].astype(np.float64)
+    table[[*SCORECARD_NUMBERS]] = numbers.astype(object).where(np.isfinite(numbers), None)
+    found = table[[*SCORECARD_WORDS, *SCORECARD_NUMBERS]].to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in found]
 
 
 def _churn(

@@ -44,15 +44,9 @@ def silent_carriers(history: TrackedHistory, *, as_of: pd.Timestamp) -> list[dic
             for week in range(dead + 1, dead + _WEEKS + 1)
         ]
         usual = float(np.median(past))
-        found.append(
-            {
-                "carrier": str(name),
-                "received": lately,
-                "usual": usual,
-                "hours_since_last": float(24 * ours.min()),
-                "luck": float(pdtr(lately, usual)) if usual >= _LEAST_USUAL else 1.0,
-            }
-        )
+        luck = float(pdtr(lately, usual)) if usual >= _LEAST_USUAL else 1.0
+        row = {"carrier": str(name), "received": lately, "usual": usual}
+        found.append(row | {"hours_since_last": float(24 * ours.min()), "luck": luck})
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from etapromise.argument_kinds import require_at_least, require_shares
 from etapromise.errors import CommandError, ContractError
@@ -133,16 +133,12 @@ def read_thresholds(path: Path, config: MonitorConfig | None = None) -> MonitorC
             f"Found {path} unreadable ({error}); expected TOML with a table [thresholds]."
         ) from error
     limits = told.pop("thresholds", {})
-    _check_names(path, told, [each.name for each in fields(config) if each.name != "thresholds"])
-    _check_names(path, limits, [each.name for each in fields(Thresholds)])
+    if not isinstance(limits, dict):
+        raise CommandError(f"Found {path} with thresholds = {limits!r}; expected a table.")
+    for given, owner in ((told, config), (limits, config.thresholds)):
+        known = [each.name for each in fields(owner) if each.name != "thresholds"]
+        if unknown := sorted(given.keys() - {*known}):
+            raise CommandError(
+                f"Found {', '.join(unknown)} in {path}; expected some of {', '.join(known)}."
+            )
     return replace(config, **told, thresholds=replace(config.thresholds, **limits))
-
-
-def _check_names(path: Path, told: Any, known: list[str]) -> None:
-    if not isinstance(told, dict):
-        raise CommandError(f"Found {path} with thresholds = {told!r}; expected a table.")
-    unknown = sorted(set(told) - set(known))
-    if unknown:
-        raise CommandError(
-            f"Found {', '.join(unknown)} in {path}; expected some of {', '.join(known)}."
-        )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from etapromise.argument_kinds import kinds_checked
@@ -18,7 +16,7 @@ from etapromise.errors import ContractError
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.history.number_ranges import nearest_remedy
 from etapromise.normal_forms.zones import zone_of_country
-from etapromise.operations.models.models_given import Model, model_of
+from etapromise.operations.models.model_registry import Model, model_of
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import read_shipments
 from etapromise.tracking.accounts import refuse_strangers
@@ -149,13 +147,7 @@ def score(
         promises=pd.concat(parts, ignore_index=True),
         rejects=rejects,
         scan_rejects=None if sent is None else sent.rejects,
-        # With scans they are parcels on their way, which are older as a rule.
-        notes=(
-            *checked.notes,
-            *(_before_the_model(orders, loaded.as_of) if sent is None else ()),
-            *_guessed_zones(loaded, orders),
-            *_far_outside(loaded, orders),
-        ),
+        notes=(*checked.notes, *_strange(loaded, orders, with_scans=sent is not None)),
         scan_notes=() if sent is None else sent.notes,
         left_aside=checked.left_aside,
         scans_used=0 if sent is None else len(sent.scans),
@@ -163,55 +155,23 @@ def score(
     )
 
 
-def _before_the_model(orders: pd.DataFrame, known: datetime) -> tuple[Note, ...]:
-    """Orders of which the model may have seen how they went on: their promises flatter it."""
-    before = orders["ordered_at"][orders["ordered_at"] < known]
-    if before.empty:
-        return ()
-    told = (
+def _strange(model: PromiseModel, orders: pd.DataFrame, *, with_scans: bool) -> tuple[Note, ...]:
+    """Orders whose promises flatter the model, or may be off, each kind once."""
+    told = Faults(0)
+    known, ordered = model.as_of, orders["ordered_at"]
+    # With scans they are parcels on their way, which are older as a rule.
+    before = ordered[:0] if with_scans else ordered[ordered < known]
+    told.note(
+        len(before),
+        "older_than_model",
+        "ordered_at",
         f"were placed before the model's as_of {known.isoformat()}, which may know how they went "
         "on: their promises are not those of their day. Judge a model with backtest, and score "
-        "orders on their way with their scans"
+        "orders on their way with their scans",
+        [before.min()],
     )
-    first = (str(before.min()),)
-    return (
-        Note(
-            reason="older_than_model",
-            column="ordered_at",
-            rows=len(before),
-            told=told,
-            examples=first,
-        ),
-    )
-
-
-def _far_outside(model: PromiseModel, orders: pd.DataFrame) -> tuple[Note, ...]:
-    """Numbers beyond what was learned, column by column, with what they most likely are."""
-    told = Faults(0)
-    for name, spread in model.parts.ranges.spreads.items():
-        if name not in orders:
-            continue
-        values = orders[name].to_numpy(np.float64, na_value=np.nan)
-        outside = spread.outside(values)
-        if outside.any():
-            middle = float(np.median(values[outside]))
-            told.note(
-                int(outside.sum()),
-                f"outside_{name}",
-                name,
-                f"lie far outside of what was learned ({spread.least:.4g} to {spread.most:.4g}), "
-                f"and their promises may be off; {nearest_remedy(name, middle, spread.middle)}",
-                [f"{value:g}" for value in values[outside][:3]],
-            )
-    return told.notes
-
-
-def _guessed_zones(model: PromiseModel, orders: pd.DataFrame) -> tuple[Note, ...]:
-    """Destinations of which nothing tells the zone: their dates may be a day off."""
-    if orders.empty:
-        return ()
+    # Of some destinations nothing tells the zone: their dates may be a day off.
     zones, sources = model.parts.encoder.zones.resolve_many(orders, "destination")
-    told = Faults(0)
     countries = orders.get("destination_country")
     if countries is not None:
         several = countries.map(_has_several_zones, na_action="ignore").eq(True).to_numpy()  # noqa: FBT003
@@ -222,7 +182,7 @@ def _guessed_zones(model: PromiseModel, orders: pd.DataFrame) -> tuple[Note, ...
             "destination_time_zone",
             "were taken from a country with several zones, and dates may be a day off; add a "
             "destination_region, a postcode or a destination_time_zone",
-            [f"{land} = {zone}" for land, zone in _distinct(countries[guessed], zones[guessed])],
+            sorted({f"{c} = {z}" for c, z in zip(countries[guessed], zones[guessed], strict=True)}),
         )
     unknown = sources == ZONE_SOURCES.index("default")
     told.note(
@@ -232,6 +192,19 @@ def _guessed_zones(model: PromiseModel, orders: pd.DataFrame) -> tuple[Note, ...
         "are not known, and are taken as the model's usual one; add a destination_country",
         [model.parts.encoder.zones.default],
     )
+    for name, spread in model.parts.ranges.spreads.items():
+        if name in orders:
+            values = orders[name].to_numpy(np.float64, na_value=np.nan)
+            values = values[spread.outside(values)]
+            middle = float(np.median(values)) if len(values) else spread.middle
+            told.note(
+                len(values),
+                f"outside_{name}",
+                name,
+                f"lie far outside of what was learned ({spread.least:.4g} to {spread.most:.4g}), "
+                f"and their promises may be off; {nearest_remedy(name, middle, spread.middle)}",
+                [f"{value:g}" for value in values[:3]],
+            )
     return told.notes
 
 
@@ -240,19 +213,8 @@ def _has_several_zones(country: str) -> bool:
     return known is not None and not known[1]
 
 
-def _distinct(countries: pd.Series[Any], zones: npt.NDArray[Any]) -> list[tuple[str, str]]:
-    return sorted({*zip(countries.astype(str), zones, strict=True)})
-
-
 def _rejected(orders: pd.DataFrame, as_of: pd.Timestamp, rows: Ints) -> pd.DataFrame:
-    text = table_as_text(orders).reset_index(drop=True)
-    return rejects_table(
-        text,
-        [TOO_LATE] * len(text),
-        [
-            f"ordered_at is {moment}, expected a time up to {as_of.isoformat()}"
-            for moment in orders["ordered_at"]
-        ],
-        rows,
-        text["ordered_at"].tolist(),
-    )
+    text, end = table_as_text(orders).reset_index(drop=True), as_of.isoformat()
+    details = [f"ordered_at is {at}, expected a time up to {end}" for at in orders["ordered_at"]]
+    values = text["ordered_at"].tolist()
+    return rejects_table(text, [TOO_LATE] * len(text), details, rows, values)

@@ -63,11 +63,7 @@ def score_file(
     explain: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Counts:
-    """Promise a date for every usable order of a Parquet file; both results whole or not at all.
-
-    Args:
-        out: Where the promises go; the rejects go beside it, see `rejects_beside`.
-    """
+    """Promise a date for every usable order of a Parquet file; both results whole or not at all."""
     if not can_stream(shipments, out):
         raise CommandError(
             f"Found {shipments} to be scored into {out}; expected Parquet files, whose names end "
@@ -120,11 +116,7 @@ class SeenIdentifiers:
         self._runs: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     def again(self, identifiers: pd.Series[Any]) -> Mask:
-        """(n,) whether each came in an earlier call; those that did not have come now.
-
-        Args:
-            identifiers: (n,) text, each once.
-        """
+        """(n,) whether each came in an earlier call; those that did not have come now."""
         first, second = (
             pd.util.hash_pandas_object(
                 identifiers, index=False, hash_key=key, categorize=False
@@ -141,15 +133,11 @@ class SeenIdentifiers:
         order = np.argsort(first[~again], kind="stable")
         self._runs.append((first[~again][order], second[~again][order]))
         while len(self._runs) > 1 and len(self._runs[-2][0]) < 2 * len(self._runs[-1][0]):
-            self._merge()
+            (ours, others), (more, others_more) = self._runs[-2:]
+            at = np.searchsorted(ours, more, side="right")
+            self._runs[-2:] = [(np.insert(ours, at, more), np.insert(others, at, others_more))]
         self._runs = [run for run in self._runs if len(run[0])]
         return again
-
-    def _merge(self) -> None:
-        (first, second), (more, others) = self._runs[-2:]
-        del self._runs[-2:]
-        at = np.searchsorted(first, more, side="right")
-        self._runs.append((np.insert(first, at, more), np.insert(second, at, others)))
 
 
 class _Table:
@@ -198,15 +186,8 @@ def _with_doubles(batch: pa.Table, rejects: pd.DataFrame, again: Mask, late: Mas
         name: batch.column(name).take(pa.array(rows)).cast(pa.large_string()).to_pandas()
         for name in batch.column_names
     }
-    doubles = rejects_table(
-        pd.DataFrame(text).astype(TEXT),
-        ["duplicate_shipment_id"] * len(rows),
-        [
-            f"shipment_id is {found!r}, expected an id that no row before has"
-            for found in text["shipment_id"]
-        ],
-        rows,
-        text["shipment_id"].tolist(),
-    )
+    ids, reasons = text["shipment_id"].tolist(), ["duplicate_shipment_id"] * len(rows)
+    details = [f"shipment_id is {one!r}, expected an id that no row before has" for one in ids]
+    doubles = rejects_table(pd.DataFrame(text).astype(TEXT), reasons, details, rows, ids)
     both = pd.concat([rejects, doubles], ignore_index=True)
     return both.sort_values("row", kind="stable", ignore_index=True)

@@ -67,9 +67,6 @@ def booked_windows(
 
     Args:
         hours: what the carrier has to offer on every day on which it delivers: "08:00-12:00", …
-
-    Raises:
-        ContractError: `hours` holds something else.
     """
     offered = sorted(window_hours(one) for one in hours)
     found: list[BookedWindow] = []

@@ -13,8 +13,6 @@ import math
 import warnings
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,140 +22,25 @@ from etapromise.array_types import Floats
 from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import plain_number
-from etapromise.promise.arrival_distribution import day_number, on_common_dates
+from etapromise.promise.arrival_distribution import calendar_date, day_number, on_common_dates
 from etapromise.promise.decision import CostPolicy
-from etapromise.promise.options.booked_windows import BookedWindow, booked_windows
+from etapromise.promise.options.booked_windows import booked_windows
+from etapromise.promise.options.compared_option import MARKS, ComparedOption, RankedBy
 from etapromise.promise.options.policies import ShopperPolicy, policy_named
-from etapromise.promise.options.weighed_options import (
-    MARKS,
-    RankedBy,
-    WeighedOption,
-    reason_of_rank,
-    why_ranked,
-)
-from etapromise.promise.promise import Promise
-from etapromise.promise.reasons.why import in_language
-from etapromise.promise.reasons.why_facts import Fact, in_plain_english
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
-from etapromise.promise.typed_inputs import refuse_unknown
+from etapromise.promise.typed_inputs import refuse_unknown, require_placed
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-    from etapromise.promise.wording import Wording
 
 # What one has and another has not: bits from the second on, the first being a promise at all.
 _OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*MARKS, "windows"))}
 _NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", *_OFFERS})
 _TEXTS: Final = frozenset({str})
-_REQUIRED: Final = frozenset({"origin", "destination", "ordered_at"})
 
 _dominance = native.function(
     "etp_dominance", native.LONG, native.LONG, native.LONG, *[native.POINTER] * 4
 )
-
-
-@dataclass(frozen=True, eq=False)
-class ComparedOption:
-    """One way to send a parcel, and how it fares among the others. Immutable.
-
-    Attributes:
-        rank: 1 is best.
-        option: what was asked for, as given.
-        promise: what can be promised with it.
-        date: the date to promise by the policy: of the level, the least cost, or the wanted one.
-        confidence: stated probability that `date` is kept.
-        price: as given; None where it was not.
-        expected_cost: days, the less the better: the option's `cost`, its price in days where
-            `day_price` says what that is, and the days to `date` (by a wanted date: none); by a
-            `CostPolicy` also its lateness cost times the probability of lateness. Days count from
-            the earliest option's order date.
-        probability_by_wanted: probability of an arrival by the wanted date; None without one.
-        meets: whether the service level is reached: by any date, or by the wanted one. With a
-            `CostPolicy` and no wanted date: whether any date has a probability.
-        promised: whether a date can be promised at all. Whatever the policy, an option with a
-            promise comes before one without.
-        co2_kg: as given; None where it was not.
-        windows: of the hours that it offers, the first that are kept with the policy's probability.
-    """
-
-    rank: int
-    option: Mapping[str, Any]
-    promise: Promise
-    date: dt.date
-    confidence: float
-    price: float | None
-    expected_cost: float
-    probability_by_wanted: float | None
-    meets: bool
-    promised: bool
-    co2_kg: float | None
-    windows: tuple[BookedWindow, ...]
-    _weighed: WeighedOption = field(repr=False)
-    _terms: RankedBy = field(repr=False)
-
-    @property
-    def dominated_by(self) -> tuple[int, ...]:
-        """Ranks of options that leave nothing to say for it; empty where there is none.
-
-        They cost no more, in price, days and carbon dioxide, are at no date less likely to have
-        arrived, and better in one of these.
-        """
-        return tuple(sorted([other.rank for other in self._weighed.dominators]))
-
-    @property
-    def reason(self) -> str:
-        """What decided the rank, as a code.
-
-        "best", "no_promise", "dominated", "costs_more", "level_not_reached", "less_wanted", "tied".
-        """
-        return reason_of_rank(self._weighed, self._terms.best)
-
-    @property
-    def why(self) -> str:
-        """What decided the rank, in English; `why_text` says it in other languages, too."""
-        return in_plain_english(self._facts())
-
-    def why_text(self, locale: str = "en", *, words: Wording | str | Path | None = None) -> str:
-        """What decided the rank by the policy, in clauses, as `Why.text` writes them.
-
-        Args:
-            locale: a CLDR locale, such as "en", "de" or "pt_BR".
-            words: a TOML file whose clauses, in tables such as [en.why], replace the library's.
-
-        Raises:
-            ContractError: there is no such locale, or the words are not to be read.
-        """
-        return in_language(self._facts(), self.promise.first_date, self.date, locale, words)
-
-    def _facts(self) -> tuple[Fact, ...]:
-        return why_ranked(self.reason, self._weighed, self.dominated_by, self._terms)
-
-    @property
-    def dominated(self) -> bool:
-        """Whether another option is at least as good by every policy."""
-        return bool(self._weighed.dominators)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON, the promise's own among them."""
-        return {
-            "rank": self.rank,
-            "name": self.option.get("name"),
-            "carrier": self.option.get("carrier"),
-            "service": self.option.get("service"),
-            "price": self.price,
-            "co2_kg": self.co2_kg,
-            "promised": self.promised,
-            "windows": [window.as_dict() for window in self.windows],
-            "date": self.date.isoformat(),
-            "date_confidence": self.confidence,
-            "expected_cost": self.expected_cost,
-            "probability_by_wanted": self.probability_by_wanted,
-            "meets": self.meets,
-            "dominated_by": list(self.dominated_by),
-            "reason": self.reason,
-            "why": self.why,
-            "promise": self.promise.as_dict(),
-        }
 
 
 def compare(
@@ -175,13 +58,10 @@ def compare(
     if not options:
         raise ContractError("Found no options to compare; expected at least one.")
     said = day_price is not ...
-    given, day_price = (
-        day_price,
-        None if day_price is ... or day_price is None else plain_number(day_price),
-    )
-    if day_price is not None and not day_price > 0.0:
+    rate = None if day_price is ... or day_price is None else plain_number(day_price)
+    if rate is not None and not rate > 0.0:
         raise ContractError(
-            f"Found day_price={given!r}; expected the price that one day of waiting is worth, "
+            f"Found day_price={day_price!r}; expected the price that one day of waiting is worth, "
             "above 0, or None to leave prices out of what is added up."
         )
     policy, level, wanted_by = _understood(policy, service_level, wanted_by)
@@ -189,29 +69,27 @@ def compare(
     marks = frozenset(policy.first if isinstance(policy, ShopperPolicy) else ())
     beside = _NOT_FIELDS | (marks - model.known_fields)
     known = beside | model.known_fields
-    asked: dict[object, WeighedOption] = {}
-    weighed = [
-        _weighed(model, one, level, day_price, shared, known, beside, asked) for one in options
-    ]
+    asked: dict[object, ComparedOption] = {}
+    weighed = [_weighed(model, one, level, rate, shared, known, beside, asked) for one in options]
     first_day, curves = on_common_dates([one.promise for one in asked.values()])
     curves = curves[[one.curve for one in weighed]]
     for one in weighed:
         _judge(one, policy, level, wanted_by, first_day)
     if isinstance(policy, ShopperPolicy):
-        _ask_wishes(weighed, policy, first_day, day_price)
-    elif isinstance(policy, dt.date) and day_price is None:
+        _ask_wishes(weighed, policy, first_day, rate)
+    elif isinstance(policy, dt.date) and rate is None:
         # Nothing but prices is left to compare, and these need no rate of exchange.
         for one in weighed:
-            one.wishes = (one.price if one.priced else math.inf,)
-    elif any(one.priced for one in weighed):
+            one.wishes = (math.inf if one.price is None else one.price,)
+    elif any(one.price is not None for one in weighed):
         # A price that is not known is none to add up: it would be the best of all.
         for one in weighed:
-            one.wishes = (0.0 if one.priced or day_price is None else math.inf,)
+            one.wishes = (math.inf if one.price is None and rate is not None else 0.0,)
     _tell_dominated(weighed, curves)
     ranked = sorted(weighed, key=lambda one: one.key)
     for rank, one in enumerate(ranked, start=1):
         one.rank = rank
-    unpriced = day_price is None and not isinstance(policy, ShopperPolicy | dt.date)
+    unpriced = rate is None and not isinstance(policy, ShopperPolicy | dt.date)
     left_out = unpriced and any(one.price for one in weighed)
     if left_out and not said:
         warnings.warn(
@@ -220,19 +98,16 @@ def compare(
             DeprecationWarning,
             stacklevel=3,
         )
-    measures: tuple[str, ...] = ("price",)
-    if isinstance(policy, ShopperPolicy):
-        measures = (*policy.first, "within_days", *policy.rank)
+    shopper = policy if isinstance(policy, ShopperPolicy) else None
+    measures = ("price",) if shopper is None else (*shopper.first, "within_days", *shopper.rank)
+    within_days = math.inf if shopper is None else shopper.within_days
+    added_up = not isinstance(policy, ShopperPolicy | dt.date)
     terms = RankedBy(
-        best=ranked[0],
-        wanted_by=wanted_by,
-        service_level=level,
-        measures=measures,
-        within_days=policy.within_days if isinstance(policy, ShopperPolicy) else math.inf,
-        added_up=not isinstance(policy, ShopperPolicy | dt.date),
-        left_out=left_out,
+        ranked[0], wanted_by, level, measures, within_days, added_up=added_up, left_out=left_out
     )
-    return [_told(one, terms) for one in ranked]
+    for one in ranked:
+        one.ranked_by = terms
+    return ranked
 
 
 def _understood(
@@ -255,7 +130,7 @@ def _understood(
             f"Found the policy {policy!r}; expected a CostPolicy, a service level such as 0.9, the "
             "name of a ShopperPolicy or one, or the latest wanted date as a datetime.date."
         )
-    return policy, level, None if wanted_by is None else _calendar_date(wanted_by)
+    return policy, level, None if wanted_by is None else calendar_date(wanted_by, "wanted_by")
 
 
 def _weighed(
@@ -266,8 +141,8 @@ def _weighed(
     shared: Mapping[str, Any],
     known: frozenset[str],
     beside: frozenset[str],
-    asked: dict[object, WeighedOption],
-) -> WeighedOption:
+    asked: dict[object, ComparedOption],
+) -> ComparedOption:
     """An option's promise and costs; one that differs in costs and offers only was `asked` for."""
     if type(option) is not dict and not isinstance(option, Mapping):
         raise ContractError(
@@ -283,71 +158,53 @@ def _weighed(
     named = option.get("name")
     if type(named) is not str and not missing(named):
         raise ContractError(f"Found the name {named!r} of an option; expected a text, or none.")
-    priced = "price" in option
-    price = _amount(option, "price") if priced else 0.0
+    price = _amount(option, "price") if "price" in option else None
     cost = _amount(option, "cost") if "cost" in option else 0.0
-    co2 = math.nan if missing(option.get("co2_kg")) else _amount(option, "co2_kg")
+    co2 = None if missing(option.get("co2_kg")) else _amount(option, "co2_kg")
     like = asked.get(key)
     if like is None:
         fields = {**shared, **own}
-        if not fields.keys() >= _REQUIRED:
-            lacking = [
-                name for name in ("origin", "destination", "ordered_at") if name not in fields
-            ]
-            raise ContractError(
-                f"Found an option without {', '.join(lacking)}; expected it in the option or among "
-                "the fields that all options share."
-            )
+        require_placed(fields, "an option")
         promise = model.promise(**fields, service_level=service_level)
         date, promised, curve = promise.date, promise.has_date, len(asked)
     else:
         promise, date, promised, curve = like.promise, like.date, like.promised, like.curve
-    weighed = WeighedOption(
-        option=option,
-        promise=promise,
-        date=date,
-        price=price,
-        priced=priced,
-        sending=cost + (0.0 if day_price is None else price / day_price),
-        own=cost,
-        co2=co2,
-        promised=promised,
-        curve=curve,
-    )
+    sending = cost if day_price is None else cost + (price or 0.0) / day_price
+    weighed = ComparedOption(option, promise, date, price, co2, promised, cost, sending, curve)
     if like is None:
         asked[key] = weighed
     return weighed
 
 
 def _judge(
-    one: WeighedOption,
+    one: ComparedOption,
     policy: CostPolicy | ShopperPolicy | float | dt.date,
     service_level: float,
     wanted_by: dt.date | None,
     first: int,
 ) -> None:
     if wanted_by is not None:
-        one.wanted = one.promise.probability_by(wanted_by)
-        one.meets = one.wanted >= service_level
+        one.probability_by_wanted = one.promise.probability_by(wanted_by)
+        one.meets = one.probability_by_wanted >= service_level
     if isinstance(policy, CostPolicy):
         one.date = one.promise.decide(policy)
         one.confidence = one.promise.probability_by(one.date)
         if wanted_by is None:
             one.meets = one.promise.arrival_probability > 0.0
         late = policy.lateness_cost_days * (1.0 - one.confidence)
-        one.cost = one.sending + (day_number(one.date) - first) + late
+        one.expected_cost = one.sending + (day_number(one.date) - first) + late
     elif isinstance(policy, dt.date):
         one.date = policy
         one.confidence = one.promise.probability_by(policy)
-        one.cost = one.sending
+        one.expected_cost = one.sending
     else:
         one.confidence = one.promise.confidence
         if wanted_by is None:
             one.meets = one.confidence >= service_level
-        one.cost = one.sending + (day_number(one.date) - first)
+        one.expected_cost = one.sending + (day_number(one.date) - first)
 
 
-def _tell_dominated(weighed: Sequence[WeighedOption], curves: Floats) -> None:
+def _tell_dominated(weighed: Sequence[ComparedOption], curves: Floats) -> None:
     """Tell each option which ones dominate it.
 
     They cost no more, are never less likely there, and are better in one of these. What is promised
@@ -357,8 +214,9 @@ def _tell_dominated(weighed: Sequence[WeighedOption], curves: Floats) -> None:
     count = len(weighed)
     costs = array("d")
     for one in weighed:
-        price = one.price if one.priced else math.inf
-        costs.extend((price, one.own, math.inf if math.isnan(one.co2) else one.co2))
+        known = (math.inf if value is None else value for value in (one.price, one.co2_kg))
+        price, co2 = known
+        costs.extend((price, one.own_cost, co2))
     offers = bytes([one.promised | _offered(one.option) for one in weighed])
     pairs = (ctypes.c_int32 * (2 * count * count))()
     many = _dominance(
@@ -366,7 +224,7 @@ def _tell_dominated(weighed: Sequence[WeighedOption], curves: Floats) -> None:
         ctypes.addressof(pairs),
     )
     told = iter(pairs[: 2 * many])
-    above: dict[int, list[WeighedOption]] = {}
+    above: dict[int, list[ComparedOption]] = {}
     for over, under in zip(told, told, strict=True):
         above.setdefault(under, []).append(weighed[over])
     for under, dominators in above.items():
@@ -385,7 +243,7 @@ def _offered(option: Mapping[str, Any]) -> int:
 
 
 def _ask_wishes(
-    weighed: Sequence[WeighedOption], policy: ShopperPolicy, first: int, day_price: float | None
+    weighed: Sequence[ComparedOption], policy: ShopperPolicy, first: int, day_price: float | None
 ) -> None:
     """What a shopper's policy compares of each option."""
     if "cost" in policy.rank and day_price is None and any(one.price for one in weighed):
@@ -403,8 +261,8 @@ def _ask_wishes(
         if hours and "window_days" in policy.rank:
             one.windows = booked_windows(one.promise, hours, probability=policy.window_level)
         measures = {
-            "price": one.price if one.priced else math.nan,
-            "co2_kg": one.co2,
+            "price": math.nan if one.price is None else one.price,
+            "co2_kg": math.nan if one.co2_kg is None else one.co2_kg,
             "days": days,
             "usual_days": float(day_number(one.promise.percentile(50)) - first),
             "late": 1.0 - one.confidence,
@@ -415,29 +273,6 @@ def _ask_wishes(
         }
         marks = {**one.option, "booked_window": bool(one.windows)}
         one.wishes = policy.key(measures, marks, quickest)
-
-
-def _told(one: WeighedOption, terms: RankedBy) -> ComparedOption:
-    told = object.__new__(ComparedOption)
-    values = {
-        "rank": one.rank,
-        "option": one.option,
-        "promise": one.promise,
-        "date": one.date,
-        "confidence": one.confidence,
-        "price": one.price if one.priced else None,
-        "expected_cost": one.cost,
-        "probability_by_wanted": one.wanted,
-        "meets": one.meets,
-        "promised": one.promised,
-        "co2_kg": None if math.isnan(one.co2) else one.co2,
-        "windows": one.windows,
-        "_weighed": one,
-        "_terms": terms,
-    }
-    # At once: field by field, a frozen dataclass takes longer than a promise.
-    object.__setattr__(told, "__dict__", values)
-    return told
 
 
 def _amount(option: Mapping[str, Any], name: str) -> float:
@@ -452,13 +287,3 @@ def _amount(option: Mapping[str, Any], name: str) -> float:
             + " Leave it out where it is not known."
         )
     return number
-
-
-def _calendar_date(value: dt.date) -> dt.date:
-    # A moment is no date: in which zone its day is meant would be a guess.
-    if isinstance(value, dt.datetime) or not isinstance(value, dt.date):
-        raise ContractError(
-            f"Found {value!r} as the wanted date; expected a calendar date in the destination's "
-            "local time, such as datetime.date(2026, 2, 6)."
-        )
-    return value

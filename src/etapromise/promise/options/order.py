@@ -18,6 +18,7 @@ from etapromise.promise.arrival_distribution import (
 )
 from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.promise import Promise
+from etapromise.promise.typed_inputs import require_placed
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
@@ -138,9 +139,7 @@ def promise_order(
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if type(value) is str else spelled(value)
+    return "" if value is None else value if type(value) is str else spelled(value)
 
 
 def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,20 +148,13 @@ def _fields(parcel: object, shared: Mapping[str, Any]) -> dict[str, Any]:
             f"Found the parcel {parcel!r}; expected a mapping of the contract's fields, such as "
             '{"origin": "14409", "destination": "88032", "ordered_at": now}.'
         )
-    fields = {**shared, **parcel}
-    for name, value in fields.items():
-        if missing(value):
-            fields[name] = None
+    both = {**shared, **parcel}
+    fields = {name: None if missing(value) else value for name, value in both.items()}
     own = [name for name in ("service_level", "band") if name in parcel]
     if own:
         raise ContractError(
             f"Found {' and '.join(own)} of a single parcel; expected it of the whole order. Give "
             "it to the order."
         )
-    absent = [name for name in ("origin", "destination", "ordered_at") if name not in fields]
-    if absent:
-        raise ContractError(
-            f"Found a parcel without {', '.join(absent)}; expected it in the parcel or among the "
-            "fields that all parcels share."
-        )
+    require_placed(fields, "a parcel")
     return fields

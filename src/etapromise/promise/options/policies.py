@@ -100,11 +100,9 @@ def load_policies(path: str | Path | None = None) -> dict[str, ShopperPolicy]:
             f"Found no readable policies at {file} ({error}); expected a TOML file with tables "
             "such as [price_sensitive]. `etapromise policies` prints one to begin with."
         ) from error
-    own = tomllib.loads(shipped_policies())
-    merged = own | {
-        name: {**own.get(name, {}), **table} if isinstance(table, dict) else table
-        for name, table in told.items()
-    }
+    merged = tomllib.loads(shipped_policies())
+    for name, table in told.items():
+        merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table
     return {name: _policy(name, table, str(file)) for name, table in merged.items()}
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from etapromise.argument_kinds import require_many
 from etapromise.errors import ContractError
 from etapromise.promise.arrival_distribution import day_number
-from etapromise.promise.options.compare import ComparedOption, compare
+from etapromise.promise.options.compare import compare
+from etapromise.promise.options.compared_option import MARKS, ComparedOption
 from etapromise.promise.options.order import OrderPromise, promise_order
 from etapromise.promise.options.policies import ShopperPolicy, policy_named
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 # Beside these, an entry of the stock holds fields of the shipment, such as origin_region.
 _NOT_FIELDS: Final = frozenset({"items"})
-_NOT_ASKED: Final = frozenset(
-    ("price", "cost", "name", "co2_kg", "windows", "guaranteed", "no_appointment", "groupable")
-)
+_NOT_ASKED: Final = {"price", "cost", "name", "co2_kg", "windows", *MARKS[:3]}
 _BAND: Final = 0.8
 
 
@@ -233,15 +232,8 @@ def _best(
             f"Found no way to send from {entry['origin']}; expected at least one without an "
             "origin, or with this one."
         )
-    return compare(
-        model,
-        here,
-        rule,
-        service_level=rule.service_level,
-        wanted_by=None,
-        day_price=None,
-        shared=shared,
-    )[0]
+    asked: Any = {"service_level": rule.service_level, "wanted_by": None, "day_price": None}
+    return compare(model, here, rule, **asked, shared=shared)[0]
 
 
 def _asked(option: Mapping[str, Any]) -> dict[str, Any]:

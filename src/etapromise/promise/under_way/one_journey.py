@@ -91,12 +91,7 @@ class PlainParcel:
 def plain_parcel(
     shipment: object, scans: object, *, vocabulary: str | None, extra: tuple[str, ...]
 ) -> PlainParcel | None:
-    """A shipment and its scans from memory; None where anything is not of the usual types.
-
-    Args:
-        vocabulary: whose codes scans carry that do not say.
-        extra: further columns that the model was trained with.
-    """
+    """A shipment and its scans from memory; None where anything is not of the usual types."""
     if not isinstance(shipment, Mapping) or not (scans is None or isinstance(scans, list | tuple)):
         return None
     named: object = vocabulary

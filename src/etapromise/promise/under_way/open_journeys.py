@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import MISSING, Floats, Ints, Mask
 from etapromise.encoding.requests import Requests
+from etapromise.encoding.shipment_values import utc_second
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
@@ -217,11 +218,7 @@ def expected_journeys(
     handed_over: HandedOver | None,
     moment: int,
 ) -> Journey:
-    """What is to be expected of parcels whose scans and requests are known.
-
-    Args:
-        handed_over: the same of those that were seen to take parcels over.
-    """
+    """What is to be expected of parcels whose scans and requests are known."""
     encoder = model.parts.encoder
     count = len(requests)
     states = sent.states(np.arange(count), np.full(count, moment, np.int64), model.event)
@@ -259,7 +256,7 @@ def expected_journeys(
         requests=requests,
         looks=looks,
         lost=np.where(came | never, 0.0, lost),
-        returned=np.where(came, 0.0, np.where(never, _sent_back(states), returned)),
+        returned=np.where(came, 0.0, np.where(never, states.stage != _CANCELLED, returned)),
         stalled=stalled & is_open(states),
         likely_lost=likely,
         never=never,
@@ -285,9 +282,7 @@ def _handed_over(
 _WENT_BACK: Final = np.array([name in ("returning", "returned", "cancelled") for name in STAGES])
 
 
-def _sent_back(states: States) -> Floats:
-    cancelled = states.stage == stage_number("cancelled")
-    return np.where(cancelled, 0.0, 1.0)
+_CANCELLED: Final = stage_number("cancelled")
 
 
 def _promises(model: ModelCore, requests: Requests) -> OrderPromises:
@@ -316,11 +311,7 @@ def _given_none_came(model: ModelCore, requests: Requests, today: Ints) -> tuple
 
 def microseconds_of(now: Any) -> int:
     """A moment in microseconds since 1970 UTC."""
-    if not isinstance(now, datetime) or now.tzinfo is None:
-        raise ContractError(
-            f"Found now={now!r}; expected a datetime with a time zone, such as "
-            "datetime.now(timezone.utc)."
-        )
+    utc_second(now, "now")
     return microseconds_from(now)
 
 
@@ -338,16 +329,16 @@ def checked_scans(
             `tracking.payloads`), or None for none.
         owner: the shipment of scans that name none.
     """
-    if scans is None or (isinstance(scans, list | tuple) and not scans):
-        return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
-    scans = scans_source(scans)
-    if isinstance(scans, list | tuple):
-        scans = frame_of([_mapping(scan) for scan in scans])
-    if isinstance(scans, pd.DataFrame) and not len(scans):
-        return Checked(accepted=_no_scans().copy(), rejects=_NO_REJECTS)
-    if owner is not None and isinstance(scans, pd.DataFrame) and "shipment_id" not in scans:
-        scans = scans.assign(shipment_id=owner)
-    return read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
+    given: Any = [] if scans is None else scans
+    if not (isinstance(given, list | tuple) and not given):
+        given = scans_source(given)
+    if isinstance(given, list | tuple):
+        given = frame_of([_mapping(scan) for scan in given])
+    if isinstance(given, pd.DataFrame) and not len(given):
+        return Checked(accepted=_no_scans().copy(), rejects=pd.DataFrame({"detail": []}))
+    if owner is not None and isinstance(given, pd.DataFrame) and "shipment_id" not in given:
+        given = given.assign(shipment_id=owner)
+    return read_scans(given, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
 
 
 def frame_of(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
@@ -359,9 +350,6 @@ def frame_of(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
             f"Found the text {error.object!r} with half a character; expected valid Unicode. "
             "Export it again."
         ) from error
-
-
-_NO_REJECTS: Final = pd.DataFrame({"detail": []})
 
 
 def _mapping(scan: object) -> dict[str, Any]:

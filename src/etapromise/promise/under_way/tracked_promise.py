@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from etapromise.array_types import MISSING
+from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import DISRUPTED
-from etapromise.encoding.shipment_values import missing, utc_second
+from etapromise.encoding.shipment_values import EPOCH, missing, utc_second
 from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import date_of
 from etapromise.promise.confidence import assess, messages_of, unread_message
-from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.promise import Promise
+from etapromise.promise.reasons.why import Why
+from etapromise.promise.reasons.why_facts import Fact, rounded_to_sum
 from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
 from etapromise.promise.under_way.one_journey import plain_parcel
 from etapromise.promise.under_way.open_journeys import (
@@ -33,13 +35,77 @@ from etapromise.promise.under_way.tracked_table import (
     late_probability,
     standing_dates,
 )
-from etapromise.promise.under_way.tracked_why import tracked_why
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.tables import read_shipments
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
-    from etapromise.promise.reasons.why import Why
+
+_NO_DATE: Final = np.array([np.datetime64("NaT", "D")])
+
+
+def tracked_why(
+    journey: Journey, clocks: Clocks, service_level: float, told: tuple[str, ...]
+) -> Why | None:
+    """Of the first of some parcels; None where no delivery will follow.
+
+    The days from today to the promised date are what is typical from its latest status on
+    (`usual`), what the parcel's own journey adds to it (`state`: silence, attempts, the legs done),
+    days without deliveries, the reserve for the service level up to the end of a day, and what was
+    declared.
+    """
+    if journey.never[0]:
+        return None
+    today = int(journey.today[0])
+    states, places = journey.states, journey.looks.positions
+    if journey.came[0]:
+        day = date_of(int(journey.event_day[0]))
+        return Why(0, day, {}, (Fact("arrived", day=day),))
+    levels = np.array([service_level])
+    days = int(journey.reach(levels, _NO_DATE)[0][0, 0]) - today
+    calm = journey.undisturbed()
+    usual, middle = calm.left()
+    undisturbed = int(calm.reach(levels, _NO_DATE)[0][0, 0]) - today
+    elapsed = clocks.elapsed[int(places.clock[0])]
+    start, end = (
+        elapsed[min(max(day - clocks.first_day, 0), len(elapsed) - 1)]
+        for day in (today, today + undisturbed + 1)
+    )
+    closed = undisturbed + 1 - float(end - start)
+    parts = {
+        "usual": usual,
+        "state": middle - usual,
+        "closed_days": closed,
+        "service_level": undisturbed - middle - closed,
+        "disruption": float(days - undisturbed),
+    }
+    since = int(states.last_scan[0])
+    heard = None if since == MISSING else date_of(int(places.day(states.last_scan)[0]))
+    facts = []
+    if heard is None or int(states.picked_up[0]) == MISSING:
+        facts.append(Fact("not_fetched"))
+    elif journey.stalled[0]:
+        facts.append(Fact("stands_still", day=heard))
+    else:
+        facts.append(Fact("under_way", day=date_of(int(places.day(states.picked_up)[0]))))
+    counted = rounded_to_sum(
+        {
+            "left": middle,
+            "closed_days": closed,
+            "reserve": parts["service_level"],
+            "disruption": parts["disruption"],
+        }
+    )
+    if counted["left"] > 0:
+        facts.append(Fact("left", counted["left"]))
+    if counted["closed_days"] > 0:
+        facts.append(Fact("closed_days", counted["closed_days"]))
+    if counted["disruption"] > 0:
+        facts.extend(Fact("disruption", counted["disruption"], text=text) for text in told)
+    if counted["reserve"] > 0:
+        facts.append(Fact("reserve", counted["reserve"], share=service_level))
+    return Why(days, date_of(today), parts, tuple(facts))
+
 
 _ALONE: Final = "shipment"
 
@@ -184,7 +250,11 @@ def track_one(
         fields = fields_of(frame)
     else:
         fields = plain.fields
-    standing_date = _standing(fields, standing)
+    told = fields.get("promised_date") if standing is None else standing
+    if told is None or type(told) is dt.date:
+        standing_date = np.array([told], "datetime64[D]")
+    else:
+        standing_date = standing_dates(pd.DataFrame(index=range(1)), told)
     levels = np.array([service_level])
     _, stated, kept = journey.reach(levels, standing_date)
     late = late_probability(kept, stated[:, 0])
@@ -207,7 +277,7 @@ def track_one(
         stalled=bool(journey.stalled[0]),
         silent_days=float(journey.looks.silence[0]),
         attempts=int(states.attempts[0]),
-        delivered_at=_time(int(states.arrived[0])) if came else None,
+        delivered_at=EPOCH + dt.timedelta(microseconds=int(states.arrived[0])) if came else None,
         now=now,
         _expected=not bool(journey.never[0]),
         _why=lambda: _told_why(model, journey, service_level),
@@ -299,16 +369,8 @@ def _promise(
         return int(assessment.code[0]), messages
 
     def at_the_order() -> Promise:
-        asked: dict[str, Any] = {
-            name: value for name, value in fields.items() if name in model.known_fields
-        }
+        asked: Any = {name: value for name, value in fields.items() if name in model.known_fields}
         return model.promise(**asked, service_level=service_level)
-
-    def zone() -> str:
-        return at_the_order().destination_time_zone
-
-    def explained() -> PromiseDetails:
-        return at_the_order().explanation
 
     return Promise(
         date=date_of(first_day + found),
@@ -324,8 +386,8 @@ def _promise(
         _first_day=first_day,
         _probability=probability,
         _assess=assessed,
-        _time_zone=zone,
-        _explain=explained,
+        _time_zone=lambda: at_the_order().destination_time_zone,
+        _explain=lambda: at_the_order().explanation,
     )
 
 
@@ -333,24 +395,8 @@ def fields_of(frame: pd.DataFrame) -> dict[str, Any]:
     """The first row of a table of accepted shipments as plain values, None where it has none."""
     fields: dict[str, Any] = {}
     for name, value in frame.iloc[0].to_dict().items():
-        if pd.isna(value):
-            fields[str(name)] = None
-        elif isinstance(value, pd.Timestamp):
-            plain = value.to_pydatetime()
-            fields[str(name)] = plain if plain.tzinfo is not None else plain.date()
-        else:
-            fields[str(name)] = value
+        plain = None if pd.isna(value) else value
+        if isinstance(plain, pd.Timestamp):
+            plain = plain.to_pydatetime() if plain.tzinfo is not None else plain.date()
+        fields[str(name)] = plain
     return fields
-
-
-def _standing(fields: Mapping[str, Any], standing: Any) -> NDArray[np.datetime64]:
-    """(1,) datetime64[D] the promise that the customer has, NaT where there is none."""
-    if standing is None:
-        return np.array([fields.get("promised_date")], "datetime64[D]")
-    if type(standing) is dt.date:
-        return np.array([standing], "datetime64[D]")
-    return standing_dates(pd.DataFrame(index=range(1)), standing)
-
-
-def _time(microseconds: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=microseconds)

@@ -128,11 +128,7 @@ def late_probability(kept: Floats, confidence: Floats) -> Floats:
 
 
 def at_risk_threshold(model: ModelCore, asked: float | None) -> float:
-    """From which probability of being late on a parcel is at risk.
-
-    Raises:
-        ContractError: `asked` is no probability.
-    """
+    """From which probability of being late on a parcel is at risk."""
     if asked is not None:
         return require_level(asked, "at_risk_threshold")
     transit = model.transit

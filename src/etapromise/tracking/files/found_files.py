@@ -30,14 +30,18 @@ _KINDS: Final = {
     **dict.fromkeys((".parquet", ".pq", ".parq"), "parquet"),
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
-    **dict.fromkeys((".xlsx", ".xlsm"), "excel"),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".ods"), "excel"),
     **dict.fromkeys((".csv", ".tsv", ".txt", ".tab", ".psv"), "text"),
 }
 _COMPRESSED: Final = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 _ARCHIVE: Final = ".zip"
-_MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "excel"))
-# The old form of Excel, and that of pages of the web and of Excel's XML, which many call .xls too.
-_OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
+# The last is the old form of Excel; pages of the web and Excel's XML are often called .xls too.
+_MAGIC: Final = (
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow"),
+    (b"PK\x03\x04", "excel"),
+    (b"\xd0\xcf\x11\xe0", "excel"),
+)
 _PAGE: Final = re.compile(
     rb"^\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|html|head|meta|style|body|table|\?xml)",
     re.IGNORECASE,
@@ -97,11 +101,7 @@ class FoundFile:
 
     @property
     def told_kind(self) -> str | None:
-        """As `kind`, and by its bytes where the name says nothing or another thing than they do.
-
-        Raises:
-            ContractError: It is of the old form of Excel.
-        """
+        """As `kind`, and by its bytes where the name says nothing or another thing than they do."""
         kind = self.kind
         if kind not in {None, "text"}:
             return kind
@@ -113,12 +113,6 @@ class FoundFile:
             if start.startswith(magic):
                 return found
         called = Path(self.path).suffix.lower()
-        if start.startswith(_OLD_EXCEL):
-            raise ContractError(
-                f"{self.name} is of the old form of Excel, which is not read; open it in a "
-                "spreadsheet and save it as .xlsx or as CSV (LibreOffice does it at once: soffice "
-                "--convert-to xlsx FILE)"
-            )
         if _PAGE.match(start) and called in _PAGES:
             return "page"
         return "text" if called == ".xls" else kind

@@ -1,4 +1,4 @@
-"""An Excel sheet as a table of text, one header above its columns."""
+"""A sheet of a workbook as a table of text, one header above its columns."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def sheet_names(data: bytes, name: str) -> list[str]:
     Raises:
         ContractError: As for `sheet_table`.
     """
-    book = _workbook(data, name)
-    return [sheet.title for sheet in book.worksheets if sheet.max_row > 1]
+    return _filled(_workbook(data, name))
 
 
 def sheet_table(
@@ -33,6 +32,7 @@ def sheet_table(
     """A sheet as text: times in ISO 8601, days without a clock as dates, whole numbers as digits.
 
     Args:
+        data: A workbook of Excel of any year (.xlsx, .xlsb, .xls), or of OpenDocument (.ods).
         sheet: Which sheet; by default the only one that holds anything.
         skip: Rows above the header; None: it is the first row that has a text above nearly every
             column.
@@ -41,11 +41,11 @@ def sheet_table(
         The table; and what had to be guessed.
 
     Raises:
-        ContractError: openpyxl is not installed, the file is no workbook, there is no such sheet or
-            more than one, or cells of the header are merged.
+        ContractError: python-calamine is not installed, the file is no workbook, there is no such
+            sheet or more than one, or cells of the header are merged.
     """
     book = _workbook(data, name)
-    filled = [one.title for one in book.worksheets if one.max_row > 1]
+    filled = _filled(book)
     if sheet is None:
         if len(filled) != 1:
             raise ContractError(
@@ -53,82 +53,87 @@ def sheet_table(
                 'name it in a mapping, such as sheet = "Orders"'
             )
         sheet = filled[0]
-    elif sheet not in book.sheetnames:
+    elif sheet not in book.sheet_names:
         raise ContractError(
-            f"{name} has no sheet {sheet!r}, expected one of {', '.join(book.sheetnames)}"
+            f"{name} has no sheet {sheet!r}, expected one of {', '.join(book.sheet_names)}"
         )
-    page = book[sheet]
+    page = book.get_sheet_by_name(sheet)
+    rows = page.to_python(skip_empty_area=False)
     doubts: tuple[str, ...] = ()
     if skip is None:
-        skip = _rows_above(page)
+        skip = _rows_above(rows)
         if skip:
             doubts = (
                 f"the header of sheet {sheet!r} is its row {skip + 1}, what is above was left out",
             )
-    first = skip + 1
-    for merged in page.merged_cells.ranges:
-        if merged.min_row <= first <= merged.max_row:
+    for (first, left), (last, right) in page.merged_cell_ranges or ():
+        if first <= skip <= last:
             raise ContractError(
-                f"{name} has merged cells in the header of sheet {sheet!r} ({merged.coord}), "
-                "expected one cell with a name above each column; unmerge them, or name in a "
-                "mapping how many rows to skip above the header: skip = 1"
+                f"{name} has merged cells in the header of sheet {sheet!r} (columns {left + 1} to "
+                f"{right + 1}), expected one cell with a name above each column; unmerge them, or "
+                "name in a mapping how many rows to skip above the header: skip = 1"
             )
-    rows = page.iter_rows(min_row=first)
-    names = [_text(cell) for cell in next(rows, ())]
+    names = [_text(cell) for cell in (rows[skip] if skip < len(rows) else [])]
     while names and names[-1] is None:
         names.pop()
-    columns: list[list[str | None]] = [[] for _ in names]
-    for row in rows:
-        values = [_text(cell) for cell in row[: len(names)]]
-        if any(value is not None for value in values):
-            for column, value in zip(columns, values, strict=True):
-                column.append(value)
+    body = [row[: len(names)] for row in rows[skip + 1 :] if any(cell != "" for cell in row)]
+    columns = [_texts([row[place] for row in body]) for place in range(len(names))]
     return pa.Table.from_arrays(
         [pa.array(column, pa.string()) for column in columns],
         names=[said or f"column {number}" for number, said in enumerate(names, 1)],
     ), doubts
 
 
-def _rows_above(page: Any) -> int:
+def _filled(book: Any) -> list[str]:
+    ends = {one: book.get_sheet_by_name(one).end for one in book.sheet_names}
+    return [one for one, end in ends.items() if end is not None and end[0] > 0]
+
+
+def _rows_above(rows: list[list[Any]]) -> int:
     """How many rows of titles stand above the header, the first full row of words."""
-    rows = [
-        [cell.value for cell in row if cell.value is not None]
-        for row in page.iter_rows(max_row=_LOOKED_AT)
-    ]
-    most = max(map(len, rows), default=0)
-    first = next((n for n, cells in enumerate(rows) if len(cells) >= _FULL * most), 0)
-    said = [isinstance(cell, str) and not any(map(str.isdigit, cell)) for cell in rows[first]]
+    looked_at = [[cell for cell in row if cell != ""] for row in rows[:_LOOKED_AT]]
+    most = max(map(len, looked_at), default=0)
+    first = next((n for n, cells in enumerate(looked_at) if len(cells) >= _FULL * most), 0)
+    if not first:
+        return 0
+    said = [isinstance(cell, str) and not any(map(str.isdigit, cell)) for cell in looked_at[first]]
     # What stands below merged cells may be the first of the data.
-    return first if first and sum(said) >= _WORDS * len(said) else 0
+    return first if sum(said) >= _WORDS * len(said) else 0
 
 
 def _workbook(data: bytes, name: str) -> Any:
     try:
-        import openpyxl  # noqa: PLC0415 (an extra)
+        import python_calamine  # noqa: PLC0415 (an extra)
     except ImportError as error:
         raise ContractError(
-            f"{name} is an Excel file, which needs openpyxl; install etapromise[excel], "
-            "or save the sheet as CSV"
+            f"{name} is a workbook, which needs python-calamine; install etapromise[excel], or "
+            "save the sheet as CSV"
         ) from error
     try:
-        return openpyxl.load_workbook(io.BytesIO(data), data_only=True)
-    except Exception as error:  # whatever a damaged archive makes of openpyxl
+        return python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+    except Exception as error:  # whatever a damaged file makes of it
         raise ContractError(
-            f"{name} cannot be read as an Excel workbook, it may be cut or damaged: {error}; "
-            "save it again as .xlsx"
+            f"{name} cannot be read as a workbook, it may be cut or damaged, or need a password: "
+            f"{error}; save it again as .xlsx"
         ) from error
 
 
-def _text(cell: Any) -> str | None:
-    value = cell.value
-    if value is None:
-        return None
+def _texts(cells: list[Any]) -> list[str | None]:
+    """The cells of a column; among times a day without a clock is the midnight that it is."""
+    timed = any(isinstance(cell, dt.datetime) for cell in cells)
+    return [
+        f"{cell.isoformat()} 00:00:00" if timed and type(cell) is dt.date else _text(cell)
+        for cell in cells
+    ]
+
+
+def _text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dt.datetime):
-        if not any(letter in cell.number_format.lower() for letter in "hs"):
-            return value.date().isoformat()
-        return value.isoformat(sep=" ", timespec="seconds")
+        # A spreadsheet counts in parts of a day, and no second is met exactly.
+        rounded = value + dt.timedelta(milliseconds=500)
+        return rounded.isoformat(sep=" ", timespec="seconds")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     text = str(value.isoformat() if hasattr(value, "isoformat") else value).strip()

@@ -113,7 +113,7 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
         else:
             raise ContractError(
                 f"found {file.name} for the {table}, expected a .parquet or .csv file, another "
-                "table of text, JSON, .xlsx, .arrow, or a directory of them; convert it"
+                "table of text, JSON, .xlsx, .xls, .ods, .arrow, or a directory of them; convert it"
             )
         if kind in {"parquet", "arrow"}:
             refuse_strange_types(opened.table, file.name)

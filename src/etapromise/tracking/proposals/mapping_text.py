@@ -38,8 +38,13 @@ def proposal_text(proposal: Proposal) -> str:
         names = ", ".join(map(_plain, proposal.unused))
         lines.append(f"# not used: {names}")
     if proposal.milestones:
-        lines += ["", "# Times of a shipment that are scans.", "[shipments.milestones]"]
-        lines += _columns(proposal.milestones)
+        told = {role: one for role, one in proposal.milestones.items() if not one.missing}
+        lacking = {role: one for role, one in proposal.milestones.items() if one.missing}
+        # Orders that are still to be promised have none, and can be mapped all the same.
+        lines += ["", "# Times of a shipment that are scans."]
+        lines.append("[shipments.milestones]" if told else "# [shipments.milestones]")
+        lines += _columns(told)
+        lines += [f"# {line}" for line in _columns(lacking)]
     if proposal.scans is not None:
         lines += ["", *_table("scans", proposal.scans, proposal.scan_settings)]
         columns = dict(proposal.scan_columns)

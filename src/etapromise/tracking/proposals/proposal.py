@@ -84,6 +84,11 @@ class Proposed:
     guess: TimeGuess | None = None
 
     @property
+    def missing(self) -> bool:
+        """Whether no column can be it, and nothing else is to be chosen from."""
+        return self.certainty == 0.0
+
+    @property
     def degree(self) -> str:
         """``certain``, ``likely`` or ``possible``."""
         if self.certainty >= CERTAIN:

@@ -310,7 +310,7 @@ def ask_for_deliveries(proposal: Proposal) -> None:
         details={"column": "?"},
         asked=f"which column of {', '.join(table.files)} says when parcels were delivered? none "
         f"looks like it{_named_so(table, 'delivered')}{named}. Nothing can be learned without: "
-        "hand over such a column, or the carrier's scans",
+        "hand over such a column, or the carrier's scans; orders to be promised need none",
     )
 
 
