@@ -35,7 +35,7 @@ def learned(seed: int = 0) -> Clocks:
         weeks=weeks,
         calendars=PLACES,
         holidays=holidays,
-        holiday_weights=np.array([[0.0, 0.0], [0.5, 0.5], [0.0, 0.0], [1.0, 1.0]]),
+        holiday_weights=np.array([[0.0] * 4, [0.5] * 4, [0.0] * 4, [1.0] * 4]),
     )
 
 

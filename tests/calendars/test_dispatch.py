@@ -37,7 +37,7 @@ def clocks_of(rng: np.random.Generator, days: int = 200) -> Clocks:
         weeks=rng.choice([0.0, 0.5, 1.0], (2, 7), p=[0.2, 0.1, 0.7]),
         calendars=("US\x1f",),
         holidays=rng.choice(3, (2, days), p=[0.9, 0.06, 0.04]).astype(np.uint8),
-        holiday_weights=rng.choice([0.0, 0.4, 1.0], (2, 2)),
+        holiday_weights=rng.choice([0.0, 0.4, 1.0], (2, HOLIDAY_KINDS)),
     )
 
 
@@ -60,7 +60,7 @@ def calendars_of(rng: np.random.Generator) -> DispatchCalendars:
     return DispatchCalendars(
         cut_off=np.stack([np.full(7, NO_CUT_OFF), rng.integers(0, 86_400, 7)]).astype(np.int32),
         weeks=weeks,
-        holiday_weights=rng.choice([0.0, 0.5, 1.0], (2, 2)),
+        holiday_weights=rng.choice([0.0, 0.5, 1.0], (2, HOLIDAY_KINDS)),
         handling=handling,
         special_days=special,
         dated_cut_offs=dated,
@@ -157,7 +157,10 @@ def test_a_dispatch_delay_is_what_walking_through_the_days_gives(
     rng = np.random.default_rng(seed)
     clocks, table = clocks_of(rng), calendars_of(rng)
     waits = np.sort(3.0 * rng.random((rng.integers(0, 2), 7, 25)), axis=2)
-    table = replace(table, wait_row=np.array([0, len(waits)], np.int32), wait=waits)
+    soonest = rng.integers(0, 4, (len(waits), 7, 24)).astype(np.uint8)
+    table = replace(
+        table, wait_row=np.array([0, len(waits)], np.int32), wait=waits, soonest=soonest
+    )
     dispatch = Dispatch(("W",), table, clocks)
     for row in (0, 1):
         for calendar in (0, 1):
@@ -214,7 +217,7 @@ def learned(
     rng = np.random.default_rng(1)
     zeros = np.zeros(len(order_day), np.int64)
     return learn_dispatch(
-        keys=[(zeros, ["W"])],
+        keys=[(zeros, ["W"])] * 4,
         order_day=order_day,
         second=second,
         pickup_day=pickup,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etapromise.calendars.working_clocks import Clocks, holiday_days, holiday_table
+from etapromise.calendars.working_clocks import WORKED, Clocks, holiday_days, holiday_table
 from etapromise.errors import ContractError
 
 EPOCH = date(1970, 1, 1)
@@ -19,13 +19,17 @@ def number(day: date) -> int:
     return (day - EPOCH).days
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(first=st.integers(18_000, 21_000), seed=st.integers(0, 2**32 - 1))
 def test_elapsed_time_is_the_sum_of_the_days_before(first: int, seed: int) -> None:
+    """Day by day: a worked day is longer by what parcels went on over the closed ones before it."""
     rng = np.random.default_rng(seed)
-    weeks = rng.random((3, 7)).round(2)
-    holidays = rng.choice(3, (2, 30), p=[0.8, 0.1, 0.1]).astype(np.uint8)
-    weights = rng.random((3, 2)).round(2)
+    weeks = rng.choice([0.0, 0.4, 1.0], (3, 7))
+    holidays = rng.choice(5, (2, 30), p=[0.6, 0.1, 0.1, 0.1, 0.1]).astype(np.uint8)
+    weights = rng.choice([0.0, 0.3, 1.0], (3, 4))
+    progress = rng.choice([0.0, 0.25, 1.0], 3)
+    start, end = np.sort(first + rng.integers(0, 30, 2))
+    strike = (1 + int(rng.integers(0, 2)), -1, int(start), int(end), 0)
     clocks = Clocks(
         first_day=first,
         services=("a", "b"),
@@ -33,18 +37,30 @@ def test_elapsed_time_is_the_sum_of_the_days_before(first: int, seed: int) -> No
         calendars=("US\x1f",),
         holidays=holidays,
         holiday_weights=weights,
+        special_days=np.array([strike], np.int64),
+        closed_progress=progress,
     )
     assert clocks.last_day == first + 29
     for service in range(3):
         for calendar in range(2):
-            passed = 0.0
+            passed, gone_on, worked_yet = 0.0, 0, False
+            row = clocks.elapsed[clocks.row(service, calendar)]
+            lengths = clocks.lengths[clocks.row(service, calendar)]
             for day in range(30):
-                row = clocks.elapsed[clocks.row(service, calendar)]
                 assert row[day] == pytest.approx(passed, abs=1e-9)
                 worked = weeks[service, (EPOCH + timedelta(first + day)).weekday()]
                 kind = int(holidays[calendar, day])
-                passed += worked * (weights[service, kind - 1] if kind else 1.0)
+                worked *= weights[service, kind - 1] if kind else 1.0
+                stands = service == strike[0] and strike[2] <= first + day <= strike[3]
+                if stands or worked == 0.0:
+                    assert lengths[day] == 1.0
+                    gone_on += not stands
+                    continue
+                longer = progress[service] * min(gone_on, 3)
+                assert lengths[day] == pytest.approx(1.0 + longer)
+                passed, gone_on, worked_yet = passed + worked + longer, 0, True
             assert row[30] == pytest.approx(passed, abs=1e-9)
+            assert worked_yet or passed == 0.0
 
 
 def test_days_outside_the_calendars_are_refused(model: object) -> None:
@@ -75,3 +91,18 @@ def test_the_table_tells_holidays_of_the_country_from_those_of_the_region() -> N
     assert table[2, number(date(2025, 1, 6)) - first] == 0
     assert not table[0].any()
     assert not table[3].any()
+
+
+def test_a_holiday_that_was_seen_is_known_in_every_year_and_by_its_day_off() -> None:
+    first, last = number(date(2026, 1, 1)), number(date(2027, 12, 31))
+    table = holiday_table(
+        ["US\x1f", "CA\x1f"],
+        first,
+        last,
+        {("US", "Juneteenth National Independence Day"): WORKED},
+    )
+    # In 2027 it is a Saturday, and the Friday before is off.
+    for day in (date(2026, 6, 19), date(2027, 6, 18), date(2027, 6, 19)):
+        assert table[1, number(day) - first] == WORKED
+    assert table[1, number(date(2026, 7, 3)) - first] == 1
+    assert not (table[2] == WORKED).any()

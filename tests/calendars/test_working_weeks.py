@@ -14,7 +14,7 @@ from etapromise import tracking
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks
 from etapromise.calendars.transits import Transits
-from etapromise.calendars.working_clocks import Clocks, holiday_days
+from etapromise.calendars.working_clocks import Clocks, holiday_days, named_holidays
 from etapromise.calendars.working_weeks import _weeks, learn_clocks
 from etapromise.history.as_of import KnownOrders
 from etapromise_simulator import NetworkConfig, simulate
@@ -127,6 +127,76 @@ def test_holidays_are_closed_unless_parcels_arrive_on_them(delivers: bool) -> No
     memorial = number(date(2026, 5, 25)) - clocks.first_day
     row = clocks.elapsed[clocks.row(1, 1)]
     assert row[memorial + 1] - row[memorial] == (1.0 if delivers else 0.0)
+
+
+def test_who_keeps_which_holidays() -> None:
+    """Two services rest on some holidays, a third on all, which the next year tells again."""
+    first, until = number(date(2025, 1, 2)), number(date(2025, 12, 20))
+    names = named_holidays("US", "", first, first + 1000)
+    kept = {"New Year's Day", "Independence Day", "Thanksgiving Day", "Christmas Day"}
+    closed = {
+        service: np.array(
+            [
+                first + day in names and (service == 2 or names[first + day] in kept)
+                for day in range(1000)
+            ]
+        )
+        for service in range(3)
+    }
+    parts = []
+    for service in range(3):
+        start = np.repeat(np.arange(first + 2, until - 10), 6)
+        parts.append(ways_of(start, closed[service], first, until, seed=service))
+    together = Transits(
+        service=np.repeat(np.arange(3), [len(part) for part in parts]),
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("calendar", "first_day", "last_day", "arrived")
+        },
+    )
+    clocks = learn_clocks(
+        together,
+        service_keys=["a\x1f", "b\x1f", "post\x1f"],
+        calendar_keys=["US\x1f"],
+        first_day=first,
+        last_day=first + 700,
+    )
+    for day, name in names.items():
+        if not until < day <= first + 700 or name in {"New Year's Day", "Christmas Day"}:
+            continue  # not seen yet
+        for service in range(3):
+            row = clocks.elapsed[clocks.row(service + 1, 1)]
+            lasts = row[day + 1 - first] - row[day - first]
+            assert (lasts == 0.0) == (service == 2 or name in kept), (name, service)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
+def test_how_far_parcels_go_on_over_closed_days(progress: float) -> None:
+    """Ways in days of continuous time, of which a closed day is a part: the clock finds which."""
+    first, until = number(date(2025, 1, 6)), number(date(2025, 9, 30))
+    rng = np.random.default_rng(7)
+    n = 12_000
+    open_ = (np.arange(first, until + 90) + 3) % 7 < 6
+    start = np.sort(rng.integers(first, until - 5, n))
+    # Nobody fetches on Sundays.
+    start = start[open_[start - first]]
+    gone = np.concatenate([[0.0], np.cumsum(np.where(open_, 1.0, progress))])
+    due = gone[start + 1 - first] + np.exp(rng.normal(1.0, 0.5, len(start)))
+    there = np.searchsorted(gone, due) - 1
+    end = first + there
+    end += ~open_[there]
+    transits = Transits(
+        service=np.zeros(len(start), np.int64),
+        calendar=np.zeros(len(start), np.int64),
+        first_day=start,
+        last_day=np.minimum(end, until),
+        arrived=end <= until,
+    )
+    clocks = learn(transits, first)
+    assert clocks.weeks[1].tolist() == [1.0] * 6 + [0.0]
+    assert clocks.closed_progress[1] == pytest.approx(progress, abs=0.13)
+    # Few parcels of a service have what all have; none at all, too.
+    assert clocks.closed_progress[0] == pytest.approx(clocks.closed_progress[1], abs=0.02)
 
 
 def test_without_parcels_every_day_is_a_working_day() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from etapromise import PromiseModel
 from etapromise.calendars.dispatch import Dispatch
-from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.calendars.zones import ZONE_SOURCES, ZoneMap
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
@@ -154,7 +154,7 @@ def compiled_zone(zones: ZoneMap, country: str, code: str) -> str:
         weeks=np.ones((1, 7)),
         calendars=(),
         holidays=np.zeros((1, 900), np.uint8),
-        holiday_weights=np.ones((1, 2)),
+        holiday_weights=np.ones((1, HOLIDAY_KINDS)),
     )
     encoder = Encoder(
         categorical=(),

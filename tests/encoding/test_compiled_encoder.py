@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from etapromise import PromiseModel
 from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch, DispatchCalendars
-from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.calendars.zone_tables import offset_changes
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding import compiled_encoder
@@ -82,7 +82,7 @@ def encoder() -> Encoder:
         weeks=rng.random((len(pairs) + 1, 7)),
         calendars=pairs[::-1],
         holidays=rng.integers(0, 2, (len(pairs) + 1, days)).astype(np.uint8),
-        holiday_weights=rng.random((len(pairs) + 1, 2)),
+        holiday_weights=rng.random((len(pairs) + 1, HOLIDAY_KINDS)),
     )
     zones = ZoneMap(
         default="America/Sao_Paulo",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from etapromise import PromiseModel
 from etapromise.calendars.disruptions import Disruption
-from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
 from etapromise.lanes.hand_offs import FIRST_LEG, HAND_OFF_LEVELS, LONGEST_LEG, HandOffs
@@ -69,7 +69,7 @@ def handing_over() -> Encoder:
         weeks=rng.random((len(services) + 1, 7)),
         calendars=keys_of(2),
         holidays=rng.integers(0, 2, (len(keys_of(2)) + 1, LAST - FIRST + 1)).astype(np.uint8),
-        holiday_weights=rng.random((len(services) + 1, 2)),
+        holiday_weights=rng.random((len(services) + 1, HOLIDAY_KINDS)),
     )
     levels = levels_with(["kind"], hand_offs=True)
     return Encoder(

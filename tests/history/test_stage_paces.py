@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from etapromise import TrainingConfig, tracking
+from etapromise.encoding.requests import Encoder
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY, EffectSettings
 from etapromise.history.features import FeatureContract
@@ -69,8 +70,13 @@ def test_without_pickup_scans_the_way_is_the_whole(gathered: HistoryAsOf) -> Non
         np.testing.assert_array_equal(getattr(way, name), getattr(whole, name))
 
 
-def offsets(handling_days: np.ndarray, way_days: int = WAY_DAYS) -> np.ndarray:
-    """(DAYS,) log durations that the orders of each day are promised by, as that day knew."""
+def offsets(
+    handling_days: np.ndarray, way_days: int = WAY_DAYS, encoder: Encoder | None = None
+) -> tuple[np.ndarray, Encoder]:
+    """(DAYS,) log durations that the orders of each day are promised by, as that day knew.
+
+    Calendars are of the whole past, so what is compared has the same ones.
+    """
     day = np.repeat(np.arange(DAYS), PER_DAY)
     ids = [f"P{number:05d}" for number in range(len(day))]
     ordered = FIRST + pd.to_timedelta(day * 24.0 + 8.0 + np.arange(len(day)) % PER_DAY, unit="h")
@@ -99,20 +105,21 @@ def offsets(handling_days: np.ndarray, way_days: int = WAY_DAYS) -> np.ndarray:
     end = FIRST + pd.Timedelta(days=DAYS)
     known = KnownOrders.of(tracking.history(shipments, scans).known_at(end), end)
     give_up = known.give_up_after()
-    encoder = known.encoder(
+    encoder = encoder or known.encoder(
         numeric=(), categorical=(), default_time_zone="UTC", give_up_after=give_up
     )
     gathered = HistoryAsOf.at(known, encoder, give_up, TrainingConfig().effects)
     contract = FeatureContract(("total:service.effect",))
     _, offset = gathered.features(gathered.builder(contract), np.arange(len(known)))
-    return offset.reshape(DAYS, PER_DAY).mean(axis=1)
+    return offset.reshape(DAYS, PER_DAY).mean(axis=1), encoder
 
 
 def test_a_backlog_is_told_by_pickups_and_so_is_its_end() -> None:
     usual = np.ones(DAYS)
     backlog = usual.copy()
     backlog[90:97] = 4.0
-    calm, slow = offsets(usual), offsets(backlog)
+    calm, encoder = offsets(usual)
+    slow, _ = offsets(backlog, encoder=encoder)
     assert slow[:91] == pytest.approx(calm[:91], abs=1e-9)
     slower = slow - calm
     # Orders of day 90 are picked up on the 94th, and delivered on the 100th at the earliest.
@@ -126,7 +133,7 @@ def test_a_backlog_is_told_by_pickups_and_so_is_its_end() -> None:
 
 def test_a_slow_carrier_is_not_the_warehouses_doing() -> None:
     """Two days more on the way tell as much of an order as they stretch its way, not more."""
-    quick, slow = offsets(np.ones(DAYS), 4), offsets(np.ones(DAYS), 8)
+    (quick, _), (slow, _) = offsets(np.ones(DAYS), 4), offsets(np.ones(DAYS), 8)
     # Nothing is of now where everything is as ever.
     for told in (quick, slow):
         assert np.ptp(told[80:]) < 0.05

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from etapromise import PromiseModel, tracking
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
-from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import EffectSettings
 from etapromise.history.gathered import HistoryAsOf
@@ -436,7 +436,7 @@ def test_the_dispatch_delay_of_two_ways(
         weeks=np.array([[1.0] * 7, own, taking], np.float64),
         calendars=(),
         holidays=np.zeros((1, 400), np.uint8),
-        holiday_weights=np.ones((3, 2)),
+        holiday_weights=np.ones((3, HOLIDAY_KINDS)),
     )
     handling = np.concatenate([[0.0, 0.25, 0.75], np.ones(13)])[None, :]
     calendars = replace(

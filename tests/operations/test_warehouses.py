@@ -21,7 +21,7 @@ from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.calendar_values import Cutoff
 from etapromise.calendars.configured_dispatch import cut_off_rounds, first_cut_offs
 from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
-from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.pickup_days import PICKUP_LEVELS, PickupDays
 from etapromise.encoding.requests import Encoder
@@ -299,7 +299,7 @@ def test_random_cut_offs_against_every_later_moment(
         weeks=np.ones((1, 7)),
         calendars=(),
         holidays=np.zeros((1, 120), np.uint8),
-        holiday_weights=np.ones((1, 2)),
+        holiday_weights=np.ones((1, HOLIDAY_KINDS)),
     )
     dispatch, walked = Dispatch((), calendars, clocks), Walked(works, closed, rounds)
     seconds = {0, 30_000, 60_000, 86_399, *(60 * cutoff.minute for cutoff in found)}

@@ -116,7 +116,24 @@ class ReferenceQuote:
         return [float(share) for share in hand_offs.leg_days[row]]
 
     def open_share(self, day: date, *, own: bool = False) -> float:
-        """How much of an ordinary day whoever delivers works on a date, or the own carrier."""
+        """How long a date is for whoever delivers, or the own carrier, in ordinary days.
+
+        After closed days by as much longer as parcels have gone on over them, three at most.
+        """
+        week, share = self.worked_share(day, own=own)
+        if share == 0.0:
+            return 0.0
+        clocks, closed = self.parts.encoder.clocks, 0
+        for before in range(1, 4):
+            earlier = day - timedelta(before)
+            is_known = (earlier - EPOCH).days >= clocks.first_day
+            if not is_known or self.worked_share(earlier, own=own)[1] > 0.0:
+                break
+            closed += 1
+        return share + closed * float(clocks.closed_progress[week])
+
+    def worked_share(self, day: date, *, own: bool) -> tuple[int, float]:
+        """Row of the clocks' services, and how much of an ordinary day it works on a date."""
         clocks = self.parts.encoder.clocks
         service = f"{self.text('carrier')}\x1f{self.text('service')}"
         if self.last_mile is not None and not own:
@@ -126,7 +143,7 @@ class ReferenceQuote:
         calendar = clocks.calendars.index(place) + 1 if place in clocks.calendars else 0
         column = (day - EPOCH).days - clocks.first_day
         if not 0 <= column < clocks.holidays.shape[1]:
-            return 0.0  # beyond the calendars the clock stands still
+            return week, 0.0  # beyond the calendars the clock stands still
         share = float(clocks.weeks[week, day.weekday()])
         for row in clocks.new_weeks:
             if int(row[0]) == week and (day - EPOCH).days >= row[1]:
@@ -137,7 +154,7 @@ class ReferenceQuote:
         kind = int(clocks.holidays[calendar, column])
         if kind:
             share *= float(clocks.holiday_weights[week, kind - 1])
-        return share
+        return week, share
 
     def dispatched(self, day: date) -> float:
         """How much of an ordinary day the warehouse works on a date."""
@@ -183,6 +200,14 @@ class ReferenceQuote:
 
     def soonest_pickup(self) -> int:
         """Days from the order's date to the first pick-up that more than a tenth have had."""
+        table = self.parts.encoder.dispatch.calendars
+        number = int(table.wait_row[self.warehouse])
+        if number:
+            soonest = int(table.soonest[number - 1][self.order_day.weekday()][int(self.waited())])
+            worked = itertools.accumulate(
+                self.dispatched(self.order_day + timedelta(day)) for day in range(90)
+            )
+            return next((day for day, sum_ in enumerate(worked) if sum_ > soonest + 0.1), 90)
         pickups = self.pickups()
         picked_up = itertools.accumulate(share for _, share in pickups)
         return next(
@@ -215,10 +240,14 @@ class ReferenceQuote:
         if number == 0:
             return None
         week = table.wait[number - 1][self.order_day.weekday()]
+        return float(np.interp(self.waited(), np.arange(25), week))
+
+    def waited(self) -> float:
+        """The hour of the day from which an order waits: on a holiday the first."""
+        table = self.parts.encoder.dispatch.calendars
         is_holiday = self.dispatched(self.order_day) == 0.0
         works = table.weeks[self.warehouse, self.order_day.weekday()] > 0
-        hour = 0.0 if is_holiday and works else self.hour
-        return float(np.interp(hour, np.arange(25), week))
+        return 0.0 if is_holiday and works else self.hour
 
     def reading(self, fetched: int) -> float:
         """Operational days at the start of the way with whoever delivers, as if it took no days.
@@ -277,11 +306,13 @@ class ReferenceQuote:
             usual = [self.total(level, "effect") for level in SERVICE]
             return self.explained() - math.fsum(usual)
         if name in {"next_day", "second_day"}:
-            wanted = 0.5 if name == "next_day" else 1.5
             worked = [
-                self.operational_days(day + 1) - self.operational_days(1) for day in range(1, 15)
+                day
+                for day in range(1, 15)
+                if self.operational_days(day + 1) - self.operational_days(day) > 0.5
             ]
-            return float(next((k for k, sum_ in enumerate(worked, 1) if sum_ >= wanted), 14))
+            wanted = 0 if name == "next_day" else 1
+            return float(worked[wanted] if len(worked) > wanted else 14)
         assert name == "quoted"
         quoted = self.fields.get("quoted_date")
         if quoted is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from etapromise.array_types import Floats, Ints
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.calendar_values import Days
-from etapromise.calendars.working_clocks import Clocks, holiday_table
+from etapromise.calendars.working_clocks import KEPT, Clocks, holiday_table
 from etapromise.lanes.hand_offs import HandOffs
 
 _SEPARATOR: Final = "\x1f"
@@ -37,6 +37,7 @@ def configured_clocks(
     services = [*single, *carrier_pairs]
     calendars = [*clocks.calendars, *_more_calendars(clocks, rules)]
     weeks = _extended(clocks.weeks, len(services))
+    closed_progress = _extended(clocks.closed_progress, len(services))
     holiday_weights = _extended(clocks.holiday_weights, len(services))
     for row, key in enumerate(single, start=1):
         carrier, service = key.split(_SEPARATOR)
@@ -52,6 +53,7 @@ def configured_clocks(
         carrier, service, last_mile = key.split(_SEPARATOR)
         brings = single.index(f"{last_mile}{_SEPARATOR}") + 1
         weeks[row], holiday_weights[row] = weeks[brings], holiday_weights[brings]
+        closed_progress[row] = closed_progress[brings]
         for rule in _narrowest_last(rules.carriers, carrier=carrier, service=service):
             if rule.delivers is not None:
                 both = np.where(rule.delivers, weeks[brings], 0.0)
@@ -78,6 +80,7 @@ def configured_clocks(
         special_days=_special_days(services, calendars, rules),
         region_weeks=_region_weeks(clocks, rules, single, carrier_pairs, weeks),
         new_weeks=_new_weeks(clocks, rules),
+        closed_progress=closed_progress,
     )
 
 
@@ -169,6 +172,9 @@ def _holidays(clocks: Clocks, calendars: Sequence[str], rules: CalendarFile) -> 
             country = country or rules.default_country or ""
             place = f"{country}{_SEPARATOR}{region}"
             table[row] = holiday_table([place], clocks.first_day, clocks.last_day)[1]
+            alike = [key.split(_SEPARATOR)[0] == country for key in ("", *clocks.calendars)]
+            known = clocks.holidays[alike].max(axis=0, initial=0)
+            table[row] = np.where((known >= KEPT) & (table[row] > 0), known, table[row])
         for rule in _narrowest_last(rules.holidays, country=country, region=region):
             for span, kind in ((rule.extra, 1), (rule.dropped, 0)):
                 for first, last in spans(span):

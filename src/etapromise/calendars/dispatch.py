@@ -74,6 +74,7 @@ _LAYOUT: Final = ArrayLayout(
     ),
     wait_row=Array("int32", "rows", low=0),
     wait=Array("float64", "waits", 7, HOURS_A_DAY + 1, low=0.0, high=float(_LONGEST_WAIT)),
+    soonest=Array("uint8", "waits", 7, HOURS_A_DAY, high=_LONGEST_WAIT),
 )
 # Of the table of special days, which is made of the arrays; and what it has where there is none.
 _MOST_CELLS: Final = 2**30
@@ -88,7 +89,7 @@ class DispatchCalendars(ArrayRecord):
         cut_off: (w, 7) int32 local second of Monday … Sunday from which an order counts as the
             next day's; NO_CUT_OFF where there is none.
         weeks: (w, 7) share of an ordinary working day's pick-ups, Monday … Sunday, at most 1.
-        holiday_weights: (w, 2) factor on the weekday's share on a holiday of either kind.
+        holiday_weights: (w, 4) factor on the weekday's share on each kind of holiday.
         handling: (w, 16) cumulative probability that the pick-up comes within 0, 1, … 15 working
             days after the start of the order's.
         special_days: (k, 4) row (-1 is every one), first and last day (days since 1970-01-01) and
@@ -104,6 +105,8 @@ class DispatchCalendars(ArrayRecord):
         wait: (d, 7, 25) working days from the start of an order's day to its pick-up, by weekday,
             at the start of each hour and the day's end, linear in between. A later order never
             waits for an earlier day.
+        soonest: (d, 7, 24) working days likewise, of each hour: one in ten at least is picked up
+            by then, and none is reckoned with before.
     """
 
     LAYOUT: ClassVar = _LAYOUT
@@ -117,6 +120,9 @@ class DispatchCalendars(ArrayRecord):
     dated_cut_offs: Ints = field(default_factory=lambda: np.zeros((0, 4), np.int64))
     wait_row: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     wait: Floats = field(default_factory=lambda: np.zeros((0, 7, HOURS_A_DAY + 1)))
+    soonest: NDArray[np.uint8] = field(
+        default_factory=lambda: np.zeros((0, 7, HOURS_A_DAY), np.uint8)
+    )
 
     def __post_init__(self) -> None:
         """Where no row has waits, none need be named."""
@@ -197,6 +203,7 @@ class _DispatchStruct(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("special", "round_start", "round_second")),
         *((name, ctypes.c_void_p) for name in ("round_wait", "dated_start", "dated_day")),
         *((name, ctypes.c_void_p) for name in ("dated_second", "dated_wait", "wait_row", "wait")),
+        ("soonest", ctypes.c_void_p),
     )
 
 
@@ -263,6 +270,7 @@ class Dispatch:
         if len(calendars.wait):
             arrays["wait_row"] = np.ascontiguousarray(calendars.wait_row, np.int32)
             arrays["wait"] = np.ascontiguousarray(calendars.wait, np.float64)
+            arrays["soonest"] = np.ascontiguousarray(calendars.soonest, np.uint8)
         struct = _DispatchStruct(
             steps=calendars.handling.shape[1] - 1,
             days=clocks.holidays.shape[1],

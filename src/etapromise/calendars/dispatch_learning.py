@@ -11,17 +11,25 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.calendars.dispatch import (
+    DISPATCH_LEVELS,
     HOURS_A_DAY,
     LONGEST_HANDLING,
     NO_CUT_OFF,
     Dispatch,
     DispatchCalendars,
 )
-from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
+from etapromise.calendars.handling_curves import MOST_WAITS, hourly_waits
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, KEPT, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
 
+# The level at which a warehouse's hours are told apart from those of others.
+_WAREHOUSE: Final = "origin"
+# HARDLY_EVER of native/dispatch.c.
+_HARDLY_EVER: Final = 0.1
 # Pick-ups from which on a warehouse is described by its own.
 _OWN_EVIDENCE: Final = 40
+# … and by what others like it do.
+_WAREHOUSE_EVIDENCE: Final = 12
 # A weekday with less than this share of a working day's pick-ups is closed: those are mis-scans.
 _CLOSED_BELOW: Final = 0.05
 _OPEN_ABOVE: Final = 0.35
@@ -36,6 +44,8 @@ _CUT_OFF_EVIDENCE: Final = 16.0
 # than a cut-off does, which may well be many small ones, and this share of what it leaves.
 _HOURS_EVIDENCE: Final = 64.0
 _HOURS_EXPLAIN: Final = 0.05
+# By how much, as a logarithm, a cut-off has to explain the pick-ups better than hours do.
+_STEP_GAIN: Final = 3.0
 # Orders at night say nothing of a cut-off that a person would set.
 _EARLIEST_CUT_OFF: Final = 6 * 3600
 # Cut-offs that explain as much within this many variances of one parcel are not told apart.
@@ -68,14 +78,19 @@ def learn_dispatch(
     rows = [orders.described(None)]
     # Row of what is around each parcel: the network at first, then its key at each coarser level.
     around = np.zeros(len(order_day), np.int64)
-    for positions, distinct in keys:
+    for level, (positions, distinct) in zip(DISPATCH_LEVELS, keys, strict=True):
         counts = np.bincount(positions, minlength=len(distinct))
         by_key = np.argsort(positions, kind="stable")
         starts = np.concatenate([[0], np.cumsum(counts)])
-        for place in np.flatnonzero(counts >= _OWN_EVIDENCE):
-            members = by_key[starts[place] : starts[place + 1]]
+        is_warehouse = level.name == _WAREHOUSE
+        places = np.flatnonzero(counts >= (_WAREHOUSE_EVIDENCE if is_warehouse else _OWN_EVIDENCE))
+        each = [by_key[starts[place] : starts[place + 1]] for place in places]
+        wider = [rows[around[members[0]]] for members in each]
+        if is_warehouse and each:
+            wider = _with_hours([orders.take(members) for members in each], wider)
+        for place, members, one in zip(places, each, wider, strict=True):
             names.append(distinct[int(place)])
-            rows.append(orders.take(members).described(rows[around[members[0]]]))
+            rows.append(orders.take(members).described(one))
             around[members] = len(names)
     stacked = DispatchCalendars(
         *(
@@ -85,6 +100,40 @@ def learn_dispatch(
     )
     numbered = np.where(stacked.wait_row > 0, np.cumsum(stacked.wait_row), 0)
     return Dispatch(names, replace(stacked, wait_row=numbered.astype(np.int32)), clocks)
+
+
+def _with_hours(
+    warehouses: Sequence[_Orders], around: Sequence[DispatchCalendars]
+) -> list[DispatchCalendars]:
+    """What is around each warehouse, but with the waits by hour that its own pick-ups tell."""
+    weeks = np.array([orders.week(wider) for orders, wider in zip(warehouses, around, strict=True)])
+    parts = [
+        (order.order_day, order.second, _worked_days(week, order.order_day, order.pickup_day))
+        for order, week in zip(warehouses, weeks, strict=True)
+    ]
+    order_day, second, worked = (np.concatenate(column) for column in zip(*parts, strict=True))
+    warehouse = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+    hours = hourly_waits(warehouse, weeks > 0.5, order_day, second, worked)
+    found = []
+    for number, (wider, week) in enumerate(zip(around, weeks, strict=True)):
+        step = _step_log_likelihood(week, *parts[number], int(wider.cut_off[0, 0]))
+        if not (week > 0.5).any() or step > hours.log_likelihood[number] + _STEP_GAIN:
+            found.append(wider)
+            continue
+        wait = _at_hours(week > 0.5, hours.mean[number])[None]
+        found.append(replace(wider, wait=wait, soonest=hours.soonest[number][None]))
+    return found
+
+
+def _step_log_likelihood(
+    week: Floats, order_day: Ints, second: Ints, worked: Floats, inherited: int
+) -> float:
+    """Of pick-ups some working days after a cut-off."""
+    cut_off = _cut_off(week, order_day, second, worked, inherited)
+    late = (second >= cut_off) & (week[(order_day + 3) % 7] > 0.5)
+    days = np.clip(np.round(worked - late), 0, MOST_WAITS - 1).astype(np.int64)
+    counts = np.bincount(days, minlength=MOST_WAITS)
+    return float(counts @ np.log((counts + 0.5) / (counts.sum() + 0.5 * MOST_WAITS)))
 
 
 @dataclass(frozen=True)
@@ -103,13 +152,16 @@ class _Orders:
 
     def described(self, around: DispatchCalendars | None) -> DispatchCalendars:
         """One row, shrunk towards that of what is around it, if that is given."""
-        week = self._week(around)
+        week = self.week(around)
         worked = _worked_days(week, self.order_day, self.pickup_day)
         inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
         cut_off = _cut_off(week, self.order_day, self.second, worked, inherited)
         wait = _waits(week, self.order_day, self.second, worked, cut_off, around)
+        soonest = np.floor(wait[:, :, :-1] + _HARDLY_EVER).astype(np.uint8)
         if len(wait):
             cut_off = NO_CUT_OFF
+            if around is not None and len(around.soonest):
+                soonest = np.minimum(soonest, around.soonest)
         late = self.second >= cut_off
         handling = _worked_days(week, self.order_day + late, self.pickup_day)
         return DispatchCalendars(
@@ -120,9 +172,11 @@ class _Orders:
             special_days=np.zeros((0, 4), np.int64),
             wait_row=np.full(1, len(wait), np.int32),
             wait=wait,
+            soonest=soonest,
         )
 
-    def _week(self, around: DispatchCalendars | None) -> Floats:
+    def week(self, around: DispatchCalendars | None) -> Floats:
+        """(7,) share of an ordinary day that is worked, Monday … Sunday."""
         ordinary = self.holidays[self.calendar, self.pickup_day - self.first_day] == 0
         counts = np.bincount((self.pickup_day[ordinary] + 3) % 7, minlength=7).astype(float)
         if around is not None:
@@ -149,6 +203,9 @@ class _Orders:
                 if len(near):
                     observed[kinds[holiday] - 1] += counts[holiday]
                     expected[kinds[holiday] - 1] += counts[near].mean()
+        # What was not seen yet is like all that was.
+        observed[: KEPT - 1] += observed[KEPT - 1 :].sum()
+        expected[: KEPT - 1] += expected[KEPT - 1 :].sum()
         usual = np.full(HOLIDAY_KINDS, 0.5) if around is None else around.holiday_weights[0]
         weights = shrunk(observed, expected, usual, PRIORS.warehouse_holidays)
         weights[weights < _HOLIDAY_CLOSED_BELOW] = 0.0
@@ -291,7 +348,7 @@ def _at_hours(works: Mask, middle: Floats) -> Floats:
         end = middle[after, 0] + works[day]
         row = np.concatenate([[start], middle[day], [end]])
         edges[day] = (row[:-1] + row[1:]) / 2.0
-    return edges
+    return np.maximum(edges, 0.0)
 
 
 def _neighbours(second: Ints, place: int) -> tuple[int, int]:

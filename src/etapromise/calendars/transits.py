@@ -16,7 +16,7 @@ WEEKDAYS: Final = 7
 KINDS: Final = WEEKDAYS + HOLIDAY_KINDS
 """The kinds of days: Monday … Sunday, then the kinds of holidays."""
 # Working days on the way that are told apart, and calendar days that are looked at.
-_AGES: Final = 25
+AGES: Final = 25
 _LONGEST: Final = 45
 
 
@@ -64,8 +64,34 @@ class Transits:
         return own.take(np.flatnonzero(known))
 
 
-def _days_in_transit(transits: Transits, clocks: Clocks) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
-    """Day after day: who is on the way, the date, how many working days since, the kind of day."""
+@dataclass(frozen=True)
+class _Day:
+    """The parcels on their way so many days after their pick-up; all (r,).
+
+    Attributes:
+        rows: which parcels.
+        date: days since 1970-01-01.
+        since: working days since the end of the pick-up's.
+        kind: of the day, Monday … Sunday, then the kinds of holidays.
+        length: of the day if it is worked, in working days: it makes up for closed ones before.
+        came: who arrived on it.
+    """
+
+    rows: Ints
+    date: Ints
+    since: Floats
+    kind: Ints
+    length: Floats
+    came: Mask
+
+    @property
+    def age(self) -> Ints:
+        """(r,) whole working days, the day of the pick-up apart."""
+        return np.clip(np.floor(self.since).astype(np.int64) + 1, 0, AGES - 1)
+
+
+def days_in_transit(transits: Transits, clocks: Clocks) -> Iterator[_Day]:
+    """Day after day from the pick-up on, who is on the way."""
     clock = (transits.service + 1) * len(clocks.holidays) + transits.calendar + 1
     # From the end of the first day: whether a carrier that fetches on a Saturday delivers on it is
     # no part of the way.
@@ -76,21 +102,26 @@ def _days_in_transit(transits: Transits, clocks: Clocks) -> Iterator[tuple[Ints,
             break
         day = transits.first_day[here] + wait
         column = day - clocks.first_day
-        age = np.floor(clocks.elapsed[clock[here], column] - start[here]).astype(np.int64) + 1
-        age = np.clip(age, int(wait > 0), _AGES - 1)
+        since = clocks.elapsed[clock[here], column] - start[here]
         holiday = clocks.holidays[transits.calendar[here] + 1, column].astype(np.int64)
-        yield here, day, age, np.where(holiday > 0, WEEKDAYS - 1 + holiday, (day + 3) % 7)
+        yield _Day(
+            rows=here,
+            date=day,
+            since=np.maximum(since, 0.0) if wait else since,
+            kind=np.where(holiday > 0, WEEKDAYS - 1 + holiday, (day + 3) % 7),
+            length=clocks.lengths[clock[here], column],
+            came=transits.arrived[here] & (day == transits.last_day[here]),
+        )
 
 
 def risk_sets(transits: Transits, clocks: Clocks) -> tuple[Floats, Floats]:
     """(services, kinds, ages) parcels that might have arrived on a day, and those that did."""
-    shape = (len(clocks.services), KINDS, _AGES)
+    shape = (len(clocks.services), KINDS, AGES)
     at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in _days_in_transit(transits, clocks):
-        cell = (transits.service[here] * KINDS + kind) * _AGES + age
-        at_risk += np.bincount(cell, minlength=len(at_risk))
-        came = transits.arrived[here] & (day == transits.last_day[here])
-        arrived += np.bincount(cell[came], minlength=len(arrived))
+    for day in days_in_transit(transits, clocks):
+        cell = (transits.service[day.rows] * KINDS + day.kind) * AGES + day.age
+        at_risk += np.bincount(cell, weights=day.length, minlength=len(at_risk))
+        arrived += np.bincount(cell[day.came], minlength=len(arrived))
     return at_risk.reshape(shape), arrived.reshape(shape)
 
 
@@ -117,12 +148,26 @@ def ordinary_arrivals(
     """
     hazard = arrival_hazard(clocks, *risk_sets(transits, clocks))
     expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
-    for here, day, age, kind in _days_in_transit(transits, clocks):
-        place = (transits.service[here], *cells(here, day, kind))
-        told = (kind < WEEKDAYS) & (place[-1] < shape[-1])
-        rows, cell = here[told], np.ravel_multi_index([axis[told] for axis in place], shape)
-        chance = hazard[transits.service[rows], age[told]]
+    for day in days_in_transit(transits, clocks):
+        place = (transits.service[day.rows], *cells(day.rows, day.date, day.kind))
+        told = (day.kind < WEEKDAYS) & (place[-1] < shape[-1])
+        rows, cell = day.rows[told], np.ravel_multi_index([axis[told] for axis in place], shape)
+        chance = hazard[transits.service[rows], day.age[told]] * day.length[told]
         expected += np.bincount(cell, weights=chance, minlength=len(expected))
-        came = transits.arrived[rows] & (day[told] == transits.last_day[rows])
-        observed += np.bincount(cell[came], minlength=len(observed))
+        observed += np.bincount(cell[day.came[told]], minlength=len(observed))
+    return expected.reshape(shape), observed.reshape(shape)
+
+
+def arrivals_on_holidays(transits: Transits, clocks: Clocks) -> tuple[Floats, Floats]:
+    """(calendars, days) arrivals to be expected of holidays if they were none, and those seen."""
+    hazard = arrival_hazard(clocks, *risk_sets(transits, clocks))
+    shape = (len(clocks.calendars), clocks.holidays.shape[1])
+    expected, observed = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
+    for day in days_in_transit(transits, clocks):
+        told = day.kind >= WEEKDAYS
+        service, date = transits.service[day.rows[told]], day.date[told]
+        cell = transits.calendar[day.rows[told]] * shape[1] + date - clocks.first_day
+        chance = hazard[service, day.age[told]] * clocks.weeks[service + 1, (date + 3) % 7]
+        expected += np.bincount(cell, weights=chance, minlength=len(expected))
+        observed += np.bincount(cell[day.came[told]], minlength=len(observed))
     return expected.reshape(shape), observed.reshape(shape)

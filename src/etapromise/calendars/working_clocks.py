@@ -29,7 +29,9 @@ from etapromise.stored_arrays import (
     StoredValues,
 )
 
-HOLIDAY_KINDS: Final = 2
+HOLIDAY_KINDS: Final = 4
+"""Of a whole country, of a region, and where it was seen: kept by most carriers, worked by most."""
+KEPT, WORKED = 3, 4
 
 # Days of calendar before the first order: its local date may be another one.
 CALENDAR_BEFORE: Final = 2
@@ -38,6 +40,8 @@ _SEPARATOR: Final = "\x1f"
 _MOST_CELLS: Final = 2**28
 _MOST_KEYS: Final = 2**24
 _WEIGHT: Final = 1e3
+# Closed days in a row on which parcels go on: after that, those that could have arrived.
+_MOST_CLOSED: Final = 3
 _LAYOUT: Final = ArrayLayout(
     weeks=Array("float64", "services", 7, low=0.0, high=_WEIGHT),
     holidays=Array("uint8", "calendars", "days", high=HOLIDAY_KINDS),
@@ -46,6 +50,7 @@ _LAYOUT: Final = ArrayLayout(
     special_days=Array("int64", "special", 5),
     region_weeks=Array("float64", "regions", 9, low=0.0, high=float(_MOST_KEYS)),
     new_weeks=Array("float64", "changes", 9, low=0.0, high=float(_MOST_KEYS)),
+    closed_progress=Array("float64", "services", low=0.0, high=1.0),
 )
 
 
@@ -59,8 +64,9 @@ class Clocks(ArrayRecord):
         weeks: (services + 1, 7) weight of Monday … Sunday.
         calendars: place keys, country or country and region; row 0 of `holidays` is any other.
         holidays: (calendars + 1, days) uint8: 0 no public holiday, 1 one of the whole country, 2
-            one of the region only.
-        holiday_weights: (services + 1, 2) factor on the weekday's weight on each kind of holiday.
+            one of the region only; of those seen, 3 one that most carriers keep, 4 one that most
+            work on.
+        holiday_weights: (services + 1, 4) factor on the weekday's weight on each kind of holiday.
         place_weeks: (calendars + 1, 7) whether anybody delivers there on Monday … Sunday; by
             default everywhere on every day.
         special_days: (k, 5) service row, calendar row (-1 is every one), first and last day (days
@@ -70,6 +76,8 @@ class Clocks(ArrayRecord):
             where a service's week is another one than elsewhere.
         new_weeks: (k, 9) service row, a day (since 1970-01-01), and the weights of Monday … Sunday
             from that day on, where a service changed its week.
+        closed_progress: (services + 1,) 0 to 1, the share of a working day by which parcels go on
+            on a weekend or holiday without deliveries; by default 0. A special day closes all.
     """
 
     LAYOUT: ClassVar = _LAYOUT
@@ -84,9 +92,12 @@ class Clocks(ArrayRecord):
     special_days: Ints = field(default_factory=lambda: np.zeros((0, 5), np.int64))
     region_weeks: Floats = field(default_factory=lambda: np.zeros((0, 9)))
     new_weeks: Floats = field(default_factory=lambda: np.zeros((0, 9)))
+    closed_progress: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        """By default no place has a week of its own."""
+        """By default no place has a week of its own, and parcels stand still on closed days."""
+        if not len(self.closed_progress):
+            object.__setattr__(self, "closed_progress", np.zeros(len(self.weeks)))
         if not len(self.place_weeks):
             every = np.ones((len(self.holidays), 7), dtype=bool)
             object.__setattr__(self, "place_weeks", every)
@@ -98,6 +109,19 @@ class Clocks(ArrayRecord):
         Counted from first_day. A place's week goes before days on which a carrier delivers for
         once; days on which nothing is delivered go before all.
         """
+        weight, made_up = self._weights()
+        elapsed = np.zeros((len(weight), weight.shape[1] + 1))
+        np.cumsum(weight + made_up, axis=1, out=elapsed[:, 1:])
+        elapsed.flags.writeable = False
+        return elapsed
+
+    @cached_property
+    def lengths(self) -> Floats:
+        """(rows of `elapsed`, days) how long each day would be if it were worked: mostly 1."""
+        return 1.0 + self._weights()[1]
+
+    def _weights(self) -> tuple[Floats, Floats]:
+        """(rows, days) the weight of each day, and what it makes up for closed days before it."""
         first_day, weeks, holidays = self.first_day, self.weeks, self.holidays
         special_days = self.special_days
         days = holidays.shape[1]
@@ -117,12 +141,15 @@ class Clocks(ArrayRecord):
         for one in special_days[~closed].tolist():
             weight[_cells(one, first_day)] = one[4] / 100.0
         weight *= self.place_weeks[None, :, weekday]
+        going_on = weight == 0.0 if self.closed_progress.any() else None
         for one in special_days[closed].tolist():
             weight[_cells(one, first_day)] = 0.0
-        elapsed = np.zeros((len(weeks) * len(holidays), days + 1))
-        np.cumsum(weight.reshape(-1, days), axis=1, out=elapsed[:, 1:])
-        elapsed.flags.writeable = False
-        return elapsed
+            if going_on is not None:
+                going_on[_cells(one, first_day)] = False
+        made_up = np.zeros_like(weight)
+        if going_on is not None:
+            made_up = _closed_before(going_on, weight > 0) * self.closed_progress[:, None, None]
+        return weight.reshape(-1, days), made_up.reshape(-1, days)
 
     @classmethod
     def stored(cls, part: StoredPart, values: StoredValues) -> Clocks:
@@ -188,6 +215,14 @@ class Clocks(ArrayRecord):
             )
 
 
+def _closed_before(going_on: Mask, worked: Mask) -> Floats:
+    """(..., days) days on which parcels went on since the last worked one; 0 of closed days."""
+    through = np.cumsum(going_on, axis=-1, dtype=np.float64)
+    last = np.maximum.accumulate(np.where(worked, through, 0.0), axis=-1)
+    before = np.concatenate([np.zeros_like(last[..., :1]), last[..., :-1]], axis=-1)
+    return np.where(worked, np.minimum(through - before, _MOST_CLOSED), 0.0)
+
+
 def _cells(special: Sequence[int], first_day: int) -> tuple[slice | int, ...]:
     """The cells of a table of weights (services, calendars, days) that a special day is about."""
     *rows, first, last, _ = special
@@ -207,24 +242,40 @@ def require_special(part: StoredPart, name: str, days: Ints, rows: Sequence[int]
         part.refuse(name, "a row, day or share out of range", f"rows from -1 to {tuple(rows)}")
 
 
-def holiday_table(calendar_keys: Sequence[str], first_day: int, last_day: int) -> NDArray[np.uint8]:
+def holiday_table(
+    calendar_keys: Sequence[str],
+    first_day: int,
+    last_day: int,
+    seen: Mapping[tuple[str, str], int] | None = None,
+) -> NDArray[np.uint8]:
     """(calendars + 1, days) the kinds of holidays of `Clocks.holidays`; row 0 has none.
 
     Carriers keep the holidays of a whole country more often than those of one region.
 
     Args:
         last_day: days since 1970-01-01, inclusive.
+        seen: KEPT or WORKED by country and name of those of which it is known.
     """
-    day = np.arange(first_day, last_day + 1)
-    table = np.zeros((len(calendar_keys) + 1, len(day)), np.uint8)
+    table = np.zeros((len(calendar_keys) + 1, last_day + 1 - first_day), np.uint8)
     for row, key in enumerate(calendar_keys, start=1):
         country, region = key.split(_SEPARATOR)
-        table[row, np.isin(day, holiday_days(country, region, first_day, last_day))] = 2
-        table[row, np.isin(day, holiday_days(country, "", first_day, last_day))] = 1
+        everywhere = named_holidays(country, "", first_day, last_day)
+        for day, name in named_holidays(country, region, first_day, last_day).items():
+            unseen = 1 if day in everywhere else 2
+            table[row, day - first_day] = (seen or {}).get((country, name), unseen)
     return table
 
 
 def holiday_days(country: str, region: str, first_day: int, last_day: int) -> Ints:
+    """Public holidays of a country and, where the region is one it has, of that region.
+
+    Returns:
+        Sorted days since 1970-01-01; see `named_holidays`.
+    """
+    return np.array(sorted(named_holidays(country, region, first_day, last_day)), np.int64)
+
+
+def named_holidays(country: str, region: str, first_day: int, last_day: int) -> dict[int, str]:
     """Public holidays of a country and, where the region is one it has, of that region.
 
     Args:
@@ -232,21 +283,23 @@ def holiday_days(country: str, region: str, first_day: int, last_day: int) -> In
         last_day: days since 1970-01-01, inclusive.
 
     Returns:
-        Sorted days since 1970-01-01.
+        Names by days since 1970-01-01; a day off in place of a holiday has that one's name.
     """
     import holidays  # noqa: PLC0415 — slow to import, and not needed by a quote
 
     supported = holidays.list_supported_countries()
     if country not in supported:
-        return np.zeros(0, np.int64)
+        return {}
     subdivision = region if region in supported[country] else None
     first = np.datetime64(first_day, "D").astype("datetime64[Y]").astype(int) + 1970
     last = np.datetime64(last_day, "D").astype("datetime64[Y]").astype(int) + 1970
     dates = holidays.country_holidays(
         country, subdiv=subdivision, years=range(int(first), int(last) + 1)
     )
-    days = np.array(sorted(np.datetime64(date, "D").astype(int) for date in dates), np.int64)
-    return days[(days >= first_day) & (days <= last_day)]
+    found = {int(np.datetime64(date, "D").astype(int)): name for date, name in dates.items()}
+    return {
+        day: name.partition(" (")[0] for day, name in found.items() if first_day <= day <= last_day
+    }
 
 
 def row_of(rows: Mapping[str, int], key: str) -> int:

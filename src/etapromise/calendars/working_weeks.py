@@ -9,6 +9,7 @@ counted in working days, so weeks and lengths are found in turns.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -19,17 +20,28 @@ from scipy.special import gammaln
 
 from etapromise.array_types import Floats
 from etapromise.calendars.changed_weeks import with_changed_weeks
+from etapromise.calendars.closed_days import with_closed_progress
 from etapromise.calendars.transits import (
     WEEKDAYS,
     Transits,
     arrival_hazard,
+    arrivals_on_holidays,
     ordinary_arrivals,
     risk_sets,
 )
-from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
+from etapromise.calendars.working_clocks import (
+    HOLIDAY_KINDS,
+    KEPT,
+    WORKED,
+    Clocks,
+    holiday_table,
+    named_holidays,
+)
 from etapromise.shrinkage import PRIORS, shrunk
 
 _ROUNDS: Final = 5
+# … once it is known which holidays are kept, and how far ways go on over closed days.
+_ROUNDS_AGAIN: Final = 2
 # Parcels that are enough to know every service's week by.
 _SAMPLE: Final = 400_000
 # Before anything is seen a weekday is closed, worked in part, or worked like any other with these
@@ -49,6 +61,9 @@ _HOLIDAY_CLOSED_BELOW: Final = 0.15
 # Arrivals that were to be expected from which on their absence needs no belief: were the day worked
 # at a quarter of an ordinary one's strength, five had come.
 _ENOUGH_EXPECTED: Final = 20.0
+# A holiday with more than this share of the arrivals expected is kept by few, if there were enough.
+_KEPT_BELOW: Final = 0.5
+_ENOUGH_OF_A_HOLIDAY: Final = 8.0
 # Parcels of a service in a place from which on its own week there needs no belief.
 _WEEKEND_EVIDENCE: Final = 300
 # A weekday on which a service works less is closed everywhere but for mis-scans.
@@ -81,7 +96,39 @@ def learn_clocks(
     sample = transits.latest(_SAMPLE)
     for _ in range(_ROUNDS):
         clocks = _renewed(clocks, *risk_sets(sample, clocks))
+    of_unseen = clocks.holiday_weights[:, : KEPT - 1]
+    clocks = with_closed_progress(sample, _with_seen_holidays(sample, clocks))
+    for _ in range(_ROUNDS_AGAIN):
+        clocks = _renewed(clocks, *risk_sets(sample, clocks))
+        # What is not seen yet is like all that was, not like the few of which too little is known.
+        clocks.holiday_weights[:, : KEPT - 1] = of_unseen
     return _with_weekends(sample, _with_regions(sample, with_changed_weeks(sample, clocks)))
+
+
+def _with_seen_holidays(transits: Transits, clocks: Clocks) -> Clocks:
+    """The clocks, with the public holidays that most carriers keep told from those they work on.
+
+    Carriers keep some holidays of a country and not others. All holidays of one name and country
+    are looked at together; who does otherwise than most on them is a matter of its weights.
+    """
+    expected, observed = arrivals_on_holidays(transits, clocks)
+    last_day = clocks.last_day
+    due: Counter[tuple[str, str]] = Counter()
+    came: Counter[tuple[str, str]] = Counter()
+    for row in np.flatnonzero(expected.any(axis=1)).tolist():
+        country, region = clocks.calendars[row].split("\x1f")
+        for day, name in named_holidays(country, region, clocks.first_day, last_day).items():
+            due[country, name] += expected[row, day - clocks.first_day]
+            came[country, name] += observed[row, day - clocks.first_day]
+    seen = {
+        one: KEPT if came[one] < _KEPT_BELOW * arrivals else WORKED
+        for one, arrivals in due.items()
+        if arrivals >= _ENOUGH_OF_A_HOLIDAY
+    }
+    if not seen:
+        return clocks
+    table = holiday_table(clocks.calendars, clocks.first_day, last_day, seen)
+    return replace(clocks, holidays=table)
 
 
 def _with_weekends(transits: Transits, clocks: Clocks) -> Clocks:

@@ -10,7 +10,7 @@ enum { LONGEST_WAIT = 90 };
 /* A pick-up that this share of parcels has at most is left out of account. */
 #define HARDLY_EVER 0.1
 
-enum { HOLIDAY_KINDS = 2, HOURS = 24, NO_CUT_OFF = 86400, AS_USUAL = 255 };
+enum { HOLIDAY_KINDS = 4, HOURS = 24, NO_CUT_OFF = 86400, AS_USUAL = 255 };
 
 struct etp_dispatch {
     const int32_t *cut_off;        /* (rows, 7) local second of Monday … Sunday */
@@ -40,6 +40,8 @@ struct etp_dispatch {
      * cut-off and `handling` say it. NULL: no row has any. */
     const int32_t *wait_row; /* (rows,) */
     const double *wait;
+    /* (waits, 7, HOURS) working days after which one order in ten is picked up, of each hour. */
+    const uint8_t *soonest;
 };
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high) {
@@ -167,22 +169,23 @@ static int64_t begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, i
     return best;
 }
 
-/* The waits of a row, or NULL where a cut-off tells when it begins. */
-static const double *waits_of(const etp_dispatch *d, int32_t row) {
-    const int64_t number = d->wait ? d->wait_row[row] : 0;
-    return number ? d->wait + (number - 1) * 7 * (HOURS + 1) : NULL;
-}
+/* What the hours of the week tell of an order: the mean wait, and the soonest that is no exception. */
+typedef struct {
+    double mean, soonest;
+} etp_wait;
 
-/* Of an order at a second of a day, a position in the tables. On a holiday that of its first hour: what
- * is placed on it waits for the next working day alike. */
-static double wait_at(const etp_dispatch *d, const double *waits, int32_t row, int32_t calendar,
-                      int64_t day, int32_t second) {
+/* Of an order at a second of a day, a position in the tables, of a row with waits. On a holiday that of its
+ * first hour: what is placed on it waits for the next working day alike. */
+static etp_wait wait_at(const etp_dispatch *d, int32_t row, int32_t calendar, int64_t day, int32_t second) {
     const int64_t weekday = ((day + d->first_day + 3) % 7 + 7) % 7;
     if (d->weeks[(int64_t)row * 7 + weekday] > 0 && share_of(d, row, calendar, day) <= 0)
         second = 0;
     const int32_t hour = second / 3600;
-    const double *at = waits + weekday * (HOURS + 1) + hour;
-    return at[0] + (double)(second - hour * 3600) / 3600.0 * (at[1] - at[0]);
+    const int64_t week = (int64_t)(d->wait_row[row] - 1) * 7 + weekday;
+    const double *at = d->wait + week * (HOURS + 1) + hour;
+    const etp_wait found = {at[0] + (double)(second - hour * 3600) / 3600.0 * (at[1] - at[0]),
+                            d->soonest[week * HOURS + hour]};
+    return found;
 }
 
 double etp_dispatch_delay(const etp_dispatch *d, int32_t row, int32_t calendar, int32_t order_day,
@@ -190,12 +193,14 @@ double etp_dispatch_delay(const etp_dispatch *d, int32_t row, int32_t calendar, 
     const double *handling = d->handling + (int64_t)row * (d->steps + 1);
     const double *elapsed = d->elapsed + (int64_t)clock * (d->days + 1);
     const int64_t start = (int64_t)order_day - d->first_day;
-    const double *waits = waits_of(d, row);
+    const int waits = d->wait && d->wait_row[row] > 0;
     /* Where the hours of the week tell the wait, a date's own cut-off may still be over. */
     const int64_t begun =
         waits && !dated_on(d, row, order_day).count ? start : begin_day(d, row, calendar, start, second);
     int64_t day = begun;
-    const double wait = waits ? wait_at(d, waits, row, calendar, begun, begun > start ? 0 : second) : 0;
+    etp_wait wait = {0, 0};
+    if (waits)
+        wait = wait_at(d, row, calendar, begun, begun > start ? 0 : second);
     double worked = 0, done = 0, reading = 0;
     *fetched = (double)LONGEST_WAIT;
     for (int64_t waited = 0; waited < LONGEST_WAIT && done < 1; waited++, day++) {
@@ -204,8 +209,9 @@ double etp_dispatch_delay(const etp_dispatch *d, int32_t row, int32_t calendar, 
             continue;
         worked += share;
         /* A wait between two working days is the one or the other. */
-        double now = waits ? fmin(fmax(worked - wait, done), 1) : within(handling, d->steps, worked);
-        if (done <= HARDLY_EVER && now > HARDLY_EVER)
+        double now = waits ? fmin(fmax(worked - wait.mean, done), 1) : within(handling, d->steps, worked);
+        const int some = waits ? worked > wait.soonest + HARDLY_EVER : now > HARDLY_EVER;
+        if (some && *fetched == (double)LONGEST_WAIT)
             *fetched = (double)(day - start);
         reading += (now - done) * reading_at(d, elapsed, day, leg);
         done = now;

@@ -64,10 +64,10 @@ static double present_pace(const etp_features *f, const etp_request *r, double u
 /* Days from the order's date to the carrier's first (second) working day after it. */
 static double days_until(const etp_features *f, const etp_request *r, int working) {
     const int64_t day = (int64_t)r->order_day + 1;
-    const double until = etp_elapsed(f, r->clock, day) + working - 0.5;
-    int64_t k = 1;
-    while (k < MOST_WAIT && etp_elapsed(f, r->clock, day + k) < until)
-        k++;
+    int64_t k = 0;
+    /* Days are counted, whose lengths differ: one after closed days makes up for them. */
+    for (int worked = 0; k < MOST_WAIT && worked < working; k++)
+        worked += etp_elapsed(f, r->clock, day + k + 1) - etp_elapsed(f, r->clock, day + k) > 0.5;
     return (double)k;
 }
 

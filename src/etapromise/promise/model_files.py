@@ -52,7 +52,7 @@ from etapromise.promise.signatures import (
 from etapromise.promise.stages import StageForests
 from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredValues, json_of
 
-FORMAT_VERSION: Final = 9
+FORMAT_VERSION: Final = 10
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
