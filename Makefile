@@ -22,7 +22,7 @@ SITE := site
 SAMPLE := data/sample
 BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py scans.py olist.py \
 	in_transit.py load.py many_lanes.py quality.py quality_scenarios.py quality_ablations.py quality_settings.py telling.py \
-	stages.py hand_offs.py windows.py refresh.py kills.py year.py)
+	stages.py hand_offs.py windows.py refresh.py kills.py shapes.py year.py)
 
 # What the installed package is made of, beyond the Python files, which are used where they lie.
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from etapromise.operations.checking.checking import check
 from etapromise.tracking import TrackedHistory
-from tests.tracking.own_shapes import HOME, parcels
+from tests.tracking.own_shapes import HOME, aware, parcels
 from tests.tracking.test_own_shapes import dates, local_dates
 from tests.tracking.test_system_exports import CLOCK, DAY, csv_of, plain, read, written
 
@@ -256,6 +257,26 @@ def test_events_may_call_their_time_and_their_text_anything(form: str, tmp_path:
     names = ["Waybill_No", "localDateTime" if "/" not in form else "Upload_Time", "ProcessInfo"]
     files += csv_of(pd.DataFrame(rows, columns=names), tmp_path / "events.csv")
     _, found = read(files, tmp_path)
+    assert_true(truth, found)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda time: f"{time:%a %b %d %Y %H:%M:%S} GMT{time:%z} (Central European Standard Time)",
+        lambda time: f"{time.isoformat()}[{HOME}]",
+        lambda time: f"{time.tz_convert('UTC'):%Y%m%dT%H%M%SZ}",
+        lambda time: f"{time:%Y-%m-%d %H:%M:%S},123",
+        lambda time: f"{time:%B} {time.day}{'st' if time.day == 1 else 'th'}, {time:%Y %H:%M}",
+    ],
+    ids=["browsers", "java", "basic", "logs", "ordinal"],
+)
+def test_moments_as_programs_write_them(
+    write: Callable[[pd.Timestamp], str], tmp_path: Path
+) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).assign(ordered_at=[write(time) for time in aware(truth["ordered"], HOME)])
+    _, found = read(csv_of(table, tmp_path / "programs.csv"), tmp_path)
     assert_true(truth, found)
 
 

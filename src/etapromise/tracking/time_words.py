@@ -93,8 +93,19 @@ _DIGIT_CLOCK: Final = re.compile(r"^(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)$")
 # In this order; each is tried on what the ones before it left.
 _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
     (re.compile(r"\s*[(][月火水木金土日월화수목금토일一二三四五六][)]\s*"), " "),
-    # Mon 03 Feb 2025, Montag, 3. Februar 2025
-    (re.compile(r"^([^\W\d_]{2,}(?:-[^\W\d_]+)?)\.?,?\s+(?=\S*\d)"), _without_week_day),
+    # Mon 03 Feb 2025, Mon Feb 03 2025, Montag, 3. Februar 2025
+    (re.compile(r"^([^\W\d_]{2,}(?:-[^\W\d_]+)?)\.?,?\s+(?=\S*\d|\w{3,}\s\d)"), _without_week_day),
+    # February 3rd, 2025
+    (re.compile(r"(?<=\d)(?:st|nd|rd|th)(?=[,\s])"), ""),
+    # Browsers write GMT+0100 (Central European Standard Time), Java +01:00[Europe/Paris].
+    (re.compile(r"\s(?:GMT|UTC)([+-]\d{4})(?:\s\([^()]*\))?$"), r" \1"),
+    (re.compile(r"([+-]\d\d:?\d\d|Z)\[[^\]]+\]$"), r"\1"),
+    # 16:27:00,123 and 20250203T162700Z are ISO 8601, too.
+    (re.compile(r"(?<=:\d\d),(\d{3,6})$"), r".\1"),
+    (
+        re.compile(r"^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(?=Z|[+-]|$)"),
+        r"\1-\2-\3T\4:\5:\6",
+    ),
     (_ERA, _era),
     (re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号]"), r"\1-\2-\3"),
     (

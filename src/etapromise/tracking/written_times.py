@@ -90,18 +90,24 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
         return pd.Series(moments).astype("datetime64[us, UTC]")
     form = form.replace("%B", "%b")
     zoned = "%z" in form or "%Z" in form
+    kind: Any = "datetime64[us, UTC]" if zoned else "datetime64[us]"
+
+    def read(texts: pd.Series[Any]) -> pd.Series[Any]:
+        return pd.Series(pd.to_datetime(texts, format=form, errors="coerce", utc=zoned)).astype(
+            kind
+        )
+
     try:
-        found = pd.Series(pd.to_datetime(texts, format=form, errors="coerce", utc=zoned))
+        found = read(texts)
         rest = found.isna() & texts.notna()
         if rest.any():
-            plain = plain_times(texts[rest])
-            found[rest] = pd.to_datetime(plain, format=form, errors="coerce", utc=zoned)
+            found[rest] = read(plain_times(texts[rest]))
     except ValueError as error:
         raise ContractError(
             f"found time format {form!r}: {error}; expected one such as '%d.%m.%Y %H:%M', "
             f"or one of {', '.join(NUMBERED)}"
         ) from error
-    return found.astype("datetime64[us, UTC]" if zoned else "datetime64[us]")
+    return found
 
 
 def iso_times(

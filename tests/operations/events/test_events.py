@@ -17,6 +17,7 @@ from etapromise.operations.events.detection import (
     no_events,
 )
 from etapromise.operations.events.event_memory import no_memory, recall, worth_remembering
+from etapromise.text_type import TEXT
 
 START = pd.Timestamp("2025-07-01T06:00", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -48,7 +49,7 @@ def parcel(now: pd.Timestamp, **story: Any) -> pd.DataFrame:
         if name.endswith("_at"):
             row[name] = pd.to_datetime(row[name], utc=True).astype("datetime64[us, UTC]")
     dates = ["today", "delivered_date", "estimated_delivery_date"]
-    return row.astype(dict.fromkeys(dates, "datetime64[s]") | {"closed_as": "str"})
+    return row.astype(dict.fromkeys(dates, "datetime64[s]") | {"closed_as": TEXT})
 
 
 def at(name: str, moment: pd.Timestamp) -> dict[str, pd.Timestamp]:
