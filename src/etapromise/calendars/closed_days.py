@@ -4,7 +4,8 @@ A lorry that drives on a Sunday brings on Monday what else had come on Tuesday. 
 arrive after a weekend tells of it: it is that of one working day where parcels stand still, and of
 as many more as they have gone on. For each service the share of a working day that explains the
 arrivals best is found by the likelihood of a piecewise constant hazard on the clock that it makes
-(Cox 1972; Holford 1980 for the Poisson form), weighed over a few shares.
+(Cox 1972; Holford 1980 for the Poisson form), weighed over a few shares; which of these are common
+is learned from all services (empirical Bayes, Efron 2010).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from etapromise.array_types import Floats
 from etapromise.calendars.transits import AGES, WEEKDAYS, Transits, days_in_transit
 from etapromise.calendars.working_clocks import Clocks
 
-# What is weighed, and what is believed of it before any parcel is seen.
+# What is weighed, and what is believed of it before any parcel is seen, as a quarter of a service.
 _SHARES: Final = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
-_BELIEVED: Final = np.array([0.4, 0.15, 0.15, 0.15, 0.15])
-# How many of all parcels count for each service, besides its own.
-_EVIDENCE: Final = 100.0
+_BELIEVED: Final = 0.25 * np.array([0.4, 0.15, 0.15, 0.15, 0.15])
+# A share so small is that of parcels that stand still.
+_HARDLY_ANY: Final = 0.1
 # Parcels that are enough to know every service by.
 _SAMPLE: Final = 60_000
 # Parts of a working day that ages are told apart by, and the longest day, in those.
@@ -42,11 +43,16 @@ def with_closed_progress(transits: Transits, clocks: Clocks) -> Clocks:
             for share in _SHARES
         ]
     )
-    everyone = fit.sum(axis=1, keepdims=True)
-    own = fit + everyone * min(_EVIDENCE / len(sample), 1.0)
-    chance = np.concatenate([everyone, own], axis=1) + np.log(_BELIEVED)[:, None]
-    chance = np.exp(chance - chance.max(axis=0))
-    return _going_on(clocks, (_SHARES @ chance) / chance.sum(axis=0))
+    # What is common among the services is believed of one with few parcels, and of any other.
+    likelihood = np.exp(fit - fit.max(axis=0))
+    common = _BELIEVED / _BELIEVED.sum()
+    chance = likelihood * common[:, None]
+    for _ in range(_ROUNDS):
+        chance = likelihood * common[:, None]
+        chance /= chance.sum(axis=0)
+        common = (chance.sum(axis=1) + _BELIEVED) / (fit.shape[1] + _BELIEVED.sum())
+    shares = _SHARES @ np.concatenate([common[:, None], chance], axis=1)
+    return _going_on(clocks, np.where(shares < _HARDLY_ANY, 0.0, shares))
 
 
 def _going_on(clocks: Clocks, shares: Floats) -> Clocks:

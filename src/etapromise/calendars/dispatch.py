@@ -124,6 +124,10 @@ class DispatchCalendars(ArrayRecord):
         default_factory=lambda: np.zeros((0, 7, HOURS_A_DAY), np.uint8)
     )
 
+    def waits_by_hour(self) -> float:
+        """The share of the rows whose hours of the week tell the wait, and not a cut-off."""
+        return float(np.mean(self.wait_row > 0))
+
     def __post_init__(self) -> None:
         """Where no row has waits, none need be named."""
         if not len(self.wait):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pyarrow as pa
@@ -23,7 +25,8 @@ def sheet_names(data: bytes, name: str) -> list[str]:
     Raises:
         ContractError: As for `sheet_table`.
     """
-    return _filled(_workbook(data, name))
+    with _damage_refused(name):
+        return _filled(_workbook(data, name))
 
 
 def sheet_table(
@@ -44,7 +47,13 @@ def sheet_table(
         ContractError: python-calamine is not installed, the file is no workbook, there is no such
             sheet or more than one, or cells of the header are merged.
     """
-    book = _workbook(data, name)
+    with _damage_refused(name):
+        return _sheet_table(_workbook(data, name), name, sheet, skip)
+
+
+def _sheet_table(
+    book: Any, name: str, sheet: str | None, skip: int | None
+) -> tuple[pa.Table, tuple[str, ...]]:
     filled = _filled(book)
     if sheet is None:
         if len(filled) != 1:
@@ -109,9 +118,16 @@ def _workbook(data: bytes, name: str) -> Any:
             f"{name} is a workbook, which needs python-calamine; install etapromise[excel], or "
             "save the sheet as CSV"
         ) from error
+    return python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+
+
+@contextmanager
+def _damage_refused(name: str) -> Iterator[None]:
     try:
-        return python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-    except Exception as error:  # whatever a damaged file makes of it
+        yield
+    except ContractError:
+        raise
+    except Exception as error:  # whatever a damaged file makes of it, when opened or when read
         raise ContractError(
             f"{name} cannot be read as a workbook, it may be cut or damaged, or need a password: "
             f"{error}; save it again as .xlsx"
