@@ -106,6 +106,15 @@ def test_a_slow_spell_slows_what_is_under_way_and_leaves_the_rest():
     assert np.allclose(later[untouched.to_numpy()], now[untouched.to_numpy()])
 
 
+def test_on_closed_dates_no_truck_leaves_and_nothing_is_delivered_but_parcels_go_on():
+    world = World(small("marketplace", days=60, closed=(date(2024, 7, 4),)), seed=2)
+    local = world.scans["scanned_at"].dt.tz_convert(world.family.zone)
+    on_the_fourth = world.scans["status"][local.dt.date == date(2024, 7, 4)]
+    assert set(on_the_fourth) == {"arrived"}
+    before = world.scans["status"][local.dt.date == date(2024, 6, 27)]
+    assert set(before) == {"picked_up", "arrived", "delivered"}
+
+
 def test_both_halves_are_there_and_what_no_parcel_could_pass_is_refused():
     assert {True, False} == {family.settings for family in FAMILIES.values()}
     carrier = replace(FAMILIES["strike"].carriers[0], services={"x": (Stage(daily=0.5),)})

@@ -12,6 +12,7 @@ from etapromise_simulator.families import (
     changed_week,
     express_next_day,
     long_tail,
+    marketplace,
     one_truck_a_day,
     price_campaign,
     small_shop,
@@ -37,5 +38,6 @@ FAMILIES: Final = {
         two_hubs,
         price_campaign,
         small_shop,
+        marketplace,
     )
 }

@@ -151,6 +151,7 @@ class Family:
         spells: Fast and slow times.
         campaigns: Times of many orders.
         capacity: Orders that a warehouse can handle on a day, in usual days' orders.
+        closed: Dates on which no truck leaves, and no stage works but one with a week of its own.
         seeds: Networks to draw where one tells little.
     """
 
@@ -172,6 +173,7 @@ class Family:
     spells: tuple[Spell, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
     capacity: float = 1.25
+    closed: tuple[date, ...] = ()
     seeds: tuple[int, ...] = (0,)
 
     @property

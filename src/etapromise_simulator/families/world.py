@@ -70,6 +70,8 @@ class World:
         self._far = self._rng.integers(0, family.far + 1, shape)
         self._lane_pace = np.exp(family.uneven * self._rng.standard_normal(shape))
         self._weekday = (np.arange(self._count) + family.start.weekday()) % 7
+        dates = self._first + np.arange(self._count)
+        self._open = ~np.isin(dates, np.array(family.closed, "datetime64[D]"))
         self._demand = self._draw_demand()
         self._queue = self._queues()
         self._pace = self._draw_paces()
@@ -164,7 +166,7 @@ class World:
         for start, week in carrier.weeks_from:
             since = self._first + np.arange(self._count) >= np.datetime64(start, "D")
             works = np.where(since, np.asarray(weekdays(week))[self._weekday], works)
-        return works
+        return works & self._open
 
     def _stages(self, lane: _Lane) -> list[Floats]:
         """The (days, REACH) kernel of each stage of a lane."""
@@ -184,7 +186,8 @@ class World:
         """Of each warehouse, the seconds since midnight of the first date at which trucks leave."""
         found = []
         for warehouse in self.family.warehouses:
-            days = np.flatnonzero(np.asarray(weekdays(warehouse.week))[self._weekday])
+            works = np.asarray(weekdays(warehouse.week))[self._weekday]
+            days = np.flatnonzero(works & self._open)
             seconds = np.round(np.array(sorted(warehouse.trucks)) * 3600.0).astype(np.int64)
             found.append((days[:, None] * DAY + seconds).ravel())
         return found
