@@ -45,7 +45,7 @@ def test_elapsed_time_is_the_sum_of_the_days_before(first: int, seed: int) -> No
         for calendar in range(2):
             passed, gone_on, worked_yet = 0.0, 0, False
             row = clocks.elapsed[clocks.row(service, calendar)]
-            lengths = clocks.lengths[clocks.row(service, calendar)]
+            lengths = clocks.lengths()[clocks.row(service, calendar)]
             for day in range(30):
                 assert row[day] == pytest.approx(passed, abs=1e-9)
                 worked = weeks[service, (EPOCH + timedelta(first + day)).weekday()]

@@ -87,7 +87,7 @@ def _cells(transits: Transits, clocks: Clocks) -> tuple[Floats, Floats]:
     shape = (len(clocks.services), AGES * _PARTS, _LONGEST_DAY)
     at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
     clock = (transits.service + 1) * len(clocks.holidays) + transits.calendar + 1
-    weight = np.diff(clocks.elapsed, axis=1) - (clocks.lengths - 1.0)
+    weight = np.diff(clocks.elapsed, axis=1) - (clocks.lengths() - 1.0)
     for day in days_in_transit(transits, clocks):
         # A day that is worked in part would need a length of its own.
         whole = weight[clock[day.rows], day.date - clocks.first_day] == 1.0

@@ -96,6 +96,7 @@ def days_in_transit(transits: Transits, clocks: Clocks) -> Iterator[_Day]:
     # From the end of the first day: whether a carrier that fetches on a Saturday delivers on it is
     # no part of the way.
     start = clocks.elapsed[clock, transits.first_day + 1 - clocks.first_day]
+    lengths = clocks.lengths()
     for wait in range(_LONGEST):
         here = np.flatnonzero(transits.first_day + wait <= transits.last_day)
         if not len(here):
@@ -109,7 +110,7 @@ def days_in_transit(transits: Transits, clocks: Clocks) -> Iterator[_Day]:
             date=day,
             since=np.maximum(since, 0.0) if wait else since,
             kind=np.where(holiday > 0, WEEKDAYS - 1 + holiday, (day + 3) % 7),
-            length=clocks.lengths[clock[here], column],
+            length=lengths[clock[here], column],
             came=transits.arrived[here] & (day == transits.last_day[here]),
         )
 

@@ -109,19 +109,30 @@ class Clocks(ArrayRecord):
         Counted from first_day. A place's week goes before days on which a carrier delivers for
         once; days on which nothing is delivered go before all.
         """
-        weight, made_up = self._weights()
+        weight, going_on = self._weights()
+        self._make_up(weight, weight, going_on)
+        weight = weight.reshape(-1, weight.shape[2])
         elapsed = np.zeros((len(weight), weight.shape[1] + 1))
-        np.cumsum(weight + made_up, axis=1, out=elapsed[:, 1:])
+        np.cumsum(weight, axis=1, out=elapsed[:, 1:])
         elapsed.flags.writeable = False
         return elapsed
 
-    @cached_property
     def lengths(self) -> Floats:
         """(rows of `elapsed`, days) how long each day would be if it were worked: mostly 1."""
-        return 1.0 + self._weights()[1]
+        weight, going_on = self._weights()
+        lengths = np.ones_like(weight)
+        self._make_up(lengths, weight, going_on)
+        return lengths.reshape(-1, lengths.shape[2])
 
-    def _weights(self) -> tuple[Floats, Floats]:
-        """(rows, days) the weight of each day, and what it makes up for closed days before it."""
+    def _make_up(self, days: Floats, weight: Floats, going_on: Mask) -> None:
+        """Add to worked days what parcels have gone on over the closed ones before; in place."""
+        # One service at a time: the tables of many are large.
+        for row in np.flatnonzero(self.closed_progress):
+            closed = _closed_before(going_on[row], weight[row] > 0)
+            days[row] += closed * self.closed_progress[row]
+
+    def _weights(self) -> tuple[Floats, Mask]:
+        """(services + 1, calendars + 1, days) weights of days, and where parcels go on unworked."""
         first_day, weeks, holidays = self.first_day, self.weeks, self.holidays
         special_days = self.special_days
         days = holidays.shape[1]
@@ -141,15 +152,11 @@ class Clocks(ArrayRecord):
         for one in special_days[~closed].tolist():
             weight[_cells(one, first_day)] = one[4] / 100.0
         weight *= self.place_weeks[None, :, weekday]
-        going_on = weight == 0.0 if self.closed_progress.any() else None
+        going_on = weight == 0.0
         for one in special_days[closed].tolist():
             weight[_cells(one, first_day)] = 0.0
-            if going_on is not None:
-                going_on[_cells(one, first_day)] = False
-        made_up = np.zeros_like(weight)
-        if going_on is not None:
-            made_up = _closed_before(going_on, weight > 0) * self.closed_progress[:, None, None]
-        return weight.reshape(-1, days), made_up.reshape(-1, days)
+            going_on[_cells(one, first_day)] = False
+        return weight, going_on
 
     @classmethod
     def stored(cls, part: StoredPart, values: StoredValues) -> Clocks:
