@@ -76,6 +76,7 @@ def learn_dispatch(
     orders = _Orders(order_day, second, pickup_day, calendar, clocks.holidays, clocks.first_day)
     names: list[str] = []
     rows = [orders.described(None)]
+    spread: list[NDArray[np.uint8] | None] = [None]
     # Row of what is around each parcel: the network at first, then its key at each coarser level.
     around = np.zeros(len(order_day), np.int64)
     for level, (positions, distinct) in zip(DISPATCH_LEVELS, keys, strict=True):
@@ -85,12 +86,13 @@ def learn_dispatch(
         is_warehouse = level.name == _WAREHOUSE
         places = np.flatnonzero(counts >= (_WAREHOUSE_EVIDENCE if is_warehouse else _OWN_EVIDENCE))
         each = [by_key[starts[place] : starts[place + 1]] for place in places]
-        wider = [rows[around[members[0]]] for members in each]
+        wider = [(rows[place], spread[place]) for place in (around[one[0]] for one in each)]
         if is_warehouse and each:
-            wider = _with_hours([orders.take(members) for members in each], wider)
-        for place, members, one in zip(places, each, wider, strict=True):
+            wider = _with_hours([orders.take(one) for one in each], [row for row, _ in wider])
+        for place, members, (row, soonest) in zip(places, each, wider, strict=True):
             names.append(distinct[int(place)])
-            rows.append(orders.take(members).described(one))
+            rows.append(orders.take(members).described(row, soonest))
+            spread.append(soonest)
             around[members] = len(names)
     stacked = DispatchCalendars(
         *(
@@ -104,8 +106,11 @@ def learn_dispatch(
 
 def _with_hours(
     warehouses: Sequence[_Orders], around: Sequence[DispatchCalendars]
-) -> list[DispatchCalendars]:
-    """What is around each warehouse, but with the waits by hour that its own pick-ups tell."""
+) -> list[tuple[DispatchCalendars, NDArray[np.uint8] | None]]:
+    """What is around each warehouse, but with the waits by hour that its own pick-ups tell.
+
+    With each, (7, 24) its soonest pick-ups where hours tell them.
+    """
     weeks = np.array([orders.week(wider) for orders, wider in zip(warehouses, around, strict=True)])
     parts = [
         (order.order_day, order.second, _worked_days(week, order.order_day, order.pickup_day))
@@ -114,14 +119,14 @@ def _with_hours(
     order_day, second, worked = (np.concatenate(column) for column in zip(*parts, strict=True))
     warehouse = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
     hours = hourly_waits(warehouse, weeks > 0.5, order_day, second, worked)
-    found = []
+    found: list[tuple[DispatchCalendars, NDArray[np.uint8] | None]] = []
     for number, (wider, week) in enumerate(zip(around, weeks, strict=True)):
         step = _step_log_likelihood(week, *parts[number], int(wider.cut_off[0, 0]))
         if not (week > 0.5).any() or step > hours.log_likelihood[number] + _STEP_GAIN:
-            found.append(wider)
+            found.append((wider, None))
             continue
         wait = _at_hours(week > 0.5, hours.mean[number])[None]
-        found.append(replace(wider, wait=wait, soonest=hours.soonest[number][None]))
+        found.append((replace(wider, wait=wait), hours.soonest[number]))
     return found
 
 
@@ -150,8 +155,15 @@ class _Orders:
     def take(self, rows: Ints) -> _Orders:
         return with_rows(self, rows, "holidays", "first_day")
 
-    def described(self, around: DispatchCalendars | None) -> DispatchCalendars:
-        """One row, shrunk towards that of what is around it, if that is given."""
+    def described(
+        self, around: DispatchCalendars | None, spread: NDArray[np.uint8] | None = None
+    ) -> DispatchCalendars:
+        """One row, shrunk towards that of what is around it, if that is given.
+
+        Args:
+            spread: (7, 24) the soonest pick-ups of its warehouse where they are known; else those
+                at the mean wait are the soonest.
+        """
         week = self.week(around)
         worked = _worked_days(week, self.order_day, self.pickup_day)
         inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
@@ -160,8 +172,8 @@ class _Orders:
         soonest = np.floor(wait[:, :, :-1] + _HARDLY_EVER).astype(np.uint8)
         if len(wait):
             cut_off = NO_CUT_OFF
-            if around is not None and len(around.soonest):
-                soonest = np.minimum(soonest, around.soonest)
+            if spread is not None:
+                soonest = np.minimum(soonest, spread)
         late = self.second >= cut_off
         handling = _worked_days(week, self.order_day + late, self.pickup_day)
         return DispatchCalendars(
