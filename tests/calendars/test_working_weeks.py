@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from etapromise import tracking
 from etapromise.calendars.calendar_file import CalendarFile
+from etapromise.calendars.closed_days import with_closed_progress
 from etapromise.calendars.configured_clocks import configured_clocks
 from etapromise.calendars.transits import Transits
 from etapromise.calendars.working_clocks import Clocks, holiday_days, named_holidays
@@ -170,28 +172,47 @@ def test_who_keeps_which_holidays() -> None:
             assert (lasts == 0.0) == (service == 2 or name in kept), (name, service)
 
 
-@pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
-def test_how_far_parcels_go_on_over_closed_days(progress: float) -> None:
-    """Ways in days of continuous time, of which a closed day is a part: the clock finds which."""
-    first, until = number(date(2025, 1, 6)), number(date(2025, 9, 30))
-    rng = np.random.default_rng(7)
-    n = 12_000
-    open_ = (np.arange(first, until + 90) + 3) % 7 < 6
-    start = np.sort(rng.integers(first, until - 5, n))
+def going_on(
+    first: int, until: int, week: list[float], count: int, rng: np.random.Generator
+) -> Transits:
+    """Parcels that go on by so much of a day on Monday … Sunday, and never arrive on a Sunday."""
+    weekday = (np.arange(first, until + 90) + 3) % 7
+    open_ = weekday < 6
+    start = np.sort(rng.integers(first, until - 5, count))
     # Nobody fetches on Sundays.
     start = start[open_[start - first]]
-    gone = np.concatenate([[0.0], np.cumsum(np.where(open_, 1.0, progress))])
+    gone = np.concatenate([[0.0], np.cumsum(np.array(week)[weekday])])
     due = gone[start + 1 - first] + np.exp(rng.normal(1.0, 0.5, len(start)))
     there = np.searchsorted(gone, due) - 1
     end = first + there
     end += ~open_[there]
-    transits = Transits(
+    return Transits(
         service=np.zeros(len(start), np.int64),
         calendar=np.zeros(len(start), np.int64),
         first_day=start,
         last_day=np.minimum(end, until),
         arrived=end <= until,
     )
+
+
+def test_a_day_that_is_worked_in_part_hides_nothing_of_the_closed_ones() -> None:
+    """Sums of such days are no whole numbers, nor are the days between them to the last bit."""
+    first, until = number(date(2025, 1, 6)), number(date(2025, 9, 30))
+    transits = going_on(first, until, [1.0] * 5 + [0.7, 1.0], 12_000, np.random.default_rng(7))
+    clocks = replace(
+        learn(transits.take(np.zeros(0, np.int64)), first),
+        weeks=np.array([[1.0] * 5 + [0.7, 0.0]] * 2),
+    )
+    assert with_closed_progress(transits, clocks).closed_progress[1] > 0.8
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
+def test_how_far_parcels_go_on_over_closed_days(progress: float) -> None:
+    """Ways in days of continuous time, of which a closed day is a part: the clock finds which."""
+    first, until = number(date(2025, 1, 6)), number(date(2025, 9, 30))
+    rng = np.random.default_rng(7)
+    n = 12_000
+    transits = going_on(first, until, [1.0] * 6 + [progress], n, rng)
     clocks = learn(transits, first)
     assert clocks.weeks[1].tolist() == [1.0] * 6 + [0.0]
     assert clocks.closed_progress[1] == pytest.approx(progress, abs=0.13)

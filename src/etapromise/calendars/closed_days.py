@@ -28,6 +28,8 @@ _HARDLY_ANY: Final = 0.1
 _SAMPLE: Final = 60_000
 # Parts of a working day that ages are told apart by, and the longest day, in those.
 _PARTS: Final = 4
+# Of the weights of days, which are differences of sums.
+_ROUNDING: Final = 1e-6
 _LONGEST_DAY: Final = 4 * _PARTS
 _ROUNDS: Final = 12
 
@@ -90,7 +92,7 @@ def _cells(transits: Transits, clocks: Clocks) -> tuple[Floats, Floats]:
     weight = np.diff(clocks.elapsed, axis=1) - (clocks.lengths() - 1.0)
     for day in days_in_transit(transits, clocks):
         # A day that is worked in part would need a length of its own.
-        whole = weight[clock[day.rows], day.date - clocks.first_day] == 1.0
+        whole = np.abs(weight[clock[day.rows], day.date - clocks.first_day] - 1.0) < _ROUNDING
         told = np.flatnonzero(whole & (day.kind < WEEKDAYS) & (day.since >= 0.0))
         age = np.minimum(np.round(day.since[told] * _PARTS).astype(np.int64), shape[1] - 1)
         length = np.minimum(np.round(day.length[told] * _PARTS).astype(np.int64), _LONGEST_DAY)
