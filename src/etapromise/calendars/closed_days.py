@@ -5,7 +5,7 @@ arrive after a weekend tells of it: it is that of one working day where parcels 
 as many more as they have gone on. For each service the share of a working day that explains the
 arrivals best is found by the likelihood of a piecewise constant hazard on the clock that it makes
 (Cox 1972; Holford 1980 for the Poisson form), weighed over a few shares; which of these are common
-is learned from all services (empirical Bayes, Efron 2010).
+is learned from all services.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from etapromise.array_types import Floats
+from etapromise.calendars.common_laws import common_laws
 from etapromise.calendars.transits import AGES, WEEKDAYS, Transits, days_in_transit
 from etapromise.calendars.working_clocks import Clocks
 
@@ -46,14 +47,8 @@ def with_closed_progress(transits: Transits, clocks: Clocks) -> Clocks:
         ]
     )
     # What is common among the services is believed of one with few parcels, and of any other.
-    likelihood = np.exp(fit - fit.max(axis=0))
-    common = _BELIEVED / _BELIEVED.sum()
-    chance = likelihood * common[:, None]
-    for _ in range(_ROUNDS):
-        chance = likelihood * common[:, None]
-        chance /= chance.sum(axis=0)
-        common = (chance.sum(axis=1) + _BELIEVED) / (fit.shape[1] + _BELIEVED.sum())
-    shares = _SHARES @ np.concatenate([common[:, None], chance], axis=1)
+    chance, common = common_laws(fit.T, _BELIEVED, _ROUNDS)
+    shares = np.concatenate([common[None], chance]) @ _SHARES
     return _going_on(clocks, np.where(shares < _HARDLY_ANY, 0.0, shares))
 
 

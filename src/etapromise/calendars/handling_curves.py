@@ -3,8 +3,7 @@
 A parcel is ready after a time that varies, and leaves with the next lorry. Whatever warehouses do
 comes near to one of some hundred such curves: a typical handling time, how far it varies, whether
 it goes on over closed days, and the hour of the lorry. Which of them are common is learned from all
-warehouses together, and a warehouse of a dozen orders has the mean of those that it may well have
-(nonparametric empirical Bayes on a grid, Laird 1978; Koenker & Mizera 2014).
+warehouses together, and a warehouse of a dozen orders has the mean of those that it may well have.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints, Mask
+from etapromise.calendars.common_laws import common_laws
 
 # Hours: typical handling, by which share of it that varies, and when the lorry leaves.
 _HANDLING: Final = (0.25, 1.0, 2.0, 4.0, 6.0, 9.0, 13.0, 18.0, 25.0, 36.0, 50.0, 72.0)
@@ -31,7 +31,7 @@ _LORRIES: Final = 18
 _STRANGE: Final = 0.03
 # Picked up by so few, an order is not reckoned with yet: HARDLY_EVER of native/dispatch.c.
 _HARDLY_EVER: Final = 0.1
-_ROUNDS: Final = 30
+_ROUNDS: Final = 31
 _AT_ONCE: Final = 500
 
 
@@ -81,7 +81,8 @@ def hourly_waits(
             index = (place[warehouse[rows]] * _CELLS + cell[rows]) * MOST_WAITS + waited[rows]
             counts = np.bincount(index, minlength=len(some) * _CELLS * MOST_WAITS)
             fit[some] = counts.reshape(len(some), -1).astype(np.float32) @ likely
-    mixed = _mixed(fit)
+    # One warehouse's worth of belief that any curve is as common.
+    mixed, _ = common_laws(fit, np.full(_curve_count(), 1.0 / _curve_count()), _ROUNDS)
     waits, soonest = (np.empty((len(weeks), _CELLS)) for _ in range(2))
     for number, chance in enumerate(curves):
         for one in np.flatnonzero(of == number):
@@ -96,22 +97,6 @@ def hourly_waits(
 
 def _curve_count() -> int:
     return len(_HANDLING) * len(_VARIES) * len(_LEAVES) * 2
-
-
-def _mixed(fit: Floats) -> Floats:
-    """(w, g) chance of each curve for each warehouse, from log likelihoods; shares by EM."""
-    likelihood = np.exp(fit - fit.max(axis=1, keepdims=True))
-    shares = np.full(fit.shape[1], 1.0 / fit.shape[1])
-    for _ in range(_ROUNDS):
-        # One warehouse's worth of belief that any curve is as common.
-        common = _of_each(likelihood, shares).sum(axis=0) + 1.0 / fit.shape[1]
-        shares = common / (len(fit) + 1.0)
-    return _of_each(likelihood, shares)
-
-
-def _of_each(likelihood: Floats, shares: Floats) -> Floats:
-    chance = likelihood * shares
-    return np.asarray(chance / chance.sum(axis=1, keepdims=True))
 
 
 def _chances(week: Mask) -> NDArray[np.float64]:
