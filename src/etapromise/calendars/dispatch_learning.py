@@ -18,14 +18,12 @@ from etapromise.calendars.dispatch import (
     Dispatch,
     DispatchCalendars,
 )
-from etapromise.calendars.handling_curves import MOST_WAITS, hourly_waits
+from etapromise.calendars.handling_curves import HARDLY_EVER, MOST_WAITS, hourly_waits
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, KEPT, Clocks
 from etapromise.shrinkage import PRIORS, shrunk
 
 # The level at which a warehouse's hours are told apart from those of others.
 _WAREHOUSE: Final = "origin"
-# HARDLY_EVER of native/dispatch.c.
-_HARDLY_EVER: Final = 0.1
 # Pick-ups from which on a warehouse is described by its own.
 _OWN_EVIDENCE: Final = 40
 # … and by what others like it do.
@@ -169,7 +167,7 @@ class _Orders:
         inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
         cut_off = _cut_off(week, self.order_day, self.second, worked, inherited)
         wait = _waits(week, self.order_day, self.second, worked, cut_off, around)
-        soonest = np.floor(wait[:, :, :-1] + _HARDLY_EVER).astype(np.uint8)
+        soonest = np.floor(wait[:, :, :-1] + HARDLY_EVER).astype(np.uint8)
         if len(wait):
             cut_off = NO_CUT_OFF
             if spread is not None:

@@ -29,8 +29,8 @@ MOST_WAITS: Final = 12
 _LORRIES: Final = 18
 # Share of pick-ups that no curve explains.
 _STRANGE: Final = 0.03
-# Picked up by so few, an order is not reckoned with yet: HARDLY_EVER of native/dispatch.c.
-_HARDLY_EVER: Final = 0.1
+# Picked up by so few, an order is not reckoned with yet: that of native/dispatch.c.
+HARDLY_EVER: Final = 0.1
 _ROUNDS: Final = 31
 _AT_ONCE: Final = 500
 
@@ -88,7 +88,7 @@ def hourly_waits(
         for one in np.flatnonzero(of == number):
             own = (mixed[one] @ chance).reshape(_CELLS, MOST_WAITS)
             waits[one] = own @ np.arange(MOST_WAITS)
-            soonest[one] = (np.cumsum(own, axis=1) <= _HARDLY_EVER).sum(axis=1)
+            soonest[one] = (np.cumsum(own, axis=1) <= HARDLY_EVER).sum(axis=1)
     shape = (-1, 7, _HOURS)
     return HourlyWaits(
         waits.reshape(shape), soonest.reshape(shape).astype(np.uint8), fit.max(axis=1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import ClassVar, Final
 
 import numpy as np
@@ -282,7 +282,8 @@ def holiday_days(country: str, region: str, first_day: int, last_day: int) -> In
     return np.array(sorted(named_holidays(country, region, first_day, last_day)), np.int64)
 
 
-def named_holidays(country: str, region: str, first_day: int, last_day: int) -> dict[int, str]:
+@cache
+def named_holidays(country: str, region: str, first_day: int, last_day: int) -> Mapping[int, str]:
     """Public holidays of a country and, where the region is one it has, of that region.
 
     Args:
