@@ -10,8 +10,6 @@ import numpy as np
 
 from etapromise.array_types import Floats
 
-__all__ = ["common_laws"]
-
 
 def common_laws(fit: Floats, believed: Floats, rounds: int) -> tuple[Floats, Floats]:
     """The chance of each law for each of n, and how common it is.
