@@ -238,11 +238,7 @@ def usual_fit(config: TrainingConfig | None = None) -> Fit:
 
 
 def run_backtest(
-    history: TrackedHistory,
-    config: BacktestConfig,
-    *,
-    fit: Fit,
-    progress: Progress | bool = False,
+    history: TrackedHistory, config: BacktestConfig, *, fit: Fit, progress: Progress | bool = False
 ) -> BacktestResult:
     """Walk forward through a history.
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.forecast.boosting_state import BoostingState, Workers
 from etapromise.forecast.forest import Forest
@@ -159,7 +160,7 @@ def fit_forest(
 def _grow(
     training: BoostingState,
     stopping: _Stopping | None,
-    level: NDArray[np.float64],
+    level: Floats,
     config: BoostingConfig,
     progress: TreeProgress | None,
 ) -> tuple[list[Trees], list[NDArray[np.float32]]]:
@@ -237,7 +238,7 @@ class _TreeGrower:
         return lightgbm.Booster(self._parameters, self._dataset)
 
 
-def _shape_rows(count: int, config: BoostingConfig) -> slice | NDArray[np.int64]:
+def _shape_rows(count: int, config: BoostingConfig) -> slice | Ints:
     if count <= config.shape_rows:
         return slice(None)
     drawn = np.random.default_rng(config.seed).choice(count, config.shape_rows, replace=False)
@@ -291,7 +292,7 @@ class _Stopping:
         return self._round - self.best_round >= self._patience
 
 
-def _without_values(tree: Trees, level: NDArray[np.float64], features: int) -> Forest:
+def _without_values(tree: Trees, level: Floats, features: int) -> Forest:
     """A forest that knows a tree's leaves but not yet their values."""
     return Forest(
         levels=level,
@@ -333,12 +334,7 @@ def _level_order(count: int) -> NDArray[np.intp]:
     return np.arange(count) * step % count
 
 
-def _start(
-    y: NDArray[np.float64],
-    level: NDArray[np.float64],
-    weight: NDArray[np.float64] | None,
-    censored: NDArray[np.bool_] | None,
-) -> NDArray[np.float64]:
+def _start(y: Floats, level: Floats, weight: Floats | None, censored: Mask | None) -> Floats:
     if len(y) == 0:
         raise InsufficientHistoryError(
             "There are no rows of positive weight to grow a forest on; give more history."
@@ -351,7 +347,7 @@ def _start(
     return kaplan_meier_quantiles(y, level, weight=weight, censored=censored)
 
 
-def _together(mask: NDArray[np.bool_]) -> slice | NDArray[np.bool_]:
+def _together(mask: Mask) -> slice | Mask:
     """The rows of a mask as a slice, which copies nothing, where they follow each other."""
     first = int(mask.argmax())
     count = int(np.count_nonzero(mask))
@@ -361,31 +357,26 @@ def _together(mask: NDArray[np.bool_]) -> slice | NDArray[np.bool_]:
 class _Rows:
     """The optional columns, None where absent."""
 
-    def __init__(
-        self,
-        count: int,
-        weight: NDArray[np.float64] | None,
-        censored: NDArray[np.bool_] | None,
-    ) -> None:
+    def __init__(self, count: int, weight: Floats | None, censored: Mask | None) -> None:
         self.count = count
         self._weight = weight
         self._censored = censored
 
-    def that_count(self, held_out: NDArray[np.bool_] | None) -> slice | NDArray[np.bool_]:
+    def that_count(self, held_out: Mask | None) -> slice | Mask:
         """Rows to grow on: not held out, and of some weight."""
         counts = np.ones(self.count, np.bool_) if self._weight is None else self._weight > 0
         return _together(counts if held_out is None else counts & ~held_out)
 
-    def weight(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    def weight(self, rows: slice | Mask) -> Floats | None:
         return None if self._weight is None else self._weight[rows]
 
-    def censored(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    def censored(self, rows: slice | Mask) -> Mask | None:
         return None if self._censored is None else self._censored[rows]
 
 
 def _checked(
     X: ArrayLike, y: ArrayLike, weight: ArrayLike | None, censored: ArrayLike | None
-) -> tuple[NDArray[Any], NDArray[np.float64], _Rows]:
+) -> tuple[NDArray[Any], Floats, _Rows]:
     features = np.asarray(X)
     if features.dtype != np.float32:
         features = features.astype(np.float64, copy=False)
@@ -412,7 +403,7 @@ def _checked(
     return features, target, _Rows(len(target), weights, bounds)
 
 
-def _checked_levels(levels: ArrayLike) -> NDArray[np.float64]:
+def _checked_levels(levels: ArrayLike) -> Floats:
     level = np.ascontiguousarray(levels, np.float64)
     if (
         level.ndim != 1
@@ -426,7 +417,7 @@ def _checked_levels(levels: ArrayLike) -> NDArray[np.float64]:
     return level
 
 
-def _mask(validation: ArrayLike | None, rows: int) -> NDArray[np.bool_] | None:
+def _mask(validation: ArrayLike | None, rows: int) -> Mask | None:
     if validation is None:
         return None
     given = np.asarray(validation)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.forest import Forest
 
 _Task = TypeVar("_Task")
@@ -30,9 +31,7 @@ _gradient = native.function(
     *(native.POINTER, native.LONG, native.LONG, native.LONG, native.POINTER),
 )
 _count = native.function(
-    "etp_boosting_count",
-    None,
-    *(native.POINTER, native.LONG, native.LONG, native.POINTER),
+    "etp_boosting_count", None, *(native.POINTER, native.LONG, native.LONG, native.POINTER)
 )
 _gather = native.function(
     "etp_boosting_gather",
@@ -52,14 +51,10 @@ _renew = native.function(
     *(native.DOUBLE, native.DOUBLE, native.POINTER, native.POINTER),
 )
 _mass = native.function(
-    "etp_boosting_mass",
-    None,
-    *(native.POINTER, native.LONG, native.LONG, native.POINTER),
+    "etp_boosting_mass", None, *(native.POINTER, native.LONG, native.LONG, native.POINTER)
 )
 _loss = native.function(
-    "etp_boosting_loss",
-    native.DOUBLE,
-    *(native.POINTER, native.POINTER, native.LONG, native.LONG),
+    "etp_boosting_loss", native.DOUBLE, *(native.POINTER, native.POINTER, native.LONG, native.LONG)
 )
 
 
@@ -137,11 +132,11 @@ class BoostingState:
     def __init__(
         self,
         X: NDArray[Any],
-        y: NDArray[np.float64],
-        level: NDArray[np.float64],
-        start: NDArray[np.float64],
-        weight: NDArray[np.float64] | None,
-        censored: NDArray[np.bool_] | None,
+        y: Floats,
+        level: Floats,
+        start: Floats,
+        weight: Floats | None,
+        censored: Mask | None,
         workers: Workers,
     ) -> None:
         self.X = X
@@ -168,9 +163,7 @@ class BoostingState:
     @functools.cached_property
     def _renewal(self) -> _RenewalBuffers:
         return _RenewalBuffers(
-            *self._shift.shape,
-            censored=self._censored is not None,
-            workers=self._workers.count,
+            *self._shift.shape, censored=self._censored is not None, workers=self._workers.count
         )
 
     def hessian(self) -> NDArray[np.float32]:
@@ -221,7 +214,7 @@ class BoostingState:
 
     def _gather_by_leaf(
         self, leaf: NDArray[np.uint8], leaves: int, buffers: _RenewalBuffers
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    ) -> tuple[Ints, Ints, Floats]:
         """First row, number of rows and total weight of each leaf in the gathered buffers."""
         count = np.zeros((len(self._chunks), leaves), np.int64)
         total = np.zeros((len(self._chunks), leaves))
@@ -261,7 +254,7 @@ class BoostingState:
         )
         return below
 
-    def losses(self, mass: NDArray[np.float32] | None, blocks: int) -> NDArray[np.float64]:
+    def losses(self, mass: NDArray[np.float32] | None, blocks: int) -> Floats:
         """(blocks,) mean pinball loss over levels and the rows of each, which follow each other.
 
         Up to a constant where rows are censored.

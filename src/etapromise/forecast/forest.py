@@ -69,15 +69,7 @@ class Forest:
     bits.
     """
 
-    __slots__ = (
-        "_address",
-        "_layout",
-        "features",
-        "levels",
-        "start",
-        "trees",
-        "values",
-    )
+    __slots__ = ("_address", "_layout", "features", "levels", "start", "trees", "values")
 
     def __init__(
         self,

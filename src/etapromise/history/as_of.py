@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks
-from etapromise.calendars.configured_dispatch import (
-    configured_dispatch,
-    warehouses_of,
-)
+from etapromise.calendars.configured_dispatch import configured_dispatch, warehouses_of
 from etapromise.calendars.configured_zones import configured_zones
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
@@ -124,7 +122,7 @@ class KnownOrders:
         first = pd.Timestamp(day, unit="D", tz="UTC")
         return self.take(np.flatnonzero((self.shipments["ordered_at"] >= first).to_numpy()))
 
-    def take(self, rows: NDArray[np.int64]) -> KnownOrders:
+    def take(self, rows: Ints) -> KnownOrders:
         """Some of them, by ascending positions."""
         return KnownOrders(
             self.shipments.iloc[rows].reset_index(drop=True),
@@ -140,13 +138,13 @@ class KnownOrders:
     def let_go(self) -> None:
         """Keep nothing in memory that can be read again."""
 
-    def ordered(self) -> NDArray[np.int64]:
+    def ordered(self) -> Ints:
         """(n,) microseconds since 1970 UTC of the orders."""
         return microseconds(self.shipments["ordered_at"], "ordered_at")
 
     def level_keys(
         self, levels: Sequence[Level], hand_offs: HandOffs | None = None
-    ) -> list[tuple[NDArray[np.int64], list[str]]]:
+    ) -> list[tuple[Ints, list[str]]]:
         """`levels.level_keys` of the orders, named with who usually brings them."""
         frame = self.shipments
         if hand_offs is not None:
@@ -167,9 +165,7 @@ class KnownOrders:
             give_up_after=give_up_after,
         )
 
-    def last_mile(
-        self, hand_offs: HandOffs
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
+    def last_mile(self, hand_offs: HandOffs) -> tuple[Mask, NDArray[np.int32], NDArray[np.int32]]:
         """(n,) whether each is known to have been handed over, to whom, and to whom it usually is.
 
         Who it is are numbers of last-mile carriers, 0: another one or nobody.
@@ -178,9 +174,7 @@ class KnownOrders:
         usual = hand_offs.last_mile_of(self.shipments)
         return handed != "", hand_offs.numbered(handed), usual
 
-    def handed_over(
-        self, encoder: Encoder, requests: Requests
-    ) -> tuple[Requests, NDArray[np.bool_]]:
+    def handed_over(self, encoder: Encoder, requests: Requests) -> tuple[Requests, Mask]:
         """The requests as those of who took the parcels over, and (n,) whether that is known."""
         if encoder.hand_offs is None:
             return requests, np.zeros(len(requests), bool)
@@ -189,7 +183,7 @@ class KnownOrders:
 
     def deliveries(
         self, levels: Sequence[Level], zones: ZoneMap, hand_offs: HandOffs | None
-    ) -> tuple[list[tuple[NDArray[np.int64], list[str]]], NDArray[np.int64]]:
+    ) -> tuple[list[tuple[Ints, list[str]]], Ints]:
         """Keys of who brings them, and (n,) local seconds of their events, -1 where unknown.
 
         Where parcels change hands, a delivery is that of the carrier that brought it.
@@ -207,22 +201,22 @@ class KnownOrders:
         """(n,) IANA names of the destinations' zones."""
         return np.asarray(zones.resolve_many(self.shipments, "destination")[0])
 
-    def event_known(self) -> NDArray[np.int64]:
+    def event_known(self) -> Ints:
         """(n,) microseconds since 1970 UTC of the receipt of the event; any where it was not."""
         known = self.milestones["event_known_at"].dt.tz_localize(None)
         return np.asarray(known.to_numpy("datetime64[us]").view(np.int64))
 
-    def returned(self) -> NDArray[np.bool_]:
+    def returned(self) -> Mask:
         """(n,) whether they were known to be on their way back, or there."""
         back = (self.milestones["closed_as"] == "returned").fillna(value=False).to_numpy(bool)
         told = (self.milestones["closed_known_at"] < self.moment).to_numpy(bool)
         return np.asarray(back & told)
 
-    def scan_counts(self) -> NDArray[np.float64]:
+    def scan_counts(self) -> Floats:
         """(n,) how often they were scanned, NaN where that is not told."""
         return self.milestones["scan_count"].to_numpy(np.float64, na_value=np.nan)
 
-    def promised_days(self) -> NDArray[np.int64]:
+    def promised_days(self) -> Ints:
         """(n,) days since 1970-01-01 that were promised then, NEVER_DAY where none is told."""
         if "promised_date" not in self.shipments.columns:
             return np.full(len(self), NEVER_DAY, np.int64)

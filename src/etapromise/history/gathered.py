@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY, EffectSettings, WantedDays
@@ -68,7 +69,7 @@ class HistoryAsOf:
     outcomes: Outcomes
     statistics: Statistics
     at_order: AsOfOrder
-    surge: NDArray[np.float64]
+    surge: Floats
     surge_now: float
 
     @classmethod
@@ -111,7 +112,7 @@ class HistoryAsOf:
             float(surge[-1]),
         )
 
-    def take(self, rows: NDArray[np.int64]) -> HistoryAsOf:
+    def take(self, rows: Ints) -> HistoryAsOf:
         """The same statistics, and some of the parcels, by ascending positions."""
         return replace(
             self,
@@ -129,7 +130,7 @@ class HistoryAsOf:
         first = int(np.searchsorted(self.outcomes.start_day, day))
         return replace(self, at_order=self.at_order.since(first))
 
-    def knowing_days_of(self, rows: NDArray[np.int64]) -> HistoryAsOf:
+    def knowing_days_of(self, rows: Ints) -> HistoryAsOf:
         """The same with order days of some parcels only, by ascending positions."""
         return replace(self, at_order=self.at_order.only(rows))
 
@@ -138,9 +139,7 @@ class HistoryAsOf:
         tables = FeatureTables.on_order_days(self.at_order)
         return FeatureBuilder(contract, self.encoder, tables, self.statistics.settings)
 
-    def features(
-        self, builder: FeatureBuilder, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def features(self, builder: FeatureBuilder, rows: Ints) -> tuple[NDArray[np.float32], Floats]:
         """(r, p) features and (r,) offsets of some parcels, as their own order days knew them."""
         x = np.empty((len(rows), len(builder.contract.names)), np.float32)
         offset = np.empty(len(rows))
@@ -151,7 +150,7 @@ class HistoryAsOf:
             x[place], offset[place] = builder.rows(self.requests.take(part), codes)
         return x, offset + self.surge[rows]
 
-    def days(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def days(self, results: Outcomes, rows: Ints) -> Floats:
         """Operational days to the event, or, where it is open, to the start of the as-of day."""
         arrived = results.arrived[rows]
         requests = self.requests.take(rows)
@@ -169,14 +168,14 @@ class HistoryAsOf:
         )
         return np.where(arrived, event, now)
 
-    def days_before_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def days_before_date(self, results: Outcomes, rows: Ints) -> Floats:
         """Operational days to the end of the date before the event's, or before the as-of date."""
         day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
         return operational_days(
             self.encoder.clocks, self.requests.take(rows), day, np.zeros(len(rows))
         )
 
-    def days_through_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def days_through_date(self, results: Outcomes, rows: Ints) -> Floats:
         """Operational days to the end of the event's date, or of the as-of date."""
         day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
         return operational_days(

@@ -15,8 +15,8 @@ from dataclasses import fields
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.history.effects import FIELDS, EffectSettings, FittedEffectSettings, Sweep
 from etapromise.shrinkage import PRIORS
 
@@ -49,7 +49,7 @@ def fitted_to_keys(
     return FittedEffectSettings(**own, total=total, handling=handling, way=way)
 
 
-def _priors(sweep: Sweep, table: NDArray[np.float64]) -> tuple[float, ...]:
+def _priors(sweep: Sweep, table: Floats) -> tuple[float, ...]:
     """Parcels' worth of belief for each level; 0 for the network, which leans on nobody."""
     starts = np.cumsum([0, *sweep.table_sizes])
     within = table[1, FIELDS.index("deviation")] ** 2
@@ -59,7 +59,7 @@ def _priors(sweep: Sweep, table: NDArray[np.float64]) -> tuple[float, ...]:
     )
 
 
-def _prior(keys: NDArray[np.float64], within: float, prior: float) -> float:
+def _prior(keys: Floats, within: float, prior: float) -> float:
     """How parcels of a key differ to how keys do, as a ratio of variances.
 
     Args:

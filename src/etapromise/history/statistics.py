@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.history.effects import (
     FIELDS,
@@ -81,10 +82,10 @@ class Statistics(ArrayRecord):
 
     as_of_day: int
     total: NDArray[np.float32]
-    total_start: NDArray[np.int64]
+    total_start: Ints
     handling: NDArray[np.float32]
-    handling_start: NDArray[np.int64]
-    lost: NDArray[np.float64]
+    handling_start: Ints
+    lost: Floats
     shortest: NDArray[np.float32]
     settings: FittedEffectSettings
 
@@ -132,11 +133,11 @@ class AsOfOrder:
         handling: (k, H, 5) float32.
     """
 
-    rows: NDArray[np.int64]
+    rows: Ints
     total: NDArray[np.float32]
     handling: NDArray[np.float32]
 
-    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def places(self, rows: Ints) -> Ints:
         """(r,) where the tables have parcels, by their positions."""
         if len(rows) and (not len(self.rows) or int(rows.max()) > int(self.rows[-1])):
             raise IndexError(int(rows.max()))
@@ -145,12 +146,12 @@ class AsOfOrder:
             raise IndexError(int(rows[self.rows[found] != rows][0]))
         return found
 
-    def take(self, rows: NDArray[np.int64]) -> AsOfOrder:
+    def take(self, rows: Ints) -> AsOfOrder:
         """Of some of the parcels, known or not, by ascending positions; they are numbered anew."""
         mine = np.isin(rows, self.rows, assume_unique=True)
         return replace(self.only(rows[mine]), rows=np.flatnonzero(mine))
 
-    def only(self, rows: NDArray[np.int64]) -> AsOfOrder:
+    def only(self, rows: Ints) -> AsOfOrder:
         """Of some of the parcels, by ascending positions; the others' memory is let go of."""
         places = self.places(rows)
         return AsOfOrder(rows=rows, total=self.total[places], handling=self.handling[places])
@@ -260,11 +261,11 @@ def _tables(found: Sequence[Effects], rows: int) -> tuple[Effects, Effects]:
     return total, handling
 
 
-def _starts(sizes: list[int]) -> NDArray[np.int64]:
+def _starts(sizes: list[int]) -> Ints:
     return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
 
-def lost_shares(encoder: Encoder, requests: Requests, outcomes: Outcomes) -> NDArray[np.float64]:
+def lost_shares(encoder: Encoder, requests: Requests, outcomes: Outcomes) -> Floats:
     """(services,) share of parcels that never arrive, by row of the level "service".
 
     Among the parcels whose fate had time to show: those given up by `outcomes.as_of_day` if still

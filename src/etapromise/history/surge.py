@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
+
 _QUICK_HALF_LIFE: Final = 5.0
 _SLOW_HALF_LIFE: Final = 28.0
 # A rise below this (on the log scale) is the ordinary week's.
@@ -20,7 +22,7 @@ _ORDINARY: Final = 0.2
 _POWER: Final = 0.6
 
 
-def surge_by_day(start_day: NDArray[np.int32], end_day: int) -> tuple[int, NDArray[np.float64]]:
+def surge_by_day(start_day: NDArray[np.int32], end_day: int) -> tuple[int, Floats]:
     """What to add to the log durations of the orders of each day.
 
     Args:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
@@ -86,9 +85,7 @@ class Alerts(ArrayRecord):
         return float(self.threshold[min(last_miss, len(kept) - 1)])
 
 
-def choose_alerts(
-    parcel: NDArray[np.int64], probability: Floats, late: NDArray[np.bool_]
-) -> Alerts:
+def choose_alerts(parcel: Ints, probability: Floats, late: Mask) -> Alerts:
     """Watch m looks at parcels whose date was still to come.
 
     Args:

@@ -97,10 +97,7 @@ def judged_since(trained_day: int, as_of_day: int) -> int:
 
 
 def refresh_transit(
-    parts: TransitParts,
-    past: PastParcels,
-    contract: FeatureContract,
-    promises_by: Forest,
+    parts: TransitParts, past: PastParcels, contract: FeatureContract, promises_by: Forest
 ) -> TransitParts:
     """The same forest with everything else as of a later moment."""
     return assemble_transit(

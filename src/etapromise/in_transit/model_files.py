@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import EtapromiseError, ModelFileError
@@ -119,7 +120,7 @@ def _names(whole: StoredPart) -> tuple[Any, Any, tuple[str, ...]]:
     return names[0], names[1], different_texts("facilities of transit.npz", names[2])
 
 
-def _golden(parts: TransitParts, clocks: Clocks, horizon: int) -> NDArray[np.float64]:
+def _golden(parts: TransitParts, clocks: Clocks, horizon: int) -> Floats:
     """Probabilities of made-up parcels, by every table: in each stage, twice."""
     row = np.arange(_GOLDEN_ROWS)
     column = np.arange(len(TRANSIT_FEATURES))
@@ -128,7 +129,7 @@ def _golden(parts: TransitParts, clocks: Clocks, horizon: int) -> NDArray[np.flo
     x[::3, 5:8] = np.nan
     stage = row % len(STAGES)
     carrier = row % parts.silence.lost.shape[1]
-    quiet: NDArray[np.float64] = row.astype(np.float64) / 2.0
+    quiet: Floats = row.astype(np.float64) / 2.0
     try:
         lost = parts.silence.lost_probability(stage, carrier, quiet)
         evidence = parts.flow.evidence[row * 7919 % len(parts.flow.evidence)].astype(np.float64)

@@ -97,7 +97,7 @@ class TransitHistory:
         """(m,) whose look."""
         return self.looks.states.parcel
 
-    def take(self, rows: NDArray[np.int64] | Mask) -> TransitHistory:
+    def take(self, rows: Ints | Mask) -> TransitHistory:
         """Some of the looks."""
         return replace(self, looks=self.looks.take(rows), day=self.day[rows])
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats, Ints, with_rows
+from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
@@ -52,12 +52,12 @@ class ScanGaps:
         gone: (k,) whether the parcel was lost, in this silence or after it.
     """
 
-    stage: NDArray[np.int64]
-    carrier: NDArray[np.int64]
+    stage: Ints
+    carrier: Ints
     days: Floats
-    ended: NDArray[np.bool_]
+    ended: Mask
     weight: Floats
-    gone: NDArray[np.bool_]
+    gone: Mask
 
     def take(self, rows: NDArray[Any]) -> ScanGaps:
         """Some of them, by a mask or by positions."""
@@ -89,7 +89,7 @@ class ScanGapTable(ArrayRecord):
         """
         return cls(**part.read(_LAYOUT, stages=stages, carriers=carriers))
 
-    def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
+    def still(self, stage: Ints, carrier: Ints, days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
         # One stretch after the other: a sum along rows may round by the number of rows.
         if len(days) <= _FEW:
@@ -102,15 +102,11 @@ class ScanGapTable(ArrayRecord):
             exposure += _spent(days, edge, width) * self.rate[stage, carrier, stretch]
         return np.asarray(np.exp(-exposure))
 
-    def lost_probability(
-        self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
-    ) -> Floats:
+    def lost_probability(self, stage: Ints, carrier: Ints, days: Floats) -> Floats:
         """(n,) probability that a silence of `days` so far never ends, or else a later one."""
         return self.lost_given(stage, carrier, self.still(stage, carrier, days))
 
-    def lost_given(
-        self, stage: NDArray[np.int64], carrier: NDArray[np.int64], still: Floats
-    ) -> Floats:
+    def lost_given(self, stage: Ints, carrier: Ints, still: Floats) -> Floats:
         """`lost_probability`, from what `still` (n,) says of those silences."""
         lost = self.lost[stage, carrier]
         waiting = (1.0 - lost) * still
@@ -153,8 +149,7 @@ class GapSums:
         long = (stages, carriers, len(SILENCE_EDGES))
         short = long[:2]
         return cls(
-            **{name: np.zeros(long) for name in SPENT},
-            **{name: np.zeros(short) for name in FATES},
+            **{name: np.zeros(long) for name in SPENT}, **{name: np.zeros(short) for name in FATES}
         )
 
     @classmethod

@@ -113,7 +113,7 @@ class Exits(ArrayRecord):
     @staticmethod
     def cells(
         stage: NDArray[np.uint8], attempts: NDArray[np.uint8], silence: Floats
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    ) -> tuple[Ints, Ints, Ints]:
         """Where each state's share is in `returned`."""
         return (
             stage.astype(np.int64),

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.forecast.calibration import (
@@ -286,12 +286,12 @@ class _Judged:
         )
         return learn_dependence(low, np.where(self._arrived, high, 1.0), pairs, together)
 
-    def _lost(self) -> NDArray[np.float64]:
+    def _lost(self) -> Floats:
         """Share of parcels like each that never arrive."""
         service = self._codes[:, self._names.index("service")]
         return self._gathered.statistics.lost[service]
 
-    def _raw(self, days: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _raw(self, days: Floats) -> Floats:
         """(r,) what the forest says of dates that end so many operational days after the start."""
         stated = raw_probability(
             self._levels,
@@ -302,7 +302,7 @@ class _Judged:
         )
         return np.where(days > self._shortest - ROUNDING, stated, 0.0)
 
-    def _widened(self, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _widened(self, quantiles: Floats) -> Floats:
         """What native/quote.c makes of the forest's word where a carrier or region is new."""
         gathered, rows = self._gathered, self._rows
         between = between_variances(gathered.encoder, gathered.statistics)
@@ -312,5 +312,5 @@ class _Judged:
         unknown = (between * PRIORS.new_key / (seen + PRIORS.new_key)).sum(axis=1)
         wider = np.sqrt(1.0 + unknown / np.maximum(within, 1e-12))
         middle = quantiles[:, [int(np.abs(self._levels - 0.5).argmin())]]
-        widened: NDArray[np.float64] = middle + (quantiles - middle) * wider[:, None]
+        widened: Floats = middle + (quantiles - middle) * wider[:, None]
         return widened

@@ -137,11 +137,7 @@ class QuoteKernel:
         return out
 
     def reach(
-        self,
-        requests: Requests,
-        codes: NDArray[np.int32],
-        levels: Floats,
-        asked: NDArray[np.int32],
+        self, requests: Requests, codes: NDArray[np.int32], levels: Floats, asked: NDArray[np.int32]
     ) -> Reached:
         """The first dates that reach each of `levels`, and the probabilities of asked days.
 

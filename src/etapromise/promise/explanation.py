@@ -133,11 +133,7 @@ class Explanation:
         if usual is None:
             return None
         after = first_leg_time(
-            self.stages.times,
-            usual.first_leg,
-            encoder.clocks,
-            request.leg_clock,
-            request.order_day,
+            self.stages.times, usual.first_leg, encoder.clocks, request.leg_clock, request.order_day
         )
         return HandOffTime(usual.carrier, usual.share, after)
 

@@ -10,8 +10,7 @@ from functools import lru_cache, partial
 from math import nan
 from typing import TYPE_CHECKING, Any, Final
 
-from numpy.typing import NDArray
-
+from etapromise.array_types import Floats
 from etapromise.encoding.compiled_encoder import FINE
 from etapromise.encoding.requests import DISRUPTED, NUMBERS
 from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
@@ -48,8 +47,6 @@ from etapromise.promise.service_levels import require_level
 from etapromise.promise.typed_inputs import ASKED, refuse_unknown
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from etapromise.encoding.requests import Encoder
 
 DEFAULT_SERVICE_LEVEL: Final = 0.9
@@ -340,7 +337,7 @@ class QuotedPromise(Promise):
         return self._answer.request.order_day
 
     @property
-    def _probability(self) -> NDArray[np.float64]:
+    def _probability(self) -> Floats:
         return self._answer.probabilities()
 
     def _curve(self) -> bytes:

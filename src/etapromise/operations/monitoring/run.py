@@ -28,10 +28,7 @@ from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
 from etapromise.operations.monitoring.promises import promises_made
-from etapromise.operations.monitoring.scan_flow import (
-    silent_carriers,
-    unreadable_codes,
-)
+from etapromise.operations.monitoring.scan_flow import silent_carriers, unreadable_codes
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import Source, TrackedHistory

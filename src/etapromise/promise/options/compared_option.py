@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 MARKS: Final = ("guaranteed", "no_appointment", "groupable", "booked_window")
 """What an option says of itself beside the shipment's fields."""
 # The clauses of what policies measure: where it is not known, and where it is more.
-_UNKNOWN: Final = {
-    "price": "no_price",
-    "co2_kg": "no_co2_kg",
-    "window_days": "lacks_booked_window",
-}
+_UNKNOWN: Final = {"price": "no_price", "co2_kg": "no_co2_kg", "window_days": "lacks_booked_window"}
 _AMOUNTS: Final = {"price": "more_price", "co2_kg": "more_co2_kg", "cost": "costs_more"}
 
 
