@@ -17,10 +17,10 @@ from etapromise.calendars.configured_clocks import configured_clocks
 from etapromise.calendars.configured_dispatch import configured_dispatch, warehouses_of
 from etapromise.calendars.configured_zones import configured_zones
 from etapromise.calendars.dispatch import Dispatch
-from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import Encoder, Requests, local_seconds
 from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.history.delivery_hours import HOUR_LEVELS, DeliveryHours, learn_delivery_hours
 from etapromise.history.effects import NEVER_DAY
 from etapromise.history.learned_calendars import (
     CALENDAR_LEVELS,
@@ -43,6 +43,7 @@ from etapromise.lanes.levels import (
     level_indexes,
     level_keys,
     levels_with,
+    sorted_keys,
 )
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.tracked import TrackedHistory
@@ -181,10 +182,25 @@ class KnownOrders:
         _, last_mile, _ = self.last_mile(encoder.hand_offs)
         return encoder.handed_over(requests, self.shipments, last_mile), last_mile > 0
 
+    def delivery_hours(
+        self, results: Outcomes, zones: ZoneMap, hand_offs: HandOffs | None = None
+    ) -> DeliveryHours:
+        """At what hours those that have come, by their `outcomes`, were brought."""
+        rows = np.flatnonzero(results.arrived)
+        keys, seconds = self.deliveries(zones, hand_offs)
+        day, second = np.divmod(seconds[rows], 86_400)
+        return learn_delivery_hours(
+            [sorted_keys(positions[rows], texts) for positions, texts in keys],
+            day=day,
+            second=second,
+            known_day=results.event_known_day[rows].astype(np.int64),
+            as_of_day=results.as_of_day,
+        )
+
     def deliveries(
-        self, levels: Sequence[Level], zones: ZoneMap, hand_offs: HandOffs | None
+        self, zones: ZoneMap, hand_offs: HandOffs | None
     ) -> tuple[list[tuple[Ints, list[str]]], Ints]:
-        """Keys of who brings them, and (n,) local seconds of their events, -1 where unknown.
+        """Keys at HOUR_LEVELS of who brings them, (n,) local seconds of their events or -1.
 
         Where parcels change hands, a delivery is that of the carrier that brought it.
         """
@@ -195,7 +211,7 @@ class KnownOrders:
         names, _ = zones.resolve_many(self.shipments.iloc[rows], "destination")
         seconds = np.full(len(orders), -1, np.int64)
         seconds[rows] = local_seconds(self.milestones["event_at"].iloc[rows], names)
-        return level_keys(orders, levels), seconds
+        return level_keys(orders, HOUR_LEVELS), seconds
 
     def zone_names(self, zones: ZoneMap) -> NDArray[np.object_]:
         """(n,) IANA names of the destinations' zones."""
@@ -280,10 +296,14 @@ class KnownOrders:
                     f"Found no column {name} in the shipments; the configuration names it as a "
                     f"feature. The columns are {', '.join(map(str, self.shipments.columns))}."
                 )
-        learned = self._hand_offs() if hand_offs is True else hand_offs or None
+        if hand_offs is True:
+            learned = learned_hand_offs(self.shipments, self.milestones, self.moment)
+        else:
+            learned = hand_offs or None
         levels = levels_with(categorical, hand_offs=learned is not None)
         results = self.outcomes(zones, give_up_after)
-        clocks = self._clocks(results, learned)
+        who = self._delivering(results, learned)
+        clocks = learned_clocks(self.level_keys(CALENDAR_LEVELS), results, *who)
         if calendars is not None:
             clocks = configured_clocks(clocks, calendars, learned)
         dispatch = learned_dispatch(self.shipments, results, clocks, zones)
@@ -308,13 +328,6 @@ class KnownOrders:
             hand_offs=learned,
             declared=() if calendars is None else calendars.disruptions,
         )
-
-    def _hand_offs(self) -> HandOffs | None:
-        return learned_hand_offs(self.shipments, self.milestones, self.moment)
-
-    def _clocks(self, results: Outcomes, hand_offs: HandOffs | None) -> Clocks:
-        keys = self.level_keys(CALENDAR_LEVELS)
-        return learned_clocks(keys, results, *self._delivering(results, hand_offs))
 
     def _delivering(
         self, results: Outcomes, hand_offs: HandOffs | None

@@ -52,16 +52,6 @@ class EffectSettings:
     pace_prior: float = 15.0
     offset: float = 1.0
 
-    @classmethod
-    def stored(cls, values: StoredValues) -> EffectSettings:
-        """The settings that a manifest states.
-
-        Raises:
-            ModelFileError: one is missing, or out of any sense.
-        """
-        names = [each.name for each in fields(EffectSettings)]
-        return EffectSettings(**{name: values.number(name, 1e-6, 1e6) for name in names})
-
 
 @dataclass(frozen=True, kw_only=True)
 class FittedEffectSettings(EffectSettings):
@@ -84,9 +74,8 @@ class FittedEffectSettings(EffectSettings):
         Raises:
             ModelFileError: one is missing, or out of any sense.
         """
-        plain = EffectSettings.stored(values)
         return cls(
-            **{each.name: getattr(plain, each.name) for each in fields(plain)},
+            **{each.name: values.number(each.name, 1e-6, 1e6) for each in fields(EffectSettings)},
             total=values.numbers("total", levels, 0.0, 1e6),
             handling=values.numbers("handling", len(HANDLING_LEVELS), 0.0, 1e6),
             way=values.numbers("way", len(WAY_LEVELS), 0.0, 1e6),

@@ -73,17 +73,6 @@ class HistoryAsOf:
     surge_now: float
 
     @classmethod
-    def at(
-        cls, known: KnownOrders, encoder: Encoder, give_up: int, settings: EffectSettings
-    ) -> HistoryAsOf:
-        """Statistics on `known.moment` and on every order's own day.
-
-        Raises:
-            ContractError: an extra column is missing or not numeric.
-        """
-        return cls.of(EncodedOrders.of(known, encoder, give_up), settings)
-
-    @classmethod
     def of(
         cls,
         orders: EncodedOrders,
@@ -127,8 +116,8 @@ class HistoryAsOf:
 
         What was known on each order's own day is the largest part by far.
         """
-        first = int(np.searchsorted(self.outcomes.start_day, day))
-        return replace(self, at_order=self.at_order.since(first))
+        known = self.at_order.rows
+        return self.knowing_days_of(known[self.outcomes.start_day[known] >= day])
 
     def knowing_days_of(self, rows: Ints) -> HistoryAsOf:
         """The same with order days of some parcels only, by ascending positions."""
@@ -168,19 +157,15 @@ class HistoryAsOf:
         )
         return np.where(arrived, event, now)
 
-    def days_before_date(self, results: Outcomes, rows: Ints) -> Floats:
-        """Operational days to the end of the date before the event's, or before the as-of date."""
+    def days_of_date(self, rows: Ints) -> tuple[Floats, Floats]:
+        """Operational days to the beginning and to the end of the event's, or the as-of, date."""
+        results, requests = self.outcomes, self.requests.take(rows)
         day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
-        return operational_days(
-            self.encoder.clocks, self.requests.take(rows), day, np.zeros(len(rows))
+        begin, end = (
+            operational_days(self.encoder.clocks, requests, day, np.full(len(rows), within))
+            for within in (0.0, 1.0)
         )
-
-    def days_through_date(self, results: Outcomes, rows: Ints) -> Floats:
-        """Operational days to the end of the event's date, or of the as-of date."""
-        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
-        return operational_days(
-            self.encoder.clocks, self.requests.take(rows), day, np.ones(len(rows))
-        )
+        return begin, end
 
     def typical_age(self) -> float:
         """Days in which nine of ten parcels arrive."""

@@ -213,12 +213,12 @@ class KeptOrders(KnownOrders):
         return replace(requests, codes=codes, clock=clock), known
 
     def deliveries(
-        self, levels: Sequence[Level], zones: ZoneMap, hand_offs: HandOffs | None
+        self,
+        zones: ZoneMap,  # noqa: ARG002 — those of the model
+        hand_offs: HandOffs | None,  # noqa: ARG002
     ) -> tuple[list[tuple[Ints, list[str]]], Ints]:
         """Keys of who brings them, and (n,) local seconds of their events, -1 where unknown."""
-        if levels is not HOUR_LEVELS:
-            return super().deliveries(levels, zones, hand_offs)
-        keys = [self._keys(_key_column("brought ", level), level) for level in levels]
+        keys = [self._keys(_key_column("brought ", level), level) for level in HOUR_LEVELS]
         return keys, self._array("event_second")
 
     def zone_names(self, zones: ZoneMap) -> NDArray[np.object_]:  # noqa: ARG002 — those of the model
@@ -439,7 +439,7 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
         for level, found in zip(told, as_taken.level_keys(told), strict=True):
             columns[_key_column("taken ", level)] = _coded_column(*found)
     columns |= {"handed": handed, "taker": last_mile, "usual_taker": usual}
-    brought, columns["event_second"] = known.deliveries(HOUR_LEVELS, encoder.zones, hand_offs)
+    brought, columns["event_second"] = known.deliveries(encoder.zones, hand_offs)
     for level, found in zip(HOUR_LEVELS, brought, strict=True):
         columns[_key_column("brought ", level)] = _coded_column(*found)
     zones, names = pd.factorize(known.zone_names(encoder.zones))

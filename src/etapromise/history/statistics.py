@@ -156,15 +156,6 @@ class AsOfOrder:
         places = self.places(rows)
         return AsOfOrder(rows=rows, total=self.total[places], handling=self.handling[places])
 
-    def since(self, first: int) -> AsOfOrder:
-        """Of the parcels from a position on only; the others' memory is let go of."""
-        start = int(np.searchsorted(self.rows, first))
-        return AsOfOrder(
-            rows=self.rows[start:],
-            total=self.total[start:].copy(),
-            handling=self.handling[start:].copy(),
-        )
-
 
 def build_statistics(
     encoder: Encoder,

@@ -17,7 +17,7 @@ from etapromise.history.features import FeatureContract
 from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.kept_orders import KeptOrders
 from etapromise.history.outcomes import Outcomes
-from etapromise.in_transit.flow import FlowTables, Passages, flow_as_of, flow_tables
+from etapromise.in_transit.flow import Passages, flow_as_of
 from etapromise.in_transit.kept_scans import parcel_scans
 from etapromise.in_transit.outlook import (
     NO_PROMISES,
@@ -56,10 +56,6 @@ class Ended:
         """Evidence and sums (m', levels) as each look of `asked` knew them."""
         places = asked.looks.passages(asked.scans.facilities, facilities, asked.day)
         return flow_as_of(self.passages, self.value, self.weight, places)
-
-    def flow_on(self, day: int, sizes: Ints) -> FlowTables:
-        """The flow as of a UTC day."""
-        return flow_tables(self.passages, self.value, self.weight, as_of_day=day, sizes=sizes)
 
 
 @dataclass(frozen=True, kw_only=True)

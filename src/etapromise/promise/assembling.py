@@ -28,11 +28,11 @@ from etapromise.history.features import FeatureContract
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.kept_effects import KeptEffects
 from etapromise.history.kept_orders import kept_orders
-from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
 from etapromise.history.shortest_ways import ROUNDING, soonest_as_known
-from etapromise.in_transit.assembling import judged_since, refresh_transit
+from etapromise.in_transit.assembling import assemble_transit, judged_since
+from etapromise.in_transit.kept_looks import learned_looks
 from etapromise.in_transit.past_journeys import PastParcels
 from etapromise.in_transit.sampling import MOST_LOOKS, drawn_parcels
 from etapromise.in_transit.transit_parts import TransitParts
@@ -95,8 +95,8 @@ def assemble_parts(
         stages=stages,
         calibration=calibration,
         kept=judged.kept(calibration),
-        hours=learned_delivery_hours(
-            known, gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
+        hours=known.delivery_hours(
+            gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
         ),
         horizon=horizon,
         manifest=record | {"version": version},
@@ -165,6 +165,16 @@ def refreshed_parts(
     if drawn is not None:
         past = PastParcels.of(tracked, known, gathered, drawn)
     gathered = gathered.knowing_days_since(honest_day)
+    transit = None
+    if model.transit is not None and past is not None:
+        transit = assemble_transit(
+            past,
+            learned_looks(past),
+            parts.contract,
+            parts.holdout_forest,
+            forest=model.transit.forest,
+            trained_day=model.transit.trained_day,
+        )
     return assemble_parts(
         gathered,
         known,
@@ -175,9 +185,7 @@ def refreshed_parts(
         settings=CalibrationSettings(**parts.manifest["config"]["calibration"]),
         manifest=manifest,
         moment=moment,
-        transit=None
-        if model.transit is None or past is None
-        else refresh_transit(model.transit, past, parts.contract, parts.holdout_forest),
+        transit=transit,
     )
 
 
@@ -222,8 +230,7 @@ class _Judged:
         ) - start_clock(gathered.encoder.clocks, gathered.requests.take(rows))
         self._age = (results.as_of_day - results.start_day[rows]).astype(np.float64)
         # What the forest says of a date's beginning and of its end.
-        self._before = self._raw(gathered.days_before_date(results, rows))
-        self._through = self._raw(gathered.days_through_date(results, rows))
+        self._before, self._through = map(self._raw, gathered.days_of_date(rows))
 
     def calibration(self, settings: CalibrationSettings) -> Calibration:
         statistics = self._gathered.statistics
