@@ -6,8 +6,9 @@ each parcel's own day knew.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
@@ -23,7 +24,6 @@ from etapromise.history.effects import (
     Sweep,
     WantedDays,
 )
-from etapromise.history.level_priors import fitted_to_keys
 from etapromise.history.shortest_ways import NOT_TOLD, shortest_ways
 from etapromise.lanes.levels import HANDLING_LEVELS, SERVICE_LEVEL, WAY_LEVELS
 from etapromise.shrinkage import PRIORS, shrunk
@@ -38,9 +38,67 @@ from etapromise.stored_arrays import (
 )
 
 if TYPE_CHECKING:
-    # It works on tables; the statistics' arrays are all that a quote needs.
     from etapromise.history.kept_effects import KeptEffects
     from etapromise.history.outcomes import Outcomes
+
+# Parcels' worth of belief, whatever the keys say.
+_LEAST: Final = 1.0
+_MOST: Final = 200.0
+# Of keys of which hardly anything was seen nothing is learned.
+_SEEN: Final = 0.5
+
+
+def fitted_to_keys(
+    settings: EffectSettings, sweeps: Sequence[Sweep], end_day: int
+) -> FittedEffectSettings:
+    """The settings with a prior for each level.
+
+    Args:
+        settings: as they are configured; their prior is where each level's begins.
+        sweeps: over the whole durations, over those of handling and over those of the way.
+        end_day: only what was received before it counts.
+
+    Raises:
+        InsufficientHistoryError: no parcel starts before `end_day`.
+    """
+    nobody = np.zeros(0, np.int64)
+    total, handling, way = (
+        _priors(sweep, sweep.run(end_day, wanted=nobody).at_end.astype(np.float64))
+        for sweep in sweeps
+    )
+    own = {each.name: getattr(settings, each.name) for each in fields(EffectSettings)}
+    return FittedEffectSettings(**own, total=total, handling=handling, way=way)
+
+
+def _priors(sweep: Sweep, table: Floats) -> tuple[float, ...]:
+    """Parcels' worth of belief for each level; 0 for the network, which leans on nobody."""
+    starts = np.cumsum([0, *sweep.table_sizes])
+    within = table[1, FIELDS.index("deviation")] ** 2
+    return 0.0, *(
+        _prior(table[first + 1 : last], within, sweep.settings.prior)
+        for first, last in itertools.pairwise(starts[1:].tolist())
+    )
+
+
+def _prior(keys: Floats, within: float, prior: float) -> float:
+    """How parcels of a key differ to how keys do, as a ratio of variances.
+
+    Args:
+        keys: (k, 5) fields of the keys of a level.
+        within: variance of a parcel around what all levels say.
+        prior: what their effects were shrunk with, and what is believed before any key is seen.
+    """
+    seen = keys[keys[:, FIELDS.index("evidence")] > _SEEN]
+    evidence = seen[:, FIELDS.index("evidence")]
+    mean = seen[:, FIELDS.index("effect")] * (evidence + prior) / evidence
+    count = len(seen)
+    between = 0.0
+    if count:
+        between = (float((evidence * mean**2).sum()) - count * within) / float(evidence.sum())
+    believed = PRIORS.levels_differ * within / prior
+    between = (max(between, 0.0) * count + believed) / (count + PRIORS.levels_differ)
+    return float(np.clip(within / between, _LEAST, _MOST))
+
 
 # Columns of the tables: those of a sweep, but for the evidence of the pace, which nobody asks for,
 # and in its place the pace of the way alone, from the network to services.

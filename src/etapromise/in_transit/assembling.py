@@ -13,7 +13,6 @@ from etapromise.forecast.distribution import NOT_ASKED, raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.effects import NEVER_DAY
 from etapromise.history.features import FeatureContract
-from etapromise.in_transit.alerts import Alerts, choose_alerts
 from etapromise.in_transit.flow import flow_tables
 from etapromise.in_transit.learned_looks import LearnedLooks
 from etapromise.in_transit.outlook import OPEN_STAGES, Outlook, is_open, outlook
@@ -21,7 +20,9 @@ from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
 from etapromise.in_transit.transit_parts import (
     REMAINING_OFFSET,
     STAGES,
+    Alerts,
     TransitParts,
+    choose_alerts,
     flow_sizes,
     transit_kernel,
 )

@@ -14,13 +14,13 @@ from etapromise.encoding.requests import Encoder
 from etapromise.errors import EtapromiseError, ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
-from etapromise.in_transit.alerts import Alerts
 from etapromise.in_transit.flow import FlowTables
 from etapromise.in_transit.remaining_time import Remaining
 from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.in_transit.transit_parts import (
     STAGES,
     TRANSIT_FEATURES,
+    Alerts,
     Exits,
     TransitParts,
     flow_sizes,
@@ -87,16 +87,15 @@ def transit_from_bytes(content: bytes, encoder: Encoder, horizon: int) -> Transi
     sizes = {
         level.name: len(index) for level, index in zip(encoder.levels, encoder.indexes, strict=True)
     }
+    silences = {"stages": len(STAGES), "carriers": sizes["carrier"]}
     known = whole.read(_LAYOUT, rows=_GOLDEN_ROWS, horizon=horizon)
     parts = TransitParts(
         forest=Forest.stored(whole.part("forest"), len(TRANSIT_FEATURES)),
         trained_day=int(known["trained_day"]),
         flow=FlowTables.stored(whole.part("flow"), flow_sizes(encoder, facilities)),
         facilities=facilities,
-        silence=ScanGapTable.stored(
-            whole.part("silence"), stages=len(STAGES), carriers=sizes["carrier"]
-        ),
-        exits=Exits.stored(whole.part("exits")),
+        silence=ScanGapTable(**whole.part("silence").read(ScanGapTable.LAYOUT, **silences)),
+        exits=Exits(**whole.part("exits").read(Exits.LAYOUT)),
         calibrations=Calibration.stored_many(
             whole.part("calibrations"), len(STAGES), sizes["service"]
         ),

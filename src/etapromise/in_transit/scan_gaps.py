@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.shrinkage import PRIORS, shrunk
-from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord
 
 SILENCE_EDGES: Final = np.array(
     [0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0]
@@ -30,13 +30,6 @@ FATES: Final = ("seen", "gone", "heard", "doomed")
 """The sums of `GapSums`: those over usual silences, and those over settled parcels."""
 
 _LEAST_SURVIVAL: Final = 1e-300
-
-
-_LAYOUT: Final = ArrayLayout(
-    rate=Array("float64", "stages", "carriers", len(SILENCE_EDGES), low=0.0, high=1e9),
-    lost=Array("float64", "stages", "carriers", low=1e-300, high=1.0),
-    later=Array("float64", "stages", "carriers", low=0.0, high=1.0),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,20 +67,15 @@ class ScanGapTable(ArrayRecord):
         later: (stages, carriers) share of those that end whose parcels are lost later on.
     """
 
-    LAYOUT: ClassVar = _LAYOUT
+    LAYOUT: ClassVar = ArrayLayout(
+        rate=Array("float64", "stages", "carriers", len(SILENCE_EDGES), low=0.0, high=1e9),
+        lost=Array("float64", "stages", "carriers", low=1e-300, high=1.0),
+        later=Array("float64", "stages", "carriers", low=0.0, high=1.0),
+    )
 
     rate: Floats
     lost: Floats
     later: Floats
-
-    @classmethod
-    def stored(cls, part: StoredPart, *, stages: int, carriers: int) -> ScanGapTable:
-        """The table of a model's files.
-
-        Raises:
-            ModelFileError: it is not what it must be.
-        """
-        return cls(**part.read(_LAYOUT, stages=stages, carriers=carriers))
 
     def still(self, stage: Ints, carrier: Ints, days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""

@@ -18,7 +18,19 @@ from etapromise.errors import ContractError, name_meant
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
 from etapromise.promise.arrival_distribution import PERCENTILES, date_of
-from etapromise.promise.compiled_quote import QuoteKernel
+from etapromise.promise.compiled_quote import (
+    UNUSUAL,
+    Answer,
+    Levels,
+    Quote,
+    QuoteKernel,
+    answer_type,
+    as_number,
+    ask,
+    has_date,
+    pack_levels,
+    pack_question,
+)
 from etapromise.promise.confidence import (
     MISTYPED_BITS,
     AssessesOne,
@@ -31,18 +43,6 @@ from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.kept_record import KeptRecord
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.promise import Promise
-from etapromise.promise.quote_arguments import (
-    UNUSUAL,
-    Answer,
-    Levels,
-    Quote,
-    answer_type,
-    as_number,
-    ask,
-    has_date,
-    pack_levels,
-    pack_question,
-)
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.typed_inputs import ASKED, refuse_unknown
 
