@@ -107,6 +107,7 @@ def process(_: object) -> dict[str, int]:
 
 def test_workers_that_are_started_here_stay_until_all_is_done():
     """Each takes seconds to start, which is more than many a piece of work."""
+    pytest.importorskip("distributed")
     with engine_of("dask://local/1") as workers:
         first, again = (workers.run(f"{__name__}:process", [{}]) for _ in range(2))
     assert first == again
