@@ -194,6 +194,10 @@ COMMANDS = {
         files_seen("report/promises.parquet", "report/monitor.json", "report/report.html"),
         codes=(0, 3),
     ),
+    "sample": Command(
+        "sample --out {0}/sample --days 20 --shipments-per-day 4",
+        files_seen(*(f"sample/{name}.parquet" for name in ("shipments", "scans", "open_orders"))),
+    ),
     "check": Command(
         "check {0}/orders.csv {0}/scans.csv --no-quality --html {0}/check.html "
         "--write-mapping {0}/mapping.toml",
