@@ -59,7 +59,7 @@ def track_frame(
     late = late_probability(kept, confidence)
     alarm = late >= at_risk_threshold(model, at_risk)
     dates = as_dates(day)
-    dates[never] = np.datetime64("NaT")
+    dates[never] = np.datetime64("NaT", "D")
     return pd.DataFrame(
         {
             **date_columns(shipments, dates, service_level, confidence),
