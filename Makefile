@@ -110,7 +110,7 @@ lowest: $(BIN)/python
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OUTPUT)/lowest
 	$(BIN)/uv pip install --quiet --python $(OUTPUT)/lowest/bin/python --resolution lowest-direct \
 		--editable '.[train,serve,excel,remote,signing]' 'pytest>=8.2' 'hypothesis>=6.100' \
-		'httpx>=0.27' 'jsonschema>=4.20' 'openpyxl>=3.1'
+		'httpx>=0.27' 'jsonschema>=4.20' 'openpyxl>=3.1' 'setuptools>=77'
 	PATH="$(abspath $(OUTPUT)/lowest/bin):$$PATH" OMP_NUM_THREADS=1 python -m pytest -q \
 		-o filterwarnings= -k "not spark and not dask" tests
 

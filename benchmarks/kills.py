@@ -46,13 +46,14 @@ import pandas as pd
 
 import etapromise
 from etapromise import TrainingConfig, cli, tracking, train
+from etapromise.evaluation import backtest
 from etapromise.forecast.boosting import BoostingConfig
 from etapromise.in_transit.training import TransitSettings
 from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.retraining import refresh
 from etapromise.store.ingest import ingest
 from etapromise.store.stored_history import stored_history
-from etapromise.training import training
+from etapromise.training import config
 from etapromise_simulator import NetworkConfig, simulate
 
 NETWORK = NetworkConfig(seed=8, start=date(2025, 3, 3), days=94, shipments_per_day=8.0)
@@ -193,6 +194,10 @@ COMMANDS = {
         files_seen("report/promises.parquet", "report/monitor.json", "report/report.html"),
         codes=(0, 3),
     ),
+    "sample": Command(
+        "sample --out {0}/sample --days 20 --shipments-per-day 4",
+        files_seen(*(f"sample/{name}.parquet" for name in ("shipments", "scans", "open_orders"))),
+    ),
     "check": Command(
         "check {0}/orders.csv {0}/scans.csv --no-quality --html {0}/check.html "
         "--write-mapping {0}/mapping.toml",
@@ -214,10 +219,9 @@ def main() -> None:
         if not module.name.endswith("__main__"):
             with contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
-    few_trees = mock.patch.object(
-        training, "TrainingConfig", lambda **told: replace(RECIPE, **told)
-    )
-    with tempfile.TemporaryDirectory() as top, few_trees:
+    with tempfile.TemporaryDirectory() as top, contextlib.ExitStack() as few_trees:
+        for module in (config, backtest):
+            few_trees.enter_context(mock.patch.object(module, "TrainingConfig", recipe))
         fresh = Path(top, "fresh")
         assert forked(lambda: prepare(fresh)).code == 0
         for name in asked.only or COMMANDS:
@@ -229,6 +233,11 @@ def main() -> None:
                 f"{time.monotonic() - began:.0f} s",
                 flush=True,
             )
+
+
+def recipe(**told: Any) -> TrainingConfig:
+    """What commands train by that name no recipe."""
+    return replace(RECIPE, **told)
 
 
 def prepare(place: Path) -> int:

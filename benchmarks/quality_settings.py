@@ -34,7 +34,7 @@ SETTINGS = {
     "quick calibration's half-life 2": Ablation(calibration(quick_half_life=2.0)),
     "quick calibration's half-life 8": Ablation(calibration(quick_half_life=8.0)),
     "no surge guard": ABLATIONS["surge guard"],
-    "half of the surge guard": Ablation(instead={"etapromise.history.surge._POWER": 0.3}),
+    "half of the surge guard": Ablation(instead={"etapromise.history.gathered._POWER": 0.3}),
 }
 
 

@@ -17,7 +17,7 @@ from etapromise.encoding.requests import NUMBERS
 from etapromise.evaluation.backtest import BacktestConfig, Fit, Step, steps
 from etapromise.evaluation.replay import Forecaster, ModelForecaster, TrainModel, replay_quotes
 from etapromise.history.as_of import KnownOrders
-from etapromise.history.gathered import HistoryAsOf
+from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.outcomes import day_of
 
 if TYPE_CHECKING:
@@ -132,8 +132,9 @@ def peer_tables(network: Network, fold: Fold) -> tuple[pd.DataFrame, pd.DataFram
     give_up, moment = int(parts.manifest["give_up_after_days"]), day_of(fold.step.start)
     # Each order's features hold what its own day knew, so that one look back serves all of them.
     later = KnownOrders.of(network.history, fold.step.end + pd.Timedelta(days=1))
-    gathered = HistoryAsOf.at(
-        later, later.encoder_like(parts.encoder), give_up, parts.statistics.settings
+    gathered = HistoryAsOf.of(
+        EncodedOrders.of(later, later.encoder_like(parts.encoder), give_up),
+        parts.statistics.settings,
     )
     start, known = gathered.outcomes.start_day, gathered.outcomes.event_known_day
     learnt = np.flatnonzero(start < moment)

@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from etapromise import PromiseModel, tracking, train
 from etapromise.history.as_of import KnownOrders
-from etapromise.history.gathered import HistoryAsOf
+from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.tracking import TrackedHistory
 from etapromise_simulator import Simulation, simulate
 from tests.small_network import AS_OF, NETWORK, TRAINING
@@ -50,7 +50,7 @@ def gathered(known: KnownOrders) -> HistoryAsOf:
     encoder = known.encoder(
         numeric=(), categorical=(), default_time_zone=None, give_up_after=give_up
     )
-    return HistoryAsOf.at(known, encoder, give_up, TRAINING.effects)
+    return HistoryAsOf.of(EncodedOrders.of(known, encoder, give_up), TRAINING.effects)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import os
 import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -33,6 +33,8 @@ _DASK_PORT: Final = 8786
 _SPARK_PORT: Final = 15002
 # Seconds that an engine has to answer.
 _PATIENCE: Final = 10.0
+# What nearly every piece of work needs and takes a second to import.
+_WORKERS_IMPORT: Final = "etapromise.store.partition_update"
 
 Task = Mapping[str, Any]
 Result = dict[str, Any]
@@ -94,28 +96,38 @@ class _Dask(contextlib.AbstractContextManager["_Dask"]):
     def __init__(self, host: str, workers: str) -> None:
         self._host, self._workers = host, workers
         self._open = contextlib.ExitStack()
-        self._client: Any = None
+        self._client: Future[Any] | None = None
+
+    def __enter__(self) -> _Dask:
+        if self._host == "local":
+            # They take seconds to start, in which what they are to do is got ready.
+            self._client = self._open.enter_context(ThreadPoolExecutor(1)).submit(self._connected)
+        return self
 
     def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            wait([self._client])
         self._client = None
         self._open.close()
 
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
-        try:
-            distributed: Any = importlib.import_module("distributed")  # an extra
-        except ImportError as error:
-            raise CommandError(_missing("dask")) from error
         texts = [json.dumps(task) for task in tasks]
         if self._client is None:
-            self._client = self._connected(distributed)
-        return self._mapped(distributed, self._client, function, texts)
+            self._client = Future()
+            self._client.set_result(self._connected())
+        return self._mapped(_distributed(), self._client.result(), function, texts)
 
-    def _connected(self, distributed: Any) -> Any:
+    def _connected(self) -> Any:
+        distributed = _distributed()
         if self._host == "local":
             workers = int(self._workers or 1)
             how = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
             here = self._open.enter_context(distributed.LocalCluster(**how))
-            return self._open.enter_context(distributed.Client(here))
+            # Entered, it would be the default of this thread only.
+            client = distributed.Client(here, set_as_default=False)
+            self._open.callback(client.close)
+            client.run(importlib.import_module, _WORKERS_IMPORT)
+            return client
         _require_answer("Dask scheduler", self._host, _DASK_PORT)
         try:
             client = distributed.Client(f"tcp://{self._host}", timeout=_PATIENCE)
@@ -137,6 +149,13 @@ class _Dask(contextlib.AbstractContextManager["_Dask"]):
         except (OSError, CancelledError) as error:
             raise CommandError(_unreachable("Dask scheduler", self._host, error)) from error
         return _opened(done)
+
+
+def _distributed() -> Any:
+    try:
+        return importlib.import_module("distributed")  # an extra
+    except ImportError as error:
+        raise CommandError(_missing("dask")) from error
 
 
 class _Spark(contextlib.AbstractContextManager["_Spark"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from etapromise.files import whole_file, write_text
 from etapromise.tracking.contract import CLOSING_STATUSES
 from etapromise.tracking.vocabularies import vocabulary_named
 from etapromise_simulator.config import NetworkConfig
@@ -27,6 +29,7 @@ OPEN_FOR = timedelta(days=30)
 
 NOT_YET_IN_HISTORY = timedelta(hours=3)
 ROWS_AT_ONCE = 1_000_000
+TABLES: Final = ("shipments.parquet", "scans.parquet", "open_orders.parquet")
 
 
 def write_sample(out_dir: Path | str, config: NetworkConfig = SAMPLE) -> dict[str, int]:
@@ -45,24 +48,23 @@ def write_sample(out_dir: Path | str, config: NetworkConfig = SAMPLE) -> dict[st
         Number of rows by file name.
 
     Raises:
-        OSError: The directory or a file cannot be written.
+        CommandError: The directory or a file cannot be written; each file is whole or not there.
     """
     out = Path(out_dir)
-    out.mkdir(parents=True, exist_ok=True)
     now = config.extract_ends_at
-    shipments, scans = _Writer(out / "shipments.parquet"), _Writer(out / "scans.parquet")
-    open_orders: list[pa.Table] = []
-    network = Network(config)
-    for block in simulate_in_blocks(config, network):
-        is_open, is_new = _open(block.shipments, block.scans, now)
-        open_orders.append(block.shipments.filter(pa.array(is_open | is_new)))
-        shipments.write(block.shipments.filter(pa.array(~is_new)))
-        scans.write(block.scans)
-    rows = {"shipments.parquet": shipments.close(), "scans.parquet": scans.close()}
-    orders = _Writer(out / "open_orders.parquet")
-    orders.write(pa.concat_tables(open_orders))
-    rows["open_orders.parquet"] = orders.close()
-    (out / "README.md").write_text(_readme(config, rows), encoding="utf-8")
+    rows: dict[str, int] = {}
+    with contextlib.ExitStack() as files:
+        shipments, scans, orders = (
+            _Writer(files.enter_context(whole_file(out / name))) for name in TABLES
+        )
+        for block in simulate_in_blocks(config, Network(config)):
+            is_open, is_new = _open(block.shipments, block.scans, now)
+            orders.write(block.shipments.filter(pa.array(is_open | is_new)))
+            shipments.write(block.shipments.filter(pa.array(~is_new)))
+            scans.write(block.scans)
+        for name, table in zip(TABLES, (shipments, scans, orders), strict=True):
+            rows[name] = table.close()
+    write_text(out / "README.md", _readme(config, rows))
     return rows
 
 

@@ -185,7 +185,7 @@ def test_any_number_of_levels(q: int, simd: int) -> None:
     np.testing.assert_array_equal(row_of_a_quote(forest, row), forest.predict(row[None])[0])
 
 
-@pytest.mark.parametrize("rows", [0, 1, 63, 64, 65, 127, 128, 129, 9000])
+@pytest.mark.parametrize("rows", [0, 1, 63, 64, 65, 127, 128, 129, 40_000])
 def test_threads_and_chunks_change_nothing(rows: int) -> None:
     forest = FORESTS["missing as NaN"]
     X = np.random.default_rng(3).normal(size=(rows, FEATURES))

@@ -16,7 +16,6 @@ from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.delivery_hours import HOUR_LEVELS, DeliveryHours, learn_delivery_hours
-from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import outcomes
 from etapromise_simulator import NetworkConfig, Simulation, simulate
 from tests.stored import stored_part
@@ -146,7 +145,7 @@ def test_windows_hold_on_later_weeks_what_they_say(network: tuple[Simulation, An
     results = outcomes(
         known.shipments, known.milestones, zones=zones, as_of=moment, give_up_after=60
     )
-    hours = learned_delivery_hours(known, results, zones)
+    hours = known.delivery_hours(results, zones)
     event = tracked.milestones["event_at"]
     rows = np.flatnonzero((event >= moment) & (event < moment + pd.Timedelta(days=35)))
     orders = tracked.shipments.iloc[rows]

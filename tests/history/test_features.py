@@ -23,9 +23,8 @@ from etapromise.history.features import (
     all_features,
     with_handling_codes,
 )
-from etapromise.history.gathered import HistoryAsOf
+from etapromise.history.gathered import HistoryAsOf, surge_by_day
 from etapromise.history.statistics import build_statistics
-from etapromise.history.surge import surge_by_day
 from etapromise.tracking import TrackedHistory
 from tests.promise.reference_quote import ReferenceQuote
 from tests.small_network import AS_OF, TRAINING, fields_of

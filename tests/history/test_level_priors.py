@@ -16,8 +16,7 @@ from etapromise.history.effects import (
     Sweep,
 )
 from etapromise.history.gathered import HistoryAsOf
-from etapromise.history.level_priors import fitted_to_keys
-from etapromise.history.statistics import build_statistics
+from etapromise.history.statistics import build_statistics, fitted_to_keys
 from etapromise.stored_arrays import StoredValues
 
 FIRST, DAYS = 20_000, 60

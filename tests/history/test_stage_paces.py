@@ -13,7 +13,7 @@ from etapromise.encoding.requests import Encoder
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY, EffectSettings
 from etapromise.history.features import FeatureContract
-from etapromise.history.gathered import HistoryAsOf
+from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.outcomes import start_clock
 
 DAYS, PER_DAY = 120, 10
@@ -108,7 +108,7 @@ def offsets(
     encoder = encoder or known.encoder(
         numeric=(), categorical=(), default_time_zone="UTC", give_up_after=give_up
     )
-    gathered = HistoryAsOf.at(known, encoder, give_up, TrainingConfig().effects)
+    gathered = HistoryAsOf.of(EncodedOrders.of(known, encoder, give_up), TrainingConfig().effects)
     contract = FeatureContract(("total:service.effect",))
     _, offset = gathered.features(gathered.builder(contract), np.arange(len(known)))
     return offset.reshape(DAYS, PER_DAY).mean(axis=1), encoder

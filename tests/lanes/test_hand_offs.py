@@ -18,7 +18,7 @@ from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
 from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import EffectSettings
-from etapromise.history.gathered import HistoryAsOf
+from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.learned_hand_offs import learned_hand_offs
 from etapromise.lanes.hand_offs import ANOTHER, HandOffs
 from etapromise.lanes.levels import LEVELS
@@ -337,7 +337,7 @@ def test_without_hand_offs_nothing_is_different(parcels: TrackedHistory) -> None
         )
         assert encoder.hand_offs is None
         assert encoder.levels == LEVELS
-        gathered.append(HistoryAsOf.at(known, encoder, 60, EffectSettings()))
+        gathered.append(HistoryAsOf.of(EncodedOrders.of(known, encoder, 60), EffectSettings()))
     one, other = gathered
     assert one.requests.numbers.tobytes() == other.requests.numbers.tobytes()
     assert one.statistics.total.tobytes() == other.statistics.total.tobytes()

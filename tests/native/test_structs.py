@@ -13,12 +13,12 @@ import etapromise
 from etapromise.encoding.compiled_encoder import pack_shipment
 from etapromise.forecast import forest_layout
 from etapromise.lanes.levels import HANDLING_LEVELS, levels_with
-from etapromise.promise.quote_arguments import pack_levels, pack_question
+from etapromise.promise.compiled_quote import pack_levels, pack_question
 
 NATIVE = Path(etapromise.__file__).parent / "native"
 # The class in Python, the file that has the structure, and its name there.
 STRUCTS = {
-    "promise.quote_arguments.Answer": ("quote.c", "etp_answer"),
+    "promise.compiled_quote.Answer": ("quote.c", "etp_answer"),
     "promise.compiled_quote._ModelStruct": ("quote.c", "etp_model"),
     "history.effects._Job": ("effects.h", "effects_job"),
     "history.effects._State": ("effects.h", "sweep_state"),

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from etapromise.tracking.tables import read_scans, read_shipments
-from etapromise_simulator import SAMPLE, NetworkConfig, write_sample
+from etapromise_simulator import SAMPLE, NetworkConfig, sample, write_sample
+from etapromise_simulator.simulation import simulate_in_blocks
 
 COMMITTED = Path(__file__).parents[2] / "data" / "sample"
 FILES = {"shipments.parquet", "scans.parquet", "open_orders.parquet", "README.md"}
@@ -28,6 +32,24 @@ def test_the_same_seed_gives_the_same_bytes(
     assert {path.name for path in out.iterdir()} == FILES
     for name in FILES:
         assert (out / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_what_is_cut_off_leaves_the_files_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed `etapromise sample` left half a file of scans under its name."""
+    config = NetworkConfig(seed=3, days=20, shipments_per_day=4.0)
+    write_sample(tmp_path, config)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def cut_off(*given: Any) -> Iterator[Any]:
+        yield from simulate_in_blocks(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sample, "simulate_in_blocks", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        write_sample(tmp_path, replace(config, seed=4))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_open_orders_are_under_way_or_brand_new(

@@ -16,7 +16,7 @@ import etapromise
 from etapromise import tracking
 from etapromise.history import kept_orders, kept_tables
 from etapromise.history.kept_effects import KeptEffects
-from etapromise.in_transit import kept_looks, kept_scans
+from etapromise.in_transit import kept_looks, past_journeys
 from etapromise.promise import assembling
 from etapromise.store.stored_history import StoredHistory
 from etapromise.text_type import TEXT
@@ -234,7 +234,7 @@ def test_scans_are_those_that_the_tables_give(model, root):
     whole = kept_orders.KnownOrders.of(tracked, AS_OF).take(np.arange(0, len(known), 3))
     pd.testing.assert_frame_equal(some.shipments, whole.shipments)
     pd.testing.assert_frame_equal(some.milestones, whole.milestones)
-    found, expected = (kept_scans.parcel_scans(tracked, orders) for orders in (some, whole))
+    found, expected = (past_journeys.parcel_scans(tracked, orders) for orders in (some, whole))
     assert found.facilities == expected.facilities
     for name in ("first", "scanned", "received", "status", "other", "facility", "ordered"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name

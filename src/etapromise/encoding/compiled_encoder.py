@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.disruptions import Disruption, Disruptions
 from etapromise.calendars.working_clocks import Clocks, row_of
@@ -216,11 +217,7 @@ class CompiledEncoder:
     )
 
     def __init__(
-        self,
-        encoder: EncoderTables,
-        *,
-        handling: Sequence[int],
-        calendars: Sequence[Level],
+        self, encoder: EncoderTables, *, handling: Sequence[int], calendars: Sequence[Level]
     ) -> None:
         """Bind an encoder's tables.
 
@@ -346,9 +343,7 @@ class CompiledEncoder:
         spelled_out = (part.decode("utf-8", "surrogatepass") or None for part in parts)
         return dict(zip(self.columns, spelled_out, strict=False))
 
-    def encode(
-        self, fields: Mapping[str, Any]
-    ) -> tuple[EncodedStruct, NDArray[np.int32], NDArray[np.float64]]:
+    def encode(self, fields: Mapping[str, Any]) -> tuple[EncodedStruct, NDArray[np.int32], Floats]:
         """One shipment: what was found, its codes (L + H,) and its numbers (m,)."""
         shipment, extra, text, _ = self.packed(fields, utc_second(fields["ordered_at"]))
         found = EncodedStruct()
@@ -373,10 +368,10 @@ class CompiledEncoder:
 
     def encode_many(
         self,
-        columns: Sequence[tuple[NDArray[np.int64], list[str]]],
-        second: NDArray[np.int64],
-        quoted: NDArray[np.float64],
-        number: NDArray[np.float64],
+        columns: Sequence[tuple[Ints, list[str]]],
+        second: Ints,
+        quoted: Floats,
+        number: Floats,
         last_mile: NDArray[np.int32] | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Many shipments.

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from etapromise.array_types import with_rows
+from etapromise.array_types import Floats, Ints, with_rows
 from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS
 from etapromise.calendars.working_clocks import row_of
 from etapromise.encoding.requests import Encoder, Requests
@@ -36,16 +35,13 @@ class PickupDays:
     """
 
     first_day: int
-    elapsed: NDArray[np.float64]
-    clock: NDArray[np.int64]
-    start: NDArray[np.int64]
+    elapsed: Floats
+    clock: Ints
+    start: Ints
 
     @classmethod
     def of_keys(
-        cls,
-        encoder: Encoder,
-        keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
-        requests: Requests,
+        cls, encoder: Encoder, keys: Sequence[tuple[Ints, Sequence[str]]], requests: Requests
     ) -> PickupDays:
         """Those of many shipments: their keys at PICKUP_LEVELS, and their requests (n,)."""
         *keys, (positions, places) = keys
@@ -54,13 +50,7 @@ class PickupDays:
         return cls._of(encoder, encoder.dispatch.rows(keys).astype(np.int64), calendar, requests)
 
     @classmethod
-    def _of(
-        cls,
-        encoder: Encoder,
-        row: NDArray[np.int64],
-        calendar: NDArray[np.int64],
-        requests: Requests,
-    ) -> PickupDays:
+    def _of(cls, encoder: Encoder, row: Ints, calendar: Ints, requests: Requests) -> PickupDays:
         clocks = encoder.clocks
         pairs, clock = np.unique(row * len(clocks.holidays) + calendar, return_inverse=True)
         elapsed = _worked(encoder, *np.divmod(pairs, len(clocks.holidays)))
@@ -70,7 +60,7 @@ class PickupDays:
         )
         return cls(clocks.first_day, elapsed, clock, start)
 
-    def worked(self, day: NDArray[np.int64]) -> NDArray[np.float64]:
+    def worked(self, day: Ints) -> Floats:
         """(n,) or (n, k) working days from the start of each order's to the start of `day`."""
         last = self.elapsed.shape[1] - 1
         column = np.clip(day - self.first_day, 0, last)
@@ -80,7 +70,7 @@ class PickupDays:
         )
         return np.asarray(np.maximum(self.elapsed[clock, column] - self.elapsed[clock, start], 0.0))
 
-    def take(self, rows: NDArray[np.int64]) -> PickupDays:
+    def take(self, rows: Ints) -> PickupDays:
         """Those of some requests."""
         return with_rows(self, rows, "first_day", "elapsed")
 
@@ -106,7 +96,7 @@ class WarehouseDays:
     """
 
     first_day: int
-    elapsed: NDArray[np.float64]
+    elapsed: Floats
     is_open: bytes
     week: tuple[bool, ...]
     week_cut_offs: Sequence[Sequence[int]]
@@ -134,9 +124,7 @@ class WarehouseDays:
         return bool(self.is_open[min(max(day - self.first_day, 0), len(self.is_open) - 1)])
 
 
-def _worked(
-    encoder: Encoder, rows: NDArray[np.int64], places: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _worked(encoder: Encoder, rows: Ints, places: Ints) -> Floats:
     """(k, days + 1) working days before each day's start, of k warehouses under holidays."""
     clocks, calendars = encoder.clocks, encoder.dispatch.calendars
     holidays = clocks.holidays[places]

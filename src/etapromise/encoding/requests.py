@@ -14,17 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import with_rows
+from etapromise.array_types import Dates, Floats, Ints, with_rows
 from etapromise.calendars.dispatch import DISPATCH_LEVELS
 from etapromise.encoding.compiled_encoder import CompiledEncoder, EncoderTables
 from etapromise.encoding.shipment_values import GIVEN_NUMBERS
 from etapromise.errors import ContractError
-from etapromise.lanes.levels import (
-    HANDLING_LEVELS,
-    LAST_MILE,
-    Level,
-    distinct_texts,
-)
+from etapromise.lanes.levels import HANDLING_LEVELS, LAST_MILE, Level, distinct_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +63,7 @@ class Requests:
     """
 
     codes: NDArray[np.int32]
-    numbers: NDArray[np.float64]
+    numbers: Floats
     order_day: NDArray[np.int32]
     clock: NDArray[np.int32]
     zone_source: NDArray[np.int8]
@@ -78,11 +73,11 @@ class Requests:
         return len(self.order_day)
 
     @property
-    def dispatch_delay(self) -> NDArray[np.float64]:
+    def dispatch_delay(self) -> Floats:
         """(n,) operational days by which the warehouse's calendar delays them; see `Dispatch`."""
         return np.asarray(self.numbers[:, _DISPATCH_DELAY])
 
-    def later(self, days: NDArray[np.float64]) -> Requests:
+    def later(self, days: Floats) -> Requests:
         """The same with dispatch delays that are longer by `days` (n,), operational days."""
         numbers = self.numbers.copy()
         numbers[:, _DISPATCH_DELAY] += days
@@ -94,7 +89,7 @@ class Requests:
         numbers[:, DISRUPTED] = 0.0
         return replace(self, numbers=numbers)
 
-    def take(self, rows: NDArray[np.int64]) -> Requests:
+    def take(self, rows: Ints) -> Requests:
         """Some of them, in the order of `rows`."""
         return with_rows(self, rows)
 
@@ -131,10 +126,7 @@ class Encoder(EncoderTables):
         return Requests(codes, numbers, day, clock, source)
 
     def _encode(
-        self,
-        frame: pd.DataFrame,
-        numbers: NDArray[np.float64],
-        last_mile: NDArray[np.int32] | None = None,
+        self, frame: pd.DataFrame, numbers: Floats, last_mile: NDArray[np.int32] | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         quoted = np.full(len(frame), np.nan)
         if "quoted_date" in frame.columns:
@@ -182,7 +174,7 @@ class Encoder(EncoderTables):
         )
 
 
-def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int64]:
+def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> Ints:
     """Local wall-clock time at each row's zone, in whole seconds since 1970-01-01 00:00.
 
     Args:
@@ -200,7 +192,7 @@ def local_seconds(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.int6
     return out
 
 
-def local_dates(times: pd.Series[Any], zones: NDArray[Any]) -> NDArray[np.datetime64]:
+def local_dates(times: pd.Series[Any], zones: NDArray[Any]) -> Dates:
     """Local date at each row's zone, (n,) datetime64[D], NaT where there is no moment.
 
     Args:
@@ -257,7 +249,7 @@ def as_released(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(ordered_at=frame["ordered_at"].where(~later, released))
 
 
-def dates_in_column(frame: pd.DataFrame, name: str) -> NDArray[np.datetime64]:
+def dates_in_column(frame: pd.DataFrame, name: str) -> Dates:
     """(n,) the calendar dates of a column, NaT where it says none."""
     try:
         return frame[name].to_numpy().astype("datetime64[D]")
@@ -268,7 +260,7 @@ def dates_in_column(frame: pd.DataFrame, name: str) -> NDArray[np.datetime64]:
         ) from error
 
 
-def _as_numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+def _as_numbers(frame: pd.DataFrame, name: str) -> Floats:
     try:
         return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError, OverflowError) as error:

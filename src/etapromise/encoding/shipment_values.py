@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Dates, Floats, Mask
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import RANGES, normal_number
 from etapromise.normal_forms.remembered import COUNTRIES, POSTCODES, REGIONS
@@ -156,7 +156,7 @@ def _readable(name: str, value: Any) -> bool:
     return True
 
 
-def readable_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+def readable_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, Mask]:
     """A frame of shipments without what cannot be read, and (n,) of which rows something was.
 
     Args:
@@ -181,7 +181,7 @@ def readable_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.bool_]
     return (frame.assign(**changed) if changed else frame), left
 
 
-def _numbers(name: str, column: pd.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _numbers(name: str, column: pd.Series[Any]) -> tuple[Floats, Mask]:
     low, high = RANGES[name]
     if column.dtype.kind in "fiu":
         values = column.to_numpy(np.float64, na_value=np.nan)
@@ -196,7 +196,7 @@ def _numbers(name: str, column: pd.Series[Any]) -> tuple[NDArray[np.float64], ND
     return np.array(read, np.float64), bad
 
 
-def _no_zones(zones: pd.Series[Any]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _no_zones(zones: pd.Series[Any]) -> tuple[Mask, Mask]:
     """(n,) which zones are none or say nothing, and which of them say something else."""
     import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
 
@@ -209,7 +209,7 @@ def _no_zones(zones: pd.Series[Any]) -> tuple[NDArray[np.bool_], NDArray[np.bool
     return np.asarray((bad | blank)[codes]), np.asarray(bad[codes])
 
 
-def _quoted(column: pd.Series[Any]) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
+def _quoted(column: pd.Series[Any]) -> tuple[Dates, Mask]:
     """(n,) the dates of a column, NaT where there are none, and which cannot be read."""
     import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
 

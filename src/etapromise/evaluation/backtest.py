@@ -9,17 +9,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from etapromise.argument_kinds import kinds_checked, require_at_least, require_shares
 from etapromise.errors import ContractError
-from etapromise.evaluation.example_promise import example_promise
-from etapromise.evaluation.judgement import JUDGED_LEVELS, Truth, judge
+from etapromise.evaluation.judgement import JUDGED_LEVELS, Truth, day_column, judge, stated_column
 from etapromise.evaluation.replay import Forecaster, TrainModel, extract_end, replay_quotes
 from etapromise.evaluation.summary import summary_of
 from etapromise.files import write_json, write_text
+from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.text_type import TEXT
 from etapromise.tracking import Event, Source, TrackedHistory
@@ -238,11 +239,7 @@ def usual_fit(config: TrainingConfig | None = None) -> Fit:
 
 
 def run_backtest(
-    history: TrackedHistory,
-    config: BacktestConfig,
-    *,
-    fit: Fit,
-    progress: Progress | bool = False,
+    history: TrackedHistory, config: BacktestConfig, *, fit: Fit, progress: Progress | bool = False
 ) -> BacktestResult:
     """Walk forward through a history.
 
@@ -381,4 +378,48 @@ def _facts(
             smallest_group=config.smallest_group,
             levels=config.levels,
         ),
+    }
+
+
+# Days drawn beyond the promised one, as a multiple of it, and the least.
+_DRAWN: Final = 2
+_LEAST_DRAWN: Final = 10
+
+
+def example_promise(
+    history: TrackedHistory,
+    model: Forecaster,
+    rows: np.ndarray[Any, np.dtype[np.int64]],
+    forecast: DateDistribution,
+    judged: pd.DataFrame,
+    *,
+    level: float,
+) -> dict[str, Any] | None:
+    """The typical one of some orders: promised in as many days as half of the others.
+
+    Returns:
+        Plain values, ready for JSON; None where no order has a date and an outcome.
+    """
+    day = judged[day_column(level)].to_numpy(np.float64)
+    known = np.flatnonzero(np.isfinite(day) & (judged["outcome"] == "delivered").to_numpy())
+    if not len(known):
+        return None
+    middle = np.sort(day[known])[(len(known) - 1) // 2]
+    at = int(known[day[known] == middle][0])
+    row = judged.iloc[at]
+    drawn = int(max(_LEAST_DRAWN, _DRAWN * middle, row["event_day"] + 2))
+    why = model.why(history.shipments.iloc[[rows[at]]].reset_index(drop=True), level)
+    seen = {cause: float(days) for cause, days in (why or {}).items() if abs(days) >= 0.05}
+    return {
+        "shipment_id": str(row["shipment_id"]),
+        "ordered_at": row["ordered_at"].isoformat(),
+        "carrier_service": str(row["carrier_service"]),
+        "lane_group": str(row["lane_group"]),
+        "level": level,
+        "day": float(middle),
+        "confidence": float(row[stated_column(level)]),
+        "event_day": float(row["event_day"]),
+        "probability": [round(float(share), 4) for share in forecast.probability[at][:drawn]],
+        # Contributions that can be seen, the largest first.
+        "why": why and dict(sorted(seen.items(), key=lambda pair: -abs(pair[1]))),
     }

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from etapromise.array_types import Dates, Ints
@@ -133,7 +132,7 @@ class ModelForecaster:
         told = self.model.promise_many(frame, service_level=level, explain=True).iloc[0]
         return {cause: float(told[f"why_{cause}"]) for cause in CAUSES}
 
-    def local_event_date(self, history: TrackedHistory) -> npt.NDArray[np.datetime64]:
+    def local_event_date(self, history: TrackedHistory) -> Dates:
         """Destination-local date of each event, in the zones that the model takes for granted."""
         return self.model.local_dates(history.shipments, history.milestones["event_at"])
 

@@ -57,7 +57,7 @@ class PastPredictions:
 
     original_date: Dates
     event_date: Dates
-    moment: npt.NDArray[np.datetime64]
+    moment: Dates
     parcel: Ints
     today: Dates
     first_date: Dates
@@ -411,7 +411,7 @@ def first_promises(
     shipments: pd.DataFrame,
     service_level: float,
     asked: Mask | bool = True,  # noqa: FBT001, FBT002
-) -> npt.NDArray[np.datetime64]:
+) -> Dates:
     """What customers were told at checkout, (n,) datetime64[D].
 
     The shipment's ``promised_date``; where it has none and is ``asked`` (n,), the model's promise.

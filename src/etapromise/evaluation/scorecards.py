@@ -183,10 +183,7 @@ _MEASURES: Final = {
 
 
 def _parcels(
-    history: TrackedHistory,
-    as_of: pd.Timestamp,
-    begin: pd.Timestamp,
-    default_time_zone: str | None,
+    history: TrackedHistory, as_of: pd.Timestamp, begin: pd.Timestamp, default_time_zone: str | None
 ) -> pd.DataFrame:
     """What had become of each parcel that was not cancelled, one row each; times in days."""
     ordered = history.shipments["ordered_at"]

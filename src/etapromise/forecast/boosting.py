@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.forecast.boosting_state import BoostingState, Workers
 from etapromise.forecast.forest import Forest
@@ -117,20 +118,22 @@ def fit_forest(
         InsufficientHistoryError: there are no rows to grow on, or all of them are censored.
     """
     config = config or BoostingConfig()
-    features, target, rows = _checked(X, y, weight, censored)
+    features, target, weights, bounds = _checked(X, y, weight, censored)
     level = _checked_levels(levels)
     mask = _mask(validation, len(target))
     held_out = None if mask is None else _together(mask)
-    grow = rows.that_count(mask)
-    start = _start(target[grow], level, rows.weight(grow), rows.censored(grow))
+    # Not held out, and of some weight.
+    counts = np.ones(len(target), np.bool_) if weights is None else weights > 0
+    grow = _together(counts if mask is None else counts & ~mask)
+    start = _start(target[grow], level, _part(weights, grow), _part(bounds, grow))
     with Workers(config.threads) as workers:
         training = BoostingState(
             features[grow],
             target[grow],
             level,
             start,
-            rows.weight(grow),
-            rows.censored(grow),
+            _part(weights, grow),
+            _part(bounds, grow),
             workers,
         )
         stopping = None
@@ -140,8 +143,8 @@ def fit_forest(
                 target[held_out],
                 level,
                 start,
-                rows.weight(held_out),
-                rows.censored(held_out),
+                _part(weights, held_out),
+                _part(bounds, held_out),
                 workers,
             )
             stopping = _Stopping(later, config.patience)
@@ -159,7 +162,7 @@ def fit_forest(
 def _grow(
     training: BoostingState,
     stopping: _Stopping | None,
-    level: NDArray[np.float64],
+    level: Floats,
     config: BoostingConfig,
     progress: TreeProgress | None,
 ) -> tuple[list[Trees], list[NDArray[np.float32]]]:
@@ -217,7 +220,7 @@ class _TreeGrower:
         grown = self._booster.current_iteration()
         gradient = self._training.gradient(index)[self._rows]
         try:
-            self._booster.update(fobj=_Gradient(gradient, self._hessian))
+            self._booster.update(fobj=lambda *_: (gradient, self._hessian))
         except lightgbm.basic.LightGBMError:
             # Now and then LightGBM chooses a split with an empty side and gives up (its issue
             # 4739). Our gradients need nothing of what it has grown so far, so go on with a new
@@ -237,23 +240,11 @@ class _TreeGrower:
         return lightgbm.Booster(self._parameters, self._dataset)
 
 
-def _shape_rows(count: int, config: BoostingConfig) -> slice | NDArray[np.int64]:
+def _shape_rows(count: int, config: BoostingConfig) -> slice | Ints:
     if count <= config.shape_rows:
         return slice(None)
     drawn = np.random.default_rng(config.seed).choice(count, config.shape_rows, replace=False)
     return np.sort(drawn)
-
-
-class _Gradient:
-    """What LightGBM asks for as an objective: it calls this once."""
-
-    def __init__(self, gradient: NDArray[np.float32], hessian: NDArray[np.float32]) -> None:
-        self._answer = (gradient, hessian)
-
-    def __call__(
-        self, _scores: NDArray[Any], _data: lightgbm.Dataset
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return self._answer
 
 
 class _Stopping:
@@ -291,7 +282,7 @@ class _Stopping:
         return self._round - self.best_round >= self._patience
 
 
-def _without_values(tree: Trees, level: NDArray[np.float64], features: int) -> Forest:
+def _without_values(tree: Trees, level: Floats, features: int) -> Forest:
     """A forest that knows a tree's leaves but not yet their values."""
     return Forest(
         levels=level,
@@ -333,12 +324,7 @@ def _level_order(count: int) -> NDArray[np.intp]:
     return np.arange(count) * step % count
 
 
-def _start(
-    y: NDArray[np.float64],
-    level: NDArray[np.float64],
-    weight: NDArray[np.float64] | None,
-    censored: NDArray[np.bool_] | None,
-) -> NDArray[np.float64]:
+def _start(y: Floats, level: Floats, weight: Floats | None, censored: Mask | None) -> Floats:
     if len(y) == 0:
         raise InsufficientHistoryError(
             "There are no rows of positive weight to grow a forest on; give more history."
@@ -351,41 +337,20 @@ def _start(
     return kaplan_meier_quantiles(y, level, weight=weight, censored=censored)
 
 
-def _together(mask: NDArray[np.bool_]) -> slice | NDArray[np.bool_]:
+def _together(mask: Mask) -> slice | Mask:
     """The rows of a mask as a slice, which copies nothing, where they follow each other."""
     first = int(mask.argmax())
     count = int(np.count_nonzero(mask))
     return slice(first, first + count) if mask[first : first + count].all() else mask
 
 
-class _Rows:
-    """The optional columns, None where absent."""
-
-    def __init__(
-        self,
-        count: int,
-        weight: NDArray[np.float64] | None,
-        censored: NDArray[np.bool_] | None,
-    ) -> None:
-        self.count = count
-        self._weight = weight
-        self._censored = censored
-
-    def that_count(self, held_out: NDArray[np.bool_] | None) -> slice | NDArray[np.bool_]:
-        """Rows to grow on: not held out, and of some weight."""
-        counts = np.ones(self.count, np.bool_) if self._weight is None else self._weight > 0
-        return _together(counts if held_out is None else counts & ~held_out)
-
-    def weight(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.float64] | None:
-        return None if self._weight is None else self._weight[rows]
-
-    def censored(self, rows: slice | NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-        return None if self._censored is None else self._censored[rows]
+def _part(column: NDArray[Any] | None, rows: slice | Mask) -> NDArray[Any] | None:
+    return None if column is None else column[rows]
 
 
 def _checked(
     X: ArrayLike, y: ArrayLike, weight: ArrayLike | None, censored: ArrayLike | None
-) -> tuple[NDArray[Any], NDArray[np.float64], _Rows]:
+) -> tuple[NDArray[Any], Floats, Floats | None, Mask | None]:
     features = np.asarray(X)
     if features.dtype != np.float32:
         features = features.astype(np.float64, copy=False)
@@ -409,10 +374,10 @@ def _checked(
         raise ContractError(f"censored has shape {bounds.shape}; expected {target.shape}.")
     if bounds is not None and not bounds.any():
         bounds = None
-    return features, target, _Rows(len(target), weights, bounds)
+    return features, target, weights, bounds
 
 
-def _checked_levels(levels: ArrayLike) -> NDArray[np.float64]:
+def _checked_levels(levels: ArrayLike) -> Floats:
     level = np.ascontiguousarray(levels, np.float64)
     if (
         level.ndim != 1
@@ -426,7 +391,7 @@ def _checked_levels(levels: ArrayLike) -> NDArray[np.float64]:
     return level
 
 
-def _mask(validation: ArrayLike | None, rows: int) -> NDArray[np.bool_] | None:
+def _mask(validation: ArrayLike | None, rows: int) -> Mask | None:
     if validation is None:
         return None
     given = np.asarray(validation)

@@ -6,15 +6,15 @@ import ctypes
 import functools
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.forest import Forest
 
 _Task = TypeVar("_Task")
@@ -30,9 +30,7 @@ _gradient = native.function(
     *(native.POINTER, native.LONG, native.LONG, native.LONG, native.POINTER),
 )
 _count = native.function(
-    "etp_boosting_count",
-    None,
-    *(native.POINTER, native.LONG, native.LONG, native.POINTER),
+    "etp_boosting_count", None, *(native.POINTER, native.LONG, native.LONG, native.POINTER)
 )
 _gather = native.function(
     "etp_boosting_gather",
@@ -52,14 +50,10 @@ _renew = native.function(
     *(native.DOUBLE, native.DOUBLE, native.POINTER, native.POINTER),
 )
 _mass = native.function(
-    "etp_boosting_mass",
-    None,
-    *(native.POINTER, native.LONG, native.LONG, native.POINTER),
+    "etp_boosting_mass", None, *(native.POINTER, native.LONG, native.LONG, native.POINTER)
 )
 _loss = native.function(
-    "etp_boosting_loss",
-    native.DOUBLE,
-    *(native.POINTER, native.POINTER, native.LONG, native.LONG),
+    "etp_boosting_loss", native.DOUBLE, *(native.POINTER, native.POINTER, native.LONG, native.LONG)
 )
 
 
@@ -76,46 +70,18 @@ class _CBoosting(ctypes.Structure):
     )
 
 
-class Workers:
-    """A few threads for kernels, which release the GIL."""
+class Workers(ThreadPoolExecutor):
+    """A few threads for kernels, which release the GIL; a single one is the caller's own."""
 
     def __init__(self, count: int) -> None:
+        super().__init__(count)
         self.count = count
-        self._pool = ThreadPoolExecutor(count) if count > 1 else None
 
-    def __enter__(self) -> Self:
-        """Ready from birth."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-
-    def map(self, work: Callable[[_Task], R], tasks: Iterable[_Task]) -> list[R]:
+    def do(self, work: Callable[[_Task], R], tasks: Sequence[_Task]) -> list[R]:
         """The results in the order of the tasks, whoever does them."""
-        numbered = deque(enumerate(tasks))
-        results: list[Any] = [None] * len(numbered)
-
-        def pull() -> None:
-            while True:
-                try:
-                    index, task = numbered.popleft()
-                except IndexError:
-                    return
-                results[index] = work(task)
-
-        if self._pool is None or len(numbered) < 2:
-            pull()
-        else:
-            for worker in [self._pool.submit(pull) for _ in range(self.count)]:
-                worker.result()
-        return results
+        if self.count == 1 or len(tasks) < 2:
+            return [work(task) for task in tasks]
+        return list(self.map(work, tasks))
 
 
 class _RenewalBuffers:
@@ -137,11 +103,11 @@ class BoostingState:
     def __init__(
         self,
         X: NDArray[Any],
-        y: NDArray[np.float64],
-        level: NDArray[np.float64],
-        start: NDArray[np.float64],
-        weight: NDArray[np.float64] | None,
-        censored: NDArray[np.bool_] | None,
+        y: Floats,
+        level: Floats,
+        start: Floats,
+        weight: Floats | None,
+        censored: Mask | None,
         workers: Workers,
     ) -> None:
         self.X = X
@@ -168,9 +134,7 @@ class BoostingState:
     @functools.cached_property
     def _renewal(self) -> _RenewalBuffers:
         return _RenewalBuffers(
-            *self._shift.shape,
-            censored=self._censored is not None,
-            workers=self._workers.count,
+            *self._shift.shape, censored=self._censored is not None, workers=self._workers.count
         )
 
     def hessian(self) -> NDArray[np.float32]:
@@ -184,7 +148,7 @@ class BoostingState:
         """(n,) that times the gradient of the pinball loss of one level."""
         out = np.empty(len(self.y), np.float32)
         pointer = out.ctypes.data
-        self._workers.map(
+        self._workers.do(
             lambda chunk: _gradient(self._address, index, *chunk, pointer), self._chunks
         )
         return out
@@ -216,23 +180,23 @@ class BoostingState:
             scratch.append(room)
 
         # The largest first, so that the workers finish together.
-        self._workers.map(renew, np.argsort(-count, kind="stable").tolist())
+        self._workers.do(renew, np.argsort(-count, kind="stable").tolist())
         return values
 
     def _gather_by_leaf(
         self, leaf: NDArray[np.uint8], leaves: int, buffers: _RenewalBuffers
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    ) -> tuple[Ints, Ints, Floats]:
         """First row, number of rows and total weight of each leaf in the gathered buffers."""
         count = np.zeros((len(self._chunks), leaves), np.int64)
         total = np.zeros((len(self._chunks), leaves))
         numbered = list(enumerate(self._chunks))
         rows = leaf.ctypes.data
-        self._workers.map(lambda task: _count(rows, *task[1], count[task[0]].ctypes.data), numbered)
+        self._workers.do(lambda task: _count(rows, *task[1], count[task[0]].ctypes.data), numbered)
         # Leaf after leaf, within a leaf chunk after chunk: no thread decides where a row goes.
         by_leaf = count.T.ravel()
         position = (by_leaf.cumsum() - by_leaf).reshape(leaves, -1).T.copy()
         first = position[0].copy()
-        self._workers.map(
+        self._workers.do(
             lambda task: _gather(
                 self._address,
                 rows,
@@ -249,19 +213,19 @@ class BoostingState:
     def add(self, leaf: NDArray[np.uint8], values: NDArray[np.float32]) -> None:
         """Move every row's quantiles by the values of its leaf."""
         pointers = (leaf.ctypes.data, values.ctypes.data)
-        self._workers.map(lambda chunk: _add(self._address, *pointers, *chunk), self._chunks)
+        self._workers.do(lambda chunk: _add(self._address, *pointers, *chunk), self._chunks)
 
     def mass(self) -> NDArray[np.float32] | None:
         """(n, q) of censored rows, the probability of lying below each quantile."""
         if self._censored is None:
             return None
         below = np.empty((len(self.y), len(self._level)), np.float32)
-        self._workers.map(
+        self._workers.do(
             lambda chunk: _mass(self._address, *chunk, below.ctypes.data), self._chunks
         )
         return below
 
-    def losses(self, mass: NDArray[np.float32] | None, blocks: int) -> NDArray[np.float64]:
+    def losses(self, mass: NDArray[np.float32] | None, blocks: int) -> Floats:
         """(blocks,) mean pinball loss over levels and the rows of each, which follow each other.
 
         Up to a constant where rows are censored.
@@ -273,7 +237,7 @@ class BoostingState:
             for start, last in itertools.pairwise(edges)
             for first in range(start, last, _CHUNK)
         ]
-        sums = self._workers.map(lambda part: float(_loss(self._address, pointer, *part)), parts)
+        sums = self._workers.do(lambda part: float(_loss(self._address, pointer, *part)), parts)
         block = np.searchsorted(edges, [first for first, _ in parts], side="right") - 1
         total = np.bincount(block, sums, minlength=blocks)
         weight = np.ones(len(self.y)) if self._weight is None else self._weight

@@ -21,6 +21,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
 # Where hazards may differ: edges in u. Finer at the top, where promises are made.
@@ -95,8 +96,8 @@ class Calibration(ArrayRecord):
 
     LAYOUT: ClassVar = _LAYOUT
 
-    knot: NDArray[np.float64]
-    kept: NDArray[np.float64]
+    knot: Floats
+    kept: Floats
     log_hazard: NDArray[np.float32]
     evidence: float
 
@@ -148,7 +149,7 @@ class Calibration(ArrayRecord):
             for one in range(count)
         )
 
-    def probability(self, u: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    def probability(self, u: Floats, codes: Ints) -> Floats:
         """What the forest's probabilities `u` (n,) come to, for parcels that arrive.
 
         Args:
@@ -161,22 +162,22 @@ class Calibration(ArrayRecord):
         return np.where(kept > _GROUPS_FROM, 1.0 - upper, kept)
 
 
-def _require_whole(part: StoredPart, knot: NDArray[np.float64]) -> None:
+def _require_whole(part: StoredPart, knot: Floats) -> None:
     """Refuse knots that do not reach from 0 to 1."""
     if knot.shape[-1] < 2 or np.any(knot[..., 0] != 0.0) or np.any(knot[..., -1] != 1.0):
         part.refuse("knot", f"knots of shape {knot.shape}", "knots from 0 to 1")
 
 
 def calibrate(
-    u: NDArray[np.float64],
-    arrived: NDArray[np.bool_],
-    age_days: NDArray[np.float64],
-    codes: NDArray[np.int64],
+    u: Floats,
+    arrived: Mask,
+    age_days: Floats,
+    codes: Ints,
     *,
     levels: Sequence[int],
     rows: int,
     settings: CalibrationSettings,
-    arriving: NDArray[np.float64] | None = None,
+    arriving: Floats | None = None,
 ) -> Calibration:
     """The calibration that recent orders call for.
 
@@ -241,9 +242,7 @@ def calibrate(
     )
 
 
-def still_arriving(
-    u: NDArray[np.float64], arrived: NDArray[np.bool_], lost: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def still_arriving(u: Floats, arrived: Mask, lost: Floats) -> Floats:
     """Probability that a parcel arrives at all, given that it has not by now.
 
     A parcel open for long is ever more likely one of those that never arrive, and says ever less
@@ -258,36 +257,32 @@ def still_arriving(
     return np.where(arrived, 1.0, waiting / (waiting + lost))
 
 
-def _knots() -> NDArray[np.float64]:
+def _knots() -> Floats:
     parts = [
         np.linspace(low, high, _STEPS, endpoint=False) for low, high in itertools.pairwise(_EDGES)
     ]
     return np.concatenate([*parts, _EDGES[-1:], _TAIL])
 
 
-def _stretches(exposure: NDArray[np.float64]) -> NDArray[np.float64]:
+def _stretches(exposure: Floats) -> Floats:
     """(n, bins) how much of each parcel's exposure lies in each stretch of u."""
     edges = -np.log1p(-_EDGES)
     widths = np.append(np.diff(edges), np.inf)
-    spent: NDArray[np.float64] = np.clip(exposure[:, None] - edges, 0.0, widths)
+    spent: Floats = np.clip(exposure[:, None] - edges, 0.0, widths)
     return spent
 
 
 def _hazards(
-    exposure: NDArray[np.float64],
-    arrived: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-    prior: NDArray[np.float64],
-    evidence: float,
-) -> NDArray[np.float64]:
+    exposure: Floats, arrived: Mask, weight: Floats, prior: Floats, evidence: float
+) -> Floats:
     edges = -np.log1p(-_EDGES)
     place = np.searchsorted(edges, exposure[arrived], side="right") - 1
     observed = np.bincount(place, weights=weight[arrived], minlength=len(_EDGES))
     expected = weight @ _stretches(exposure)
-    hazards: NDArray[np.float64] = (observed + evidence * prior) / (expected + evidence)
+    hazards: Floats = (observed + evidence * prior) / (expected + evidence)
     return hazards
 
 
-def _cumulative(exposure: NDArray[np.float64], hazards: NDArray[np.float64]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = _stretches(exposure) @ hazards
+def _cumulative(exposure: Floats, hazards: Floats) -> Floats:
+    total: Floats = _stretches(exposure) @ hazards
     return total

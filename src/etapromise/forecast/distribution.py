@@ -9,10 +9,9 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Floats, Mask
+from etapromise.array_types import Dates, Floats, Ints, Mask
 
 NOT_ASKED: Final = np.iinfo(np.int32).min
 """Stands where the probability of no day is asked for."""
@@ -62,8 +61,8 @@ class DateDistribution:
             row ends below 1: a share of parcels never arrives.
     """
 
-    origin_dates: NDArray[np.datetime64]
-    probability: NDArray[np.float64]
+    origin_dates: Dates
+    probability: Floats
 
     @classmethod
     def joined(cls, several: Sequence[DateDistribution], days: int = 0) -> DateDistribution:
@@ -87,7 +86,7 @@ class DateDistribution:
         """Dates of each distribution."""
         return int(self.probability.shape[1])
 
-    def at(self, level: float) -> NDArray[np.int64]:
+    def at(self, level: float) -> Ints:
         """(n,) days from day 0 to the first date whose probability reaches `level`.
 
         `horizon` where none does.
@@ -96,13 +95,13 @@ class DateDistribution:
         first = reached.argmax(axis=1)
         return np.where(reached.any(axis=1), first, self.horizon).astype(np.int64)
 
-    def confidence(self, days: NDArray[np.int64]) -> NDArray[np.float64]:
+    def confidence(self, days: Ints) -> Floats:
         """(n,) P(event by the end of the date `days` (n,) after day 0); 0 before day 0."""
         column = np.clip(days, 0, self.horizon - 1)
         stated = self.probability[np.arange(len(days)), column]
         return np.where(days < 0, 0.0, stated)
 
-    def quantile_days(self, level: float) -> NDArray[np.int64]:
+    def quantile_days(self, level: float) -> Ints:
         """(n,) days to the `level` quantile of the parcels that arrive."""
         arrives = self.probability[:, -1:]
         reached = self.probability >= level * arrives
@@ -122,12 +121,8 @@ def _uncalibrated(levels: bytes, duration_offset: float) -> DistributionStruct:
 
 
 def raw_probability(
-    levels: NDArray[np.float64],
-    duration_offset: float,
-    log_days: NDArray[np.float64],
-    offset: NDArray[np.float64],
-    days: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    levels: Floats, duration_offset: float, log_days: Floats, offset: Floats, days: Floats
+) -> Floats:
     """What a forest says of durations, before any calibration.
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, com
 from etapromise.stored_arrays import Array, ArrayLayout, StoredPart
 
 if TYPE_CHECKING:
-    # Not at run time, and no thread pool before it is needed: a checkout worker starts sooner.
+    # Not at run time: a checkout worker starts sooner.
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -53,10 +52,6 @@ _LAYOUT: Final = ArrayLayout(
     nan_left=Array("bool", "nodes"),
     zero_is_nan=Array("bool", "nodes"),
 )
-# Below this, starting a thread costs more than it saves.
-_ROWS_PER_THREAD = 4096
-# The kernel's block of rows: only the last part has a block that is not full.
-_ALIGNMENT = 128
 
 
 class Forest:
@@ -69,15 +64,7 @@ class Forest:
     bits.
     """
 
-    __slots__ = (
-        "_address",
-        "_layout",
-        "features",
-        "levels",
-        "start",
-        "trees",
-        "values",
-    )
+    __slots__ = ("_address", "_layout", "features", "levels", "start", "trees", "values")
 
     def __init__(
         self,
@@ -202,26 +189,17 @@ class Forest:
         source, target = native.address(rows), native.address(out)
         source_stride, target_stride = rows.strides[0], out.strides[0]
 
-        def run(part: tuple[int, int]) -> int:
-            first, last = part
+        def run(part: slice) -> int:
             failed: int = kernel(
                 self._address,
-                source + first * source_stride,
+                source + part.start * source_stride,
                 is_double,
-                last - first,
-                target + first * target_stride,
+                part.stop - part.start,
+                target + part.start * target_stride,
             )
             return failed
 
-        parts = _parts(len(rows), threads)
-        if len(parts) == 1:
-            failures = [run(parts[0])]
-        else:
-            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - see the top
-
-            with ThreadPoolExecutor(len(parts)) as pool:
-                failures = list(pool.map(run, parts))
-        if any(failures):
+        if any(native.in_parts(len(rows), run, threads=threads)):
             raise MemoryError("No memory for the scratch space of the forest kernel.")
 
 
@@ -241,16 +219,6 @@ def stored_forest(part: StoredPart, features: int) -> dict[str, NDArray[np.gener
     except ContractError as error:
         part.refuse("values", "trees that do not fit together", f"a forest: {error}")
     return arrays
-
-
-def _parts(rows: int, threads: int | None) -> list[tuple[int, int]]:
-    """Cut the rows into one range for each thread."""
-    if rows < 2 * _ROWS_PER_THREAD:
-        return [(0, rows)]
-    available = threads if threads is not None else native.processors()
-    count = max(1, min(available, rows // _ROWS_PER_THREAD))
-    edges = [rows * i // count // _ALIGNMENT * _ALIGNMENT for i in range(count)] + [rows]
-    return list(pairwise(edges))
 
 
 def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:

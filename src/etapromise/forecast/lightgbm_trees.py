@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.errors import ContractError
 from etapromise.forecast.forest_layout import Trees
 
@@ -77,7 +78,7 @@ def _read_tree(section: str) -> Trees:
     fields = dict(line.split("=", 1) for line in section.splitlines() if "=" in line)
     leaves = int(fields["num_leaves"])
 
-    def numbers(name: str) -> NDArray[np.float64]:
+    def numbers(name: str) -> Floats:
         # A tree without a split has none of these lines.
         return np.array(fields.get(name, "").split(), np.float64)
 

@@ -11,18 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks
-from etapromise.calendars.configured_dispatch import (
-    configured_dispatch,
-    warehouses_of,
-)
+from etapromise.calendars.configured_dispatch import configured_dispatch, warehouses_of
 from etapromise.calendars.configured_zones import configured_zones
 from etapromise.calendars.dispatch import Dispatch
-from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import Encoder, Requests, local_seconds
 from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.history.delivery_hours import HOUR_LEVELS, DeliveryHours, learn_delivery_hours
 from etapromise.history.effects import NEVER_DAY
 from etapromise.history.learned_calendars import (
     CALENDAR_LEVELS,
@@ -45,6 +43,7 @@ from etapromise.lanes.levels import (
     level_indexes,
     level_keys,
     levels_with,
+    sorted_keys,
 )
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.tracked import TrackedHistory
@@ -124,7 +123,7 @@ class KnownOrders:
         first = pd.Timestamp(day, unit="D", tz="UTC")
         return self.take(np.flatnonzero((self.shipments["ordered_at"] >= first).to_numpy()))
 
-    def take(self, rows: NDArray[np.int64]) -> KnownOrders:
+    def take(self, rows: Ints) -> KnownOrders:
         """Some of them, by ascending positions."""
         return KnownOrders(
             self.shipments.iloc[rows].reset_index(drop=True),
@@ -140,13 +139,13 @@ class KnownOrders:
     def let_go(self) -> None:
         """Keep nothing in memory that can be read again."""
 
-    def ordered(self) -> NDArray[np.int64]:
+    def ordered(self) -> Ints:
         """(n,) microseconds since 1970 UTC of the orders."""
         return microseconds(self.shipments["ordered_at"], "ordered_at")
 
     def level_keys(
         self, levels: Sequence[Level], hand_offs: HandOffs | None = None
-    ) -> list[tuple[NDArray[np.int64], list[str]]]:
+    ) -> list[tuple[Ints, list[str]]]:
         """`levels.level_keys` of the orders, named with who usually brings them."""
         frame = self.shipments
         if hand_offs is not None:
@@ -167,9 +166,7 @@ class KnownOrders:
             give_up_after=give_up_after,
         )
 
-    def last_mile(
-        self, hand_offs: HandOffs
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
+    def last_mile(self, hand_offs: HandOffs) -> tuple[Mask, NDArray[np.int32], NDArray[np.int32]]:
         """(n,) whether each is known to have been handed over, to whom, and to whom it usually is.
 
         Who it is are numbers of last-mile carriers, 0: another one or nobody.
@@ -178,19 +175,32 @@ class KnownOrders:
         usual = hand_offs.last_mile_of(self.shipments)
         return handed != "", hand_offs.numbered(handed), usual
 
-    def handed_over(
-        self, encoder: Encoder, requests: Requests
-    ) -> tuple[Requests, NDArray[np.bool_]]:
+    def handed_over(self, encoder: Encoder, requests: Requests) -> tuple[Requests, Mask]:
         """The requests as those of who took the parcels over, and (n,) whether that is known."""
         if encoder.hand_offs is None:
             return requests, np.zeros(len(requests), bool)
         _, last_mile, _ = self.last_mile(encoder.hand_offs)
         return encoder.handed_over(requests, self.shipments, last_mile), last_mile > 0
 
+    def delivery_hours(
+        self, results: Outcomes, zones: ZoneMap, hand_offs: HandOffs | None = None
+    ) -> DeliveryHours:
+        """At what hours those that have come, by their `outcomes`, were brought."""
+        rows = np.flatnonzero(results.arrived)
+        keys, seconds = self.deliveries(zones, hand_offs)
+        day, second = np.divmod(seconds[rows], 86_400)
+        return learn_delivery_hours(
+            [sorted_keys(positions[rows], texts) for positions, texts in keys],
+            day=day,
+            second=second,
+            known_day=results.event_known_day[rows].astype(np.int64),
+            as_of_day=results.as_of_day,
+        )
+
     def deliveries(
-        self, levels: Sequence[Level], zones: ZoneMap, hand_offs: HandOffs | None
-    ) -> tuple[list[tuple[NDArray[np.int64], list[str]]], NDArray[np.int64]]:
-        """Keys of who brings them, and (n,) local seconds of their events, -1 where unknown.
+        self, zones: ZoneMap, hand_offs: HandOffs | None
+    ) -> tuple[list[tuple[Ints, list[str]]], Ints]:
+        """Keys at HOUR_LEVELS of who brings them, (n,) local seconds of their events or -1.
 
         Where parcels change hands, a delivery is that of the carrier that brought it.
         """
@@ -201,28 +211,28 @@ class KnownOrders:
         names, _ = zones.resolve_many(self.shipments.iloc[rows], "destination")
         seconds = np.full(len(orders), -1, np.int64)
         seconds[rows] = local_seconds(self.milestones["event_at"].iloc[rows], names)
-        return level_keys(orders, levels), seconds
+        return level_keys(orders, HOUR_LEVELS), seconds
 
     def zone_names(self, zones: ZoneMap) -> NDArray[np.object_]:
         """(n,) IANA names of the destinations' zones."""
         return np.asarray(zones.resolve_many(self.shipments, "destination")[0])
 
-    def event_known(self) -> NDArray[np.int64]:
+    def event_known(self) -> Ints:
         """(n,) microseconds since 1970 UTC of the receipt of the event; any where it was not."""
         known = self.milestones["event_known_at"].dt.tz_localize(None)
         return np.asarray(known.to_numpy("datetime64[us]").view(np.int64))
 
-    def returned(self) -> NDArray[np.bool_]:
+    def returned(self) -> Mask:
         """(n,) whether they were known to be on their way back, or there."""
         back = (self.milestones["closed_as"] == "returned").fillna(value=False).to_numpy(bool)
         told = (self.milestones["closed_known_at"] < self.moment).to_numpy(bool)
         return np.asarray(back & told)
 
-    def scan_counts(self) -> NDArray[np.float64]:
+    def scan_counts(self) -> Floats:
         """(n,) how often they were scanned, NaN where that is not told."""
         return self.milestones["scan_count"].to_numpy(np.float64, na_value=np.nan)
 
-    def promised_days(self) -> NDArray[np.int64]:
+    def promised_days(self) -> Ints:
         """(n,) days since 1970-01-01 that were promised then, NEVER_DAY where none is told."""
         if "promised_date" not in self.shipments.columns:
             return np.full(len(self), NEVER_DAY, np.int64)
@@ -286,10 +296,14 @@ class KnownOrders:
                     f"Found no column {name} in the shipments; the configuration names it as a "
                     f"feature. The columns are {', '.join(map(str, self.shipments.columns))}."
                 )
-        learned = self._hand_offs() if hand_offs is True else hand_offs or None
+        if hand_offs is True:
+            learned = learned_hand_offs(self.shipments, self.milestones, self.moment)
+        else:
+            learned = hand_offs or None
         levels = levels_with(categorical, hand_offs=learned is not None)
         results = self.outcomes(zones, give_up_after)
-        clocks = self._clocks(results, learned)
+        who = self._delivering(results, learned)
+        clocks = learned_clocks(self.level_keys(CALENDAR_LEVELS), results, *who)
         if calendars is not None:
             clocks = configured_clocks(clocks, calendars, learned)
         dispatch = learned_dispatch(self.shipments, results, clocks, zones)
@@ -314,13 +328,6 @@ class KnownOrders:
             hand_offs=learned,
             declared=() if calendars is None else calendars.disruptions,
         )
-
-    def _hand_offs(self) -> HandOffs | None:
-        return learned_hand_offs(self.shipments, self.milestones, self.moment)
-
-    def _clocks(self, results: Outcomes, hand_offs: HandOffs | None) -> Clocks:
-        keys = self.level_keys(CALENDAR_LEVELS)
-        return learned_clocks(keys, results, *self._delivering(results, hand_offs))
 
     def _delivering(
         self, results: Outcomes, hand_offs: HandOffs | None

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.lanes.levels import KeyPlan, Level
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import (
@@ -75,10 +76,10 @@ class DeliveryHours(ArrayRecord):
     LAYOUT: ClassVar = _LAYOUT
 
     keys: tuple[str, ...]
-    cumulative: NDArray[np.float64]
-    evidence: NDArray[np.float64]
-    nominal: NDArray[np.float64]
-    held: NDArray[np.float64]
+    cumulative: Floats
+    evidence: Floats
+    nominal: Floats
+    held: Floats
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays; `stored` reads them back."""
@@ -123,11 +124,11 @@ class DeliveryHours(ArrayRecord):
 
 
 def learn_delivery_hours(
-    keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
+    keys: Sequence[tuple[Ints, Sequence[str]]],
     *,
-    day: NDArray[np.int64],
-    second: NDArray[np.int64],
-    known_day: NDArray[np.int64],
+    day: Ints,
+    second: Ints,
+    known_day: Ints,
     as_of_day: int,
 ) -> DeliveryHours:
     """From n deliveries, all received before `as_of_day`.
@@ -162,27 +163,23 @@ def learn_delivery_hours(
 @dataclass(frozen=True)
 class _Tables:
     keys: tuple[str, ...]
-    cumulative: NDArray[np.float64]
-    evidence: NDArray[np.float64]
-    row: NDArray[np.int64]
+    cumulative: Floats
+    evidence: Floats
+    row: Ints
     """(n,) the finest row of each delivery."""
 
 
 @dataclass(frozen=True)
 class _Deliveries:
     names: list[list[str]]
-    codes: list[NDArray[np.int64]]
-    day: NDArray[np.int64]
-    second: NDArray[np.int64]
-    known_day: NDArray[np.int64]
+    codes: list[Ints]
+    day: Ints
+    second: Ints
+    known_day: Ints
 
     @classmethod
     def of(
-        cls,
-        keys: Sequence[tuple[NDArray[np.int64], Sequence[str]]],
-        day: NDArray[np.int64],
-        second: NDArray[np.int64],
-        known_day: NDArray[np.int64],
+        cls, keys: Sequence[tuple[Ints, Sequence[str]]], day: Ints, second: Ints, known_day: Ints
     ) -> _Deliveries:
         names = [
             [f"{number}{_AT}{text}" for text in texts] for number, (_, texts) in enumerate(keys)
@@ -227,7 +224,7 @@ class _Deliveries:
         return _Tables(tuple(keys), cumulative, np.concatenate(evidence), row)
 
 
-def _held(table: _Tables, found: _Deliveries, later: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _held(table: _Tables, found: _Deliveries, later: Mask) -> Floats:
     """(k,) share of later deliveries within each shortest window of _NOMINAL probability."""
     rows, position = np.unique(table.row[later], return_inverse=True)
     second = found.second[later]
@@ -242,9 +239,7 @@ def _held(table: _Tables, found: _Deliveries, later: NDArray[np.bool_]) -> NDArr
     return shrunk(count * measured, count, _NOMINAL, PRIORS.hours_measured)
 
 
-def _shortest(
-    cumulative: NDArray[np.float64], probability: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _shortest(cumulative: Floats, probability: Floats) -> tuple[Floats, Floats]:
     """(k,) first and last seconds of a row's shortest windows of k probabilities."""
     edges = np.arange(_BINS + 1) * (_DAY / _BINS)
     starts = np.arange(0, _DAY, _STEP, dtype=np.float64)
@@ -257,7 +252,4 @@ def _shortest(
     best = length.argmin(axis=1)
     which = np.arange(len(probability))
     found = np.isfinite(length[which, best])
-    return (
-        np.where(found, starts[best], 0.0),
-        np.where(found, ends[which, best], float(_DAY)),
-    )
+    return (np.where(found, starts[best], 0.0), np.where(found, ends[which, best], float(_DAY)))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import with_rows
+from etapromise.array_types import Floats, Ints, with_rows
 from etapromise.errors import InsufficientHistoryError
 from etapromise.lanes.levels import HANDLING_LEVELS, WAY_LEVELS
 from etapromise.stored_arrays import (
@@ -52,16 +52,6 @@ class EffectSettings:
     pace_prior: float = 15.0
     offset: float = 1.0
 
-    @classmethod
-    def stored(cls, values: StoredValues) -> EffectSettings:
-        """The settings that a manifest states.
-
-        Raises:
-            ModelFileError: one is missing, or out of any sense.
-        """
-        names = [each.name for each in fields(EffectSettings)]
-        return EffectSettings(**{name: values.number(name, 1e-6, 1e6) for name in names})
-
 
 @dataclass(frozen=True, kw_only=True)
 class FittedEffectSettings(EffectSettings):
@@ -84,9 +74,8 @@ class FittedEffectSettings(EffectSettings):
         Raises:
             ModelFileError: one is missing, or out of any sense.
         """
-        plain = EffectSettings.stored(values)
         return cls(
-            **{each.name: getattr(plain, each.name) for each in fields(plain)},
+            **{each.name: values.number(each.name, 1e-6, 1e6) for each in fields(EffectSettings)},
             total=values.numbers("total", levels, 0.0, 1e6),
             handling=values.numbers("handling", len(HANDLING_LEVELS), 0.0, 1e6),
             way=values.numbers("way", len(WAY_LEVELS), 0.0, 1e6),
@@ -107,9 +96,9 @@ class Durations:
     """
 
     start_day: NDArray[np.int32]
-    start_clock: NDArray[np.float64]
+    start_clock: Floats
     clock: NDArray[np.int32]
-    value: NDArray[np.float64]
+    value: Floats
     known_day: NDArray[np.int32]
     closed_day: NDArray[np.int32]
 
@@ -118,7 +107,7 @@ class Durations:
         """(n,) int32 UTC day on which each stops being open, NEVER where it does not."""
         return np.maximum(np.minimum(self.known_day, self.closed_day), self.start_day)
 
-    def open_before(self, day: int) -> NDArray[np.int64]:
+    def open_before(self, day: int) -> Ints:
         """Positions of those that started before a day and had not ended two days before it.
 
         What ended the day before is learnt in the first step of the day itself.
@@ -126,7 +115,7 @@ class Durations:
         started = int(np.searchsorted(self.start_day, day))
         return np.flatnonzero(self.end_day[:started] >= day - 1)
 
-    def take(self, rows: NDArray[np.int64]) -> Durations:
+    def take(self, rows: Ints) -> Durations:
         """Some of them, by ascending positions."""
         return with_rows(self, rows)
 
@@ -160,13 +149,13 @@ class SweepState(ArrayRecord):
         above=Array("float32", "levels", "open"),
     )
 
-    sums: NDArray[np.float64]
+    sums: Floats
     day: NDArray[np.int32]
     fields: NDArray[np.float32]
-    level_sums: NDArray[np.float64]
+    level_sums: Floats
     level_day: NDArray[np.int32]
-    network: NDArray[np.float64]
-    histogram: NDArray[np.float64]
+    network: Floats
+    histogram: Floats
     own: NDArray[np.float32]
     explained: NDArray[np.float32]
     settled: NDArray[np.uint8]
@@ -233,8 +222,8 @@ class WantedDays:
         later: (m,) likewise, those that may be asked about on another day.
     """
 
-    rows: NDArray[np.int64]
-    later: NDArray[np.int64]
+    rows: Ints
+    later: Ints
 
 
 class Resumed(NamedTuple):
@@ -286,7 +275,7 @@ class Sweep:
     durations: Durations
     codes: NDArray[np.int32]
     table_sizes: Sequence[int]
-    elapsed: NDArray[np.float64]
+    elapsed: Floats
     first_clock_day: int
     settings: EffectSettings
     paced_level: int = -1
@@ -296,7 +285,7 @@ class Sweep:
         self,
         end_day: int,
         *,
-        wanted: NDArray[np.int64] | None = None,
+        wanted: Ints | None = None,
         resume: Resumed | None = None,
         save_on: Sequence[int] = (),
     ) -> Effects:

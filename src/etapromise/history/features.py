@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import NUMBERS, Encoder, Requests
 from etapromise.errors import ModelFileError
 from etapromise.history.effects import EffectSettings
@@ -148,18 +149,15 @@ class FeatureTables:
     """
 
     total: NDArray[np.float32]
-    total_start: NDArray[np.int64]
+    total_start: Ints
     handling: NDArray[np.float32]
-    handling_start: NDArray[np.int64]
+    handling_start: Ints
 
     @classmethod
     def snapshot(cls, statistics: Statistics) -> FeatureTables:
         """The tables of a moment; found by the requests' codes."""
         return cls(
-            statistics.total,
-            statistics.total_start,
-            statistics.handling,
-            statistics.handling_start,
+            statistics.total, statistics.total_start, statistics.handling, statistics.handling_start
         )
 
     @classmethod
@@ -251,7 +249,7 @@ class FeatureBuilder:
 
     def rows(
         self, requests: Requests, codes: NDArray[np.int32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.float32], Floats]:
         """Feature rows of n requests.
 
         Args:
@@ -289,7 +287,7 @@ def with_handling_codes(codes: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.concatenate([codes, codes[:, list(HANDLING_LEVELS)]], axis=1)
 
 
-def own_rows(parcels: NDArray[np.int64], levels: int) -> NDArray[np.int32]:
+def own_rows(parcels: Ints, levels: int) -> NDArray[np.int32]:
     """(n, L + H): row i of every level's table belongs to parcel i."""
     rows = parcels.astype(np.int32)[:, None]
     handling = len(HANDLING_LEVELS)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY, EffectSettings, WantedDays
@@ -15,7 +16,6 @@ from etapromise.history.features import FeatureBuilder, FeatureContract, Feature
 from etapromise.history.kept_effects import KeptEffects
 from etapromise.history.outcomes import Outcomes, operational_days
 from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
-from etapromise.history.surge import surge_by_day
 
 _ROWS_AT_ONCE: Final = 100_000
 
@@ -68,19 +68,8 @@ class HistoryAsOf:
     outcomes: Outcomes
     statistics: Statistics
     at_order: AsOfOrder
-    surge: NDArray[np.float64]
+    surge: Floats
     surge_now: float
-
-    @classmethod
-    def at(
-        cls, known: KnownOrders, encoder: Encoder, give_up: int, settings: EffectSettings
-    ) -> HistoryAsOf:
-        """Statistics on `known.moment` and on every order's own day.
-
-        Raises:
-            ContractError: an extra column is missing or not numeric.
-        """
-        return cls.of(EncodedOrders.of(known, encoder, give_up), settings)
 
     @classmethod
     def of(
@@ -111,7 +100,7 @@ class HistoryAsOf:
             float(surge[-1]),
         )
 
-    def take(self, rows: NDArray[np.int64]) -> HistoryAsOf:
+    def take(self, rows: Ints) -> HistoryAsOf:
         """The same statistics, and some of the parcels, by ascending positions."""
         return replace(
             self,
@@ -126,10 +115,10 @@ class HistoryAsOf:
 
         What was known on each order's own day is the largest part by far.
         """
-        first = int(np.searchsorted(self.outcomes.start_day, day))
-        return replace(self, at_order=self.at_order.since(first))
+        known = self.at_order.rows
+        return self.knowing_days_of(known[self.outcomes.start_day[known] >= day])
 
-    def knowing_days_of(self, rows: NDArray[np.int64]) -> HistoryAsOf:
+    def knowing_days_of(self, rows: Ints) -> HistoryAsOf:
         """The same with order days of some parcels only, by ascending positions."""
         return replace(self, at_order=self.at_order.only(rows))
 
@@ -138,9 +127,7 @@ class HistoryAsOf:
         tables = FeatureTables.on_order_days(self.at_order)
         return FeatureBuilder(contract, self.encoder, tables, self.statistics.settings)
 
-    def features(
-        self, builder: FeatureBuilder, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def features(self, builder: FeatureBuilder, rows: Ints) -> tuple[NDArray[np.float32], Floats]:
         """(r, p) features and (r,) offsets of some parcels, as their own order days knew them."""
         x = np.empty((len(rows), len(builder.contract.names)), np.float32)
         offset = np.empty(len(rows))
@@ -151,7 +138,7 @@ class HistoryAsOf:
             x[place], offset[place] = builder.rows(self.requests.take(part), codes)
         return x, offset + self.surge[rows]
 
-    def days(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def days(self, results: Outcomes, rows: Ints) -> Floats:
         """Operational days to the event, or, where it is open, to the start of the as-of day."""
         arrived = results.arrived[rows]
         requests = self.requests.take(rows)
@@ -169,22 +156,51 @@ class HistoryAsOf:
         )
         return np.where(arrived, event, now)
 
-    def days_before_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Operational days to the end of the date before the event's, or before the as-of date."""
+    def days_of_date(self, rows: Ints) -> tuple[Floats, Floats]:
+        """Operational days to the beginning and to the end of the event's, or the as-of, date."""
+        results, requests = self.outcomes, self.requests.take(rows)
         day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
-        return operational_days(
-            self.encoder.clocks, self.requests.take(rows), day, np.zeros(len(rows))
+        begin, end = (
+            operational_days(self.encoder.clocks, requests, day, np.full(len(rows), within))
+            for within in (0.0, 1.0)
         )
-
-    def days_through_date(self, results: Outcomes, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Operational days to the end of the event's date, or of the as-of date."""
-        day = np.where(results.arrived[rows], results.event_day[rows], results.as_of_day)
-        return operational_days(
-            self.encoder.clocks, self.requests.take(rows), day, np.ones(len(rows))
-        )
+        return begin, end
 
     def typical_age(self) -> float:
         """Days in which nine of ten parcels arrive."""
         results = self.outcomes
         taken = (results.event_day - self.requests.order_day)[results.arrived]
         return float(np.quantile(taken, 0.9)) if len(taken) else 0.0
+
+
+_QUICK_HALF_LIFE: Final = 5.0
+_SLOW_HALF_LIFE: Final = 28.0
+# A rise below this (on the log scale) is the ordinary week's.
+_ORDINARY: Final = 0.2
+# How much of the rise turns into waiting.
+_POWER: Final = 0.6
+
+
+def surge_by_day(start_day: NDArray[np.int32], end_day: int) -> tuple[int, Floats]:
+    """What to add to the log durations of the orders of each day.
+
+    Args:
+        start_day: (n,) ascending UTC days of orders, since 1970-01-01.
+        end_day: the last day to answer for; only orders of earlier days count.
+
+    Returns:
+        The first order's day, and (days,) one value for each day from it to `end_day`, inclusive.
+    """
+    first = int(start_day[0])
+    orders = np.bincount(start_day[start_day < end_day] - first, minlength=end_day - first)
+    added = np.zeros(end_day - first + 1)
+    quick = slow = quick_weight = slow_weight = 0.0
+    quick_keeps, slow_keeps = 0.5 ** (1 / _QUICK_HALF_LIFE), 0.5 ** (1 / _SLOW_HALF_LIFE)
+    for day, count in enumerate(orders, start=1):
+        quick, quick_weight = quick * quick_keeps + count, quick_weight * quick_keeps + 1.0
+        slow, slow_weight = slow * slow_keeps + count, slow_weight * slow_keeps + 1.0
+        # The slow mean is not known before it has seen a few weeks.
+        if day >= _SLOW_HALF_LIFE:
+            rise = np.log((quick / quick_weight + 1.0) / (slow / slow_weight + 1.0))
+            added[day] = _POWER * max(0.0, rise - _ORDINARY)
+    return first, added

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.lanes.hand_offs import HAND_OFF_LEVELS
 from etapromise.lanes.levels import Level, level_keys, sorted_keys
 from etapromise.shrinkage import PRIORS, shrunk
@@ -65,15 +66,8 @@ _NO_BEND: Final = 1e-12
 
 
 def hand_off_tables(
-    parcels: pd.DataFrame,
-    last_mile: NDArray[np.int32],
-    carriers: int,
-    log_odds: NDArray[np.float64],
-) -> tuple[
-    tuple[tuple[str, ...], ...],
-    tuple[NDArray[np.int32], ...],
-    tuple[NDArray[np.float64], ...],
-]:
+    parcels: pd.DataFrame, last_mile: NDArray[np.int32], carriers: int, log_odds: Floats
+) -> tuple[tuple[tuple[str, ...], ...], tuple[NDArray[np.int32], ...], tuple[Floats, ...]]:
     """Keys, last-mile carriers and shares of each of HAND_OFF_LEVELS, as `HandOffs` has them.
 
     Args:
@@ -102,8 +96,8 @@ class _Shares:
     """Of k keys: the share that is handed over, and who usually brings parcels, 0: nobody else."""
 
     keys: Sequence[str]
-    share: NDArray[np.float64]
-    last_mile: NDArray[np.int64]
+    share: Floats
+    last_mile: Ints
 
 
 class _Counted:
@@ -115,11 +109,7 @@ class _Counted:
     """
 
     def __init__(
-        self,
-        parcels: pd.DataFrame,
-        last_mile: NDArray[np.int32],
-        carriers: int,
-        log_odds: NDArray[np.float64],
+        self, parcels: pd.DataFrame, last_mile: NDArray[np.int32], carriers: int, log_odds: Floats
     ) -> None:
         self._parcels = parcels
         self._last_mile = last_mile
@@ -134,7 +124,7 @@ class _Counted:
         self._handed = (last_mile > 0).astype(np.float64)
         self._fit(np.where(last_mile > 0, -np.inf, log_odds))
 
-    def _fit(self, log_odds: NDArray[np.float64]) -> None:
+    def _fit(self, log_odds: Floats) -> None:
         # Parcels with the same terms are alike, but for what their ages say. A prefix may lie in
         # two regions.
         regions = len(self.keys[_REGION])
@@ -166,12 +156,12 @@ class _Counted:
             zip(*([keys[place] for place in places] for places, keys in found), strict=True)
         )
 
-    def rows(self, level: Level, keys: Sequence[str]) -> NDArray[np.int64]:
+    def rows(self, level: Level, keys: Sequence[str]) -> Ints:
         """Rows of a level's keys; -1 of one that no parcel has."""
         row = self._row[level]
         return np.array([row.get(key, -1) for key in keys], np.int64)
 
-    def mostly(self, level: Level, other: Level) -> NDArray[np.int64]:
+    def mostly(self, level: Level, other: Level) -> Ints:
         """(k,) for each key of a level the row of the other level that most of its parcels have."""
         width = len(self.keys[other])
         pair, count = np.unique(self._place[level] * width + self._place[other], return_counts=True)
@@ -181,7 +171,7 @@ class _Counted:
         out[pair[order] // width] = pair[order] % width
         return out
 
-    def shares(self, level: Level, around: NDArray[np.float64]) -> _Shares:
+    def shares(self, level: Level, around: Floats) -> _Shares:
         """Counted shares; `around` (k,) is the share around each key."""
         key = self._place[level]
         count = np.bincount(key)
@@ -189,14 +179,14 @@ class _Counted:
         share = shrunk(handed, count, around, PRIORS.hand_offs)
         return _Shares(self.keys[level], share, np.where(share >= _USUAL, self.most(level), 0))
 
-    def most(self, level: Level) -> NDArray[np.int64]:
+    def most(self, level: Level) -> Ints:
         """(k,) who took most of each key's parcels that were handed over, 0 where none was."""
         keys, width = len(self.keys[level]), self._carriers + 1
         cells = np.bincount(self._place[level] * width + self._last_mile, minlength=keys * width)
         each = cells.reshape(keys, width)[:, 1:]
         return np.where(each.max(axis=1) > 0, each.argmax(axis=1) + 1, 0)
 
-    def odds(self, rows: dict[Level, NDArray[np.int64]]) -> NDArray[np.float64]:
+    def odds(self, rows: dict[Level, Ints]) -> Floats:
         """Log odds of a hand-off, from the rows of all levels; -1 adds nothing."""
         total = np.zeros(1)
         for level, row in rows.items():
@@ -253,5 +243,5 @@ def _after(first: tuple[str, ...], keys: Sequence[str]) -> list[str]:
     return [_SEPARATOR.join((*first, key)) for key in keys]
 
 
-def _share(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _share(log_odds: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-log_odds)))

@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Ints
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import CommandError, ModelFileError
 from etapromise.files import whole_file
@@ -83,7 +84,7 @@ class _Kept:
     keys: Sequence[Sequence[str]]
     states: Sequence[SweepState]
 
-    def rows_in(self, indexes: Sequence[KeyIndex]) -> list[NDArray[np.int64]] | None:
+    def rows_in(self, indexes: Sequence[KeyIndex]) -> list[Ints] | None:
         """The rows of indexes that each level's rows are now; None where one is none of them."""
         found = [
             np.append(0, index.table.rows(keys)).astype(np.int64)
@@ -96,7 +97,7 @@ class _Fitting(NamedTuple):
     """What a sweep goes on from, and of each level the rows of today that its rows are."""
 
     kept: _Kept
-    now: Sequence[NDArray[np.int64]]
+    now: Sequence[Ints]
 
     @property
     def day(self) -> int:
@@ -108,10 +109,7 @@ class _Fitting(NamedTuple):
         state, levels = self.kept.states[number], _levels(number, len(self.now))
         starts = np.concatenate([[0], np.cumsum(sweep.table_sizes)[:-1]]).astype(np.int64)
         today = SweepState.empty(
-            self.day,
-            rows=sum(sweep.table_sizes),
-            levels=len(levels),
-            open_parcels=len(state.own),
+            self.day, rows=sum(sweep.table_sizes), levels=len(levels), open_parcels=len(state.own)
         )
         place = np.concatenate(
             [start + self.now[level] for start, level in zip(starts, levels, strict=True)]
@@ -132,7 +130,7 @@ class _File:
     """
 
     states: Sequence[_Kept] = ()
-    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     known: Sequence[NDArray[np.float32]] = ()
 
 
@@ -200,7 +198,7 @@ class KeptEffects:
         self,
         sweeps: Sequence[Sweep],
         end_day: int,
-        rows: NDArray[np.int64],
+        rows: Ints,
         kept: _File,
         begin: _Fitting | None,
         save_on: Sequence[int],
@@ -368,9 +366,7 @@ def _kept(
     )
 
 
-def _numbers_of(
-    now: Sequence[NDArray[np.int64]], indexes: Sequence[KeyIndex]
-) -> list[NDArray[np.int32]]:
+def _numbers_of(now: Sequence[Ints], indexes: Sequence[KeyIndex]) -> list[NDArray[np.int32]]:
     """Of each level and each row of today's its row in what is kept, 0 where it has none."""
     found = [np.zeros(len(index), np.int32) for index in indexes]
     for rows, place in zip(found, now, strict=True):

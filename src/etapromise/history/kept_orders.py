@@ -23,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import FETCHED, NUMBERS, Encoder, Requests
 from etapromise.errors import InsufficientHistoryError
@@ -33,12 +34,7 @@ from etapromise.history.kept_tables import about_kept, forget_others, read_kept,
 from etapromise.history.numbers_name import ASKED_LEVELS, numbers_name
 from etapromise.history.outcomes import Outcomes, day_of
 from etapromise.lanes.hand_offs import HandOffs
-from etapromise.lanes.levels import (
-    LAST_MILE,
-    Level,
-    by_pickup_weekday,
-    weekday_rows,
-)
+from etapromise.lanes.levels import LAST_MILE, Level, by_pickup_weekday, weekday_rows
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.tracked import TrackedHistory
 
@@ -126,7 +122,7 @@ class KeptOrders(KnownOrders):
         """Where what hangs on the same model is kept."""
         return self.tracked.layout.root / _FOLDER / self.made_for
 
-    def rows_by_week(self) -> Iterator[tuple[StoredHistory, NDArray[np.int64]]]:
+    def rows_by_week(self) -> Iterator[tuple[StoredHistory, Ints]]:
         """Each week that has any of the orders, and the rows of these among its known ones."""
         week, row = self._array("week"), self._array("row").astype(np.int64)
         for part in self.tracked.weeks():
@@ -146,7 +142,7 @@ class KeptOrders(KnownOrders):
         """Those ordered on a UTC day (since 1970-01-01) or later."""
         return self.take(np.flatnonzero(self._array("start_day") >= day))
 
-    def take(self, rows: NDArray[np.int64]) -> KnownOrders:
+    def take(self, rows: Ints) -> KnownOrders:
         """Some of them, by ascending positions."""
         if len(rows) == len(self):
             return self
@@ -154,7 +150,7 @@ class KeptOrders(KnownOrders):
 
     def level_keys(
         self, levels: Sequence[Level], hand_offs: HandOffs | None = None
-    ) -> list[tuple[NDArray[np.int64], list[str]]]:
+    ) -> list[tuple[Ints, list[str]]]:
         """`levels.level_keys` of the orders, named with who usually brings them."""
         names = [_key_column("", level) for level in levels]
         if set(names) <= set(self.table.column_names):
@@ -196,13 +192,11 @@ class KeptOrders(KnownOrders):
     def last_mile(
         self,
         hand_offs: HandOffs,  # noqa: ARG002 — those of the model
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
+    ) -> tuple[Mask, NDArray[np.int32], NDArray[np.int32]]:
         """(n,) whether each is known to be handed over, to whom, and to whom it usually is."""
         return self._array("handed"), self._array("taker"), self._array("usual_taker")
 
-    def handed_over(
-        self, encoder: Encoder, requests: Requests
-    ) -> tuple[Requests, NDArray[np.bool_]]:
+    def handed_over(self, encoder: Encoder, requests: Requests) -> tuple[Requests, Mask]:
         """The requests as those of who took the parcels over, and (n,) whether that is known."""
         known = self._array("taker") > 0
         if encoder.hand_offs is None or numbers_name(encoder, self.tracked.event) != self.made_for:
@@ -219,12 +213,12 @@ class KeptOrders(KnownOrders):
         return replace(requests, codes=codes, clock=clock), known
 
     def deliveries(
-        self, levels: Sequence[Level], zones: ZoneMap, hand_offs: HandOffs | None
-    ) -> tuple[list[tuple[NDArray[np.int64], list[str]]], NDArray[np.int64]]:
+        self,
+        zones: ZoneMap,  # noqa: ARG002 — those of the model
+        hand_offs: HandOffs | None,  # noqa: ARG002
+    ) -> tuple[list[tuple[Ints, list[str]]], Ints]:
         """Keys of who brings them, and (n,) local seconds of their events, -1 where unknown."""
-        if levels is not HOUR_LEVELS:
-            return super().deliveries(levels, zones, hand_offs)
-        keys = [self._keys(_key_column("brought ", level), level) for level in levels]
+        keys = [self._keys(_key_column("brought ", level), level) for level in HOUR_LEVELS]
         return keys, self._array("event_second")
 
     def zone_names(self, zones: ZoneMap) -> NDArray[np.object_]:  # noqa: ARG002 — those of the model
@@ -232,15 +226,15 @@ class KeptOrders(KnownOrders):
         positions, names = self._coded("zone")
         return np.array(names, dtype=object)[positions]
 
-    def ordered(self) -> NDArray[np.int64]:
+    def ordered(self) -> Ints:
         """(n,) microseconds since 1970 UTC."""
         return self._array("ordered")
 
-    def event_known(self) -> NDArray[np.int64]:
+    def event_known(self) -> Ints:
         """(n,) microseconds since 1970 UTC at which the event was received."""
         return self._array("event_known")
 
-    def returned(self) -> NDArray[np.bool_]:
+    def returned(self) -> Mask:
         """(n,) whether they were known to be on their way back, or there."""
         return self._array("returned")
 
@@ -248,7 +242,7 @@ class KeptOrders(KnownOrders):
         """(n,) a number for all that the store says of each."""
         return self._array("digest")
 
-    def scan_counts(self) -> NDArray[np.float64]:
+    def scan_counts(self) -> Floats:
         """(n,) how often they were scanned, NaN where that is not told."""
         counts = self._array("scan_count")
         if self.tracked.until is None:
@@ -258,7 +252,7 @@ class KeptOrders(KnownOrders):
             self._array("last_known") > self.tracked.until.timestamp() * 1e6, np.nan, counts
         )
 
-    def promised_days(self) -> NDArray[np.int64]:
+    def promised_days(self) -> Ints:
         """(n,) days since 1970-01-01 that were promised then, NEVER_DAY where none is told."""
         return self._array("promised_day")
 
@@ -269,12 +263,12 @@ class KeptOrders(KnownOrders):
     def _array(self, name: str) -> NDArray[Any]:
         return np.asarray(self.table[name].to_numpy())
 
-    def _coded(self, name: str) -> tuple[NDArray[np.int64], list[str]]:
+    def _coded(self, name: str) -> tuple[Ints, list[str]]:
         column = self.table[name]
         codes = [chunk.indices.to_numpy() for chunk in column.chunks]
         return np.concatenate(codes).astype(np.int64), column.chunk(0).dictionary.to_pylist()
 
-    def _keys(self, name: str, level: Level) -> tuple[NDArray[np.int64], list[str]]:
+    def _keys(self, name: str, level: Level) -> tuple[Ints, list[str]]:
         """What is used of a column's keys; as in a table, the empty one is always among them."""
         positions, texts = self._coded(name)
         used = np.zeros(len(texts), bool)
@@ -284,7 +278,7 @@ class KeptOrders(KnownOrders):
         place = np.cumsum(used) - 1
         return place[positions], [text for text, here in zip(texts, used, strict=True) if here]
 
-    def _request_codes(self, encoder: Encoder, pickup_day: NDArray[np.int64]) -> NDArray[np.int32]:
+    def _request_codes(self, encoder: Encoder, pickup_day: Ints) -> NDArray[np.int32]:
         names = encoder.level_names
         divided = [by_pickup_weekday(level) for level in encoder.levels]
         codes = np.empty((len(self), len(names)), np.int32)
@@ -389,7 +383,7 @@ def _digests(known: KnownOrders) -> NDArray[np.uint64]:
     return np.asarray(each[0] * np.uint64(0x9E3779B97F4A7C15) + each[1])
 
 
-def _latest(ordered: pd.Series[Any], milestones: pd.DataFrame) -> NDArray[np.int64]:
+def _latest(ordered: pd.Series[Any], milestones: pd.DataFrame) -> Ints:
     """(n,) microseconds since 1970 UTC of the latest news of each order that numbers tell of."""
     known = [_microseconds(milestones[f"{name}_known_at"]) for name in _KNOWN]
     return np.asarray(np.maximum.reduce([_microseconds(ordered), *known]))
@@ -445,7 +439,7 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
         for level, found in zip(told, as_taken.level_keys(told), strict=True):
             columns[_key_column("taken ", level)] = _coded_column(*found)
     columns |= {"handed": handed, "taker": last_mile, "usual_taker": usual}
-    brought, columns["event_second"] = known.deliveries(HOUR_LEVELS, encoder.zones, hand_offs)
+    brought, columns["event_second"] = known.deliveries(encoder.zones, hand_offs)
     for level, found in zip(HOUR_LEVELS, brought, strict=True):
         columns[_key_column("brought ", level)] = _coded_column(*found)
     zones, names = pd.factorize(known.zone_names(encoder.zones))
@@ -453,7 +447,7 @@ def _numbers(known: KnownOrders, encoder: Encoder, week: int) -> pa.Table:
     return pa.table(columns)
 
 
-def _microseconds(times: pd.Series[Any]) -> NDArray[np.int64]:
+def _microseconds(times: pd.Series[Any]) -> Ints:
     """(n,) since 1970 UTC; where there is none, the least number."""
     return np.asarray(times.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Ints
 from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.dispatch import DISPATCH_LEVELS, Dispatch
 from etapromise.calendars.dispatch_learning import learn_dispatch
@@ -31,7 +32,7 @@ CALENDAR_LEVELS: Final = (
 )
 """What says under which calendars a parcel is on its way."""
 
-_Keys: TypeAlias = "Sequence[tuple[NDArray[np.int64], list[str]]]"
+_Keys: TypeAlias = "Sequence[tuple[Ints, list[str]]]"
 
 # Days of calendar beyond the moment: orders a year ahead, and their way.
 _CALENDAR_AHEAD: Final = 500
@@ -143,7 +144,7 @@ def learned_dispatch(
     )
 
 
-def _all_picked_up(results: Outcomes) -> NDArray[np.int64]:
+def _all_picked_up(results: Outcomes) -> Ints:
     """Rows of the parcels that were picked up, of days that hardly any is still waiting from.
 
     Of the last days only the quick ones are known, and would stand for all.

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.working_clocks import Clocks, row_of
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
 from etapromise.history.hand_off_shares import hand_off_tables
-from etapromise.lanes.hand_offs import (
-    ANOTHER,
-    FIRST_LEG,
-    LONGEST_LEG,
-    HandOffs,
-)
+from etapromise.lanes.hand_offs import ANOTHER, FIRST_LEG, LONGEST_LEG, HandOffs
 from etapromise.lanes.levels import Level, level_keys, sorted_keys, spelled
 from etapromise.shrinkage import PRIORS, shrunk
 
@@ -83,19 +79,13 @@ def learned_hand_offs(
     number = {name: place for place, name in enumerate(carriers, start=1)}
     last_mile = np.array([number.get(name, 0) for name in handed], np.int32)
     log_odds = _log_odds_by_age(shipments, milestones, last_mile > 0, moment)
-    hand_offs = HandOffs(
-        carriers,
-        *hand_off_tables(shipments, last_mile, len(carriers), log_odds),
-    )
+    hand_offs = HandOffs(carriers, *hand_off_tables(shipments, last_mile, len(carriers), log_odds))
     return hand_offs if any(level.any() for level in hand_offs.last_mile) else None
 
 
 def _log_odds_by_age(
-    shipments: pd.DataFrame,
-    milestones: pd.DataFrame,
-    handed: NDArray[np.bool_],
-    moment: pd.Timestamp,
-) -> NDArray[np.float64]:
+    shipments: pd.DataFrame, milestones: pd.DataFrame, handed: Mask, moment: pd.Timestamp
+) -> Floats:
     """(n,) what an open parcel's age adds to its log odds of a hand-off; -inf where it has none.
 
     That a parcel was handed over is known before another one is known to have arrived; so of young
@@ -118,17 +108,13 @@ def _log_odds_by_age(
     return np.where(told | given_up, -np.inf, np.log(to_hand_off / to_arrival))
 
 
-def _untold(
-    waited: NDArray[np.float64], age: NDArray[np.float64], around: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _untold(waited: Floats, age: Floats, around: Floats) -> Floats:
     """(n,) the share that waited for longer than each age, leaning on the share `around`, (n,)."""
     longer = len(waited) - np.searchsorted(np.sort(waited), age, side="right")
     return shrunk(longer, len(waited), around, PRIORS.hand_offs_told)
 
 
-def _old(
-    age: NDArray[np.float64], waited: NDArray[np.float64], told: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _old(age: Floats, waited: Floats, told: Mask) -> Mask:
     """(n,) whether a parcel is so old that hardly anything of its day is still to be told.
 
     Of younger ones the quick are told first: what they waited would be too short.
@@ -138,7 +124,7 @@ def _old(
     return old if (old & told).any() else np.ones(len(old), np.bool_)
 
 
-def _seconds(times: pd.Series[Any]) -> NDArray[np.float64]:
+def _seconds(times: pd.Series[Any]) -> Floats:
     return np.asarray(times.dt.total_seconds(), dtype=np.float64)
 
 
@@ -178,7 +164,7 @@ def with_first_legs(
     return hand_offs.with_legs(tuple(keys), np.concatenate([any_[None, :], own]))
 
 
-def _own_clocks(parcels: pd.DataFrame, clocks: Clocks) -> NDArray[np.int64]:
+def _own_clocks(parcels: pd.DataFrame, clocks: Clocks) -> Ints:
     service_rows, calendar_rows = clocks.indexes()
     (service, services), (calendar, calendars) = level_keys(
         parcels,
@@ -194,6 +180,6 @@ def _own_clocks(parcels: pd.DataFrame, clocks: Clocks) -> NDArray[np.int64]:
 
 def _local_day(
     times: pd.Series[pd.Timestamp], parcels: pd.DataFrame, side: str, zones: ZoneMap
-) -> NDArray[np.int64]:
+) -> Ints:
     names, _ = zones.resolve_many(parcels, side)
     return local_seconds(times, names) // _DAY

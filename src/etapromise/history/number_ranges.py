@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Mask
 from etapromise.encoding.requests import NUMBERS
 from etapromise.stored_arrays import StoredValues
 
@@ -63,12 +63,12 @@ class Spread:
     most: float
     high: float
 
-    def outside(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def outside(self, values: Floats) -> Mask:
         """(n,) which values are far outside; what is missing is not."""
         return np.asarray((values < self.low) | (values > self.high))
 
 
-def spread_of(name: str, values: NDArray[np.float64]) -> Spread | None:
+def spread_of(name: str, values: Floats) -> Spread | None:
     """The spread of a column's values; None where there are too few, or they are all the same.
 
     Args:
@@ -115,7 +115,7 @@ class LearnedRanges:
     numeric: Sequence[str]
 
     @classmethod
-    def of(cls, numbers: NDArray[np.float64], numeric: Sequence[str]) -> LearnedRanges:
+    def of(cls, numbers: Floats, numeric: Sequence[str]) -> LearnedRanges:
         """Those of requests.
 
         Args:
@@ -147,7 +147,7 @@ class LearnedRanges:
             for name, one in self.spreads.items()
         }
 
-    def outside(self, numbers: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
+    def outside(self, numbers: Floats) -> dict[str, Mask]:
         """By column (n,) which of the numbers (n, m) of requests are far outside."""
         return {
             name: self.spreads[name].outside(numbers[:, place])

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.array_types import with_rows
+from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import Requests, local_seconds
@@ -44,20 +44,20 @@ class Outcomes:
 
     as_of_day: int
     start_day: NDArray[np.int32]
-    event_day: NDArray[np.int64]
+    event_day: Ints
     event_known_day: NDArray[np.int32]
-    pickup_day: NDArray[np.int64]
+    pickup_day: Ints
     pickup_known_day: NDArray[np.int32]
     closed_day: NDArray[np.int32]
-    within: NDArray[np.float64]
+    within: Floats
 
     @property
-    def arrived(self) -> NDArray[np.bool_]:
+    def arrived(self) -> Mask:
         """(n,) whether the event is known and came before the parcel was given up."""
         return (self.event_known_day < self.as_of_day) & (self.event_known_day <= self.closed_day)
 
     @property
-    def closed(self) -> NDArray[np.bool_]:
+    def closed(self) -> Mask:
         """(n,) whether it is known that the event never comes."""
         return ~self.arrived & (self.closed_day < self.as_of_day)
 
@@ -78,7 +78,7 @@ class Outcomes:
             within=self.within,
         )
 
-    def take(self, rows: NDArray[np.int64]) -> Outcomes:
+    def take(self, rows: Ints) -> Outcomes:
         """Those of some of the shipments."""
         return with_rows(self, rows, "as_of_day")
 
@@ -140,7 +140,7 @@ class Outcomes:
             closed_day=np.where(scanned, fetched.closed_day, whole.closed_day).astype(np.int32),
         )
 
-    def _scanned(self, requests: Requests) -> NDArray[np.bool_]:
+    def _scanned(self, requests: Requests) -> Mask:
         """(n,) whether pick-ups of a parcel's service are scanned more often than not."""
         service = requests.codes[:, SERVICE_LEVEL]
         arrived = self.event_known_day < NEVER_DAY
@@ -191,7 +191,7 @@ def day_of(moment: pd.Timestamp) -> int:
     return int(moment.timestamp() // _DAY)
 
 
-def spread_within_day(shipment_id: pd.Series[Any]) -> NDArray[np.float64]:
+def spread_within_day(shipment_id: pd.Series[Any]) -> Floats:
     """A number in (0, 1) for each shipment, always the same.
 
     Durations in whole days pile up on atoms, where quantiles jump. Spread evenly over the day of
@@ -202,12 +202,7 @@ def spread_within_day(shipment_id: pd.Series[Any]) -> NDArray[np.float64]:
     return (np.right_shift(bits, np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
 
 
-def operational_days(
-    clocks: Clocks,
-    requests: Requests,
-    day: NDArray[np.int64],
-    within: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def operational_days(clocks: Clocks, requests: Requests, day: Ints, within: Floats) -> Floats:
     """Operational days from the order to a point within `day`; NaN where day is NEVER.
 
     Counted from the order's date and its dispatch delay: see `calendars.dispatch`.
@@ -220,12 +215,12 @@ def operational_days(
     return np.where(known, np.maximum(days, 0.0), np.nan)
 
 
-def start_clock(clocks: Clocks, requests: Requests) -> NDArray[np.float64]:
+def start_clock(clocks: Clocks, requests: Requests) -> Floats:
     """(n,) reading of each carrier's clock from which the durations of the orders count."""
     return _elapsed_at(clocks, requests.clock, requests.order_day) + requests.dispatch_delay
 
 
-def _elapsed_at(clocks: Clocks, clock: NDArray[np.int32], day: NDArray[Any]) -> NDArray[np.float64]:
+def _elapsed_at(clocks: Clocks, clock: NDArray[np.int32], day: NDArray[Any]) -> Floats:
     column = np.clip(day - clocks.first_day, 0, clocks.elapsed.shape[1] - 1)
     return np.asarray(clocks.elapsed[clock, column])
 
@@ -237,7 +232,7 @@ def _milestone(
     side: str,
     zones: ZoneMap,
     moment: pd.Timestamp,
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+) -> tuple[Ints, NDArray[np.int32]]:
     known = _known_days(milestones[f"{name}_known_at"], moment)
     rows = np.flatnonzero(known < NEVER_DAY)
     day = np.full(len(shipments), NEVER_DAY, np.int64)

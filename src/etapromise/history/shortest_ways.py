@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import with_rows
+from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.encoding.requests import FETCHED, Encoder, Requests
 from etapromise.history.effects import NEVER_DAY
 from etapromise.shrinkage import PRIORS
@@ -53,11 +53,11 @@ class _Ways:
         arrived: (k,)
     """
 
-    row: NDArray[np.int64]
-    step: NDArray[np.int64]
-    weekday: NDArray[np.int64]
-    weight: NDArray[np.float64]
-    arrived: NDArray[np.bool_]
+    row: Ints
+    step: Ints
+    weekday: Ints
+    weight: Floats
+    arrived: Mask
 
     @classmethod
     def of(
@@ -65,7 +65,7 @@ class _Ways:
         encoder: Encoder,
         requests: Requests,
         outcomes: Outcomes,
-        rows: NDArray[np.int64],
+        rows: Ints,
         since: int,
         half_life: float,
     ) -> _Ways:
@@ -94,10 +94,10 @@ class _Ways:
             arrived,
         )
 
-    def take(self, places: NDArray[np.int64]) -> _Ways:
+    def take(self, places: Ints) -> _Ways:
         return with_rows(self, places)
 
-    def counted(self, cell: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+    def counted(self, cell: Ints, size: int) -> Floats:
         """(size, _STEPS) weights by cell and step."""
         counts = np.bincount(cell * _STEPS + self.step, self.weight, minlength=size * _STEPS)
         return counts.astype(np.float64).reshape(size, _STEPS)
@@ -117,16 +117,12 @@ class _Day:
     grown: float
     others: _Ways
 
-    def take(self, come: NDArray[np.int64], others: NDArray[np.int64]) -> _Day:
+    def take(self, come: Ints, others: Ints) -> _Day:
         return replace(self, come=self.come.take(come), others=self.others.take(others))
 
 
 def _days(
-    encoder: Encoder,
-    requests: Requests,
-    outcomes: Outcomes,
-    half_life: float,
-    days: Sequence[int],
+    encoder: Encoder, requests: Requests, outcomes: Outcomes, half_life: float, days: Sequence[int]
 ) -> list[_Day]:
     """The parcels that each of some ascending days knew."""
     scanned = outcomes.pickup_known_day < NEVER_DAY
@@ -153,10 +149,10 @@ def _days(
 
 def _shares(
     days: Sequence[_Day],
-    cell_of: Callable[[_Ways], NDArray[np.int64]],
-    around: Sequence[NDArray[np.float64]],
+    cell_of: Callable[[_Ways], Ints],
+    around: Sequence[Floats],
     evidence: float,
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+) -> Iterator[tuple[Floats, Mask]]:
     """(cells, _STEPS) share of each cell's parcels that arrive within so many steps, by day.
 
     And (cells,) whether the day knew any parcel of it. The product-limit estimate (Kaplan & Meier
@@ -198,11 +194,7 @@ def shortest_ways(
 
 
 def _ways_on(
-    encoder: Encoder,
-    requests: Requests,
-    outcomes: Outcomes,
-    half_life: float,
-    on: Sequence[int],
+    encoder: Encoder, requests: Requests, outcomes: Outcomes, half_life: float, on: Sequence[int]
 ) -> list[NDArray[np.float32]]:
     """As `shortest_ways`, by what was known on each of some ascending days."""
     names = encoder.level_names
@@ -241,10 +233,10 @@ def _ways_on(
 def _add_lanes(
     found: Sequence[NDArray[np.float32]],
     days: Sequence[_Day],
-    codes: NDArray[np.int64],
+    codes: Ints,
     lanes: slice,
     start: int,
-    around: Sequence[NDArray[np.float64]],
+    around: Sequence[Floats],
 ) -> None:
     """Write the ways of some lanes, and of their weekdays.
 
@@ -257,8 +249,8 @@ def _add_lanes(
         around: of each day, (lanes, _STEPS).
     """
 
-    def lane(ways: _Ways) -> NDArray[np.int64]:
-        place: NDArray[np.int64] = codes[ways.row] - lanes.start
+    def lane(ways: _Ways) -> Ints:
+        place: Ints = codes[ways.row] - lanes.start
         return place
 
     size = len(around[0])
@@ -277,9 +269,7 @@ def _add_lanes(
         ways[row[on_that_day], there[on_that_day] % 7] = _STEP * _rare(daily[on_that_day])
 
 
-def _some_lanes(
-    days: Sequence[_Day], codes: NDArray[np.int64], size: int
-) -> Iterator[tuple[slice, list[_Day]]]:
+def _some_lanes(days: Sequence[_Day], codes: Ints, size: int) -> Iterator[tuple[slice, list[_Day]]]:
     """So many lanes at once, and what the days knew of their parcels."""
     blocks = -(-size // _LANES_AT_ONCE)
     places = [
@@ -297,12 +287,12 @@ def _some_lanes(
         )
 
 
-def _cell_by(codes: NDArray[np.int64]) -> Callable[[_Ways], NDArray[np.int64]]:
+def _cell_by(codes: Ints) -> Callable[[_Ways], Ints]:
     """Which cell a way counts in, where that is a code of its parcel, (n,)."""
     return lambda ways: codes[ways.row]
 
 
-def _first_of(codes: NDArray[np.int64], values: NDArray[Any], size: int) -> NDArray[Any]:
+def _first_of(codes: Ints, values: NDArray[Any], size: int) -> NDArray[Any]:
     """(size,) of each code the value of its first parcel."""
     found = np.zeros(size, values.dtype)
     # Of places that are written several times the last one stays.
@@ -310,20 +300,20 @@ def _first_of(codes: NDArray[np.int64], values: NDArray[Any], size: int) -> NDAr
     return found
 
 
-def _cells(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _cells(codes: Ints, size: int) -> tuple[Ints, Ints]:
     """The codes below `size` that occur, and (size,) which of these each code is."""
     occurs = np.bincount(codes, minlength=size) > 0
-    place: NDArray[np.int64] = np.cumsum(occurs) - 1
+    place: Ints = np.cumsum(occurs) - 1
     return np.flatnonzero(occurs), place
 
 
-def _by_number(numbers: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+def _by_number(numbers: Ints, size: int) -> list[Ints]:
     """Positions by their number, ascending; numbers are small, and such are sorted quickly."""
     order = np.argsort(numbers.astype(np.uint16), kind="stable")
     return np.split(order, np.cumsum(np.bincount(numbers, minlength=size))[:-1])
 
 
-def _rare(share: NDArray[np.float64]) -> NDArray[np.int64]:
+def _rare(share: Floats) -> Ints:
     """(k,) how many of the first steps hardly any parcel comes within."""
     return np.asarray((share <= _HARDLY_ANY).sum(axis=1))
 
@@ -353,7 +343,7 @@ def _in_order(
 
 def soonest(
     encoder: Encoder, shortest: NDArray[np.float32], requests: Requests, horizon: int
-) -> NDArray[np.float64]:
+) -> Floats:
     """(n,) the reading of each parcel's clock before which its date does not end.
 
     What native/quote.c does with one request.
@@ -378,9 +368,9 @@ def soonest_as_known(
     requests: Requests,
     outcomes: Outcomes,
     half_life: float,
-    rows: NDArray[np.int64],
+    rows: Ints,
     horizon: int,
-) -> NDArray[np.float64]:
+) -> Floats:
     """(r,) as `soonest`, by the ways that were known before each parcel was ordered.
 
     Of up to `_KNOWN_FOR` days before; so no parcel is judged by its own way.
@@ -405,14 +395,12 @@ def soonest_as_known(
     return found
 
 
-def _soonest_pickup(requests: Requests, rows: Any = slice(None)) -> NDArray[np.int64]:
+def _soonest_pickup(requests: Requests, rows: Any = slice(None)) -> Ints:
     delay = requests.numbers[rows, FETCHED].astype(np.int64)
     return np.asarray(requests.order_day[rows] + delay)
 
 
-def _reading(
-    encoder: Encoder, clock: NDArray[np.int32], day: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _reading(encoder: Encoder, clock: NDArray[np.int32], day: Ints) -> Floats:
     """(n,) operational days before the start of each `day`."""
     clocks = encoder.clocks
     column = np.clip(day - clocks.first_day, 0, clocks.elapsed.shape[1] - 1)

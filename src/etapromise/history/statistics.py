@@ -6,13 +6,15 @@ each parcel's own day knew.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.history.effects import (
     FIELDS,
@@ -22,7 +24,6 @@ from etapromise.history.effects import (
     Sweep,
     WantedDays,
 )
-from etapromise.history.level_priors import fitted_to_keys
 from etapromise.history.shortest_ways import NOT_TOLD, shortest_ways
 from etapromise.lanes.levels import HANDLING_LEVELS, SERVICE_LEVEL, WAY_LEVELS
 from etapromise.shrinkage import PRIORS, shrunk
@@ -37,9 +38,67 @@ from etapromise.stored_arrays import (
 )
 
 if TYPE_CHECKING:
-    # It works on tables; the statistics' arrays are all that a quote needs.
     from etapromise.history.kept_effects import KeptEffects
     from etapromise.history.outcomes import Outcomes
+
+# Parcels' worth of belief, whatever the keys say.
+_LEAST: Final = 1.0
+_MOST: Final = 200.0
+# Of keys of which hardly anything was seen nothing is learned.
+_SEEN: Final = 0.5
+
+
+def fitted_to_keys(
+    settings: EffectSettings, sweeps: Sequence[Sweep], end_day: int
+) -> FittedEffectSettings:
+    """The settings with a prior for each level.
+
+    Args:
+        settings: as they are configured; their prior is where each level's begins.
+        sweeps: over the whole durations, over those of handling and over those of the way.
+        end_day: only what was received before it counts.
+
+    Raises:
+        InsufficientHistoryError: no parcel starts before `end_day`.
+    """
+    nobody = np.zeros(0, np.int64)
+    total, handling, way = (
+        _priors(sweep, sweep.run(end_day, wanted=nobody).at_end.astype(np.float64))
+        for sweep in sweeps
+    )
+    own = {each.name: getattr(settings, each.name) for each in fields(EffectSettings)}
+    return FittedEffectSettings(**own, total=total, handling=handling, way=way)
+
+
+def _priors(sweep: Sweep, table: Floats) -> tuple[float, ...]:
+    """Parcels' worth of belief for each level; 0 for the network, which leans on nobody."""
+    starts = np.cumsum([0, *sweep.table_sizes])
+    within = table[1, FIELDS.index("deviation")] ** 2
+    return 0.0, *(
+        _prior(table[first + 1 : last], within, sweep.settings.prior)
+        for first, last in itertools.pairwise(starts[1:].tolist())
+    )
+
+
+def _prior(keys: Floats, within: float, prior: float) -> float:
+    """How parcels of a key differ to how keys do, as a ratio of variances.
+
+    Args:
+        keys: (k, 5) fields of the keys of a level.
+        within: variance of a parcel around what all levels say.
+        prior: what their effects were shrunk with, and what is believed before any key is seen.
+    """
+    seen = keys[keys[:, FIELDS.index("evidence")] > _SEEN]
+    evidence = seen[:, FIELDS.index("evidence")]
+    mean = seen[:, FIELDS.index("effect")] * (evidence + prior) / evidence
+    count = len(seen)
+    between = 0.0
+    if count:
+        between = (float((evidence * mean**2).sum()) - count * within) / float(evidence.sum())
+    believed = PRIORS.levels_differ * within / prior
+    between = (max(between, 0.0) * count + believed) / (count + PRIORS.levels_differ)
+    return float(np.clip(within / between, _LEAST, _MOST))
+
 
 # Columns of the tables: those of a sweep, but for the evidence of the pace, which nobody asks for,
 # and in its place the pace of the way alone, from the network to services.
@@ -81,10 +140,10 @@ class Statistics(ArrayRecord):
 
     as_of_day: int
     total: NDArray[np.float32]
-    total_start: NDArray[np.int64]
+    total_start: Ints
     handling: NDArray[np.float32]
-    handling_start: NDArray[np.int64]
-    lost: NDArray[np.float64]
+    handling_start: Ints
+    lost: Floats
     shortest: NDArray[np.float32]
     settings: FittedEffectSettings
 
@@ -132,11 +191,11 @@ class AsOfOrder:
         handling: (k, H, 5) float32.
     """
 
-    rows: NDArray[np.int64]
+    rows: Ints
     total: NDArray[np.float32]
     handling: NDArray[np.float32]
 
-    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def places(self, rows: Ints) -> Ints:
         """(r,) where the tables have parcels, by their positions."""
         if len(rows) and (not len(self.rows) or int(rows.max()) > int(self.rows[-1])):
             raise IndexError(int(rows.max()))
@@ -145,24 +204,15 @@ class AsOfOrder:
             raise IndexError(int(rows[self.rows[found] != rows][0]))
         return found
 
-    def take(self, rows: NDArray[np.int64]) -> AsOfOrder:
+    def take(self, rows: Ints) -> AsOfOrder:
         """Of some of the parcels, known or not, by ascending positions; they are numbered anew."""
         mine = np.isin(rows, self.rows, assume_unique=True)
         return replace(self.only(rows[mine]), rows=np.flatnonzero(mine))
 
-    def only(self, rows: NDArray[np.int64]) -> AsOfOrder:
+    def only(self, rows: Ints) -> AsOfOrder:
         """Of some of the parcels, by ascending positions; the others' memory is let go of."""
         places = self.places(rows)
         return AsOfOrder(rows=rows, total=self.total[places], handling=self.handling[places])
-
-    def since(self, first: int) -> AsOfOrder:
-        """Of the parcels from a position on only; the others' memory is let go of."""
-        start = int(np.searchsorted(self.rows, first))
-        return AsOfOrder(
-            rows=self.rows[start:],
-            total=self.total[start:].copy(),
-            handling=self.handling[start:].copy(),
-        )
 
 
 def build_statistics(
@@ -260,11 +310,11 @@ def _tables(found: Sequence[Effects], rows: int) -> tuple[Effects, Effects]:
     return total, handling
 
 
-def _starts(sizes: list[int]) -> NDArray[np.int64]:
+def _starts(sizes: list[int]) -> Ints:
     return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
 
-def lost_shares(encoder: Encoder, requests: Requests, outcomes: Outcomes) -> NDArray[np.float64]:
+def lost_shares(encoder: Encoder, requests: Requests, outcomes: Outcomes) -> Floats:
     """(services,) share of parcels that never arrive, by row of the level "service".
 
     Among the parcels whose fate had time to show: those given up by `outcomes.as_of_day` if still

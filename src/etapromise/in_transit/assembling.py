@@ -13,15 +13,16 @@ from etapromise.forecast.distribution import NOT_ASKED, raw_probability
 from etapromise.forecast.forest import Forest
 from etapromise.history.effects import NEVER_DAY
 from etapromise.history.features import FeatureContract
-from etapromise.in_transit.alerts import Alerts, choose_alerts
-from etapromise.in_transit.kept_looks import learned_looks
+from etapromise.in_transit.flow import flow_tables
 from etapromise.in_transit.learned_looks import LearnedLooks
 from etapromise.in_transit.outlook import OPEN_STAGES, Outlook, is_open, outlook
 from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
 from etapromise.in_transit.transit_parts import (
     REMAINING_OFFSET,
     STAGES,
+    Alerts,
     TransitParts,
+    choose_alerts,
     flow_sizes,
     transit_kernel,
 )
@@ -65,11 +66,16 @@ def assemble_transit(
         trained_day: UTC day.
     """
     encoder, results = past.gathered.encoder, past.gathered.outcomes
+    ended = learned.ended
     services = encoder.sizes[encoder.level_names.index("service")]
     parts = TransitParts(
         forest=forest,
         trained_day=trained_day,
-        flow=learned.ended.flow_on(results.as_of_day, flow_sizes(encoder, learned.facilities)),
+        flow=flow_tables(
+            *(ended.passages, ended.value, ended.weight),
+            as_of_day=results.as_of_day,
+            sizes=flow_sizes(encoder, learned.facilities),
+        ),
         facilities=learned.facilities,
         silence=learned.silence,
         exits=learned.exits,
@@ -82,7 +88,7 @@ def assemble_transit(
     judged = judged.take(is_open(judged.looks.states) & (judged.day >= first_day))
     if not len(judged.day):
         return parts
-    flow = learned.ended.flow(learned.facilities, judged)
+    flow = ended.flow(learned.facilities, judged)
     seen = outlook(parts, judged.looks, judged.scans, flow=flow)
     parts = replace(parts, calibrations=_calibrations(parts, judged, seen, services))
     return replace(parts, alerts=_alerts(parts, judged, seen, past))
@@ -94,23 +100,6 @@ def judged_since(trained_day: int, as_of_day: int) -> int:
     Features are made of these looks' parcels alone; those that had come by then teach without.
     """
     return max(trained_day, as_of_day - _SETTINGS.window)
-
-
-def refresh_transit(
-    parts: TransitParts,
-    past: PastParcels,
-    contract: FeatureContract,
-    promises_by: Forest,
-) -> TransitParts:
-    """The same forest with everything else as of a later moment."""
-    return assemble_transit(
-        past,
-        learned_looks(past),
-        contract,
-        promises_by,
-        forest=parts.forest,
-        trained_day=parts.trained_day,
-    )
 
 
 def _calibrations(

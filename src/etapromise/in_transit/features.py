@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints
 from etapromise.in_transit.flow import ANYWHERE, FLOW_LEVELS, PARENTS
 from etapromise.in_transit.snapshots import Positions
 from etapromise.in_transit.states import States
@@ -74,8 +74,8 @@ class TransitInputs:
 
     states: States
     positions: Positions
-    ordered: NDArray[np.int64]
-    order_day: NDArray[np.int64]
+    ordered: Ints
+    order_day: Ints
     flow: tuple[Floats, Floats]
     given: Floats
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
 
 FLOW_LEVELS: Final = ("network", "service", "service_region", "destination_prefix", "facility")
@@ -48,10 +48,10 @@ class Passages:
     """
 
     status: NDArray[np.uint8]
-    codes: NDArray[np.int64]
-    day: NDArray[np.int64]
+    codes: Ints
+    day: Ints
 
-    def keys(self, level: int) -> NDArray[np.int64]:
+    def keys(self, level: int) -> Ints:
         """(m,) one number for each key of the level and status."""
         return self.codes[:, level] * _STATUSES + np.minimum(self.status, _STATUSES - 1)
 
@@ -68,12 +68,12 @@ class FlowTables(ArrayRecord):
 
     LAYOUT: ClassVar = _LAYOUT
 
-    start: NDArray[np.int64]
+    start: Ints
     evidence: NDArray[np.float32]
     total: NDArray[np.float32]
 
     @classmethod
-    def stored(cls, part: StoredPart, sizes: NDArray[np.int64]) -> FlowTables:
+    def stored(cls, part: StoredPart, sizes: Ints) -> FlowTables:
         """The means of a model's files; `sizes` as for `flow_tables`."""
         start = _starts(sizes)
         arrays = part.read(_LAYOUT, starts=len(start), rows=int(start[-1]))
@@ -129,7 +129,7 @@ def flow_as_of(
 
 
 def flow_tables(
-    learned: Passages, value: Floats, weight: Floats, *, as_of_day: int, sizes: NDArray[np.int64]
+    learned: Passages, value: Floats, weight: Floats, *, as_of_day: int, sizes: Ints
 ) -> FlowTables:
     """The means on `as_of_day`, of what was known before.
 
@@ -152,5 +152,5 @@ def flow_tables(
     return FlowTables(start, evidence.astype(np.float32), total.astype(np.float32))
 
 
-def _starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _starts(sizes: Ints) -> Ints:
     return np.concatenate([[0], np.cumsum(sizes * _STATUSES)]).astype(np.int64)

@@ -218,10 +218,7 @@ def _exits(past: TransitHistory, service: Ints, services: int) -> tuple[Floats, 
     states, weight = past.looks.states.take(known), past.parcel_weight[past.parcel[known]]
     shape = (services, *Exits.shape())
     cell = np.ravel_multi_index(
-        (
-            service[known],
-            *Exits.cells(states.stage, states.attempts, past.looks.silence[known]),
-        ),
+        (service[known], *Exits.cells(states.stage, states.attempts, past.looks.silence[known])),
         shape,
     )
     size = int(np.prod(shape))

@@ -8,18 +8,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import EtapromiseError, ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
-from etapromise.in_transit.alerts import Alerts
 from etapromise.in_transit.flow import FlowTables
 from etapromise.in_transit.remaining_time import Remaining
 from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.in_transit.transit_parts import (
     STAGES,
     TRANSIT_FEATURES,
+    Alerts,
     Exits,
     TransitParts,
     flow_sizes,
@@ -86,16 +87,15 @@ def transit_from_bytes(content: bytes, encoder: Encoder, horizon: int) -> Transi
     sizes = {
         level.name: len(index) for level, index in zip(encoder.levels, encoder.indexes, strict=True)
     }
+    silences = {"stages": len(STAGES), "carriers": sizes["carrier"]}
     known = whole.read(_LAYOUT, rows=_GOLDEN_ROWS, horizon=horizon)
     parts = TransitParts(
         forest=Forest.stored(whole.part("forest"), len(TRANSIT_FEATURES)),
         trained_day=int(known["trained_day"]),
         flow=FlowTables.stored(whole.part("flow"), flow_sizes(encoder, facilities)),
         facilities=facilities,
-        silence=ScanGapTable.stored(
-            whole.part("silence"), stages=len(STAGES), carriers=sizes["carrier"]
-        ),
-        exits=Exits.stored(whole.part("exits")),
+        silence=ScanGapTable(**whole.part("silence").read(ScanGapTable.LAYOUT, **silences)),
+        exits=Exits(**whole.part("exits").read(Exits.LAYOUT)),
         calibrations=Calibration.stored_many(
             whole.part("calibrations"), len(STAGES), sizes["service"]
         ),
@@ -119,7 +119,7 @@ def _names(whole: StoredPart) -> tuple[Any, Any, tuple[str, ...]]:
     return names[0], names[1], different_texts("facilities of transit.npz", names[2])
 
 
-def _golden(parts: TransitParts, clocks: Clocks, horizon: int) -> NDArray[np.float64]:
+def _golden(parts: TransitParts, clocks: Clocks, horizon: int) -> Floats:
     """Probabilities of made-up parcels, by every table: in each stage, twice."""
     row = np.arange(_GOLDEN_ROWS)
     column = np.arange(len(TRANSIT_FEATURES))
@@ -128,7 +128,7 @@ def _golden(parts: TransitParts, clocks: Clocks, horizon: int) -> NDArray[np.flo
     x[::3, 5:8] = np.nan
     stage = row % len(STAGES)
     carrier = row % parts.silence.lost.shape[1]
-    quiet: NDArray[np.float64] = row.astype(np.float64) / 2.0
+    quiet: Floats = row.astype(np.float64) / 2.0
     try:
         lost = parts.silence.lost_probability(stage, carrier, quiet)
         evidence = parts.flow.evidence[row * 7919 % len(parts.flow.evidence)].astype(np.float64)

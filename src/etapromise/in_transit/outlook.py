@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats, with_rows
+from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.in_transit.features import TransitInputs, build_features
@@ -79,7 +79,7 @@ class HandedOver:
     """
 
     requests: Requests
-    known: NDArray[np.bool_]
+    known: Mask
     first_row: int
 
     @classmethod
@@ -97,16 +97,14 @@ class HandedOver:
         return cls.seen(encoder, encoder.handed_over(requests, shipments, last_mile), last_mile > 0)
 
     @classmethod
-    def seen(
-        cls, encoder: Encoder, requests: Requests, known: NDArray[np.bool_]
-    ) -> HandedOver | None:
+    def seen(cls, encoder: Encoder, requests: Requests, known: Mask) -> HandedOver | None:
         """The same from the requests of who took them over, and whether that is known."""
         if encoder.hand_offs is None:
             return None
         place = encoder.level_names.index("service_region")
         return cls(requests, known, encoder.sizes[place])
 
-    def take(self, rows: NDArray[np.int64]) -> HandedOver:
+    def take(self, rows: Ints) -> HandedOver:
         """Some of the parcels."""
         return replace(self, requests=self.requests.take(rows), known=self.known[rows])
 
@@ -132,7 +130,7 @@ class Snapshots:
 
     level_names: Sequence[str]
     requests: Requests
-    ordered: NDArray[np.int64]
+    ordered: Ints
     promises: OrderPromises
     states: States
     positions: Positions
@@ -148,7 +146,7 @@ class Snapshots:
         clocks: Clocks,
         requests: Requests,
         zones: NDArray[Any],
-        ordered: NDArray[np.int64],
+        ordered: Ints,
         promises: OrderPromises,
         handed_over: HandedOver | None = None,
     ) -> Snapshots:
@@ -189,14 +187,12 @@ class Snapshots:
             silence=self.silence[rows],
         )
 
-    def codes(self, level: str) -> NDArray[np.int64]:
+    def codes(self, level: str) -> Ints:
         """(m,) each one's row of a level."""
         column = self.requests.codes[:, self.level_names.index(level)]
         return column[self.states.parcel].astype(np.int64)
 
-    def passages(
-        self, facilities: Sequence[str], known: Sequence[str], day: NDArray[np.int64]
-    ) -> Passages:
+    def passages(self, facilities: Sequence[str], known: Sequence[str], day: Ints) -> Passages:
         """Their keys in the flow.
 
         Args:
@@ -210,7 +206,7 @@ class Snapshots:
             status=self.states.last_status, codes=np.stack([*columns, place], axis=1), day=day
         )
 
-    def _flow_codes(self, level: str) -> NDArray[np.int64]:
+    def _flow_codes(self, level: str) -> Ints:
         codes = self.codes(level)
         over = self.handed_over
         if over is None or level != "service_region":
@@ -246,7 +242,7 @@ class Snapshots:
         )
 
 
-def _is_handed_over(states: States, over: HandedOver) -> NDArray[np.bool_]:
+def _is_handed_over(states: States, over: HandedOver) -> Mask:
     """(m,) whether it was known by then who had taken the parcel over."""
     return np.asarray((states.handed_off > 0) & over.known[states.parcel])
 
@@ -279,12 +275,12 @@ class Outlook:
     returned: Floats
 
     @property
-    def stalled(self) -> NDArray[np.bool_]:
+    def stalled(self) -> Mask:
         """(m,) silent for longer than is usual."""
         return is_open(self.looks.states) & (self.still < _STALLED_BELOW)
 
 
-def is_open(states: States) -> NDArray[np.bool_]:
+def is_open(states: States) -> Mask:
     """(m,) whether the event is still to come, and likely to."""
     return np.asarray(_OPEN[states.stage] & (states.arrived == np.iinfo(np.int64).min))
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.disruptions import Disruptions
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.distribution import DistributionStruct, uncalibrated
@@ -59,13 +60,13 @@ class Remaining:
     """
 
     group: NDArray[np.uint8]
-    log_days: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    log_hazard: NDArray[np.float64]
-    arrives: NDArray[np.float64]
+    log_days: Floats
+    offset: Floats
+    log_hazard: Floats
+    arrives: Floats
     clock: NDArray[np.int32]
-    today: NDArray[np.int64]
-    concern: NDArray[np.float64] | None = None
+    today: Ints
+    concern: Floats | None = None
 
     @cached_property
     def arrays(self) -> tuple[NDArray[Any], ...]:
@@ -103,10 +104,10 @@ class RemainingKernel:
     def __init__(
         self,
         *,
-        levels: NDArray[np.float64],
+        levels: Floats,
         duration_offset: float,
         calibrations: list[Calibration],
-        elapsed: NDArray[np.float64],
+        elapsed: Floats,
         first_day: int,
         horizon: int,
         disruptions: Disruptions | None = None,
@@ -130,7 +131,7 @@ class RemainingKernel:
         self._address = ctypes.addressof(self._struct)
         self.horizon = horizon
 
-    def dates(self, parcels: Remaining) -> NDArray[np.float64]:
+    def dates(self, parcels: Remaining) -> Floats:
         """(n, horizon) P(event by the end of today + k)."""
         out = np.empty((len(parcels), self.horizon))
 
@@ -146,8 +147,8 @@ class RemainingKernel:
         return out
 
     def reach(
-        self, parcels: Remaining, levels: NDArray[np.float64], asked: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int16], NDArray[np.float64], NDArray[np.float64]]:
+        self, parcels: Remaining, levels: Floats, asked: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int16], Floats, Floats]:
         """The first days that reach probabilities, and the probabilities of asked days.
 
         Args:
@@ -184,13 +185,13 @@ class RemainingKernel:
 
 
 def remaining_given(
-    forest_levels: NDArray[np.float64],
+    forest_levels: Floats,
     duration_offset: float,
-    log_days: NDArray[np.float64],
-    offset: NDArray[np.float64],
-    spent: NDArray[np.float64],
-    wanted: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    log_days: Floats,
+    offset: Floats,
+    spent: Floats,
+    wanted: Floats,
+) -> Floats:
     """What quantiles of a whole duration say of the rest of it.
 
     Args:

@@ -46,12 +46,12 @@ class Drawn:
         weight: (k,) how many parcels each stands for, 1 on average.
     """
 
-    rows: NDArray[np.int64] | None
-    near: NDArray[np.int64]
+    rows: Ints | None
+    near: Ints
     weight: Floats
 
     @property
-    def asked(self) -> NDArray[np.int64]:
+    def asked(self) -> Ints:
         """Ascending positions of those whose own days' knowledge is needed."""
         return self.near if self.rows is None else self.rows
 

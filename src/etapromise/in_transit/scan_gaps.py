@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats, Ints, with_rows
+from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.shrinkage import PRIORS, shrunk
-from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
+from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord
 
 SILENCE_EDGES: Final = np.array(
     [0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 16.0, 20.0]
@@ -30,13 +30,6 @@ FATES: Final = ("seen", "gone", "heard", "doomed")
 """The sums of `GapSums`: those over usual silences, and those over settled parcels."""
 
 _LEAST_SURVIVAL: Final = 1e-300
-
-
-_LAYOUT: Final = ArrayLayout(
-    rate=Array("float64", "stages", "carriers", len(SILENCE_EDGES), low=0.0, high=1e9),
-    lost=Array("float64", "stages", "carriers", low=1e-300, high=1.0),
-    later=Array("float64", "stages", "carriers", low=0.0, high=1.0),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +45,12 @@ class ScanGaps:
         gone: (k,) whether the parcel was lost, in this silence or after it.
     """
 
-    stage: NDArray[np.int64]
-    carrier: NDArray[np.int64]
+    stage: Ints
+    carrier: Ints
     days: Floats
-    ended: NDArray[np.bool_]
+    ended: Mask
     weight: Floats
-    gone: NDArray[np.bool_]
+    gone: Mask
 
     def take(self, rows: NDArray[Any]) -> ScanGaps:
         """Some of them, by a mask or by positions."""
@@ -74,22 +67,17 @@ class ScanGapTable(ArrayRecord):
         later: (stages, carriers) share of those that end whose parcels are lost later on.
     """
 
-    LAYOUT: ClassVar = _LAYOUT
+    LAYOUT: ClassVar = ArrayLayout(
+        rate=Array("float64", "stages", "carriers", len(SILENCE_EDGES), low=0.0, high=1e9),
+        lost=Array("float64", "stages", "carriers", low=1e-300, high=1.0),
+        later=Array("float64", "stages", "carriers", low=0.0, high=1.0),
+    )
 
     rate: Floats
     lost: Floats
     later: Floats
 
-    @classmethod
-    def stored(cls, part: StoredPart, *, stages: int, carriers: int) -> ScanGapTable:
-        """The table of a model's files.
-
-        Raises:
-            ModelFileError: it is not what it must be.
-        """
-        return cls(**part.read(_LAYOUT, stages=stages, carriers=carriers))
-
-    def still(self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats) -> Floats:
+    def still(self, stage: Ints, carrier: Ints, days: Floats) -> Floats:
         """(n,) probability that a silence which ends lasts longer than `days` (n,)."""
         # One stretch after the other: a sum along rows may round by the number of rows.
         if len(days) <= _FEW:
@@ -102,15 +90,11 @@ class ScanGapTable(ArrayRecord):
             exposure += _spent(days, edge, width) * self.rate[stage, carrier, stretch]
         return np.asarray(np.exp(-exposure))
 
-    def lost_probability(
-        self, stage: NDArray[np.int64], carrier: NDArray[np.int64], days: Floats
-    ) -> Floats:
+    def lost_probability(self, stage: Ints, carrier: Ints, days: Floats) -> Floats:
         """(n,) probability that a silence of `days` so far never ends, or else a later one."""
         return self.lost_given(stage, carrier, self.still(stage, carrier, days))
 
-    def lost_given(
-        self, stage: NDArray[np.int64], carrier: NDArray[np.int64], still: Floats
-    ) -> Floats:
+    def lost_given(self, stage: Ints, carrier: Ints, still: Floats) -> Floats:
         """`lost_probability`, from what `still` (n,) says of those silences."""
         lost = self.lost[stage, carrier]
         waiting = (1.0 - lost) * still
@@ -153,8 +137,7 @@ class GapSums:
         long = (stages, carriers, len(SILENCE_EDGES))
         short = long[:2]
         return cls(
-            **{name: np.zeros(long) for name in SPENT},
-            **{name: np.zeros(short) for name in FATES},
+            **{name: np.zeros(long) for name in SPENT}, **{name: np.zeros(short) for name in FATES}
         )
 
     @classmethod

@@ -398,10 +398,7 @@ def _facilities(
 
 
 def _by_others(
-    shipments: pd.DataFrame,
-    scans: pd.DataFrame,
-    rows: NDArray[np.intp],
-    parcel: NDArray[np.int32],
+    shipments: pd.DataFrame, scans: pd.DataFrame, rows: NDArray[np.intp], parcel: NDArray[np.int32]
 ) -> NDArray[np.uint8]:
     if "carrier" not in scans or "carrier" not in shipments:
         return np.zeros(len(rows), np.uint8)

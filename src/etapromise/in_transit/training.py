@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise.argument_kinds import require_at_least
+from etapromise.array_types import Floats, Mask
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.forest import Forest
 from etapromise.history.features import FeatureContract
@@ -137,12 +137,8 @@ def _grow(
 
 
 def _arriving(
-    looks: TransitHistory,
-    learned: LearnedLooks,
-    grow: NDArray[np.bool_],
-    arrived: NDArray[np.bool_],
-    cut: int,
-) -> NDArray[np.float64]:
+    looks: TransitHistory, learned: LearnedLooks, grow: Mask, arrived: Mask, cut: int
+) -> Floats:
     """(m,) how likely each look's parcel is one that arrives, by how long it was silent then."""
     early, late = (
         looks.arriving(learned.silence, learned.exits, day)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.lanes.levels import LAST_MILE, KeyPlan, Level, level_keys, stored_keys
 from etapromise.stored_arrays import Array, ArrayLayout, StoredPart, array_of_texts, different_texts
 
@@ -29,14 +30,8 @@ ANOTHER: Final = "(another carrier)"
 HAND_OFF_LEVELS: Final = (
     Level("hand_off_carrier", ("carrier", "destination_country")),
     Level("hand_off_service", ("carrier", "service", "destination_country")),
-    Level(
-        "hand_off_region",
-        ("carrier", "service", "destination_country", "destination_region"),
-    ),
-    Level(
-        "hand_off_prefix",
-        ("carrier", "service", "destination_country", "destination_prefix"),
-    ),
+    Level("hand_off_region", ("carrier", "service", "destination_country", "destination_region")),
+    Level("hand_off_prefix", ("carrier", "service", "destination_country", "destination_prefix")),
 )
 """Coarse to fine: the finest key that was seen says who brings a parcel."""
 
@@ -73,7 +68,7 @@ class HandOff:
 
     carrier: str
     share: float
-    first_leg: NDArray[np.float64]
+    first_leg: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +89,11 @@ class HandOffs:
     carriers: tuple[str, ...]
     keys: tuple[tuple[str, ...], ...]
     last_mile: tuple[NDArray[np.int32], ...]
-    share: tuple[NDArray[np.float64], ...]
+    share: tuple[Floats, ...]
     leg_keys: tuple[str, ...] = ()
-    leg_days: NDArray[np.float64] = field(default_factory=lambda: np.eye(1, LONGEST_LEG + 1))
+    leg_days: Floats = field(default_factory=lambda: np.eye(1, LONGEST_LEG + 1))
 
-    def with_legs(self, keys: tuple[str, ...], days: NDArray[np.float64]) -> HandOffs:
+    def with_legs(self, keys: tuple[str, ...], days: Floats) -> HandOffs:
         """These, and how long the first ways are."""
         return replace(self, leg_keys=keys, leg_days=days)
 

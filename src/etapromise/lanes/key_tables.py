@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Ints
 
 
 class KeysStruct(ctypes.Structure):
@@ -55,7 +56,7 @@ class KeyTable:
         return out
 
 
-def _joined(keys: Sequence[str | bytes]) -> tuple[bytes, NDArray[np.int64]]:
+def _joined(keys: Sequence[str | bytes]) -> tuple[bytes, Ints]:
     """The keys one after another in UTF-8, and (n + 1,) where each starts."""
     encoded = [key if isinstance(key, bytes) else utf8(key) for key in keys]
     start = np.zeros(len(encoded) + 1, np.int64)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Ints
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.lanes.key_tables import KeyTable
 from etapromise.stored_arrays import different_texts
@@ -60,10 +61,7 @@ LEVELS: tuple[Level, ...] = (
         "region_lane",
         ("origin_country", "origin_region", "destination_country", "destination_region"),
     ),
-    Level(
-        "service_region",
-        ("carrier", "service", "destination_country", "destination_region"),
-    ),
+    Level("service_region", ("carrier", "service", "destination_country", "destination_region")),
     Level(
         "service_lane",
         (
@@ -125,7 +123,7 @@ def by_pickup_weekday(level: Level) -> str | None:
     return _WEEKDAY_LEVELS.get(level.name)
 
 
-def weekday_rows(rows: NDArray[np.int32], weekday: NDArray[np.int64]) -> NDArray[np.int32]:
+def weekday_rows(rows: NDArray[np.int32], weekday: Ints) -> NDArray[np.int32]:
     """(n,) rows of a level by weekday, by those of the level that it divides.
 
     What `etp_weekday_row` of native/encoder.h does with one.
@@ -189,9 +187,7 @@ def spelled(value: Any) -> str:
     return text
 
 
-def level_keys(
-    frame: pd.DataFrame, levels: Sequence[Level]
-) -> list[tuple[NDArray[np.int64], list[str]]]:
+def level_keys(frame: pd.DataFrame, levels: Sequence[Level]) -> list[tuple[Ints, list[str]]]:
     """The keys of many shipments, each distinct one spelled out once.
 
     Args:
@@ -200,7 +196,7 @@ def level_keys(
     Returns:
         For each level, (n,) positions into a list of its distinct keys, and that list.
     """
-    columns: dict[str, tuple[NDArray[np.int64], list[str]]] = {}
+    columns: dict[str, tuple[Ints, list[str]]] = {}
     for column in {column for level in levels for column in level.columns}:
         is_prefix = column == "destination_prefix"
         codes, texts = distinct_texts(frame, "destination" if is_prefix else column)
@@ -214,7 +210,7 @@ def level_keys(
     ]
 
 
-def distinct_texts(frame: pd.DataFrame, column: str) -> tuple[NDArray[np.int64], list[str]]:
+def distinct_texts(frame: pd.DataFrame, column: str) -> tuple[Ints, list[str]]:
     """A column as it stands in keys: (n,) positions into its different texts, and those.
 
     Where it is absent or says nothing the text is empty.
@@ -232,7 +228,7 @@ def distinct_texts(frame: pd.DataFrame, column: str) -> tuple[NDArray[np.int64],
     return np.where(codes < 0, len(values), codes).astype(np.int64), texts
 
 
-def _factorized(column: pd.Series[Any]) -> tuple[NDArray[np.int64], list[Any]]:
+def _factorized(column: pd.Series[Any]) -> tuple[Ints, list[Any]]:
     import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
 
     if column.dtype == np.dtype(object):
@@ -241,7 +237,7 @@ def _factorized(column: pd.Series[Any]) -> tuple[NDArray[np.int64], list[Any]]:
     return codes.astype(np.int64), values.tolist()
 
 
-def _numbered(values: list[Any], missing: list[bool]) -> tuple[NDArray[np.int64], list[Any]]:
+def _numbered(values: list[Any], missing: list[bool]) -> tuple[Ints, list[Any]]:
     # To pandas 2, objects are one text that differ after a zero byte only.
     place: dict[Any, int] = {}
     codes = [
@@ -251,9 +247,7 @@ def _numbered(values: list[Any], missing: list[bool]) -> tuple[NDArray[np.int64]
     return np.array(codes, np.int64), list(place)
 
 
-def _combined(
-    parts: list[tuple[NDArray[np.int64], list[str]]], count: int
-) -> tuple[NDArray[np.int64], list[str]]:
+def _combined(parts: list[tuple[Ints, list[str]]], count: int) -> tuple[Ints, list[str]]:
     import pandas as pd  # noqa: PLC0415 — the quote path must not load pandas
 
     if not parts:
@@ -284,7 +278,7 @@ class KeyIndex:
         """How many rows the table has, row 0 included."""
         return len(self.keys) + 1
 
-    def rows(self, positions: NDArray[np.int64], keys: Sequence[str]) -> NDArray[np.int32]:
+    def rows(self, positions: Ints, keys: Sequence[str]) -> NDArray[np.int32]:
         """The rows of many shipments from `level_keys`, (n,)."""
         return self.table.rows(keys)[positions]
 
@@ -338,9 +332,7 @@ def stored_keys(place: str, values: Any, levels: Sequence[Level]) -> tuple[str, 
     return keys
 
 
-def sorted_keys(
-    positions: NDArray[np.int64], keys: Sequence[str]
-) -> tuple[NDArray[np.int64], list[str]]:
+def sorted_keys(positions: Ints, keys: Sequence[str]) -> tuple[Ints, list[str]]:
     """What `level_keys` found, with the keys in an order that does not depend on the rows'.
 
     Args:

@@ -63,15 +63,17 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def in_parts(count: int, work: Callable[[slice], Any], size: int = 16_384) -> list[Any]:
-    """What `work` makes of each part of `count` rows, on all processors where there are several."""
+def in_parts(
+    count: int, work: Callable[[slice], Any], size: int = 16_384, threads: int | None = None
+) -> list[Any]:
+    """What `work` makes of each part of `count` rows, on all processors unless it is told."""
     parts = [slice(first, min(first + size, count)) for first in range(0, count, size)]
-    if len(parts) <= 1:
+    if len(parts) <= 1 or threads == 1:
         return [work(part) for part in parts]
     # Its import costs a checkout worker more than this module.
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 — start-up time
 
-    with ThreadPoolExecutor(processors()) as pool:
+    with ThreadPoolExecutor(threads or processors()) as pool:
         return list(pool.map(work, parts))
 
 

@@ -50,12 +50,7 @@ from etapromise.evaluation.model_comparison import (
 )
 from etapromise.evaluation.replay import Forecaster, ModelForecaster, TrainModel
 from etapromise.history.as_of import Moment, moment_of
-from etapromise.operations.feed_checks import (
-    COMPARED_WITH,
-    clock_shifts,
-    feed_end,
-    rejected_shares,
-)
+from etapromise.operations.feed_checks import COMPARED_WITH, clock_shifts, feed_end, rejected_shares
 from etapromise.operations.gate import (
     GateCheck,
     GateConfig,

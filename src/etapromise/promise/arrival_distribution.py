@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Dates, Floats
 from etapromise.errors import ContractError
 from etapromise.late_imports import IMPORTING
 from etapromise.normal_forms.numbers import plain_number
@@ -40,7 +40,7 @@ class ArrivalDistribution:
     event: str
     model_version: str
     _first_day: int = field(repr=False)
-    _probability: NDArray[np.float64] = field(repr=False)
+    _probability: Floats = field(repr=False)
 
     @property
     def confidence_code(self) -> int:
@@ -109,7 +109,7 @@ class ArrivalDistribution:
         position = int(policy.days(self._probability))
         return date_of(self._first_day + min(position, len(self._probability) - 1))
 
-    def distribution(self) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    def distribution(self) -> tuple[Dates, Floats]:
         """Dates (h,) from the order's date on, and P(event by the end of each) (h,)."""
         days = self._first_day + np.arange(len(self._probability))
         return days.astype("datetime64[D]"), self._probability
@@ -148,7 +148,7 @@ class ArrivalDistribution:
         )
 
 
-def on_common_dates(promises: Sequence[ArrivalDistribution]) -> tuple[int, NDArray[np.float64]]:
+def on_common_dates(promises: Sequence[ArrivalDistribution]) -> tuple[int, Floats]:
     """The distributions of n promises on the same dates.
 
     Returns:

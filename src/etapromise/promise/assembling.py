@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.forecast.calibration import (
@@ -28,11 +28,11 @@ from etapromise.history.features import FeatureContract
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.kept_effects import KeptEffects
 from etapromise.history.kept_orders import kept_orders
-from etapromise.history.learned_hours import learned_delivery_hours
 from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
 from etapromise.history.shortest_ways import ROUNDING, soonest_as_known
-from etapromise.in_transit.assembling import judged_since, refresh_transit
+from etapromise.in_transit.assembling import assemble_transit, judged_since
+from etapromise.in_transit.kept_looks import learned_looks
 from etapromise.in_transit.past_journeys import PastParcels
 from etapromise.in_transit.sampling import MOST_LOOKS, drawn_parcels
 from etapromise.in_transit.transit_parts import TransitParts
@@ -95,8 +95,8 @@ def assemble_parts(
         stages=stages,
         calibration=calibration,
         kept=judged.kept(calibration),
-        hours=learned_delivery_hours(
-            known, gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
+        hours=known.delivery_hours(
+            gathered.outcomes, gathered.encoder.zones, gathered.encoder.hand_offs
         ),
         horizon=horizon,
         manifest=record | {"version": version},
@@ -165,6 +165,16 @@ def refreshed_parts(
     if drawn is not None:
         past = PastParcels.of(tracked, known, gathered, drawn)
     gathered = gathered.knowing_days_since(honest_day)
+    transit = None
+    if model.transit is not None and past is not None:
+        transit = assemble_transit(
+            past,
+            learned_looks(past),
+            parts.contract,
+            parts.holdout_forest,
+            forest=model.transit.forest,
+            trained_day=model.transit.trained_day,
+        )
     return assemble_parts(
         gathered,
         known,
@@ -175,9 +185,7 @@ def refreshed_parts(
         settings=CalibrationSettings(**parts.manifest["config"]["calibration"]),
         manifest=manifest,
         moment=moment,
-        transit=None
-        if model.transit is None or past is None
-        else refresh_transit(model.transit, past, parts.contract, parts.holdout_forest),
+        transit=transit,
     )
 
 
@@ -222,8 +230,7 @@ class _Judged:
         ) - start_clock(gathered.encoder.clocks, gathered.requests.take(rows))
         self._age = (results.as_of_day - results.start_day[rows]).astype(np.float64)
         # What the forest says of a date's beginning and of its end.
-        self._before = self._raw(gathered.days_before_date(results, rows))
-        self._through = self._raw(gathered.days_through_date(results, rows))
+        self._before, self._through = map(self._raw, gathered.days_of_date(rows))
 
     def calibration(self, settings: CalibrationSettings) -> Calibration:
         statistics = self._gathered.statistics
@@ -286,12 +293,12 @@ class _Judged:
         )
         return learn_dependence(low, np.where(self._arrived, high, 1.0), pairs, together)
 
-    def _lost(self) -> NDArray[np.float64]:
+    def _lost(self) -> Floats:
         """Share of parcels like each that never arrive."""
         service = self._codes[:, self._names.index("service")]
         return self._gathered.statistics.lost[service]
 
-    def _raw(self, days: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _raw(self, days: Floats) -> Floats:
         """(r,) what the forest says of dates that end so many operational days after the start."""
         stated = raw_probability(
             self._levels,
@@ -302,7 +309,7 @@ class _Judged:
         )
         return np.where(days > self._shortest - ROUNDING, stated, 0.0)
 
-    def _widened(self, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _widened(self, quantiles: Floats) -> Floats:
         """What native/quote.c makes of the forest's word where a carrier or region is new."""
         gathered, rows = self._gathered, self._rows
         between = between_variances(gathered.encoder, gathered.statistics)
@@ -312,5 +319,5 @@ class _Judged:
         unknown = (between * PRIORS.new_key / (seen + PRIORS.new_key)).sum(axis=1)
         wider = np.sqrt(1.0 + unknown / np.maximum(within, 1e-12))
         middle = quantiles[:, [int(np.abs(self._levels - 0.5).argmin())]]
-        widened: NDArray[np.float64] = middle + (quantiles - middle) * wider[:, None]
+        widened: Floats = middle + (quantiles - middle) * wider[:, None]
         return widened

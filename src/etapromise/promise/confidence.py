@@ -55,10 +55,7 @@ MESSAGES: Final = (
     ("value_outside", "A number lies far outside what was learned, such as a weight in grams."),
     ("value_left_out", "A value that cannot be read was left out, as if it were not known."),
     ("declared_disruption", "A declared disruption delays deliveries like this one."),
-    (
-        "unread_scans",
-        "Scans that cannot be read were left out: the date knows nothing of them.",
-    ),
+    ("unread_scans", "Scans that cannot be read were left out: the date knows nothing of them."),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
 # By message: the level of history whose keys are known, the column before it in a key, its own.
@@ -96,12 +93,7 @@ class Assessment:
 
 
 def assess(
-    parts: ModelParts,
-    requests: Requests,
-    *,
-    reachable: Mask,
-    days: Ints,
-    today: Ints | None = None,
+    parts: ModelParts, requests: Requests, *, reachable: Mask, days: Ints, today: Ints | None = None
 ) -> Assessment:
     """Codes and reasons of n promises.
 
@@ -214,10 +206,7 @@ _ONE_DATE: Final = 10000
 _DECIDING: Final = ("network", "carrier", "destination_region", "destination_prefix")
 # The levels whose evidence says something.
 _TELLING: Final = frozenset(
-    {
-        *("network", "carrier", "service", "destination_region", "destination_prefix"),
-        "origin",
-    }
+    {*("network", "carrier", "service", "destination_region", "destination_prefix"), "origin"}
 )
 
 

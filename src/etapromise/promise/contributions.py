@@ -206,8 +206,7 @@ def _shapley(model: ModelCore, x: NDArray[np.float32], usual: NDArray[np.float32
     columns = {level.name: level.columns for level in parts.encoder.levels}
     numeric = frozenset(parts.encoder.numeric)
     player = np.array(
-        [_FOREST.index(cause_of(name, columns, numeric)) for name in parts.contract.names],
-        np.int32,
+        [_FOREST.index(cause_of(name, columns, numeric)) for name in parts.contract.names], np.int32
     )
     return shapley(parts.forest.address, x, usual, player, len(_FOREST), len(parts.forest.levels))
 
@@ -243,11 +242,7 @@ def shapley(
 
 
 def _parts(
-    model: ModelCore,
-    requests: Requests,
-    codes: NDArray[np.int32],
-    offset: Floats,
-    log_days: Floats,
+    model: ModelCore, requests: Requests, codes: NDArray[np.int32], offset: Floats, log_days: Floats
 ) -> Floats:
     """(n, 4 + q) see `etp_quote_parts`; `log_days` is used up."""
     out = np.empty((len(requests), _PARTS + log_days.shape[1]))

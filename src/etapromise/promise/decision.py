@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.errors import ContractError
 
 # Nothing is dearer: with it, all but the last 1e-18 of a probability is bought.
@@ -62,7 +62,7 @@ class CostPolicy:
                 "one broken promise: a finite number, at least 0. `cost_for` finds it on past data."
             )
 
-    def expected_cost(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    def expected_cost(self, probability: Floats) -> Floats:
         """(..., horizon) days promised plus the cost of lateness times its probability, by date.
 
         Args:
@@ -71,7 +71,7 @@ class CostPolicy:
         days = np.arange(probability.shape[-1], dtype=np.float64)
         return days + self.lateness_cost_days * (1.0 - probability)
 
-    def days(self, probability: NDArray[np.float64]) -> NDArray[np.int64]:
+    def days(self, probability: Floats) -> Ints:
         """The days to promise, from day 0.
 
         Of dates that cost the same, the earlier. Never a date on which nothing can arrive, such as
@@ -95,15 +95,15 @@ class CostPolicy:
             )
         possible = np.diff(probability, axis=-1, prepend=0.0) > 0.0
         cost = np.where(possible, self.expected_cost(probability), math.inf)
-        chosen: NDArray[np.int64] = np.where(
+        chosen: Ints = np.where(
             possible.any(axis=-1), cost.argmin(axis=-1), probability.shape[-1]
         ).astype(np.int64)
         return chosen
 
 
 def cost_for(
-    probability: NDArray[np.float64],
-    event_day: NDArray[np.float64] | None = None,
+    probability: Floats,
+    event_day: Floats | None = None,
     *,
     kept_rate: float | None = None,
     average_days: float | None = None,
@@ -154,9 +154,7 @@ def cost_for(
     )
 
 
-def _keeping(
-    probability: NDArray[np.float64], event_day: NDArray[np.float64], kept_rate: float
-) -> CostPolicy:
+def _keeping(probability: Floats, event_day: Floats, kept_rate: float) -> CostPolicy:
     horizon = probability.shape[1]
 
     def kept(cost: float) -> float:
@@ -174,7 +172,7 @@ def _keeping(
     return CostPolicy(lateness_cost_days=_edge(lambda cost: kept(cost) >= kept_rate)[1])
 
 
-def _spending(probability: NDArray[np.float64], average_days: float) -> CostPolicy:
+def _spending(probability: Floats, average_days: float) -> CostPolicy:
     def spent(cost: float) -> float:
         return float(CostPolicy(lateness_cost_days=cost).days(probability).mean())
 

@@ -47,11 +47,7 @@ def time_window(
 
 
 def share_between(
-    hours: DeliveryHours,
-    fields: Mapping[str, Any],
-    day: dt.date,
-    start: dt.time,
-    end: dt.time,
+    hours: DeliveryHours, fields: Mapping[str, Any], day: dt.date, start: dt.time, end: dt.time
 ) -> float:
     """Share of the deliveries of `day` between two local times; an end of 00:00 ends the day."""
     both: tuple[tuple[str, object], ...] = (("start", start), ("end", end))

@@ -15,9 +15,9 @@ from etapromise.encoding.shipment_values import EPOCH
 from etapromise.errors import ContractError
 from etapromise.history.effects import FIELDS
 from etapromise.promise.arrival_distribution import date_of, day_number
+from etapromise.promise.compiled_quote import Quote, begin_day, expiry
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.delivery_windows import TimeWindow, share_between, time_window
-from etapromise.promise.quote_arguments import Quote, begin_day, expiry
 from etapromise.promise.reasons.why import Why
 from etapromise.promise.reasons.why_facts import order_facts
 from etapromise.promise.service_levels import require_level
@@ -133,11 +133,7 @@ class Explanation:
         if usual is None:
             return None
         after = first_leg_time(
-            self.stages.times,
-            usual.first_leg,
-            encoder.clocks,
-            request.leg_clock,
-            request.order_day,
+            self.stages.times, usual.first_leg, encoder.clocks, request.leg_clock, request.order_day
         )
         return HandOffTime(usual.carrier, usual.share, after)
 

@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING, Any
 from etapromise.argument_kinds import kinds_checked
 from etapromise.calendars.calendar_view import LearnedCalendars, learned_calendars
 from etapromise.errors import extra_needed
-from etapromise.in_transit.alerts import Alerts
+from etapromise.in_transit.transit_parts import Alerts
 from etapromise.late_imports import IMPORTING
+from etapromise.promise.compiled_quote import Quote
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import ModelCore
-from etapromise.promise.model_files import (
-    load_saved,
-    model_contents,
-    model_of_contents,
-    save_model,
-)
-from etapromise.promise.quote_arguments import Quote
+from etapromise.promise.model_files import load_saved, model_contents, model_of_contents, save_model
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.signatures import VERIFY_KEY
 from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
@@ -380,12 +375,7 @@ class PromiseModel(ModelCore):
 
         event: Any = self.event
         tracked = history_from(
-            shipments,
-            scans,
-            store,
-            event=event,
-            naive_time_zone=naive_time_zone,
-            mapping=mapping,
+            shipments, scans, store, event=event, naive_time_zone=naive_time_zone, mapping=mapping
         )
         stated = None if calendars is None else CalendarFile.of(calendars)
         with believing(self.parts.priors):

@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from etapromise.array_types import Dates
 from etapromise.encoding.pickup_days import WarehouseDays
 from etapromise.encoding.requests import as_released, local_dates
 from etapromise.errors import CommandError, ContractError
@@ -25,9 +26,7 @@ from etapromise.promise.single_quote import SingleQuotes
 from etapromise.shrinkage import believing
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.tracking.contract import Event
@@ -102,7 +101,7 @@ class ModelCore(SingleQuotes):
             self.kernel.dates(requests, with_handling_codes(requests.codes)),
         )
 
-    def local_dates(self, shipments: pd.DataFrame, times: pd.Series[Any]) -> NDArray[np.datetime64]:
+    def local_dates(self, shipments: pd.DataFrame, times: pd.Series[Any]) -> Dates:
         """(n,) dates of moments (n,) at the destinations of shipments, NaT where there is none."""
         zones, _ = self.parts.encoder.zones.resolve_many(shipments, "destination")
         return local_dates(times, zones)

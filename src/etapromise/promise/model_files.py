@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.disruptions import Disruption
 from etapromise.calendars.working_clocks import Clocks
@@ -43,12 +44,7 @@ from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.kept_record import KeptTable
 from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
-from etapromise.promise.signatures import (
-    SIGN_KEY,
-    SIGNATURE,
-    require_signature,
-    signature_of,
-)
+from etapromise.promise.signatures import SIGN_KEY, SIGNATURE, require_signature, signature_of
 from etapromise.promise.stages import StageForests
 from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredValues, json_of
 
@@ -426,7 +422,7 @@ def _read(path: Path, name: str) -> bytes:
     return content
 
 
-def _replay(model: ModelCore, golden: NDArray[np.float64], path: Path) -> None:
+def _replay(model: ModelCore, golden: Floats, path: Path) -> None:
     requests = golden_requests(model.parts)
     found = model.kernel.dates(requests, with_handling_codes(requests.codes))
     # NaN is unlike anything, so it is refused too.

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from etapromise.array_types import Floats
 from etapromise.errors import ContractError
 from etapromise.promise.arrival_distribution import PERCENTILES, date_of, day_number
 from etapromise.promise.confidence import NO_DATE
@@ -233,9 +233,7 @@ def _read(values: Mapping[str, Any]) -> dict[str, Any]:
         None if cut_off is None else moment(cut_off), moment(values["expires_at"])
     )
     told = values.get("distribution")
-    probability: NDArray[np.float64] = np.array(
-        [] if told is None else told["probability"], np.float64
-    )
+    probability: Floats = np.array([] if told is None else told["probability"], np.float64)
     if probability.ndim != 1 or (np.diff(probability, prepend=0.0) < 0.0).any():
         raise ValueError("probabilities that do not ascend")
     probability.flags.writeable = False

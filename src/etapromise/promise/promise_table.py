@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats, Ints
+from etapromise.array_types import Dates, Floats, Ints
 from etapromise.encoding.requests import as_released, dates_in_column, require_table
 from etapromise.encoding.shipment_values import readable_frame
 from etapromise.errors import ContractError
@@ -77,10 +77,7 @@ def shown_levels(service_level: float) -> tuple[Floats, Ints]:
 
 
 def date_columns(
-    frame: pd.DataFrame,
-    dates: NDArray[np.datetime64],
-    service_level: float,
-    confidence: Floats,
+    frame: pd.DataFrame, dates: Dates, service_level: float, confidence: Floats
 ) -> dict[str, Any]:
     """The first columns of `etapromise score`.
 
@@ -110,7 +107,7 @@ def _standing_days(frame: pd.DataFrame, requests: Requests, horizon: int) -> NDA
     return np.where(np.isnat(promised), NOT_ASKED, days).astype(np.int32)
 
 
-def as_dates(days: Ints) -> NDArray[np.datetime64]:
+def as_dates(days: Ints) -> Dates:
     """Dates from days since 1970-01-01, as pandas holds them."""
     # Whole seconds: pandas has no unit of a day.
     return days.astype("datetime64[D]").astype("datetime64[s]")

@@ -10,8 +10,7 @@ from functools import lru_cache, partial
 from math import nan
 from typing import TYPE_CHECKING, Any, Final
 
-from numpy.typing import NDArray
-
+from etapromise.array_types import Floats
 from etapromise.encoding.compiled_encoder import FINE
 from etapromise.encoding.requests import DISRUPTED, NUMBERS
 from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
@@ -19,7 +18,19 @@ from etapromise.errors import ContractError, name_meant
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
 from etapromise.promise.arrival_distribution import PERCENTILES, date_of
-from etapromise.promise.compiled_quote import QuoteKernel
+from etapromise.promise.compiled_quote import (
+    UNUSUAL,
+    Answer,
+    Levels,
+    Quote,
+    QuoteKernel,
+    answer_type,
+    as_number,
+    ask,
+    has_date,
+    pack_levels,
+    pack_question,
+)
 from etapromise.promise.confidence import (
     MISTYPED_BITS,
     AssessesOne,
@@ -32,24 +43,10 @@ from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.kept_record import KeptRecord
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.promise import Promise
-from etapromise.promise.quote_arguments import (
-    UNUSUAL,
-    Answer,
-    Levels,
-    Quote,
-    answer_type,
-    as_number,
-    ask,
-    has_date,
-    pack_levels,
-    pack_question,
-)
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.typed_inputs import ASKED, refuse_unknown
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from etapromise.encoding.requests import Encoder
 
 DEFAULT_SERVICE_LEVEL: Final = 0.9
@@ -340,7 +337,7 @@ class QuotedPromise(Promise):
         return self._answer.request.order_day
 
     @property
-    def _probability(self) -> NDArray[np.float64]:
+    def _probability(self) -> Floats:
         return self._answer.probabilities()
 
     def _curve(self) -> bytes:

@@ -19,12 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.pickup_days import WarehouseDays
-from etapromise.forecast.distribution import (
-    DistributionStruct,
-    uncalibrated,
-)
+from etapromise.forecast.distribution import DistributionStruct, uncalibrated
 from etapromise.forecast.forest import Forest, stored_forest
 from etapromise.stored_arrays import StoredPart
 
@@ -95,7 +93,7 @@ class StageTime:
 
     business_days: tuple[int, int, int]
     calendar_days: tuple[int, int, int]
-    probability: NDArray[np.float64]
+    probability: Floats
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,8 @@ class StageTimes:
         whole: (n, h, k) P(event by the end of the order's date + 0, 1, … | that pick-up).
     """
 
-    pickup: NDArray[np.float64]
-    whole: NDArray[np.float64]
+    pickup: Floats
+    whole: Floats
 
 
 class _Question(ctypes.Structure):
@@ -203,11 +201,7 @@ def answer_stages(
 
 
 def first_leg_time(
-    times: StageTimes,
-    first_leg: NDArray[np.float64],
-    clocks: Clocks,
-    clock: int,
-    order_day: int,
+    times: StageTimes, first_leg: Floats, clocks: Clocks, clock: int, order_day: int
 ) -> StageTime:
     """From the pick-up of the first of n requests to its hand-off, which is before the event.
 
@@ -234,8 +228,8 @@ def first_leg_time(
     return _stage_time(calendar[: last + 1], business)
 
 
-def _stage_time(calendar: NDArray[np.float64], business: NDArray[np.float64]) -> StageTime:
-    def quantiles(mass: NDArray[np.float64]) -> tuple[int, int, int]:
+def _stage_time(calendar: Floats, business: Floats) -> StageTime:
+    def quantiles(mass: Floats) -> tuple[int, int, int]:
         reached = np.cumsum(mass) / mass.sum()
         low, middle, high = (int((reached < level - 1e-12).sum()) for level in _LEVELS)
         return low, middle, high
@@ -245,7 +239,7 @@ def _stage_time(calendar: NDArray[np.float64], business: NDArray[np.float64]) ->
 
 
 def transit_features(
-    x: NDArray[np.float32], pickup_day: NDArray[np.int64], handled: NDArray[np.float64]
+    x: NDArray[np.float32], pickup_day: Ints, handled: Floats
 ) -> NDArray[np.float32]:
     """(n, p + 2): the order's features, the pick-up's weekday, and operational days before it."""
     weekday = (pickup_day + 3) % 7

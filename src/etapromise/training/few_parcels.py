@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.forest import Forest
 from etapromise.forecast.lightgbm_trees import join_trees
 from etapromise.forecast.survival import kaplan_meier_quantiles
@@ -30,9 +31,7 @@ from etapromise.shrinkage import PRIORS
 _OWN_SHAPE: Final = 30.0
 
 
-def relative_to_now(
-    gathered: HistoryAsOf, contract: FeatureContract, rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def relative_to_now(gathered: HistoryAsOf, contract: FeatureContract, rows: Ints) -> Floats:
     """(r,) log durations of parcels, or log ages of open ones, relative to what is usual today.
 
     Not to what was usual on each parcel's own day: the first ones had nothing before them. What is
@@ -48,7 +47,7 @@ def relative_to_now(
     return np.asarray(left / (1.0 - _leverage(gathered, requests.codes)))
 
 
-def _leverage(gathered: HistoryAsOf, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+def _leverage(gathered: HistoryAsOf, codes: NDArray[np.int32]) -> Floats:
     """(r,) the share of each parcel's own duration in what the levels explain of it.
 
     A mean of n parcels that leans on k parcels' worth of belief holds 1 / (n + k) of each; without
@@ -70,12 +69,7 @@ def _leverage(gathered: HistoryAsOf, codes: NDArray[np.int32]) -> NDArray[np.flo
 
 
 def forest_of_few(
-    target: NDArray[np.float64],
-    *,
-    arrived: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-    levels: NDArray[np.float64],
-    features: int,
+    target: Floats, *, arrived: Mask, weight: Floats, levels: Floats, features: int
 ) -> Forest:
     """The one distribution of all parcels, as a forest that any model can hold.
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise.array_types import Floats, Ints
 from etapromise.encoding.pickup_days import PICKUP_LEVELS, PickupDays
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.history.as_of import KnownOrders
@@ -23,10 +24,10 @@ def fit_stage_forests(
     known: KnownOrders,
     gathered: HistoryAsOf,
     *,
-    rows: NDArray[np.int64],
+    rows: Ints,
     x: NDArray[np.float32],
-    offset: NDArray[np.float64],
-    levels: NDArray[np.float64],
+    offset: Floats,
+    levels: Floats,
     config: BoostingConfig,
     progress: Callable[[str, int, int], None],
 ) -> StageForests | None:
@@ -62,7 +63,7 @@ def fit_stage_forests(
     )
     last = clocks.elapsed.shape[1] - 1
 
-    def elapsed(day: NDArray[np.int64]) -> NDArray[np.float64]:
+    def elapsed(day: Ints) -> Floats:
         column = np.clip(day - clocks.first_day, 0, last)
         return np.asarray(clocks.elapsed[requests.clock, column])
 

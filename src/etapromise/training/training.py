@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from etapromise.argument_kinds import kinds_checked
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.forecast.averaging import average_forests
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
@@ -25,10 +26,7 @@ from etapromise.forecast.calibration import still_arriving
 from etapromise.forecast.forest import Forest
 from etapromise.history.as_of import KnownOrders, moment_of
 from etapromise.history.effects import WantedDays
-from etapromise.history.features import (
-    FeatureContract,
-    all_features,
-)
+from etapromise.history.features import FeatureContract, all_features
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.kept_effects import KeptEffects
 from etapromise.history.kept_orders import kept_orders
@@ -248,7 +246,7 @@ class _Split:
             cut = min(cut, int(newest[0]))
         return cls(start + min(config.warm_up_days, (end - start) // 6), cut, end - cut)
 
-    def rows(self, gathered: HistoryAsOf) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def rows(self, gathered: HistoryAsOf) -> tuple[Ints, Mask]:
         """Parcels to grow on and to judge by, and which of them are to grow on."""
         start_day, before = gathered.outcomes.start_day, gathered.outcomes.as_of(self.cut)
         growing = (start_day >= self.first_day) & (start_day < self.cut) & ~before.closed
@@ -327,12 +325,7 @@ def _tells_apart(codes: NDArray[np.int32]) -> bool:
     return int(np.bincount(codes).max()) < 0.98 * len(codes)
 
 
-def _arriving(
-    target: NDArray[np.float64],
-    arrived: NDArray[np.bool_],
-    known: NDArray[np.bool_],
-    lost: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _arriving(target: Floats, arrived: Mask, known: Mask, lost: Floats) -> Floats:
     """(r,) how likely each row is one that arrives; before there is any forest to ask.
 
     Args:
@@ -346,15 +339,13 @@ def _arriving(
     return still_arriving(reached, arrived, lost)
 
 
-def _services(gathered: HistoryAsOf, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+def _services(gathered: HistoryAsOf, rows: Ints) -> NDArray[np.int32]:
     """(r,) rows of the level "service"."""
     service = gathered.encoder.level_names.index("service")
     return np.asarray(gathered.requests.codes[rows, service])
 
 
-def _varies(
-    gathered: HistoryAsOf, contract: FeatureContract, rows: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _varies(gathered: HistoryAsOf, contract: FeatureContract, rows: Ints) -> Mask:
     """(p,) which features are not the same for all of some parcels."""
     low, high = np.full(len(contract.names), np.inf), np.full(len(contract.names), -np.inf)
     builder = gathered.builder(contract)
@@ -368,9 +359,9 @@ def _varies(
 def _final_forests(
     known: KnownOrders,
     gathered: HistoryAsOf,
-    rows: NDArray[np.int64],
+    rows: Ints,
     x: NDArray[np.float32],
-    offset: NDArray[np.float64],
+    offset: Floats,
     holdout: list[Forest],
     config: TrainingConfig,
     tell: Progress,

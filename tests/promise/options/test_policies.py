@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from etapromise import CostPolicy, PromiseModel, load_policies
 from etapromise.errors import ContractError
-from etapromise.promise.options.booked_windows import booked_windows, window_hours
+from etapromise.promise.options.compared_option import booked_windows, window_hours
 from etapromise.promise.options.policies import MEASURES, ShopperPolicy, shipped_policies
 from etapromise.promise.service_levels import SERVICE_LEVELS
 from etapromise.promise.wording import LANGUAGES

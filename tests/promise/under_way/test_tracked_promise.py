@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 import etapromise
 from etapromise import EtapromiseError, PromiseModel
-from etapromise.in_transit.alerts import choose_alerts
-from etapromise.in_transit.transit_parts import STAGES
+from etapromise.in_transit.transit_parts import STAGES, choose_alerts
 from etapromise.tracking import TrackedHistory
 from tests.small_network import AS_OF
 

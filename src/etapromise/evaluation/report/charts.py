@@ -28,10 +28,7 @@ def draw_charts(facts: Facts, words: ReportWording) -> dict[str, str]:
             words("Kept rate against stated probability; honest forecasts lie on the diagonal."),
             _reliability,
         ),
-        "periods": (
-            words("Kept rate by {period}, with 95 % intervals.", period=period),
-            _periods,
-        ),
+        "periods": (words("Kept rate by {period}, with 95 % intervals.", period=period), _periods),
         "frontier": (words("Kept rate against the mean number of days promised."), _frontier),
         "sharpness": (words("Error and width of the band by {period}.", period=period), _sharpness),
         "pit": (

@@ -144,10 +144,7 @@ def _united(tables: list[OwnTable]) -> list[OwnTable]:
             files=files,
             opened=one_opened([before.opened, one.opened]),
             rows=one.rows,
-            settings={
-                **one.settings,
-                **({"sheet": list(dict.fromkeys(sheets))} if sheets else {}),
-            },
+            settings={**one.settings, **({"sheet": list(dict.fromkeys(sheets))} if sheets else {})},
             doubts=before.doubts + one.doubts,
         )
     return found
@@ -420,11 +417,7 @@ def _quality(found: TrackedHistory) -> dict[str, Any]:
     last = found.shipments["ordered_at"].max().floor("D")
     end = last - pd.Timedelta(days=_SETTLING_DAYS)
     config = BacktestConfig(
-        start=end - pd.Timedelta(days=_JUDGED_DAYS),
-        end=end,
-        every="once",
-        refresh_every=7,
-        jobs=1,
+        start=end - pd.Timedelta(days=_JUDGED_DAYS), end=end, every="once", refresh_every=7, jobs=1
     )
     try:
         result = run_backtest(

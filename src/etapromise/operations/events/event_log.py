@@ -28,8 +28,7 @@ import pandas as pd
 from etapromise.errors import CommandError
 from etapromise.files import to_disk
 from etapromise.locking import one_after_another, only_writer, sync_directory
-from etapromise.operations.events.detection import EVENT_TYPES, no_events
-from etapromise.operations.events.event_memory import no_memory
+from etapromise.operations.events.detection import EVENT_TYPES, no_events, no_memory
 from etapromise.tracking.table_writer import write_table
 
 _EVENTS: Final = "events.parquet"
@@ -55,7 +54,7 @@ class EventLog:
             yield
 
     def memory(self) -> pd.DataFrame:
-        """What the latest run remembers, see `event_memory.no_memory` for the columns."""
+        """What the latest run remembers, see `no_memory` for the columns."""
         runs = self._runs()
         if not runs:
             return no_memory()

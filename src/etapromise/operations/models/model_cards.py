@@ -125,10 +125,7 @@ def _quality(model: PromiseModel) -> Iterator[dict[str, Any]]:
                 yield (
                     group
                     | {"judged": judged, "kept_rate": good / judged}
-                    | {
-                        "kept_low": low,
-                        "kept_high": high,
-                    }
+                    | {"kept_low": low, "kept_high": high}
                 )
 
 

@@ -24,8 +24,12 @@ from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import plain_number
 from etapromise.promise.arrival_distribution import calendar_date, day_number, on_common_dates
 from etapromise.promise.decision import CostPolicy
-from etapromise.promise.options.booked_windows import booked_windows
-from etapromise.promise.options.compared_option import MARKS, ComparedOption, RankedBy
+from etapromise.promise.options.compared_option import (
+    MARKS,
+    ComparedOption,
+    RankedBy,
+    booked_windows,
+)
 from etapromise.promise.options.policies import ShopperPolicy, policy_named
 from etapromise.promise.service_levels import SERVICE_LEVELS, require_level
 from etapromise.promise.typed_inputs import refuse_unknown, require_placed

@@ -11,11 +11,7 @@ from etapromise.argument_kinds import require_many
 from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import JOURNEY, spelled
-from etapromise.promise.arrival_distribution import (
-    ArrivalDistribution,
-    date_of,
-    on_common_dates,
-)
+from etapromise.promise.arrival_distribution import ArrivalDistribution, date_of, on_common_dates
 from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.promise import Promise
 from etapromise.promise.typed_inputs import require_placed

@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 _STATUS: Final = {name: number for number, name in enumerate(STATUSES)}
 _TRANSFERRED: Final = _STATUS["transferred"]
 _SCAN_KEYS: Final = frozenset(
-    {
-        *("shipment_id", "scanned_at", "received_at", "status", "facility", "carrier"),
-        "vocabulary",
-    }
+    {*("shipment_id", "scanned_at", "received_at", "status", "facility", "carrier"), "vocabulary"}
 )
 _TEXTS: Final = frozenset(
     name

@@ -12,20 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.array_types import MISSING, Floats, Ints, Mask
+from etapromise.array_types import MISSING, Dates, Floats, Ints, Mask
 from etapromise.encoding.requests import Requests
 from etapromise.encoding.shipment_values import utc_second
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
 from etapromise.history.learned_hand_offs import known_hand_offs
-from etapromise.in_transit.outlook import (
-    HandedOver,
-    OrderPromises,
-    Snapshots,
-    is_open,
-    outlook,
-)
+from etapromise.in_transit.outlook import HandedOver, OrderPromises, Snapshots, is_open, outlook
 from etapromise.in_transit.remaining_time import Remaining, RemainingKernel
 from etapromise.in_transit.states import ParcelScans, States, microseconds_from, stage_number
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, STAGES
@@ -154,9 +148,7 @@ class Journey:
         """(n, horizon) P(event by the end of today + k); where it came or never will, no use."""
         return self._dates.dates()
 
-    def reach(
-        self, levels: Floats, standing: NDArray[np.datetime64]
-    ) -> tuple[Ints, Floats, Floats]:
+    def reach(self, levels: Floats, standing: Dates) -> tuple[Ints, Floats, Floats]:
         """Dates that reach probabilities, and the probability of standing dates.
 
         Args:

@@ -140,7 +140,7 @@ class RepromisePolicy:
         self,
         standings: StandingDates,
         *,
-        now: np.datetime64 | NDArray[np.datetime64],
+        now: np.datetime64 | Dates,
         today: Dates,
         date: Dates,
         confidence: Floats,

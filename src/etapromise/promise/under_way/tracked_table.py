@@ -9,19 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats, Ints
+from etapromise.array_types import Dates, Floats, Ints
 from etapromise.encoding.requests import require_table
 from etapromise.errors import ContractError
 from etapromise.in_transit.states import stage_number
 from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import assess
-from etapromise.promise.promise_table import (
-    as_dates,
-    date_columns,
-    message_codes,
-    shown_levels,
-)
+from etapromise.promise.promise_table import as_dates, date_columns, message_codes, shown_levels
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.under_way.open_journeys import journeys_at
 from etapromise.text_type import TEXT
@@ -64,7 +59,7 @@ def track_frame(
     late = late_probability(kept, confidence)
     alarm = late >= at_risk_threshold(model, at_risk)
     dates = as_dates(day)
-    dates[never] = np.datetime64("NaT")
+    dates[never] = np.datetime64("NaT", "D")
     return pd.DataFrame(
         {
             **date_columns(shipments, dates, service_level, confidence),
@@ -93,7 +88,7 @@ def track_frame(
 _NO_DAY: Final = np.datetime64("NaT", "D").astype(np.int64)
 
 
-def standing_dates(shipments: pd.DataFrame, standing: Any) -> NDArray[np.datetime64]:
+def standing_dates(shipments: pd.DataFrame, standing: Any) -> Dates:
     """(n,) datetime64[D] the promise that each customer has, NaT where there is none.
 
     Args:
