@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -83,23 +82,10 @@ _STALE_AFTER: Final = 14
 _IRREGULAR: Final = 2.5
 
 
-@dataclass(frozen=True)
-class Assessment:
-    """How sure n promises are.
-
-    Attributes:
-        code: (n,) int32, a key of CODES.
-        reasons: (n,) int32, bits in the order of MESSAGES.
-    """
-
-    code: NDArray[np.int32]
-    reasons: NDArray[np.int32]
-
-
 def assess(
     parts: ModelParts, requests: Requests, *, reachable: Mask, days: Ints, today: Ints | None = None
-) -> Assessment:
-    """Codes and reasons of n promises.
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """How sure n promises are: (n,) int32 codes of CODES, (n,) int32 bits in the order of MESSAGES.
 
     Args:
         reachable: (n,) whether any date reaches the service level.
@@ -136,7 +122,7 @@ def assess(
     code = np.full(len(requests), _ONE_DATE)
     for number, holds in _codes(flags, latest - earliest, middle):
         code = np.where(holds, number, code)
-    return Assessment(code.astype(np.int32), reasons)
+    return code.astype(np.int32), reasons
 
 
 class _DateRule(ctypes.Structure):

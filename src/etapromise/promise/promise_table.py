@@ -44,14 +44,15 @@ def promise_frame(
     requests = model.parts.encoder.encode(as_released(frame))
     levels, position = shown_levels(service_level)
     standing = _standing_days(frame, requests, model.horizon)
-    reached = model.kernel.reach(requests, with_handling_codes(requests.codes), levels, standing)
-    days = reached.day.astype(np.int64)[:, position]
-    confidence = reached.probability[:, position[len(PERCENTILES)]]
-    assessment = assess(
+    codes = with_handling_codes(requests.codes)
+    day, probability, kept = model.kernel.reach(requests, codes, levels, standing)
+    days = day.astype(np.int64)[:, position]
+    confidence = probability[:, position[len(PERCENTILES)]]
+    code, reasons = assess(
         model.parts, requests, reachable=confidence >= service_level, days=days[:, -3:]
     )
     asked = standing != NOT_ASKED
-    late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)
+    late = np.where(asked, 1.0 - kept, 1.0 - confidence)
     service = requests.codes[:, model.kernel.lost_level]
     order_day = requests.order_day.astype(np.int64)
     why = {}
@@ -61,12 +62,12 @@ def promise_frame(
     table = pd.DataFrame(
         {
             **date_columns(frame, as_dates(order_day[:, None] + days), service_level, confidence),
-            "delivery_date_confidence": np.where(asked, reached.asked, np.nan),
+            "delivery_date_confidence": np.where(asked, kept, np.nan),
             "late_probability": late,
             "lost_probability": model.parts.statistics.lost[service],
             "at_risk": late > _AT_RISK,
-            "confidence_code": assessment.code,
-            "messages": message_codes(assessment.reasons | np.where(left_out, LEFT_OUT, 0)),
+            "confidence_code": code,
+            "messages": message_codes(reasons | np.where(left_out, LEFT_OUT, 0)),
             "model_version": model.version,
             **why,
         }
