@@ -207,7 +207,8 @@ class PromiseModel(ModelCore):
                 from the order's origin-local date to the promised date.
 
         Returns:
-            (n,) the columns of `etapromise score`, in the order of the input.
+            (n,) the columns of `etapromise score`, in the order of the input. ``attrs["told"]``
+            has a sentence for each name never seen that is nearly a known one.
 
         Raises:
             ContractError: as for `promise`.

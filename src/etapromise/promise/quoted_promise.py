@@ -14,6 +14,7 @@ from etapromise.promise.arrival_distribution import PERCENTILES, date_of
 from etapromise.promise.compiled_quote import Answer, Levels, Quote, has_date
 from etapromise.promise.confidence import (
     MISTYPED_BITS,
+    UNSEEN_REGION,
     declared_message,
     left_out_message,
     messages_of,
@@ -141,8 +142,11 @@ class QuotedPromise(Promise):
             concern = answer.number[DISRUPTED]
             told = encoder.disruptions.reasons(concern, day, day + days[2])
             messages += declared_message(told)
-        if reasons & MISTYPED_BITS:
+        region = model.assessor.only_region_unseen(answer.code)
+        if reasons & MISTYPED_BITS or region:
             given = encoder.compiled.fields_of(self._quote[1])
+            if region and given.get("destination_region"):
+                messages += messages_of(UNSEEN_REGION)
             messages = with_near_names(messages, given, model.near_name)
         return code, (*messages, *left_out_message(self._left_out))
 
