@@ -133,7 +133,27 @@ def python_names() -> str:
         if known and home is not None:
             lines += [f"::: {home}.{value.__name__}", "    options:"]
             lines += [f"      heading: etapromise.{name}", ""]
+    lines += ["## What they return", ""]
+    for home, name in returned():
+        lines += [f"::: {home}.{name}", "    options:", f"      heading: {name}", ""]
     return "\n".join(lines)
+
+
+def returned() -> Iterator[tuple[str, str]]:
+    """Module and name of the classes that public functions and a model's methods return."""
+    public = [getattr(etapromise, name) for name in etapromise.__all__]
+    asked = [*public, *vars(etapromise.PromiseModel).values()]
+    told = (
+        str(one.__annotations__.get("return"))
+        for one in asked
+        if inspect.isfunction(one) and not one.__name__.startswith("_")
+    )
+    wanted = set(re.findall(r"[A-Z]\w+", " ".join(told))) - {*etapromise.__all__}
+    for path in sorted(SOURCE.rglob("*.py")):
+        home = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
+        for name in re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            if name in wanted:
+                yield home, name
 
 
 def with_map(text: str) -> str:
