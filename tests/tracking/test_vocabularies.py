@@ -217,6 +217,9 @@ MEANINGS = {
         "Parcel Measurements Update": None,
     },
     "postnl": {"I01": "delivered", "J05": "out_for_delivery", "B01": "picked_up", "A19": None},
+    "correos-es": {"I01H210V": "delivered", "H01I350V": "available_for_pickup"},
+    "jt-express": {"110": "exception", "94": "out_for_delivery", "173": "returned"},
+    "jt-express-vn": {"110": "arrived", "113": "delivered", "121": None},
     "4px": {"FPX_L_RPIF": "label_created", "FPX_C_SPLS": "picked_up", "FPX_O_IR": None},
     "cdek": {
         "RETURNED_TO_RECIPIENT_CITY_WAREHOUSE": "attempted",

@@ -78,18 +78,36 @@ def models(
 
 @click.command(cls=GuardedCommand)
 @model_option
+@click.option(
+    "--calendars",
+    is_flag=True,
+    help="Instead: working weeks, holidays by name and pick-ups, as learned from the scans.",
+)
 @json_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), hidden=True)
-def inspect(model: Path, form: str | None, as_json: bool) -> None:  # noqa: FBT001 (click's)
+def inspect(
+    model: Path,
+    calendars: bool,  # noqa: FBT001 (click's)
+    form: str | None,
+    as_json: bool,  # noqa: FBT001
+) -> None:
     """Show a model's card: data, features, settings, quality by group, limits, what was decided.
 
     Example:
       etapromise inspect --model models/current
+      etapromise inspect --model models/current --calendars
       etapromise inspect --model models/2026-02-01 --json
     """
     if form is not None:
         say("--format is deprecated: write --json, or leave it out for text.")
     place = model.resolve()
+    if calendars:
+        learned = load_model(place).learned_calendars()
+        if as_json or form == "json":
+            print_json(learned.to_dict())
+        else:
+            click.echo(learned.to_text())
+        return
     registry = ModelRegistry(place.parent)
     kept = place.name in registry.versions() and bool(registry.promotions())
     loaded = load_model(place)

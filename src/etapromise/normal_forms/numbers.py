@@ -22,21 +22,26 @@ RANGES: Final[dict[str, tuple[float, float | None]]] = {
 """What the numbers of a shipment can be, ends included."""
 
 _NUMBER: Final = re.compile(
-    r"([+-]?)(\d[\d.,  ' \u2019]*|\.\d+|,\d+)(?:[eE]([+-]?\d{1,3}))?\s*([A-Za-zµ]*)"
+    r"([+-]?)(\d[\d.,  ' \u2019]*|\.\d+|,\d+)(?:[eE]([+-]?\d{1,3}))?\s*([^\W\d_]*)"
 )
 _GROUPED: Final = re.compile(r"\d{1,3}(?:([.,  ' \u2019])\d{3})(?:\1\d{3})*")
-# What a number of kilograms may say of itself, and what to multiply by.
-_UNITS: Final = {
-    "": 1.0,
-    "kg": 1.0,
-    "kgs": 1.0,
-    "kilogram": 1.0,
-    "g": 0.001,
-    "gr": 0.001,
-    "lb": 0.45359237,
-    "lbs": 0.45359237,
-    "oz": 0.028349523125,
+_WORDS_OF_UNITS: Final = {
+    "kg": "kg kgs kilo kilos kilogram kilograms kilogramm kilogramme kilogrammes",
+    "g": "g gr gram grams gramm gramme grammes",
+    "lb": "lb lbs pound pounds",
+    "oz": "oz ounce ounces",
 }
+# In other scripts: Greek, Cyrillic, Arabic, Chinese, Thai.
+_SIGNS_OF_UNITS: Final = {"kg": "κιλά κιλα кг كجم كغ 公斤 千克 กก", "g": "γρ г гр جم غ 克"}  # noqa: RUF001
+UNITS: Final = {
+    word: unit
+    for words in (_WORDS_OF_UNITS, _SIGNS_OF_UNITS)
+    for unit, said in words.items()
+    for word in said.split()
+}
+"""What units of weight are called, small letters."""
+KILOGRAMS: Final = {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "oz": 0.028349523125}
+"""How much each unit is."""
 
 
 def read_number(said: str, *, unit: str = "") -> float | None:
@@ -53,7 +58,8 @@ def read_number(said: str, *, unit: str = "") -> float | None:
     if match is None:
         return None
     sign, body, exponent, suffix = match.groups()
-    factor = 1.0 if not suffix else _UNITS.get(suffix.lower()) if unit == "kg" else None
+    known = unit if not suffix else UNITS.get(suffix.lower(), "") if unit else ""
+    factor = 1.0 if not suffix else KILOGRAMS.get(known)
     digits = _plain_digits(body.strip())
     if factor is None or digits is None:
         return None

@@ -10,6 +10,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from etapromise.argument_kinds import kinds_checked
+from etapromise.calendars.calendar_view import LearnedCalendars, learned_calendars
 from etapromise.errors import extra_needed
 from etapromise.in_transit.transit_parts import Alerts
 from etapromise.late_imports import IMPORTING
@@ -207,7 +208,8 @@ class PromiseModel(ModelCore):
                 from the order's origin-local date to the promised date.
 
         Returns:
-            (n,) the columns of `etapromise score`, in the order of the input.
+            (n,) the columns of `etapromise score`, in the order of the input. ``attrs["told"]``
+            has a sentence for each name never seen that is nearly a known one.
 
         Raises:
             ContractError: as for `promise`.
@@ -418,6 +420,10 @@ class PromiseModel(ModelCore):
             from etapromise.promise.explanation import Explanation  # noqa: PLC0415 — start-up time
 
         return Explanation(self, quote)
+
+    def learned_calendars(self) -> LearnedCalendars:
+        """Working weeks, holidays by name and pick-ups of services and warehouses, as learned."""
+        return learned_calendars(self.parts.encoder.clocks, self.parts.encoder.dispatch)
 
     def ship_on_date(
         self,

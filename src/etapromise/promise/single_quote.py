@@ -33,6 +33,7 @@ from etapromise.promise.compiled_quote import (
 )
 from etapromise.promise.confidence import (
     MISTYPED_BITS,
+    UNSEEN_REGION,
     AssessesOne,
     declared_message,
     left_out_message,
@@ -92,7 +93,7 @@ class SingleQuotes:
         self._plain = not (encoder.categorical or encoder.numeric)
         self._zones = frozenset(encoder.zones.names)
         # Of thousands of regions a near one takes milliseconds, and a typo comes again.
-        self._near = lru_cache(maxsize=1024)(partial(_near_name, encoder))
+        self._near = lru_cache(maxsize=1024)(partial(near_name, encoder))
 
     def promise(
         self,
@@ -364,8 +365,11 @@ class QuotedPromise(Promise):
             concern = answer.number[DISRUPTED]
             told = encoder.disruptions.reasons(concern, day, day + days[2])
             messages += declared_message(told)
-        if reasons & MISTYPED_BITS:
+        region = model._assessor.only_region_unseen(answer.code)  # noqa: SLF001
+        if reasons & MISTYPED_BITS or region:
             given = encoder.compiled.fields_of(self._quote[1])
+            if region and given.get("destination_region"):
+                messages += messages_of(UNSEEN_REGION)
             messages = with_near_names(messages, given, model._near)  # noqa: SLF001
         return code, (*messages, *left_out_message(self._left_out))
 
@@ -389,7 +393,7 @@ _set_ordered_at, _set_service_level = _setters["ordered_at"], _setters["service_
 _set_given_zone, _set_left_out = _setters["_given_zone"], _setters["_left_out"]
 
 
-def _near_name(encoder: Encoder, level: str, before: str, said: str) -> str | None:
+def near_name(encoder: Encoder, level: str, before: str, said: str) -> str | None:
     """The key of a level, less what stands before it, that something said is a typo of."""
     keys = encoder.indexes[encoder.level_names.index(level)].keys
     return name_meant(said, (key.removeprefix(before) for key in keys if key.startswith(before)))

@@ -121,7 +121,9 @@ def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, 
         table=arrow, rows=opened.rows, broken=opened.broken, notes=opened.notes, left_aside=0
     )
     if part.one_row_per is not None:
-        own = _folded(own, part.one_row_per)
+        numbers = part.columns["shipment_id"]
+        same = numbers.column == part.one_row_per
+        own = _folded(own, part.one_row_per, numbers.else_column if same else None)
     several = [one for one in part.columns.values() if one.split is not None and one.column]
     for one in several:
         own = _split(own, str(one.column), str(one.split))
@@ -231,9 +233,17 @@ def _empty_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.fill_null(blank, fill_value=False), pa.scalar(None, column.type), column)
 
 
-def _folded(own: _Own, key: str) -> _Own:
-    """The first row of each key, its empty fields filled from the further ones."""
-    codes, _ = pd.factorize(cells_as_text(own.table.column(key)).to_pandas())
+def _folded(own: _Own, key: str, otherwise: str | None = None) -> _Own:
+    """The first row of each key, its empty fields filled from the further ones.
+
+    Args:
+        otherwise: The column that has the key where its own is empty.
+    """
+    keys = cells_as_text(own.table.column(key))
+    if otherwise is not None:
+        named = pa.array(happened(keys))
+        keys = pc.if_else(named, keys, cells_as_text(own.table.column(otherwise)))
+    codes, _ = pd.factorize(keys.to_pandas())
     nameless = codes < 0
     first = np.zeros(len(codes), dtype=bool)
     first[np.unique(codes, return_index=True)[1]] = True

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from etapromise.normal_forms.numbers import KILOGRAMS, UNITS
 from etapromise.normal_forms.texts import ascii_digits
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
@@ -30,13 +31,7 @@ _BLANKS: Final = pa.array(
     ],
     pa.large_string(),
 )
-_NUMBER: Final = re.compile(r"^([+-]?[\d.,'\s\u00a0\u202f]*\d)\s*([A-Za-z]*)\.?$")
-_KILOGRAMS: Final = {
-    **dict.fromkeys(("kg", "kgs", "kilo", "kilogram", "kilograms"), 1.0),
-    **dict.fromkeys(("g", "gr", "gram", "grams"), 0.001),
-    **dict.fromkeys(("lb", "lbs", "pound", "pounds"), 0.45359237),
-    **dict.fromkeys(("oz", "ounce", "ounces"), 0.028349523125),
-}
+_NUMBER: Final = re.compile(r"^([+-]?[\d.,'\s\u00a0\u202f]*\d)\s*([^\W\d_]*)\.?$")
 
 
 def text_of(array: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -179,16 +174,17 @@ def _with_unit(numbers: pa.ChunkedArray, units: pa.ChunkedArray) -> pa.ChunkedAr
 def _numbers(array: pa.ChunkedArray, one: MappedColumn) -> pa.ChunkedArray:
     """Numbers with their decimal mark and unit, as plain text; what is none stays as it came."""
     decimal = one.decimal or "."
-    factor = _KILOGRAMS[one.unit or "kg"]
+    unit = one.unit or "kg"
 
     def plain(text: str) -> str:
         found = _NUMBER.match(ascii_digits(text).strip())
-        if found is None or found[2].lower() not in {"", *_KILOGRAMS}:
+        said = None if found is None else UNITS.get(found[2].lower()) if found[2] else unit
+        if found is None or said is None:
             return text
         digits = re.sub(r"[\s\u00a0\u202f']", "", found[1])
         digits = digits.replace("." if decimal == "," else ",", "").replace(decimal, ".")
         try:
-            number = float(digits) * (_KILOGRAMS[found[2].lower()] if found[2] else factor)
+            number = float(digits) * KILOGRAMS[said]
         except ValueError:
             return text
         return f"{number:.9g}"

@@ -173,6 +173,12 @@ def test_the_commands_list_compare_prune_and_inspect(registry, versions):
     as_before = run("inspect", "--model", registry.root / "current", "--format", "json")
     assert as_before.stdout == as_json.stdout
     assert "--format is deprecated: write --json" in as_before.stderr
+    calendars = run("inspect", "--model", registry.root / "current", "--calendars", "--json")
+    current = registry.load("2025-07-09").learned_calendars()
+    assert json.loads(calendars.stdout) == json.loads(json.dumps(current.to_dict()))
+    told = run("inspect", "--model", registry.root / "current", "--calendars").stdout
+    assert told == current.to_text() + "\n"
+    assert "Sun closed" in told
 
 
 def test_a_quote_as_of_a_past_moment_is_what_was_said_then(registry, versions, orders):

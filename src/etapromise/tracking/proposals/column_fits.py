@@ -53,6 +53,8 @@ _CALLED_SO: Final = 0.5
 # Texts of events that are called something else count by their words alone.
 _UNNAMED: Final = 0.15
 _SURELY_KNOWN: Final = 0.8
+# What it counts that a column tells where a journey begins and ends, and not only that it goes on.
+_BOTH_ENDS: Final = 0.4
 # How many of them are tried.
 _TRIED_CODES: Final = 40
 # In so few rows codes need not repeat.
@@ -134,13 +136,14 @@ def _status_score(profile: Profile, score: float, *, events: bool) -> float:
         return score
     known = _understood(profile)
     if not named:
-        return _KNOWN_CODES * known + _UNNAMED if _says_steps(profile) else score
+        steps = _says_steps(profile)
+        return _KNOWN_CODES * known + _UNNAMED + _both_ends(profile) if steps else score
     if profile.bare_numbers:
         # Many vendors count their states: a number says less than a text beside it.
         known = 0.0
     if not known and profile.distinct < 2 and score < _NAMED:
         return 0.0
-    return max(_CALLED_SO * score + _KNOWN_CODES * known, _LEAST)
+    return max(_CALLED_SO * score + _KNOWN_CODES * known, _LEAST) + _both_ends(profile)
 
 
 def _milestone_score(profile: Profile, role: str, score: float) -> float:
@@ -200,6 +203,12 @@ def _understood(profile: Profile) -> float:
     ]
     by_words = sum(status_of_word(word) is not None for word in words)
     return max(*readings, by_words) / len(words)
+
+
+def _both_ends(profile: Profile) -> float:
+    """More where words say both that parcels were picked up and that they came."""
+    found = {status_of_word(str(word)) for word in profile.words[:_TRIED_CODES]}
+    return _BOTH_ENDS if {"picked_up", "delivered"} <= found else 0.0
 
 
 def _says_steps(profile: Profile) -> bool:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from etapromise.normal_forms.numbers import UNITS
 from etapromise.normal_forms.places import is_country, normal_country
 from etapromise.normal_forms.texts import ascii_digits
 from etapromise.normal_forms.zones import is_time_zone
@@ -54,7 +55,7 @@ _DATE_LIKE: Final = re.compile(
 )
 _DEGREES: Final = re.compile(r"^\(?[+-]?\d{1,3}\.\d{2,}(?:\s*[,; ]\s*[+-]?\d{1,3}\.\d{2,}\)?)?$")
 _NUMBER: Final = re.compile(
-    r"^[+-]?\d[\d.,\s\u00a0']*\s?(kg|kgs|g|gr|lb|lbs|oz)?\.?$", re.IGNORECASE
+    r"^[+-]?\d[\d.,\s\u00a0']*\s?(" + "|".join(UNITS) + r")?\.?$", re.IGNORECASE
 )
 _NOTHING: Final = (
     "-",
@@ -99,6 +100,13 @@ class Profile:
         words = pd.Series(self.filled_values.unique(), dtype=TEXT)[: 4 * TRIED]
         return words[~words.str.lower().isin(_NOTHING)]
 
+    @cached_property
+    def common(self) -> pd.Series[Any]:
+        """The words but those of one row only, such as the title of a second header."""
+        often = self.filled_values.value_counts()
+        common = self.words[self.words.isin(often.index[often > 1])]
+        return common if len(common) else self.words
+
     @property
     def unique(self) -> bool:
         """Whether each filled row has a value of its own."""
@@ -127,7 +135,7 @@ class Profile:
     @cached_property
     def unit(self) -> str | None:
         """The unit that most numbers carry."""
-        found = self.words[:TRIED].str.extract(r"([A-Za-z]+)\.?$")[0].str.lower().dropna()
+        found = self.words[:TRIED].str.extract(r"([^\W\d_]+)\.?$")[0].str.lower().dropna()
         return str(found.mode().iloc[0]) if len(found) > 0.5 * min(len(self.words), TRIED) else None
 
     @cached_property
@@ -154,7 +162,7 @@ class Profile:
     @cached_property
     def countries(self) -> float:
         """Share of the different values that are countries."""
-        words = self.words[:100]
+        words = self.common[:100]
         if not len(words) or self.distinct > 400 or words.str.len().min() < 2:
             return 0.0
         codes = [normal_country(word) for word in words]

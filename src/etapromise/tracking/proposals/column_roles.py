@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from etapromise.normal_forms.numbers import UNITS
 from etapromise.tracking.column_names import is_about, names_of, plain_name
 from etapromise.tracking.proposals.column_profiles import Profile
 from etapromise.tracking.proposals.proposal import OwnTable, Proposed
@@ -22,12 +23,6 @@ TIMES: Final = frozenset(
 _NAMED: Final = 0.9
 # Kilograms that hardly any shop's parcels weigh: the numbers are grams.
 _HEAVY: Final = 70
-_UNITS: Final = {
-    **dict.fromkeys(("g", "gr", "gram", "grams", "gramm", "gramme", "grammes"), "g"),
-    **dict.fromkeys(("kg", "kgs", "kilo", "kilos", "kilogram", "kilograms", "kilogramm"), "kg"),
-    **dict.fromkeys(("lb", "lbs", "pound", "pounds"), "lb"),
-    **dict.fromkeys(("oz", "ounce", "ounces"), "oz"),
-}
 
 
 def proposed_column(
@@ -94,7 +89,7 @@ def _weight(profile: Profile, table: OwnTable | None) -> tuple[dict[str, Any], s
             '",") or between thousands (decimal = ".")?'
         )
     words = (profile.unit or "", *plain_name(profile.name).split())
-    unit = next((_UNITS[word] for word in words if word in _UNITS), None)
+    unit = next((UNITS[word] for word in words if word in UNITS), None)
     beside = None if table is None else _unit_column(profile, table)
     if beside is not None:
         details["unit_column"] = beside
@@ -118,7 +113,7 @@ def _unit_column(profile: Profile, table: OwnTable) -> str | None:
     after = names[names.index(profile.name) + 1 :][:1]
     found = []
     for name, one in table.profiles.items():
-        units = len(one.words) and all(plain_name(word) in _UNITS for word in one.words[:20])
+        units = len(one.words) and all(plain_name(word) in UNITS for word in one.words[:20])
         about = set(plain_name(name).split()) & set(plain_name(profile.name).split())
         if units and (about or name in after):
             found.append((len(about), name))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
-
-import numpy as np
-import pyarrow as pa
 
 from etapromise.normal_forms.places import countries_with
 from etapromise.normal_forms.postcodes import own_forms, postcode_forms
@@ -18,13 +15,12 @@ from etapromise.tracking.column_names import (
     place_in,
     score_name,
 )
-from etapromise.tracking.mapped_columns import cells_as_text, happened
 from etapromise.tracking.proposals.column_fits import assigned
 from etapromise.tracking.proposals.column_profiles import Profile
 from etapromise.tracking.proposals.column_roles import TIMES, moments_of, proposed_column
+from etapromise.tracking.proposals.doubtful_dates import doubt_dates
 from etapromise.tracking.proposals.guessed_times import TimeGuess
 from etapromise.tracking.proposals.proposal import CERTAIN, OwnTable, Proposal, Proposed
-from etapromise.tracking.status_words import status_of_word
 
 _OTHER_CALENDAR: Final = "years of the Persian or the Hijri calendar, which is not read"
 _DEFAULT_ORIGIN: Final = "main"
@@ -33,8 +29,6 @@ _OF_ONE_COUNTRY: Final = 0.98
 _OWN_FORMS: Final = 0.2
 # Half a postcode has no more letters.
 _HALF: Final = 4
-# A column of so few words is one of states, kinds or yes and no.
-_FEW_WORDS: Final = 30
 # So many rows have a time that can be the order's.
 _MOSTLY: Final = 0.9
 _MOSTLY_BEFORE: Final = 0.5
@@ -98,10 +92,7 @@ def shipment_columns(proposal: Proposal) -> None:
     strange = [name for name, one in table.profiles.items() if one.other_calendar]
     if strange:
         proposal.told.append(f"{', '.join(strange)} have {_OTHER_CALENDAR}: export Gregorian dates")
-    if "cancelled" not in proposal.milestones:
-        proposal.told += _cancelled_words(table, proposal.unused)
-    if "delivered" in proposal.milestones:
-        proposal.told += _delivered_words(table, proposal.unused, proposal.milestones["delivered"])
+    doubt_dates(proposal)
 
 
 def _one_address(columns: dict[str, Proposed]) -> None:
@@ -250,50 +241,6 @@ def _left_out(proposal: Proposal) -> None:
     if one is not None and one.asked:
         proposal.left_out["weight_kg"] = proposal.columns.pop("weight_kg")
         proposal.told.append(f"{one.column} is left out, since weights need a unit: {one.asked}")
-    closed = proposal.milestones.get("delivered")
-    if closed is not None and is_about(closed.column or "", "closed"):
-        proposal.told.append(
-            f"{closed.column} is taken for the delivery, and some shops complete an order when it "
-            "is sent; please check, and hand over the carrier's events if it is so"
-        )
-
-
-def _cancelled_words(table: OwnTable, unused: Sequence[str]) -> list[str]:
-    """Columns that are not read although they say which orders were cancelled."""
-    told = []
-    for name in unused:
-        profile = table.profiles[name]
-        if profile.distinct > _FEW_WORDS or profile.times() is not None:
-            continue
-        found = [word for word in profile.words if status_of_word(word) == "cancelled"]
-        if found:
-            told.append(
-                f"{name} has values such as {found[0]!r}: cancelled orders that are not told count "
-                "as never delivered; docs/own-data.md shows how to map such a column"
-            )
-    return told
-
-
-def _delivered_words(table: OwnTable, unused: Sequence[str], dated: Proposed) -> list[str]:
-    """What to tell of rows that a word calls delivered and that have no date of it."""
-    if dated.column is None:
-        return []
-    undated = ~happened(cells_as_text(table.table.column(dated.column)))
-    told = []
-    for name in unused:
-        one = table.profiles[name]
-        said = [word for word in one.words if status_of_word(str(word)) == "delivered"]
-        if not said or one.distinct > _FEW_WORDS:
-            continue
-        words = table.table.column(name).cast(pa.large_string()).to_pandas()
-        rows = np.flatnonzero(undated & words.isin(said).to_numpy(dtype=bool))
-        if len(rows):
-            told.append(
-                f"{len(rows):,} rows, such as row {table.opened.rows[rows[0]]}, are {said[0]!r} "
-                f"by {name} and have no {dated.column}: they count as still under way; export "
-                "their date, or leave these rows out"
-            )
-    return told
 
 
 def ask_for_deliveries(proposal: Proposal) -> None:
@@ -364,7 +311,7 @@ def _country_of_postcodes(proposal: Proposal) -> None:
     if place is not None and len(place.words):
         found, example = _writers(place), f"postcodes are written like {place.words.iloc[0]!r}"
     if not found and regions is not None and len(regions.words):
-        found, example = _having(regions), f"there are {', '.join(map(repr, regions.words[:3]))}"
+        found, example = _having(regions), f"there are {', '.join(map(repr, regions.common[:3]))}"
     if len(found) == 1:
         columns["destination_country"] = Proposed(
             column=None,
@@ -382,7 +329,7 @@ def _country_of_postcodes(proposal: Proposal) -> None:
 
 def _having(regions: Profile) -> list[str]:
     """The countries that alone have all regions of these codes or names, if they are several."""
-    words = [str(word) for word in regions.words[:_TRIED_REGIONS]]
+    words = [str(word) for word in regions.common[:_TRIED_REGIONS]]
     enough = len(words) >= _FEW_REGIONS and len("".join(words)) >= 2 * _FEW_REGIONS
     return countries_with(words) if enough else []
 

@@ -20,6 +20,8 @@ from etapromise.tracking.column_names import (
 )
 from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposals.column_fits import as_scans, best_fit
+from etapromise.tracking.proposals.column_profiles import Profile
+from etapromise.tracking.proposals.doubtful_dates import cancelled_by_state, tell_of_pick_ups
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 from etapromise.tracking.proposals.proposed_clocks import clocks_of_dates
 from etapromise.tracking.proposals.proposed_joins import join_ids, orders_and_parcels
@@ -84,6 +86,8 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     zones_of_times(proposal)
     if scans is None:
         ask_for_deliveries(proposal)
+        tell_of_pick_ups(proposal)
+        cancelled_by_state(proposal)
     left = [table for table in tables if table not in (shipments, scans)]
     for table in left:
         known = {*shipments.files, *(shipments.join or {}).get("files", ())}
@@ -139,6 +143,7 @@ def _rows_of_one_order(proposal: Proposal) -> None:
             return
     keys = text_of(proposal.shipments.table.column(one.column))
     if profile.filled < 1 and _without_number(proposal, one, keys):
+        _fold_repeated(proposal, one, profile)
         return
     empty = pc.fill_null(pc.equal(keys, ""), fill_value=True).to_numpy()
     # What is empty at the end may be a row of totals.
@@ -157,10 +162,16 @@ def _rows_of_one_order(proposal: Proposal) -> None:
             asked=f"which column names each parcel? {one.column} has {profile.distinct:,} values "
             f"in {profile.rows:,} rows, and those of one value were ordered at different times",
         )
-    elif profile.distinct < _REPEATED * profile.rows * profile.filled:
-        again = int(profile.rows * profile.filled) - profile.distinct
+    else:
+        _fold_repeated(proposal, one, profile)
+
+
+def _fold_repeated(proposal: Proposal, one: Proposed, profile: Profile) -> None:
+    """Rows that repeat an id are line items of its first."""
+    again = round(profile.rows * profile.filled) - profile.distinct
+    if profile.distinct < _REPEATED * profile.rows * profile.filled:
         proposal.settings["one_row_per"] = (
-            one.column,
+            str(one.column),
             f"{again:,} rows repeat an id, such as line items: they are folded into the first",
         )
 
