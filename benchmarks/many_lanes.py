@@ -62,7 +62,7 @@ def load(path: str) -> None:
 
     before = most_resident()
     begun, spent = time.perf_counter(), time.process_time()
-    # By how much lanes differ says how sure a promise of an unseen one is; so the golden ones differ.
+    # By how much lanes differ says how sure a promise of an unseen one is: golden ones are others.
     with any_golden():
         model = etapromise.load(path)
     took, spent = time.perf_counter() - begun, time.process_time() - spent
