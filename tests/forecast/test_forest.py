@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.forest import Forest
-from etapromise.forecast.forest_layout import Trees
-from etapromise.forecast.lightgbm_trees import join_trees, read_trees
+from etapromise.forecast.forest_layout import Trees, join_trees
+from etapromise.forecast.lightgbm_trees import read_trees
 from etapromise.stored_arrays import StoredArrays, StoredPart
 
 LEVELS = np.array([0.1, 0.25, 0.5, 0.75, 0.9])

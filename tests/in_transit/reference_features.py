@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 
 from etapromise.array_types import MISSING
-from etapromise.in_transit.features import TransitInputs
 from etapromise.in_transit.flow import ANYWHERE, FLOW_LEVELS, PARENTS
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, TRANSIT_FEATURES
 from etapromise.shrinkage import PRIORS
@@ -30,7 +29,7 @@ def mixed(evidence, total):
     return means
 
 
-def reference_features(inputs: TransitInputs):
+def reference_features(inputs):
     """The features, and what the forest's target is relative to.
 
     Returns:

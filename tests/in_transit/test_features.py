@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etapromise.array_types import MISSING
-from etapromise.in_transit.features import TransitInputs, build_features
+from etapromise.in_transit.features import build_features
 from etapromise.in_transit.flow import FLOW_LEVELS
 from etapromise.in_transit.snapshots import Positions
 from etapromise.in_transit.states import States
@@ -30,7 +30,7 @@ CLOCKS: Any = SimpleNamespace(
 
 
 @st.composite
-def looks(draw: st.DrawFn) -> TransitInputs:
+def looks(draw: st.DrawFn) -> SimpleNamespace:
     seed, count = draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 9))
     random = np.random.default_rng(seed)
     # Some of them before and after the clocks' days, and long after the order.
@@ -64,7 +64,7 @@ def looks(draw: st.DrawFn) -> TransitInputs:
     evidence = (
         random.exponential(20.0, (count, len(FLOW_LEVELS))) * random.integers(0, 2, count)[:, None]
     )
-    return TransitInputs(
+    return SimpleNamespace(
         states=states,
         positions=Positions(
             CLOCKS, clock, shift, today, unplaced.before(today), unplaced.position(states.moment)
@@ -77,8 +77,8 @@ def looks(draw: st.DrawFn) -> TransitInputs:
 
 
 @given(inputs=looks())
-def test_features_are_those_of_the_reference(inputs: TransitInputs) -> None:
-    found, typical = build_features(inputs)
+def test_features_are_those_of_the_reference(inputs: Any) -> None:
+    found, typical = build_features(**vars(inputs))
     expected, offset = reference_features(inputs)
     assert found.shape == (len(inputs.states), len(TRANSIT_FEATURES))
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7, equal_nan=True)
@@ -86,24 +86,22 @@ def test_features_are_those_of_the_reference(inputs: TransitInputs) -> None:
 
 
 @given(inputs=looks())
-def test_a_look_has_the_same_features_alone(inputs: TransitInputs) -> None:
-    found, typical = build_features(inputs)
+def test_a_look_has_the_same_features_alone(inputs: Any) -> None:
+    found, typical = build_features(**vars(inputs))
     places = inputs.positions
     for row in range(len(inputs.states)):
         one = np.array([row])
         alone, offset = build_features(
-            TransitInputs(
-                states=inputs.states.take(one),
-                positions=Positions(
-                    CLOCKS,
-                    *(getattr(places, name)[one] for name in ("clock", "shift", "today")),
-                    *(getattr(places, name)[one] for name in ("start", "now")),
-                ),
-                ordered=inputs.ordered[one],
-                order_day=inputs.order_day[one],
-                flow=(inputs.flow[0][one], inputs.flow[1][one]),
-                given=inputs.given[one],
-            )
+            states=inputs.states.take(one),
+            positions=Positions(
+                CLOCKS,
+                *(getattr(places, name)[one] for name in ("clock", "shift", "today")),
+                *(getattr(places, name)[one] for name in ("start", "now")),
+            ),
+            ordered=inputs.ordered[one],
+            order_day=inputs.order_day[one],
+            flow=(inputs.flow[0][one], inputs.flow[1][one]),
+            given=inputs.given[one],
         )
         assert np.array_equal(alone[0], found[row], equal_nan=True)
         assert offset[0] == pytest.approx(typical[row], abs=0.0)

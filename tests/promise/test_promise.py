@@ -104,6 +104,39 @@ def test_a_name_that_may_be_a_slip_is_told_with_the_known_one(
     assert not any("Did you mean" in one["text"] for one in other.messages)
 
 
+def test_a_region_that_may_be_a_slip_is_told_beside_a_known_postcode(
+    model: PromiseModel, orders: pd.DataFrame
+) -> None:
+    fields = fields_of(orders.iloc[0])
+    right = str(fields["destination_region"])
+    slip = f"{right[:-1]}{right[-1] * 2}"
+    promise = model.promise(**fields | {"destination_region": slip})
+    [told] = [one["text"] for one in promise.messages if one["code"] == "unseen_region"]
+    assert f"Did you mean {right!r}, not {slip!r}?" in told
+    without = {name: value for name, value in fields.items() if name != "destination_region"}
+    assert "unseen_region" not in codes_of(model.promise(**fields)) | codes_of(
+        model.promise(**without)
+    )
+
+
+def test_names_that_may_be_slips_are_told_once_of_a_table(
+    model: PromiseModel, orders: pd.DataFrame
+) -> None:
+    some = orders.head(40).copy()
+    carrier, region = str(some["carrier"].iloc[0]), str(some["destination_region"].iloc[0])
+    slips = some.assign(
+        carrier=some["carrier"].where(some.index != some.index[0], f"{carrier}{carrier[-1]}"),
+        destination_region=some["destination_region"].where(
+            some.index != some.index[1], f"{region}{region[-1]}"
+        ),
+    )
+    told = " ".join(model.promise_many(slips).attrs["told"])
+    assert f"carrier: 1 is '{carrier}{carrier[-1]}', which was never seen" in told
+    assert f"did they mean {carrier!r}?" in told
+    assert "destination_region: 1 is" in told
+    assert model.promise_many(some).attrs["told"] == []
+
+
 @pytest.mark.parametrize(
     ("message", "code"), [("unseen_carrier", 30002), ("unseen_destination", 30004)]
 )

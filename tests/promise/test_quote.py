@@ -169,12 +169,12 @@ def test_the_levels_kernel_equals_the_distribution(
     whole = model.kernel.dates(requests_, codes)
     levels = np.array([0.001, 0.05, 0.5, 0.5, 0.9, 0.9999])
     asked = np.arange(-3, len(orders) - 3).astype(np.int32) % model.horizon
-    reached = model.kernel.reach(requests_, codes, levels, asked)
+    day, probability, by = model.kernel.reach(requests_, codes, levels, asked)
     for column, level in enumerate(levels):
         expected = [int((row < min(level, row[-1])).sum()) for row in whole]
-        assert reached.day[:, column].tolist() == expected
-        assert (reached.probability[:, column] == whole[np.arange(len(whole)), expected]).all()
-    np.testing.assert_array_equal(reached.asked, whole[np.arange(len(whole)), asked])
+        assert day[:, column].tolist() == expected
+        assert (probability[:, column] == whole[np.arange(len(whole)), expected]).all()
+    np.testing.assert_array_equal(by, whole[np.arange(len(whole)), asked])
 
 
 def with_closed_days(model: PromiseModel) -> PromiseModel:

@@ -28,9 +28,9 @@ from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.forecast.boosting_state import BoostingState, Workers
 from etapromise.forecast.forest import Forest
-from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees
+from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, join_trees
 from etapromise.forecast.lightgbm_engine import lightgbm
-from etapromise.forecast.lightgbm_trees import join_trees, read_trees
+from etapromise.forecast.lightgbm_trees import read_trees
 from etapromise.forecast.survival import kaplan_meier_quantiles
 
 # LightGBM may fail on one level's gradient and not on the next.

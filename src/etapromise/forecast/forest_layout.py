@@ -7,6 +7,7 @@ becomes its *code*, the number of thresholds below it. `native/forest.h` has the
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -107,6 +108,30 @@ class Trees(NamedTuple):
     """(N,) where NaN goes."""
     zero_is_nan: NDArray[np.bool_]
     """(N,) whether |value| <= 1e-35 goes where NaN goes."""
+
+    @classmethod
+    def of(cls, *arrays: NDArray[np.generic]) -> Trees:
+        """From numbers of any types, in the order of the fields."""
+        return cls._make(map(np.ndarray.astype, arrays, TREE_TYPES))
+
+
+TREE_TYPES = tuple(
+    np.dtype(name)
+    for name in ("int32", "int32", "int32", "float64", "int16", "int16", "bool", "bool")
+)
+"""Of the fields of `Trees`."""
+
+
+def join_trees(parts: Sequence[Trees]) -> Trees:
+    """One after another."""
+    starts = (
+        np.concatenate([[0], *(np.diff(part[field]) for part in parts)]).cumsum()
+        for field in (0, 1)
+    )
+    rest = (
+        np.concatenate([np.zeros(0), *(part[field] for part in parts)]) for field in range(2, 8)
+    )
+    return Trees.of(*starts, *rest)
 
 
 class ForestLayout(NamedTuple):

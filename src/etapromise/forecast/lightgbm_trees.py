@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etapromise.array_types import Floats
 from etapromise.errors import ContractError
-from etapromise.forecast.forest_layout import Trees
+from etapromise.forecast.forest_layout import Trees, join_trees
 
 if TYPE_CHECKING:
     import lightgbm
@@ -34,44 +33,7 @@ def read_trees(booster: lightgbm.Booster, first: int = 0, count: int = -1) -> Tr
         ContractError: a tree splits on categories, which the forest does not do.
     """
     text = booster.model_to_string(num_iteration=count, start_iteration=first)
-    trees = [_read_tree(section) for section in text.split("\nTree=")[1:]]
-    return join_trees(trees)
-
-
-def join_trees(parts: list[Trees]) -> Trees:
-    """One after another."""
-    if not parts:
-        empty = np.zeros(0)
-        start = np.zeros(1, np.int32)
-        return _trees(start, start, *(empty,) * 6)
-    node_start, leaf_start = (
-        np.concatenate([[0], *(np.diff(part[field]) for part in parts)]).cumsum()
-        for field in (0, 1)
-    )
-    rest = (np.concatenate([part[field] for part in parts]) for field in range(2, 8))
-    return _trees(node_start, leaf_start, *rest)
-
-
-def _trees(
-    node_start: NDArray[np.generic],
-    leaf_start: NDArray[np.generic],
-    feature: NDArray[np.generic],
-    threshold: NDArray[np.generic],
-    left: NDArray[np.generic],
-    right: NDArray[np.generic],
-    nan_left: NDArray[np.generic],
-    zero_is_nan: NDArray[np.generic],
-) -> Trees:
-    return Trees(
-        node_start=node_start.astype(np.int32),
-        leaf_start=leaf_start.astype(np.int32),
-        feature=feature.astype(np.int32),
-        threshold=threshold.astype(np.float64),
-        left=left.astype(np.int16),
-        right=right.astype(np.int16),
-        nan_left=nan_left.astype(np.bool_),
-        zero_is_nan=zero_is_nan.astype(np.bool_),
-    )
+    return join_trees([_read_tree(section) for section in text.split("\nTree=")[1:]])
 
 
 def _read_tree(section: str) -> Trees:
@@ -94,7 +56,7 @@ def _read_tree(section: str) -> Trees:
     threshold[(threshold < 0) & (threshold >= -_ZERO)] = _BELOW_ZERO
     default_left = (decision & _DEFAULT_LEFT) != 0
     has_default = (missing == _MISSING_IS_NAN) | (missing == _MISSING_IS_ZERO)
-    return _trees(
+    return Trees.of(
         np.array([0, leaves - 1]),
         np.array([0, leaves]),
         numbers("split_feature"),

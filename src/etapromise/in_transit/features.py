@@ -7,7 +7,6 @@ date of the moment: then the ends of dates are where the clock says, and the hou
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -59,48 +58,43 @@ _TYPES: Final[dict[str, type[np.generic]]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class TransitInputs:
-    """What features are built from, for m looks at parcels.
+def build_features(
+    *,
+    states: States,
+    positions: Positions,
+    ordered: Ints,
+    order_day: Ints,
+    flow: tuple[Floats, Floats],
+    given: Floats,
+) -> tuple[NDArray[np.float32], Floats]:
+    """The features of m looks at parcels, and what the forest's target is relative to.
 
-    Attributes:
-        positions: where that is on the clock.
+    Args:
+        positions: where `states` are on the clock.
         ordered: (m,) microseconds since 1970 UTC.
         order_day: (m,) origin-local date of the order, days since 1970-01-01.
         flow: (m, levels) evidence and sums of `history.flow`, by latest status.
         given: (m, 1 + len(GIVEN_LEVELS)) what the promise at the order says: the probability that
             it would have come by now, and quantiles of the remaining operational days.
-    """
-
-    states: States
-    positions: Positions
-    ordered: Ints
-    order_day: Ints
-    flow: tuple[Floats, Floats]
-    given: Floats
-
-
-def build_features(inputs: TransitInputs) -> tuple[NDArray[np.float32], Floats]:
-    """The features, and what the forest's target is relative to.
 
     Returns:
         (m, p) float32 as `TRANSIT_FEATURES`; (m,) log of the remaining days, plus
         `REMAINING_OFFSET`, that are typical.
     """
-    states, places, clocks = inputs.states, inputs.positions, inputs.positions.clocks
-    evidence, total = inputs.flow
-    given = {
+    clocks = positions.clocks
+    evidence, total = flow
+    columns = {
         **{name: getattr(states, name) for name in (*_STATE_BYTES, "scans", *_STATE_TIMES)},
-        **{name: getattr(places, name) for name in ("clock", "shift", "today", "start", "now")},
-        "ordered": inputs.ordered,
-        "order_day": inputs.order_day,
+        **{name: getattr(positions, name) for name in ("clock", "shift", "today", "start", "now")},
+        "ordered": ordered,
+        "order_day": order_day,
         "evidence": evidence,
         "total": total,
-        "given": inputs.given,
+        "given": given,
         "elapsed": clocks.elapsed,
         "parent": _PARENTS,
     }
-    arrays = {name: np.ascontiguousarray(array, _TYPES[name]) for name, array in given.items()}
+    arrays = {name: np.ascontiguousarray(array, _TYPES[name]) for name, array in columns.items()}
     struct = _LooksStruct(
         clock_days=clocks.elapsed.shape[1],
         first_day=clocks.first_day,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from etapromise.array_types import Floats, Ints, Mask, with_rows
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
-from etapromise.in_transit.features import TransitInputs, build_features
+from etapromise.in_transit.features import build_features
 from etapromise.in_transit.flow import FLOW_LEVELS, Passages
 from etapromise.in_transit.remaining_time import Remaining, remaining_given
 from etapromise.in_transit.scan_gaps import ScanGapTable
@@ -28,7 +28,6 @@ from etapromise.in_transit.transit_parts import (
     Exits,
     TransitParts,
 )
-from etapromise.lanes.levels import Level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +141,7 @@ class Snapshots:
         cls,
         states: States,
         *,
-        levels: Sequence[Level],
+        level_names: Sequence[str],
         clocks: Clocks,
         requests: Requests,
         zones: NDArray[Any],
@@ -155,7 +154,7 @@ class Snapshots:
         clock = _clocks(states, requests, handed_over)
         positions = Positions.of(clocks, clock, states.moment, zones[parcel])
         return cls(
-            level_names=[level.name for level in levels],
+            level_names=level_names,
             requests=requests,
             ordered=ordered,
             promises=promises,
@@ -167,15 +166,15 @@ class Snapshots:
 
     def elsewhere(self, states: States, zones: NDArray[Any]) -> Snapshots:
         """Other looks at the same parcels; `zones` (n,) are the destinations' IANA names."""
-        parcel = states.parcel
-        clocks = self.positions.clocks
-        clock = _clocks(states, self.requests, self.handed_over)
-        positions = Positions.of(clocks, clock, states.moment, zones[parcel])
-        return replace(
-            self,
-            states=states,
-            positions=positions,
-            silence=positions.silence(states, self.ordered[parcel]),
+        return Snapshots.at(
+            states,
+            level_names=self.level_names,
+            clocks=self.positions.clocks,
+            requests=self.requests,
+            zones=zones,
+            ordered=self.ordered,
+            promises=self.promises,
+            handed_over=self.handed_over,
         )
 
     def take(self, rows: NDArray[Any]) -> Snapshots:
@@ -231,14 +230,12 @@ class Snapshots:
             GIVEN_LEVELS,
         )
         return build_features(
-            TransitInputs(
-                states=self.states,
-                positions=places,
-                ordered=self.ordered[parcel],
-                order_day=order_day,
-                flow=flow,
-                given=given,
-            )
+            states=self.states,
+            positions=places,
+            ordered=self.ordered[parcel],
+            order_day=order_day,
+            flow=flow,
+            given=given,
         )
 
 

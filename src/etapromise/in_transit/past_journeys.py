@@ -367,7 +367,7 @@ class PastParcels:
         over = self.handed_over
         looks = Snapshots.at(
             scans.states(parcel, when, self.tracked.event),
-            levels=gathered.encoder.levels,
+            level_names=gathered.encoder.level_names,
             clocks=gathered.encoder.clocks,
             requests=requests,
             zones=zones,

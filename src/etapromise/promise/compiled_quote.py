@@ -6,7 +6,6 @@ import ctypes
 import datetime as dt
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -177,22 +176,6 @@ _levels = native.function(
 )
 
 
-@dataclass(frozen=True)
-class Reached:
-    """Dates that reach probabilities.
-
-    Attributes:
-        day: (n, m) int16 days from day 0 to the first date that reaches each level; where none
-            does, to the last date of the horizon on which anything arrives.
-        probability: (n, m) of those dates.
-        asked: (n,) probability of the asked days, NaN where none was asked.
-    """
-
-    day: NDArray[np.int16]
-    probability: Floats
-    asked: Floats
-
-
 def between_variances(encoder: Encoder, statistics: Statistics) -> Floats:
     """(L,) how far apart the keys of a level are, where a new one widens the promise; else 0."""
     out = np.zeros(len(encoder.levels))
@@ -268,18 +251,21 @@ class QuoteKernel:
 
     def reach(
         self, requests: Requests, codes: NDArray[np.int32], levels: Floats, asked: NDArray[np.int32]
-    ) -> Reached:
+    ) -> tuple[NDArray[np.int16], Floats, Floats]:
         """The first dates that reach each of `levels`, and the probabilities of asked days.
 
         Args:
             levels: (m,) probabilities, ascending.
             asked: (n,) int32 days from day 0, or NOT_ASKED.
+
+        Returns:
+            (n, m) days from day 0 (where none reaches it, the last on which anything arrives),
+            (n, m) their probabilities, (n,) those of the asked days, NaN where none was asked.
         """
         count, wanted = len(requests), len(levels)
         level = np.ascontiguousarray(levels, np.float64)
-        reached = Reached(
-            np.empty((count, wanted), np.int16), np.empty((count, wanted)), np.empty(count)
-        )
+        day, probability = np.empty((count, wanted), np.int16), np.empty((count, wanted))
+        found = np.empty(count)
         asked = np.ascontiguousarray(asked, np.int32)
         self._run(
             _levels,
@@ -288,13 +274,13 @@ class QuoteKernel:
             lambda part: (
                 wanted,
                 level.ctypes.data,
-                reached.day[part].ctypes.data,
-                reached.probability[part].ctypes.data,
+                day[part].ctypes.data,
+                probability[part].ctypes.data,
                 asked[part].ctypes.data,
-                reached.asked[part].ctypes.data,
+                found[part].ctypes.data,
             ),
         )
-        return reached
+        return day, probability, found
 
     def _run(self, kernel: Any, requests: Requests, codes: NDArray[np.int32], rest: Any) -> None:
         codes = np.ascontiguousarray(codes, np.int32)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -56,6 +55,7 @@ MESSAGES: Final = (
     ("value_left_out", "A value that cannot be read was left out, as if it were not known."),
     ("declared_disruption", "A declared disruption delays deliveries like this one."),
     ("unread_scans", "Scans that cannot be read were left out: the date knows nothing of them."),
+    ("unseen_region", "No history of this destination's region: the date is its postcode area's."),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
 # By message: the level of history whose keys are known, the column before it in a key, its own.
@@ -63,9 +63,12 @@ MISTYPED: Final[Mapping[str, tuple[str, str | None, str]]] = {
     "unseen_carrier": ("carrier", None, "carrier"),
     "unseen_service": ("service", "carrier", "service"),
     "unseen_destination": ("destination_region", "destination_country", "destination_region"),
+    "unseen_region": ("destination_region", "destination_country", "destination_region"),
 }
 MISTYPED_BITS: Final = sum(_BIT[name] for name in MISTYPED)
 """The bits of reasons where a name was never seen."""
+UNSEEN_REGION: Final = _BIT["unseen_region"]
+"""The bit of the reason that a region was never seen, although its postcode area was."""
 LEFT_OUT: Final = _BIT["value_left_out"]
 """The bit of reasons where a value could not be read."""
 
@@ -79,23 +82,10 @@ _STALE_AFTER: Final = 14
 _IRREGULAR: Final = 2.5
 
 
-@dataclass(frozen=True)
-class Assessment:
-    """How sure n promises are.
-
-    Attributes:
-        code: (n,) int32, a key of CODES.
-        reasons: (n,) int32, bits in the order of MESSAGES.
-    """
-
-    code: NDArray[np.int32]
-    reasons: NDArray[np.int32]
-
-
 def assess(
     parts: ModelParts, requests: Requests, *, reachable: Mask, days: Ints, today: Ints | None = None
-) -> Assessment:
-    """Codes and reasons of n promises.
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """How sure n promises are: (n,) int32 codes of CODES, (n,) int32 bits in the order of MESSAGES.
 
     Args:
         reachable: (n,) whether any date reaches the service level.
@@ -132,7 +122,7 @@ def assess(
     code = np.full(len(requests), _ONE_DATE)
     for number, holds in _codes(flags, latest - earliest, middle):
         code = np.where(holds, number, code)
-    return Assessment(code.astype(np.int32), reasons)
+    return code.astype(np.int32), reasons
 
 
 class _DateRule(ctypes.Structure):
@@ -151,7 +141,10 @@ class AssessesOne:
         date_rule: what of it decides whether there is a date, for `has_date`.
     """
 
-    __slots__ = ("_alike", "_as_of_day", "_bounds", "_evidence", "_levels", "date_rule")
+    __slots__ = (
+        *("_alike", "_as_of_day", "_bounds", "_evidence", "_levels", "_prefix", "_region"),
+        "date_rule",
+    )
 
     def __init__(self, parts: ModelParts) -> None:
         """Take a model's tables and the levels of its requests' codes."""
@@ -166,6 +159,8 @@ class AssessesOne:
             if name in _TELLING
         )
         numbered = {name: position for name, position, _ in self._levels}
+        places = {name: (position, start) for name, position, start in self._levels}
+        self._region, self._prefix = places["destination_region"], places["destination_prefix"]
         self.date_rule = _DateRule(
             *(numbered[name] for name in _DECIDING), seen=_SEEN, thin=_THIN, irregular=_IRREGULAR
         )
@@ -197,6 +192,13 @@ class AssessesOne:
             if holds:
                 code = number
         return code, sum([_BIT[name] for name, flag in flags.items() if flag])
+
+    def only_region_unseen(self, codes: Sequence[int]) -> bool:
+        """Whether there is history of a destination's postcode area and none of its region."""
+        place, start = self._region
+        area, begin = self._prefix
+        found = self._evidence.item
+        return bool(found(start + codes[place]) < _SEEN <= found(begin + codes[area]))
 
 
 NO_DATE: Final = 30000

@@ -81,10 +81,10 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     codes, level = with_handling_codes(requests.codes), np.array([service_level])
     nothing = np.full(count, NOT_ASKED, np.int32)
     # Days to the promised dates, what was declared included.
-    declared = model.kernel.reach(requests, codes, level, nothing).day[:, 0].astype(np.int64)
+    declared = model.kernel.reach(requests, codes, level, nothing)[0][:, 0].astype(np.int64)
     requests = requests.undisturbed()
-    reached = model.kernel.reach(requests, codes, level, nothing)
-    day = reached.day[:, 0].astype(np.int64)
+    dates, probability, _ = model.kernel.reach(requests, codes, level, nothing)
+    day = dates[:, 0].astype(np.int64)
     forest, settings = model.parts.forest, model.parts.statistics.settings
     x, offset = model.features.rows(requests, codes)
     plain = _Usual(model)
@@ -94,7 +94,7 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     wider, log_hazard, arrives, dispatch_delay = parts[:, :_PARTS].T
     days = parts[:, _PARTS:]
     # What the dates' probabilities say of the forest's own: see native/distribution.c, backwards.
-    target = np.minimum(service_level, reached.probability[:, 0])
+    target = np.minimum(service_level, probability[:, 0])
     late = np.clip(1.0 - target / arrives, 1e-12, 1.0)
     hazard = np.exp(log_hazard)
     rest = 1.0 - _UPPER

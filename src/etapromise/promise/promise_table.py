@@ -15,8 +15,9 @@ from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.arrival_distribution import PERCENTILES
-from etapromise.promise.confidence import LEFT_OUT, assess, messages_of
+from etapromise.promise.confidence import LEFT_OUT, MISTYPED, assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
+from etapromise.tracking.faults import Note
 
 if TYPE_CHECKING:
     from etapromise.encoding.requests import Requests
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # A standing date that is more likely missed than kept is at risk.
 _AT_RISK: Final = 0.5
+# So many of the names never seen are compared with the known ones, the most used first.
+_TRIED_NAMES: Final = 50
 
 
 def promise_frame(
@@ -40,33 +43,60 @@ def promise_frame(
     requests = model.parts.encoder.encode(as_released(frame))
     levels, position = shown_levels(service_level)
     standing = _standing_days(frame, requests, model.horizon)
-    reached = model.kernel.reach(requests, with_handling_codes(requests.codes), levels, standing)
-    days = reached.day.astype(np.int64)[:, position]
-    confidence = reached.probability[:, position[len(PERCENTILES)]]
-    assessment = assess(
+    codes = with_handling_codes(requests.codes)
+    day, probability, kept = model.kernel.reach(requests, codes, levels, standing)
+    days = day.astype(np.int64)[:, position]
+    confidence = probability[:, position[len(PERCENTILES)]]
+    code, reasons = assess(
         model.parts, requests, reachable=confidence >= service_level, days=days[:, -3:]
     )
     asked = standing != NOT_ASKED
-    late = np.where(asked, 1.0 - reached.asked, 1.0 - confidence)
+    late = np.where(asked, 1.0 - kept, 1.0 - confidence)
     service = requests.codes[:, model.kernel.lost_level]
     order_day = requests.order_day.astype(np.int64)
     why = {}
     if explain:
         added = contributions(model, requests, service_level).T
         why = {f"why_{cause}": days for cause, days in zip(CAUSES, added, strict=True)}
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             **date_columns(frame, as_dates(order_day[:, None] + days), service_level, confidence),
-            "delivery_date_confidence": np.where(asked, reached.asked, np.nan),
+            "delivery_date_confidence": np.where(asked, kept, np.nan),
             "late_probability": late,
             "lost_probability": model.parts.statistics.lost[service],
             "at_risk": late > _AT_RISK,
-            "confidence_code": assessment.code,
-            "messages": message_codes(assessment.reasons | np.where(left_out, LEFT_OUT, 0)),
+            "confidence_code": code,
+            "messages": message_codes(reasons | np.where(left_out, LEFT_OUT, 0)),
             "model_version": model.version,
             **why,
         }
     )
+    table.attrs["told"] = [str(note) for note in near_names(model, frame)]
+    return table
+
+
+def near_names(model: ModelCore, frame: pd.DataFrame) -> list[Note]:
+    """Carriers, services and regions of shipments (n,) that were never seen, near to known ones."""
+    encoder, told = model.parts.encoder, []
+    for level, around, name in dict.fromkeys(MISTYPED.values()):
+        if name not in frame:
+            continue
+        known = set(encoder.indexes[encoder.level_names.index(level)].keys)
+        said = frame[name].dropna().astype(str)
+        before = "" if around is None else _text_of(frame, around)[said.index] + "\x1f"
+        counted = (before + said)[said != ""].value_counts()
+        for key, rows in counted[~counted.index.isin(known)][:_TRIED_NAMES].items():
+            prefix, sign, word = str(key).rpartition("\x1f")
+            near = model.near_name(level, prefix + sign, word)
+            if near is not None:
+                what = f"are {word!r}, which was never seen: did they mean {near!r}?"
+                told.append(Note(reason="near_name", column=name, rows=int(rows), told=what))
+    return told
+
+
+def _text_of(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
+    empty = pd.Series("", index=frame.index)
+    return frame[name].fillna("").astype(str) if name in frame else empty
 
 
 def shown_levels(service_level: float) -> tuple[Floats, Ints]:

@@ -16,7 +16,7 @@ from scipy.stats import t as student
 
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.forest import Forest
-from etapromise.forecast.lightgbm_trees import join_trees
+from etapromise.forecast.forest_layout import join_trees
 from etapromise.forecast.survival import kaplan_meier_quantiles
 from etapromise.history.features import (
     FeatureBuilder,

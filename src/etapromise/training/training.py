@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from etapromise.argument_kinds import kinds_checked
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.forecast.averaging import average_forests
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.calibration import still_arriving
-from etapromise.forecast.forest import Forest
+from etapromise.forecast.forest import Forest, average_forests
 from etapromise.history.as_of import KnownOrders, moment_of
 from etapromise.history.effects import WantedDays
 from etapromise.history.features import FeatureContract, all_features

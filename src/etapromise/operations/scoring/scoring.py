@@ -18,6 +18,7 @@ from etapromise.history.number_ranges import nearest_remedy
 from etapromise.normal_forms.zones import zone_of_country
 from etapromise.operations.models.model_registry import Model, model_of
 from etapromise.promise.model import PromiseModel
+from etapromise.promise.promise_table import near_names
 from etapromise.tracking import read_shipments
 from etapromise.tracking.accounts import refuse_strangers
 from etapromise.tracking.faults import Faults, Note, rejects_table
@@ -205,7 +206,7 @@ def _strange(model: PromiseModel, orders: pd.DataFrame, *, with_scans: bool) -> 
                 f"and their promises may be off; {nearest_remedy(name, middle, spread.middle)}",
                 [f"{value:g}" for value in values[:3]],
             )
-    return told.notes
+    return (*told.notes, *near_names(model, orders))
 
 
 def _has_several_zones(country: str) -> bool:

@@ -216,7 +216,7 @@ def expected_journeys(
     states = sent.states(np.arange(count), np.full(count, moment, np.int64), model.event)
     looks = Snapshots.at(
         states,
-        levels=encoder.levels,
+        level_names=encoder.level_names,
         clocks=encoder.clocks,
         requests=requests,
         zones=zones,

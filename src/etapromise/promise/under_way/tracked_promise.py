@@ -358,15 +358,14 @@ def _promise(
         if came:
             return 10000, unread_message(unread)
         days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
-        assessment = assess(
+        code, reasons = assess(
             model.parts,
             journey.requests,
             reachable=probability[-1:] >= service_level,
             days=days[None],
             today=journey.today,
         )
-        messages = messages_of(int(assessment.reasons[0])) + unread_message(unread)
-        return int(assessment.code[0]), messages
+        return int(code[0]), messages_of(int(reasons[0])) + unread_message(unread)
 
     def at_the_order() -> Promise:
         asked: Any = {name: value for name, value in fields.items() if name in model.known_fields}

@@ -48,7 +48,7 @@ def track_frame(
     day = day[:, position]
     confidence = probability[:, position[len(PERCENTILES)]]
     today = journey.today
-    assessment = assess(
+    code, reasons = assess(
         model.parts,
         journey.requests,
         reachable=confidence >= service_level,
@@ -67,8 +67,8 @@ def track_frame(
             "late_probability": late,
             "lost_probability": journey.lost,
             "at_risk": alarm & ~came & (states.stage != stage_number("cancelled")),
-            "confidence_code": np.where(came, 10000, assessment.code).astype(np.int32),
-            "messages": message_codes(np.where(came, 0, assessment.reasons)),
+            "confidence_code": np.where(came, 10000, code).astype(np.int32),
+            "messages": message_codes(np.where(came, 0, reasons)),
             "model_version": model.version,
             "stage": _words(STAGES, states.stage),
             "last_status": _words(STATUSES, states.last_status),
