@@ -366,3 +366,11 @@ def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: s
     assert rise.min() >= -1e-9
     if not closed:
         assert rise.max() < 0.4
+
+
+def test_each_wait_by_hour_has_its_soonest() -> None:
+    """Compiled code would read behind the end of the shorter table."""
+    one = DispatchCalendars.unknown()
+    waits = {"wait_row": np.ones(1, np.int32), "wait": np.zeros((1, 7, 25))}
+    with pytest.raises(ValueError, match="1 waits by hour, and the soonest of 0"):
+        replace(one, **waits)
