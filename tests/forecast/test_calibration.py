@@ -47,6 +47,7 @@ class PlainCalibration:
         rows = [i for i in range(len(u)) if 0 <= age[i] <= settings.window]
         self.parcels = [(min(u[i], 1 - 1e-9), bool(arrived[i]), age[i], codes[i]) for i in rows]
         slow = self.hazards(settings.slow_half_life, settings.slow_evidence, [1.0] * len(EDGES))
+        self.slow = slow
         came = awaited = settings.shift_evidence
         for value, arrival, days, _ in self.parcels:
             weight = 0.5 ** (days / settings.shift_half_life)
@@ -106,6 +107,9 @@ class PlainCalibration:
     def kept(self, stated: float) -> float:
         return 1.0 - math.exp(-self.risk(stated, self.quick))
 
+    def settled(self, stated: float) -> float:
+        return 1.0 - math.exp(-self.risk(stated, self.slow))
+
 
 def test_what_all_parcels_have_in_common_is_no_trait_of_their_group() -> None:
     """One carrier carries all: how late it is is the whole's, and told once."""
@@ -128,9 +132,10 @@ def test_equals_the_plain_count(seed: int) -> None:
     settings = CalibrationSettings()
     found = calibrate(u, arrived, age, codes, levels=[0, 1], rows=13, settings=settings)
     plain = PlainCalibration(u, arrived, age, codes, [0, 1], settings)
-    for knot, kept in zip(found.knot[:-1], found.kept[:-1], strict=True):
+    for knot, kept, settled in zip(found.knot, found.kept, found.settled[:-1], strict=False):
         assert kept == pytest.approx(plain.kept(float(knot)), abs=1e-9)
-    assert (found.knot[-1], found.kept[-1]) == (1.0, 1.0)
+        assert settled == pytest.approx(plain.settled(float(knot)), abs=1e-9)
+    assert (found.knot[-1], found.kept[-1], found.settled[-1]) == (1.0, 1.0, 1.0)
     for row in range(13):
         expected = math.log(plain.ratios.get(row, 1.0))
         assert found.log_hazard[row] == pytest.approx(expected, abs=1e-6)

@@ -278,6 +278,12 @@ class ReferenceQuote:
         value = self.fields.get(name)
         return math.nan if value is None else float(value)
 
+    def present(self) -> float:
+        """How much of what was so at the model's moment is still so when the order is placed."""
+        statistics = self.parts.statistics
+        ahead = (self.order_day - EPOCH).days - statistics.as_of_day
+        return 0.5 ** (max(ahead, 0) / statistics.settings.present_half_life)
+
     def offset(self) -> float:
         settings = self.parts.statistics.settings
         whole = math.exp(self.explained())
@@ -289,10 +295,10 @@ class ReferenceQuote:
             "handling": self.handling("network", "pace") + self.handling("origin", "pace"),
             "way": self.total("network", "way_pace") + self.total("service", "way_pace"),
         }
-        times = {part: math.exp(slower[part]) for part in slower}
+        times = {part: math.exp(self.present() * slower[part]) for part in slower}
         now = way * times["way"] + handling * times["handling"] - settings.offset
         pace = math.log(max(now, 0.1 * settings.offset) / usual)
-        return self.parts.surge + self.explained() + pace
+        return self.present() * self.parts.surge + self.explained() + pace
 
     def explained(self) -> float:
         return math.fsum(self.total(level, "effect") for level in self.levels)
@@ -342,7 +348,8 @@ class ReferenceQuote:
         if kind == "derived":
             return self.derived(what)
         level, _, field = what.rpartition(".")
-        return (self.total if kind == "total" else self.handling)(level, field)
+        value = (self.total if kind == "total" else self.handling)(level, field)
+        return value * self.present() if field in {"pace", "way_pace"} else value
 
     def features(self) -> np.ndarray:
         return np.array([self.feature(name) for name in self.parts.contract.names], np.float32)
@@ -380,12 +387,17 @@ class ReferenceQuote:
 
     def calibrated(self, u: float) -> float:
         calibration = self.parts.calibration
-        return float(np.interp(u, calibration.knot, calibration.kept))
+        recent, settled = (
+            float(np.interp(u, calibration.knot, kept))
+            for kept in (calibration.kept, calibration.settled)
+        )
+        return self.present() * recent + (1.0 - self.present()) * settled
 
     def hazard(self) -> float:
         starts = self.parts.statistics.total_start
         return math.exp(
-            math.fsum(
+            self.present()
+            * math.fsum(
                 float(self.parts.calibration.log_hazard[int(starts[number]) + self.row_of(level)])
                 for level, number in self.levels.items()
             )

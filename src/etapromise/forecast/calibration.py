@@ -49,6 +49,7 @@ _LOG_HAZARD: Final = 20.0
 _LAYOUT: Final = ArrayLayout(
     knot=Array("float64", "knots", low=0.0, high=1.0, order="strictly"),
     kept=Array("float64", "knots", low=0.0, high=1.0, order="ascending"),
+    settled=Array("float64", "knots", low=0.0, high=1.0, order="ascending"),
     log_hazard=Array("float32", "rows", low=-_LOG_HAZARD, high=_LOG_HAZARD),
 )
 
@@ -89,6 +90,7 @@ class Calibration(ArrayRecord):
     Attributes:
         knot: (m,) the model's probabilities, 0 to 1.
         kept: (m,) how often they come true; linear in between.
+        settled: (m,) how often they do in the long run: what `kept` goes back to after its moment.
         log_hazard: (rows,) float32 by row of the statistics' tables, all levels one after another;
             a parcel's correction is the sum over its levels.
         evidence: parcels that it rests on, decayed.
@@ -98,6 +100,7 @@ class Calibration(ArrayRecord):
 
     knot: Floats
     kept: Floats
+    settled: Floats
     log_hazard: NDArray[np.float32]
     evidence: float
 
@@ -105,7 +108,7 @@ class Calibration(ArrayRecord):
     def none(cls, rows: int) -> Calibration:
         """Probabilities as the forest states them."""
         knot = _knots()
-        return cls(knot, knot.copy(), np.zeros(rows, np.float32), 0.0)
+        return cls(knot, knot.copy(), knot.copy(), np.zeros(rows, np.float32), 0.0)
 
     @classmethod
     def stored(cls, part: StoredPart, evidence: float, rows: int) -> Calibration:
@@ -143,6 +146,7 @@ class Calibration(ArrayRecord):
             cls(
                 arrays["knot"][one],
                 arrays["kept"][one],
+                arrays["settled"][one],
                 arrays["log_hazard"][one],
                 float(arrays["evidence"][one]),
             )
@@ -233,10 +237,10 @@ def calibrate(
         log_hazard += np.log(ratio).astype(np.float32)
         expected = expected * ratio[group]
     knot = _knots()
-    late = np.exp(-_cumulative(-np.log1p(-knot[:-1]), quick))
     return Calibration(
         knot=knot,
-        kept=np.append(1.0 - late, 1.0),
+        kept=_kept(knot, quick),
+        settled=_kept(knot, slow),
         log_hazard=log_hazard,
         evidence=float((weight * arrived).sum()),
     )
@@ -281,6 +285,12 @@ def _hazards(
     expected = weight @ _stretches(exposure)
     hazards: Floats = (observed + evidence * prior) / (expected + evidence)
     return hazards
+
+
+def _kept(knot: Floats, hazards: Floats) -> Floats:
+    """(m,) how often probabilities (m,) come true under hazards of the stretches."""
+    late = np.exp(-_cumulative(-np.log1p(-knot[:-1]), hazards))
+    return np.append(1.0 - late, 1.0)
 
 
 def _cumulative(exposure: Floats, hazards: Floats) -> Floats:

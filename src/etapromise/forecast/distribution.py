@@ -27,19 +27,29 @@ class DistributionStruct(ctypes.Structure):
         ("knots", ctypes.c_int64),
         ("knot", ctypes.c_void_p),
         ("kept", ctypes.c_void_p),
+        ("settled", ctypes.c_void_p),
     )
 
     @classmethod
     def of(
-        cls, levels: Floats, duration_offset: float, knot: Floats, kept: Floats
+        cls,
+        levels: Floats,
+        duration_offset: float,
+        knot: Floats,
+        kept: Floats,
+        settled: Floats | None = None,
     ) -> DistributionStruct:
         """From a forest's levels (q,) and the knots (k,) of a calibration, which it keeps alive.
 
-        `duration_offset` are operational days that were added before the logarithm.
+        `duration_offset` are operational days that were added before the logarithm; `settled` (k,) is
+        what is kept in the long run, by default the same.
         """
-        arrays = [np.ascontiguousarray(array, np.float64) for array in (levels, knot, kept)]
-        level, at, reached = (array.ctypes.data for array in arrays)
-        struct = cls(len(levels), level, duration_offset, len(knot), at, reached)
+        settled = kept if settled is None else settled
+        arrays = [
+            np.ascontiguousarray(array, np.float64) for array in (levels, knot, kept, settled)
+        ]
+        level, at, reached, in_the_end = (array.ctypes.data for array in arrays)
+        struct = cls(len(levels), level, duration_offset, len(knot), at, reached, in_the_end)
         struct.alive = arrays
         return struct
 

@@ -153,6 +153,8 @@ class FeaturesStruct(ctypes.Structure):
         ("clock_first_day", ctypes.c_int64),
         ("duration_offset", ctypes.c_double),
         ("surge", ctypes.c_double),
+        ("as_of_day", ctypes.c_int64),
+        ("present_half_life", ctypes.c_double),
     )
 
 
@@ -218,6 +220,8 @@ class FeatureBuilder:
             clock_first_day=clocks.first_day,
             duration_offset=statistics.settings.offset,
             surge=surge,
+            as_of_day=statistics.as_of_day if known is None else np.iinfo(np.int64).max,
+            present_half_life=statistics.settings.present_half_life,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
 

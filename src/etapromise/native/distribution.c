@@ -31,6 +31,7 @@ void etp_parcel_begin(etp_parcel *p, const etp_distribution *d, const double *lo
     p->tail = fall > 0 && rise / fall > 0.05 ? rise / fall : 0.05;
     p->hazard = exp(fmax(-MOST_LOG_HAZARD, fmin(log_hazard, MOST_LOG_HAZARD)));
     p->arrives = 1 - lost;
+    p->present = 1;
     p->quantile = 0;
     p->knot = 0;
 }
@@ -62,6 +63,9 @@ double etp_parcel_by(etp_parcel *p, double days) {
     p->knot = k;
     double part = (u - d->knot[k]) / (d->knot[k + 1] - d->knot[k]);
     double kept = d->kept[k] + (d->kept[k + 1] - d->kept[k]) * part;
+    if (p->present != 1)
+        kept = p->present * kept +
+               (1 - p->present) * (d->settled[k] + (d->settled[k + 1] - d->settled[k]) * part);
     /* Proportional hazards in the upper part, where promises are made: there the group's survival
      * is the whole's to the power of its hazard. */
     double late = 1 - kept;

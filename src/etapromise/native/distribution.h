@@ -15,6 +15,7 @@ typedef struct {
     int64_t knots;
     const double *knot;     /* (knots,) the model's probability, from 0 to 1 ... */
     const double *kept;     /* (knots,) ... and how often it comes true: linear in between */
+    const double *settled;  /* (knots,) ... in the long run */
 } etp_distribution;
 
 /* One parcel's distribution over operational days since its order. */
@@ -23,6 +24,7 @@ typedef struct {
     double day[ETP_MAX_LEVELS]; /* quantiles in operational days, strictly ascending */
     double tail;                /* mean of the exponential beyond the highest quantile */
     double hazard;              /* factor on the hazard: the parcel's group against the whole */
+    double present;             /* how much of what differs from the long run counts; 1 at first */
     double arrives;             /* share of such parcels that ever arrive */
     int64_t quantile, knot;     /* where the last look-up ended; look-ups ascend */
 } etp_parcel;

@@ -46,14 +46,14 @@ static double bounded(double log_days) {
 
 /* How much longer, as a log duration, than what is explained a parcel takes at the present paces of
  * its handling and of its way: each stretches its own part of the duration. */
-static double present_pace(const etp_features *f, const etp_request *r, double usual) {
+static double present_pace(const etp_features *f, const etp_request *r, double usual, double present) {
     double usual_handling = 0, handling_pace = 0, way_pace = 0;
     for (int64_t level = 0; level < f->handling_levels; level++)
         usual_handling += handling_row(f, r, level)[ETP_EFFECT];
     for (int64_t k = 0; k < f->handling_paces; k++)
-        handling_pace += handling_row(f, r, f->handling_pace[k])[ETP_PACE];
+        handling_pace += present * handling_row(f, r, f->handling_pace[k])[ETP_PACE];
     for (int64_t k = 0; k < f->way_paces; k++)
-        way_pace += total_row(f, r, f->way_pace[k])[ETP_WAY_PACE];
+        way_pace += present * total_row(f, r, f->way_pace[k])[ETP_WAY_PACE];
     /* Both logarithms are of days and the offset. */
     const double least = f->duration_offset, handling = fmax(exp(bounded(usual_handling)), least);
     const double way = fmax(exp(bounded(usual)) - handling, 0) + least;
@@ -97,8 +97,13 @@ static double derived(const etp_features *f, const etp_request *r, int32_t which
     }
 }
 
+/* A field of an effect table, paces as far as they last. */
+static float of_table(const float *row, int32_t field, double present) {
+    return field == ETP_PACE || field == ETP_WAY_PACE ? (float)(present * row[field]) : row[field];
+}
+
 double etp_feature_row(const etp_features *f, const etp_request *r, float *out) {
-    const double usual = explained(f, r);
+    const double usual = explained(f, r), present = etp_present(f, r);
     for (int64_t k = 0; k < f->features; k++) {
         const etp_source *s = &f->source[k];
         switch (s->kind) {
@@ -106,17 +111,17 @@ double etp_feature_row(const etp_features *f, const etp_request *r, float *out) 
             out[k] = (float)r->number[s->index];
             break;
         case ETP_TOTAL:
-            out[k] = total_row(f, r, s->index)[s->field];
+            out[k] = of_table(total_row(f, r, s->index), s->field, present);
             break;
         case ETP_HANDLING:
-            out[k] = handling_row(f, r, s->index)[s->field];
+            out[k] = of_table(handling_row(f, r, s->index), s->field, present);
             break;
         default:
             out[k] = s->index == ETP_EXPLAINED ? (float)(usual - of_service(f, r))
                                                : (float)derived(f, r, s->index);
         }
     }
-    return f->surge + usual + present_pace(f, r, usual);
+    return present * f->surge + usual + present_pace(f, r, usual, present);
 }
 
 /* Feature rows of n shipments: x (n, features), offset (n,). */

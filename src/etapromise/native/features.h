@@ -4,6 +4,8 @@
 
 #include "encoder.h"
 
+#include <math.h>
+
 enum { ETP_MAX_FEATURES = 1024, ETP_FIELDS = 5 };
 enum { ETP_SERVICE_LEVEL = 2 };                              /* SERVICE_LEVEL of lanes/levels.py */
 enum { ETP_EFFECT = 0, ETP_PACE = 2, ETP_WAY_PACE = 3 }; /* fields of the tables */
@@ -40,6 +42,8 @@ typedef struct {
     int64_t clock_first_day;
     double duration_offset;
     double surge; /* added to every log duration: more orders than the network is used to */
+    int64_t as_of_day; /* what was received before it is in the tables; INT64_MAX: they are of each order's day */
+    double present_half_life; /* days after it in which half of what was so then is gone */
 } etp_features;
 
 typedef struct {
@@ -60,6 +64,13 @@ static inline double etp_elapsed(const etp_features *features, int32_t clock, in
     if (column >= features->clock_days)
         column = features->clock_days - 1;
     return features->elapsed[clock * features->clock_days + column];
+}
+
+/* How much of what was so on the tables' day is still so when the order is placed: 1 until then. */
+static inline double etp_present(const etp_features *features, const etp_request *r) {
+    return r->order_day > features->as_of_day
+               ? exp2(-(double)(r->order_day - features->as_of_day) / features->present_half_life)
+               : 1;
 }
 
 /* The reading of the carrier's clock from which the request's duration counts. */

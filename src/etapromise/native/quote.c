@@ -27,11 +27,13 @@ void etp_quote_begin(const etp_model *m, const etp_request *r, double *log_days,
     double wider = widening(m, r), middle = log_days[m->median];
     for (int64_t k = 0; k < m->forest->levels; k++)
         log_days[k] = middle + (log_days[k] - middle) * wider;
+    const double present = etp_present(f, r);
     double log_hazard = 0;
     for (int64_t level = 0; level < f->levels; level++)
         log_hazard += m->log_hazard[f->total_start[level] + r->code[level]];
-    etp_parcel_begin(parcel, m->distribution, log_days, offset, log_hazard,
+    etp_parcel_begin(parcel, m->distribution, log_days, offset, present * log_hazard,
                      m->lost[r->code[m->lost_level]]);
+    parcel->present = present;
 }
 
 static etp_request request(const etp_model *m, int64_t i, const int32_t *code, const double *number,

@@ -218,7 +218,11 @@ class QuoteKernel:
             "between": between_variances(encoder, statistics),
         }
         distribution = DistributionStruct.of(
-            forest.levels, statistics.settings.offset, calibration.knot, calibration.kept
+            forest.levels,
+            statistics.settings.offset,
+            calibration.knot,
+            calibration.kept,
+            calibration.settled,
         )
         self.horizon = parts.horizon
         self.lost_level = encoder.level_names.index("service")

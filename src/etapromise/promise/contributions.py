@@ -99,8 +99,7 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     hazard = np.exp(log_hazard)
     rest = 1.0 - _UPPER
     late = np.where(late < rest, rest * (late / rest) ** (1.0 / hazard), late)
-    calibration = model.parts.calibration
-    u = np.minimum(np.interp(1.0 - late, calibration.kept, calibration.knot), 1.0 - 1e-12)
+    u = np.minimum(_uncalibrated(model, requests, 1.0 - late), 1.0 - 1e-12)
     weights = _weights(forest.levels, days, u)
     # (n, q) what each level's days come from: a sum in logarithms, term by term.
     middle = int(np.abs(forest.levels - 0.5).argmin())
@@ -138,6 +137,19 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     out[:, -1] = 0.0
     out[:, -1] = declared - out.sum(axis=1)
     return out
+
+
+def _uncalibrated(model: ModelCore, requests: Requests, kept: Floats) -> Floats:
+    """(n,) the forest's probabilities that come to those of whole networks, `kept` (n,)."""
+    calibration, statistics = model.parts.calibration, model.parts.statistics
+    ahead = np.maximum(requests.order_day.astype(np.int64) - statistics.as_of_day, 0)
+    found = np.empty(len(kept))
+    for days in np.unique(ahead).tolist():
+        rows = ahead == days
+        present = 0.5 ** (days / statistics.settings.present_half_life)
+        reached = present * calibration.kept + (1.0 - present) * calibration.settled
+        found[rows] = np.interp(kept[rows], reached, calibration.knot)
+    return found
 
 
 class _Usual:
