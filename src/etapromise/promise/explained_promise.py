@@ -13,10 +13,26 @@ from etapromise.late_imports import IMPORTING
 from etapromise.promise.arrival_distribution import ArrivalDistribution
 
 if TYPE_CHECKING:
-    from etapromise.promise.delivery_windows import TimeWindow
     from etapromise.promise.reasons.why import Why
     from etapromise.promise.stages import AnswerStages, HandOffTime, StageTime
     from etapromise.promise.wording import Wording
+
+
+@dataclass(frozen=True)
+class TimeWindow:
+    """The shortest window of a day that holds a share of its deliveries.
+
+    Attributes:
+        start: destination-local, zone-aware.
+        end: destination-local, zone-aware; midnight is that of the next date.
+        probability: of the event within it, given that it happens on that date.
+        evidence: decayed number of deliveries that it was learned from.
+    """
+
+    start: dt.datetime
+    end: dt.datetime
+    probability: float
+    evidence: float
 
 
 class PromiseDetails(Protocol):

@@ -21,7 +21,7 @@ from etapromise.encoding.requests import NUMBERS, Encoder, as_released, local_da
 from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
 from etapromise.errors import CommandError, ContractError, name_meant
 from etapromise.forecast.distribution import DateDistribution
-from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
+from etapromise.history.features import FeatureBuilder, with_handling_codes
 from etapromise.in_transit.remaining_time import RemainingKernel
 from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
 from etapromise.lanes.levels import HANDLING_LEVELS
@@ -83,8 +83,8 @@ class ModelCore:
         self.dependence = Dependence.from_manifest(parts.manifest)
         self._transit_kernel: RemainingKernel | None = None
         self._warehouses: dict[tuple[int, int], WarehouseDays] = {}
-        tables, settings = FeatureTables.snapshot(parts.statistics), parts.statistics.settings
-        self.features = FeatureBuilder(parts.contract, parts.encoder, tables, settings, parts.surge)
+        statistics, surge = parts.statistics, parts.surge
+        self.features = FeatureBuilder(parts.contract, parts.encoder, statistics, surge)
         with believing(parts.priors):
             self.kernel = QuoteKernel(parts, self.features)
         encoder = parts.encoder
