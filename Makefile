@@ -81,12 +81,16 @@ docs: check
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
-# The kernels with address and undefined-behaviour sanitizers, under the tests that reach them; then
-# with the thread sanitizer, while threads ask and models are exchanged.
+# The kernels with address and undefined-behaviour sanitizers, under the tests that reach them (all of
+# tracking and promise took 45 minutes and more); then with the thread sanitizer, while threads ask and
+# models are exchanged. Captured at the file descriptors, what a sanitizer says at the end would be lost.
+SANITIZED := native forecast encoding calendars/test_dispatch.py history/test_effects.py \
+	in_transit/test_features.py in_transit/test_states.py tracking/test_milestones.py \
+	tracking/test_scans.py tracking/test_tracked.py promise/options promise/under_way \
+	$(addprefix promise/test_,quote.py answer.py disruptions.py model_files.py hostile_models.py)
 sanitize: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 sh scripts/sanitize.sh address,undefined \
-		python -m pytest -q -p no:cacheprovider tests/native tests/forecast tests/encoding \
-		tests/tracking tests/promise
+		python -m pytest -q --capture=sys -p no:cacheprovider $(addprefix tests/,$(SANITIZED))
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 sh scripts/sanitize.sh thread \
 		python -m tests.fuzz.hot_swap --seconds 30
 

@@ -12,7 +12,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -119,10 +119,7 @@ def python_names() -> str:
         value = getattr(etapromise, name)
         taken = ""
         if inspect.isfunction(value):
-            parameters = inspect.signature(value).parameters.values()
-            needed = [one.name for one in parameters if one.default is one.empty]
-            given = [f"{one.name}=" for one in parameters if one.default is not one.empty]
-            taken = f"({', '.join([*needed, *given])})"
+            taken = f"({', '.join(arguments(value))})"
         first = (inspect.getdoc(value) or "").partition("\n\n")[0].replace("\n", " ")
         lines.append(f"| `{name}{taken}` | {first.replace('|', '/')} |")
     lines.append("")
@@ -133,7 +130,37 @@ def python_names() -> str:
         if known and home is not None:
             lines += [f"::: {home}.{value.__name__}", "    options:"]
             lines += [f"      heading: etapromise.{name}", ""]
+    lines += ["## What they return", ""]
+    for home, name in returned():
+        lines += [f"::: {home}.{name}", "    options:", f"      heading: {name}", ""]
     return "\n".join(lines)
+
+
+def arguments(function: Callable[..., object]) -> Iterator[str]:
+    """The arguments as they are given: a star before those that have to be named."""
+    starred = False
+    for one in inspect.signature(function).parameters.values():
+        if one.kind is one.KEYWORD_ONLY and not starred:
+            starred = True
+            yield "*"
+        yield one.name if one.default is one.empty else f"{one.name}="
+
+
+def returned() -> Iterator[tuple[str, str]]:
+    """Module and name of the classes that public functions and a model's methods return."""
+    public = [getattr(etapromise, name) for name in etapromise.__all__]
+    asked = [*public, *vars(etapromise.PromiseModel).values()]
+    told = (
+        str(one.__annotations__.get("return"))
+        for one in asked
+        if inspect.isfunction(one) and not one.__name__.startswith("_")
+    )
+    wanted = set(re.findall(r"[A-Z]\w+", " ".join(told))) - {*etapromise.__all__}
+    for path in sorted(SOURCE.rglob("*.py")):
+        home = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
+        for name in re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            if name in wanted:
+                yield home, name
 
 
 def with_map(text: str) -> str:

@@ -113,8 +113,9 @@ class _Dask(contextlib.AbstractContextManager["_Dask"]):
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
         texts = [json.dumps(task) for task in tasks]
         if self._client is None:
-            self._client = Future()
-            self._client.set_result(self._connected())
+            found: Future[Any] = Future()
+            found.set_result(self._connected())
+            self._client = found
         return self._mapped(_distributed(), self._client.result(), function, texts)
 
     def _connected(self) -> Any:

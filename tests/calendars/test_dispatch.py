@@ -366,3 +366,37 @@ def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: s
     assert rise.min() >= -1e-9
     if not closed:
         assert rise.max() < 0.4
+
+
+def test_each_wait_by_hour_has_its_soonest() -> None:
+    """Compiled code would read behind the end of the shorter table."""
+    one = DispatchCalendars.unknown()
+    waits = {"wait_row": np.ones(1, np.int32), "wait": np.zeros((1, 7, 25))}
+    with pytest.raises(ValueError, match="1 waits by hour, and the soonest of 0"):
+        replace(one, **waits)
+
+
+def test_a_warehouse_around_the_clock_among_others_with_a_cut_off() -> None:
+    """A dozen of its orders tell its hours, though hours tell nothing of the network."""
+    rng = np.random.default_rng(2)
+    few, many = 30, 3000
+    ordered = np.sort(rng.uniform(0.0, 150.0, few + many))
+    small = np.zeros(few + many, bool)
+    small[:: (few + many) // few] = True
+    small &= np.cumsum(small) <= few
+    order_day = np.floor(ordered).astype(np.int64)
+    second = ((ordered - order_day) * 86_400).astype(np.int64)
+    ready = np.floor(ordered + 20.0 / 24.0 * np.exp(rng.normal(0.0, 0.5, few + many)))
+    pickup = np.where(small, ready, order_day + (second >= 14 * 3600)).astype(np.int64)
+    dispatch = learn_dispatch(
+        keys=[(np.zeros(few + many, np.int64), ["R"])] + [(small.astype(np.int64), ["M", "S"])] * 3,
+        order_day=order_day + MONDAY,
+        second=second,
+        pickup_day=pickup + MONDAY,
+        calendar=np.zeros(few + many, np.int64),
+        clocks=clocks_of(rng, 900),
+    )
+    calendars, row = dispatch.calendars, dispatch.row(["R", "S"])
+    assert calendars.wait_row[0] == 0
+    assert calendars.wait_row[row] > 0
+    assert len(calendars.soonest) == len(calendars.wait)

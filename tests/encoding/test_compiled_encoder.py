@@ -129,6 +129,7 @@ def dispatch(clocks: Clocks) -> Dispatch:
         special_days=np.array([[-1, clocks.first_day + 9, clocks.first_day + 12, 0]]),
         wait_row=(np.arange(rows) % 3).astype(np.int32),
         wait=np.sort(3.0 * rng.random((2, 7, 25)), axis=2),
+        soonest=rng.integers(0, 3, (2, 7, 24), np.uint8),
     )
     return Dispatch(keys, calendars, clocks)
 

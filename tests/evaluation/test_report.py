@@ -236,6 +236,10 @@ addEventListener("load", () => setTimeout(() => {{
       fill: letters.length ? view.getComputedStyle(letters[0]).fill : null,
       cut: [...page.querySelectorAll(".scroll")].filter((e) =>
         e.scrollWidth > e.clientWidth + 1).length,
+      unmarked: [...page.querySelectorAll(".scroll")].filter((e) =>
+        e.classList.contains("more") !== e.scrollWidth > e.clientWidth).length,
+      axis: [".bar-axis", "ol.lanes li:not(.axis) .bar"].map((name) =>
+        page.querySelector(name)?.getBoundingClientRect().width),
       height: page.documentElement.scrollHeight,
     }};
     const lanes = page.querySelector("ol.lanes"), field = page.querySelector("ol.lanes")
@@ -323,6 +327,9 @@ def test_a_browser_shows_it_on_a_phone_and_in_the_dark(page, tmp_path):
         assert facts["outside"] == []
         assert facts["requests"] == []
         assert facts["height"] > 2000
+        assert facts["unmarked"] == 0
+        scale, bar = facts["axis"]
+        assert scale == bar  # else its numbers stand over others than theirs
         assert facts["shown"]
         assert all(facts["wanted"] in name for name in facts["shown"])
         text, told, seen, inside = facts["tip"]

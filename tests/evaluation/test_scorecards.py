@@ -234,7 +234,7 @@ def test_the_page_tells_what_the_table_tells(parcels: TrackedHistory, tmp_path: 
     for place in busiest:
         assert f"<h3>{place}</h3>" in section
     best = table[(table["destination_region"] == busiest[0]) & (table["rank"] == 1)].iloc[0]
-    assert f'<th scope="row">{best["carrier"]}</th><td class="wide">1</td>' in section
+    assert f'<th scope="row">{best["carrier"]}</th><td>1</td>' in section
     assert f"{table['destination_region'].nunique() - 2} more places" in section
     for suffix in (".parquet", ".csv", ".json", ".html"):
         write_scorecards(table, tmp_path / f"cards{suffix}", as_of=AS_OF)
@@ -258,7 +258,20 @@ def test_a_table_scrolls_on_a_phone_and_none_is_cut_off_on_paper(
         assert found["scroll"] <= found["inner"]
         assert found["outside"] == []
         assert found["requests"] == []
+    assert phone["cut"] > 0
+    assert phone["unmarked"] == 0
     assert paper[f"w{SHEET}"]["cut"] == 0
+
+
+def test_dates_that_nobody_was_told_have_no_columns(parcels: TrackedHistory) -> None:
+    table = scorecard(parcels, as_of=AS_OF)
+    told = scorecard_section(table)
+    assert "promise kept" in told
+    untold = scorecard_section(table.assign(promise_kept_rate=np.nan, quoted_kept_rate=np.nan))
+    assert "promise kept" not in untold
+    assert "quoted date kept" not in untold
+    counted = [part.count("</td>") + part.count("</th>") for part in untold.split("<tr>")[1:]]
+    assert len(set(counted)) == 1
 
 
 def test_names_are_written_as_text() -> None:

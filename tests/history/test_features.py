@@ -19,7 +19,6 @@ from etapromise.errors import ContractError, ModelFileError
 from etapromise.history.features import (
     FeatureBuilder,
     FeatureContract,
-    FeatureTables,
     all_features,
     with_handling_codes,
 )
@@ -38,8 +37,9 @@ def every_feature(encoder: Encoder) -> tuple[str, ...]:
 
 def snapshot_builder(model: PromiseModel, names: tuple[str, ...]) -> FeatureBuilder:
     parts = model.parts
-    tables, settings = FeatureTables.snapshot(parts.statistics), parts.statistics.settings
-    return FeatureBuilder(FeatureContract(names), parts.encoder, tables, settings, parts.surge)
+    return FeatureBuilder(
+        FeatureContract(names), parts.encoder, parts.statistics, surge=parts.surge
+    )
 
 
 def test_every_feature_equals_the_plain_one(model: PromiseModel, orders: pd.DataFrame) -> None:
@@ -83,8 +83,7 @@ def test_training_sees_what_a_quote_of_that_day_would_have_seen(gathered: Histor
         quoting = FeatureBuilder(
             FeatureContract(names),
             gathered.encoder,
-            FeatureTables.snapshot(statistics),
-            statistics.settings,
+            statistics,
             surge=float(surge_by_day(starts, int(day))[1][-1]),
         )
         requests = gathered.requests.take(rows)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etapromise.array_types import MISSING
-from etapromise.in_transit.features import build_features
 from etapromise.in_transit.flow import FLOW_LEVELS
+from etapromise.in_transit.outlook import build_features
 from etapromise.in_transit.snapshots import Positions
 from etapromise.in_transit.states import States
 from etapromise.in_transit.transit_parts import STAGES, TRANSIT_FEATURES

@@ -39,7 +39,7 @@ STRUCTS = {
     "calendars.dispatch._DispatchStruct": ("dispatch.c", "etp_dispatch"),
     "calendars.disruptions._DisruptionStruct": ("disruptions.h", "etp_disruption"),
     "calendars.disruptions._DisruptionsStruct": ("disruptions.h", "etp_disruptions"),
-    "in_transit.features._LooksStruct": ("looks.c", "etp_looks"),
+    "in_transit.outlook._LooksStruct": ("looks.c", "etp_looks"),
     "promise.confidence._DateRule": ("answer.c", "etp_date_rule"),
     "promise.stages._Question": ("stages.c", "etp_stage_question"),
     "calendars.zone_tables._ZonesStruct": ("encoder.h", "etp_zones"),

@@ -129,9 +129,17 @@ class DispatchCalendars(ArrayRecord):
         return float(np.mean(self.wait_row > 0))
 
     def __post_init__(self) -> None:
-        """Where no row has waits, none need be named."""
+        """Where no row has waits, none need be named.
+
+        Raises:
+            ValueError: of other waits than there are it is told when orders are picked up the
+                soonest; compiled code reads both by the same row.
+        """
         if not len(self.wait):
             object.__setattr__(self, "wait_row", np.zeros(len(self.cut_off), np.int32))
+        if len(self.soonest) != len(self.wait):
+            message = f"{len(self.wait)} waits by hour, and the soonest of {len(self.soonest)}"
+            raise ValueError(message)
 
     def special(self, first_day: int, days: int) -> NDArray[np.uint8] | None:
         """(w, days) per cent of a working day, from `first_day` on; None if no day is special.

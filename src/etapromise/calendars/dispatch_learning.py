@@ -123,8 +123,8 @@ def _with_hours(
         if not (week > 0.5).any() or step > hours.log_likelihood[number] + _STEP_GAIN:
             found.append((wider, None))
             continue
-        wait = _at_hours(week > 0.5, hours.mean[number])[None]
-        found.append((replace(wider, wait=wait), hours.soonest[number]))
+        wait, soonest = _at_hours(week > 0.5, hours.mean[number])[None], hours.soonest[number]
+        found.append((replace(wider, wait=wait, soonest=soonest[None]), soonest))
     return found
 
 

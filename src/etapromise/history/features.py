@@ -17,7 +17,6 @@ from etapromise import native
 from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import NUMBERS, Encoder, Requests
 from etapromise.errors import ModelFileError
-from etapromise.history.effects import EffectSettings
 from etapromise.history.statistics import TABLE_FIELDS, AsOfOrder, Statistics
 from etapromise.lanes.levels import HANDLING_LEVELS, LAST_MILE, LAST_MILE_LEVELS, LEVELS, Level
 
@@ -139,39 +138,6 @@ def _source(
     return number, among.index(level), TABLE_FIELDS.index(field), 0
 
 
-@dataclass(frozen=True)
-class FeatureTables:
-    """The effect tables that features are read from: a snapshot, or each parcel's own day.
-
-    Attributes:
-        total: (rows, 5) float32. handling: likewise.
-        total_start: (L,) int64 where the rows of each level start. handling_start: (H,) likewise.
-    """
-
-    total: NDArray[np.float32]
-    total_start: Ints
-    handling: NDArray[np.float32]
-    handling_start: Ints
-
-    @classmethod
-    def snapshot(cls, statistics: Statistics) -> FeatureTables:
-        """The tables of a moment; found by the requests' codes."""
-        return cls(
-            statistics.total, statistics.total_start, statistics.handling, statistics.handling_start
-        )
-
-    @classmethod
-    def on_order_days(cls, known: AsOfOrder) -> FeatureTables:
-        """Each parcel's own rows; found by `own_rows`."""
-        levels, handling = known.total.shape[1], known.handling.shape[1]
-        return cls(
-            known.total.reshape(-1, len(TABLE_FIELDS)),
-            np.arange(levels, dtype=np.int64),
-            known.handling.reshape(-1, len(TABLE_FIELDS)),
-            np.arange(handling, dtype=np.int64),
-        )
-
-
 class FeaturesStruct(ctypes.Structure):
     """`etp_features` of native/features.h."""
 
@@ -207,11 +173,15 @@ class FeatureBuilder:
         self,
         contract: FeatureContract,
         encoder: Encoder,
-        tables: FeatureTables,
-        settings: EffectSettings,
+        statistics: Statistics,
         surge: float = 0.0,
+        known: AsOfOrder | None = None,
     ) -> None:
         """Bind a contract to tables and clocks; `surge` is added to every log duration.
+
+        Args:
+            statistics: of a moment, whose rows are found by the requests' codes.
+            known: where each parcel's own day speaks instead, whose rows are found by `own_rows`.
 
         Raises:
             ModelFileError: the contract names a feature that this version does not build.
@@ -220,11 +190,15 @@ class FeatureBuilder:
         levels, numeric, clocks = encoder.levels, encoder.numeric, encoder.clocks
         elapsed, names = clocks.elapsed, encoder.level_names
         handling = [names[position] for position in HANDLING_LEVELS]
+        tables, fields = known or statistics, len(TABLE_FIELDS)
+        starts = statistics.total_start, statistics.handling_start
+        if known is not None:
+            starts = np.arange(known.total.shape[1]), np.arange(known.handling.shape[1])
         arrays: dict[str, NDArray[Any]] = {
-            "total": np.ascontiguousarray(tables.total, np.float32),
-            "total_start": np.ascontiguousarray(tables.total_start, np.int64),
-            "handling": np.ascontiguousarray(tables.handling, np.float32),
-            "handling_start": np.ascontiguousarray(tables.handling_start, np.int64),
+            "total": np.ascontiguousarray(tables.total.reshape(-1, fields), np.float32),
+            "total_start": np.ascontiguousarray(starts[0], np.int64),
+            "handling": np.ascontiguousarray(tables.handling.reshape(-1, fields), np.float32),
+            "handling_start": np.ascontiguousarray(starts[1], np.int64),
             "source": np.ascontiguousarray(contract.sources(levels, numeric)),
             "handling_pace": np.array(
                 [handling.index(level) for level in _HANDLING_PACE], np.int32
@@ -242,7 +216,7 @@ class FeatureBuilder:
             way_paces=len(_WAY_PACE),
             clock_days=elapsed.shape[1],
             clock_first_day=clocks.first_day,
-            duration_offset=settings.offset,
+            duration_offset=statistics.settings.offset,
             surge=surge,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )

@@ -12,7 +12,7 @@ from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY, EffectSettings, WantedDays
-from etapromise.history.features import FeatureBuilder, FeatureContract, FeatureTables, own_rows
+from etapromise.history.features import FeatureBuilder, FeatureContract, own_rows
 from etapromise.history.kept_effects import KeptEffects
 from etapromise.history.outcomes import Outcomes, operational_days
 from etapromise.history.statistics import AsOfOrder, Statistics, build_statistics
@@ -124,8 +124,7 @@ class HistoryAsOf:
 
     def builder(self, contract: FeatureContract) -> FeatureBuilder:
         """Builds features from what each order's own day knew."""
-        tables = FeatureTables.on_order_days(self.at_order)
-        return FeatureBuilder(contract, self.encoder, tables, self.statistics.settings)
+        return FeatureBuilder(contract, self.encoder, self.statistics, known=self.at_order)
 
     def features(self, builder: FeatureBuilder, rows: Ints) -> tuple[NDArray[np.float32], Floats]:
         """(r, p) features and (r,) offsets of some parcels, as their own order days knew them."""

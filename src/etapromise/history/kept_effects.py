@@ -107,13 +107,10 @@ class _Fitting(NamedTuple):
     def state(self, number: int, sweep: Sweep) -> SweepState:
         """That of one of the sweeps by today's rows."""
         state, levels = self.kept.states[number], _levels(number, len(self.now))
-        starts = np.concatenate([[0], np.cumsum(sweep.table_sizes)[:-1]]).astype(np.int64)
         today = SweepState.empty(
             self.day, rows=sum(sweep.table_sizes), levels=len(levels), open_parcels=len(state.own)
         )
-        place = np.concatenate(
-            [start + self.now[level] for start, level in zip(starts, levels, strict=True)]
-        )
+        place = _places(sweep, [self.now[level] for level in levels])
         for part in _BY_KEY:
             getattr(today, part)[place] = getattr(state, part)
         return replace(state, **{part: getattr(today, part) for part in _BY_KEY})
@@ -333,6 +330,12 @@ def _levels(number: int, levels: int) -> Sequence[int]:
     return (range(levels), HANDLING_LEVELS, WAY_LEVELS)[number]
 
 
+def _places(sweep: Sweep, rows: Sequence[Ints]) -> Ints:
+    """Where rows of each level of a sweep stand in its tables."""
+    starts = np.concatenate([[0], np.cumsum(sweep.table_sizes)[:-1]]).astype(np.int64)
+    return np.concatenate([start + each for start, each in zip(starts, rows, strict=True)])
+
+
 def _kept(
     encoder: Encoder, sweeps: Sequence[Sweep], day: int, states: Sequence[SweepState]
 ) -> _Kept:
@@ -349,11 +352,7 @@ def _kept(
     now = [np.append(0, rows) for rows in used]
     own = []
     for number, (sweep, state) in enumerate(zip(sweeps, states, strict=True)):
-        starts = np.concatenate([[0], np.cumsum(sweep.table_sizes)[:-1]])
-        levels = _levels(number, len(sizes))
-        place = np.concatenate(
-            [start + now[level] for start, level in zip(starts, levels, strict=True)]
-        )
+        place = _places(sweep, [now[level] for level in _levels(number, len(sizes))])
         own.append(replace(state, **{name: getattr(state, name)[place] for name in _BY_KEY}))
     return _Kept(
         day=day,

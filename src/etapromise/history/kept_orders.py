@@ -30,8 +30,14 @@ from etapromise.errors import InsufficientHistoryError
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.delivery_hours import HOUR_LEVELS
 from etapromise.history.effects import NEVER_DAY
-from etapromise.history.kept_tables import about_kept, forget_others, read_kept, write_kept
-from etapromise.history.numbers_name import ASKED_LEVELS, numbers_name
+from etapromise.history.kept_tables import (
+    ASKED_LEVELS,
+    about_kept,
+    forget_others,
+    numbers_name,
+    read_kept,
+    write_kept,
+)
 from etapromise.history.outcomes import Outcomes, day_of
 from etapromise.lanes.hand_offs import HandOffs
 from etapromise.lanes.levels import LAST_MILE, Level, by_pickup_weekday, weekday_rows

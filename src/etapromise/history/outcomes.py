@@ -8,7 +8,7 @@ nobody's broken promise and is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -96,20 +96,18 @@ class Outcomes:
 
     def handling(self, requests: Requests, clocks: Clocks, offset: float) -> Durations:
         """Order to the carrier's possession, on the operational clock."""
-        days = operational_days(clocks, requests, self.pickup_day, self.within)
         # A parcel delivered without a pick-up scan was picked up, nobody knows when.
         unscanned = (self.event_known_day < NEVER_DAY) & (self.pickup_known_day == NEVER_DAY)
         closed = np.where(
             unscanned, np.minimum(self.event_known_day, self.closed_day), self.closed_day
         )
-        return Durations(
-            start_day=self.start_day,
-            start_clock=start_clock(clocks, requests),
-            clock=requests.clock,
-            value=np.log(days + offset),
-            known_day=self.pickup_known_day,
+        fetched = replace(
+            self,
+            event_day=self.pickup_day,
+            event_known_day=self.pickup_known_day,
             closed_day=closed.astype(np.int32),
         )
+        return fetched.total(requests, clocks, offset)
 
     def way(self, requests: Requests, asked: Requests, clocks: Clocks, offset: float) -> Durations:
         """The carrier's possession to event, on the operational clock.

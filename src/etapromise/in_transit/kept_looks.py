@@ -27,10 +27,10 @@ from etapromise.history.kept_tables import (
     about_kept,
     array_table,
     arrays_of_table,
+    numbers_name,
     read_kept,
     write_kept,
 )
-from etapromise.history.numbers_name import numbers_name
 from etapromise.in_transit.flow import FLOW_LEVELS, Passages
 from etapromise.in_transit.learned_looks import LearnedLooks, LookSums
 from etapromise.in_transit.past_journeys import Ended, PastParcels

@@ -1,4 +1,4 @@
-/* The features of looks at parcels under way: in_transit/features.py says what they are. */
+/* The features of looks at parcels under way: in_transit/outlook.py says what they are. */
 #include "etapromise.h"
 
 #include <math.h>

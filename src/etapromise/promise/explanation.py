@@ -17,7 +17,7 @@ from etapromise.history.effects import FIELDS
 from etapromise.promise.arrival_distribution import date_of, day_number
 from etapromise.promise.compiled_quote import Quote, begin_day, expiry
 from etapromise.promise.contributions import CAUSES, contributions
-from etapromise.promise.delivery_windows import TimeWindow, share_between, time_window
+from etapromise.promise.explained_promise import TimeWindow
 from etapromise.promise.reasons.why import Why
 from etapromise.promise.reasons.why_facts import order_facts
 from etapromise.promise.service_levels import require_level
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _PACE: Final = FIELDS.index("pace")
 _LONGEST_CLOSURE: Final = 120
 _ONE_DAY: Final = dt.timedelta(days=1)
+_DAY: Final = 86_400
 
 
 class Explanation:
@@ -69,7 +70,7 @@ class Explanation:
             number = day_number(day)
             if warehouse.open_on(number):
                 for second in warehouse.cut_offs(number):
-                    moment = _wall_clock(day, second, zone)
+                    moment = _utc(day, second, zone)
                     if second < NO_CUT_OFF and moment > after:
                         return moment
             day += _ONE_DAY
@@ -119,11 +120,28 @@ class Explanation:
             if request.zone >= 0
             else zones.zone(str(self._fields["destination_time_zone"]))
         )
-        return time_window(self._model.parts.hours, self._brought, zone, day, probability)
+        hours = self._model.parts.hours
+        row = hours.row(self._brought, day.weekday())
+        start, end = (_local(day, at, zone) for at in hours.shortest(row, probability))
+        return TimeWindow(start, end, probability, float(hours.evidence[row]))
 
     def share_between(self, day: dt.date, start: dt.time, end: dt.time) -> float:
-        """Share of the deliveries of a day between two local times."""
-        return share_between(self._model.parts.hours, self._brought, day, start, end)
+        """Share of the deliveries of a day between local times; an end of 00:00 ends the day."""
+        both: tuple[tuple[str, object], ...] = (("start", start), ("end", end))
+        for name, given in both:
+            if not isinstance(given, dt.time) or given.tzinfo is not None:
+                raise ContractError(
+                    f"Found {name}={given!r}; expected a datetime.time without a zone: it is meant "
+                    "in the destination's local time."
+                )
+        first, last = _second(start), _second(end) or _DAY
+        if last <= first:
+            raise ContractError(
+                f"Found a window from {start} to {end}; expected an end after its start."
+            )
+        hours = self._model.parts.hours
+        row = hours.row(self._brought, day.weekday())
+        return hours.before(row, last) - hours.before(row, first)
 
     @property
     def hand_off(self) -> HandOffTime | None:
@@ -207,10 +225,17 @@ def required_stages(stages: StageForests | None) -> StageForests:
     return stages
 
 
-@lru_cache(maxsize=4096)  # many orders have one cut-off
-def _wall_clock(day: dt.date, second: int, zone: ZoneInfo) -> dt.datetime:
-    """The moment, in UTC, at which a local clock shows a second of the day; 86400 is midnight."""
-    whole, rest = divmod(second, 86_400)
+def _local(day: dt.date, second: int, zone: ZoneInfo) -> dt.datetime:
+    """When a local clock shows a second of the day; 86400 is the next date's midnight."""
+    whole, rest = divmod(second, _DAY)
     at = dt.time(rest // 3600, rest % 3600 // 60, rest % 60)
-    local = dt.datetime.combine(day + dt.timedelta(days=whole), at, zone)
-    return local.astimezone(dt.UTC)
+    return dt.datetime.combine(day + dt.timedelta(days=whole), at, zone)
+
+
+@lru_cache(maxsize=4096)  # many orders have one cut-off
+def _utc(day: dt.date, second: int, zone: ZoneInfo) -> dt.datetime:
+    return _local(day, second, zone).astimezone(dt.UTC)
+
+
+def _second(at: dt.time) -> float:
+    return at.hour * 3600 + at.minute * 60 + at.second + at.microsecond / 1e6

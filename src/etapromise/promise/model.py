@@ -16,11 +16,10 @@ from etapromise.in_transit.transit_parts import Alerts
 from etapromise.late_imports import IMPORTING
 from etapromise.promise.compiled_quote import Quote
 from etapromise.promise.decision import CostPolicy
-from etapromise.promise.model_core import ModelCore
+from etapromise.promise.model_core import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL, ModelCore
 from etapromise.promise.model_files import load_saved, model_contents, model_of_contents, save_model
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.signatures import VERIFY_KEY
-from etapromise.promise.single_quote import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL
 from etapromise.shrinkage import believing
 
 if TYPE_CHECKING:

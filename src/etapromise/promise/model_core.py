@@ -1,4 +1,4 @@
-"""What the promise is computed with: a model's parts, bound to the compiled quote.
+"""A model's parts, bound to the compiled quote, and the promise that is asked in one call of it.
 
 Whatever answers questions about parcels takes a `ModelCore` as an argument; the model that users
 hold (`promise.model`) only passes itself on.
@@ -6,69 +6,105 @@ hold (`promise.model`) only passes itself on.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache, partial
+from math import nan
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from etapromise.array_types import Dates
+from etapromise.encoding.compiled_encoder import FINE
 from etapromise.encoding.pickup_days import WarehouseDays
-from etapromise.encoding.requests import as_released, local_dates
-from etapromise.errors import CommandError, ContractError
+from etapromise.encoding.requests import NUMBERS, Encoder, as_released, local_dates
+from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
+from etapromise.errors import CommandError, ContractError, name_meant
 from etapromise.forecast.distribution import DateDistribution
-from etapromise.history.features import FeatureBuilder, FeatureTables, with_handling_codes
+from etapromise.history.features import FeatureBuilder, with_handling_codes
 from etapromise.in_transit.remaining_time import RemainingKernel
 from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
-from etapromise.promise.compiled_quote import QuoteKernel
+from etapromise.lanes.levels import HANDLING_LEVELS
+from etapromise.normal_forms.remembered import NAMES, PLACES
+from etapromise.promise.compiled_quote import (
+    UNUSUAL,
+    Answer,
+    Quote,
+    QuoteKernel,
+    answer_type,
+    as_number,
+    ask,
+    pack_levels,
+    pack_question,
+)
+from etapromise.promise.confidence import AssessesOne
+from etapromise.promise.explained_promise import PromiseDetails
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.model_parts import ModelParts
-from etapromise.promise.single_quote import SingleQuotes
+from etapromise.promise.promise import Promise
+from etapromise.promise.quoted_promise import QuotedPromise
+from etapromise.promise.service_levels import require_level
+from etapromise.promise.typed_inputs import ASKED, refuse_unknown
 from etapromise.shrinkage import believing
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from etapromise.calendars.calendar_file import CalendarFile
-    from etapromise.tracking.contract import Event
 
 
-class ModelCore(SingleQuotes):
+DEFAULT_SERVICE_LEVEL: Final = 0.9
+DEFAULT_BAND: Final = 0.8
+
+
+class ModelCore:
     """A model's parts and its compiled quote. Immutable; any number of threads may share one.
 
     Attributes:
+        version: which model this is: its moment, and a digest of what it was made from.
+        event: what is promised: "delivered", "first_attempt" or "available_for_pickup".
         features: builds what the forests are asked with, from the statistics of the model's moment.
         kernel: the compiled quote.
         dependence: how often parcels of an order share their luck, as past orders showed.
+        assessor: how sure one promise is.
+        known_fields: the names that a parcel may have.
     """
 
-    __slots__ = ("_transit_kernel", "_warehouses", "dependence", "features", "kernel", "parts")
+    __slots__ = (
+        *("_answer", "_plain", "_transit_kernel", "_warehouses", "_zones", "assessor"),
+        *("dependence", "event", "features", "kernel", "known_fields", "near_name", "parts"),
+        "version",
+    )
 
     def __init__(self, parts: ModelParts) -> None:
         """Bind the parts; done once, when a model is trained, refreshed or loaded."""
         self.parts = parts
+        self.version, self.event = parts.version, parts.event
         self.dependence = Dependence.from_manifest(parts.manifest)
         self._transit_kernel: RemainingKernel | None = None
         self._warehouses: dict[tuple[int, int], WarehouseDays] = {}
-        tables, settings = FeatureTables.snapshot(parts.statistics), parts.statistics.settings
-        self.features = FeatureBuilder(parts.contract, parts.encoder, tables, settings, parts.surge)
+        statistics, surge = parts.statistics, parts.surge
+        self.features = FeatureBuilder(parts.contract, parts.encoder, statistics, surge)
         with believing(parts.priors):
             self.kernel = QuoteKernel(parts, self.features)
-        super().__init__(parts, self.kernel)
+        encoder = parts.encoder
+        self.assessor = AssessesOne(parts)
+        self._answer = answer_type(
+            horizon=parts.horizon,
+            numbers=len(NUMBERS) + len(encoder.numeric),
+            codes=len(encoder.levels) + len(HANDLING_LEVELS),
+        )
+        self.known_fields = ASKED | {*encoder.categorical, *encoder.numeric}
+        # Without extra features, the columns are those that `promise` names.
+        self._plain = not (encoder.categorical or encoder.numeric)
+        self._zones = frozenset(encoder.zones.names)
+        # Of thousands of regions a near one takes milliseconds, and a typo comes again.
+        self.near_name = lru_cache(maxsize=1024)(partial(_near_name, encoder))
 
     @property
     def manifest(self) -> Mapping[str, Any]:
         """Versions, moments, settings and counts, as plain values."""
         return MappingProxyType(dict(self.parts.manifest))
-
-    @property
-    def version(self) -> str:
-        """Which model this is: its moment, and a digest of what it was made from."""
-        return self.parts.version
-
-    @property
-    def event(self) -> Event:
-        """What is promised: "delivered", "first_attempt" or "available_for_pickup"."""
-        return self.parts.event
 
     @property
     def as_of(self) -> datetime:
@@ -92,6 +128,154 @@ class ModelCore(SingleQuotes):
     def horizon(self) -> int:
         """Dates of a distribution, the order's own included."""
         return self.parts.horizon
+
+    def promise(
+        self,
+        /,
+        *,
+        origin: str | None,
+        destination: str | None,
+        ordered_at: datetime,
+        carrier: str | None = None,
+        service: str | None = None,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
+        band: float = DEFAULT_BAND,
+        origin_region: str | None = None,
+        origin_country: str | None = None,
+        destination_region: str | None = None,
+        destination_country: str | None = None,
+        destination_time_zone: str | None = None,
+        origin_lat: float | None = None,
+        origin_lon: float | None = None,
+        destination_lat: float | None = None,
+        destination_lon: float | None = None,
+        weight_kg: float | None = None,
+        quoted_date: dt.date | str | None = None,
+        available_from: datetime | None = None,
+        **fields: Any,
+    ) -> Promise:
+        """The promise of one parcel.
+
+        Where a column says nothing, give None or leave it out; NaN, NaT and NA out of a table mean
+        the same.
+
+        Args:
+            origin: postcode or place code that it is sent from.
+            destination: postcode or place code that it goes to.
+            ordered_at: zone-aware.
+            carrier: as in the training data; an unseen one gets a wider, flagged promise.
+            service: likewise.
+            service_level: the probability with which the promise shall be kept, or its name:
+                "typical", "default" or "high" (`SERVICE_LEVELS`).
+            band: the central probability between `earliest` and `latest`.
+            origin_region: state or province that it is sent from.
+            origin_country: ISO 3166 code.
+            destination_region: state or province that it goes to.
+            destination_country: ISO 3166 code.
+            destination_time_zone: IANA name.
+            origin_lat: degrees north.
+            origin_lon: degrees east.
+            destination_lat: degrees north.
+            destination_lon: degrees east.
+            weight_kg: kilograms.
+            quoted_date: the carrier's own estimate; as text, YYYY-MM-DD.
+            available_from: zone-aware; an item that is released later than it is ordered is sent as
+                if it had been ordered then.
+            **fields: every extra feature that the model was trained with.
+
+        Raises:
+            ContractError: a naive order time, a probability outside 0 to 1, a missing extra
+                feature, a value of a wrong type, or a time outside the model's calendars.
+        """
+        if type(service_level) is not float or not 0.0 < service_level < 1.0:
+            service_level = require_level(service_level, "service_level")
+        if type(band) is not float or not 0.0 < band < 1.0:
+            band = require_level(band, "band")
+        if fields:
+            refuse_unknown(fields, self.known_fields, "a promise")
+        given: object = ordered_at
+        if not isinstance(given, datetime):
+            ordered_at = as_datetime(given, "ordered_at")
+        moment = ordered_at
+        second = utc_second(moment)
+        if available_from is not None and available_from == available_from:  # noqa: PLR0124 — NaT
+            available_from = as_datetime(available_from, "available_from")
+            released = utc_second(available_from, "available_from")
+            if released > second:
+                moment, second = available_from, released
+        low, high = (1.0 - band) / 2, (1.0 + band) / 2
+        answer = self._answer()
+        status, text = None, b""
+        left_out: tuple[str, ...] = ()
+        if self._plain:
+            try:
+                text = "\0".join(
+                    (
+                        PLACES[origin, origin_region, origin_country],
+                        PLACES[destination, destination_region, destination_country],
+                        "" if carrier is None else NAMES[carrier],
+                        "" if service is None else NAMES[service],
+                        "" if destination_time_zone is None else destination_time_zone,
+                    )
+                ).encode()
+                question = pack_question(
+                    second,
+                    len(text),
+                    0,
+                    nan if quoted_date is None else quoted_day(quoted_date),
+                    nan if origin_lat is None else as_number(origin_lat),
+                    nan if origin_lon is None else as_number(origin_lon),
+                    nan if destination_lat is None else as_number(destination_lat),
+                    nan if destination_lon is None else as_number(destination_lon),
+                    nan if weight_kg is None else as_number(weight_kg),
+                    service_level,
+                    low,
+                    high,
+                )
+                if destination_time_zone is None or destination_time_zone in self._zones:
+                    status = ask(self.kernel.address, question, text, answer)
+            except (*UNUSUAL, ContractError):
+                pass  # looked at with care below
+        if status != FINE:
+            fields |= {
+                "origin": origin,
+                "origin_region": origin_region,
+                "origin_country": origin_country,
+                "destination": destination,
+                "destination_region": destination_region,
+                "destination_country": destination_country,
+                "carrier": carrier,
+                "service": service,
+                "destination_time_zone": destination_time_zone,
+                "quoted_date": quoted_date,
+                "origin_lat": origin_lat,
+                "origin_lon": origin_lon,
+                "destination_lat": destination_lat,
+                "destination_lon": destination_lon,
+                "weight_kg": weight_kg,
+                "ordered_at": moment,
+            }
+            levels = pack_levels(service_level, low, high)
+            text, left_out = self._ask_carefully(fields, levels, answer)
+        quote = answer, text, moment, second
+        return QuotedPromise(
+            self, quote, ordered_at, service_level, destination_time_zone, left_out
+        )
+
+    def explanation(self, quote: Quote) -> PromiseDetails:
+        """What stands behind a promise; a whole model knows."""
+        raise NotImplementedError
+
+    def _ask_carefully(
+        self, fields: Mapping[str, Any], levels: bytes, answer: Answer
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """What `promise` does, for models with extra features and for values of unusual types."""
+        encoder = self.parts.encoder
+        second = utc_second(fields["ordered_at"])
+        shipment, extra, text, left_out = encoder.compiled.packed(fields, second)
+        status = ask(self.kernel.address, shipment + levels + extra, text, answer)
+        encoder.compiled.require_encoded(status, answer.request.order_day)
+        return text, left_out
 
     def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
         """The whole distributions of many parcels."""
@@ -143,3 +327,9 @@ class ModelCore(SingleQuotes):
                 transit, encoder.clocks, self.horizon, encoder.disruptions
             )
         return self._transit_kernel
+
+
+def _near_name(encoder: Encoder, level: str, before: str, said: str) -> str | None:
+    """The key of a level, less what stands before it, that something said is a typo of."""
+    keys = encoder.indexes[encoder.level_names.index(level)].keys
+    return name_meant(said, (key.removeprefix(before) for key in keys if key.startswith(before)))

@@ -14,15 +14,14 @@ from etapromise.array_types import Floats
 from etapromise.errors import ContractError
 from etapromise.promise.arrival_distribution import PERCENTILES, date_of, day_number
 from etapromise.promise.confidence import NO_DATE
-from etapromise.promise.explained_promise import PromiseDetails
-from etapromise.promise.exports import Exported
+from etapromise.promise.explained_promise import Explained, PromiseDetails
 from etapromise.promise.kept_record import KeptRecord
 
 _PERCENTILE_NAMES: Final = tuple(f"percentile_{percent}" for percent in PERCENTILES)
 
 
 @dataclass(frozen=True, eq=False)
-class Promise(Exported):
+class Promise(Explained):
     """What to tell the customer. Immutable.
 
     All dates are calendar dates in the destination's local time. Probabilities are of the `event`

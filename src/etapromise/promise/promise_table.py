@@ -17,7 +17,6 @@ from etapromise.history.features import with_handling_codes
 from etapromise.promise.arrival_distribution import PERCENTILES
 from etapromise.promise.confidence import LEFT_OUT, MISTYPED, assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
-from etapromise.promise.single_quote import near_name
 from etapromise.tracking.faults import Note
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def near_names(model: ModelCore, frame: pd.DataFrame) -> list[Note]:
         counted = (before + said)[said != ""].value_counts()
         for key, rows in counted[~counted.index.isin(known)][:_TRIED_NAMES].items():
             prefix, sign, word = str(key).rpartition("\x1f")
-            near = near_name(encoder, level, prefix + sign, word)
+            near = model.near_name(level, prefix + sign, word)
             if near is not None:
                 what = f"are {word!r}, which was never seen: did they mean {near!r}?"
                 told.append(Note(reason="near_name", column=name, rows=int(rows), told=what))

@@ -21,7 +21,6 @@ from etapromise.forecast.survival import kaplan_meier_quantiles
 from etapromise.history.features import (
     FeatureBuilder,
     FeatureContract,
-    FeatureTables,
     with_handling_codes,
 )
 from etapromise.history.gathered import HistoryAsOf
@@ -38,8 +37,7 @@ def relative_to_now(gathered: HistoryAsOf, contract: FeatureContract, rows: Ints
     usual today has learned from the parcel itself; the rest is as large as if it had not.
     """
     statistics = gathered.statistics
-    tables = FeatureTables.snapshot(statistics)
-    builder = FeatureBuilder(contract, gathered.encoder, tables, statistics.settings)
+    builder = FeatureBuilder(contract, gathered.encoder, statistics)
     requests = gathered.requests.take(rows)
     _, offset = builder.rows(requests, with_handling_codes(requests.codes))
     days = gathered.days(gathered.outcomes, rows)

@@ -1,4 +1,5 @@
-// Filters lists and tables by their rows' names, sorts tables, and shows what a dot tells.
+// Filters lists and tables by their rows' names, sorts tables, marks those that go on to the right,
+// and shows what a dot tells.
 "use strict";
 (() => {
   const filterable = document.querySelectorAll("[data-filter]");
@@ -50,6 +51,14 @@
       head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
     });
   }
+
+  const mark = () => {
+    for (const table of document.querySelectorAll(".scroll")) {
+      table.classList.toggle("more", table.scrollWidth > table.clientWidth);
+    }
+  };
+  mark();
+  window.addEventListener("resize", mark);
 
   const tip = document.createElement("div");
   tip.className = "tip";

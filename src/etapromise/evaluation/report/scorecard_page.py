@@ -42,6 +42,8 @@ def scorecard_section(
         ranked_by=_RANKED_BY[str(table["measure"].iloc[0])],
         places=[{"name": name, "rows": places[name]} for name in ordered[:most_places]],
         left_out=max(0, len(ordered) - most_places),
+        # Of dates that nobody was told there is nothing to show.
+        known={name for name in table.columns if table[name].notna().any()},
     )
 
 
