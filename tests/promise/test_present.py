@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from etapromise import PromiseModel
 from etapromise.history.effects import FIELDS

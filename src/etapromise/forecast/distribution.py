@@ -41,8 +41,8 @@ class DistributionStruct(ctypes.Structure):
     ) -> DistributionStruct:
         """From a forest's levels (q,) and the knots (k,) of a calibration, which it keeps alive.
 
-        `duration_offset` are operational days that were added before the logarithm; `settled` (k,) is
-        what is kept in the long run, by default the same.
+        `duration_offset` are operational days that were added before the logarithm; `settled` (k,)
+        is what is kept in the long run, by default the same.
         """
         settled = kept if settled is None else settled
         arrays = [

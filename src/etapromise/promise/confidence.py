@@ -41,6 +41,7 @@ MESSAGES: Final = (
         "Little history of this service: the date is mostly that of its carrier's other services.",
     ),
     ("unseen_destination", "No history of this destination's region or postcode area."),
+    ("unseen_region", "No history of this destination's region: the date is its postcode area's."),
     ("unseen_origin", "No history of this origin: the date is that of its region."),
     ("zone_from_region", "Destination time zone taken from its region or postcode."),
     ("zone_from_country", "Destination time zone taken from its country."),
@@ -55,7 +56,6 @@ MESSAGES: Final = (
     ("value_left_out", "A value that cannot be read was left out, as if it were not known."),
     ("declared_disruption", "A declared disruption delays deliveries like this one."),
     ("unread_scans", "Scans that cannot be read were left out: the date knows nothing of them."),
-    ("unseen_region", "No history of this destination's region: the date is its postcode area's."),
 )
 _BIT: Final = {name: 1 << position for position, (name, _) in enumerate(MESSAGES)}
 # By message: the level of history whose keys are known, the column before it in a key, its own.
@@ -123,6 +123,17 @@ def assess(
     for number, holds in _codes(flags, latest - earliest, middle):
         code = np.where(holds, number, code)
     return code.astype(np.int32), reasons
+
+
+def only_region_unseen(parts: ModelParts, requests: Requests) -> Mask:
+    """(n,) whether there is history of a destination's postcode area and none of its region."""
+    statistics, names = parts.statistics, parts.encoder.level_names
+    known = statistics.total[:, FIELDS.index("evidence")]
+    region, area = (
+        known[statistics.total_start[place] + requests.codes[:, place]] >= _SEEN
+        for place in (names.index("destination_region"), names.index("destination_prefix"))
+    )
+    return np.asarray(area & ~region)
 
 
 class _DateRule(ctypes.Structure):
@@ -194,7 +205,7 @@ class AssessesOne:
         return code, sum([_BIT[name] for name, flag in flags.items() if flag])
 
     def only_region_unseen(self, codes: Sequence[int]) -> bool:
-        """Whether there is history of a destination's postcode area and none of its region."""
+        """As the function `only_region_unseen`, of one request."""
         place, start = self._region
         area, begin = self._prefix
         found = self._evidence.item

@@ -15,7 +15,14 @@ from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.features import with_handling_codes
 from etapromise.promise.arrival_distribution import PERCENTILES
-from etapromise.promise.confidence import LEFT_OUT, MISTYPED, assess, messages_of
+from etapromise.promise.confidence import (
+    LEFT_OUT,
+    MISTYPED,
+    UNSEEN_REGION,
+    assess,
+    messages_of,
+    only_region_unseen,
+)
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.tracking.faults import Note
 
@@ -50,6 +57,10 @@ def promise_frame(
     code, reasons = assess(
         model.parts, requests, reachable=confidence >= service_level, days=days[:, -3:]
     )
+    if "destination_region" in frame.columns:
+        told = frame["destination_region"].fillna("").ne("").to_numpy(bool)
+        region = told & only_region_unseen(model.parts, requests)
+        reasons |= np.where(region, UNSEEN_REGION, 0).astype(np.int32)
     asked = standing != NOT_ASKED
     late = np.where(asked, 1.0 - kept, 1.0 - confidence)
     service = requests.codes[:, model.kernel.lost_level]

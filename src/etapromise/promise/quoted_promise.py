@@ -137,16 +137,17 @@ class QuotedPromise(Promise):
             reachable=answer.probability[-1] >= self.service_level,
             days=days,
         )
+        region, given = model.assessor.only_region_unseen(answer.code), None
+        if reasons & MISTYPED_BITS or region:
+            given = encoder.compiled.fields_of(self._quote[1])
+            if region and given.get("destination_region"):
+                reasons |= UNSEEN_REGION
         messages, day = messages_of(reasons), request.order_day
         if encoder.disruptions is not None:
             concern = answer.number[DISRUPTED]
             told = encoder.disruptions.reasons(concern, day, day + days[2])
             messages += declared_message(told)
-        region = model.assessor.only_region_unseen(answer.code)
-        if reasons & MISTYPED_BITS or region:
-            given = encoder.compiled.fields_of(self._quote[1])
-            if region and given.get("destination_region"):
-                messages += messages_of(UNSEEN_REGION)
+        if given is not None:
             messages = with_near_names(messages, given, model.near_name)
         return code, (*messages, *left_out_message(self._left_out))
 
