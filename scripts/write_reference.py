@@ -2,7 +2,7 @@
 
     python scripts/write_reference.py [--check]
 
-`docs/commands.md` from the commands' own help, `docs/codes.md` from the confidence codes,
+`docs/commands.md` from the commands' own help, `docs/codes.md` from the confidence codes, messages and alarms,
 `docs/python.md` from the public names, and the map of the rooms in CONTRIBUTING.md.
 """
 
@@ -19,6 +19,7 @@ import click
 
 import etapromise
 from etapromise.cli import main as command_line
+from etapromise.evaluation.report.monitor_page import ALARM_ADVICE
 from etapromise.promise.confidence import CODES, MESSAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +87,7 @@ def exit_codes() -> list[str]:
 
 
 def codes() -> str:
-    """Confidence codes and messages."""
+    """Confidence codes, messages and alarms."""
     lines = [
         "# Codes",
         "",
@@ -107,6 +108,14 @@ def codes() -> str:
         "| code | text |",
         "|---|---|",
         *(f"| `{code}` | {text} |" for code, text in MESSAGES),
+        "",
+        "## Alarms",
+        "",
+        "What `monitor` raises, each with its `group`, the value found, the threshold and a reason.",
+        "",
+        "| alarm | what to do |",
+        "|---|---|",
+        *(f"| `{name}` | {text} |" for name, text in ALARM_ADVICE.items()),
         "",
     ]
     return "\n".join(lines)
