@@ -2,8 +2,9 @@
 
     python scripts/write_reference.py [--check]
 
-`docs/commands.md` from the commands' own help, `docs/codes.md` from the confidence codes, messages and alarms,
-`docs/python.md` from the public names, and the map of the rooms in CONTRIBUTING.md.
+`docs/commands.md` from the commands' own help, `docs/codes.md` from the confidence codes,
+messages and alarms, `docs/python.md` from the public names, and the map of the rooms in
+CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def codes() -> str:
         "",
         "## Alarms",
         "",
-        "What `monitor` raises, each with its `group`, the value found, the threshold and a reason.",
+        "What `monitor` raises, each with its `group`, value, threshold and reason.",
         "",
         "| alarm | what to do |",
         "|---|---|",
