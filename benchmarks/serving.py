@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import uvloop
 from later_orders import MOMENT, LaterOrders
 
 import etapromise
@@ -174,7 +173,7 @@ def main() -> None:
             _wait(port)
             for count, reloads in ((5_000, 0), (arguments.requests, arguments.reloads)):
                 run = Run(bodies(orders, 500), count, arguments.connections)
-                took = uvloop.run(load(port, run, arguments.connections, reloads, directory))
+                took = asyncio.run(load(port, run, arguments.connections, reloads, directory))
             health = json.loads(_get(port, "/healthz"))
             used = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
         finally:

@@ -261,7 +261,10 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick, monke
               "--refresh-every", "7")  # fmt: skip
     # There are not as many judged promises in a single day as it takes to judge anybody.
     single_day = ("retrain", *tables(files), "--models", models, "--judge-days", "1")
+    (models / "scan_rejects.parquet").unlink()  # of the training
+    before = sorted(models.rglob("*"))
     refused = run(*single_day, "--as-of", "2025-07-15", "--dry-run", "--json")
+    assert sorted(models.rglob("*")) == before
     assert refused.exit_code == 3, refused.stderr
     assert json.loads(refused.stdout)["outcome"] == "would refuse"
     assert "would refuse: only" in refused.stderr

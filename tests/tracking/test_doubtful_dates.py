@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from etapromise.operations.checking.checking import check
+from etapromise.tracking import history
 from etapromise.tracking.column_names import is_about, score_name
 from tests.tracking.own_shapes import HOME, parcels
 from tests.tracking.test_own_shapes import dates, local_dates
@@ -145,3 +146,64 @@ def test_hungarian_headers_tell_their_encoding(tmp_path: Path) -> None:
     found = check(path, quality=False)
     assert "cp1250" in found.to_text()
     assert "Időpont" in found.to_text()
+
+
+def test_orders_without_a_number_do_not_vanish_among_line_items(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    never = np.arange(len(truth)) % 10 == 0
+    truth.loc[never, ["picked", "delivered"]] = pd.NaT
+    table = plain(truth).rename(columns={"order_id": "tracking_number"})
+    table.insert(0, "order_number", [f"S{n}" for n in range(len(table))])
+    table.loc[never, "tracking_number"] = ""
+    lines = table.copy()
+    lines.loc[:, list(lines)[1:]] = ""
+    both = pd.concat([table, lines]).sort_index(kind="stable").assign(sku="mug")
+    _, found = read(csv_of(both, tmp_path / "lines.csv"), tmp_path)
+    assert list(found.shipments["shipment_id"]) == list(table["order_number"])
+    assert [len(one.rejects) for one in found.accounts] == [0, 0]
+
+
+def test_a_header_that_stands_again_hides_no_country(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    again = pd.DataFrame([dict(zip(plain(truth), plain(truth), strict=True))])
+    table = pd.concat([plain(truth)[:50], again, plain(truth)[50:90], again, plain(truth)[90:]])
+    check(csv_of(table, tmp_path / "t.csv"), write_mapping=tmp_path / "m.toml", quality=False)
+    found = history(mapping=tmp_path / "m.toml")
+    assert_true(truth, found)
+    assert set(found.shipments["destination_country"]) == set(truth["country"])
+    assert len(found.accounts[0].rejects) == 2
+
+
+def test_names_in_several_languages_and_dates_with_a_dot_after_the_year(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth, "%d.%m.%Y. %H:%M").rename(
+        columns={"shipped_at": "Versand / Expédition", "ordered_at": "Datum narudžbe"}
+    )
+    table["delivered_on"] = written(truth["delivered"], "%d.%m.%Y.")
+    _, found = read(csv_of(table, tmp_path / "names.csv"), tmp_path)
+    assert_true(truth, found)
+
+
+def test_sheets_of_one_workbook_are_orders_and_events(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    events = pd.concat(
+        pd.DataFrame({"Barcode": truth["id"], "Datum": truth[when], "Omschrijving": text})
+        for when, text in (
+            ("picked", "Zending ontvangen door PostNL"),
+            ("delivered", "Zending bezorgd"),
+        )
+    ).dropna()
+    orders = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    with pd.ExcelWriter(tmp_path / "both.xlsx") as book:
+        orders.to_excel(book, sheet_name="Bestellingen", index=False)
+        events.to_excel(book, sheet_name="Statussen", index=False)
+    _, found = read([tmp_path / "both.xlsx"], tmp_path)
+    true = truth.set_index("id").loc[found.shipments["shipment_id"]]
+    assert local_dates(found.milestones["picked_up_at"], HOME) == dates(true["picked"])
+
+
+def test_a_word_that_nobody_knows_and_that_is_never_delivered_is_told(tmp_path: Path) -> None:
+    table = with_states(parcels(5, 120))
+    table["Order Status"] = table["Order Status"].replace("Cancelled", "Grzmot")
+    found, _ = proposal_of(table, tmp_path)
+    assert any("12 rows 'Grzmot', and none of them was delivered" in one for one in found.told)

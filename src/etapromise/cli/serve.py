@@ -38,8 +38,8 @@ def serve(models: Path, host: str, port: int, fallback_days: int, ways: Path | N
 
     Example:
       etapromise serve --models models/ --port 8080
-      curl -s localhost:8080/quotes -d '{"origin": "55690", "destination": "90585",
-        "destination_region": "CA", "destination_country": "US", "carrier": "acme"}'
+      curl -s localhost:8080/quotes -d '{"origin": "55690", "origin_country": "US",
+        "destination": "90585", "destination_country": "US", "carrier": "acme"}'
     """
     try:
         import uvicorn  # noqa: PLC0415 — an extra

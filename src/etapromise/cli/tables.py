@@ -70,7 +70,7 @@ class TableArguments:
     def read(
         self,
         event: str,
-        out: Path,
+        out: Path | None,
         *,
         max_rejects: float | None = None,
         told: RepeatedNotes | None = None,
@@ -79,6 +79,7 @@ class TableArguments:
 
         Args:
             out: What the command writes, a directory or a file; the rejects go into or beside it.
+                None writes none.
             told: What the run before told, not to be told again; None tells all.
         """
         from etapromise.operations.feed_checks import (  # noqa: PLC0415 — start-up time
@@ -101,7 +102,8 @@ class TableArguments:
             naive_time_zone=self.time_zone,
             mapping=self.mapping,
         )
-        for account, path in zip(found.accounts, rejects_beside(out), strict=True):
+        paths = (None, None) if out is None else rejects_beside(out)
+        for account, path in zip(found.accounts, paths, strict=True):
             tell_account(account, path, told)
         for row in clocks_marked_as_utc(found):
             say(f"scans: {marked_as_utc_text(row)}")

@@ -182,7 +182,8 @@ def retrain_command(
         stated = _stated(calendars, tables)
     registry, told = ModelRegistry(models), RepeatedNotes(models)
     event = registry.current_event() if registry.current else "delivered"
-    history = _read(tables, event, models, max_rejects, as_of, stated, told)
+    out = None if dry_run else models
+    history = _read(tables, event, out, max_rejects, as_of, stated, told)
     decision = etapromise.retrain(
         models,
         history,
@@ -287,7 +288,7 @@ def _stated(calendars: Path | None, tables: TableArguments) -> CalendarFile | No
 def _read(
     tables: TableArguments,
     event: str,
-    out: Path,
+    out: Path | None,
     max_rejects: float,
     as_of: datetime,
     calendars: CalendarFile | str | Path | None,

@@ -20,6 +20,7 @@ _NEAR: Final = 0.88
 _NEW_WORD: Final = re.compile(
     r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?:[a-z]{2}|[a-rt-z](?![A-Za-z])))"
 )
+_TWO_LANGUAGES: Final = re.compile(r"\s+[/|]\s+")
 _SHORTENED: Final = 0.68
 _LEAST_LETTERS: Final = 3
 _VOWELS: Final = frozenset("aeiouy")
@@ -57,6 +58,9 @@ def names_of() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
 @cache
 def score_name(name: str, table: str, role: str) -> float:
     """How well a column's name fits, from 0 to 1: a whole name, one inside of it, one like it."""
+    if _TWO_LANGUAGES.search(name):
+        # PLZ / NPA: one name in several languages.
+        return max(score_name(part, table, role) for part in _TWO_LANGUAGES.split(name))
     said = plain_name(name)
     last = plain_name(name.rpartition(".")[2])
     timed = table == "milestones" or role.endswith(("_at", "_date"))

@@ -234,6 +234,9 @@ def read(
 ) -> TrackedHistory:
     """Read both tables once, to hand them to several functions; a history is handed on.
 
+    What learns or looks back takes a history in the place of shipments; `score` takes the table of
+    the open orders itself.
+
     Args:
         shipments: the orders; with a mapping by default the files that it names.
         scans: their scans; not needed where a mapping has milestones.

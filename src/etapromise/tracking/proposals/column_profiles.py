@@ -330,7 +330,8 @@ def profile_of(name: str, sample: pa.ChunkedArray, whole: pa.ChunkedArray) -> Pr
     text = words.to_pandas().astype(TEXT).str.strip()
     if pc.all(pc.string_is_ascii(words)).as_py() is False:
         text = text.map(_plain_signs, na_action="ignore")
-    values = text[text.notna() & (text != "")].reset_index(drop=True)
+    # A header that stands again inside of a table, where exports were put together, is no value.
+    values = text[text.notna() & (text != "") & (text != name)].reset_index(drop=True)
     blank = len(text) - len(values)
     return Profile(
         name,

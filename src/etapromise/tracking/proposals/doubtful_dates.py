@@ -59,7 +59,7 @@ def cancelled_by_state(proposal: Proposal) -> None:
 
     The table is read a second time, as scans of that one code; where that cannot be, it is told.
     """
-    if "cancelled" in proposal.milestones or proposal.scans is not None:
+    if "cancelled" in proposal.milestones:
         return
     table, columns = proposal.shipments, proposal.columns
     found = {
@@ -68,12 +68,14 @@ def cancelled_by_state(proposal: Proposal) -> None:
         if "cancelled" in states
     }
     if not found:
+        proposal.told += _never_delivered(proposal)
         return
     rows = {name: _rows_of(table, name, words) for name, words in found.items()}
     name = max(rows, key=lambda name: int(rows[name].sum()))
     one, came = table.profiles[name], proposal.milestones.get("delivered")
     whole = all(role in columns and columns[role].column for role in ("shipment_id", "ordered_at"))
     simple = table.join is None and not table.rows and "split" not in columns["shipment_id"].details
+    simple = simple and proposal.scans is None
     if came is None or came.column is None or not (whole and simple and one.filled > _FILLED):
         proposal.told.append(
             f"{name} has values such as {found[name][0]!r}: cancelled orders that are not told "
@@ -113,6 +115,27 @@ def cancelled_by_state(proposal: Proposal) -> None:
         f"{name} calls {int(rows[name].sum()):,} rows {found[name][0]!r}: these orders are read as "
         "cancelled when they were placed; a column with the time of it would be surer"
     )
+
+
+def _never_delivered(proposal: Proposal) -> list[str]:
+    """States that nobody knows and of which no row was delivered: they may be cancelled orders."""
+    table, came = proposal.shipments, proposal.milestones.get("delivered")
+    if came is None or came.column is None:
+        return []
+    arrived, told = happened(cells_as_text(table.table.column(came.column))), []
+    for name in proposal.unused:
+        one = table.profiles[name]
+        if not 1 < one.distinct <= _FEW_WORDS or one.numeric or one.times() is not None:
+            continue
+        for word in map(str, one.words):
+            rows = _rows_of(table, name, [word])
+            many = rows.sum() >= _ROWS_OF_A_PLAN and not arrived[rows].any()
+            if many and status_of_word(word) is None and arrived[~rows].mean() > _PLANNED:
+                told.append(
+                    f"{name} calls {int(rows.sum()):,} rows {word!r}, and none of them was "
+                    "delivered: if they were cancelled, docs/own-data.md shows how to map it"
+                )
+    return told
 
 
 def tell_of_pick_ups(proposal: Proposal) -> None:

@@ -343,6 +343,10 @@ def _times_by_order(proposal: Proposal) -> None:
         for role, one in proposal.milestones.items()
         if role in {"picked_up", *_ARRIVALS} and one.column is not None
     ]
+    place = proposal.columns.get("destination")
+    named = None if place is None else proposal.shipments.profiles.get(str(place.column))
+    # Further rows of an order have neither a place nor a time.
+    orders = 1.0 if named is None else named.filled
     found = []
     for profile in _free(proposal, lambda one: one.times() is not None):
         one = proposed_column(profile, "ordered_at", 0.5)
@@ -350,7 +354,7 @@ def _times_by_order(proposal: Proposal) -> None:
         # What is mostly the same day is another record of the arrival.
         known = [(later, moments.notna() & later.notna()) for later in came]
         first = all((moments < later)[both].mean() > _MOSTLY_BEFORE for later, both in known)
-        if not one.asked and moments.notna().mean() > _MOSTLY and first:
+        if not one.asked and moments.notna().mean() > _MOSTLY * orders and first:
             found.append((moments.median(), profile.name, one))
     if found:
         _, _, one = min(found)

@@ -61,7 +61,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         if table is not shipments
         and as_scans(table) > 0
         # Of one nested file the records themselves are no scans of their parts.
-        and not (table.files == shipments.files and shipments.rows.startswith(table.rows))
+        and not (_of_one_source(table, shipments) and shipments.rows.startswith(table.rows))
     ]
     scans = max(others, key=lambda one: as_scans(one) + _events(one, others)) if others else None
     proposal = Proposal(shipments=shipments, scans=scans)
@@ -87,7 +87,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     if scans is None:
         ask_for_deliveries(proposal)
         tell_of_pick_ups(proposal)
-        cancelled_by_state(proposal)
+    cancelled_by_state(proposal)
     left = [table for table in tables if table not in (shipments, scans)]
     for table in left:
         known = {*shipments.files, *(shipments.join or {}).get("files", ())}
@@ -98,6 +98,12 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
                 f"{of}{', '.join(table.files)} is not used: {len(table.table):,} rows"
             )
     return proposal
+
+
+def _of_one_source(one: OwnTable, other: OwnTable) -> bool:
+    """Whether two tables are of one file, and of one sheet of it."""
+    same = one.settings.get("sheet") == other.settings.get("sheet")
+    return one.files == other.files and same
 
 
 def _events(table: OwnTable, others: Sequence[OwnTable]) -> float:
@@ -193,6 +199,28 @@ def _differ(proposal: Proposal, keys: pa.ChunkedArray) -> bool:
     return len(several) > 0 and bool((several["nunique"] > 1).mean() > _ORDERED_APART)
 
 
+def _named_by_order(proposal: Proposal, one: Proposed, lost: int) -> bool:
+    """Orders without a parcel's number among further rows, which would vanish into the one above.
+
+    Where no events name parcels, the order's number names them; else it is asked.
+    """
+    orders = proposal.columns.get("order_id")
+    if not lost or orders is None or orders.column is None:
+        return False
+    told = f"{lost:,} orders have no {one.column}, and their further rows have none either"
+    if proposal.scans is None:
+        why = f"{told}: an order is a parcel"
+        proposal.columns["shipment_id"] = replace(orders, why=why)
+        del proposal.columns["order_id"]
+        _rows_of_one_order(proposal)
+    else:
+        asked = f"{told}: which column names each parcel? {orders.column} names orders"
+        proposal.columns["shipment_id"] = replace(
+            one, column=None, details={"column": "?"}, asked=asked
+        )
+    return True
+
+
 def _without_number(proposal: Proposal, one: Proposed, keys: pa.ChunkedArray) -> bool:
     """Orders that have no number of a parcel yet: the order's id is the parcel's, and it is told.
 
@@ -210,7 +238,7 @@ def _without_number(proposal: Proposal, one: Proposed, keys: pa.ChunkedArray) ->
         said = said.replace("", None)
         own |= empty & said.notna() & (said != said.where(~empty).ffill())
     if own.sum() <= _OWN_ROWS * empty.sum():
-        return False
+        return _named_by_order(proposal, one, int(own.sum()))
     if orders is None or orders.column is None:
         proposal.told.append(
             f"{int(empty.sum()):,} rows have no {one.column} and no order's number: they are "
