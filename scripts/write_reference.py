@@ -3,7 +3,8 @@
     python scripts/write_reference.py [--check]
 
 `docs/commands.md` from the commands' own help, `docs/codes.md` from the confidence codes,
-`docs/python.md` from the public names, and the map of the rooms in CONTRIBUTING.md.
+messages and alarms, `docs/python.md` from the public names, and the map of the rooms in
+CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import click
 
 import etapromise
 from etapromise.cli import main as command_line
+from etapromise.evaluation.report.monitor_page import ALARM_ADVICE
 from etapromise.promise.confidence import CODES, MESSAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +88,7 @@ def exit_codes() -> list[str]:
 
 
 def codes() -> str:
-    """Confidence codes and messages."""
+    """Confidence codes, messages and alarms."""
     lines = [
         "# Codes",
         "",
@@ -107,6 +109,14 @@ def codes() -> str:
         "| code | text |",
         "|---|---|",
         *(f"| `{code}` | {text} |" for code, text in MESSAGES),
+        "",
+        "## Alarms",
+        "",
+        "What `monitor` raises, each with its `group`, value, threshold and reason.",
+        "",
+        "| alarm | what to do |",
+        "|---|---|",
+        *(f"| `{name}` | {text} |" for name, text in ALARM_ADVICE.items()),
         "",
     ]
     return "\n".join(lines)

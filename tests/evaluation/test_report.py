@@ -125,7 +125,7 @@ def messages():
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "words":
                     found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
-    for table in (page_module._CAUSES, monitor_page._ADVICE, monitor_page._MEASURES):
+    for table in (page_module._CAUSES, monitor_page.ALARM_ADVICE, monitor_page._MEASURES):
         found |= set(table.values())
     return found | set(scorecard_page._RANKED_BY.values()) | {"month", "week"}
 

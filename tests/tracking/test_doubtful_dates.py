@@ -202,8 +202,23 @@ def test_sheets_of_one_workbook_are_orders_and_events(tmp_path: Path) -> None:
     assert local_dates(found.milestones["picked_up_at"], HOME) == dates(true["picked"])
 
 
-def test_a_word_that_nobody_knows_and_that_is_never_delivered_is_told(tmp_path: Path) -> None:
-    table = with_states(parcels(5, 120))
-    table["Order Status"] = table["Order Status"].replace("Cancelled", "Grzmot")
-    found, _ = proposal_of(table, tmp_path)
-    assert any("12 rows 'Grzmot', and none of them was delivered" in one for one in found.told)
+def test_a_state_that_nobody_knows_and_that_is_never_delivered_is_told(tmp_path: Path) -> None:
+    for states in ({"Cancelled": "Grzmot"}, {"Cancelled": "900", "Completed": "700"}):
+        table = with_states(parcels(5, 120))
+        table["Order Status"] = table["Order Status"].replace(states)
+        found, _ = proposal_of(table, tmp_path)
+        said = f"12 rows {states['Cancelled']!r}, and none of them was delivered"
+        assert any(said in one for one in found.told)
+
+
+def test_a_state_of_orders_beside_events_is_told(tmp_path: Path) -> None:
+    orders = with_states(parcels(5, 120))
+    events = orders[["order_id", "delivered_on"]].assign(status="delivered")
+    events = events[events["delivered_on"] != ""].rename(columns={"delivered_on": "date"})
+    files = [
+        *csv_of(orders.drop(columns=["shipped_at", "delivered_on"]), tmp_path / "o.csv"),
+        *csv_of(events, tmp_path / "e.csv"),
+    ]
+    found = check(files, quality=False).proposal
+    assert found is not None
+    assert any("count as never delivered" in one for one in found.told)

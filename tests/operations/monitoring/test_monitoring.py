@@ -106,7 +106,7 @@ def test_kept_versions_say_what_was_said(tmp_path, parcels, model):
     fresher = model.refresh(parcels, as_of=AS_OF + pd.Timedelta(days=3))
     for each in (model, fresher):
         registry.promote(registry.add(each), why="test")
-    found = monitor(fresher, parcels, as_of=NOW, config=SHORT, registry=registry)
+    found = monitor(fresher, parcels, as_of=NOW, config=SHORT, registry=str(tmp_path))
     table = found.table
     day = (table["ordered_at"] - NOW) // pd.Timedelta(days=1)
     for number, rows in table[table["ordered_at"] >= AS_OF].groupby(day):

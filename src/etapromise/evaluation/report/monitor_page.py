@@ -19,7 +19,7 @@ _MEASURES: Final = {
     "swift": "were as quick as the place usually is",
 }
 
-_ADVICE: Final = {
+ALARM_ADVICE: Final = {
     "no_orders": "Look at the feed of orders; what follows is of before it ended.",
     "no_scans": "Look at the feed of scans; what follows is of before it ended.",
     "silent_carrier": "Ask the carrier or the tracking vendor; until then its parcels look late.",
@@ -49,7 +49,9 @@ def render_monitor(facts: Facts, *, language: str = "en") -> str:
     return page.render(
         facts=facts,
         verdict=_verdict(facts, words),
-        causes=[cause | {"advice": words(_ADVICE[cause["name"]])} for cause in facts["causes"]],
+        causes=[
+            cause | {"advice": words(ALARM_ADVICE[cause["name"]])} for cause in facts["causes"]
+        ],
         charts=_charts(facts, words),
         lanes=findings.worst_first(by["lane_group"]),
         matrix=_lane_matrix(by["lane_group"]),

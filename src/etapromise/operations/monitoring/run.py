@@ -125,7 +125,7 @@ def monitor(
     mapping: MappingSource | None = None,
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
-    registry: ModelRegistry | None = None,
+    registry: ModelRegistry | str | Path | None = None,
 ) -> Findings:
     """Look at a model at work: promises kept, calibration, drift and the flow of scans.
 
@@ -137,8 +137,8 @@ def monitor(
         scans: as for `read`.
         as_of: nothing received later is looked at.
         config: what is watched, and how much is too much.
-        registry: the directory that the model came from, whose kept versions tell what was said on
-            each day, and how far versions moved dates; by default that of the model's path.
+        registry: the directory of models that it came from, whose kept versions tell what was said
+            on each day, and how far versions moved dates; by default that of the model's path.
 
     Raises:
         ContractError: a table does not fit the contract.
@@ -152,6 +152,8 @@ def monitor(
     """
     if registry is None and not isinstance(model, PromiseModel):
         registry = registry_of(Path(model))
+    elif isinstance(registry, str | Path):
+        registry = ModelRegistry(Path(registry))
     loaded, moment = model_of(model), moment_of(as_of)
     history = read_unless_read(
         shipments,

@@ -125,7 +125,7 @@ def _never_delivered(proposal: Proposal) -> list[str]:
     arrived, told = happened(cells_as_text(table.table.column(came.column))), []
     for name in proposal.unused:
         one = table.profiles[name]
-        if not 1 < one.distinct <= _FEW_WORDS or one.numeric or one.times() is not None:
+        if not 1 < one.distinct <= _FEW_WORDS or one.times() is not None:
             continue
         for word in map(str, one.words):
             rows = _rows_of(table, name, [word])
