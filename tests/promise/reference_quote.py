@@ -282,7 +282,11 @@ class ReferenceQuote:
         """How much of what was so at the model's moment is still so when the order is placed."""
         statistics = self.parts.statistics
         ahead = (self.order_day - EPOCH).days - statistics.as_of_day
-        return 0.5 ** (max(ahead, 0) / statistics.settings.present_half_life)
+        between = (self.order_day - timedelta(k) for k in range(1, ahead + 1))
+        since = (self.order_day + timedelta(k) for k in range(-ahead))
+        passed = math.fsum(map(self.open_share, between)) - math.fsum(map(self.open_share, since))
+        later = max(passed + self.dispatch_delay() - 2.0, 0.0)
+        return 0.5 ** (later / statistics.settings.present_half_life)
 
     def offset(self) -> float:
         settings = self.parts.statistics.settings

@@ -61,20 +61,26 @@ def test_long_after_it_the_network_is_as_usual(model: PromiseModel, orders: pd.D
     np.testing.assert_allclose(probability(lasting(model, 0.5), asked), usual, rtol=0, atol=1e-9)
 
 
-def test_after_its_half_life_half_of_a_correction_is_left(
+def test_a_correction_is_halved_in_each_half_life(
     model: PromiseModel, orders: pd.DataFrame
 ) -> None:
-    """Where nothing but the calibration is of the moment, the probability is the mean of both."""
+    """Where nothing but the calibration is of the moment, probabilities are means of both."""
     usual = without_present(model).parts
     knot = usual.calibration.knot
-    kept = np.where(knot < 0.7, knot**1.5, usual.calibration.settled)
-    kept = np.maximum.accumulate(kept)
+    kept = np.maximum.accumulate(np.where(knot < 0.7, knot**1.5, usual.calibration.settled))
     recent = replace(usual, calibration=replace(usual.calibration, kept=kept))
-    asked = at(orders, model, 7)
-    halved = probability(lasting(PromiseModel(recent), 7.0), asked)
-    whole = probability(lasting(PromiseModel(recent), 1e9), asked)
+    asked = at(orders, model, 9)
+    found, whole = (
+        probability(lasting(PromiseModel(recent), half_life), asked) for half_life in (4.0, 1e6)
+    )
     settled = probability(PromiseModel(usual), asked)
-    np.testing.assert_allclose(halved, (whole + settled) / 2.0, rtol=0, atol=1e-6)
+    clocks, requests = model.parts.encoder.clocks, model.parts.encoder.encode(asked)
+    day = requests.order_day - clocks.first_day
+    passed = clocks.elapsed[requests.clock, day] - clocks.elapsed[requests.clock, day - 9]
+    later = np.maximum(passed + requests.dispatch_delay - 2.0, 0.0)[:, None]
+    left = 0.5 ** (later / 4.0)
+    assert left.min() < 0.6
+    np.testing.assert_allclose(found, left * whole + (1.0 - left) * settled, rtol=0, atol=1e-5)
 
 
 def test_the_reasons_of_a_later_order_add_up(model: PromiseModel, orders: pd.DataFrame) -> None:

@@ -44,8 +44,8 @@ class EffectSettings:
         pace_prior: the same for the pace.
         offset: operational days added before the logarithm, so that a few hours more or less on a
             short way do not count like as many days on a long one.
-        present_half_life: days after the model's moment in which half of what was so at that moment
-            is gone: a pace, a surge, what recent promises were corrected by.
+        present_half_life: operational days in which half of what was so at the model's moment is
+            gone: a pace, a surge, what recent promises were corrected by. Two days after it begins.
     """
 
     half_life: float = 90.0
@@ -53,7 +53,7 @@ class EffectSettings:
     prior: float = 8.0
     pace_prior: float = 15.0
     offset: float = 1.0
-    present_half_life: float = 10.0
+    present_half_life: float = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ typedef struct {
     double duration_offset;
     double surge; /* added to every log duration: more orders than the network is used to */
     int64_t as_of_day; /* what was received before it is in the tables; INT64_MAX: they are of each order's day */
-    double present_half_life; /* days after it in which half of what was so then is gone */
+    double present_half_life; /* operational days after it in which half of what was so then is gone */
 } etp_features;
 
 typedef struct {
@@ -66,16 +66,20 @@ static inline double etp_elapsed(const etp_features *features, int32_t clock, in
     return features->elapsed[clock * features->clock_days + column];
 }
 
-/* How much of what was so on the tables' day is still so when the order is placed: 1 until then. */
-static inline double etp_present(const etp_features *features, const etp_request *r) {
-    return r->order_day > features->as_of_day
-               ? exp2(-(double)(r->order_day - features->as_of_day) / features->present_half_life)
-               : 1;
-}
-
 /* The reading of the carrier's clock from which the request's duration counts. */
 static inline double etp_start(const etp_features *features, const etp_request *r) {
     return etp_elapsed(features, r->clock, r->order_day) + r->number[ETP_DISPATCH_DELAY];
+}
+
+/* For so many operational days all that was so on the tables' day counts: until a refresh is due. */
+#define ETP_STILL_PRESENT 2.0
+
+/* How much of what was so on the tables' day is still so when the request's duration begins. It hangs on the
+ * carrier's clock alone, so that who orders later, and is fetched no later, has the same date. */
+static inline double etp_present(const etp_features *features, const etp_request *r) {
+    const double known = etp_elapsed(features, r->clock, features->as_of_day);
+    const double later = etp_start(features, r) - known - ETP_STILL_PRESENT;
+    return later > 0 ? exp2(-later / features->present_half_life) : 1;
 }
 
 #endif

@@ -26,6 +26,7 @@ from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
 from etapromise.history.features import with_handling_codes
+from etapromise.history.outcomes import elapsed_at, start_clock
 from etapromise.history.shortest_ways import ROUNDING, soonest
 from etapromise.lanes.levels import LAST_MILE
 
@@ -59,6 +60,8 @@ _PLACES: Final = ("origin", "destination")
 _CARRIERS: Final = ("carrier", "service", LAST_MILE)
 _UPPER: Final = 0.7  # ETP_GROUPS_FROM of native/distribution.h
 _PARTS: Final = 4
+_STILL_PRESENT: Final = 2.0  # ETP_STILL_PRESENT of native/features.h
+_ROWS_AT_ONCE: Final = 10_000
 
 
 _explain = native.function(
@@ -142,13 +145,21 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
 def _uncalibrated(model: ModelCore, requests: Requests, kept: Floats) -> Floats:
     """(n,) the forest's probabilities that come to those of whole networks, `kept` (n,)."""
     calibration, statistics = model.parts.calibration, model.parts.statistics
-    ahead = np.maximum(requests.order_day.astype(np.int64) - statistics.as_of_day, 0)
+    clocks, knot = model.parts.encoder.clocks, calibration.knot
+    day = np.full(len(kept), statistics.as_of_day)
+    later = start_clock(clocks, requests) - elapsed_at(clocks, requests.clock, day)
+    later = np.maximum(later - _STILL_PRESENT, 0.0)
+    present = (0.5 ** (later / statistics.settings.present_half_life))[:, None]
     found = np.empty(len(kept))
-    for days in np.unique(ahead).tolist():
-        rows = ahead == days
-        present = 0.5 ** (days / statistics.settings.present_half_life)
-        reached = present * calibration.kept + (1.0 - present) * calibration.settled
-        found[rows] = np.interp(kept[rows], reached, calibration.knot)
+    for start in range(0, len(kept), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        reached = present[rows] * calibration.kept + (1.0 - present[rows]) * calibration.settled
+        place = np.clip((reached <= kept[rows, None]).sum(axis=1), 1, len(knot) - 1)
+        low, high = (
+            np.take_along_axis(reached, at[:, None], axis=1)[:, 0] for at in (place - 1, place)
+        )
+        part = (kept[rows] - low) / np.where(high > low, high - low, 1.0)
+        found[rows] = knot[place - 1] + np.clip(part, 0.0, 1.0) * (knot[place] - knot[place - 1])
     return found
 
 
