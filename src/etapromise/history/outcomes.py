@@ -125,7 +125,7 @@ class Outcomes:
         # On the day on which the pick-up was received, and before it, nobody knew of it.
         told = np.minimum(self.pickup_known_day, NEVER_DAY - 1)
         begun = np.maximum(
-            elapsed_at(clocks, requests.clock, told),
+            _elapsed_at(clocks, requests.clock, told),
             np.nan_to_num(start_clock(clocks, asked) + np.exp(fetched.value) - offset, nan=-np.inf),
         )
         scanned = self._scanned(requests)
@@ -207,19 +207,18 @@ def operational_days(clocks: Clocks, requests: Requests, day: Ints, within: Floa
     """
     known = day < NEVER_DAY
     day = np.where(known, day, requests.order_day)
-    before = elapsed_at(clocks, requests.clock, day)
-    after = elapsed_at(clocks, requests.clock, day + 1)
+    before = _elapsed_at(clocks, requests.clock, day)
+    after = _elapsed_at(clocks, requests.clock, day + 1)
     days = before + (after - before) * within - start_clock(clocks, requests)
     return np.where(known, np.maximum(days, 0.0), np.nan)
 
 
 def start_clock(clocks: Clocks, requests: Requests) -> Floats:
     """(n,) reading of each carrier's clock from which the durations of the orders count."""
-    return elapsed_at(clocks, requests.clock, requests.order_day) + requests.dispatch_delay
+    return _elapsed_at(clocks, requests.clock, requests.order_day) + requests.dispatch_delay
 
 
-def elapsed_at(clocks: Clocks, clock: NDArray[np.int32], day: NDArray[Any]) -> Floats:
-    """(n,) readings of carriers' clocks at the starts of days (n,), clamped to the calendars."""
+def _elapsed_at(clocks: Clocks, clock: NDArray[np.int32], day: NDArray[Any]) -> Floats:
     column = np.clip(day - clocks.first_day, 0, clocks.elapsed.shape[1] - 1)
     return np.asarray(clocks.elapsed[clock, column])
 

@@ -81,7 +81,7 @@ class _Ways:
         # The end of the day of the arrival; of a parcel under way, that of yesterday.
         until = np.where(arrived, outcomes.event_day + 1, outcomes.as_of_day)
         clock = requests.clock[rows]
-        way = _reading(encoder, clock, until) - _reading(encoder, clock, fetched + 1)
+        way = clock_reading(encoder, clock, until) - clock_reading(encoder, clock, fetched + 1)
         age = since - outcomes.start_day
         # A power a day is quicker than one a parcel.
         young = int(age.min(initial=0))
@@ -359,8 +359,8 @@ def soonest(
     for codes, start in zip(requests.codes.T, starts, strict=True):
         told = shortest[start + codes, (fetched + 3) % 7]
         way = np.where(told >= 0, told, way)
-    last = _reading(encoder, requests.clock, requests.order_day.astype(np.int64) + horizon)
-    return np.minimum(_reading(encoder, requests.clock, fetched + 1) + way, last)
+    last = clock_reading(encoder, requests.clock, requests.order_day.astype(np.int64) + horizon)
+    return np.minimum(clock_reading(encoder, requests.clock, fetched + 1) + way, last)
 
 
 def soonest_as_known(
@@ -400,7 +400,7 @@ def _soonest_pickup(requests: Requests, rows: Any = slice(None)) -> Ints:
     return np.asarray(requests.order_day[rows] + delay)
 
 
-def _reading(encoder: Encoder, clock: NDArray[np.int32], day: Ints) -> Floats:
+def clock_reading(encoder: Encoder, clock: NDArray[np.int32], day: Ints) -> Floats:
     """(n,) operational days before the start of each `day`."""
     clocks = encoder.clocks
     column = np.clip(day - clocks.first_day, 0, clocks.elapsed.shape[1] - 1)

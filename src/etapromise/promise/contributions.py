@@ -26,8 +26,7 @@ from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
 from etapromise.history.features import with_handling_codes
-from etapromise.history.outcomes import elapsed_at, start_clock
-from etapromise.history.shortest_ways import ROUNDING, soonest
+from etapromise.history.shortest_ways import ROUNDING, clock_reading, soonest
 from etapromise.lanes.levels import LAST_MILE
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ _PLACES: Final = ("origin", "destination")
 _CARRIERS: Final = ("carrier", "service", LAST_MILE)
 _UPPER: Final = 0.7  # ETP_GROUPS_FROM of native/distribution.h
 _PARTS: Final = 4
-_STILL_PRESENT: Final = 2.0  # ETP_STILL_PRESENT of native/features.h
+_STILL_PRESENT: Final = 1.0  # ETP_STILL_PRESENT of native/features.h
 _ROWS_AT_ONCE: Final = 10_000
 
 
@@ -145,10 +144,15 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
 def _uncalibrated(model: ModelCore, requests: Requests, kept: Floats) -> Floats:
     """(n,) the forest's probabilities that come to those of whole networks, `kept` (n,)."""
     calibration, statistics = model.parts.calibration, model.parts.statistics
-    clocks, knot = model.parts.encoder.clocks, calibration.knot
-    day = np.full(len(kept), statistics.as_of_day)
-    later = start_clock(clocks, requests) - elapsed_at(clocks, requests.clock, day)
-    later = np.maximum(later - _STILL_PRESENT, 0.0)
+    encoder, knot = model.parts.encoder, calibration.knot
+    ordered, known = (
+        clock_reading(encoder, requests.clock, day)
+        for day in (
+            requests.order_day.astype(np.int64),
+            np.full(len(kept), statistics.as_of_day, np.int64),
+        )
+    )
+    later = np.maximum(ordered + requests.dispatch_delay - known - _STILL_PRESENT, 0.0)
     present = (0.5 ** (later / statistics.settings.present_half_life))[:, None]
     found = np.empty(len(kept))
     for start in range(0, len(kept), _ROWS_AT_ONCE):
