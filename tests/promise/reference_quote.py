@@ -285,7 +285,7 @@ class ReferenceQuote:
         between = (self.order_day - timedelta(k) for k in range(1, ahead + 1))
         since = (self.order_day + timedelta(k) for k in range(-ahead))
         passed = math.fsum(map(self.open_share, between)) - math.fsum(map(self.open_share, since))
-        later = max(passed + self.dispatch_delay() - 1.0, 0.0)
+        later = max(passed + self.dispatch_delay() - 2.0, 0.0)
         return 0.5 ** (later / statistics.settings.present_half_life)
 
     def offset(self) -> float:

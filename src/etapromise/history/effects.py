@@ -45,7 +45,7 @@ class EffectSettings:
         offset: operational days added before the logarithm, so that a few hours more or less on a
             short way do not count like as many days on a long one.
         present_half_life: operational days in which half of what was so at the model's moment is
-            gone: a pace, a surge, what recent promises were corrected by. It begins a day after it.
+            gone: a pace, a surge, what recent promises were corrected by. It begins two days after it.
     """
 
     half_life: float = 90.0
@@ -53,7 +53,7 @@ class EffectSettings:
     prior: float = 8.0
     pace_prior: float = 15.0
     offset: float = 1.0
-    present_half_life: float = 6.0
+    present_half_life: float = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)

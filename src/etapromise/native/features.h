@@ -72,7 +72,7 @@ static inline double etp_start(const etp_features *features, const etp_request *
 }
 
 /* For so many operational days all that was so on the tables' day counts: until a refresh is due. */
-#define ETP_STILL_PRESENT 1.0
+#define ETP_STILL_PRESENT 2.0
 
 /* How much of what was so on the tables' day is still so when the request's duration begins. It hangs on the
  * carrier's clock alone, so that who orders later, and is fetched no later, has the same date. */

@@ -59,7 +59,7 @@ _PLACES: Final = ("origin", "destination")
 _CARRIERS: Final = ("carrier", "service", LAST_MILE)
 _UPPER: Final = 0.7  # ETP_GROUPS_FROM of native/distribution.h
 _PARTS: Final = 4
-_STILL_PRESENT: Final = 1.0  # ETP_STILL_PRESENT of native/features.h
+_STILL_PRESENT: Final = 2.0  # ETP_STILL_PRESENT of native/features.h
 _ROWS_AT_ONCE: Final = 10_000
 
 
