@@ -45,7 +45,7 @@ class EffectSettings:
         offset: operational days added before the logarithm, so that a few hours more or less on a
             short way do not count like as many days on a long one.
         present_half_life: operational days in which half of what was so at the model's moment is
-            gone: a pace, a surge, what recent promises were corrected by. It begins two days after it.
+            gone: a pace, a surge, what recent promises were corrected by. It begins two days after.
     """
 
     half_life: float = 90.0
