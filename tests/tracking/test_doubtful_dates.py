@@ -18,6 +18,16 @@ from tests.tracking.test_shop_exports import assert_true
 from tests.tracking.test_system_exports import CLOCK, DAY, csv_of, plain, read, written
 
 
+def some_unnumbered(truth: pd.DataFrame) -> pd.DataFrame:
+    """Every tenth order not handed over yet, so that it has no number of a parcel."""
+    never = np.arange(len(truth)) % 10 == 0
+    truth.loc[never, ["picked", "delivered"]] = pd.NaT
+    table = plain(truth).rename(columns={"order_id": "tracking_number"})
+    table.insert(0, "order_number", [f"S{n}" for n in range(len(table))])
+    table.loc[never, "tracking_number"] = ""
+    return table
+
+
 def with_states(truth: pd.DataFrame) -> pd.DataFrame:
     """Every tenth order cancelled by its state, without a pick-up and a delivery."""
     never = np.arange(len(truth)) % 10 == 0
@@ -83,14 +93,10 @@ def test_without_pick_ups_it_is_told_what_could_say_them(tmp_path: Path) -> None
 
 def test_lines_of_orders_without_a_number_yet_are_folded_too(tmp_path: Path) -> None:
     truth = parcels(5, 120)
-    never = np.arange(len(truth)) % 10 == 0
-    truth.loc[never, ["picked", "delivered"]] = pd.NaT
-    table = plain(truth).rename(columns={"order_id": "tracking_number"})
-    table.insert(0, "order_number", [f"S{n}" for n in range(len(table))])
-    table.loc[never, "tracking_number"] = ""
+    table = some_unnumbered(truth)
     twice = pd.concat([table, table[::2]]).sort_index(kind="stable").assign(sku="mug")
     _, found = read(csv_of(twice, tmp_path / "lines.csv"), tmp_path)
-    ids = truth["id"].where(~never, table["order_number"])
+    ids = truth["id"].where(table["tracking_number"] != "", table["order_number"])
     assert list(found.shipments["shipment_id"]) == list(ids)
     assert [len(one.rejects) for one in found.accounts] == [0, 0]
 
@@ -150,11 +156,7 @@ def test_hungarian_headers_tell_their_encoding(tmp_path: Path) -> None:
 
 def test_orders_without_a_number_do_not_vanish_among_line_items(tmp_path: Path) -> None:
     truth = parcels(5, 120)
-    never = np.arange(len(truth)) % 10 == 0
-    truth.loc[never, ["picked", "delivered"]] = pd.NaT
-    table = plain(truth).rename(columns={"order_id": "tracking_number"})
-    table.insert(0, "order_number", [f"S{n}" for n in range(len(table))])
-    table.loc[never, "tracking_number"] = ""
+    table = some_unnumbered(truth)
     lines = table.copy()
     lines.loc[:, list(lines)[1:]] = ""
     both = pd.concat([table, lines]).sort_index(kind="stable").assign(sku="mug")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import itertools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +17,7 @@ from etapromise.normal_forms.texts import normal_name
 from etapromise.normal_forms.zones import zone_name
 from etapromise.text_type import TEXT
 from etapromise.tracking import columns as read
+from etapromise.tracking.alike_names import tell_alike_names
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES, Column, Kind
 from etapromise.tracking.faults import Checked, Faults, rejects_table
 from etapromise.tracking.payloads import scans_source
@@ -43,11 +41,6 @@ EARLIEST: Final = int(np.datetime64("1990-01-01", "us").astype(np.int64))
 LATEST: Final = int(np.datetime64("2100-01-01", "us").astype(np.int64))
 # 2099-12-31 stands for "never".
 LAST_DATE: Final = int(np.datetime64("2099-12-31", "us").astype(np.int64))
-
-# How many names are compared, from how many letters on, and how alike they are.
-_MOST_NAMES: Final = 200
-_LEAST_LETTERS: Final = 5
-_NEAR: Final = 0.9
 
 WITHOUT_INFORMATION: Final = Fault.WITHOUT_INFORMATION.value
 
@@ -309,27 +302,8 @@ def _told(found: read.Rewritten, name: str, faults: Faults) -> pa.ChunkedArray:
         several,
     )
     if not name.endswith(("_id", "facility")):
-        _tell_near_names(found.column, name, faults)
+        tell_alike_names(found.column, name, faults)
     return found.column
-
-
-def _tell_near_names(column: pa.ChunkedArray, name: str, faults: Faults) -> None:
-    """Names that differ so little that they may be one; of many none are names."""
-    words = sorted(word for word in pc.unique(column).to_pylist() if word)
-    if len(words) > _MOST_NAMES:
-        return
-    near = [
-        f"{one} ~ {other}"
-        for one, other in itertools.combinations(words, 2)
-        if one.replace("-", "") == other.replace("-", "")
-        or (
-            min(len(one), len(other)) >= _LEAST_LETTERS
-            and re.sub(r"\D", "", one) == re.sub(r"\D", "", other)
-            and difflib.SequenceMatcher(None, one, other).ratio() >= _NEAR
-        )
-    ]
-    told = "pairs of names may each be one name written differently, and are kept apart"
-    faults.note(len(near), f"near_names_{name}", name, told, near)
 
 
 def _read_zones(text: pa.ChunkedArray, name: str, faults: Faults) -> pa.ChunkedArray:
