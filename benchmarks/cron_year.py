@@ -2,15 +2,15 @@
 
     python benchmarks/cron_year.py [--orders 15] [--nights 365] [--minutes 60] [--out output/cron]
 
-The lines with a store are read off the page and run by `sh` at their hours of a simulated clock, each in a
-fork of a process that has everything imported, so that starting Python does not count. The shop quotes
-each order with the model that is current and writes date and confidence down; every night's files have what
-came since the last ingest that went well. Planted are a carrier that collapses for five weeks, a vendor
-that changes its codes (people map them three days after the monitor told of them), six nights without files,
-a file that is cut, files that come twice, and a refresh that is killed.
+The lines with a store are read off the page and run by `sh` at their hours of a simulated clock,
+each in a fork of a process that has everything imported, so that starting Python does not count.
+The shop quotes each order with the model that is current and writes date and confidence down; a
+night's files have what came since the last ingest that went well. Planted are a carrier that
+collapses for five weeks, a vendor that changes its codes (people map them three days after the
+monitor told of them), six nights without files, a file that is cut, and files that come twice.
 
-Printed are exit codes and time of each command, early and late in the year, room on disk, alarms within and
-without what was planted, decisions of the gate, and kept beside stated by quarter.
+Printed are exit codes and time of each command, early and late in the year, room on disk, alarms
+within and without what was planted, decisions of the gate, and kept beside stated by quarter.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from year_shop import DAY, LEVEL, Diary, Feed, Script, judged
 import etapromise
 
 PAGE = Path(__file__).parents[1] / "docs/nightly.md"
-COLLAPSE, CODES, SILENT, CUT, TWICE, KILLED = (60, 95), 150, (220, 226), 250, 270, 280
+COLLAPSE, CODES, SILENT, CUT, TWICE = (60, 95), 150, (220, 226), 250, 270
 PLANTED = ((COLLAPSE[0], COLLAPSE[1] + 14), (CODES, CODES + 14), (SILENT[0], SILENT[1] + 7))
 RECIPE = ("members=1", "boosting.rounds=40", "boosting.learning_rate=0.2", "boosting.threads=1")
 
@@ -51,11 +51,15 @@ sys.exit(int(server.recv(16)))
 
 def serve(address: Path, journal: Path) -> None:
     """Run commands, each in a fork, and write down what each took."""
-    from etapromise.cli import main  # noqa: PLC0415 — in this process only
+    from etapromise.cli import main
 
     for name in ("evaluation.report.monitor_page", "operations.retraining", "store.ingest"):
         __import__(f"etapromise.{name}")
-    for name in ("operations.monitoring.run", "operations.events.event_run", "forecast.tree_grower"):
+    for name in (
+        "operations.monitoring.run",
+        "operations.events.event_run",
+        "forecast.tree_grower",
+    ):
         __import__(f"etapromise.{name}")
     for name in ("operations.scoring.scoring_store", "cli.monitor", "cli.train", "cli.events"):
         __import__(f"etapromise.{name}")
@@ -109,7 +113,10 @@ class Night:
         shutil.rmtree(self.place, ignore_errors=True)
         for name in ("log", "in/today", "out", "bin"):
             (self.place / name).mkdir(parents=True)
-        programs = {"date": 'cat "$ETA_CLOCK"', "etapromise": f'exec {sys.executable} -S -E "$0.py" "$@"'}
+        programs = {
+            "date": 'cat "$ETA_CLOCK"',
+            "etapromise": f'exec {sys.executable} -S -E "$0.py" "$@"',
+        }
         for name, line in programs.items():
             program = self.place / "bin" / name
             program.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
@@ -161,9 +168,12 @@ def live(script: Script, night: Night, diary: Diary, minutes: float) -> list[dic
     first = script.moment(0)
     night.write(*_since(feed, sent, first, diary))
     sets = " ".join(f"--set {each}" for each in RECIPE)
-    assert night.run("cd /srv/eta && etapromise ingest --store store/ --shipments in/today/shipments.parquet "
-        f"--scans in/today/scans.parquet && etapromise train --store store/ --as-of {first:%F} {sets} --out models/",
-        first) == 0  # fmt: skip
+    begin = (
+        "cd /srv/eta && etapromise ingest --store store/ --shipments in/today/shipments.parquet "
+        "--scans in/today/scans.parquet && "
+        f"etapromise train --store store/ --as-of {first:%F} {sets} --out models/"
+    )
+    assert night.run(begin, first) == 0
     sent = first
     for day in range(script.days):
         if time.monotonic() > until:
@@ -178,8 +188,6 @@ def live(script: Script, night: Night, diary: Diary, minutes: float) -> list[dic
                 continue
             if "ingest" in line:
                 _prepare(feed, night, diary, day, sent, midnight)
-            if day == KILLED and " refresh " in line:
-                line = line.replace("etapromise refresh", "timeout -s KILL 0.5 etapromise refresh")
             before = len(night.rows())
             code = night.run(line, at)
             ran = night.rows()[before:]
@@ -188,7 +196,9 @@ def live(script: Script, night: Night, diary: Diary, minutes: float) -> list[dic
             if ran and ran[0]["command"] == "ingest" and ran[0]["code"] == 0:
                 sent = midnight
             if ran and ran[-1]["command"] == "monitor":
-                alarms = json.loads((night.place / "report/monitor.json").read_text("utf-8"))["alarms"]
+                alarms = json.loads((night.place / "report/monitor.json").read_text("utf-8"))[
+                    "alarms"
+                ]
                 told["alarms"] = [{k: a[k] for k in ("name", "group", "reason")} for a in alarms]
         if mended is None and any(a["name"] == "unreadable_codes" for a in told["alarms"]):
             mended = midnight + 3 * DAY
@@ -199,13 +209,16 @@ def live(script: Script, night: Night, diary: Diary, minutes: float) -> list[dic
             print(f"night {day}: {told['codes']} {told['megabytes']}", file=sys.stderr, flush=True)
         found.append(told)
     diary.decisions = [
-        json.loads(p.read_text("utf-8")) for p in sorted((night.place / "models/decisions").glob("*.json"))
+        json.loads(p.read_text("utf-8"))
+        for p in sorted((night.place / "models/decisions").glob("*.json"))
     ]
     _told(feed, diary, found)
     return found
 
 
-def _since(feed: Feed, since: pd.Timestamp, at: pd.Timestamp, diary: Diary) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _since(
+    feed: Feed, since: pd.Timestamp, at: pd.Timestamp, diary: Diary
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Orders and scans that came in since, the promises that were made of them beside them."""
     ordered = feed.shipments["ordered_at"]
     shipments = feed.shipments[(ordered > since) & (ordered <= at)].drop(columns="promised_date")
@@ -248,15 +261,17 @@ def _told(feed: Feed, diary: Diary, nights: list[dict[str, Any]]) -> None:
     """Print what came of it."""
     ran = pd.DataFrame([{"night": each["night"], **row} for each in nights for row in each["ran"]])
     for command, rows in ran.groupby("command"):
-        early, late = rows[rows["night"] < 60]["cpu"].mean(), rows[rows["night"] >= 300]["cpu"].mean()
-        codes = rows["code"].value_counts().to_dict()
+        took, codes = rows["cpu"], rows["code"].value_counts().to_dict()
+        early, late = took[rows["night"] < 60].mean(), took[rows["night"] >= 300].mean()
         print(
-            f"{command:10} {len(rows):4} runs, exit codes {codes}; CPU s median {rows['cpu'].median():.2f}, "
-            f"at most {rows['cpu'].max():.2f}, early {early:.2f}, late {late:.2f}; at most {rows['mb'].max():.0f} MB"
+            f"{command:8} {len(rows):4} runs, exit codes {codes}; CPU s median "
+            f"{took.median():.2f}, at most {took.max():.2f}, early {early:.2f}, late {late:.2f}; "
+            f"at most {rows['mb'].max():.0f} MB"
         )
     for each in nights:
         if "megabytes" in each:
-            print(f"night {each['night']}: {', '.join(f'{k} {v:.1f} MB' for k, v in each['megabytes'].items())}")
+            room = ", ".join(f"{name} {size:.1f} MB" for name, size in each["megabytes"].items())
+            print(f"night {each['night']}: {room}")
     failed = [(each["night"], row["command"], row["code"]) for each in nights for row in each["ran"]
               if row["code"] not in (0, 3)]  # fmt: skip
     print(f"failed: {failed}")
@@ -264,7 +279,9 @@ def _told(feed: Feed, diary: Diary, nights: list[dict[str, Any]]) -> None:
     for each in nights:
         planted = any(start <= each["night"] <= end for start, end in PLANTED)
         for alarm in each["alarms"]:
-            (right if planted else false).append((each["night"], alarm["name"], alarm["group"], alarm["reason"]))
+            (right if planted else false).append(
+                (each["night"], alarm["name"], alarm["group"], alarm["reason"])
+            )
     for name, alarms in (("within what was planted", right), ("false", false)):
         counts = pd.Series([alarm[1] for alarm in alarms], dtype="str").value_counts().to_dict()
         print(f"alarms {name}: mornings {len({a[0] for a in alarms})}, {counts}")
@@ -273,7 +290,9 @@ def _told(feed: Feed, diary: Diary, nights: list[dict[str, Any]]) -> None:
         if (name, group) not in seen:
             seen.add((name, group))
             print(f"  first on night {night}: {name} {group}: {reason}")
-    outcomes = pd.Series([d["outcome"] for d in diary.decisions], dtype="str").value_counts().to_dict()
+    outcomes = (
+        pd.Series([d["outcome"] for d in diary.decisions], dtype="str").value_counts().to_dict()
+    )
     print(f"retrained: {outcomes}")
     for decision in diary.decisions:
         if decision["outcome"] != "promoted":
