@@ -165,10 +165,10 @@ def join_ids(proposal: Proposal) -> None:
             _set_id(proposal, left, right, "it matches the scans' in another writing", 0.8)
             return
     if named[1] is None:
-        right = max(other, key=lambda one: one.distinct, default=None)
+        widest = max(other, key=lambda one: one.distinct, default=None)
         proposal.scan_columns["shipment_id"] = (
-            Proposed(column=right.name, certainty=0.3, why="it has the most different values")
-            if right is not None
+            Proposed(column=widest.name, certainty=0.3, why="it has the most different values")
+            if widest is not None
             else Proposed(
                 column=None,
                 certainty=0.0,
