@@ -18,8 +18,9 @@ from etapromise.cli.arguments import (
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
+from etapromise.operations.models.markets import markets, plan_pruning, prune
 from etapromise.operations.models.model_cards import card_of, compared
-from etapromise.operations.models.model_registry import ModelRegistry, markets, plan_pruning, prune
+from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.promise.model import load_model
 
 
