@@ -49,16 +49,7 @@ TABLE = _TableType()
 
 @dataclass(frozen=True, kw_only=True)
 class TableArguments:
-    """What the options say of the tables.
-
-    Attributes:
-        shipments: Where they are; None leaves it to the mapping.
-        scans: Likewise.
-        vocabulary: Whose codes scans carry that do not say.
-        time_zone: IANA zone of times that carry none.
-        mapping: The mapping file.
-        store: Instead of all these, what `etapromise ingest` keeps.
-    """
+    """What the options say of the tables."""
 
     shipments: Place | None
     scans: Place | None
@@ -82,10 +73,7 @@ class TableArguments:
                 None writes none.
             told: What the run before told, not to be told again; None tells all.
         """
-        from etapromise.operations.feed_checks import (  # noqa: PLC0415 — start-up time
-            clocks_marked_as_utc,
-            marked_as_utc_text,
-        )
+        from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text  # noqa: PLC0415 — start-up time
         from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — start-up time
         from etapromise.tracking import history  # noqa: PLC0415 — start-up time
         from etapromise.tracking.accounts import refuse_too_many  # noqa: PLC0415 — start-up time

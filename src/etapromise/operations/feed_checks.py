@@ -56,15 +56,7 @@ class FeedLimits:
 
 @dataclass(frozen=True)
 class FeedFault:
-    """One limit that a carrier's feed has crossed.
-
-    Attributes:
-        check: Which, of `FEED_CHECKS`.
-        row: What was measured of that carrier and week.
-        moved: How far.
-        allowed: The limit.
-        text: The same in words.
-    """
+    """One limit that a carrier's feed has crossed."""
 
     check: str
     row: Mapping[str, Any]

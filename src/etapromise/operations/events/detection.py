@@ -82,7 +82,6 @@ class EventSettings:
     forget_after_days: int = 180
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
         above = 1.0 if self.lost_above is None else self.lost_above
         if not 0.0 <= self.found_below <= above <= 1.0:
             raise ContractError(
@@ -328,9 +327,5 @@ def no_events() -> pd.DataFrame:
 
 
 def event_id(shipment_id: str, event: str, count: str = "") -> str:
-    """The id of an event: the same whenever and however often it is found.
-
-    Args:
-        count: Which of that kind, where a parcel can have several.
-    """
+    """The id of an event: the same whenever and however often it is found."""
     return hashlib.sha256("\x1f".join((shipment_id, event, count)).encode()).hexdigest()[:32]

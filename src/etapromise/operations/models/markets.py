@@ -11,12 +11,7 @@ from etapromise.operations.models.model_registry import ModelRegistry
 
 @dataclass(frozen=True, kw_only=True)
 class Pruning:
-    """What goes and what stays, and why.
-
-    Attributes:
-        removed: Names of versions.
-        kept: Name → why it stays.
-    """
+    """What goes and what stays, and why."""
 
     removed: list[str]
     kept: dict[str, str]
