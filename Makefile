@@ -77,9 +77,10 @@ check: $(INSTALLED)
 
 docs: check
 
-# One worker a core, each on one thread; a file's tests share what they train.
+# One worker a core, each on one thread; a file's tests share what they train, and the longest files
+# begin (tests/conftest.py), not those of the most tests.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The kernels with address and undefined-behaviour sanitizers, under the tests that reach them (all of
 # tracking and promise took 45 minutes and more); then with the thread sanitizer, while threads ask and
