@@ -15,7 +15,6 @@ import json
 import random
 import sys
 import tempfile
-import types
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -51,9 +50,6 @@ class HostileModels:
             if file.endswith(".npz"):
                 with np.load(directory / file) as stored:
                     self.arrays[file] = {name: stored[name] for name in stored.files}
-        self.written = {
-            id(array): _npy(array) for each in self.arrays.values() for array in each.values()
-        }
 
     def write(self, target: Path, rng: np.random.Generator, changes: int = 1) -> str:
         """Write a changed copy; what was changed."""
@@ -72,8 +68,21 @@ class HostileModels:
             else:
                 said.append(f"manifest.json {changed_plain(manifest, rng)}")
         untouched = {file: self.contents[file] for file in self.arrays.keys() - arrays.keys()}
-        write_model(target, manifest, keys, arrays | untouched, self.written)
+        packed = {file: self._packed(file, each) for file, each in arrays.items()}
+        write_model(target, manifest, keys, packed | untouched)
         return "; ".join(said)
+
+    def _packed(self, file: str, arrays: dict[str, Any]) -> bytes:
+        """The sound file with what was changed put behind it; what was not stays as it is."""
+        content, sound = io.BytesIO(self.contents[file]), self.arrays[file]
+        with zipfile.ZipFile(content, "a") as opened:
+            for name in [name for name, array in sound.items() if arrays.get(name) is not array]:
+                opened.filelist.remove(opened.NameToInfo.pop(f"{name}.npy"))
+                opened._didModify = True  # type: ignore[attr-defined]
+            for name, array in arrays.items():
+                if sound.get(name) is not array:
+                    opened.writestr(f"{name}.npy", _npy(array))
+        return content.getvalue()
 
 
 def stated_layouts(directory: Path) -> dict[str, dict[str, Array]]:
@@ -98,14 +107,8 @@ def _npy(array: Any) -> bytes:
     return content.getvalue()
 
 
-def write_model(
-    target: Path, manifest: Any, keys: Any, arrays: Any, written: Any = types.MappingProxyType({})
-) -> None:
-    """Write a directory whose digests fit; what is bytes already is written as it is.
-
-    Args:
-        written: arrays as files have them, by their identities: those that were not changed.
-    """
+def write_model(target: Path, manifest: Any, keys: Any, arrays: Any) -> None:
+    """Write a directory whose digests fit; what is bytes already is written as it is."""
     target.mkdir(exist_ok=True)
     contents = {"keys.json": keys if isinstance(keys, bytes) else json.dumps(keys).encode()}
     for file, each in arrays.items():
@@ -115,7 +118,7 @@ def write_model(
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as opened:
             for name, array in each.items():
-                opened.writestr(f"{name}.npy", written.get(id(array)) or _npy(array))
+                opened.writestr(f"{name}.npy", _npy(array))
         contents[file] = content.getvalue()
     for name, content in contents.items():
         (target / name).write_bytes(content)
