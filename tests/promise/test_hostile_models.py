@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -22,6 +23,7 @@ from etapromise.calendars.disruptions import Disruption
 from etapromise.errors import ModelFileError
 from etapromise.promise import model_files
 from tests.fuzz import hostile_models
+from tests.fuzz.full_model import saved_model
 from tests.fuzz.hostile_models import HostileModels, outcome, write_model
 
 CASES, BATCHES = 240, 6
@@ -74,6 +76,17 @@ def test_random_changes_are_refused_or_harmless(
         shutil.rmtree(target)
     # The cases are no noise that nobody looks at: most of them break something.
     assert found["refused"] > CASES // BATCHES // 3
+
+
+def test_of_a_sound_model_everything_is_asked_and_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once no case asked a promise: the model wants columns that were not given."""
+    monkeypatch.setattr(
+        "tests.fuzz.hostile_models.contextlib.suppress", lambda *_: contextlib.nullcontext()
+    )
+    monkeypatch.setattr("tests.fuzz.hostile_models.EtapromiseError", ZeroDivisionError)
+    assert outcome(saved_model()) == "answers"
 
 
 def test_no_array_can_be_left_out_or_added(hostile: HostileModels, tmp_path: Path) -> None:
