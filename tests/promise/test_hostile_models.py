@@ -89,6 +89,17 @@ def test_of_a_sound_model_everything_is_asked_and_nothing_is_refused(
     assert outcome(saved_model()) == "answers"
 
 
+@pytest.mark.usefixtures("any_golden")
+def test_where_all_parcels_are_lost_what_stands_behind_the_date_is_told(tmp_path: Path) -> None:
+    """`why` ended in a NaN that is no number of days."""
+    hostile = hostile_models.hostile()
+    arrays = dict(hostile.arrays["arrays.npz"])
+    arrays["statistics.lost"] = np.ones_like(arrays["statistics.lost"])
+    changed = hostile.arrays | {"arrays.npz": arrays}
+    write_model(tmp_path / "lost", dict(hostile.manifest), hostile.keys, changed)
+    assert outcome(tmp_path / "lost") == "answers"
+
+
 def test_no_array_can_be_left_out_or_added(hostile: HostileModels, tmp_path: Path) -> None:
     for name in hostile.arrays["arrays.npz"]:
         arrays = {file: dict(each) for file, each in hostile.arrays.items()}

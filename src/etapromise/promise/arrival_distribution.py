@@ -174,7 +174,8 @@ def on_common_dates(promises: Sequence[ArrivalDistribution]) -> tuple[int, Float
 def days_to_reach(probability: Floats, levels: Iterable[float]) -> list[int]:
     """Days to the first date whose probability reaches each level.
 
-    Where none does, to the last one on which anything arrives; to the last of all where nothing does.
+    Where none does, to the last one on which anything arrives; to the last of all where nothing
+    does.
 
     Args:
         probability: (days,) ascending.
