@@ -22,11 +22,12 @@ PAGES = sorted(
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     if path.name not in {"commands.md", "codes.md", "python.md"}
 )
-# ```python no-run: what needs another program's installation; every other block is run.
-# ```python after-demo: needs the model that `make demo` leaves.
+# <!-- no-run --> before what needs another program's installation; every other block is run.
+# <!-- after-demo --> before what needs the model that `make demo` leaves.
 # ```toml title="…": written to that file.
 BLOCK = re.compile(
-    r'^```(python|sh|toml(?= title))( no-run| after-demo| title="[^"]+")?\n(.*?)^```$',
+    r'^(?:<!-- (no-run|after-demo) -->\n)?```(python|sh|toml(?= title))(?: title="([^"]+)")?\n'
+    r"(.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 GOES_ON = re.compile(r"<!-- examples go on from ([a-z-]+\.md) -->")
@@ -44,14 +45,11 @@ def blocks(page: Path) -> list[tuple[str, str]]:
         earlier = blocks(page.with_name(before[1]))
         kinds = [kind for kind, _ in earlier]
         found += earlier[: kinds.index("python") + 1]
-    for kind, when, text in BLOCK.findall(said):
-        if when.startswith(" title"):
-            found.append((when.split('"')[1], text))
-            continue
-        if when == " after-demo":
+    for when, kind, title, text in BLOCK.findall(said):
+        if when == "after-demo":
             found.append(("sh", f"{TRAIN} output/models"))
-        if when != " no-run":
-            found.append((kind, text))
+        if when != "no-run":
+            found.append((title or kind, text))
     return found
 
 
@@ -134,6 +132,14 @@ def test_links_lead_somewhere(page):
         target = page.parent / place if place else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_fences_are_ones_that_the_site_takes_for_fences(page):
+    """Any other word behind the language, and the rest of the page is inside out."""
+    fences = re.findall(r"^```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(fences) % 2 == 0
+    assert [one for one in fences if not re.fullmatch(r'(\w+( title="[^"]+")?)?', one)] == []
 
 
 def test_every_page_is_in_the_navigation_and_in_llms_txt():

@@ -25,16 +25,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from etapromise import native
 from etapromise.array_types import Floats, Ints, Mask
-from etapromise.errors import ContractError, InsufficientHistoryError
+from etapromise.errors import ContractError, InsufficientHistoryError, extra_needed
 from etapromise.forecast.boosting_state import BoostingState, Workers
 from etapromise.forecast.forest import Forest
 from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, join_trees
-from etapromise.forecast.lightgbm_engine import lightgbm
-from etapromise.forecast.lightgbm_trees import read_trees
 from etapromise.forecast.survival import kaplan_meier_quantiles
 
-# LightGBM may fail on one level's gradient and not on the next.
-_FAILURES_IN_A_ROW = 3
 # Spans of time that validation rows are looked at in, where each has so many of them.
 _BLOCKS = 8
 _FEWEST_IN_BLOCK = 100
@@ -166,7 +162,11 @@ def _grow(
     config: BoostingConfig,
     progress: TreeProgress | None,
 ) -> tuple[list[Trees], list[NDArray[np.float32]]]:
-    grower = _TreeGrower(training, config)
+    # LightGBM takes seconds to load, and who refreshes a model grows no tree.
+    with extra_needed():
+        from etapromise.forecast.tree_grower import TreeGrower  # noqa: PLC0415 — see above
+    rows = _shape_rows(len(training.y), config)
+    grower = TreeGrower(training, rows, _lightgbm_parameters(config))
     order = _level_order(len(level))
     parts: list[Trees] = []
     values: list[NDArray[np.float32]] = []
@@ -191,53 +191,6 @@ def _grow(
         if stopping is not None and stopping.after(single, value):
             break
     return parts, values
-
-
-class _TreeGrower:
-    """LightGBM, asked for one tree at a time."""
-
-    def __init__(self, training: BoostingState, config: BoostingConfig) -> None:
-        self._training = training
-        self._parameters = _lightgbm_parameters(config)
-        self._rows = _shape_rows(len(training.y), config)
-        self._hessian = training.hessian()[self._rows]
-        self._dataset = lightgbm.Dataset(
-            training.X[self._rows],
-            training.y[self._rows].astype(np.float32),
-            params=self._parameters,
-            free_raw_data=True,
-        ).construct()
-        features = range(training.X.shape[1])
-        # LightGBM grows nothing on features that are all constant: it fails.
-        self._can_split = any(self._dataset.feature_num_bin(j) > 1 for j in features)
-        self._booster = self._new_booster() if self._can_split else None
-        self._failures = 0
-
-    def grow(self, index: int) -> Trees | None:
-        """A tree on the gradient of one level; None if there is nothing to split on."""
-        if self._booster is None:
-            return None
-        grown = self._booster.current_iteration()
-        gradient = self._training.gradient(index)[self._rows]
-        try:
-            self._booster.update(fobj=lambda *_: (gradient, self._hessian))
-        except lightgbm.basic.LightGBMError:
-            # Now and then LightGBM chooses a split with an empty side and gives up (its issue
-            # 4739). Our gradients need nothing of what it has grown so far, so go on with a new
-            # booster; but if it always fails, something else is wrong.
-            self._failures += 1
-            if self._failures > _FAILURES_IN_A_ROW:
-                raise
-            self._booster = self._new_booster()
-            return None
-        self._failures = 0
-        if self._booster.current_iteration() == grown:
-            return None
-        tree = read_trees(self._booster, grown, 1)
-        return tree if len(tree.feature) else None
-
-    def _new_booster(self) -> lightgbm.Booster:
-        return lightgbm.Booster(self._parameters, self._dataset)
 
 
 def _shape_rows(count: int, config: BoostingConfig) -> slice | Ints:
