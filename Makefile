@@ -28,7 +28,7 @@ BENCHMARKS := $(addprefix benchmarks/,quote.py orders.py scoring.py forest.py sc
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard build_backend/*.py) \
 	$(wildcard src/etapromise/native/*.c) $(wildcard src/etapromise/native/*.h)
 
-.PHONY: demo test check docs notebooks bench clean environment sanitize fuzz lowest lock locked
+.PHONY: demo test suite check types style docs notebooks bench clean environment sanitize fuzz lowest lock locked
 .DELETE_ON_ERROR:
 
 environment: $(INSTALLED)
@@ -69,17 +69,27 @@ lock: $(BIN)/python
 	$(BIN)/python scripts/write_licences.py
 
 check: $(INSTALLED)
+	@$(MAKE) --no-print-directory -j 2 types style
+
+types:
+	$(BIN)/mypy
+
+style:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(SITE)
 
 docs: check
 
-# One worker a core, each on one thread; a file's tests share what they train.
-test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+# Side by side: alone, the check of types would leave one processor of two idle for a minute.
+test: $(INSTALLED)
+	@$(MAKE) --no-print-directory -j 3 types style suite
+
+# One worker a core, each on one thread; a file's tests share what they train, and the longest files
+# begin (tests/conftest.py), not those of the most tests.
+suite:
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The kernels with address and undefined-behaviour sanitizers, under the tests that reach them (all of
 # tracking and promise took 45 minutes and more); then with the thread sanitizer, while threads ask and

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import itertools
 import os
 import re
 import shutil
@@ -59,13 +61,15 @@ def trained(tmp_path_factory):
     kept: dict[str, Path] = {}
 
     def run_once(command: str, run, cwd: Path) -> None:
-        words = " ".join(command.replace("\\", " ").split())
-        if words not in kept:
+        # Where it goes to is the last word, and changes nothing.
+        *words, out = command.replace("\\", " ").split()
+        said = " ".join(words)
+        if said not in kept:
             run()
-            kept[words] = tmp_path_factory.mktemp("trained") / "models"
-            shutil.copytree(cwd / words.split()[-1], kept[words], symlinks=True)
+            kept[said] = tmp_path_factory.mktemp("trained") / "models"
+            shutil.copytree(cwd / out, kept[said], symlinks=True)
         else:
-            shutil.copytree(kept[words], cwd / words.split()[-1], symlinks=True)
+            shutil.copytree(kept[said], cwd / out, symlinks=True)
 
     return run_once
 
@@ -83,28 +87,29 @@ def test_the_examples_of_a_page_run_one_after_the_other(page, tmp_path, trained)
     if "openssl" in page.read_text(encoding="utf-8") and not shutil.which("openssl"):
         pytest.skip("the page's commands need openssl")
     program: list[str] = []
-    for kind, text in blocks(page):
-        if kind not in {"sh", "python"}:
-            (tmp_path / kind).write_text(text, encoding="utf-8")
+
+    def run(command: list[str], text: str) -> None:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        said = f"{done.stdout[-2000:]}{done.stderr[-3000:]}"
+        assert done.returncode == 0, f"{page.name}:\n{text}\n{said}"
+
+    for typed, group in itertools.groupby(blocks(page), key=lambda block: block[0] == "sh"):
+        if typed:
+            for _, text in group:
+                shell = functools.partial(run, ["sh", "-eu", "-c", text], text)
+                once = text.startswith("etapromise train") and text.count("etapromise ") == 1
+                trained(text, shell, tmp_path) if once else shell()
             continue
-        if kind == "sh":
-            # What was typed in Python before is known only to Python.
-            command = ["sh", "-eu", "-c", text]
-        else:
-            program.append(text)
-            command = [sys.executable, "-W", "error", "-c", "\n".join(program)]
-
-        def run(command=command, text=text) -> None:
-            done = subprocess.run(
-                command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-            )
-            said = f"{done.stdout[-2000:]}{done.stderr[-3000:]}"
-            assert done.returncode == 0, f"{page.name}:\n{text}\n{said}"
-
-        if kind == "sh" and text.startswith("etapromise train") and text.count("etapromise ") == 1:
-            trained(text, run, tmp_path)
-        else:
-            run()
+        for kind, text in group:
+            if kind == "python":
+                program.append(text)
+            else:
+                (tmp_path / kind).write_text(text, encoding="utf-8")
+        # What was typed in Python before is known only to Python: all of it runs again.
+        if program:
+            run([sys.executable, "-W", "error", "-c", "\n".join(program)], program[-1])
 
 
 LINKING = [

@@ -47,9 +47,7 @@ class Engine(Protocol):
         """Workers that it starts itself stay until it is left."""
         ...
 
-    def __exit__(self, *_: object) -> None:
-        """End what was started."""
-        ...
+    def __exit__(self, *_: object) -> None: ...
 
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
         """The results in the order of the tasks.

@@ -85,7 +85,6 @@ class Priors:
     few_spread_first: float = 0.4
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be believed."""
         for each in fields(self):
             value: object = getattr(self, each.name)
             most = 1.0 if each.name.endswith("_share") else 1e12
@@ -131,13 +130,6 @@ def believing(priors: Priors) -> Iterator[None]:
 
 
 def shrunk(found: Any, count: Any, around: Any, evidence: Any) -> Floats:
-    """`(n x + k prior) / (n + k)`: what was found of so many, leaning on what holds around.
-
-    Args:
-        found: n x, a number or an array, like the next two.
-        count: n.
-        around: the prior.
-        evidence: k.
-    """
+    """`(n x + k prior) / (n + k)`: what was found of so many, leaning on what holds around."""
     result: Floats = (found + evidence * around) / (count + evidence)
     return result

@@ -183,7 +183,6 @@ class StoredPart:
         self._all, self._prefix = stored, prefix
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
         return bool(self._all.names(self._prefix))
 
     def part(self, name: str) -> StoredPart:

@@ -52,6 +52,21 @@ def root(ingested, tmp_path) -> Path:
     return copy
 
 
+@pytest.fixture(scope="module")
+def night(ingested, model, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """A store after its first refresh, two days after the model's moment, and what came of that."""
+    place = tmp_path_factory.mktemp("night")
+    store: Path = shutil.copytree(ingested, place / "store")
+    return store, saved(model.refresh(store=store, as_of=AS_OF + 2 * DAY), place / "model")
+
+
+@pytest.fixture
+def refreshed(night, tmp_path) -> Path:
+    """Such a store of one's own."""
+    copy: Path = shutil.copytree(night[0], tmp_path / "refreshed")
+    return copy
+
+
 @pytest.fixture
 def read(monkeypatch) -> dict[str, list[str]]:
     """The weeks of which numbers are made, scans are read and parcels that have come are looked at.
@@ -132,25 +147,24 @@ def test_late_scans_corrections_and_cancellations_change_what_they_would_in_the_
 
 
 def test_what_was_known_earlier_and_what_is_damaged_is_made_again(
-    tables, model, read, root, tmp_path
+    tables, model, read, night, refreshed, tmp_path
 ):
-    now = saved(model.refresh(store=root, as_of=AS_OF + 2 * DAY), tmp_path / "now")
-    then = model.refresh(store=root, as_of=AS_OF - 9 * DAY)
+    then = model.refresh(store=refreshed, as_of=AS_OF - 9 * DAY)
     expected = model.refresh(tracking.history(*tables), as_of=AS_OF - 9 * DAY)
     assert saved(then, tmp_path / "then") == saved(expected, tmp_path / "expected")
 
     for each in read.values():
         each.clear()
-    again = model.refresh(store=root, as_of=AS_OF + 2 * DAY)
-    assert saved(again, tmp_path / "again") == now
+    again = model.refresh(store=refreshed, as_of=AS_OF + 2 * DAY)
+    assert saved(again, tmp_path / "again") == night[1]
     assert len(read["looks"]) < 9
 
 
 @pytest.mark.parametrize("kind", ["", "scans", "looks"])
-def test_what_is_damaged_or_older_is_made_again_and_told(model, read, root, tmp_path, caplog, kind):
-    as_of = AS_OF + 2 * DAY
-    now = saved(model.refresh(store=root, as_of=as_of), tmp_path / "now")
-    kept = sorted((next((root / "numbers").iterdir()) / kind).glob("*.arrow"))
+def test_what_is_damaged_or_older_is_made_again_and_told(
+    model, read, night, refreshed, tmp_path, caplog, kind
+):
+    kept = sorted((next((refreshed / "numbers").iterdir()) / kind).glob("*.arrow"))
     cut, turned, gone, older = kept[3], kept[-5], kept[-3], kept[5]
     cut.write_bytes(cut.read_bytes()[:100])
     content = bytearray(turned.read_bytes())
@@ -163,17 +177,15 @@ def test_what_is_damaged_or_older_is_made_again_and_told(model, read, root, tmp_
     if kind == "scans":
         # They are read where a week is looked at again.
         shutil.rmtree(cut.parents[1] / "looks")
-    for each in read.values():
-        each.clear()
     with caplog.at_level("INFO"), pytest.warns(RuntimeWarning, match="damaged") as told:
-        again = model.refresh(store=root, as_of=as_of)
+        again = model.refresh(store=refreshed, as_of=AS_OF + 2 * DAY)
     assert {cut.name, turned.name} == {
         name
         for name in (path.name for path in kept)
         if any(name in str(one.message) for one in told)
     }
     assert older.name in caplog.text
-    assert saved(again, tmp_path / "again") == now
+    assert saved(again, tmp_path / "again") == night[1]
     made = {"": "weeks", "scans": "scans", "looks": "looks"}[kind]
     assert len(set(read[made])) == 4
 

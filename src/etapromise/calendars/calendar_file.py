@@ -139,11 +139,7 @@ class _Table(Generic[_Rule]):
 
 @dataclass(frozen=True)
 class CalendarFile:
-    """What a calendar file says, its names and codes in the normal form of shipments.
-
-    Attributes:
-        name: what messages call it.
-    """
+    """What a calendar file says, its names and codes in the normal form of shipments."""
 
     text: str
     name: str = "the calendar file"
@@ -157,7 +153,6 @@ class CalendarFile:
     disruptions = _Table[Disruption]()
 
     def __post_init__(self) -> None:
-        """Refuse a text with a mistake in it."""
         self._tables  # noqa: B018 — parses
 
     @classmethod
@@ -179,11 +174,7 @@ class CalendarFile:
 
     @classmethod
     def of(cls, given: CalendarFile | str | Path) -> CalendarFile:
-        """A calendar file, or the one at a path.
-
-        Raises:
-            ContractError: as for `read`.
-        """
+        """A calendar file, or the one at a path."""
         if isinstance(given, CalendarFile):
             return given
         require_path("calendars", given)
@@ -191,14 +182,7 @@ class CalendarFile:
 
     @classmethod
     def within(cls, mapping: object) -> CalendarFile | None:
-        """The calendar that stands in a mapping file; None where it holds none.
-
-        Args:
-            mapping: its path, a mapping that was read, or None.
-
-        Raises:
-            ContractError: as for `read`; a table there is of no mapping and of no calendar.
-        """
+        """The calendar that stands in a mapping file; None where it holds none."""
         path = getattr(mapping, "path", mapping)
         if not isinstance(path, str | PathLike):
             return None

@@ -58,10 +58,7 @@ _LAYOUT: Final = ArrayLayout(
     weeks=Array("float64", "rows", 7, low=0.0, high=1e3),
     holiday_weights=Array("float64", "rows", HOLIDAY_KINDS, low=0.0, high=1e3),
     handling=Array(
-        *("float64", "rows", LONGEST_HANDLING + 1),
-        low=0.0,
-        high=1.0 + _ROUNDING,
-        order="ascending",
+        *("float64", "rows", LONGEST_HANDLING + 1), low=0.0, high=1.0 + _ROUNDING, order="ascending"
     ),
     special_days=Array("int64", "special", 4),
     rounds=Array("int64", "rounds", 4, low=0, high=(2**31, 6, NO_CUT_OFF, _LONGEST_WAIT)),
@@ -154,12 +151,7 @@ class DispatchCalendars(ArrayRecord):
             table[slice(None) if row < 0 else row, span] = share
         return table
 
-    def shares(
-        self,
-        rows: Ints,
-        holidays: NDArray[np.uint8],
-        first_day: int,
-    ) -> Floats:
+    def shares(self, rows: Ints, holidays: NDArray[np.uint8], first_day: int) -> Floats:
         """(k, days) the share of a working day that rows work on each day.
 
         Args:

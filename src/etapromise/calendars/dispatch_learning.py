@@ -234,13 +234,7 @@ def _worked_days(week: Floats, first: Ints, last: Ints) -> Floats:
     return np.asarray(np.maximum(at(last) - at(first), 0.0))
 
 
-def _cut_off(
-    week: Floats,
-    order_day: Ints,
-    second: Ints,
-    worked: Floats,
-    inherited: int,
-) -> int:
+def _cut_off(week: Floats, order_day: Ints, second: Ints, worked: Floats, inherited: int) -> int:
     """The second of the day that best parts orders of one day from those of the next.
 
     Least squares with one change point: later orders take one working day more. Where that does

@@ -228,12 +228,7 @@ class Disruptions:
     __slots__ = ("_alive", "_struct", "address", "declared")
 
     def __init__(self, declared: Sequence[Disruption], columns: Sequence[str]) -> None:
-        """Bind them.
-
-        Args:
-            declared: at most MOST_DISRUPTIONS.
-            columns: of texts, in the order in which the encoder has them.
-        """
+        """Bind them."""
         if len(declared) > MOST_DISRUPTIONS:
             raise ContractError(
                 f"Found {len(declared)} declared disruptions; expected at most {MOST_DISRUPTIONS}. "
@@ -302,12 +297,7 @@ class Disruptions:
         return tuple(dict.fromkeys(told))
 
     def held(
-        self,
-        clocks: Clocks,
-        concern: Floats,
-        clock: NDArray[np.int32],
-        start: Ints,
-        day: Ints,
+        self, clocks: Clocks, concern: Floats, clock: NDArray[np.int32], start: Ints, day: Ints
     ) -> Floats:
         """(n,) operational days by which clocks were held back by the end of a day, on the average.
 

@@ -39,7 +39,6 @@ class Transits:
     arrived: Mask
 
     def __len__(self) -> int:
-        """How many parcels."""
         return len(self.service)
 
     def latest(self, count: int) -> Transits:

@@ -43,11 +43,7 @@ class _ZonesStruct(ctypes.Structure):
 
 
 class ZoneTables:
-    """A zone map with the offsets of its zones over some years. Immutable.
-
-    Attributes:
-        names: the zones' IANA names.
-    """
+    """A zone map with the offsets of its zones over some years. Immutable."""
 
     __slots__ = ("_alive", "names", "struct")
 

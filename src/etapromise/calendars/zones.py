@@ -91,10 +91,7 @@ class ZoneMap:
         }
         if "destination_time_zone" not in shipments.columns:
             return cls(
-                default=default or "UTC",
-                countries=countries,
-                regions=regions,
-                postcodes=postcodes,
+                default=default or "UTC", countries=countries, regions=regions, postcodes=postcodes
             )
         named = shipments.loc[shipments["destination_time_zone"].notna()]
         zones = named["destination_time_zone"].astype(str)
@@ -142,11 +139,7 @@ class ZoneMap:
         return self._numbered[number]
 
     def zone(self, name: str) -> ZoneInfo:
-        """The zone with this IANA name, which need not be on the map.
-
-        Raises:
-            ContractError: there is none.
-        """
+        """The zone with this IANA name, which need not be on the map."""
         known = self._zones.get(name)
         return zone_named(name) if known is None else known
 
@@ -261,9 +254,7 @@ def _places(values: StoredValues, name: str) -> dict[tuple[str, str], str]:
     return {(country, place): zone for country, place, zone in rows}
 
 
-def _known_places(
-    shipments: pd.DataFrame,
-) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+def _known_places(shipments: pd.DataFrame) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
     """The zones that maps give the countries and regions of shipments, by place."""
     places: set[tuple[str, str]] = set()
     for side in ("origin", "destination"):

@@ -136,11 +136,7 @@ def repromise(
     """
     import pandas as pd  # noqa: PLC0415 — start-up time
 
-    from etapromise.evaluation.repromise_replay import (  # noqa: PLC0415 — start-up time
-        past_predictions,
-        pick_policy,
-        write_policy,
-    )
+    from etapromise.evaluation.repromise_replay import past_predictions, pick_policy, write_policy  # noqa: PLC0415 — start-up time
 
     loaded = load_model(model)
     looks = past_predictions(

@@ -6,13 +6,7 @@ from pathlib import Path
 
 import click
 
-from etapromise.cli.arguments import (
-    INPUT_FILE,
-    MODEL,
-    count_option,
-    options_told,
-    table_out_option,
-)
+from etapromise.cli.arguments import INPUT_FILE, MODEL, count_option, options_told, table_out_option
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
 from etapromise.promise.model import load_model

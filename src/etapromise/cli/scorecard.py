@@ -47,11 +47,7 @@ _SUFFIXES = (".parquet", ".csv", ".json", ".html")
     "--out", type=OUTPUT_FILE, required=True, help="Parquet, CSV, JSON or HTML, by its name."
 )
 def scorecard_command(
-    tables: TableArguments,
-    as_of: datetime,
-    out: Path,
-    language: str,
-    **asked: Any,
+    tables: TableArguments, as_of: datetime, out: Path, language: str, **asked: Any
 ) -> None:
     r"""How each carrier and service does where, and which is best there.
 

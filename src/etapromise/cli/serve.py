@@ -6,12 +6,7 @@ from pathlib import Path
 
 import click
 
-from etapromise.cli.arguments import (
-    INPUT_FILE,
-    count_option,
-    options_told,
-    say,
-)
+from etapromise.cli.arguments import INPUT_FILE, count_option, options_told, say
 from etapromise.cli.guarded_command import GuardedCommand
 
 

@@ -10,7 +10,6 @@ import click
 
 import etapromise
 from etapromise.cli.arguments import (
-    INPUT_FILE,
     OUTPUT_DIRECTORY,
     STORE,
     as_of_option,
@@ -23,18 +22,14 @@ from etapromise.cli.arguments import (
     say,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import TABLE
+from etapromise.cli.tables import ingested_options
 from etapromise.files import rejects_beside
 from etapromise.promise.model import load_model
 
 
 @click.command("ingest", cls=GuardedCommand)
 @click.option("--store", type=OUTPUT_DIRECTORY, required=True, help="Made if it is not there.")
-@click.option("--shipments", type=TABLE, help="The orders: a file, directory, pattern or address.")
-@click.option("--scans", type=TABLE, help="Their scans, likewise.")
-@click.option("--mapping", type=INPUT_FILE, help="Which columns are which; see `check`. TOML.")
-@click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so.")
-@click.option("--time-zone", help="IANA zone of times that carry none; without it, an error.")
+@ingested_options
 @engine_option
 @count_option("--buckets", about="Parts of a week; settled at first.  [1]")
 @count_option(

@@ -6,9 +6,9 @@ import functools
 import glob
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 
@@ -49,16 +49,7 @@ TABLE = _TableType()
 
 @dataclass(frozen=True, kw_only=True)
 class TableArguments:
-    """What the options say of the tables.
-
-    Attributes:
-        shipments: Where they are; None leaves it to the mapping.
-        scans: Likewise.
-        vocabulary: Whose codes scans carry that do not say.
-        time_zone: IANA zone of times that carry none.
-        mapping: The mapping file.
-        store: Instead of all these, what `etapromise ingest` keeps.
-    """
+    """What the options say of the tables."""
 
     shipments: Place | None
     scans: Place | None
@@ -82,10 +73,7 @@ class TableArguments:
                 None writes none.
             told: What the run before told, not to be told again; None tells all.
         """
-        from etapromise.operations.feed_checks import (  # noqa: PLC0415 — start-up time
-            clocks_marked_as_utc,
-            marked_as_utc_text,
-        )
+        from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text  # noqa: PLC0415 — start-up time
         from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — start-up time
         from etapromise.tracking import history  # noqa: PLC0415 — start-up time
         from etapromise.tracking.accounts import refuse_too_many  # noqa: PLC0415 — start-up time
@@ -189,52 +177,50 @@ def tell_account(
 def _gathered(*, scans_needed: bool) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         @functools.wraps(command)
-        def with_tables(
-            *,
-            shipments: Place | None,
-            scans: Place | None,
-            vocabulary: str | None,
-            time_zone: str | None,
-            mapping: Path | None,
-            store: Path | None,
-            **others: Any,
-        ) -> Any:
-            if store is not None and (shipments, scans, mapping) != (None, None, None):
+        def with_tables(**given: Any) -> Any:
+            tables = TableArguments(**{name: given.pop(name) for name in _OF_TABLES})
+            shipments, scans, mapping = tables.shipments, tables.scans, tables.mapping
+            if tables.store is not None and (shipments, scans, mapping) != (None, None, None):
                 raise click.UsageError("--store goes without --shipments, --scans and --mapping.")
-            if mapping is None and store is None:
-                for name, given in (("--shipments", shipments), ("--scans", scans)):
-                    if given is None and (scans_needed or name == "--shipments"):
+            if mapping is None and tables.store is None:
+                for name, place in (("--shipments", shipments), ("--scans", scans)):
+                    if place is None and (scans_needed or name == "--shipments"):
                         raise click.UsageError(
                             f"Missing option '{name}', or --mapping or --store for it."
                         )
-            tables = TableArguments(
-                shipments=shipments,
-                scans=scans,
-                vocabulary=vocabulary,
-                time_zone=time_zone,
-                mapping=mapping,
-                store=store,
-            )
-            return command(tables=tables, **others)
+            return command(tables=tables, **given)
 
-        added: Any = with_tables
-        for option in reversed(_OPTIONS):
-            added = option(added)
-        return added  # type: ignore[no-any-return]
+        return _with_options(with_tables, *_PLACES, _STORE, *_READING)  # type: ignore[return-value]
 
     return add
 
 
-_OPTIONS = (
+def _with_options(command: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def ingested_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same but for the store, each as an argument of its own."""
+    return _with_options(command, *_PLACES, *_READING)
+
+
+_PLACES = (
     click.option(
         "--shipments", type=TABLE, help="The orders: a file, directory, pattern or address."
     ),
     click.option("--scans", type=TABLE, help="Their scans, likewise."),
-    click.option("--store", type=STORE, help="Instead of both: what `etapromise ingest` keeps."),
+)
+_STORE = click.option(
+    "--store", type=STORE, help="Instead of both: what `etapromise ingest` keeps."
+)
+_READING = (
     click.option("--mapping", type=INPUT_FILE, help="Which columns are which; see `check`. TOML."),
     click.option("--vocabulary", help="Whose status codes the scans carry, if no column says so."),
     click.option("--time-zone", help="IANA zone of times that carry none; without it, an error."),
 )
+_OF_TABLES: Final = tuple(each.name for each in fields(TableArguments))
 history_options = _gathered(scans_needed=True)
 order_options = _gathered(scans_needed=False)
 max_rejects_option = click.option(

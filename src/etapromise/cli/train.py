@@ -27,12 +27,7 @@ from etapromise.cli.arguments import (
     sign_key_option,
 )
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.cli.tables import (
-    RepeatedNotes,
-    TableArguments,
-    history_options,
-    max_rejects_option,
-)
+from etapromise.cli.tables import RepeatedNotes, TableArguments, history_options, max_rejects_option
 from etapromise.operations.models.model_registry import ModelRegistry
 
 if TYPE_CHECKING:

@@ -69,7 +69,6 @@ class Requests:
     zone_source: NDArray[np.int8]
 
     def __len__(self) -> int:
-        """How many shipments."""
         return len(self.order_day)
 
     @property

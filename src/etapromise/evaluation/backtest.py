@@ -70,7 +70,6 @@ class BacktestConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be walked."""
         if self.start.tzinfo is None or self.end.tzinfo is None:
             raise ContractError("found a naive start or end of the backtest, expected time zones")
         if not self.start < self.end:

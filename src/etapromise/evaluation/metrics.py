@@ -36,11 +36,9 @@ class CensoredOutcomes:
     cancelled: Mask
 
     def __len__(self) -> int:
-        """Number of parcels."""
         return len(self.event_day)
 
     def __getitem__(self, rows: Mask | Ints) -> CensoredOutcomes:
-        """The outcomes of some parcels."""
         return with_rows(self, rows)
 
 

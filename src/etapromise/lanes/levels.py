@@ -141,7 +141,6 @@ class KeyPlan:
     __slots__ = ("_columns", "_positions", "_prefix")
 
     def __init__(self, levels: Sequence[Level]) -> None:
-        """Number the columns that the levels need."""
         columns = list(dict.fromkeys(column for level in levels for column in level.columns))
         self._prefix = "destination_prefix" in columns
         if self._prefix:
@@ -270,7 +269,6 @@ class KeyIndex:
     __slots__ = ("keys", "table")
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Number the keys from 1, in the order given."""
         self.keys = tuple(keys)
         self.table = KeyTable(self.keys)
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy.special import pdtr
 
 from etapromise.array_types import Floats, Mask
 from etapromise.calendars.zones import ZoneMap
@@ -22,9 +21,6 @@ from etapromise.tracking import TrackedHistory
 
 QUIET_DAYS: Final = 4
 """Days without an order or a scan that are no end: a weekend and a holiday."""
-
-UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabulary")
-"""Reasons of rejects in codes that nobody can read."""
 
 _DAY: Final = pd.Timedelta(days=1)
 COMPARED_WITH: Final = 56 * _DAY
@@ -60,15 +56,7 @@ class FeedLimits:
 
 @dataclass(frozen=True)
 class FeedFault:
-    """One limit that a carrier's feed has crossed.
-
-    Attributes:
-        check: Which, of `FEED_CHECKS`.
-        row: What was measured of that carrier and week.
-        moved: How far.
-        allowed: The limit.
-        text: The same in words.
-    """
+    """One limit that a carrier's feed has crossed."""
 
     check: str
     row: Mapping[str, Any]
@@ -337,82 +325,3 @@ def _hours_moved(new: Floats, old: Floats) -> dict[str, Any]:
     now, then = (complex(np.exp(2j * np.pi * hours / 24).mean()) + 1e-12 for hours in (new, old))
     turn = float(np.angle(now / then) / (2 * np.pi) * 24)
     return {"hour_shift": turn, "night_share": _night(new), "night_share_before": _night(old)}
-
-
-_WEEKS: Final = 4
-_WINDOW: Final = 2
-# A carrier with fewer scans on such a day may be quiet for no reason.
-_LEAST_USUAL: Final = 10.0
-_LEAST_UNREADABLE: Final = 5
-_MOST_CODES: Final = 10
-
-
-def silent_carriers(history: TrackedHistory, *, as_of: pd.Timestamp) -> list[dict[str, Any]]:
-    """Scans received in the last two days beside what is usual for these days of the week.
-
-    Two days, so that a holiday is no silence. Unreadable scans count: who sends them is not silent.
-    Where nobody has sent anything for weeks, usual is what was before.
-
-    Returns:
-        For each carrier: ``carrier``, ``received`` in the last 48 hours, ``usual`` (the median of
-        the same 48 hours of the four weeks before), ``hours_since_last`` and ``luck``, the
-        probability of so few by chance (Poisson). Carriers with fewer than ten usual scans have
-        ``luck`` 1.
-    """
-    received, carrier = all_received(history, as_of)
-    age = (as_of - received).dt.total_seconds() / 86_400
-    dead = int(age.min() // 7) if len(age) else 0
-    found = []
-    for name in sorted(carrier.unique()):
-        ours = age[carrier == name].to_numpy(dtype=np.float64)
-        lately = int((ours <= _WINDOW).sum())
-        past = [
-            int(((ours > 7 * week) & (ours <= 7 * week + _WINDOW)).sum())
-            for week in range(dead + 1, dead + _WEEKS + 1)
-        ]
-        usual = float(np.median(past))
-        luck = float(pdtr(lately, usual)) if usual >= _LEAST_USUAL else 1.0
-        row = {"carrier": str(name), "received": lately, "usual": usual}
-        found.append(row | {"hours_since_last": float(24 * ours.min()), "luck": luck})
-    return found
-
-
-def unreadable_codes(
-    history: TrackedHistory, *, as_of: pd.Timestamp, days: int
-) -> list[dict[str, Any]]:
-    """Codes of the latest days that are in no vocabulary, by carrier and vendor.
-
-    Returns:
-        ``carrier``, ``vocabulary``, ``scans`` that cannot be read, ``share`` of all the carrier's
-        scans in that time, ``codes`` (the most frequent, at most ten), ``first_received`` and
-        ``new`` (whether none of them had been received before these days). At least five scans.
-    """
-    rejects = rejected_scans(history)
-    rejects = rejects[(rejects["received_at"] <= as_of) & rejects["reason"].isin(UNREADABLE)]
-    received, carrier = all_received(history, as_of)
-    fresh = received > as_of - days * _DAY
-    totals = carrier[fresh].value_counts()
-    start = as_of - days * _DAY
-    found = []
-    lately = rejects[rejects["received_at"] > start]
-    for (name, vocabulary), rows in lately.groupby(["carrier", "vocabulary"], sort=True):
-        if len(rows) < _LEAST_UNREADABLE:
-            continue
-        counts = rows["status"].value_counts()
-        earlier = rejects[
-            (rejects["received_at"] <= start)
-            & (rejects["carrier"] == name)
-            & rejects["status"].isin(counts.index)
-        ]
-        found.append(
-            {
-                "carrier": str(name),
-                "vocabulary": str(vocabulary),
-                "scans": len(rows),
-                "share": len(rows) / max(1, int(totals.get(name, len(rows)))),
-                "codes": [str(code) for code in counts.index[:_MOST_CODES]],
-                "first_received": rows["received_at"].min().isoformat(),
-                "new": earlier.empty,
-            }
-        )
-    return found

@@ -68,7 +68,6 @@ class GateConfig(FeedLimits):
     slower: float = 5.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be judged by."""
         require_shares(service_level=self.service_level)
         counts = ("judge_days", "shift_days", "least_judged", "smallest_group", "refresh_every")
         require_at_least(self, 1, *counts, "slower")
@@ -79,12 +78,7 @@ class GateConfig(FeedLimits):
 
 @dataclass(frozen=True)
 class GateCheck:
-    """One question and its answer.
-
-    Attributes:
-        name: Machine-readable.
-        passed: Whether the challenger may go on.
-    """
+    """One question and its answer."""
 
     name: str
     passed: bool

@@ -77,7 +77,6 @@ class Search:
     refresh_every: int = 7
 
     def __post_init__(self) -> None:
-        """Refuse what has no end or no beginning."""
         require_at_least(self, 1, "trials", "folds", "fold_days", "refresh_every")
 
 

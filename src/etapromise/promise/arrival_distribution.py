@@ -55,7 +55,6 @@ class ArrivalDistribution:
     __hash__: ClassVar[Any]
 
     def __eq__(self, other: object) -> bool:
-        """Whether both say the same."""
         if not isinstance(other, ArrivalDistribution):
             return NotImplemented
         return self is other or self.as_dict() == other.as_dict()

@@ -109,14 +109,7 @@ begin_day = native.function("etp_answer_begin_day", native.LONG, *_OF_ANSWER)
 
 
 class Quote(NamedTuple):
-    """What was asked, and what a model answered.
-
-    Attributes:
-        asked: the texts of the shipment.
-        moment: from when on the order counts.
-        second: the same in UTC seconds, rounded down.
-        service_level: of its promise.
-    """
+    """What was asked, and what a model answered."""
 
     answer: Answer
     asked: bytes
@@ -131,7 +124,6 @@ class Levels:
     __slots__ = ("_address", "_alive", "_days", "_order")
 
     def __init__(self, levels: Sequence[float]) -> None:
-        """Take them in any order."""
         order = np.argsort(levels, kind="stable")
         ascending = np.array(levels, np.float64)[order]
         # Where in the ascending ones each stands.

@@ -158,7 +158,6 @@ class AssessesOne:
     )
 
     def __init__(self, parts: ModelParts) -> None:
-        """Take a model's tables and the levels of its requests' codes."""
         statistics = parts.statistics
         self._alike = parts.alike
         self._bounds = parts.ranges.bounds()

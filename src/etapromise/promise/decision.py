@@ -53,7 +53,6 @@ class CostPolicy:
     lateness_cost_days: float
 
     def __post_init__(self) -> None:
-        """Refuse a cost that none can have."""
         cost: object = self.lateness_cost_days
         number = cost if isinstance(cost, int | float) and not isinstance(cost, bool) else math.nan
         if not 0.0 <= number < math.inf:

@@ -9,7 +9,8 @@ delivery dates.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo
@@ -76,6 +77,22 @@ class Explained(ArrivalDistribution):
     """The part of a promise that is computed when it is asked for."""
 
     ordered_at: dt.datetime
+    _time_zone: Callable[[], str] = field(repr=False)
+    _explain: Callable[[], PromiseDetails] = field(repr=False)
+
+    @property
+    def destination_time_zone(self) -> str:
+        """The IANA zone in which the dates are meant."""
+        return self._time_zone()
+
+    @property
+    def explanation(self) -> PromiseDetails:
+        """What stands behind the promise."""
+        told: PromiseDetails | None = self.__dict__.get("_told")
+        if told is None:
+            # Two threads may both do this; they find the same.
+            told = self.__dict__["_told"] = self._explain()
+        return told
 
     @property
     def cutoff_datetime_utc(self) -> dt.datetime | None:
@@ -355,16 +372,6 @@ class Explained(ArrivalDistribution):
             "expires_at": expires.isoformat(),
             "order_within": _iso_duration(expires - self.ordered_at),
         }
-
-    @property
-    def destination_time_zone(self) -> str:
-        """The IANA zone in which the dates are meant."""
-        raise NotImplementedError
-
-    @property
-    def explanation(self) -> PromiseDetails:
-        """What stands behind the promise."""
-        raise NotImplementedError
 
 
 def _iso_duration(length: dt.timedelta) -> str:

@@ -42,7 +42,6 @@ class Explanation:
     """Of one order. Everything is computed once, on first demand."""
 
     def __init__(self, model: ModelCore, quote: Quote) -> None:
-        """Take what was asked and answered."""
         self._model = model
         self._quote = quote
         self._answer = quote.answer

@@ -19,7 +19,7 @@ from etapromise.promise.arrival_distribution import (
     days_to_reach,
 )
 from etapromise.promise.confidence import NO_DATE
-from etapromise.promise.explained_promise import Explained, PromiseDetails
+from etapromise.promise.explained_promise import Explained
 from etapromise.promise.kept_record import KeptRecord
 
 _PERCENTILE_NAMES: Final = tuple(f"percentile_{percent}" for percent in PERCENTILES)
@@ -61,8 +61,6 @@ class Promise(Explained):
     kept_record: KeptRecord | None
     lost_probability: float
     _assess: Callable[[], tuple[int, tuple[dict[str, str], ...]]] = field(repr=False)
-    _time_zone: Callable[[], str] = field(repr=False)
-    _explain: Callable[[], PromiseDetails] = field(repr=False)
     day_basis: str = "calendar"
     fallback: ClassVar[bool] = False
     """A model said so: it is no `StaticPromise`."""
@@ -81,11 +79,6 @@ class Promise(Explained):
     def messages(self) -> tuple[dict[str, str], ...]:
         """Why the code is what it is: each with a `code` and a `text`."""
         return self._assess()[1]
-
-    @property
-    def destination_time_zone(self) -> str:
-        """The IANA zone in which the dates are meant."""
-        return self._time_zone()
 
     def as_dict(self, *, distribution: bool = False) -> dict[str, Any]:
         """Plain values under the field's standard names, ready for JSON; `from_dict` reads them.
@@ -153,15 +146,6 @@ class Promise(Explained):
     def _percentiles(self) -> list[int]:
         """Days from `_first_day` to the dates of PERCENTILES."""
         return days_to_reach(self._probability, [percent / 100.0 for percent in PERCENTILES])
-
-    @property
-    def explanation(self) -> PromiseDetails:
-        """What stands behind the promise."""
-        told: PromiseDetails | None = self.__dict__.get("_told")
-        if told is None:
-            # Two threads may both do this; they find the same.
-            told = self.__dict__["_told"] = self._explain()
-        return told
 
 
 @lru_cache(maxsize=4096)

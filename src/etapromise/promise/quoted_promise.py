@@ -51,7 +51,6 @@ class QuotedPromise(Promise):
         given_zone: object,
         left_out: tuple[str, ...],
     ) -> None:
-        """Take what a model answered; `PromiseModel.promise` makes such promises."""
         _set_model(self, model)
         _set_quote(self, quote)
         _set_answer(self, quote[0])

@@ -141,10 +141,7 @@ def _post(summary: str, asked: dict[str, Any], answered: str) -> dict[str, Any]:
     return {
         "post": {
             "summary": summary,
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": asked}},
-            },
+            "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
             "responses": {
                 "200": told("The answer; `fallback` is true where no model gave it.", answer),
                 "400": told("No JSON.", _ref("Problem")),

@@ -18,7 +18,6 @@ class ServerMetrics:
     """Counters of one process: requests and their time, fall-backs, confidence codes, the model."""
 
     def __init__(self, registry: CollectorRegistry, held: LiveModel) -> None:
-        """Register the counters."""
         self._seconds = Histogram(
             "etapromise_request_seconds",
             "Time to answer, without the network.",

@@ -140,11 +140,7 @@ class ScanIntake:
     """
 
     def __init__(
-        self,
-        known: KnownParcels,
-        root: Path,
-        vocabulary: str | None,
-        naive_time_zone: str | None,
+        self, known: KnownParcels, root: Path, vocabulary: str | None, naive_time_zone: str | None
     ) -> None:
         self._known = known
         self._reading = (vocabulary, naive_time_zone)

@@ -61,7 +61,6 @@ class StoredHistory(TrackedHistory):
     scan_rejects: pd.DataFrame = field(init=False, repr=False)
 
     def __getattr__(self, name: str) -> Any:
-        """What is read when it is first asked for."""
         if name not in _READ_LATE:
             raise AttributeError(name)
         if name in {"shipments", "milestones"}:

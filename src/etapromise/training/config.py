@@ -77,7 +77,6 @@ class TrainingConfig:
     hand_offs: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work."""
         both = set(self.numeric) & set(self.categorical)
         if both:
             raise ContractError(

@@ -17,11 +17,7 @@ from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.forest import Forest
 from etapromise.forecast.forest_layout import join_trees
 from etapromise.forecast.survival import kaplan_meier_quantiles
-from etapromise.history.features import (
-    FeatureBuilder,
-    FeatureContract,
-    with_handling_codes,
-)
+from etapromise.history.features import FeatureBuilder, FeatureContract, with_handling_codes
 from etapromise.history.gathered import HistoryAsOf
 from etapromise.shrinkage import PRIORS
 

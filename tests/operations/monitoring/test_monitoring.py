@@ -16,7 +16,6 @@ from click.testing import CliRunner
 from etapromise import tracking
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError
-from etapromise.operations.feed_checks import silent_carriers
 from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.monitoring import alarms as alarms_module
 from etapromise.operations.monitoring.alarms import alarms_of
@@ -24,6 +23,7 @@ from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.drift import stability_index
 from etapromise.operations.monitoring.prometheus import prometheus_text
 from etapromise.operations.monitoring.run import monitor
+from etapromise.operations.monitoring.scan_flow import silent_carriers
 from etapromise.operations.monitoring.thresholds import MonitorConfig, Thresholds, read_thresholds
 from etapromise_simulator import VendorCodeChange, WrongZone, simulate
 from tests.evaluation.test_report import ask_browser, needs_browser

@@ -38,11 +38,7 @@ ALARM_ADVICE: Final = {
 
 
 def render_monitor(facts: Facts, *, language: str = "en") -> str:
-    """The page of a monitoring.
-
-    Returns:
-        An HTML document with its styles and drawings inside. The same facts give the same text.
-    """
+    """The page of a monitoring."""
     words = wording(language)
     page = environment(words).get_template("monitor.html.jinja")
     by = facts["promises"]["by"]

@@ -33,11 +33,7 @@ _CAUSES: Final = {
 
 
 def render_backtest(facts: Facts, *, language: str = "en") -> str:
-    """The report of a backtest.
-
-    Returns:
-        An HTML document with its styles and drawings inside. The same facts give the same text.
-    """
+    """The report of a backtest."""
     words = wording(language)
     page = environment(words).get_template("backtest.html.jinja")
     return page.render(
@@ -58,11 +54,7 @@ def render_backtest(facts: Facts, *, language: str = "en") -> str:
 
 
 def render_check(facts: dict[str, Any], lines: Sequence[str]) -> str:
-    """The page of a look at own tables; English.
-
-    Returns:
-        An HTML document with its styles inside. The same facts give the same text.
-    """
+    """The page of a look at own tables; English."""
     page = environment(wording("en")).get_template("check.html.jinja")
     groups = {
         name: columns

@@ -20,11 +20,7 @@ _NARROW: Final = "\u202f"  # a narrow space that does not break, between a numbe
 
 
 class ReportWording:
-    """What a page says in one language.
-
-    Args:
-        language: One of `REPORT_LANGUAGES`.
-    """
+    """What a page says in one language."""
 
     def __init__(self, language: str) -> None:
         self.language = language

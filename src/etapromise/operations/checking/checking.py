@@ -269,7 +269,7 @@ def _try(found: CheckReport, mapping: str | PathLike[str] | None, event: Any) ->
             told = replace(told, shipments=replace(told.shipments, join=None))
         if found.proposal is None:
             return
-        scans = None if found.proposal.scans is None else found.proposal.scans
+        scans = found.proposal.scans
         found.history = history(
             found.proposal.shipments.opened,
             None if scans is None else scans.opened,
@@ -426,7 +426,7 @@ def _quality(found: TrackedHistory) -> dict[str, Any]:
             # Nothing is explained here, so that the forests of the stages need not grow.
             fit=TrainModel(TrainingConfig(stages=False), threads=1, quotes_only=True),
         )
-    except (EtapromiseError, ContractError) as error:
+    except EtapromiseError as error:
         return {"tried": False, "why": str(error)}
     return {
         "tried": True,

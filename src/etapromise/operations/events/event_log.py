@@ -28,7 +28,8 @@ import pandas as pd
 from etapromise.errors import CommandError
 from etapromise.files import to_disk
 from etapromise.locking import one_after_another, only_writer, sync_directory
-from etapromise.operations.events.detection import EVENT_TYPES, no_events, no_memory
+from etapromise.operations.events.detection import EVENT_TYPES, no_events
+from etapromise.operations.events.event_memory import no_memory
 from etapromise.tracking.table_writer import write_table
 
 _EVENTS: Final = "events.parquet"

@@ -21,19 +21,14 @@ from etapromise.evaluation.scorecards import scorecard
 from etapromise.evaluation.summary import PIT_BINS, large_groups, pit_counts
 from etapromise.files import write_json, write_text
 from etapromise.history.as_of import Moment, moment_of
-from etapromise.operations.feed_checks import (
-    clock_shifts,
-    clocks_marked_as_utc,
-    rejected_shares,
-    silent_carriers,
-    unreadable_codes,
-)
+from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
 from etapromise.operations.models.model_registry import Model, ModelRegistry, model_of
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of, group_alarms
 from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
 from etapromise.operations.monitoring.promises import promises_made
+from etapromise.operations.monitoring.scan_flow import silent_carriers, unreadable_codes
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import Source, TrackedHistory
@@ -101,9 +96,6 @@ class Findings:
         """Write ``monitor.json``, ``metrics.prom``, ``promises.parquet`` and ``report.html``.
 
         Each file is replaced in one step, so that a collector reads no half of it.
-
-        Returns:
-            The path of the page.
         """
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "monitor.json", self.facts)

@@ -67,7 +67,6 @@ class Thresholds(FeedLimits):
     training_age_days: float = 120.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be compared with."""
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
@@ -109,7 +108,6 @@ class MonitorConfig:
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be watched."""
         require_shares(service_level=self.service_level)
         if self.promises not in {"auto", "shop", "model"}:
             raise ContractError(

@@ -111,7 +111,6 @@ class SeenIdentifiers:
     """Knows which identifiers came before, by 16 bytes of each."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         # Sorted by the first hash; each run at least twice as long as the next, as in a merge sort.
         self._runs: list[tuple[NDArray[Any], NDArray[Any]]] = []
 

@@ -81,7 +81,6 @@ class StandingDates:
         return StandingDates(out)
 
     def __len__(self) -> int:
-        """How many parcels."""
         return len(self.columns["current_date"])
 
     @property
@@ -124,7 +123,6 @@ class RepromisePolicy:
     rest_hours: float = 24.0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
         if not 0.0 <= self.tell_below <= self.calm_above <= 1.0:
             raise ContractError(
                 f"Found tell_below={self.tell_below!r} and calm_above={self.calm_above!r}; "
