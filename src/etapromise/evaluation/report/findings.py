@@ -188,7 +188,7 @@ def _lanes(facts: Facts, words: ReportWording) -> list[str]:
     return [
         words(
             "In {short} of {count} groups of lanes promises were kept less often than stated, "
-            "where chance alone gives about {luck}; first of all {named}.",
+            "where chance alone gives about {luck}; worst: {named}.",
             short=len(short),
             count=len(lanes),
             # One in forty 95 % intervals lies below the truth by luck alone.

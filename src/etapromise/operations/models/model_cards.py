@@ -162,7 +162,7 @@ def _limits(
     if short:
         worst = min(short, key=lambda row: row["kept_high"])
         told.append(
-            f"{len(short)} groups fell short of 90 % of late, first of all {worst['group']} "
+            f"{len(short)} groups fell short of 90 % recently, worst {worst['group']} "
             f"({100 * worst['kept_rate']:.1f} % of {worst['judged']:,})."
         )
     thin = [row for row in thin if row["group"].strip("\u2013 ")]  # a column that is always empty
