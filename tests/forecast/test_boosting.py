@@ -464,7 +464,7 @@ def test_a_missing_openmp_says_what_to_install(tmp_path: Path) -> None:
         "raise OSError('libgomp.so.1: cannot open shared object file')\n", encoding="utf-8"
     )
     done = subprocess.run(
-        [sys.executable, "-c", "import etapromise.forecast.boosting"],
+        [sys.executable, "-c", "import etapromise.forecast.lightgbm_engine"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,

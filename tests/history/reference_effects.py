@@ -129,7 +129,7 @@ class ReferenceEffects:
         prior = priors[level]
         pace_prior = self.settings.pace_prior if level else self.settings.pace_prior / 3
         weight = sum(w * row[1] for w, row in zip(slow, rows, strict=True))
-        pace_weight = sum(quick)
+        pace_weight = sum(w * row[3] for w, row in zip(quick, rows, strict=True))
         effect = 0.0
         mean, usual = self.means[level]
         if weight + prior > 0:
@@ -137,7 +137,7 @@ class ReferenceEffects:
             effect = left / (weight + prior)
         if level == 0:
             usual = effect
-        pace = sum(w * (row[3] - usual) for w, row in zip(quick, rows, strict=True))
+        pace = sum(w * (row[4] - usual * row[3]) for w, row in zip(quick, rows, strict=True))
         pace = pace / (pace_weight + pace_prior) if pace_weight > 0 else 0.0
         whole = self.known(0, 1, day)[4] if level else BELIEVED_DEVIATION
         squares = [
@@ -155,29 +155,31 @@ class ReferenceEffects:
         self.today[key] = effect, weight, pace, pace_weight, deviation
         return self.today[key]
 
-    def rows(self, level: int, code: int | None) -> list[tuple[int, float, float, float]]:
-        """Start, share that is told, what the levels above leave of it, and the whole's residual.
+    def rows(self, level: int, code: int | None) -> list[tuple[int, float, float, float, float]]:
+        """Start; share that is told, and of it what the levels above leave; the same of the pace.
 
         Of one key or of all.
         """
         known = [
-            (one.start, 1.0, one.left, one.pace)
+            (one.start, 1.0, one.left, 1.0, one.pace)
             for key, parcels in self.learnt.items()
             if key[0] == level and code in (None, key[1])
             for one in parcels
         ]
         for i in self.open:
             if code in (None, self.codes[level, i]):
-                beyond = self.imputed[i] - (self.network if level else 0.0)
                 start = int(self.durations.start_day[i])
-                left, told = beyond - self.own[i], 1.0
+                left, told = self.imputed[i] - self.own[i], 1.0
+                pace = self.excess[i] + self.told[i] * (0.0 if level else self.network)
                 if level:
                     told = self.told[i]
                     left = self.excess[i] + told * (self.own[i] - self.above[level, i])
-                known.append((start, told, left, beyond - self.own[i]))
+                known.append((start, told, left, self.told[i], pace))
         return known
 
-    def weights(self, rows: list[tuple[int, float, float, float]], day: int) -> list[list[float]]:
+    def weights(
+        self, rows: list[tuple[int, float, float, float, float]], day: int
+    ) -> list[list[float]]:
         return [
             [0.5 ** ((day - start) / half_life) for start, *_ in rows]
             for half_life in (self.settings.half_life, self.settings.pace_half_life)
@@ -189,8 +191,12 @@ class ReferenceEffects:
         slow, quick = self.weights(rows, day)
         weight = sum(w * row[1] for w, row in zip(slow, rows, strict=True))
         left = sum(w * row[2] for w, row in zip(slow, rows, strict=True))
-        pace = sum(w * row[3] for w, row in zip(quick, rows, strict=True))
-        self.means[level] = (left / weight if weight else 0.0, pace / sum(quick) if rows else 0.0)
+        pace_weight = sum(w * row[3] for w, row in zip(quick, rows, strict=True))
+        pace = sum(w * row[4] for w, row in zip(quick, rows, strict=True))
+        self.means[level] = (
+            left / weight if weight else 0.0,
+            pace / pace_weight if pace_weight else 0.0,
+        )
 
     def begin(self, i: int, day: int) -> None:
         own = 0.0

@@ -17,6 +17,7 @@ from etapromise.history.effects import (
 )
 from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.statistics import build_statistics, fitted_to_keys
+from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.stored_arrays import StoredValues
 
 FIRST, DAYS = 20_000, 60
@@ -49,19 +50,31 @@ def sweep(between: tuple[float, float], within: float, seed: int = 0) -> Sweep:
     )
 
 
+def of_handling(one: Sweep) -> Sweep:
+    """The same with as many levels as handling has, the further ones of a single key."""
+    further = len(HANDLING_LEVELS) - len(one.codes)
+    count = len(one.durations.value)
+    return dataclasses.replace(
+        one,
+        codes=np.concatenate([one.codes, np.ones((further, count), np.int32)]),
+        table_sizes=[*one.table_sizes, *[2] * further],
+    )
+
+
 @pytest.mark.parametrize("between", [(0.2, 0.1), (0.3, 0.0), (0.0, 0.15)])
 def test_the_ratio_of_the_variances_is_found(between: tuple[float, float]) -> None:
     within = 0.25
     one = sweep(between, within)
-    found = fitted_to_keys(SETTINGS, (one, one, one), FIRST + DAYS + 50)
-    assert found.total == found.handling == found.way
-    assert found.total[0] == 0.0
-    for prior, spread in zip(found.total[1:], between, strict=True):
-        if spread:
-            assert within**2 / spread**2 / 2 < prior < 2 * within**2 / spread**2
-        else:
-            # Keys that are all alike are hardly believed to differ.
-            assert prior > 50.0
+    found = fitted_to_keys(SETTINGS, (one, of_handling(one), one), FIRST + DAYS + 50)
+    assert found.total == found.way
+    for priors in (found.total, found.handling[: len(found.total)]):
+        assert priors[0] == 0.0
+        for prior, spread in zip(priors[1:], between, strict=True):
+            if spread:
+                assert within**2 / spread**2 / 2 < prior < 2 * within**2 / spread**2
+            else:
+                # Keys that are all alike are hardly believed to differ.
+                assert prior > 50.0
     assert found.half_life == SETTINGS.half_life
 
 

@@ -60,7 +60,7 @@ def test_an_order_that_begins_its_way_by_the_next_day_counts_all_of_it(
 def test_long_after_it_the_network_is_as_usual(model: PromiseModel, orders: pd.DataFrame) -> None:
     asked = at(orders, model, 40)
     usual = probability(without_present(model), asked)
-    assert np.abs(probability(model, asked) - usual).max() > 1e-3
+    assert np.abs(probability(lasting(model, 50.0), asked) - usual).max() > 1e-3
     np.testing.assert_allclose(probability(lasting(model, 0.5), asked), usual, rtol=0, atol=1e-9)
 
 

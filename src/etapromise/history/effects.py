@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class EffectSettings:
 
     Attributes:
         half_life: days in which a parcel's weight in an effect halves.
-        pace_half_life: the same for the pace.
+        pace_half_life: the same for the pace; that of handling is fitted (`FittedEffectSettings`).
         prior: parcels' worth of belief that a level has no effect of its own, before its keys say
             how far they differ (`FittedEffectSettings`).
         pace_prior: the same for the pace.
@@ -55,20 +55,32 @@ class EffectSettings:
     offset: float = 1.0
     present_half_life: float = 4.0
 
+    def with_pace_of(self, half_life: float) -> Self:
+        """With another memory of the pace, and a belief worth as many days' parcels as before."""
+        prior = self.pace_prior * half_life / self.pace_half_life
+        return replace(self, pace_half_life=half_life, pace_prior=prior)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FittedEffectSettings(EffectSettings):
-    """Settings, and what the keys of each level said of how far they differ.
+    """Settings, and what the parcels of a network said of them.
 
     Attributes:
+        handling_pace_half_life: days in which a parcel's weight in the pace of handling halves.
         total: (L,) parcels' worth of belief that a level has no effect; the network's is 0.
         handling: (H,) the same of the handling's levels.
         way: (W,) the same of the way's levels.
     """
 
+    handling_pace_half_life: float
     total: tuple[float, ...]
     handling: tuple[float, ...]
     way: tuple[float, ...]
+
+    @property
+    def of_handling(self) -> Self:
+        """The same with the handling's own memory of its pace."""
+        return self.with_pace_of(self.handling_pace_half_life)
 
     @classmethod
     def stored_for(cls, values: StoredValues, levels: int) -> FittedEffectSettings:
@@ -79,6 +91,7 @@ class FittedEffectSettings(EffectSettings):
         """
         return cls(
             **{each.name: values.number(each.name, 1e-6, 1e6) for each in fields(EffectSettings)},
+            handling_pace_half_life=values.number("handling_pace_half_life", 1e-6, 1e6),
             total=values.numbers("total", levels, 0.0, 1e6),
             handling=values.numbers("handling", len(HANDLING_LEVELS), 0.0, 1e6),
             way=values.numbers("way", len(WAY_LEVELS), 0.0, 1e6),

@@ -25,7 +25,7 @@ from etapromise.history.effects import (
     WantedDays,
 )
 from etapromise.history.shortest_ways import NOT_TOLD, shortest_ways
-from etapromise.lanes.levels import HANDLING_LEVELS, SERVICE_LEVEL, WAY_LEVELS
+from etapromise.lanes.levels import HANDLING_LEVELS, LEVELS, SERVICE_LEVEL, WAY_LEVELS
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import (
     EARLIEST_DAY,
@@ -47,11 +47,26 @@ _MOST: Final = 200.0
 # Of keys of which hardly anything was seen nothing is learned.
 _SEEN: Final = 0.5
 
+HANDLING_PACE: Final = ("network", "origin")
+"""Levels whose pace of handling stretches the handling of an order."""
+
+_PACED: Final = [[LEVELS[level].name for level in HANDLING_LEVELS].index(n) for n in HANDLING_PACE]
+
+# Memories of the handling's pace that are tried, as multiples of that of the whole duration's.
+_MEMORIES: Final = (1 / 3, 1 / 2, 3 / 4, 1.0, 3 / 2, 2.0)
+# Another memory has to be better by this share, among so many parcels, after so many of a start.
+_BETTER: Final = 0.002
+_JUDGED: Final = 500
+_STARTED: Final = 200.0
+_MOST_JUDGED: Final = 50_000
+# Beyond this, as in effects.c, something else went wrong.
+_OUTLYING: Final = 1.5
+
 
 def fitted_to_keys(
     settings: EffectSettings, sweeps: Sequence[Sweep], end_day: int
 ) -> FittedEffectSettings:
-    """The settings with a prior for each level.
+    """The settings with a prior for each level, and a memory of the handling's pace.
 
     Args:
         settings: as they are configured; their prior is where each level's begins.
@@ -67,7 +82,35 @@ def fitted_to_keys(
         for sweep in sweeps
     )
     own = {each.name: getattr(settings, each.name) for each in fields(EffectSettings)}
-    return FittedEffectSettings(**own, total=total, handling=handling, way=way)
+    half_life = _handling_memory(replace(sweeps[1], priors=handling), end_day)
+    return FittedEffectSettings(
+        **own, handling_pace_half_life=half_life, total=total, handling=handling, way=way
+    )
+
+
+def _handling_memory(sweep: Sweep, end_day: int) -> float:
+    """The half-life by which what each order's own day knew foretold its handling best.
+
+    Where a queue grows and is worked off by the day, an old pace is that of another queue; where
+    nothing changes, a short memory is mostly noise. By the mean square of the logarithm's error.
+    """
+    durations, settings = sweep.durations, sweep.settings
+    known = np.flatnonzero((durations.known_day < end_day) & (durations.start_day < end_day))
+    judged = known[:: max(1, len(known) // _MOST_JUDGED)]
+    usual, evidence = settings.pace_half_life, FIELDS.index("evidence")
+    errors = {}
+    for multiple in _MEMORIES:
+        tried = replace(sweep, settings=settings.with_pace_of(multiple * usual))
+        found = tried.run(end_day, wanted=judged).at_start
+        started = found[:, 0, evidence] >= _STARTED
+        if started.sum() < _JUDGED:
+            return usual
+        foretold = found[..., FIELDS.index("effect")].sum(axis=1)
+        foretold += found[:, _PACED, FIELDS.index("pace")].sum(axis=1)
+        error = (durations.value[judged] - foretold)[started]
+        errors[multiple * usual] = float((error.clip(-_OUTLYING, _OUTLYING) ** 2).mean())
+    best = min(errors, key=errors.__getitem__)
+    return best if errors[best] < (1 - _BETTER) * errors[usual] else usual
 
 
 def _priors(sweep: Sweep, table: Floats) -> tuple[float, ...]:
@@ -262,9 +305,12 @@ def build_statistics(
     if not isinstance(settings, FittedEffectSettings):
         settings = fitted_to_keys(settings, sweeps, outcomes.as_of_day)
     sweeps = [
-        replace(sweep, settings=settings, priors=priors)
-        for sweep, priors in zip(
-            sweeps, (settings.total, settings.handling, settings.way), strict=True
+        replace(sweep, settings=own, priors=priors)
+        for sweep, own, priors in zip(
+            sweeps,
+            (settings, settings.of_handling, settings),
+            (settings.total, settings.handling, settings.way),
+            strict=True,
         )
     ]
     if wanted is None:

@@ -11,9 +11,12 @@
  * else the open parcels of a new carrier would hold it at its first day's belief.
  *
  * The pace is the same with a short half-life: how much slower the network is today than it
- * usually is, and how much slower than the whole explanation a region or a carrier is. The pace of one
- * level, the services', is explained to the finer levels' effects: a strike of a week is no trait of the
- * lanes whose parcels it held. */
+ * usually is, and how much slower than the whole explanation a region or a carrier is. At every level
+ * open parcels weigh as much as their ages tell, which is a step of Newton's where their mean alone, with
+ * full weight, would be one of EM's (Lange 1995): most parcels of the last days are open, and at full
+ * weight they hold the pace at yesterday's belief for days. The pace of one level, the services', is
+ * explained to the finer levels' effects: a strike of a week is no trait of the lanes whose parcels it
+ * held. */
 #include "effects.h"
 #include "etapromise.h"
 
@@ -92,9 +95,9 @@ static void impute_open(sweep *s, int32_t day) {
     const effects_job *job = s->job;
     int64_t kept = 0;
     renew_beyond(s);
-    s->open_weight = s->open_pace_weight = 0;
+    s->open_weight = s->open_pace_weight = s->open_excess = 0;
     for (int64_t level = 1; level < job->levels; level++)
-        s->level[level].open_sum = s->level[level].open_pace_sum = 0;
+        s->level[level].open_sum = 0;
     for (int64_t t = 0; t < s->open_count; t++) {
         int32_t i = s->open_list[t];
         if (!s->open[i])
@@ -113,11 +116,10 @@ static void impute_open(sweep *s, int32_t day) {
         int32_t days = day - job->start_day[i];
         double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
         s->open_weight += slow * told;
-        s->open_pace_weight += quick;
-        for (int64_t level = 1; level < job->levels; level++) {
+        s->open_pace_weight += quick * told;
+        s->open_excess += quick * s->excess[i];
+        for (int64_t level = 1; level < job->levels; level++)
             s->level[level].open_sum += slow * left_open(s, level, i);
-            s->level[level].open_pace_sum += quick * (s->imputed[i] - s->own[i]);
-        }
     }
     s->open_count = kept;
 }
@@ -144,12 +146,11 @@ static const key_state *known(sweep *s, int64_t level, key_state *key, int32_t d
         }
         int32_t days = day - job->start_day[i];
         double slow = decay(job->half_life, days), quick = decay(job->pace_half_life, days);
-        double beyond = level ? s->imputed[i] - s->network : s->imputed[i];
-        /* The network's belief rests on so much that it needs no such care. */
-        sum += slow * (level ? left_open(s, level, i) : beyond - s->own[i]);
+        /* The network's long memory rests on so much that it needs no such care. */
+        sum += slow * (level ? left_open(s, level, i) : s->imputed[i] - s->own[i]);
         weight += slow * (level ? s->told[i] : 1.0);
-        pace += quick * (beyond - s->own[i]);
-        pace_weight += quick;
+        pace += quick * (s->excess[i] + (level ? 0 : s->told[i] * s->network));
+        pace_weight += quick * s->told[i];
         link = &next[i];
     }
     sum -= weight * s->level[level].mean;
@@ -191,7 +192,7 @@ static void centre(sweep *s, int64_t level, int32_t day) {
     double weight = all->weight + s->open_weight;
     double pace_weight = all->pace_weight + s->open_pace_weight;
     double sum = all->sum + all->open_sum;
-    double pace = all->pace_sum + all->open_pace_sum - s->network * s->open_pace_weight;
+    double pace = all->pace_sum + s->open_excess;
     all->mean = weight > 0 ? sum / weight : 0;
     all->pace_mean = pace_weight > 0 ? pace / pace_weight : 0;
 }

@@ -69,7 +69,7 @@ typedef struct {
 /* Sums over all parcels of one level: of what its keys' sums hold, and of what is open. */
 typedef struct {
     double sum, weight, pace_sum, pace_weight; /* known, decayed to `day` */
-    double open_sum, open_pace_sum;            /* today's open parcels; the pace's before the network's part */
+    double open_sum;                           /* today's open parcels */
     double mean, pace_mean;                    /* today's, subtracted so that effects centre on zero */
     int32_t day;
 } level_state;
@@ -78,7 +78,7 @@ typedef struct {
     const effects_job *job;
     key_state *state;
     level_state level[MAX_LEVELS];
-    double open_weight, open_pace_weight;
+    double open_weight, open_pace_weight, open_excess; /* of all open parcels today */
     int32_t *next;     /* (levels, entries) lists of open parcels */
     float *above;      /* (levels, entries) on the order's day: the effects above, network excluded */
     float *own;        /* (entries,) ... and all of them */
