@@ -15,7 +15,6 @@ import json
 import random
 import sys
 import tempfile
-import types
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 
 import etapromise
 from etapromise.errors import EtapromiseError, ModelFileError
@@ -51,9 +51,6 @@ class HostileModels:
             if file.endswith(".npz"):
                 with np.load(directory / file) as stored:
                     self.arrays[file] = {name: stored[name] for name in stored.files}
-        self.written = {
-            id(array): _npy(array) for each in self.arrays.values() for array in each.values()
-        }
 
     def write(self, target: Path, rng: np.random.Generator, changes: int = 1) -> str:
         """Write a changed copy; what was changed."""
@@ -72,8 +69,21 @@ class HostileModels:
             else:
                 said.append(f"manifest.json {changed_plain(manifest, rng)}")
         untouched = {file: self.contents[file] for file in self.arrays.keys() - arrays.keys()}
-        write_model(target, manifest, keys, arrays | untouched, self.written)
+        packed = {file: self._packed(file, each) for file, each in arrays.items()}
+        write_model(target, manifest, keys, packed | untouched)
         return "; ".join(said)
+
+    def _packed(self, file: str, arrays: dict[str, Any]) -> bytes:
+        """The sound file with what was changed put behind it; what was not stays as it is."""
+        content, sound = io.BytesIO(self.contents[file]), self.arrays[file]
+        with zipfile.ZipFile(content, "a") as opened:
+            for name in [name for name, array in sound.items() if arrays.get(name) is not array]:
+                opened.filelist.remove(opened.NameToInfo.pop(f"{name}.npy"))
+                opened._didModify = True  # type: ignore[attr-defined]
+            for name, array in arrays.items():
+                if sound.get(name) is not array:
+                    opened.writestr(f"{name}.npy", _npy(array))
+        return content.getvalue()
 
 
 def stated_layouts(directory: Path) -> dict[str, dict[str, Array]]:
@@ -98,14 +108,8 @@ def _npy(array: Any) -> bytes:
     return content.getvalue()
 
 
-def write_model(
-    target: Path, manifest: Any, keys: Any, arrays: Any, written: Any = types.MappingProxyType({})
-) -> None:
-    """Write a directory whose digests fit; what is bytes already is written as it is.
-
-    Args:
-        written: arrays as files have them, by their identities: those that were not changed.
-    """
+def write_model(target: Path, manifest: Any, keys: Any, arrays: Any) -> None:
+    """Write a directory whose digests fit; what is bytes already is written as it is."""
     target.mkdir(exist_ok=True)
     contents = {"keys.json": keys if isinstance(keys, bytes) else json.dumps(keys).encode()}
     for file, each in arrays.items():
@@ -115,7 +119,7 @@ def write_model(
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as opened:
             for name, array in each.items():
-                opened.writestr(f"{name}.npy", written.get(id(array)) or _npy(array))
+                opened.writestr(f"{name}.npy", _npy(array))
         contents[file] = content.getvalue()
     for name, content in contents.items():
         (target / name).write_bytes(content)
@@ -228,7 +232,7 @@ def at_bounds(array: Any, layout: Array, rng: np.random.Generator) -> Any:
 
 
 def outcome(path: Path, *, tracked: bool = True) -> str:
-    """What becomes of a directory: "refused" or "answers"; a parcel under way costs most.
+    """What becomes of a directory: "refused", "loads" or "answers"; a parcel under way costs most.
 
     Raises:
         AssertionError: it is loaded, and answers what is no promise.
@@ -238,41 +242,78 @@ def outcome(path: Path, *, tracked: bool = True) -> str:
         model = etapromise.load(path)
     except ModelFileError:
         return "refused"
-    levels = model.parts.encoder.levels
+    encoder = model.parts.encoder
     start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(model.parts.statistics.as_of_day)
-    known = [index.keys[-1:] for index in model.parts.encoder.indexes]
+    known = [index.keys[-1:] for index in encoder.indexes]
     fields: dict[str, Any] = {}
-    for level, keys in zip(levels, known, strict=True):
+    for level, keys in zip(encoder.levels, known, strict=True):
         if keys and level.columns:
             fields |= dict(zip(level.columns, keys[0].split("\x1f"), strict=True))
-    fields = {name: fields[name] for name in ASKED if name in fields}
-    for asked in ({}, fields, {**fields, "carrier": None, "weight_kg": 1e300}):
-        try:
-            promise = model.promise(
-                **{"origin": "1", "destination": "2", **asked}, ordered_at=start, service_level=0.8
-            )
-        except EtapromiseError:
-            continue
-        probability = promise.distribution()[1]
-        assert np.isfinite(probability).all(), probability
-        assert (np.diff(probability) >= -1e-12).all(), probability
-        assert ((probability >= 0) & (probability <= 1 + 1e-12)).all(), probability
-        assert promise.earliest <= promise.latest
-        try:
-            json.dumps(promise.as_dict(), allow_nan=False)
-            _ = promise.stages if hasattr(promise, "stages") else None
-        except EtapromiseError:
-            pass
+    own = (*encoder.numeric, *encoder.categorical)
+    fields = {name: fields[name] for name in (*ASKED, *own) if name in fields}
+    place = dict.fromkeys(own) | {"origin": "1", "destination": "2"}
+    # In time, and long after what is so now has faded.
+    asked = [
+        place | more | {"ordered_at": start + timedelta(days)}
+        for more in ({}, fields, {**fields, "carrier": None, "weight_kg": 1e300})
+        for days in (0, 25)
+    ]
+    answered = sum(_promised(model, one) for one in asked)
+    if answered and tracked:
+        _told(model, asked[2])
     if model.transit is not None and tracked:
-        scans = [{"shipment_id": "a", "scanned_at": start, "status": "picked_up"}]
-        shipment = {"shipment_id": "a", "origin": "1", "destination": "2", "ordered_at": start}
+        _tracked(model, place | fields, start)
+    return "answers" if answered else "loads"
+
+
+def _promised(model: etapromise.PromiseModel, fields: dict[str, Any]) -> bool:
+    """Whether a promise is made; then it is one."""
+    try:
+        promise = model.promise(**fields, service_level=0.8)
+    except EtapromiseError:
+        return False
+    probability = promise.distribution()[1]
+    assert np.isfinite(probability).all(), probability
+    assert (np.diff(probability) >= -1e-12).all(), probability
+    assert ((probability >= 0) & (probability <= 1 + 1e-12)).all(), probability
+    assert promise.earliest <= promise.latest
+    json.dumps(promise.as_dict(), allow_nan=False)
+    promise.text()
+    return True
+
+
+def _told(model: etapromise.PromiseModel, fields: dict[str, Any]) -> None:
+    """What stands behind a promise, and the other ways to ask for one."""
+    json.dumps(model.learned_calendars().to_dict(), allow_nan=False)
+    with contextlib.suppress(EtapromiseError):
+        promise = model.promise(**fields)
+        for name in EXPLAINED:
+            with contextlib.suppress(EtapromiseError):
+                told = getattr(promise, name)
+                _ = told() if callable(told) else told
+        many = model.promise_many(pd.DataFrame([fields | {"shipment_id": one} for one in "ab"]))
+        assert (many["estimated_delivery_date"].dt.date == promise.date).all()
+        assert model.promise_order([fields, fields]).date >= promise.date
+        model.ship_on_date(
+            promise.date, **{name: fields[name] for name in fields.keys() - {"ordered_at"}}
+        )
+
+
+def _tracked(model: etapromise.PromiseModel, shipment: dict[str, Any], start: datetime) -> None:
+    """A parcel under way, early and late."""
+    scans = [{"shipment_id": "a", "scanned_at": start, "status": "picked_up"}]
+    shipment |= {"shipment_id": "a", "ordered_at": start}
+    for days in (2, 25):
         with contextlib.suppress(EtapromiseError):
-            found = model.track(shipment | fields, scans, start + timedelta(days=2))
+            found = model.track(shipment, scans, start + timedelta(days=days))
             assert np.isfinite(found.late_probability)
             assert 0 <= found.lost_probability <= 1
-    return "answers"
 
 
+EXPLAINED = (
+    *("why", "handling", "transit", "hand_off", "window", "warehouse_works", "expires_at"),
+    *("cutoff_datetime_utc", "order_within", "as_json_ld", "as_google_merchant"),
+)
 ASKED = (
     *("origin", "origin_region", "origin_country", "carrier", "service"),
     *("destination", "destination_region", "destination_country"),

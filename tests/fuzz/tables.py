@@ -87,7 +87,9 @@ def case(data: bytes) -> str:
     choices = Choices(data)
     zone = choices.pick(ZONES)
     try:
-        match choices.number(32):
+        chosen = choices.number(256)
+        # A history or a store takes as long as twenty tables: few of them.
+        match chosen if chosen < 32 else min(chosen % 32, 29):
             case number if number < 15:
                 _accounted(tracking.read_shipments, table(choices, SHIPMENT_COLUMNS), zone)
             case number if number < 30:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from etapromise import PromiseModel
 from etapromise.errors import ContractError
 from etapromise.normal_forms.numbers import normal_number, read_number
-from etapromise.normal_forms.places import normal_country, normal_region
+from etapromise.normal_forms.places import _stated, is_region, normal_country, normal_region
 from etapromise.normal_forms.postcodes import lost_zeros, normal_postcode
 from etapromise.normal_forms.remembered import NAMES, PLACES, POSTCODES
 from etapromise.normal_forms.texts import normal_name, normal_text
@@ -92,7 +92,13 @@ def test_regions(written: str, country: str | None, code: str | None) -> None:
             ("1001000", "BR", "01001-000"),
             ("600000", "JP", "060-0000"),
         ),
-        *(("123", "AT", "123"), ("depot 7", "US", "depot 7"), ("4109", None, "4109")),
+        *(
+            ("1", "ZA", "0001"),
+            ("1", "NO", "1"),
+            ("123", "AT", "123"),
+            ("depot 7", "US", "depot 7"),
+            ("4109", None, "4109"),
+        ),
         ("n/a", "DE", None),
     ],
 )
@@ -170,6 +176,7 @@ def test_zones_of_places() -> None:
     assert zone_name("america/sao paulo") == "America/Sao_Paulo"
     assert zone_name("UTC+02:00") == "Etc/GMT-2"
     assert zone_name("CET") is None
+    assert zone_name("W. Europe Standard Time") == "Europe/Berlin"
 
 
 RAW = (
@@ -220,6 +227,12 @@ def test_two_doors_give_one_answer(model: PromiseModel, value: Any) -> None:
         assert accepted["carrier"][0] == "acme"
 
 
+def test_no_other_name_of_a_region_is_the_code_of_another() -> None:
+    for country, names in _stated()["regions"].items():
+        assert not [name for name in names if is_region(name, country)]
+        assert all(is_region(code, country) for code in names.values())
+
+
 @pytest.mark.parametrize("name", ["destination_lat", "origin_lat"])
 def test_a_promise_checks_what_tables_check(model: PromiseModel, name: str) -> None:
     fields = {
@@ -251,6 +264,17 @@ def test_a_promise_checks_what_tables_check(model: PromiseModel, name: str) -> N
         ("PL", "woj. mazowieckie", "14"),
         ("MX", "CDMX", "CMX"),
         ("CA", "B.C.", "BC"),
+        ("CA", "PQ", "QC"),
+        ("CA", "Que.", "QC"),
+        ("MX", "Edo. Mex.", "MEX"),
+        ("MX", "NL", "NLE"),
+        ("IN", "Orissa", "OD"),
+        ("IN", "OR", "OD"),
+        ("KR", "Seoul", "11"),
+        ("KR", "Gyeonggi", "41"),
+        ("SA", "Riyadh", "01"),
+        ("AE", "Dubai", "DU"),
+        ("BR", "Rio Grande do Sul", "RS"),
         ("US", "Washington", "WA"),
         # A city and the province around it have one name: only the exact one is read.
         ("MX", "Estado de México", "MEX"),

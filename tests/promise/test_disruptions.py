@@ -120,6 +120,31 @@ def test_nothing_arrives_while_everything_stops(
         )
 
 
+def test_where_nothing_arrives_within_the_horizon_no_date_is_today(
+    model: PromiseModel, orders: pd.DataFrame
+) -> None:
+    """The date that cannot be promised is the horizon's last, by whatever way it is asked for."""
+    stopped = model.with_disruptions(
+        [Disruption(first=date(2025, 6, 1), last=date(2026, 6, 1), stop=True)]
+    )
+    fields = fields_of(orders.iloc[0])
+    promise = stopped.promise(**fields)
+    assert promise.confidence == 0.0
+    assert not promise.has_date
+    last = promise.distribution()[0][-1].item()
+    dates = (promise.date, promise.earliest, promise.latest, promise.percentile(5))
+    assert set(dates) == {last}
+    told = {value for name, value in promise.as_dict().items() if name.startswith("percentile")}
+    assert told == {last.isoformat()}
+    table = stopped.promise_many(orders.head(1))
+    assert set(table.filter(regex="estimated|percentile").iloc[0].dt.date) == {last}
+    assert stopped.promise_order([fields, fields]).date == last
+    now = fields["ordered_at"] + timedelta(days=2)
+    scan = {"shipment_id": "a", "scanned_at": fields["ordered_at"], "status": "picked_up"}
+    tracked = stopped.track({"shipment_id": "a", **fields}, [scan], now)
+    assert tracked.promise.date == tracked.promise.distribution()[0][-1].item()
+
+
 def test_parcels_under_way_shift_too(
     model: PromiseModel,
     disrupted: PromiseModel,

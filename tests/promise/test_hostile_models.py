@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -22,6 +23,7 @@ from etapromise.calendars.disruptions import Disruption
 from etapromise.errors import ModelFileError
 from etapromise.promise import model_files
 from tests.fuzz import hostile_models
+from tests.fuzz.full_model import saved_model
 from tests.fuzz.hostile_models import HostileModels, outcome, write_model
 
 CASES, BATCHES = 240, 6
@@ -74,6 +76,28 @@ def test_random_changes_are_refused_or_harmless(
         shutil.rmtree(target)
     # The cases are no noise that nobody looks at: most of them break something.
     assert found["refused"] > CASES // BATCHES // 3
+
+
+def test_of_a_sound_model_everything_is_asked_and_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once no case asked a promise: the model wants columns that were not given."""
+    monkeypatch.setattr(
+        "tests.fuzz.hostile_models.contextlib.suppress", lambda *_: contextlib.nullcontext()
+    )
+    monkeypatch.setattr("tests.fuzz.hostile_models.EtapromiseError", ZeroDivisionError)
+    assert outcome(saved_model()) == "answers"
+
+
+@pytest.mark.usefixtures("any_golden")
+def test_where_all_parcels_are_lost_what_stands_behind_the_date_is_told(tmp_path: Path) -> None:
+    """`why` ended in a NaN that is no number of days."""
+    hostile = hostile_models.hostile()
+    arrays = dict(hostile.arrays["arrays.npz"])
+    arrays["statistics.lost"] = np.ones_like(arrays["statistics.lost"])
+    changed = hostile.arrays | {"arrays.npz": arrays}
+    write_model(tmp_path / "lost", dict(hostile.manifest), hostile.keys, changed)
+    assert outcome(tmp_path / "lost") == "answers"
 
 
 def test_no_array_can_be_left_out_or_added(hostile: HostileModels, tmp_path: Path) -> None:

@@ -161,20 +161,33 @@ def test_a_format_is_found_or_asked_and_never_wrong(form: str, moments: list[dt.
         min_size=3,
         max_size=20,
     ),
-    unit=st.sampled_from(["epoch_s", "epoch_ms", "excel"]),
+    unit=st.sampled_from(["epoch_s", "epoch_ms", "epoch_ns", "excel"]),
 )
 def test_numbers_are_read_back_to_the_same_instants(moments: list[dt.datetime], unit: str) -> None:
     moments = [t.replace(microsecond=0) for t in moments]
-    scale = {"epoch_s": 1, "epoch_ms": 1000, "excel": 1}[unit]
-    counts: list[float] = [t.timestamp() * scale for t in moments]
+    scale = {"epoch_s": 1, "epoch_ms": 1000, "epoch_ns": 10**9, "excel": 1}[unit]
+    counts = [str(int(t.timestamp()) * scale) for t in moments]
     if unit == "excel":
-        counts = [count / 86_400 + 25_569 for count in counts]
-    column = pa.chunked_array([[f"{count:.9f}" for count in counts]])
+        counts = [f"{int(count) / 86_400 + 25_569:.9f}" for count in counts]
+    column = pa.chunked_array([counts])
     guess = profile_of("ordered at", column, column).times(numbers=True)
     assert guess is not None
     assert guess.formats == (unit,)
     read = iso_times(column, WrittenTime(formats=guess.formats, zone="UTC")).to_pylist()
     assert [pd.Timestamp(text.rstrip("Z"), tz="UTC") for text in read] == moments
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        ("%d.%m.%Y %H:%M", "03.02.2025 24:00"),
+        ("%Y%m%d %H:%M:%S", "20250203 24:00:00"),
+        ("iso8601", "2025-02-03T24:00:00"),
+    ],
+)
+def test_the_end_of_a_day_is_the_midnight_after_it(form: str, written: str) -> None:
+    read = iso_times(pa.chunked_array([[written]]), WrittenTime(formats=(form,), zone="UTC"))
+    assert pd.Timestamp(read[0].as_py()) == pd.Timestamp("2025-02-04", tz="UTC")
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])

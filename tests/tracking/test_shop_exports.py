@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from etapromise.operations.checking.checking import check
 from etapromise.tracking import TrackedHistory
+from etapromise.tracking.column_names import score_name
 from tests.tracking.own_shapes import HOME, aware, parcels
 from tests.tracking.test_own_shapes import dates, local_dates
 from tests.tracking.test_system_exports import CLOCK, DAY, csv_of, plain, read, written
@@ -308,3 +310,86 @@ def test_short_forms_of_date_and_clock_belong_together(tmp_path: Path) -> None:
     assert found.proposal.milestones["delivered"].details["clock_column"] == "H. Entrega"
     assert len(told.shipments) == len(truth)
     assert found.proposal.milestones["picked_up"].column == "F. Recogida"
+
+
+@pytest.mark.parametrize("between", ["\n", " / ", ", ", " "])
+def test_several_ids_in_one_cell_are_several_parcels(between: str, tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).drop(columns="order_id")
+    table["tracking"] = truth["id"] + between + truth["id"].str[::-1]
+    _, found = read(csv_of(table, tmp_path / "several.csv"), tmp_path)
+    expected = {*truth["id"], *truth["id"].str[::-1]}
+    assert set(found.shipments["shipment_id"]) == expected
+
+
+def test_blanks_inside_of_an_id_part_nothing(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).drop(columns="order_id")
+    table["tracking"] = [f"{one[:4]} {one[4:8]} {one[8:]}" for one in truth["id"]]
+    _, found = read(csv_of(table, tmp_path / "groups.csv"), tmp_path)
+    assert len(found.shipments) == len(truth)
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"), [("0", "read"), ("5", "left out")], ids=["with zeros", "without"]
+)
+def test_points_between_thousands_are_no_decimals(last: str, expected: str, tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    grams = [f"{int(100 * kg)}{last}" for kg in truth["kg"]]
+    shown = [f"{int(one):,}".replace(",", ".") for one in grams]
+    table = plain(truth).assign(**{"Weight (g)": shown})
+    found, told = read(csv_of(table, tmp_path / "grams.csv"), tmp_path)
+    if expected == "left out":
+        assert found.proposal is not None
+        assert "is the point in" in found.proposal.left_out["weight_kg"].asked
+        return
+    true = pd.Series([int(one) / 1000 for one in grams], index=truth["id"])
+    assert np.allclose(told.shipments["weight_kg"], true.loc[told.shipments["shipment_id"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "role"),
+    [
+        ("Nr listu", "shipments", "shipment_id"),
+        ("Carrier Consignment Code", "shipments", "shipment_id"),
+        ("Kilos", "shipments", "weight_kg"),
+        ("Fecha recolección", "milestones", "picked_up"),
+        ("Remis au transporteur le", "milestones", "picked_up"),
+    ],
+)
+def test_names_that_shops_use(name: str, part: str, role: str) -> None:
+    assert score_name(name, part, role) == 1.0
+
+
+@pytest.mark.parametrize("spoilt", ["cells", "floats"])
+def test_numbers_that_lost_digits_are_told_by_their_column(spoilt: str, tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    numbers = [float(420_902_459_261_290_336 + n) for n in range(len(truth))]
+    table = plain(truth)
+    table["tracking"] = [f"{n:.5E}" for n in numbers] if spoilt == "cells" else table["order_id"]
+    files = csv_of(table.drop(columns=["shipped_at", "delivered_on"]), tmp_path / "o.csv")
+    arrived = truth[truth["delivered"].notna()]
+    scans = pd.DataFrame(
+        {
+            "tracking": [numbers[n] for n in arrived.index],
+            "event": "delivered",
+            "event_time": arrived["delivered"],
+        }
+    )
+    scans.to_parquet(tmp_path / "scans.parquet")
+    found = check([*files, tmp_path / "scans.parquet"], quality=False)
+    assert found.proposal is not None
+    told = " ".join(found.proposal.told)
+    assert "scans.parquet has lost digits" in told
+    assert ("o.csv has lost digits" in told) == (spoilt == "cells")
+    assert not found.ready
+
+
+def test_parcels_in_columns_of_their_own_are_told(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).drop(columns="order_id")
+    table = table.assign(tracking_1=truth["id"], tracking_2=truth["id"].str[::-1])
+    found = check(csv_of(table, tmp_path / "wide.csv"), quality=False)
+    assert found.proposal is not None
+    assert found.proposal.columns["shipment_id"].column == "tracking_1"
+    assert any("tracking_2 names a further parcel" in one for one in found.proposal.told)

@@ -78,6 +78,11 @@ TIMES: dict[str, tuple[Write, Write]] = {
         lambda t: f"{t.month}/{t.day}/{t:%y} {_twelve(t)}{'am' if t.hour < 12 else 'pm'}",
         lambda t: f"{t:%b-%d-%y}",
     ),
+    "ctime": (lambda t: f"{t:%a %b %e %H:%M:%S} CET {t:%Y}", lambda t: f"{t:%b %e %Y}"),
+    "database": (
+        lambda t: f"{t:%d-%b-%y %I.%M.%S}.000000000 {t:%p}".upper(),
+        lambda t: f"{t:%d-%b-%y}".upper(),
+    ),
     "abbreviated zone": (lambda t: f"{t:%d-%b-%Y %I:%M %p} CET", lambda t: f"{t:%d-%b-%Y}"),
 }
 
@@ -186,6 +191,7 @@ def assert_true(read: TrackedHistory, truth: pd.DataFrame) -> None:
             ("english", name)
             for name in ("arabic", "hindi", "wide", "spanish", "american", "abbreviated zone")
         ),
+        *(("english", name) for name in ("ctime", "database")),
     ],
 )
 def test_tables_of_many_countries_are_read_truly(headers: str, times: str, tmp_path: Path) -> None:
@@ -211,6 +217,7 @@ def test_a_time_in_words_is_the_time_that_was_meant(moment: dt.datetime, written
     forms = (
         *("%Y-%m-%d %H:%M", "%Y-%m-%d %I:%M %p", "%Y/%m/%d %H:%M", "%d/%m/%Y %H:%M"),
         *("%d-%m-%Y %H:%M", "%d %b %Y %H:%M", "%m/%d/%y %I:%M%p", "%d-%b-%Y %I:%M %p CET"),
+        *("%b %d %Y %H:%M:%S CET", "%d-%b-%y %I.%M.%S.%f %p"),
     )
     read = []
     for form in forms:

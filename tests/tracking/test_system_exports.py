@@ -388,6 +388,24 @@ def test_a_postcode_in_two_columns_is_put_together(tmp_path: Path) -> None:
     assert [one.replace("-", "") for one in found.shipments["destination"]] == expected
 
 
+@pytest.mark.parametrize("sign", [":", "h"])
+def test_a_time_of_day_has_its_own_signs_and_may_end_the_day(sign: str, tmp_path: Path) -> None:
+    truth = parcels(5, 60)
+    truth["ordered"] = truth["ordered"].mask(truth.index % 7 == 0, truth["ordered"].dt.normalize())
+    ends = [int(time.strftime("%H%M") == "0000") for time in truth["ordered"]]
+    table = plain(truth).drop(columns="ordered_at")
+    table["date created"] = written(truth["ordered"] - pd.to_timedelta(ends, unit="D"), DAY)
+    clocks = written(truth["ordered"], f"%H{sign}%M")
+    table["time created"] = [
+        f"24{sign}00" if end else clock for end, clock in zip(ends, clocks, strict=True)
+    ]
+    _, found = read(csv_of(table, tmp_path / "clocks.csv"), tmp_path)
+    true = truth.set_index("id").loc[found.shipments["shipment_id"], "ordered"]
+    clock = found.shipments["ordered_at"].dt.tz_convert(HOME).dt.strftime("%Y-%m-%d %H:%M")
+    assert any(ends)
+    assert clock.tolist() == written(true, "%Y-%m-%d %H:%M")
+
+
 def test_parcels_that_the_carrier_does_not_tell_stay(tmp_path: Path) -> None:
     # A report of what arrived has none of what did not: the orders are what there is.
     truth = parcels(5, 200)
@@ -438,6 +456,26 @@ def test_days_in_both_orders_in_one_column_are_refused_by_name(tmp_path: Path) -
     found = check(csv_of(table, tmp_path / "both.csv"), quality=False)
     assert found.proposal is not None
     assert any("most others could be either" in one for one in found.proposal.questions)
+
+
+def test_an_order_that_was_closed_is_not_read_beside_events(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    orders = plain(truth).assign(completed_date=written(truth["picked"], DAY))
+    orders = orders.drop(columns="delivered_on")
+    arrived = truth[truth["delivered"].notna()]
+    events = pd.DataFrame(
+        {
+            "parcel": arrived["id"],
+            "event_time": stamps(arrived["delivered"], arrived["zone"]),
+            "event": "delivered",
+        }
+    )
+    files = csv_of(orders, tmp_path / "orders.csv") + csv_of(events, tmp_path / "events.csv")
+    found, told = read(files, tmp_path)
+    true = truth.set_index("id").loc[told.shipments["shipment_id"]]
+    assert local_dates(told.milestones["delivered_at"], true["zone"]) == dates(true["delivered"])
+    assert found.proposal is not None
+    assert any("the events tell deliveries" in one for one in found.proposal.told)
 
 
 def test_an_order_that_was_closed_is_told(tmp_path: Path) -> None:

@@ -66,6 +66,8 @@ BLANKED = [
     ("promised_date", "2024-13-05", "unreadable_promised_date"),
     ("promised_date", "1900-01-01", "placeholder_promised_date"),
     ("promised_date", "9999-12-31", "placeholder_promised_date"),
+    ("quoted_date", "1970-01-01", "placeholder_quoted_date"),
+    ("quoted_date", "2999-12-31", "placeholder_quoted_date"),
 ]
 BAD_SCANS = [
     ("shipment_id", "", "missing_shipment_id"),
@@ -101,7 +103,8 @@ def test_a_bad_value_costs_its_shipment(column: str, value: Any, reason: str) ->
 
 @pytest.mark.parametrize(("column", "value", "reason"), BLANKED)
 def test_a_bad_optional_value_is_left_empty_and_told(column: str, value: Any, reason: str) -> None:
-    checked = read_shipments(table(SHIPMENT, {}, {column: value}, {}))
+    row = {column: "2024-03-06"} | SHIPMENT
+    checked = read_shipments(table(row, {}, {column: value}, {}))
     assert len(checked.accepted) == 3
     assert not len(checked.rejects)
     assert list(checked.accepted[column].isna()) == [False, True, False]
@@ -109,6 +112,16 @@ def test_a_bad_optional_value_is_left_empty_and_told(column: str, value: Any, re
     assert notes[reason].rows == 1
     assert notes[reason].column == column
     assert notes[reason].examples == (value,)
+
+
+@pytest.mark.parametrize("side", ["origin", "destination"])
+def test_a_point_in_the_sea_stands_for_nothing_and_is_told(side: str) -> None:
+    nowhere = {f"{side}_lat": "0", f"{side}_lon": "0.0"}
+    base = SHIPMENT | {f"{side}_lat": "41.8", f"{side}_lon": "-87.6"}
+    checked = read_shipments(table(base, {}, nowhere))
+    for name in nowhere:
+        assert checked.accepted[name].isna().tolist() == [False, True]
+    assert {note.reason: note.rows for note in checked.notes}[f"placeholder_{side}"] == 1
 
 
 @pytest.mark.parametrize("value", [None, "", "N/A", "-"])

@@ -170,6 +170,14 @@ def test_the_coarse_code_decides_where_the_finer_is_new(
 MEANINGS = {
     "17track-v1": {"0": None, "10": "in_transit", "35": "attempted", "40": "delivered"},
     "amazon-shipping": {"PickupDone": "picked_up", "ReadyForReceive": "label_created"},
+    "amazon-easy-ship": {"ReadyForPickup": "label_created", "ReturnedToSeller": "returned"},
+    "bring": {
+        "PRE_NOTIFIED": "label_created",
+        "HANDED_IN": "picked_up",
+        "NOTIFICATION_SENT": None,
+        "DELIVERED_SENDER": "returned",
+    },
+    "nova-poshta": {"7": "available_for_pickup", "9": "delivered", "3": None, "102": "returning"},
     "asendia": {"WITH_COURIER": "out_for_delivery", "RTS": "returning", "PU": "picked_up"},
     "australiapost": {"On Board for Delivery": "out_for_delivery", "Cancelled": "cancelled"},
     "canadapost": {"174": "out_for_delivery", "1496": "delivered", "1407": "available_for_pickup"},

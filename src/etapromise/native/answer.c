@@ -11,7 +11,7 @@ ETP_EXPORT void etp_answer_days(const etp_model *m, const etp_answer *answer, in
                                 const double *level, int32_t *day) {
     const double *probability = (const double *)(answer + 1);
     const double most = probability[m->horizon - 1];
-    int64_t k = 0;
+    int64_t k = most > 0 ? 0 : m->horizon - 1;
     for (int64_t i = 0; i < n; i++) {
         const double wanted = level[i] < most ? level[i] : most;
         while (probability[k] < wanted)
@@ -71,7 +71,7 @@ static int place(order *o, int64_t second) {
 /* The date that is promised to it at another moment, days since 1970-01-01; NEVER outside the calendars. */
 static int32_t date_at(order *o, int64_t second) {
     const etp_model *m = o->model;
-    double log_days[ETP_MAX_LEVELS], last = -1;
+    double log_days[ETP_MAX_LEVELS], last = 0;
     uint8_t scratch[ETP_MAX_COLUMNS + 64];
     etp_parcel parcel;
     if (place(o, second) != ETP_FINE)
@@ -80,7 +80,7 @@ static int32_t date_at(order *o, int64_t second) {
     etp_forest_row(m->forest, o->x, log_days, scratch);
     etp_quote_begin(m, &r, log_days, o->offset, &parcel);
     const etp_dates dates = etp_quote_dates_of(m, &r, &parcel);
-    int32_t grown = 0;
+    int32_t grown = (int32_t)m->horizon - 1; /* where nothing arrives */
     for (int64_t k = 0; k < m->horizon; k++) {
         const double p = etp_dates_by(&dates, k);
         if (p > last)

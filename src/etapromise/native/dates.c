@@ -34,7 +34,7 @@ void etp_dates_reach(const etp_dates *c, int64_t horizon, int64_t levels, const 
             grown = k;
         before = p;
         for (; found < levels && (p >= level[found] || k == horizon - 1); found++) {
-            day[found] = (int16_t)grown;
+            day[found] = (int16_t)(p > 0 ? grown : k);
             probability[found] = p;
         }
     }

@@ -25,7 +25,7 @@ static inline double etp_clock_reading(const double *elapsed, int64_t days, int6
 double etp_dates_by(const etp_dates *dates, int64_t k);
 
 /* The first day that reaches each of `levels` ascending probabilities, as days since day 0 (where none
- * does, the last one on which anything arrives), and the probability of that date. */
+ * does, the last one on which anything arrives, or that of the horizon), and the probability of that date. */
 void etp_dates_reach(const etp_dates *dates, int64_t horizon, int64_t levels, const double *level,
                      int16_t *day, double *probability);
 

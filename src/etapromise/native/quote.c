@@ -128,7 +128,7 @@ ETP_EXPORT int etp_quote_dates(const etp_model *m, int64_t n, const int32_t *cod
 int32_t etp_first_to_reach(const double *probability, int64_t days, double level) {
     if (level > probability[days - 1])
         level = probability[days - 1];
-    int64_t k = 0;
+    int64_t k = probability[days - 1] > 0 ? 0 : days - 1;
     while (probability[k] < level)
         k++;
     return (int32_t)k;

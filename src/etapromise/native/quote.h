@@ -42,7 +42,8 @@ void etp_quote_begin(const etp_model *m, const etp_request *r, double *log_days,
 /* The same over dates, from the order's day on. */
 etp_dates etp_quote_dates_of(const etp_model *m, const etp_request *r, etp_parcel *parcel);
 
-/* The last date on which anything arrives stands in for one that no date reaches. */
+/* The last date on which anything arrives stands in for one that no date reaches; where nothing arrives
+ * within the horizon, its last date. */
 int32_t etp_first_to_reach(const double *probability, int64_t days, double level);
 
 /* Where an answer's arrays are. */

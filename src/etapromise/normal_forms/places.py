@@ -72,7 +72,7 @@ def normal_region(value: Any, country: str | None) -> str | None:
     if said is None or not country:
         return said
     if _PLAIN_CODE.fullmatch(said) and not said.isdigit():
-        return said
+        return str(_stated()["regions"].get(country, {}).get(said, said))
     return region_code(said, country) or said
 
 

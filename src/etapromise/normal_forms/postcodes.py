@@ -115,13 +115,17 @@ def _in_form(said: str, country: str) -> str | None:
     if (
         digits.isdigit()
         and letters == "9" * length
-        and length - _MOST_LOST <= len(digits) < length
+        and length - _most_lost(country) <= len(digits) < length
         and length >= 4
         and country not in _stated()["no_leading_zero"]["countries"]
         and not any(len(digits) == len(other) for _, other, _ in _patterns(country)[1:])
     ):
         return _spaced(digits.zfill(length), places)
     return None
+
+
+def _most_lost(country: str) -> int:
+    return 3 if country in _stated()["three_leading_zeros"]["countries"] else _MOST_LOST
 
 
 def _spaced(text: str, places: tuple[tuple[int, str], ...]) -> str:

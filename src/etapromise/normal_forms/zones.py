@@ -44,7 +44,9 @@ def is_time_zone(name: str) -> bool:
 
 @cache
 def zone_name(said: str) -> str | None:
-    """The IANA name of a zone, given in any case or as an offset in whole hours; None if none.
+    """The IANA name of a zone, given in any case, as Windows calls it, or as whole hours from UTC.
+
+    None of what is none.
 
     Abbreviations such as ``PST`` and ``CET`` do not say where, although IANA keeps some of them.
     """
@@ -59,7 +61,16 @@ def zone_name(said: str) -> str | None:
     folded = said.replace(" ", "_").casefold()
     if folded in {"utc", "z", "gmt"}:
         return "UTC"
-    return next((name for name in _time_zones() if "/" in name and name.casefold() == folded), None)
+    named = (name for name in _time_zones() if "/" in name and name.casefold() == folded)
+    return next(named, None) or _windows_zones().get(said)
+
+
+@cache
+def _windows_zones() -> Mapping[str, str]:
+    """The zones that Windows calls otherwise, such as ``W. Europe Standard Time``, by CLDR."""
+    from babel.core import get_global  # noqa: PLC0415 — opened only when asked
+
+    return dict(get_global("windows_zone_mapping"))
 
 
 def zone_of_region(country: str, region: str) -> str | None:

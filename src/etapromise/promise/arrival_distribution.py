@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -92,13 +93,14 @@ class ArrivalDistribution:
     def percentile(self, percent: float) -> dt.date:
         """The earliest date with a probability of at least `percent` / 100.
 
-        The last date of the model's horizon on which anything arrives where none has.
+        Where none has, the last date of the model's horizon on which anything arrives; its last one
+        where nothing does.
 
         Raises:
             ContractError: `percent` is not within 0 to 100, both excluded.
         """
-        reached = min(require_percent(percent) / 100.0, float(self._probability[-1]))
-        return date_of(self._first_day + int(np.searchsorted(self._probability, reached)))
+        (days,) = days_to_reach(self._probability, [require_percent(percent) / 100.0])
+        return date_of(self._first_day + days)
 
     def decide(self, policy: CostPolicy) -> dt.date:
         """The date with the least expected cost, instead of that of a service level.
@@ -166,6 +168,23 @@ def on_common_dates(promises: Sequence[ArrivalDistribution]) -> tuple[int, Float
         row[end - len(curve) : end] = curve
         row[end:] = curve[-1]
     return first, table
+
+
+def days_to_reach(probability: Floats, levels: Iterable[float]) -> list[int]:
+    """Days to the first date whose probability reaches each level.
+
+    Where none does, to the last one on which anything arrives; to the last of all where nothing
+    does.
+
+    Args:
+        probability: (days,) ascending.
+    """
+    most = float(probability[-1])
+    wanted = [min(level, most) if most > 0.0 else math.inf for level in levels]
+    found: list[int] = np.minimum(
+        np.searchsorted(probability, wanted), len(probability) - 1
+    ).tolist()
+    return found
 
 
 def date_of(day: int) -> dt.date:

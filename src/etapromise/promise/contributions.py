@@ -60,6 +60,8 @@ _CARRIERS: Final = ("carrier", "service", LAST_MILE)
 _UPPER: Final = 0.7  # ETP_GROUPS_FROM of native/distribution.h
 _PARTS: Final = 4
 _STILL_PRESENT: Final = 2.0  # ETP_STILL_PRESENT of native/features.h
+# A duration is a number of days, whatever a model's tables add up to, see native/distribution.c.
+_SHORTEST, _LONGEST = 1e-6, 1e7
 _ROWS_AT_ONCE: Final = 10_000
 
 
@@ -97,7 +99,7 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     days = parts[:, _PARTS:]
     # What the dates' probabilities say of the forest's own: see native/distribution.c, backwards.
     target = np.minimum(service_level, probability[:, 0])
-    late = np.clip(1.0 - target / arrives, 1e-12, 1.0)
+    late = np.clip(1.0 - target / np.maximum(arrives, 1e-12), 1e-12, 1.0)
     hazard = np.exp(log_hazard)
     rest = 1.0 - _UPPER
     late = np.where(late < rest, rest * (late / rest) ** (1.0 / hazard), late)
@@ -109,8 +111,8 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     terms = {name: shares[:, place] for place, name in enumerate(_FOREST)}
     for name, value in _offset_terms(model, requests, offset - plain.offset).items():
         terms[name] = terms[name] + value[:, None]
-    usual = np.exp(plain.log_days + plain.offset)
-    full = np.exp(log_days + spread + offset[:, None])
+    usual = _duration(plain.log_days + plain.offset)
+    full = _duration(log_days + spread + offset[:, None])
     mean = _logarithmic_mean(full, usual[None, :]) * weights
     found = dict.fromkeys(CAUSES, np.zeros(count))
     for name, term in terms.items():
@@ -311,6 +313,10 @@ def _offset_terms(model: ModelCore, requests: Requests, offset: Floats) -> dict[
         cause = cause_of(f"total:{level}.effect", columns, frozenset())
         found[cause] = found[cause] + statistics.total[rows, FIELDS.index("effect")]
     return found | {"now": found["now"] + offset - sum(found.values())}
+
+
+def _duration(log_days: Floats) -> Floats:
+    return np.exp(np.clip(log_days, np.log(_SHORTEST), np.log(_LONGEST)))
 
 
 def _logarithmic_mean(a: Floats, b: Floats) -> Floats:

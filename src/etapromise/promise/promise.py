@@ -12,7 +12,12 @@ import numpy as np
 
 from etapromise.array_types import Floats
 from etapromise.errors import ContractError
-from etapromise.promise.arrival_distribution import PERCENTILES, date_of, day_number
+from etapromise.promise.arrival_distribution import (
+    PERCENTILES,
+    date_of,
+    day_number,
+    days_to_reach,
+)
 from etapromise.promise.confidence import NO_DATE
 from etapromise.promise.explained_promise import Explained
 from etapromise.promise.kept_record import KeptRecord
@@ -140,10 +145,7 @@ class Promise(Explained):
 
     def _percentiles(self) -> list[int]:
         """Days from `_first_day` to the dates of PERCENTILES."""
-        most = float(self._probability[-1])
-        reached = [min(percent / 100.0, most) for percent in PERCENTILES]
-        days: list[int] = np.searchsorted(self._probability, reached).tolist()
-        return days
+        return days_to_reach(self._probability, [percent / 100.0 for percent in PERCENTILES])
 
 
 @lru_cache(maxsize=4096)

@@ -86,12 +86,14 @@ def _without_week_day(found: re.Match[str]) -> str:
 
 
 _TIME_OF_DAY: Final = re.compile(
-    r"^(?P<h>\d{1,2})[:.](?P<m>\d\d)(?:[:.](?P<s>\d\d))?(?:\.\d{1,6})?\s*(?P<half>[AP]M)?$"
+    r"^(?P<h>\d{1,2})[:.H](?P<m>\d\d)(?:[:.](?P<s>\d\d))?(?:\.\d{1,6})?\s*(?P<half>[AP]M)?$"
 )
 _DIGIT_CLOCK: Final = re.compile(r"^(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)$")
 
 # In this order; each is tried on what the ones before it left.
 _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    # Feb  3 2025  3:04PM
+    (re.compile(r"\s{2,}"), " "),
     (re.compile(r"\s*[(][月火水木金土日월화수목금토일一二三四五六][)]\s*"), " "),
     # Mon 03 Feb 2025, Mon Feb 03 2025, Montag, 3. Februar 2025
     (re.compile(r"^([^\W\d_]{2,}(?:-[^\W\d_]+)?)\.?,?\s+(?=\S*\d|\w{3,}\s\d)"), _without_week_day),
@@ -100,6 +102,13 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
     # Browsers write GMT+0100 (Central European Standard Time), Java +01:00[Europe/Paris].
     (re.compile(r"\s(?:GMT|UTC)([+-]\d{4})(?:\s\([^()]*\))?$"), r" \1"),
     (re.compile(r"([+-]\d\d:?\d\d|Z)\[[^\]]+\]$"), r"\1"),
+    # Tue Feb 04 16:27:00 CET 2025, Tue Feb 04 16:27:00 +0100 2025: the year stands at the end.
+    (
+        re.compile(r"^([^\W\d_]{3,}\.? \d{1,2}) (\d{1,2}:\d\d(?::\d\d)?(?: \S+)?) (\d{4})$"),
+        r"\1 \3 \2",
+    ),
+    # Databases write seven or nine digits of a second.
+    (re.compile(r"(?<=[:.]\d\d\.\d{6})\d{1,3}(?!\d)"), ""),
     # 16:27:00,123 and 20250203T162700Z are ISO 8601, too.
     (re.compile(r"(?<=:\d\d),(\d{3,6})$"), r".\1"),
     (
@@ -196,6 +205,8 @@ def plain_time(text: str) -> str:
 def time_of_day(text: str) -> str | None:
     """A time of day as ``HH:MM:SS``, None where it is none; ``91203`` is ``09:12:03``.
 
+    ``24:00:00`` is the end of the day.
+
     Examples:
         >>> time_of_day("9:12 pm")
         '21:12:00'
@@ -209,7 +220,8 @@ def time_of_day(text: str) -> str | None:
     if half and not 1 <= hour <= 12:
         return None
     hour = hour % 12 + (12 if half == "PM" else 0) if half else hour
-    if hour > 23 or minute > 59 or second > 59:
+    end_of_day = not half and (hour, minute, second) == (24, 0, 0)
+    if (hour > 23 and not end_of_day) or minute > 59 or second > 59:
         return None
     return f"{hour:02d}:{minute:02d}:{second:02d}"
 

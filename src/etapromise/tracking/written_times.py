@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,12 +21,12 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from etapromise.errors import ContractError
-from etapromise.normal_forms.zones import is_time_zone
+from etapromise.normal_forms.zones import is_time_zone, zone_name
 from etapromise.text_type import TEXT, replaced
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
-# Formats that are numbers: seconds and milliseconds since 1970 UTC, and days since 1899-12-30.
-NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "excel")
+# Formats that are numbers: seconds and parts of one since 1970 UTC, and days since 1899-12-30.
+NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "excel")
 # What a list of formats calls the form that is read without any.
 ISO: Final = "iso8601"
 # What stands in a column of offsets from UTC, and the furthest hours there are.
@@ -36,7 +37,9 @@ _FURTHEST: Final = 14
 # Milliseconds since 1970 UTC as .NET writes them; the offset says where, and moves nothing.
 WRAPPED: Final = re.compile(r"^\\?/Date\((?P<number>-?\d+)(?:[+-]\d{4})?\)\\?/$")
 _LOCAL: Final = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$"
-_UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us"}
+_UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us", "epoch_ns": "ns"}
+# The end of a day, which is the midnight after it.
+_END_OF_DAY: Final = re.compile(r"(?<=[T ,])24(?=[:.h]?00)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,7 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
         found = read(texts)
         rest = found.isna() & texts.notna()
         if rest.any():
-            found[rest] = read(plain_times(texts[rest]))
+            found[rest] = _with_ends_of_days(plain_times(texts[rest]), read)
     except ValueError as error:
         raise ContractError(
             f"found time format {form!r}: {error}; expected one such as '%d.%m.%Y %H:%M', "
@@ -161,8 +164,23 @@ def _one_format(words: pd.Series[Any], form: str) -> tuple[pd.Series[Any], bool]
     # ISO 8601: only local clock times are of interest, whatever else there is stays as it is.
     local = pc.match_substring_regex(pa.array(words, pa.large_string(), from_pandas=True), _LOCAL)
     clock = words.where(pc.fill_null(local, fill_value=False).to_numpy(zero_copy_only=False))
-    found = pd.to_datetime(clock, format="ISO8601", errors="coerce")
-    return pd.Series(found).astype("datetime64[us]"), True
+
+    def read(texts: pd.Series[Any]) -> pd.Series[Any]:
+        found = pd.to_datetime(texts, format="ISO8601", errors="coerce")
+        return pd.Series(found).astype("datetime64[us]")
+
+    return _with_ends_of_days(clock, read), True
+
+
+def _with_ends_of_days(
+    texts: pd.Series[Any], read: Callable[[pd.Series[Any]], pd.Series[Any]]
+) -> pd.Series[Any]:
+    """Texts as times, where 24:00 is the midnight after its day."""
+    found = read(texts)
+    late = found.isna() & texts.str.contains(_END_OF_DAY).eq(other=True)
+    if late.any():
+        found[late] = read(replaced(texts[late], _END_OF_DAY, "00")) + pd.Timedelta(days=1)
+    return found
 
 
 def _distinct(array: pa.ChunkedArray) -> tuple[pa.Array, pd.Series[Any]]:
@@ -202,7 +220,7 @@ def _zone_named(name: Any) -> str | dt.tzinfo | None:
         return name
     found = OFFSET.match(name)
     if found is None:
-        return None
+        return zone_name(name)
     hours, minutes = int(found["hours"]), int(found["minutes"] or 0)
     if hours > _FURTHEST or minutes >= 60:
         return None

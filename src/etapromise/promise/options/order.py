@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +10,12 @@ from etapromise.argument_kinds import require_many
 from etapromise.encoding.shipment_values import missing
 from etapromise.errors import ContractError
 from etapromise.lanes.levels import JOURNEY, spelled
-from etapromise.promise.arrival_distribution import ArrivalDistribution, date_of, on_common_dates
+from etapromise.promise.arrival_distribution import (
+    ArrivalDistribution,
+    date_of,
+    days_to_reach,
+    on_common_dates,
+)
 from etapromise.promise.joint_probability import Dependence, joint_probability
 from etapromise.promise.promise import Promise
 from etapromise.promise.typed_inputs import require_placed
@@ -113,12 +117,8 @@ def promise_order(
     ]
     joint = joint_probability(probability, journeys, dependence)
     joint.flags.writeable = False
-    # The last date on which anything arrives stands in for one that no date reaches.
     chances = joint.tolist()
-    position, low, high = [
-        bisect_left(chances, min(level, chances[-1]))
-        for level in (service_level, (1.0 - band) / 2, (1.0 + band) / 2)
-    ]
+    position, low, high = days_to_reach(joint, (service_level, (1.0 - band) / 2, (1.0 + band) / 2))
     return OrderPromise(
         date=date_of(first + position),
         earliest=date_of(first + low),

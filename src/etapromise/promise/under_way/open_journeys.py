@@ -89,6 +89,7 @@ class _TableDates:
             [(self.probability >= wanted[:, None]).argmax(axis=1) for wanted in within_reach.T],
             axis=1,
         )
+        day[self.probability[:, -1] <= 0.0] = last
         by = self.probability[rows, np.clip(asked, 0, last)]
         by = np.where(asked < 0, 0.0, by)
         found = np.where(asked == NOT_ASKED, np.nan, by)

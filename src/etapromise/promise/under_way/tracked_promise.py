@@ -16,7 +16,7 @@ from etapromise.encoding.requests import DISRUPTED
 from etapromise.encoding.shipment_values import EPOCH, missing, utc_second
 from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.transit_parts import STAGES
-from etapromise.promise.arrival_distribution import date_of
+from etapromise.promise.arrival_distribution import date_of, days_to_reach
 from etapromise.promise.confidence import assess, messages_of, unread_message
 from etapromise.promise.promise import Promise
 from etapromise.promise.reasons.why import Why
@@ -349,15 +349,13 @@ def _promise(
         if never:
             probability = np.zeros(len(probability))
     probability.flags.writeable = False
-    wanted = np.array([service_level, (1.0 - band) / 2, (1.0 + band) / 2])
-    found, low, high = np.searchsorted(probability, np.minimum(wanted, probability[-1])).tolist()
-    if never:
-        found = low = high = len(probability) - 1
+    wanted = (service_level, (1.0 - band) / 2, (1.0 + band) / 2)
+    found, low, high = days_to_reach(probability, wanted)
 
     def assessed() -> tuple[int, tuple[dict[str, str], ...]]:
         if came:
             return 10000, unread_message(unread)
-        days = np.searchsorted(probability, np.minimum((0.1, 0.5, 0.9), probability[-1]))
+        days = np.array(days_to_reach(probability, (0.1, 0.5, 0.9)))
         code, reasons = assess(
             model.parts,
             journey.requests,

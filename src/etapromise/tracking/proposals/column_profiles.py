@@ -21,7 +21,7 @@ import pyarrow.types as pt
 from etapromise.normal_forms.numbers import UNITS
 from etapromise.normal_forms.places import is_country, normal_country
 from etapromise.normal_forms.texts import ascii_digits
-from etapromise.normal_forms.zones import is_time_zone
+from etapromise.normal_forms.zones import is_time_zone, zone_name
 from etapromise.text_type import TEXT, beginning_with
 from etapromise.tracking.column_names import carrier_in, is_about
 from etapromise.tracking.proposals.guessed_times import (
@@ -57,6 +57,9 @@ _DEGREES: Final = re.compile(r"^\(?[+-]?\d{1,3}\.\d{2,}(?:\s*[,; ]\s*[+-]?\d{1,3
 _NUMBER: Final = re.compile(
     r"^[+-]?\d[\d.,\s\u00a0']*\s?(" + "|".join(UNITS) + r")?\.?$", re.IGNORECASE
 )
+# Whole numbers from here on are not all floats.
+_EXACT: Final = 2.0**53
+_CUT: Final = r"^[1-9](?:[.,]\d+)?[eE]\+\d\d$"
 _NOTHING: Final = (
     "-",
     "--",
@@ -127,6 +130,14 @@ class Profile:
         return bool(len(words) and beginning_with(words, r"^\d{5,}$").mean() > MOST)
 
     @cached_property
+    def lost_digits(self) -> bool:
+        """Whether they are numbers beyond what a float holds, or cut as spreadsheets show them."""
+        words = self.words[:TRIED]
+        if pt.is_floating(self.kind):
+            return bool((pd.to_numeric(words).abs() >= _EXACT).any())
+        return bool(len(words) and beginning_with(words, _CUT).mean() > 0.5)
+
+    @cached_property
     def bare_numbers(self) -> bool:
         """Whether the values are whole numbers of few digits, as states are counted."""
         words = self.words[:TRIED]
@@ -140,11 +151,32 @@ class Profile:
 
     @cached_property
     def decimal(self) -> str | None:
-        """A decimal comma where the numbers show one, "?" where ``1,250`` is all that they show."""
+        """The decimal mark where the numbers show another than a point.
+
+        "?" where ``1,250``, or ``1.250`` beside ``900``, is all that they show.
+        """
         marks = Counter(map(_decimal_mark, self.words[:TRIED]))
+        if marks["."] and not marks[","] and not marks["?"] and self._points_in_threes:
+            # Whoever writes 2.050 would write 3.000, too.
+            return "," if self._points_in_threes.endswith("0") else "?"
         if marks[","] > marks["."]:
             return ","
         return "?" if marks["?"] and not marks["."] else None
+
+    @cached_property
+    def _points_in_threes(self) -> str:
+        """Of numbers as text such as ``2.050`` beside ``390`` one of the first, best one of ten."""
+        numbers = self.words[:TRIED].str.extract(r"(\d[\d.,]*)")[0].str.rstrip(".,").dropna()
+        pointed = numbers[numbers.str.contains(".", regex=False)]
+        if (
+            pt.is_floating(self.kind)
+            or pt.is_decimal(self.kind)
+            or len(pointed) in {0, len(numbers)}
+            or numbers.str.contains(",", regex=False).any()
+            or not pointed.str.fullmatch(r"[1-9]\d{0,2}\.\d{3}").all()
+        ):
+            return ""
+        return str(max(pointed, key=lambda one: one.endswith("0")))
 
     @cached_property
     def middle(self) -> float:
@@ -187,14 +219,14 @@ class Profile:
     def zones(self) -> float:
         """Share of the different values that are IANA zones."""
         words = self.words[:100]
-        return float(np.mean([is_time_zone(word) for word in words])) if len(words) else 0.0
+        return float(np.mean([_is_zone(word) for word in words])) if len(words) else 0.0
 
     @cached_property
     def offsets(self) -> float:
         """Share of the different values that are IANA zones or offsets from UTC."""
         words = self.words[:100]
         return (
-            float(np.mean([is_time_zone(word) or bool(OFFSET.match(word)) for word in words]))
+            float(np.mean([_is_zone(word) or bool(OFFSET.match(word)) for word in words]))
             if len(words)
             else 0.0
         )
@@ -298,6 +330,10 @@ class Profile:
     def _all_digits(self) -> bool:
         words = self.words[:TRIED]
         return bool(len(words) and beginning_with(words, r"^\d+([.,]\d+)?$").all())
+
+
+def _is_zone(word: str) -> bool:
+    return is_time_zone(word) or zone_name(word) is not None
 
 
 def _decimal_mark(text: str) -> str:

@@ -83,10 +83,12 @@ def _weight(profile: Profile, table: OwnTable | None) -> tuple[dict[str, Any], s
     if profile.decimal:
         details["decimal"] = profile.decimal
     if profile.decimal == "?":
-        several = profile.words[profile.words.str.contains(",", regex=False)].iloc[0]
+        mark = "," if profile.words.str.contains(",", regex=False).any() else "."
+        several = profile.words[profile.words.str.contains(mark, regex=False)].iloc[0]
         asked.append(
-            f"is the comma in {profile.name}, such as {several!r}, a decimal mark (decimal = "
-            '",") or between thousands (decimal = ".")?'
+            f"is the {'comma' if mark == ',' else 'point'} in {profile.name}, such as {several!r}, "
+            f"a decimal mark (decimal = {mark!r}) or between thousands "
+            f"(decimal = {'.' if mark == ',' else ','!r})?"
         )
     words = (profile.unit or "", *plain_name(profile.name).split())
     unit = next((UNITS[word] for word in words if word in UNITS), None)

@@ -14,6 +14,7 @@ from etapromise.tracking.mapped_columns import cells_as_text, happened
 from etapromise.tracking.proposals.column_profiles import Profile
 from etapromise.tracking.proposals.column_roles import moments_of
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposals.proposed_scans import statuses_of
 from etapromise.tracking.status_words import status_of_word
 
 # A column of so few words is one of states, kinds or yes and no.
@@ -32,26 +33,36 @@ _SAME_DAYS: Final = 0.98
 def doubt_dates(proposal: Proposal) -> None:
     """Tell, or ask for, what the dates of a proposal cannot be taken for without a look.
 
-    Deliveries without a date, an order that was closed instead of delivered, and a plan instead of
-    a delivery.
+    Deliveries without a date, and a plan instead of a delivery.
     """
     table = proposal.shipments
     states = _columns_of_states(proposal)
     came = proposal.milestones.get("delivered")
     if came is not None and came.column is not None:
         proposal.told += _undated(table, states, came.column)
-        if is_about(came.column, "closed"):
-            proposal.told.append(
-                f"{came.column} is taken for the delivery, and some shops complete an order when "
-                "it is sent, or days after it came; please check, and hand over the carrier's "
-                "events if it is so"
-            )
         plan = _plan(proposal, states, came)
         if plan:
             asked = f"{plan}: is it the day that was planned? name the column of what happened"
             proposal.milestones["delivered"] = replace(
                 came, column=None, details={"column": "?"}, asked=asked, guess=None
             )
+
+
+def closed_orders(proposal: Proposal) -> None:
+    """An order that was closed counts as delivered only where no events tell deliveries."""
+    came = proposal.milestones.get("delivered")
+    if came is None or came.column is None or not is_about(came.column, "closed"):
+        return
+    told = "some shops complete an order when it is sent, or days after it came"
+    if "delivered" in statuses_of(proposal):
+        del proposal.milestones["delivered"]
+        proposal.unused = (*proposal.unused, came.column)
+        proposal.told.append(f"{came.column} is not read, since the events tell deliveries: {told}")
+    else:
+        proposal.told.append(
+            f"{came.column} is taken for the delivery, and {told}; please check, and hand over the "
+            "carrier's events if it is so"
+        )
 
 
 def cancelled_by_state(proposal: Proposal) -> None:

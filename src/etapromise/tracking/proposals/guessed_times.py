@@ -101,6 +101,7 @@ def numbered_times(words: pd.Series[Any]) -> TimeGuess | None:
         ("epoch_s", 6.3e8, 4.1e9),
         ("epoch_ms", 6.3e11, 4.1e12),
         ("epoch_us", 6.3e14, 4.1e15),
+        ("epoch_ns", 6.3e17, 4.1e18),
         ("excel", 32_000.0, 73_000.0),
     ):
         if low < middle < high and numbers.between(low, high).mean() > MOST:
@@ -112,8 +113,8 @@ def numbered_times(words: pd.Series[Any]) -> TimeGuess | None:
                 if form == "excel"
                 else "seconds since 1970"
             )
-            if form in {"epoch_ms", "epoch_us"}:
-                why = f"{'milli' if form == 'epoch_ms' else 'micro'}{why}"
+            parts = {"epoch_ms": "milli", "epoch_us": "micro", "epoch_ns": "nano"}
+            why = f"{parts.get(form, '')}{why}"
             return TimeGuess(
                 formats=(form,),
                 share=float(numbers.between(low, high).mean()),

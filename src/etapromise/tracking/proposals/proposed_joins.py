@@ -21,6 +21,8 @@ from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
 # Share of parcels whose order must be there.
 _JOINED: Final = 0.8
+# A name that may be one of a number of parcels or orders.
+_NAMED: Final = 0.55
 # A name so sure says that a column is the parcels' own number.
 _PARCELS: Final = 0.9
 
@@ -162,12 +164,32 @@ def join_ids(proposal: Proposal) -> None:
             proposal.ids = near
             _set_id(proposal, left, right, "it matches the scans' in another writing", 0.8)
             return
-    if named[1] is None and other:
-        right = max(other, key=lambda one: one.distinct)
-        proposal.scan_columns["shipment_id"] = Proposed(
-            column=right.name, certainty=0.3, why="it has the most different values"
+    if named[1] is None:
+        widest = max(other, key=lambda one: one.distinct, default=None)
+        proposal.scan_columns["shipment_id"] = (
+            Proposed(column=widest.name, certainty=0.3, why="it has the most different values")
+            if widest is not None
+            else Proposed(
+                column=None,
+                certainty=0.0,
+                why="no column looks like it",
+                details={"column": "?"},
+                asked=f"which column of {', '.join(theirs.files)} names the parcel of each scan?",
+            )
         )
     proposal.told.append("no column of the scans has the ids of the shipments: nothing joins")
+
+
+def tell_of_lost_digits(proposal: Proposal) -> None:
+    """Tell of numbers of parcels and orders that went through floats or a spreadsheet's cells."""
+    for table in filter(None, (proposal.shipments, proposal.scans)):
+        for name, one in table.profiles.items():
+            fits = max(score_name(name, "shipments", role) for role in ("shipment_id", "order_id"))
+            if fits >= _NAMED and one.lost_digits:
+                proposal.told.append(
+                    f"{name} of {', '.join(table.files)} has lost digits, such as "
+                    f"{one.words.iloc[0]!r}: one id has become another. Export it as text"
+                )
 
 
 def _may_join(profile: Profile, columns: Mapping[str, Proposed], name: str) -> bool:

@@ -229,15 +229,22 @@ def _last_codes(proposal: Proposal, table: OwnTable) -> pd.Series[str]:
     return frame.groupby("id", sort=False)["code"].last()
 
 
+def statuses_of(proposal: Proposal) -> set[object]:
+    """What the codes of the scans mean, as far as it is known; empty where there are none."""
+    status = proposal.scan_columns.get("status")
+    if proposal.scans is None or status is None or status.column is None:
+        return set()
+    vocabulary = vocabularies()[proposal.vocabulary or STANDARD]
+    words = proposal.scans.profiles[status.column].words
+    told = {meant for meant, _, _ in proposal.statuses.values()}
+    return told | {vocabulary.read(str(word)) for word in words}
+
+
 def codes_by_place(proposal: Proposal, table: OwnTable) -> None:
     """A code that is the last of nearly every parcel, once in each, is its delivery."""
     ids = proposal.scan_columns.get("shipment_id")
     when, status = proposal.scan_columns["scanned_at"], proposal.scan_columns["status"]
-    known = {status_of_word(code) for code in proposal.statuses} | {
-        vocabularies()[proposal.vocabulary or STANDARD].read(str(code))
-        for code in table.profiles[str(status.column)].words
-    }
-    if ids is None or not proposal.open_codes or "delivered" in known:
+    if ids is None or not proposal.open_codes or "delivered" in statuses_of(proposal):
         return
     ids_of = pc.unique(table.table.column(str(ids.column)))
     frame = pd.DataFrame(

@@ -86,6 +86,7 @@ def shipment_columns(proposal: Proposal) -> None:
             "no column tells the carrier: all parcels are taken for one carrier's; map one, or "
             'name it: carrier = { value = "…" }'
         )
+    _further_parcels(proposal)
     used = (*columns.values(), *proposal.left_out.values(), *proposal.milestones.values())
     taken = {one.column for one in used}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
@@ -93,6 +94,19 @@ def shipment_columns(proposal: Proposal) -> None:
     if strange:
         proposal.told.append(f"{', '.join(strange)} have {_OTHER_CALENDAR}: export Gregorian dates")
     doubt_dates(proposal)
+
+
+def _further_parcels(proposal: Proposal) -> None:
+    """Tell of parcels of an order in columns of their own, such as tracking_1 and tracking_2."""
+    one = proposal.columns.get("shipment_id")
+    name = "" if one is None else str(one.column)
+    second = name[::-1].replace("1", "2", 1)[::-1]
+    other = proposal.shipments.profiles.get(second)
+    if second != name and other is not None and other.unique:
+        proposal.told.append(
+            f"{second} names a further parcel of an order, and is not read: write a row for each "
+            "parcel, with the number and the dates of its own"
+        )
 
 
 def _one_address(columns: dict[str, Proposed]) -> None:

@@ -15,16 +15,23 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.column_names import (
-    names_of,
-)
+from etapromise.normal_forms.zones import shape_of
+from etapromise.tracking.column_names import names_of
 from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposals.column_fits import as_scans, best_fit
 from etapromise.tracking.proposals.column_profiles import Profile
-from etapromise.tracking.proposals.doubtful_dates import cancelled_by_state, tell_of_pick_ups
+from etapromise.tracking.proposals.doubtful_dates import (
+    cancelled_by_state,
+    closed_orders,
+    tell_of_pick_ups,
+)
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 from etapromise.tracking.proposals.proposed_clocks import clocks_of_dates
-from etapromise.tracking.proposals.proposed_joins import join_ids, orders_and_parcels
+from etapromise.tracking.proposals.proposed_joins import (
+    join_ids,
+    orders_and_parcels,
+    tell_of_lost_digits,
+)
 from etapromise.tracking.proposals.proposed_scans import (
     ask_for_codes,
     codes_by_place,
@@ -43,6 +50,11 @@ _REPEATED: Final = 0.998
 _OWN_ROWS: Final = 0.5
 # Of the ids that repeat so many do so with another time of order, where they name no order.
 _ORDERED_APART: Final = 0.5
+# What stands between several ids in one cell; the last ones may stand inside of an id too.
+_SURELY_BETWEEN: Final = (",", ";", "|", "\n")
+_BETWEEN_IDS: Final = (*_SURELY_BETWEEN, "/", "+", "&", " ")
+_SEVERAL: Final = 0.002
+_LONG_ID: Final = 8
 # What it counts for scans to be a list inside of records that could be scans too.
 _INSIDE: Final = 2.0
 
@@ -75,12 +87,14 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         scan_columns(proposal)
         scans = proposal.scans
     join_ids(proposal)
+    tell_of_lost_digits(proposal)
     if scans is not None:
         states_not_events(proposal, scans)
         scans = proposal.scans
     if scans is not None and proposal.open_codes:
         codes_by_place(proposal, scans)
         ask_for_codes(proposal, scans)
+    closed_orders(proposal)
     _rows_of_one_order(proposal)
     clocks_of_dates(proposal)
     zones_of_times(proposal)
@@ -138,15 +152,15 @@ def _rows_of_one_order(proposal: Proposal) -> None:
     if one.column is None:
         return
     profile = proposal.shipments.profiles[one.column]
-    for sign in (",", ";", "|"):
-        if profile.filled_values.str.contains(sign, regex=False).mean() > 0.002:
-            proposal.columns["shipment_id"] = Proposed(
-                column=one.column,
-                certainty=one.certainty,
-                why=f"{one.why}; cells hold several between {sign!r}",
-                details={**one.details, "split": sign},
-            )
-            return
+    sign = next((sign for sign in _BETWEEN_IDS if _stands_between(sign, profile)), None)
+    if sign is not None:
+        proposal.columns["shipment_id"] = Proposed(
+            column=one.column,
+            certainty=one.certainty,
+            why=f"{one.why}; cells hold several between {sign!r}",
+            details={**one.details, "split": sign},
+        )
+        return
     keys = text_of(proposal.shipments.table.column(one.column))
     if profile.filled < 1 and _without_number(proposal, one, keys):
         _fold_repeated(proposal, one, profile)
@@ -170,6 +184,20 @@ def _rows_of_one_order(proposal: Proposal) -> None:
         )
     else:
         _fold_repeated(proposal, one, profile)
+
+
+def _stands_between(sign: str, profile: Profile) -> bool:
+    """Whether cells hold several ids with a sign between them, and not only a part of one."""
+    cells = profile.filled_values
+    several = cells[cells.str.contains(sign, regex=False)]
+    if len(several) <= _SEVERAL * len(cells):
+        return False
+    parts = several.str.split(sign, regex=False).explode().str.strip()
+    if sign in _SURELY_BETWEEN:
+        return True
+    return len(parts) > 0 and bool(
+        (parts.str.len() >= _LONG_ID).all() and len(set(parts.map(shape_of))) == 1
+    )
 
 
 def _fold_repeated(proposal: Proposal, one: Proposed, profile: Profile) -> None:
