@@ -12,8 +12,6 @@ from etapromise.forecast.forest_layout import Trees
 from etapromise.forecast.lightgbm_engine import lightgbm
 from etapromise.forecast.lightgbm_trees import read_trees
 
-__all__ = ["TreeGrower"]
-
 # LightGBM may fail on one level's gradient and not on the next.
 _FAILURES_IN_A_ROW = 3
 
