@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from etapromise import TrainingConfig, tracking
-from etapromise.encoding.requests import Encoder
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.effects import NEVER_DAY, EffectSettings
 from etapromise.history.features import FeatureContract
@@ -71,11 +70,11 @@ def test_without_pickup_scans_the_way_is_the_whole(gathered: HistoryAsOf) -> Non
 
 
 def offsets(
-    handling_days: np.ndarray, way_days: int = WAY_DAYS, encoder: Encoder | None = None
-) -> tuple[np.ndarray, Encoder]:
+    handling_days: np.ndarray, way_days: int = WAY_DAYS, like: HistoryAsOf | None = None
+) -> tuple[np.ndarray, HistoryAsOf]:
     """(DAYS,) log durations that the orders of each day are promised by, as that day knew.
 
-    Calendars are of the whole past, so what is compared has the same ones.
+    Calendars and the memory of the pace are of the whole past, so what is compared has the same.
     """
     day = np.repeat(np.arange(DAYS), PER_DAY)
     ids = [f"P{number:05d}" for number in range(len(day))]
@@ -105,21 +104,31 @@ def offsets(
     end = FIRST + pd.Timedelta(days=DAYS)
     known = KnownOrders.of(tracking.history(shipments, scans).known_at(end), end)
     give_up = known.give_up_after()
-    encoder = encoder or known.encoder(
-        numeric=(), categorical=(), default_time_zone="UTC", give_up_after=give_up
+    encoder, settings = (
+        (like.encoder, like.statistics.settings)
+        if like
+        else (
+            known.encoder(
+                numeric=(), categorical=(), default_time_zone="UTC", give_up_after=give_up
+            ),
+            TrainingConfig().effects,
+        )
     )
-    gathered = HistoryAsOf.of(EncodedOrders.of(known, encoder, give_up), TrainingConfig().effects)
+    gathered = HistoryAsOf.of(EncodedOrders.of(known, encoder, give_up), settings)
     contract = FeatureContract(("total:service.effect",))
     _, offset = gathered.features(gathered.builder(contract), np.arange(len(known)))
-    return offset.reshape(DAYS, PER_DAY).mean(axis=1), encoder
+    return offset.reshape(DAYS, PER_DAY).mean(axis=1), gathered
 
 
 def test_a_backlog_is_told_by_pickups_and_so_is_its_end() -> None:
     usual = np.ones(DAYS)
     backlog = usual.copy()
     backlog[90:97] = 4.0
-    calm, encoder = offsets(usual)
-    slow, _ = offsets(backlog, encoder=encoder)
+    _, like = offsets(usual)
+    # What never moved says nothing of how long a pace is remembered.
+    settings = replace(like.statistics.settings, handling_pace_half_life=6.0)
+    like = replace(like, statistics=replace(like.statistics, settings=settings))
+    (calm, _), (slow, _) = offsets(usual, like=like), offsets(backlog, like=like)
     assert slow[:91] == pytest.approx(calm[:91], abs=1e-9)
     slower = slow - calm
     # Orders of day 90 are picked up on the 94th, and delivered on the 100th at the earliest.
