@@ -101,6 +101,9 @@ def draft_directory(path: Path) -> Iterator[Path]:
     """A directory to fill, which the block itself puts at `path`; removed where it did not.
 
     What killed processes left of the same directory is cleared away.
+
+    Raises:
+        CommandError: the place cannot be written.
     """
     draft = _draft_name(path)
     with writing(path):

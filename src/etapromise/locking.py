@@ -25,7 +25,11 @@ _PAUSE: Final = 0.2
 
 @contextmanager
 def only_writer(root: Path, *, wait: float = 0.0) -> Iterator[None]:
-    """Be the only one who changes a directory, which is made if it is not there."""
+    """Be the only one who changes a directory, which is made if it is not there.
+
+    Args:
+        wait: seconds to wait for whoever holds the lock.
+    """
     until = time.monotonic() + wait
     with writing(root):
         root.mkdir(parents=True, exist_ok=True)
@@ -43,7 +47,11 @@ def only_writer(root: Path, *, wait: float = 0.0) -> Iterator[None]:
 
 @contextmanager
 def one_after_another(path: Path) -> Iterator[None]:
-    """Wait until nobody else changes a file, and be the only one until the block ends."""
+    """Wait until nobody else changes a file, and be the only one until the block ends.
+
+    Raises:
+        CommandError: Beside the file nothing can be written.
+    """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.with_name(f".{path.name}.lock").open("a+b")

@@ -130,6 +130,13 @@ def believing(priors: Priors) -> Iterator[None]:
 
 
 def shrunk(found: Any, count: Any, around: Any, evidence: Any) -> Floats:
-    """`(n x + k prior) / (n + k)`: what was found of so many, leaning on what holds around."""
+    """`(n x + k prior) / (n + k)`: what was found of so many, leaning on what holds around.
+
+    Args:
+        found: n x, a number or an array, like the next two.
+        count: n.
+        around: the prior.
+        evidence: k.
+    """
     result: Floats = (found + evidence * around) / (count + evidence)
     return result

@@ -139,7 +139,11 @@ class _Table(Generic[_Rule]):
 
 @dataclass(frozen=True)
 class CalendarFile:
-    """What a calendar file says, its names and codes in the normal form of shipments."""
+    """What a calendar file says, its names and codes in the normal form of shipments.
+
+    Attributes:
+        name: what messages call it.
+    """
 
     text: str
     name: str = "the calendar file"
@@ -174,7 +178,11 @@ class CalendarFile:
 
     @classmethod
     def of(cls, given: CalendarFile | str | Path) -> CalendarFile:
-        """A calendar file, or the one at a path."""
+        """A calendar file, or the one at a path.
+
+        Raises:
+            ContractError: as for `read`.
+        """
         if isinstance(given, CalendarFile):
             return given
         require_path("calendars", given)
@@ -182,7 +190,14 @@ class CalendarFile:
 
     @classmethod
     def within(cls, mapping: object) -> CalendarFile | None:
-        """The calendar that stands in a mapping file; None where it holds none."""
+        """The calendar that stands in a mapping file; None where it holds none.
+
+        Args:
+            mapping: its path, a mapping that was read, or None.
+
+        Raises:
+            ContractError: as for `read`; a table there is of no mapping and of no calendar.
+        """
         path = getattr(mapping, "path", mapping)
         if not isinstance(path, str | PathLike):
             return None

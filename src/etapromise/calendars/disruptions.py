@@ -228,7 +228,12 @@ class Disruptions:
     __slots__ = ("_alive", "_struct", "address", "declared")
 
     def __init__(self, declared: Sequence[Disruption], columns: Sequence[str]) -> None:
-        """Bind them."""
+        """Bind them.
+
+        Args:
+            declared: at most MOST_DISRUPTIONS.
+            columns: of texts, in the order in which the encoder has them.
+        """
         if len(declared) > MOST_DISRUPTIONS:
             raise ContractError(
                 f"Found {len(declared)} declared disruptions; expected at most {MOST_DISRUPTIONS}. "

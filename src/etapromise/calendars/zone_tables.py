@@ -43,7 +43,11 @@ class _ZonesStruct(ctypes.Structure):
 
 
 class ZoneTables:
-    """A zone map with the offsets of its zones over some years. Immutable."""
+    """A zone map with the offsets of its zones over some years. Immutable.
+
+    Attributes:
+        names: the zones' IANA names.
+    """
 
     __slots__ = ("_alive", "names", "struct")
 

@@ -139,7 +139,11 @@ class ZoneMap:
         return self._numbered[number]
 
     def zone(self, name: str) -> ZoneInfo:
-        """The zone with this IANA name, which need not be on the map."""
+        """The zone with this IANA name, which need not be on the map.
+
+        Raises:
+            ContractError: there is none.
+        """
         known = self._zones.get(name)
         return zone_named(name) if known is None else known
 

@@ -49,7 +49,16 @@ TABLE = _TableType()
 
 @dataclass(frozen=True, kw_only=True)
 class TableArguments:
-    """What the options say of the tables."""
+    """What the options say of the tables.
+
+    Attributes:
+        shipments: Where they are; None leaves it to the mapping.
+        scans: Likewise.
+        vocabulary: Whose codes scans carry that do not say.
+        time_zone: IANA zone of times that carry none.
+        mapping: The mapping file.
+        store: Instead of all these, what `etapromise ingest` keeps.
+    """
 
     shipments: Place | None
     scans: Place | None

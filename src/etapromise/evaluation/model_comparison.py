@@ -83,7 +83,11 @@ def judged_orders(
 
 
 def quality_of(table: pd.DataFrame, service_level: float) -> dict[str, Any]:
-    """How the promises of a judged table were kept."""
+    """How the promises of a judged table were kept.
+
+    Returns:
+        ``kept`` and ``groups`` (by carrier and service; see `summary`) and ``crps_days``.
+    """
     day, stated = day_column(service_level), stated_column(service_level)
     kept = summarise(outcomes_of(table), table[day].to_numpy(), table[stated].to_numpy())
     counted = table["outcome"] != "cancelled"

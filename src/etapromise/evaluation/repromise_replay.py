@@ -106,7 +106,13 @@ class PolicyRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyChoice:
-    """The policy that was picked, and all that it was picked from."""
+    """The policy that was picked, and all that it was picked from.
+
+    Attributes:
+        policy: The cheapest of those that change dates seldom enough.
+        record: What it did on the past that it was picked on.
+        table: One row per candidate, cheapest first: its settings and its record.
+    """
 
     policy: RepromisePolicy
     record: PolicyRecord

@@ -56,7 +56,15 @@ class FeedLimits:
 
 @dataclass(frozen=True)
 class FeedFault:
-    """One limit that a carrier's feed has crossed."""
+    """One limit that a carrier's feed has crossed.
+
+    Attributes:
+        check: Which, of `FEED_CHECKS`.
+        row: What was measured of that carrier and week.
+        moved: How far.
+        allowed: The limit.
+        text: The same in words.
+    """
 
     check: str
     row: Mapping[str, Any]

@@ -78,7 +78,12 @@ class GateConfig(FeedLimits):
 
 @dataclass(frozen=True)
 class GateCheck:
-    """One question and its answer."""
+    """One question and its answer.
+
+    Attributes:
+        name: Machine-readable.
+        passed: Whether the challenger may go on.
+    """
 
     name: str
     passed: bool

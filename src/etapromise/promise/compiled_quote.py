@@ -109,7 +109,14 @@ begin_day = native.function("etp_answer_begin_day", native.LONG, *_OF_ANSWER)
 
 
 class Quote(NamedTuple):
-    """What was asked, and what a model answered."""
+    """What was asked, and what a model answered.
+
+    Attributes:
+        asked: the texts of the shipment.
+        moment: from when on the order counts.
+        second: the same in UTC seconds, rounded down.
+        service_level: of its promise.
+    """
 
     answer: Answer
     asked: bytes

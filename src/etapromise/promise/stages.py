@@ -39,7 +39,12 @@ _A_BUSINESS_DAY: Final = 0.25
 
 @dataclass(frozen=True)
 class StageForests:
-    """The forests of the stages as arrays; grown into forests when they are first asked."""
+    """The forests of the stages as arrays; grown into forests when they are first asked.
+
+    Attributes:
+        handling_arrays: of the log working days of handling.
+        transit_arrays: of the log operational days from the pick-up on.
+    """
 
     handling_arrays: Mapping[str, NDArray[Any]]
     transit_arrays: Mapping[str, NDArray[Any]]
@@ -154,7 +159,12 @@ def answer_stages(
     duration_offset: float,
     horizon: int,
 ) -> AnswerStages:
-    """The stages of one answer."""
+    """The stages of one answer.
+
+    Args:
+        model: address of the `etp_model`.
+        duration_offset: operational days added before the logarithm of the way.
+    """
     longest, width = min(_LONGEST_HANDLING, horizon), horizon + 1
     handling, transit = forests.distributions(duration_offset)
     question = _Question(

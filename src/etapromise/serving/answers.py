@@ -104,7 +104,11 @@ ANSWERS: Final[Mapping[str, Callable[[PromiseModel, Any], Any]]] = {
 
 
 def fallback(asked: Any, days: int, reason: str) -> Any:
-    """A static promise, where no model can give one: so many calendar days from the order on."""
+    """A static promise, where no model can give one: so many calendar days from the order on.
+
+    Args:
+        reason: what kept a model from answering.
+    """
     if isinstance(asked, list):
         _require_few(asked, "quotes")
         return [_fallback(one, days, reason) for one in asked]

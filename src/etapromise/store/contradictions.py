@@ -27,7 +27,11 @@ _CONFLICTS_TOLD: Final = {
 
 
 def types_together(stored: pa.Schema, more: pa.Schema) -> pa.Schema:
-    """The types of columns by which what is stored and what comes can be read as one table."""
+    """The types of columns by which what is stored and what comes can be read as one table.
+
+    Raises:
+        StoreError: there is none; once stored, no part of the store could be read any more.
+    """
     for field in more:
         place = stored.get_field_index(field.name)
         if place < 0:

@@ -38,7 +38,11 @@ ALARM_ADVICE: Final = {
 
 
 def render_monitor(facts: Facts, *, language: str = "en") -> str:
-    """The page of a monitoring."""
+    """The page of a monitoring.
+
+    Returns:
+        An HTML document with its styles and drawings inside. The same facts give the same text.
+    """
     words = wording(language)
     page = environment(words).get_template("monitor.html.jinja")
     by = facts["promises"]["by"]

@@ -33,7 +33,11 @@ _CAUSES: Final = {
 
 
 def render_backtest(facts: Facts, *, language: str = "en") -> str:
-    """The report of a backtest."""
+    """The report of a backtest.
+
+    Returns:
+        An HTML document with its styles and drawings inside. The same facts give the same text.
+    """
     words = wording(language)
     page = environment(words).get_template("backtest.html.jinja")
     return page.render(
@@ -54,7 +58,11 @@ def render_backtest(facts: Facts, *, language: str = "en") -> str:
 
 
 def render_check(facts: dict[str, Any], lines: Sequence[str]) -> str:
-    """The page of a look at own tables; English."""
+    """The page of a look at own tables; English.
+
+    Returns:
+        An HTML document with its styles inside. The same facts give the same text.
+    """
     page = environment(wording("en")).get_template("check.html.jinja")
     groups = {
         name: columns

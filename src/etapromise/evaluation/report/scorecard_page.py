@@ -25,7 +25,11 @@ MOST_PLACES: Final = 30
 def scorecard_section(
     table: pd.DataFrame, *, most_places: int = MOST_PLACES, language: str = "en"
 ) -> str:
-    """The scorecards as an HTML section, styled by ``page.css``."""
+    """The scorecards as an HTML section, styled by ``page.css``.
+
+    Returns:
+        An HTML ``section``. The same table gives the same text.
+    """
     where = [name for name in _PLACE if name in table.columns]
     partner = [name for name in _PARTNER if name in table.columns]
     rows = [_plain(row, partner, where) for row in table.to_dict("records")]

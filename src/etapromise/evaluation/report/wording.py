@@ -20,7 +20,11 @@ _NARROW: Final = "\u202f"  # a narrow space that does not break, between a numbe
 
 
 class ReportWording:
-    """What a page says in one language."""
+    """What a page says in one language.
+
+    Args:
+        language: One of `REPORT_LANGUAGES`.
+    """
 
     def __init__(self, language: str) -> None:
         self.language = language

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class CheckReport:
-    """What `check` found."""
+    """What `check` found.
+
+    Attributes:
+        proposal: The mapping that is proposed; None where one was given.
+        text: Its file, or None.
+        history: The tables read with the mapping; None where it has open questions or fails.
+        failure: Why they could not be read.
+    """
 
     proposal: Proposal | None = None
     text: str | None = None

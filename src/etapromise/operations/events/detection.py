@@ -327,5 +327,9 @@ def no_events() -> pd.DataFrame:
 
 
 def event_id(shipment_id: str, event: str, count: str = "") -> str:
-    """The id of an event: the same whenever and however often it is found."""
+    """The id of an event: the same whenever and however often it is found.
+
+    Args:
+        count: Which of that kind, where a parcel can have several.
+    """
     return hashlib.sha256("\x1f".join((shipment_id, event, count)).encode()).hexdigest()[:32]

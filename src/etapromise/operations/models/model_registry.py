@@ -50,7 +50,16 @@ _log = logging.getLogger("etapromise.operations")
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """One line of the journal."""
+    """One line of the journal.
+
+    Attributes:
+        version: What became current.
+        before: What was current until then, None at first.
+        at: When, ISO 8601, UTC.
+        why: In a few words.
+        as_of: The version's moment; None in journals of before that was written.
+        rolled_back: Whether the one before was left because it is not to be used.
+    """
 
     version: str
     before: str | None
@@ -139,7 +148,11 @@ class ModelRegistry:
         return path.name
 
     def promote(self, version: str, *, why: str, rolled_back: bool = False) -> Promotion:
-        """Make a version the current one, in one step that a reader cannot see half of."""
+        """Make a version the current one, in one step that a reader cannot see half of.
+
+        Args:
+            rolled_back: Whether the current one is left because it is not to be used.
+        """
         self._known(version)
         link = self.root / _CURRENT
         if link.exists() and not link.is_symlink():

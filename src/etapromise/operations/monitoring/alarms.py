@@ -48,7 +48,15 @@ _FOLLOWS: Final = {
 
 @dataclass(frozen=True)
 class Alarm:
-    """One threshold that was crossed."""
+    """One threshold that was crossed.
+
+    Attributes:
+        name: Machine-readable.
+        group: Of whom, such as ``carrier acme``; empty where it is the whole.
+        value: What was found.
+        threshold: What was allowed.
+        reason: A sentence with both.
+    """
 
     name: str
     group: str

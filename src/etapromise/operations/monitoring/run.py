@@ -96,6 +96,9 @@ class Findings:
         """Write ``monitor.json``, ``metrics.prom``, ``promises.parquet`` and ``report.html``.
 
         Each file is replaced in one step, so that a collector reads no half of it.
+
+        Returns:
+            The path of the page.
         """
         directory.mkdir(parents=True, exist_ok=True)
         write_json(directory / "monitor.json", self.facts)

@@ -25,7 +25,14 @@ def why_text(
     locale: str,
     words: Wording | str | Path | None = None,
 ) -> str:
-    """The clauses as one sentence; the date alone where the language has no words for them."""
+    """The clauses as one sentence; the date alone where the language has no words for them.
+
+    Args:
+        start: the day that dates are near to.
+
+    Raises:
+        ContractError: there is no such locale, or the words are not to be read.
+    """
     said = clauses(locale, words)
     parsed = Locale.parse(locale.replace("-", "_").partition("_u_")[0])
     if any(fact.name not in said for fact in facts):

@@ -54,7 +54,12 @@ class _NotPlainError(Exception):
 
 @dataclass(frozen=True)
 class PlainParcel:
-    """A shipment and its scans that need no table."""
+    """A shipment and its scans that need no table.
+
+    Attributes:
+        fields: the shipment's columns, None where there is nothing.
+        scans: of it.
+    """
 
     fields: dict[str, Any]
     scans: list[OneScan]
