@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from etapromise.history.effects import NEVER_DAY, Durations, EffectSettings, Sweep
+from etapromise.history.effects import EffectSettings, Sweep
 from etapromise.history.statistics import fitted_to_keys
 from etapromise.lanes.levels import HANDLING_LEVELS
+from tests.history.finished_parcels import finished_parcels
 
 FIRST, DAYS = 20_000, 240
 SETTINGS = EffectSettings()
@@ -22,14 +23,7 @@ def handling(pace: Callable[[np.ndarray], np.ndarray], count: int = 14_000) -> S
     value = 1.2 + pace(start - FIRST) + rng.normal(0.0, 0.2, count)
     levels = len(HANDLING_LEVELS)
     return Sweep(
-        durations=Durations(
-            start_day=start,
-            start_clock=(start - FIRST).astype(float),
-            clock=np.zeros(count, np.int32),
-            value=value,
-            known_day=start + np.maximum(np.exp(value) - 1.0, 0.0).astype(np.int32),
-            closed_day=np.full(count, NEVER_DAY, np.int32),
-        ),
+        durations=finished_parcels(start, value, FIRST),
         codes=np.ones((levels, count), np.int32),
         table_sizes=[2] * levels,
         elapsed=np.arange(DAYS + 60.0)[None, :],

@@ -8,17 +8,12 @@ import numpy as np
 import pytest
 
 from etapromise.errors import ModelFileError
-from etapromise.history.effects import (
-    NEVER_DAY,
-    Durations,
-    EffectSettings,
-    FittedEffectSettings,
-    Sweep,
-)
+from etapromise.history.effects import EffectSettings, FittedEffectSettings, Sweep
 from etapromise.history.gathered import HistoryAsOf
 from etapromise.history.statistics import build_statistics, fitted_to_keys
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.stored_arrays import StoredValues
+from tests.history.finished_parcels import finished_parcels
 
 FIRST, DAYS = 20_000, 60
 KEYS = (20, 60)
@@ -34,14 +29,7 @@ def sweep(between: tuple[float, float], within: float, seed: int = 0) -> Sweep:
     effects = [rng.normal(0.0, spread, n + 1) for spread, n in zip(between, KEYS, strict=True)]
     value = 1.5 + effects[0][codes[1]] + effects[1][codes[2]] + rng.normal(0.0, within, count)
     return Sweep(
-        durations=Durations(
-            start_day=start,
-            start_clock=(start - FIRST).astype(float),
-            clock=np.zeros(count, np.int32),
-            value=value,
-            known_day=start + np.maximum(np.exp(value) - 1.0, 0.0).astype(np.int32),
-            closed_day=np.full(count, NEVER_DAY, np.int32),
-        ),
+        durations=finished_parcels(start, value, FIRST),
         codes=codes.astype(np.int32),
         table_sizes=[2, *(n + 1 for n in KEYS)],
         elapsed=np.arange(DAYS + 60.0)[None, :],

@@ -192,12 +192,10 @@ def _stands_between(sign: str, profile: Profile) -> bool:
     several = cells[cells.str.contains(sign, regex=False)]
     if len(several) <= _SEVERAL * len(cells):
         return False
-    parts = several.str.split(sign, regex=False).explode().str.strip()
     if sign in _SURELY_BETWEEN:
         return True
-    return len(parts) > 0 and bool(
-        (parts.str.len() >= _LONG_ID).all() and len(set(parts.map(shape_of))) == 1
-    )
+    parts = several.str.split(sign, regex=False).explode().str.strip()
+    return bool((parts.str.len() >= _LONG_ID).all() and len(set(parts.map(shape_of))) == 1)
 
 
 def _fold_repeated(proposal: Proposal, one: Proposed, profile: Profile) -> None:
