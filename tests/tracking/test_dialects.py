@@ -188,6 +188,10 @@ def test_numbers_are_read_back_to_the_same_instants(moments: list[dt.datetime], 
 def test_the_end_of_a_day_is_the_midnight_after_it(form: str, written: str) -> None:
     read = iso_times(pa.chunked_array([[written]]), WrittenTime(formats=(form,), zone="UTC"))
     assert pd.Timestamp(read[0].as_py()) == pd.Timestamp("2025-02-04", tz="UTC")
+    beyond = {"24:00:00": "24:00:30", "24:00": "24:30"}
+    wrong = next(written.replace(old, new) for old, new in beyond.items() if old in written)
+    read = iso_times(pa.chunked_array([[wrong]]), WrittenTime(formats=(form,), zone="UTC"))
+    assert read[0].as_py() == wrong  # as it is, which the contract refuses
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])

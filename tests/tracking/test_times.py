@@ -226,3 +226,18 @@ def test_the_named_zone_comes_last() -> None:
     tracked = history(places, clocked, naive_time_zone="America/Lima")
     assert set(tracked.shipments["destination_time_zone"]) == {"Australia/Sydney"}
     assert "zone_from_coordinates" in {note.reason for note in tracked.shipment_notes}
+
+
+@pytest.mark.parametrize("offset", ["Z", "+00:00", "+0530", "-03:00", ""])
+@pytest.mark.parametrize("clock", ["T24:00", "T24:00:00", " 24:00:00.000"])
+def test_the_end_of_a_day_is_the_midnight_after_it(clock: str, offset: str) -> None:
+    both = read_wall_times(column(f"2025-12-31{clock}{offset}", f"2026-01-01T00:00{offset}"), "at")
+    assert not both.unreadable.any()
+    assert both.wall[0] == both.wall[1]
+    assert both.offset[0] == both.offset[1]
+
+
+@pytest.mark.parametrize("clock", ["T24:00:30", "T24:15:00", "T24:00:00.5"])
+def test_a_day_has_no_time_after_its_end(clock: str) -> None:
+    read = read_wall_times(column(f"2025-12-31{clock}Z", "2026-01-01T00:00Z"), "at")
+    assert read.unreadable.tolist() == [True, False]

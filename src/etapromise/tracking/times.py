@@ -263,6 +263,7 @@ def _text_clocks(
     dated = _matches(text, _ISO_DATE)
     values = pd.to_datetime(text.to_pandas(), format="ISO8601", errors="coerce", utc=True)
     utc = values.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64).copy()
+    _read_ends_of_days(text, utc, there & (utc == MISSING))
     _read_far_years(text, utc, there & (utc == MISSING))
     readable = utc != MISSING
     zoned = _matches(text, _ZONED) & readable
@@ -289,6 +290,16 @@ def _text_clocks(
     )
 
 
+def _read_ends_of_days(text: pa.ChunkedArray, utc: Ints, unread: Mask) -> None:
+    """Put the moments that ISO 8601 writes as 24:00, the midnight after a day, into `utc`."""
+    late = unread & _matches(text, _END_OF_DAY) if unread.any() else unread
+    if late.any():
+        midnight = pc.replace_substring_regex(text.filter(pa.array(late)), "[T ]24", "T00")
+        read = pd.to_datetime(midnight.to_pandas(), format="ISO8601", errors="coerce", utc=True)
+        next_day = read.dt.tz_localize(None).to_numpy() + np.timedelta64(1, "D")
+        utc[late] = next_day.astype("datetime64[us]").view(np.int64)
+
+
 def _read_far_years(text: pa.ChunkedArray, utc: Ints, unread: Mask) -> None:
     """Put the moments of years that nanoseconds, all that pandas 2 has, do not reach into `utc`."""
     if not unread.any():
@@ -302,6 +313,7 @@ def _read_far_years(text: pa.ChunkedArray, utc: Ints, unread: Mask) -> None:
         utc[row] = (known - _EPOCH) // timedelta(microseconds=1)
 
 
+_END_OF_DAY: Final = r"^\d{4}-\d\d-\d\d[T ]24:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$"
 _FAR_YEAR: Final = r"^(0\d{3}|1[0-5]\d\d|16[0-7]\d|22[6-9]\d|2[3-9]\d\d|[3-9]\d{3})-"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIME: Final = (

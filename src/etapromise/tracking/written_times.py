@@ -39,7 +39,7 @@ WRAPPED: Final = re.compile(r"^\\?/Date\((?P<number>-?\d+)(?:[+-]\d{4})?\)\\?/$"
 _LOCAL: Final = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$"
 _UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us", "epoch_ns": "ns"}
 # The end of a day, which is the midnight after it.
-_END_OF_DAY: Final = re.compile(r"(?<=[T ,])24(?=[:.h]?00)")
+_END_OF_DAY: Final = re.compile(r"(?<=[T ,])24(?=[:.h]?00(?:[:.]?00(?:\.0+)?)?(?![\d:.]))")
 
 
 @dataclass(frozen=True, kw_only=True)
