@@ -26,6 +26,9 @@ WALK: dict[str, Any] = {"start": AS_OF - pd.Timedelta(days=30), "end": AS_OF}
         ({"mapping": "mapping.toml"}, "read already"),
         ({"vocabulary": "aftership"}, "read already"),
         ({"start": 17}, "found|Found"),
+        ({"start": None}, "Found no start"),
+        ({"end": "01/02/2026"}, "end='01/02/2026', which may begin with the day or"),
+        ({"progress": "yes"}, "progress='yes'; expected a function"),
     ],
 )
 def test_a_walk_that_cannot_be_is_refused(parcels, change: dict[str, Any], named: str) -> None:

@@ -14,7 +14,13 @@ import pytest
 import etapromise
 from etapromise import PromiseModel
 from etapromise.argument_kinds import kinds_checked
-from etapromise.errors import CommandError, ContractError, EtapromiseError, ModelFileError
+from etapromise.errors import (
+    CommandError,
+    ContractError,
+    EtapromiseError,
+    InsufficientHistoryError,
+    ModelFileError,
+)
 from etapromise.files import require_writable, whole_file
 from etapromise.late_imports import IMPORTING
 from etapromise.tracking import TrackedHistory
@@ -33,6 +39,7 @@ def test_what_is_no_path_is_refused(value: Any, model: PromiseModel, parcels: An
         lambda: etapromise.retrain(value, parcels, as_of=AS_OF),
         lambda: etapromise.ingest(value),
         lambda: etapromise.stored_history(value),
+        lambda: etapromise.Fallback(value),
         lambda: etapromise.events(model, None, as_of=AS_OF, state=value),
     ):
         with pytest.raises(ContractError, match="expected a path"):
@@ -80,6 +87,27 @@ def test_one_thing_is_no_list_of_them(model: PromiseModel, value: Any) -> None:
     ):
         with pytest.raises(EtapromiseError):
             ask()
+
+
+def test_tables_of_nothing_are_told(parcels: TrackedHistory) -> None:
+    with pytest.raises(ContractError, match="neither shipments nor scans"):
+        etapromise.read()
+    with pytest.raises(ContractError, match="no rows in the shipments"):
+        etapromise.read(parcels.shipments[:0], parcels.scans)
+    with pytest.raises(InsufficientHistoryError, match="within the 400 days before as_of"):
+        etapromise.train(parcels, as_of="2040-01-01")
+    odd: Any = parcels.shipments
+    for files in (odd, [odd], 3):
+        with pytest.raises(ContractError, match="expected paths"):
+            etapromise.check(files)
+    with pytest.raises(ContractError, match="no readable mapping"):
+        etapromise.train(mapping="none.toml", as_of=AS_OF)
+
+
+def test_a_threshold_is_a_probability(model: PromiseModel, parcels: TrackedHistory) -> None:
+    for wrong in (30, float("nan")):
+        with pytest.raises(ContractError, match="at_risk_threshold"):
+            etapromise.score(model, parcels.shipments, as_of=AS_OF, at_risk_threshold=wrong)
 
 
 def test_a_lazy_frame_is_told_to_be_collected(model: PromiseModel) -> None:
@@ -164,6 +192,8 @@ def test_arguments_are_checked_wherever_they_stand() -> None:
             wanted(*odd)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         wanted()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"wanted\(\).*'cfg'. Did you mean 'config'"):
+        wanted("a", cfg={})  # type: ignore[call-arg]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import index
 from typing import Any, Final, ParamSpec, SupportsIndex, TypeVar
 
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, name_meant
 
 P = ParamSpec("P")
 _T = TypeVar("_T")
@@ -62,12 +62,22 @@ def _require_count(name: str, value: object) -> None:
         raise ContractError(f"Found {name}={value!r}; expected a whole number, at least 1.")
 
 
+def _require_function(name: str, value: object) -> None:
+    if not callable(value):
+        raise ContractError(
+            f"Found {name}={value!r}; expected a function that is called with news."
+        )
+
+
 # The same word is the same thing wherever it is an argument.
 _CHECKS: Final[Mapping[str, Check]] = {
     **dict.fromkeys(("models", "state", "out", "store", "directory", "verify"), require_path),
     "sign_key": require_path,
     **dict.fromkeys(("naive_time_zone", "default_time_zone", "engine"), _require_text),
-    **dict.fromkeys(("smallest_group", "jobs", "buckets", "keep_scans_days"), _require_count),
+    **dict.fromkeys(("progress", "log"), _require_function),
+    **dict.fromkeys(
+        ("smallest_group", "jobs", "buckets", "keep_scans_days", "commit"), _require_count
+    ),
 }
 
 
@@ -83,10 +93,18 @@ def kinds_checked(**classes: type) -> Callable[[Callable[P, _T]], Callable[P, _T
     def checked(function: Callable[P, _T]) -> Callable[P, _T]:
         signature = inspect.signature(function)
         optional = {name for name, one in signature.parameters.items() if one.default is None}
+        takes_all = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
         looked_at = signature.parameters.keys() & (_CHECKS.keys() | classes.keys())
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> _T:
+            unknown = next((one for one in kwargs if one not in signature.parameters), None)
+            if unknown is not None and not takes_all:
+                near = name_meant(unknown, signature.parameters)
+                meant = f" Did you mean {near!r}?" if near else ""
+                raise TypeError(
+                    f"{function.__name__}() got an unexpected keyword argument {unknown!r}.{meant}"
+                )
             given: Mapping[str, Any] = signature.bind_partial(*args, **kwargs).arguments
             for name in looked_at & given.keys():
                 value = given[name]

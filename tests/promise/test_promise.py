@@ -36,10 +36,10 @@ def test_a_level_that_cannot_be_promised(model: PromiseModel, level: Any) -> Non
         model.promise_many(pd.DataFrame(), service_level=level)
 
 
-@pytest.mark.parametrize("percent", [0, 100, -1, 101, float("nan")])
+@pytest.mark.parametrize("percent", [0, 0.95, 100, -1, 101, float("nan")])
 def test_a_percentile_that_is_none(model: PromiseModel, percent: float) -> None:
     promise = model.promise(origin="1", destination="2", ordered_at=NOW)
-    with pytest.raises(ContractError, match="between 0 and 100"):
+    with pytest.raises(ContractError, match="from 1 to below 100"):
         promise.percentile(percent)
 
 

@@ -30,7 +30,12 @@ def test_without_a_model_a_static_date_comes_until_there_is_one(
     model: PromiseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promises = Fallback(tmp_path, days=4, look_every=0.0)
-    found = promises.promise(**PARCEL)
+    found: Any = promises.promise(**PARCEL)
+    assert (found.confidence_code, found.expires_at) == (None, None)
+    assert found.text("de") == "Kommt bis Sonntag, 6. Juli, an"
+    assert found.order_within_text("de") == ""
+    with pytest.raises(ContractError, match=r"Did you mean 0\.9"):
+        promises.promise(**PARCEL, service_level=90)
     # The date of the order where it was placed, not in UTC.
     assert (found.fallback, found.date) == (True, dt.date(2025, 7, 6))
     assert promises.counts == {"no_model": 1}

@@ -411,6 +411,19 @@ def test_any_engine_can_read_the_files(store, given):
     assert {"shipment_id", "delivered_at", "event_at_first_attempt"} <= set(table.column_names)
 
 
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        ({"partition": "zzz"}, "expected a name such as"),
+        ({"partition": "week=1999-01-04/bucket=0"}, "Found no partition .* from week="),
+        ({"commit": "latest"}, "Found commit='latest'"),
+    ],
+)
+def test_a_part_of_a_store_that_is_none_is_refused(store, odd, told):
+    with pytest.raises(ContractError, match=told):
+        stored_history(store, **odd)
+
+
 def test_one_of_tables_and_store_is_asked_for(store, given):
     with pytest.raises(ContractError, match="a store and tables"):
         etapromise.train(given.shipments, store=store, as_of=AS_OF)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etapromise.tracking.column_names import names_of, plain_name, score_name
+from etapromise.tracking.column_names import names_of, place_in, plain_name, score_name
 
 LEAST = 0.55
 
@@ -47,3 +47,10 @@ def test_names_cut_short_are_read(name: str, role: str) -> None:
 )
 def test_words_begin_at_capitals(name: str, words: str) -> None:
     assert plain_name(name) == words
+
+
+@pytest.mark.parametrize("region", ["EDO. {}", "{} Bundesland", "Provincia {}"])
+def test_a_warehouse_is_never_where_a_parcel_goes(region: str) -> None:
+    for sender, recipient in (("ALMACÉN", "DESTINO"), ("Lager", "Ziel"), ("magazzino", "arrivo")):
+        assert place_in(region.format(sender)) == ("sender", "region")
+        assert place_in(region.format(recipient)) == ("recipient", "region")

@@ -146,6 +146,7 @@ def test_ids_without_what_does_not_count() -> None:
     assert plain_ids(ids, ()).to_pylist() == ["  00-a 1.0", "B2", "000"]
     every = ("case", "blanks", "zeros", "fraction", "symbols")
     assert plain_ids(ids, every).to_pylist() == ["A1", "B2", "0"]
+    assert plain_ids(ids, ("prefix",)).to_pylist() == ["00-a 1.0", "2", "000"]
 
 
 def scans_like(ids: list[str]) -> pd.DataFrame:
@@ -172,6 +173,7 @@ def shipments_like(ids: list[str]) -> pd.DataFrame:
         ("ab{}", "AB{}", "upper and lower case"),
         ("A-{}", "A{}", "signs"),
         ("A {}", "A{}", "blanks"),
+        ("MX-{}", "{}", "before the first digit"),
     ],
 )
 def test_ids_that_match_but_for_their_writing_are_told(ours: str, theirs: str, apart: str) -> None:

@@ -201,6 +201,8 @@ class CalendarFile:
         path = getattr(mapping, "path", mapping)
         if not isinstance(path, str | PathLike):
             return None
+        if not Path(path).exists():
+            return None  # of a mapping that is not there, whoever reads it says more
         found = cls.read(Path(path))
         return found if found.has_tables else None
 

@@ -209,7 +209,7 @@ def require_table(frame: pd.DataFrame) -> None:
     if columns is None or not hasattr(frame, "assign"):
         raise ContractError(
             f"Found a {type(frame).__name__}; expected a pandas DataFrame of accepted rows, as "
-            "tracking.read_shipments gives them."
+            "tracking.read_shipments gives them. Hand tables as they are to etapromise.score."
         )
     if not columns.is_unique:
         doubled = sorted({str(name) for name in columns[columns.duplicated()]})
@@ -224,7 +224,7 @@ def _require_orders(frame: pd.DataFrame) -> None:
         if name not in frame.columns:
             raise ContractError(
                 f"Found no column {name}; expected accepted rows of the contract, as "
-                "tracking.read_shipments gives them."
+                "tracking.read_shipments gives them. Hand tables as they are to etapromise.score."
             )
     kind = frame["ordered_at"].dtype
     if getattr(kind, "tz", None) is None or frame["ordered_at"].isna().any():

@@ -114,7 +114,8 @@ def naive_order_time(found: object, name: str = "ordered_at") -> ContractError:
     """What to say of an order time that is no moment."""
     return ContractError(
         f"Found {name}={found!r}; expected a datetime with a time zone, such as "
-        "datetime.now(timezone.utc)."
+        "datetime.now(timezone.utc). Read text with datetime.fromisoformat, and give a time "
+        "without a zone that of its clock: time.replace(tzinfo=ZoneInfo('Europe/Berlin'))."
     )
 
 

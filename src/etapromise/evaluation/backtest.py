@@ -228,7 +228,11 @@ def config_of(
         )
     main = min(levels, key=lambda level: (abs(level - 0.9), level))
     return BacktestConfig(
-        start=moment_of(start), end=moment_of(end), service_levels=levels, main_level=main, **walk
+        start=moment_of(start, "start"),
+        end=moment_of(end, "end"),
+        service_levels=levels,
+        main_level=main,
+        **walk,
     )
 
 

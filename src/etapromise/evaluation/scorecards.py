@@ -125,7 +125,7 @@ def scorecard(
         max_rejects=1.0,
     )
     end = moment_of(as_of)
-    begin = end - _USUAL_SPAN if since is None else moment_of(since)
+    begin = end - _USUAL_SPAN if since is None else moment_of(since, "since")
     _require(by, measure)
     parcels = _parcels(history, end, begin, naive_time_zone)
     ranked_by = measure or _first_possible(parcels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -49,6 +50,7 @@ from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.tracked import TrackedHistory
 
 _SHORTEST_GIVE_UP: Final = 21
+_DAY_OR_MONTH: Final = re.compile(r"\s*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 # Fewer parcels say nothing of how long others take.
 _FEWEST_ARRIVED: Final = 10
 
@@ -57,20 +59,33 @@ Moment: TypeAlias = "str | date | datetime | pd.Timestamp"
 """Without a zone it is UTC."""
 
 
-def moment_of(as_of: Moment) -> pd.Timestamp:
-    """`as_of` as a UTC moment; without a zone it is UTC."""
+def moment_of(as_of: Moment, name: str = "as_of") -> pd.Timestamp:
+    """A UTC moment; without a zone it is UTC.
+
+    Args:
+        as_of: what the caller gave.
+        name: the argument that it was given for.
+
+    Raises:
+        ContractError: it is no moment, or may be one of two.
+    """
     given: object = as_of
     if isinstance(given, int):
         as_of = str(given)  # a number would be nanoseconds since 1970
+    if isinstance(as_of, str) and _DAY_OR_MONTH.match(as_of):
+        raise ContractError(
+            f"Found {name}={as_of!r}, which may begin with the day or with the month; expected the "
+            "year first, such as '2018-02-01'."
+        )
     try:
         moment = pd.Timestamp(as_of)
     except (TypeError, ValueError) as error:
         raise ContractError(
-            f"Found as_of={as_of!r}; expected a moment such as '2018-02-01' or "
+            f"Found {name}={as_of!r}; expected a moment such as '2018-02-01' or "
             "'2018-02-01T06:00:00+01:00'."
         ) from error
     if pd.isna(moment):
-        raise ContractError("Found no as_of; expected a moment such as '2018-02-01'.")
+        raise ContractError(f"Found no {name}; expected a moment such as '2018-02-01'.")
     return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints
+from etapromise.errors import InsufficientHistoryError
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.gathered import EncodedOrders
 from etapromise.history.outcomes import Outcomes
@@ -61,10 +62,19 @@ def drawn_parcels(known: KnownOrders, orders: EncodedOrders, most_looks: int) ->
 
     Args:
         most_looks: about how many looks may be taken.
+
+    Raises:
+        InsufficientHistoryError: all parcels are too old.
     """
     results = orders.outcomes
     week = week_of(results.start_day)
     rows = np.flatnonzero(week >= week_of(np.array([results.as_of_day - WINDOW])))
+    if not len(rows):
+        raise InsufficientHistoryError(
+            f"Found no order within the {WINDOW} days before as_of; the newest is "
+            f"{results.as_of_day - results.start_day.max()} days older than it. Choose an earlier "
+            "as_of, or give newer shipments and scans."
+        )
     looks = _looks(known, results)[rows]
     if looks.sum() <= most_looks:
         every = len(rows) == len(week)

@@ -223,6 +223,9 @@ def calendar_date(value: object, name: str) -> dt.date:
 def require_percent(percent: object) -> float:
     """A percentile as a number."""
     number = plain_number(percent)
-    if not 0.0 < number < 100.0:
-        raise ContractError(f"Found the percentile {percent!r}; expected one between 0 and 100.")
+    if not 1.0 <= number < 100.0:
+        meant = f" Did you mean {100 * number:g}?" if 0 < number < 1 else ""
+        raise ContractError(
+            f"Found the percentile {percent!r}; expected one from 1 to below 100.{meant}"
+        )
     return number

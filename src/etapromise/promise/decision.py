@@ -128,6 +128,8 @@ def cost_for(
         >>> policy.days(by_day)
         array([2, 3])
     """
+    probability = np.asarray(probability, np.float64)
+    event_day = None if event_day is None else np.asarray(event_day, np.float64)
     if probability.ndim != 2 or not probability.size:
         raise ContractError(
             f"Found probabilities of shape {probability.shape}; expected (n, horizon) of at least "

@@ -65,6 +65,9 @@ class PromiseModel(ModelCore):
     def __hash__(self) -> int:
         return hash(self.version)
 
+    def __repr__(self) -> str:
+        return f"<PromiseModel {self.version} as of {self.as_of}, promising {self.event}>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         """A model travels as the bytes of its files, which are checked as `load` checks them."""
         return restored_model, (model_contents(self),)

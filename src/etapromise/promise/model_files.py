@@ -345,6 +345,12 @@ def _read_manifest(path: Path, verify: str | Path | None) -> tuple[StoredValues,
     content = _read(path, _MANIFEST)
     if verify is not None:
         # Before a word of it is read.
+        if not (path / SIGNATURE).exists():
+            raise ModelFileError(
+                f"Found no {SIGNATURE} beside {file}; expected a model signed by the owner of "
+                f"{verify}. Save it with that owner's sign_key (--sign-key), or load one that is "
+                "signed."
+            )
         require_signature(content, _read(path, SIGNATURE), verify, f"{file}")
     manifest = StoredValues(f"{file}", json_of(f"{file}", content))
     found = manifest.plain.get("format_version")

@@ -44,7 +44,7 @@ def promise_frame(
     if "shipment_id" not in frame.columns:
         raise ContractError(
             "Found no column shipment_id; expected accepted rows of the contract, as "
-            "tracking.read_shipments gives them."
+            "tracking.read_shipments gives them. Hand tables as they are to etapromise.score."
         )
     frame, left_out = readable_frame(frame)
     requests = model.parts.encoder.encode(as_released(frame))

@@ -23,8 +23,9 @@ def require_level(level: object, name: str) -> float:
         return found
     number = plain_number(level)
     if not 0.0 < number < 1.0:
+        meant = f"Did you mean {number / 100:g}?" if 1.0 < number < 100.0 else ""
         raise ContractError(
             f"Found {name}={level!r}; expected a probability above 0 and below 1, such as 0.9. "
-            "No date is certain: 1.0 cannot be promised."
+            + (meant or "No date is certain: 1.0 cannot be promised.")
         )
     return number

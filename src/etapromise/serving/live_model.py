@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from etapromise.argument_kinds import require_path
 from etapromise.errors import EtapromiseError
 from etapromise.promise.model import PromiseModel, load_model
 
@@ -29,7 +30,12 @@ class LiveModel:
     """
 
     def __init__(self, models: str | Path) -> None:
-        """Look for the first model; none is no error here, see `error`."""
+        """Look for the first model; none is no error here, see `error`.
+
+        Raises:
+            ContractError: `models` is no path.
+        """
+        require_path("models", models)
         top = Path(models)
         self._path = top if (top / _MANIFEST).is_file() else top / _CURRENT
         self._seen: tuple[str, int, int] | None = None

@@ -10,12 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from etapromise.errors import ContractError, EtapromiseError
+from etapromise.late_imports import IMPORTING
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.promise import Promise
+from etapromise.promise.service_levels import require_level
 from etapromise.serving.live_model import LiveModel
+
+if TYPE_CHECKING:
+    from etapromise.promise.wording import Wording
 
 _DAYS: Final = 7
 _LOOK_EVERY: Final = 1.0
@@ -31,6 +36,8 @@ class StaticPromise:
         date: the order's own date, in the zone of its time, and `days` more.
         ordered_at: the order's time.
         reason: what kept a model from answering, for logs.
+        earliest, latest, confidence, confidence_code, expires_at: None, where a `Promise` says
+            something that only a model knows.
 
     Examples:
         >>> when = datetime(2025, 7, 3, 15, tzinfo=UTC)
@@ -45,7 +52,34 @@ class StaticPromise:
     earliest: ClassVar[None] = None
     latest: ClassVar[None] = None
     confidence: ClassVar[None] = None
+    confidence_code: ClassVar[None] = None
+    expires_at: ClassVar[None] = None
     fallback: ClassVar[bool] = True
+
+    @property
+    def messages(self) -> tuple[dict[str, str], ...]:
+        """Why it is static, as a `Promise` has its messages."""
+        return ({"code": "fallback", "text": self.reason},)
+
+    def text(self, locale: str = "en", *, words: Wording | str | Path | None = None) -> str:
+        """One sentence for the customer, with the date.
+
+        Args:
+            locale: a CLDR locale, as for `Promise.text`.
+            words: a TOML file whose sentences replace the library's (docs/words.md).
+
+        Raises:
+            ContractError: CLDR has no such locale, or the words are not to be read.
+        """
+        with IMPORTING:
+            from etapromise.promise.wording import sentence  # noqa: PLC0415 — Babel is slow to import
+
+        day = self.date
+        return sentence(code=10000, day=day, earliest=day, latest=day, locale=locale, words=words)
+
+    def order_within_text(self, *_: Any, **__: Any) -> str:
+        """Empty: no cut-off is known."""
+        return ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values under the names of `Promise.as_dict`, ready for JSON."""
@@ -56,7 +90,7 @@ class StaticPromise:
             "confidence": None,
             "confidence_code": None,
             "ordered_at": self.ordered_at.isoformat(),
-            "messages": [{"code": "fallback", "text": self.reason}],
+            "messages": list(self.messages),
             "model_version": None,
             "fallback": True,
         }
@@ -95,7 +129,8 @@ class Fallback:
             look_every: seconds between looks for a model while there is none; see `refresh`.
 
         Raises:
-            ContractError: `days` is neither a whole number of days, at least 1, nor a function.
+            ContractError: `days` is neither a whole number of days, at least 1, nor a function;
+                `models` is neither a path nor a model.
         """
         told: object = days
         whole = isinstance(told, int) and not isinstance(told, bool) and told >= 1
@@ -134,6 +169,8 @@ class Fallback:
             ordered = fields["ordered_at"] = dt.datetime.now(dt.UTC)
         model = self.model or self._looked_for()
         if model is None:
+            if "service_level" in fields:
+                require_level(fields["service_level"], "service_level")
             told = self._held.error if self._held is not None else None
             return self._static(fields, "no_model", told or "there is no model")
         try:

@@ -31,7 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from etapromise.errors import StoreError
+from etapromise.errors import ContractError, StoreError
 from etapromise.files import whole_file, write_text
 
 STORE_FORMAT: Final = 1
@@ -85,10 +85,19 @@ class Partition:
 
     @classmethod
     def named(cls, name: str) -> Partition:
-        """The partition of a name."""
-        week, bucket = (part.partition("=")[2] for part in name.split("/"))
-        days = (dt.date.fromisoformat(week) - dt.date(1970, 1, 1)).days
-        return cls((days - _MONDAY) // 7, int(bucket))
+        """The partition of a name.
+
+        Raises:
+            ContractError: it is the name of none.
+        """
+        try:
+            week, bucket = (part.partition("=")[2] for part in name.split("/"))
+            days = (dt.date.fromisoformat(week) - dt.date(1970, 1, 1)).days
+            return cls((days - _MONDAY) // 7, int(bucket))
+        except (AttributeError, ValueError) as error:
+            raise ContractError(
+                f"Found partition={name!r}; expected a name such as 'week=2026-01-05/bucket=0'."
+            ) from error
 
 
 @dataclass(frozen=True)

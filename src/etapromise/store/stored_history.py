@@ -297,7 +297,7 @@ def stored_history(
 
     Raises:
         StoreError: there is no store, or it is damaged or newer.
-        ContractError: there is no such event.
+        ContractError: there is no such event or partition, or the commit is no number.
 
     Examples:
         >>> taken = etapromise.ingest("store", "shipments.parquet", "scans.parquet")
@@ -309,6 +309,14 @@ def stored_history(
     held = layout.commit(commit)
     if partition is not None:
         one = Partition.named(partition)
+        if one not in held.partitions:
+            raise ContractError(
+                f"Found no partition {partition!r} in {store}; expected one of its "
+                f"{len(held.partitions)}, from {min(held.partitions).name} to "
+                f"{max(held.partitions).name}."
+                if held.partitions
+                else f"Found no partition in {store}; expected some. Ingest shipments first."
+            )
         held = replace(held, partitions={one: held.partitions[one]})
     layout.require_files(held.files())
     return StoredHistory(event=event, layout=layout, commit=held)

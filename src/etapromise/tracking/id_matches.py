@@ -19,6 +19,8 @@ _WAYS: Final = (
     ("zeros",),
     ("fraction", "zeros"),
     ("symbols",),
+    ("prefix",),
+    ("prefix", "zeros"),
     ("blanks", "case", "fraction", "zeros"),
     ("blanks", "case", "fraction", "symbols", "zeros"),
 )
@@ -31,6 +33,7 @@ _WORDS: Final = {
     "fraction": "a trailing .0",
     "zeros": "leading zeros",
     "symbols": "signs such as # and -",
+    "prefix": "letters and signs before the first digit",
 }
 
 
@@ -77,8 +80,12 @@ def near_match(orders: pa.ChunkedArray, strangers: pa.ChunkedArray) -> NearMatch
         )
         place = pc.index_in(theirs, value_set=ours)
         found = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
-        # Several orders that become one would be joined wrongly.
-        if len(found) >= _LEAST * len(other) and len(pc.unique(ours)) == len(ours):
+        # Several orders that become one would be joined wrongly; so would the scans of several
+        # systems that differ in the prefix only.
+        alone = (ours, theirs) if "prefix" in ignore else (ours,)
+        if len(found) >= _LEAST * len(other) and all(
+            len(pc.unique(ids)) == len(ids) for ids in alone
+        ):
             first = int(found[0])
             return NearMatch(
                 ignore=ignore,

@@ -227,6 +227,8 @@ def plain_ids(array: pa.ChunkedArray, ignore: Iterable[str]) -> pa.ChunkedArray:
         text = pc.replace_substring_regex(text, r"\s+", "")
     if "symbols" in drop:
         text = pc.replace_substring_regex(text, r"[^\pL\pN]+", "")
+    if "prefix" in drop:
+        text = pc.replace_substring_regex(text, r"^[^\pN]+(\pN)", r"\1")
     if "case" in drop:
         text = pc.utf8_upper(text)
     if "zeros" in drop:

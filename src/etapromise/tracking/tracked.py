@@ -212,6 +212,10 @@ def both_tables(
                 "what happened to the shipments; add a table [scans], or map the columns of the "
                 "milestones: [shipments.milestones]"
             )
+    if shipments is None and scans is None:
+        raise ContractError(
+            "Found neither shipments nor scans; expected both tables, or a mapping that names them."
+        )
     if shipments is None or scans is None:
         lacking = "shipments" if shipments is None else "scans"
         given = "scans" if shipments is None else "shipments"
@@ -267,6 +271,8 @@ def read(
             vocabulary=vocabulary,
             mapping=mapping,
         )
+        if not len(found.shipments) + len(found.shipment_rejects):
+            raise ContractError("Found no rows in the shipments; expected a row for each parcel.")
         refuse_too_many(found.accounts, max_rejects)
         return found
     beside = {"scans": scans, "a mapping": mapping, "a vocabulary": vocabulary}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -197,14 +197,23 @@ def check(
         to expect; `to_text`, `to_dict`, `to_html`, `write_mapping`.
 
     Raises:
-        ContractError: neither files nor a mapping, or both; a file cannot be read at all.
+        ContractError: neither files nor a mapping, or both; something that is no path; a file
+            cannot be read at all.
 
     Examples:
         >>> tables = ["shipments.parquet", "scans.parquet"]
         >>> etapromise.check(tables, quality=False).proposal.questions
         []
     """
-    named = [files] if isinstance(files, str | PathLike) else list(files)
+    given: Any = files
+    one_path = isinstance(given, str | PathLike | pd.DataFrame) or not isinstance(given, Iterable)
+    named = [given] if one_path else list(given)
+    for one in named:
+        if not isinstance(one, str | PathLike):
+            raise ContractError(
+                f"Found {type(one).__name__} among files; expected paths, since a mapping names "
+                "files. Write the table to one: frame.to_parquet(…)."
+            )
     if bool(named) == (mapping is not None):
         raise ContractError(
             "Found neither files nor a mapping to look at, or both; expected files, or a mapping "

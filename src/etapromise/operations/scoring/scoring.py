@@ -19,6 +19,7 @@ from etapromise.normal_forms.zones import zone_of_country
 from etapromise.operations.models.model_registry import Model, model_of
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.promise_table import near_names
+from etapromise.promise.service_levels import require_level
 from etapromise.tracking import read_shipments
 from etapromise.tracking.accounts import refuse_strangers
 from etapromise.tracking.faults import Faults, Note, rejects_table
@@ -101,6 +102,8 @@ def score(
         True
     """
     loaded, moment = model_of(model), moment_of(as_of)
+    if at_risk_threshold is not None:
+        at_risk_threshold = require_level(at_risk_threshold, "at_risk_threshold")
     loaded.require_known_by(moment)
     if mapping is not None:
         told = read_mapping(mapping)
