@@ -8,9 +8,11 @@ Planted are a carrier that collapses for five weeks, a vendor that changes its c
 them three days after the monitor told of them), and a week in which one carrier's times are in
 a wrong zone (the retraining refuses; the carrier sends the week again, two weeks later).
 
-At the end every promise is judged by the whole clean history. Printed are kept rate and stated
-confidence by month, when the monitor told of each shock, false alarms, each decision of the gate,
-and whether a promoted model was worse than what it replaced on orders that neither had seen.
+At the end every promise is judged by the whole clean history, and by the exact probability that
+the simulation gave its date. Printed are kept rate, this probability and the stated confidence by
+month, when the monitor told of each shock, alarms that neither the script nor the exact truth
+explains, each decision of the gate, and whether a promoted model was worse than what it replaced on
+orders that neither had seen.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from year_shop import (
     judged,
     live,
     promotions_compared,
+    unfounded,
 )
 
 from etapromise.operations.gate import GateConfig
@@ -61,22 +64,19 @@ def report(script: Script, feed: Feed, registry: ModelRegistry, diary: Diary) ->
             "promises": len(rows),
             "kept": float(rows["kept"].mean()),
             "stated": float(rows["promised_confidence"].mean()),
+            "expected": float(rows["expected"].mean()),
             "error": float(rows["kept"].std() / np.sqrt(len(rows))),
         }
         for name, rows in calm.groupby(month)
     ]
-    false = [
-        alarm
-        for alarm in diary.alarms
-        if not any(start <= alarm["day"] <= end for start, end in script.shocks)
-    ]
+    false = [alarm for alarm in diary.alarms if unfounded(alarm, table, script)]
     compared = promotions_compared(feed, registry, diary)
     return {
         "script": script.__dict__ | {"network_start": script.network_start.isoformat()},
         "months": months,
         "days_lived": len(diary.promised),
         "worst_gap": max(
-            (abs(m["kept"] - m["stated"]) for m in months if m["promises"] >= 300), default=None
+            (abs(m["expected"] - m["stated"]) for m in months if m["promises"] >= 300), default=None
         ),
         "shock_week": {
             "kept": float(table[shock]["kept"].mean()),
@@ -164,12 +164,15 @@ def main() -> None:
 
 def told(found: dict[str, Any]) -> None:
     """Print it."""
-    print(f"{'month':8} {'promises':>8} {'kept':>7} {'stated':>7} {'gap':>6} {'error':>6}")
+    print(
+        f"{'month':8} {'promises':>8} {'kept':>7} {'stated':>7} {'gap':>6} {'error':>6} "
+        f"{'by the truth':>12} {'gap':>6}"
+    )
     for row in found["months"]:
-        gap = 100 * (row["kept"] - row["stated"])
+        gap, exact = (100 * (row[name] - row["stated"]) for name in ("kept", "expected"))
         print(
             f"{row['month']:8} {row['promises']:8,} {row['kept']:7.1%} {row['stated']:7.1%} "
-            f"{gap:+6.1f} {100 * row['error']:6.1f}"
+            f"{gap:+6.1f} {100 * row['error']:6.1f} {row['expected']:12.1%} {exact:+6.1f}"
         )
     shock = found["shock_week"]
     print(f"first week of the collapse: kept {shock['kept']:.1%}, stated {shock['stated']:.1%}")

@@ -15,7 +15,7 @@ WEEKS = np.array([[True] * 5 + [False] * 2, [True] * 6 + [False], [True] * 7])
 def test_each_curve_is_a_distribution_and_who_orders_later_waits_for_no_earlier_day(
     week: np.ndarray,
 ) -> None:
-    chances = _chances(week)
+    chances = _chances(tuple(week))
     assert chances.min() >= 0.0
     np.testing.assert_allclose(chances.sum(axis=2), 1.0, atol=1e-9)
     # P(picked up by the end of a working day), for orders of an hour and of the next.

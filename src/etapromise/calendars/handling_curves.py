@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -68,7 +69,7 @@ def hourly_waits(
     fit = np.empty((len(weeks), _curve_count()))
     curves = []
     for number, week in enumerate(patterns):
-        chance = _chances(week)
+        chance = _chances(tuple(week.tolist()))
         curves.append(chance.reshape(len(chance), -1))
         likely = np.log((1 - _STRANGE) * chance + _STRANGE / MOST_WAITS)
         likely = likely.reshape(len(chance), -1).T.astype(np.float32)
@@ -99,14 +100,15 @@ def _curve_count() -> int:
     return len(_HANDLING) * len(_VARIES) * len(_LEAVES) * 2
 
 
-def _chances(week: Mask) -> NDArray[np.float64]:
+@lru_cache(maxsize=4)  # of 11 MB each; nearly all warehouses keep one of a few weeks
+def _chances(week: tuple[bool, ...]) -> NDArray[np.float64]:
     """(g, 168, waits) of a pick-up so many working days after the date of an order."""
     from scipy.special import ndtr  # noqa: PLC0415 — only training needs it
 
     weekday, hour = np.divmod(np.arange(_CELLS), _HOURS)
     ahead = np.arange(_LORRIES)
     day = (weekday[:, None] + ahead) % 7
-    works = week[day]
+    works = np.array(week)[day]
     # Working days, and closed ones, from the order's date to a lorry's.
     before: Ints = np.cumsum(works, axis=1) - works
     closed = ahead - before
@@ -126,4 +128,5 @@ def _chances(week: Mask) -> NDArray[np.float64]:
         taken = np.diff(ready, axis=2, prepend=0.0)
         for lorry in range(_LORRIES):
             found[number][:, np.arange(_CELLS), wait[:, lorry]] += taken[:, :, lorry]
+    found.flags.writeable = False  # all callers have the same
     return found.reshape(-1, _CELLS, MOST_WAITS)

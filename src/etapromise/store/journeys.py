@@ -13,7 +13,7 @@ import pyarrow as pa
 from etapromise.text_type import TEXT, frame_of_arrow
 from etapromise.tracking.contract import EVENTS, SCAN_COLUMNS, Event
 from etapromise.tracking.journeys import MILESTONES
-from etapromise.tracking.milestones import milestones
+from etapromise.tracking.milestones import milestones_table, of_event, walked
 from etapromise.tracking.scans import clean_scans
 from etapromise.tracking.tables import read_scans, read_shipments
 
@@ -56,15 +56,12 @@ def milestones_of(shipments: pa.Table, scans: pa.Table) -> pa.Table:
         depend on the event once more for each event, as ``event_at_first_attempt``.
     """
     frame = shipments_frame(shipments)
-    known = cleaned(frame, scans)
-    base: pd.DataFrame | None = None
+    found, carriers = walked(frame, cleaned(frame, scans), EVENTS)
+    table = milestones_table(frame, found[EVENTS[0]], carriers).drop(columns=list(_OF_EVENT))
     for event in EVENTS:
-        found = milestones(frame, known, event=event)
-        if base is None:
-            base = found.drop(columns=list(_OF_EVENT))
-        for name in _OF_EVENT:
-            base[f"{name}_{event}"] = found[name]
-    return pa.Table.from_pandas(base, preserve_index=False).replace_schema_metadata(None)
+        for name, column in of_event(found[event]).items():
+            table[f"{name}_{event}"] = column
+    return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
 
 
 def milestones_for(journeys: pa.Table, event: Event) -> pd.DataFrame:

@@ -117,14 +117,15 @@ def _merged(stored: pa.Table, fresh: pa.Table, on_conflict: str) -> _Merged:
         return _Merged(table=_sorted(later), new=set(later.index))
     before = frame_of_arrow(stored).set_index("shipment_id")
     known = later.index[later.index.isin(before.index)]
+    here, there = before.loc[known], later.loc[known]
     others = {}
-    for name in before.columns.intersection(later.columns, sort=False):
-        old, told = before.loc[known, name], later.loc[known, name]
+    for name in before.columns.intersection(later.columns, sort=False) if len(known) else ():
+        old, told = here[name], there[name]
         others[name] = known[(old.notna() & told.notna() & (old != told)).to_numpy()]
     conflicts = [
         {"shipment_id": str(one), "column": name, "before": str(old), "now": str(told)}
         for name, ids in others.items()
-        for one, old, told in zip(ids, before.loc[ids, name], later.loc[ids, name], strict=True)
+        for one, old, told in zip(ids, here.loc[ids, name], there.loc[ids, name], strict=True)
     ]
     replaced: set[str] = set()
     if on_conflict == "replace":
@@ -134,22 +135,19 @@ def _merged(stored: pa.Table, fresh: pa.Table, on_conflict: str) -> _Merged:
     elif on_conflict == "reject":
         refused = {one["shipment_id"] for one in conflicts}
         later, known = later[~later.index.isin(refused)], known[~known.isin(refused)]
+    here, there = before.loc[known], later.loc[known]
     filled: set[str] = set()
-    for name in later.columns:
-        told = later.loc[known, name].notna()
-        lacked = before.loc[known, name].isna() if name in before.columns else True
-        filled |= set(known[(told & lacked).to_numpy()])
+    for name in later.columns if len(known) else ():
+        lacked = here[name].isna() if name in here else True
+        filled |= set(known[(there[name].notna() & lacked).to_numpy()])
     new = later.index[~later.index.isin(before.index)]
     together = before
     if filled:
-        together = before.combine_first(later.loc[known])[
+        together = before.combine_first(there)[
             [*before.columns, *(name for name in later.columns if name not in before.columns)]
         ]
-    table = _sorted(together)
-    if len(new):
-        added = _arrow(later.loc[new])
-        table = pa.concat_tables([_arrow(together), added], promote_options="permissive")
-        table = table.sort_by("shipment_id")
+    parts = [_arrow(together), *([_arrow(later.loc[new])] if len(new) else [])]
+    table = pa.concat_tables(parts, promote_options="permissive").sort_by("shipment_id")
     return _Merged(
         table=table, new=set(new), filled=filled - replaced, replaced=replaced, conflicts=conflicts
     )

@@ -295,11 +295,19 @@ def rejects_table(
     values: list[str | None],
 ) -> pd.DataFrame:
     """Rejected rows as text, with why and whence; see `Checked`."""
-    table = text.rename(columns={name: f"input_{name}" for name in _OWN_COLUMNS})
-    table = table.reset_index(drop=True)
-    table["reason"] = pd.Series(reasons, dtype=TEXT)
-    table["detail"] = pd.Series(details, dtype=TEXT)
-    table["value"] = pd.Series(values, dtype=TEXT)
-    table["remedy"] = pd.Series([remedy_of(reason) for reason in reasons], dtype=TEXT)
-    table["row"] = np.asarray(rows, dtype=np.int64)
+    names = [f"input_{name}" if name in _OWN_COLUMNS else name for name in text.columns]
+    said = {
+        "reason": reasons,
+        "detail": details,
+        "value": values,
+        "remedy": [remedy_of(reason) for reason in reasons],
+    }
+    # Column by column, an empty one would take a tenth of the time of reading a short table.
+    columns = [
+        *(text.iloc[:, place].array for place in range(len(names))),
+        *(pd.Series(one, dtype=TEXT).array for one in said.values()),
+        np.asarray(rows, dtype=np.int64),
+    ]
+    table = pd.DataFrame(dict(enumerate(columns)))
+    table.columns = pd.Index([*names, *said, "row"])
     return table

@@ -8,10 +8,8 @@ data contract.
 from __future__ import annotations
 
 import ctypes
-import os
 import weakref
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -299,15 +297,13 @@ class Journeys:
         return order
 
     def _walk_blocks(self, job: _Job, blocks: int) -> None:
-        def walk(first: int) -> int:
-            return int(_walk(job, first, min(first + step, blocks)))
+        def walk(part: slice) -> int:
+            return int(_walk(job, part.start, part.stop))
 
         # Several parts per thread, since parts differ in how many scans they have.
-        threads = os.cpu_count() or 1
-        step = max(-(-blocks // (8 * threads)), 1)
-        with ThreadPoolExecutor(threads) as pool:
-            if any(pool.map(walk, range(0, blocks, step))):
-                raise MemoryError("no memory to walk through the scans")
+        size = max(-(-blocks // (8 * native.processors())), 1)
+        if any(native.in_parts(blocks, walk, size)):
+            raise MemoryError("no memory to walk through the scans")
 
 
 def _point_to(job: _Job, found: Found, event: Event) -> None:

@@ -18,6 +18,7 @@ observation, unless ``closed_as`` says why the event can no longer come.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -71,7 +72,25 @@ def milestones(
         ContractError: An unknown event, naive times, a status that is not standard, or a
             shipment_id that occurs twice.
     """
-    require_event(event)
+    found, carriers = walked(shipments, scans, [event])
+    return milestones_table(shipments, found[event], carriers)
+
+
+def walked(
+    shipments: pd.DataFrame, scans: pd.DataFrame, events: Sequence[Event]
+) -> tuple[dict[Event, Found], list[str]]:
+    """What `milestones` makes a table of, for several events; and the carriers' names by rank.
+
+    Args:
+        shipments: As for `milestones`.
+        scans: As for `milestones`.
+        events: What is waited for, each in turn.
+
+    Raises:
+        ContractError: As `milestones`.
+    """
+    for event in events:
+        require_event(event)
     scanned, received = scan_times(scans)
     carriers = CategoryCodes("carrier")
     carrier, own = (
@@ -88,16 +107,17 @@ def milestones(
         received=received,
         carrier=carrier,
     )
-    found = Found.empty(len(shipments))
-    journeys.walk(
-        fault=np.zeros(len(scans), dtype=np.uint8),
-        tolerances=None,
-        own_carrier=None if own is None else ranks[own],
-        carrier_rank=ranks,
-        event=event,
-        found=found,
-    )
-    return milestones_table(shipments, found, names)
+    found = {event: Found.empty(len(shipments)) for event in events}
+    for event in events:
+        journeys.walk(
+            fault=np.zeros(len(scans), dtype=np.uint8),
+            tolerances=None,
+            own_carrier=None if own is None else ranks[own],
+            carrier_rank=ranks,
+            event=event,
+            found=found[event],
+        )
+    return found, names
 
 
 def as_of(table: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
@@ -148,8 +168,7 @@ def milestones_table(shipments: pd.DataFrame, found: Found, carriers: list[str])
     for name in MILESTONES:
         columns[f"{name}_at"] = _times(found.when[name])
         columns[f"{name}_known_at"] = _times(found.known[name])
-    closed_as = [CLOSING_STATUSES.get(status) for status in STATUSES]
-    columns["closed_as"] = _words(closed_as, found.closed_status)
+    columns["closed_as"] = _closed_as(found)
     columns["transferred_to"] = _words(carriers, found.transferred_to)
     columns["last_status"] = _words(list(STATUSES), found.last_status)
     columns["last_scan_at"] = _times(found.last_scan)
@@ -157,6 +176,20 @@ def milestones_table(shipments: pd.DataFrame, found: Found, carriers: list[str])
     columns["scan_count"] = found.scans
     columns["attempt_count"] = found.attempts
     return pd.DataFrame(columns)
+
+
+def of_event(found: Found) -> dict[str, pd.Series[Any]]:
+    """The columns of `milestones` that hang on what is waited for, each (n,)."""
+    moments = {
+        f"{name}{at}": _times(times[name])
+        for name in ("event", "closed")
+        for at, times in (("_at", found.when), ("_known_at", found.known))
+    }
+    return moments | {"closed_as": _closed_as(found)}
+
+
+def _closed_as(found: Found) -> pd.Series[Any]:
+    return _words([CLOSING_STATUSES.get(status) for status in STATUSES], found.closed_status)
 
 
 def _times(moments: npt.NDArray[np.int64]) -> pd.Series[Any]:

@@ -447,6 +447,9 @@ def _split(
 
 def _rejects(raw: RawTable, faults: Faults) -> pd.DataFrame:
     faulty = np.flatnonzero(~faults.free)
+    if not len(faulty) and not raw.broken:
+        none = dict.fromkeys([*raw.contract, *map(str, raw.extras)], pd.Series([], dtype=TEXT))
+        return rejects_table(pd.DataFrame(none), [], [], faulty, [])
     # Taking nothing from a column of text would copy all of it first.
     text = {
         name: _arrow_as_text(array.take(pa.array(faulty)) if len(faulty) else array.slice(0, 0))
