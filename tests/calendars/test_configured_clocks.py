@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks
 from etapromise.calendars.configured_zones import configured_zones
-from etapromise.calendars.working_clocks import Clocks, holiday_days, holiday_table, row_of
+from etapromise.calendars.working_clocks import Clocks, holiday_table, named_holidays, row_of
 from etapromise.calendars.zones import ZoneMap
 
 EPOCH = date(1970, 1, 1)
@@ -58,8 +58,8 @@ def among(days: set[int]) -> NDArray[np.bool_]:
 @functools.cache
 def public(place: str) -> NDArray[np.bool_]:
     first = (FIRST - EPOCH).days
-    found = holiday_days(*place.split("\x1f"), first, first + COUNT - 1)
-    return np.isin(np.arange(first, first + COUNT), found)
+    found = named_holidays(*place.split("\x1f"), first, first + COUNT - 1)
+    return np.isin(np.arange(first, first + COUNT), list(found))
 
 
 def test_an_empty_file_changes_nothing_that_was_seen() -> None:

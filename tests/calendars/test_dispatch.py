@@ -25,6 +25,7 @@ from etapromise.history.effects import NEVER_DAY
 from etapromise.history.learned_calendars import learned_dispatch
 from etapromise.history.outcomes import Outcomes
 from etapromise_simulator import NetworkConfig, simulate
+from tests.calendars.dispatch_delay import dispatch_delay
 
 EPOCH = date(1970, 1, 1)
 MONDAY = (date(2025, 3, 3) - EPOCH).days
@@ -166,7 +167,7 @@ def test_a_dispatch_delay_is_what_walking_through_the_days_gives(
         for calendar in (0, 1):
             clock = clocks.row(1, calendar)
             expected = plain_delay(table, clocks, row, calendar, MONDAY + day, second, clock)
-            one = dispatch.delay(row, calendar, MONDAY + day, second, clock)
+            one = dispatch_delay(dispatch, row, calendar, MONDAY + day, second, clock)
             assert one == pytest.approx(expected, abs=1e-9)
 
 
@@ -183,7 +184,7 @@ def test_an_order_an_hour_later_is_never_nearer_to_its_pick_up(
     def reading(hour: int) -> float:
         order_day = MONDAY + day + hour // 24
         start = clocks.elapsed[clock, order_day - clocks.first_day]
-        return float(start) + dispatch.delay(1, 1, order_day, hour % 24 * 3600, clock)
+        return float(start) + dispatch_delay(dispatch, 1, 1, order_day, hour % 24 * 3600, clock)
 
     assert reading(hours + 1) >= reading(hours) - 1e-9
 
@@ -199,7 +200,7 @@ def test_a_minute_of_cut_off_moves_only_the_orders_between(seed: int, second: in
     arguments = (1, 1, MONDAY + 3, second, clocks.row(1, 1))
     weekday = (MONDAY + 3 + 3) % 7
     if not table.cut_off[1, weekday] <= second < moved.cut_off[1, weekday]:
-        assert before.delay(*arguments) == after.delay(*arguments)
+        assert dispatch_delay(before, *arguments) == dispatch_delay(after, *arguments)
 
 
 def test_a_warehouse_never_seen_delays_nothing() -> None:
@@ -208,7 +209,7 @@ def test_a_warehouse_never_seen_delays_nothing() -> None:
     dispatch = Dispatch.unknown(clocks)
     assert dispatch.row(["somewhere", "else"]) == 0
     for second in (0, 86_399):
-        assert dispatch.delay(0, 1, MONDAY, second, clocks.row(1, 1)) == 0.0
+        assert dispatch_delay(dispatch, 0, 1, MONDAY, second, clocks.row(1, 1)) == 0.0
 
 
 def learned(
@@ -359,7 +360,7 @@ def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: s
     assert dispatch.calendars.wait_row[1] > 0
     days, seconds = np.divmod(np.arange(14 * 24) * 3600 + 1800, 86_400)
     picked_up = [
-        day + dispatch.delay(1, 0, MONDAY + 21 + day, second, 0)
+        day + dispatch_delay(dispatch, 1, 0, MONDAY + 21 + day, second, 0)
         for day, second in zip(days.tolist(), seconds.tolist(), strict=True)
     ]
     rise = np.diff(picked_up)

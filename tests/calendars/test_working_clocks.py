@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etapromise.calendars.working_clocks import WORKED, Clocks, holiday_days, holiday_table
+from etapromise.calendars.working_clocks import WORKED, Clocks, holiday_table, named_holidays
 from etapromise.errors import ContractError
 
 EPOCH = date(1970, 1, 1)
@@ -73,13 +73,13 @@ def test_days_outside_the_calendars_are_refused(model: object) -> None:
 
 def test_holidays_of_a_country_and_of_a_region() -> None:
     year = number(date(2025, 1, 1)), number(date(2025, 12, 31))
-    germany, bavaria = holiday_days("DE", "", *year), holiday_days("DE", "BY", *year)
+    germany, bavaria = named_holidays("DE", "", *year), named_holidays("DE", "BY", *year)
     assert number(date(2025, 10, 3)) in germany
     assert set(germany) < set(bavaria)
     assert number(date(2025, 1, 6)) in set(bavaria) - set(germany)
-    assert (holiday_days("DE", "no such region", *year) == germany).all()
-    assert len(holiday_days("XX", "", *year)) == 0
-    assert list(holiday_days("DE", "", year[0], year[0])) == [year[0]]
+    assert named_holidays("DE", "no such region", *year) == germany
+    assert len(named_holidays("XX", "", *year)) == 0
+    assert list(named_holidays("DE", "", year[0], year[0])) == [year[0]]
 
 
 def test_the_table_tells_holidays_of_the_country_from_those_of_the_region() -> None:

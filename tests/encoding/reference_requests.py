@@ -21,6 +21,7 @@ from etapromise.normal_forms.places import normal_country, normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text
 from etapromise.normal_forms.zones import zone_name
+from tests.calendars.dispatch_delay import dispatch_delay, fetched_after
 
 EPOCH = dt.date(1970, 1, 1).toordinal()
 SEPARATOR = "\x1f"
@@ -72,18 +73,18 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
     closed = clock_row(encoder.clocks.calendars, "origin_country", "origin_region")
     warehouses = [row(encoder.dispatch.keys, *level.columns) for level in DISPATCH_LEVELS]
     warehouse = next((found for found in reversed(warehouses) if found), 0)
-    dispatch_delay = encoder.dispatch.delay(warehouse, closed, order_day, second, clock)
+    delay = dispatch_delay(encoder.dispatch, warehouse, closed, order_day, second, clock)
     if last_mile is not None:
         leg = row(
             encoder.hand_offs.leg_keys,
             *("carrier", "service", "hand_off_carrier"),
             *("destination_country", "destination_region"),
         )
-        dispatch_delay = encoder.dispatch.delay(
-            *(warehouse, closed, order_day, second, clock),
+        delay = dispatch_delay(
+            *(encoder.dispatch, warehouse, closed, order_day, second, clock),
             leg=(own, encoder.hand_offs.leg_days[leg]),
         )
-    fetched = encoder.dispatch.fetched(warehouse, closed, order_day, second)
+    fetched = fetched_after(encoder.dispatch, warehouse, closed, order_day, second)
     texts["pickup_weekday"] = str((order_day + int(fetched) + 3) % 7)
     codes = [
         row(index.keys, *level.columns)
@@ -95,7 +96,7 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
         math.nan
         if quoted is None or not is_a_date(quoted)
         else ordinal(quoted) - EPOCH - order_day,
-        dispatch_delay,
+        delay,
         0.0,
         fetched,
         *(number(fields, name) for name in encoder.numeric),

@@ -19,6 +19,7 @@ from etapromise.encoding.requests import (
 )
 from etapromise.lanes.hand_offs import CARRIER_PAIR, FIRST_LEG
 from etapromise.lanes.levels import LAST_MILE, level_keys, spelled
+from tests.calendars.dispatch_delay import dispatch_delay, fetched_after
 
 GIVEN = NUMBERS[1:6]
 
@@ -52,7 +53,9 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
     numbers[:, NUMBERS.index("dispatch_delay")] = dispatch_delays(
         encoder, frame, last_mile, own, *asked, clock
     )
-    fetched = [encoder.dispatch.fetched(*map(int, order)) for order in zip(*asked, strict=True)]
+    fetched = [
+        fetched_after(encoder.dispatch, *map(int, order)) for order in zip(*asked, strict=True)
+    ]
     numbers[:, NUMBERS.index("fetched")] = fetched
     weekday = (day + np.array(fetched, np.int64) + 3) % 7
     keys = level_keys(frame.assign(pickup_weekday=weekday), encoder.levels)
@@ -109,7 +112,7 @@ def dispatch_delays(encoder, frame, last_mile, own, warehouse, calendar, day, se
         if last_mile[row]:
             leg = int(own[row]), encoder.hand_offs.leg_days[legs[row]]
         order = (warehouse[row], calendar[row], day[row], second[row], clock[row])
-        out[row] = encoder.dispatch.delay(*map(int, order), leg=leg)
+        out[row] = dispatch_delay(encoder.dispatch, *map(int, order), leg=leg)
     return out
 
 

@@ -441,7 +441,7 @@ def test_lightgbm_waits_politely_and_the_environment_stays_as_it_was(tmp_path: P
     stand_in.write_text("import os\nseen = os.environ['OMP_WAIT_POLICY']\n", encoding="utf-8")
     script = (
         "import os\n"
-        "from etapromise.forecast.lightgbm_engine import lightgbm\n"
+        "from etapromise.forecast.tree_grower import lightgbm\n"
         "print(lightgbm.seen, os.environ.get('OMP_WAIT_POLICY'))\n"
     )
     for own, expected in ((None, "PASSIVE None"), ("ACTIVE", "ACTIVE ACTIVE")):
@@ -464,7 +464,7 @@ def test_a_missing_openmp_says_what_to_install(tmp_path: Path) -> None:
         "raise OSError('libgomp.so.1: cannot open shared object file')\n", encoding="utf-8"
     )
     done = subprocess.run(
-        [sys.executable, "-c", "import etapromise.forecast.lightgbm_engine"],
+        [sys.executable, "-c", "import etapromise.forecast.tree_grower"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -20,12 +20,12 @@ from etapromise import native
 from etapromise.errors import ContractError, ModelFileError
 from etapromise.forecast.forest import Forest
 from etapromise.forecast.forest_layout import Trees, join_trees
-from etapromise.forecast.lightgbm_trees import read_trees
+from etapromise.forecast.tree_grower import read_trees
 from etapromise.stored_arrays import StoredArrays, StoredPart
 
 LEVELS = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 FEATURES = 6
-_limit_simd = native.function("etp_limit_simd", native.INT, native.INT)
+_limit_simd = native.function("etp_limit_simd", "i", "i")
 BASELINE, AVX2, AVX512 = 0, 1, 2
 
 
@@ -146,7 +146,7 @@ def test_every_code_path_gives_the_same_bits(name: str, simd: int) -> None:
         )
 
 
-_row = native.function("etp_forest_row", None, *[native.POINTER] * 4)
+_row = native.function("etp_forest_row", "", "pppp")
 
 
 def row_of_a_quote(forest: Forest, row: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from etapromise.history.learned_hand_offs import learned_hand_offs
 from etapromise.lanes.hand_offs import ANOTHER, HandOffs
 from etapromise.lanes.levels import LEVELS
 from etapromise_simulator.stages import BY_PARTNER, Stages
+from tests.calendars.dispatch_delay import dispatch_delay
 from tests.small_network import AS_OF, fields_of
 from tests.stored import stored_part
 
@@ -449,8 +450,8 @@ def test_the_dispatch_delay_of_two_ways(
     days = np.array([leg]) / sum(leg)
     order_day = first_day + start
 
-    def dispatch_delay(first: int, last: int) -> float:
-        return dispatch.delay(0, 0, order_day, second, last, leg=(first, days[0]))
+    def over_two(first: int, last: int) -> float:
+        return dispatch_delay(dispatch, 0, 0, order_day, second, last, leg=(first, days[0]))
 
     def open_on(days_open: list[bool], day: int) -> bool:
         return days_open[(day + 3) % 7]
@@ -470,10 +471,10 @@ def test_the_dispatch_delay_of_two_ways(
             while sum(open_on(own, one) for one in range(fetched + 1, over + 1)) < step:
                 over += 1
             expected += share * part * (reading(over + 1) - 1.0 - step)
-    assert dispatch_delay(1, 2) == pytest.approx(expected - 1.0, abs=1e-9)
+    assert over_two(1, 2) == pytest.approx(expected - 1.0, abs=1e-9)
     for clock in (1, 2):
-        plain = dispatch.delay(0, 0, order_day, second, clock)
-        assert dispatch_delay(clock, clock) == pytest.approx(plain, abs=1e-9)
+        plain = dispatch_delay(dispatch, 0, 0, order_day, second, clock)
+        assert over_two(clock, clock) == pytest.approx(plain, abs=1e-9)
 
 
 def test_what_is_shown_of_a_hand_off(model: PromiseModel, orders: pd.DataFrame) -> None:

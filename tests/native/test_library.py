@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ def test_a_missing_library_says_what_to_do(tmp_path: Path, monkeypatch: pytest.M
     missing = tmp_path / "_etapromise.so"
     monkeypatch.setattr(native, "library_path", lambda: str(missing))
     with pytest.raises(NativeLibraryError, match=r"is missing\. Reinstall etapromise") as caught:
-        native.function("etp_simd_level", native.INT)
+        native.function("etp_simd_level", "i")
     assert isinstance(caught.value, EtapromiseError)
     assert isinstance(caught.value, ImportError)
     assert str(missing) in str(caught.value)
@@ -30,17 +31,17 @@ def test_a_library_for_another_machine_says_what_to_do(
     other.write_bytes(b"\x7fELF for something else")
     monkeypatch.setattr(native, "library_path", lambda: str(other))
     with pytest.raises(NativeLibraryError, match=r"does not load on this machine"):
-        native.function("etp_simd_level", native.INT)
+        native.function("etp_simd_level", "i")
 
 
 def test_an_old_library_says_what_to_do() -> None:
     with pytest.raises(NativeLibraryError, match=r"no function etp_of_tomorrow: it is older"):
-        native.function("etp_of_tomorrow", None)
+        native.function("etp_of_tomorrow", "")
 
 
 def test_a_function_has_its_prototype() -> None:
-    level = native.function("etp_simd_level", native.INT)
-    assert level.restype is native.INT
+    level = native.function("etp_simd_level", "i")
+    assert level.restype is ctypes.c_int32
     assert level() in (0, 1, 2)
 
 
@@ -51,7 +52,7 @@ def test_the_library_loads_without_numpy() -> None:
         f"package.__path__ = {[str(Path(native.__file__).parent.parent)]!r}\n"
         "sys.modules['etapromise'] = package\n"
         "from etapromise import native\n"
-        "native.function('etp_simd_level', native.INT)()\n"
+        "native.function('etp_simd_level', 'i')()\n"
         "assert 'numpy' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -42,18 +42,16 @@ def with_closed_progress(transits: Transits, clocks: Clocks) -> Clocks:
         return clocks
     fit = np.stack(
         [
-            _log_likelihood(sample, _going_on(clocks, np.full(len(clocks.weeks), share)))
+            _log_likelihood(
+                sample, replace(clocks, closed_progress=np.full(len(clocks.weeks), share))
+            )
             for share in _SHARES
         ]
     )
     # What is common among the services is believed of one with few parcels, and of any other.
     chance, common = common_laws(fit.T, _BELIEVED, _ROUNDS)
     shares = np.concatenate([common[None], chance]) @ _SHARES
-    return _going_on(clocks, np.where(shares < _HARDLY_ANY, 0.0, shares))
-
-
-def _going_on(clocks: Clocks, shares: Floats) -> Clocks:
-    return replace(clocks, closed_progress=shares)
+    return replace(clocks, closed_progress=np.where(shares < _HARDLY_ANY, 0.0, shares))
 
 
 def _log_likelihood(transits: Transits, clocks: Clocks) -> Floats:

@@ -198,41 +198,18 @@ class DispatchCalendars(ArrayRecord):
 
 
 class _DispatchStruct(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("cut_off", "weeks", "holiday_weights", "handling")),
-        ("steps", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("holidays", "elapsed")),
-        ("days", ctypes.c_int64),
-        ("first_day", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("special", "round_start", "round_second")),
-        *((name, ctypes.c_void_p) for name in ("round_wait", "dated_start", "dated_day")),
-        *((name, ctypes.c_void_p) for name in ("dated_second", "dated_wait", "wait_row", "wait")),
-        ("soonest", ctypes.c_void_p),
+    _fields_ = native.fields(
+        "p cut_off weeks holiday_weights handling; l steps; p holidays elapsed; l days "
+        "first_day; p special round_start round_second round_wait dated_start dated_day "
+        "dated_second dated_wait wait_row wait soonest"
     )
 
 
-_begin_days = native.function(
-    "etp_begin_days", None, native.POINTER, native.LONG, *[native.POINTER] * 5
-)
-
-
-class _LegStruct(ctypes.Structure):
-    """`etp_leg` of native/dispatch.h."""
-
-    _fields_ = (("clock", ctypes.c_int32), ("steps", ctypes.c_int32), ("days", ctypes.c_void_p))
-
-
-_dispatch_delay = native.function(
-    "etp_dispatch_delay",
-    native.DOUBLE,
-    native.POINTER,
-    *[ctypes.c_int32] * 5,
-    *[native.POINTER] * 2,
-)
+_begin_days = native.function("etp_begin_days", "", "plppppp")
 
 
 class Dispatch:
-    """Finds the dispatch delay of an order. Immutable; any number of threads may share one."""
+    """What the kernels find dispatch delays by. Immutable; any number of threads may share one."""
 
     __slots__ = ("_alive", "_rows", "address", "calendars", "keys")
 
@@ -332,8 +309,13 @@ class Dispatch:
     ) -> Ints:
         """(n,) origin-local day on which each warehouse begins with an order at the earliest.
 
-        Arguments as of `delay`, each (n,). Where it is closed on that day, it begins on its next
-        working day.
+        Where it is closed on that day, it begins on its next working day.
+
+        Args:
+            rows: (n,) of the calendars.
+            calendar: (n,) rows of the clocks' holidays at the origins.
+            order_day: (n,) origin-local dates of the orders, days since 1970-01-01.
+            second: (n,) origin-local seconds of the day.
         """
         out = np.empty(len(rows), np.int64)
         arrays = [
@@ -343,40 +325,3 @@ class Dispatch:
             self.address, len(rows), *(array.ctypes.data for array in arrays), out.ctypes.data
         )
         return out
-
-    def delay(
-        self,
-        row: int,
-        calendar: int,
-        order_day: int,
-        second: int,
-        clock: int,
-        *,
-        leg: tuple[int, Floats] | None = None,
-    ) -> float:
-        """Operational days between an order's date and the date that it is as good as ordered on.
-
-        Args:
-            calendar: row of the clocks' holidays at the origin.
-            order_day: origin-local date of the order, days since 1970-01-01.
-            second: origin-local second of the day.
-            clock: row of the clocks' elapsed table, of the carrier that delivers.
-            leg: where another one fetches it, that one's clock, and (k,) P(0, 1, … of its working
-                days from the pick-up to the hand-off). What its week does to its way is in
-                the delay too: counted from there, durations are alike whatever the weekday.
-        """
-        way = None
-        if leg is not None:
-            days = np.ascontiguousarray(leg[1], np.float64)
-            way = ctypes.byref(_LegStruct(leg[0], len(days) - 1, days.ctypes.data))
-        asked = (row, calendar, order_day, second, clock, way, ctypes.byref(ctypes.c_double()))
-        return float(_dispatch_delay(self.address, *asked))
-
-    def fetched(self, row: int, calendar: int, order_day: int, second: int) -> int:
-        """Days from an order's date to the first by which more than one in ten are picked up.
-
-        Arguments as of `delay`.
-        """
-        days = ctypes.c_double()
-        _dispatch_delay(self.address, row, calendar, order_day, second, 0, None, ctypes.byref(days))
-        return int(days.value)

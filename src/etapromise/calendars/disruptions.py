@@ -193,32 +193,19 @@ def _postcode(code: str, country: str | None) -> tuple[str, str, bool]:
     return "destination", start, start != form
 
 
-_held = native.function(
-    "etp_held_reading",
-    native.DOUBLE,
-    *(native.POINTER, native.DOUBLE, native.LONG, native.POINTER),
-    *(native.LONG, native.LONG, native.LONG, native.LONG),
-)
+_held = native.function("etp_held_reading", "d", "pdlpllll")
 
 
 class _DisruptionStruct(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_int32) for name in ("first", "last", "stop", "unused")),
-        ("recovery", ctypes.c_double),
-    )
+    _fields_ = native.fields("i first last stop unused; d recovery")
 
 
 class _DisruptionsStruct(ctypes.Structure):
     """`etp_disruptions` of native/disruptions.h."""
 
-    _fields_ = (
-        ("count", ctypes.c_int64),
-        ("scenarios", ctypes.c_int64),
-        ("disruption", ctypes.c_void_p),
-        ("late", ctypes.c_void_p),
-        ("areas", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("concerns", "condition_start", "column")),
-        *((name, ctypes.c_void_p) for name in ("is_prefix", "value_start", "value")),
+    _fields_ = native.fields(
+        "l count scenarios; p disruption late; l areas; p concerns condition_start column "
+        "is_prefix value_start value"
     )
 
 

@@ -273,15 +273,6 @@ def holiday_table(
     return table
 
 
-def holiday_days(country: str, region: str, first_day: int, last_day: int) -> Ints:
-    """Public holidays of a country and, where the region is one it has, of that region.
-
-    Returns:
-        Sorted days since 1970-01-01; see `named_holidays`.
-    """
-    return np.array(sorted(named_holidays(country, region, first_day, last_day)), np.int64)
-
-
 @cache
 def named_holidays(country: str, region: str, first_day: int, last_day: int) -> Mapping[int, str]:
     """Public holidays of a country and, where the region is one it has, of that region.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise import native
 from etapromise.array_types import Ints
 from etapromise.calendars.zones import ZoneMap, zone_named
 from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
@@ -30,15 +31,10 @@ class _ZonesStruct(ctypes.Structure):
     """`etp_zones` of native/encoder.h."""
 
     _fields_ = (
-        ("region", KeysStruct),
-        *((name, KeysStruct) for name in ("country", "origin")),
-        *((name, ctypes.c_void_p) for name in ("region_zone", "country_zone", "origin_zone")),
-        ("origins", ctypes.c_int64),
-        ("default_zone", ctypes.c_int64),
+        *((name, KeysStruct) for name in ("region", "country", "origin")),
+        *native.fields("p region_zone country_zone origin_zone; l origins default_zone"),
         *((name, KeysStruct) for name in ("form", "area")),
-        ("area_zone", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("areas", "longest_area")),
-        *((name, ctypes.c_void_p) for name in ("change_start", "change", "offset")),
+        *native.fields("p area_zone; l areas longest_area; p change_start change offset"),
     )
 
 

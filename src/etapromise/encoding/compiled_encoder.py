@@ -19,7 +19,6 @@ from etapromise.calendars.disruptions import Disruption, Disruptions
 from etapromise.calendars.working_clocks import Clocks, row_of
 from etapromise.calendars.zone_tables import ZoneTables
 from etapromise.calendars.zones import ZoneMap
-from etapromise.encoding.hand_off_tables import HandOffTables
 from etapromise.encoding.shipment_values import (
     given_numbers,
     normal_places,
@@ -96,15 +95,8 @@ class EncodedStruct(ctypes.Structure):
     leg: int
 
 
-_encode = native.function(
-    "etp_encode",
-    native.INT,
-    *(native.POINTER, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p),
-    *(ctypes.POINTER(EncodedStruct), native.POINTER, native.POINTER),
-)
-_encode_many = native.function(
-    "etp_encode_many", None, native.POINTER, native.LONG, native.LONG, *[native.POINTER] * 7
-)
+_encode = native.function("etp_encode", "i", "psss", ctypes.POINTER(EncodedStruct), "pp")
+_encode_many = native.function("etp_encode_many", "", "pllppppppp")
 # `etp_shipment`: second, length of the texts, byte between them, quoted day, GIVEN_NUMBERS.
 pack_shipment = struct.Struct("=3q6d").pack
 
@@ -112,20 +104,11 @@ pack_shipment = struct.Struct("=3q6d").pack
 class _EncoderStruct(ctypes.Structure):
     """`etp_encoder` of native/encoder.h."""
 
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("levels", "handling_levels")),
-        ("handling", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("columns", "prefix_length")),
-        *((name, ctypes.c_void_p) for name in ("part_start", "part", "keys")),
-        ("numeric", ctypes.c_int64),
-        *((f"origin{name}", ctypes.c_int64) for name in ("", "_region", "_country")),
-        ("destination", ctypes.c_int64),
-        *((f"destination_{name}", ctypes.c_int64) for name in ("region", "country", "zone")),
-        *((name, ctypes.c_int64) for name in ("calendars", "first_day", "last_day")),
-        ("zones", ctypes.c_void_p),
-        ("warehouse_levels", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("dispatch", "hand_offs", "disruptions")),
-        *((name, ctypes.c_int64) for name in ("weekday_level", "weekday_of")),
+    _fields_ = native.fields(
+        "l levels handling_levels; p handling; l columns prefix_length; p part_start part keys; "
+        "l numeric origin origin_region origin_country destination destination_region "
+        "destination_country destination_zone calendars first_day last_day; p zones; "
+        "l warehouse_levels; p dispatch hand_offs disruptions; l weekday_level weekday_of"
     )
 
 
@@ -194,6 +177,47 @@ class EncoderTables:
         return Disruptions(self.declared, text_columns(self.categorical))
 
 
+class _HandOffsStruct(ctypes.Structure):
+    """`etp_hand_offs` of native/encoder.h."""
+
+    _fields_ = native.fields(
+        "l levels; p start last_mile name name_start service leg_days; l leg_steps carrier_pairs"
+    )
+
+
+class _HandOffTables:
+    """Hand-offs as the compiled code reads them."""
+
+    def __init__(
+        self, hand_offs: HandOffs, services: NDArray[np.int32], *, carrier_pairs: bool
+    ) -> None:
+        """Lay them out.
+
+        Args:
+            services: (carriers,) row of each carrier's own service among the clocks' services.
+            carrier_pairs: whether pairs of carriers have rows of their own among them.
+        """
+        names = [utf8(name) for name in hand_offs.carriers]
+        joined = b"".join(names)
+        arrays: dict[str, NDArray[Any]] = {
+            "start": np.cumsum(
+                [0, *(len(level) for level in hand_offs.last_mile[:-1])], dtype=np.int64
+            ),
+            "last_mile": np.concatenate(hand_offs.last_mile).astype(np.int32),
+            "name_start": np.cumsum([0, *map(len, names)], dtype=np.int64),
+            "service": np.ascontiguousarray(services, np.int32),
+            "leg_days": np.ascontiguousarray(hand_offs.leg_days, np.float64),
+        }
+        self.struct = _HandOffsStruct(
+            levels=len(hand_offs.last_mile),
+            name=ctypes.cast(ctypes.c_char_p(joined), ctypes.c_void_p),
+            leg_steps=hand_offs.leg_days.shape[1] - 1,
+            carrier_pairs=carrier_pairs,
+            **{name: array.ctypes.data for name, array in arrays.items()},
+        )
+        self._alive = (joined, arrays)
+
+
 class CompiledEncoder:
     """An encoder's keys, zones and calendars as the compiled code reads them. Immutable.
 
@@ -251,7 +275,7 @@ class CompiledEncoder:
         if hand_offs is not None:
             tables += [KeyTable(keys) for keys in (*hand_offs.keys, hand_offs.leg_keys)]
             tables.append(services)
-            carrier_pairs = HandOffTables(
+            carrier_pairs = _HandOffTables(
                 hand_offs, encoder.last_mile_services, carrier_pairs=encoder.has_carrier_pairs
             )
         zones = ZoneTables(encoder.zones, clocks.first_day, clocks.last_day)

@@ -74,12 +74,6 @@ class PickupDays:
         """Those of some requests."""
         return with_rows(self, rows, "first_day", "elapsed")
 
-    def open_on(self, day: int) -> bool:
-        """Whether the warehouse of the first request works on a day, days since 1970-01-01."""
-        column = min(max(day - self.first_day, 0), self.elapsed.shape[1] - 2)
-        row = self.elapsed[self.clock[0]]
-        return bool(row[column + 1] - row[column] > A_WORKING_DAY)
-
 
 @dataclass(frozen=True)
 class WarehouseDays:

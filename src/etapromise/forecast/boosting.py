@@ -122,28 +122,21 @@ def fit_forest(
     counts = np.ones(len(target), np.bool_) if weights is None else weights > 0
     grow = _together(counts if mask is None else counts & ~mask)
     start = _start(target[grow], level, _part(weights, grow), _part(bounds, grow))
-    with Workers(config.threads) as workers:
-        training = BoostingState(
-            features[grow],
-            target[grow],
+
+    def state_of(rows: slice | Mask) -> BoostingState:
+        return BoostingState(
+            features[rows],
+            target[rows],
             level,
             start,
-            _part(weights, grow),
-            _part(bounds, grow),
+            _part(weights, rows),
+            _part(bounds, rows),
             workers,
         )
-        stopping = None
-        if held_out is not None:
-            later = BoostingState(
-                features[held_out],
-                target[held_out],
-                level,
-                start,
-                _part(weights, held_out),
-                _part(bounds, held_out),
-                workers,
-            )
-            stopping = _Stopping(later, config.patience)
+
+    with Workers(config.threads) as workers:
+        training = state_of(grow)
+        stopping = None if held_out is None else _Stopping(state_of(held_out), config.patience)
         parts, values = _grow(training, stopping, level, config, progress)
     kept = len(parts) if stopping is None else stopping.best_round
     return Forest(

@@ -24,50 +24,17 @@ R = TypeVar("R")
 # the threads that decide when to stop.
 _CHUNK = 16_384
 
-_gradient = native.function(
-    "etp_boosting_gradient",
-    None,
-    *(native.POINTER, native.LONG, native.LONG, native.LONG, native.POINTER),
-)
-_count = native.function(
-    "etp_boosting_count", None, *(native.POINTER, native.LONG, native.LONG, native.POINTER)
-)
-_gather = native.function(
-    "etp_boosting_gather",
-    None,
-    *(native.POINTER, native.POINTER, native.LONG, native.LONG),
-    *(native.POINTER, native.POINTER, native.POINTER, native.POINTER),
-)
-_add = native.function(
-    "etp_boosting_add",
-    None,
-    *(native.POINTER, native.POINTER, native.POINTER, native.LONG, native.LONG),
-)
-_renew = native.function(
-    "etp_boosting_renew",
-    None,
-    *(native.POINTER, native.POINTER, native.POINTER, native.LONG, native.LONG),
-    *(native.DOUBLE, native.DOUBLE, native.POINTER, native.POINTER),
-)
-_mass = native.function(
-    "etp_boosting_mass", None, *(native.POINTER, native.LONG, native.LONG, native.POINTER)
-)
-_loss = native.function(
-    "etp_boosting_loss", native.DOUBLE, *(native.POINTER, native.POINTER, native.LONG, native.LONG)
-)
+_gradient = native.function("etp_boosting_gradient", "", "plllp")
+_count = native.function("etp_boosting_count", "", "pllp")
+_gather = native.function("etp_boosting_gather", "", "ppllpppp")
+_add = native.function("etp_boosting_add", "", "pppll")
+_renew = native.function("etp_boosting_renew", "", "pppllddpp")
+_mass = native.function("etp_boosting_mass", "", "pllp")
+_loss = native.function("etp_boosting_loss", "d", "ppll")
 
 
 class _CBoosting(ctypes.Structure):
-    _fields_ = (
-        ("levels", ctypes.c_int64),
-        ("unit", ctypes.c_double),
-        ("level", ctypes.c_void_p),
-        ("start", ctypes.c_void_p),
-        ("y", ctypes.c_void_p),
-        ("weight", ctypes.c_void_p),
-        ("censored", ctypes.c_void_p),
-        ("shift", ctypes.c_void_p),
-    )
+    _fields_ = native.fields("l levels; d unit; p level start y weight censored shift")
 
 
 class Workers(ThreadPoolExecutor):

@@ -20,15 +20,7 @@ NOT_ASKED: Final = np.iinfo(np.int32).min
 class DistributionStruct(ctypes.Structure):
     """`etp_distribution` of native/distribution.h."""
 
-    _fields_ = (
-        ("levels", ctypes.c_int64),
-        ("level", ctypes.c_void_p),
-        ("duration_offset", ctypes.c_double),
-        ("knots", ctypes.c_int64),
-        ("knot", ctypes.c_void_p),
-        ("kept", ctypes.c_void_p),
-        ("settled", ctypes.c_void_p),
-    )
+    _fields_ = native.fields("l levels; p level; d duration_offset; l knots; p knot kept settled")
 
     @classmethod
     def of(
@@ -54,11 +46,7 @@ class DistributionStruct(ctypes.Structure):
         return struct
 
 
-_raw = native.function(
-    "etp_quote_raw",
-    None,
-    *(native.POINTER, native.LONG, native.POINTER, native.POINTER, native.POINTER, native.POINTER),
-)
+_raw = native.function("etp_quote_raw", "", "plpppp")
 
 
 @dataclass(frozen=True)

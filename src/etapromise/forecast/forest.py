@@ -27,16 +27,8 @@ if TYPE_CHECKING:
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-_predict = native.function(
-    "etp_forest_predict",
-    native.INT,
-    *(native.POINTER, native.POINTER, native.INT, native.LONG, native.POINTER),
-)
-_leaves = native.function(
-    "etp_forest_leaves",
-    native.INT,
-    *(native.POINTER, native.POINTER, native.INT, native.LONG, native.POINTER),
-)
+_predict = native.function("etp_forest_predict", "i", "ppilp")
+_leaves = native.function("etp_forest_leaves", "i", "ppilp")
 
 # What a forest says are logarithms of days.
 _LOG: Final = 1e3

@@ -17,7 +17,7 @@ from etapromise import native
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_order = native.function("etp_forest_order", None, native.LONG, *[native.POINTER] * 7)
+_order = native.function("etp_forest_order", "", "lppppppp")
 
 MAX_LEAVES = 256
 MAX_LEVELS = 64
@@ -67,25 +67,9 @@ _BUNDLE = np.dtype(
 
 
 class _CForest(ctypes.Structure):
-    _fields_ = (
-        ("features", ctypes.c_int64),
-        ("levels", ctypes.c_int64),
-        ("width", ctypes.c_int64),
-        ("trees", ctypes.c_int64),
-        ("columns", ctypes.c_int64),
-        ("column", ctypes.c_void_p),
-        ("threshold", ctypes.c_void_p),
-        ("threshold_rounded", ctypes.c_void_p),
-        ("node_start", ctypes.c_void_p),
-        ("node", ctypes.c_void_p),
-        ("leaf_start", ctypes.c_void_p),
-        ("value", ctypes.c_void_p),
-        ("start", ctypes.c_void_p),
-        ("leaf_number", ctypes.c_void_p),
-        ("groups", ctypes.c_int64),
-        ("bundle_start", ctypes.c_void_p),
-        ("bundle", ctypes.c_void_p),
-        ("column_bundle", ctypes.c_void_p),
+    _fields_ = native.fields(
+        "l features levels width trees columns; p column threshold threshold_rounded node_start "
+        "node leaf_start value start leaf_number; l groups; p bundle_start bundle column_bundle"
     )
 
 

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 
-from etapromise.array_types import Ints
+from etapromise.array_types import Floats, Ints
+from etapromise.errors import ContractError
 from etapromise.forecast.boosting_state import BoostingState
-from etapromise.forecast.forest_layout import Trees
-from etapromise.forecast.lightgbm_engine import lightgbm
-from etapromise.forecast.lightgbm_trees import read_trees
+from etapromise.forecast.forest_layout import Trees, join_trees
+from etapromise.native import NativeLibraryError
+
+# OpenMP's threads spin while they wait for each other. On a machine with other work to do, they
+# then take the processor from the one they wait for: fitting with two threads on two busy cores
+# took five times as long as with this. OpenMP reads the setting once, when it is loaded; a setting
+# of the user's own stays as it is, and nothing that the process starts later sees ours.
+_POLICY = "OMP_WAIT_POLICY"
+_theirs = os.environ.get(_POLICY)
+os.environ.setdefault(_POLICY, "PASSIVE")
+try:
+    import lightgbm
+except OSError as error:
+    raise NativeLibraryError(
+        f"LightGBM, which grows the trees, does not load: {error}. It needs the OpenMP run-time "
+        "library: install libgomp (Debian and Ubuntu: `apt-get install libgomp1`; macOS: `brew "
+        "install libomp`). Quotes and scoring with a trained model do without."
+    ) from error
+finally:
+    if _theirs is None:
+        del os.environ[_POLICY]
+
+# LightGBM's kZeroThreshold, a float: its predictor reads values this close to zero as zero.
+_ZERO = float(np.float32(1e-35))
+_BELOW_ZERO = float(np.nextafter(-_ZERO, -np.inf))
+
+_CATEGORICAL, _DEFAULT_LEFT = 1, 2
+_MISSING_SHIFT, _MISSING_MASK = 2, 3
+_MISSING_IS_ZERO, _MISSING_IS_NAN = 1, 2
 
 # LightGBM may fail on one level's gradient and not on the next.
 _FAILURES_IN_A_ROW = 3
@@ -64,3 +92,49 @@ class TreeGrower:
 
     def _new_booster(self) -> lightgbm.Booster:
         return lightgbm.Booster(self._parameters, self._dataset)
+
+
+def read_trees(booster: lightgbm.Booster, first: int = 0, count: int = -1) -> Trees:
+    """The trees of iterations `first` to `first + count` (all of the rest if `count` is -1).
+
+    LightGBM's rules are folded into the thresholds, so that `value <= threshold` is all that is
+    left to ask: values within 1e-35 of zero count as zero; a NaN counts as zero where the training
+    data had none, and else goes the default way.
+
+    Raises:
+        ContractError: a tree splits on categories, which the forest does not do.
+    """
+    text = booster.model_to_string(num_iteration=count, start_iteration=first)
+    return join_trees([_read_tree(section) for section in text.split("\nTree=")[1:]])
+
+
+def _read_tree(section: str) -> Trees:
+    fields = dict(line.split("=", 1) for line in section.splitlines() if "=" in line)
+    leaves = int(fields["num_leaves"])
+
+    def numbers(name: str) -> Floats:
+        # A tree without a split has none of these lines.
+        return np.array(fields.get(name, "").split(), np.float64)
+
+    decision = numbers("decision_type").astype(np.int64)
+    if np.any(decision & _CATEGORICAL):
+        raise ContractError(
+            "A tree splits on categories; the forest reads numeric splits only. Give categories as "
+            "numbers, such as target statistics or ordered codes."
+        )
+    missing = (decision >> _MISSING_SHIFT) & _MISSING_MASK
+    threshold = numbers("threshold")
+    threshold[(threshold >= 0) & (threshold <= _ZERO)] = _ZERO
+    threshold[(threshold < 0) & (threshold >= -_ZERO)] = _BELOW_ZERO
+    default_left = (decision & _DEFAULT_LEFT) != 0
+    has_default = (missing == _MISSING_IS_NAN) | (missing == _MISSING_IS_ZERO)
+    return Trees.of(
+        np.array([0, leaves - 1]),
+        np.array([0, leaves]),
+        numbers("split_feature"),
+        threshold,
+        numbers("left_child"),
+        numbers("right_child"),
+        np.where(has_default, default_left, threshold >= 0),
+        missing == _MISSING_IS_ZERO,
+    )

@@ -193,10 +193,7 @@ class SweepState(ArrayRecord):
 
 
 class _State(ctypes.Structure):
-    _fields_ = (
-        ("open", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in SweepState.LAYOUT.arrays),
-    )
+    _fields_ = native.fields(f"l open; p {' '.join(SweepState.LAYOUT.arrays)}")
 
     @classmethod
     def of(cls, state: SweepState) -> _State:
@@ -207,26 +204,18 @@ class _State(ctypes.Structure):
 
 class _Job(ctypes.Structure):
     _fields_ = (
-        ("entries", ctypes.c_int64),
-        ("levels", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("code", "start_day", "known_day", "closed_day")),
-        *((name, ctypes.c_void_p) for name in ("value", "start_clock", "clock", "elapsed")),
-        ("clock_days", ctypes.c_int64),
-        ("clock_first_day", ctypes.c_int32),
-        ("end_day", ctypes.c_int32),
-        *((name, ctypes.c_double) for name in ("offset", "half_life", "pace_half_life")),
-        *((name, ctypes.c_void_p) for name in ("prior", "pace_prior")),
-        ("paced_level", ctypes.c_int64),
-        ("table_start", ctypes.c_void_p),
-        *((name, ctypes.c_void_p) for name in ("slot", "at_start", "at_end")),
+        *native.fields(
+            "l entries levels; p code start_day known_day closed_day value start_clock clock "
+            "elapsed; l clock_days; i clock_first_day end_day; d offset half_life "
+            "pace_half_life; p prior pace_prior; l paced_level; p table_start slot at_start "
+            "at_end"
+        ),
         *((name, ctypes.POINTER(_State)) for name in ("resume", "save")),
-        ("save_day", ctypes.c_void_p),
-        ("saves", ctypes.c_int64),
-        ("resume_day", ctypes.c_int32),
+        *native.fields("p save_day; l saves; i resume_day"),
     )
 
 
-_effects = native.function("etp_effects", native.INT, ctypes.POINTER(_Job))
+_effects = native.function("etp_effects", "i", ctypes.POINTER(_Job))
 
 
 @dataclass(frozen=True, kw_only=True)

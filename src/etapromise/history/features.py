@@ -140,29 +140,14 @@ def _source(
 class FeaturesStruct(ctypes.Structure):
     """`etp_features` of native/features.h."""
 
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("levels", "handling_levels", "numbers")),
-        *((name, ctypes.c_int64) for name in ("features", "handling_paces")),
-        ("way_paces", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("total", "total_start")),
-        *((name, ctypes.c_void_p) for name in ("handling", "handling_start")),
-        *((name, ctypes.c_void_p) for name in ("source", "elapsed")),
-        *((name, ctypes.c_void_p) for name in ("handling_pace", "way_pace")),
-        ("clock_days", ctypes.c_int64),
-        ("clock_first_day", ctypes.c_int64),
-        ("duration_offset", ctypes.c_double),
-        ("surge", ctypes.c_double),
-        ("as_of_day", ctypes.c_int64),
-        ("present_half_life", ctypes.c_double),
+    _fields_ = native.fields(
+        "l levels handling_levels numbers features handling_paces way_paces; p total total_start "
+        "handling handling_start source elapsed handling_pace way_pace; l clock_days "
+        "clock_first_day; d duration_offset surge; l as_of_day; d present_half_life"
     )
 
 
-_rows = native.function(
-    "etp_feature_rows",
-    None,
-    *(native.POINTER, native.LONG, native.POINTER, native.POINTER),
-    *(native.POINTER, native.POINTER, native.POINTER, native.POINTER),
-)
+_rows = native.function("etp_feature_rows", "", "plpppppp")
 
 
 class FeatureBuilder:

@@ -48,23 +48,14 @@ _STATE_TIMES: Final = (*("moment", "last_scan", "last_known", "picked_up", "move
 class _LooksStruct(ctypes.Structure):
     """`etp_looks` of native/looks.c."""
 
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in (*_STATE_BYTES, "scans", *_STATE_TIMES)),
-        *((name, ctypes.c_void_p) for name in ("ordered", "order_day", "clock", "shift", "today")),
-        *((name, ctypes.c_void_p) for name in ("start", "now", "evidence", "total", "given")),
-        ("elapsed", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("clock_days", "first_day", "levels")),
-        ("parent", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("region", "destination", "facility")),
-        *((name, ctypes.c_double) for name in ("prior", "anywhere", "offset", "least_share")),
+    _fields_ = native.fields(
+        f"p {' '.join(_STATE_BYTES)} scans {' '.join(_STATE_TIMES)} ordered order_day clock shift "
+        "today start now evidence total given elapsed; l clock_days first_day levels; p parent; "
+        "l region destination facility; d prior anywhere offset least_share"
     )
 
 
-_features = native.function(
-    "etp_look_features",
-    None,
-    *(ctypes.POINTER(_LooksStruct), native.LONG, native.POINTER, native.POINTER),
-)
+_features = native.function("etp_look_features", "", ctypes.POINTER(_LooksStruct), "lpp")
 _PARENTS: Final = np.array(PARENTS, np.int64)
 _TYPES: Final[dict[str, type[np.generic]]] = {
     **dict.fromkeys(_STATE_BYTES, np.uint8),

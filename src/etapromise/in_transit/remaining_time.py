@@ -18,29 +18,12 @@ from etapromise.forecast.distribution import DistributionStruct, uncalibrated
 
 
 class _RemainingStruct(ctypes.Structure):
-    _fields_ = (
-        ("stage", ctypes.c_void_p),
-        ("elapsed", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("clock_days", "first_day", "horizon")),
-        ("disruptions", ctypes.c_void_p),
-    )
+    _fields_ = native.fields("p stage elapsed; l clock_days first_day horizon; p disruptions")
 
 
-_dates = native.function(
-    "etp_remaining_dates", None, native.POINTER, native.LONG, *[native.POINTER] * 9
-)
-_levels = native.function(
-    "etp_remaining_levels",
-    None,
-    *(native.POINTER, native.LONG, *[native.POINTER] * 8),
-    *(native.LONG, *[native.POINTER] * 5),
-)
-_given = native.function(
-    "etp_remaining_given",
-    None,
-    *(native.POINTER, native.LONG, native.POINTER, native.POINTER, native.POINTER),
-    *(native.LONG, native.POINTER, native.POINTER),
-)
+_dates = native.function("etp_remaining_dates", "", "plppppppppp")
+_levels = native.function("etp_remaining_levels", "", "plpppppppplppppp")
+_given = native.function("etp_remaining_given", "", "plppplpp")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -101,23 +101,15 @@ _TIMES: Final = ("last_scan", "last_known", "picked_up", "moved", "went_out", "a
 
 
 class _StatesStruct(ctypes.Structure):
-    _fields_ = (
-        ("shipments", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("first", "scanned", "received", "status")),
-        *((name, ctypes.c_void_p) for name in ("other", "facility", "ordered")),
-        *((name, ctypes.c_int64) for name in _SPANS),
-        *((name, ctypes.c_void_p) for name in ("asked", "moment", "stage_of")),
-        *((name, ctypes.c_uint32) for name in ("move", "closing", "back", "returned", "late")),
-        *((name, ctypes.c_uint32) for name in ("proofs", "delivered", "attempted", "trouble")),
-        *((name, ctypes.c_uint32) for name in ("customs_hold", "customs_cleared")),
-        *((name, ctypes.c_uint32) for name in ("transferred", "out", "van")),
-        *((name, ctypes.c_void_p) for name in (*_BYTES, *_COUNTS, *_TIMES)),
+    _fields_ = native.fields(
+        "l shipments; p first scanned received status other facility ordered; "
+        f"l {' '.join(_SPANS)}; p asked moment stage_of; u move closing back returned late proofs "
+        "delivered attempted trouble customs_hold customs_cleared transferred out van; "
+        f"p {' '.join(_BYTES)} {' '.join(_COUNTS)} {' '.join(_TIMES)}"
     )
 
 
-_states = native.function(
-    "etp_parcel_states", None, ctypes.POINTER(_StatesStruct), native.LONG, native.LONG
-)
+_states = native.function("etp_parcel_states", "", ctypes.POINTER(_StatesStruct), "ll")
 _RULES: Final = ScanRules().tolerances
 
 

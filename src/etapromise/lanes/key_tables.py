@@ -15,18 +15,11 @@ from etapromise.array_types import Ints
 class KeysStruct(ctypes.Structure):
     """`etp_keys` of native/keys.h."""
 
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("bytes", "start", "slot")),
-        ("mask", ctypes.c_int64),
-    )
+    _fields_ = native.fields("p bytes start slot; l mask")
 
 
-_build = native.function("etp_keys_build", None, native.POINTER, native.LONG)
-_rows = native.function(
-    "etp_keys_rows",
-    None,
-    *(native.POINTER, native.LONG, ctypes.c_char_p, native.POINTER, native.POINTER),
-)
+_build = native.function("etp_keys_build", "", "pl")
+_rows = native.function("etp_keys_rows", "", "plspp")
 
 
 class KeyTable:

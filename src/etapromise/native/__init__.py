@@ -4,12 +4,13 @@ To add a kernel: put `<kernel>.c` beside this file (`#include "etapromise.h"`, m
 calls with `ETP_EXPORT`), rebuild with `python build_backend/compiler.py`, and ask for it in the
 Python module that wraps it:
 
-    _count = native.function("etp_count", None, native.POINTER, native.LONG)
+    _count = native.function("etp_count", "", "pl")
     _count(values.ctypes.data, len(values))
 
-Pointers are passed as plain integers, which is the cheapest that ctypes offers. A call releases the
-GIL, so two Python threads run kernels on two cores; nobody but the caller keeps the arrays alive
-and unchanged until it returns.
+Types are letters here: p for a pointer, l for an int64_t, i for an int32_t, u for a uint32_t, d for
+a double, s for a text that ends with a zero. Pointers are passed as plain integers, which is the
+cheapest that ctypes offers. A call releases the GIL, so two Python threads run kernels on two
+cores; nobody but the caller keeps the arrays alive and unchanged until it returns.
 """
 
 from __future__ import annotations
@@ -23,23 +24,14 @@ from typing import Any
 
 from etapromise.errors import EtapromiseError
 
-__all__ = [
-    "DOUBLE",
-    "INT",
-    "LONG",
-    "POINTER",
-    "NativeLibraryError",
-    "address",
-    "function",
-    "in_parts",
-    "library_path",
-    "processors",
-]
-
-POINTER = ctypes.c_void_p
-INT = ctypes.c_int
-LONG = ctypes.c_int64
-DOUBLE = ctypes.c_double
+_TYPES: dict[str, Any] = {
+    "p": ctypes.c_void_p,
+    "l": ctypes.c_int64,
+    "i": ctypes.c_int32,
+    "u": ctypes.c_uint32,
+    "d": ctypes.c_double,
+    "s": ctypes.c_char_p,
+}
 
 # What ctypes gives us for a C function; mypy knows it only as a private name.
 NativeFunction = Any
@@ -89,8 +81,8 @@ def address(array: Any) -> int:
 _Byte = ctypes.c_char
 
 
-def function(name: str, result: type[Any] | None, *arguments: type[Any]) -> NativeFunction:
-    """The kernel `name` with its C prototype."""
+def function(name: str, result: str, *arguments: Any) -> NativeFunction:
+    """The kernel `name` with its C prototype: a letter or none for the result, letters or types."""
     library = _load(library_path())
     try:
         kernel = getattr(library, name)
@@ -99,9 +91,20 @@ def function(name: str, result: type[Any] | None, *arguments: type[Any]) -> Nati
             f"The compiled library {library_path()} has no function {name}: it is older than the "
             f"Python files. {_REMEDY}"
         ) from error
-    kernel.restype = result
-    kernel.argtypes = arguments
+    kernel.restype = _TYPES[result] if result else None
+    letters = (_typed(part) if isinstance(part, str) else [part] for part in arguments)
+    kernel.argtypes = [kind for part in letters for kind in part]
     return kernel
+
+
+def _typed(letters: str) -> list[Any]:
+    return [_TYPES[letter] for letter in letters]
+
+
+def fields(told: str) -> tuple[tuple[str, Any], ...]:
+    """The fields of a C structure: runs such as "l rows columns; p value", a letter and names."""
+    runs = (run.split() for run in told.split(";"))
+    return tuple((name, _TYPES[letter]) for letter, *names in runs for name in names)
 
 
 _REMEDY = (

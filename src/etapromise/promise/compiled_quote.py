@@ -41,7 +41,7 @@ class Answer(ctypes.Structure):
 
     _fields_ = (
         ("request", EncodedStruct),
-        *((name, ctypes.c_int32) for name in ("position", "low", "high")),
+        *native.fields("i position low high"),
     )
     request: EncodedStruct
     position: int
@@ -79,11 +79,7 @@ def answer_type(*, horizon: int, numbers: int, codes: int) -> type[Answer]:
     return type("SizedAnswer", (Answer,), {"_fields_": fields})
 
 
-ask = native.function(
-    "etp_promise",
-    native.INT,
-    *(native.POINTER, ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(Answer)),
-)
+ask = native.function("etp_promise", "i", "pss", ctypes.POINTER(Answer))
 # `etp_question`: a shipment (see history/compiled_encoder.py), the service level, the band's ends.
 pack_question = struct.Struct("=3q9d").pack
 pack_levels = struct.Struct("=3d").pack
@@ -97,15 +93,11 @@ def as_number(value: float) -> float:
 
 
 # All of these take the model's address and an answer first.
-_OF_ANSWER: Final = (native.POINTER, ctypes.POINTER(Answer))
-_days = native.function(
-    "etp_answer_days", None, *_OF_ANSWER, native.LONG, native.POINTER, native.POINTER
-)
-expiry = native.function("etp_answer_expiry", native.LONG, *_OF_ANSWER, native.LONG, native.DOUBLE)
-has_date = native.function(
-    "etp_answer_has_date", native.INT, *_OF_ANSWER, native.DOUBLE, native.POINTER
-)
-begin_day = native.function("etp_answer_begin_day", native.LONG, *_OF_ANSWER)
+_OF_ANSWER: Final = ("p", ctypes.POINTER(Answer))
+_days = native.function("etp_answer_days", "", *_OF_ANSWER, "lpp")
+expiry = native.function("etp_answer_expiry", "l", *_OF_ANSWER, "ld")
+has_date = native.function("etp_answer_has_date", "i", *_OF_ANSWER, "dp")
+begin_day = native.function("etp_answer_begin_day", "l", *_OF_ANSWER)
 
 
 class Quote(NamedTuple):
@@ -151,28 +143,14 @@ _WIDENED: Final = ("carrier", "service", "destination_region")
 
 
 class _ModelStruct(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("features", "forest", "distribution")),
-        *((name, ctypes.c_void_p) for name in ("log_hazard", "lost", "shortest")),
-        ("lost_level", ctypes.c_int64),
-        ("between", ctypes.c_void_p),
-        ("between_prior", ctypes.c_double),
-        ("median", ctypes.c_int64),
-        ("horizon", ctypes.c_int64),
-        ("encoder", ctypes.c_void_p),
+    _fields_ = native.fields(
+        "p features forest distribution log_hazard lost shortest; l lost_level; p between; "
+        "d between_prior; l median horizon; p encoder"
     )
 
 
-_dates = native.function(
-    "etp_quote_dates", native.INT, native.POINTER, native.LONG, *[native.POINTER] * 5
-)
-_levels = native.function(
-    "etp_quote_levels",
-    native.INT,
-    *(native.POINTER, native.LONG, native.POINTER, native.POINTER, native.POINTER, native.POINTER),
-    *(native.LONG, native.POINTER, native.POINTER, native.POINTER),
-    *(native.POINTER, native.POINTER),
-)
+_dates = native.function("etp_quote_dates", "i", "plppppp")
+_levels = native.function("etp_quote_levels", "i", "plpppplppppp")
 
 
 def between_variances(encoder: Encoder, statistics: Statistics) -> Floats:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise import native
 from etapromise.array_types import Ints, Mask
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.encoding.requests import DISRUPTED, Requests
@@ -139,10 +140,7 @@ def only_region_unseen(parts: ModelParts, requests: Requests) -> Mask:
 class _DateRule(ctypes.Structure):
     """`etp_date_rule` of native/answer.c: whether a code is below NO_DATE, sooner known than it."""
 
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("network", "carrier", "region", "prefix")),
-        *((name, ctypes.c_double) for name in ("seen", "thin", "irregular")),
-    )
+    _fields_ = native.fields("l network carrier region prefix; d seen thin irregular")
 
 
 class AssessesOne:

@@ -65,15 +65,8 @@ _SHORTEST, _LONGEST = 1e-6, 1e7
 _ROWS_AT_ONCE: Final = 10_000
 
 
-_explain = native.function(
-    "etp_forest_explain",
-    native.INT,
-    *(native.POINTER, native.LONG, native.POINTER, native.POINTER),
-    *(native.LONG, native.POINTER, native.POINTER),
-)
-_quote_parts = native.function(
-    "etp_quote_parts", None, native.POINTER, native.LONG, *[native.POINTER] * 7
-)
+_explain = native.function("etp_forest_explain", "i", "plpplpp")
+_quote_parts = native.function("etp_quote_parts", "", "plppppppp")
 
 
 def contributions(model: ModelCore, requests: Requests, service_level: float) -> Floats:

@@ -127,12 +127,7 @@ def joint_probability(
     return joint
 
 
-_joint = native.function(
-    "etp_joint",
-    None,
-    *(native.LONG, native.LONG, native.LONG, native.POINTER, native.POINTER),
-    *(native.DOUBLE, native.DOUBLE, native.POINTER, native.POINTER),
-)
+_joint = native.function("etp_joint", "", "lllppddpp")
 
 
 def pairs_of(order: Ints) -> Pairs:

@@ -127,18 +127,15 @@ class StageTimes:
 class _Question(ctypes.Structure):
     """`etp_stage_question` of native/stages.c."""
 
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("handling", "transit")),
-        *((f"{name}_distribution", ctypes.c_void_p) for name in ("handling", "transit")),
-        ("worked", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("first_day", "days", "longest")),
-        ("business_day", ctypes.c_double),
+    _fields_ = native.fields(
+        "p handling transit handling_distribution transit_distribution worked; l first_day days "
+        "longest; d business_day"
     )
 
 
 # Stage, kind of days (of business, of the calendar), level.
 _Quantiles: Final = ctypes.c_int32 * (2 * 2 * len(_LEVELS))
-_answer_stages = native.function("etp_answer_stages", None, *[native.POINTER] * 7)
+_answer_stages = native.function("etp_answer_stages", "", "ppppppp")
 
 
 @dataclass(frozen=True)

@@ -244,14 +244,6 @@ class Faults:
         """What is told of the table."""
         return merged_notes(self._notes)
 
-    def counts(self) -> dict[str, int]:
-        """How many rows have a fault, by reason."""
-        found = np.bincount(self._codes, minlength=len(self._kinds) + 1)[1:]
-        counts: dict[str, int] = {}
-        for kind, count in zip(self._kinds, found.tolist(), strict=True):
-            counts[kind.reason] = counts.get(kind.reason, 0) + count
-        return counts
-
     def table(
         self,
         faulty: npt.NDArray[np.intp],

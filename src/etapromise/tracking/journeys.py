@@ -90,37 +90,24 @@ _TOLERANCES: Final = ("tolerance", "recycled_after", "longest_life", "reopened_a
 
 class _Job(ctypes.Structure):
     _fields_ = (
-        ("stores", ctypes.c_int64),
-        ("store", ctypes.c_void_p),
-        ("shipments", ctypes.c_int64),
-        ("clean", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("ordered", "own_carrier", "carrier_rank")),
-        *((name, ctypes.c_int64) for name in _TOLERANCES),
-        *((name, ctypes.c_uint32) for name in (*_STATUS_SETS, "proofs")),
-        *((name, ctypes.c_void_p) for name in ("fault", "start", "order", "sound")),
+        *native.fields(
+            "l stores; p store; l shipments clean; p ordered own_carrier carrier_rank; "
+            f"l {' '.join(_TOLERANCES)}; u {' '.join(_STATUS_SETS)} proofs; p fault start order "
+            "sound"
+        ),
         ("when", ctypes.c_void_p * len(MILESTONES)),
         ("known", ctypes.c_void_p * len(MILESTONES)),
-        *((name, ctypes.c_void_p) for name in ("closed_status", "last_status", "transferred_to")),
-        *((name, ctypes.c_void_p) for name in ("last_scan", "last_known", "scans", "attempts")),
+        *native.fields(
+            "p closed_status last_status transferred_to last_scan last_known scans attempts"
+        ),
     )
 
 
-_new = native.function("etp_scans_new", native.POINTER, native.LONG)
-_free = native.function("etp_scans_free", None, native.POINTER)
-_add = native.function(
-    "etp_scans_add",
-    native.INT,
-    native.POINTER,
-    native.LONG,
-    ctypes.c_uint32,
-    *[native.POINTER] * 5,
-)
-_start = native.function(
-    "etp_journeys_start", None, ctypes.POINTER(_Job), native.LONG, native.POINTER
-)
-_walk = native.function(
-    "etp_journeys_walk", native.INT, ctypes.POINTER(_Job), native.LONG, native.LONG
-)
+_new = native.function("etp_scans_new", "p", "l")
+_free = native.function("etp_scans_free", "", "p")
+_add = native.function("etp_scans_add", "i", "pluppppp")
+_start = native.function("etp_journeys_start", "", ctypes.POINTER(_Job), "lp")
+_walk = native.function("etp_journeys_walk", "i", ctypes.POINTER(_Job), "ll")
 _BLOCK: Final = 2**11
 
 

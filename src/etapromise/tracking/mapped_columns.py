@@ -19,6 +19,7 @@ from etapromise.normal_forms.texts import ascii_digits
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
 from etapromise.tracking.mapping import RELEASED, SILENT, MappedColumn, MappedTable
+from etapromise.tracking.texts import in_one_piece
 from etapromise.tracking.time_words import time_of_day
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
@@ -47,9 +48,7 @@ def meanings_of(
     status: pa.ChunkedArray, meanings: Mapping[str, str]
 ) -> tuple[pa.ChunkedArray, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Codes with their meaning in place, which were mapped, and which say nothing."""
-    encoded = pc.dictionary_encode(cells_as_text(status)).unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0)
+    encoded = in_one_piece(pc.dictionary_encode(cells_as_text(status)).unify_dictionaries())
     words = encoded.dictionary.to_pylist()
     found = [meanings.get(str(word).strip().lower()) for word in words]
     codes = pc.fill_null(encoded.indices.cast(pa.int64()), len(words)).to_numpy()
@@ -189,9 +188,7 @@ def _numbers(array: pa.ChunkedArray, one: MappedColumn) -> pa.ChunkedArray:
             return text
         return f"{number:.9g}"
 
-    words = pc.dictionary_encode(cells_as_text(array)).unify_dictionaries().combine_chunks()
-    if isinstance(words, pa.ChunkedArray):
-        words = words.chunk(0)
+    words = in_one_piece(pc.dictionary_encode(cells_as_text(array)).unify_dictionaries())
     said = pa.array([plain(word) for word in words.dictionary.to_pylist()], pa.large_string())
     return pa.chunked_array([said.take(words.indices)])
 

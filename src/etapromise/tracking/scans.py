@@ -62,11 +62,6 @@ class ScanRules:
             longest_life=_microseconds_of(self.longest_life),
         )
 
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """The reason for each number of a fault, from 1 on."""
-        return tuple(reason for reason, _, _ in self._sentences())
-
     def add_faults(self, faults: Faults, found: npt.NDArray[np.uint8]) -> None:
         """Say what is wrong with each row, given the number of its fault, 0 if sound, (n,)."""
         for number, (reason, column, expected) in enumerate(self._sentences(), start=1):

@@ -27,24 +27,16 @@ UNSAID: Final = np.iinfo(np.uint16).max
 
 
 class _Texts(ctypes.Structure):
-    _fields_ = (
-        ("text", ctypes.c_void_p),
-        ("offset", ctypes.c_void_p),
-        ("wide", ctypes.c_int64),
-    )
+    _fields_ = native.fields("p text offset; l wide")
 
 
 _TEXTS = ctypes.POINTER(_Texts)
-_new = native.function(
-    "etp_identifiers_new", native.POINTER, _TEXTS, native.LONG, ctypes.POINTER(native.LONG)
-)
-_free = native.function("etp_identifiers_free", None, native.POINTER)
-_find = native.function(
-    "etp_identifiers_find", None, native.POINTER, _TEXTS, native.LONG, native.POINTER
-)
-_plain = native.function("etp_texts_plain", native.INT, _TEXTS, native.LONG, native.INT)
-_of_floats = native.function("etp_texts_of_floats", native.INT, _TEXTS, native.LONG, native.POINTER)
-_shapes = native.function("etp_texts_shapes", None, _TEXTS, native.LONG, native.POINTER)
+_new = native.function("etp_identifiers_new", "p", _TEXTS, "l", ctypes.POINTER(ctypes.c_int64))
+_free = native.function("etp_identifiers_free", "", "p")
+_find = native.function("etp_identifiers_find", "", "p", _TEXTS, "lp")
+_plain = native.function("etp_texts_plain", "i", _TEXTS, "li")
+_of_floats = native.function("etp_texts_of_floats", "i", _TEXTS, "lp")
+_shapes = native.function("etp_texts_shapes", "", _TEXTS, "lp")
 # What stands for each kind of character in native/identifiers.c.
 _SIGNS: Final = " 9Aa -"
 
@@ -139,7 +131,7 @@ class Identifiers:
         """
         array = as_text(ids).combine_chunks()
         self._ids = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
-        doubled = native.LONG(-1)
+        doubled = ctypes.c_int64(-1)
         table = (
             _new(_texts(self._ids), len(self._ids), ctypes.byref(doubled)) if len(self._ids) else 0
         )
@@ -237,6 +229,14 @@ def as_series(texts: pa.ChunkedArray) -> pd.Series[Any]:
     return series
 
 
+def in_one_piece(array: pa.ChunkedArray) -> pa.Array:
+    """The same values in one array; chunked dictionaries have to be unified."""
+    whole = array.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        return whole.chunk(0) if whole.num_chunks else pa.array([], array.type)
+    return whole
+
+
 def coded(texts: pd.Series[Any] | pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
     """Positions (n,) in a list of words, -1 where missing, and that list."""
     if not len(texts):
@@ -244,9 +244,7 @@ def coded(texts: pd.Series[Any] | pa.ChunkedArray) -> tuple[npt.NDArray[np.int32
     column = texts if isinstance(texts, pa.ChunkedArray) else as_text(texts)
     if not pt.is_dictionary(column.type):
         column = pc.dictionary_encode(as_text(column))
-    whole = column.combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0)
+    whole = in_one_piece(column)
     words = whole.dictionary.to_pylist()
     indices = whole.indices
     if indices.null_count:

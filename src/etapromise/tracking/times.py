@@ -19,6 +19,7 @@ import pyarrow.types as pt
 
 from etapromise.array_types import MISSING, Ints, Mask
 from etapromise.errors import ContractError
+from etapromise.tracking.texts import in_one_piece
 from etapromise.tracking.time_words import plain_time
 
 DAY: Final = 86_400_000_000
@@ -344,12 +345,11 @@ def _offsets(text: pa.ChunkedArray) -> Ints:
 
 
 def _offsets_of(words: pa.ChunkedArray) -> Ints:
-    coded = pc.dictionary_encode(words).combine_chunks()
-    chunk = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    coded = in_one_piece(pc.dictionary_encode(words))
     table = np.array(
-        [_offset_of(word) for word in chunk.dictionary.to_pylist()] + [MISSING], dtype=np.int64
+        [_offset_of(word) for word in coded.dictionary.to_pylist()] + [MISSING], dtype=np.int64
     )
-    offsets: Ints = table[pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False)]
+    offsets: Ints = table[pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)]
     return offsets
 
 
@@ -373,10 +373,9 @@ def _dialect_clocks(
             otherwise all would be refused.
     """
     text = pc.replace_substring_regex(text, _BRACKETS, "")
-    words = pc.dictionary_encode(text).combine_chunks()
-    chunk = words.chunk(0) if isinstance(words, pa.ChunkedArray) else words
-    plain_words = [plain_time(word) for word in chunk.dictionary.to_pylist()]
-    text = pa.chunked_array([pa.array(plain_words, pa.large_string()).take(chunk.indices)])
+    words = in_one_piece(pc.dictionary_encode(text))
+    plain_words = [plain_time(word) for word in words.dictionary.to_pylist()]
+    text = pa.chunked_array([pa.array(plain_words, pa.large_string()).take(words.indices)])
     n = len(text)
     empty = _nothing(n)
     wall, offset, plain = empty.wall.copy(), empty.offset.copy(), empty.plain.copy()

@@ -23,6 +23,7 @@ import pyarrow.types as pt
 from etapromise.errors import ContractError
 from etapromise.normal_forms.zones import is_time_zone, zone_name
 from etapromise.text_type import TEXT, replaced
+from etapromise.tracking.texts import in_one_piece
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
 # Formats that are numbers: seconds and parts of one since 1970 UTC, and days since 1899-12-30.
@@ -187,17 +188,10 @@ def _distinct(array: pa.ChunkedArray) -> tuple[pa.Array, pd.Series[Any]]:
     if not pt.is_dictionary(array.type):
         # In one piece first: to unify the dictionaries of many pieces takes many times as long.
         text = array.cast(pa.large_string()) if pt.is_string(array.type) else array
-        array = pa.chunked_array([pc.dictionary_encode(_whole(text))])
-    whole = _whole(array.unify_dictionaries())
+        array = pa.chunked_array([pc.dictionary_encode(in_one_piece(text))])
+    whole = in_one_piece(array.unify_dictionaries())
     words = whole.dictionary.cast(pa.large_string()).to_pandas().astype(TEXT).str.strip()
     return whole.indices, words.where(words != "")
-
-
-def _whole(array: pa.ChunkedArray) -> pa.Array:
-    whole = array.combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        return whole.chunk(0) if whole.num_chunks else pa.array([], array.type)
-    return whole
 
 
 def _filled(codes: pa.Array) -> Any:

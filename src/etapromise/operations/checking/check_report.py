@@ -149,10 +149,6 @@ def _sign_lines(signs: dict[str, Any]) -> list[str]:
         if f"{name}s" in signs:
             some = list(signs[f"{name}s"].items())[:8]
             lines.append(f"{name}: " + ", ".join(f"{word} {n:,}" for word, n in some))
-            lines += [
-                f"  {one!r} and {other!r} may be one and the same"
-                for one, other in signs[f"near_{name}s"]
-            ]
     lines += [f"scans: {found}" for found in signs["marked_as_utc"]]
     lines += [f"weight: {odd}" for odd in signs["odd_weights"]]
     lines.append("statuses: " + ", ".join(f"{word} {n:,}" for word, n in signs["statuses"].items()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -364,7 +363,6 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
     for name in ("carrier", "service", "destination_country"):
         if name in orders:
             signs[f"{name}s"] = _counts(orders[name], 20)
-            signs[f"near_{name}s"] = _near_doubles(orders[name])
     return signs
 
 
@@ -374,23 +372,6 @@ def _counts(words: pd.Series[Any], most: int | None = None) -> dict[str, int]:
 
 def _longest(days: Any) -> int:
     return int(np.diff(days.to_numpy()).max() / np.timedelta64(1, "D")) - 1 if len(days) > 1 else 0
-
-
-def _near_doubles(names: pd.Series[Any]) -> list[list[str]]:
-    """Names that differ by case, blanks and signs only, or by a letter of a long word."""
-    known = [str(name) for name in names.dropna().unique()[:500]]
-    plain = {name: "".join(letter for letter in name.lower() if letter.isalnum()) for name in known}
-    found = []
-    for place, name in enumerate(known):
-        for other in known[place + 1 :]:
-            ours, theirs = plain[name], plain[other]
-            if ours == theirs or (
-                min(len(ours), len(theirs)) > 5
-                and not any(letter.isdigit() for letter in ours + theirs)
-                and difflib.SequenceMatcher(None, ours, theirs).ratio() > 0.9
-            ):
-                found.append([name, other])
-    return found[:20]
 
 
 def _every(found: TrackedHistory, step: int) -> TrackedHistory:

@@ -42,9 +42,7 @@ _OFFERS: Final = {name: 2 << bit for bit, name in enumerate((*MARKS, "windows"))
 _NOT_FIELDS: Final = frozenset({"price", "cost", "name", "co2_kg", *_OFFERS})
 _TEXTS: Final = frozenset({str})
 
-_dominance = native.function(
-    "etp_dominance", native.LONG, native.LONG, native.LONG, *[native.POINTER] * 4
-)
+_dominance = native.function("etp_dominance", "l", "llpppp")
 
 
 def compare(
