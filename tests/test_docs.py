@@ -12,9 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import etapromise
+from etapromise.cli import main
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS, STATUSES
 from tests.small_network import fields_of
 
@@ -145,6 +147,22 @@ def test_fences_are_ones_that_the_site_takes_for_fences(page):
     fences = re.findall(r"^```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(fences) % 2 == 0
     assert [one for one in fences if not re.fullmatch(r'(\w+( title="[^"]+")?)?', one)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_command_line_of_a_page_is_one(page):
+    """Those too that no test runs: of cron, systemd, Airflow and Kubernetes."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ").replace('"\n    "', "")
+    fenced = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
+    for line in re.findall(r"etapromise ([a-z]+ [^|&;`)\n]*)", "\n".join(fenced)):
+        name, *words = line.split()
+        command = main.commands[name]
+        if isinstance(command, click.Group):
+            command = command.commands[words.pop(0)]
+        known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+        assert {word.partition("=")[0] for word in words if word[:2] == "--"} <= known | {
+            "--help"
+        }, line
 
 
 def test_every_page_is_in_the_navigation_and_in_llms_txt():
