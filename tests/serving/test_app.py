@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from etapromise import CostPolicy, PromiseModel, load
+from etapromise import CostPolicy, PromiseModel, errors, load
 from etapromise.errors import ContractError
 from etapromise.serving.app import create_app
 from etapromise.serving.live_model import LiveModel
@@ -211,6 +212,16 @@ def test_a_model_that_fails_inside_falls_back(
     assert told["fallback"] is True
     assert "cosmic ray" in told["messages"][0]["text"]
     assert client.metric("etapromise_fallbacks_total", reason="failed") == 1.0
+
+
+def test_a_server_without_pandas_makes_up_no_date_of_a_parcel_under_way(
+    client: Client, parcel: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "etapromise.promise.under_way.tracked_promise", None)
+    monkeypatch.setattr(errors, "_EXTRA_OF", {"etapromise": "train"})
+    found = client.post("/track", {"shipment": parcel, "scans": [], "now": parcel["ordered_at"]})
+    assert found.status_code == 501
+    assert "pip install 'etapromise[train]'" in found.json()["error"]["message"]
 
 
 def test_an_exchanged_model_answers_and_a_broken_one_changes_nothing(

@@ -251,7 +251,7 @@ def _moment(name: str, value: object) -> dt.datetime:
     if found.tzinfo is None:
         raise ContractError(
             f"Found {name}={value!r} without a time zone; expected an offset, such as "
-            "2026-02-01T09:30+01:00. Which date it is depends on it."
+            "2026-02-01T09:30+01:00, since the date depends on it."
         )
     return found
 

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, EtapromiseError, MissingExtraError
 from etapromise.promise.model import PromiseModel
 from etapromise.serving.answers import ANSWERS, fallback, problem
 from etapromise.serving.checkout_page import checkout_facts
@@ -173,6 +173,9 @@ class _Server:
             return 200, await self._promised(path, answer, asked)
         except ContractError as error:
             return 422, _problem(error)
+        except MissingExtraError as error:
+            # Days after the order would be no date of a parcel under way.
+            return 501, _problem(error)
 
     async def _promised(
         self, path: str, answer: Callable[[PromiseModel, Any], Any], asked: Any
@@ -187,7 +190,7 @@ class _Server:
                 found = answer(model, asked)
             self._metrics.promised(found)
             return orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
-        except ContractError:
+        except (ContractError, MissingExtraError):
             raise
         except Exception as error:  # noqa: BLE001
             # A checkout without any date loses the order: a static one is better, and is counted.
@@ -268,7 +271,7 @@ async def _refused(request: Request, error: Any) -> Response:
     return Response(_problem(said), error.status_code, error.headers, _JSON)
 
 
-def _problem(error: ContractError | str) -> bytes:
+def _problem(error: EtapromiseError | str) -> bytes:
     return orjson.dumps(problem(ContractError(error) if isinstance(error, str) else error))
 
 

@@ -147,6 +147,7 @@ def _post(summary: str, asked: dict[str, Any], answered: str) -> dict[str, Any]:
                 "400": told("No JSON.", _ref("Problem")),
                 "413": told("Too large.", _ref("Problem")),
                 "422": told("Not answerable: found, expected, remedy.", _ref("Problem")),
+                "501": told("The server lacks what it needs for it.", _ref("Problem")),
             },
         }
     }

@@ -197,8 +197,8 @@ class Fallback:
         ordered = fields["ordered_at"]
         if not isinstance(ordered, dt.datetime) or ordered.tzinfo is None:
             raise ContractError(
-                f"Found ordered_at={ordered!r}; expected a datetime with its zone. Which date it "
-                "is depends on it."
+                f"Found ordered_at={ordered!r}; expected a datetime with its zone, since the "
+                "date depends on it."
             )
         self._count(kind)
         days = self._days(fields) if callable(self._days) else self._days
