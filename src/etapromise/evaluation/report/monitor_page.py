@@ -84,7 +84,8 @@ def _verdict(facts: Facts, words: ReportWording) -> findings.Verdict:
     )
     count = len(facts["causes"])
     if count:
-        whom = sorted({cause["group"] for cause in facts["causes"] if cause["group"]})
+        groups = {cause["group"].removeprefix("carrier ") for cause in facts["causes"]}
+        whom = sorted(groups - {""})
         about = " " + words("About {names}.", names=", ".join(whom[:4])) if whom else ""
         return findings.Verdict(
             tone="bad",

@@ -4,7 +4,8 @@
 (() => {
   const filterable = document.querySelectorAll("[data-filter]");
   for (const list of filterable) {
-    const rows = [...list.querySelectorAll(list.tagName === "OL" ? "li:not(.axis)" : "tbody tr")];
+    const kinds = {OL: "li:not(.axis)", SECTION: ".place"};
+    const rows = [...list.querySelectorAll(kinds[list.tagName] || "tbody tr")];
     if (rows.length < 6) continue;
     const field = document.createElement("input");
     field.type = "search";
@@ -14,11 +15,11 @@
     field.addEventListener("input", () => {
       const wanted = field.value.trim().toLowerCase();
       for (const row of rows) {
-        const name = (row.querySelector("th") || row.firstElementChild).textContent.toLowerCase();
+        const name = (row.querySelector("h3, th") || row.firstElementChild).textContent.toLowerCase();
         row.hidden = !name.includes(wanted);
       }
     });
-    (list.closest(".scroll") || list).before(field);
+    (list.tagName === "SECTION" ? rows[0] : list.closest(".scroll") || list).before(field);
   }
 
   const value = (row, column) => {
@@ -51,6 +52,11 @@
       head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
     });
   }
+
+  // What is folded up on the screen cannot be unfolded on paper.
+  window.addEventListener("beforeprint", () => {
+    for (const folded of document.querySelectorAll(".alarms details")) folded.open = true;
+  });
 
   const mark = () => {
     for (const table of document.querySelectorAll(".scroll")) {

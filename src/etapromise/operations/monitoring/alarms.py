@@ -135,10 +135,11 @@ def _scans(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
     for row in facts["scan_flow"]["received"]:
         share = row["received"] / row["usual"] if row["usual"] else 1.0
         if share < limits.silent_share and row["luck"] < _NO_LUCK:
+            hours = row["hours_since_last"]
+            ago = f"{hours:.0f} hours" if hours < 96 else f"{hours / 24:.0f} days"
             reason = (
                 f"{row['carrier']} sent {row['received']} scans in the last 48 hours where "
-                f"{row['usual']:.0f} are usual; the last came {row['hours_since_last']:.0f} hours "
-                "ago"
+                f"{row['usual']:.0f} are usual; the last came {ago} ago"
             )
             group = f"carrier {row['carrier']}"
             yield Alarm("silent_carrier", group, share, limits.silent_share, reason)
