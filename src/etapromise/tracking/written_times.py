@@ -22,7 +22,7 @@ import pyarrow.types as pt
 
 from etapromise.errors import ContractError
 from etapromise.normal_forms.zones import is_time_zone, zone_name
-from etapromise.text_type import TEXT, replaced
+from etapromise.text_type import TEXT, beginning_with, replaced
 from etapromise.tracking.texts import in_one_piece
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
@@ -178,7 +178,8 @@ def _with_ends_of_days(
 ) -> pd.Series[Any]:
     """Texts as times, where 24:00 is the midnight after its day."""
     found = read(texts)
-    late = found.isna() & texts.str.contains(_END_OF_DAY).eq(other=True)
+    late = found.isna()
+    late[late] = beginning_with(texts[late], f".*{_END_OF_DAY.pattern}")
     if late.any():
         found[late] = read(replaced(texts[late], _END_OF_DAY, "00")) + pd.Timedelta(days=1)
     return found
