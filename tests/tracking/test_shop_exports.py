@@ -383,13 +383,3 @@ def test_numbers_that_lost_digits_are_told_by_their_column(spoilt: str, tmp_path
     assert "scans.parquet has lost digits" in told
     assert ("o.csv has lost digits" in told) == (spoilt == "cells")
     assert not found.ready
-
-
-def test_parcels_in_columns_of_their_own_are_told(tmp_path: Path) -> None:
-    truth = parcels(5, 80)
-    table = plain(truth).drop(columns="order_id")
-    table = table.assign(tracking_1=truth["id"], tracking_2=truth["id"].str[::-1])
-    found = check(csv_of(table, tmp_path / "wide.csv"), quality=False)
-    assert found.proposal is not None
-    assert found.proposal.columns["shipment_id"].column == "tracking_1"
-    assert any("tracking_2 names a further parcel" in one for one in found.proposal.told)

@@ -178,6 +178,7 @@ MEANINGS = {
         "DELIVERED_SENDER": "returned",
     },
     "nova-poshta": {"7": "available_for_pickup", "9": "delivered", "3": None, "102": "returning"},
+    "x12-214": {"AF": "picked_up", "X1": "out_for_delivery", "D1": "delivered", "X2": None},
     "asendia": {"WITH_COURIER": "out_for_delivery", "RTS": "returning", "PU": "picked_up"},
     "australiapost": {"On Board for Delivery": "out_for_delivery", "Cancelled": "cancelled"},
     "canadapost": {"174": "out_for_delivery", "1496": "delivered", "1407": "available_for_pickup"},

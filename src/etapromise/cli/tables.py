@@ -82,7 +82,11 @@ class TableArguments:
                 None writes none.
             told: What the run before told, not to be told again; None tells all.
         """
-        from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text  # noqa: PLC0415 — start-up time
+        from etapromise.operations.feed_checks import (  # noqa: PLC0415 — start-up time
+            clocks_marked_as_utc,
+            deliveries_at_night,
+            marked_as_utc_text,
+        )
         from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — start-up time
         from etapromise.tracking import history  # noqa: PLC0415 — start-up time
         from etapromise.tracking.accounts import refuse_too_many  # noqa: PLC0415 — start-up time
@@ -104,6 +108,8 @@ class TableArguments:
             tell_account(account, path, told)
         for row in clocks_marked_as_utc(found):
             say(f"scans: {marked_as_utc_text(row)}")
+        for text in deliveries_at_night(found):
+            say(f"scans: {text}")
         if max_rejects is not None:
             refuse_too_many(found.accounts, max_rejects)
         return found

@@ -31,6 +31,7 @@ _LEAST: Final = 50
 _FAR: Final = 2
 MANY_AT_NIGHT: Final = 0.2
 """Share of deliveries at night that no carrier has."""
+_MOSTLY_AT_NIGHT: Final = 0.5
 # A clock a little off, or an order written down after its label, is nothing to speak of.
 _EARLIER: Final = pd.Timedelta(minutes=30)
 
@@ -276,10 +277,7 @@ def clocks_marked_as_utc(history: TrackedHistory) -> list[dict[str, Any]]:
     """
     scans = history.scans
     carrier = scan_carriers(history).astype(TEXT)
-    told = np.ones(len(scans), dtype=bool)
-    if "scanned_on" in scans:
-        told = scans["scanned_on"].isna().to_numpy()
-    local = _delivery_hours(history, told)
+    local = _delivery_hours(history, _clocked(scans))
     utc = scans["scanned_at"].dt.tz_localize(None)
     marked = np.where(np.isnan(local), np.nan, utc.dt.hour + utc.dt.minute / 60.0)
     away = np.abs((local - marked + 12) % 24 - 12) >= _FAR
@@ -302,6 +300,34 @@ def marked_as_utc_text(row: dict[str, Any]) -> str:
         f"{row['carrier']!r} fall into the night, {row['night_share_as_local']:.0%} if their "
         "times are local ones marked as UTC; check the feed's offsets"
     )
+
+
+def deliveries_at_night(history: TrackedHistory) -> list[str]:
+    """Carriers most of whose deliveries fall into the night, in words.
+
+    Their times are on another clock than it was said, or those of a job that ran at night; of
+    those that `clocks_marked_as_utc` finds it is known which.
+    """
+    carrier = scan_carriers(history).astype(TEXT)
+    hours = _delivery_hours(history, _clocked(history.scans))
+    known = {row["carrier"] for row in clocks_marked_as_utc(history)}
+    found = []
+    for name in sorted(set(carrier.unique()) - known):
+        ours = hours[(carrier == name).to_numpy() & ~np.isnan(hours)]
+        if len(ours) >= _LEAST and _night(ours) >= _MOSTLY_AT_NIGHT:
+            found.append(
+                f"{_night(ours):.0%} of the {len(ours):,} deliveries of {name!r} fall into the "
+                "night: their times are on another clock than it was said, or those of a job that "
+                "runs at night, so that the day may be another"
+            )
+    return found
+
+
+def _clocked(scans: pd.DataFrame) -> Mask:
+    """(n,) which scans have a clock time."""
+    if "scanned_on" not in scans:
+        return np.ones(len(scans), dtype=bool)
+    return np.asarray(scans["scanned_on"].isna().to_numpy(), dtype=bool)
 
 
 def _night(hours: Floats) -> float:

@@ -33,6 +33,7 @@ from etapromise.tracking.mapped_columns import (
     text_of,
 )
 from etapromise.tracking.mapping import (
+    NUMBER,
     RELEASED,
     MappedJoin,
     MappedTable,
@@ -111,6 +112,10 @@ def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, 
         opened = _opened(mapping.files_of(part), table, options, part.sheets)
     if part.join is not None:
         opened = _joined(mapping, part.join, opened, table)
+    if part.each:
+        mapped = (*part.columns.values(), *part.milestones.values(), *part.features.values())
+        names = [name for one in mapped for name in one.sources if NUMBER in name]
+        opened = rows_of_each(opened, part.each, names)
     _require_columns(mapping, part, opened.table.column_names, table)
     arrow = opened.table
     for name in part.fill_down:
@@ -120,10 +125,14 @@ def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, 
     own = _Own(
         table=arrow, rows=opened.rows, broken=opened.broken, notes=opened.notes, left_aside=0
     )
+    for name, words in part.leave_out.items():
+        own = _without(own, name, words)
     if part.one_row_per is not None:
         numbers = part.columns["shipment_id"]
         same = numbers.column == part.one_row_per
-        own = _folded(own, part.one_row_per, numbers.else_column if same else None)
+        times = [part.columns.get("ordered_at"), *part.milestones.values()]
+        once = [one.column for one in times if one is not None and one.column is not None]
+        own = _folded(own, part.one_row_per, numbers.else_column if same else None, once)
     several = [one for one in part.columns.values() if one.split is not None and one.column]
     for one in several:
         own = _split(own, str(one.column), str(one.split))
@@ -207,12 +216,46 @@ def joined_tables(
     return table, told.notes
 
 
+def rows_of_each(opened: OpenedTable, each: Sequence[str], names: Sequence[str]) -> OpenedTable:
+    """A row for each of several parcels whose columns are counted: ``tracking_1``, ``tracking_2``.
+
+    Args:
+        each: The numbers, of which the first has a row even where nothing is filled.
+        names: The columns as one, with `NUMBER` for the number; a number may lack some of them.
+    """
+    table = opened.table
+    parts, rows = [], []
+    for number in each:
+        own = {name: name.replace(NUMBER, number) for name in dict.fromkeys(names)}
+        own = {name: column for name, column in own.items() if column in table.column_names}
+        counted = table.select([*own.values()]).rename_columns([*own])
+        filled = [happened(cells_as_text(column)) for column in counted.columns]
+        keep = np.flatnonzero(
+            np.logical_or.reduce(filled) if number != each[0] and filled else np.ones(len(table))
+        )
+        whole = table
+        for name, column in zip(counted.column_names, counted.columns, strict=True):
+            whole = whole.append_column(name, column)
+        parts.append(whole.take(pa.array(keep)))
+        rows.append(opened.rows[keep])
+    more = sum(map(len, rows)) - len(table)
+    told = "more rows, where orders have further parcels in columns of their own"
+    note = Note(reason="several_ids", column=str(names[0]), rows=more, told=told)
+    return replace(
+        opened,
+        table=pa.concat_tables(parts, promote_options="permissive"),
+        records=np.concatenate(rows),
+        notes=(*opened.notes, *([note] if more else [])),
+    )
+
+
 def _require_columns(
     mapping: TableMapping, part: MappedTable, found: list[str], table: str
 ) -> None:
     mapped = [*part.columns.items(), *part.milestones.items(), *part.features.items()]
     needed = [(key, name) for key, one in mapped for name in one.sources]
     needed += [("fill_down", name) for name in part.fill_down]
+    needed += [("leave_out", name) for name in part.leave_out]
     if part.one_row_per is not None:
         needed.append(("one_row_per", part.one_row_per))
     for key, name in needed:
@@ -233,11 +276,30 @@ def _empty_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.fill_null(blank, fill_value=False), pa.scalar(None, column.type), column)
 
 
-def _folded(own: _Own, key: str, otherwise: str | None = None) -> _Own:
+def _without(own: _Own, name: str, words: Sequence[str]) -> _Own:
+    """The rows whose cell in a column is none of the words."""
+    said = pc.utf8_lower(pc.utf8_trim_whitespace(cells_as_text(own.table.column(name))))
+    out = pc.is_in(said, pa.array(words, pa.large_string())).to_numpy()
+    if not out.any():
+        return own
+    keep = np.flatnonzero(~out)
+    told = "rows are left out, as the mapping says"
+    note = Note(reason="left_out", column=name, rows=int(out.sum()), told=told)
+    return replace(
+        own,
+        table=own.table.take(pa.array(keep)),
+        rows=own.rows[keep],
+        notes=(*own.notes, note),
+        left_aside=own.left_aside + len(out) - len(keep),
+    )
+
+
+def _folded(own: _Own, key: str, otherwise: str | None = None, once: Sequence[str] = ()) -> _Own:
     """The first row of each key, its empty fields filled from the further ones.
 
     Args:
         otherwise: The column that has the key where its own is empty.
+        once: Columns of what happens to a parcel once; further rows that say another are told.
     """
     keys = cells_as_text(own.table.column(key))
     if otherwise is not None:
@@ -275,13 +337,50 @@ def _folded(own: _Own, key: str, otherwise: str | None = None) -> _Own:
         told="further rows of a value, folded into its first",
     )
     keep = np.flatnonzero(first)
+    whole = table.take(pa.array(keep))
     return _Own(
-        table=table.take(pa.array(keep)),
+        table=whole,
         rows=own.rows[keep],
         broken=own.broken,
-        notes=(*own.notes, note),
+        notes=(*own.notes, note, *_differing(own.table, whole, codes[keep], codes, first, once)),
         left_aside=own.left_aside + left,
     )
+
+
+def _differing(
+    table: pa.Table,
+    whole: pa.Table,
+    kept: npt.NDArray[np.intp],
+    codes: npt.NDArray[np.intp],
+    first: npt.NDArray[np.bool_],
+    once: Sequence[str],
+) -> tuple[Note, ...]:
+    """What is told of further rows that say another time than the row into which they go."""
+    places = np.full(codes.max() + 1, -1, dtype=np.int64)
+    places[kept[kept >= 0]] = np.flatnonzero(kept >= 0)
+    notes = []
+    further = np.flatnonzero(~first)
+    for name in dict.fromkeys(once):
+        ours = cells_as_text(table.column(name)).take(pa.array(further))
+        theirs = cells_as_text(whole.column(name)).take(pa.array(places[codes[further]]))
+        other = pc.and_(pa.array(happened(ours)), pc.not_equal(ours, theirs))
+        rows = further[np.asarray(pc.fill_null(other, fill_value=False))]
+        told = (
+            "further rows say another time than the first of their value, which counts: parcels "
+            "that went apart need ids of their own; of several exports hand over the latest first"
+        )
+        if len(rows):
+            example = str(cells_as_text(table.column(name))[int(rows[0])].as_py())
+            notes.append(
+                Note(
+                    reason="further_rows_differ",
+                    column=name,
+                    rows=len(rows),
+                    told=told,
+                    examples=(example,),
+                )
+            )
+    return tuple(notes)
 
 
 def _split(own: _Own, name: str, between: str) -> _Own:

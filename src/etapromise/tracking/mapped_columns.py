@@ -16,11 +16,12 @@ import pyarrow.types as pt
 
 from etapromise.normal_forms.numbers import KILOGRAMS, UNITS
 from etapromise.normal_forms.texts import ascii_digits
+from etapromise.text_type import TEXT
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
 from etapromise.tracking.mapping import RELEASED, SILENT, MappedColumn, MappedTable
 from etapromise.tracking.texts import in_one_piece
-from etapromise.tracking.time_words import time_of_day
+from etapromise.tracking.time_words import times_of_day
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
 # What stands in a milestone that has not happened.
@@ -151,11 +152,7 @@ def _text_of(said: str) -> pa.Scalar:
 
 def _with_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedArray:
     """ISO dates with the time of day of another column behind them, where there is one."""
-    said = (
-        cells_as_text(clocks)
-        .to_pandas()
-        .map(lambda clock: time_of_day(clock) or clock.strip(), na_action="ignore")
-    )
+    said = times_of_day(cells_as_text(clocks).to_pandas().astype(TEXT))
     times = pa.array(said, pa.large_string(), from_pandas=True)
     days = cells_as_text(dates)
     there = pc.fill_null(pc.not_equal(times, ""), fill_value=False)

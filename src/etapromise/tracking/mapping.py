@@ -35,6 +35,8 @@ from etapromise.tracking.written_times import ISO, NUMBERED
 OPEN: Final = "?"
 """Stands where `check` could not tell and somebody must."""
 
+NUMBER: Final = "#"
+"""What stands for the number in names of columns that are counted; see `MappedTable.each`."""
 RELEASED: Final = "released_at"
 """A date before which an order cannot be handled: its clock starts then."""
 
@@ -128,6 +130,8 @@ class MappedTable:
         time_zone: IANA zone of all clock times of the table that carry none.
         fill_down: Columns whose empty fields repeat the row above.
         one_row_per: The column by which further rows are folded into the first.
+        each: What stands for the ``#`` in names of columns: a row becomes one for each of them.
+        leave_out: By column the values whose rows are no parcels to customers, lower case.
         columns: By column of the contract.
         milestones: Of shipments: times that are scans, by status.
         features: Further columns to keep, by the name they get.
@@ -144,6 +148,8 @@ class MappedTable:
     time_zone: str | None = None
     fill_down: tuple[str, ...] = ()
     one_row_per: str | None = None
+    each: tuple[str, ...] = ()
+    leave_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     columns: Mapping[str, MappedColumn] = field(default_factory=dict)
     milestones: Mapping[str, MappedColumn] = field(default_factory=dict)
     features: Mapping[str, MappedColumn] = field(default_factory=dict)
@@ -244,6 +250,8 @@ _SETTINGS: Final = {
     "time_zone": str,
     "fill_down": list,
     "one_row_per": str,
+    "each": list,
+    "leave_out": dict,
     "columns": dict,
     "features": dict,
 }
@@ -296,6 +304,11 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
     return MappedTable(
         files=tuple(_texts(data.get("files", []), f"{where} files", path)),
         fill_down=tuple(_texts(data.get("fill_down", []), f"{where} fill_down", path)),
+        each=tuple(_texts(data.get("each", []), f"{where} each", path)),
+        leave_out={
+            name: tuple(word.strip().lower() for word in _texts(words, f"{where} leave_out", path))
+            for name, words in data.get("leave_out", {}).items()
+        },
         columns=columns,
         milestones=milestones,
         features=features,

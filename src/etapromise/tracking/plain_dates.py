@@ -24,6 +24,12 @@ from etapromise.tracking.times import DAY, WallTimes, at_midnight
 
 # So many scans mostly show which statuses have a clock; only the others are looked at in full.
 _FIRST_SCANS: Final = 4096
+# So many scans of a status at noon, at the end of a day or at midnight of a place are no chance.
+_LEAST_ALIKE: Final = 20
+# The zones of most parcels, among which such a midnight's is looked for.
+_USUAL_ZONES: Final = 3
+_HALF_HOUR: Final = DAY // 48
+_LAST_MINUTE: Final = DAY - DAY // 1440
 _AT_ORIGIN: Final = frozenset({"label_created", "picked_up", "cancelled"})
 
 
@@ -37,7 +43,7 @@ def place_plain_dates(
     """Find the scans without a clock, and give them ``scanned_on``.
 
     Dates alone are such; and so are stored midnights, where a status has no other time: those of
-    the zone that was written, of UTC or of the named zone.
+    the zone that was written, of UTC or of the named zone. Noons and ends of days are, too.
 
     Args:
         written: What their times looked like.
@@ -64,14 +70,15 @@ def place_plain_dates(
         if not found:
             continue
         rows = np.concatenate([*found.values()])
-        midnights.append((rows, wall[rows]))
+        midnights.append((rows, wall[rows] // DAY * DAY))
         dated = dated.copy()
         dated[rows] = True
         faults.note(
             len(rows),
             "midnight_scanned_at",
             "scanned_at",
-            "are midnights, as all times of their status, and are taken as local dates",
+            "are midnights, noons or ends of days, as all times of their status, and are taken as "
+            "local dates",
             [STATUSES[number] for number in found],
         )
     if not dates and not midnights:
@@ -93,13 +100,22 @@ def place_plain_dates(
 def _dates_of_statuses(
     wall: npt.NDArray[np.int64], rest: npt.NDArray[np.bool_], status: npt.NDArray[np.int8]
 ) -> dict[int, npt.NDArray[np.intp]]:
-    """By status that has no time but midnights, the rows (of the `rest`) that have it."""
-    clock = rest[:_FIRST_SCANS] & ~at_midnight(wall[:_FIRST_SCANS])
+    """By status that has no time but one that says nothing, the rows (of the `rest`) that have it.
+
+    Midnight; of many scans noon, or the last minute of the day.
+    """
+    first = wall[:_FIRST_SCANS]
+    told = at_midnight(first) | (first % DAY == DAY // 2) | (first % DAY >= _LAST_MINUTE)
+    clock = rest[:_FIRST_SCANS] & ~told
     clocked = set(np.unique(status[:_FIRST_SCANS][clock]).tolist())
     found = {}
     for number in sorted(set(range(len(STATUSES))) - clocked):
         rows = np.flatnonzero((status == number) & rest)
-        if len(rows) >= LEAST_MIDNIGHTS and at_midnight(wall[rows]).all():
+        hours = wall[rows] % DAY
+        if (len(rows) >= LEAST_MIDNIGHTS and at_midnight(wall[rows]).all()) or (
+            len(rows) >= _LEAST_ALIKE
+            and ((hours == DAY // 2).all() or (hours >= _LAST_MINUTE).all())
+        ):
             found[number] = rows
     return found
 
@@ -126,9 +142,13 @@ def at_their_places(
 ) -> pd.DataFrame:
     """The scans with those that have no clock at noon of their day where it happened.
 
+    Moments that are midnights of a zone from which or to which parcels go, as all of their status,
+    have none either: a program wrote its local dates in UTC.
+
     Args:
         shipments: Accepted shipments; scans of others stay at noon UTC.
     """
+    scans = _with_local_midnights(scans, shipments, named)
     if "scanned_on" not in scans or not len(shipments):
         return scans
     plain = scans["scanned_on"].notna().to_numpy()
@@ -152,6 +172,38 @@ def at_their_places(
     )
     received[rows] = np.where(received[rows] == MISSING, end, np.maximum(received[rows], noon))
     scans["received_at"] = _moments(received)
+    return scans
+
+
+def _with_local_midnights(
+    scans: pd.DataFrame, shipments: pd.DataFrame, named: str | None
+) -> pd.DataFrame:
+    """The scans with ``scanned_on`` of those that are midnights of a zone, and of none other."""
+    stated = scans.get("scanned_on")
+    utc, status = _counts(scans["scanned_at"]), scans["status"]
+    open_ = np.ones(len(scans), dtype=bool) if stated is None else stated.isna().to_numpy()
+    first = slice(0, _FIRST_SCANS)
+    clocked = set(status[first][open_[first] & (utc[first] % _HALF_HOUR != 0)].unique())
+    names = [name for name in status[first][open_[first]].unique() if name not in clocked]
+    if not names or not len(shipments):
+        return scans
+    usual: list[str] | None = None
+    for name in names:
+        rows = np.flatnonzero((status == name).to_numpy() & open_)
+        if len(rows) < _LEAST_ALIKE or (utc[rows] % _HALF_HOUR != 0).any():
+            continue
+        if usual is None:
+            sides = [zones_of(shipments, side, named) for side in ("origin", "destination")]
+            usual = list(pd.Series(np.concatenate(sides)).value_counts().index[:_USUAL_ZONES])
+        moments = pd.DatetimeIndex(utc[rows].view("datetime64[us]")).tz_localize("UTC")
+        for zone in usual:
+            local = moments.tz_convert(zone).tz_localize(None)
+            if (local == local.normalize()).all():
+                days = scans.get("scanned_on", pd.Series(pd.NaT, scans.index))
+                days = days.astype("datetime64[us]").copy()
+                days.iloc[rows] = local.as_unit("us")
+                scans = scans.assign(scanned_on=days)
+                break
     return scans
 
 

@@ -26,14 +26,24 @@ ERAS: Final = {"buddhist": -543, "minguo": 1911}
 _LANGUAGES: Final = (
     *("en", "de", "fr", "es", "pt", "it", "nl", "pl", "sv", "da", "nb", "fi", "cs", "ro", "hu"),
     *("tr", "el", "ru", "uk", "bg", "sk", "sl", "et", "lv", "lt", "id", "vi", "ar", "he"),
+    # Not Croatian, whose October is called as the Polish November.
+    *("th", "ms", "sr", "hi"),
 )
 # Short forms that are used and that CLDR does not have.
 _SHORT: Final = {"sept": "Sep", "okt": "Oct", "dez": "Dec", "mrz": "Mar", "set": "Sep"}
-_WORD: Final = re.compile(r"[^\W\d_]{3,}\.?")
+# Letters with the marks of Devanagari and Thai; Thai short names such as ม.ค. have points inside.
+_WORD: Final = re.compile(
+    r"[\u0e01-\u0e4e]{1,3}\.[\u0e01-\u0e4e]{1,3}\.|"
+    r"(?:[^\W\d_][\u0307\u093c-\u094f\u0e31-\u0e4e]*){2,}\.?"
+)
 _HALF_DAY: Final = re.compile(r"(?i)(?<![^\W\d_])([ap])\.?\s?m\.?(?=\s|$)")
 # The first year of an era is year one, and is written with a word of its own.
 _ERAS: Final = {"令和": 2018, "平成": 1988, "昭和": 1925}
 _ERA: Final = re.compile(rf"({'|'.join(_ERAS)})\s*(\d{{1,2}}|元)\s*年")
+# 令和7.1.20 and R7.01.20
+_SHORT_ERA: Final = re.compile(
+    rf"^({'|'.join(_ERAS)}|[RHS])\.?\s?(\d{{1,2}})([./-])(\d{{1,2}})\3(\d{{1,2}})(?!\d)"
+)
 _MORNING: Final = ("午前", "上午", "凌晨", "早上", "오전", "πμ", "π.μ.", "ص")
 _EVENING: Final = ("午後", "下午", "晚上", "오후", "μμ", "μ.μ.", "م")
 _HALVES: Final = "|".join(map(re.escape, (*_MORNING, *_EVENING)))
@@ -42,6 +52,27 @@ _CLOCK: Final = r"\d{1,2}:\d\d(?::\d\d)?"
 
 def _era(found: re.Match[str]) -> str:
     return f"{_ERAS[found[1]] + (1 if found[2] == '元' else int(found[2]))}年"
+
+
+def _short_era(found: re.Match[str]) -> str:
+    names = {name[0]: start for name, start in zip("RHS", _ERAS.values(), strict=True)} | _ERAS
+    return f"{names[found[1]] + int(found[2])}-{found[4]}-{found[5]}"
+
+
+def _whole_offset(found: re.Match[str]) -> str:
+    return f" {found[1]}{found[2]:0>2}{found[3] or '00'}"
+
+
+def _month(found: re.Match[str]) -> str:
+    name = _month_key(found[0])
+    # In Hebrew "in" is a letter before the month.
+    return _months().get(name) or _months().get(name.removeprefix("ב"), found[0])
+
+
+def _month_key(name: str) -> str:
+    """A month's name to be compared: of Turkish capitals either I may be meant."""
+    name = unicodedata.normalize("NFKC", name)
+    return name.lower().rstrip(".").replace("i\u0307", "i").replace(chr(0x131), "i")
 
 
 def _half(found: re.Match[str]) -> str:
@@ -61,7 +92,7 @@ def _months() -> dict[str, str]:
         for width in ("wide", "abbreviated"):
             for context in ("format", "stand-alone"):
                 for number, name in get_month_names(width, context, locale=language).items():
-                    found.setdefault(name.lower().rstrip("."), set()).add(number)
+                    found.setdefault(_month_key(name), set()).add(number)
     english = get_month_names("abbreviated", locale="en")
     return _SHORT | {
         name: english[next(iter(numbers))] for name, numbers in found.items() if len(numbers) == 1
@@ -92,6 +123,8 @@ _DIGIT_CLOCK: Final = re.compile(r"^(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)$")
 
 # In this order; each is tried on what the ones before it left.
 _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    # Marks that say in which direction a script runs, and of the order of bytes.
+    (re.compile(r"[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"), ""),
     # Feb  3 2025  3:04PM
     (re.compile(r"\s{2,}"), " "),
     (re.compile(r"\s*[(][月火水木金土日월화수목금토일一二三四五六][)]\s*"), " "),
@@ -102,6 +135,27 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
     # Browsers write GMT+0100 (Central European Standard Time), Java +01:00[Europe/Paris].
     (re.compile(r"\s(?:GMT|UTC)([+-]\d{4})(?:\s\([^()]*\))?$"), r" \1"),
     (re.compile(r"([+-]\d\d:?\d\d|Z)\[[^\]]+\]$"), r"\1"),
+    # GMT+8, (UTC+03:00)
+    (re.compile(r"\s\(?(?:GMT|UTC)([+-])(\d{1,2})(?::?(\d\d))?\)?$"), _whole_offset),
+    # 14:05 20/01/2025, 14:05, 20 tháng 1 năm 2025
+    (
+        re.compile(
+            r"^(\d{1,2}[:h]\d\d(?::\d\d)?(?:\s?[AaPp][Mm])?),?\s+(?:[^\W\d_]{1,6}\s+)?(\d[^:]{5,})$"
+        ),
+        r"\2 \1",
+    ),
+    # Vietnamese months are counted.
+    (
+        re.compile(
+            r"(?i)^(?:ngày\s+)?(\d{1,2})\s+(?:thg|tháng)\s+(\d{1,2}),?\s+(?:năm\s+)?(\d{4})"
+        ),
+        r"\1.\2.\3",
+    ),
+    # 2025. január 20.
+    (re.compile(r"^(\d{4})\.?\s+([^\W\d_]{3,})\.?\s+(\d{1,2})\.?(?=[\s,]|$)"), r"\3 \2 \1"),
+    # 20JAN2025:14:05:00, 20/Jan/2025:14:05:00 +0100, 20250120-140500
+    (re.compile(r"^(\d\d)([A-Za-z]{3})(\d{4}|\d\d)(?=$|[:\s])"), r"\1 \2 \3"),
+    (re.compile(r"^(\d\d[ /][A-Za-z]{3}[ /]\d{2,4}):(?=\d)|^(\d{8})[-_](?=\d{4,6}$)"), r"\1\2 "),
     # Tue Feb 04 16:27:00 CET 2025, Tue Feb 04 16:27:00 +0100 2025: the year stands at the end.
     (
         re.compile(r"^([^\W\d_]{3,}\.? \d{1,2}) (\d{1,2}:\d\d(?::\d\d)?(?: \S+)?) (\d{4})$"),
@@ -116,6 +170,7 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
         r"\1-\2-\3T\4:\5:\6",
     ),
     (_ERA, _era),
+    (_SHORT_ERA, _short_era),
     (re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号]"), r"\1-\2-\3"),
     (
         re.compile(r"(\d{1,2})\s*[時时点시]\s*(?:(\d{1,2})\s*[分분]?)?(?:\s*(\d{1,2})\s*[秒초])?"),
@@ -134,16 +189,23 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
     (re.compile(r"^(\d{1,2})\.\s+(\d{1,2})\.\s+(\d{4})"), r"\1.\2.\3"),
     # 20.03.2025. 14:33, as in Croatia
     (re.compile(r"^(\d{1,2}\.\d{1,2}\.\d{4})\.(?=\s|$)"), r"\1"),
+    # 20-01-2025 om 14:05 uur: a word between a date and its clock, and what is short for year.
     (
         re.compile(
-            r"(?i)(?<=\d{4})(?:\s*\u0433\.?)?,?\s+"
-            r"(?:às|as|a las?|à|alle|ore|om|kl\.?|klo|um|at|u|o)?\s+(?=\d)"
+            r"(?<=\d)(?:\s*[\u0433\u0440]\.?)?\.?,?"
+            r"(?:\s+(?![A-Z]{3,4}\b)(?:[^\W\d_][^\W\d]{0,6}\.?(?:\s[^\W\d_]{1,3})?|@))?"
+            r"\s+(?=\d{1,2}[:.hH]\d\d(?!\d|[./-]\d))"
         ),
         " ",
     ),
-    (re.compile(r"(?i)(?<=\d{4})\s*\u0433\.?$|(?<=\d)\s*(?:hs|Uhr|hrs?|h)\.?$"), ""),
+    (
+        re.compile(
+            r"(?i)(?<=\d{4})\s*\u0433\.?$|(?<=\d)\s*(?:hs|Uhr|uur|hod|hrs?|h|\u0447|\u0e19)\.?$"
+        ),
+        "",
+    ),
     (_HALF_DAY, lambda found: f"{found[1].upper()}M"),
-    (_WORD, lambda found: _months().get(found[0].lower().rstrip("."), found[0])),
+    (_WORD, _month),
 )
 
 
@@ -224,6 +286,21 @@ def time_of_day(text: str) -> str | None:
     if (hour > 23 and not end_of_day) or minute > 59 or second > 59:
         return None
     return f"{hour:02d}:{minute:02d}:{second:02d}"
+
+
+def times_of_day(texts: pd.Series[Any]) -> pd.Series[Any]:
+    """`time_of_day` of each text, what is none as it came, (n,).
+
+    Of numbers none of which has five digits the last two are minutes: ``930`` is ``09:30:00``.
+    """
+    texts = texts.str.strip()
+    bare = texts[texts.str.fullmatch(r"\d+").eq(other=True)].str.len()
+    minutes = len(bare) and 3 <= bare.max() <= 4
+
+    def read(text: str) -> str:
+        return time_of_day(text.zfill(4) + "00" if minutes and text.isdigit() else text) or text
+
+    return texts.map(read, na_action="ignore")
 
 
 def plain_times(texts: pd.Series[Any]) -> pd.Series[Any]:

@@ -57,6 +57,8 @@ _EPOCHS: Final = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**
 _NANOSECONDS: Final = 10**9
 _FIRST: Final = 631_152_000
 _LAST: Final = 4_102_444_800
+# As nanoseconds what .NET counts since the year 1 would be times of 1990.
+_FIRST_NANOSECOND: Final = 662_688_000
 # Days since 1899-12-30, as spreadsheets count.
 _SERIAL_ZERO: Final = 25_569
 _FIRST_SERIAL: Final = 32_874
@@ -212,7 +214,8 @@ def _numbered(array: pa.ChunkedArray, name: str) -> WallTimes:
     offset, plain = wall.copy(), np.zeros(len(number), dtype=bool)
     dialects = []
     for what, factor in (*_EPOCHS, ("nanoseconds", _NANOSECONDS)):
-        rows = there & (number >= _FIRST * factor) & (number < _LAST * factor)
+        first = _FIRST if factor < _NANOSECONDS else _FIRST_NANOSECOND
+        rows = there & (number >= first * factor) & (number < _LAST * factor)
         if rows.any():
             counted = number[rows]
             whole = counted.astype(np.int64)

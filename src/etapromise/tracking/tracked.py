@@ -160,6 +160,14 @@ def history(
     checked_scans = read_scans(scans, vocabulary=vocabulary, naive_time_zone=naive_time_zone)
     orders, zone_notes = with_zones(checked_shipments.accepted, named)
     placed = at_their_places(checked_scans.accepted, orders, named)
+    midnights = _dated(placed) - _dated(checked_scans.accepted)
+    told = (
+        "are midnights of a zone from which or to which parcels go, as all times of their status, "
+        "and are taken as local dates"
+    )
+    local_midnights = Note(
+        reason="midnight_scanned_at", column="scanned_at", rows=midnights, told=told
+    )
     own_names = checked_scans.own_names
     cleaned = clean_scans(placed, orders, rules=rules, own_names=own_names)
     if not len(cleaned.accepted) and (cleaned.rejects["reason"] == "unknown_shipment").all():
@@ -172,10 +180,14 @@ def history(
         scan_rejects=all_rejects(checked_scans, cleaned.rejects),
         event=event,
         shipment_notes=checked_shipments.notes + zone_notes,
-        scan_notes=checked_scans.notes,
+        scan_notes=checked_scans.notes + ((local_midnights,) if midnights else ()),
         shipments_left_aside=checked_shipments.left_aside,
         scans_left_aside=checked_scans.left_aside,
     )
+
+
+def _dated(scans: pd.DataFrame) -> int:
+    return int(scans["scanned_on"].notna().sum()) if "scanned_on" in scans else 0
 
 
 def all_rejects(

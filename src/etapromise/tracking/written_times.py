@@ -26,8 +26,10 @@ from etapromise.text_type import TEXT, beginning_with, replaced
 from etapromise.tracking.texts import in_one_piece
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
-# Formats that are numbers: seconds and parts of one since 1970 UTC, and days since 1899-12-30.
-NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "excel")
+# Formats that are numbers: seconds and parts of one since 1970 UTC, tenths of a microsecond since
+# the year 1 as .NET counts, and days since 1899-12-30.
+NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "ticks", "excel")
+_TICKS_OF_1970: Final = 621_355_968_000_000_000
 # What a list of formats calls the form that is read without any.
 ISO: Final = "iso8601"
 # What stands in a column of offsets from UTC, and the furthest hours there are.
@@ -38,7 +40,13 @@ _FURTHEST: Final = 14
 # Milliseconds since 1970 UTC as .NET writes them; the offset says where, and moves nothing.
 WRAPPED: Final = re.compile(r"^\\?/Date\((?P<number>-?\d+)(?:[+-]\d{4})?\)\\?/$")
 _LOCAL: Final = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$"
-_UNITS: Final = {"epoch_s": "s", "epoch_ms": "ms", "epoch_us": "us", "epoch_ns": "ns"}
+_UNITS: Final = {
+    "epoch_s": "s",
+    "epoch_ms": "ms",
+    "epoch_us": "us",
+    "epoch_ns": "ns",
+    "ticks": "us",
+}
 # The end of a day, which is the midnight after it.
 _END_OF_DAY: Final = re.compile(r"(?<=[T ,])24(?=[:.h]?00(?:[:.]?00(?:\.0+)?)?(?![\d:.]))")
 
@@ -81,6 +89,8 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
     if form in NUMBERED:
         # Some web services put the number in words: /Date(1738598400000+0400)/.
         bare = replaced(texts, WRAPPED, r"\g<number>")
+        if bare.dtype == TEXT:
+            bare = bare.str.replace(",", ".", regex=False)
         numbers = pd.to_numeric(bare, errors="coerce")
         if form == "excel":
             days = numbers.where((numbers > 1) & (numbers < 100_000))
@@ -89,6 +99,8 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
             return pd.Series(pd.to_datetime(seconds, unit="s", errors="coerce")).astype(
                 "datetime64[us]"
             )
+        if form == "ticks":
+            numbers = (numbers - _TICKS_OF_1970) // 10
         unit: Any = _UNITS[form]
         moments = pd.to_datetime(numbers, unit=unit, errors="coerce", utc=True)
         return pd.Series(moments).astype("datetime64[us, UTC]")

@@ -149,7 +149,7 @@ def _sign_lines(signs: dict[str, Any]) -> list[str]:
         if f"{name}s" in signs:
             some = list(signs[f"{name}s"].items())[:8]
             lines.append(f"{name}: " + ", ".join(f"{word} {n:,}" for word, n in some))
-    lines += [f"scans: {found}" for found in signs["marked_as_utc"]]
+    lines += [f"scans: {found}" for found in (*signs["marked_as_utc"], *signs["at_night"])]
     lines += [f"weight: {odd}" for odd in signs["odd_weights"]]
     lines.append("statuses: " + ", ".join(f"{word} {n:,}" for word, n in signs["statuses"].items()))
     return lines

@@ -16,7 +16,11 @@ import pandas as pd
 from etapromise.errors import ContractError, EtapromiseError
 from etapromise.operations.checking.check_report import CheckReport
 from etapromise.operations.checking.weight_outliers import outlying_weights
-from etapromise.operations.feed_checks import clocks_marked_as_utc, marked_as_utc_text
+from etapromise.operations.feed_checks import (
+    clocks_marked_as_utc,
+    deliveries_at_night,
+    marked_as_utc_text,
+)
 from etapromise.tracking import Event, TrackedHistory, history
 from etapromise.tracking.accounts import refuse_too_many
 from etapromise.tracking.files.found_files import FoundFile, find_files
@@ -273,8 +277,8 @@ def _try(found: CheckReport, mapping: str | PathLike[str] | None, event: Any) ->
             path = Path(folder) / "mapping.toml"
             path.write_text(found.text or "", encoding="utf-8")
             told = read_mapping(path)
-            # What is handed over is joined already.
-            told = replace(told, shipments=replace(told.shipments, join=None))
+            # What is handed over is joined already, and has a row for each parcel.
+            told = replace(told, shipments=replace(told.shipments, join=None, each=()))
         if found.proposal is None:
             return
         scans = found.proposal.scans
@@ -358,6 +362,7 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
         "arrived": int(found.milestones["event_at"].notna().sum()),
         "closed": _counts(found.milestones["closed_as"]),
         "marked_as_utc": [marked_as_utc_text(row) for row in clocks_marked_as_utc(found)],
+        "at_night": deliveries_at_night(found),
         "odd_weights": outlying_weights(orders),
     }
     for name in ("carrier", "service", "destination_country"):

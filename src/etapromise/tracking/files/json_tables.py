@@ -22,6 +22,8 @@ from etapromise.errors import ContractError
 # What says which of its list's objects one is, by the end of its name; so many kinds at most.
 _KIND: Final = re.compile(r"(?i)(?:^|_|[a-z](?=[A-Z]))(?:type|role|kind|qualifier|usage|key)$")
 _KINDS: Final = 40
+# gid://shopify/Fulfillment/123
+_KIND_OF_ID: Final = re.compile(r"/(\w+)/[^/]*$")
 _TIME: Final = re.compile(r"^\d{4}-\d\d-\d\d|^\d{10}(?:\d{3})?$")
 
 # Beside the rows an answer of an interface has such as these, and nothing of a parcel.
@@ -31,6 +33,7 @@ _ENVELOPE: Final = frozenset(
         *("total_count", "totalcount", "total_pages", "total_results", "page_size", "current_page"),
         *("search_criteria", "pagination", "page_info", "next_page_token", "nexttoken"),
         *("next", "previous", "cursor", "has_more", "links", "status", "code", "message", "type"),
+        *("took", "timed_out", "_shards", "_scroll_id", "max_score"),
         *("success", "error", "errors", "version", "request_id", "requestid"),
     }
 )
@@ -61,7 +64,30 @@ def records_of(text: str, name: str) -> list[dict[str, Any]]:
             f"{name} holds no list of JSON objects, expected one object for each row; "
             "export it as JSON lines"
         )
-    return with_kinds(records)
+    return with_kinds(_below_their_parents(map(_without_source, records)))
+
+
+def _without_source(record: dict[str, Any]) -> dict[str, Any]:
+    """What Elasticsearch keeps, before what it says of it."""
+    inner = record.get("_source")
+    if not isinstance(inner, dict):
+        return record
+    return inner | {name: value for name, value in record.items() if name != "_source"}
+
+
+def _below_their_parents(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records that name their parent, as Shopify's bulk exports do, in a list inside of it."""
+    records = list(records)
+    known = {record["id"]: record for record in records if isinstance(record.get("id"), str)}
+    roots = []
+    for record in records:
+        parent = known.get(str(record.pop("__parentId", None)))
+        if parent is None:
+            roots.append(record)
+            continue
+        kind = _KIND_OF_ID.search(str(record.get("id", "")))
+        parent.setdefault(kind[1] if kind else "children", []).append(record)
+    return roots
 
 
 def _is_object(line: str) -> bool:

@@ -31,6 +31,8 @@ from etapromise.tracking.files.spreadsheets import sheet_names, sheet_table
 from etapromise.tracking.files.web_tables import web_table
 
 _START: Final = 2**16
+# So many headers may stand inside of a table.
+_MOST_HEADERS: Final = 1000
 # No table of text is said to have more than so many columns; a longer header is no header.
 _MOST_COLUMNS: Final = 10_000
 
@@ -279,7 +281,8 @@ def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
     table, broken = _read_text(data, dialect, names)
     if any(name != name.strip() or not name for name in table.column_names):
         table = _named(table)
-    doubts = dialect.doubts
+    table, again = _by_further_headers(table, file.name)
+    doubts = dialect.doubts + again
     if b'="' in data.slice(0, min(_START, data.size)).to_pybytes():
         table = _without_formulas(table)
     rules = [line.row for line in broken if not any(map(str.isalnum, line.text))]
@@ -299,6 +302,41 @@ def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
         doubts += (f"{left:,} rows at the end have no value and were left out",)
         table = table.slice(0, filled)
     return OpenedFile(table=table, broken=broken, doubts=doubts)
+
+
+def _by_further_headers(table: pa.Table, name: str) -> tuple[pa.Table, tuple[str, ...]]:
+    """The table where exports of columns in another order were put behind each other.
+
+    Raises:
+        ContractError: One has other columns.
+    """
+    names = table.column_names
+    if len(set(names)) < max(len(names), 1):
+        return table, ()
+    known = pa.array([*names, f"\ufeff{names[0]}"])
+    named = np.flatnonzero(pc.is_in(table.column(0), known).to_numpy())
+    if not 0 < len(named) <= _MOST_HEADERS:
+        return table, ()
+    headers = {
+        int(row): [str(column[int(row)].as_py() or "").lstrip("\ufeff").strip() for column in table]
+        for row in named
+    }
+    parts, told, start, order = [], [], 0, names
+    for row, header in [*headers.items(), (len(table), names)]:
+        if len(set(header) & set(names)) <= len(names) / 2:
+            continue  # a value that is called as a column
+        if set(header) != set(names):
+            raise ContractError(
+                f"row {row + 1} of {name} is a header of other columns: "
+                f"{', '.join(map(repr, header))}; expected {', '.join(map(repr, names))}. Put what "
+                "is below it in a file of its own"
+            )
+        part = table.slice(start, row - start)
+        parts.append(part.rename_columns(order).select(names) if order != names else part)
+        if order != names:
+            told.append(f"rows {start + 2} to {row} are read by the header above them")
+        start, order = row, header
+    return (pa.concat_tables(parts), tuple(told)) if told else (table, ())
 
 
 def _without_formulas(table: pa.Table) -> pa.Table:

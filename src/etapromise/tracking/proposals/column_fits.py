@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from etapromise.normal_forms.places import countries_with
 from etapromise.tracking.column_names import (
     is_about,
     place_in,
+    plain_name,
     score_name,
     without_words,
 )
@@ -45,6 +47,8 @@ _NUMBERED: Final = 0.05
 _MADE: Final = 0.08
 # An order may be closed when it is delivered, or when it is sent.
 _CLOSED: Final = 0.6
+# A name that says in any words what happened says it surer.
+_SAID: Final = 0.65
 # A column of codes has no more of them.
 _MOST_CODES: Final = 2000
 # What it counts that the words of a column of codes are known, against its name.
@@ -59,6 +63,8 @@ _BOTH_ENDS: Final = 0.4
 _TRIED_CODES: Final = 40
 # In so few rows codes need not repeat.
 _FEW_ROWS: Final = 50
+# So few values of a column called state may be those of a record.
+_FEW_STATES: Final = 12
 
 
 def as_scans(table: OwnTable) -> float:
@@ -152,14 +158,15 @@ def _milestone_score(profile: Profile, role: str, score: float) -> float:
     if is_about(profile.name, "actual"):
         # What was done goes before what may be a plan.
         plain = without_words(profile.name, "actual")
-        score = max(score, score_name(plain, "milestones", role)) + _EVEN + 0.01
+        score = max(score, score_name(plain, "milestones", role))
+        score = (1.0 if score >= _CLOSED else score) + _EVEN + 0.01
     if (
         score < _LEAST
         and role in _ENDS
         and status_of_word(without_words(profile.name, "moment")) == role
     ):
         # Whatever the column is called, its name says what happened.
-        score = _LEAST
+        score = _SAID
     return min(score, _CLOSED) if is_about(profile.name, "closed") else score
 
 
@@ -227,6 +234,13 @@ def _says_states(profile: Profile) -> bool:
     return 2 * sum(status_of_word(word) is not None for word in words) > len(words)
 
 
+def _of_no_country(profile: Profile) -> bool:
+    """Whether what is called a state has few values, of which none is a region of any country."""
+    if plain_name(profile.name.rpartition(".")[2]) != "state" or profile.distinct > _FEW_STATES:
+        return False
+    return not any(countries_with([str(word)]) for word in profile.words)
+
+
 def _suits(profile: Profile, role: str, *, named: bool) -> bool:
     checks: dict[str, Callable[[], bool]] = {
         **dict.fromkeys(_NUMBERS, lambda: profile.numeric),
@@ -242,10 +256,13 @@ def _suits(profile: Profile, role: str, *, named: bool) -> bool:
                 and profile.distinct < 0.5 * profile.rows
             )
         ),
-        "origin": lambda: not (profile.dated or profile.points),
+        # A document that an order comes from is no place.
+        "origin": lambda: not (profile.dated or profile.points) and _repeats(profile),
         # A "state" is one of a parcel as well as of a country.
         "destination_region": lambda: (
-            not (profile.dated or profile.unique or _says_states(profile))
+            not (
+                profile.dated or profile.unique or _says_states(profile) or _of_no_country(profile)
+            )
         ),
         "status": lambda: _are_codes(profile),
         **dict.fromkeys(
@@ -265,8 +282,11 @@ def _suits(profile: Profile, role: str, *, named: bool) -> bool:
 
 
 def _are_codes(profile: Profile) -> bool:
-    few = profile.rows <= _FEW_ROWS or profile.distinct < 0.5 * profile.rows
-    return few and profile.distinct <= _MOST_CODES
+    return _repeats(profile) and profile.distinct <= _MOST_CODES
+
+
+def _repeats(profile: Profile) -> bool:
+    return profile.rows <= _FEW_ROWS or profile.distinct < 0.5 * profile.rows
 
 
 def assigned(

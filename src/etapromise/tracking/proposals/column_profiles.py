@@ -23,11 +23,12 @@ from etapromise.normal_forms.places import is_country, normal_country
 from etapromise.normal_forms.texts import ascii_digits
 from etapromise.normal_forms.zones import is_time_zone, zone_name
 from etapromise.text_type import TEXT, beginning_with
-from etapromise.tracking.column_names import carrier_in, is_about
+from etapromise.tracking.column_names import carrier_in, is_about, plain_name
 from etapromise.tracking.proposals.guessed_times import (
     MOST,
     TRIED,
     TimeGuess,
+    bare_days,
     numbered_times,
     stored_times,
     written_times,
@@ -53,6 +54,8 @@ _DATE_LIKE: Final = re.compile(
     r"(?<!\d)(?:\d{4}\s?[./\-]\s?\d{1,2}\s?[./\-]\s?\d{1,2}|"
     r"\d{1,2}\s?[./\-]\s?(?:\d{1,2}|[A-Za-z]{3})\s?[./\-]\s?\d{1,4}|\d{1,2}:\d\d(?::\d\d)?)(?!\d)"
 )
+# What systems that cut their names call a time of day: POTIM, ORDTIM, LFUZEIT.
+_CLOCK_NAME: Final = re.compile(r"(?:tim|tm|uzeit|uzt|zet|hhmm(?:ss)?)$")
 _DEGREES: Final = re.compile(r"^\(?[+-]?\d{1,3}\.\d{2,}(?:\s*[,; ]\s*[+-]?\d{1,3}\.\d{2,}\)?)?$")
 _NUMBER: Final = re.compile(
     r"^[+-]?\d[\d.,\s\u00a0']*\s?(" + "|".join(UNITS) + r")?\.?$", re.IGNORECASE
@@ -195,7 +198,7 @@ class Profile:
     def countries(self) -> float:
         """Share of the different values that are countries."""
         words = self.common[:100]
-        if not len(words) or self.distinct > 400 or words.str.len().min() < 2:
+        if not len(words) or self.distinct > 400:
             return 0.0
         codes = [normal_country(word) for word in words]
         return float(np.mean([code is not None and is_country(code) for code in codes]))
@@ -235,7 +238,8 @@ class Profile:
     def clocks(self) -> bool:
         """Whether they are times of day without a date; bare digits where the name says so."""
         words = self.words[:TRIED]
-        if self._all_digits and not (is_about(self.name, "clock") and self._as_clocks):
+        called = is_about(self.name, "clock") or _CLOCK_NAME.search(plain_name(self.name))
+        if self._all_digits and not (called and self._as_clocks):
             return False
         return bool(len(words)) and all(time_of_day(word) is not None for word in words)
 
@@ -315,9 +319,9 @@ class Profile:
             return stored_times(self.raw)
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:
             compact = self._all_digits and bool(beginning_with(self.words, _COMPACT).all())
-            if not numbers:
-                return None
-            return written_times(self.words, most) if compact else numbered_times(self.words)
+            if not numbers or compact:
+                return written_times(self.words, most) if numbers else None
+            return numbered_times(self.words) or bare_days(self.words)
         era = era_of(self.words)
         words = in_usual_years(self.words, era) if era else self.words
         found = written_times(words, most)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from etapromise.tracking.column_names import is_about
-from etapromise.tracking.mapped_columns import cells_as_text, happened
+from etapromise.tracking.column_names import is_about, names_of, plain_name, score_name
+from etapromise.tracking.mapped_columns import cells_as_text, happened, plain_ids, text_of
 from etapromise.tracking.proposals.column_profiles import Profile
-from etapromise.tracking.proposals.column_roles import moments_of
-from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
+from etapromise.tracking.proposals.column_roles import moments_of, proposed_column
+from etapromise.tracking.proposals.proposal import CERTAIN, OwnTable, Proposal, Proposed
 from etapromise.tracking.proposals.proposed_scans import statuses_of
 from etapromise.tracking.status_words import status_of_word
+from etapromise.tracking.vocabularies import STANDARD, vocabularies
 
 # A column of so few words is one of states, kinds or yes and no.
 _FEW_WORDS: Final = 30
 # Of at least so many rows such a share have a date in a plan, whatever became of them.
 _ROWS_OF_A_PLAN: Final = 5
 _PLANNED: Final = 0.8
+# Of a table fewer rows are of another kind.
+_MOST_ROWS: Final = 0.5
 # A state that so few rows lack, and so few of those it calls cancelled that came all the same.
 _FILLED: Final = 0.99
 _CAME_ANYWAY: Final = 0.05
@@ -65,6 +71,55 @@ def closed_orders(proposal: Proposal) -> None:
         )
 
 
+def deliveries_of_events(proposal: Proposal) -> None:
+    """A shop's own date of delivery counts only where it is that of the carrier's events."""
+    came, scans = proposal.milestones.get("delivered"), proposal.scans
+    ids = [part.get("shipment_id") for part in (proposal.columns, proposal.scan_columns)]
+    if came is None or came.column is None or "delivered" not in statuses_of(proposal):
+        return
+    if scans is None or any(one is None or one.column is None for one in ids):
+        return
+    mine, theirs = (str(one.column) for one in ids if one is not None)
+    when, status = (proposal.scan_columns[role] for role in ("scanned_at", "status"))
+    ignored = () if proposal.ids is None else proposal.ids.ignore
+    own = proposal.shipments.table
+    shop = pd.DataFrame(
+        {
+            "id": text_of(plain_ids(own.column(mine), ignored)).to_pandas(),
+            "shop": moments_of(own.column(came.column), came),
+        }
+    )
+    read = vocabularies()[proposal.vocabulary or STANDARD].read
+    ends = [
+        word
+        for word in map(str, scans.profiles[str(status.column)].words)
+        if proposal.statuses.get(word, (read(word),))[0] == "delivered"
+    ]
+    rows = scans.table.filter(
+        pc.is_in(scans.table.column(str(status.column)).cast(pa.large_string()), pa.array(ends))
+    )
+    events = pd.DataFrame(
+        {
+            "id": text_of(plain_ids(rows.column(theirs), ignored)).to_pandas(),
+            "event": moments_of(rows.column(str(when.column)), when),
+        }
+    )
+    both = shop.dropna().merge(events.groupby("id", as_index=False)["event"].max(), on="id")
+    apart = both["event"].dt.floor("D") - both["shop"].dt.floor("D")
+    # On another clock it may be another day.
+    other = apart.abs() > pd.Timedelta(days=1)
+    if len(both) < _ALWAYS or other.mean() < _CAME_ANYWAY:
+        return
+    one = both[other].iloc[0]
+    proposal.told.append(
+        f"{came.column} and the events say another delivery of {int(other.sum()):,} of "
+        f"{len(both):,} parcels, such as {one['id']}: {one['shop']:%Y-%m-%d} and "
+        f"{one['event']:%Y-%m-%d}; the events count, and {came.column} is not read"
+    )
+    del proposal.milestones["delivered"]
+    proposal.unused = (*proposal.unused, came.column)
+
+
 def cancelled_by_state(proposal: Proposal) -> None:
     """Orders that only a column of states calls cancelled: read as cancelled when they were placed.
 
@@ -84,10 +139,8 @@ def cancelled_by_state(proposal: Proposal) -> None:
     rows = {name: _rows_of(table, name, words) for name, words in found.items()}
     name = max(rows, key=lambda name: int(rows[name].sum()))
     one, came = table.profiles[name], proposal.milestones.get("delivered")
-    whole = all(role in columns and columns[role].column for role in ("shipment_id", "ordered_at"))
-    simple = table.join is None and not table.rows and "split" not in columns["shipment_id"].details
-    simple = simple and proposal.scans is None
-    if came is None or came.column is None or not (whole and simple and one.filled > _FILLED):
+    simple = _read_twice(proposal) and one.filled > _FILLED
+    if came is None or came.column is None or not simple:
         proposal.told.append(
             f"{name} has values such as {found[name][0]!r}: cancelled orders that are not told "
             "count as never delivered; docs/own-data.md shows how to map such a column"
@@ -100,32 +153,74 @@ def cancelled_by_state(proposal: Proposal) -> None:
             "a delivery too, so it is not read; docs/own-data.md shows how to map such a column"
         )
         return
-    proposal.scans = table
-    proposal.scan_settings = {
-        key: proposal.settings[key]
-        for key in ("one_row_per", "fill_down")
-        if key in proposal.settings
-    }
-    proposal.scan_columns = {
-        "shipment_id": columns["shipment_id"],
-        "scanned_at": replace(
-            columns["ordered_at"], certainty=0.7, why="a state has no date of its own"
-        ),
-        "status": Proposed(column=name, certainty=0.7, why="it says which orders were cancelled"),
-    }
-    said = table.table.column(name).cast(pa.large_string()).to_pandas().str.strip()
-    for word, n in said.value_counts().items():
-        status = "cancelled" if word in found[name] else "nothing"
-        proposal.statuses[str(word)] = (
-            status,
-            int(n),
-            "its words" if status == "cancelled" else "the dates tell it",
-        )
-    proposal.unused = tuple(other for other in proposal.unused if other != name)
+    when = replace(columns["ordered_at"], certainty=0.7, why="a state has no date of its own")
+    _read_as_scans(proposal, name, when, dict.fromkeys(found[name], "cancelled"))
     proposal.told.append(
         f"{name} calls {int(rows[name].sum()):,} rows {found[name][0]!r}: these orders are read as "
         "cancelled when they were placed; a column with the time of it would be surer"
     )
+
+
+def delivered_by_state(proposal: Proposal) -> None:
+    """Where no column tells deliveries: a state that does, with the time of its last change."""
+    if "delivered" in proposal.milestones or not _read_twice(proposal):
+        return
+    profiles = proposal.shipments.profiles
+    states = {
+        name: found
+        for name, found in _columns_of_states(proposal).items()
+        if "delivered" in found and profiles[name].filled > _FILLED
+    }
+    changed = [
+        name
+        for name in proposal.unused
+        if profiles[name].times() is not None
+        and (score_name(name, "scans", "scanned_at") >= CERTAIN or is_about(name, "changed"))
+    ]
+    if not states or not changed:
+        return
+    name = max(states, key=lambda name: len(states[name]))
+    when = proposed_column(profiles[changed[0]], "scanned_at", 0.7)
+    meanings = {word: status for status, words in states[name].items() for word in words}
+    _read_as_scans(proposal, name, when, meanings)
+    proposal.unused = tuple(other for other in proposal.unused if other != when.column)
+    proposal.told.append(
+        f"each parcel has one state, {name}, which is taken to be of {when.column}; where that "
+        "changes later for another reason, the carrier's events would be surer"
+    )
+
+
+def _read_twice(proposal: Proposal) -> bool:
+    """Whether the table of the orders can be read a second time, as scans."""
+    table, columns = proposal.shipments, proposal.columns
+    if proposal.scans is not None or table.join is not None or table.rows:
+        return False
+    whole = all(role in columns and columns[role].column for role in ("shipment_id", "ordered_at"))
+    return whole and "split" not in columns["shipment_id"].details
+
+
+def _read_as_scans(
+    proposal: Proposal, name: str, when: Proposed, meanings: Mapping[str, str]
+) -> None:
+    """Read the table of the orders as scans, too: a column of states, each at a time beside it."""
+    table = proposal.shipments
+    proposal.scans = table
+    proposal.scan_settings = {
+        key: proposal.settings[key]
+        for key in ("one_row_per", "fill_down", "leave_out")
+        if key in proposal.settings
+    }
+    proposal.scan_columns = {
+        "shipment_id": proposal.columns["shipment_id"],
+        "scanned_at": when,
+        "status": Proposed(column=name, certainty=0.7, why="it says what became of each order"),
+    }
+    said = table.table.column(name).cast(pa.large_string()).to_pandas().str.strip()
+    for word, n in said.value_counts().items():
+        status = meanings.get(str(word))
+        why = "its words" if status else "the dates tell it"
+        proposal.statuses[str(word)] = status or "nothing", int(n), why
+    proposal.unused = tuple(other for other in proposal.unused if other != name)
 
 
 def _never_delivered(proposal: Proposal) -> list[str]:
@@ -147,6 +242,57 @@ def _never_delivered(proposal: Proposal) -> list[str]:
                     "delivered: if they were cancelled, docs/own-data.md shows how to map it"
                 )
     return told
+
+
+def rows_of_other_kinds(proposal: Proposal) -> None:
+    """Rows that a column calls returns, tests, collected or transfers: they are left out, and told.
+
+    Where a state says that a parcel went back, and it has a delivery too, it is asked.
+    """
+    table, came = proposal.shipments, proposal.milestones.get("delivered")
+    service = proposal.columns.get("service")
+    names = [*proposal.unused, *([service.column] if service and service.column else [])]
+    out: dict[str, list[str]] = {}
+    for name in names:
+        one = table.profiles[name]
+        if not 1 < one.distinct <= _FEW_WORDS or one.times() is not None or is_about(name, "paid"):
+            continue
+        words = [word for word in map(str, one.words) if _is_no_parcel(word)]
+        rows = _rows_of(table, name, words)
+        if words and rows.mean() < _MOST_ROWS:
+            out[name] = words
+            proposal.told.append(
+                f"{int(rows.sum()):,} rows are {', '.join(map(repr, words[:3]))} by {name}: they "
+                "are left out, as they are no parcels to customers; leave_out says so"
+            )
+    if out:
+        proposal.settings["leave_out"] = out, "no parcels to customers"
+    if came is None or came.column is None:
+        return
+    arrived = happened(cells_as_text(table.table.column(came.column)))
+    for name, states in _columns_of_states(proposal).items():
+        words = [*states.get("returned", []), *states.get("returning", [])]
+        words = [word for word in words if name not in out]
+        both = arrived & _rows_of(table, name, words)
+        if both.sum() < _ROWS_OF_A_PLAN:
+            continue
+        told = (
+            f"{int(both.sum()):,} rows are {words[0]!r} by {name} and have a {came.column}: if "
+            "that is when they came back"
+        )
+        if any(is_about(word, "never came") for word in words):
+            example = "{ " + f'"{name}" = ["{words[0]}"]' + " }"
+            proposal.settings["leave_out"] = (
+                "?",
+                f"{told}, leave them out (leave_out = {example}); else answer leave_out = {{}}",
+            )
+        else:
+            proposal.told.append(f"{told}, leave them out: see leave_out in docs/mapping.md")
+
+
+def _is_no_parcel(word: str) -> bool:
+    """Whether a kind of order has its word, and no other than words around it."""
+    return plain_name(word) in names_of()["values"]["no parcel"]
 
 
 def tell_of_pick_ups(proposal: Proposal) -> None:
@@ -215,13 +361,15 @@ def _plan(proposal: Proposal, states: dict[str, dict[str, list[str]]], came: Pro
                 f"{int(dated[never].sum()):,} rows are {found['cancelled'][0]!r} by {name} and "
                 f"have a date in {column}"
             )
-    ordered = proposal.columns.get("ordered_at")
-    if ordered is None or ordered.column is None:
-        return ""
-    first, last = (moments_of(table.profiles[str(one.column)].raw, one) for one in (ordered, came))
-    days = (last.dt.floor("D") - first.dt.floor("D")).dropna()
-    if len(days) >= _ALWAYS and days.value_counts(normalize=True).iloc[0] > _SAME_DAYS:
-        always = days.mode().iloc[0].days
-        if always > 1:
-            return f"{column} is {always} days after {ordered.column} in nearly all rows"
+    for before in (proposal.columns.get("ordered_at"), proposal.milestones.get("picked_up")):
+        if before is None or before.column is None:
+            continue
+        first, last = (
+            moments_of(table.profiles[str(one.column)].raw, one) for one in (before, came)
+        )
+        days = (last.dt.floor("D") - first.dt.floor("D")).dropna()
+        if len(days) >= _ALWAYS and days.value_counts(normalize=True).iloc[0] > _SAME_DAYS:
+            always = days.mode().iloc[0].days
+            if always > 1:
+                return f"{column} is {always} days after {before.column} in nearly all rows"
     return ""

@@ -42,6 +42,22 @@ _CLOCK: Final = re.compile(
 _ISO: Final = re.compile(
     r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?$"
 )
+# Numbers that stand for times, from 2000 to 2100, which no two ways of counting share.
+_COUNTED: Final = (
+    ("epoch_s", 9.4e8, 4.1e9, "seconds since 1970"),
+    ("epoch_ms", 9.4e11, 4.1e12, "milliseconds since 1970"),
+    ("epoch_us", 9.4e14, 4.1e15, "microseconds since 1970"),
+    ("epoch_ns", 9.4e17, 4.1e18, "nanoseconds since 1970"),
+    ("ticks", 6.30e17, 6.63e17, "ten millionths of a second since the year 1, as .NET counts"),
+    ("excel", 32_000.0, 73_000.0, "days since 1899-12-30, as Excel counts"),
+)
+# Days as mainframes and EDI write them, without a century: of so few years.
+_NO_CENTURY: Final = {"%y%m%d": r"^\d\d[01]\d[0-3]\d$", "1%y%m%d": r"^1\d\d[01]\d[0-3]\d$"}
+_DAY_OF_YEAR: Final = {"%Y%j": r"^20\d\d[0-3]\d\d$"}
+_FEW_YEARS: Final = 6
+# A year, a month and a day; of more years than these no table is.
+_SHORT_PARTS: Final = re.compile(r"^(\d\d)([./-])(?:0\d|1[0-2])\2(\d\d)(?!\d)")
+_MOST_YEARS: Final = 10
 _FIRST: Final = {True: "day", False: "month"}
 _ABBREVIATION: Final = re.compile(r"(?<!%)\b([A-Z]{3,4})$")
 
@@ -97,24 +113,11 @@ def numbered_times(words: pd.Series[Any]) -> TimeGuess | None:
     if len(numbers) < MOST * len(words) or not len(numbers):
         return None
     middle = float(numbers.median())
-    for form, low, high in (
-        ("epoch_s", 6.3e8, 4.1e9),
-        ("epoch_ms", 6.3e11, 4.1e12),
-        ("epoch_us", 6.3e14, 4.1e15),
-        ("epoch_ns", 6.3e17, 4.1e18),
-        ("excel", 32_000.0, 73_000.0),
-    ):
+    for form, low, high, why in _COUNTED:
         if low < middle < high and numbers.between(low, high).mean() > MOST:
             whole = bool((numbers % 1 == 0).all())
             clock = form != "excel" or not whole
             zoned = form != "excel"
-            why = (
-                "days since 1899-12-30, as Excel counts"
-                if form == "excel"
-                else "seconds since 1970"
-            )
-            parts = {"epoch_ms": "milli", "epoch_us": "micro", "epoch_ns": "nano"}
-            why = f"{parts.get(form, '')}{why}"
             return TimeGuess(
                 formats=(form,),
                 share=float(numbers.between(low, high).mean()),
@@ -122,6 +125,19 @@ def numbered_times(words: pd.Series[Any]) -> TimeGuess | None:
                 zoned=zoned,
                 why=why,
             )
+    return None
+
+
+def bare_days(words: pd.Series[Any]) -> TimeGuess | None:
+    """How days of six or seven digits are written, ``250120`` or ``2025020``; None of others.
+
+    Such numbers may be anything: all must be days of few years.
+    """
+    for form, shape in (_NO_CENTURY | _DAY_OF_YEAR).items():
+        if len(words) and beginning_with(words, shape).all():
+            years = parsed(words, form).dt.year
+            if years.notna().all() and years.max() - years.min() < _FEW_YEARS <= years.min() - 1990:
+                return TimeGuess(formats=(form,), clock=False, why=f"days written as {form}")
     return None
 
 
@@ -159,7 +175,22 @@ def written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
     guesses = Counter(form for text in plain for form in _formats_of(text))
     if not guesses or sum(bool(_formats_of(text)) for text in plain) < most * len(plain):
         return None
+    if _year_first(plain):
+        guesses = Counter(
+            {
+                re.sub(r"^%d(.)%m\1%y", r"%y\1%m\1%d", form): n
+                for form, n in guesses.items()
+                if not form.startswith("%m")
+            }
+        )
     return _chosen(words, guesses, most)
+
+
+def _year_first(plain: pd.Series[Any]) -> bool:
+    """Whether ``25/01/20`` begins with its year, of which a table has fewer than of days."""
+    parts = plain.str.extract(_SHORT_PARTS.pattern)[[0, 2]]
+    first, last = (int(parts[name].nunique()) for name in (0, 2))
+    return bool(parts[0].notna().all()) and first < last and last > _MOST_YEARS
 
 
 def _serials(words: pd.Series[Any]) -> pd.Series[Any]:

@@ -9,8 +9,11 @@ from typing import Final
 from etapromise.tracking.column_names import plain_name, without_words
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
-# How compound words of Germanic languages end.
-_END: Final = re.compile(r"(?:s?datum|s?dato|s?uhrzeit|s?zeit|s?tid|s?tijd)$")
+# How compound words of Germanic languages end, those that put no blanks, and names that are cut.
+_END: Final = re.compile(
+    r"(?:s?datum|s?dato|s?uhrzeit|s?zeit|s?tid|s?tijd|日|日期|時間|时间|時刻|dat|dte?|tim|tm)$"
+)
+_DIGITS: Final = re.compile(r"\d+")
 
 
 def clocks_of_dates(proposal: Proposal) -> None:
@@ -44,7 +47,12 @@ def _clock_beside(table: OwnTable, one: Proposed, clocks: list[str]) -> str | No
     same = [name for name in clocks if said and said == _rest(name)]
     names = list(table.profiles)
     after = names[names.index(one.column) + 1 :][:1]
-    beside = [name for name in clocks if name in after and not _rest(name)]
+    beside = [
+        name
+        for name in clocks
+        # AT705_Date, AT706_Time: only a count tells them apart.
+        if name in after and _DIGITS.sub("", _rest(name)) in {"", _DIGITS.sub("", said)}
+    ]
     return next(iter([*same, *beside]), None)
 
 

@@ -29,6 +29,13 @@ _ONE_EACH: Final = 0.98
 _MANY_ENDS: Final = 0.01
 # Share of a code's scans that are a parcel's last, from which on it may be an end of its own.
 _ENDS_HERE: Final = 0.5
+# Of so many scans a look at their order is enough; a code shows it by so many, and mostly.
+_LOOKED_AT: Final = 200_000
+_LEAST_SHOWN: Final = 20
+_MOSTLY: Final = 0.5
+_ON_ITS_WAY: Final = frozenset(
+    {"in_transit", "arrived", "departed", "out_for_delivery", "attempted"}
+)
 _OF_A_SCAN: Final = ("shipment_id", "scanned_at", "status")
 
 
@@ -211,6 +218,65 @@ def ask_for_codes(proposal: Proposal, table: OwnTable) -> None:
             continue
         asked = f'{what}, or another status? "nothing" leaves it aside'
         proposal.statuses[code] = "?", proposal.open_codes.pop(code), asked
+
+
+def doubt_words(proposal: Proposal, table: OwnTable) -> None:
+    """Codes that their words alone call a delivery or a pick-up, where their place denies it.
+
+    What most parcels go on after is no delivery, as one to a hub; a pick-up that comes after
+    another one, just before the delivery, is the van's.
+    """
+    parts = [proposal.scan_columns.get(role) for role in _OF_A_SCAN]
+    said = {
+        code: status
+        for code, (status, _, _) in proposal.statuses.items()
+        if status in {"delivered", "picked_up"}
+    }
+    if not said or any(one is None or one.column is None for one in parts):
+        return
+    ids, when, status = (proposal.scan_columns[role] for role in _OF_A_SCAN)
+    own = table.table.select([ids.column, when.column, status.column])
+    if len(own) > _LOOKED_AT:
+        first = pc.unique(own.column(0).slice(0, _LOOKED_AT // 4))
+        own = own.filter(pc.is_in(own.column(0), first))
+    frame = pd.DataFrame(
+        {
+            "id": text_of(own.column(0)).to_pandas(),
+            "at": moments_of(own.column(1), when),
+            "code": own.column(2).cast(pa.large_string()).to_pandas(),
+        }
+    )
+    read = vocabularies()[proposal.vocabulary or STANDARD].read
+    known = {
+        code: proposal.statuses[code][0] if code in proposal.statuses else read(str(code))
+        for code in frame["code"].dropna().unique()
+    }
+    frame["means"] = frame["code"].map(known)
+    frame = frame.dropna().sort_values(["id", "at"], kind="stable").reset_index(drop=True)
+    for code, meant in said.items():
+        ours = frame["code"] == code
+        going_on = frame["means"].isin(_ON_ITS_WAY) & ~ours
+        if meant == "picked_up":
+            others = frame["at"].where((frame["means"] == "picked_up") & ~ours)
+            first = others.groupby(frame["id"], sort=False).transform("min")
+            again = ours & (first < frame["at"])
+        else:
+            last = frame["at"].where(going_on).groupby(frame["id"], sort=False).transform("max")
+            again = ours & (last > frame["at"])
+        if again.sum() < max(_LEAST_SHOWN, _MOSTLY * ours.sum()):
+            continue
+        n = proposal.statuses[code][1]
+        share = f"{100 * again.sum() / ours.sum():.0f} % of its scans come"
+        following = frame["means"].shift(-1)[again & (frame["id"] == frame["id"].shift(-1))]
+        if meant == "delivered":
+            why = f"{share} before the parcel goes on: does it mean in_transit, or another status?"
+            proposal.statuses[code] = "?", n, why
+        elif following.isin(["delivered", "attempted"]).mean() > _MOSTLY:
+            why = f"{share} after another pick-up, most before the delivery; please check"
+            proposal.statuses[code] = "out_for_delivery", n, why
+        else:
+            why = f"{share} after another pick-up: does it mean in_transit, or another status?"
+            proposal.statuses[code] = "?", n, why
 
 
 def _last_codes(proposal: Proposal, table: OwnTable) -> pd.Series[str]:

@@ -86,7 +86,6 @@ def shipment_columns(proposal: Proposal) -> None:
             "no column tells the carrier: all parcels are taken for one carrier's; map one, or "
             'name it: carrier = { value = "…" }'
         )
-    _further_parcels(proposal)
     used = (*columns.values(), *proposal.left_out.values(), *proposal.milestones.values())
     taken = {one.column for one in used}
     proposal.unused = tuple(name for name in table.profiles if name not in taken)
@@ -94,19 +93,6 @@ def shipment_columns(proposal: Proposal) -> None:
     if strange:
         proposal.told.append(f"{', '.join(strange)} have {_OTHER_CALENDAR}: export Gregorian dates")
     doubt_dates(proposal)
-
-
-def _further_parcels(proposal: Proposal) -> None:
-    """Tell of parcels of an order in columns of their own, such as tracking_1 and tracking_2."""
-    one = proposal.columns.get("shipment_id")
-    name = "" if one is None else str(one.column)
-    second = name[::-1].replace("1", "2", 1)[::-1]
-    other = proposal.shipments.profiles.get(second)
-    if second != name and other is not None and other.unique:
-        proposal.told.append(
-            f"{second} names a further parcel of an order, and is not read: write a row for each "
-            "parcel, with the number and the dates of its own"
-        )
 
 
 def _one_address(columns: dict[str, Proposed]) -> None:
@@ -181,7 +167,8 @@ def _free(proposal: Proposal, fits: Callable[[Profile], bool]) -> list[Profile]:
 def _are_countries(one: Profile) -> bool:
     """Whether values surely are countries: No and COD may be an answer and a payment as well."""
     names = one.words.str.len()
-    return one.countries > 0.9 and not one.numeric and (one.distinct > 2 or names.min() > 3)
+    several = one.distinct > 2 and names.min() > 1
+    return one.countries > 0.9 and not one.numeric and (several or names.min() > 3)
 
 
 def _writers(one: Profile) -> list[str]:

@@ -51,12 +51,12 @@ def zones_of_times(proposal: Proposal) -> None:
         proposal.settings["time_zone"] = (
             ("UTC", f"the system whose tables have {utc[0]!r} writes UTC")
             if utc
-            else _home(proposal)
+            else _home(proposal, proposal.shipments)
         )
     if any(_naive(one) for one in proposal.scan_columns.values()):
-        zone, why = _home(proposal)
+        zone, why = _home(proposal, proposal.scans or proposal.shipments)
         # The scans are on the shipments' clock where nothing else is said.
-        if proposal.settings.get("time_zone") != (zone, why):
+        if proposal.settings.get("time_zone", ("", ""))[0] != zone:
             proposal.scan_settings["time_zone"] = zone, why
 
 
@@ -93,9 +93,9 @@ def _naive(one: Proposed) -> bool:
     )
 
 
-def _home(proposal: Proposal) -> tuple[str, str]:
-    """The zone of the warehouse as the countries let it be told, or the question."""
-    files = ", ".join(proposal.shipments.files)
+def _home(proposal: Proposal, table: OwnTable) -> tuple[str, str]:
+    """The zone of the warehouse as the countries let it be told, or the question of a table."""
+    files = ", ".join(table.files)
     ask = (
         f'on whose clock are the times in {files} that carry no zone? such as "Europe/Berlin"; '
         "no country tells it"

@@ -23,8 +23,12 @@ from etapromise.tracking.proposals.column_profiles import Profile
 from etapromise.tracking.proposals.doubtful_dates import (
     cancelled_by_state,
     closed_orders,
+    delivered_by_state,
+    deliveries_of_events,
+    rows_of_other_kinds,
     tell_of_pick_ups,
 )
+from etapromise.tracking.proposals.numbered_columns import rows_of_parcels
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 from etapromise.tracking.proposals.proposed_clocks import clocks_of_dates
 from etapromise.tracking.proposals.proposed_joins import (
@@ -35,6 +39,7 @@ from etapromise.tracking.proposals.proposed_joins import (
 from etapromise.tracking.proposals.proposed_scans import (
     ask_for_codes,
     codes_by_place,
+    doubt_words,
     scan_columns,
     states_not_events,
 )
@@ -65,7 +70,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     Args:
         tables: All that there is; a nested file once with each of its lists as rows.
     """
-    tables = orders_and_parcels(tables)
+    tables = orders_and_parcels([rows_of_parcels(table) for table in tables])
     shipments = max(tables, key=_as_shipments)
     others = [
         table
@@ -94,11 +99,16 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     if scans is not None and proposal.open_codes:
         codes_by_place(proposal, scans)
         ask_for_codes(proposal, scans)
+    if scans is not None and proposal.statuses:
+        doubt_words(proposal, scans)
     closed_orders(proposal)
+    deliveries_of_events(proposal)
     _rows_of_one_order(proposal)
+    rows_of_other_kinds(proposal)
+    delivered_by_state(proposal)
     clocks_of_dates(proposal)
     zones_of_times(proposal)
-    if scans is None:
+    if proposal.scans is None:
         ask_for_deliveries(proposal)
         tell_of_pick_ups(proposal)
     cancelled_by_state(proposal)

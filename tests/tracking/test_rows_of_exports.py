@@ -1,0 +1,272 @@
+"""Kinds of rows and columns that exports have, which were read wrongly without a word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from etapromise.errors import ContractError
+from etapromise.operations.checking.checking import check
+from etapromise.tracking import history
+from tests.tracking.own_shapes import HOME, aware, parcels
+from tests.tracking.test_own_shapes import dates, local_dates
+from tests.tracking.test_public_tables import proposal_of
+from tests.tracking.test_shop_exports import assert_true
+from tests.tracking.test_system_exports import (
+    CLOCK,
+    DAY,
+    csv_of,
+    json_of,
+    plain,
+    read,
+    stamps,
+    written,
+)
+
+DAYS = pd.Timedelta("1D")
+
+
+def told_of(files: list[Path]) -> str:
+    found = check(files, quality=False)
+    assert found.proposal is not None
+    return " ".join([*found.proposal.told, *found.proposal.questions])
+
+
+@pytest.mark.parametrize("kind", ["Retoure", "click_and_collect", "Test order"])
+def test_rows_of_another_kind_are_left_out_and_told(kind: str, tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth).assign(**{"Order type": "standard"})
+    others = table[::10].assign(**{"Order type": kind})
+    others["order_id"] = "X" + others["order_id"]
+    found, told = read(csv_of(pd.concat([table, others]), tmp_path / "kinds.csv"), tmp_path)
+    assert_true(truth, told)
+    assert told.accounts[0].left_aside == len(others)
+    assert found.proposal is not None
+    assert any(f"12 rows are {kind!r} by Order type" in one for one in found.proposal.told)
+
+
+def test_a_payment_is_no_kind_of_order(tmp_path: Path) -> None:
+    table = plain(parcels(5, 80)).assign(**{"Payment method": "card"})
+    table.loc[::4, "Payment method"] = "test"
+    _, found = read(csv_of(table, tmp_path / "paid.csv"), tmp_path)
+    assert len(found.shipments) == len(table)
+
+
+def test_a_delivery_of_what_went_back_is_asked_about(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    back = np.arange(len(truth)) % 10 == 0
+    table = plain(truth).assign(**{"current status": np.where(back, "RTO", "Delivered")})
+    files = csv_of(table, tmp_path / "back.csv")
+    mapping = tmp_path / "mapping.toml"
+    found = check(files, write_mapping=mapping, quality=False)
+    assert found.proposal is not None
+    asked = next(one for one in found.proposal.questions if "'RTO' by current status" in one)
+    answer = asked.partition("leave them out (")[2].partition(");")[0]
+    mapping.write_text(mapping.read_text().replace('leave_out = "?"', answer))
+    assert len(history(mapping=mapping).shipments) == (~back).sum()
+
+
+def test_further_rows_that_say_another_delivery_are_told(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth)
+    later = table[::4].assign(delivered_on=written(truth["delivered"][::4] + 5 * DAYS, DAY))
+    _, found = read(csv_of(pd.concat([table, later]), tmp_path / "parts.csv"), tmp_path)
+    assert_true(truth, found)
+    notes = {note.reason: note for note in found.shipment_notes}
+    came = int(truth["delivered"][::4].notna().sum())
+    assert notes["further_rows_differ"].rows == came
+    assert "of several exports hand over the latest first" in str(notes["further_rows_differ"])
+
+
+def test_exports_behind_each_other_are_read_each_by_its_header(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth)
+    turned = table.columns[[0, 1, 3, 2, 4, 5, 6]]
+    parts = [table[:40], table[40:80][turned], table[80:]]
+    path = tmp_path / "parts.csv"
+    path.write_bytes(b"".join(part.to_csv(index=False).encode("utf-8-sig") for part in parts))
+    _, found = read([path], tmp_path)
+    assert_true(truth, found)
+
+
+def test_a_header_of_other_columns_inside_of_a_table_is_refused(tmp_path: Path) -> None:
+    table = plain(parcels(5, 80))
+    other = table[40:].rename(columns={"delivered_on": "returned_on"})
+    path = tmp_path / "parts.csv"
+    path.write_text(table[:40].to_csv(index=False) + other.to_csv(index=False))
+    with pytest.raises(ContractError, match=r"row 41 of .* is a header of other columns"):
+        check(path, quality=False)
+
+
+def test_parcels_in_columns_of_their_own_are_rows(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    first, second = truth[::2].reset_index(drop=True), truth[1::2].reset_index(drop=True)
+    second = second.assign(
+        **{name: first[name] for name in ("ordered", "postcode", "country", "zone")}
+    )
+    alone = np.arange(len(first)) % 3 == 0
+    table = plain(first).drop(columns=["order_id", "shipped_at", "delivered_on", "carrier"])
+    for number, half in enumerate((first, second), 1):
+        columns = {
+            "tracking": half["id"],
+            "carrier": half["carrier"],
+            "shipped": written(half["picked"], DAY),
+            "delivered": written(half["delivered"], DAY),
+        }
+        for name, values in columns.items():
+            some = pd.Series(values).where((number == 1) | ~alone, "")
+            table[f"{name}_{number}"] = some
+    _, found = read(csv_of(table, tmp_path / "wide.csv"), tmp_path)
+    assert_true(pd.concat([first, second[~alone]]), found)
+
+
+def test_a_state_and_its_date_are_the_delivery_where_nothing_else_is(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    came = truth["delivered"].notna()
+    table = plain(truth).drop(columns="delivered_on")
+    table["Status"] = np.where(came, "Delivered", "In transit")
+    table["Status date"] = written(truth["delivered"].fillna(truth["picked"] + DAYS), CLOCK)
+    files = csv_of(table, tmp_path / "states.csv")
+    found, told = read(files, tmp_path)
+    true = truth.set_index("id").loc[told.shipments["shipment_id"]]
+    # The state's time is on the shop's clock; where it is an hour off it is on the same day.
+    assert local_dates(told.milestones["delivered_at"], HOME) == dates(true["delivered"])
+    assert found.proposal is not None
+    assert any("taken to be of Status date" in one for one in found.proposal.told)
+
+
+def events_of(truth: pd.DataFrame, texts: dict[str, str]) -> pd.DataFrame:
+    """Per parcel what happened by these texts, each at its time."""
+    hub = truth["picked"] + pd.Timedelta(hours=9)
+    van = truth["delivered"] - pd.Timedelta(hours=1)
+    times = {"picked": truth["picked"], "hub": hub, "van": van, "came": truth["delivered"]}
+    rows = [
+        pd.DataFrame({"parcel": truth["id"], "time": times[what], "text": text})
+        for what, text in texts.items()
+    ]
+    table = pd.concat(rows).dropna().sort_values("time", kind="stable")
+    return table.assign(time=written(table["time"], CLOCK))
+
+
+def test_what_parcels_go_on_after_is_no_delivery(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    texts = {
+        "picked": "Picked up from sender",
+        "hub": "Delivered to ACME Cross-Dock 7",
+        "van": "Out for delivery",
+        "came": "Delivered",
+    }
+    orders = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    files = csv_of(orders, tmp_path / "orders.csv")
+    files += csv_of(events_of(truth, texts), tmp_path / "events.csv")
+    assert "'Delivered to ACME Cross-Dock 7' (80 scans)" in told_of(files)
+
+
+def test_a_second_pick_up_before_the_delivery_is_the_van(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    texts = {"picked": "Picked Up", "hub": "In Transit", "van": "Dispatched", "came": "Delivered"}
+    orders = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    files = csv_of(orders, tmp_path / "orders.csv")
+    files += csv_of(events_of(truth, texts), tmp_path / "events.csv")
+    _, found = read(files, tmp_path)
+    counts = found.scans["status"].value_counts()
+    assert counts["out_for_delivery"] == truth["delivered"].notna().sum()
+    assert counts["picked_up"] == len(truth)
+
+
+def test_a_shops_own_delivery_gives_way_to_the_events(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    shop = truth.assign(delivered=truth["delivered"] - 2 * DAYS)
+    texts = {"picked": "picked_up", "hub": "in_transit", "came": "delivered"}
+    files = csv_of(plain(shop).drop(columns="shipped_at"), tmp_path / "orders.csv")
+    files += csv_of(events_of(truth, texts), tmp_path / "events.csv")
+    found, told = read(files, tmp_path)
+    true = truth.set_index("id").loc[told.shipments["shipment_id"]]
+    assert local_dates(told.milestones["delivered_at"], HOME) == dates(true["delivered"])
+    assert found.proposal is not None
+    assert any("say another delivery" in one for one in found.proposal.told)
+
+
+def test_a_document_is_no_warehouse_and_the_state_of_a_record_no_region(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).assign(origin=[f"S{n:05d}" for n in range(len(truth))], state="done")
+    _, found = read(csv_of(table, tmp_path / "odoo.csv"), tmp_path)
+    assert set(found.shipments["origin"]) == {"main"}
+    assert "destination_region" not in found.shipments
+
+
+def test_what_was_done_goes_before_what_may_be_a_plan(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    truth["picked"] += np.arange(len(truth)) % 2 * DAYS
+    table = plain(truth).rename(columns={"delivered_on": "Act Dlv Dt"})
+    table["Delivery Date"] = written(truth["picked"] + 3 * DAYS, DAY)
+    _, found = read(csv_of(table, tmp_path / "acts.csv"), tmp_path)
+    assert_true(truth, found)
+    alone, _ = proposal_of(table.drop(columns="Act Dlv Dt"), tmp_path)
+    assert any("3 days after shipped_at in nearly all" in one for one in alone.questions)
+
+
+@pytest.mark.parametrize("clock", ["12:00:00Z", "23:59:59Z", "local midnights"])
+def test_times_that_are_always_one_time_of_day_are_dates(clock: str, tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    if clock == "local midnights":
+        # A program in Warsaw wrote its local dates in UTC; some parcels go to other zones.
+        came = truth["delivered"].dt.normalize()
+        texts = ["" if pd.isna(t) else t.tz_convert("UTC").isoformat() for t in aware(came, HOME)]
+    else:
+        texts = written(truth["delivered"], f"%Y-%m-%dT{clock}")
+    table = plain(truth).assign(delivered_on=texts)
+    _, found = read(csv_of(table, tmp_path / "noons.csv"), tmp_path)
+    assert_true(truth, found)
+    assert any(note.reason == "midnight_scanned_at" for note in found.scan_notes)
+
+
+def test_deliveries_at_night_are_told(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    night = truth["delivered"].dt.normalize() + pd.Timedelta("1D2h10m")
+    table = plain(truth).assign(delivered_on=written(night, CLOCK), carrier="dpd")
+    found = check(csv_of(table, tmp_path / "night.csv"), quality=False)
+    assert any("fall into the night" in one for one in found.facts["signs"]["at_night"])
+
+
+def test_what_search_engines_answer_is_its_source(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    hits = [
+        {"_id": str(n), "_source": one} for n, one in enumerate(plain(truth).to_dict("records"))
+    ]
+    document = {"took": 3, "hits": {"total": {"value": len(hits)}, "hits": hits}}
+    _, found = read(json_of(document, tmp_path / "hits.json"), tmp_path)
+    assert_true(truth, found)
+
+
+def test_records_that_name_their_parent_lie_inside_of_it(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    lines: list[dict[str, Any]] = []
+    orders = zip(
+        truth.to_dict("records"),
+        *(stamps(truth[name], HOME) for name in ("ordered", "picked")),
+        stamps(truth["delivered"], truth["zone"]),
+        strict=True,
+    )
+    for n, (one, ordered, picked, came) in enumerate(orders):
+        order = f"gid://shopify/Order/{n}"
+        address = {"zip": one["postcode"], "countryCodeV2": one["country"]}
+        lines.append({"id": order, "createdAt": ordered, "shippingAddress": address})
+        lines.append(
+            {
+                "id": f"gid://shopify/Fulfillment/{n}",
+                "createdAt": picked,
+                "deliveredAt": came,
+                "trackingInfo": [{"company": one["carrier"], "number": one["id"]}],
+                "__parentId": order,
+            }
+        )
+    path = tmp_path / "bulk.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    _, found = read([path], tmp_path)
+    assert_true(truth, found)
