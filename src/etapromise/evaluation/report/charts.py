@@ -122,15 +122,17 @@ def _frontier(figure: Figure, facts: Facts, words: ReportWording) -> None:
             axes.annotate(
                 words.level(row["service_level"]),
                 (day, row["kept_rate"]),
-                xytext=(6, -12),
+                # The curve bends to the right and the shop's dot lies below it.
+                xytext=(-5, 5),
                 textcoords="offset points",
+                ha="right",
                 color=Ink.MUTED,
             )
     if shop is not None and shop["judged"]:
         text = words("the shop's dates")
         _dots(axes, [shop["mean_days"]], [shop], Ink.SHOP, text, words, hollow=True)
     axes.set(xlabel=words("days promised, on average"), ylabel=words("kept"))
-    axes.margins(x=0.1)
+    axes.margins(x=0.15, y=0.1)
     _percent_axis(axes, "y", words)
     axes.legend(loc="lower right")
 

@@ -37,7 +37,8 @@ def verdict(facts: Facts, words: ReportWording) -> Verdict:
     tone: Literal["good", "cautious", "bad"]
     if main["gap"] < -HONEST_WITHIN:
         tone = "bad"
-        judged = words("they promised too much, by {points}.", points=words.percent(-main["gap"]))
+        points = words.decimal(-100 * main["gap"], 1)
+        judged = words("they promised too much, by {points} points.", points=points)
     elif main["kept_high"] < facts["main_level"]:
         tone = "bad"
         judged = words("they fell short of the {level} that were asked for.", level=asked)
