@@ -10,7 +10,17 @@ import pandas as pd
 import pytest
 
 from benchmarks import year_shop
-from benchmarks.year_shop import DAY, Diary, Feed, Script, Shelf, first_alarm, judged, live
+from benchmarks.year_shop import (
+    DAY,
+    Diary,
+    Feed,
+    Script,
+    Shelf,
+    first_alarm,
+    judged,
+    live,
+    unfounded,
+)
 from etapromise.evaluation.model_comparison import clustered_mean
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.models.model_registry import ModelRegistry
@@ -120,3 +130,37 @@ def test_a_worse_promotion_would_be_found(lived):
     assert (good >= 0).all()
     late = np.concatenate([np.zeros((len(orders), 3)), truth[:, :-3]], axis=1)
     assert good.mean() < np.square(late - truth).sum(axis=1).mean()
+
+
+def test_an_alarm_is_unfounded_unless_planted_or_true_of_its_group():
+    """Slow regions that nobody planted are there all the same."""
+    script = Script()
+    start = script.moment(200)
+    table = pd.DataFrame(
+        {
+            "ordered_at": [start - DAY, start - DAY, start - 90 * DAY],
+            "carrier": ["acme", "corvid", "corvid"],
+            "service": "ground",
+            "origin_region": "IL",
+            "destination_region": ["MN", "TX", "TX"],
+            "expected": [0.7, 0.9, 0.5],
+            "promised_confidence": 0.9,
+        }
+    )
+    groups = {
+        "region MN": False,
+        "region TX": True,
+        "carrier acme": False,
+        "service of corvid · ground": True,
+        "lane IL → MN": False,
+        "lane IL → TX": True,
+        "": False,
+        "week 2025-30": False,
+    }
+    for group, wrong in groups.items():
+        alarm = {"day": 200, "name": "promises_broken", "group": group}
+        assert unfounded(alarm, table, script) is wrong, group
+    # The truth of promises says nothing of a feed.
+    assert unfounded({"day": 200, "name": "wrong_clock", "group": "region MN"}, table, script)
+    within = script.collapse[0] + 1
+    assert not unfounded({"day": within, "name": "wrong_clock", "group": ""}, table, script)
