@@ -146,6 +146,30 @@ def test_a_carrier_that_went_silent_is_told_from_those_that_did_not(parcels):
     assert all(row["luck"] > 1e-4 for name, row in rows.items() if name != "corvid")
 
 
+def test_a_public_holiday_is_no_silence_and_what_is_quiet_beside_it_is_one(parcels):
+    """Independence Day 2025, a Friday, in the United States."""
+    history = parcels.known_at(pd.Timestamp("2025-07-05", tz="UTC"))
+    scans, shipments = history.scans, history.shipments
+    acme = scans["carrier"] == "acme"
+    quiet = acme & (scans["received_at"] > pd.Timestamp("2025-07-03", tz="UTC"))
+    silent = replace(history, scans=scans[~quiet].reset_index(drop=True))
+
+    def row(history, as_of):
+        rows = silent_carriers(history, as_of=pd.Timestamp(as_of, tz="UTC"))
+        return next(row for row in rows if row["carrier"] == "acme")
+
+    # Thursday and the holiday: Thursday alone tells.
+    assert row(silent, "2025-07-05T06:00")["hours"] == 24
+    assert row(silent, "2025-07-05T06:00")["luck"] < 1e-4
+    # Only the holiday was quiet.
+    quiet = acme & (scans["received_at"] > pd.Timestamp("2025-07-04T05:00", tz="UTC"))
+    holiday = replace(history, scans=scans[~quiet].reset_index(drop=True))
+    assert row(holiday, "2025-07-05T05:00")["luck"] > 0.01
+    # In a country where it is none, the same silence is one.
+    abroad = replace(holiday, shipments=shipments.assign(destination_country="DE"))
+    assert row(abroad, "2025-07-05T05:00")["hours"] == 48
+
+
 @pytest.mark.parametrize("orders_go_on", [True, False])
 def test_a_weekend_without_a_file_makes_nobody_slow(parcels, model, orders_go_on):
     end = NOW - pd.Timedelta(days=3)

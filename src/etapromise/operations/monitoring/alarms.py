@@ -137,8 +137,11 @@ def _scans(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
         if share < limits.silent_share and row["luck"] < _NO_LUCK:
             hours = row["hours_since_last"]
             ago = f"{hours:.0f} hours" if hours < 96 else f"{hours / 24:.0f} days"
+            looked_at = "the last 48 hours"
+            if row["hours"] < 48:
+                looked_at = f"those {row['hours']} of the last 48 hours that were no holiday"
             reason = (
-                f"{row['carrier']} sent {row['received']} scans in the last 48 hours where "
+                f"{row['carrier']} sent {row['received']} scans in {looked_at} where "
                 f"{row['usual']:.0f} are usual; the last came {ago} ago"
             )
             group = f"carrier {row['carrier']}"

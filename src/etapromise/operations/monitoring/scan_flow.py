@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import pdtr
 
-from etapromise.operations.feed_checks import all_received, rejected_scans
+from etapromise.calendars.working_clocks import named_holidays
+from etapromise.operations.feed_checks import all_received, rejected_scans, scan_carriers
 from etapromise.tracking import TrackedHistory
 
 _UNREADABLE: Final = ("unknown_status", "unknown_vendor_code", "unknown_vocabulary")
@@ -25,31 +26,54 @@ _MOST_CODES: Final = 10
 def silent_carriers(history: TrackedHistory, *, as_of: pd.Timestamp) -> list[dict[str, Any]]:
     """Scans received in the last two days beside what is usual for these days of the week.
 
-    Two days, so that a holiday is no silence. Unreadable scans count: who sends them is not silent.
-    Where nobody has sent anything for weeks, usual is what was before.
+    Unreadable scans count: who sends them is not silent. A day that is a public holiday where
+    most of a carrier's parcels go is looked at neither now nor in the weeks before. Where nobody
+    has sent anything for weeks, usual is what was before.
 
     Returns:
-        For each carrier: ``carrier``, ``received`` in the last 48 hours, ``usual`` (the median of
-        the same 48 hours of the four weeks before), ``hours_since_last`` and ``luck``, the
-        probability of so few by chance (Poisson). Carriers with fewer than ten usual scans have
-        ``luck`` 1.
+        For each carrier: ``carrier``, ``hours`` looked at of the last 48, ``received`` in them,
+        ``usual`` (the median of the same hours of the four weeks before), ``hours_since_last`` and
+        ``luck``, the probability of so few by chance (Poisson). Carriers with fewer than ten usual
+        scans have ``luck`` 1.
     """
     received, carrier = all_received(history, as_of)
     age = (as_of - received).dt.total_seconds() / 86_400
     dead = int(age.min() // 7) if len(age) else 0
+    off = _days_off(history, as_of)
     found = []
     for name in sorted(carrier.unique()):
         ours = age[carrier == name].to_numpy(dtype=np.float64)
-        lately = int((ours <= _WINDOW).sum())
-        past = [
-            int(((ours > 7 * week) & (ours <= 7 * week + _WINDOW)).sum())
-            for week in range(dead + 1, dead + _WEEKS + 1)
-        ]
+        ago = np.ceil(ours).astype(np.int64) - 1  # 0 within the last 24 hours
+        days = [day for day in range(_WINDOW) if day not in off.get(name, ())]
+        lately, *past = (
+            int(np.isin(ago - 7 * week, days).sum())
+            for week in (0, *range(dead + 1, dead + _WEEKS + 1))
+        )
         usual = float(np.median(past))
         luck = float(pdtr(lately, usual)) if usual >= _LEAST_USUAL else 1.0
-        row = {"carrier": str(name), "received": lately, "usual": usual}
+        row = {"carrier": str(name), "hours": 24 * len(days), "received": lately, "usual": usual}
         found.append(row | {"hours_since_last": float(24 * ours.min()), "luck": luck})
     return found
+
+
+def _days_off(history: TrackedHistory, as_of: pd.Timestamp) -> dict[str, set[int]]:
+    """By carrier, which of the last days (0: the last 24 hours) are public holidays for it."""
+    places = ["destination_country", "destination_time_zone"]
+    if not {*places} <= {*history.shipments}:
+        return {}
+    recent = history.scans["received_at"] > as_of - (7 * _WEEKS + _WINDOW) * _DAY
+    owner = history.shipments.set_index("shipment_id")[places]
+    where = owner.reindex(history.scans.loc[recent, "shipment_id"])
+    where["carrier"] = scan_carriers(history)[recent].to_numpy()
+    most = where.value_counts().reset_index().drop_duplicates("carrier")
+    off: dict[str, set[int]] = {}
+    for country, zone, carrier in most[[*places, "carrier"]].itertuples(index=False):
+        for ago in range(_WINDOW):
+            noon = (as_of - (ago + 0.5) * _DAY).tz_convert(zone)
+            day = int(np.datetime64(noon.date(), "D").astype(int))
+            if named_holidays(country, "", day, day):
+                off.setdefault(carrier, set()).add(ago)
+    return off
 
 
 def unreadable_codes(
