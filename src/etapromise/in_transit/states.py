@@ -34,7 +34,7 @@ from etapromise.tracking.contract import (
 )
 from etapromise.tracking.journeys import EVENT_PROOFS, REOPENED_AFTER, microseconds
 from etapromise.tracking.scans import ScanRules, scan_times, standard_statuses
-from etapromise.tracking.texts import CategoryCodes, Identifiers, coded
+from etapromise.tracking.texts import CarrierNumbers, Identifiers, coded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -394,7 +394,7 @@ def _by_others(
 ) -> NDArray[np.uint8]:
     if "carrier" not in scans or "carrier" not in shipments:
         return np.zeros(len(rows), np.uint8)
-    words = CategoryCodes("carrier")
+    words = CarrierNumbers()
     own, made = words.numbers(shipments["carrier"]), words.numbers(scans["carrier"])[rows]
     unsaid = np.iinfo(np.uint16).max
     known = (made != unsaid) & (own[parcel] != unsaid)

@@ -36,12 +36,11 @@ from etapromise.store.layout import (
 from etapromise.store.partition_update import SCAN_SCHEMA
 from etapromise.store.staging import KnownParcels, ScanIntake, StagedRows, shipment_batches
 from etapromise.text_type import TEXT
-from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.journeys import microseconds
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.python_objects import arrow_table_of, table_as_text
-from etapromise.tracking.sources import open_parts
+from etapromise.tracking.sources import scan_parts
 from etapromise.tracking.tables import read_shipments
 from etapromise.tracking.texts import Identifiers, as_series
 
@@ -281,7 +280,7 @@ class _Ingest:
         if self._before.waiting:
             intake.lay(self._layout.read(self._before.waiting))
             intake.waiting = [self._young(table) for table in intake.waiting]
-        parts = [] if source is None else open_parts(source, SCAN_COLUMNS, table="scans")
+        parts = [] if source is None else scan_parts(source)
         full = [number for number, part in enumerate(parts) if part.n_rows]
         shared = workers is not None and isinstance(source, (str, Path)) and len(full) > 1
         for part in parts:

@@ -21,12 +21,11 @@ import pyarrow.parquet as pq
 from etapromise.store.layout import Partition
 from etapromise.store.partition_update import SCAN_SCHEMA
 from etapromise.text_type import frame_of_arrow
-from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note
 from etapromise.tracking.files.found_files import damage_named
 from etapromise.tracking.files.table_files import require_once_each
 from etapromise.tracking.scans import scan_times
-from etapromise.tracking.sources import Part, open_parts
+from etapromise.tracking.sources import Part, scan_parts
 from etapromise.tracking.tables import check_scans, split_scans
 from etapromise.tracking.texts import Identifiers, as_series
 
@@ -153,7 +152,7 @@ class ScanIntake:
 
     def take(self, part: Part) -> None:
         """Check the scans of a part of a table and lay them."""
-        for raw in part.read(None if not part.n_rows else list(SCAN_COLUMNS)):
+        for raw in part.read():
             split = split_scans(raw, check_scans(raw, *self._reading))
             self.notes += split.notes
             self.rejects.append(split.rejects)
@@ -193,7 +192,7 @@ def stage_scans(task: Mapping[str, Any]) -> dict[str, Any]:
     """Check and stage some parts of a file of scans; a task for whichever engine.
 
     Args:
-        task: ``source``, as for `sources.open_parts`, and ``parts``, which of its parts; ``known``,
+        task: ``source``, as for `sources.scan_parts`, and ``parts``, which of its parts; ``known``,
             a file of `KnownParcels`; ``vocabulary`` and ``naive_time_zone``; ``staging``, a
             directory.
 
@@ -204,7 +203,7 @@ def stage_scans(task: Mapping[str, Any]) -> dict[str, Any]:
     # A task that is done twice writes other files.
     root = Path(task["staging"]) / secrets.token_hex(8)
     intake = ScanIntake(_known(task["known"]), root, task["vocabulary"], task["naive_time_zone"])
-    parts = open_parts(task["source"], SCAN_COLUMNS, table="scans")
+    parts = scan_parts(task["source"])
     for number in task["parts"]:
         intake.take(parts[number])
     intake.staged.flush()

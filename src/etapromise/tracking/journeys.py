@@ -162,21 +162,21 @@ class Found:
         )
 
 
-class Store:
-    """Scans as they come in. One thread adds to a store; a walk goes through several."""
+class Journeys:
+    """The scans of n shipments, which are added first and then walked through."""
 
     def __init__(self, n_shipments: int) -> None:
         """Make room for the scans of the shipments 0 to n_shipments - 1."""
+        self.n_shipments = n_shipments
         pointer = _new(n_shipments)
         if pointer is None:
             raise MemoryError("no memory to store scans")
-        self.pointer: int = pointer
+        self._store = ctypes.c_void_p(pointer)
         weakref.finalize(self, _free, pointer)
 
     def add(
         self,
         *,
-        first_row: int,
         shipment: npt.NDArray[np.int32],
         status: npt.NDArray[np.int8],
         scanned: Ints,
@@ -186,7 +186,6 @@ class Store:
         """Add scans, arrays of shape (n,); those of shipment or status -1 are left out.
 
         Args:
-            first_row: The number of the first; the others follow.
             shipment: 0-based numbers.
             status: Positions in `STATUSES`.
             scanned: Event times, microseconds since 1970 UTC.
@@ -196,13 +195,13 @@ class Store:
         Raises:
             ContractError: These are more scans than can be told apart.
         """
-        if first_row + len(shipment) > _MOST_SCANS:
+        if len(shipment) > _MOST_SCANS:
             message = f"found more than {_MOST_SCANS} scans; split the shipments into several parts"
             raise ContractError(message)
         failed = _add(
-            self.pointer,
+            self._store.value,
             len(shipment),
-            first_row,
+            0,
             shipment.ctypes.data,
             status.ctypes.data,
             scanned.ctypes.data,
@@ -211,15 +210,6 @@ class Store:
         )
         if failed:
             raise MemoryError("no memory to store scans")
-
-
-class Journeys:
-    """The scans of n shipments, in one or several stores."""
-
-    def __init__(self, n_shipments: int, *, stores: int = 1) -> None:
-        """Make stores, one for each thread that adds scans."""
-        self.n_shipments = n_shipments
-        self.stores = [Store(n_shipments) for _ in range(stores)]
 
     def walk(
         self,
@@ -252,10 +242,9 @@ class Journeys:
             carrier_rank = np.arange(UNSAID + 1, dtype=np.uint16)
         blocks = -(-self.n_shipments // _BLOCK)
         start, sound = np.zeros(blocks + 1, np.int64), np.zeros(blocks, np.int64)
-        stores = (ctypes.c_void_p * len(self.stores))(*(store.pointer for store in self.stores))
         job = _Job(
-            stores=len(self.stores),
-            store=ctypes.addressof(stores),
+            stores=1,
+            store=ctypes.addressof(self._store),
             shipments=self.n_shipments,
             clean=int(tolerances is not None),
             carrier_rank=carrier_rank.ctypes.data,

@@ -30,7 +30,7 @@ from etapromise.errors import ContractError
 from etapromise.tracking.contract import CLOSING_STATUSES, STATUSES, Event
 from etapromise.tracking.journeys import MILESTONES, Found, Journeys
 from etapromise.tracking.scans import scan_times, standard_statuses
-from etapromise.tracking.texts import CategoryCodes, Identifiers, as_series
+from etapromise.tracking.texts import CarrierNumbers, Identifiers, as_series
 
 # Columns that go with a milestone and are blank where it is.
 _COMPANIONS: Final = {"closed": ("closed_as",), "transferred": ("transferred_to",)}
@@ -92,15 +92,14 @@ def walked(
     for event in events:
         require_event(event)
     scanned, received = scan_times(scans)
-    carriers = CategoryCodes("carrier")
+    carriers = CarrierNumbers()
     carrier, own = (
         carriers.numbers(table["carrier"]) if "carrier" in table else None
         for table in (scans, shipments)
     )
     names, ranks = carriers.ranks()
     journeys = Journeys(len(shipments))
-    journeys.stores[0].add(
-        first_row=0,
+    journeys.add(
         shipment=Identifiers(shipments["shipment_id"]).rows(scans["shipment_id"]),
         status=standard_statuses(scans),
         scanned=scanned,

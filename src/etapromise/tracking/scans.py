@@ -25,7 +25,7 @@ from etapromise.tracking.journeys import (
     status_numbers,
 )
 from etapromise.tracking.python_objects import table_as_text
-from etapromise.tracking.texts import CategoryCodes, Identifiers
+from etapromise.tracking.texts import CarrierNumbers, Identifiers
 
 # The number of this fault; the kernel finds those from the next number on.
 UNKNOWN_SHIPMENT: Final = 1
@@ -174,13 +174,12 @@ def clean_scans(
         shipment = Identifiers(shipments["shipment_id"]).rows(scans["shipment_id"])
         n_shipments = len(shipments)
         ordered = microseconds(shipments["ordered_at"], "ordered_at")
-    carriers = CategoryCodes("carrier")
+    carriers = CarrierNumbers()
     carrier = carriers.numbers(scans["carrier"]) if "carrier" in scans else None
     # Of equal doubles that with the smallest facility stays, so the scans come in this order.
     turn = _by_facility(scans)
     journeys = Journeys(n_shipments)
-    journeys.stores[0].add(
-        first_row=0,
+    journeys.add(
         shipment=shipment[turn],
         status=status[turn],
         scanned=scanned[turn],

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from etapromise.tracking.contract import SCAN_COLUMNS
 from etapromise.tracking.faults import Note, merged_notes
 from etapromise.tracking.payloads import scans_source
 from etapromise.tracking.plain_dates import at_their_places
-from etapromise.tracking.sources import open_parts
+from etapromise.tracking.sources import scan_parts
 from etapromise.tracking.tables import check_scans, split_scans
 from etapromise.tracking.texts import Identifiers
 
@@ -67,8 +66,8 @@ def read_scans_of(
     kept, rejects, owners, others = [], [], [], 0
     notes: list[Note] = []
     stranger: pd.DataFrame | None = None
-    for part in open_parts(scans_source(source), SCAN_COLUMNS, table="scans"):
-        for raw in part.read(None if not part.n_rows else list(SCAN_COLUMNS)):
+    for part in scan_parts(scans_source(source)):
+        for raw in part.read():
             split = split_scans(raw, check_scans(raw, vocabulary, naive_time_zone))
             rows = known.rows(split.accepted["shipment_id"])
             mine = rows >= 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import decimal
 import functools
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
@@ -23,7 +23,7 @@ import pyarrow.parquet
 from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.texts import as_written
 from etapromise.text_type import frame_of_arrow
-from etapromise.tracking.contract import Column, Kind
+from etapromise.tracking.contract import SCAN_COLUMNS, Column, Kind
 from etapromise.tracking.faults import NO_OWN_NAMES, Note, OwnNames
 from etapromise.tracking.files.arrow_types import refuse_strange_types
 from etapromise.tracking.files.found_files import FoundFile, damage_named, find_files, parquet_files
@@ -117,36 +117,34 @@ class Part:
     """Consecutive rows of a table that is read part by part, in any order and by any thread.
 
     Attributes:
-        first_row: Position of the first among all rows, broken lines not counted.
         n_rows: How many there are.
-        read: The rows, a batch at a time: those columns of the contract that are named, or all
-            columns.
+        read: The rows, a batch at a time.
     """
 
-    first_row: int
     n_rows: int
-    read: Callable[[Collection[str] | None], Iterator[RawTable]]
+    read: Callable[[], Iterator[RawTable]]
 
 
-def open_parts(source: Source, columns: Mapping[str, Column], *, table: str) -> list[Part]:
-    """`open_table` for tables of any size: Parquet files are read a batch of rows at a time.
+def scan_parts(source: Source) -> list[Part]:
+    """`open_table` for scans of any size: Parquet files are read a batch of rows at a time.
 
-    First of all come parts without rows and with all columns, so that their types can be checked.
+    First of all come parts without rows and with all columns, so that their types can be checked;
+    of Parquet, the others have those of the contract only.
     """
     if isinstance(source, (str, os.PathLike)):
-        files = parquet_files(source, table)
+        files = parquet_files(source, "scans")
         if files is not None:
-            return _parquet_parts(files, columns, table)
-    whole = open_table(source, columns, table=table)
+            return _parquet_parts(files)
+    whole = open_table(source, SCAN_COLUMNS, table="scans")
+    cuts = range(0, len(whole.rows), _BATCH)
     return [
         _without_rows(whole),
         *(
             Part(
-                first_row=first,
                 n_rows=min(_BATCH, len(whole.rows) - first),
                 read=functools.partial(_cut, whole, first),
             )
-            for first in range(0, len(whole.rows), _BATCH)
+            for first in cuts
         ),
     ]
 
@@ -160,16 +158,12 @@ def _without_rows(raw: RawTable) -> Part:
         own_names=raw.own_names.of(slice(0)),
         stated={},
     )
-    return Part(first_row=0, n_rows=0, read=lambda _: iter([nothing]))
+    return Part(n_rows=0, read=lambda: iter([nothing]))
 
 
-def _cut(whole: RawTable, first: int, names: Collection[str] | None) -> Iterator[RawTable]:
+def _cut(whole: RawTable, first: int) -> Iterator[RawTable]:
     yield RawTable(
-        contract={
-            name: array.slice(first, _BATCH)
-            for name, array in whole.contract.items()
-            if names is None or name in names
-        },
+        contract={name: array.slice(first, _BATCH) for name, array in whole.contract.items()},
         extras=whole.extras.iloc[first : first + _BATCH].reset_index(drop=True),
         rows=whole.rows[first : first + _BATCH],
         own_names=whole.own_names.of(slice(first, first + _BATCH)),
@@ -177,10 +171,10 @@ def _cut(whole: RawTable, first: int, names: Collection[str] | None) -> Iterator
     )
 
 
-def _parquet_parts(files: list[FoundFile], columns: Mapping[str, Column], table: str) -> list[Part]:
+def _parquet_parts(files: list[FoundFile]) -> list[Part]:
     described = []
     for file in files:
-        with damage_named(file.name, table):
+        with damage_named(file.name, "scans"):
             metadata = pyarrow.parquet.read_metadata(file.open())
             require_once_each(metadata.schema.to_arrow_schema().names, file.name)
             described.append((file, metadata))
@@ -195,13 +189,11 @@ def _parquet_parts(files: list[FoundFile], columns: Mapping[str, Column], table:
     for (file, metadata), schema in zip(described, schemas, strict=True):
         lacking = {name: kind for name, kind in union.items() if name not in schema.names}
         nothing = _with_nulls(schema.empty_table(), lacking)
-        parts.append(_without_rows(open_table(nothing, columns, table=table)))
+        parts.append(_without_rows(open_table(nothing, SCAN_COLUMNS, table="scans")))
         for group in range(metadata.num_row_groups):
             n_rows = metadata.row_group(group).num_rows
-            read = functools.partial(
-                _row_group, file, metadata, group, first_row, columns, table, lacking
-            )
-            parts.append(Part(first_row=first_row, n_rows=n_rows, read=read))
+            read = functools.partial(_row_group, file, metadata, group, first_row, lacking)
+            parts.append(Part(n_rows=n_rows, read=read))
             first_row += n_rows
     return parts
 
@@ -217,21 +209,16 @@ def _row_group(
     metadata: pyarrow.parquet.FileMetaData,
     group: int,
     first_row: int,
-    columns: Mapping[str, Column],
-    table: str,
     lacking: Mapping[str, pa.DataType],
-    names: Collection[str] | None,
 ) -> Iterator[RawTable]:
     schema = metadata.schema.to_arrow_schema()
+    chosen = [name for name in schema.names if name in SCAN_COLUMNS]
     words = [
-        field.name
-        for field in schema
-        if pa.types.is_string(field.type)
-        and field.name in columns
-        and columns[field.name].kind is Kind.TEXT
+        name
+        for name in chosen
+        if pa.types.is_string(schema.field(name).type) and SCAN_COLUMNS[name].kind is Kind.TEXT
     ]
-    chosen = [name for name in schema.names if names is None or name in names]
-    with damage_named(source.name, table):
+    with damage_named(source.name, "scans"):
         where = source.path if source.system is None else source.open()
         file = pyarrow.parquet.ParquetFile(where, metadata=metadata, read_dictionary=words)
         for batch in file.iter_batches(
@@ -239,14 +226,11 @@ def _row_group(
         ):
             arrow = with_partition(pa.Table.from_batches([batch]), source.partition)
             arrow = _with_nulls(arrow, lacking)
-            if names is not None:
-                arrow = arrow.select([name for name in arrow.column_names if name in names])
-            extras = arrow.drop_columns([name for name in arrow.column_names if name in columns])
             yield RawTable(
                 contract={
-                    name: arrow.column(name) for name in columns if name in arrow.column_names
+                    name: arrow.column(name) for name in SCAN_COLUMNS if name in arrow.column_names
                 },
-                extras=_extras(extras, len(arrow)),
+                extras=_extras(arrow.select([]), len(arrow)),
                 rows=np.arange(first_row, first_row + len(arrow), dtype=np.int64),
             )
             first_row += len(arrow)

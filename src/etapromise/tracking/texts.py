@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -176,14 +175,12 @@ class Identifiers:
         return found
 
 
-class CategoryCodes:
-    """Numbers for the words of a column with few of them; threads may add words at once."""
+class CarrierNumbers:
+    """Numbers for the names of carriers, of which there are few."""
 
-    def __init__(self, column: str) -> None:
-        """Start without any word of ``column``, which messages name."""
-        self._column = column
+    def __init__(self) -> None:
+        """Start without any name."""
         self._numbers: dict[str, int] = {}
-        self._lock = threading.Lock()
 
     def numbers(self, texts: pd.Series[Any] | pa.ChunkedArray) -> npt.NDArray[np.uint16]:
         """The number of each word, `UNSAID` where it is missing, (n,).
@@ -192,17 +189,15 @@ class CategoryCodes:
             ContractError: there are more words than there are numbers.
         """
         codes, words = coded(texts)
-        with self._lock:
-            table = np.array(
-                [self._numbers.setdefault(word, len(self._numbers)) for word in words] + [UNSAID],
-                dtype=np.int64,
+        table = np.array(
+            [self._numbers.setdefault(word, len(self._numbers)) for word in words] + [UNSAID],
+            dtype=np.int64,
+        )
+        if len(self._numbers) >= UNSAID:
+            raise ContractError(
+                f"found more than {UNSAID - 1} different values in column 'carrier', "
+                "expected a few names; check what the column holds"
             )
-            if len(self._numbers) >= UNSAID:
-                message = (
-                    f"found more than {UNSAID - 1} different values in column {self._column!r}, "
-                    "expected a few names; check what the column holds"
-                )
-                raise ContractError(message)
         return table.astype(np.uint16)[codes]
 
     def ranks(self) -> tuple[list[str], npt.NDArray[np.uint16]]:

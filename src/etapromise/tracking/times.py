@@ -127,15 +127,12 @@ def slips_of(strays: int, others: int) -> bool:
     return strays <= max(_SLIPS * others, min(1, others // _ONE_SLIP))
 
 
-def read_wall_times(
-    array: pa.ChunkedArray, name: str, *, day_first: bool | None = None, written: Mask | None = None
-) -> WallTimes:
+def read_wall_times(array: pa.ChunkedArray, name: str, *, written: Mask | None = None) -> WallTimes:
     """Times of any stored type.
 
     Args:
         array: Timestamps, dates, text, whole numbers or floats (epochs, spreadsheet serials).
         name: Of the column, for messages.
-        day_first: Whether ``03/04/2026`` is in April; None lets the column's other values say it.
         written: (n,) which rows' formats are known: what is not ISO 8601 is none of them, and is
             not read as what it looks like.
 
@@ -156,8 +153,7 @@ def read_wall_times(
     if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
         return _numbered(array.cast(pa.float64(), safe=False), name)
     if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind):
-        text = array.cast(pa.large_string())
-        return _text_clocks(text, name, day_first=day_first, written=written)
+        return _text_clocks(array.cast(pa.large_string()), name, written)
     raise ContractError(
         f"column {name} is of type {kind}, expected zone-aware times; convert the column"
     )
@@ -254,9 +250,7 @@ def _numbered(array: pa.ChunkedArray, name: str) -> WallTimes:
     )
 
 
-def _text_clocks(
-    text: pa.ChunkedArray, name: str, *, day_first: bool | None, written: Mask | None
-) -> WallTimes:
+def _text_clocks(text: pa.ChunkedArray, name: str, written: Mask | None) -> WallTimes:
     text = pc.utf8_trim_whitespace(text)
     empty = pc.or_kleene(
         pc.equal(text, ""),
@@ -282,7 +276,7 @@ def _text_clocks(
     dialects: list[tuple[str, int]] = []
     if rest.any():
         few = few_of(int(rest.sum()), int(there.sum()))
-        other = _dialect_clocks(text.filter(pa.array(rest)), name, day_first=day_first, few=few)
+        other = _dialect_clocks(text.filter(pa.array(rest)), name, few=few)
         wall[rest], offset[rest], plain[rest] = other.wall, other.offset, other.plain
         dialects = list(other.dialects)
     return WallTimes(
@@ -366,9 +360,7 @@ def _offset_of(word: str | None) -> int:
     return (minutes if word[0] == "+" else -minutes) * _MINUTE
 
 
-def _dialect_clocks(
-    text: pa.ChunkedArray, name: str, *, day_first: bool | None, few: bool
-) -> WallTimes:
+def _dialect_clocks(text: pa.ChunkedArray, name: str, *, few: bool) -> WallTimes:
     """Texts that are no ISO 8601: each form tried on what is left.
 
     Args:
@@ -402,7 +394,7 @@ def _dialect_clocks(
             continue
         parts = _parts(found.drop_null())
         if place == 0:
-            day, month, said = _day_and_month(parts, name, day_first=day_first, few=few)
+            day, month, said = _day_and_month(parts, name, few=few)
         else:
             day, said = _whole(parts["day"]), "dates in other words"
             month = _whole(parts["month"]) if place == 1 else _months(parts["word"])
@@ -446,15 +438,13 @@ def _years(words: pd.Series[Any]) -> Ints:
     return np.where((years >= 0) & (years < 100), 2000 + years, years)
 
 
-def _day_and_month(
-    parts: pd.DataFrame, name: str, *, day_first: bool | None, few: bool
-) -> tuple[Ints, Ints, str]:
+def _day_and_month(parts: pd.DataFrame, name: str, *, few: bool) -> tuple[Ints, Ints, str]:
     """Which of two numbers is the day: dots mean day first; else the column's values say it."""
     first, second = _whole(parts["first"]), _whole(parts["second_of"])
     dotted = (parts["mark"] == ".").to_numpy()
     open_ = ~dotted
-    other = ""
-    if open_.any() and day_first is None:
+    other, day_first = "", False
+    if open_.any():
         by_day, by_month = int((first[open_] > 12).sum()), int((second[open_] > 12).sum())
         example = f"{parts['first'].iloc[int(np.argmax(open_))]}/" + str(
             parts["second_of"].iloc[int(np.argmax(open_))]
@@ -475,7 +465,7 @@ def _day_and_month(
             either = int(((first <= 12) & (second <= 12) & (first != second) & open_).sum())
             other = f", but for {min(by_day, by_month):,}; {either:,} show neither"
         day_first = by_day > by_month
-    decided = dotted | bool(day_first)
+    decided = dotted | day_first
     day, month = np.where(decided, first, second), np.where(decided, second, first)
     if dotted.all():
         return day, month, "dates as DD.MM.YYYY"
