@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -271,6 +272,7 @@ class Faults:
         return rejects_table(text, [fault.reason for fault in faults], details, rows, found)
 
 
+@cache  # of a dozen reasons, for each rejected row
 def remedy_of(reason: str) -> str:
     """What to do about rows that were rejected for a reason."""
     for part, remedy in _REMEDIES:
