@@ -179,14 +179,16 @@ def _with_local_midnights(
     scans: pd.DataFrame, shipments: pd.DataFrame, named: str | None
 ) -> pd.DataFrame:
     """The scans with ``scanned_on`` of those that are midnights of a zone, and of none other."""
-    stated = scans.get("scanned_on")
-    utc, status = _counts(scans["scanned_at"]), scans["status"]
-    open_ = np.ones(len(scans), dtype=bool) if stated is None else stated.isna().to_numpy()
-    first = slice(0, _FIRST_SCANS)
-    clocked = set(status[first][open_[first] & (utc[first] % _HALF_HOUR != 0)].unique())
-    names = [name for name in status[first][open_[first]].unique() if name not in clocked]
-    if not names or not len(shipments):
+    if not len(shipments):
         return scans
+    first = scans[["scanned_at", "status"]].iloc[:_FIRST_SCANS]
+    open_ = _without_day(scans.iloc[:_FIRST_SCANS])
+    clock = _counts(first["scanned_at"]) % _HALF_HOUR != 0
+    clocked = set(first["status"][open_ & clock].unique())
+    names = [name for name in first["status"][open_].unique() if name not in clocked]
+    if not names:
+        return scans
+    utc, status, open_ = _counts(scans["scanned_at"]), scans["status"], _without_day(scans)
     usual: list[str] | None = None
     for name in names:
         rows = np.flatnonzero((status == name).to_numpy() & open_)
@@ -205,6 +207,13 @@ def _with_local_midnights(
                 scans = scans.assign(scanned_on=days)
                 break
     return scans
+
+
+def _without_day(scans: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """(n,) which scans are no plain dates yet."""
+    if "scanned_on" not in scans:
+        return np.ones(len(scans), dtype=bool)
+    return np.asarray(scans["scanned_on"].isna().to_numpy(), dtype=bool)
 
 
 def _counts(times: pd.Series[Any]) -> npt.NDArray[np.int64]:
