@@ -167,6 +167,20 @@ def test_what_parcels_go_on_after_is_no_delivery(tmp_path: Path) -> None:
     assert "'Delivered to ACME Cross-Dock 7' (80 scans)" in told_of(files)
 
 
+def test_events_may_call_their_parcels_by_an_id(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    texts = {
+        "picked": "Parcel picked up",
+        "van": "Out for delivery",
+        "came": "Delivered to customer",
+    }
+    events = events_of(truth, texts).rename(columns={"parcel": "id"})
+    orders = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    files = csv_of(orders, tmp_path / "orders.csv")
+    _, found = read(files + csv_of(events, tmp_path / "events.csv"), tmp_path)
+    assert (found.milestones["scan_count"] > 0).all()
+
+
 def test_a_second_pick_up_before_the_delivery_is_the_van(tmp_path: Path) -> None:
     truth = parcels(5, 80)
     texts = {"picked": "Picked Up", "hub": "In Transit", "van": "Dispatched", "came": "Delivered"}

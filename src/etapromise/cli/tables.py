@@ -106,9 +106,8 @@ class TableArguments:
         paths = (None, None) if out is None else rejects_beside(out)
         for account, path in zip(found.accounts, paths, strict=True):
             tell_account(account, path, told)
-        for row in clocks_marked_as_utc(found):
-            say(f"scans: {marked_as_utc_text(row)}")
-        for text in deliveries_at_night(found):
+        marked = clocks_marked_as_utc(found)
+        for text in (*map(marked_as_utc_text, marked), *deliveries_at_night(found, marked)):
             say(f"scans: {text}")
         if max_rejects is not None:
             refuse_too_many(found.accounts, max_rejects)

@@ -7,7 +7,7 @@ before it shows in broken promises.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -302,15 +302,19 @@ def marked_as_utc_text(row: dict[str, Any]) -> str:
     )
 
 
-def deliveries_at_night(history: TrackedHistory) -> list[str]:
+def deliveries_at_night(history: TrackedHistory, marked: Iterable[Mapping[str, Any]]) -> list[str]:
     """Carriers most of whose deliveries fall into the night, in words.
 
-    Their times are on another clock than it was said, or those of a job that ran at night; of
-    those that `clocks_marked_as_utc` finds it is known which.
+    Their times are on another clock than it was said, or those of a job that ran at night.
+
+    Args:
+        marked: What `clocks_marked_as_utc` found: of these it is known which.
     """
+    came = _clocked(history.scans) & (history.scans["status"] == "delivered").to_numpy()
+    history = replace(history, scans=history.scans[came].reset_index(drop=True))
     carrier = scan_carriers(history).astype(TEXT)
-    hours = _delivery_hours(history, _clocked(history.scans))
-    known = {row["carrier"] for row in clocks_marked_as_utc(history)}
+    hours = _delivery_hours(history, np.ones(len(history.scans), dtype=bool))
+    known = {row["carrier"] for row in marked}
     found = []
     for name in sorted(set(carrier.unique()) - known):
         ours = hours[(carrier == name).to_numpy() & ~np.isnan(hours)]

@@ -351,6 +351,7 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
     first, last = days.index.min(), days.index.max()
     every = pd.date_range(first, last, freq="D") if len(days) else days.index
     silent = every.difference(days.index)
+    marked = clocks_marked_as_utc(found)
     signs: dict[str, Any] = {
         "orders": len(orders),
         "first_order": str(orders["ordered_at"].min()),
@@ -361,8 +362,8 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
         "shipments_without_scans": int((found.milestones["scan_count"] == 0).sum()),
         "arrived": int(found.milestones["event_at"].notna().sum()),
         "closed": _counts(found.milestones["closed_as"]),
-        "marked_as_utc": [marked_as_utc_text(row) for row in clocks_marked_as_utc(found)],
-        "at_night": deliveries_at_night(found),
+        "marked_as_utc": [marked_as_utc_text(row) for row in marked],
+        "at_night": deliveries_at_night(found, marked),
         "odd_weights": outlying_weights(orders),
     }
     for name in ("carrier", "service", "destination_country"):

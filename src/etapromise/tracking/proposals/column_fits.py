@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from etapromise.normal_forms.places import countries_with
 from etapromise.tracking.column_names import (
     is_about,
+    names_of,
     place_in,
     plain_name,
     score_name,
@@ -131,6 +132,8 @@ def _of_events(table: OwnTable) -> bool:
     return bool(table.rows) or not any(
         score_name(name, "shipments", role) >= _NAMED
         for name in table.profiles
+        # An id of whatever may be a parcel's.
+        if plain_name(name) not in names_of()["other"]["labels"]
         for role in ("destination", "ordered_at", "order_id")
     )
 
