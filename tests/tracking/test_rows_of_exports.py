@@ -71,6 +71,18 @@ def test_a_delivery_of_what_went_back_is_asked_about(tmp_path: Path) -> None:
     assert len(history(mapping=mapping).shipments) == (~back).sum()
 
 
+def test_a_state_in_the_place_of_a_time_has_not_happened(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth)
+    open_ = np.arange(len(truth)) % 3 == 0
+    truth.loc[open_, "delivered"] = pd.NaT
+    table.loc[open_, "delivered_on"] = "in transit"
+    _, found = read(csv_of(table, tmp_path / "states.csv"), tmp_path)
+    assert_true(truth, found)
+    assert not len(found.scan_rejects)
+    assert any(note.reason == "state_for_time" and note.rows == 27 for note in found.scan_notes)
+
+
 def test_further_rows_that_say_another_delivery_are_told(tmp_path: Path) -> None:
     truth = parcels(5, 80)
     table = plain(truth)

@@ -42,6 +42,7 @@ from etapromise.tracking.mapping import (
     read_mapping,
 )
 from etapromise.tracking.sources import OpenedTable, RawTable, Source, arrow_table, one_opened
+from etapromise.tracking.status_words import status_of_word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -492,10 +493,22 @@ def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
     ids = cells_as_text(plain_ids(ids, mapping.ids_ignore))
     scanned_at = SCAN_COLUMNS["scanned_at"]
     parts: dict[str, list[pa.ChunkedArray]] = {"shipment_id": [], "scanned_at": [], "status": []}
-    rows, stated = [], []
+    rows, stated, notes = [], [], []
     for status, one in part.milestones.items():
         times = mapped_column(own.table, one, scanned_at, part)
-        there = np.flatnonzero(happened(times))
+        words = _other_states(times, status)
+        there = np.flatnonzero(happened(times) & ~words)
+        if words.any():
+            word = str(cells_as_text(times)[int(np.flatnonzero(words)[0])].as_py())
+            told = "say a state that comes before, and no time: it has not happened"
+            note = Note(
+                reason="state_for_time",
+                column=", ".join(one.sources),
+                rows=int(words.sum()),
+                told=told,
+                examples=(word,),
+            )
+            notes.append(note)
         parts["shipment_id"].append(ids.take(pa.array(there)))
         parts["scanned_at"].append(cells_as_text(times.take(pa.array(there))))
         said = pa.array([status] * len(there), pa.large_string())
@@ -515,11 +528,20 @@ def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
         contract=columns,
         extras=pd.DataFrame(index=range(count)),
         rows=np.concatenate(rows),
+        notes=tuple(notes),
         own_names=OwnNames(
             names={"shipment_id": own_ids, "scanned_at": milestones}, which={"scanned_at": which}
         ),
         stated={"scanned_at": np.concatenate(stated)},
     )
+
+
+def _other_states(times: pa.ChunkedArray, status: str) -> npt.NDArray[np.bool_]:
+    """(n,) cells that say in words another state than the one whose time they should have."""
+    text = cells_as_text(times)
+    words = pc.unique(text.filter(pc.invert(pc.match_substring_regex(text, r"\d")))).to_pylist()
+    said = [word for word in words if word and status_of_word(word) not in {None, status}]
+    return np.asarray(pc.is_in(text, pa.array(said, pa.large_string())).to_numpy(), dtype=bool)
 
 
 def _together(found: Sequence[RawTable]) -> RawTable:
