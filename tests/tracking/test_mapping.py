@@ -147,6 +147,8 @@ def test_ids_without_what_does_not_count() -> None:
     every = ("case", "blanks", "zeros", "fraction", "symbols")
     assert plain_ids(ids, every).to_pylist() == ["A1", "B2", "0"]
     assert plain_ids(ids, ("prefix",)).to_pylist() == ["00-a 1.0", "2", "000"]
+    wide = pa.chunked_array([["\uff21\uff22\uff0d\uff11\uff12"]])
+    assert plain_ids(wide, ("width",)).to_pylist() == ["AB-12"]
 
 
 def scans_like(ids: list[str]) -> pd.DataFrame:
@@ -173,6 +175,7 @@ def shipments_like(ids: list[str]) -> pd.DataFrame:
         ("ab{}", "AB{}", "upper and lower case"),
         ("A-{}", "A{}", "signs"),
         ("A {}", "A{}", "blanks"),
+        ("AB\uff0d{}", "AB-{}", "full-width characters"),
         ("MX-{}", "{}", "before the first digit"),
     ],
 )

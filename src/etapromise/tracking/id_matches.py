@@ -15,14 +15,15 @@ from etapromise.tracking.mapped_columns import plain_ids
 _WAYS: Final = (
     ("blanks",),
     ("case",),
+    ("width",),
     ("fraction",),
     ("zeros",),
     ("fraction", "zeros"),
     ("symbols",),
     ("prefix",),
     ("prefix", "zeros"),
-    ("blanks", "case", "fraction", "zeros"),
-    ("blanks", "case", "fraction", "symbols", "zeros"),
+    ("blanks", "case", "fraction", "width", "zeros"),
+    ("blanks", "case", "fraction", "symbols", "width", "zeros"),
 )
 _MOST: Final = 200_000
 # So many of them must find an order for a way to be proposed.
@@ -30,6 +31,7 @@ _LEAST: Final = 0.5
 _WORDS: Final = {
     "blanks": "blanks",
     "case": "upper and lower case",
+    "width": "full-width characters",
     "fraction": "a trailing .0",
     "zeros": "leading zeros",
     "symbols": "signs such as # and -",

@@ -215,6 +215,8 @@ def plain_ids(array: pa.ChunkedArray, ignore: Iterable[str]) -> pa.ChunkedArray:
     if not drop:
         return array
     text = pc.utf8_trim_whitespace(cells_as_text(array))
+    if "width" in drop:
+        text = pc.utf8_normalize(text, form="NFKC")
     if "fraction" in drop:
         text = pc.replace_substring_regex(text, r"\.0+$", "")
     if "blanks" in drop:

@@ -44,7 +44,7 @@ SILENT: Final = "nothing"
 """The meaning of a code that says nothing about the parcel."""
 
 MAPPING_KEYS: Final = ("shipments", "scans", "ids")
-IDS_IGNORE: Final = ("case", "blanks", "zeros", "fraction", "symbols", "prefix")
+IDS_IGNORE: Final = ("case", "blanks", "width", "zeros", "fraction", "symbols", "prefix")
 _PLACES: Final = ("place",)
 _CHOICES: Final = {"era": tuple(ERAS), "unit": ("kg", "g", "lb", "oz")}
 
