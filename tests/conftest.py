@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import settings
 
 from etapromise import PromiseModel, tracking, train
@@ -20,6 +23,11 @@ if TYPE_CHECKING:
 # A loaded machine is no failure: nothing here is a timed test.
 settings.register_profile("etapromise", deadline=None)
 settings.load_profile("etapromise")
+
+if "mix_stderr" in inspect.signature(CliRunner.__init__).parameters:
+    # Before 8.2 click keeps the streams apart only where asked to, and has no text of both.
+    CliRunner.__init__ = functools.partialmethod(CliRunner.__init__, mix_stderr=False)
+    Result.output = property(lambda result: result.stdout + result.stderr)
 
 # With few tests, or long ones; begun last, one of them would keep one worker busy and another idle.
 LONGEST = {
