@@ -40,8 +40,8 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.evaluation.backtest import Fit
 from etapromise.evaluation.replay import ModelForecaster, TrainModel
 from etapromise.forecast.distribution import DateDistribution
+from etapromise.history.features import all_features
 from etapromise.tracking import TrackedHistory
-from etapromise.training.training import all_features
 
 Sees = Callable[[TrackedHistory, pd.Timestamp], TrackedHistory]
 

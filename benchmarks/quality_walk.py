@@ -186,8 +186,8 @@ def _raw_features(
         if name not in shipments.columns:
             continue
         values = shipments[name].astype("object")
-        seen = sorted(values.iloc[learnt].dropna().unique())
-        codes = pd.Categorical(values, categories=seen).codes.astype(np.float64)
+        known = sorted(values.iloc[learnt].dropna().unique())
+        codes = pd.Categorical(values, categories=known).codes.astype(np.float64)
         columns[f"raw:{name}"] = np.where(codes < 0, np.nan, codes)
     frame = pd.DataFrame(columns)
     seen = frame.iloc[learnt]

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -143,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

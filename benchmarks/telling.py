@@ -125,8 +125,7 @@ def one_week(
 def policies(looks: PastPredictions) -> None:
     """The policy picked on the first half of the parcels, measured on the second."""
     half = len(looks.original_date) // 2
-    first = looks.of_parcels(np.arange(half))
-    second = looks.of_parcels(np.arange(half, len(looks.original_date)))
+    first, second = of_parcels(looks, 0, half), of_parcels(looks, half, len(looks.original_date))
     begin = time.perf_counter()
     choice = pick_policy(first)
     print(
@@ -146,6 +145,15 @@ def policies(looks: PastPredictions) -> None:
             f"broken in silence {record.silent_misses:.1%}, "
             f"kept in the end {record.kept_in_the_end:.1%}, cost {record.cost_per_parcel:.3f}"
         )
+
+
+def of_parcels(past: PastPredictions, start: int, end: int) -> PastPredictions:
+    """The looks at some of the parcels, which are numbered anew."""
+    looks = (past.parcel >= start) & (past.parcel < end)
+    own = {name: getattr(past, name)[start:end] for name in ("original_date", "event_date")}
+    of_looks = ("moment", "today", "first_date", "probability")
+    own |= {name: getattr(past, name)[looks] for name in of_looks}
+    return PastPredictions(**own, parcel=past.parcel[looks] - start)
 
 
 def share(value: float | None) -> str:

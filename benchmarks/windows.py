@@ -78,8 +78,7 @@ def measured(
             day = promise.date + dt.timedelta(days=ahead)
             for first, last in HOURS:
                 start, end = dt.time(first), dt.time(last)
-                within = local is not None and local.date() == day
-                within = within and start <= local.time() < end
+                within = local is not None and local.date() == day and start <= local.time() < end
                 said.append((promise.probability_between(day, start, end), within))
     return held, np.array(said, float)
 
