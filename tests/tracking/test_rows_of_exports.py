@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from etapromise.errors import ContractError
 from etapromise.operations.checking.checking import check
 from etapromise.tracking import history
+from etapromise.tracking.written_times import WrittenTime, iso_times
 from tests.tracking.own_shapes import HOME, aware, parcels
 from tests.tracking.test_own_shapes import dates, local_dates
 from tests.tracking.test_public_tables import proposal_of
@@ -296,3 +298,79 @@ def test_records_that_name_their_parent_lie_inside_of_it(tmp_path: Path) -> None
     path.write_text("\n".join(json.dumps(line) for line in lines))
     _, found = read([path], tmp_path)
     assert_true(truth, found)
+
+
+def scans_of(truth: pd.DataFrame) -> pd.DataFrame:
+    """Two scans of each parcel, in the order of the parcels, with the zone where each happened."""
+    rows = [
+        (one["id"], status, one[status].tz_localize(zone))
+        for _, one in truth.iterrows()
+        for status, zone in (("picked", HOME), ("delivered", one["zone"]))
+        if not pd.isna(one[status])
+    ]
+    return pd.DataFrame(rows, columns=["tracking", "status", "at"])
+
+
+def orders_of(truth: pd.DataFrame, folder: Path) -> list[Path]:
+    table = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    return csv_of(table, folder / "orders.csv")
+
+
+def test_a_vendors_payload_is_read_as_the_vendor_has_it(tmp_path: Path) -> None:
+    truth = parcels(5, 60)
+    codes = {"picked": "InTransit_002", "delivered": "Delivered_001"}
+    sent = [
+        {
+            "event": "tracking_update",
+            "msg": {
+                "tracking_number": number,
+                "checkpoints": [
+                    {
+                        "created_at": (one["at"] + 5 * DAYS).isoformat(),
+                        "checkpoint_time": one["at"].isoformat(),
+                        "message": "Scanned",
+                        "tag": codes[one["status"]].partition("_")[0],
+                        "subtag": codes[one["status"]],
+                    }
+                    for _, one in scans.iterrows()
+                ],
+            },
+        }
+        for number, scans in scans_of(truth).groupby("tracking", sort=False)
+    ]
+    files = orders_of(truth, tmp_path) + json_of(sent, tmp_path / "sent.json")
+    found, told = read(files, tmp_path)
+    assert_true(truth, told)
+    assert "payload = true" in str(found.text)
+
+
+def test_own_numbers_are_no_codes_of_a_vendor(tmp_path: Path) -> None:
+    truth = parcels(5, 60)
+    scans = scans_of(truth)
+    events = scans.assign(status=scans["status"].map({"picked": 210, "delivered": 500}))
+    files = orders_of(truth, tmp_path) + csv_of(events, tmp_path / "events.csv")
+    found = check(files, quality=False).proposal
+    assert found is not None
+    assert found.vocabulary is None
+    assert any("'210'" in one for one in found.questions)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "clocks"),
+    [
+        (["-360", "-300"], ["16:00", "15:00"]),
+        (["330", "-480"], ["04:30", "18:00"]),
+        (["-600", "-500"], ["16:00", "15:00"]),  # lost a zero
+        (["-6", "-5"], ["16:00", "15:00"]),
+        (["-300", "-300"], None),  # three hours or five
+    ],
+)
+def test_offsets_in_minutes_are_told_from_hours(
+    offsets: list[str], clocks: list[str] | None
+) -> None:
+    local = pa.chunked_array([["2026-01-05 10:00"] * 2])
+    read_as = iso_times(local, WrittenTime(), pa.chunked_array([offsets])).to_pylist()
+    if clocks is None:
+        assert not any(one.endswith("Z") for one in read_as)
+    else:
+        assert [one[11:16] for one in read_as] == clocks

@@ -99,6 +99,7 @@ def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, 
         separator=part.separator,
         skip=part.skip,
         rows=part.rows,
+        payload=part.payload,
     )
     if source is not None:
         # A frame has all sheets in it already.

@@ -127,6 +127,7 @@ class MappedTable:
         skip: Likewise.
         sheets: Of workbooks, whose rows are put together; empty: the only one that holds any.
         rows: See `FileOptions`.
+        payload: Likewise.
         time_zone: IANA zone of all clock times of the table that carry none.
         fill_down: Columns whose empty fields repeat the row above.
         one_row_per: The column by which further rows are folded into the first.
@@ -145,6 +146,7 @@ class MappedTable:
     skip: int | None = None
     sheets: tuple[str, ...] = ()
     rows: str = ""
+    payload: bool = False
     time_zone: str | None = None
     fill_down: tuple[str, ...] = ()
     one_row_per: str | None = None
@@ -255,9 +257,9 @@ _SETTINGS: Final = {
     "columns": dict,
     "features": dict,
 }
-_ONLY_FOR: Final = {
+_ONLY_FOR: Final[dict[str, dict[str, Any]]] = {
     "shipments": {"milestones": dict, "join": dict},
-    "scans": {"statuses": dict},
+    "scans": {"statuses": dict, "payload": bool},
 }
 _OF_A_JOIN: Final = {"on": str, "to": str} | {
     key: _SETTINGS[key] for key in ("files", "encoding", "separator", "skip", "sheet")
@@ -272,7 +274,7 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
     _only(data, tuple(allowed), where, path)
     for key, value in data.items():
         _answered(value, f"{where} {key}", path)
-        if not isinstance(value, allowed[key]) or isinstance(value, bool):
+        if not isinstance(value, allowed[key]) or isinstance(value, bool) != (allowed[key] is bool):
             raise ContractError(
                 f"{path}: {where} {key} is {value!r}, expected {_KINDS[allowed[key]]}"
             )
@@ -322,6 +324,7 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
                 "separator",
                 "skip",
                 "rows",
+                "payload",
                 "time_zone",
                 "one_row_per",
             )
@@ -362,6 +365,7 @@ _KINDS: Final[dict[Any, str]] = {
     list: "a list of texts",
     dict: "a table",
     str | list: "text or a list of texts",
+    bool: "true or false",
 }
 _KEYS: Final[dict[str, Any]] = {
     "column": str,

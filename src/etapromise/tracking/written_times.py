@@ -235,6 +235,24 @@ def _zone_named(name: Any) -> str | dt.tzinfo | None:
     return dt.timezone(-away if found["sign"] != "+" else away)
 
 
+def _minutes_as_clocks(words: pd.Series[Any]) -> pd.Series[Any]:
+    """Offsets in bare minutes (-480) as hours and minutes; missing where they may be either.
+
+    Those that lost a zero at the front (-530) are what else three figures may be.
+    """
+    bare = words.str.fullmatch(r"[+-]?\d{1,3}").fillna(value=False).astype(bool)
+    away = words[bare].astype(int)
+    if not (away.abs() > _FURTHEST).any():
+        return words
+    minutes = bool((away % 15 == 0).all()) and bool((away.abs() <= 60 * _FURTHEST).all())
+    if minutes and bool((away.abs() % 100).isin([0, 30, 45]).all()):
+        return words.mask(bare & (words.str.len() > 3))
+    if not minutes:
+        return words
+    said = away.map(lambda n: f"{'-' if n < 0 else '+'}{abs(n) // 60:02}:{abs(n) % 60:02}")
+    return words.mask(bare, said)
+
+
 def _in_utc(iso: pd.Series[Any], zone: str | dt.tzinfo) -> Any:
     clock = pd.to_datetime(iso, format="ISO8601").astype("datetime64[us]")
     first = np.ones(len(clock), dtype=bool)
@@ -245,6 +263,7 @@ def _in_utc(iso: pd.Series[Any], zone: str | dt.tzinfo) -> Any:
 def _by_zone(iso: pa.Array, local: Any, zones: pa.ChunkedArray, otherwise: str | None) -> pa.Array:
     codes, names = _distinct(zones)
     numbers = np.where(_filled(codes) < 0, len(names), _filled(codes))
+    names = _minutes_as_clocks(names)
     text = iso.to_pandas().astype(TEXT)
     for number, name in enumerate([*names, otherwise]):
         rows = local & (numbers == number)

@@ -45,6 +45,9 @@ _LEAST_ORDERS: Final = 500
 # More of them would tell it better and take longer than a first look may.
 _TRIED_ORDERS: Final = 8000
 _JUDGED_DAYS: Final = 28
+# So many of a payload's scans are whole.
+_MOST_SCANS: Final = 0.9
+_OF_A_SCAN: Final = ("shipment_id", "scanned_at", "status")
 _SETTLING_DAYS: Final = 21
 
 
@@ -66,6 +69,8 @@ def own_tables(
         first = files[0]
         nested = _nested(files, name)
         if nested:
+            # What lies alone has its orders inside.
+            found += _scans_of_payloads(source, files, name) if len(sources) > 1 else []
             found += nested
             continue
         for sheet in sheets_of(first) or [""]:
@@ -105,6 +110,22 @@ def _nested(files: Sequence[FoundFile], name: str) -> list[OwnTable]:
         )
         for rows in paths
     ]
+
+
+def _scans_of_payloads(
+    source: str | PathLike[str], files: Sequence[FoundFile], name: str
+) -> list[OwnTable]:
+    """The scans of files as vendors send them, as a table; none of other files."""
+    if any(file.told_kind != "json" for file in files):
+        return []
+    try:
+        opened = arrow_table(source, "scans", FileOptions(payload=True))
+    except ContractError:
+        return []
+    filled = (len(opened.table) - opened.table.column(part).null_count for part in _OF_A_SCAN)
+    if min(filled) <= _MOST_SCANS * len(opened.table):
+        return []  # names like a vendor's, in a form of their own
+    return [OwnTable(files=(name,), opened=opened, settings={"payload": True})]
 
 
 def _opened(records: list[dict[str, Any]], rows: str, file: FoundFile) -> OpenedTable:

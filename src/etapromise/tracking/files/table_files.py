@@ -29,6 +29,8 @@ from etapromise.tracking.files.found_files import FoundFile, damage_named
 from etapromise.tracking.files.json_tables import list_paths, records_of, table_of, with_kinds
 from etapromise.tracking.files.spreadsheets import sheet_names, sheet_table
 from etapromise.tracking.files.web_tables import web_table
+from etapromise.tracking.payloads import scans_of_payload
+from etapromise.tracking.python_objects import arrow_table_of
 
 _START: Final = 2**16
 # So many headers may stand inside of a table.
@@ -57,6 +59,7 @@ class FileOptions:
         skip: Lines or rows above the header.
         sheet: Of a workbook.
         rows: Dotted path of the list inside of each JSON record whose objects are the rows.
+        payload: JSON is what vendors send, whose scans are the rows.
     """
 
     encoding: str | None = None
@@ -64,6 +67,7 @@ class FileOptions:
     skip: int | None = None
     sheet: str | None = None
     rows: str = ""
+    payload: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,9 @@ def open_file(file: FoundFile, table: str, options: FileOptions) -> OpenedFile:
             opened = OpenedFile(table=_parquet_file(where, file.name))
         elif kind == "arrow":
             opened = OpenedFile(table=_arrow_file(file))
+        elif kind == "json" and options.payload:
+            scans = scans_of_payload(file.buffer().to_pybytes())
+            opened = OpenedFile(table=arrow_table_of(scans))
         elif kind == "json":
             text, doubts = _decoded(file, options)
             records = records_of(text, file.name)

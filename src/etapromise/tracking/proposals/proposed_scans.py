@@ -82,14 +82,21 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
     codes = {str(one["values"]): int(one["counts"]) for one in counted if one["values"] is not None}
     total = sum(codes.values())
 
+    numbers = all(code.isdigit() for code in codes)
+
     def understood(name: str) -> int:
-        read = vocabularies()[name].read
-        return sum(n for code, n in codes.items() if not _unknown(read(code)))
+        meanings = {code: vocabularies()[name].meaning(code) for code in codes}
+        return sum(
+            codes[code]
+            for code, one in meanings.items()
+            # The first figure of a number that is in no list is no coarse code.
+            if not _unknown(one.status) and not (numbers and one.by_coarse)
+        )
 
     shares = {name: understood(name) for name in vocabularies()}
     best = max(shares, key=lambda name: (shares[name], name == STANDARD))
     # Numbers are everybody's: those of a vendor are all in its list.
-    least = total if all(code.isdigit() for code in codes) else 0.5 * total
+    least = total if numbers else 0.5 * total
     if best != STANDARD and (shares[best] < least or shares[STANDARD] >= shares[best]):
         best = STANDARD
     contested: dict[str, dict[str, str]] = {}

@@ -131,7 +131,12 @@ def _of_one_source(one: OwnTable, other: OwnTable) -> bool:
 
 
 def _events(table: OwnTable, others: Sequence[OwnTable]) -> float:
-    """More where a table's rows lie inside of another's: events of a parcel, not its last state."""
+    """More where a table's rows lie inside of another's: events of a parcel, not its last state.
+
+    Most where a vendor's payload says itself what its events are.
+    """
+    if table.settings.get("payload"):
+        return _INSIDE * len(others)
     around = [
         one
         for one in others
