@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,8 @@ from etapromise.promise.wording import Wording, clauses, dated
 
 # A day within so many of the start is named by its weekday alone.
 _A_WEEK: Final = 6
+# Digits of the largest float and its cents: an amount of any size is written out.
+_ANY_AMOUNT: Final = decimal.Context(prec=320)
 
 
 def why_text(
@@ -53,8 +56,13 @@ def _clause(
         day="" if fact.day is None else _written(fact.day, start, locale, weekdays),
         share="" if fact.share is None else _percent(fact.share, locale),
         text=fact.text,
-        amount="" if fact.amount is None else format_decimal(fact.amount, "0.00", locale=locale),
+        amount="" if fact.amount is None else _money(fact.amount, locale),
     )
+
+
+def _money(amount: float, locale: Locale) -> str:
+    with decimal.localcontext(_ANY_AMOUNT):
+        return str(format_decimal(amount, "0.00", locale=locale))
 
 
 def _percent(share: float, locale: Locale) -> str:
