@@ -344,15 +344,28 @@ def test_a_vendors_payload_is_read_as_the_vendor_has_it(tmp_path: Path) -> None:
     assert "payload = true" in str(found.text)
 
 
-def test_own_numbers_are_no_codes_of_a_vendor(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbers", [(210, 500), (3, 5)])  # kuaidi100 calls 3 delivered, 5 the van
+def test_own_numbers_are_no_codes_of_a_vendor(numbers: tuple[int, int], tmp_path: Path) -> None:
     truth = parcels(5, 60)
     scans = scans_of(truth)
-    events = scans.assign(status=scans["status"].map({"picked": 210, "delivered": 500}))
+    codes = dict(zip(("picked", "delivered"), numbers, strict=True))
+    events = scans.assign(status=scans["status"].map(codes))
     files = orders_of(truth, tmp_path) + csv_of(events, tmp_path / "events.csv")
     found = check(files, quality=False).proposal
     assert found is not None
     assert found.vocabulary is None
-    assert any("'210'" in one for one in found.questions)
+    assert any(f"'{numbers[0]}'" in one for one in found.questions)
+    assert found.statuses[str(numbers[1])][0] == "delivered"
+
+
+def test_a_date_of_what_did_not_come_is_a_plan(tmp_path: Path) -> None:
+    truth = parcels(5, 80)
+    table = plain(truth).assign(is_delivered=truth["delivered"].notna())
+    open_ = np.arange(len(truth)) % 8 == 0
+    table.loc[open_, ["delivered_on", "is_delivered"]] = "2026-12-01", False
+    found = check(csv_of(table, tmp_path / "flags.csv"), quality=False)
+    assert found.proposal is not None
+    assert any("rows are 'False' by is_delivered" in one for one in found.proposal.questions)
 
 
 @pytest.mark.parametrize(

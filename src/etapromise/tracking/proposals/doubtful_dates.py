@@ -31,6 +31,10 @@ _MOST_ROWS: Final = 0.5
 # A state that so few rows lack, and so few of those it calls cancelled that came all the same.
 _FILLED: Final = 0.99
 _CAME_ANYWAY: Final = 0.05
+# A column that is called so nearly as deliveries are, whose two words say whether they were.
+_YES_AND_NO: Final = 2
+_ABOUT_IT: Final = 0.5
+_NO: Final = frozenset({"no", "n", "false", "0", "f", "nein", "non", "nao", "nee", "nie", "nej"})
 # In so many rows no carrier takes always as long.
 _ALWAYS: Final = 50
 _SAME_DAYS: Final = 0.98
@@ -354,11 +358,16 @@ def _plan(proposal: Proposal, states: dict[str, dict[str, list[str]]], came: Pro
     """What shows that a column of deliveries is one of plans: also of what never went."""
     table, column = proposal.shipments, str(came.column)
     dated = happened(cells_as_text(table.table.column(column)))
-    for name, found in states.items():
-        never = _rows_of(table, name, found.get("cancelled", []))
+    never_came = {name: found.get("cancelled", []) for name, found in states.items()}
+    for name in proposal.unused:
+        one = table.profiles[name]
+        if one.distinct == _YES_AND_NO and score_name(name, "milestones", "delivered") > _ABOUT_IT:
+            never_came[name] = [str(word) for word in one.words if plain_name(str(word)) in _NO]
+    for name, words in never_came.items():
+        never = _rows_of(table, name, words)
         if never.sum() >= _ROWS_OF_A_PLAN and dated[never].mean() > _PLANNED:
             return (
-                f"{int(dated[never].sum()):,} rows are {found['cancelled'][0]!r} by {name} and "
+                f"{int(dated[never].sum()):,} rows are {words[0]!r} by {name} and "
                 f"have a date in {column}"
             )
     for before in (proposal.columns.get("ordered_at"), proposal.milestones.get("picked_up")):

@@ -75,11 +75,9 @@ def _nearest(zone: str | None, column: str | None, table: OwnTable) -> str | Non
 
 def _codes(proposal: Proposal, table: OwnTable) -> None:
     """Whose codes the scans carry, and what the others of them mean."""
-    column = proposal.scan_columns["status"].column
-    if column is None:
+    if proposal.scan_columns["status"].column is None:
         return
-    counted = pc.value_counts(table.table.column(column).cast(pa.large_string())).to_pylist()
-    codes = {str(one["values"]): int(one["counts"]) for one in counted if one["values"] is not None}
+    codes = _counted_codes(proposal, table)
     total = sum(codes.values())
 
     numbers = all(code.isdigit() for code in codes)
@@ -130,6 +128,12 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
             proposal.statuses[code] = (status, n, "its words")
         else:
             proposal.open_codes[code] = n
+
+
+def _counted_codes(proposal: Proposal, table: OwnTable) -> dict[str, int]:
+    column = table.table.column(str(proposal.scan_columns["status"].column))
+    counted = pc.value_counts(column.cast(pa.large_string())).to_pylist()
+    return {str(one["values"]): int(one["counts"]) for one in counted if one["values"] is not None}
 
 
 def _standard(code: str) -> str | Fault:
@@ -241,18 +245,7 @@ def doubt_words(proposal: Proposal, table: OwnTable) -> None:
     }
     if not said or any(one is None or one.column is None for one in parts):
         return
-    ids, when, status = (proposal.scan_columns[role] for role in _OF_A_SCAN)
-    own = table.table.select([ids.column, when.column, status.column])
-    if len(own) > _LOOKED_AT:
-        first = pc.unique(own.column(0).slice(0, _LOOKED_AT // 4))
-        own = own.filter(pc.is_in(own.column(0), first))
-    frame = pd.DataFrame(
-        {
-            "id": text_of(own.column(0)).to_pandas(),
-            "at": moments_of(own.column(1), when),
-            "code": own.column(2).cast(pa.large_string()).to_pandas(),
-        }
-    )
+    frame = _scans_of_some(proposal, table)
     read = vocabularies()[proposal.vocabulary or STANDARD].read
     known = {
         code: proposal.statuses[code][0] if code in proposal.statuses else read(str(code))
@@ -284,6 +277,43 @@ def doubt_words(proposal: Proposal, table: OwnTable) -> None:
         else:
             why = f"{share} after another pick-up: does it mean in_transit, or another status?"
             proposal.statuses[code] = "?", n, why
+
+
+def _scans_of_some(proposal: Proposal, table: OwnTable) -> pd.DataFrame:
+    """The scans of enough parcels to see the order of codes in: ``id``, ``at``, ``code``."""
+    ids, when, status = (proposal.scan_columns[role] for role in _OF_A_SCAN)
+    own = table.table.select([ids.column, when.column, status.column])
+    if len(own) > _LOOKED_AT:
+        first = pc.unique(own.column(0).slice(0, _LOOKED_AT // 4))
+        own = own.filter(pc.is_in(own.column(0), first))
+    return pd.DataFrame(
+        {
+            "id": text_of(own.column(0)).to_pandas(),
+            "at": moments_of(own.column(1), when),
+            "code": own.column(2).cast(pa.large_string()).to_pandas(),
+        }
+    )
+
+
+def doubt_numbers(proposal: Proposal, table: OwnTable) -> None:
+    """Numbers that are no vendor's after all: most of its deliveries go on."""
+    parts = [proposal.scan_columns.get(role) for role in _OF_A_SCAN]
+    if proposal.vocabulary is None or any(one is None or one.column is None for one in parts):
+        return
+    counted = _counted_codes(proposal, table)
+    if not all(code.isdigit() for code in counted):
+        return
+    vendor, read = proposal.vocabulary, vocabularies()[proposal.vocabulary].read
+    frame = _scans_of_some(proposal, table).dropna().sort_values("at", kind="stable")
+    means = frame["code"].map(lambda code: str(read(code)))
+    came = frame["id"][means == "delivered"].unique()
+    last = means.groupby(frame["id"], sort=False).last()
+    if last[came].isin(_ON_ITS_WAY).mean() > _MOSTLY:
+        proposal.vocabulary = None
+        proposal.statuses.clear()
+        proposal.open_codes.update(counted)
+        return
+    proposal.told.append(f"the codes are numbers, and {vendor} has all of them: please check")
 
 
 def _last_codes(proposal: Proposal, table: OwnTable) -> pd.Series[str]:

@@ -39,6 +39,7 @@ from etapromise.tracking.proposals.proposed_joins import (
 from etapromise.tracking.proposals.proposed_scans import (
     ask_for_codes,
     codes_by_place,
+    doubt_numbers,
     doubt_words,
     scan_columns,
     states_not_events,
@@ -96,6 +97,8 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     if scans is not None:
         states_not_events(proposal, scans)
         scans = proposal.scans
+    if scans is not None:
+        doubt_numbers(proposal, scans)
     if scans is not None and proposal.open_codes:
         codes_by_place(proposal, scans)
         ask_for_codes(proposal, scans)
