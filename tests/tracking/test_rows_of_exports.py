@@ -358,6 +358,13 @@ def test_own_numbers_are_no_codes_of_a_vendor(numbers: tuple[int, int], tmp_path
     assert found.statuses[str(numbers[1])][0] == "delivered"
 
 
+def test_a_clock_that_lost_its_halves_is_told(tmp_path: Path) -> None:
+    table = plain(parcels(5, 200), "%Y-%m-%d %I:%M")
+    assert "ordered_at has hours from 1 to 12 only" in told_of(csv_of(table, tmp_path / "am.csv"))
+    right = csv_of(plain(parcels(5, 200), "%Y-%m-%d %I:%M %p"), tmp_path / "whole.csv")
+    assert "from 1 to 12 only" not in told_of(right)
+
+
 def test_a_date_of_what_did_not_come_is_a_plan(tmp_path: Path) -> None:
     truth = parcels(5, 80)
     table = plain(truth).assign(is_delivered=truth["delivered"].notna())

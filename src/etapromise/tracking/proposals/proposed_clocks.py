@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Final
 
 from etapromise.tracking.column_names import plain_name, without_words
+from etapromise.tracking.proposals.column_roles import moments_of
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
 # How compound words of Germanic languages end, those that put no blanks, and names that are cut.
 _END: Final = re.compile(
     r"(?:s?datum|s?dato|s?uhrzeit|s?zeit|s?tid|s?tijd|日|日期|時間|时间|時刻|dat|dte?|tim|tm)$"
 )
+_ROUND_THE_DIAL: Final = frozenset(range(1, 13))
 _DIGITS: Final = re.compile(r"\d+")
 
 
@@ -37,6 +39,23 @@ def clocks_of_dates(proposal: Proposal) -> None:
                 f"{name} holds times of day, and which date they belong to is not told; where it "
                 f"is one that is mapped, add clock_column = {name!r} to it"
             )
+
+
+def tell_of_lost_halves(proposal: Proposal) -> None:
+    """Tell of clocks that show all hours from 1 to 12 and no other: am and pm went lost."""
+    groups = [(proposal.shipments, {**proposal.columns, **proposal.milestones})]
+    if proposal.scans is not None:
+        groups.append((proposal.scans, proposal.scan_columns))
+    for table, columns in groups:
+        for one in columns.values():
+            if one.column is None or one.guess is None or not one.guess.clock or one.guess.zoned:
+                continue
+            hours = moments_of(table.profiles[one.column].raw, one).dt.hour.dropna()
+            if set(hours) == _ROUND_THE_DIAL:
+                proposal.told.append(
+                    f"{one.column} has hours from 1 to 12 only, as if AM and PM had been lost: "
+                    "half of its times may be twelve hours off; export it with 24 hours"
+                )
 
 
 def _clock_beside(table: OwnTable, one: Proposed, clocks: list[str]) -> str | None:

@@ -30,7 +30,7 @@ from etapromise.tracking.proposals.doubtful_dates import (
 )
 from etapromise.tracking.proposals.numbered_columns import rows_of_parcels
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
-from etapromise.tracking.proposals.proposed_clocks import clocks_of_dates
+from etapromise.tracking.proposals.proposed_clocks import clocks_of_dates, tell_of_lost_halves
 from etapromise.tracking.proposals.proposed_joins import (
     join_ids,
     orders_and_parcels,
@@ -110,6 +110,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     rows_of_other_kinds(proposal)
     delivered_by_state(proposal)
     clocks_of_dates(proposal)
+    tell_of_lost_halves(proposal)
     zones_of_times(proposal)
     if proposal.scans is None:
         ask_for_deliveries(proposal)
