@@ -30,7 +30,7 @@ from etapromise.history.as_of import KnownOrders
 from etapromise.lanes.levels import level_keys
 from etapromise.stored_arrays import StoredValues
 from etapromise.tracking import TrackedHistory
-from tests.promise.reference_stages import pickup_days_of
+from tests.promise.reference_stages import is_open, pickup_days_of
 from tests.small_network import AS_OF, TRAINING, fields_of
 
 ORIGIN = "60492"
@@ -80,7 +80,7 @@ def started(model: PromiseModel, fields: dict[str, Any], ordered_at: dt.datetime
     requests = model.parts.encoder.encode_placed(fields | {"ordered_at": ordered_at})[0]
     days = pickup_days_of(model.parts.encoder, fields, requests)
     day = int(days.start[0])
-    while not days.open_on(day):
+    while not is_open(days, day):
         day += 1
     return dt.date(1970, 1, 1) + dt.timedelta(day)
 
@@ -188,7 +188,7 @@ def begun(encoder: Encoder, fields: dict[str, Any], ordered_at: dt.datetime) -> 
     requests = encoder.encode_placed(fields | {"ordered_at": ordered_at})[0]
     days = pickup_days_of(encoder, fields, requests)
     day = int(days.start[0])
-    while not days.open_on(day):
+    while not is_open(days, day):
         day += 1
     return dt.date(1970, 1, 1) + dt.timedelta(day)
 

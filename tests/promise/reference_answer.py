@@ -24,7 +24,7 @@ from etapromise.history.statistics import Statistics
 from etapromise.lanes.levels import KeyPlan, Level
 from etapromise.promise.joint_probability import Dependence
 from etapromise.promise.stages import StageTime, StageTimes
-from tests.promise.reference_stages import pickup_days_of, stages_of
+from tests.promise.reference_stages import is_open, pickup_days_of, stages_of
 
 Floats = NDArray[np.float64]
 
@@ -104,7 +104,7 @@ def slow_cut_off(
     day = fields["ordered_at"].astimezone(zone).date()
     for _ in range(120):
         second = int(encoder.dispatch.calendars.cut_off[row, day.weekday()])
-        if days.open_on((day - dt.date(1970, 1, 1)).days) and second < NO_CUT_OFF:
+        if is_open(days, (day - dt.date(1970, 1, 1)).days) and second < NO_CUT_OFF:
             at = dt.time(second // 3600, second % 3600 // 60, second % 60)
             moment = dt.datetime.combine(day, at, zone).astimezone(dt.UTC)
             if moment > fields["ordered_at"]:

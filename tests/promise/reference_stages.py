@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from etapromise.calendars.dispatch import A_WORKING_DAY
 from etapromise.calendars.working_clocks import row_of
 from etapromise.encoding.pickup_days import PICKUP_LEVELS, PickupDays
 from etapromise.encoding.requests import Encoder, Requests
@@ -27,6 +28,13 @@ def pickup_days_of(encoder: Encoder, fields: Mapping[str, Any], requests: Reques
     calendar = row_of(encoder.clocks.indexes()[1], place)
     row = encoder.dispatch.row(keys)
     return PickupDays._of(encoder, np.array([row]), np.array([calendar]), requests)
+
+
+def is_open(days: PickupDays, day: int) -> bool:
+    """Whether the warehouse of the first request works on a day, days since 1970-01-01."""
+    column = min(max(day - days.first_day, 0), days.elapsed.shape[1] - 2)
+    row = days.elapsed[days.clock[0]]
+    return bool(row[column + 1] - row[column] > A_WORKING_DAY)
 
 
 def stages_of(model: ModelCore, requests: Requests, pickup_days: PickupDays) -> StageTimes:

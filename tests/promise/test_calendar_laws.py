@@ -15,7 +15,7 @@ from etapromise import PromiseModel
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.configured_clocks import configured_clocks
 from etapromise.calendars.configured_dispatch import configured_dispatch
-from tests.promise.reference_stages import pickup_days_of
+from tests.promise.reference_stages import is_open, pickup_days_of
 from tests.small_network import fields_of
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_dates_are_possible_ones(
     encoder = told.parts.encoder
     days = pickup_days_of(encoder, fields, encoder.encode_placed(fields)[0])
     first = int(days.start[0])
-    while not days.open_on(first):
+    while not is_open(days, first):
         first += 1
     assert promise.date >= dt.date(1970, 1, 1) + dt.timedelta(days=first)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from etapromise.argument_kinds import kinds_checked
-from etapromise.errors import ContractError
+from etapromise.errors import ContractError, InsufficientHistoryError
 from etapromise.tracking.accounts import MAX_REJECTS, Account, refuse_strangers, refuse_too_many
 from etapromise.tracking.faults import Checked, Note
 from etapromise.tracking.mapped import mapped_tables
@@ -268,6 +268,7 @@ def read(
     Raises:
         ContractError: a table does not fit the contract, or too many rows were rejected; a history
             with scans, a mapping or a vocabulary beside it, or one that tracks another event.
+        InsufficientHistoryError: there are no shipments.
 
     Examples:
         >>> history = etapromise.read("shipments.parquet", "scans.parquet")
@@ -284,7 +285,7 @@ def read(
             mapping=mapping,
         )
         if not len(found.shipments) + len(found.shipment_rejects):
-            raise ContractError("Found no rows in the shipments; expected a row for each parcel.")
+            raise InsufficientHistoryError("Found no shipments; expected a row for each parcel.")
         refuse_too_many(found.accounts, max_rejects)
         return found
     beside = {"scans": scans, "a mapping": mapping, "a vocabulary": vocabulary}
