@@ -9,19 +9,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.types as pt
 
 from etapromise.errors import ContractError, name_meant
 from etapromise.tracking.contract import SCAN_COLUMNS, SHIPMENT_COLUMNS
 from etapromise.tracking.faults import Faults, Note, OwnNames, together
-from etapromise.tracking.files.table_files import BrokenLine, FileOptions
+from etapromise.tracking.files.table_files import FileOptions
 from etapromise.tracking.mapped_columns import (
     cells_as_text,
     feature_columns,
@@ -41,19 +40,16 @@ from etapromise.tracking.mapping import (
     TableMapping,
     read_mapping,
 )
+from etapromise.tracking.reshaped_rows import (
+    OwnRows,
+    empty_as_null,
+    folded_rows,
+    left_out,
+    rows_of_each,
+    split_cells,
+)
 from etapromise.tracking.sources import OpenedTable, RawTable, Source, arrow_table, one_opened
 from etapromise.tracking.status_words import status_of_word
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Own:
-    """An own table with what it lost and what is told of it."""
-
-    table: pa.Table
-    rows: npt.NDArray[np.int64]
-    broken: tuple[BrokenLine, ...]
-    notes: tuple[Note, ...]
-    left_aside: int
 
 
 def mapped_tables(
@@ -93,7 +89,9 @@ def mapped_tables(
     return parcels, _together(found) if found else None
 
 
-def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, table: str) -> _Own:
+def _own_table(
+    mapping: TableMapping, part: MappedTable, source: Source | None, table: str
+) -> OwnRows:
     options = FileOptions(
         encoding=part.encoding,
         separator=part.separator,
@@ -122,22 +120,22 @@ def _own_table(mapping: TableMapping, part: MappedTable, source: Source | None, 
     arrow = opened.table
     for name in part.fill_down:
         place = arrow.column_names.index(name)
-        filled = pc.fill_null_forward(_empty_as_null(arrow.column(place)))
+        filled = pc.fill_null_forward(empty_as_null(arrow.column(place)))
         arrow = arrow.set_column(place, name, filled)
-    own = _Own(
+    own = OwnRows(
         table=arrow, rows=opened.rows, broken=opened.broken, notes=opened.notes, left_aside=0
     )
     for name, words in part.leave_out.items():
-        own = _without(own, name, words)
+        own = left_out(own, name, words)
     if part.one_row_per is not None:
         numbers = part.columns["shipment_id"]
         same = numbers.column == part.one_row_per
         times = [part.columns.get("ordered_at"), *part.milestones.values()]
         once = [one.column for one in times if one is not None and one.column is not None]
-        own = _folded(own, part.one_row_per, numbers.else_column if same else None, once)
+        own = folded_rows(own, part.one_row_per, numbers.else_column if same else None, once)
     several = [one for one in part.columns.values() if one.split is not None and one.column]
     for one in several:
-        own = _split(own, str(one.column), str(one.split))
+        own = split_cells(own, str(one.column), str(one.split))
     return own
 
 
@@ -201,7 +199,9 @@ def joined_tables(
         The (n, …) rows, a column that both have called ``… (joined)``; and what has no partner.
     """
     rows = np.arange(len(other), dtype=np.int64)
-    whole = _folded(_Own(table=other, rows=rows, broken=(), notes=(), left_aside=0), to).table
+    whole = folded_rows(
+        OwnRows(table=other, rows=rows, broken=(), notes=(), left_aside=0), to
+    ).table
     names = text_of(whole.column(to)).to_pandas()
     place = pd.Index(names).get_indexer(text_of(table.column(on)).to_pandas())
     missing = (place < 0) | pd.isna(names).to_numpy()[place]
@@ -216,39 +216,6 @@ def joined_tables(
     unused = len(whole) - len(np.unique(place[~missing]))
     told.note(unused, "without_parcel", to, "of the other table are of no row, and were left out")
     return table, told.notes
-
-
-def rows_of_each(opened: OpenedTable, each: Sequence[str], names: Sequence[str]) -> OpenedTable:
-    """A row for each of several parcels whose columns are counted: ``tracking_1``, ``tracking_2``.
-
-    Args:
-        each: The numbers, of which the first has a row even where nothing is filled.
-        names: The columns as one, with `NUMBER` for the number; a number may lack some of them.
-    """
-    table = opened.table
-    parts, rows = [], []
-    for number in each:
-        own = {name: name.replace(NUMBER, number) for name in dict.fromkeys(names)}
-        own = {name: column for name, column in own.items() if column in table.column_names}
-        counted = table.select([*own.values()]).rename_columns([*own])
-        filled = [happened(cells_as_text(column)) for column in counted.columns]
-        keep = np.flatnonzero(
-            np.logical_or.reduce(filled) if number != each[0] and filled else np.ones(len(table))
-        )
-        whole = table
-        for name, column in zip(counted.column_names, counted.columns, strict=True):
-            whole = whole.append_column(name, column)
-        parts.append(whole.take(pa.array(keep)))
-        rows.append(opened.rows[keep])
-    more = sum(map(len, rows)) - len(table)
-    told = "more rows, where orders have further parcels in columns of their own"
-    note = Note(reason="several_ids", column=str(names[0]), rows=more, told=told)
-    return replace(
-        opened,
-        table=pa.concat_tables(parts, promote_options="permissive"),
-        records=np.concatenate(rows),
-        notes=(*opened.notes, *([note] if more else [])),
-    )
 
 
 def _require_columns(
@@ -271,144 +238,7 @@ def _require_columns(
             )
 
 
-def _empty_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not (pt.is_string(column.type) or pt.is_large_string(column.type)):
-        return column
-    blank = pc.equal(pc.utf8_trim_whitespace(column), "")
-    return pc.if_else(pc.fill_null(blank, fill_value=False), pa.scalar(None, column.type), column)
-
-
-def _without(own: _Own, name: str, words: Sequence[str]) -> _Own:
-    """The rows whose cell in a column is none of the words."""
-    said = pc.utf8_lower(pc.utf8_trim_whitespace(cells_as_text(own.table.column(name))))
-    out = pc.is_in(said, pa.array(words, pa.large_string())).to_numpy()
-    if not out.any():
-        return own
-    keep = np.flatnonzero(~out)
-    told = "rows are left out, as the mapping says"
-    note = Note(reason="left_out", column=name, rows=int(out.sum()), told=told)
-    return replace(
-        own,
-        table=own.table.take(pa.array(keep)),
-        rows=own.rows[keep],
-        notes=(*own.notes, note),
-        left_aside=own.left_aside + len(out) - len(keep),
-    )
-
-
-def _folded(own: _Own, key: str, otherwise: str | None = None, once: Sequence[str] = ()) -> _Own:
-    """The first row of each key, its empty fields filled from the further ones.
-
-    Args:
-        otherwise: The column that has the key where its own is empty.
-        once: Columns of what happens to a parcel once; further rows that say another are told.
-    """
-    keys = cells_as_text(own.table.column(key))
-    if otherwise is not None:
-        named = pa.array(happened(keys))
-        keys = pc.if_else(named, keys, cells_as_text(own.table.column(otherwise)))
-    codes, _ = pd.factorize(keys.to_pandas())
-    nameless = codes < 0
-    first = np.zeros(len(codes), dtype=bool)
-    first[np.unique(codes, return_index=True)[1]] = True
-    first |= nameless
-    if first.all():
-        return own
-    table = own.table
-    for place, name in enumerate(table.column_names):
-        column = _empty_as_null(table.column(place))
-        if column.null_count == 0:
-            continue
-        missing = first & column.is_null().to_numpy() & ~nameless
-        if not missing.any():
-            continue
-        filled = np.flatnonzero(column.is_valid().to_numpy() & ~nameless)
-        # The first filled row of each key; later ones are overwritten by earlier.
-        source = np.full(codes.max() + 1, -1, dtype=np.int64)
-        source[codes[filled][::-1]] = filled[::-1]
-        take = np.arange(len(codes))
-        rows = np.flatnonzero(missing)
-        found = source[codes[rows]]
-        take[rows] = np.where(found < 0, rows, found)
-        table = table.set_column(place, name, column.take(pa.array(take)))
-    left = int((~first).sum())
-    note = Note(
-        reason="further_rows",
-        column=key,
-        rows=left,
-        told="further rows of a value, folded into its first",
-    )
-    keep = np.flatnonzero(first)
-    whole = table.take(pa.array(keep))
-    return _Own(
-        table=whole,
-        rows=own.rows[keep],
-        broken=own.broken,
-        notes=(*own.notes, note, *_differing(own.table, whole, codes[keep], codes, first, once)),
-        left_aside=own.left_aside + left,
-    )
-
-
-def _differing(
-    table: pa.Table,
-    whole: pa.Table,
-    kept: npt.NDArray[np.intp],
-    codes: npt.NDArray[np.intp],
-    first: npt.NDArray[np.bool_],
-    once: Sequence[str],
-) -> tuple[Note, ...]:
-    """What is told of further rows that say another time than the row into which they go."""
-    places = np.full(codes.max() + 1, -1, dtype=np.int64)
-    places[kept[kept >= 0]] = np.flatnonzero(kept >= 0)
-    notes = []
-    further = np.flatnonzero(~first)
-    for name in dict.fromkeys(once):
-        ours = cells_as_text(table.column(name)).take(pa.array(further))
-        theirs = cells_as_text(whole.column(name)).take(pa.array(places[codes[further]]))
-        other = pc.and_(pa.array(happened(ours)), pc.not_equal(ours, theirs))
-        rows = further[np.asarray(pc.fill_null(other, fill_value=False))]
-        told = (
-            "further rows say another time than the first of their value, which counts: parcels "
-            "that went apart need ids of their own; of several exports hand over the latest first"
-        )
-        if len(rows):
-            example = str(cells_as_text(table.column(name))[int(rows[0])].as_py())
-            notes.append(
-                Note(
-                    reason="further_rows_differ",
-                    column=name,
-                    rows=len(rows),
-                    told=told,
-                    examples=(example,),
-                )
-            )
-    return tuple(notes)
-
-
-def _split(own: _Own, name: str, between: str) -> _Own:
-    """A row for each of several values in one cell."""
-    cells = pc.split_pattern(cells_as_text(own.table.column(name)), between).combine_chunks()
-    if isinstance(cells, pa.ChunkedArray):
-        cells = cells.chunk(0)
-    cells = pc.if_else(cells.is_null(), pa.scalar([None], cells.type), cells)
-    parents = pc.list_parent_indices(cells)
-    values = pc.utf8_trim_whitespace(pc.list_flatten(cells))
-    table = own.table.take(parents)
-    table = table.set_column(table.column_names.index(name), name, values)
-    rows = own.rows[parents.to_numpy()]
-    notes = own.notes
-    if len(table) > len(own.table):
-        note = Note(
-            reason="several_ids",
-            column=name,
-            rows=len(table) - len(own.table),
-            told=f"more rows, where cells hold several values between {between!r}",
-        )
-        notes = (*notes, note)
-    return _Own(table=table, rows=rows, broken=own.broken, notes=notes, left_aside=own.left_aside)
-
-
-def mapped_shipments(mapping: TableMapping, own: _Own) -> RawTable:
+def mapped_shipments(mapping: TableMapping, own: OwnRows) -> RawTable:
     """The shipments of an own table."""
     part = mapping.shipments
     columns = {
@@ -485,7 +315,7 @@ def mapped_scans(mapping: TableMapping, source: Source | None) -> RawTable:
     )
 
 
-def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
+def _milestone_scans(mapping: TableMapping, own: OwnRows) -> RawTable:
     """Each filled milestone of a shipment as a scan, counted in the rows of the shipments."""
     part = mapping.shipments
     ids = mapped_column(
@@ -501,7 +331,7 @@ def _milestone_scans(mapping: TableMapping, own: _Own) -> RawTable:
         there = np.flatnonzero(happened(times) & ~words)
         if words.any():
             word = str(cells_as_text(times)[int(np.flatnonzero(words)[0])].as_py())
-            told = "say a state that comes before, and no time: it has not happened"
+            told = "say another state, and no time: it has not happened"
             note = Note(
                 reason="state_for_time",
                 column=", ".join(one.sources),

@@ -43,7 +43,8 @@ def silent_carriers(history: TrackedHistory, *, as_of: pd.Timestamp) -> list[dic
     found = []
     for name in sorted(carrier.unique()):
         ours = age[carrier == name].to_numpy(dtype=np.float64)
-        ago = np.ceil(ours).astype(np.int64) - 1  # 0 within the last 24 hours
+        # 0 within the last 24 hours, what came in just now among it.
+        ago = np.maximum(np.ceil(ours).astype(np.int64) - 1, 0)
         days = [day for day in range(_WINDOW) if day not in off.get(name, ())]
         lately, *past = (
             int(np.isin(ago - 7 * week, days).sum())
@@ -61,7 +62,7 @@ def _days_off(history: TrackedHistory, as_of: pd.Timestamp) -> dict[str, set[int
     places = ["destination_country", "destination_time_zone"]
     if not {*places} <= {*history.shipments}:
         return {}
-    recent = history.scans["received_at"] > as_of - (7 * _WEEKS + _WINDOW) * _DAY
+    recent = history.scans["received_at"].between(as_of - (7 * _WEEKS + _WINDOW) * _DAY, as_of)
     owner = history.shipments.set_index("shipment_id")[places]
     where = owner.reindex(history.scans.loc[recent, "shipment_id"])
     where["carrier"] = scan_carriers(history)[recent].to_numpy()

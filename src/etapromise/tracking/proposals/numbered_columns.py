@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Final
 
 from etapromise.tracking.column_names import place_in, score_name
-from etapromise.tracking.mapped import rows_of_each
 from etapromise.tracking.mapping import NUMBER
 from etapromise.tracking.proposals.proposal import CERTAIN, OwnTable
+from etapromise.tracking.reshaped_rows import rows_of_each
 
 _COUNTED: Final = re.compile(r"^(.*?[^\d])([1-9])(\D*)$")
 # A name so sure is that of a parcel's number.
