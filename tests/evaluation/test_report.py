@@ -169,6 +169,13 @@ def test_the_verdict_follows_the_numbers(walked, network, tracked):
     assert findings.verdict(late.facts, ENGLISH).tone == "cautious"
 
 
+def test_of_a_single_group_of_lanes_nothing_is_said_beside_the_verdict(walked):
+    facts = copy.deepcopy(walked.facts)
+    assert any("groups of lanes" in each for each in findings.findings(facts, ENGLISH))
+    facts["by"]["lane_group"] = facts["by"]["lane_group"][:1]
+    assert not any("groups of lanes" in each for each in findings.findings(facts, ENGLISH))
+
+
 def test_the_surest_shortfall_comes_first_and_the_unjudged_last():
     def group(name, rate, low, high, judged=100):
         stated = 0.92 if judged else None

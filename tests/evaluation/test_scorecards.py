@@ -14,7 +14,7 @@ import pytest
 from etapromise import tracking
 from etapromise.errors import CommandError, ContractError
 from etapromise.evaluation.judgement import groups_of
-from etapromise.evaluation.report.scorecard_page import render_scorecards, scorecard_section
+from etapromise.evaluation.report.scorecard_page import render_scorecards
 from etapromise.evaluation.scorecards import scorecard, write_scorecards
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory
@@ -228,17 +228,18 @@ def test_scorecards_that_cannot_be_made(
 
 def test_the_page_tells_what_the_table_tells(parcels: TrackedHistory, tmp_path: Path) -> None:
     table = scorecard(parcels, as_of=AS_OF, by=("carrier", "destination_region"))
-    section = scorecard_section(table, most_places=2)
+    page = render_scorecards(table, as_of=AS_OF, most_places=2)
     busiest = table.groupby("destination_region")["parcels"].sum().nlargest(2).index
-    assert section.count("<h3>") == 2
+    assert page.count("<h2>") == 2
     for place in busiest:
-        assert f"<h3>{place}</h3>" in section
+        assert f"<h2>{place}</h2>" in page
     best = table[(table["destination_region"] == busiest[0]) & (table["rank"] == 1)].iloc[0]
-    assert f'<th scope="row">{best["carrier"]}</th><td>1</td>' in section
-    assert f"{table['destination_region'].nunique() - 2} more places" in section
+    assert f'<th scope="row">{best["carrier"]}</th><td>1</td>' in page
+    assert f"{table['destination_region'].nunique() - 2} more places" in page
     for suffix in (".parquet", ".csv", ".json", ".html"):
         write_scorecards(table, tmp_path / f"cards{suffix}", as_of=AS_OF)
-    assert section.splitlines()[1] in (tmp_path / "cards.html").read_text(encoding="utf-8")
+    every = render_scorecards(table, as_of=AS_OF)
+    assert (tmp_path / "cards.html").read_text(encoding="utf-8") == every
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "cards.parquet"), table)
     rows = json.loads((tmp_path / "cards.json").read_text(encoding="utf-8"))
     assert [row["rank"] for row in rows] == table["rank"].tolist()
@@ -247,12 +248,14 @@ def test_the_page_tells_what_the_table_tells(parcels: TrackedHistory, tmp_path: 
 
 
 @needs_browser
-def test_a_table_scrolls_on_a_phone_and_none_is_cut_off_on_paper(
+def test_a_table_scrolls_on_a_phone_and_none_does_on_a_desk_or_paper(
     parcels: TrackedHistory, tmp_path: Path
 ) -> None:
     table = scorecard(parcels, as_of=AS_OF)
     page = render_scorecards(table, as_of=AS_OF)
-    phone = ask_browser(page, tmp_path, widths=(375,))["w375"]
+    screens = ask_browser(page, tmp_path, widths=(375, 1280))
+    phone = screens["w375"]
+    assert screens["w1280"]["cut"] == 0
     paper = ask_browser(as_printed(page), tmp_path, "--hide-scrollbars", widths=(SHEET,))
     for found in (phone, paper[f"w{SHEET}"]):
         assert found["scroll"] <= found["inner"]
@@ -265,9 +268,10 @@ def test_a_table_scrolls_on_a_phone_and_none_is_cut_off_on_paper(
 
 def test_dates_that_nobody_was_told_have_no_columns(parcels: TrackedHistory) -> None:
     table = scorecard(parcels, as_of=AS_OF)
-    told = scorecard_section(table)
+    told = render_scorecards(table, as_of=AS_OF)
     assert "promise kept" in told
-    untold = scorecard_section(table.assign(promise_kept_rate=np.nan, quoted_kept_rate=np.nan))
+    nobody = table.assign(promise_kept_rate=np.nan, quoted_kept_rate=np.nan)
+    untold = render_scorecards(nobody, as_of=AS_OF)
     assert "promise kept" not in untold
     assert "quoted date kept" not in untold
     counted = [part.count("</td>") + part.count("</th>") for part in untold.split("<tr>")[1:]]
@@ -277,9 +281,9 @@ def test_dates_that_nobody_was_told_have_no_columns(parcels: TrackedHistory) -> 
 def test_names_are_written_as_text() -> None:
     rows = [{"carrier": "<b>acme</b>", "scans": [("picked_up", 1), ("delivered", 3)]}]
     moment = pd.Timestamp("2025-07-01", tz="UTC")
-    section = scorecard_section(scorecard(story(rows), as_of=moment, by=("carrier",)))
-    assert "<b>acme</b>" not in section
-    assert "&lt;b&gt;acme&lt;-b&gt;" in section
+    page = render_scorecards(scorecard(story(rows), as_of=moment, by=("carrier",)), as_of=moment)
+    assert "<b>acme</b>" not in page
+    assert "&lt;b&gt;acme&lt;-b&gt;" in page
 
 
 def test_a_lane_is_called_by_regions_postcodes_or_the_names_of_places():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +111,14 @@ def test_what_was_found_can_be_read_shown_and_written(tables: list[Path], tmp_pa
     assert not found.ready
     json.dumps(found.to_dict(), default=str)
     assert "is joined with" in found.to_text()
-    page = found.to_html()
+    page = html.unescape(found.to_html())
     assert page.startswith("<!doctype html>")
     assert "Order number" in page
+    said = [line for line in found.to_text().splitlines() if re.search(r"^  \w+ {2,}", line)]
+    assert said
+    assert not [line for line in said if line in page]  # columns have a table there
+    for question in found.proposal.questions:
+        assert page.count(question) == 1
     assert found.write_mapping(tmp_path / "m.toml").read_text() == found.text
     for wrong in ({}, {"files": tables, "mapping": tmp_path / "m.toml"}):
         with pytest.raises(ContractError, match="neither files nor a mapping"):

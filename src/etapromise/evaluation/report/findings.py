@@ -176,6 +176,8 @@ def _periods(facts: Facts, words: ReportWording) -> list[str]:
 
 def _lanes(facts: Facts, words: ReportWording) -> list[str]:
     lanes = [row for row in facts["by"]["lane_group"] if row["judged"]]
+    if len(lanes) < 2:
+        return []  # one group is everything, of which the verdict speaks
     short = [row for row in worst_first(lanes) if row["kept_high"] < row["mean_confidence"]]
     if not short:
         return [

@@ -60,6 +60,10 @@ def render_backtest(facts: Facts, *, language: str = "en") -> str:
 def render_check(facts: dict[str, Any], lines: Sequence[str]) -> str:
     """The page of a look at own tables; English.
 
+    Args:
+        facts: What was found.
+        lines: What of it stands on the page in words, not in tables.
+
     Returns:
         An HTML document with its styles inside. The same facts give the same text.
     """
@@ -69,7 +73,14 @@ def render_check(facts: dict[str, Any], lines: Sequence[str]) -> str:
         for name, columns in (facts.get("proposal") or {}).items()
         if name in {"shipments", "milestones", "scans"} and columns
     }
-    return page.render(facts=facts, groups=groups, lines=lines, **page_parts())
+    quality = facts.get("quality") or {}
+    return page.render(
+        facts=facts,
+        groups=groups,
+        quality=quality if quality.get("tried") else None,
+        lines=lines,
+        **page_parts(),
+    )
 
 
 def backtest_plots(facts: Facts, *, language: str = "en") -> dict[str, str]:

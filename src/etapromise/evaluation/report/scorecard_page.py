@@ -1,4 +1,4 @@
-"""Carrier scorecards as a section of a page, and as a page of their own."""
+"""Carrier scorecards as a page."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ _PLACE: Final = ("destination_region", "lane_group")
 MOST_PLACES: Final = 30
 
 
-def scorecard_section(
-    table: pd.DataFrame, *, most_places: int = MOST_PLACES, language: str = "en"
+def render_scorecards(
+    table: pd.DataFrame,
+    *,
+    as_of: pd.Timestamp,
+    most_places: int = MOST_PLACES,
+    language: str = "en",
 ) -> str:
-    """The scorecards as an HTML section, styled by ``page.css``.
+    """The page of scorecards.
 
     Returns:
-        An HTML ``section``. The same table gives the same text.
+        An HTML document with its styles inside. The same table gives the same text.
     """
     where = [name for name in _PLACE if name in table.columns]
     partner = [name for name in _PARTNER if name in table.columns]
@@ -37,22 +41,14 @@ def scorecard_section(
     for row in rows:
         places.setdefault(row["place"], []).append(row)
     ordered = sorted(places, key=lambda name: (-sum(r["parcels"] for r in places[name]), name))
-    section = environment(wording(language)).get_template("scorecards.html.jinja")
-    return section.render(
+    page = environment(wording(language)).get_template("scorecards.html.jinja")
+    return page.render(
+        as_of=f"{as_of.tz_convert('UTC'):%Y-%m-%d %H:%M}",
         ranked_by=_RANKED_BY[str(table["measure"].iloc[0])],
         places=[{"name": name, "rows": places[name]} for name in ordered[:most_places]],
         left_out=max(0, len(ordered) - most_places),
         # Of dates that nobody was told there is nothing to show.
         known={name for name in table.columns if table[name].notna().any()},
-    )
-
-
-def render_scorecards(table: pd.DataFrame, *, as_of: pd.Timestamp, language: str = "en") -> str:
-    """The scorecards as a page of their own."""
-    page = environment(wording(language)).get_template("scorecards_page.html.jinja")
-    return page.render(
-        as_of=f"{as_of.tz_convert('UTC'):%Y-%m-%d %H:%M}",
-        section=scorecard_section(table, language=language),
         **page_parts(),
     )
 

@@ -42,9 +42,9 @@ class ReportWording:
         text = self._told.get(message) or message
         return text.format(**values) if values else text
 
-    def percent(self, share: float | None) -> str:
-        """A share as a percentage with one decimal, a dash where there is none."""
-        return _NONE if share is None else f"{self._decimal(100 * share, '0.0')}{_NARROW}%"
+    def percent(self, share: float | None, digits: int = 1) -> str:
+        """A share as a percentage with so many decimals, a dash where there is none."""
+        return _NONE if share is None else f"{self.decimal(100 * share, digits)}{_NARROW}%"
 
     def level(self, level: float) -> str:
         """A service level as a percentage, without needless decimals."""
@@ -66,7 +66,7 @@ class ReportWording:
 
     def decimal(self, value: float, digits: int = 1) -> str:
         """A number with so many decimals."""
-        return self._decimal(value, "0." + "0" * digits)
+        return self._decimal(value, ("0." + "0" * digits).rstrip("."))
 
     def number(self, count: float) -> str:
         """A count with narrow spaces between thousands."""

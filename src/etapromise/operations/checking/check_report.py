@@ -49,7 +49,7 @@ class CheckReport:
         """The page: one HTML document with its styles inside."""
         from etapromise.evaluation.report.page import render_check  # noqa: PLC0415 — start-up time
 
-        return render_check(self.to_dict(), _lines(self))
+        return render_check(self.to_dict(), _lines(self, all_of_it=False))
 
     def write_mapping(self, path: str | os.PathLike[str]) -> Path:
         """Write the proposed mapping, whole or not at all.
@@ -67,7 +67,8 @@ class CheckReport:
         return Path(path)
 
 
-def _lines(found: CheckReport) -> list[str]:
+def _lines(found: CheckReport, *, all_of_it: bool = True) -> list[str]:
+    """In words; or what of it has no place of its own on a page, as columns and questions have."""
     lines: list[str] = []
     for table in found.facts.get("tables", []):
         told = ", ".join(f"{key} {value!r}" for key, value in table["settings"].items())
@@ -78,7 +79,8 @@ def _lines(found: CheckReport) -> list[str]:
         )
         lines += [f"  {doubt}" for doubt in table["doubts"]]
     if found.proposal is not None:
-        lines += _proposal_lines(found)
+        lines += _column_lines(found.proposal) if all_of_it else []
+        lines += _setting_lines(found.proposal)
     if found.history is not None:
         for one in found.history.accounts:
             lines += ["", *one.lines]
@@ -88,6 +90,8 @@ def _lines(found: CheckReport) -> list[str]:
                 lines.append(f"  {reason} {n:,}: {what}")
         lines += _sign_lines(found.facts["signs"])
         lines += _quality_lines(found.facts.get("quality"))
+    if not all_of_it:
+        return lines
     if found.proposal is not None and found.proposal.questions:
         lines += ["", 'To be answered in the mapping, where it says "?":']
         lines += [f"  {question}" for question in found.proposal.questions]
@@ -96,10 +100,7 @@ def _lines(found: CheckReport) -> list[str]:
     return lines
 
 
-def _proposal_lines(found: CheckReport) -> list[str]:
-    proposal = found.proposal
-    if proposal is None:
-        return []
+def _column_lines(proposal: Proposal) -> list[str]:
     lines: list[str] = []
     for title, group in (
         ("shipments", proposal.columns),
@@ -118,8 +119,15 @@ def _proposal_lines(found: CheckReport) -> list[str]:
                 f"  {role:22} {came:28} {one.degree:9} {one.asked or one.why}"
                 + (f"  [{form}]" if form else "")
             )
-    for settings in (proposal.settings, proposal.scan_settings):
-        lines += [f"  {key} = {value!r}: {why}" for key, (value, why) in settings.items()]
+    return lines
+
+
+def _setting_lines(proposal: Proposal) -> list[str]:
+    lines = [
+        f"  {key} = {value!r}: {why}"
+        for settings in (proposal.settings, proposal.scan_settings)
+        for key, (value, why) in settings.items()
+    ]
     if proposal.vocabulary:
         lines.append(f"  the codes are those of {proposal.vocabulary}")
     lines += [
