@@ -30,6 +30,13 @@ def parcel(orders: pd.DataFrame) -> dict[str, Any]:
     return fields_of(orders.iloc[0].to_dict()) | {"ordered_at": NOW}
 
 
+def test_a_typo_of_an_argument_is_refused_with_its_name(
+    model: PromiseModel, parcel: dict[str, Any]
+) -> None:
+    with pytest.raises(ContractError, match="did you mean 'service_level'"):
+        model.promise(**parcel, servicelevel=0.99)
+
+
 @pytest.mark.parametrize(
     ("typo", "meant"),
     [

@@ -16,6 +16,7 @@ from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.mapped_columns import plain_ids
 from etapromise.tracking.mapping import read_mapping
 from etapromise.tracking.tables import read_shipments
+from etapromise.tracking.tracked import read
 from etapromise.training.training import train
 
 ORDERS = pd.DataFrame(
@@ -205,8 +206,49 @@ def test_too_many_rejects_stop_training() -> None:
         train(orders, scans, as_of="2026-03-01")
 
 
+def test_scans_of_no_order_that_differ_in_writing_alone_are_told() -> None:
+    numbers = [f"0{n}" for n in range(100, 120)]
+    scans = scans_like([*numbers[:15], "115", "116", "117"])
+    found = history(shipments_like(numbers), scans)
+    [told] = [str(note) for note in found.scan_notes if note.reason == "near_shipment_id"]
+    assert "3 scans are of no shipment, but 100 % of them match but for leading zeros" in told
+    with pytest.raises(ContractError, match=r"3 of 18 .* ignore = \['zeros'\]"):
+        read(
+            shipments_like(numbers),
+            scans_like([*numbers[:15], "115", "116", "117"]),
+            max_rejects=0.1,
+        )
+    strangers = history(shipments_like(numbers), scans_like([*numbers[:15], "x", "y"]))
+    assert not any(note.reason == "near_shipment_id" for note in strangers.scan_notes)
+
+
+def test_of_several_ways_of_writing_those_that_matter_are_told() -> None:
+    orders, scans = shipments_like(["BR-10-A", "BR-11-B"]), scans_like(["br10a", "br11b"])
+    with pytest.raises(ContractError, match=r"ignore = \['case', 'symbols'\]"):
+        history(orders, scans)
+
+
+def test_a_spreadsheets_number_with_a_comma_is_no_id() -> None:
+    found = read_shipments(shipments_like(["4,2E+17", "9", "1,2E+05"]))
+    assert found.rejects["reason"].tolist() == ["unreadable_shipment_id"]
+    assert found.accepted["shipment_id"].tolist() == ["9", "120000"]
+
+
+def test_a_column_that_some_files_lack_is_told(tmp_path: Path) -> None:
+    for name, table in (
+        ("a", shipments_like(["a", "b"])),
+        ("b", shipments_like(["c"]).assign(weight_kg=1.5)),
+    ):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    [told] = [
+        str(note) for note in read_shipments(tmp_path).notes if note.reason == "lacking_column"
+    ]
+    assert told.startswith("weight_kg: 2 rows have none")
+
+
 def test_a_column_near_a_known_one_is_told() -> None:
-    orders = shipments_like(["a"]).assign(carier="acme", destination_state="BY")
+    orders = shipments_like(["a"]).assign(carier="acme", destination_state="BY", dest_contry="DE")
     notes: list[Any] = list(read_shipments(orders).notes)
     told = {note.column: note.told for note in notes if note.reason == "unknown_column"}
     assert "did you mean 'carrier'" in told["carier"]
+    assert "did you mean 'destination_country'" in told["dest_contry"]

@@ -242,6 +242,177 @@ SHIPROCKET = {
         {"date": "2026-03-04 13:45:00", "sr-status": "7", "location": "Mumbai"},
     ],
 }
+SHIP24 = {
+    "data": {
+        "trackings": [
+            {
+                "tracker": {"trackerId": "7", "trackingNumber": "A1"},
+                "shipment": {"shipmentId": "8", "statusMilestone": "delivered"},
+                "events": [
+                    {
+                        "datetime": "2026-03-02T09:15:00",
+                        "utcOffset": "+01:00",
+                        "occurrenceDatetime": "2026-03-02T09:15:00",
+                        "status": "Recibido",
+                        "statusCode": "transit_handover",
+                        "statusMilestone": "in_transit",
+                        "courierCode": "es-post",
+                    },
+                    {
+                        "occurrenceDatetime": "2026-03-04T18:00:00+01:00",
+                        "utcOffset": None,
+                        "statusCode": None,
+                        "statusMilestone": "delivered",
+                    },
+                ],
+            }
+        ]
+    }
+}
+TRACKINGMORE = {
+    "code": 200,
+    "data": [
+        {
+            "tracking_number": "A1",
+            "courier_code": "royal-mail",
+            "origin_info": {
+                "trackinfo": [
+                    {
+                        "checkpoint_date": "2026-03-02T08:15:00+00:00",
+                        "checkpoint_delivery_status": "transit",
+                        "checkpoint_delivery_substatus": "transit001",
+                    },
+                    {
+                        "checkpoint_date": "2026-03-04T08:15:00+00:00",
+                        "checkpoint_delivery_status": "delivered",
+                        "checkpoint_delivery_substatus": "delivered001",
+                    },
+                ]
+            },
+        }
+    ],
+}
+INPOST = {
+    "tracking_number": "A1",
+    "service": "inpost_locker_standard",
+    "status": "delivered",
+    "tracking_details": [
+        {
+            "status": "collected_from_sender",
+            "origin_status": "PON",
+            "agency": None,
+            "datetime": "2026-03-02T09:15:00.000+01:00",
+        },
+        {"status": "delivered", "origin_status": "DOR", "datetime": "2026-03-04T09:15:00+01:00"},
+    ],
+}
+DELHIVERY = {
+    "ShipmentData": [
+        {
+            "Shipment": {
+                "AWB": "A1",
+                "Scans": [
+                    {
+                        "ScanDetail": {
+                            "ScanDateTime": "2026-03-02T13:45:00",
+                            "ScanType": "UD",
+                            "Scan": "Picked Up",
+                            "ScannedLocation": "Pune_Hub",
+                        }
+                    },
+                    {
+                        "ScanDetail": {
+                            "ScanDateTime": "2026-03-04T13:45:00.5",
+                            "ScanType": "DL",
+                            "Scan": "Delivered",
+                        }
+                    },
+                ],
+            }
+        }
+    ]
+}
+LAPOSTE = {
+    "returnCode": 200,
+    "shipment": {
+        "idShip": "A1",
+        "event": [
+            {"code": "PC1", "label": "Pris en charge", "date": "2026-03-02T09:15:00+01:00"},
+            {"code": "DI1", "label": "Distribu\u00e9", "date": "2026-03-04T09:15:00+01:00"},
+        ],
+    },
+}
+DHL_EXPRESS = {
+    "shipments": [
+        {
+            "shipmentTrackingNumber": "A1",
+            "events": [
+                {
+                    "date": "2026-03-02",
+                    "time": "09:15:00",
+                    "GMTOffset": "+01:00",
+                    "typeCode": "PU",
+                    "serviceArea": [{"code": "LEJ"}],
+                },
+                {"date": "2026-03-04", "time": "17:00:00", "GMTOffset": "+01:00", "typeCode": "OK"},
+            ],
+        }
+    ]
+}
+GLS = {
+    "parcels": [
+        {
+            "unitno": "A1",
+            "status": "DELIVERED",
+            "events": [
+                {
+                    "code": "INTIAL.NORMAL",
+                    "eventDateTime": "2026-03-02T09:15:00+0100",
+                    "city": "Neuenstein",
+                },
+                {"code": "DELIVD.NEIGHBOUR", "eventDateTime": "2026-03-04T09:15:00+0100"},
+            ],
+        }
+    ]
+}
+POSTNORD = {
+    "TrackingInformationResponse": {
+        "shipments": [
+            {
+                "shipmentId": "S",
+                "items": [
+                    {
+                        "itemId": "A1",
+                        "events": [
+                            {"eventTime": "2026-03-02T08:15:00Z", "status": "EN_ROUTE"},
+                            {"eventTime": "2026-03-04T08:15:00Z", "status": "DELIVERED"},
+                        ],
+                    }
+                ],
+            }
+        ]
+    }
+}
+BRING = {
+    "consignmentSet": [
+        {
+            "consignmentId": "C",
+            "packageSet": [
+                {
+                    "packageNumber": "A1",
+                    "eventSet": [
+                        {
+                            "status": "HANDED_IN",
+                            "dateIso": "2026-03-02T09:15:00+01:00",
+                            "city": "OSLO",
+                        },
+                        {"status": "DELIVERED", "dateIso": "2026-03-04T09:15:00+01:00"},
+                    ],
+                }
+            ],
+        }
+    ]
+}
 SENT: dict[str, Any] = {
     "aftership": AFTERSHIP,
     "easypost": EASYPOST,
@@ -257,7 +428,18 @@ SENT: dict[str, Any] = {
     "4px": FOUR_PX,
     "cdek": CDEK,
     "shiprocket": SHIPROCKET,
+    "ship24": SHIP24,
+    "trackingmore": TRACKINGMORE,
+    "inpost": INPOST,
+    "delhivery": DELHIVERY,
+    "laposte": LAPOSTE,
+    "dhl-express": DHL_EXPRESS,
+    "gls": GLS,
+    "postnord": POSTNORD,
+    "bring": BRING,
 }
+# Whose first scan says no more than that the parcel is on its way.
+UNDER_WAY = {"dhl", "royal-mail", "trackingmore", "postnord"}
 
 
 def test_every_vendor_is_tried() -> None:
@@ -273,7 +455,7 @@ def test_a_payload_is_recognised_and_read(vendor: str, tmp_path: Path) -> None:
     assert not len(checked.rejects)
     scans = checked.accepted
     assert list(scans["shipment_id"]) == ["A1", "A1"]
-    first = "in_transit" if vendor in {"dhl", "royal-mail"} else "picked_up"
+    first = "in_transit" if vendor in UNDER_WAY else "picked_up"
     assert list(scans["status"]) == [first, "delivered"]
     assert scans["scanned_at"][0] == pd.Timestamp("2026-03-02T08:15Z")
     assert scans["scanned_at"][1].date() == pd.Timestamp("2026-03-04").date()

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etapromise import tracking
 from etapromise.errors import ContractError
 from etapromise.store.ingest import ingest
 from etapromise.store.stored_history import stored_history
+from etapromise.text_type import TEXT
 from etapromise.tracking.python_objects import arrow_table_of, table_as_text
 from etapromise.tracking.table_writer import write_table
 from tests.fuzz.driver import CORPUS
@@ -72,6 +75,24 @@ def test_text_of_anything():
     assert arrow_table_of(table)["odd"].to_pylist()[4:] == [None, "1"]
     plain = arrow_table_of(pd.DataFrame({"whole": pd.Series([1, None, 2], dtype=object)}))
     assert plain.schema.field("whole").type == pa.int64()
+
+
+MOMENTS = st.lists(
+    st.one_of(
+        st.none(),
+        st.integers(-(10**15), 4 * 10**15).flatmap(
+            lambda past: st.sampled_from([past, 1_000 * (past // 1_000), 10**6 * (past // 10**6)])
+        ),
+    ),
+    max_size=4,
+)
+
+
+@given(MOMENTS)
+def test_moments_are_written_as_pandas_writes_them(past: list[int | None]):
+    times = pd.Series(pd.array(past, dtype="Int64").to_numpy(dtype="M8[us]", na_value="NaT"))
+    table = times.dt.tz_localize("UTC").to_frame("at")
+    pd.testing.assert_series_equal(table_as_text(table)["at"], table["at"].astype(TEXT))
 
 
 def test_a_table_of_rejects_alone_leaves_an_empty_store(tmp_path):

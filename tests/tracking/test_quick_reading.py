@@ -19,7 +19,7 @@ from etapromise.tracking.columns import read_text
 from etapromise.tracking.faults import Faults
 from etapromise.tracking.texts import are_plain, coded, of_floats, shapes
 
-FLOAT = re.compile(r"[0-9](\.[0-9]+)?[eE]\+[0-9]+|[0-9]\.[0-9]+[eE][0-9]+|[0-9]+\.0+")
+FLOAT = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]+|[0-9][.,][0-9]+[eE][0-9]+|[0-9]+\.0+")
 PLACEHOLDERS = [
     "NULL",
     "n/a",
@@ -31,10 +31,11 @@ PLACEHOLDERS = [
     "1.#IND",
     "12.0",
     "4.2E+17",
+    "4,2E+17",
 ]
 WORDS = st.one_of(
     st.text(max_size=25),
-    st.text("09Aa -'#./eE+", max_size=15),
+    st.text("09Aa -'#.,/eE+", max_size=15),
     st.sampled_from(PLACEHOLDERS),
     st.from_regex(FLOAT, fullmatch=True),
 )

@@ -156,6 +156,9 @@ def test_an_unknown_vocabulary_names_the_known_ones() -> None:
         ("trackingmore", "transit044", "in_transit"),
         ("kuaidi100", "399", "delivered"),
         ("shipengine", "AT:NOBODY_THERE", "attempted"),
+        ("17track", "Delivered_077", "delivered"),
+        ("gls", "OUTDEL.BICYCLE", "out_for_delivery"),
+        ("colissimo", "DOUXYZ", "customs_hold"),
     ],
 )
 def test_the_coarse_code_decides_where_the_finer_is_new(
@@ -187,8 +190,30 @@ MEANINGS = {
     "dhl-unified": {"pre-transit": "label_created", "transit": "in_transit", "unknown": None},
     "dpd": {"Courier": "out_for_delivery", "ParcelShop": "available_for_pickup"},
     "fedex": {"OC": "label_created", "PU": "picked_up", "DP": "departed", "OD": "out_for_delivery"},
-    "gls": {"PREADVICE": "label_created", "INDELIVERY": "out_for_delivery"},
-    "hermes": {"3500": "delivered", "0000": "label_created", "5000": "available_for_pickup"},
+    "gls": {
+        "PREADVICE": "label_created",
+        "INDELIVERY": "out_for_delivery",
+        "INTIAL.PREADVICE": "label_created",
+        "DELIVD.PARCELSHOP": "available_for_pickup",
+    },
+    "hermes": {
+        "3500": "delivered",
+        "0000": "label_created",
+        "5000": "available_for_pickup",
+        "3732": "attempted",
+        "6081": "returning",
+        "7500": "returned",
+    },
+    "mygls": {"51": "label_created", "4": "out_for_delivery", "55": "available_for_pickup"},
+    "packeta": {"1": "label_created", "5": "available_for_pickup", "posted back": "returning"},
+    "baselinker": {"5": "delivered", "0": None, "8": "available_for_pickup"},
+    "ship24": {
+        "failed_attempt": "attempted",
+        "transit_handover": "picked_up",
+        "delivery_delivered": "delivered",
+        "pending": None,
+    },
+    "colissimo": {"PCHCFM": "picked_up", "RENARV": "attempted", "LIVREO": "returned"},
     "inpost": {
         "ADOPTED_AT_SORTING_CENTER": "arrived",
         "stack_in_box_machine": "available_for_pickup",
@@ -203,7 +228,13 @@ MEANINGS = {
     "karrio": {"return_to_sender": "returning", "pending": "label_created", "unknown": None},
     "kuaidi100": {"签收": "delivered", "5": "out_for_delivery", "401": "cancelled"},
     "landmark": {"50": "label_created", "300": "out_for_delivery", "500": "delivered"},
-    "laposte": {"DI1": "delivered", "MD2": "out_for_delivery"},
+    "laposte": {
+        "DI1": "delivered",
+        "MD2": "out_for_delivery",
+        "ET1": "in_transit",
+        "DI2": "returned",
+        "DR1": "label_created",
+    },
     "mydhl": {
         "PU": "picked_up",
         "PL": "in_transit",

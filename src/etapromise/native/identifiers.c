@@ -177,19 +177,20 @@ ETP_EXPORT int etp_texts_plain(const etp_texts *texts, int64_t count, int said) 
     return 1;
 }
 
-/* Whether a text is a number as floats are written: 12.0, 1.2e+5, 1.2E5. Programs write one digit before an
+/* Whether a text is a number as floats are written: 12.0, 1.2e+5, 1,2E+5, 1.2E5. Programs write one digit before an
  * exponent, and a point or a plus; 0012e345 is a number of sixteen digits that someone counts in. */
 static int of_float(const uint8_t *text, int64_t length) {
     if (length < 3 || !is_digit(text[0]) || !is_digit(text[length - 1])) return 0;
     int64_t k = 0;
     while (k < length && is_digit(text[k])) k++;
     if (k == length) return 0;
-    int marked = k > 1 ? -1 : text[k] == '.';
-    if (text[k] == '.') {
+    const int comma = text[k] == ',';
+    int marked = k > 1 ? -1 : comma || text[k] == '.';
+    if (comma || text[k] == '.') {
         const int64_t point = k++;
         int zeros = 1;
         for (; k < length && is_digit(text[k]); k++) zeros &= text[k] == '0';
-        if (k == length) return zeros;
+        if (k == length) return zeros && !comma;
         if (k == point + 1) return 0;
     }
     if (marked < 0 || (text[k] != 'e' && text[k] != 'E')) return 0;

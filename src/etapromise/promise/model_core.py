@@ -192,7 +192,7 @@ class ModelCore:
         if type(band) is not float or not 0.0 < band < 1.0:
             band = require_level(band, "band")
         if fields:
-            refuse_unknown(fields, self.known_fields, "a promise")
+            refuse_unknown(fields, self.known_fields | {"service_level", "band"}, "a promise")
         given: object = ordered_at
         if not isinstance(given, datetime):
             ordered_at = as_datetime(given, "ordered_at")

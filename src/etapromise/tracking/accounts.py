@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from etapromise.errors import ContractError
-from etapromise.tracking.faults import Note, remedy_of
+from etapromise.tracking.faults import Checked, Note, remedy_of
 from etapromise.tracking.id_matches import near_match
 from etapromise.tracking.texts import as_text
 
@@ -20,6 +20,9 @@ MAX_REJECTS: Final = 0.2
 # Nothing is lost with these: what they say is said by other rows, or is nothing.
 _HARMLESS: Final = frozenset({"duplicate_scan", "status_without_information"})
 _SHOWN: Final = 3
+# So many are of orders that were never handed over.
+_FEW_STRANGERS: Final = 0.02
+_NEAR_IDS: Final = "near_shipment_id"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +88,29 @@ def refuse_too_many(accounts: Iterable[Account], most: float = MAX_REJECTS) -> N
         counted = one.rejects[~one.rejects["reason"].isin(_HARMLESS)]
         total = one.accepted + len(one.rejects)
         if total and len(counted) > most * total:
+            near = "".join(f"{note}. " for note in one.notes if note.reason == _NEAR_IDS)
             raise ContractError(
                 f"{len(counted):,} of {total:,} {one.table} were rejected, more than the "
-                f"{100 * most:g} % that are allowed: {top_reasons(counted)}. Mend the table or its "
-                "mapping; or allow more with max_rejects="
+                f"{100 * most:g} % that are allowed: {top_reasons(counted)}. {near}Mend the table "
+                "or its mapping; or allow more with max_rejects="
             )
+
+
+def near_strangers(shipments: pd.DataFrame, cleaned: Checked) -> tuple[Note, ...]:
+    """What to tell where scans of no shipment are many and differ in writing alone.
+
+    Args:
+        cleaned: The scans that `clean_scans` gave.
+    """
+    rejects = cleaned.rejects
+    strangers = rejects[rejects["reason"] == "unknown_shipment"]
+    if len(strangers) <= _FEW_STRANGERS * (len(cleaned.accepted) + len(rejects)):
+        return ()
+    near = near_match(as_text(shipments["shipment_id"]), as_text(strangers["shipment_id"]))
+    if near is None:
+        return ()
+    told = f"scans are of no shipment, but {near}"
+    return (Note(reason=_NEAR_IDS, column="shipment_id", rows=len(strangers), told=told),)
 
 
 def refuse_strangers(

@@ -197,7 +197,9 @@ def read_identifiers(array: pa.ChunkedArray, name: str) -> tuple[Rewritten, Mask
     through = of_floats(flat)
     if through is None:
         return found, inexact
-    values = [float(value) for value in flat.filter(pa.array(through)).to_pylist()]
+    values = [
+        float(value.replace(",", ".")) for value in flat.filter(pa.array(through)).to_pylist()
+    ]
     digits = [
         str(int(value)) if value < _EXACT and value.is_integer() else None for value in values
     ]

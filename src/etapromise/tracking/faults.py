@@ -235,6 +235,12 @@ class Faults:
         own = self._own_names.own(column)
         return shown_name(repr(column), own)
 
+    def _shown(self, column: str, row: int | None = None) -> str:
+        """A column as rejects name it; without a row nothing where rows differ."""
+        if row is None and column in self._own_names.which:
+            return ""
+        return shown_name(column, self._own_names.own(column, row))
+
     @property
     def free(self) -> npt.NDArray[np.bool_]:
         """Mask of the rows without a fault, (n,)."""
@@ -260,14 +266,15 @@ class Faults:
         """
         faults = [self._kinds[code - 1] for code in self._codes[faulty]]
         values = {name: text[name].tolist() for name in text.columns}
+        names = {fault.column: self._shown(fault.column) for fault in self._kinds}
         details, found = [], []
         for position, fault in enumerate(faults):
             value = values[fault.column][position] if fault.column in values else None
             said = value if isinstance(value, str) else None
             found.append(said)
             shown = "missing" if said is None else repr(said)
-            own = self._own_names.own(fault.column, int(faulty[position]))
-            name = shown_name(fault.column, own)
+            # In a table of several files a column has a name in each.
+            name = names[fault.column] or self._shown(fault.column, int(faulty[position]))
             details.append(f"{name} is {shown}, expected {fault.expected}")
         return rejects_table(text, [fault.reason for fault in faults], details, rows, found)
 

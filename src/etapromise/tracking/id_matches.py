@@ -76,23 +76,35 @@ def near_match(orders: pa.ChunkedArray, strangers: pa.ChunkedArray) -> NearMatch
     other = pc.unique(strangers.cast(pa.large_string())).drop_null()[:_MOST]
     if not len(known) or not len(other):
         return None
-    for ignore in _WAYS:
-        ours, theirs = (
-            plain_ids(pa.chunked_array([ids]), ignore).combine_chunks() for ids in (known, other)
-        )
-        place = pc.index_in(theirs, value_set=ours)
-        found = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
-        # Several orders that become one would be joined wrongly; so would the scans of several
-        # systems that differ in the prefix only.
-        alone = (ours, theirs) if "prefix" in ignore else (ours,)
-        if len(found) >= _LEAST * len(other) and all(
-            len(pc.unique(ids)) == len(ids) for ids in alone
-        ):
-            first = int(found[0])
-            return NearMatch(
-                ignore=ignore,
-                share=len(found) / len(other),
-                scan=other[first].as_py(),
-                order=known[place[first].as_py()].as_py(),
-            )
+    for way in _WAYS:
+        if (found := _match(known, other, way)) is None:
+            continue
+        for one in way:
+            # Of several, those that matter.
+            less = tuple(name for name in found.ignore if name != one)
+            fewer = _match(known, other, less) if less else None
+            if fewer is not None and fewer.share >= found.share:
+                found = fewer
+        return found
     return None
+
+
+def _match(known: pa.Array, other: pa.Array, ignore: tuple[str, ...]) -> NearMatch | None:
+    """How many identifiers find an order where a writing is ignored; None: too few, or several."""
+    ours, theirs = (
+        plain_ids(pa.chunked_array([ids]), ignore).combine_chunks() for ids in (known, other)
+    )
+    place = pc.index_in(theirs, value_set=ours)
+    found = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
+    # Several orders that become one would be joined wrongly; so would the scans of several
+    # systems that differ in the prefix only.
+    alone = (ours, theirs) if "prefix" in ignore else (ours,)
+    if len(found) < _LEAST * len(other) or any(len(pc.unique(ids)) < len(ids) for ids in alone):
+        return None
+    first = int(found[0])
+    return NearMatch(
+        ignore=ignore,
+        share=len(found) / len(other),
+        scan=other[first].as_py(),
+        order=known[place[first].as_py()].as_py(),
+    )

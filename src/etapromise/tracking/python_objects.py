@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import decimal
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ import pyarrow as pa
 
 from etapromise.text_type import TEXT
 
+_MOMENTS: Final = pd.DatetimeTZDtype("us", "UTC")
+# A column is written with as few digits as all of its moments have; microseconds in each unit.
+_UNITS: Final[tuple[tuple[Literal["s", "ms"], int], ...]] = (("s", 1_000_000), ("ms", 1_000))
 _QUIET = decimal.Context(traps=[])  # a signalling NaN is missing
 
 
@@ -38,8 +41,20 @@ def table_as_text(table: pd.DataFrame) -> pd.DataFrame:
             values = table.iloc[:, place]
             if are_objects(values):
                 values = values.astype(object).map(_encodable, na_action="ignore")
-            found[name] = values.astype(TEXT)
+            found[name] = _moments(values) if values.dtype == _MOMENTS else values.astype(TEXT)
     return pd.DataFrame(found, index=table.index, columns=table.columns)
+
+
+def _moments(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Moments as pandas writes them, which takes ten times as long."""
+    times = values.dt.tz_localize(None).to_numpy()
+    known = ~np.isnat(times)
+    past = times[known].view(np.int64)
+    unit = next((unit for unit, each in _UNITS if not (past % each).any()), "us")
+    text = np.full(len(times), None, dtype=object)
+    said = np.datetime_as_string(times[known], unit=unit).tolist()
+    text[known] = [f"{one[:10]} {one[11:]}+00:00" for one in said]
+    return pd.Series(text, dtype=TEXT, index=values.index)
 
 
 def _encodable(value: object) -> str:

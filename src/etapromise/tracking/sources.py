@@ -23,6 +23,7 @@ import pyarrow.parquet
 from etapromise.errors import ContractError, name_meant
 from etapromise.normal_forms.texts import as_written
 from etapromise.text_type import frame_of_arrow
+from etapromise.tracking.column_names import names_of, score_name
 from etapromise.tracking.contract import SCAN_COLUMNS, Column, Kind
 from etapromise.tracking.faults import NO_OWN_NAMES, Note, OwnNames
 from etapromise.tracking.files.arrow_types import refuse_strange_types
@@ -41,6 +42,7 @@ from etapromise.tracking.python_objects import are_objects
 _BATCH: Final = 2**19
 # From which likeness on a column is told to be near one of the contract.
 _NEAR: Final = 0.8
+_CALLED: Final = 0.7
 _TOLD_BY_FILES: Final = FileOptions()
 # A signalling NaN is missing as any other is.
 _QUIET: Final = decimal.Context(traps=[])
@@ -331,7 +333,20 @@ def _opened(files: list[FoundFile], table: str, options: FileOptions) -> OpenedT
             )
         )
     whole = one_opened(found)
-    return replace(whole, table=_without_views(whole.table))
+    notes = whole.notes + _lacking(found)
+    return replace(whole, table=_without_views(whole.table), notes=notes)
+
+
+def _lacking(parts: Sequence[OpenedTable]) -> tuple[Note, ...]:
+    """Columns that some files lack and others have."""
+    names = dict.fromkeys(name for one in parts for name in one.table.column_names)
+    notes = []
+    for name in names:
+        rows = sum(len(one.table) for one in parts if name not in one.table.column_names)
+        if rows:
+            told = "rows have none, as their files lack the column that others have"
+            notes.append(Note(reason="lacking_column", column=name, rows=rows, told=told))
+    return tuple(notes)
 
 
 def one_opened(parts: Sequence[OpenedTable]) -> OpenedTable:
@@ -412,11 +427,19 @@ def _near_names(found: list[str], columns: Mapping[str, Column], rows: int) -> t
     for name in found:
         if name in columns:
             continue
-        near = name_meant(name.lower(), absent, likeness=_NEAR)
+        near = name_meant(name.lower(), absent, likeness=_NEAR) or _called(name, absent)
         if near:
             told = f"rows have it, a column that is not known; did you mean {near!r}?"
             notes.append(Note(reason="unknown_column", column=name, rows=rows, told=told))
     return tuple(notes)
+
+
+def _called(name: str, absent: list[str]) -> str | None:
+    """The column of the contract that own tables call so, or nearly so: dest_contry."""
+    roles = [role for role in absent if role in names_of()["shipments"]]
+    fits = {role: score_name(name, "shipments", role) for role in roles}
+    best = max(fits, key=fits.__getitem__, default=None)
+    return best if best and fits[best] >= _CALLED else None
 
 
 def _arrow_column(series: pd.Series[Any]) -> pa.ChunkedArray:

@@ -64,7 +64,7 @@ def are_plain(column: pa.ChunkedArray, *, said: bool = False) -> bool:
 
 
 def of_floats(column: pa.ChunkedArray) -> npt.NDArray[np.bool_] | None:
-    """Which texts are whole numbers that went through a float, such as 12.0 or 1.2e+5; None: none.
+    """Which texts are whole numbers that went through a float: 12.0, 1.2e+5, 1,2E+5; None: none.
 
     Args:
         column: (n,) string or large_string.

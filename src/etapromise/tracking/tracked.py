@@ -11,7 +11,13 @@ import pandas as pd
 
 from etapromise.argument_kinds import kinds_checked
 from etapromise.errors import ContractError, InsufficientHistoryError
-from etapromise.tracking.accounts import MAX_REJECTS, Account, refuse_strangers, refuse_too_many
+from etapromise.tracking.accounts import (
+    MAX_REJECTS,
+    Account,
+    near_strangers,
+    refuse_strangers,
+    refuse_too_many,
+)
 from etapromise.tracking.faults import Checked, Note
 from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.mapping import read_mapping
@@ -172,6 +178,7 @@ def history(
     cleaned = clean_scans(placed, orders, rules=rules, own_names=own_names)
     if not len(cleaned.accepted) and (cleaned.rejects["reason"] == "unknown_shipment").all():
         refuse_strangers(orders, checked_scans.accepted)
+    scan_notes = checked_scans.notes + ((local_midnights,) if midnights else ())
     return TrackedHistory(
         shipments=orders,
         scans=cleaned.accepted,
@@ -180,7 +187,7 @@ def history(
         scan_rejects=all_rejects(checked_scans, cleaned.rejects),
         event=event,
         shipment_notes=checked_shipments.notes + zone_notes,
-        scan_notes=checked_scans.notes + ((local_midnights,) if midnights else ()),
+        scan_notes=scan_notes + near_strangers(orders, cleaned),
         shipments_left_aside=checked_shipments.left_aside,
         scans_left_aside=checked_scans.left_aside,
     )

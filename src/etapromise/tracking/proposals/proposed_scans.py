@@ -23,6 +23,8 @@ from etapromise.tracking.proposals.proposed_zones import with_zone
 from etapromise.tracking.status_words import status_of_word
 from etapromise.tracking.vocabularies import STANDARD, Fault, vocabularies
 
+# Of shorter numbers nobody can tell whose they are.
+_LEAST_DIGITS: Final = 3
 # Of the rows with an id so many are of one parcel each, where they are states and no events.
 _ONE_EACH: Final = 0.98
 # A code without a meaning that so many parcels end with decides what becomes of them.
@@ -96,6 +98,14 @@ def _codes(proposal: Proposal, table: OwnTable) -> None:
     # Numbers are everybody's: those of a vendor are all in its list.
     least = total if numbers else 0.5 * total
     if best != STANDARD and (shares[best] < least or shares[STANDARD] >= shares[best]):
+        best = STANDARD
+    if best != STANDARD and numbers and max(map(len, codes)) < _LEAST_DIGITS:
+        # Every shop counts its own states from 1, and several vendors do too.
+        have = ", ".join(name for name, n in shares.items() if n == total)
+        proposal.told.append(
+            f"the codes are small numbers, which {have} have too, as anyone may: say what they "
+            "mean, or name the vocabulary"
+        )
         best = STANDARD
     contested: dict[str, dict[str, str]] = {}
     if best != STANDARD:
