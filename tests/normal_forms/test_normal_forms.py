@@ -283,3 +283,9 @@ def test_a_promise_checks_what_tables_check(model: PromiseModel, name: str) -> N
 )
 def test_a_region_is_known_with_and_without_the_word_for_its_kind(country, said, code):
     assert normal_region(said, country) == code
+
+
+def test_nothing_is_nothing_in_other_languages() -> None:
+    for said in ("#N/D", "#NV", "s/d", "Ninguno", "aucun", "keine", "нет", "無", "なし"):
+        assert normal_text(said) is None, said
+    assert normal_text("Keinemann") == "Keinemann"

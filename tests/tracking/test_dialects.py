@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
-from etapromise.tracking import read_scans
+from etapromise.tracking import read_scans, read_shipments
 from etapromise.tracking.files.dialects import encoding_of
 from etapromise.tracking.files.json_tables import list_paths, records_of, table_of
 from etapromise.tracking.proposals.column_profiles import profile_of
@@ -342,6 +342,14 @@ def test_titles_above_a_header_are_left_out_and_told(tmp_path: Path) -> None:
     found = read_scans(_workbook(tmp_path / "titles.xlsx", rows, "A3:B3"))
     assert found.accepted["shipment_id"].tolist() == ["1"]
     assert any("the header" in str(note) and "row 4" in str(note) for note in found.notes)
+
+
+def test_a_whole_line_that_ends_inside_a_letter_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "cut.csv"
+    text = "shipment_id;ordered_at;origin;destination\n1;2026-03-02T10:00Z;1;Gda\u0144sk"
+    path.write_bytes(text.encode()[:-3])
+    found = read_shipments(path)
+    assert any("ends inside of a letter" in str(note) for note in found.notes)
 
 
 def test_a_line_that_ends_inside_a_letter_is_a_reject(tmp_path: Path) -> None:

@@ -359,22 +359,6 @@ DHL_EXPRESS = {
         }
     ]
 }
-GLS = {
-    "parcels": [
-        {
-            "unitno": "A1",
-            "status": "DELIVERED",
-            "events": [
-                {
-                    "code": "INTIAL.NORMAL",
-                    "eventDateTime": "2026-03-02T09:15:00+0100",
-                    "city": "Neuenstein",
-                },
-                {"code": "DELIVD.NEIGHBOUR", "eventDateTime": "2026-03-04T09:15:00+0100"},
-            ],
-        }
-    ]
-}
 POSTNORD = {
     "TrackingInformationResponse": {
         "shipments": [
@@ -434,7 +418,6 @@ SENT: dict[str, Any] = {
     "delhivery": DELHIVERY,
     "laposte": LAPOSTE,
     "dhl-express": DHL_EXPRESS,
-    "gls": GLS,
     "postnord": POSTNORD,
     "bring": BRING,
 }

@@ -22,6 +22,9 @@ _PLACEHOLDERS: Final = frozenset(
         *("null", "none", "nil", "nan", "nat", "na", "n/a", "n.a.", "n.a", "n/d", "<na>", "#n/a"),
         *("#n/a n/a", "#na", "(null)", "(none)", "(blank)", "[null]", "undefined", "\\n", "\\\\n"),
         *("#value!", "#ref!", "#null!", "-nan", "1.#qnan", "1.#ind", "not available", "unknown"),
+        # As spreadsheets and people write them in other languages.
+        *("#n/d", "#nv", "#n/v", "#nd", "s/d", "ninguno", "ninguna", "nenhum", "nessuno", "aucun"),
+        *("keine", "geen", "ingen", "brak", "yok", "нет", "無", "无", "なし", "없음"),
     }
 )
 # Only punctuation: dashes, dots, question marks.

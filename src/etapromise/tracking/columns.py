@@ -253,7 +253,7 @@ def read_times(
             raise ContractError(
                 f"column {name} holds times without a time zone, such as {first}, expected "
                 "zone-aware times; write the offset into them or name their zone with "
-                "naive_time_zone= (--time-zone)"
+                "naive_time_zone="
             )
         moments[naive] = MISSING
         told = naive & ~lacking

@@ -50,7 +50,9 @@ def _moments(values: pd.Series[Any]) -> pd.Series[Any]:
     times = values.dt.tz_localize(None).to_numpy()
     known = ~np.isnat(times)
     past = times[known].view(np.int64)
-    unit = next((unit for unit, each in _UNITS if not (past % each).any()), "us")
+    unit: Literal["s", "ms", "us"] = next(
+        (unit for unit, each in _UNITS if not (past % each).any()), "us"
+    )
     text = np.full(len(times), None, dtype=object)
     said = np.datetime_as_string(times[known], unit=unit).tolist()
     text[known] = [f"{one[:10]} {one[11:]}+00:00" for one in said]

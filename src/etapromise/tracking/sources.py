@@ -333,8 +333,7 @@ def _opened(files: list[FoundFile], table: str, options: FileOptions) -> OpenedT
             )
         )
     whole = one_opened(found)
-    notes = whole.notes + _lacking(found)
-    return replace(whole, table=_without_views(whole.table), notes=notes)
+    return replace(whole, table=_without_views(whole.table), notes=whole.notes + _lacking(found))
 
 
 def _lacking(parts: Sequence[OpenedTable]) -> tuple[Note, ...]:

@@ -190,7 +190,7 @@ def _with_ends_of_days(
 ) -> pd.Series[Any]:
     """Texts as times, where 24:00 is the midnight after its day."""
     found = read(texts)
-    late = found.isna()
+    late = found.isna() & texts.notna()
     late[late] = beginning_with(texts[late], f".*{_END_OF_DAY.pattern}")
     if late.any():
         found[late] = read(replaced(texts[late], _END_OF_DAY, "00")) + pd.Timedelta(days=1)

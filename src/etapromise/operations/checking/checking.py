@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,10 @@ from etapromise.tracking.proposals.mapping_text import proposal_text
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal
 from etapromise.tracking.proposals.proposing import propose
 from etapromise.tracking.sources import OpenedTable, arrow_table, one_opened
+from etapromise.tracking.vocabularies import Fault, vocabulary_named
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Of the columns that either of two tables has so many are in both, where they are parts of one.
 _SHARED: Final = 0.8
@@ -123,9 +127,20 @@ def _scans_of_payloads(
     except ContractError:
         return []
     filled = (len(opened.table) - opened.table.column(part).null_count for part in _OF_A_SCAN)
-    if min(filled) <= _MOST_SCANS * len(opened.table):
-        return []  # names like a vendor's, in a form of their own
+    if min(*filled, _understood(opened.table)) <= _MOST_SCANS * len(opened.table):
+        return []  # names like a vendor's, in a form or with codes of their own
     return [OwnTable(files=(name,), opened=opened, settings={"payload": True})]
+
+
+def _understood(scans: pa.Table) -> int:
+    """How many scans of a payload have a code that is in their vendor's vocabulary."""
+    codes = scans.group_by(["vocabulary", "status"]).aggregate([([], "count_all")]).to_pylist()
+    return sum(
+        one["count_all"]
+        for one in codes
+        if vocabulary_named(one["vocabulary"]).read(str(one["status"]))
+        is not Fault.UNKNOWN_VENDOR_CODE
+    )
 
 
 def _opened(records: list[dict[str, Any]], rows: str, file: FoundFile) -> OpenedTable:

@@ -274,7 +274,7 @@ def _decoded(file: FoundFile, options: FileOptions) -> tuple[str, tuple[str, ...
 
 
 def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
-    data = _whole_letters(file.buffer())
+    data = _whole_letters(whole := file.buffer())
     dialect = dialect_of(
         data,
         file.name,
@@ -290,6 +290,8 @@ def _text_table(file: FoundFile, options: FileOptions) -> OpenedFile:
         table = _named(table)
     table, again = _by_further_headers(table, file.name)
     doubts = dialect.doubts + again
+    if data.size < whole.size:
+        doubts += (f"{file.name} ends inside of a letter, so it is cut: the last row may be short",)
     if b'="' in data.slice(0, min(_START, data.size)).to_pybytes():
         table = _without_formulas(table)
     rules = [line.row for line in broken if not any(map(str.isalnum, line.text))]
