@@ -264,19 +264,24 @@ class Faults:
             text: Those rows as they came, as text, (n_faulty, n_columns).
             rows: Their positions in the input, (n_faulty,).
         """
-        faults = [self._kinds[code - 1] for code in self._codes[faulty]]
-        values = {name: text[name].tolist() for name in text.columns}
-        names = {fault.column: self._shown(fault.column) for fault in self._kinds}
-        details, found = [], []
-        for position, fault in enumerate(faults):
-            value = values[fault.column][position] if fault.column in values else None
-            said = value if isinstance(value, str) else None
-            found.append(said)
-            shown = "missing" if said is None else repr(said)
+        codes = self._codes[faulty]
+        reasons, details, found = (np.full(len(faulty), None, dtype=object) for _ in range(3))
+        for number in np.unique(codes):
+            fault = self._kinds[number - 1]
+            at = np.flatnonzero(codes == number)
+            column = (
+                text[fault.column].iloc[at].tolist() if fault.column in text else [None] * len(at)
+            )
+            values = [value if isinstance(value, str) else None for value in column]
             # In a table of several files a column has a name in each.
-            name = names[fault.column] or self._shown(fault.column, int(faulty[position]))
-            details.append(f"{name} is {shown}, expected {fault.expected}")
-        return rejects_table(text, [fault.reason for fault in faults], details, rows, found)
+            name = self._shown(fault.column)
+            names = [name or self._shown(fault.column, int(row)) for row in faulty[at]]
+            reasons[at], found[at] = fault.reason, values
+            details[at] = [
+                f"{name} is {'missing' if said is None else repr(said)}, expected {fault.expected}"
+                for name, said in zip(names, values, strict=True)
+            ]
+        return rejects_table(text, reasons.tolist(), details.tolist(), rows, found.tolist())
 
 
 @cache  # of a dozen reasons, for each rejected row
