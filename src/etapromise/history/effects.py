@@ -67,12 +67,16 @@ class FittedEffectSettings(EffectSettings):
 
     Attributes:
         handling_pace_half_life: days in which a parcel's weight in the pace of handling halves.
+        handling_pace_held: how much of a pace of handling has held for later orders, 0 to 1.
+        way_pace_held: the same of the way's.
         total: (L,) parcels' worth of belief that a level has no effect; the network's is 0.
         handling: (H,) the same of the handling's levels.
         way: (W,) the same of the way's levels.
     """
 
     handling_pace_half_life: float
+    handling_pace_held: float
+    way_pace_held: float
     total: tuple[float, ...]
     handling: tuple[float, ...]
     way: tuple[float, ...]
@@ -92,6 +96,8 @@ class FittedEffectSettings(EffectSettings):
         return cls(
             **{each.name: values.number(each.name, 1e-6, 1e6) for each in fields(EffectSettings)},
             handling_pace_half_life=values.number("handling_pace_half_life", 1e-6, 1e6),
+            handling_pace_held=values.number("handling_pace_held", 0.0, 1.0),
+            way_pace_held=values.number("way_pace_held", 0.0, 1.0),
             total=values.numbers("total", levels, 0.0, 1e6),
             handling=values.numbers("handling", len(HANDLING_LEVELS), 0.0, 1e6),
             way=values.numbers("way", len(WAY_LEVELS), 0.0, 1e6),

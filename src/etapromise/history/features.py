@@ -17,7 +17,13 @@ from etapromise import native
 from etapromise.array_types import Floats, Ints
 from etapromise.encoding.requests import NUMBERS, Encoder, Requests
 from etapromise.errors import ModelFileError
-from etapromise.history.statistics import HANDLING_PACE, TABLE_FIELDS, AsOfOrder, Statistics
+from etapromise.history.statistics import (
+    HANDLING_PACE,
+    TABLE_FIELDS,
+    WAY_PACE,
+    AsOfOrder,
+    Statistics,
+)
 from etapromise.lanes.levels import HANDLING_LEVELS, LAST_MILE, LAST_MILE_LEVELS, LEVELS, Level
 
 # ETP_MAX_FEATURES of native/features.h.
@@ -40,7 +46,6 @@ _SPREAD: Final = ("service", "destination_region", "origin", "service_lane")
 # slowdown that they have not seen; a shift of the whole network passes through here at once.
 # The present pace is that of both stages, each of its own part of the duration: pick-ups tell of a
 # warehouse that cannot keep up, and of its recovery, weeks before the deliveries do.
-_WAY_PACE: Final = ("network", "service")
 
 BUILT_IN_NAMES: Final = frozenset(
     {*NUMBERS, *_DERIVED, "shipment_id", "order_id", "ordered_at", "promised_date", "quoted_date"}
@@ -187,7 +192,7 @@ class FeatureBuilder:
             "handling_start": np.ascontiguousarray(starts[1], np.int64),
             "source": np.ascontiguousarray(contract.sources(levels, numeric)),
             "handling_pace": np.array([handling.index(level) for level in HANDLING_PACE], np.int32),
-            "way_pace": np.array([names.index(level) for level in _WAY_PACE], np.int32),
+            "way_pace": np.array([names.index(level) for level in WAY_PACE], np.int32),
             "elapsed": np.ascontiguousarray(elapsed, np.float64),
         }
         self._kept_alive = arrays
@@ -197,7 +202,7 @@ class FeatureBuilder:
             numbers=len(NUMBERS) + len(numeric),
             features=len(contract.names),
             handling_paces=len(HANDLING_PACE),
-            way_paces=len(_WAY_PACE),
+            way_paces=len(WAY_PACE),
             clock_days=elapsed.shape[1],
             clock_first_day=clocks.first_day,
             duration_offset=statistics.settings.offset,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,13 @@ _SEEN: Final = 0.5
 HANDLING_PACE: Final = ("network", "origin")
 """Levels whose pace of handling stretches the handling of an order."""
 
-_PACED: Final = [[LEVELS[level].name for level in HANDLING_LEVELS].index(n) for n in HANDLING_PACE]
+WAY_PACE: Final = ("network", "service")
+"""The same of its way."""
+
+_HANDLING_PACED, _WAY_PACED = (
+    [[LEVELS[level].name for level in levels].index(name) for name in paced]
+    for levels, paced in ((HANDLING_LEVELS, HANDLING_PACE), (WAY_LEVELS, WAY_PACE))
+)
 
 # Memories of the handling's pace that are tried, as multiples of that of the whole duration's.
 _MEMORIES: Final = (1 / 3, 1 / 2, 3 / 4, 1.0, 3 / 2, 2.0)
@@ -61,6 +67,9 @@ _STARTED: Final = 200.0
 _MOST_JUDGED: Final = 50_000
 # Beyond this, as in effects.c, something else went wrong.
 _OUTLYING: Final = 1.5
+_WEEK: Final = 7
+# Standard errors for which a pace is given the benefit of the doubt.
+_DOUBTS: Final = 2.0
 
 
 def fitted_to_keys(
@@ -83,9 +92,45 @@ def fitted_to_keys(
     )
     own = {each.name: getattr(settings, each.name) for each in fields(EffectSettings)}
     half_life = _handling_memory(replace(sweeps[1], priors=handling), end_day)
+    handled = replace(sweeps[1], priors=handling, settings=settings.with_pace_of(half_life))
     return FittedEffectSettings(
-        **own, handling_pace_half_life=half_life, total=total, handling=handling, way=way
+        **own,
+        handling_pace_half_life=half_life,
+        handling_pace_held=_held(_Foretold.by(handled, end_day, _HANDLING_PACED)),
+        way_pace_held=_held(_Foretold.by(replace(sweeps[2], priors=way), end_day, _WAY_PACED)),
+        total=total,
+        handling=handling,
+        way=way,
     )
+
+
+class _Foretold(NamedTuple):
+    """What some parcels took, and what was known of it on their orders' days.
+
+    Attributes:
+        start_day: (k,) UTC days of the orders, since 1970-01-01.
+        beyond: (k,) what the logarithm of each duration came to beyond its effects.
+        pace: (k,) what the paces of that day foretold of it.
+    """
+
+    start_day: NDArray[np.int32]
+    beyond: Floats
+    pace: Floats
+
+    @classmethod
+    def by(cls, sweep: Sweep, end_day: int, paced: Sequence[int]) -> _Foretold | None:
+        """Of parcels known before a day, by the paces of some levels; None where they are few."""
+        durations = sweep.durations
+        known = np.flatnonzero((durations.known_day < end_day) & (durations.start_day < end_day))
+        judged = known[:: max(1, len(known) // _MOST_JUDGED)]
+        found = sweep.run(end_day, wanted=judged).at_start
+        started = found[:, 0, FIELDS.index("evidence")] >= _STARTED
+        if started.sum() < _JUDGED:
+            return None
+        judged, found = judged[started], found[started].astype(np.float64)
+        effect = found[..., FIELDS.index("effect")].sum(axis=1)
+        pace = found[:, paced, FIELDS.index("pace")].sum(axis=1)
+        return cls(durations.start_day[judged], durations.value[judged] - effect, pace)
 
 
 def _handling_memory(sweep: Sweep, end_day: int) -> float:
@@ -94,23 +139,38 @@ def _handling_memory(sweep: Sweep, end_day: int) -> float:
     Where a queue grows and is worked off by the day, an old pace is that of another queue; where
     nothing changes, a short memory is mostly noise. By the mean square of the logarithm's error.
     """
-    durations, settings = sweep.durations, sweep.settings
-    known = np.flatnonzero((durations.known_day < end_day) & (durations.start_day < end_day))
-    judged = known[:: max(1, len(known) // _MOST_JUDGED)]
-    usual, evidence = settings.pace_half_life, FIELDS.index("evidence")
+    usual = sweep.settings.pace_half_life
     errors = {}
     for multiple in _MEMORIES:
-        tried = replace(sweep, settings=settings.with_pace_of(multiple * usual))
-        found = tried.run(end_day, wanted=judged).at_start
-        started = found[:, 0, evidence] >= _STARTED
-        if started.sum() < _JUDGED:
+        tried = replace(sweep, settings=sweep.settings.with_pace_of(multiple * usual))
+        told = _Foretold.by(tried, end_day, _HANDLING_PACED)
+        if told is None:
             return usual
-        foretold = found[..., FIELDS.index("effect")].sum(axis=1)
-        foretold += found[:, _PACED, FIELDS.index("pace")].sum(axis=1)
-        error = (durations.value[judged] - foretold)[started]
-        errors[multiple * usual] = float((error.clip(-_OUTLYING, _OUTLYING) ** 2).mean())
+        error = (told.beyond - told.pace).clip(-_OUTLYING, _OUTLYING)
+        errors[multiple * usual] = float((error**2).mean())
     best = min(errors, key=errors.__getitem__)
     return best if errors[best] < (1 - _BETTER) * errors[usual] else usual
+
+
+def _held(told: _Foretold | None) -> float:
+    """How much of a pace has held for the orders that came after it, 0 to 1.
+
+    The slope of what they took beyond their effects on the pace of their day: far below 1 where
+    slow spells are over before they are known. Only what is beyond doubt is taken off, for to
+    count too little in a spell that lasts costs more than too much after one: two standard errors
+    are added, by weeks, whose orders share their luck (Liang & Zeger 1986).
+    """
+    if told is None:
+        return 1.0
+    beyond = told.beyond.clip(-_OUTLYING, _OUTLYING)
+    much = float((told.pace**2).sum())
+    if not much:
+        return 1.0
+    slope = float((told.pace * beyond).sum()) / much
+    week = (told.start_day - int(told.start_day.min())) // _WEEK
+    left = np.bincount(week, told.pace * (beyond - slope * told.pace))
+    doubt = float(np.sqrt((left**2).sum())) / much
+    return float(np.clip(slope + _DOUBTS * doubt, 0.0, 1.0))
 
 
 def _priors(sweep: Sweep, table: Floats) -> tuple[float, ...]:
@@ -321,7 +381,7 @@ def build_statistics(
         if kept is None
         else kept.run(encoder, sweeps, outcomes.as_of_day, wanted)
     )
-    total, handling = _tables(found, sum(sizes[: SERVICE_LEVEL + 1]))
+    total, handling = _tables(found, sum(sizes[: SERVICE_LEVEL + 1]), settings)
     known = outcomes.event_known_day[outcomes.event_known_day < outcomes.as_of_day]
     newest = max(int(outcomes.start_day.max()), int(known.max(initial=EARLIEST_DAY)))
     statistics = Statistics(
@@ -338,8 +398,12 @@ def build_statistics(
     return statistics, AsOfOrder(rows=wanted.rows, total=total.at_start, handling=handling.at_start)
 
 
-def _tables(found: Sequence[Effects], rows: int) -> tuple[Effects, Effects]:
+def _tables(
+    found: Sequence[Effects], rows: int, settings: FittedEffectSettings
+) -> tuple[Effects, Effects]:
     """The whole durations' and the handling's, with the way's pace in them; written over.
+
+    Paces of handling and of the way are as much of them as has held before.
 
     Args:
         found: of the whole durations, of handling and of the way.
@@ -351,8 +415,11 @@ def _tables(found: Sequence[Effects], rows: int) -> tuple[Effects, Effects]:
         table[..., place] = 0.0
     # These levels are the first ones of either.
     levels = SERVICE_LEVEL + 1
-    total.at_end[:rows, place] = way.at_end[:rows, pace]
-    total.at_start[:, :levels, place] = way.at_start[:, :levels, pace]
+    held = np.float32(settings.way_pace_held)
+    total.at_end[:rows, place] = held * way.at_end[:rows, pace]
+    total.at_start[:, :levels, place] = held * way.at_start[:, :levels, pace]
+    for table in (handling.at_start, handling.at_end):
+        table[..., pace] *= np.float32(settings.handling_pace_held)
     return total, handling
 
 

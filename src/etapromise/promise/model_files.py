@@ -48,7 +48,7 @@ from etapromise.promise.signatures import SIGN_KEY, SIGNATURE, require_signature
 from etapromise.promise.stages import StageForests
 from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredValues, json_of
 
-FORMAT_VERSION: Final = 12
+FORMAT_VERSION: Final = 13
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
