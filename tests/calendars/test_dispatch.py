@@ -369,6 +369,36 @@ def test_handling_around_the_clock_is_a_slope(seed: int, hours: float, closed: s
         assert rise.max() < 0.4
 
 
+@pytest.mark.parametrize("quick", [0.3, 0.15])
+def test_hardly_any_order_is_fetched_before_the_soonest_pick_up(quick: float) -> None:
+    """Nor of a warehouse that fetches some the same day and the rest three days later.
+
+    Of their mean wait, two days, the floor of the promises was made: all mass lay on one date.
+    """
+    rng = np.random.default_rng(3)
+    count = 4000
+    ordered = np.sort(rng.uniform(0.0, 180.0, count))
+    order_day = np.floor(ordered).astype(np.int64)
+    second = ((ordered - order_day) * 86_400).astype(np.int64)
+    waited = np.where(rng.random(count) < quick, 2.0, 40.0) * np.exp(rng.normal(0.0, 0.3, count))
+    # The night's lorry takes what is ready, so the hour of an order tells of its wait.
+    worked = np.floor(ordered + waited / 24.0) - order_day
+    dispatch = learn_dispatch(
+        keys=[(np.zeros(count, np.int64), ["W"])] * 4,
+        order_day=order_day + MONDAY,
+        second=second,
+        pickup_day=order_day + worked.astype(np.int64) + MONDAY,
+        calendar=np.zeros(count, np.int64),
+        clocks=replace(clocks_of(rng, 900), holidays=np.zeros((2, 900), np.uint8)),
+    )
+    told = np.flatnonzero(dispatch.calendars.wait_row)
+    assert len(told)
+    for row in told:
+        soonest = dispatch.calendars.soonest[dispatch.calendars.wait_row[row] - 1]
+        before = worked < soonest[(order_day + MONDAY + 3) % 7, second // 3600]
+        assert before.mean() < 0.1
+
+
 def test_each_wait_by_hour_has_its_soonest() -> None:
     """Compiled code would read behind the end of the shorter table."""
     one = DispatchCalendars.unknown()
