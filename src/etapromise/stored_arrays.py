@@ -356,15 +356,24 @@ def array_of_texts(texts: Sequence[Any]) -> NDArray[np.uint8]:
     return np.frombuffer(json.dumps(texts).encode(), np.uint8)
 
 
+# As JSON escapes the characters that it has to write in two parts.
+_HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
 def json_of(place: str, content: bytes) -> Any:
-    """What JSON says, without NaN and infinity."""
+    """What JSON says, without NaN, infinity and half characters."""
 
     def refused(name: str) -> NoReturn:
         message = f"the number {name}"
         raise ValueError(message)
 
     try:
-        return json.loads(content, parse_constant=refused)
+        text = content.decode()
+        found = json.loads(text, parse_constant=refused)
+        if _HALF_CHARACTER.search(text):
+            # Halves that belong together are fine. Others are no text that Arrow would take.
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"Found {place} unreadable as JSON ({error}). {_REMEDY}") from error
 

@@ -270,6 +270,21 @@ def test_a_manifest_of_nonsense_is_refused(
         etapromise.load(tmp_path / "odd")
 
 
+@pytest.mark.parametrize("name", ["\ud800", "a\udfffb", "\ude00\ud83d"])
+def test_half_characters_are_no_names(hostile: HostileModels, tmp_path: Path, name: str) -> None:
+    """No table can hold one, so scoring ended in an error of Arrow."""
+    keys = hostile.keys | {"carrier": [name, *hostile.keys["carrier"][1:]]}
+    write_model(tmp_path / "odd", hostile.manifest, keys, hostile.arrays)
+    with pytest.raises(ModelFileError, match=r"keys\.json unreadable as JSON.*surrogates"):
+        etapromise.load(tmp_path / "odd")
+
+
+def test_both_halves_of_a_character_are_a_name(hostile: HostileModels, tmp_path: Path) -> None:
+    keys = hostile.keys | {"carrier": ["\U0001f600", *hostile.keys["carrier"][1:]]}
+    write_model(tmp_path / "odd", hostile.manifest, keys, hostile.arrays)
+    assert isinstance(etapromise.load(tmp_path / "odd"), PromiseModel)
+
+
 def test_more_features_than_the_kernel_has_room_for_are_refused(
     hostile: HostileModels, tmp_path: Path
 ) -> None:
